@@ -1,0 +1,5 @@
+"""``python -m mmerc`` is the program ``mmerc``."""
+
+from mmerc.cli import main
+
+main()

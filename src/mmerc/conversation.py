@@ -1,0 +1,61 @@
+"""The shared language: utterances, and conversations made of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from mmerc.errors import InputError
+
+Modality = Literal["text", "audio", "video"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
+Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """One turn of one speaker; times in seconds, ``label`` None where nobody knows it."""
+
+    id: str
+    speaker: str
+    text: str
+    start: float | None = None
+    end: float | None = None
+    media: str | None = None
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise InputError("utterance", "its id is empty", "give every utterance an id")
+        for name in ("start", "end"):
+            seconds = getattr(self, name)
+            if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
+                problem = f"{name} is {seconds}, not a time in seconds"
+                raise InputError(f"utterance {self.id!r}", problem, "mend the time or leave it out")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """Utterances in the order in which they were spoken, each id once."""
+
+    id: str
+    utterances: tuple[Utterance, ...]
+    media: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise InputError("conversation", "its id is empty", "give every conversation an id")
+        where = f"conversation {self.id!r}"
+        if not self.utterances:
+            raise InputError(where, "it has no utterance", "give it one or leave it out")
+        seen: set[str] = set()
+        for utterance in self.utterances:
+            if utterance.id in seen:
+                problem = f"utterance id {utterance.id!r} stands twice"
+                raise InputError(where, problem, "give every utterance an id of its own")
+            seen.add(utterance.id)
+
+    def __len__(self) -> int:
+        return len(self.utterances)

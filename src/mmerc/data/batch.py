@@ -1,0 +1,71 @@
+"""The batch that every model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+
+from torch import Tensor
+
+from mmerc.conversation import Modality
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextWindows:
+    """Tokenised conversations, cut into windows that a language model can read whole.
+
+    Shape: ``token_ids``, ``attention_mask`` (bool) and ``pool_into`` [W, L]. ``pool_into`` holds
+    for each token the flat index b * N + n of the utterance whose mean it enters, or B * N for
+    tokens that enter none (special tokens, context that another window pools, padding).
+    """
+
+    token_ids: Tensor
+    attention_mask: Tensor
+    pool_into: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationBatch:
+    """B conversations, padded to N utterances.
+
+    Shape: ``features[m]`` [B, N, D_m] with zeros where absent; ``present[m]`` [B, N] bool;
+    ``mask`` [B, N] bool, true for real utterances; ``speakers`` [B, N] int, numbered from 0 within
+    a conversation; ``labels`` [B, N] int, -100 where unknown; ``indices`` [B], the positions of the
+    conversations in their split.
+    """
+
+    features: Mapping[Modality, Tensor]
+    present: Mapping[Modality, Tensor]
+    mask: Tensor
+    speakers: Tensor
+    labels: Tensor
+    indices: Tensor
+    windows: TextWindows | None = None
+
+    def __len__(self) -> int:
+        return len(self.mask)
+
+    def to(self, device: object, *, non_blocking: bool = False) -> ConversationBatch:
+        """The same batch on another device."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))  # type: ignore[call-overload]
+
+    def pin_memory(self) -> ConversationBatch:
+        """The same batch in page-locked memory."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> ConversationBatch:
+        windows = self.windows
+        if windows is not None:
+            windows = TextWindows(
+                **{f.name: function(getattr(windows, f.name)) for f in fields(windows)}
+            )
+        return replace(
+            self,
+            features={name: function(tensor) for name, tensor in self.features.items()},
+            present={name: function(tensor) for name, tensor in self.present.items()},
+            mask=function(self.mask),
+            speakers=function(self.speakers),
+            labels=function(self.labels),
+            indices=function(self.indices),
+            windows=windows,
+        )

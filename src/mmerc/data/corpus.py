@@ -1,0 +1,174 @@
+"""The prepared corpus: one folder that holds everything training needs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmerc.conversation import MODALITIES, SPLITS, Conversation, Modality, Split, Utterance
+from mmerc.errors import InputError
+from mmerc.features.store import FeatureStore, FeatureTable
+from mmerc.files import atomic_directory, fingerprint, read_json, write_json
+from mmerc.labels import LabelSet
+
+FORMAT = 1
+SCHEMA = pa.schema(
+    [
+        ("conversation", pa.string()),
+        ("split", pa.string()),
+        ("utterance", pa.string()),
+        ("speaker", pa.string()),
+        ("text", pa.string()),
+        ("start", pa.float64()),
+        ("end", pa.float64()),
+        ("media", pa.string()),
+        ("label", pa.string()),
+        ("conversation_media", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedCorpus:
+    """Conversations by split, their label set, and the vectors of each modality."""
+
+    name: str
+    labels: LabelSet
+    splits: Mapping[Split, tuple[Conversation, ...]]
+    features: Mapping[Modality, FeatureTable]
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """SHA-256 of the conversations with their labels, and of each modality's vectors."""
+        conversations = {"labels": list(self.labels), "rows": utterance_rows(self.splits)}
+        return {"conversations": fingerprint(conversations)} | {
+            modality: table.content_fingerprint for modality, table in self.features.items()
+        }
+
+    def counts(self) -> dict[str, dict[str, Any]]:
+        """Per split: conversations, utterances, and utterances of each label."""
+        return {
+            split: {
+                "conversations": len(conversations),
+                "utterances": sum(len(conversation) for conversation in conversations),
+                "labels": label_counts(conversations, self.labels),
+            }
+            for split, conversations in self.splits.items()
+        }
+
+    def save(self, directory: Path, *, overwrite: bool = False) -> None:
+        """Write the folder, whole or not at all."""
+        with atomic_directory(directory, overwrite=overwrite) as folder:
+            rows = utterance_rows(self.splits)
+            pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / "utterances.parquet")
+            for table in self.features.values():
+                store = FeatureStore.create(folder / "features", table.spec)
+                store.append(list(table.rows.values()))
+            write_json(folder / "corpus.json", self.description())
+
+    def description(self) -> dict[str, Any]:
+        """What ``corpus.json`` holds."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "labels": self.labels.to_json(),
+            "features": {name: table.spec.folder for name, table in self.features.items()},
+            "counts": self.counts(),
+            "fingerprints": self.fingerprints,
+        }
+
+    @classmethod
+    def load(cls, directory: Path) -> PreparedCorpus:
+        """Read the folder that ``save`` wrote; InputError where it is not one or was changed."""
+        description = read_description(directory)
+        table = read_utterances(directory / "utterances.parquet")
+        stores = description["features"]
+        corpus = cls(
+            name=str(description["name"]),
+            labels=LabelSet.from_json(description["labels"]),
+            splits=conversations_of(table),
+            features={
+                name: FeatureStore.open(directory / "features" / stores[name]).read()
+                for name in MODALITIES
+                if name in stores
+            },
+        )
+        if corpus.fingerprints != description["fingerprints"]:
+            problem = "its files no longer match the fingerprints in corpus.json"
+            raise InputError(directory, problem, "prepare the corpus anew")
+        return corpus
+
+
+def label_counts(conversations: tuple[Conversation, ...], labels: LabelSet) -> dict[str, int]:
+    """Utterances of each label, in the label set's order."""
+    counted = Counter(utterance.label for item in conversations for utterance in item.utterances)
+    return {label: counted[label] for label in labels}
+
+
+def utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[dict[str, Any]]:
+    """One row an utterance, in order."""
+    return [
+        {
+            "conversation": conversation.id,
+            "split": split,
+            "utterance": utterance.id,
+            "speaker": utterance.speaker,
+            "text": utterance.text,
+            "start": utterance.start,
+            "end": utterance.end,
+            "media": utterance.media,
+            "label": utterance.label,
+            "conversation_media": conversation.media,
+        }
+        for split, conversations in splits.items()
+        for conversation in conversations
+        for utterance in conversation.utterances
+    ]
+
+
+def read_utterances(path: Path) -> list[dict[str, Any]]:
+    """Rows of ``utterances.parquet``."""
+    try:
+        rows: list[dict[str, Any]] = pq.read_table(path, schema=SCHEMA).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(path, "missing or cut short", "prepare the corpus anew") from error
+    return rows
+
+
+def conversations_of(rows: list[dict[str, Any]]) -> dict[Split, tuple[Conversation, ...]]:
+    """Group rows back into conversations by split."""
+    grouped: dict[Split, dict[str, list[dict[str, Any]]]] = {}
+    for row in rows:
+        grouped.setdefault(row["split"], {}).setdefault(row["conversation"], []).append(row)
+    return {
+        split: tuple(conversation_of(name, group) for name, group in grouped[split].items())
+        for split in SPLITS
+        if split in grouped
+    }
+
+
+def conversation_of(name: str, rows: list[dict[str, Any]]) -> Conversation:
+    """One conversation of its rows."""
+    fields = ("speaker", "text", "start", "end", "media", "label")
+    utterances = tuple(
+        Utterance(id=row["utterance"], **{field: row[field] for field in fields}) for row in rows
+    )
+    return Conversation(id=name, utterances=utterances, media=rows[0]["conversation_media"])
+
+
+def read_description(directory: Path) -> dict[str, Any]:
+    """Read ``corpus.json`` and check that it is one of ours."""
+    path = directory / "corpus.json"
+    if not path.is_file():
+        raise InputError(directory, "not a prepared corpus", "make one with `mmerc prepare`")
+    value = read_json(path)
+    keys = {"format", "name", "labels", "features", "fingerprints"}
+    if not isinstance(value, dict) or not keys <= value.keys() or value["format"] != FORMAT:
+        raise InputError(path, "not a prepared corpus of this version", "prepare the corpus anew")
+    return value

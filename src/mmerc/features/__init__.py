@@ -1,0 +1,1 @@
+"""Vectors of utterances: how they are made, and where they are kept."""

@@ -1,0 +1,188 @@
+"""Feature store: one folder of Parquet parts for each extractor fingerprint.
+
+A row is ``conversation``, ``utterance``, ``vector`` (null where the modality is absent),
+``absent_because`` and ``saw_label`` (whether the network behind the vector was trained on this
+very utterance's label). Parts are written whole or not at all, so that an interrupted run goes on
+where it stopped; pandas, polars, DuckDB and Hugging Face datasets read them as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from mmerc.conversation import MODALITIES, Modality
+from mmerc.errors import InputError
+from mmerc.files import atomic_file, fingerprint, read_json, write_json
+
+Vector = NDArray[np.float32]
+Key = tuple[str, str]  # conversation id, utterance id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSpec:
+    """What made the vectors: a changed setting changes the fingerprint."""
+
+    modality: Modality
+    extractor: str
+    dim: int
+    settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint({**asdict(self), "settings": dict(self.settings)})
+
+    @property
+    def folder(self) -> str:
+        return f"{self.modality}-{self.extractor}-{self.fingerprint[:12]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureRow:
+    """One utterance's vector (float32 [dim]), or None and the reason why it is absent."""
+
+    conversation: str
+    utterance: str
+    vector: Vector | None
+    absent_because: str | None = None
+    saw_label: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureTable:
+    """All vectors of one modality in memory."""
+
+    spec: FeatureSpec
+    rows: Mapping[Key, FeatureRow]
+
+    @classmethod
+    def of(cls, spec: FeatureSpec, rows: Iterable[FeatureRow]) -> FeatureTable:
+        """Check the rows against ``spec`` and index them; InputError on a bad vector."""
+        table: dict[Key, FeatureRow] = {}
+        for row in rows:
+            check_vector(row, spec)
+            table[row.conversation, row.utterance] = row
+        return cls(spec=spec, rows=table)
+
+    def vector(self, conversation: str, utterance: str) -> Vector | None:
+        row = self.rows.get((conversation, utterance))
+        return None if row is None else row.vector
+
+    @property
+    def content_fingerprint(self) -> str:
+        """SHA-256 over the specification, the keys and the values, in key order."""
+        digest = hashlib.sha256(self.spec.fingerprint.encode())
+        for key in sorted(self.rows):
+            row = self.rows[key]
+            digest.update("\0".join((*key, str(row.saw_label))).encode())
+            digest.update(b"absent" if row.vector is None else row.vector.tobytes())
+        return digest.hexdigest()
+
+
+def check_vector(row: FeatureRow, spec: FeatureSpec) -> None:
+    """Refuse a vector of another width or with a value that is not finite."""
+    if row.vector is None:
+        return
+    where = f"{spec.modality} vector of conversation {row.conversation!r}, {row.utterance!r}"
+    if row.vector.shape != (spec.dim,):
+        problem = f"expected {spec.dim} numbers, got {row.vector.shape}"
+        raise InputError(where, problem, "give every vector of a modality the same width")
+    if not np.isfinite(row.vector).all():
+        position = int(np.flatnonzero(~np.isfinite(row.vector))[0])
+        problem = f"number {position} is {row.vector[position]}"
+        raise InputError(where, problem, "mend it, or leave the vector out as absent")
+
+
+class FeatureStore:
+    """Append-only folder of vectors of one specification."""
+
+    def __init__(self, directory: Path, spec: FeatureSpec) -> None:
+        self.directory = directory
+        self.spec = spec
+
+    @classmethod
+    def create(cls, directory: Path, spec: FeatureSpec) -> FeatureStore:
+        """Open the store for ``spec`` inside ``directory``, making its folder if need be."""
+        folder = directory / spec.folder
+        if not (folder / "store.json").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / "store.json", {**asdict(spec), "settings": dict(spec.settings)})
+        return cls(folder, spec)
+
+    @classmethod
+    def open(cls, folder: Path) -> FeatureStore:
+        """Open an existing store folder."""
+        return cls(folder, read_spec(folder / "store.json"))
+
+    def append(self, rows: Sequence[FeatureRow]) -> None:
+        """Add ``rows`` as one new part, whole or not at all."""
+        for row in rows:
+            check_vector(row, self.spec)
+        columns = {
+            "conversation": pa.array([row.conversation for row in rows], pa.string()),
+            "utterance": pa.array([row.utterance for row in rows], pa.string()),
+            "vector": vector_column([row.vector for row in rows], self.spec.dim),
+            "absent_because": pa.array([row.absent_because for row in rows], pa.string()),
+            "saw_label": pa.array([row.saw_label for row in rows], pa.bool_()),
+        }
+        with atomic_file(self.directory / f"part-{len(self.parts()):05d}.parquet") as path:
+            pq.write_table(pa.table(columns), path)
+
+    def parts(self) -> list[Path]:
+        return sorted(self.directory.glob("part-*.parquet"))
+
+    def read(self) -> FeatureTable:
+        """Load every part."""
+        return FeatureTable.of(
+            self.spec, (row for part in self.parts() for row in read_part(part, self.spec.dim))
+        )
+
+
+def vector_column(vectors: Sequence[Vector | None], dim: int) -> pa.Array:
+    """Arrow column of fixed-size float32 lists, null where a vector is absent."""
+    filled = [np.zeros(dim, np.float32) if vector is None else vector for vector in vectors]
+    values = np.concatenate(filled) if filled else np.zeros(0, np.float32)
+    absent = np.array([vector is None for vector in vectors], dtype=bool)
+    return pa.FixedSizeListArray.from_arrays(pa.array(values), dim, mask=pa.array(absent))
+
+
+def read_part(path: Path, dim: int) -> Iterator[FeatureRow]:
+    """Rows of one part; InputError where the file is damaged."""
+    try:
+        table = pq.read_table(path)
+        vectors = table.column("vector").combine_chunks()
+        matrix = np.asarray(vectors.values, dtype=np.float32).reshape(-1, dim)
+        present = np.asarray(vectors.is_valid())
+        names = ("conversation", "utterance", "absent_because", "saw_label")
+        columns = [table.column(name).to_pylist() for name in names]
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise InputError(path, "not a whole part of a feature store", "make it anew") from error
+    for i, (conversation, utterance, reason, saw_label) in enumerate(zip(*columns, strict=True)):
+        yield FeatureRow(
+            conversation=conversation,
+            utterance=utterance,
+            vector=matrix[i] if present[i] else None,
+            absent_because=reason,
+            saw_label=saw_label,
+        )
+
+
+def read_spec(path: Path) -> FeatureSpec:
+    """Read ``store.json``."""
+    value = read_json(path)
+    if not isinstance(value, dict) or value.get("modality") not in MODALITIES:
+        raise InputError(path, "not the description of a feature store", "make the store anew")
+    return FeatureSpec(
+        modality=cast(Modality, value["modality"]),
+        extractor=str(value["extractor"]),
+        dim=int(value["dim"]),
+        settings=value.get("settings", {}),
+    )

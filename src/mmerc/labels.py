@@ -1,0 +1,90 @@
+"""Label sets: ordered emotion names. The order is explicit everywhere and never implied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mmerc.errors import InputError, UsageError
+
+# Okabe and Ito's colour-blind safe palette, then its darker half for larger sets.
+PALETTE = (
+    "#999999", "#E69F00", "#56B4E9", "#0072B2", "#F0E442", "#009E73", "#D55E00", "#CC79A7",
+    "#5B4A00", "#1B4F72", "#6E2C00", "#4A235A",
+)  # fmt: skip
+UNKNOWN_LABEL = -100
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """Emotion names in a fixed order, with a colour each for plots."""
+
+    name: str
+    names: tuple[str, ...]
+    colours: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.names) < 2 or len(set(self.names)) != len(self.names) or "" in self.names:
+            problem = f"a label set needs two or more different names, got {list(self.names)}"
+            raise InputError(f"label set {self.name!r}", problem, "name each label once")
+        if len(self.colours) != len(self.names):
+            colours = tuple(PALETTE[i % len(PALETTE)] for i in range(len(self.names)))
+            object.__setattr__(self, "colours", colours)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def index(self, label: str | None) -> int:
+        """Position of ``label``, or ``UNKNOWN_LABEL`` for None; InputError for a stranger."""
+        if label is None:
+            return UNKNOWN_LABEL
+        if label not in self.names:
+            mend = f"use one of {', '.join(self.names)}, or null"
+            raise InputError(f"label set {self.name!r}", f"unknown label {label!r}", mend)
+        return self.names.index(label)
+
+    def to_json(self) -> dict[str, object]:
+        return {"name": self.name, "names": list(self.names), "colours": list(self.colours)}
+
+    @classmethod
+    def from_json(cls, value: object) -> LabelSet:
+        """Read what ``to_json`` wrote, or a bare list of names."""
+        if isinstance(value, list):
+            value = {"name": "custom", "names": value}
+        if not isinstance(value, dict) or not isinstance(value.get("names"), list):
+            mend = 'write ["first", "second", ...] or {"name": ..., "names": [...]}'
+            raise InputError("label set", "neither a list of names nor a label set", mend)
+        colours = tuple(str(colour) for colour in value.get("colours", ()))
+        names = tuple(str(name) for name in value["names"])
+        return cls(str(value.get("name", "custom")), names, colours)
+
+
+MELD_7 = LabelSet(
+    "meld", ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"),
+    ("#999999", "#E69F00", "#CC79A7", "#0072B2", "#F0E442", "#009E73", "#D55E00"),
+)  # fmt: skip
+IEMOCAP_6 = LabelSet(
+    "iemocap", ("happy", "sad", "neutral", "angry", "excited", "frustrated"),
+    ("#F0E442", "#0072B2", "#999999", "#D55E00", "#E69F00", "#CC79A7"),
+)  # fmt: skip
+IEMOCAP_4 = LabelSet(
+    "iemocap4", ("happy", "sad", "neutral", "angry"),
+    ("#F0E442", "#0072B2", "#999999", "#D55E00"),
+)  # fmt: skip
+MOSI_2 = LabelSet("mosi", ("negative", "positive"), ("#0072B2", "#E69F00"))
+LABEL_SETS = {labels.name: labels for labels in (MELD_7, IEMOCAP_6, IEMOCAP_4, MOSI_2)}
+
+
+def label_set(name: str) -> LabelSet:
+    """Look up a known label set by name."""
+    if name not in LABEL_SETS:
+        raise UsageError(f"No label set is called {name!r}; known: {', '.join(LABEL_SETS)}.")
+    return LABEL_SETS[name]
+
+
+def label_set_of(labels: Sequence[str | None]) -> LabelSet:
+    """Label set of the labels that occur, sorted, as for a manifest without one of its own."""
+    return LabelSet("custom", tuple(sorted({label for label in labels if label is not None})))
