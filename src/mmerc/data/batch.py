@@ -53,6 +53,10 @@ class ConversationBatch:
         """The same batch in page-locked memory."""
         return self._map(lambda tensor: tensor.pin_memory())
 
+    def with_present(self, present: Mapping[Modality, Tensor]) -> ConversationBatch:
+        """The same batch in which other modalities count as present."""
+        return replace(self, present=present)
+
     def _map(self, function: Callable[[Tensor], Tensor]) -> ConversationBatch:
         windows = self.windows
         if windows is not None:

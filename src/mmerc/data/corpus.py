@@ -112,7 +112,10 @@ def label_counts(conversations: tuple[Conversation, ...], labels: LabelSet) -> d
 
 
 def utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[dict[str, Any]]:
-    """One row an utterance, in order."""
+    """One row an utterance: splits in their fixed order, times as decimal numbers.
+
+    So the fingerprint is the same before saving and after loading.
+    """
     return [
         {
             "conversation": conversation.id,
@@ -120,14 +123,14 @@ def utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[dic
             "utterance": utterance.id,
             "speaker": utterance.speaker,
             "text": utterance.text,
-            "start": utterance.start,
-            "end": utterance.end,
+            "start": None if utterance.start is None else float(utterance.start),
+            "end": None if utterance.end is None else float(utterance.end),
             "media": utterance.media,
             "label": utterance.label,
             "conversation_media": conversation.media,
         }
-        for split, conversations in splits.items()
-        for conversation in conversations
+        for split in SPLITS
+        for conversation in splits.get(split, ())
         for utterance in conversation.utterances
     ]
 

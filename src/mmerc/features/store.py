@@ -178,11 +178,17 @@ def read_part(path: Path, dim: int) -> Iterator[FeatureRow]:
 def read_spec(path: Path) -> FeatureSpec:
     """Read ``store.json``."""
     value = read_json(path)
-    if not isinstance(value, dict) or value.get("modality") not in MODALITIES:
+    keys = {"modality", "extractor", "dim"}
+    if (
+        not isinstance(value, dict)
+        or not keys <= value.keys()
+        or value["modality"] not in MODALITIES
+        or not isinstance(value["dim"], int)
+    ):
         raise InputError(path, "not the description of a feature store", "make the store anew")
     return FeatureSpec(
         modality=cast(Modality, value["modality"]),
         extractor=str(value["extractor"]),
-        dim=int(value["dim"]),
+        dim=value["dim"],
         settings=value.get("settings", {}),
     )

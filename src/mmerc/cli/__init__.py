@@ -1,0 +1,5 @@
+"""The command line: where corpora, features, training and inference meet."""
+
+from mmerc.cli.app import main
+
+__all__ = ["main"]

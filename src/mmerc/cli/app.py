@@ -1,0 +1,73 @@
+"""The program ``mmerc``: its commands, and how it leaves."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from mmerc import __version__
+from mmerc.cli.commands import encode, evaluate, predict, prepare, train
+from mmerc.errors import MmercError, UsageError
+
+app = typer.Typer(
+    name="mmerc",
+    help="Recognise the emotion of every utterance of a conversation from text, audio and video.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(prepare.app, name="prepare")
+app.command("encode-text", epilog=encode.EXAMPLES)(encode.encode_text)
+app.command("train", epilog=train.EXAMPLES)(train.train)
+app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
+
+
+def print_version(wanted: bool) -> None:
+    """Say the version and leave."""
+    if wanted:
+        print(f"mmerc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+def main() -> None:
+    """Run a command: exit code 0 when done, 1 when it failed, 2 when it was called wrongly."""
+    try:
+        app()
+    except MmercError as error:
+        leave(str(error), code=2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        leave(f"{where}{(error.strerror or str(error)).lower()}.", code=1)
+    except Exception as error:
+        if os.environ.get("MMERC_DEBUG"):
+            raise
+        kind = type(error).__name__
+        leave(
+            f"a fault of mmerc itself ({kind}: {str(error).splitlines()[0] if str(error) else ''})"
+            "; set MMERC_DEBUG=1 to see where, and report it please.",
+            code=1,
+        )
+
+
+def leave(message: str, *, code: int) -> None:
+    """Say one sentence on stderr and go."""
+    print(f"mmerc: {message}", file=sys.stderr)
+    sys.exit(code)

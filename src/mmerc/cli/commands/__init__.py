@@ -1,0 +1,1 @@
+"""One module a command; heavy libraries are imported only by the command that needs them."""

@@ -1,0 +1,49 @@
+"""``mmerc encode-text``: an encoder's vectors, kept for fast fusion experiments."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmerc.cli.output import JsonOption, OverwriteOption, print_json
+
+EXAMPLES = (
+    "Examples: mmerc encode-text --corpus corpora/meld --model minilm-l6 --out corpora/meld-text; "
+    "mmerc encode-text --corpus corpora/meld --model runs/mini --out corpora/meld-tuned"
+)
+
+
+def encode_text(
+    corpus: Annotated[Path, typer.Option(help="Prepared corpus.")],
+    model: Annotated[str, typer.Option(help="Run or model folder, or a text encoder by name.")],
+    out: Annotated[Path, typer.Option(help="Folder of the corpus with the text vectors.")],
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Store an encoder's text vectors, and on each whether the encoder saw that label."""
+    from mmerc.data.corpus import PreparedCorpus
+    from mmerc.models.encoding import encode_corpus
+
+    prepared = PreparedCorpus.load(corpus)
+    table = encode_corpus(
+        model, corpus=prepared.name, splits=prepared.splits, labels=prepared.labels
+    )
+    replace(prepared, features={**prepared.features, "text": table}).save(out, overwrite=overwrite)
+    rows = table.rows.values()
+    counts = {
+        "vectors": sum(row.vector is not None for row in rows),
+        "absent": sum(row.vector is None for row in rows),
+        "saw_label": sum(row.saw_label for row in rows),
+        "width": table.spec.dim,
+    }
+    if as_json:
+        print_json(counts | {"out": str(out)})
+        return
+    print(
+        f"{counts['vectors']} text vectors, {counts['width']} wide ({counts['absent']} without "
+        f"text); the encoder was trained on the labels of {counts['saw_label']} of them"
+    )
+    print(f"prepared corpus in {out}")

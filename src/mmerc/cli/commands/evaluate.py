@@ -1,0 +1,32 @@
+"""``mmerc evaluate``: a finished run again, or on another corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmerc.cli.commands.train import show
+from mmerc.cli.output import JsonOption
+
+EXAMPLES = "Examples: mmerc evaluate runs/mini; mmerc evaluate runs/mini --corpus corpora/my"
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="Prepared corpus (default: show the run's own result again)."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate every seed of a run on the test split of a corpus."""
+    from mmerc.data.corpus import PreparedCorpus
+    from mmerc.training.evaluate import evaluate_run
+    from mmerc.training.result import read_result
+
+    result = read_result(run)
+    if corpus is not None:
+        result = evaluate_run(run, result, PreparedCorpus.load(corpus))
+    show(result, as_json=as_json)

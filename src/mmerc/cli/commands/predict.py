@@ -1,0 +1,66 @@
+"""``mmerc predict``: emotions of a manifest or a plain transcript."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmerc.cli.output import JsonOption, print_json
+
+if TYPE_CHECKING:
+    from mmerc.conversation import Conversation, Modality
+    from mmerc.features.store import FeatureTable
+
+EXAMPLES = (
+    "Examples: mmerc predict talk.txt --model runs/mini; "
+    "mmerc predict talk.jsonl --model runs/mosi --format csv --out emotions.csv"
+)
+
+
+def predict(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="INPUT", help="Manifest (.jsonl), or lines of `Speaker: text`."),
+    ],
+    model: Annotated[str, typer.Option(help="Run or model folder, or Hub repository.")],
+    form: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
+    out: Annotated[Path | None, typer.Option(help="File (default: the terminal).")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Label every utterance, with probabilities and reasons; uses the seed best on validation."""
+    from mmerc.errors import UsageError
+    from mmerc.files import write_text
+    from mmerc.inference.formats import FORMATS, render
+    from mmerc.inference.predict import predict as predict_conversations
+    from mmerc.models.registry import load_model
+
+    chosen = next((known for known in FORMATS if known == form), None)
+    if chosen is None:
+        raise UsageError(f"--format {form!r} is not known; choose {' or '.join(FORMATS)}.")
+    conversations, tables = read_input(source)
+    text = render(predict_conversations(load_model(model), conversations, tables), chosen)
+    if out is None:
+        print(text, end="")
+        return
+    write_text(out, text)
+    utterances = sum(len(conversation) for conversation in conversations)
+    if as_json:
+        print_json({"out": str(out), "utterances": utterances})
+    else:
+        print(f"{utterances} utterances in {out}")
+
+
+def read_input(
+    source: Path,
+) -> tuple[tuple[Conversation, ...], dict[Modality, FeatureTable]]:
+    """Conversations of a manifest or transcript, and the vectors that a manifest carries."""
+    from mmerc.cli.prepare import published_tables
+    from mmerc.corpora.manifest import read_conversations
+    from mmerc.corpora.transcript import read_transcript
+
+    if source.suffix.lower() not in {".jsonl", ".json"}:
+        return read_transcript(source), {}
+    conversations, vectors = read_conversations(source)
+    return conversations, published_tables(source.stem, {"test": conversations}, vectors)

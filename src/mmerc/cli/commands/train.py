@@ -1,0 +1,86 @@
+"""``mmerc train``: a recipe on a corpus, with several seeds."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmerc.cli.output import JsonOption, print_json, print_table, remark
+
+EXAMPLES = (
+    "Examples: mmerc train --recipe df-erc-mosi --corpus corpora/mosi --out runs/mosi; "
+    "mmerc train --recipe df-erc-meld-mini --corpus corpora/meld --out runs/mini --seeds 1 "
+    "--set training.epochs=3 --set 'model.ablations=[-DDM]'"
+)
+
+
+def train(
+    recipe: Annotated[str, typer.Option(help="Recipe by name, or a YAML file.")],
+    corpus: Annotated[Path, typer.Option(help="Prepared corpus.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Train seeds 0 to N-1 (default: the recipe's).")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run.")] = False,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting: key.key=value.")
+    ] = None,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="Train data-parallel on so many.")] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train, choose the epoch on validation, evaluate once on test, write RUN/result.json."""
+    from mmerc.data.corpus import PreparedCorpus
+    from mmerc.training.recipe import load_recipe
+    from mmerc.training.run import train_run
+    from mmerc.training.trainer import Hardware
+
+    result = train_run(
+        load_recipe(recipe, changes or ()),
+        PreparedCorpus.load(corpus),
+        out,
+        seeds=seeds,
+        resume=resume,
+        hardware=Hardware(
+            accelerator=accelerator,
+            devices=devices,
+            progress=sys.stderr.isatty() and not quiet,
+        ),
+        report=(lambda line: None) if quiet else remark,
+    )
+    if result:
+        show(result, as_json=as_json)
+
+
+def show(result: dict[str, Any], *, as_json: bool) -> None:
+    """Print a result as JSON or as a table."""
+    if as_json:
+        print_json(result)
+        return
+    labels = list(result["seeds"][0]["test"]["per_class_f1"])
+    rows = [
+        [
+            str(seed["seed"]),
+            str(seed["epoch"] + 1) if "epoch" in seed else "-",
+            *(f"{seed['test'][name]:.2f}" for name in ("accuracy", "weighted_f1", "macro_f1")),
+            *(percent(seed["test"]["per_class_f1"][label]) for label in labels),
+            f"{seed['test']['calibration_error']:.2f}",
+        ]
+        for seed in result["seeds"]
+    ]
+    columns = ["seed", "epoch", "accuracy", "weighted F1", "macro F1", *labels, "calibration error"]
+    print(f"{result['recipe']} on {result['corpus']}, test split:")
+    print_table(columns, rows)
+    for name, value in result["summary"]["test"].items():
+        interval = value["interval"]
+        spread = f" (95 % interval {interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
+        print(f"{name}: {value['mean']:.2f} +- {value['std']:.2f}{spread}")
+
+
+def percent(value: float | None) -> str:
+    """A cell of the table."""
+    return "-" if value is None else f"{value:.2f}"

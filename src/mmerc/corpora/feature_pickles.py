@@ -1,0 +1,197 @@
+"""The feature tuples that the field passes around as pickles, read without running any code.
+
+``IEMOCAP_features.pkl`` is (utterance ids, speakers, labels, text, audio, visual, sentences,
+training ids, test ids), each but the last two a dictionary by conversation;
+``MELD_features_raw1.pkl`` is the same with a tenth item that nobody uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmerc.conversation import Conversation, Modality, Utterance
+from mmerc.corpora.base import RawCorpus
+from mmerc.corpora.places import inside
+from mmerc.corpora.restricted_pickle import read_pickle
+from mmerc.corpora.splits import hold_out, hold_out_note
+from mmerc.corpora.vectors import absence_notes, zeros_as_absent
+from mmerc.errors import InputError
+from mmerc.labels import IEMOCAP_6, MELD_7, LabelSet
+
+ITEMS = (
+    "ids", "speakers", "labels", "text", "audio", "visual", "sentences", "train", "test",
+)  # fmt: skip
+VECTORS: Mapping[Modality, str] = {"text": "text", "audio": "audio", "video": "visual"}
+MEND = "use the file as it was published, with the labels that belong to it"
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """One of the two files: its number of items, its labels and its authors' counts."""
+
+    labels: LabelSet
+    items: int
+    test: tuple[int, int]
+    training: tuple[int, int]
+
+
+LAYOUTS: Mapping[str, Layout] = {
+    "iemocap": Layout(labels=IEMOCAP_6, items=9, test=(1623, 31), training=(5810, 120)),
+    "meld": Layout(labels=MELD_7, items=10, test=(2610, 280), training=(11098, 1152)),
+}
+
+
+def read_feature_pickle(
+    file: Path,
+    *,
+    labels: Literal["meld", "iemocap"],
+    seed: int = 0,
+    valid_share: float = 0.1,
+) -> RawCorpus:
+    """Read one of the two files; validation is a seeded share of whole training conversations.
+
+    InputError for a file that carries code (it is not run), is cut short, has another number of
+    items, lists of different lengths, or a number that is not finite.
+    """
+    layout = LAYOUTS[labels]
+    content = read_pickle(file)
+    with inside(file):
+        fields = fields_of(content, layout)
+        training, test = (
+            tuple(conversation_of(name, fields, layout.labels) for name in ordered(fields[half]))
+            for half in ("train", "test")
+        )
+        train, valid = hold_out(training, seed=seed, share=valid_share)
+        features = {modality: read_vectors(fields, modality) for modality in VECTORS}
+        return RawCorpus(
+            name=labels,
+            labels=layout.labels,
+            splits={"train": train, "valid": valid, "test": test},
+            features=features,
+            published={"test": layout.test},
+            notes=(
+                hold_out_note(valid, seed=seed),
+                "The authors count {} training utterances in {} conversations, which are train "
+                "and valid here.".format(*layout.training),
+                *absence_notes(features),
+            ),
+        )
+
+
+def fields_of(content: object, layout: Layout) -> Fields:
+    """The items of the tuple by name."""
+    if not isinstance(content, tuple | list) or len(content) != layout.items:
+        kind = f"{len(content)}" if isinstance(content, tuple | list) else type(content).__name__
+        raise InputError("pickle", f"expected a tuple of {layout.items} items, got {kind}", MEND)
+    fields = dict(zip(ITEMS, content, strict=False))
+    for name, value in fields.items():
+        expected = Iterable if name in ("train", "test") else Mapping
+        if not isinstance(value, expected):
+            problem = f"expected a {expected.__name__.lower()}, got {type(value).__name__}"
+            raise InputError(f"item {name!r}", problem, MEND)
+    return fields
+
+
+def ordered(names: Iterable[Any]) -> list[Any]:
+    """Conversation names in the file's order, or sorted where the file holds a set."""
+    if isinstance(names, set | frozenset):
+        return sorted(names, key=lambda name: (len(str(name)), str(name)))
+    return list(names)
+
+
+def entries(fields: Fields, item: str, name: Any) -> Sequence[Any]:
+    """One conversation's entries of one item, as many as it has utterance ids."""
+    where = f"item {item!r}, conversation {str(name)!r}"
+    if not isinstance(name, Hashable) or name not in fields[item]:
+        raise InputError(where, "nothing stands there", MEND)
+    values: Sequence[Any] = fields[item][name]
+    if not isinstance(values, list | tuple | np.ndarray):
+        raise InputError(where, f"expected a list, got {type(values).__name__}", MEND)
+    count = len(fields["ids"][name])
+    if len(values) != count:
+        raise InputError(where, f"expected {count} entries, got {len(values)}", MEND)
+    return values
+
+
+def conversation_of(name: Any, fields: Fields, labels: LabelSet) -> Conversation:
+    """One conversation of its entries."""
+    items = ("ids", "speakers", "labels", "sentences")
+    columns = [entries(fields, item, name) for item in items]
+    with inside(f"conversation {str(name)!r}"):
+        utterances = tuple(
+            Utterance(
+                id=str(utterance),
+                speaker=speaker_of(speaker),
+                label=label_of(label, labels),
+                text=repaired(str(sentence)),
+            )
+            for utterance, speaker, label, sentence in zip(*columns, strict=True)
+        )
+    return Conversation(id=str(name), utterances=utterances)
+
+
+def speaker_of(value: Any) -> str:
+    """A name as it stands ('M', 'F'), or ``speaker-N`` of a one-hot list."""
+    if isinstance(value, str):
+        return value
+    numbers = list(value) if isinstance(value, Sequence | np.ndarray) else []
+    plain = all(isinstance(number, int | float | np.number) for number in numbers)
+    if not plain or numbers.count(1) != 1 or numbers.count(0) != len(numbers) - 1:
+        raise InputError("speakers", f"{value!r} is neither a name nor one-hot", MEND)
+    return f"speaker-{numbers.index(1)}"
+
+
+def label_of(value: Any, labels: LabelSet) -> str:
+    """Name of a label number in the published order."""
+    if not isinstance(value, int | np.integer) or value not in range(len(labels)):
+        problem = f"{value!r} is not a label from 0 to {len(labels) - 1}"
+        raise InputError("labels", problem, MEND)
+    return labels.names[int(value)]
+
+
+def repaired(text: str) -> str:
+    """Python 2 wrote UTF-8 bytes, which come out of the pickle as Latin-1 text."""
+    try:
+        return text.encode("latin1").decode("utf-8")
+    except UnicodeError:
+        return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def read_vectors(
+    fields: Fields, modality: Modality
+) -> dict[tuple[str, str], NDArray[np.float32] | None]:
+    """Vectors of one modality by conversation and utterance, float32 [D] each."""
+    return {
+        (str(name), str(utterance)): zeros_as_absent(vector, modality)
+        for half in ("train", "test")
+        for name in ordered(fields[half])
+        for utterance, vector in zip(
+            fields["ids"][name], matrix_of(fields, VECTORS[modality], name), strict=True
+        )
+    }
+
+
+def matrix_of(fields: Fields, item: str, name: Any) -> NDArray[np.float32]:
+    """One conversation's vectors, float32 [N, D], all finite."""
+    where = f"item {item!r}, conversation {str(name)!r}"
+    values = entries(fields, item, name)
+    try:
+        matrix = np.asarray([np.asarray(value, dtype=np.float32) for value in values])
+    except (TypeError, ValueError) as error:
+        raise InputError(where, "not vectors of one width", MEND) from error
+    if matrix.ndim != 2:
+        raise InputError(where, f"expected vectors, got shape {matrix.shape}", MEND)
+    if not np.isfinite(matrix).all():
+        row, column = np.argwhere(~np.isfinite(matrix))[0]
+        utterance = str(fields["ids"][name][row])
+        problem = f"number {column} is {matrix[row, column]}"
+        mend = "mend it, or set the vector to zeros where the signal is absent"
+        raise InputError(f"{where}, utterance {utterance!r}", problem, mend)
+    return matrix

@@ -1,0 +1,134 @@
+"""CMU-MOSI: opinion videos with one speaker each, with trimodal vectors in one NPZ archive."""
+
+from __future__ import annotations
+
+import zipfile
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmerc.conversation import Conversation, Modality, Utterance
+from mmerc.corpora.base import RawCorpus
+from mmerc.corpora.places import inside
+from mmerc.corpora.splits import Conversations, hold_out, hold_out_note
+from mmerc.corpora.vectors import absence_notes, zeros_as_absent
+from mmerc.errors import InputError
+from mmerc.labels import MOSI_2
+
+Arrays = Mapping[str, NDArray[Any]]
+ARRAYS: Mapping[Modality, str] = {"text": "text100", "audio": "audio73", "video": "video100"}
+PUBLISHED_TRAIN = "The authors' 1447 training utterances in 62 videos are train and valid here."
+MEND = "use the archive as it was published"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One row of the arrays: the video, the position in it, and the row's number."""
+
+    video: str
+    position: int
+    row: int
+
+
+def read_mosi(file: Path, *, seed: int = 0, valid_share: float = 0.1) -> RawCorpus:
+    """Read ``mosi_trimodal.npz``: one conversation a video, its utterances by position.
+
+    Arrays ``train_`` and ``test_`` of ``utt_id``, ``label`` (0 negative, 1 positive), and, where
+    the archive holds them, ``transcript``, ``text100``, ``audio73`` and ``video100`` [rows, D].
+    Validation is a seeded share of whole training videos. InputError for anything else.
+    """
+    arrays = read_arrays(file)
+    with inside(file):
+        training, test = (read_half(arrays, half) for half in ("train", "test"))
+        train, valid = hold_out(training, seed=seed, share=valid_share)
+        features = {
+            modality: read_vectors(arrays, modality)
+            for modality, name in ARRAYS.items()
+            if f"train_{name}" in arrays and f"test_{name}" in arrays
+        }
+        notes = (hold_out_note(valid, seed=seed), PUBLISHED_TRAIN, *absence_notes(features))
+        return RawCorpus(
+            name="mosi",
+            labels=MOSI_2,
+            splits={"train": train, "valid": valid, "test": test},
+            features=features,
+            published={"test": (752, 31)},
+            notes=notes,
+        )
+
+
+def read_arrays(file: Path) -> dict[str, NDArray[Any]]:
+    """Every array of the archive, none of them unpickled."""
+    if not file.is_file():
+        raise InputError(file, "no such file", "check the path")
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise InputError(file, "not a whole NPZ archive of plain arrays", MEND) from error
+
+
+def read_items(arrays: Arrays, half: str) -> list[Item]:
+    """Video and position of every row, of the ids ``VIDEO_POSITION``."""
+    items = []
+    for row, name in enumerate(column(arrays, half, "utt_id")):
+        video, _, position = str(name).rpartition("_")
+        if not video or not position.isdecimal():
+            mend = "write VIDEO_POSITION"
+            raise InputError(f"{half}_utt_id[{row}]", f"cannot read {str(name)!r}", mend)
+        items.append(Item(video=video, position=int(position), row=row))
+    return items
+
+
+def column(arrays: Arrays, half: str, name: str) -> NDArray[Any]:
+    """One array of one half, as long as that half's ids."""
+    key = f"{half}_{name}"
+    for needed in (f"{half}_utt_id", key):
+        if needed not in arrays:
+            raise InputError(needed, f"the archive holds only {sorted(arrays)}", MEND)
+    if arrays[key].shape[:1] != arrays[f"{half}_utt_id"].shape:
+        problem = f"{arrays[key].shape} does not fit {len(arrays[f'{half}_utt_id'])} utterances"
+        raise InputError(key, problem, MEND)
+    return arrays[key]
+
+
+def read_half(arrays: Arrays, half: str) -> Conversations:
+    """Conversations of the training or the test half."""
+    labels = column(arrays, half, "label")
+    transcribed = f"{half}_transcript" in arrays
+    transcripts = column(arrays, half, "transcript") if transcribed else [""] * len(labels)
+    videos: dict[str, list[Utterance]] = defaultdict(list)
+    for item in sorted(read_items(arrays, half), key=lambda item: (item.video, item.position)):
+        with inside(f"{half}_label[{item.row}]"):
+            utterance = Utterance(
+                id=str(item.position),
+                speaker=item.video,
+                text=str(transcripts[item.row]),
+                label=label_of(labels[item.row]),
+            )
+        videos[item.video].append(utterance)
+    return tuple(Conversation(id=name, utterances=tuple(videos[name])) for name in videos)
+
+
+def label_of(value: Any) -> str:
+    """Name of the label 0 or 1."""
+    if value not in (0, 1):
+        raise InputError("label", f"{value!r} is neither 0 nor 1", MEND)
+    return MOSI_2.names[int(value)]
+
+
+def read_vectors(
+    arrays: Arrays, modality: Modality
+) -> dict[tuple[str, str], NDArray[np.float32] | None]:
+    """Vectors of both halves by conversation and utterance, float32 [D] each."""
+    return {
+        (item.video, str(item.position)): zeros_as_absent(vectors[item.row], modality)
+        for half in ("train", "test")
+        for vectors in [column(arrays, half, ARRAYS[modality]).astype(np.float32)]
+        for item in read_items(arrays, half)
+    }

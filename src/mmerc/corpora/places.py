@@ -1,0 +1,17 @@
+"""Put findings into the file, line or conversation in which they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mmerc.errors import InputError
+
+
+@contextmanager
+def inside(where: object) -> Iterator[None]:
+    """Place every InputError of the block inside ``where``."""
+    try:
+        yield
+    except InputError as error:
+        raise error.inside(where) from error

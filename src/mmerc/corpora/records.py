@@ -1,0 +1,110 @@
+"""One line of a JSON Lines manifest, checked field by field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic_core import PydanticCustomError
+
+from mmerc.conversation import Modality, Split
+from mmerc.corpora.places import inside
+from mmerc.errors import InputError
+from mmerc.files import read_text
+
+
+def writable(text: str) -> str:
+    """Refuse half a character (a lone surrogate), which JSON can spell and no file can hold."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise PydanticCustomError("lone_surrogate", "text holds half a Unicode character")
+    return text
+
+
+Text = Annotated[str, AfterValidator(writable)]
+Name = Annotated[Text, Field(min_length=1)]
+Seconds = Annotated[FiniteFloat, Field(ge=0)]
+Numbers = Annotated[list[FiniteFloat], Field(min_length=1)]
+MENDS = {"missing": "add it", "extra_forbidden": "take it out or mend its spelling"}
+
+
+class Record(BaseModel):
+    """Unknown keys are refused, and nothing is converted but whole numbers to decimal ones."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class UtteranceRecord(Record):
+    """An utterance of a manifest; ``features`` maps a modality to numbers or null."""
+
+    id: Name
+    text: Text
+    speaker: Name | None = None
+    start: Seconds | None = None
+    end: Seconds | None = None
+    label: Name | None = None
+    media: Name | None = None
+    features: dict[Modality, Numbers | None] = {}
+
+
+class ConversationRecord(Record):
+    """A line of a manifest."""
+
+    id: Name
+    utterances: Annotated[list[UtteranceRecord], Field(min_length=1)]
+    split: Split | None = None
+    media: Name | None = None
+
+
+def read_records(file: Path) -> Iterator[tuple[int, ConversationRecord]]:
+    """Line number and record of every line that is not empty; InputError for a bad one."""
+    empty = True
+    # Only line feeds end a line: JSON strings may hold other separators as they are.
+    for number, line in enumerate(read_text(file).split("\n"), start=1):
+        if line.strip():
+            empty = False
+            with inside(f"{file}, line {number}"):
+                yield number, read_record(line)
+    if empty:
+        raise InputError(file, "it holds no conversation", "write one JSON object a line")
+
+
+def read_record(line: str) -> ConversationRecord:
+    """One line's conversation."""
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as error:
+        problem = f"not JSON (column {error.colno}: {error.msg.lower()})"
+        raise InputError("text", problem, "write one JSON object a line") from error
+    except (ValueError, RecursionError) as error:
+        problem = "JSON with a number too long or lists too deep to be read"
+        raise InputError("text", problem, "write one JSON object a line") from error
+    try:
+        return ConversationRecord.model_validate(value)
+    except ValidationError as error:
+        raise plain_error(value, error) from error
+
+
+def plain_error(value: object, error: ValidationError) -> InputError:
+    """The first finding as one sentence that names the conversation and the field."""
+    first = error.errors(include_url=False)[0]
+    steps = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+    conversation = conversation_name(value)
+    got = "" if first["type"] in MENDS else f", got {shortened(first['input'])}"
+    problem = f"{first['msg'][:1].lower()}{first['msg'][1:]}{got}"
+    where = f"{conversation}field {steps.lstrip('.')!r}" if steps else "whole line"
+    return InputError(where, problem, MENDS.get(first["type"], "mend the value"))
+
+
+def conversation_name(value: object) -> str:
+    """The conversation of a raw line, where its id can be told."""
+    name = value.get("id") if isinstance(value, dict) else None
+    return f"conversation {name!r}, " if isinstance(name, str) else ""
+
+
+def shortened(value: object) -> str:
+    """A value as it may stand in a sentence."""
+    text = ascii(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

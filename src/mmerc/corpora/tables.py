@@ -1,0 +1,146 @@
+"""CSV files with one utterance a row, grouped into conversations."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from mmerc.conversation import Conversation, Utterance
+from mmerc.corpora.places import inside
+from mmerc.errors import InputError
+from mmerc.files import read_text
+from mmerc.labels import LabelSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """What the columns that we need are called; ``others`` are for the corpus's own reader."""
+
+    dialogue: str
+    utterance: str
+    speaker: str
+    emotion: str
+    text: str
+    others: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        needed = (self.dialogue, self.utterance, self.speaker, self.emotion, self.text)
+        return (*needed, *self.others)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row with the number of its last line in the file, and its two numbers read."""
+
+    line: int
+    values: Mapping[str, str]
+    dialogue: int
+    utterance: int
+
+
+class Details(TypedDict):
+    """What a corpus's own reader adds to an utterance."""
+
+    start: float | None
+    end: float | None
+    media: str | None
+
+
+def read_dialogues(
+    file: Path,
+    *,
+    split_name: str,
+    columns: Columns,
+    labels: LabelSet,
+    details: Callable[[Row], Details],
+) -> tuple[Conversation, ...]:
+    """Read a CSV file into conversations ``SPLIT_diaN`` of utterances ``uttN``.
+
+    InputError for a missing column, a row of another width, an unknown emotion, and for an
+    utterance number that is not above the one before it in its dialogue.
+    """
+    dialogues: dict[int, list[Row]] = {}
+    with inside(file):
+        for row in read_rows(file, columns):
+            rows = dialogues.setdefault(row.dialogue, [])
+            check_order(row, rows)
+            rows.append(row)
+        if not dialogues:
+            raise InputError("line 2", "no utterance follows the header", "use a whole file")
+        return tuple(
+            Conversation(
+                id=f"{split_name}_dia{number}",
+                utterances=tuple(read_utterance(row, columns, labels, details) for row in rows),
+            )
+            for number, rows in dialogues.items()
+        )
+
+
+def read_rows(file: Path, columns: Columns) -> Iterator[Row]:
+    """Rows of the file, each checked for its width and its numbers."""
+    reader = csv.DictReader(io.StringIO(read_text(file)), strict=True)
+    try:
+        missing = [name for name in columns.names if name not in (reader.fieldnames or ())]
+        if missing:
+            problem = f"no column {missing[0]!r} (its columns: {list(reader.fieldnames or ())})"
+            raise InputError("line 1", problem, "use the file as it was published")
+        for values in reader:
+            with inside(f"line {reader.line_num}"):
+                yield read_row(reader.line_num, values, columns)
+    except csv.Error as error:
+        mend = "mend its quotes, or use the file as it was published"
+        raise InputError(f"line {reader.line_num}", f"not CSV ({error})", mend) from error
+
+
+def read_row(line: int, values: dict[str, str], columns: Columns) -> Row:
+    """One row as it stands in the file."""
+    if None in values or None in values.values():
+        problem = "it has more or fewer fields than the header"
+        raise InputError("row", problem, "mend the row, most likely its quotes")
+    return Row(
+        line=line,
+        values=values,
+        dialogue=read_number(columns.dialogue, values[columns.dialogue]),
+        utterance=read_number(columns.utterance, values[columns.utterance]),
+    )
+
+
+def read_number(column: str, value: str) -> int:
+    """A dialogue or utterance number."""
+    if not value.isdecimal():
+        raise InputError(column, f"{value!r} is not a whole number", "number it from 0")
+    return int(value)
+
+
+def check_order(row: Row, before: list[Row]) -> None:
+    """Refuse an utterance number that is not above the last one of its dialogue."""
+    if not before or row.utterance > before[-1].utterance:
+        return
+    where = f"line {row.line}, dialogue {row.dialogue}, utterance {row.utterance}"
+    for earlier in before:
+        if earlier.utterance == row.utterance:
+            problem = f"the same utterance stands in line {earlier.line} already"
+            raise InputError(where, problem, "give every utterance a number of its own")
+    problem = f"it stands after utterance {before[-1].utterance}, out of order"
+    raise InputError(where, problem, "sort the rows of a dialogue by utterance number")
+
+
+def read_utterance(
+    row: Row, columns: Columns, labels: LabelSet, details: Callable[[Row], Details]
+) -> Utterance:
+    """The utterance of one row."""
+    label = row.values[columns.emotion]
+    with inside(f"line {row.line}"):
+        labels.index(label)
+        return Utterance(
+            id=f"utt{row.utterance}",
+            speaker=row.values[columns.speaker],
+            text=row.values[columns.text],
+            label=label,
+            **details(row),
+        )

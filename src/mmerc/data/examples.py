@@ -1,0 +1,129 @@
+"""Conversations as tensors: what batches are collated from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmerc.conversation import Conversation, Modality
+from mmerc.data.text_windows import Tokenizer
+from mmerc.errors import InputError
+from mmerc.features.store import FeatureTable
+from mmerc.labels import LabelSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextInput:
+    """How a model that trains its text encoder wants its text."""
+
+    tokenizer: Tokenizer
+    utterance_tokens: int
+    speaker_prefix: bool
+
+    def encode(self, conversation: Conversation) -> list[list[int]]:
+        """Token ids of each utterance; none where the text is empty."""
+        texts = [self.written(item.speaker, item.text) for item in conversation.utterances]
+        limit = min(self.utterance_tokens, self.tokenizer.max_length - 2)
+        return self.tokenizer.encode(texts, limit=limit)
+
+    def written(self, speaker: str, text: str) -> str:
+        if not text.strip():
+            return ""
+        return f"{speaker}: {text}" if self.speaker_prefix and speaker else text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One conversation of N utterances.
+
+    Shape: ``features[m]`` [N, D_m], ``present[m]`` [N] bool, ``speakers`` and ``labels`` [N];
+    ``token_ids``: N lists, or None for a model that takes ready-made text vectors.
+    """
+
+    index: int
+    features: Mapping[Modality, Tensor]
+    present: Mapping[Modality, Tensor]
+    speakers: Tensor
+    labels: Tensor
+    token_ids: list[list[int]] | None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def cost(self) -> int:
+        """Length by which conversations are bucketed: tokens where there are any."""
+        return len(self) if self.token_ids is None else sum(map(len, self.token_ids))
+
+
+def build_examples(
+    conversations: Sequence[Conversation],
+    *,
+    labels: LabelSet,
+    widths: Mapping[Modality, int],
+    tables: Mapping[Modality, FeatureTable],
+    text: TextInput | None,
+) -> list[Example]:
+    """Tensors of every conversation; ``widths`` names the modalities that come as vectors."""
+    for modality, width in widths.items():
+        if modality in tables and tables[modality].spec.dim != width:
+            problem = f"{tables[modality].spec.dim} wide, but the model takes {width}"
+            mend = "extract the features that the model was trained on"
+            raise InputError(f"{modality} features", problem, mend)
+    return [
+        build_example(
+            conversation, index=index, labels=labels, widths=widths, tables=tables, text=text
+        )
+        for index, conversation in enumerate(conversations)
+    ]
+
+
+def build_example(
+    conversation: Conversation,
+    *,
+    index: int,
+    labels: LabelSet,
+    widths: Mapping[Modality, int],
+    tables: Mapping[Modality, FeatureTable],
+    text: TextInput | None,
+) -> Example:
+    """Tensors of one conversation."""
+    features: dict[Modality, Tensor] = {}
+    present: dict[Modality, Tensor] = {}
+    for modality, width in widths.items():
+        features[modality], present[modality] = stack_vectors(
+            conversation, tables.get(modality), width
+        )
+    token_ids = None if text is None else text.encode(conversation)
+    if token_ids is not None:
+        present["text"] = torch.tensor([len(ids) > 0 for ids in token_ids])
+    names = dict.fromkeys(item.speaker for item in conversation.utterances)
+    numbers = {name: number for number, name in enumerate(names)}
+    return Example(
+        index=index,
+        features=features,
+        present=present,
+        speakers=torch.tensor([numbers[item.speaker] for item in conversation.utterances]),
+        labels=torch.tensor([labels.index(item.label) for item in conversation.utterances]),
+        token_ids=token_ids,
+    )
+
+
+def stack_vectors(
+    conversation: Conversation, table: FeatureTable | None, width: int
+) -> tuple[Tensor, Tensor]:
+    """Vectors of a conversation with zeros where absent, and which are present.
+
+    Shape: -> [N, width], [N] bool.
+    """
+    matrix = np.zeros((len(conversation), width), dtype=np.float32)
+    present = np.zeros(len(conversation), dtype=bool)
+    for row, utterance in enumerate(conversation.utterances):
+        vector = None if table is None else table.vector(conversation.id, utterance.id)
+        if vector is not None:
+            matrix[row], present[row] = vector, True
+    return torch.from_numpy(matrix), torch.from_numpy(present)

@@ -1,0 +1,111 @@
+"""Conversations of tokens, cut into windows at utterance borders (DF-ERC, Eq. 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from mmerc.data.batch import TextWindows
+
+
+class Tokenizer(Protocol):
+    """What batches need to know of an encoder's tokenizer."""
+
+    max_length: int
+    first_id: int
+    last_id: int
+    pad_id: int
+
+    def encode(self, texts: Sequence[str], *, limit: int) -> list[list[int]]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Utterances ``start`` to ``end`` (exclusive) in one window; ``pooled`` of them count here."""
+
+    start: int
+    end: int
+    pooled: frozenset[int]
+
+
+def plan_windows(lengths: Sequence[int], *, budget: int) -> list[Window]:
+    """Cut utterances of ``lengths`` tokens into windows of at most ``budget`` tokens.
+
+    [decided] Windows overlap by about half and hold at least one utterance; an utterance is pooled
+    from the window in which it stands furthest from an edge. No utterance may exceed the budget.
+    """
+    bounds = window_bounds(lengths, budget=budget)
+    home: dict[int, tuple[int, int]] = {}  # utterance -> (distance to an edge, window)
+    for number, (start, end) in enumerate(bounds):
+        before, total = 0, sum(lengths[start:end])
+        for utterance in range(start, end):
+            after = total - before - lengths[utterance]
+            distance = min(before, after)
+            if utterance not in home or distance > home[utterance][0]:
+                home[utterance] = (distance, number)
+            before += lengths[utterance]
+    return [
+        Window(start=start, end=end, pooled=frozenset(u for u in home if home[u][1] == number))
+        for number, (start, end) in enumerate(bounds)
+    ]
+
+
+def window_bounds(lengths: Sequence[int], *, budget: int) -> list[tuple[int, int]]:
+    """Start and end of every window; each reaches at least one utterance further than the last."""
+    bounds: list[tuple[int, int]] = []
+    start = end = 0
+    while end < len(lengths):
+        total = sum(lengths[start : end + 1])
+        while end < len(lengths) and (total <= budget or end == start):
+            end += 1
+            total += lengths[end] if end < len(lengths) else 0
+        bounds.append((start, end))
+        if end < len(lengths):
+            start = next_start(lengths, start, end, budget)
+    return bounds
+
+
+def next_start(lengths: Sequence[int], start: int, end: int, budget: int) -> int:
+    """First utterance from which at most half of the budget leads up to ``end``.
+
+    It moves on further where the utterance at ``end`` would not fit otherwise.
+    """
+    following = start + 1
+    while following < end and (
+        sum(lengths[following:end]) > budget // 2 or sum(lengths[following : end + 1]) > budget
+    ):
+        following += 1
+    return following
+
+
+def build_windows(
+    conversations: Sequence[Sequence[Sequence[int]]], tokenizer: Tokenizer, padded: int
+) -> TextWindows:
+    """Windows of a batch of conversations, each a list of utterances' token ids.
+
+    ``padded`` is N, the number of utterances to which the batch is padded.
+    Shape: see :class:`mmerc.data.batch.TextWindows`.
+    """  # fmt: skip
+    nowhere = len(conversations) * padded
+    rows: list[tuple[list[int], list[int]]] = []
+    for position, utterances in enumerate(conversations):
+        lengths = [len(tokens) for tokens in utterances]
+        for window in plan_windows(lengths, budget=tokenizer.max_length - 2):
+            ids, pool = [tokenizer.first_id], [nowhere]
+            for utterance in range(window.start, window.end):
+                target = position * padded + utterance if utterance in window.pooled else nowhere
+                ids.extend(utterances[utterance])
+                pool.extend([target] * len(utterances[utterance]))
+            rows.append(([*ids, tokenizer.last_id], [*pool, nowhere]))
+    longest = max(len(ids) for ids, _ in rows)
+    token_ids = torch.full((len(rows), longest), tokenizer.pad_id)
+    pool_into = torch.full((len(rows), longest), nowhere)
+    attention_mask = torch.zeros((len(rows), longest), dtype=torch.bool)
+    for row, (ids, pool) in enumerate(rows):
+        token_ids[row, : len(ids)] = torch.tensor(ids)
+        pool_into[row, : len(pool)] = torch.tensor(pool)
+        attention_mask[row, : len(ids)] = True
+    return TextWindows(token_ids=token_ids, attention_mask=attention_mask, pool_into=pool_into)

@@ -1,0 +1,1 @@
+"""Predictions, the numbers that judge them, and what those numbers can bear."""

@@ -1,0 +1,147 @@
+"""How good predictions are: accuracy, F1 and calibration, in percent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import log_loss
+
+from mmerc.errors import InputError
+from mmerc.evaluation.predictions import Predictions
+
+Metric = Literal["accuracy", "weighted_f1", "macro_f1"]
+METRICS: tuple[Metric, ...] = get_args(Metric)
+Confusions = NDArray[np.int64] | NDArray[np.float64]
+CALIBRATION_BINS = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """All in percent (0 to 100) but ``negative_log_likelihood``, which is in nats.
+
+    ``per_class_f1`` and its mean ``macro_f1`` cover the labels that occur in gold.
+    """
+
+    accuracy: float
+    weighted_f1: float
+    macro_f1: float
+    per_class_f1: Mapping[str, float]
+    calibration_error: float
+    negative_log_likelihood: float
+    utterances: int
+
+    def to_json(self) -> dict[str, object]:
+        """Return what a result file holds, to four decimals."""
+        return {
+            "accuracy": round(self.accuracy, 4),
+            "weighted_f1": round(self.weighted_f1, 4),
+            "macro_f1": round(self.macro_f1, 4),
+            "per_class_f1": {label: round(f1, 4) for label, f1 in self.per_class_f1.items()},
+            "calibration_error": round(self.calibration_error, 4),
+            "utterances": self.utterances,
+        }
+
+
+def score(predictions: Predictions) -> Scores:
+    """Judge the utterances whose gold label is known; InputError where there is none."""
+    known = labelled(predictions)
+    matrix = confusion(known)
+    pairs = zip(known.labels, class_f1(matrix), matrix.sum(axis=1), strict=True)
+    return Scores(
+        accuracy=float(accuracy_from_confusion(matrix)),
+        weighted_f1=float(weighted_f1_from_confusion(matrix)),
+        macro_f1=float(macro_f1_from_confusion(matrix)),
+        per_class_f1={label: float(f1) for label, f1, support in pairs if support},
+        calibration_error=calibration_error(known),
+        negative_log_likelihood=negative_log_likelihood(known),
+        utterances=len(known),
+    )
+
+
+def labelled(predictions: Predictions) -> Predictions:
+    """Rows with a known gold label; InputError where there is none."""
+    known = predictions.known()
+    if not len(known):
+        mend = "score a split whose utterances have labels"
+        raise InputError("predictions", "no utterance has a known gold label", mend)
+    return known
+
+
+def confusion(predictions: Predictions) -> NDArray[np.int64]:
+    """Count the known utterances by gold and predicted label.
+
+    Shape: [K, K], rows gold, columns predicted.
+    """
+    known, count = predictions.known(), len(predictions.labels)
+    cells = known.gold * count + known.predicted
+    return np.bincount(cells, minlength=count**2).reshape(count, count).astype(np.int64)
+
+
+def class_f1(confusions: Confusions) -> NDArray[np.float64]:
+    """F1 of each label in percent, 0 for a label that is neither gold nor predicted.
+
+    Shape: confusions [..., K, K] -> [..., K].
+    """
+    hits = np.diagonal(confusions, axis1=-2, axis2=-1)
+    sizes = confusions.sum(axis=-1) + confusions.sum(axis=-2)
+    return np.asarray(200.0 * hits / np.maximum(sizes, 1))
+
+
+def weighted_f1_from_confusion(confusions: Confusions) -> NDArray[np.float64]:
+    """F1 in percent, each label weighted by how often it is gold.
+
+    Shape: confusions [..., K, K], none of them empty -> [...].
+    """
+    support = confusions.sum(axis=-1)
+    weighted = (class_f1(confusions) * support).sum(axis=-1)
+    return np.asarray(weighted / support.sum(axis=-1))
+
+
+def macro_f1_from_confusion(confusions: Confusions) -> NDArray[np.float64]:
+    """Mean F1 in percent over the labels that occur in gold.
+
+    Shape: confusions [..., K, K], none of them empty -> [...].
+    """
+    occurs = confusions.sum(axis=-1) > 0
+    return np.asarray((class_f1(confusions) * occurs).sum(axis=-1) / occurs.sum(axis=-1))
+
+
+def accuracy_from_confusion(confusions: Confusions) -> NDArray[np.float64]:
+    """Share of hits in percent.
+
+    Shape: confusions [..., K, K], none of them empty -> [...].
+    """
+    hits = np.diagonal(confusions, axis1=-2, axis2=-1).sum(axis=-1)
+    return np.asarray(100.0 * hits / confusions.sum(axis=(-2, -1)))
+
+
+FROM_CONFUSION: Mapping[Metric, Callable[[Confusions], NDArray[np.float64]]] = {
+    "accuracy": accuracy_from_confusion,
+    "weighted_f1": weighted_f1_from_confusion,
+    "macro_f1": macro_f1_from_confusion,
+}
+
+
+def calibration_error(predictions: Predictions) -> float:
+    """Expected calibration error in percent (Guo et al. 2017, Eq. 3).
+
+    The top probability falls into one of 15 bins of equal width, each open below and closed above.
+    """
+    known = labelled(predictions)
+    confidence = known.probabilities.max(axis=1).astype(np.float64)
+    gaps = (known.predicted == known.gold) - confidence
+    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
+    bins = np.digitize(confidence, edges, right=True)
+    return float(100.0 * np.abs(np.bincount(bins, weights=gaps)).sum() / len(known))
+
+
+def negative_log_likelihood(predictions: Predictions) -> float:
+    """Mean negative log probability of the gold label, in nats."""
+    known = labelled(predictions)
+    probabilities = known.probabilities.astype(np.float64)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return float(log_loss(known.gold, probabilities, labels=np.arange(len(known.labels))))

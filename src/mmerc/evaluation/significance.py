@@ -1,0 +1,273 @@
+"""What a difference can bear: intervals over conversations, and tests over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from mmerc.errors import InputError, UsageError
+from mmerc.evaluation.metrics import FROM_CONFUSION, Metric, labelled
+from mmerc.evaluation.predictions import Predictions
+
+CHUNK_NUMBERS = 4_000_000  # float64 numbers in memory at a time, 32 MB
+NO_SPREAD = 1e-9  # percent points; less is rounding, not a spread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """First less second in percent points, its interval, and a two-sided p value."""
+
+    metric: Metric
+    difference: float
+    low: float
+    high: float
+    level: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedTest:
+    """First less second over seeds; a p value is None where no test can be made.
+
+    ``wilcoxon_p_value`` belongs to paired seeds only, and is never below 0.0625 with five.
+    """
+
+    difference: float
+    paired: bool
+    t_p_value: float | None
+    wilcoxon_p_value: float | None
+
+
+class Summary(NamedTuple):
+    """Mean and sample standard deviation."""
+
+    mean: float
+    std: float
+
+
+def bootstrap_interval(
+    runs: Sequence[Predictions],
+    *,
+    metric: Metric = "weighted_f1",
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile interval, in percent, of the metric's mean over ``runs`` (one a seed).
+
+    Whole conversations are drawn, the same for every run: it says how far the mean would move on
+    other conversations, not with other seeds. InputError where the runs do not cover the same
+    utterances, or fewer than two conversations.
+    """
+    check_settings(metric=metric, level=level, resamples=resamples)
+    confusions = conversation_confusions(aligned(runs))
+    chunks = resampled(confusions, resamples=resamples, seed=seed)
+    means = np.concatenate([FROM_CONFUSION[metric](chunk).mean(axis=1) for chunk in chunks])
+    return percentiles(means, level=level)
+
+
+def paired_bootstrap(
+    first: Sequence[Predictions],
+    second: Sequence[Predictions],
+    *,
+    metric: Metric = "weighted_f1",
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Comparison:
+    """Compare the means over the runs of two systems on the same resampled conversations.
+
+    InputError where the runs do not all cover the same utterances with the same gold labels.
+    """
+    check_settings(metric=metric, level=level, resamples=resamples)
+    if not first or not second:
+        raise InputError("comparison", "one side has no run", "give each side a run or more")
+    confusions = conversation_confusions(aligned([*first, *second]))
+
+    def differences(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        scores = FROM_CONFUSION[metric](values)
+        left, right = scores[:, : len(first)], scores[:, len(first) :]
+        return np.asarray(left.mean(axis=1) - right.mean(axis=1))
+
+    chunks = resampled(confusions, resamples=resamples, seed=seed)
+    drawn = np.concatenate([differences(chunk) for chunk in chunks])
+    low, high = percentiles(drawn, level=level)
+    observed = float(differences(confusions.sum(axis=0, keepdims=True))[0])
+    p_value = two_sided(drawn)
+    return Comparison(
+        metric=metric, difference=observed, low=low, high=high, level=level, p_value=p_value
+    )
+
+
+def check_settings(*, metric: str, level: float, resamples: int) -> None:
+    """Refuse settings of a bootstrap that cannot be meant."""
+    if metric not in FROM_CONFUSION:
+        raise UsageError(f"No metric is called {metric!r}; known: {', '.join(FROM_CONFUSION)}.")
+    if not 0 < level < 1 or resamples < 1:
+        problem = f"level {level} and {resamples} resamples"
+        raise UsageError(f"A bootstrap needs a level in (0, 1) and a resample, got {problem}.")
+
+
+def aligned(runs: Sequence[Predictions]) -> list[Predictions]:
+    """Return labelled rows of each run in one order; InputError where the runs do not match."""
+    if not runs:
+        raise InputError("runs", "there is none", "give one run or more")
+    ordered = [sort_rows(labelled(run)) for run in runs]
+    reference = ordered[0]
+    for number, run in enumerate(ordered[1:], start=2):
+        mend = "compare runs on the same split of the same corpus"
+        if run.labels.names != reference.labels.names:
+            raise InputError(f"run {number}", "its label set is not that of run 1", mend)
+        if run.keys != reference.keys:
+            count = len(set(run.keys) ^ set(reference.keys))
+            problem = f"its labelled utterances are not those of run 1 ({count} differ)"
+            raise InputError(f"run {number}", problem, mend)
+        if (run.gold != reference.gold).any():
+            count = int((run.gold != reference.gold).sum())
+            problem = f"its gold labels are not those of run 1 ({count} differ)"
+            raise InputError(f"run {number}", problem, mend)
+    return ordered
+
+
+def sort_rows(predictions: Predictions) -> Predictions:
+    """Rows in the order of their conversation and utterance ids."""
+    keys = predictions.keys
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return predictions.take(np.array(order, dtype=np.intp))
+
+
+def conversation_confusions(runs: Sequence[Predictions]) -> NDArray[np.float64]:
+    """Confusion matrix of each conversation and run.
+
+    Shape: [C, S, K, K], rows gold. InputError below two conversations.
+    """
+    names, conversation = np.unique(np.array(runs[0].conversations), return_inverse=True)
+    if len(names) < 2:
+        mend = "report it without an interval, or use a split of several conversations"
+        raise InputError("bootstrap", "one conversation cannot be resampled", mend)
+    pairs = [(run.gold, run.predicted) for run in runs]
+    shape = (len(names), len(runs), len(runs[0].labels), len(runs[0].labels))
+    gold, predicted = (np.stack(rows) for rows in zip(*pairs, strict=True))
+    place = np.broadcast_arrays(conversation, np.arange(len(runs))[:, None], gold, predicted)
+    cells = np.ravel_multi_index(tuple(place), shape).ravel()
+    counts = np.bincount(cells, minlength=int(np.prod(shape)))
+    return counts.reshape(shape).astype(np.float64)
+
+
+def resampled(
+    confusions: NDArray[np.float64], *, resamples: int, seed: int
+) -> Iterator[NDArray[np.float64]]:
+    """Sum conversations drawn with replacement, a chunk of resamples at a time.
+
+    Shape: confusions [C, S, K, K] -> chunks of [R, S, K, K].
+    """
+    generator = np.random.default_rng(seed)
+    count, shape = len(confusions), confusions.shape[1:]
+    flat = confusions.reshape(count, -1)
+    chunk = max(1, CHUNK_NUMBERS // (count + flat.shape[1]))
+    for start in range(0, resamples, chunk):
+        size = min(chunk, resamples - start)
+        draws = generator.multinomial(count, np.full(count, 1 / count), size=size)
+        yield (draws.astype(np.float64) @ flat).reshape(size, *shape)
+
+
+def percentiles(values: NDArray[np.float64], *, level: float) -> tuple[float, float]:
+    """Bounds of the middle ``level`` share of ``values``."""
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def two_sided(differences: NDArray[np.float64]) -> float:
+    """Two-sided bootstrap p value of no difference, never quite 0 (Davison and Hinkley 1997)."""
+    below, above = int((differences <= 0).sum()), int((differences >= 0).sum())
+    return min(1.0, 2 * (1 + min(below, above)) / (1 + len(differences)))
+
+
+def mcnemar(first: Predictions, second: Predictions) -> float:
+    """Exact two-sided p value that two runs are right equally often (McNemar 1947).
+
+    It takes utterances as independent, which those of a conversation are not: read it beside
+    ``paired_bootstrap``. InputError where the runs do not cover the same utterances.
+    """
+    one, other = aligned([first, second])
+    one_right, other_right = one.predicted == one.gold, other.predicted == other.gold
+    only_one = int((one_right & ~other_right).sum())
+    only_other = int((other_right & ~one_right).sum())
+    if only_one + only_other == 0:
+        return 1.0
+    return float(stats.binomtest(only_one, only_one + only_other, 0.5).pvalue)
+
+
+def seed_test(first: Sequence[float], second: Sequence[float]) -> SeedTest:
+    """Test a difference over seeds: paired t and Wilcoxon, or Welch's t for unequal numbers.
+
+    Values at the same position must come from the same seed. InputError on none or a NaN.
+    """
+    left, right = checked(first), checked(second)
+    paired = len(left) == len(right)
+    return SeedTest(
+        difference=float(left.mean() - right.mean()),
+        paired=paired,
+        t_p_value=paired_t(left - right) if paired else welch(left, right),
+        wilcoxon_p_value=wilcoxon(left - right) if paired else None,
+    )
+
+
+def paired_t(differences: NDArray[np.float64]) -> float | None:
+    """P value of the t-test; None for one seed, or for a difference without any spread."""
+    if len(differences) < 2:
+        return None
+    if np.ptp(differences) < NO_SPREAD:
+        return 1.0 if abs(differences[0]) < NO_SPREAD else None
+    return float(stats.ttest_1samp(differences, 0.0).pvalue)
+
+
+def welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:
+    """P value of Welch's t-test; None where a side has one seed, or neither has any spread."""
+    if min(len(first), len(second)) < 2 or max(np.ptp(first), np.ptp(second)) < NO_SPREAD:
+        return None
+    return float(stats.ttest_ind(first, second, equal_var=False).pvalue)
+
+
+def wilcoxon(differences: NDArray[np.float64]) -> float | None:
+    """P value of the signed-rank test; None for one seed."""
+    if len(differences) < 2:
+        return None
+    if (np.abs(differences) < NO_SPREAD).all():
+        return 1.0
+    return float(stats.wilcoxon(differences).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p values for many tests (Holm 1979), in the order given; InputError outside 0-1."""
+    if not len(p_values):
+        return []
+    values = checked(p_values)
+    if ((values < 0) | (values > 1)).any():
+        raise InputError("p values", "one is not between 0 and 1", "pass p values only")
+    order = np.argsort(values)
+    factors = np.arange(len(values), 0, -1)
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
+    return [float(value) for value in adjusted]
+
+
+def summarise(values: Sequence[float]) -> Summary:
+    """Mean and standard deviation (n - 1) over seeds; the deviation of one value is 0."""
+    numbers = checked(values)
+    std = numbers.std(ddof=1) if len(numbers) > 1 else 0.0
+    return Summary(float(numbers.mean()), float(std))
+
+
+def checked(values: Sequence[float]) -> NDArray[np.float64]:
+    """Return ``values`` as an array; InputError where there is none or one is not finite."""
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.ndim != 1 or not len(numbers) or not np.isfinite(numbers).all():
+        problem = f"expected one finite number or more, got {list(values)}"
+        raise InputError("values", problem, "leave out runs that failed")
+    return numbers

@@ -1,0 +1,1 @@
+"""From conversations to labelled utterances with their reasons."""

@@ -1,0 +1,82 @@
+"""Emotions of every utterance of some conversations, with what decided them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from mmerc.conversation import MODALITIES, Conversation, Modality
+from mmerc.errors import InputError
+from mmerc.features.store import FeatureTable
+from mmerc.models.base import AnyModel
+from mmerc.models.prediction import answer, examples_for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UtterancePrediction:
+    """One utterance's emotion.
+
+    ``weights`` are the modalities' shares (None where absent or where the model has none),
+    ``similarity`` their agreement (psi), ``context_weight`` how much context came in.
+    """
+
+    conversation: str
+    id: str
+    speaker: str
+    text: str
+    label: str
+    probabilities: Mapping[str, float]
+    weights: Mapping[Modality, float | None]
+    similarity: float | None
+    context_weight: float | None
+
+
+def predict(
+    model: AnyModel,
+    conversations: Sequence[Conversation],
+    tables: Mapping[Modality, FeatureTable],
+) -> list[UtterancePrediction]:
+    """Predict every utterance, in order, from whatever modalities are there."""
+    unlabelled = [without_labels(conversation) for conversation in conversations]
+    examples = examples_for(model, unlabelled, tables)
+    if not any(bool(e.present[m].any()) for e in examples for m in e.present):
+        taken = " or ".join(model.inputs.output_widths)
+        kind = "" if model.text_encoder is not None else " vectors"
+        mend = "give it what the model was trained on"
+        raise InputError("input", f"holds none of the {taken}{kind} that the model takes", mend)
+    answers = answer(model, examples)
+    utterances = [(item.id, utterance) for item in conversations for utterance in item.utterances]
+    return [
+        UtterancePrediction(
+            conversation=conversation,
+            id=utterance.id,
+            speaker=utterance.speaker,
+            text=utterance.text,
+            label=model.labels.names[int(answers.probabilities[row].argmax())],
+            probabilities=dict(zip(model.labels, rounded(answers.probabilities[row]), strict=True)),
+            weights={m: shown(answers.weights.get(m), row) for m in MODALITIES},
+            similarity=shown(answers.similarity, row),
+            context_weight=shown(answers.context_weight, row),
+        )
+        for row, (conversation, utterance) in enumerate(utterances)
+    ]
+
+
+def without_labels(conversation: Conversation) -> Conversation:
+    """The same conversation; what its author thinks of the emotions is not looked at."""
+    utterances = tuple(replace(utterance, label=None) for utterance in conversation.utterances)
+    return replace(conversation, utterances=utterances)
+
+
+def rounded(values: Tensor) -> list[float]:
+    """Six digits are more than a probability deserves."""
+    return [round(float(value), 6) for value in values]
+
+
+def shown(values: Tensor | None, row: int) -> float | None:
+    """One value, or None where there is none."""
+    value = math.nan if values is None else float(values[row])
+    return None if math.isnan(value) else round(value, 6)

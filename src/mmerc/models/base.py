@@ -1,0 +1,272 @@
+"""What every model is: configuration, inputs, output, and how it is saved and loaded."""
+
+from __future__ import annotations
+
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+
+import torch
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mmerc.conversation import MODALITIES, Modality
+from mmerc.data.batch import ConversationBatch
+from mmerc.errors import InputError, MmercError
+from mmerc.files import atomic_directory, read_json, write_json, write_text
+from mmerc.labels import LabelSet
+from mmerc.models.inputs import ModalityInputs
+from mmerc.nn.classification import class_balanced_weights, classification_loss
+from mmerc.nn.reduction import Reduction
+from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
+
+
+class ModelConfig(BaseModel):
+    """Settings that every model has; each model adds its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    modalities: tuple[Modality, ...] = MODALITIES
+    text_encoder: TextEncoderConfig | None = None
+    reduction: Reduction = "mean"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    focus: float = Field(default=0.0, ge=0)
+    class_balance: float = Field(default=0.0, ge=0, lt=1)
+
+    @field_validator("modalities")
+    @classmethod
+    def each_once_in_order(cls, modalities: tuple[Modality, ...]) -> tuple[Modality, ...]:
+        """Text, audio, video, whatever the order in which they were named."""
+        if not modalities or len(set(modalities)) < len(modalities):
+            raise ValueError("name one or more modalities, each once")
+        return tuple(modality for modality in MODALITIES if modality in modalities)
+
+    @property
+    def trains_text_encoder(self) -> bool:
+        return "text" in self.modalities and self.text_encoder is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a prediction came about, as far as the model can tell.
+
+    Shape: ``weights[m]`` (the modality's share of the fusion), ``similarity`` (psi) and
+    ``context_weight`` [B, N]; None where the model has no such thing.
+    """
+
+    weights: Mapping[Modality, Tensor] = field(default_factory=dict)
+    similarity: Tensor | None = None
+    context_weight: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOutput:
+    """Scores and losses.
+
+    Shape: logits [B, N, K]. ``losses`` are the named terms before weighting; ``loss`` is what
+    training minimises.
+    """
+
+    logits: Tensor
+    losses: Mapping[str, Tensor]
+    loss: Tensor
+    explanation: Explanation = field(default_factory=Explanation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingStatistics:
+    """What a model may know of the training split beforehand.
+
+    Shape: ``features[m]``: mean and deviation [D_m]; ``label_counts`` [K].
+    """
+
+    features: Mapping[Modality, tuple[Tensor, Tensor]]
+    label_counts: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedOn:
+    """The conversations whose labels a model has seen."""
+
+    corpus: str
+    conversations: frozenset[str]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"corpus": self.corpus, "conversations": sorted(self.conversations)}
+
+    @classmethod
+    def read(cls, folder: Path) -> TrainedOn:
+        """What ``save_pretrained`` wrote; nothing for a model that does not tell."""
+        path = folder / "training_data.json"
+        value = read_json(path) if path.is_file() else {}
+        if not isinstance(value, dict):
+            raise InputError(path, "not a list of conversations", "copy the model anew")
+        return cls(
+            corpus=str(value.get("corpus", "")),
+            conversations=frozenset(value.get("conversations", ())),
+        )
+
+
+Config = TypeVar("Config", bound=ModelConfig)
+
+
+class ConversationModel(nn.Module, ABC, Generic[Config]):
+    """A model that labels every utterance of a batch of conversations.
+
+    A subclass names itself and its configuration, makes its parts in ``build`` (where ``config``,
+    ``labels`` and ``inputs`` are there already) and says in ``forward`` what they do.
+    """
+
+    name: ClassVar[str]
+    config_class: type[Config]
+    kind: ClassVar[Literal["system", "baseline"]] = "system"
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        labels: LabelSet,
+        widths: Mapping[Modality, int],
+        text_encoder: TextEncoder | None = None,
+    ) -> None:
+        """``widths`` gives the width of every modality that comes as ready-made vectors."""
+        super().__init__()
+        self.config = config
+        self.labels = labels
+        self.inputs = ModalityInputs(
+            {m: widths[m] for m in config.modalities if m in widths}, text_encoder
+        )
+        self.register_buffer("class_weights", torch.ones(len(labels)))
+        self.build()
+
+    class_weights: Tensor
+
+    @abstractmethod
+    def build(self) -> None:
+        """Make the model's parts."""
+
+    @abstractmethod
+    def forward(self, batch: ConversationBatch) -> ModelOutput: ...
+
+    @property
+    def text_encoder(self) -> TextEncoder | None:
+        return self.inputs.text_encoder
+
+    def fit(self, statistics: TrainingStatistics) -> None:
+        """Take over the training split's statistics, before training begins."""
+        self.inputs.fit(statistics.features)
+        if self.config.class_balance > 0:
+            self.class_weights = class_balanced_weights(
+                statistics.label_counts, beta=self.config.class_balance
+            )
+
+    def start_epoch(self) -> None:
+        """Forget what a model gathers over one epoch; called before each."""
+
+    def emotion_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy with the configuration's terms. Shape: [..., K], [...] -> scalar."""
+        return classification_loss(
+            logits,
+            labels,
+            reduction=self.config.reduction,
+            label_smoothing=self.config.label_smoothing,
+            focus=self.config.focus,
+            class_weights=self.class_weights if self.config.class_balance > 0 else None,
+        )
+
+    def save_pretrained(
+        self, directory: Path, *, card: str = "", trained_on: TrainedOn | None = None
+    ) -> None:
+        """Write config.json, model.safetensors, the tokenizer and the model card."""
+        with atomic_directory(Path(directory), overwrite=True) as folder:
+            config = {
+                "model": self.config.model_dump(mode="json"),
+                "labels": self.labels.to_json(),
+                "widths": dict(self.inputs.widths),
+            }
+            write_json(folder / "config.json", config)
+            state = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+            save_file(state, folder / "model.safetensors")
+            if trained_on is not None:
+                write_json(folder / "training_data.json", trained_on.to_json())
+            if self.text_encoder is not None:
+                self.text_encoder.save(folder / "text_encoder")
+            write_text(folder / "README.md", card or f"# {self.name}\n\nA model of mmerc.\n")
+
+    @classmethod
+    def from_pretrained(cls, source: Path | str) -> Self:
+        """Load a folder that ``save_pretrained`` wrote, or a Hub repository of that layout."""
+        folder = Path(source)
+        if not folder.is_dir():
+            folder = download_model(str(source))
+        value = read_model_config(folder)
+        if value["model"]["name"] != cls.name:
+            problem = f"holds the model {value['model']['name']!r}, not {cls.name!r}"
+            raise InputError(folder, problem, "load it with mmerc.models.registry.load_model")
+        try:
+            config = cls.config_class.model_validate(value["model"])
+        except ValidationError as error:
+            problem = f"settings that this version does not know ({error.errors()[0]['loc']})"
+            raise InputError(folder / "config.json", problem, "use the version it says") from error
+        encoder = None
+        if config.trains_text_encoder and config.text_encoder is not None:
+            encoder = TextEncoder.from_folder(folder / "text_encoder", config.text_encoder)
+        labels = LabelSet.from_json(value["labels"])
+        model = cls(config, labels=labels, widths=value["widths"], text_encoder=encoder)
+        load_weights(model, folder / "model.safetensors")
+        return model.eval()
+
+    def push_to_hub(self, repository: str, *, private: bool = True) -> None:
+        """Upload the model to the Hugging Face Hub."""
+        api = HfApi()
+        api.create_repo(repository, private=private, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(Path(folder) / "model")
+            api.upload_folder(repo_id=repository, folder_path=Path(folder) / "model")
+
+
+AnyModel = ConversationModel[Any]
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Load a safetensors file whose names and shapes must fit exactly."""
+    try:
+        module.load_state_dict(load_file(path))
+    except FileNotFoundError as error:
+        raise InputError(path, "no such file", "copy the whole model folder") from error
+    except SafetensorError as error:
+        raise InputError(path, "cut short or not safetensors", "copy or train it anew") from error
+    except RuntimeError as error:
+        problem = "weights that do not fit the configuration beside them"
+        raise InputError(path, problem, "keep the files of one model together") from error
+
+
+def download_model(repository: str) -> Path:
+    """Fetch a model of the Hub, or say that there is none."""
+    try:
+        return Path(snapshot_download(repository, etag_timeout=5))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise MmercError(
+            f"{repository} is neither a run or model folder nor a Hub repository that can be "
+            "reached; check the path."
+        ) from error
+
+
+def read_model_config(folder: Path) -> dict[str, Any]:
+    """Read config.json of a model folder."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise MmercError(f"{folder} holds no model (no config.json); give a run or model folder.")
+    value = read_json(path)
+    complete = isinstance(value, dict) and {"model", "labels", "widths"} <= value.keys()
+    if not isinstance(value, dict) or not complete or "name" not in value["model"]:
+        raise InputError(path, "not the configuration of a model", "copy or train it anew")
+    return value

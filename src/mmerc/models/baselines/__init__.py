@@ -1,0 +1,1 @@
+"""Plain models on the same footing, to measure the systems against."""

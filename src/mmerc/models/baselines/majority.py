@@ -1,0 +1,39 @@
+"""The label distribution of the training split, and nothing else."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import nn
+
+from mmerc.data.batch import ConversationBatch
+from mmerc.models.base import ConversationModel, ModelConfig, ModelOutput, TrainingStatistics
+
+
+class MajorityConfig(ModelConfig):
+    """Nothing to set."""
+
+    name: str = "majority"
+
+
+class Majority(ConversationModel[MajorityConfig]):
+    """Always names the most frequent emotion of the training split."""
+
+    name: ClassVar[str] = "majority"
+    config_class = MajorityConfig
+    kind: ClassVar[Literal["system", "baseline"]] = "baseline"
+
+    def build(self) -> None:
+        self.log_prior = nn.Parameter(torch.zeros(len(self.labels)))
+
+    def fit(self, statistics: TrainingStatistics) -> None:
+        super().fit(statistics)
+        counts = statistics.label_counts.float() + 1e-6
+        with torch.no_grad():  # the optimum of the cross-entropy: training keeps it there
+            self.log_prior.copy_((counts / counts.sum()).log())
+
+    def forward(self, batch: ConversationBatch) -> ModelOutput:
+        logits = self.log_prior.expand(*batch.mask.shape, -1)
+        loss = self.emotion_loss(logits, batch.labels)
+        return ModelOutput(logits=logits, losses={"emotion": loss}, loss=loss)

@@ -1,0 +1,71 @@
+"""Settings of DF-ERC, the paper's by default (Sec. 4.1, App. A.2, Table 6)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from mmerc.models.base import ModelConfig
+
+Ablation = Literal[
+    "-DDM", "-Utterance", "-Modality", "-CFM", "-CFM+Att", "-CRM(full)", "-CRM(zero)", "-CRM+Att"
+]
+
+
+class DfErcConfig(ModelConfig):
+    """``ablations`` are the switches of Table 2, by the paper's names.
+
+    [decided] "Removal of contrastive learning" drops the loss and keeps the branch, so that
+    capacity is equal; ``drop_branch`` drops both.
+    """
+
+    name: Literal["df-erc"] = "df-erc"
+    contrast_weight: float = Field(default=0.3, ge=0, description="alpha 1")
+    contribution_weight: float = Field(default=0.8, ge=0, description="alpha 2")
+    prototype_weight: float = Field(default=0.3, ge=0, description="alpha 3")
+    modality_temperature: float = Field(default=0.5, gt=0)
+    utterance_temperature: float = Field(default=0.3, gt=0)
+    prototype_margin: float = Field(default=0.1, ge=0, description="beta")
+    scope: Literal["conversation", "batch"] = "conversation"
+    detach_contribution: bool = True
+    disentangled_width: int = Field(default=300, ge=1)
+    classifier_width: int = Field(default=300, ge=1)
+    fusion_width: int = Field(default=500, ge=1)
+    prototype_width: int = Field(default=500, ge=1)
+    context_width: int = Field(default=300, ge=1)
+    attention_heads: int = Field(default=4, ge=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    ablations: tuple[Ablation, ...] = ()
+    drop_branch: bool = False
+
+    @model_validator(mode="after")
+    def one_switch_a_part(self) -> DfErcConfig:
+        """Two switches of one part contradict each other."""
+        for part in ("-CFM", "-CRM"):
+            chosen = [ablation for ablation in self.ablations if ablation.startswith(part)]
+            if len(chosen) > 1:
+                raise ValueError(f"{' and '.join(chosen)} exclude each other")
+        return self
+
+    @property
+    def contrasts_modalities(self) -> bool:
+        return not {"-DDM", "-Modality"} & set(self.ablations)
+
+    @property
+    def contrasts_utterances(self) -> bool:
+        return not {"-DDM", "-Utterance"} & set(self.ablations)
+
+    @property
+    def fusion(self) -> Literal["contribution", "equal", "attention"]:
+        if "-CFM" in self.ablations:
+            return "equal"
+        return "attention" if "-CFM+Att" in self.ablations else "contribution"
+
+    @property
+    def context(self) -> Literal["refusion", "full", "zero", "attention"]:
+        if "-CRM+Att" in self.ablations:
+            return "attention"
+        if "-CRM(full)" in self.ablations:
+            return "full"
+        return "zero" if "-CRM(zero)" in self.ablations else "refusion"

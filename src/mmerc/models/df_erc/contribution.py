@@ -1,0 +1,138 @@
+"""CFM, the contribution-aware fusion mechanism (DF-ERC, Eqs. 10-16), and its two replacements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mmerc.conversation import Modality
+from mmerc.models.df_erc.config import DfErcConfig
+from mmerc.nn.classification import classification_loss
+from mmerc.nn.mlp import mlp
+from mmerc.nn.reduction import reduce_items
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fused:
+    """Shape: fused [B, N, fusion_width]; weights[m] [B, N]; losses L_p and L_q are scalars."""
+
+    fused: Tensor
+    weights: Mapping[Modality, Tensor]
+    classifier_loss: Tensor
+    confidence_loss: Tensor
+
+
+class ContributionFusion(nn.Module):
+    """Weigh each modality by the probability that it alone would name the right emotion.
+
+    The three vectors have different widths: [decided] each is first projected to ``fusion_width``.
+    """
+
+    def __init__(self, widths: Mapping[Modality, int], config: DfErcConfig, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        hidden, dropout = config.classifier_width, config.dropout
+        self.projection = nn.ModuleDict(
+            {m: nn.Linear(width, config.fusion_width) for m, width in widths.items()}
+        )
+        learns = config.fusion == "contribution"
+        heads = widths if learns else {}
+        self.teacher = nn.ModuleDict(
+            {m: mlp(w, classes, hidden=hidden, dropout=dropout) for m, w in heads.items()}
+        )
+        self.student = nn.ModuleDict(
+            {m: mlp(w, 1, hidden=hidden, dropout=dropout) for m, w in heads.items()}
+        )
+        self.attention = (
+            ModalityAttention(config.fusion_width, config.attention_heads, dropout)
+            if config.fusion == "attention"
+            else None
+        )
+
+    def forward(
+        self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor], labels: Tensor
+    ) -> Fused:
+        """Shape: vectors[m] [B, N, D_m], present[m] [B, N] bool, labels [B, N]."""
+        projected = {m: self.projection[m](vectors[m]) for m in vectors}
+        zero = labels.new_zeros((), dtype=torch.float32)
+        if self.attention is not None:
+            fused, weights = self.attention(projected, present)
+            return Fused(fused=fused, weights=weights, classifier_loss=zero, confidence_loss=zero)
+        if self.config.fusion == "equal":
+            total = torch.stack([present[m] for m in vectors]).sum(0).clamp(min=1)
+            weights = {m: present[m] / total for m in vectors}
+            losses = (zero, zero)
+        else:
+            weights = {m: self.contribution(vectors[m], present[m], m) for m in vectors}
+            losses = self.losses(vectors, weights, present, labels)
+        fused = torch.stack([weights[m].unsqueeze(-1) * projected[m] for m in vectors]).sum(0)
+        return Fused(
+            fused=fused, weights=weights, classifier_loss=losses[0], confidence_loss=losses[1]
+        )
+
+    def contribution(self, vectors: Tensor, present: Tensor, modality: Modality) -> Tensor:
+        """Eq. 12: the student's estimate of the true class probability, 0 where absent."""
+        confidence: Tensor = self.student[modality](vectors).squeeze(-1).float().sigmoid()
+        return confidence * present
+
+    def losses(
+        self,
+        vectors: Mapping[Modality, Tensor],
+        weights: Mapping[Modality, Tensor],
+        present: Mapping[Modality, Tensor],
+        labels: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Eqs. 13 and 14, summed over the modalities."""
+        classifier, confidence = [], []
+        for modality, vector in vectors.items():
+            logits = self.teacher[modality](vector)
+            seen = labels.where(present[modality], -100)
+            classifier.append(classification_loss(logits, seen, reduction=self.config.reduction))
+            target = true_class_probability(logits, labels)
+            if self.config.detach_contribution:
+                target = target.detach()
+            error = (target - weights[modality]) ** 2
+            confidence.append(reduce_items(error, seen >= 0, self.config.reduction))
+        return torch.stack(classifier).sum(), torch.stack(confidence).sum()
+
+
+def true_class_probability(logits: Tensor, labels: Tensor) -> Tensor:
+    """Eqs. 10 and 11: softmax probability of the gold class (of class 0 where it is unknown).
+
+    Shape: logits [..., K], labels [...] -> [...].
+    """
+    probability = functional.softmax(logits.float(), dim=-1)
+    return probability.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+
+
+class ModalityAttention(nn.Module):
+    """ "-CFM+Att": self-attention over the modalities of an utterance, mean over those present.
+
+    The weight shown for a modality is the mean attention that it receives.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
+
+    def forward(
+        self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
+    ) -> tuple[Tensor, dict[Modality, Tensor]]:
+        """Shape: vectors[m] [B, N, D], present[m] [B, N] -> [B, N, D], {m: [B, N]}."""
+        items = torch.stack(list(vectors.values()), 2)  # [B, N, M, D]
+        seen = torch.stack([present[m] for m in vectors], 2)
+        flat, flat_seen = items.flatten(0, 1), seen.flatten(0, 1)
+        # An utterance without any modality attends to all of its zeros and is zeroed again below.
+        hidden = ~flat_seen & flat_seen.any(-1, keepdim=True)
+        attended, shares = self.attention(flat, flat, flat, key_padding_mask=hidden)
+        counted = flat_seen.unsqueeze(-1).float()
+        total = counted.sum(1).clamp(min=1)
+        fused = ((attended + flat) * counted).sum(1) / total
+        received = (shares * counted).sum(1) / total * flat_seen
+        shape = items.shape[:2]
+        weights = {m: received[:, i].unflatten(0, shape) for i, m in enumerate(vectors)}
+        return fused.unflatten(0, shape), weights

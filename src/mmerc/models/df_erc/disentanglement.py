@@ -1,0 +1,96 @@
+"""DDM, the dual-level disentanglement mechanism (DF-ERC, Eqs. 2-9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from mmerc.conversation import Modality
+from mmerc.models.df_erc.config import DfErcConfig
+from mmerc.nn.contrastive import contrastive_loss
+from mmerc.nn.mlp import mlp
+
+Level = Literal["modality", "utterance"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disentangled:
+    """Shape: vectors[m] [B, N, D_m + H per kept level]; the level vectors [B, N, H]."""
+
+    vectors: Mapping[Modality, Tensor]
+    modality_level: Mapping[Modality, Tensor]
+    utterance_level: Mapping[Modality, Tensor]
+    modality_loss: Tensor
+    utterance_loss: Tensor
+
+
+class Disentanglement(nn.Module):
+    """Two branches per modality: one told apart by modality, one drawn together by utterance."""
+
+    def __init__(self, widths: Mapping[Modality, int], config: DfErcConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.modality_branch = self.branch(widths, kept=config.contrasts_modalities)
+        self.utterance_branch = self.branch(widths, kept=config.contrasts_utterances)
+        levels = bool(self.modality_branch) + bool(self.utterance_branch)
+        added = levels * config.disentangled_width
+        self.widths = {modality: width + added for modality, width in widths.items()}
+
+    def branch(self, widths: Mapping[Modality, int], *, kept: bool) -> nn.ModuleDict:
+        if self.config.drop_branch and not kept:
+            return nn.ModuleDict()
+        width, dropout = self.config.disentangled_width, self.config.dropout
+        return nn.ModuleDict({m: mlp(widths[m], width, dropout=dropout) for m in widths})
+
+    def forward(
+        self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
+    ) -> Disentangled:
+        """Shape: vectors[m] [B, N, D_m], present[m] [B, N] bool."""
+        modality_level = run_branch(self.modality_branch, vectors)
+        utterance_level = run_branch(self.utterance_branch, vectors)
+        levels = (vectors, modality_level, utterance_level)
+        zero = next(iter(vectors.values())).new_zeros(())
+        config = self.config
+        return Disentangled(
+            vectors={m: torch.cat([lv[m] for lv in levels if m in lv], -1) for m in vectors},
+            modality_level=modality_level,
+            utterance_level=utterance_level,
+            modality_loss=self.contrast(modality_level, present, "modality")
+            if config.contrasts_modalities
+            else zero,
+            utterance_loss=self.contrast(utterance_level, present, "utterance")
+            if config.contrasts_utterances
+            else zero,
+        )
+
+    def contrast(
+        self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor], level: Level
+    ) -> Tensor:
+        """Eq. 3 or 5 over R = [t1 a1 v1 t2 a2 v2 ...] of each conversation (or of the batch)."""
+        items = torch.stack([vectors[m] for m in vectors], 2)  # [B, N, M, H]
+        taking_part = torch.stack([present[m] for m in present], 2)  # [B, N, M]
+        if self.config.scope == "batch":
+            items, taking_part = items.flatten(0, 1)[None], taking_part.flatten(0, 1)[None]
+        _, utterances, modalities, _ = items.shape
+        position = torch.arange(utterances * modalities, device=items.device)
+        if level == "modality":
+            group, temperature = position % modalities, self.config.modality_temperature
+        else:
+            group, temperature = position // modalities, self.config.utterance_temperature
+        positives = (group[:, None] == group) & (position[:, None] != position)
+        return contrastive_loss(
+            items.flatten(1, 2),
+            positives.expand(len(items), -1, -1),
+            temperature=temperature,
+            reduction=self.config.reduction,
+            candidates=taking_part.flatten(1, 2),
+        )
+
+
+def run_branch(branch: nn.ModuleDict, vectors: Mapping[Modality, Tensor]) -> dict[Modality, Tensor]:
+    """Eq. 2 or 4; nothing for a branch that was dropped."""
+    return {m: branch[m](vector) for m, vector in vectors.items() if m in branch}

@@ -1,0 +1,187 @@
+"""CRM, the context refusion mechanism (DF-ERC, Eqs. 17-22), and its replacements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn import functional
+
+from mmerc.conversation import Modality
+from mmerc.models.df_erc.config import DfErcConfig
+from mmerc.nn.context import ContextLstm
+from mmerc.nn.mlp import mlp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Shape: vectors [B, N, width]; similarity (psi) and context_weight [B, N] or None."""
+
+    vectors: Tensor
+    similarity: Tensor | None
+    context_weight: Tensor | None
+    prototype_loss: Tensor
+
+
+class EmotionPrototypes(nn.Module):
+    """One running mean vector an emotion, over all modalities (Eqs. 18 and 19).
+
+    [decided] Restarted each epoch; order in a step: update, then the loss; updated in training
+    only; summed over all processes of a distributed run.
+    """
+
+    mean: Tensor
+    count: Tensor
+
+    def __init__(self, classes: int, width: int, *, margin: float) -> None:
+        super().__init__()
+        self.margin = margin
+        self.register_buffer("mean", torch.zeros(classes, width))
+        self.register_buffer("count", torch.zeros(classes))
+
+    def restart(self) -> None:
+        self.mean.zero_()
+        self.count.zero_()
+
+    @torch.no_grad()
+    def update(self, items: Tensor, labels: Tensor) -> None:
+        """Eq. 18. Shape: items [M, D], labels [M] int (known ones only)."""
+        total = torch.zeros_like(self.mean).index_add_(0, labels, items.detach().float())
+        added = torch.bincount(labels, minlength=len(self.count)).to(self.count)
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.all_reduce(total)
+            distributed.all_reduce(added)
+        count = self.count + added
+        self.mean.copy_((self.mean * self.count[:, None] + total) / count.clamp(min=1)[:, None])
+        self.count.copy_(count)
+
+    def forward(self, items: Tensor, labels: Tensor) -> Tensor:
+        """Eq. 19: mean over the items of max(MSE to the own prototype - margin, 0).
+
+        Shape: items [M, D], labels [M] -> scalar. A class without a prototype yet costs nothing.
+        """
+        distance = ((self.mean[labels] - items.float()) ** 2).mean(-1)
+        excess = (distance - self.margin).clamp(min=0) * (self.count[labels] > 0)
+        return excess.sum() / max(len(items), 1)
+
+
+class ContextRefusion(nn.Module):
+    """Bring in as much context as the modalities disagree."""
+
+    def __init__(self, widths: Mapping[Modality, int], config: DfErcConfig, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.context = (
+            ContextLstm(config.fusion_width, config.context_width)
+            if config.context != "zero"
+            else None
+        )
+        refused = config.context == "refusion"
+        self.aligned = nn.ModuleDict(
+            {m: mlp(w, config.prototype_width, dropout=config.dropout) for m, w in widths.items()}
+            if refused
+            else {}
+        )
+        self.prototypes = (
+            EmotionPrototypes(classes, config.prototype_width, margin=config.prototype_margin)
+            if refused
+            else None
+        )
+        self.attention = (
+            ContextAttention(config.fusion_width, 2 * config.context_width, config)
+            if config.context == "attention"
+            else None
+        )
+        self.width = config.fusion_width + 2 * config.context_width
+
+    def forward(
+        self,
+        fused: Tensor,
+        vectors: Mapping[Modality, Tensor],
+        present: Mapping[Modality, Tensor],
+        mask: Tensor,
+        labels: Tensor,
+    ) -> Refused:
+        """Shape: fused [B, N, F], vectors[m] [B, N, D_m], present[m], mask, labels [B, N]."""
+        similarity, loss = None, fused.new_zeros(())
+        if self.prototypes is not None:
+            aligned = {m: self.aligned[m](vectors[m]) for m in vectors}
+            similarity = modality_similarity(aligned, present)
+            loss = self.prototype_loss(self.prototypes, aligned, present, labels)
+        context = self.read_context(fused, mask)
+        weight = None if self.attention is not None else self.context_weight(similarity, mask)
+        if weight is not None:
+            context = context * weight.unsqueeze(-1)
+        return Refused(
+            vectors=torch.cat([fused, context], -1),
+            similarity=similarity,
+            context_weight=weight,
+            prototype_loss=loss,
+        )
+
+    def read_context(self, fused: Tensor, mask: Tensor) -> Tensor:
+        """Eq. 21 (zeros for "-CRM(zero)", attended for "-CRM+Att")."""
+        if self.context is None:
+            return fused.new_zeros(*mask.shape, 2 * self.config.context_width)
+        context: Tensor = self.context(fused, mask)
+        return context if self.attention is None else self.attention(fused, context, mask)
+
+    def context_weight(self, similarity: Tensor | None, mask: Tensor) -> Tensor:
+        """1 - psi of Eq. 22, or the constant of the ablations."""
+        if similarity is not None:
+            return 1 - similarity
+        return torch.full(mask.shape, float(self.context is not None), device=mask.device)
+
+    def prototype_loss(
+        self,
+        prototypes: EmotionPrototypes,
+        aligned: Mapping[Modality, Tensor],
+        present: Mapping[Modality, Tensor],
+        labels: Tensor,
+    ) -> Tensor:
+        """Eqs. 18 and 19 over the present modalities of labelled utterances."""
+        items = torch.cat([aligned[m][present[m] & (labels >= 0)] for m in aligned])
+        gold = torch.cat([labels[present[m] & (labels >= 0)] for m in aligned])
+        if self.training:
+            prototypes.update(items, gold)
+        loss: Tensor = prototypes(items, gold)
+        return loss
+
+
+def modality_similarity(
+    aligned: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
+) -> Tensor:
+    """Eq. 20: psi, the mean of the pairwise cosines over the pairs that are present.
+
+    Shape: aligned[m] [B, N, D], present[m] [B, N] -> [B, N]; [decided] 0 where there is no pair.
+    """
+    first = next(iter(aligned.values()))
+    total = first.new_zeros(first.shape[:2], dtype=torch.float32)
+    pairs = torch.zeros_like(total)
+    for one, other in combinations(aligned, 2):
+        both = present[one] & present[other]
+        cosine = functional.cosine_similarity(aligned[one].float(), aligned[other].float(), dim=-1)
+        total = total + cosine * both
+        pairs = pairs + both
+    return total / pairs.clamp(min=1)
+
+
+class ContextAttention(nn.Module):
+    """ "-CRM+Att": each utterance attends over the context states of its conversation."""
+
+    def __init__(self, width: int, context_width: int, config: DfErcConfig) -> None:
+        super().__init__()
+        self.query = nn.Linear(width, context_width)
+        self.attention = nn.MultiheadAttention(
+            context_width, config.attention_heads, dropout=config.dropout, batch_first=True
+        )
+
+    def forward(self, fused: Tensor, context: Tensor, mask: Tensor) -> Tensor:
+        """Shape: fused [B, N, F], context [B, N, C], mask [B, N] -> [B, N, C]."""
+        attended: Tensor = self.attention(
+            self.query(fused), context, context, key_padding_mask=~mask, need_weights=False
+        )[0]
+        return attended

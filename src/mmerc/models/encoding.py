@@ -1,0 +1,103 @@
+"""Vectors of a text encoder, kept for fast fusion experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmerc.conversation import Conversation, Split
+from mmerc.data.batches import batch_loader
+from mmerc.data.examples import TextInput, build_examples
+from mmerc.errors import InputError
+from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
+from mmerc.files import file_fingerprint
+from mmerc.labels import LabelSet
+from mmerc.models.base import TrainedOn
+from mmerc.models.registry import load_model, model_folder
+from mmerc.nn.pretrained import resolve_encoder
+from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
+
+NO_TEXT = "empty text"
+
+
+def load_encoder(source: str) -> tuple[TextEncoder, TrainedOn, str]:
+    """Encoder of a folder or by name, what it was trained on, and the hash of its weights."""
+    folder = model_folder(Path(source))
+    if (folder / "training_data.json").is_file():
+        encoder = load_model(folder).text_encoder
+        if encoder is None:
+            mend = "name a run that trains a text encoder, or an encoder"
+            raise InputError(folder, "its model has no text encoder", mend)
+        return encoder, TrainedOn.read(folder), file_fingerprint(folder / "model.safetensors")
+    encoder = TextEncoder.from_source(TextEncoderConfig(name=source)).eval()
+    weights = file_fingerprint(resolve_encoder(source) / "model.safetensors")
+    return encoder, TrainedOn(corpus="", conversations=frozenset()), weights
+
+
+def encode_corpus(
+    source: str,
+    *,
+    corpus: str,
+    splits: Mapping[Split, tuple[Conversation, ...]],
+    labels: LabelSet,
+) -> FeatureTable:
+    """Text vectors of every utterance; each says whether the encoder saw its label in training."""
+    encoder, trained_on, weights = load_encoder(source)
+    seen = trained_on.conversations if trained_on.corpus == corpus else frozenset()
+    spec = FeatureSpec(
+        modality="text",
+        extractor="encoder",
+        dim=encoder.width,
+        settings={
+            "weights": weights,
+            "speaker_prefix": encoder.config.speaker_prefix,
+            "utterance_tokens": encoder.config.utterance_tokens,
+        },
+    )
+    conversations = [item for group in splits.values() for item in group]
+    rows = (
+        FeatureRow(
+            conversation=conversation.id,
+            utterance=utterance.id,
+            vector=vector,
+            absent_because=NO_TEXT if vector is None else None,
+            saw_label=conversation.id in seen,
+        )
+        for conversation, vectors in encode(encoder, conversations, labels)
+        for utterance, vector in zip(conversation.utterances, vectors, strict=True)
+    )
+    return FeatureTable.of(spec, rows)
+
+
+@torch.inference_mode()
+def encode(
+    encoder: TextEncoder, conversations: list[Conversation], labels: LabelSet
+) -> Iterator[tuple[Conversation, list[Vector | None]]]:
+    """Pooled vectors of each conversation's utterances, None where the text is empty."""
+    text = TextInput(
+        tokenizer=encoder.tokenizer,
+        utterance_tokens=encoder.config.utterance_tokens,
+        speaker_prefix=encoder.config.speaker_prefix,
+    )
+    examples = build_examples(conversations, labels=labels, widths={}, tables={}, text=text)
+    encoder.eval()
+    for batch in batch_loader(examples, tokenizer=encoder.tokenizer, size=16, shuffle=False):
+        if batch.windows is None:
+            raise ValueError("text was read without a tokenizer")
+        pooled = encoder(
+            batch.windows.token_ids,
+            batch.windows.attention_mask,
+            batch.windows.pool_into,
+            utterances=batch.mask.numel(),
+        ).unflatten(0, batch.mask.shape)
+        for row, index in enumerate(batch.indices.tolist()):
+            size = len(conversations[index])
+            matrix = pooled[row, :size].numpy().astype(np.float32)
+            present = batch.present["text"][row, :size].tolist()
+            yield (
+                conversations[index],
+                [v if there else None for v, there in zip(matrix, present, strict=True)],
+            )

@@ -1,0 +1,79 @@
+"""The vectors that a model starts from: standardised features, and text from its own encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from mmerc.conversation import MODALITIES, Modality
+from mmerc.data.batch import ConversationBatch
+from mmerc.nn.text_encoder import TextEncoder
+
+
+class ModalityInputs(nn.Module):
+    """One vector an utterance and modality.
+
+    [decided] Each dimension of a ready-made vector is standardised with statistics of the training
+    split, which are buffers of the model, so that a prediction needs no corpus.
+    """
+
+    def __init__(self, widths: Mapping[Modality, int], text_encoder: TextEncoder | None) -> None:
+        super().__init__()
+        vectors = dict(widths)
+        if text_encoder is not None:
+            vectors.pop("text", None)
+        self.widths = vectors
+        self.text_encoder = text_encoder
+        for modality, width in self.widths.items():
+            self.register_buffer(f"mean_{modality}", torch.zeros(width))
+            self.register_buffer(f"deviation_{modality}", torch.ones(width))
+
+    @property
+    def output_widths(self) -> dict[Modality, int]:
+        """Width of each modality, in the order text, audio, video."""
+        widths = dict(self.widths)
+        if self.text_encoder is not None:
+            widths["text"] = self.text_encoder.width
+        return {modality: widths[modality] for modality in MODALITIES if modality in widths}
+
+    def fit(self, statistics: Mapping[Modality, tuple[Tensor, Tensor]]) -> None:
+        """Take over mean and deviation of each modality."""
+        for modality in self.widths:
+            mean, deviation = statistics[modality]
+            setattr(self, f"mean_{modality}", mean)
+            setattr(self, f"deviation_{modality}", deviation)
+
+    def forward(
+        self, batch: ConversationBatch
+    ) -> tuple[dict[Modality, Tensor], dict[Modality, Tensor]]:
+        """Vectors, zero where absent, and presence.
+
+        Shape: -> {modality: [B, N, D_m]}, {modality: [B, N] bool}.
+        """
+        vectors: dict[Modality, Tensor] = {}
+        for modality in self.output_widths:
+            if modality == "text" and self.text_encoder is not None:
+                vectors["text"] = self.read_text(batch, self.text_encoder)
+            else:
+                vectors[modality] = self.standardised(batch.features[modality], modality)
+        present = {modality: batch.present[modality] & batch.mask for modality in vectors}
+        return {m: v * present[m].unsqueeze(-1) for m, v in vectors.items()}, present
+
+    def standardised(self, features: Tensor, modality: Modality) -> Tensor:
+        mean: Tensor = getattr(self, f"mean_{modality}")
+        deviation: Tensor = getattr(self, f"deviation_{modality}")
+        return (features - mean) / deviation
+
+    def read_text(self, batch: ConversationBatch, encoder: TextEncoder) -> Tensor:
+        if batch.windows is None:
+            raise ValueError("the model reads tokens, but the batch has none")
+        pooled = encoder(
+            batch.windows.token_ids,
+            batch.windows.attention_mask,
+            batch.windows.pool_into,
+            utterances=batch.mask.numel(),
+        )
+        text: Tensor = pooled.unflatten(0, batch.mask.shape)
+        return text

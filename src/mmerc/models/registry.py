@@ -1,0 +1,75 @@
+"""Every model by name. A new model is one folder beside this file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmerc.conversation import Modality
+from mmerc.errors import InputError, MmercError, UsageError
+from mmerc.files import read_json
+from mmerc.labels import LabelSet
+from mmerc.models.base import AnyModel, ModelConfig, download_model, read_model_config
+from mmerc.models.baselines.context_lstm import BcLstm
+from mmerc.models.baselines.fusion import Concatenation, LateFusion
+from mmerc.models.baselines.language_model import LanguageModelClassifier
+from mmerc.models.baselines.majority import Majority
+from mmerc.models.df_erc.model import DfErc
+from mmerc.nn.text_encoder import TextEncoder
+
+MODELS: dict[str, type[AnyModel]] = {
+    model.name: model
+    for model in (DfErc, Majority, Concatenation, LateFusion, BcLstm, LanguageModelClassifier)
+}
+
+
+def model_class(name: str) -> type[AnyModel]:
+    """Look up a model by name."""
+    if name not in MODELS:
+        raise UsageError(f"No model is called {name!r}; known: {', '.join(MODELS)}.")
+    return MODELS[name]
+
+
+def create_model(
+    config: ModelConfig, *, labels: LabelSet, widths: Mapping[Modality, int]
+) -> AnyModel:
+    """A fresh model; its text encoder, where it trains one, is loaded pre-trained.
+
+    ``widths`` are those of the corpus's vectors; MmercError where a modality is missing.
+    """
+    encoder = None
+    if config.trains_text_encoder and config.text_encoder is not None:
+        encoder = TextEncoder.from_source(config.text_encoder)
+    for modality in config.modalities:
+        if modality not in widths and not (modality == "text" and encoder is not None):
+            raise MmercError(
+                f"The corpus has no {modality} vectors, which the recipe's model takes; prepare "
+                "them, or leave the modality out (--set 'model.modalities=[...]')."
+            )
+    return model_class(config.name)(config, labels=labels, widths=widths, text_encoder=encoder)
+
+
+def load_model(source: Path | str) -> AnyModel:
+    """Load a model folder, a run folder (its seed best on validation) or a Hub repository."""
+    folder = model_folder(Path(source))
+    if not folder.is_dir():
+        folder = download_model(str(source))
+    name = str(read_model_config(folder)["model"]["name"])
+    return model_class(name).from_pretrained(folder)
+
+
+def model_folder(source: Path) -> Path:
+    """The model inside a run folder, or ``source`` itself."""
+    if not (source / "run.json").is_file():
+        return source
+    path = source / "result.json"
+    if not path.is_file():
+        mend = "finish it with `mmerc train ... --resume`"
+        raise InputError(source, "a run without a finished seed (no result.json)", mend)
+    value = read_json(path)
+    try:
+        seeds = value["seeds"] if isinstance(value, dict) else []
+        best = max(seeds, key=lambda seed: seed["valid"]["weighted_f1"])
+        return source / f"seed-{int(best['seed'])}" / "model"
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(path, "not the result of a run", "train the run anew") from error

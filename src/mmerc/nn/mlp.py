@@ -1,0 +1,16 @@
+"""The multilayer perceptron of all papers here."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def mlp(width_in: int, width_out: int, *, hidden: int | None = None, dropout: float) -> nn.Module:
+    """Linear - ReLU - Dropout - Linear (DF-ERC gives no depth: [decided]).
+
+    Shape: [..., width_in] -> [..., width_out]. ``hidden`` is ``width_out`` when not given.
+    """
+    hidden = width_out if hidden is None else hidden
+    return nn.Sequential(
+        nn.Linear(width_in, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, width_out)
+    )

@@ -1,0 +1,126 @@
+"""A pre-trained language model that reads whole conversations and pools its utterances."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from peft import LoraConfig, get_peft_model
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel
+
+from mmerc.nn.pretrained import resolve_encoder
+from mmerc.nn.tokenizer import POSITION_OFFSET, TextTokenizer
+
+
+class TextEncoderConfig(BaseModel):
+    """How text is read (DF-ERC, Eq. 1 and Sec. 4.1)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = "minilm-l6"
+    tuning: Literal["full", "lora", "frozen"] = "full"
+    lora_rank: int = Field(default=16, ge=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    attention_dropout: float = Field(default=0.0, ge=0, lt=1)
+    utterance_tokens: int = Field(default=256, ge=1)
+    max_length: int = Field(default=512, ge=8)
+    speaker_prefix: bool = False
+
+
+class TextEncoder(nn.Module):
+    """Eq. 1: run the language model over token windows, average each utterance's tokens.
+
+    Attention dropout is off unless asked for: it keeps scaled-dot-product attention off its fused
+    path, at several times the cost. All other dropout of the language model stays.
+    """
+
+    def __init__(self, backbone: Any, folder: Path, config: TextEncoderConfig) -> None:
+        super().__init__()
+        settings = backbone.config
+        offset = POSITION_OFFSET.get(settings.model_type, 0)
+        longest = min(config.max_length, settings.max_position_embeddings - offset)
+        self.config = config
+        self.width = int(settings.hidden_size)
+        self.tokenizer = TextTokenizer(folder, max_length=longest)
+        self.dropout = nn.Dropout(config.dropout)
+        self.backbone = tuned(backbone, config)
+
+    @classmethod
+    def from_source(cls, config: TextEncoderConfig) -> TextEncoder:
+        """Load the pre-trained weights that ``config.name`` means."""
+        folder = resolve_encoder(config.name)
+        backbone = AutoModel.from_pretrained(
+            str(folder),
+            config=backbone_config(folder, config),
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+        )
+        return cls(backbone, folder, config)
+
+    @classmethod
+    def from_folder(cls, folder: Path, config: TextEncoderConfig) -> TextEncoder:
+        """Rebuild the architecture that ``save`` described; the weights come with the model."""
+        return cls(AutoModel.from_config(backbone_config(folder, config)), folder, config)
+
+    def save(self, folder: Path) -> None:
+        """Write architecture and tokenizer (weights are saved with the whole model)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = json.loads(self.backbone.config.to_json_string())
+        settings.pop("_name_or_path", None)
+        (folder / "config.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
+        self.tokenizer.save(folder)
+
+    def forward(
+        self, token_ids: Tensor, attention_mask: Tensor, pool_into: Tensor, *, utterances: int
+    ) -> Tensor:
+        """Shape: token_ids, attention_mask (bool), pool_into [W, L] -> [utterances, width].
+
+        ``pool_into`` numbers the utterance of each token; ``utterances`` itself means none.
+        An utterance without tokens comes out as zeros.
+        """
+        states = self.backbone(input_ids=token_ids, attention_mask=attention_mask).last_hidden_state
+        pooled = mean_by_index(states.flatten(0, 1), pool_into.flatten(), utterances)
+        dropped: Tensor = self.dropout(pooled)
+        return dropped
+
+
+def mean_by_index(states: Tensor, index: Tensor, groups: int) -> Tensor:
+    """Mean of the rows of each group; index ``groups`` is left out.
+
+    Shape: states [T, D], index [T] -> [groups, D].
+    """
+    total = states.new_zeros(groups + 1, states.shape[1], dtype=torch.float32)
+    total = total.index_add(0, index, states.float())
+    count = torch.zeros(groups + 1, device=states.device).index_add(
+        0, index, torch.ones(len(index), device=states.device)
+    )
+    return total[:groups] / count[:groups, None].clamp(min=1)
+
+
+def backbone_config(folder: Path, config: TextEncoderConfig) -> Any:
+    """The language model's configuration with our attention settings."""
+    return AutoConfig.from_pretrained(
+        str(folder),
+        local_files_only=True,
+        attention_probs_dropout_prob=config.attention_dropout,
+        attn_implementation="sdpa",
+    )
+
+
+def tuned(backbone: Any, config: TextEncoderConfig) -> Any:
+    """Make the parameters trainable that the configuration wants to be."""
+    if hasattr(backbone, "pooler"):
+        backbone.pooler = None  # utterances are pooled here; its weights would never be used
+    if config.tuning == "frozen":
+        backbone.requires_grad_(False)
+    if config.tuning == "lora":
+        settings = LoraConfig(
+            r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules="all-linear"
+        )
+        return get_peft_model(backbone, settings)
+    return backbone

@@ -1,0 +1,37 @@
+"""Token ids of utterances, as the encoder's own tokenizer makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import AutoTokenizer
+
+POSITION_OFFSET = {"roberta": 2, "xlm-roberta": 2, "camembert": 2}
+
+
+class TextTokenizer:
+    """Turns utterances into token ids without special tokens, and knows the special ones."""
+
+    def __init__(self, folder: Path, *, max_length: int) -> None:
+        # RoBERTa's byte pairs carry the space before a word; BERT's tokenizer ignores the option.
+        self.tokenizer = AutoTokenizer.from_pretrained(
+            str(folder), add_prefix_space=True, local_files_only=True
+        )
+        self.max_length = max_length
+        self.first_id = int(self.tokenizer.cls_token_id)
+        self.last_id = int(self.tokenizer.sep_token_id)
+        self.pad_id = int(self.tokenizer.pad_token_id)
+
+    def encode(self, texts: Sequence[str], *, limit: int) -> list[list[int]]:
+        """Ids of each text, at most ``limit`` of them; none for a text without a word."""
+        if not texts:
+            return []
+        encoded = self.tokenizer(
+            list(texts), add_special_tokens=False, truncation=True, max_length=limit
+        )
+        ids: list[list[int]] = encoded["input_ids"]
+        return ids
+
+    def save(self, folder: Path) -> None:
+        self.tokenizer.save_pretrained(str(folder))

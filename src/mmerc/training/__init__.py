@@ -1,0 +1,1 @@
+"""From a recipe and a prepared corpus to trained, evaluated models."""

@@ -1,0 +1,77 @@
+"""Resume state without pickle: one safetensors file, its structure as JSON in the header."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.plugins.io import CheckpointIO
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mmerc.errors import InputError
+from mmerc.files import atomic_file
+
+
+class SafetensorsCheckpointIO(CheckpointIO):
+    """Writes and reads Lightning's checkpoints; a file is whole or not there."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        tensors: dict[str, Tensor] = {}
+        structure = json.dumps(flatten(checkpoint, tensors))
+        with atomic_file(Path(path)) as temporary:
+            save_file(tensors, temporary, metadata={"structure": structure})
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        try:
+            with safe_open(path, framework="pt") as file:
+                structure = json.loads(file.metadata()["structure"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, TypeError, KeyError) as error:
+            mend = "remove it to train this seed from its start"
+            raise InputError(path, "the resume state is cut short", mend) from error
+        checkpoint: dict[str, Any] = unflatten(structure, tensors)
+        return checkpoint
+
+    def remove_checkpoint(self, path: Any) -> None:
+        Path(path).unlink(missing_ok=True)
+
+
+def flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """JSON form of ``value``; its tensors go into ``tensors`` under running numbers."""
+    if isinstance(value, Tensor):
+        name = str(len(tensors))
+        tensors[name] = value.detach().cpu().contiguous().clone()
+        return {"tensor": name}
+    if isinstance(value, Mapping):
+        return {"map": [[flatten(k, tensors), flatten(v, tensors)] for k, v in value.items()]}
+    if isinstance(value, tuple | list):
+        kind = "tuple" if isinstance(value, tuple) else "list"
+        return {kind: [flatten(item, tensors) for item in value]}
+    if isinstance(value, float) and not (-1e308 < value < 1e308):
+        return {"float": str(value)}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"resume state cannot hold a {type(value).__name__}")
+
+
+def unflatten(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """Inverse of ``flatten``."""
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "float":
+        return float(content)
+    if kind == "map":
+        return {unflatten(k, tensors): unflatten(v, tensors) for k, v in content}
+    items = [unflatten(item, tensors) for item in content]
+    return tuple(items) if kind == "tuple" else items

@@ -1,0 +1,36 @@
+"""A finished run on the test split of another corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.evaluation.metrics import score
+from mmerc.files import write_json
+from mmerc.models.registry import load_model
+from mmerc.training.result import scores_json, summary, versions
+from mmerc.training.scoring import predict_corpus
+
+
+def evaluate_run(run: Path, result: dict[str, Any], corpus: PreparedCorpus) -> dict[str, Any]:
+    """Scores of every seed, kept in RUN/evaluations/FINGERPRINT/ with their predictions."""
+    folder = run / "evaluations" / f"{corpus.name}-{corpus.fingerprints['conversations'][:12]}"
+    seeds, predictions = [], []
+    for seed in (trained["seed"] for trained in result["seeds"]):
+        model = load_model(run / f"seed-{seed}" / "model")
+        made = predict_corpus(model, corpus, "test")
+        made.save(folder / f"predictions-seed-{seed}.parquet")
+        predictions.append(made)
+        seeds.append({"seed": seed, "test": scores_json(score(made), model.labels)})
+    evaluated = {
+        "recipe": result["recipe"],
+        "model": result["model"],
+        "corpus": corpus.name,
+        "seeds": seeds,
+        "summary": summary([seed["test"] for seed in seeds], predictions),
+        "versions": versions(),
+        "fingerprints": corpus.fingerprints,
+    }
+    write_json(folder / "result.json", evaluated)
+    return evaluated

@@ -1,0 +1,118 @@
+"""Recipes: one YAML file a published experiment, every number in it, unknown keys refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
+
+from mmerc.errors import UsageError
+from mmerc.files import read_text
+from mmerc.models.base import ModelConfig
+from mmerc.models.registry import model_class
+
+
+class TrainingConfig(BaseModel):
+    """How a model is trained (DF-ERC, Sec. 4.1 and App. A.2, by default)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(default=10, ge=1)
+    batch_conversations: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    encoder_learning_rate: float = Field(default=1e-5, gt=0)
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_steps: int = Field(default=100, ge=0)
+    schedule: Literal["linear", "constant"] = "linear"
+    gradient_norm: float = Field(default=1.0, gt=0)
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+    patience: int | None = Field(default=None, ge=1)
+    modality_dropout: float = Field(default=0.0, ge=0, lt=1)
+    seeds: int = Field(default=5, ge=1)
+
+
+class Recipe(BaseModel):
+    """A whole experiment; labels and widths come from the corpus that it is run on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    description: str
+    model: SerializeAsAny[ModelConfig]
+    training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def own_configuration(cls, value: Any) -> Any:
+        """Read ``model`` as the configuration of the model that it names."""
+        settings = value.get("model") if isinstance(value, dict) else None
+        if isinstance(settings, dict):
+            chosen = model_class(str(settings.get("name"))).config_class
+            return value | {"model": chosen.model_validate(settings)}
+        return value
+
+
+def recipe_names() -> list[str]:
+    """Recipes that come with mmerc."""
+    folder = files("mmerc") / "recipes"
+    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir())
+
+
+def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
+    """Read a recipe by name or from a YAML file, with ``key.key=value`` changes."""
+    value = yaml_mapping(recipe_text(name), name)
+    for change in changes:
+        apply_change(value, change)
+    try:
+        return Recipe.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "recipe"
+        message = first["msg"].removeprefix("Value error, ").lower()
+        raise UsageError(f"Recipe {name}, {place}: {message}.") from error
+
+
+def recipe_text(name: str) -> str:
+    """Text of a recipe file."""
+    if name in recipe_names():
+        return (files("mmerc") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
+    if not name.endswith((".yaml", ".yml")):
+        known = ", ".join(recipe_names())
+        raise UsageError(f"No recipe is called {name!r}; give a .yaml file or one of: {known}.")
+    return read_text(Path(name))
+
+
+def yaml_mapping(text: str, where: str) -> dict[str, Any]:
+    """Read YAML (data only) that must be a mapping."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{where} is not YAML: {str(error).splitlines()[0]}.") from error
+    if not isinstance(value, dict):
+        raise UsageError(
+            f"{where} is not a recipe: expected a mapping with name, description, model, training."
+        )
+    return value
+
+
+def apply_change(value: dict[str, Any], change: str) -> None:
+    """Set ``key.key=value`` (the value is read as YAML) in a recipe's mapping."""
+    path, equals, text = change.partition("=")
+    if not equals or not path:
+        raise UsageError(f"--set {change!r} is not of the form key.key=value.")
+    *parents, last = path.strip().split(".")
+    for parent in parents:
+        if value.get(parent) is None:
+            value[parent] = {}
+        value = value[parent]
+        if not isinstance(value, dict):
+            raise UsageError(f"--set {change!r}: {parent!r} holds a value, not settings.")
+    try:
+        value[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {change!r}: the value is not YAML.") from error

@@ -1,0 +1,56 @@
+"""What a run leaves behind to be read: scores of each seed, their summary, what made them."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+from mmerc.errors import InputError
+from mmerc.evaluation.metrics import Metric, Scores
+from mmerc.evaluation.predictions import Predictions
+from mmerc.evaluation.significance import bootstrap_interval, summarise
+from mmerc.files import read_json
+from mmerc.labels import LabelSet
+
+PACKAGES = ("mmerc", "torch", "transformers", "lightning", "peft", "numpy", "scikit-learn")
+SUMMARISED: tuple[Metric, ...] = ("accuracy", "weighted_f1", "macro_f1")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a number depends on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def scores_json(scores: Scores, labels: LabelSet) -> dict[str, Any]:
+    """Scores as ``result.json`` holds them: every label of the set, null where gold lacks it."""
+    value = cast(dict[str, Any], scores.to_json())
+    return value | {"per_class_f1": {name: value["per_class_f1"].get(name) for name in labels}}
+
+
+def summary(test: Sequence[dict[str, Any]], predictions: Sequence[Predictions]) -> dict[str, Any]:
+    """Mean, standard deviation over seeds, and 95 % bootstrap interval over conversations."""
+    described = {}
+    for metric in SUMMARISED:
+        mean, deviation = summarise([scores[metric] for scores in test])
+        low, high = bootstrap_interval(predictions, metric=metric)
+        described[metric] = {
+            "mean": round(mean, 4),
+            "std": round(deviation, 4),
+            "interval": [round(low, 4), round(high, 4)],
+        }
+    return {"test": described}
+
+
+def read_result(run: Path) -> dict[str, Any]:
+    """Read ``result.json`` of a finished run."""
+    path = run / "result.json"
+    if not path.is_file():
+        mend = "finish it with `mmerc train ... --resume`, or name another folder"
+        raise InputError(run, "not a finished run (no result.json)", mend)
+    value = read_json(path)
+    if not isinstance(value, dict) or not value.get("seeds"):
+        raise InputError(path, "not the result of a run", "train the run anew")
+    return value

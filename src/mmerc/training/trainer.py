@@ -1,0 +1,160 @@
+"""Training of one seed with Lightning."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from mmerc.conversation import Modality
+from mmerc.data.batch import ConversationBatch
+from mmerc.data.batches import batch_loader, feature_statistics
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.data.examples import Example
+from mmerc.models.base import AnyModel, TrainingStatistics, load_weights
+from mmerc.models.prediction import examples_for
+from mmerc.models.registry import create_model
+from mmerc.training.checkpoint import SafetensorsCheckpointIO
+from mmerc.training.module import MONITORED, TrainingModule
+from mmerc.training.precision import best_precision
+from mmerc.training.recipe import Recipe
+from mmerc.training.selection import BestEpoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """What to train on; ``devices`` > 1 trains data-parallel."""
+
+    accelerator: str = "auto"
+    devices: int = 1
+    progress: bool = False
+
+
+class ConversationData(lightning.LightningDataModule):
+    """Loaders of one seed; under data-parallel training each process reads its own batches."""
+
+    def __init__(
+        self, train: list[Example], valid: list[Example], *, model: AnyModel, size: int, seed: int
+    ) -> None:
+        super().__init__()
+        self.train, self.valid = train, valid
+        self.tokenizer = None if model.text_encoder is None else model.text_encoder.tokenizer
+        self.size, self.seed = size, seed
+
+    def train_dataloader(self) -> Any:
+        trainer = self.trainer
+        rank, world = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+        return batch_loader(
+            self.train, tokenizer=self.tokenizer, size=self.size, seed=self.seed, shuffle=True,
+            rank=rank, world=world,
+        )  # fmt: skip
+
+    def val_dataloader(self) -> Any:
+        return batch_loader(self.valid, tokenizer=self.tokenizer, size=self.size, shuffle=False)
+
+    def transfer_batch_to_device(
+        self, batch: ConversationBatch, device: torch.device, dataloader_idx: int
+    ) -> ConversationBatch:
+        return batch.to(device, non_blocking=True)
+
+
+def train_seed(
+    recipe: Recipe,
+    corpus: PreparedCorpus,
+    directory: Path,
+    *,
+    seed: int,
+    hardware: Hardware,
+    report: Callable[[str], None],
+) -> tuple[AnyModel, int] | None:
+    """Train, going on from ``resume.safetensors`` where there is one.
+
+    Returns the model with the weights of its best epoch, and that epoch; None in a worker process
+    of a data-parallel run, whose main process goes on alone.
+    """
+    quiet_lightning()
+    lightning.seed_everything(seed, verbose=False)
+    widths: dict[Modality, int] = {m: t.spec.dim for m, t in corpus.features.items()}
+    model = create_model(recipe.model, labels=corpus.labels, widths=widths)
+    examples = {
+        split: examples_for(model, corpus.splits[split], corpus.features)
+        for split in ("train", "valid")
+    }
+    model.fit(statistics_of(examples["train"], classes=len(corpus.labels)))
+    settings = recipe.training
+    data = ConversationData(
+        examples["train"], examples["valid"],
+        model=model, size=settings.batch_conversations, seed=seed,
+    )  # fmt: skip
+    best = BestEpoch(directory, report)
+    trainer = make_trainer(recipe, directory, best, hardware)
+    resume = directory / "resume.safetensors"
+    module = TrainingModule(model, settings, seed=seed)
+    trainer.fit(module, data, ckpt_path=resume if resume.exists() else None)
+    if not trainer.is_global_zero:
+        return None
+    model.cpu()
+    load_weights(model, best.weights)
+    return model, best.best_epoch
+
+
+def statistics_of(examples: list[Example], *, classes: int) -> TrainingStatistics:
+    """Statistics of the training split."""
+    labels = torch.cat([example.labels for example in examples])
+    return TrainingStatistics(
+        features=feature_statistics(examples),
+        label_counts=torch.bincount(labels[labels >= 0], minlength=classes),
+    )
+
+
+def make_trainer(
+    recipe: Recipe, directory: Path, best: BestEpoch, hardware: Hardware
+) -> lightning.Trainer:
+    """Lightning's trainer with our selection, and resume state without pickle."""
+    settings = recipe.training
+    precision: Any = settings.precision
+    if precision == "auto":
+        precision = best_precision(
+            accelerator=hardware.accelerator, trains_encoder=recipe.model.trains_text_encoder
+        )
+    resume = ModelCheckpoint(
+        dirpath=directory, filename="resume", every_n_epochs=1, save_top_k=1,
+        save_on_train_epoch_end=True, enable_version_counter=False,
+    )  # fmt: skip
+    resume.FILE_EXTENSION = ".safetensors"
+    callbacks: list[Any] = [best, resume]
+    if settings.patience is not None:
+        callbacks.insert(1, EarlyStopping(MONITORED, mode="max", patience=settings.patience))
+    if hardware.progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=5, leave=False))
+    return lightning.Trainer(
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        strategy="auto" if hardware.devices == 1 else "ddp_find_unused_parameters_true",
+        precision=precision,
+        max_epochs=settings.epochs,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(directory, name="", version="tensorboard"),
+        plugins=[SafetensorsCheckpointIO()],
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        enable_model_summary=False,
+        enable_progress_bar=hardware.progress,
+        use_distributed_sampler=False,
+    )
+
+
+def quiet_lightning() -> None:
+    """Keep Lightning's remarks about itself out of our users' sight."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in (".*many workers.*", ".*exists and is not empty.*", ".*LeafSpec.*"):
+        warnings.filterwarnings("ignore", message)

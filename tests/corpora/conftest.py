@@ -1,0 +1,38 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mmerc.cli.prepare import prepare_corpus
+from mmerc.corpora.base import RawCorpus
+from mmerc.data.corpus import PreparedCorpus
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real corpora beside the checkout."""
+    if not SHARED.is_dir():
+        pytest.skip("no folder shared/data with the real corpora beside the checkout")
+    return SHARED
+
+
+@pytest.fixture
+def round_trip(tmp_path: Path) -> Callable[[RawCorpus], PreparedCorpus]:
+    """Prepare, load, and check that both are equal and hold what was read."""
+
+    def check(raw: RawCorpus) -> PreparedCorpus:
+        prepared = prepare_corpus(raw, tmp_path / "prepared")
+        loaded = PreparedCorpus.load(tmp_path / "prepared")
+        assert loaded.splits == prepared.splits == dict(raw.splits)
+        assert loaded.labels == raw.labels
+        assert loaded.fingerprints == prepared.fingerprints
+        for modality, vectors in raw.features.items():
+            for (conversation, utterance), vector in vectors.items():
+                found = loaded.features[modality].vector(conversation, utterance)
+                assert (found is None) == (vector is None)
+                assert vector is None or (found == vector).all()
+        return loaded
+
+    return check

@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from mmerc.corpora.composed import media_parts, read_composed
+from mmerc.corpora.meld import PUBLISHED
+from mmerc.errors import InputError
+
+HEADER = "dialogue_id,utterance_id,speaker,emotion,text,audio,faces\n"
+ROWS = (
+    '4,0,Ann,surprise,"Really, now?",clip-1.flac,a_1;b_2;c_3\n'
+    "4,1,Bob,fear,Look behind you,clip-2.flac,\n"
+    "5,0,Ann,disgust,No,,d_4\n"
+)
+
+
+def write_composed(folder: Path, test: str = HEADER + ROWS) -> Path:
+    (folder / "meld-composed").mkdir()
+    for name, content in (("train", HEADER + ROWS), ("dev", HEADER + ROWS), ("test", test)):
+        (folder / "meld-composed" / f"{name}.csv").write_text(content, encoding="utf-8")
+    return folder
+
+
+def test_sources_are_kept_for_extraction(tmp_path, round_trip):
+    raw = read_composed(write_composed(tmp_path))
+    loaded = round_trip(raw)
+    first, second = loaded.splits["valid"]
+    assert (first.id, first.utterances[0].text) == ("dev_dia4", "Really, now?")
+    media = [utterance.media for item in (first, second) for utterance in item.utterances]
+    assert [media_parts(item) for item in media] == [
+        ("ravdess/clip-1.flac", ("a_1", "b_2", "c_3")),
+        ("ravdess/clip-2.flac", ()),
+        (None, ("d_4",)),
+    ]
+    assert "not MELD's" in raw.notes[0]
+
+
+def test_errors_are_those_of_every_table(tmp_path):
+    folder = write_composed(tmp_path, HEADER + ROWS.replace("fear", "dread"))
+    with pytest.raises(InputError, match=r"test\.csv, line 3, .*unknown label 'dread'"):
+        read_composed(folder)
+
+
+def test_the_real_counts_are_those_of_meld(shared_data):
+    raw = read_composed(shared_data)
+    counts = {
+        split: (sum(len(item) for item in conversations), len(conversations))
+        for split, conversations in raw.splits.items()
+    }
+    assert counts == PUBLISHED
+    sound, faces = media_parts(raw.splits["train"][0].utterances[0].media)
+    assert (shared_data / sound).is_file()
+    assert len(faces) == 3

@@ -1,0 +1,42 @@
+import dataclasses
+
+import pytest
+
+from mmerc.conversation import Conversation, Utterance
+from mmerc.corpora.base import RawCorpus
+from mmerc.errors import InputError
+from mmerc.labels import MOSI_2
+
+
+def test_frozen_and_in_order():
+    spoken = tuple(Utterance(id=name, speaker="a", text="") for name in "ba")
+    conversation = Conversation(id="c", utterances=spoken)
+    assert len(conversation) == 2
+    assert [utterance.id for utterance in conversation.utterances] == ["b", "a"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        conversation.id = "d"
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["start", "end"])
+def test_times_that_are_none(name, seconds):
+    with pytest.raises(InputError, match=f"utterance '1': {name} is"):
+        Utterance(id="1", speaker="a", text="", **{name: seconds})
+
+
+def test_bad_conversations():
+    spoken = Utterance(id="1", speaker="a", text="")
+    with pytest.raises(InputError, match="its id is empty"):
+        Utterance(id="", speaker="a", text="")
+    with pytest.raises(InputError, match="its id is empty"):
+        Conversation(id="", utterances=(spoken,))
+    with pytest.raises(InputError, match="conversation 'c': it has no utterance"):
+        Conversation(id="c", utterances=())
+    with pytest.raises(InputError, match="utterance id '1' stands twice"):
+        Conversation(id="c", utterances=(spoken, spoken))
+
+
+def test_a_conversation_stands_in_one_split():
+    item = Conversation(id="c", utterances=(Utterance(id="1", speaker="a", text=""),))
+    with pytest.raises(InputError, match="'c': stands twice, in train and in test"):
+        RawCorpus(name="own", labels=MOSI_2, splits={"train": (item,), "test": (item,)})

@@ -1,0 +1,88 @@
+import pytest
+
+from mmerc.errors import InputError
+from mmerc.files import (
+    atomic_directory,
+    atomic_file,
+    file_fingerprint,
+    fingerprint,
+    read_json,
+    read_text,
+    write_json,
+    write_text,
+)
+
+
+def test_text_and_json_come_back(tmp_path):
+    write_text(tmp_path / "deep" / "a.txt", "é\n")
+    write_json(tmp_path / "a.json", {"k": [1, "é"]})
+    assert read_text(tmp_path / "deep" / "a.txt") == "é\n"
+    assert read_json(tmp_path / "a.json") == {"k": [1, "é"]}
+    (tmp_path / "marked.txt").write_bytes(b"\xef\xbb\xbfhi")
+    assert read_text(tmp_path / "marked.txt") == "hi"
+
+
+def test_a_failed_block_leaves_the_old_file(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+
+    def fail():
+        with atomic_file(tmp_path / "a.txt") as path:
+            path.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert read_text(tmp_path / "a.txt") == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_failed_block_leaves_no_folder(tmp_path):
+    def fail():
+        with atomic_directory(tmp_path / "out") as folder:
+            (folder / "half").write_text("")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(InputError, match="out: cannot be written"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_folder_may_be_used(tmp_path):
+    (tmp_path / "out").mkdir()
+    with atomic_directory(tmp_path / "out") as folder:
+        (folder / "a").write_text("")
+    assert (tmp_path / "out" / "a").exists()
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_text(tmp_path / "file" / "a.txt", "")
+    with (
+        pytest.raises(InputError, match="cannot be written"),
+        atomic_directory(tmp_path / "file" / "out"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "no such file"), (b"a\xff", r"not UTF-8 text \(byte 1\)"), (b"{", "not JSON")],
+)
+def test_files_that_cannot_be_read(tmp_path, content, told):
+    if content is not None:
+        (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match=rf"a\.json: {told}"):
+        read_json(tmp_path / "a.json")
+
+
+def test_a_folder_is_not_text(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        read_text(tmp_path)
+
+
+def test_fingerprints(tmp_path):
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    assert fingerprint([1]) != fingerprint([2])
+    (tmp_path / "empty").write_bytes(b"")
+    assert file_fingerprint(tmp_path / "empty").startswith("e3b0c44298fc1c14")
