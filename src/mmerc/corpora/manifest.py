@@ -26,22 +26,20 @@ Vector = NDArray[np.float32]
 Vectors = dict[tuple[str, str], Vector | None]
 
 
-def read_manifest(
-    file: Path, *, labels: LabelSet | None = None, require_split: bool = True
-) -> RawCorpus:
+def read_manifest(file: Path, *, labels: LabelSet | None = None) -> RawCorpus:
     """Read a manifest; without ``labels`` they are those that occur, sorted.
 
-    ``require_split=False`` is for prediction: split and speaker may then be missing, and a
-    conversation without a split counts as test. InputError names the line and the field.
+    InputError names the line and the field.
     """
-    records = list(read_checked(file, require_split=require_split))
+    records = list(read_checked(file, require_split=True))
     with inside(file):
         found = [utterance.label for record in records for utterance in record.utterances]
         labels = label_set_of(found) if labels is None else labels
     conversations = conversations_of(file, records, labels)
     splits: dict[Split, list[Conversation]] = {}
     for record, conversation in zip(records, conversations, strict=True):
-        splits.setdefault(record.split or "test", []).append(conversation)
+        if record.split is not None:  # checked above
+            splits.setdefault(record.split, []).append(conversation)
     return RawCorpus(
         name=file.stem,
         labels=labels,

@@ -1,4 +1,4 @@
-"""Predictions as JSON Lines and as CSV."""
+"""Predictions as JSON Lines, as CSV, and as text to read."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Any, Literal, get_args
 
 from mmerc.inference.predict import UtterancePrediction
 
-Format = Literal["jsonl", "csv"]
+Format = Literal["jsonl", "csv", "text"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 def render(predictions: Sequence[UtterancePrediction], form: Format) -> str:
     """Text in the chosen format."""
-    return as_csv(predictions) if form == "csv" else as_json_lines(predictions)
+    renderers = {"jsonl": as_json_lines, "csv": as_csv, "text": as_text}
+    return renderers[form](predictions)
 
 
 def as_json_lines(predictions: Sequence[UtterancePrediction]) -> str:
@@ -44,3 +45,27 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
         else:
             columns[name] = value
     return columns
+
+
+def as_text(predictions: Sequence[UtterancePrediction]) -> str:
+    """Two lines an utterance: what was said, and the emotion with its reasons."""
+    lines = []
+    for number, item in enumerate(predictions):
+        if number and item.conversation != predictions[number - 1].conversation:
+            lines.append("")
+        lines += [f"{item.speaker}: {item.text}", f"    {item.label.upper()}  {reasons(item)}"]
+    return "\n".join(lines) + "\n"
+
+
+def reasons(item: UtterancePrediction) -> str:
+    """How sure, what else it might be, which modalities and how much context decided."""
+    ranked = sorted(item.probabilities.items(), key=lambda pair: -pair[1])
+    parts = [f"{ranked[0][1]:.0%} sure", f"else {ranked[1][0]} {ranked[1][1]:.0%}"]
+    weights = [f"{name} {w:.2f}" for name, w in item.weights.items() if w is not None]
+    if weights:
+        parts.append("weighed " + ", ".join(weights))
+    if item.similarity is not None and len(weights) > 1:
+        parts.append(f"modalities agree {item.similarity:.2f}")
+    if item.context_weight is not None:
+        parts.append(f"context {item.context_weight:.2f}")
+    return "; ".join(parts)

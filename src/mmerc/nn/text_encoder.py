@@ -11,6 +11,7 @@ from peft import LoraConfig, get_peft_model
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
+from transformers.utils import logging as transformers_logging
 
 from mmerc.nn.pretrained import resolve_encoder
 from mmerc.nn.tokenizer import POSITION_OFFSET, TextTokenizer
@@ -53,6 +54,7 @@ class TextEncoder(nn.Module):
     def from_source(cls, config: TextEncoderConfig) -> TextEncoder:
         """Load the pre-trained weights that ``config.name`` means."""
         folder = resolve_encoder(config.name)
+        transformers_logging.disable_progress_bar()
         backbone = AutoModel.from_pretrained(
             str(folder),
             config=backbone_config(folder, config),
@@ -60,7 +62,7 @@ class TextEncoder(nn.Module):
             use_safetensors=True,
             dtype=torch.float32,
         )
-        return cls(backbone, folder, config)
+        return cls(backbone.train(), folder, config)  # it comes in evaluation mode
 
     @classmethod
     def from_folder(cls, folder: Path, config: TextEncoderConfig) -> TextEncoder:

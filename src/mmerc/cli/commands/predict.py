@@ -25,7 +25,7 @@ def predict(
         typer.Argument(metavar="INPUT", help="Manifest (.jsonl), or lines of `Speaker: text`."),
     ],
     model: Annotated[str, typer.Option(help="Run or model folder, or Hub repository.")],
-    form: Annotated[str, typer.Option("--format", help="jsonl or csv.")] = "jsonl",
+    form: Annotated[str, typer.Option("--format", help="jsonl, csv or text (to read).")] = "jsonl",
     out: Annotated[Path | None, typer.Option(help="File (default: the terminal).")] = None,
     as_json: JsonOption = False,
 ) -> None:

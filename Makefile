@@ -1,0 +1,45 @@
+# Everything that one does with mmerc from a checkout. `make` alone explains.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEMO := demo
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: help demo test lint types imports unit bench clean
+
+help: ## explain the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1|/' | column -t -s '|'
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## train for a minute on the example corpus, then label an example conversation
+	@$(BIN)/mmerc prepare manifest examples/corpus.jsonl --labels meld --out $(DEMO)/corpus --overwrite
+	@test -f $(DEMO)/run/result.json || $(BIN)/mmerc train --recipe demo --corpus $(DEMO)/corpus --out $(DEMO)/run --resume
+	@echo
+	@$(BIN)/mmerc predict examples/conversation.txt --model $(DEMO)/run --format text
+
+test: lint types imports unit ## lint, types, import rules, then the tests
+
+lint: $(INSTALLED) ## ruff: style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED) ## mypy --strict on src
+	$(BIN)/mypy
+
+imports: $(INSTALLED) ## who may import whom
+	$(BIN)/lint-imports --no-cache
+
+unit: $(INSTALLED) ## pytest, two workers with one thread each
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+bench: $(INSTALLED) ## speed and memory; nothing of it is a test
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean: ## remove the environment and the demo
+	rm -rf $(VENV) $(DEMO)
