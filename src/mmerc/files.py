@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from mmerc.errors import InputError, MmercError
 
 
@@ -28,7 +30,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary.chmod(0o644)
         yield temporary
         temporary.replace(path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise write_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
@@ -53,15 +55,15 @@ def atomic_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise write_error(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_error(path: Path, error: OSError) -> MmercError:
-    """Say in one sentence why ``path`` could not be written."""
-    reason = (error.strerror or str(error)).lower()
+def write_error(path: Path, error: OSError | SafetensorError) -> MmercError:
+    """Say in one sentence why ``path`` could not be written (safetensors wraps a full disk)."""
+    reason = (getattr(error, "strerror", None) or str(error)).lower()
     return InputError(path, f"cannot be written ({reason})", "free space or choose another place")
 
 

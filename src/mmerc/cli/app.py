@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mmerc import __version__
-from mmerc.cli.commands import encode, evaluate, predict, prepare, train
+from mmerc.cli.commands import compare, encode, evaluate, predict, prepare, train
 from mmerc.errors import MmercError, UsageError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.add_typer(prepare.app, name="prepare")
 app.command("encode-text", epilog=encode.EXAMPLES)(encode.encode_text)
 app.command("train", epilog=train.EXAMPLES)(train.train)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
 
 
@@ -47,9 +48,11 @@ def program(
 def main() -> None:
     """Run a command: exit code 0 when done, 1 when it failed, 2 when it was called wrongly."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except MmercError as error:
         leave(str(error), code=2 if isinstance(error, UsageError) else 1)
+    except typer.Abort:
+        sys.exit(1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -57,6 +60,8 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         leave(f"{where}{(error.strerror or str(error)).lower()}.", code=1)
     except Exception as error:
+        if hasattr(error, "format_message"):  # typer's usage errors have no public base class
+            called_wrongly(error.format_message())
         if os.environ.get("MMERC_DEBUG"):
             raise
         kind = type(error).__name__
@@ -67,7 +72,15 @@ def main() -> None:
         )
 
 
+def called_wrongly(message: str) -> None:
+    """Say what is wrong with the call; without any argument the help is what is said."""
+    if message.startswith("Usage:"):
+        print(message, file=sys.stderr)
+        sys.exit(2)
+    leave(f"{message.strip().rstrip('.')}; see --help.", code=2)
+
+
 def leave(message: str, *, code: int) -> None:
     """Say one sentence on stderr and go."""
-    print(f"mmerc: {message}", file=sys.stderr)
+    print(f"mmerc: {' '.join(message.splitlines())}", file=sys.stderr)
     sys.exit(code)

@@ -49,10 +49,15 @@ class LengthBucketSampler(Sampler[list[int]]):
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[list[int]]:
-        if not self.shuffle:
-            order = sorted(range(len(self.costs)), key=self.costs.__getitem__)
-            yield from self.cut(order, self.size)
-            return
+        batches = self.shuffled() if self.shuffle else self.cut(self.by_length(), self.size)
+        shared_out = len(self) * self.world
+        yield from (batches * self.world)[self.rank : shared_out : self.world]
+
+    def by_length(self) -> list[int]:
+        return sorted(range(len(self.costs)), key=self.costs.__getitem__)
+
+    def shuffled(self) -> list[list[int]]:
+        """Batches of one epoch's order."""
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
         order = torch.randperm(len(self.costs), generator=generator).tolist()
         batches = [
@@ -60,9 +65,7 @@ class LengthBucketSampler(Sampler[list[int]]):
             for bucket in self.cut(order, self.size * self.chunk)
             for batch in self.cut(sorted(bucket, key=self.costs.__getitem__), self.size)
         ]
-        shuffled = [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
-        shared_out = len(self) * self.world
-        yield from (shuffled + shuffled)[self.rank : shared_out : self.world]
+        return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     @staticmethod
     def cut(order: Sequence[int], size: int) -> list[list[int]]:

@@ -30,7 +30,14 @@ def as_csv(predictions: Sequence[UtterancePrediction]) -> str:
     """One row an utterance; ``probabilities.joy``, ``weights.text`` and so on are columns."""
     rows = [flat(asdict(item)) for item in predictions]
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    # A lone carriage return would end a row, and Python quotes it from 3.13 on only.
+    lone = any("\r" in str(value) for row in rows for value in row.values())
+    writer = csv.DictWriter(
+        text,
+        fieldnames=list(rows[0]) if rows else [],
+        lineterminator="\n",
+        quoting=csv.QUOTE_ALL if lone else csv.QUOTE_MINIMAL,
+    )
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

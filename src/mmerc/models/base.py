@@ -218,7 +218,7 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
             raise InputError(folder / "config.json", problem, "use the version it says") from error
         encoder = None
         if config.trains_text_encoder and config.text_encoder is not None:
-            encoder = TextEncoder.from_folder(folder / "text_encoder", config.text_encoder)
+            encoder = saved_encoder(folder / "text_encoder", config.text_encoder)
         labels = LabelSet.from_json(value["labels"])
         model = cls(config, labels=labels, widths=value["widths"], text_encoder=encoder)
         load_weights(model, folder / "model.safetensors")
@@ -234,6 +234,14 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
 
 
 AnyModel = ConversationModel[Any]
+
+
+def saved_encoder(folder: Path, config: TextEncoderConfig) -> TextEncoder:
+    """Rebuild the text encoder of a saved model; InputError where its files are not whole."""
+    try:
+        return TextEncoder.from_folder(folder, config)
+    except (OSError, ValueError) as error:
+        raise InputError(folder, "missing or not whole", "copy the whole model folder") from error
 
 
 def load_weights(module: nn.Module, path: Path) -> None:

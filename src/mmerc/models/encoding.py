@@ -13,7 +13,7 @@ from mmerc.data.batches import batch_loader
 from mmerc.data.examples import TextInput, build_examples
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
-from mmerc.files import file_fingerprint
+from mmerc.files import file_fingerprint, read_json
 from mmerc.labels import LabelSet
 from mmerc.models.base import TrainedOn
 from mmerc.models.registry import load_model, model_folder
@@ -32,9 +32,19 @@ def load_encoder(source: str) -> tuple[TextEncoder, TrainedOn, str]:
             mend = "name a run that trains a text encoder, or an encoder"
             raise InputError(folder, "its model has no text encoder", mend)
         return encoder, TrainedOn.read(folder), file_fingerprint(folder / "model.safetensors")
+    if is_model(folder):
+        problem = "does not say which conversations it was trained on (no training_data.json)"
+        raise InputError(folder, problem, "copy the model whole, or name a run")
     encoder = TextEncoder.from_source(TextEncoderConfig(name=source)).eval()
     weights = file_fingerprint(resolve_encoder(source) / "model.safetensors")
     return encoder, TrainedOn(corpus="", conversations=frozenset()), weights
+
+
+def is_model(folder: Path) -> bool:
+    """Whether one of our models lies in ``folder``, not a plain encoder."""
+    path = folder / "config.json"
+    value = read_json(path) if path.is_file() else None
+    return isinstance(value, dict) and {"model", "labels", "widths"} <= value.keys()
 
 
 def encode_corpus(

@@ -59,7 +59,9 @@ class ModalityInputs(nn.Module):
             else:
                 vectors[modality] = self.standardised(batch.features[modality], modality)
         present = {modality: batch.present[modality] & batch.mask for modality in vectors}
-        return {m: v * present[m].unsqueeze(-1) for m, v in vectors.items()}, present
+        # Filled, not multiplied: whatever stands in place of an absent vector may not be finite.
+        filled = {m: v.masked_fill(~present[m].unsqueeze(-1), 0.0) for m, v in vectors.items()}
+        return filled, present
 
     def standardised(self, features: Tensor, modality: Modality) -> Tensor:
         mean: Tensor = getattr(self, f"mean_{modality}")

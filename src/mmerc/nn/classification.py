@@ -48,4 +48,4 @@ def class_balanced_weights(counts: Tensor, *, beta: float) -> Tensor:
     )
     weights = torch.where(counts > 0, (1 - beta) / effective, 0.0)
     mean = (weights * counts).sum() / counts.sum().clamp(min=1)
-    return (weights / mean).float()
+    return (weights / mean.clamp(min=1e-300)).float()

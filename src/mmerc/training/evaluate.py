@@ -7,7 +7,7 @@ from typing import Any
 
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.evaluation.metrics import score
-from mmerc.files import write_json
+from mmerc.files import fingerprint, write_json
 from mmerc.models.registry import load_model
 from mmerc.training.result import scores_json, summary, versions
 from mmerc.training.scoring import predict_corpus
@@ -15,7 +15,7 @@ from mmerc.training.scoring import predict_corpus
 
 def evaluate_run(run: Path, result: dict[str, Any], corpus: PreparedCorpus) -> dict[str, Any]:
     """Scores of every seed, kept in RUN/evaluations/FINGERPRINT/ with their predictions."""
-    folder = run / "evaluations" / f"{corpus.name}-{corpus.fingerprints['conversations'][:12]}"
+    folder = run / "evaluations" / f"{corpus.name}-{fingerprint(corpus.fingerprints)[:12]}"
     seeds, predictions = [], []
     for seed in (trained["seed"] for trained in result["seeds"]):
         model = load_model(run / f"seed-{seed}" / "model")

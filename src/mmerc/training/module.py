@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mmerc.conversation import Modality
 from mmerc.data.batch import ConversationBatch
 from mmerc.errors import MmercError
 from mmerc.evaluation.metrics import weighted_f1_from_confusion
 from mmerc.models.base import AnyModel
+from mmerc.nn.reduction import reduce_items
 from mmerc.training.recipe import TrainingConfig
 
 MONITORED = "valid_weighted_f1"
@@ -29,37 +31,58 @@ class TrainingModule(lightning.LightningModule):
     def __init__(self, model: AnyModel, config: TrainingConfig, *, seed: int) -> None:
         super().__init__()
         self.model = model
+        self.averaged: AveragedModel | None = None
+        if config.weight_averaging > 0:
+            average = get_ema_multi_avg_fn(config.weight_averaging)  # type: ignore[no-untyped-call]
+            self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
         self.settings = config
         self.seed = seed
         classes = len(model.labels)
         self.confusion = torch.zeros(classes, classes, dtype=torch.long)
 
     def on_train_epoch_start(self) -> None:
-        torch.manual_seed(self.seed * 100_003 + self.current_epoch)
         loader: Any = self.trainer.train_dataloader
         loader.batch_sampler.set_epoch(self.current_epoch)
         self.model.start_epoch()
+
+    def on_train_batch_start(self, batch: ConversationBatch, batch_idx: int) -> None:
+        # Not at the epoch's start: there the loader draws a number, unless the run is resumed.
+        if batch_idx == 0:
+            torch.manual_seed(self.seed * 100_003 + self.current_epoch)
 
     def training_step(self, batch: ConversationBatch, batch_idx: int) -> Tensor:
         if self.settings.modality_dropout > 0:
             batch = drop_modalities(batch, self.settings.modality_dropout)
         output = self.model(batch)
+        loss: Tensor = output.loss
         if not bool(torch.isfinite(output.loss)):
             self.report_loss(output.losses, batch_idx)
         terms = {f"train_{name}": value for name, value in output.losses.items()}
+        if self.settings.consistency > 0:
+            second = self.model(batch)
+            difference = consistency_loss(output.logits, second.logits, batch.labels)
+            loss = (loss + second.loss) / 2 + self.settings.consistency * difference
+            terms["train_consistency"] = difference
+        terms["train_loss"] = loss
         size = int(batch.mask.sum())
-        self.log_dict(
-            terms | {"train_loss": output.loss}, on_step=False, on_epoch=True, batch_size=size
-        )
-        loss: Tensor = output.loss
+        self.log_dict(terms, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.model)
+
+    @property
+    def chosen(self) -> AnyModel:
+        """The model that is validated and kept: the averaged one where there is one."""
+        return self.model if self.averaged is None else cast(AnyModel, self.averaged.module)
 
     def report_loss(self, losses: Any, batch_idx: int) -> None:
         """Stop with the name of the term that is not finite."""
         bad = [name for name, value in losses.items() if not bool(torch.isfinite(value))]
         raise MmercError(
-            f"Training stopped in epoch {self.current_epoch}, batch {batch_idx}: the loss term "
-            f"{', '.join(bad) or 'total'} is not a finite number; the state of the last whole "
+            f"Training stopped in epoch {self.current_epoch + 1}, batch {batch_idx + 1}: the loss "
+            f"term {', '.join(bad) or 'total'} is not a finite number; the state of the last whole "
             "epoch is kept, so lower the learning rate and train anew."
         )
 
@@ -67,7 +90,7 @@ class TrainingModule(lightning.LightningModule):
         self.confusion.zero_()
 
     def validation_step(self, batch: ConversationBatch, batch_idx: int) -> None:
-        predicted = self.model(batch).logits.argmax(-1)
+        predicted = self.chosen(batch).logits.argmax(-1)
         known = batch.labels >= 0
         pairs = batch.labels[known] * len(self.confusion) + predicted[known]
         counted = torch.bincount(pairs.cpu(), minlength=self.confusion.numel())
@@ -77,7 +100,8 @@ class TrainingModule(lightning.LightningModule):
         confusion = self.confusion.numpy()
         accuracy = confusion.trace() / max(confusion.sum(), 1)
         weighted_f1 = float(weighted_f1_from_confusion(confusion))
-        self.log_dict({"valid_accuracy": 100 * accuracy, MONITORED: weighted_f1})
+        measured = {"valid_accuracy": 100 * accuracy, MONITORED: weighted_f1}
+        self.log_dict(measured, sync_dist=True)
 
     def configure_gradient_clipping(
         self,
@@ -104,6 +128,16 @@ class TrainingModule(lightning.LightningModule):
         if self.settings.schedule == "constant":
             return 1.0
         return max(0.0, (steps - step) / max(1, steps - warmup))
+
+
+def consistency_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
+    """Symmetric KL divergence between two passes under different dropout (R-Drop, Wu et al. 2021).
+
+    Shape: first, second [B, N, K], labels [B, N] (-100 is left out) -> scalar.
+    """
+    one, other = first.log_softmax(-1), second.log_softmax(-1)
+    divergence = ((one.exp() - other.exp()) * (one - other)).sum(-1) / 2
+    return reduce_items(divergence, labels >= 0, "mean")
 
 
 def drop_modalities(batch: ConversationBatch, rate: float) -> ConversationBatch:

@@ -33,6 +33,8 @@ class TrainingConfig(BaseModel):
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     patience: int | None = Field(default=None, ge=1)
     modality_dropout: float = Field(default=0.0, ge=0, lt=1)
+    weight_averaging: float = Field(default=0.0, ge=0, lt=1, description="decay a step; 0: none")
+    consistency: float = Field(default=0.0, ge=0, description="weight of R-Drop; doubles the cost")
     seeds: int = Field(default=5, ge=1)
 
 

@@ -35,13 +35,19 @@ def summary(test: Sequence[dict[str, Any]], predictions: Sequence[Predictions]) 
     described = {}
     for metric in SUMMARISED:
         mean, deviation = summarise([scores[metric] for scores in test])
-        low, high = bootstrap_interval(predictions, metric=metric)
         described[metric] = {
             "mean": round(mean, 4),
             "std": round(deviation, 4),
-            "interval": [round(low, 4), round(high, 4)],
+            "interval": interval(predictions, metric),
         }
     return {"test": described}
+
+
+def interval(predictions: Sequence[Predictions], metric: Metric) -> list[float] | None:
+    """95 % bootstrap interval over conversations; None where there is but one to draw."""
+    if len(set(predictions[0].known().conversations)) < 2:
+        return None
+    return [round(bound, 4) for bound in bootstrap_interval(predictions, metric=metric)]
 
 
 def read_result(run: Path) -> dict[str, Any]:
@@ -54,3 +60,9 @@ def read_result(run: Path) -> dict[str, Any]:
     if not isinstance(value, dict) or not value.get("seeds"):
         raise InputError(path, "not the result of a run", "train the run anew")
     return value
+
+
+def read_predictions(run: Path) -> list[Predictions]:
+    """Test predictions of every seed of a finished run, in the order of the seeds."""
+    seeds = [int(seed["seed"]) for seed in read_result(run)["seeds"]]
+    return [Predictions.load(run / f"seed-{seed}" / "predictions-test.parquet") for seed in seeds]

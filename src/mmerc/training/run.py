@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,11 +65,16 @@ def train_run(
     """Train seeds 0 to ``seeds`` - 1, evaluate each once on test, and write ``result.json``."""
     run = Run(directory=directory, recipe=recipe, corpus=corpus)
     check_splits(corpus)
+    check_folder(directory)
     with locked(directory):
         begin(run, resume=resume)
-        for seed in range(recipe.training.seeds if seeds is None else seeds):
-            finish_seed(run, seed, hardware or Hardware(), report)
-        return write_result(run)
+        try:
+            for seed in range(recipe.training.seeds if seeds is None else seeds):
+                finish_seed(run, seed, hardware or Hardware(), report)
+        except MmercError:
+            forget_unless_trained(directory)
+            raise
+        return {} if is_worker() else write_result(run)
 
 
 def check_splits(corpus: PreparedCorpus) -> None:
@@ -85,10 +90,33 @@ def missing_splits(corpus: PreparedCorpus) -> dict[str, Any]:
     return {s: {"labels": {}} for s in ("train", "valid", "test") if s not in corpus.splits}
 
 
+def is_worker() -> bool:
+    """Whether this is a data-parallel run's second, third, ... process, which writes nothing."""
+    return int(os.environ.get("LOCAL_RANK", "0")) > 0
+
+
+def check_folder(directory: Path) -> None:
+    """Refuse a folder that holds something else, before anything is written to it."""
+    if not directory.is_dir() or (directory / "run.json").exists():
+        return
+    if any(item.name != ".lock" for item in directory.iterdir()):
+        mend = "choose another --out"
+        raise InputError(directory, "holds other files, not a run of mmerc", mend)
+
+
+def forget_unless_trained(directory: Path) -> None:
+    """Take a run away that failed before its first batch, so that it can be begun anew."""
+    if not is_worker() and not any(directory.glob("seed-*")):
+        for name in ("run.json", "recipe.yaml", ".lock"):
+            (directory / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            directory.rmdir()
+
+
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Keep a second process out of a run's folder (the workers of one run belong together)."""
-    if int(os.environ.get("LOCAL_RANK", "0")) > 0:
+    if is_worker():
         yield
         return
     directory.mkdir(parents=True, exist_ok=True)
@@ -107,15 +135,11 @@ def begin(run: Run, *, resume: bool) -> None:
     """Write down what the run is, or check that it is the same as before."""
     path = run.directory / "run.json"
     if not path.exists():
-        others = [item for item in run.directory.iterdir() if item.name != ".lock"]
-        if others:
-            mend = "choose another --out"
-            raise InputError(run.directory, "holds other files, not a run of mmerc", mend)
         write_json(path, run.identity() | {"versions": versions()})
         recipe = run.recipe.model_dump(mode="json")
         write_text(run.directory / "recipe.yaml", yaml.safe_dump(recipe, sort_keys=False))
         return
-    if not resume and int(os.environ.get("LOCAL_RANK", "0")) == 0:
+    if not resume and not is_worker():
         mend = "pass --resume to go on with it, or choose another --out"
         raise InputError(run.directory, "holds a run already", mend)
     before = read_json(path)

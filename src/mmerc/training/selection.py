@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+from lightning.pytorch.callbacks import EarlyStopping
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -45,7 +46,7 @@ class BestEpoch(lightning.Callback):
         if measured[MONITORED] > self.best:
             self.best, self.best_epoch = measured[MONITORED], epoch
             if trainer.is_global_zero:
-                save_weights(pl_module.model.state_dict(), self.weights)
+                save_weights(pl_module.chosen.state_dict(), self.weights)
         if trainer.is_global_zero:
             write_text(self.directory / "history.csv", as_csv(self.history))
             self.report(
@@ -61,6 +62,14 @@ class BestEpoch(lightning.Callback):
         self.best = state_dict["best"]
         self.best_epoch = state_dict["best_epoch"]
         self.history = state_dict["history"]
+
+
+class Patience(EarlyStopping):
+    """Ends training that no longer gets better, also when it is resumed after its last epoch."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
 
 
 def save_weights(state: dict[str, Tensor], path: Path) -> None:

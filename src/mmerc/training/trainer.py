@@ -11,7 +11,8 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from mmerc.conversation import Modality
@@ -19,6 +20,7 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import batch_loader, feature_statistics
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.examples import Example
+from mmerc.errors import MmercError, UsageError
 from mmerc.models.base import AnyModel, TrainingStatistics, load_weights
 from mmerc.models.prediction import examples_for
 from mmerc.models.registry import create_model
@@ -26,7 +28,9 @@ from mmerc.training.checkpoint import SafetensorsCheckpointIO
 from mmerc.training.module import MONITORED, TrainingModule
 from mmerc.training.precision import best_precision
 from mmerc.training.recipe import Recipe
-from mmerc.training.selection import BestEpoch
+from mmerc.training.selection import BestEpoch, Patience
+
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,11 @@ class Hardware:
     accelerator: str = "auto"
     devices: int = 1
     progress: bool = False
+
+    def __post_init__(self) -> None:
+        if self.accelerator not in ACCELERATORS:
+            known = ", ".join(ACCELERATORS)
+            raise UsageError(f"No accelerator is called {self.accelerator!r}; known: {known}.")
 
 
 class ConversationData(lightning.LightningDataModule):
@@ -95,10 +104,18 @@ def train_seed(
         model=model, size=settings.batch_conversations, seed=seed,
     )  # fmt: skip
     best = BestEpoch(directory, report)
-    trainer = make_trainer(recipe, directory, best, hardware)
+    try:
+        trainer = make_trainer(recipe, directory, best, hardware)
+    except MisconfigurationException as error:
+        wanted = f"--accelerator {hardware.accelerator} --devices {hardware.devices}"
+        reason = str(error).strip().splitlines()[0].rstrip(".!")
+        raise MmercError(f"This machine has no such hardware ({wanted}): {reason}.") from error
     resume = directory / "resume.safetensors"
     module = TrainingModule(model, settings, seed=seed)
-    trainer.fit(module, data, ckpt_path=resume if resume.exists() else None)
+    try:
+        trainer.fit(module, data, ckpt_path=resume if resume.exists() else None)
+    except SystemExit as error:  # so Lightning answers Ctrl-C and SIGTERM
+        raise MmercError(f"{directory}: training was stopped; go on with --resume.") from error
     if not trainer.is_global_zero:
         return None
     model.cpu()
@@ -132,7 +149,7 @@ def make_trainer(
     resume.FILE_EXTENSION = ".safetensors"
     callbacks: list[Any] = [best, resume]
     if settings.patience is not None:
-        callbacks.insert(1, EarlyStopping(MONITORED, mode="max", patience=settings.patience))
+        callbacks.insert(1, Patience(MONITORED, mode="max", patience=settings.patience))
     if hardware.progress:
         callbacks.append(TQDMProgressBar(refresh_rate=5, leave=False))
     return lightning.Trainer(
@@ -156,5 +173,7 @@ def quiet_lightning() -> None:
     """Keep Lightning's remarks about itself out of our users' sight."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    for message in (".*many workers.*", ".*exists and is not empty.*", ".*LeafSpec.*"):
+    for message in (
+        ".*many workers.*", ".*exists and is not empty.*", ".*LeafSpec.*", ".*logging interval.*",
+    ):  # fmt: skip
         warnings.filterwarnings("ignore", message)

@@ -1,0 +1,74 @@
+"""``mmerc compare``: runs side by side, with tests."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmerc.cli.output import JsonOption, print_json, print_table
+
+if TYPE_CHECKING:
+    from mmerc.evaluation.comparison import Versus
+
+EXAMPLES = "Example: mmerc compare runs/plain runs/mini   (the first run is the reference)"
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Finished runs; the first is the reference.")],
+    metric: Annotated[str, typer.Option(help="weighted_f1, macro_f1 or accuracy.")] = "weighted_f1",
+    as_json: JsonOption = False,
+) -> None:
+    """Compare runs on the same test split: bootstrap over conversations, seeds, McNemar, Holm."""
+    from mmerc.errors import UsageError
+    from mmerc.evaluation.comparison import compare_runs, values
+    from mmerc.evaluation.metrics import METRICS
+    from mmerc.evaluation.significance import summarise
+    from mmerc.training.result import read_predictions
+
+    chosen = next((known for known in METRICS if known == metric), None)
+    if chosen is None:
+        raise UsageError(f"--metric {metric!r} is not known; choose {', '.join(METRICS)}.")
+    if len(set(runs)) < 2:
+        raise UsageError("Give two or more different runs; the first is the reference.")
+    predictions = {str(run): read_predictions(run) for run in runs}
+    versus = compare_runs(predictions, metric=chosen)
+    if as_json:
+        print_json({"reference": str(runs[0]), "runs": [asdict(item) for item in versus]})
+        return
+    summaries = {name: summarise(values(made, chosen)) for name, made in predictions.items()}
+    rows = [
+        [name, str(len(predictions[name])), f"{mean:.2f} +- {std:.2f}"]
+        for name, (mean, std) in summaries.items()
+    ]
+    print_table(["run", "seeds", f"test {chosen}"], rows)
+    print(f"\nagainst {runs[0]}:")
+    print_versus(versus)
+
+
+def print_versus(versus: list[Versus]) -> None:
+    """A row a run: the difference and what each test says of it."""
+    columns = [
+        "run",
+        "difference",
+        "95 % interval",
+        "bootstrap p",
+        "Holm",
+        "seeds t p",
+        "McNemar p",
+    ]
+    rows = [
+        [
+            item.name,
+            f"{item.bootstrap.difference:+.2f}",
+            f"{item.bootstrap.low:+.2f} to {item.bootstrap.high:+.2f}",
+            f"{item.bootstrap.p_value:.4f}",
+            f"{item.adjusted:.4f}",
+            "-" if item.seeds.t_p_value is None else f"{item.seeds.t_p_value:.4f}",
+            " ".join(f"{p:.3f}" for p in item.mcnemar_p_values),
+        ]
+        for item in versus
+    ]
+    print_table(columns, rows)

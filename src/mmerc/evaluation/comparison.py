@@ -1,0 +1,59 @@
+"""Runs side by side: which difference is more than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mmerc.evaluation.metrics import Metric, score
+from mmerc.evaluation.predictions import Predictions
+from mmerc.evaluation.significance import (
+    Comparison,
+    SeedTest,
+    holm,
+    mcnemar,
+    paired_bootstrap,
+    seed_test,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versus:
+    """One run against the reference, positive where it is better.
+
+    ``bootstrap`` draws conversations, ``seeds`` compares the seeds' scores; ``mcnemar_p_values``
+    holds one value a pair of seeds. ``adjusted`` is the bootstrap's p value after Holm's correction
+    over all runs that were compared.
+    """
+
+    name: str
+    bootstrap: Comparison
+    seeds: SeedTest
+    mcnemar_p_values: tuple[float, ...]
+    adjusted: float
+
+
+def compare_runs(
+    runs: Mapping[str, Sequence[Predictions]], *, metric: Metric = "weighted_f1"
+) -> list[Versus]:
+    """Every run but the first against the first; the same utterances in all of them."""
+    (_, reference), *others = runs.items()
+    compared = [(name, paired_bootstrap(run, reference, metric=metric)) for name, run in others]
+    adjusted = holm([comparison.p_value for _, comparison in compared])
+    return [
+        Versus(
+            name=name,
+            bootstrap=comparison,
+            seeds=seed_test(values(runs[name], metric), values(reference, metric)),
+            mcnemar_p_values=tuple(
+                mcnemar(one, other) for one, other in zip(runs[name], reference, strict=False)
+            ),
+            adjusted=corrected,
+        )
+        for (name, comparison), corrected in zip(compared, adjusted, strict=True)
+    ]
+
+
+def values(run: Sequence[Predictions], metric: Metric) -> list[float]:
+    """The metric of every seed."""
+    return [float(getattr(score(predictions), metric)) for predictions in run]

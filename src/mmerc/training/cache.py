@@ -1,0 +1,160 @@
+"""What is done is never done twice, and every look at validation is counted.
+
+A seed is known by the hash of its recipe, corpus, vectors, seed, number format and the code that
+trains it. Finished seeds lie under ``runs/KEY`` (hard links where the disk allows); ``tries.jsonl``
+has a line for every training that was scored on validation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.files import fingerprint, write_error
+from mmerc.training.recipe import Recipe
+
+CODE = ("nn", "models", "data", "training", "features", "labels.py")
+NOT_PART_OF_A_SEED = {"name", "description", "search"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """One training that was scored on validation."""
+
+    when: str
+    key: str
+    recipe: str
+    corpus: str
+    validated_on: str
+    seed: int
+    settings: dict[str, Any]
+    weighted_f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunCache:
+    """Folder of finished seeds, and the list of tries."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> RunCache:
+        """``$MMERC_CACHE``, or ``~/.cache/mmerc``."""
+        return cls(Path(os.environ.get("MMERC_CACHE", "~/.cache/mmerc")).expanduser())
+
+    def fetch(self, key: str, directory: Path) -> bool:
+        """Put the finished seed ``key`` at ``directory``, if there is one."""
+        source = self.root / "runs" / key
+        if directory.exists() or not (source / "seed.json").is_file():
+            return False
+        link_folder(source, directory)
+        return True
+
+    def keep(self, key: str, directory: Path) -> None:
+        """Remember a finished seed."""
+        target = self.root / "runs" / key
+        if not target.exists():
+            link_folder(directory, target)
+
+    def log(self, tried: Try) -> None:
+        """Add a line to the list of tries (one short append: processes do not mix lines)."""
+        path = self.root / "tries.jsonl"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(tried)) + "\n")
+        except OSError as error:
+            raise write_error(path, error) from error
+
+    def tries(self) -> Iterator[Try]:
+        """Every try so far; a line that a full disk cut short is passed over."""
+        path = self.root / "tries.jsonl"
+        if not path.is_file():
+            return
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                yield Try(**json.loads(line))
+            except (json.JSONDecodeError, TypeError):
+                continue
+
+
+def seed_key(recipe: Recipe, corpus: PreparedCorpus, seed: int, hardware: object) -> str:
+    """Hash of all that decides a seed's result."""
+    settings = recipe.model_dump(mode="json", exclude=NOT_PART_OF_A_SEED)
+    settings["training"].pop("seeds")
+    return fingerprint(
+        {
+            "recipe": settings,
+            "corpus": corpus.fingerprints,
+            "seed": seed,
+            "hardware": repr(hardware),
+            "code": code_fingerprint(),
+            "torch": torch.__version__,
+        }
+    )
+
+
+@cache
+def code_fingerprint() -> str:
+    """Hash of the source that trains."""
+    package = Path(str(files("mmerc")))
+    sources = [file for name in CODE for file in source_files(package / name)]
+    return fingerprint({str(f.relative_to(package)): f.read_text("utf-8") for f in sources})
+
+
+def source_files(path: Path) -> list[Path]:
+    """Python files of a folder, or the file itself."""
+    return [path] if path.is_file() else sorted(path.rglob("*.py"))
+
+
+def link_folder(source: Path, target: Path) -> None:
+    """Copy a folder whole or not at all, by hard links where they are possible."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+            shutil.copytree(source, Path(folder) / "whole", copy_function=link_or_copy)
+            (Path(folder) / "whole").replace(target)
+    except FileExistsError:
+        return  # another process was faster
+    except (OSError, shutil.Error) as error:
+        if target.exists():
+            return
+        reason = error if isinstance(error, OSError) else OSError(str(error))
+        raise write_error(target, reason) from error
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Hard link, or a copy across file systems."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def tried(
+    recipe: Recipe, corpus: PreparedCorpus, *, key: str, seed: int, validated_on: str, score: float
+) -> Try:
+    """A line for the list of tries."""
+    settings = recipe.model_dump(mode="json", exclude=NOT_PART_OF_A_SEED)
+    return Try(
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        key=key,
+        recipe=recipe.name,
+        corpus=corpus.name,
+        validated_on=validated_on,
+        seed=seed,
+        settings=settings,
+        weighted_f1=score,
+    )

@@ -1,0 +1,27 @@
+"""Cross-validation over training conversations: small differences need more than one valid split."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.errors import InputError
+
+
+def fold_corpora(corpus: PreparedCorpus, *, folds: int, seed: int = 0) -> Iterator[PreparedCorpus]:
+    """The corpus ``folds`` times: each time other training conversations become validation.
+
+    Neither the corpus's own validation split nor its test split is in any of them.
+    """
+    conversations = list(corpus.splits.get("train", ()))
+    if not 2 <= folds <= len(conversations):
+        problem = f"{len(conversations)} training conversations cannot make {folds} folds"
+        mend = "choose between 2 and as many as there are"
+        raise InputError(f"corpus {corpus.name!r}", problem, mend)
+    random.Random(seed).shuffle(conversations)
+    for fold in range(folds):
+        held_out = conversations[fold::folds]
+        kept = [item for position, item in enumerate(conversations) if position % folds != fold]
+        yield replace(corpus, splits={"train": tuple(kept), "valid": tuple(held_out)})

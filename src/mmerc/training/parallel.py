@@ -1,0 +1,48 @@
+"""Several trainings side by side, each with its share of the cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+import torch
+
+from mmerc.errors import MmercError
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+
+def run_all(
+    function: Callable[[Item], Outcome], items: Sequence[Item], *, jobs: int
+) -> list[Outcome]:
+    """Results of ``function`` for every item, in order; ``jobs`` processes share the cores.
+
+    Function, items and results must be picklable. With one job nothing is started.
+    """
+    if jobs <= 1 or len(items) <= 1:
+        return [function(item) for item in items]
+    threads = max(1, available_cores() // jobs)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, initializer=use_threads, initargs=(threads,)) as pool:
+        try:
+            return list(pool.map(function, items))
+        except BrokenProcessPool as error:
+            raise MmercError(
+                "A training process was killed from outside (out of memory, perhaps); "
+                "finished seeds are kept, so run the same command with --resume and fewer --jobs."
+            ) from error
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def use_threads(threads: int) -> None:
+    """Keep a worker to its share."""
+    torch.set_num_threads(threads)

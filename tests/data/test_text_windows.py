@@ -1,0 +1,120 @@
+"""Windows of whole utterances: properties that hold for any conversation."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmerc.data.text_windows import build_windows, plan_windows
+
+BUDGET = 40
+LENGTHS = st.lists(st.integers(0, BUDGET), min_size=1, max_size=40)
+
+
+class OwnTokenizer:
+    """Special tokens 1 and 2, padding 0."""
+
+    max_length = BUDGET + 2
+    first_id, last_id, pad_id = 1, 2, 0
+
+
+def distance_to_edge(lengths, window, utterance):
+    before = sum(lengths[window.start : utterance])
+    after = sum(lengths[utterance + 1 : window.end])
+    return min(before, after)
+
+
+@given(lengths=LENGTHS)
+def test_every_utterance_is_pooled_exactly_once(lengths):
+    pooled = [u for window in plan_windows(lengths, budget=BUDGET) for u in window.pooled]
+    assert sorted(pooled) == list(range(len(lengths)))
+
+
+@given(lengths=LENGTHS)
+def test_windows_hold_what_they_pool_and_keep_the_budget(lengths):
+    for window in plan_windows(lengths, budget=BUDGET):
+        assert window.end > window.start
+        assert sum(lengths[window.start : window.end]) <= BUDGET
+        assert window.pooled <= set(range(window.start, window.end))
+
+
+@given(lengths=LENGTHS)
+def test_each_window_goes_further_and_nothing_is_left_out(lengths):
+    windows = plan_windows(lengths, budget=BUDGET)
+    assert windows[0].start == 0
+    assert windows[-1].end == len(lengths)
+    for one, following in itertools.pairwise(windows):
+        assert one.start < following.start <= one.end < following.end
+
+
+@given(lengths=LENGTHS)
+def test_pooled_where_furthest_from_an_edge(lengths):
+    windows = plan_windows(lengths, budget=BUDGET)
+    for window in windows:
+        for utterance in window.pooled:
+            best = max(
+                distance_to_edge(lengths, other, utterance)
+                for other in windows
+                if other.start <= utterance < other.end
+            )
+            assert distance_to_edge(lengths, window, utterance) == best
+
+
+@given(lengths=st.lists(st.integers(1, BUDGET // 4), min_size=1, max_size=60))
+def test_overlap_is_about_half_for_short_utterances(lengths):
+    windows = plan_windows(lengths, budget=BUDGET)
+    for one, following in itertools.pairwise(windows):
+        overlap = sum(lengths[following.start : one.end])
+        assert BUDGET // 2 - max(lengths) < overlap <= BUDGET // 2
+
+
+@given(lengths=LENGTHS.filter(lambda lengths: sum(lengths) <= BUDGET))
+def test_one_window_when_all_fits(lengths):
+    windows = plan_windows(lengths, budget=BUDGET)
+    assert [(window.start, window.end) for window in windows] == [(0, len(lengths))]
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_progress_with_utterances_of_256_tokens(count):
+    """Two of them and the special tokens are 514: each stands alone."""
+    windows = plan_windows([256] * count, budget=510)
+    assert [(w.start, w.end, set(w.pooled)) for w in windows] == [
+        (i, i + 1, {i}) for i in range(count)
+    ]
+
+
+@given(
+    conversations=st.lists(
+        st.lists(st.integers(0, BUDGET), min_size=1, max_size=8), min_size=1, max_size=4
+    )
+)
+def test_tokens_of_a_batch(conversations):
+    """Every token of every utterance is pooled once, in order, from rows [first .. last pad]."""
+    number = iter(range(10, 10_000))
+    tokens = [[[next(number) for _ in range(size)] for size in sizes] for sizes in conversations]
+    padded = max(map(len, tokens)) + 1
+    windows = build_windows(tokens, OwnTokenizer(), padded)
+    found = {}
+    for ids, seen, pool in zip(
+        windows.token_ids.tolist(),
+        windows.attention_mask.tolist(),
+        windows.pool_into.tolist(),
+        strict=True,
+    ):
+        length = sum(seen)
+        assert seen == [True] * length + [False] * (len(ids) - length)
+        assert (ids[0], ids[length - 1]) == (1, 2)
+        assert length <= OwnTokenizer.max_length
+        assert ids[length:] == [0] * (len(ids) - length)
+        assert {pool[0], pool[length - 1], *pool[length:]} == {len(tokens) * padded}
+        for token, target in zip(ids[1 : length - 1], pool[1 : length - 1], strict=True):
+            if target < len(tokens) * padded:
+                found.setdefault(target, []).append(token)
+    assert found == {
+        row * padded + i: ids
+        for row, utterances in enumerate(tokens)
+        for i, ids in enumerate(utterances)
+        if ids
+    }
+    assert windows.attention_mask.any(0).all()

@@ -1,0 +1,116 @@
+import csv
+import io
+import json
+
+import pytest
+
+from mmerc.inference.formats import FORMATS, as_text, reasons, render
+from mmerc.inference.predict import UtterancePrediction
+
+AWKWARD = [
+    "a, b; c",
+    'she said "no", twice',
+    "one\ntwo",
+    "one\r\ntwo\rthree",
+    "one\rtwo",
+    "semi\u2028separator \x85 \x0b",
+    "שלום, مرحبا 😊 e\u0301",
+    "=1+1",
+    " spaces ",
+    "\ttab",
+    "",
+    "null",
+    "'",
+]
+COLUMNS = [
+    "conversation", "id", "speaker", "text", "label", "probabilities.sad", "probabilities.glad",
+    "probabilities.so, so", "weights.text", "weights.audio", "weights.video", "similarity",
+    "context_weight",
+]  # fmt: skip
+
+
+def prediction(**changes):
+    values = {
+        "conversation": "c-1",
+        "id": "1",
+        "speaker": "Ada",
+        "text": "Well.",
+        "label": "sad",
+        "probabilities": {"sad": 0.7, "glad": 0.2, "so, so": 0.1},
+        "weights": {"text": 0.6, "audio": 0.4, "video": None},
+        "similarity": 0.5,
+        "context_weight": 0.25,
+    }
+    return UtterancePrediction(**values | changes)
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_a_json_line_holds_what_the_contract_says():
+    line = render([prediction()], "jsonl")
+    assert line.endswith("}\n")
+    value = json.loads(line)
+    assert list(value) == [
+        "conversation", "id", "speaker", "text", "label", "probabilities", "weights", "similarity",
+        "context_weight",
+    ]  # fmt: skip
+    assert value["probabilities"] == {"sad": 0.7, "glad": 0.2, "so, so": 0.1}
+    assert value["weights"] == {"text": 0.6, "audio": 0.4, "video": None}
+
+
+@pytest.mark.parametrize("text", AWKWARD)
+@pytest.mark.parametrize("field", ["text", "speaker", "conversation"])
+def test_any_text_survives_json_lines_and_csv(text, field):
+    made = [prediction(**{field: text}), prediction(id="2")]
+    lines = render(made, "jsonl")
+    assert lines.count("\n") == 2
+    first, second, end = lines.split("\n")
+    assert json.loads(first)[field] == text
+    assert (json.loads(second)["id"], end) == ("2", "")
+    rows = rows_of(render(made, "csv"))
+    assert [row["id"] for row in rows] == ["1", "2"]
+    assert rows[0][field] == text
+
+
+def test_text_is_written_as_it_is_and_not_escaped():
+    assert "😊 é" in render([prediction(text="😊 é")], "jsonl")
+    assert "😊 é" in render([prediction(text="😊 é")], "csv")
+
+
+def test_csv_has_a_column_for_every_label_and_modality():
+    text = render([prediction(), prediction(id="2", similarity=None, context_weight=None)], "csv")
+    first, second = rows_of(text)
+    assert list(first) == COLUMNS
+    assert first["probabilities.so, so"] == "0.1"
+    assert first["weights.video"] == ""
+    assert (second["similarity"], second["context_weight"]) == ("", "")
+    assert (first["similarity"], first["context_weight"]) == ("0.5", "0.25")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_prediction_at_all(form):
+    assert render([], form).strip() == ""
+
+
+def test_text_to_read():
+    other = prediction(conversation="c-2", label="glad", text="שלום 😊", speaker="Bo")
+    text = as_text([prediction(), prediction(id="2", text="So."), other])
+    lines = text.split("\n")
+    assert lines[0] == "Ada: Well."
+    assert lines[1].startswith("    SAD  70% sure; else glad 20%; weighed text 0.60, audio 0.40")
+    assert lines[2] == "Ada: So."
+    assert lines[4] == ""  # between conversations
+    assert lines[5] == "Bo: שלום 😊"
+    assert lines[6].startswith("    GLAD  ")
+    assert lines[7:] == [""]
+
+
+def test_reasons_that_are_not_there_are_not_told():
+    nothing = {"text": None, "audio": None, "video": None}
+    bare = prediction(weights=nothing, similarity=None, context_weight=None)
+    assert reasons(bare) == "70% sure; else glad 20%"
+    alone = prediction(weights=nothing | {"text": 1.0}, similarity=1.0, context_weight=None)
+    assert reasons(alone) == "70% sure; else glad 20%; weighed text 1.00"
+    assert reasons(prediction()).endswith("modalities agree 0.50; context 0.25")

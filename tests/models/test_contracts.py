@@ -1,0 +1,447 @@
+"""What every model of the registry keeps to, whatever it is made of."""
+
+import json
+import shutil
+from dataclasses import fields, replace
+
+import pytest
+import torch
+
+from mmerc.conversation import MODALITIES
+from mmerc.data.batch import ConversationBatch
+from mmerc.data.batches import Collate, feature_statistics
+from mmerc.errors import InputError, MmercError, UsageError
+from mmerc.labels import LabelSet
+from mmerc.models.base import TrainedOn, TrainingStatistics
+from mmerc.models.registry import MODELS, load_model, model_class
+from mmerc.nn.text_encoder import TextEncoderConfig
+
+VECTORS = [(name, False) for name in MODELS]
+TOKENS = [(name, True) for name in MODELS if name != "majority"]  # which reads nothing at all
+SIZES = (3, 1, 6, 4)
+
+
+@pytest.fixture(params=VECTORS + TOKENS, ids=lambda case: case[0] + "-tokens" * case[1])
+def case(request):
+    return request.param
+
+
+@pytest.fixture
+def model(case, make_model):
+    name, tokens = case
+    return make_model(name, tokens=tokens)
+
+
+def tokenizer_of(model):
+    return None if model.text_encoder is None else model.text_encoder.tokenizer
+
+
+def statistics_of(model, examples):
+    labels = torch.cat([example.labels for example in examples])
+    return TrainingStatistics(
+        features=feature_statistics(examples),
+        label_counts=torch.bincount(labels[labels >= 0], minlength=len(model.labels)),
+    )
+
+
+@pytest.fixture
+def examples(model, make_examples):
+    return make_examples(SIZES, absent=0.25, unknown=0.2, tokenizer=tokenizer_of(model))
+
+
+@pytest.fixture
+def batch(model, examples):
+    return Collate(tokenizer_of(model))(examples)
+
+
+def explained(output):
+    """Every tensor of the explanation, by name."""
+    found = {f"weight of {m}": weight for m, weight in output.explanation.weights.items()}
+    for field in fields(output.explanation):
+        value = getattr(output.explanation, field.name)
+        if isinstance(value, torch.Tensor):
+            found[field.name] = value
+    return found
+
+
+def assert_same_output(one, other):
+    torch.testing.assert_close(one.logits, other.logits, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(one.loss, other.loss, atol=1e-5, rtol=1e-4)
+    first, second = explained(one), explained(other)
+    assert first.keys() == second.keys()
+    for name in first:
+        torch.testing.assert_close(first[name], second[name], atol=1e-5, rtol=1e-4)
+
+
+def test_shapes(model, batch):
+    output = model(batch)
+    assert output.logits.shape == (len(SIZES), max(SIZES), len(model.labels))
+    assert output.logits.dtype == torch.float32
+    assert output.loss.shape == ()
+    assert output.losses
+    assert all(loss.shape == () for loss in output.losses.values())
+    assert all(value.shape == batch.mask.shape for value in explained(output).values())
+    assert set(output.explanation.weights) <= set(model.config.modalities)
+
+
+def test_padded_batch_equals_its_conversations_one_by_one(model, examples, batch):
+    model.fit(statistics_of(model, examples))
+    model.eval()
+    whole = model(batch)
+    for row, example in enumerate(examples):
+        alone = model(Collate(tokenizer_of(model))([example]))
+        size = len(example)
+        torch.testing.assert_close(whole.logits[row, :size], alone.logits[0], atol=1e-5, rtol=1e-4)
+        one = explained(alone)
+        for name, value in explained(whole).items():
+            torch.testing.assert_close(value[row, :size], one[name][0], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("filler", [1e6, torch.nan, torch.inf])
+def test_absent_vectors_are_never_read(model, examples, batch, filler):
+    model.fit(statistics_of(model, examples))
+    filled = {
+        m: features.masked_fill(~batch.present[m].unsqueeze(-1), filler)
+        for m, features in batch.features.items()
+    }
+    model.eval()
+    expected, found = model(batch), model(replace(batch, features=filled))
+    assert_same_output(expected, found)
+    model.zero_grad()
+    found.loss.backward()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+
+
+def test_nothing_is_present_in_padding(model, batch):
+    everywhere = {m: present | ~batch.mask for m, present in batch.present.items()}
+    model.eval()
+    expected, found = model(batch), model(batch.with_present(everywhere))
+    torch.testing.assert_close(found.logits[batch.mask], expected.logits[batch.mask])
+    torch.testing.assert_close(found.loss, expected.loss)
+
+
+@pytest.mark.parametrize("name", ["late-fusion", "bc-lstm"])
+def test_head_of_an_absent_modality_has_no_loss(name, make_model, make_batch):
+    model, batch = make_model(name).eval(), make_batch(SIZES)
+    whole = model(batch).losses
+    nowhere = batch.present | {"audio": torch.zeros_like(batch.mask)}
+    losses = model(batch.with_present(nowhere)).losses
+    assert float(losses["emotion_audio"].detach()) == 0
+    assert torch.equal(losses["emotion_text"], whole["emotion_text"])
+    assert (whole["emotion_audio"] > 0).item()
+
+
+def test_utterances_without_any_modality(model, batch):
+    nothing = {m: torch.zeros_like(present) for m, present in batch.present.items()}
+    some = {m: present.clone() for m, present in batch.present.items()}
+    for present in some.values():
+        present[:, 0] = False
+    for present in (nothing, some):
+        model.zero_grad()
+        output = model(batch.with_present(present))
+        output.loss.backward()
+        assert torch.isfinite(output.logits).all()
+        assert torch.isfinite(output.loss)
+        assert all(torch.isfinite(value).all() for value in explained(output).values())
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        assert all(torch.isfinite(gradient).all() for gradient in gradients)
+
+
+def test_losses_are_finite_and_a_gradient_reaches_every_parameter(model, batch):
+    output = model.train()(batch)
+    for name, loss in output.losses.items():
+        assert torch.isfinite(loss), name
+        assert float(loss.detach()) >= 0, name
+    assert torch.isfinite(output.loss)
+    output.loss.backward()
+    without = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+        and (parameter.grad is None or not (parameter.grad != 0).any())
+        and "key.bias" not in name  # cancels out in the softmax of attention
+    ]
+    assert without == []
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+def test_overfits_eight_conversations(case, model, make_examples):
+    tokenizer = tokenizer_of(model)
+    examples = make_examples([3, 5, 2, 4, 1, 3, 4, 2], seed=4, tokenizer=tokenizer)
+    model.fit(statistics_of(model, examples))
+    batch = Collate(tokenizer)(examples)
+    encoder = [] if tokenizer is None else list(model.text_encoder.parameters())
+    rest = [p for p in model.parameters() if all(p is not other for other in encoder)]
+    optimizer = torch.optim.AdamW([{"params": rest, "lr": 1e-2}, {"params": encoder, "lr": 3e-3}])
+    for _ in range(80):
+        optimizer.zero_grad()
+        model.train()(batch).loss.backward()
+        optimizer.step()
+    predicted = model.eval()(batch).logits.argmax(-1)
+    known = batch.labels >= 0
+    if case[0] == "majority":
+        most_frequent = int(torch.bincount(batch.labels[known]).argmax())
+        assert set(predicted[known].tolist()) == {most_frequent}
+    else:
+        accuracy = (predicted == batch.labels)[known].float().mean()
+        assert float(accuracy) > 0.9
+
+
+def test_save_and_load(model, examples, batch, tmp_path):
+    model.fit(statistics_of(model, examples))
+    model.train()(batch)  # prototypes and the like have something to say
+    model.eval()
+    trained_on = TrainedOn(corpus="own", conversations=frozenset({"b", "a"}))
+    model.save_pretrained(tmp_path / "model", trained_on=trained_on)
+    loaded = load_model(tmp_path / "model")
+    assert type(loaded) is type(model)
+    assert not loaded.training
+    assert loaded.config == model.config
+    assert loaded.labels == model.labels
+    assert TrainedOn.read(tmp_path / "model") == trained_on
+    state = loaded.state_dict()
+    assert state.keys() == model.state_dict().keys()
+    assert all(torch.equal(state[name], value) for name, value in model.state_dict().items())
+    with torch.inference_mode():
+        one, other = model(batch), loaded(batch)
+    assert torch.equal(one.logits, other.logits)
+    assert torch.equal(one.loss, other.loss)
+    model.save_pretrained(tmp_path / "model")  # replaces what stands there
+    assert TrainedOn.read(tmp_path / "model").conversations == frozenset()
+
+
+def test_same_seed_same_weights(case, make_model):
+    name, tokens = case
+    one, same, other = (make_model(name, tokens=tokens, seed=seed) for seed in (3, 3, 4))
+    states = [model.state_dict() for model in (one, same, other)]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    if name != "majority":
+        assert any(not torch.equal(states[0][key], states[2][key]) for key in states[0])
+
+
+@pytest.mark.parametrize("speakers", [1, 30])
+def test_any_number_of_speakers(model, make_batch, speakers):
+    batch = make_batch([40, 2], speakers=speakers, tokenizer=tokenizer_of(model))
+    assert int(batch.speakers.max()) >= min(speakers - 1, 20)
+    output = model(batch)
+    assert torch.isfinite(output.logits).all()
+    assert torch.isfinite(output.loss)
+
+
+def test_all_labels_unknown(model, batch):
+    unknown = replace(batch, labels=torch.full_like(batch.labels, -100))
+    output = model.train()(unknown)
+    assert torch.isfinite(output.loss)
+    assert all(torch.isfinite(loss) for loss in output.losses.values())
+    output.loss.backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    assert torch.equal(model.eval()(unknown).logits, model(batch).logits)
+
+
+def test_vectors_are_standardised_with_statistics_of_training(make_model, make_examples):
+    model = make_model("concatenation", class_balance=0.99)
+    training = make_examples((5, 8, 2), absent=0.2, seed=1)
+    statistics = statistics_of(model, training)
+    model.fit(statistics)
+    batch = Collate(None)(make_examples(SIZES, absent=0.3, seed=2))
+    vectors, present = model.inputs(batch)
+    for m in MODALITIES:
+        mean, deviation = statistics.features[m]
+        assert torch.equal(present[m], batch.present[m])
+        for b, i in torch.cartesian_prod(torch.arange(len(SIZES)), torch.arange(max(SIZES))):
+            expected = (batch.features[m][b, i] - mean) / deviation * batch.present[m][b, i]
+            torch.testing.assert_close(vectors[m][b, i], expected)
+    rare = statistics.label_counts.argmin()
+    assert model.class_weights.argmax() == rare
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_labels_decide_nothing_in_evaluation(name, make_model, make_batch):
+    model = make_model(name).eval()
+    batch = make_batch(SIZES)
+    other = replace(batch, labels=(batch.labels + 1).clamp(min=0) % 4)
+    assert torch.equal(model(batch).logits, model(other).logits)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_label_order_survives(name, make_model, tmp_path):
+    labels = LabelSet("backwards", ("z", "m", "a"), ("#000001", "#000002", "#000003"))
+    make_model(name, labels=labels).save_pretrained(tmp_path / "model")
+    loaded = load_model(tmp_path / "model").labels
+    assert (loaded.name, loaded.names, loaded.colours) == (
+        labels.name,
+        labels.names,
+        labels.colours,
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_both_reductions(name, reduction, make_model, make_batch):
+    """Twice the same conversations: means stay, sums double."""
+    settings = {"reduction": reduction, "dropout": 0.0}
+    known = model_class(name).config_class.model_fields
+    model = make_model(name, **{key: settings[key] for key in settings if key in known}).eval()
+    batch = make_batch(SIZES, absent=0.2)
+    twice = ConversationBatch(
+        features={m: torch.cat([x, x]) for m, x in batch.features.items()},
+        present={m: torch.cat([x, x]) for m, x in batch.present.items()},
+        **{
+            field: torch.cat([getattr(batch, field)] * 2)
+            for field in ("mask", "speakers", "labels", "indices")
+        },
+    )
+    factor = 2 if reduction == "sum" else 1
+    torch.testing.assert_close(model(twice).loss, factor * model(batch).loss)
+
+
+@pytest.fixture
+def saved(make_model, tmp_path):
+    make_model("concatenation").save_pretrained(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+def cut_weights(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def empty_weights(folder):
+    (folder / "model.safetensors").write_bytes(b"")
+
+
+def lose_weights(folder):
+    (folder / "model.safetensors").unlink()
+
+
+def other_width(folder):
+    change_config(folder, lambda value: value["model"].update(hidden=17))
+
+
+def one_label_less(folder):
+    change_config(folder, lambda value: value["labels"]["names"].pop())
+
+
+def other_feature_width(folder):
+    change_config(folder, lambda value: value["widths"].update(audio=8))
+
+
+def no_audio(folder):
+    change_config(folder, lambda value: value["widths"].pop("audio"))
+
+
+def unknown_setting(folder):
+    change_config(folder, lambda value: value["model"].update(strange=1))
+
+
+def not_json(folder):
+    (folder / "config.json").write_text("{")
+
+
+def no_labels(folder):
+    change_config(folder, lambda value: value.pop("labels"))
+
+
+def change_config(folder, change):
+    value = json.loads((folder / "config.json").read_text())
+    change(value)
+    (folder / "config.json").write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (cut_weights, "cut short or not safetensors"),
+        (empty_weights, "cut short or not safetensors"),
+        (lose_weights, "no such file"),
+        (other_width, "do not fit the configuration"),
+        (one_label_less, "do not fit the configuration"),
+        (other_feature_width, "do not fit the configuration"),
+        (no_audio, "do not fit the configuration"),
+        (unknown_setting, "settings that this version does not know"),
+        (not_json, "not JSON"),
+        (no_labels, "not the configuration of a model"),
+    ],
+)
+def test_broken_model_is_told_in_one_sentence(saved, damage, told):
+    damage(saved)
+    with pytest.raises(InputError, match=told) as caught:
+        load_model(saved)
+    assert "\n" not in str(caught.value)
+    assert str(saved) in str(caught.value)
+
+
+def test_model_without_its_text_encoder(make_model, tmp_path):
+    make_model("language-model", tokens=True).save_pretrained(tmp_path / "model")
+    shutil.rmtree(tmp_path / "model" / "text_encoder")
+    with pytest.raises(InputError, match="text_encoder") as caught:
+        load_model(tmp_path / "model")
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_model(make_model, saved, tmp_path):
+    make_model("bc-lstm").save_pretrained(tmp_path / "other")
+    shutil.copy(tmp_path / "other" / "model.safetensors", saved)
+    with pytest.raises(InputError, match="do not fit the configuration"):
+        load_model(saved)
+
+
+def test_model_of_another_class_is_refused(saved):
+    with pytest.raises(InputError, match="holds the model 'concatenation', not 'df-erc'"):
+        MODELS["df-erc"].from_pretrained(saved)
+
+
+def test_unknown_names(tmp_path):
+    with pytest.raises(UsageError, match="No model is called 'bert'"):
+        model_class("bert")
+    with pytest.raises(MmercError, match="holds no model"):
+        load_model(tmp_path)
+    with pytest.raises(MmercError, match="neither a run or model folder nor a Hub repository"):
+        load_model(tmp_path / "nothing-here")
+
+
+def test_run_folder_means_its_best_seed_on_validation(make_model, tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(InputError, match="without a finished seed"):
+        load_model(tmp_path)
+    scores = {7: (61.0, 50.0), 11: (63.5, 40.0), 12: (62.0, 70.0)}  # validation, test
+    models = {}
+    for seed in scores:
+        models[seed] = make_model("concatenation", seed=seed)
+        models[seed].save_pretrained(tmp_path / f"seed-{seed}" / "model")
+    result = {
+        "seeds": [
+            {"seed": seed, "valid": {"weighted_f1": valid}, "test": {"weighted_f1": test}}
+            for seed, (valid, test) in scores.items()
+        ]
+    }
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    state = load_model(tmp_path).state_dict()
+    assert all(torch.equal(state[key], value) for key, value in models[11].state_dict().items())
+    (tmp_path / "result.json").write_text('{"seeds": []}')
+    with pytest.raises(InputError, match="not the result of a run"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_missing_modality_of_the_corpus_is_told(name, make_model):
+    if "audio" in model_class(name).config_class().modalities:
+        with pytest.raises(MmercError, match="no audio vectors"):
+            make_model(name, widths={"text": 12, "video": 5})
+    else:
+        with pytest.raises(MmercError, match="no text vectors"):
+            make_model(name, widths={"audio": 7})
+
+
+def test_modalities_stand_in_one_order(make_model):
+    model = make_model("concatenation", modalities=("video", "text"))
+    assert model.config.modalities == ("text", "video")
+    assert list(model.inputs.output_widths) == ["text", "video"]
+    assert set(model.config.modalities) < set(MODALITIES)
+
+
+def test_text_encoder_without_text_is_not_trained(make_model, tiny_encoder):
+    text = TextEncoderConfig(name=str(tiny_encoder))
+    model = make_model("concatenation", modalities=("audio",), text_encoder=text)
+    assert model.text_encoder is None

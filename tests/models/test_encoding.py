@@ -1,0 +1,114 @@
+"""Text vectors of an encoder, and whether it saw the labels of what it encodes."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from mmerc.data.batches import Collate
+from mmerc.errors import InputError, MmercError
+from mmerc.files import file_fingerprint
+from mmerc.models.base import TrainedOn
+from mmerc.models.encoding import encode_corpus, load_encoder
+from mmerc.models.prediction import examples_for
+
+SEEN = frozenset({"train-0", "train-2", "train-3"})
+
+
+@pytest.fixture(scope="module")
+def model(make_model):
+    return make_model("language-model", tokens=True, encoder={"speaker_prefix": True}).eval()
+
+
+@pytest.fixture(scope="module")
+def folder(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("encoder") / "model"
+    model.save_pretrained(folder, trained_on=TrainedOn(corpus="small", conversations=SEEN))
+    return folder
+
+
+def encoded(source, corpus, *, name="small"):
+    return encode_corpus(str(source), corpus=name, splits=corpus.splits, labels=corpus.labels)
+
+
+def all_conversations(corpus):
+    return [item for group in corpus.splits.values() for item in group]
+
+
+def test_rows_say_whether_the_encoder_saw_their_label(folder, small_corpus):
+    table = encoded(folder, small_corpus)
+    assert {key[0] for key, row in table.rows.items() if row.saw_label} == SEEN
+    for conversation in all_conversations(small_corpus):
+        marks = {table.rows[conversation.id, u.id].saw_label for u in conversation.utterances}
+        assert marks == {conversation.id in SEEN}
+
+
+def test_ids_of_another_corpus_mean_nothing(folder, small_corpus):
+    table = encoded(folder, small_corpus, name="another")
+    assert not any(row.saw_label for row in table.rows.values())
+
+
+def test_plain_encoder_saw_nothing(tiny_encoder, small_corpus):
+    table = encoded(tiny_encoder, small_corpus)
+    assert not any(row.saw_label for row in table.rows.values())
+    weights = file_fingerprint(tiny_encoder / "model.safetensors")
+    assert table.spec.settings["weights"] == weights
+
+
+def test_vectors_are_those_of_the_model(model, folder, small_corpus):
+    """Each conversation alone through the model's own inputs; empty text is absent."""
+    table = encoded(folder, small_corpus)
+    assert (table.spec.modality, table.spec.dim) == ("text", 32)
+    assert table.spec.settings["weights"] == file_fingerprint(folder / "model.safetensors")
+    assert table.spec.settings["speaker_prefix"] is True
+    empty = 0
+    conversations = all_conversations(small_corpus)
+    assert len(table.rows) == sum(map(len, conversations))
+    for conversation in conversations:
+        example = examples_for(model, [conversation], {})[0]
+        batch = Collate(model.text_encoder.tokenizer)([example])
+        with torch.no_grad():
+            expected = model.inputs(batch)[0]["text"][0].numpy()
+        for i, utterance in enumerate(conversation.utterances):
+            row = table.rows[conversation.id, utterance.id]
+            if utterance.text:
+                np.testing.assert_allclose(row.vector, expected[i], atol=1e-5, rtol=1e-4)
+                assert row.vector.dtype == np.float32
+                assert row.absent_because is None
+            else:
+                empty += 1
+                assert row.vector is None
+                assert row.absent_because == "empty text"
+    assert empty > 0
+
+
+def test_run_folder_means_its_best_seed(folder, tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    result = {"seeds": [{"seed": 5, "valid": {"weighted_f1": 50.0}}]}
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    (tmp_path / "seed-5").mkdir()
+    (tmp_path / "seed-5" / "model").symlink_to(folder)
+    _, trained_on, weights = load_encoder(str(tmp_path))
+    assert trained_on.conversations == SEEN
+    assert weights == file_fingerprint(folder / "model.safetensors")
+
+
+def test_model_without_text_encoder_is_refused(make_model, tmp_path):
+    nothing = TrainedOn(corpus="small", conversations=SEEN)
+    make_model("concatenation").save_pretrained(tmp_path / "model", trained_on=nothing)
+    with pytest.raises(InputError, match="its model has no text encoder"):
+        load_encoder(str(tmp_path / "model"))
+
+
+def test_model_that_does_not_tell_its_training_data_is_refused(model, tmp_path):
+    """Its vectors would pass for those of an encoder that saw no label."""
+    model.save_pretrained(tmp_path / "model")
+    with pytest.raises(MmercError, match=r"training_data\.json") as caught:
+        load_encoder(str(tmp_path / "model"))
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_encoder_is_told(small_corpus):
+    with pytest.raises(MmercError, match="neither a folder nor in the Hub cache"):
+        encoded("nobody/no-such-encoder", small_corpus)

@@ -1,0 +1,93 @@
+"""Answers come back in the order of the questions."""
+
+import pytest
+import torch
+
+from mmerc.conversation import MODALITIES
+from mmerc.data.batches import Collate
+from mmerc.models.prediction import answer, examples_for
+
+SIZES = (7, 1, 4, 9, 2, 4, 12)
+
+
+@pytest.mark.parametrize("tokens", [False, True], ids=["vectors", "tokens"])
+@pytest.mark.parametrize("size", [1, 2, 16])
+def test_rows_stand_in_the_order_of_the_examples(make_model, make_examples, tokens, size):
+    model = make_model("df-erc", tokens=tokens).eval()
+    tokenizer = model.text_encoder.tokenizer if tokens else None
+    examples = make_examples(SIZES, absent=0.25, unknown=0.2, tokenizer=tokenizer)
+    examples = [examples[i] for i in (3, 0, 6, 1, 5, 2, 4)]
+    found = answer(model, examples, size=size)
+    rows = 0
+    for example in examples:
+        with torch.inference_mode():
+            alone = model(Collate(tokenizer)([example]))
+        part = slice(rows, rows + len(example))
+        rows += len(example)
+        torch.testing.assert_close(
+            found.probabilities[part], alone.logits[0].softmax(-1), atol=1e-5, rtol=1e-4
+        )
+        assert torch.equal(found.labels[part], example.labels)
+        for name in ("similarity", "context_weight"):
+            expected = getattr(alone.explanation, name)[0]
+            torch.testing.assert_close(getattr(found, name)[part], expected, atol=1e-5, rtol=1e-4)
+        for m in MODALITIES:
+            there = example.present[m]
+            weight = found.weights[m][part]
+            expected = alone.explanation.weights[m][0]
+            torch.testing.assert_close(weight[there], expected[there], atol=1e-5, rtol=1e-4)
+            assert weight[~there].isnan().all()
+    assert rows == len(found.probabilities) == sum(SIZES)
+
+
+def test_nan_where_a_model_has_no_such_thing(make_model, make_examples):
+    found = answer(make_model("bc-lstm"), make_examples([2, 3]))
+    assert found.weights == {}
+    assert found.similarity.isnan().all()
+    assert found.context_weight.isnan().all()
+    assert found.probabilities.sum(-1).tolist() == pytest.approx([1.0] * 5)
+
+
+def test_no_example_is_no_answer(make_model):
+    found = answer(make_model("df-erc"), [])
+    assert found.probabilities.shape == (0, 4)
+    assert len(found.labels) == len(found.similarity) == len(found.context_weight) == 0
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_training_mode_is_left_as_it_was(make_model, make_examples, training):
+    model = make_model("df-erc").train(training)
+    examples = make_examples([3, 2])
+    first, second = answer(model, examples), answer(model, examples)
+    assert torch.equal(first.probabilities, second.probabilities)  # no dropout
+    assert model.training == training
+    assert not first.probabilities.requires_grad
+
+
+def test_prototypes_learn_nothing_from_a_prediction(make_model, make_examples):
+    model = make_model("df-erc").train()
+    answer(model, make_examples([3, 2]))
+    assert (model.refusion.prototypes.count == 0).all()
+
+
+@pytest.mark.parametrize("tokens", [False, True], ids=["vectors", "tokens"])
+def test_examples_as_the_model_takes_them(make_model, small_corpus, tokens):
+    model = make_model("df-erc", tokens=tokens)
+    conversations = small_corpus.splits["test"]
+    examples = examples_for(model, conversations, small_corpus.features)
+    for example, conversation in zip(examples, conversations, strict=True):
+        assert len(example) == len(conversation)
+        assert (example.token_ids is None) == (not tokens)
+        assert ("text" in example.features) == (not tokens)
+        if tokens:
+            written = [bool(utterance.text) for utterance in conversation.utterances]
+            assert example.present["text"].tolist() == written
+    assert len(answer(model, examples).labels) == sum(map(len, conversations))
+
+
+def test_without_any_vector_everything_is_absent(make_model, small_corpus):
+    """A recording of which nothing could be extracted still has an answer."""
+    model = make_model("df-erc")
+    found = answer(model, examples_for(model, small_corpus.splits["test"], {}))
+    assert torch.isfinite(found.probabilities).all()
+    assert all(weight.isnan().all() for weight in found.weights.values())

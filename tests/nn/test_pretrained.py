@@ -1,0 +1,46 @@
+"""Where encoders come from, and which are refused."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from mmerc.errors import InputError, MmercError
+from mmerc.nn import pretrained
+from mmerc.nn.pretrained import EMBEDDED, resolve_encoder
+
+
+def test_folder_is_taken_as_it_is(tiny_encoder):
+    assert resolve_encoder(str(tiny_encoder)) == tiny_encoder
+
+
+def test_embedded_encoder_is_whole():
+    folder = resolve_encoder("minilm-l6")
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        assert (folder / name).is_file()
+
+
+@pytest.mark.parametrize("name", ["nobody/no-such-encoder", "no such encoder!", "/no/folder/here"])
+def test_unknown_name_is_told_at_once(name):
+    start = time.monotonic()
+    with pytest.raises(MmercError) as caught:
+        resolve_encoder(name)
+    assert time.monotonic() - start < 5
+    told = str(caught.value)
+    assert repr(name) in told
+    assert "minilm-l6" in told
+    assert "\n" not in told
+
+
+def test_other_weights_under_the_same_name_are_refused(monkeypatch):
+    other = replace(EMBEDDED["minilm-l6"], sha256="0" * 64)
+    monkeypatch.setattr(pretrained, "EMBEDDED", {"minilm-l6": other})
+    with pytest.raises(InputError, match=r"expected SHA-256 000000000000.*, found 53aa51172d14"):
+        resolve_encoder("minilm-l6")
+
+
+def test_missing_package_is_named(monkeypatch):
+    absent = replace(EMBEDDED["minilm-l6"], package="no_such_package_here")
+    monkeypatch.setattr(pretrained, "EMBEDDED", {"minilm-l6": absent})
+    with pytest.raises(MmercError, match=r"pip install 'mmerc\[offline\]'"):
+        resolve_encoder("minilm-l6")

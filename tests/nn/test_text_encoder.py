@@ -1,0 +1,168 @@
+"""The text encoder against Eq. 1: mean of each utterance's token states."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from mmerc.data.text_windows import build_windows
+from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig, mean_by_index
+
+SAID = [["yes no", "why", "they went red xy"], ["never"], ["saw blue", "", "you came well"]]
+
+
+def read(encoder, conversations):
+    """Vectors [B, N, width] of conversations of texts."""
+    tokens = [encoder.tokenizer.encode(texts, limit=20) for texts in conversations]
+    padded = max(map(len, tokens))
+    windows = build_windows(tokens, encoder.tokenizer, padded)
+    flat = encoder(
+        windows.token_ids,
+        windows.attention_mask,
+        windows.pool_into,
+        utterances=len(tokens) * padded,
+    )
+    return flat.unflatten(0, (len(tokens), padded))
+
+
+def encoder_of(folder, **settings):
+    torch.manual_seed(0)
+    return TextEncoder.from_source(TextEncoderConfig(name=str(folder), **settings))
+
+
+@given(
+    index=st.lists(st.integers(0, 5), min_size=1, max_size=20),
+    width=st.integers(1, 4),
+    seed=st.integers(0, 99),
+)
+def test_mean_by_index(index, width, seed):
+    states = torch.randn(len(index), width, generator=torch.Generator().manual_seed(seed))
+    found = mean_by_index(states, torch.tensor(index), 5)
+    for group in range(5):
+        own = [states[i] for i in range(len(index)) if index[i] == group]
+        expected = sum(own) / len(own) if own else torch.zeros(width)
+        torch.testing.assert_close(found[group], expected)
+
+
+def test_mean_of_many_half_precision_states_is_exact():
+    states = torch.full((3000, 2), 1.001, dtype=torch.bfloat16)
+    found = mean_by_index(states, torch.zeros(3000, dtype=torch.long), 1)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found[0], states[0].float())
+
+
+def test_batch_equals_each_conversation_alone_averaged_by_hand(tiny_encoder):
+    """[CLS] w11 .. w1l w21 .. [SEP] of one conversation, no padding, no windows."""
+    encoder = encoder_of(tiny_encoder).eval()
+    found = read(encoder, SAID)
+    for row, texts in enumerate(SAID):
+        ids, spans = [encoder.tokenizer.first_id], []
+        for tokens in encoder.tokenizer.encode(texts, limit=20):
+            spans.append((len(ids), len(ids) + len(tokens)))
+            ids += tokens
+        ids.append(encoder.tokenizer.last_id)
+        states = encoder.backbone(input_ids=torch.tensor([ids])).last_hidden_state[0]
+        for i, (start, end) in enumerate(spans):
+            expected = states[start:end].sum(0) / max(end - start, 1)
+            torch.testing.assert_close(found[row, i], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_empty_text_is_zeros_and_says_nothing_to_the_others(tiny_encoder):
+    encoder = encoder_of(tiny_encoder).eval()
+    found = read(encoder, [["yes no", "", "saw"]])[0]
+    assert (found[1] == 0).all()
+    without = read(encoder, [["yes no", "saw"]])[0]
+    torch.testing.assert_close(found[[0, 2]], without)
+
+
+def test_long_conversation_is_read_in_windows(tiny_encoder):
+    """30 utterances of four tokens do not fit 62 places; each comes out of some window."""
+    encoder = encoder_of(tiny_encoder).eval()
+    assert encoder.tokenizer.max_length == 64
+    found = read(encoder, [["yes no why well"] * 30])[0]
+    assert (found.abs().sum(-1) > 0).all()
+
+
+def gradients(encoder):
+    encoder.train()
+    read(encoder, SAID).square().sum().backward()
+    return {
+        name: parameter.grad is not None and bool((parameter.grad != 0).any())
+        for name, parameter in encoder.named_parameters()
+    }
+
+
+def test_full_tuning_trains_everything(tiny_encoder):
+    found = gradients(encoder_of(tiny_encoder, tuning="full"))
+    # A bias of all keys cancels out in the softmax: its gradient is rounding error or nothing.
+    assert not [name for name, there in found.items() if not there and "key.bias" not in name]
+    assert not [name for name in found if "pooler" in name]
+
+
+def test_lora_trains_the_adapters_alone(tiny_encoder):
+    encoder = encoder_of(tiny_encoder, tuning="lora", lora_rank=3)
+    trainable = {name for name, p in encoder.named_parameters() if p.requires_grad}
+    assert trainable
+    assert all("lora_" in name for name in trainable)
+    found = gradients(encoder)
+    # lora_B starts at zero, so that at the first step lora_A has a gradient of zero.
+    assert {name for name, there in found.items() if there} == {n for n in found if "lora_B" in n}
+    assert {p.shape[0] for n, p in encoder.named_parameters() if "lora_A" in n} == {3}
+
+
+def test_frozen_trains_nothing(tiny_encoder):
+    encoder = encoder_of(tiny_encoder, tuning="frozen").train()
+    assert not [name for name, p in encoder.named_parameters() if p.requires_grad]
+    assert not read(encoder, SAID).requires_grad
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora", "frozen"])
+def test_save_and_rebuild(tiny_encoder, tmp_path, tuning):
+    config = TextEncoderConfig(name=str(tiny_encoder), tuning=tuning, attention_dropout=0.1)
+    saved = TextEncoder.from_source(config).eval()
+    with torch.no_grad():
+        for parameter in saved.parameters():  # so that adapters say something too
+            parameter.add_(0.01 * torch.randn_like(parameter))
+    saved.save(tmp_path / "encoder")
+    assert str(tiny_encoder) not in (tmp_path / "encoder" / "config.json").read_text()
+    loaded = TextEncoder.from_folder(tmp_path / "encoder", config).eval()
+    loaded.load_state_dict(saved.state_dict())
+    with torch.no_grad():
+        assert torch.equal(read(loaded, SAID), read(saved, SAID))
+
+
+@pytest.mark.parametrize("attention", [0.0, 0.1])
+def test_dropout(tiny_encoder, attention):
+    """Attention dropout is off unless asked for; the model's own other dropout (0.1) stays."""
+    encoder = encoder_of(tiny_encoder, dropout=0.3, attention_dropout=attention)
+    rates = {
+        name: module.p for name, module in encoder.named_modules() if isinstance(module, nn.Dropout)
+    }
+    within = {name: rate for name, rate in rates.items() if "attention.self" in name}
+    assert encoder.backbone.config.attention_probs_dropout_prob == attention
+    assert set(within.values()) <= {attention}
+    assert rates.pop("dropout") == 0.3
+    others = {rate for name, rate in rates.items() if name not in within}
+    assert others == {0.1}
+
+
+def test_dropout_after_the_encoder_works_in_training_alone(tiny_encoder):
+    encoder = encoder_of(tiny_encoder, dropout=0.5)
+    torch.manual_seed(0)
+    assert 0.3 < float((read(encoder.train(), SAID)[0] == 0).float().mean()) < 0.7
+    assert float((read(encoder.eval(), SAID)[0] == 0).float().mean()) == 0
+
+
+@pytest.mark.parametrize(("asked", "length"), [(16, 16), (64, 64), (512, 64)])
+def test_length_is_what_is_asked_for_and_what_the_model_can(tiny_encoder, asked, length):
+    assert encoder_of(tiny_encoder, max_length=asked).tokenizer.max_length == length
+
+
+def test_token_limit_of_an_utterance(tiny_encoder):
+    tokenizer = encoder_of(tiny_encoder).tokenizer
+    said = tokenizer.encode(["yes " * 5000, "no", "", "   "], limit=9)
+    assert [len(ids) for ids in said] == [9, 1, 0, 0]
+    special = {tokenizer.first_id, tokenizer.last_id, tokenizer.pad_id}
+    assert not special & {token for ids in said for token in ids}
+    assert tokenizer.encode([], limit=9) == []
