@@ -300,7 +300,9 @@ def test_a_run_folder_that_is_none(mmerc, trimodal_corpus, tiny_encoder, tmp_pat
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "run.json").write_text("{}")
     (tmp_path / "odd" / "result.json").write_text('{"seeds": "no"}')
-    for folder in (tmp_path / "none", tmp_path / "out", tmp_path / "begun", trimodal_corpus):
+    for folder in (
+        tmp_path / "none", tmp_path / "out", tmp_path / "begun", tmp_path / "odd", trimodal_corpus
+    ):  # fmt: skip
         outcome = mmerc("evaluate", folder)
         assert outcome.code == 1
         assert str(folder) in outcome.sentence

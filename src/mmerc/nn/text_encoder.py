@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
 
+from mmerc.nn.attention import register
+from mmerc.nn.dropout import use_fast_dropout
 from mmerc.nn.pretrained import resolve_encoder
 from mmerc.nn.tokenizer import POSITION_OFFSET, TextTokenizer
 
@@ -48,6 +50,7 @@ class TextEncoder(nn.Module):
         self.width = int(settings.hidden_size)
         self.tokenizer = TextTokenizer(folder, max_length=longest)
         self.dropout = nn.Dropout(config.dropout)
+        use_fast_dropout(backbone)
         self.backbone = tuned(backbone, config)
 
     @classmethod
@@ -110,7 +113,7 @@ def backbone_config(folder: Path, config: TextEncoderConfig) -> Any:
         str(folder),
         local_files_only=True,
         attention_probs_dropout_prob=config.attention_dropout,
-        attn_implementation="sdpa",
+        attn_implementation=register(),
     )
 
 

@@ -28,7 +28,11 @@ class TextTokenizer:
         if not texts:
             return []
         encoded = self.tokenizer(
-            list(texts), add_special_tokens=False, truncation=True, max_length=limit
+            list(texts),
+            add_special_tokens=False,
+            split_special_tokens=True,  # "[SEP]" in a text is text
+            truncation=True,
+            max_length=limit,
         )
         ids: list[list[int]] = encoded["input_ids"]
         return ids

@@ -57,7 +57,9 @@ def read_result(run: Path) -> dict[str, Any]:
         mend = "finish it with `mmerc train ... --resume`, or name another folder"
         raise InputError(run, "not a finished run (no result.json)", mend)
     value = read_json(path)
-    if not isinstance(value, dict) or not value.get("seeds"):
+    seeds = value.get("seeds") if isinstance(value, dict) else None
+    whole = isinstance(seeds, list) and all(isinstance(s, dict) and "test" in s for s in seeds)
+    if not isinstance(value, dict) or not seeds or not whole or "summary" not in value:
         raise InputError(path, "not the result of a run", "train the run anew")
     return value
 

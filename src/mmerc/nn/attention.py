@@ -1,0 +1,54 @@
+"""Attention of the text encoder, by the fastest way that the processor has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+NAME = "mmerc"
+LONGEST_SHORT = 192
+
+
+def attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **others: Any,
+) -> tuple[Tensor, None]:
+    """Scaled dot-product attention, in the form that transformers asks for.
+
+    While it is trained on a processor without matrix units, the fused kernel's backward pass costs
+    several times the plain products as long as the windows are short (benchmarks/).
+
+    Shape: query, key, value [B, H, L, D], attention_mask [B, 1, L or 1, L] bool -> [B, L, H, D].
+    """
+    short = query.shape[-2] <= LONGEST_SHORT and torch.is_grad_enabled()
+    if query.device.type != "cpu" or not short:
+        output, _ = sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **others
+        )
+        return output, None
+    with torch.autocast("cpu", enabled=False):
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        scores = (query * scale) @ key.mT
+        if attention_mask is not None:
+            scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
+        weights = nn.functional.dropout(scores.softmax(-1), dropout, training=module.training)
+        return (weights @ value).transpose(1, 2).contiguous(), None
+
+
+def register() -> str:
+    """Make ``attention`` known to transformers; returns the name to ask for."""
+    AttentionInterface.register(NAME, attention)
+    AttentionMaskInterface.register(NAME, sdpa_mask)
+    return NAME

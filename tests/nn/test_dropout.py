@@ -1,0 +1,45 @@
+import pytest
+import torch
+from torch import nn
+
+from mmerc.nn.dropout import FastDropout, use_fast_dropout
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.2, 0.5, 0.9])
+@pytest.mark.parametrize("shape", [(1,), (3, 5), (257, 129)])
+def test_keeps_the_expectation_and_scales_what_it_keeps(rate, shape):
+    torch.manual_seed(0)
+    dropped = torch.stack([FastDropout(rate)(torch.ones(shape)) for _ in range(40)])
+    kept = dropped[dropped != 0]
+    assert torch.allclose(kept, torch.full_like(kept, 1 / (1 - rate)))
+    if dropped.numel() > 10_000:
+        assert (dropped == 0).float().mean() == pytest.approx(rate, abs=0.005)
+        # Neighbours come out of one random word: they must not depend on each other.
+        zero = (dropped == 0).flatten().float()
+        for distance in (1, 2, 3, 4):
+            both = (zero[:-distance] * zero[distance:]).mean()
+            assert both == pytest.approx(rate**2, abs=0.01)
+
+
+def test_gradient_follows_the_mask_and_seeds_decide():
+    layer, x = FastDropout(0.3), torch.ones(64, 8, requires_grad=True)
+    torch.manual_seed(3)
+    first = layer(x)
+    first.sum().backward()
+    assert torch.equal(x.grad, first.detach())
+    torch.manual_seed(3)
+    assert torch.equal(layer(x), first)
+
+
+def test_evaluation_and_rate_zero_change_nothing():
+    x = torch.randn(7, 3)
+    assert torch.equal(FastDropout(0.5).eval()(x), x)
+    assert torch.equal(FastDropout(0.0)(x), x)
+
+
+def test_takes_the_place_of_every_dropout():
+    module = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Dropout(0.4)), nn.Dropout(0.1))
+    use_fast_dropout(module)
+    found = [m.p for m in module.modules() if isinstance(m, nn.Dropout)]
+    assert found == [0.4, 0.1]
+    assert all(type(m) is FastDropout for m in module.modules() if isinstance(m, nn.Dropout))
