@@ -204,3 +204,9 @@ def make_model(tiny_encoder):
         return create_model(config, labels=labels, widths=widths)
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """No test meets what another one trained."""
+    monkeypatch.setenv("MMERC_CACHE", str(tmp_path_factory.mktemp("cache")))

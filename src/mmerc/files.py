@@ -52,9 +52,11 @@ def atomic_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     try:
         temporary.chmod(0o755)
         yield temporary
+        retired = temporary.with_name(f"{temporary.name}.old")
         if path.exists():
-            shutil.rmtree(path)
+            path.replace(retired)
         temporary.replace(path)
+        shutil.rmtree(retired, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         raise write_error(path, error) from error
     finally:

@@ -189,7 +189,15 @@ def on_disk(tmp_path, tiny_recipe, small_corpus):
     def write(**training):
         value = tiny_recipe(**training).model_dump(mode="json")
         (tmp_path / "own.yaml").write_text(yaml.safe_dump(value))
-        command = [sys.executable, "-m", "mmerc", "train", "--recipe", tmp_path / "own.yaml"]
+        command = [
+            sys.executable,
+            "-m",
+            "mmerc",
+            "train",
+            "--no-cache",
+            "--recipe",
+            tmp_path / "own.yaml",
+        ]
         return [*command, "--corpus", tmp_path / "corpus", "--out", tmp_path / "run"]
 
     return write

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mmerc import __version__
-from mmerc.cli.commands import compare, encode, evaluate, predict, prepare, train
+from mmerc.cli.commands import compare, encode, evaluate, predict, prepare, train, tries, tune
 from mmerc.errors import MmercError, UsageError
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app = typer.Typer(
 app.add_typer(prepare.app, name="prepare")
 app.command("encode-text", epilog=encode.EXAMPLES)(encode.encode_text)
 app.command("train", epilog=train.EXAMPLES)(train.train)
+app.command("tune", epilog=tune.EXAMPLES)(tune.tune)
+app.command("tries", epilog=tries.EXAMPLES)(tries.tries)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)

@@ -22,6 +22,10 @@ def remark(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def silent(line: str) -> None:
+    """In the place of ``remark`` where nobody waits."""
+
+
 def print_json(value: object) -> None:
     """One JSON document."""
     print(json.dumps(value, indent=2, ensure_ascii=False))

@@ -155,7 +155,8 @@ def features_of(file: Path, records: Sequence[ConversationRecord]) -> dict[Modal
 
 def vector_of(numbers: list[float] | None) -> Vector | None:
     """Numbers as float32 [D], or None for null."""
-    return None if numbers is None else np.asarray(numbers, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as such
+        return None if numbers is None else np.asarray(numbers, dtype=np.float32)
 
 
 def check_width(

@@ -19,7 +19,8 @@ from mmerc.models.prediction import answer, examples_for
 class UtterancePrediction:
     """One utterance's emotion.
 
-    ``weights`` are the modalities' shares (None where absent or where the model has none),
+    ``weights`` say how much each modality counted, for DF-ERC the estimated probability that it
+    alone is right (0 to 1 each, no shares of a whole; None where absent or not told);
     ``similarity`` their agreement (psi), ``context_weight`` how much context came in.
     """
 

@@ -58,7 +58,7 @@ class ModelConfig(BaseModel):
 class Explanation:
     """Why a prediction came about, as far as the model can tell.
 
-    Shape: ``weights[m]`` (the modality's share of the fusion), ``similarity`` (psi) and
+    Shape: ``weights[m]`` (how much the modality counted in the fusion), ``similarity`` (psi) and
     ``context_weight`` [B, N]; None where the model has no such thing.
     """
 

@@ -55,7 +55,10 @@ def load_model(source: Path | str) -> AnyModel:
     if not folder.is_dir():
         folder = download_model(str(source))
     name = str(read_model_config(folder)["model"]["name"])
-    return model_class(name).from_pretrained(folder)
+    if name not in MODELS:
+        problem = f"a model called {name!r}, which this version does not know"
+        raise InputError(folder / "config.json", problem, f"known are {', '.join(MODELS)}")
+    return MODELS[name].from_pretrained(folder)
 
 
 def model_folder(source: Path) -> Path:

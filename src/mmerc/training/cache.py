@@ -68,6 +68,10 @@ class RunCache:
         if not target.exists():
             link_folder(directory, target)
 
+    def score(self, key: str) -> float | None:
+        """What the training ``key`` scored on validation, if it was ever done."""
+        return next((t.weighted_f1 for t in self.tries() if t.key == key), None)
+
     def log(self, tried: Try) -> None:
         """Add a line to the list of tries (one short append: processes do not mix lines)."""
         path = self.root / "tries.jsonl"

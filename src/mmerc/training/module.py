@@ -141,7 +141,10 @@ def consistency_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
 
 
 def drop_modalities(batch: ConversationBatch, rate: float) -> ConversationBatch:
-    """Declare modalities absent at random; every utterance keeps at least one that it had."""
+    """Declare modalities absent at random; every utterance keeps at least one that it had.
+
+    A text encoder still reads dropped text as context of its neighbours.
+    """
     names = list(batch.present)
     had = torch.stack([batch.present[name] for name in names])
     kept = had & (torch.rand(had.shape, device=had.device) >= rate)

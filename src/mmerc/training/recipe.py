@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,27 @@ class TrainingConfig(BaseModel):
     seeds: int = Field(default=5, ge=1)
 
 
+class Choices(BaseModel):
+    """One dimension of a search space: any of these."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    choices: tuple[str | int | float | bool | None, ...] = Field(min_length=2)
+
+
+class Range(BaseModel):
+    """One dimension of a search space: between two numbers; whole ones if both are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+
+SearchSpace = Choices | Range
+
+
 class Recipe(BaseModel):
     """A whole experiment; labels and widths come from the corpus that it is run on."""
 
@@ -47,6 +68,7 @@ class Recipe(BaseModel):
     description: str
     model: SerializeAsAny[ModelConfig]
     training: TrainingConfig = TrainingConfig()
+    search: dict[str, SearchSpace] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -55,7 +77,10 @@ class Recipe(BaseModel):
         settings = value.get("model") if isinstance(value, dict) else None
         if isinstance(settings, dict):
             chosen = model_class(str(settings.get("name"))).config_class
-            return value | {"model": chosen.model_validate(settings)}
+            try:
+                return value | {"model": chosen.model_validate(settings)}
+            except ValidationError as error:
+                raise UsageError(finding(error, value.get("name"), inside=("model",))) from error
         return value
 
 
@@ -63,6 +88,18 @@ def recipe_names() -> list[str]:
     """Recipes that come with mmerc."""
     folder = files("mmerc") / "recipes"
     return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir())
+
+
+def changed(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe with other values at dotted keys."""
+    value = recipe.model_dump(mode="json")
+    for key, setting in settings.items():
+        *parents, last = key.split(".")
+        place = value
+        for parent in parents:
+            place = place[parent]
+        place[last] = setting
+    return Recipe.model_validate(value)
 
 
 def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
@@ -73,10 +110,15 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     try:
         return Recipe.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "recipe"
-        message = first["msg"].removeprefix("Value error, ").lower()
-        raise UsageError(f"Recipe {name}, {place}: {message}.") from error
+        raise UsageError(finding(error, name)) from error
+
+
+def finding(error: ValidationError, recipe: object, *, inside: tuple[str, ...] = ()) -> str:
+    """One sentence on the first thing that is wrong with a recipe."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in (*inside, *first["loc"])) or "recipe"
+    message = first["msg"].removeprefix("Value error, ").lower()
+    return f"Recipe {recipe}, {place}: {message}."
 
 
 def recipe_text(name: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from mmerc.training.precision import best_precision
 from mmerc.training.recipe import Recipe
 from mmerc.training.selection import BestEpoch, Patience
 
+MALLOPT_TRIM_THRESHOLD, MALLOPT_MMAP_MAX = -1, -4  # malloc.h
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 
@@ -39,7 +42,7 @@ class Hardware:
 
     accelerator: str = "auto"
     devices: int = 1
-    progress: bool = False
+    progress: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.accelerator not in ACCELERATORS:
@@ -90,6 +93,7 @@ def train_seed(
     of a data-parallel run, whose main process goes on alone.
     """
     quiet_lightning()
+    keep_memory()
     lightning.seed_everything(seed, verbose=False)
     widths: dict[Modality, int] = {m: t.spec.dim for m, t in corpus.features.items()}
     model = create_model(recipe.model, labels=corpus.labels, widths=widths)
@@ -177,3 +181,16 @@ def quiet_lightning() -> None:
         ".*many workers.*", ".*exists and is not empty.*", ".*LeafSpec.*", ".*logging interval.*",
     ):  # fmt: skip
         warnings.filterwarnings("ignore", message)
+
+
+def keep_memory() -> None:
+    """Have the C library keep large blocks for the next step instead of giving them back.
+
+    By default each of them is mapped anew at every step, and the page faults cost a tenth of an
+    epoch. Only glibc has these settings; elsewhere nothing changes.
+    """
+    if sys.platform == "linux":
+        library = ctypes.CDLL(None)
+        if hasattr(library, "mallopt"):
+            library.mallopt(MALLOPT_MMAP_MAX, 0)
+            library.mallopt(MALLOPT_TRIM_THRESHOLD, -1)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmerc.cli.output import JsonOption, print_json, print_table, remark
+from mmerc.cli.output import JsonOption, print_json, print_table, remark, silent
 
 EXAMPLES = (
     "Examples: mmerc train --recipe df-erc-mosi --corpus corpora/mosi --out runs/mosi; "
@@ -28,6 +28,10 @@ def train(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting: key.key=value.")
     ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Seeds at a time; they share the cores.")] = 1,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Train anew what was trained before.")
+    ] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Train data-parallel on so many.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
@@ -35,6 +39,7 @@ def train(
 ) -> None:
     """Train, choose the epoch on validation, evaluate once on test, write RUN/result.json."""
     from mmerc.data.corpus import PreparedCorpus
+    from mmerc.training.cache import RunCache
     from mmerc.training.recipe import load_recipe
     from mmerc.training.run import train_run
     from mmerc.training.trainer import Hardware
@@ -45,12 +50,14 @@ def train(
         out,
         seeds=seeds,
         resume=resume,
+        jobs=jobs,
+        cache=None if no_cache else RunCache.default(),
         hardware=Hardware(
             accelerator=accelerator,
             devices=devices,
             progress=sys.stderr.isatty() and not quiet,
         ),
-        report=(lambda line: None) if quiet else remark,
+        report=silent if quiet else remark,
     )
     if result:
         show(result, as_json=as_json)

@@ -1,0 +1,35 @@
+"""``mmerc tries``: how many trainings stand behind a choice."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from mmerc.cli.output import JsonOption, print_json, print_table
+
+EXAMPLES = "Example: mmerc tries --corpus meld"
+
+
+def tries(
+    corpus: Annotated[str | None, typer.Option(help="Only those on this corpus.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List every training that was ever scored on validation, by corpus and recipe."""
+    from mmerc.training.cache import RunCache
+
+    found = [t for t in RunCache.default().tries() if corpus is None or t.corpus == corpus]
+    if as_json:
+        print_json([asdict(item) for item in found])
+        return
+    groups = sorted({(t.corpus, t.recipe) for t in found})
+    rows = []
+    for group in groups:
+        members = [t for t in found if (t.corpus, t.recipe) == group]
+        settings = {str(t.settings) for t in members}
+        best = max(t.weighted_f1 for t in members)
+        rows.append([*group, str(len(members)), str(len(settings)), f"{best:.2f}"])
+    columns = ["corpus", "recipe", "trainings", "different settings", "best valid weighted F1"]
+    print_table(columns, rows)
+    print(f"{len(found)} trainings looked at validation")

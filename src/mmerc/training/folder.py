@@ -1,0 +1,106 @@
+"""A run's folder: what it is, who may write to it, and what it was begun with.
+
+RUN/recipe.yaml  run.json  result.json
+RUN/seed-0/model/  history.csv  predictions-valid.parquet  predictions-test.parquet
+           confusion.csv  seed.json  tensorboard/  (while training: resume.safetensors)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.errors import InputError, MmercError
+from mmerc.files import read_json, write_json, write_text
+from mmerc.training.recipe import Recipe
+from mmerc.training.result import versions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Where a run lies and what it is made of."""
+
+    directory: Path
+    recipe: Recipe
+    corpus: PreparedCorpus
+
+    def seed_directory(self, seed: int) -> Path:
+        return self.directory / f"seed-{seed}"
+
+    def identity(self) -> dict[str, Any]:
+        """What must be the same for a run to go on."""
+        return {
+            "recipe": self.recipe.model_dump(mode="json"),
+            "corpus": self.corpus.name,
+            "fingerprints": self.corpus.fingerprints,
+        }
+
+
+def is_worker() -> bool:
+    """Whether this is a data-parallel run's second, third, ... process, which writes nothing."""
+    return int(os.environ.get("LOCAL_RANK", "0")) > 0
+
+
+def check_folder(directory: Path) -> None:
+    """Refuse a folder that holds something else, before anything is written to it."""
+    if not directory.is_dir() or (directory / "run.json").exists():
+        return
+    if any(item.name != ".lock" for item in directory.iterdir()):
+        mend = "choose another --out"
+        raise InputError(directory, "holds other files, not a run of mmerc", mend)
+
+
+def forget_unless_trained(directory: Path) -> None:
+    """Take a run away that failed before its first batch, so that it can be begun anew."""
+    if not is_worker() and not any(directory.glob("seed-*")):
+        for name in ("run.json", "recipe.yaml", ".lock"):
+            (directory / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            directory.rmdir()
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Keep a second process out of a run's folder (the workers of one run belong together)."""
+    if is_worker():
+        yield
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise MmercError(
+                f"{directory}: another process is training in this folder; wait for it, "
+                "or choose another --out."
+            ) from error
+        yield
+
+
+def begin(run: Run, *, resume: bool) -> None:
+    """Write down what the run is, or check that it is the same as before."""
+    path = run.directory / "run.json"
+    if not path.exists():
+        write_json(path, run.identity() | {"versions": versions()})
+        recipe = run.recipe.model_dump(mode="json")
+        write_text(run.directory / "recipe.yaml", yaml.safe_dump(recipe, sort_keys=False))
+        return
+    if not resume and not is_worker():
+        mend = "pass --resume to go on with it, or choose another --out"
+        raise InputError(run.directory, "holds a run already", mend)
+    for leftover in run.directory.glob("seed-*/.*"):  # what a kill cut short
+        leftover.unlink()
+    before = read_json(path)
+    now = run.identity()
+    changed = [key for key in now if not isinstance(before, dict) or before.get(key) != now[key]]
+    if changed:
+        problem = f"was begun with another {' and '.join(changed)}"
+        raise InputError(run.directory, problem, "choose another --out")

@@ -1,0 +1,154 @@
+"""Choosing settings by what they score on validation or on folds of the training conversations."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import optuna
+import yaml
+
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.errors import UsageError
+from mmerc.evaluation.metrics import score
+from mmerc.files import write_json, write_text
+from mmerc.training.cache import RunCache, seed_key, tried
+from mmerc.training.folds import fold_corpora
+from mmerc.training.parallel import run_all
+from mmerc.training.recipe import Choices, Recipe, SearchSpace, changed
+from mmerc.training.scoring import predict_corpus
+from mmerc.training.trainer import Hardware, train_seed
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """One training that is scored on held-out conversations; the test split is not in it."""
+
+    recipe: Recipe
+    corpus: PreparedCorpus
+    validated_on: str
+    directory: Path
+    seed: int
+    hardware: Hardware
+    cache: RunCache
+    report: Report
+
+
+def validate(task: Validation) -> float:
+    """Weighted F1 of the best epoch on the held-out conversations; remembered, weights dropped."""
+    key = seed_key(task.recipe, task.corpus, task.seed, task.hardware)
+    known = task.cache.score(key)
+    if known is not None:
+        return known
+    trained = train_seed(
+        task.recipe, task.corpus, task.directory,
+        seed=task.seed, hardware=task.hardware, report=task.report,
+    )  # fmt: skip
+    if trained is None:
+        raise UsageError("Tuning does not train data-parallel; leave --devices at 1.")
+    value = score(predict_corpus(trained[0], task.corpus, "valid")).weighted_f1
+    shutil.rmtree(task.directory)
+    line = tried(
+        task.recipe, task.corpus, key=key, seed=task.seed, validated_on=task.validated_on,
+        score=value,
+    )  # fmt: skip
+    task.cache.log(line)
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuner:
+    """A search over the space that the recipe declares; it goes on where it was stopped."""
+
+    recipe: Recipe
+    corpus: PreparedCorpus
+    directory: Path
+    folds: int
+    jobs: int
+    hardware: Hardware
+    cache: RunCache
+    report: Report
+
+    def search(self, trials: int) -> dict[str, Any]:
+        """Go on until ``trials`` are finished; write ``best.yaml`` and ``trials.json``."""
+        if not self.recipe.search:
+            raise UsageError(f"Recipe {self.recipe.name} declares no search space (`search:`).")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(
+            storage=f"sqlite:///{self.directory / 'study.db'}",
+            study_name=self.recipe.name,
+            direction="maximize",
+            sampler=optuna.samplers.TPESampler(seed=0),
+            load_if_exists=True,
+        )
+        if not study.trials:
+            study.enqueue_trial(present_settings(self.recipe))
+        done = [trial for trial in study.trials if trial.state.is_finished()]
+        study.optimize(self.attempt, n_trials=max(0, trials - len(done)))
+        return self.write(study)
+
+    def attempt(self, trial: optuna.Trial) -> float:
+        """Mean over the folds (or the score on validation) of one choice of settings."""
+        chosen = {key: suggest(trial, key, space) for key, space in self.recipe.search.items()}
+        recipe = changed(self.recipe, chosen)
+        tasks = [
+            Validation(
+                recipe=recipe, corpus=corpus, validated_on=name, seed=0,
+                directory=self.directory / f"trial-{trial.number}-{name}",
+                hardware=self.hardware, cache=self.cache, report=self.report,
+            )
+            for name, corpus in self.corpora()
+        ]  # fmt: skip
+        scores = run_all(validate, tasks, jobs=self.jobs)
+        trial.set_user_attr("scores", scores)
+        settings = ", ".join(f"{key}={value}" for key, value in chosen.items())
+        self.report(f"trial {trial.number}: {mean(scores):.2f} with {settings}")
+        return mean(scores)
+
+    def corpora(self) -> list[tuple[str, PreparedCorpus]]:
+        """What a choice is validated on."""
+        if self.folds == 1:
+            return [("valid", self.corpus)]
+        corpora = fold_corpora(self.corpus, folds=self.folds)
+        return [(f"fold-{number}", corpus) for number, corpus in enumerate(corpora)]
+
+    def write(self, study: optuna.Study) -> dict[str, Any]:
+        """Leave the best recipe and every trial behind."""
+        finished = [trial for trial in study.trials if trial.value is not None]
+        trials = [
+            {"trial": t.number, "weighted_f1": t.value, "settings": t.params, **t.user_attrs}
+            for t in sorted(finished, key=lambda t: -(t.value or 0))
+        ]
+        best = changed(self.recipe, study.best_params).model_dump(mode="json")
+        write_text(self.directory / "best.yaml", yaml.safe_dump(best, sort_keys=False))
+        write_json(self.directory / "trials.json", trials)
+        return {"best": trials[0], "trials": len(trials), "folds": self.folds}
+
+
+def suggest(trial: optuna.Trial, key: str, space: SearchSpace) -> Any:
+    """Let Optuna choose from one dimension of the space."""
+    if isinstance(space, Choices):
+        return trial.suggest_categorical(key, space.choices)
+    if isinstance(space.low, int) and isinstance(space.high, int):
+        return trial.suggest_int(key, space.low, space.high, log=space.log)
+    return trial.suggest_float(key, space.low, space.high, log=space.log)
+
+
+def present_settings(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's own values: the first trial, which every other must beat."""
+    settings = recipe.model_dump(mode="json")
+
+    def value(key: str) -> Any:
+        found: Any = settings
+        for part in key.split("."):
+            found = found[part]
+        return found
+
+    return {key: value(key) for key in recipe.search}
