@@ -1,14 +1,11 @@
 import json
 import os
 import pickle
-import resource
 import shutil
-import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from folders import nothing_new
 
 GOOD = {
     "id": "c",
@@ -63,10 +60,6 @@ MANIFESTS = {
     "half a character": (json.dumps(changed(text="x")).replace('"x"', r'"\ud800"'), "text"),
     "empty id": (changed(id=""), "id"),
 }
-
-
-def nothing_new(folder, names):
-    assert {path.name for path in folder.iterdir()} == set(names)
 
 
 @pytest.mark.parametrize("case", MANIFESTS)
@@ -205,79 +198,6 @@ def test_a_file_where_a_folder_should_be(mmerc, trimodal_corpus, small_recipe, t
     assert outcome.code == 1
     assert str(tmp_path / "out") in outcome.sentence
     assert (tmp_path / "out").read_text() == "mine"
-
-
-# Training
-
-
-@pytest.mark.parametrize(
-    ("options", "code", "named"),
-    [
-        (["--recipe", "none"], 2, "none"),
-        (["--recipe", "none.yaml"], 1, "none.yaml"),
-        (["--set", "training.epoch=3"], 2, "training.epoch"),
-        (["--set", "model.alpha=3"], 2, "alpha"),
-        (["--set", "epochs"], 2, "key.key=value"),
-        (["--set", "model.name=df-ecr"], 2, "df-ecr"),
-        (["--set", "model.ablations=[-CFM,-CFM+Att]"], 2, "exclude"),
-        (["--set", "model.text_encoder.name=/none"], 1, "/none"),
-        (["--corpus", "/none"], 1, "/none"),
-        (["--corpus", "/tmp"], 1, "/tmp"),
-        (["--accelerator", "abacus"], 2, "abacus"),
-        (["--accelerator", "tpu"], 2, "tpu"),
-        (["--accelerator", "gpu", "--devices", "999"], 1, "--accelerator gpu --devices 999"),
-    ],
-)
-def test_training_that_cannot_be_meant(
-    mmerc, trimodal_corpus, small_recipe, tmp_path, options, code, named
-):
-    arguments = ("--recipe", small_recipe, "--corpus", trimodal_corpus)
-    outcome = mmerc("train", *arguments, *options, "--out", tmp_path / "out")
-    assert (outcome.code, outcome.out) == (code, "")
-    assert named in outcome.sentence
-    nothing_new(tmp_path, [])
-
-
-def test_a_corpus_that_lacks_a_split_or_a_modality(
-    mmerc, done, write_manifest, conversations, small_recipe, tmp_path
-):
-    seen = [item for item in conversations if item["split"] != "valid"]
-    done("prepare", "manifest", write_manifest(tmp_path / "a.jsonl", seen), "--out", tmp_path / "a")
-    text = [
-        c | {"utterances": [u | {"features": {"text": [1, 2]}} for u in c["utterances"]]}
-        for c in conversations
-    ]
-    done("prepare", "manifest", write_manifest(tmp_path / "b.jsonl", text), "--out", tmp_path / "b")
-    for corpus, named in {"a": "valid", "b": "audio"}.items():
-        arguments = ("--recipe", small_recipe, "--corpus", tmp_path / corpus)
-        outcome = mmerc("train", *arguments, "--out", tmp_path / "out")
-        assert outcome.code == 1
-        assert named in outcome.sentence
-        nothing_new(tmp_path, ["a.jsonl", "a", "b.jsonl", "b"])
-
-
-@pytest.mark.parametrize("part", ["corpus.json", "utterances.parquet", "features"])
-@pytest.mark.parametrize("how", ["missing", "cut short", "changed"])
-def test_a_damaged_corpus(mmerc, trimodal_corpus, small_recipe, tmp_path, part, how):
-    shutil.copytree(trimodal_corpus, tmp_path / "corpus")
-    damaged = tmp_path / "corpus" / part
-    if part == "features":
-        damaged = sorted(damaged.rglob("*.parquet"))[0]
-    content = damaged.read_bytes()
-    if how == "missing":
-        damaged.unlink()
-    elif how == "cut short":
-        damaged.write_bytes(content[: len(content) // 2])
-    elif part == "corpus.json":
-        damaged.write_bytes(content.replace(b'"calm"', b'"clam"'))
-    else:
-        middle = len(content) // 3
-        damaged.write_bytes(content[:middle] + bytes(64) + content[middle + 64 :])
-    arguments = ("--recipe", small_recipe, "--corpus", tmp_path / "corpus")
-    outcome = mmerc("train", *arguments, "--out", tmp_path / "out")
-    assert outcome.code == 1
-    assert str(tmp_path / "corpus") in outcome.sentence
-    nothing_new(tmp_path, ["corpus"])
 
 
 # Evaluation and prediction
@@ -421,44 +341,3 @@ def test_encoders_that_are_none(mmerc, trimodal_corpus, trimodal_run, tmp_path):
         assert (outcome.code, outcome.out) == (1, "")
         assert named in outcome.sentence
     nothing_new(tmp_path, [])
-
-
-# A full disk
-
-
-def limited():
-    """No file may grow over six kilobytes; the signal for it is ignored, so a write fails."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, resource.RLIM_INFINITY))
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-
-
-def run_limited(*arguments):
-    command = [sys.executable, "-m", "mmerc", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, preexec_fn=limited
-    )  # fmt: skip
-
-
-def test_a_full_disk_while_preparing(write_manifest, conversations, tmp_path):
-    many = [item | {"id": f"{item['id']}-{i}"} for item in conversations for i in range(40)]
-    file = write_manifest(tmp_path / "my.jsonl", many)
-    done = run_limited("prepare", "manifest", file, "--out", tmp_path / "out")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("mmerc: ")
-    assert "cannot be written" in done.stderr
-    assert str(tmp_path / "out") in done.stderr
-    nothing_new(tmp_path, ["my.jsonl"])
-
-
-def test_a_full_disk_while_training(mmerc, trimodal_corpus, small_recipe, tmp_path):
-    arguments = ("--recipe", small_recipe, "--corpus", trimodal_corpus, "--out", tmp_path / "run")
-    done = run_limited("train", *arguments, "--quiet")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert len(done.stderr.splitlines()) == 1, done.stderr
-    assert done.stderr.startswith("mmerc: ")
-    assert "cannot be written" in done.stderr
-    left = {path.name for path in (tmp_path / "run" / "seed-0").iterdir()}
-    assert left == {"tensorboard"}
-    again = mmerc("train", *arguments, "--quiet", "--resume")
-    assert (again.code, again.err) == (0, "")

@@ -62,3 +62,14 @@ def test_bad_corpora_are_refused(tmp_path):
     with pytest.raises(InputError, match="'none': it holds no conversation"):
         prepare_corpus(empty, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_vectors_that_saw_their_labels_say_so(tmp_path):
+    keys = [("c", "1"), ("c", "2"), ("t", "1")]
+    features = {m: {key: np.ones(3) for key in keys} for m in ("text", "audio")}
+    features["text"]["c", "2"] = None
+    raw = corpus(features=features, saw_labels=frozenset({"text"}))
+    prepare_corpus(raw, tmp_path / "out")
+    loaded = PreparedCorpus.load(tmp_path / "out").features
+    saw = {m: [loaded[m].rows[key].saw_label for key in keys] for m in features}
+    assert saw == {"text": [True, False, False], "audio": [False, False, False]}

@@ -1,6 +1,8 @@
 import copy
+import sys
 
 import pytest
+import yaml
 
 from mmerc.training.recipe import Recipe
 from mmerc.training.run import train_run
@@ -49,3 +51,32 @@ def train(tiny_recipe, small_corpus):
         return train_run(recipe, small_corpus, directory, seeds=seeds, resume=resume, report=report)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, train):
+    """Folder and result of a run of one seed, to be read only."""
+    directory = tmp_path_factory.mktemp("runs") / "run"
+    return directory, train(directory)
+
+
+@pytest.fixture
+def on_disk(tmp_path, tiny_recipe, small_corpus):
+    """Arguments of ``mmerc train`` for a recipe and corpus in files."""
+    small_corpus.save(tmp_path / "corpus")
+
+    def write(**training):
+        value = tiny_recipe(**training).model_dump(mode="json")
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump(value))
+        command = [
+            sys.executable,
+            "-m",
+            "mmerc",
+            "train",
+            "--no-cache",
+            "--recipe",
+            tmp_path / "own.yaml",
+        ]
+        return [*command, "--corpus", tmp_path / "corpus", "--out", tmp_path / "run"]
+
+    return write

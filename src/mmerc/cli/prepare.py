@@ -39,7 +39,7 @@ def prepare_corpus(raw: RawCorpus, out: Path, *, overwrite: bool = False) -> Pre
     if not splits:
         raise InputError(f"corpus {raw.name!r}", "it holds no conversation", "read another one")
     with inside(f"corpus {raw.name!r}"):
-        features = published_tables(raw.name, splits, raw.features)
+        features = published_tables(raw.name, splits, raw.features, saw_labels=raw.saw_labels)
     prepared = PreparedCorpus(name=raw.name, labels=raw.labels, splits=splits, features=features)
     prepared.save(out, overwrite=overwrite)
     return prepared
@@ -49,10 +49,14 @@ def published_tables(
     name: str,
     splits: Mapping[Split, tuple[Conversation, ...]],
     features: Mapping[Modality, Vectors],
+    *,
+    saw_labels: frozenset[Modality] = frozenset(),
 ) -> dict[Modality, FeatureTable]:
     """A table for every modality of which there is a vector at all."""
     return {
-        modality: published_table(name, splits, modality, vectors)
+        modality: published_table(
+            name, splits, modality, vectors, saw_labels=modality in saw_labels
+        )
         for modality, vectors in features.items()
         if any(vector is not None for vector in vectors.values())
     }
@@ -63,20 +67,22 @@ def published_table(
     splits: Mapping[Split, tuple[Conversation, ...]],
     modality: Modality,
     vectors: Vectors,
+    *,
+    saw_labels: bool,
 ) -> FeatureTable:
     """One row an utterance, in order; those without a vector say that it is absent."""
     width = next(len(vector) for vector in vectors.values() if vector is not None)
     spec = FeatureSpec(
         modality=modality, extractor="published", dim=width, settings={"source": name}
     )
-    return FeatureTable.of(spec, published_rows(splits, vectors))
+    return FeatureTable.of(spec, published_rows(splits, vectors, saw_labels=saw_labels))
 
 
 def published_rows(
-    splits: Mapping[Split, tuple[Conversation, ...]], vectors: Vectors
+    splits: Mapping[Split, tuple[Conversation, ...]], vectors: Vectors, *, saw_labels: bool
 ) -> Iterator[FeatureRow]:
     """Rows of every utterance, in the order of the conversations."""
-    for conversations in splits.values():
+    for split, conversations in splits.items():
         for conversation in conversations:
             for utterance in conversation.utterances:
                 vector = vectors.get((conversation.id, utterance.id))
@@ -85,6 +91,7 @@ def published_rows(
                     utterance=utterance.id,
                     vector=None if vector is None else vector.astype(np.float32),
                     absent_because=ABSENT if vector is None else None,
+                    saw_label=saw_labels and vector is not None and split != "test",
                 )
 
 

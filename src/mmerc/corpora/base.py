@@ -22,6 +22,8 @@ class RawCorpus:
 
     ``published`` maps a split to the utterance and conversation counts of its authors;
     ``notes`` are plain sentences that ``mmerc prepare`` shows (a split that we made, say).
+    ``saw_labels`` names the modalities whose vectors of the training and validation utterances come
+    from a network that was trained on those very labels.
     """
 
     name: str
@@ -30,6 +32,7 @@ class RawCorpus:
     features: Mapping[Modality, Vectors] = field(default_factory=dict)
     published: Mapping[Split, tuple[int, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    saw_labels: frozenset[Modality] = frozenset()
 
     def __post_init__(self) -> None:
         seen: dict[str, Split] = {}

@@ -23,6 +23,11 @@ from mmerc.labels import MOSI_2
 Arrays = Mapping[str, NDArray[Any]]
 ARRAYS: Mapping[Modality, str] = {"text": "text100", "audio": "audio73", "video": "video100"}
 PUBLISHED_TRAIN = "The authors' 1447 training utterances in 62 videos are train and valid here."
+SAW_LABELS: frozenset[Modality] = frozenset({"text", "video"})
+SAW_LABELS_NOTE = (
+    "The published text and video vectors of the training videos come from networks that were "
+    "trained on those labels: what they score on validation says little about test."
+)
 MEND = "use the archive as it was published"
 
 
@@ -51,14 +56,17 @@ def read_mosi(file: Path, *, seed: int = 0, valid_share: float = 0.1) -> RawCorp
             for modality, name in ARRAYS.items()
             if f"train_{name}" in arrays and f"test_{name}" in arrays
         }
-        notes = (hold_out_note(valid, seed=seed), PUBLISHED_TRAIN, *absence_notes(features))
+        saw_labels = SAW_LABELS & features.keys()
+        notes = [hold_out_note(valid, seed=seed), PUBLISHED_TRAIN, *absence_notes(features)]
+        notes += [SAW_LABELS_NOTE] if saw_labels else []
         return RawCorpus(
             name="mosi",
             labels=MOSI_2,
             splits={"train": train, "valid": valid, "test": test},
             features=features,
             published={"test": (752, 31)},
-            notes=notes,
+            notes=tuple(notes),
+            saw_labels=saw_labels,
         )
 
 

@@ -57,6 +57,10 @@ class ConversationBatch:
         """The same batch in which other modalities count as present."""
         return replace(self, present=present)
 
+    def with_features(self, features: Mapping[Modality, Tensor]) -> ConversationBatch:
+        """The same batch with other vectors."""
+        return replace(self, features=features)
+
     def _map(self, function: Callable[[Tensor], Tensor]) -> ConversationBatch:
         windows = self.windows
         if windows is not None:

@@ -10,12 +10,14 @@ import torch
 
 from mmerc.conversation import Conversation, Split
 from mmerc.data.batches import batch_loader
-from mmerc.data.examples import TextInput, build_examples
+from mmerc.data.examples import build_examples
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.files import file_fingerprint, read_json
 from mmerc.labels import LabelSet
 from mmerc.models.base import TrainedOn
+from mmerc.models.inputs import read_text
+from mmerc.models.prediction import text_input
 from mmerc.models.registry import load_model, model_folder
 from mmerc.nn.pretrained import resolve_encoder
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
@@ -87,22 +89,12 @@ def encode(
     encoder: TextEncoder, conversations: list[Conversation], labels: LabelSet
 ) -> Iterator[tuple[Conversation, list[Vector | None]]]:
     """Pooled vectors of each conversation's utterances, None where the text is empty."""
-    text = TextInput(
-        tokenizer=encoder.tokenizer,
-        utterance_tokens=encoder.config.utterance_tokens,
-        speaker_prefix=encoder.config.speaker_prefix,
+    examples = build_examples(
+        conversations, labels=labels, widths={}, tables={}, text=text_input(encoder)
     )
-    examples = build_examples(conversations, labels=labels, widths={}, tables={}, text=text)
     encoder.eval()
     for batch in batch_loader(examples, tokenizer=encoder.tokenizer, size=16, shuffle=False):
-        if batch.windows is None:
-            raise ValueError("text was read without a tokenizer")
-        pooled = encoder(
-            batch.windows.token_ids,
-            batch.windows.attention_mask,
-            batch.windows.pool_into,
-            utterances=batch.mask.numel(),
-        ).unflatten(0, batch.mask.shape)
+        pooled = read_text(batch, encoder)
         for row, index in enumerate(batch.indices.tolist()):
             size = len(conversations[index])
             matrix = pooled[row, :size].numpy().astype(np.float32)

@@ -55,7 +55,7 @@ class ModalityInputs(nn.Module):
         vectors: dict[Modality, Tensor] = {}
         for modality in self.output_widths:
             if modality == "text" and self.text_encoder is not None:
-                vectors["text"] = self.read_text(batch, self.text_encoder)
+                vectors["text"] = read_text(batch, self.text_encoder)
             else:
                 vectors[modality] = self.standardised(batch.features[modality], modality)
         present = {modality: batch.present[modality] & batch.mask for modality in vectors}
@@ -68,14 +68,16 @@ class ModalityInputs(nn.Module):
         deviation: Tensor = getattr(self, f"deviation_{modality}")
         return (features - mean) / deviation
 
-    def read_text(self, batch: ConversationBatch, encoder: TextEncoder) -> Tensor:
-        if batch.windows is None:
-            raise ValueError("the model reads tokens, but the batch has none")
-        pooled = encoder(
-            batch.windows.token_ids,
-            batch.windows.attention_mask,
-            batch.windows.pool_into,
-            utterances=batch.mask.numel(),
-        )
-        text: Tensor = pooled.unflatten(0, batch.mask.shape)
-        return text
+
+def read_text(batch: ConversationBatch, encoder: TextEncoder) -> Tensor:
+    """Text vectors of a batch by an encoder (DF-ERC, Eq. 1). Shape: -> [B, N, width]."""
+    if batch.windows is None:
+        raise ValueError("the model reads tokens, but the batch has none")
+    pooled = encoder(
+        batch.windows.token_ids,
+        batch.windows.attention_mask,
+        batch.windows.pool_into,
+        utterances=batch.mask.numel(),
+    )
+    text: Tensor = pooled.unflatten(0, batch.mask.shape)
+    return text

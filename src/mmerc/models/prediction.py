@@ -14,6 +14,7 @@ from mmerc.data.batches import batch_loader
 from mmerc.data.examples import Example, TextInput, build_examples
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel, ModelOutput
+from mmerc.nn.text_encoder import TextEncoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +32,8 @@ class Answers:
     context_weight: Tensor
 
 
-def text_input(model: AnyModel) -> TextInput | None:
-    """How the model wants its text, or None where it takes ready-made vectors."""
-    encoder = model.text_encoder
+def text_input(encoder: TextEncoder | None) -> TextInput | None:
+    """How an encoder wants its text; None for a model that takes ready-made vectors."""
     if encoder is None:
         return None
     return TextInput(
@@ -54,7 +54,7 @@ def examples_for(
         labels=model.labels,
         widths=model.inputs.widths,
         tables=tables,
-        text=text_input(model),
+        text=text_input(model.text_encoder),
     )
 
 

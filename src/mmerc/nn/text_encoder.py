@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from peft import LoraConfig, get_peft_model
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
@@ -124,6 +123,8 @@ def tuned(backbone: Any, config: TextEncoderConfig) -> Any:
     if config.tuning == "frozen":
         backbone.requires_grad_(False)
     if config.tuning == "lora":
+        from peft import LoraConfig, get_peft_model  # a second to import, and seldom needed
+
         settings = LoraConfig(
             r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules="all-linear"
         )

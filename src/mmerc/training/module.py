@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import lightning
@@ -53,6 +53,7 @@ class TrainingModule(lightning.LightningModule):
     def training_step(self, batch: ConversationBatch, batch_idx: int) -> Tensor:
         if self.settings.modality_dropout > 0:
             batch = drop_modalities(batch, self.settings.modality_dropout)
+        batch = mix_vectors(batch, self.settings.vector_mixing)
         output = self.model(batch)
         loss: Tensor = output.loss
         if not bool(torch.isfinite(output.loss)):
@@ -90,6 +91,10 @@ class TrainingModule(lightning.LightningModule):
         self.confusion.zero_()
 
     def validation_step(self, batch: ConversationBatch, batch_idx: int) -> None:
+        if self.settings.vector_mixing:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(batch_idx)  # every epoch is validated on the same mixtures
+                batch = mix_vectors(batch, self.settings.vector_mixing)
         predicted = self.chosen(batch).logits.argmax(-1)
         known = batch.labels >= 0
         pairs = batch.labels[known] * len(self.confusion) + predicted[known]
@@ -138,6 +143,25 @@ def consistency_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
     one, other = first.log_softmax(-1), second.log_softmax(-1)
     divergence = ((one.exp() - other.exp()) * (one - other)).sum(-1) / 2
     return reduce_items(divergence, labels >= 0, "mean")
+
+
+def mix_vectors(batch: ConversationBatch, shares: Mapping[Modality, float]) -> ConversationBatch:
+    """Mix into each vector the given share of another utterance's, drawn from the whole batch.
+
+    Vectors of a network that was trained on these very labels are cleaner than those of test: a
+    model that trusts them as they are trusts them too much. Mixing takes their certainty away.
+    """
+    if not shares:
+        return batch
+    features = dict(batch.features)
+    for modality, share in shares.items():
+        present = batch.present[modality]
+        vectors = batch.features[modality][present]
+        others = vectors[torch.randperm(len(vectors), device=vectors.device)]
+        mixed = batch.features[modality].clone()
+        mixed[present] = (1 - share) * vectors + share * others
+        features[modality] = mixed
+    return batch.with_features(features)
 
 
 def drop_modalities(batch: ConversationBatch, rate: float) -> ConversationBatch:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
 
+from mmerc.conversation import Modality
 from mmerc.errors import UsageError
 from mmerc.files import read_text
 from mmerc.models.base import ModelConfig
@@ -33,6 +34,9 @@ class TrainingConfig(BaseModel):
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     patience: int | None = Field(default=None, ge=1)
     modality_dropout: float = Field(default=0.0, ge=0, lt=1)
+    vector_mixing: dict[Modality, Annotated[float, Field(ge=0, lt=1)]] = Field(
+        default_factory=dict, description="share of another utterance's vector mixed into each"
+    )
     weight_averaging: float = Field(default=0.0, ge=0, lt=1, description="decay a step; 0: none")
     consistency: float = Field(default=0.0, ge=0, description="weight of R-Drop; doubles the cost")
     seeds: int = Field(default=5, ge=1)

@@ -47,6 +47,7 @@ def train_run(
     check_folder(directory)
     with locked(directory):
         begin(run, resume=resume)
+        warn_of_seen_labels(run, report)
         tasks = [
             SeedTask(
                 run=run, seed=seed, hardware=hardware or Hardware(), cache=cache, report=report
@@ -59,6 +60,21 @@ def train_run(
             forget_unless_trained(directory)
             raise
         return {} if is_worker() else write_result(run)
+
+
+def warn_of_seen_labels(run: Run, report: Report) -> None:
+    """Say where validation is not to be trusted."""
+    valid = {conversation.id for conversation in run.corpus.splits["valid"]}
+    for modality in run.recipe.model.modalities:
+        table = run.corpus.features.get(modality)
+        if table is None or (modality == "text" and run.recipe.model.trains_text_encoder):
+            continue
+        seen = sum(row.saw_label and row.conversation in valid for row in table.rows.values())
+        if seen:
+            report(
+                f"warning: {seen} {modality} vectors of validation come from a network that was "
+                "trained on their labels, so validation is too good"
+            )
 
 
 def check_splits(corpus: PreparedCorpus) -> None:

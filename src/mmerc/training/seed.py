@@ -14,7 +14,7 @@ from mmerc.training.cache import RunCache, seed_key, tried
 from mmerc.training.folder import Run
 from mmerc.training.result import scores_json
 from mmerc.training.scoring import predict_corpus
-from mmerc.training.trainer import Hardware, train_seed
+from mmerc.training.trainer import Hardware, Trained, train_seed
 
 Report = Callable[[str], None]
 
@@ -48,12 +48,12 @@ def finish_seed(task: SeedTask) -> None:
         run.recipe, run.corpus, directory, seed=seed, hardware=task.hardware, report=task.say
     )
     if trained is not None:
-        write_seed(task, key, *trained)
+        write_seed(task, key, trained)
 
 
-def write_seed(task: SeedTask, key: str, model: AnyModel, epoch: int) -> None:
+def write_seed(task: SeedTask, key: str, trained: Trained) -> None:
     """Open the test split, once; write predictions, model and scores; remember the seed."""
-    run, seed = task.run, task.seed
+    run, seed, model = task.run, task.seed, trained.model
     directory = run.seed_directory(seed)
     predictions = {s: predict_corpus(model, run.corpus, s) for s in ("valid", "test")}
     for split, made in predictions.items():
@@ -66,15 +66,16 @@ def write_seed(task: SeedTask, key: str, model: AnyModel, epoch: int) -> None:
         trained_on=TrainedOn(corpus=run.corpus.name, conversations=seen),
     )
     scores = {s: scores_json(score(made), model.labels) for s, made in predictions.items()}
-    write_json(directory / "seed.json", {"seed": seed, "epoch": epoch} | scores)
+    write_json(directory / "seed.json", {"seed": seed, "epoch": trained.epoch} | scores)
     for leftover in ("resume.safetensors", "best.safetensors"):
         (directory / leftover).unlink(missing_ok=True)
     if task.cache is not None:
         task.cache.keep(key, directory)
-        valid = scores["valid"]["weighted_f1"]
+        valid = trained.valid_weighted_f1
         line = tried(run.recipe, run.corpus, key=key, seed=seed, validated_on="valid", score=valid)
         task.cache.log(line)
-    task.say(f"test weighted F1 {scores['test']['weighted_f1']:.2f} (epoch {epoch + 1})")
+    test = scores["test"]["weighted_f1"]
+    task.say(f"test weighted F1 {test:.2f} (epoch {trained.epoch + 1})")
 
 
 def confusion_csv(predictions: Predictions) -> str:

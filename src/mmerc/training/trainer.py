@@ -50,6 +50,15 @@ class Hardware:
             raise UsageError(f"No accelerator is called {self.accelerator!r}; known: {known}.")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A model with the weights of its best epoch, and what that scored on validation."""
+
+    model: AnyModel
+    epoch: int
+    valid_weighted_f1: float
+
+
 class ConversationData(lightning.LightningDataModule):
     """Loaders of one seed; under data-parallel training each process reads its own batches."""
 
@@ -86,11 +95,10 @@ def train_seed(
     seed: int,
     hardware: Hardware,
     report: Callable[[str], None],
-) -> tuple[AnyModel, int] | None:
+) -> Trained | None:
     """Train, going on from ``resume.safetensors`` where there is one.
 
-    Returns the model with the weights of its best epoch, and that epoch; None in a worker process
-    of a data-parallel run, whose main process goes on alone.
+    Returns None in a worker process of a data-parallel run, whose main process goes on alone.
     """
     quiet_lightning()
     keep_memory()
@@ -124,7 +132,7 @@ def train_seed(
         return None
     model.cpu()
     load_weights(model, best.weights)
-    return model, best.best_epoch
+    return Trained(model=model, epoch=best.best_epoch, valid_weighted_f1=best.best)
 
 
 def statistics_of(examples: list[Example], *, classes: int) -> TrainingStatistics:

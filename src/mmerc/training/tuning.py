@@ -14,13 +14,11 @@ import yaml
 
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import UsageError
-from mmerc.evaluation.metrics import score
 from mmerc.files import write_json, write_text
 from mmerc.training.cache import RunCache, seed_key, tried
 from mmerc.training.folds import fold_corpora
 from mmerc.training.parallel import run_all
 from mmerc.training.recipe import Choices, Recipe, SearchSpace, changed
-from mmerc.training.scoring import predict_corpus
 from mmerc.training.trainer import Hardware, train_seed
 
 Report = Callable[[str], None]
@@ -52,7 +50,7 @@ def validate(task: Validation) -> float:
     )  # fmt: skip
     if trained is None:
         raise UsageError("Tuning does not train data-parallel; leave --devices at 1.")
-    value = score(predict_corpus(trained[0], task.corpus, "valid")).weighted_f1
+    value = trained.valid_weighted_f1
     shutil.rmtree(task.directory)
     line = tried(
         task.recipe, task.corpus, key=key, seed=task.seed, validated_on=task.validated_on,

@@ -123,5 +123,7 @@ def finish(raw: RawCorpus, out: Path, *, overwrite: bool, as_json: bool) -> None
     print_table(columns, rows)
     for modality, table in prepared.features.items():
         present = sum(row.vector is not None for row in table.rows.values())
-        print(f"{modality}: {present} vectors, {table.spec.dim} wide")
+        seen = sum(row.saw_label for row in table.rows.values())
+        saw = f", {seen} of them from a network that was trained on their label" if seen else ""
+        print(f"{modality}: {present} vectors, {table.spec.dim} wide{saw}")
     print(f"prepared corpus in {out}")

@@ -1,0 +1,203 @@
+"""DF-ERC's ablations (Table 2)."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from df_erc_oracles import CONTRAST, CONTRIBUTION, SIZES, places, there
+from pydantic import ValidationError
+
+from mmerc.conversation import MODALITIES
+from mmerc.data.batches import Collate
+from mmerc.models.df_erc.config import DfErcConfig
+
+ABLATIONS = (
+    "-DDM", "-Utterance", "-Modality", "-CFM", "-CFM+Att", "-CRM(full)", "-CRM(zero)", "-CRM+Att",
+)  # fmt: skip
+
+
+def parameters(model):
+    return {name for name, _ in model.named_parameters()}
+
+
+def group(model, prefix):
+    return {name for name in parameters(model) if name.startswith(prefix)}
+
+
+GONE_LOSSES = {
+    "-DDM": CONTRAST,
+    "-Utterance": ("contrast_utterance",),
+    "-Modality": ("contrast_modality",),
+    "-CFM": CONTRIBUTION,
+    "-CFM+Att": CONTRIBUTION,
+    "-CRM(full)": ("prototype",),
+    "-CRM(zero)": ("prototype",),
+    "-CRM+Att": ("prototype",),
+}
+
+
+@pytest.mark.parametrize("ablation", ABLATIONS)
+def test_lost_terms_are_exactly_zero_and_the_others_stay(make_model, batch, ablation):
+    model = make_model("df-erc", ablations=(ablation,), prototype_margin=0.0).train()
+    output = model(batch)
+    for name, loss in output.losses.items():
+        assert (float(loss.detach()) == 0) == (name in GONE_LOSSES[ablation]), name
+    output.loss.backward()
+    gradients = {
+        name: p.grad is not None and bool((p.grad != 0).any())
+        for name, p in model.named_parameters()
+    }
+    assert [name for name, found in gradients.items() if not found] == []
+    assert torch.isfinite(output.logits).all()
+
+
+@pytest.mark.parametrize("ablation", ["-DDM", "-Utterance", "-Modality"])
+def test_disentanglement_ablations_keep_the_branch_unless_it_is_dropped(make_model, ablation):
+    whole = parameters(make_model("df-erc"))
+    assert parameters(make_model("df-erc", ablations=(ablation,))) == whole
+    dropped = make_model("df-erc", ablations=(ablation,), drop_branch=True)
+    kept_modality = ablation == "-Utterance"
+    kept_utterance = ablation == "-Modality"
+    assert bool(group(dropped, "disentanglement.modality_branch")) == kept_modality
+    assert bool(group(dropped, "disentanglement.utterance_branch")) == kept_utterance
+    levels = kept_modality + kept_utterance
+    assert dropped.disentanglement.widths["audio"] == 7 + 16 * levels
+
+
+@pytest.mark.parametrize("ablation", ["-DDM", "-Utterance", "-Modality"])
+def test_dropped_branch_runs(make_model, batch, ablation):
+    output = make_model("df-erc", ablations=(ablation,), drop_branch=True)(batch)
+    assert torch.isfinite(output.loss)
+    for name in GONE_LOSSES[ablation]:
+        assert float(output.losses[name]) == 0
+
+
+def test_no_contribution_fusion_weighs_all_that_is_there_equally(make_model, batch):
+    model = make_model("df-erc", ablations=("-CFM",)).eval()
+    assert not group(model, "fusion.teacher") | group(model, "fusion.student")
+    weights = model(batch).explanation.weights
+    for place in places(batch):
+        seen = [m for m in MODALITIES if there(batch, m, place)]
+        for m in MODALITIES:
+            expected = 1 / len(seen) if m in seen else 0.0
+            assert float(weights[m][place]) == pytest.approx(expected)
+
+
+def test_attention_over_modalities(make_model, batch):
+    """Self-attention by hand for one utterance; weights are those of a distribution."""
+    model = make_model("df-erc", ablations=("-CFM+Att",), attention_heads=2).eval()
+    model.requires_grad_(False)
+    assert not group(model, "fusion.teacher") | group(model, "fusion.student")
+    assert group(model, "fusion.attention")
+    vectors, present = model.inputs(batch)
+    apart = model.disentanglement(vectors, present)
+    fused = model.fusion(apart.vectors, present, batch.labels)
+    layer = model.fusion.attention.attention
+    width, heads = model.config.fusion_width, 2
+    size = width // heads
+    for place in places(batch):
+        seen = [m for m in MODALITIES if there(batch, m, place)]
+        shown = sum(fused.weights[m][place] for m in MODALITIES)
+        assert float(shown) == pytest.approx(1.0 if seen else 0.0, abs=1e-5)
+        assert all(float(fused.weights[m][place]) == 0 for m in MODALITIES if m not in seen)
+        if not seen:
+            assert (fused.fused[place] == 0).all()
+            continue
+        items = [model.fusion.projection[m](apart.vectors[m][place]) for m in seen]
+        outputs = []
+        for item in items:
+            heads_out = []
+            for h in range(heads):
+                rows = slice(h * size, (h + 1) * size)
+                q_w, k_w, v_w = (w[rows] for w in layer.in_proj_weight.split(width))
+                q_b, k_b, v_b = (b[rows] for b in layer.in_proj_bias.split(width))
+                query = q_w @ item + q_b
+                scores = torch.stack([query @ (k_w @ x + k_b) for x in items]) / math.sqrt(size)
+                share = scores.softmax(0)
+                values = [v_w @ x + v_b for x in items]
+                heads_out.append(sum(s * x for s, x in zip(share, values, strict=True)))
+            attended = layer.out_proj(torch.cat(heads_out))
+            outputs.append(attended + item)
+        expected = sum(outputs) / len(outputs)
+        torch.testing.assert_close(fused.fused[place], expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("ablation", "weight"), [("-CRM(full)", 1.0), ("-CRM(zero)", 0.0)])
+def test_constant_context_weight(make_model, batch, ablation, weight):
+    model = make_model("df-erc", ablations=(ablation,)).eval()
+    assert not group(model, "refusion.aligned")
+    assert model.refusion.prototypes is None
+    explanation = model(batch).explanation
+    assert explanation.similarity is None
+    assert (explanation.context_weight == weight).all()
+    alone = [replace(batch, **cut(batch, place)) for place in places(batch)]
+    whole = model(batch).logits
+    same = [
+        torch.allclose(model(one).logits[0, 0], whole[place], atol=1e-6)
+        for one, place in zip(alone, places(batch), strict=True)
+    ]
+    # Without context an utterance is judged by itself; with it, only one alone is.
+    assert all(same) == (ablation == "-CRM(zero)")
+    assert bool(group(model, "refusion.context")) == (ablation == "-CRM(full)")
+
+
+def cut(batch, place):
+    """The fields of a batch of one utterance."""
+    b, i = place
+    at = (slice(b, b + 1), slice(i, i + 1))
+    return {
+        "features": {m: x[at] for m, x in batch.features.items()},
+        "present": {m: x[at] for m, x in batch.present.items()},
+        "mask": batch.mask[at],
+        "speakers": batch.speakers[at],
+        "labels": batch.labels[at],
+        "indices": batch.indices[b : b + 1],
+    }
+
+
+def test_attention_over_context(make_model, batch):
+    model = make_model("df-erc", ablations=("-CRM+Att",)).eval()
+    assert not group(model, "refusion.aligned")
+    assert model.refusion.prototypes is None
+    assert group(model, "refusion.attention")
+    explanation = model(batch).explanation
+    assert explanation.similarity is None
+    assert explanation.context_weight is None
+
+
+@pytest.mark.parametrize("ablation", ABLATIONS)
+def test_ablations_never_read_padding(make_model, make_examples, ablation):
+    model = make_model("df-erc", ablations=(ablation,)).eval()
+    examples = make_examples(SIZES, absent=0.25, seed=8)
+    whole = model(Collate(None)(examples)).logits
+    for row, example in enumerate(examples):
+        alone = model(Collate(None)([example])).logits[0]
+        torch.testing.assert_close(whole[row, : len(example)], alone, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "ablations",
+    [
+        ("-CFM", "-CFM+Att"),
+        ("-CRM(full)", "-CRM(zero)"),
+        ("-CRM(zero)", "-CRM+Att"),
+        ("-CRM(full)", "-CRM+Att"),
+    ],
+)
+def test_contradictory_switches_are_refused(ablations):
+    with pytest.raises(ValidationError, match="exclude each other"):
+        DfErcConfig(ablations=ablations)
+
+
+def test_unknown_switch_is_refused():
+    with pytest.raises(ValidationError):
+        DfErcConfig(ablations=("-XYZ",))
+
+
+def test_switches_of_different_parts_go_together(make_model, batch):
+    model = make_model("df-erc", ablations=("-DDM", "-CFM", "-CRM(zero)"), drop_branch=True)
+    losses = model(batch).losses
+    gone = {name for name, loss in losses.items() if float(loss.detach()) == 0}
+    assert gone == {*CONTRAST, *CONTRIBUTION, "prototype"}
+    assert float(losses["emotion"].detach()) > 0

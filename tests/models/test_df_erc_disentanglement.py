@@ -1,0 +1,42 @@
+"""DF-ERC, Eqs. 2-9: two contrastive branches, and residual concatenation."""
+
+import math
+
+import pytest
+import torch
+from df_erc_oracles import SIZES, contrast_oracle, places, residual
+
+from mmerc.conversation import MODALITIES
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("scope", ["conversation", "batch"])
+@pytest.mark.parametrize("modalities", [MODALITIES, ("text", "video")], ids=["tav", "tv"])
+def test_disentanglement(make_model, batch, reduction, scope, modalities):
+    model = make_model("df-erc", reduction=reduction, scope=scope, modalities=modalities).eval()
+    losses = model(batch).losses
+    for level in ("modality", "utterance"):
+        expected = contrast_oracle(model, batch, level)
+        torch.testing.assert_close(losses[f"contrast_{level}"], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_sum_over_a_whole_dialogue_is_the_papers(make_model, whole_batch):
+    """Without absences the sum runs over n - 1, or 2, positives of all 3n items."""
+    model = make_model("df-erc", reduction="sum", modality_temperature=1e6).eval()
+    loss = model(whole_batch).losses["contrast_modality"].detach()
+    # At an endless temperature every term is log(3n - 1).
+    expected = sum(3 * n * (n - 1) * math.log(3 * n - 1) for n in SIZES)
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+    model = make_model("df-erc", reduction="sum", utterance_temperature=1e6).eval()
+    loss = model(whole_batch).losses["contrast_utterance"].detach()
+    expected = sum(3 * n * 2 * math.log(3 * n - 1) for n in SIZES)
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("ablations", [(), ("-Utterance",)])
+def test_residual_concatenation(make_model, batch, ablations):
+    model = make_model("df-erc", ablations=ablations, drop_branch=True).eval()
+    found = model.disentanglement(*model.inputs(batch)).vectors
+    for place in places(batch):
+        for m in MODALITIES:
+            torch.testing.assert_close(found[m][place], residual(model, batch, m, place))

@@ -1,0 +1,173 @@
+"""DF-ERC, Eqs. 17-22: prototypes, similarity of modalities; prototypes over several processes."""
+
+from datetime import timedelta
+
+import pytest
+import torch
+from df_erc_oracles import (
+    SIZES,
+    aligned_items,
+    places,
+    prototype_loss_oracle,
+    prototypes_of,
+    psi_oracle,
+)
+from torch import multiprocessing
+
+from mmerc.conversation import MODALITIES
+from mmerc.data.batches import Collate
+from mmerc.models.df_erc.refusion import EmotionPrototypes, modality_similarity
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.02])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_prototypes_are_a_running_mean_of_an_epoch(make_model, make_examples, margin, reduction):
+    """Three steps with changing weights: update first, then the loss; then a new epoch."""
+    model = make_model("df-erc", dropout=0.0, prototype_margin=margin, reduction=reduction).train()
+    width = model.config.prototype_width
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(2):
+        model.start_epoch()
+        assert (model.refusion.prototypes.count == 0).all()
+        assert (model.refusion.prototypes.mean == 0).all()
+        gathered = []
+        for step in range(3):
+            batch = Collate(None)(make_examples(SIZES, absent=0.3, unknown=0.3, seed=20 + step))
+            items = aligned_items(model, batch)
+            gathered += [
+                (item.detach(), int(batch.labels[place]))
+                for (_, place), item in items.items()
+                if batch.labels[place] >= 0
+            ]
+            mean, count = prototypes_of(gathered, 4, width)
+            output = model(batch)
+            found = model.refusion.prototypes
+            torch.testing.assert_close(found.mean, mean, atol=1e-5, rtol=1e-4)
+            assert torch.equal(found.count, count)
+            expected = prototype_loss_oracle(items, batch, mean, margin)
+            torch.testing.assert_close(output.losses["prototype"], expected, atol=1e-6, rtol=1e-4)
+            assert float(expected.detach()) > 0
+            optimizer.zero_grad()
+            output.loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+            optimizer.step()
+
+
+def test_prototypes_stand_still_in_evaluation(make_model, batch):
+    model = make_model("df-erc").train()
+    model(batch)
+    before = {name: value.clone() for name, value in model.refusion.prototypes.state_dict().items()}
+    assert set(before) == {"mean", "count"}  # buffers: saved and moved with the model
+    model.eval()
+    output = model(batch)
+    after = model.refusion.prototypes.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    items = aligned_items(model, batch)
+    expected = prototype_loss_oracle(items, batch, before["mean"], model.config.prototype_margin)
+    torch.testing.assert_close(output.losses["prototype"], expected)
+
+
+def test_margin_of_the_prototype_loss():
+    prototypes = EmotionPrototypes(2, 2, margin=0.1)
+    prototypes.mean.copy_(torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
+    prototypes.count.copy_(torch.tensor([3.0, 0.0]))
+    items = torch.tensor([[0.3, 0.3], [1.0, 0.0], [5.0, 5.0]])
+    # MSE 0.09 is below beta; 0.5 above by 0.4; class 1 has no prototype yet.
+    loss = prototypes(items, torch.tensor([0, 0, 1]))
+    assert float(loss) == pytest.approx(0.4 / 3)
+
+
+def test_prototype_has_no_gradient_of_its_own(make_model, whole_batch):
+    """Only the items move towards the prototypes: they are made of detached items."""
+    prototypes = EmotionPrototypes(2, 3, margin=0.0)
+    items = torch.randn(4, 3, requires_grad=True)
+    labels = torch.tensor([0, 0, 1, 0])
+    prototypes.update(items, labels)
+    assert not prototypes.mean.requires_grad
+    prototypes(items, labels).backward()
+    expected = 2 * (items - prototypes.mean[labels]) / 3 / 4
+    torch.testing.assert_close(items.grad, expected.detach())
+
+
+def test_similarity_of_modalities(make_model, batch):
+    model = make_model("df-erc").eval()
+    explanation = model(batch).explanation
+    items = aligned_items(model, batch)
+    counts = set()
+    for place in places(batch):
+        expected = psi_oracle(items, MODALITIES, place)
+        torch.testing.assert_close(explanation.similarity[place], expected)
+        torch.testing.assert_close(explanation.context_weight[place], 1 - expected)
+        counts.add(sum((m, place) in items for m in MODALITIES))
+    assert counts == {0, 1, 2, 3}
+
+
+def test_similarity_by_hand():
+    one, other, third = torch.tensor([[[1.0, 0.0]], [[3.0, 4.0]], [[-2.0, 0.0]]]).unsqueeze(1)
+    yes, no = torch.tensor([[True]]), torch.tensor([[False]])
+    vectors = {"text": one, "audio": other, "video": third}
+
+    def psi(text, audio, video):
+        found = modality_similarity(vectors, {"text": text, "audio": audio, "video": video})
+        return float(found)
+
+    assert psi(yes, yes, yes) == pytest.approx((0.6 - 1.0 - 0.6) / 3)
+    assert psi(yes, yes, no) == pytest.approx(0.6)
+    assert psi(yes, no, yes) == pytest.approx(-1.0)
+    assert psi(no, yes, no) == 0
+    assert psi(no, no, no) == 0
+
+
+# Several processes
+
+
+def gathered_items(rank):
+    """Items of one process; the second has none of class 1."""
+    generator = torch.Generator().manual_seed(rank)
+    items = torch.randn(3, 5, 4, generator=generator)
+    labels = torch.randint(0, 3, (3, 5), generator=generator)
+    return items, labels.masked_fill((labels == 1) & (rank == 1), 2)
+
+
+def update_in_process(rank, folder):
+    torch.distributed.init_process_group(
+        "gloo",
+        init_method=f"file://{folder}/meeting",
+        rank=rank,
+        world_size=2,
+        timeout=timedelta(seconds=120),
+    )
+    try:
+        prototypes = EmotionPrototypes(4, 4, margin=0.1)
+        for items, labels in zip(*gathered_items(rank), strict=True):
+            prototypes.update(items, labels)
+    finally:
+        torch.distributed.destroy_process_group()
+    torch.save(prototypes.state_dict(), f"{folder}/{rank}.pt")
+
+
+def update_in_other_process(_, folder):
+    torch.set_num_threads(1)
+    update_in_process(1, folder)
+
+
+def test_two_processes_share_their_prototypes(tmp_path):
+    other = multiprocessing.spawn(update_in_other_process, (str(tmp_path),), join=False)
+    update_in_process(0, str(tmp_path))
+    assert other.join(timeout=120)
+    gathered = [
+        (item, int(label))
+        for rank in (0, 1)
+        for items, labels in zip(*gathered_items(rank), strict=True)
+        for item, label in zip(items, labels, strict=True)
+    ]
+    mean, count = prototypes_of(gathered, 4, 4)
+    alone = EmotionPrototypes(4, 4, margin=0.1)
+    alone.update(
+        torch.stack([item for item, _ in gathered]), torch.tensor([k for _, k in gathered])
+    )
+    torch.testing.assert_close(alone.mean, mean)
+    for rank in (0, 1):
+        found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        torch.testing.assert_close(found["mean"], mean)
+        assert torch.equal(found["count"], count)

@@ -1,0 +1,138 @@
+"""Models in folders: what is damaged, foreign or missing is told in one sentence."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from mmerc.errors import InputError, MmercError, UsageError
+from mmerc.models.registry import MODELS, load_model, model_class
+
+
+@pytest.fixture
+def saved(make_model, tmp_path):
+    make_model("concatenation").save_pretrained(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+def cut_weights(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def empty_weights(folder):
+    (folder / "model.safetensors").write_bytes(b"")
+
+
+def lose_weights(folder):
+    (folder / "model.safetensors").unlink()
+
+
+def other_width(folder):
+    change_config(folder, lambda value: value["model"].update(hidden=17))
+
+
+def one_label_less(folder):
+    change_config(folder, lambda value: value["labels"]["names"].pop())
+
+
+def other_feature_width(folder):
+    change_config(folder, lambda value: value["widths"].update(audio=8))
+
+
+def no_audio(folder):
+    change_config(folder, lambda value: value["widths"].pop("audio"))
+
+
+def unknown_setting(folder):
+    change_config(folder, lambda value: value["model"].update(strange=1))
+
+
+def not_json(folder):
+    (folder / "config.json").write_text("{")
+
+
+def no_labels(folder):
+    change_config(folder, lambda value: value.pop("labels"))
+
+
+def change_config(folder, change):
+    value = json.loads((folder / "config.json").read_text())
+    change(value)
+    (folder / "config.json").write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (cut_weights, "cut short or not safetensors"),
+        (empty_weights, "cut short or not safetensors"),
+        (lose_weights, "no such file"),
+        (other_width, "do not fit the configuration"),
+        (one_label_less, "do not fit the configuration"),
+        (other_feature_width, "do not fit the configuration"),
+        (no_audio, "do not fit the configuration"),
+        (unknown_setting, "settings that this version does not know"),
+        (not_json, "not JSON"),
+        (no_labels, "not the configuration of a model"),
+    ],
+)
+def test_broken_model_is_told_in_one_sentence(saved, damage, told):
+    damage(saved)
+    with pytest.raises(InputError, match=told) as caught:
+        load_model(saved)
+    assert "\n" not in str(caught.value)
+    assert str(saved) in str(caught.value)
+
+
+def test_model_without_its_text_encoder(make_model, tmp_path):
+    make_model("language-model", tokens=True).save_pretrained(tmp_path / "model")
+    shutil.rmtree(tmp_path / "model" / "text_encoder")
+    with pytest.raises(InputError, match="text_encoder") as caught:
+        load_model(tmp_path / "model")
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_model(make_model, saved, tmp_path):
+    make_model("bc-lstm").save_pretrained(tmp_path / "other")
+    shutil.copy(tmp_path / "other" / "model.safetensors", saved)
+    with pytest.raises(InputError, match="do not fit the configuration"):
+        load_model(saved)
+
+
+def test_model_of_another_class_is_refused(saved):
+    with pytest.raises(InputError, match="holds the model 'concatenation', not 'df-erc'"):
+        MODELS["df-erc"].from_pretrained(saved)
+
+
+def test_unknown_names(tmp_path):
+    with pytest.raises(UsageError, match="No model is called 'bert'"):
+        model_class("bert")
+    with pytest.raises(MmercError, match="holds no model"):
+        load_model(tmp_path)
+    with pytest.raises(MmercError, match="neither a run or model folder nor a Hub repository"):
+        load_model(tmp_path / "nothing-here")
+
+
+def test_run_folder_means_its_best_seed_on_validation(make_model, tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(InputError, match="without a finished seed"):
+        load_model(tmp_path)
+    scores = {7: (61.0, 50.0), 11: (63.5, 40.0), 12: (62.0, 70.0)}  # validation, test
+    models = {}
+    for seed in scores:
+        models[seed] = make_model("concatenation", seed=seed)
+        models[seed].save_pretrained(tmp_path / f"seed-{seed}" / "model")
+    result = {
+        "seeds": [
+            {"seed": seed, "valid": {"weighted_f1": valid}, "test": {"weighted_f1": test}}
+            for seed, (valid, test) in scores.items()
+        ]
+    }
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    state = load_model(tmp_path).state_dict()
+    assert all(torch.equal(state[key], value) for key, value in models[11].state_dict().items())
+    (tmp_path / "result.json").write_text('{"seeds": []}')
+    with pytest.raises(InputError, match="not the result of a run"):
+        load_model(tmp_path)

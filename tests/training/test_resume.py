@@ -1,0 +1,167 @@
+import fcntl
+import signal
+import subprocess
+import time
+from dataclasses import replace
+
+import pytest
+from run_files import files_under, history, seed_file, weights
+
+from mmerc.errors import InputError, MmercError
+from mmerc.training.run import train_run
+from mmerc.training.trainer import Hardware, train_seed
+
+VARIANTS = [{}, {"modality_dropout": 0.3, "patience": 1, "epochs": 12}, {"weight_averaging": 0.9}]
+
+
+class Stop(Exception):
+    pass
+
+
+def stopping(fragment):
+    """A report that breaks training off where a line holds ``fragment``."""
+
+    def report(line):
+        if fragment in line:
+            raise Stop
+
+    return report
+
+
+@pytest.mark.parametrize("training", VARIANTS, ids=["plain", "dropout and patience", "averaging"])
+def test_a_run_broken_off_in_any_epoch_ends_as_an_undisturbed_one(train, tmp_path, training):
+    train(tmp_path / "whole", **training)
+    for epoch in range(1, len(history(tmp_path / "whole")) + 1):
+        with pytest.raises(Stop):
+            train(tmp_path / "broken", report=stopping(f"epoch {epoch}/"), resume=True, **training)
+    train(tmp_path / "broken", resume=True, **training)
+    assert history(tmp_path / "broken") == history(tmp_path / "whole")
+    assert weights(tmp_path / "broken") == weights(tmp_path / "whole")
+    assert seed_file(tmp_path / "broken") == seed_file(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("training", VARIANTS, ids=["plain", "dropout and patience", "averaging"])
+def test_a_seed_whose_training_is_over_is_not_trained_on(
+    tiny_recipe, small_corpus, tmp_path, training
+):
+    recipe = tiny_recipe(**training)
+
+    def run(told):
+        settings = {"seed": 0, "hardware": Hardware(), "report": told.append}
+        return train_seed(recipe, small_corpus, tmp_path, **settings)
+
+    told, told_again = [], []
+    model, epoch = run(told)
+    again, same_epoch = run(told_again)
+    assert ("patience" in training) == (len(told) < recipe.training.epochs)
+    assert told_again == []
+    assert same_epoch == epoch
+    state = again.state_dict()
+    assert all(tensor.equal(state[name]) for name, tensor in model.state_dict().items())
+
+
+def wait_for_epochs(process, directory, count):
+    """Wait until the state of an epoch is kept and ``count`` epochs are over."""
+    until = time.monotonic() + 100
+    while not (directory / "resume.safetensors").exists() or lines_of(directory) <= count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until, "no epoch was finished in time"
+        time.sleep(0.01)
+
+
+def lines_of(directory):
+    path = directory / "history.csv"
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def test_a_run_that_is_stopped_and_then_killed_ends_as_an_undisturbed_one(on_disk, train, tmp_path):
+    training = {"epochs": 40, "modality_dropout": 0.3, "patience": 39}
+    command = on_disk(**training)
+    seed = tmp_path / "run" / "seed-0"
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        wait_for_epochs(process, seed, 2)
+        process.send_signal(signal.SIGTERM)
+        told = process.communicate()[1].splitlines()[-1]
+    assert process.returncode == 1
+    assert told.startswith("mmerc: ")
+    assert told.endswith("training was stopped; go on with --resume.")
+    done = lines_of(seed)
+    with subprocess.Popen([*command, "--resume"], stderr=subprocess.DEVNULL) as process:
+        wait_for_epochs(process, seed, done + 1)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not (seed / "seed.json").exists()
+    result = train(tmp_path / "run", resume=True, **training)
+    whole = train(tmp_path / "whole", **training)
+    assert history(tmp_path / "run") == history(tmp_path / "whole")
+    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+    assert seed_file(tmp_path / "run") == seed_file(tmp_path / "whole")
+    assert result == whole
+
+
+def test_ctrl_c_is_told_in_one_sentence(train, tmp_path):
+    def report(line):
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(MmercError, match="training was stopped; go on with --resume"):
+            train(tmp_path / "run", report=report)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_finished_seeds_are_not_trained_again(train, tmp_path):
+    train(tmp_path / "run", seeds=1)
+    before = files_under(tmp_path / "run" / "seed-0")
+    told = []
+    result = train(tmp_path / "run", seeds=2, resume=True, report=told.append)
+    assert files_under(tmp_path / "run" / "seed-0") == before
+    assert told[0] == "seed 0: done before"
+    assert [seed["seed"] for seed in result["seeds"]] == [0, 1]
+    assert train(tmp_path / "run", seeds=2, resume=True) == result
+
+
+def test_a_run_is_not_overwritten(finished, train):
+    before = files_under(finished[0])
+    with pytest.raises(InputError, match="holds a run already; pass --resume"):
+        train(finished[0])
+    with pytest.raises(InputError, match="was begun with another recipe; choose another --out"):
+        train(finished[0], resume=True, epochs=4)
+    assert files_under(finished[0]) == before
+
+
+def test_another_corpus_is_not_gone_on_with(finished, tiny_recipe, small_corpus):
+    other = replace(small_corpus, features={**small_corpus.features, "audio": louder(small_corpus)})
+    before = files_under(finished[0])
+    with pytest.raises(InputError, match="was begun with another fingerprints"):
+        train_run(tiny_recipe(), other, finished[0], resume=True)
+    with pytest.raises(InputError, match="was begun with another corpus"):
+        train_run(tiny_recipe(), replace(small_corpus, name="big"), finished[0], resume=True)
+    assert files_under(finished[0]) == before
+
+
+def louder(corpus):
+    table = corpus.features["audio"]
+    rows = {
+        key: row if row.vector is None else replace(row, vector=row.vector * 2)
+        for key, row in table.rows.items()
+    }
+    return replace(table, rows=rows)
+
+
+def test_a_second_process_is_refused(train, tmp_path):
+    (tmp_path / "run").mkdir()
+    with open(tmp_path / "run" / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(MmercError, match="another process is training in this folder"):
+            train(tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
+    train(tmp_path / "run", epochs=1)
+
+
+def test_a_folder_of_other_things_is_left_as_it_is(train, tmp_path):
+    (tmp_path / "recipe.yaml").write_text("mine")
+    with pytest.raises(InputError, match="holds other files, not a run of mmerc"):
+        train(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
