@@ -75,10 +75,11 @@ class RunCache:
     def log(self, tried: Try) -> None:
         """Add a line to the list of tries (one short append: processes do not mix lines)."""
         path = self.root / "tries.jsonl"
+        line = json.dumps(asdict(tried)).encode() + b"\n"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(tried)) + "\n")
+            with open(path, "ab", buffering=0) as file:
+                file.write(line if ends_a_line(path) else b"\n" + line)
         except OSError as error:
             raise write_error(path, error) from error
 
@@ -123,6 +124,15 @@ def source_files(path: Path) -> list[Path]:
     return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
+def ends_a_line(path: Path) -> bool:
+    """Whether a file is empty or ends with a whole line: a full disk may have cut the last one."""
+    with open(path, "rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\n"
+
+
 def link_folder(source: Path, target: Path) -> None:
     """Copy a folder whole or not at all, by hard links where they are possible."""
     try:
@@ -132,11 +142,11 @@ def link_folder(source: Path, target: Path) -> None:
             (Path(folder) / "whole").replace(target)
     except FileExistsError:
         return  # another process was faster
-    except (OSError, shutil.Error) as error:
-        if target.exists():
-            return
-        reason = error if isinstance(error, OSError) else OSError(str(error))
-        raise write_error(target, reason) from error
+    except shutil.Error as error:  # an OSError with a finding a file
+        raise write_error(target, OSError(str(error.args[0][0][-1]))) from error
+    except OSError as error:
+        if not target.exists():
+            raise write_error(target, error) from error
 
 
 def link_or_copy(source: str, target: str) -> None:

@@ -155,6 +155,8 @@ def mix_vectors(batch: ConversationBatch, shares: Mapping[Modality, float]) -> C
         return batch
     features = dict(batch.features)
     for modality, share in shares.items():
+        if modality not in features:  # the model was asked to do without it
+            continue
         present = batch.present[modality]
         vectors = batch.features[modality][present]
         others = vectors[torch.randperm(len(vectors), device=vectors.device)]

@@ -70,10 +70,10 @@ def write_seed(task: SeedTask, key: str, trained: Trained) -> None:
     for leftover in ("resume.safetensors", "best.safetensors"):
         (directory / leftover).unlink(missing_ok=True)
     if task.cache is not None:
-        task.cache.keep(key, directory)
         valid = trained.valid_weighted_f1
         line = tried(run.recipe, run.corpus, key=key, seed=seed, validated_on="valid", score=valid)
         task.cache.log(line)
+        task.cache.keep(key, directory)
     test = scores["test"]["weighted_f1"]
     task.say(f"test weighted F1 {test:.2f} (epoch {trained.epoch + 1})")
 

@@ -11,14 +11,16 @@ from typing import Any
 
 import optuna
 import yaml
+from optuna.trial import TrialState
+from pydantic import ValidationError
 
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.errors import UsageError
-from mmerc.files import write_json, write_text
+from mmerc.errors import InputError, UsageError
+from mmerc.files import fingerprint, write_json, write_text
 from mmerc.training.cache import RunCache, seed_key, tried
 from mmerc.training.folds import fold_corpora
 from mmerc.training.parallel import run_all
-from mmerc.training.recipe import Choices, Recipe, SearchSpace, changed
+from mmerc.training.recipe import Choices, Recipe, SearchSpace, changed, finding
 from mmerc.training.trainer import Hardware, train_seed
 
 Report = Callable[[str], None]
@@ -44,14 +46,16 @@ def validate(task: Validation) -> float:
     known = task.cache.score(key)
     if known is not None:
         return known
-    trained = train_seed(
-        task.recipe, task.corpus, task.directory,
-        seed=task.seed, hardware=task.hardware, report=task.report,
-    )  # fmt: skip
+    try:
+        trained = train_seed(
+            task.recipe, task.corpus, task.directory,
+            seed=task.seed, hardware=task.hardware, report=task.report,
+        )  # fmt: skip
+    finally:  # a trial that was broken off is never gone on with
+        shutil.rmtree(task.directory, ignore_errors=True)
     if trained is None:
         raise UsageError("Tuning does not train data-parallel; leave --devices at 1.")
     value = trained.valid_weighted_f1
-    shutil.rmtree(task.directory)
     line = tried(
         task.recipe, task.corpus, key=key, seed=task.seed, validated_on=task.validated_on,
         score=value,
@@ -77,20 +81,33 @@ class Tuner:
         """Go on until ``trials`` are finished; write ``best.yaml`` and ``trials.json``."""
         if not self.recipe.search:
             raise UsageError(f"Recipe {self.recipe.name} declares no search space (`search:`).")
+        check_space(self.recipe)
         self.directory.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(
             storage=f"sqlite:///{self.directory / 'study.db'}",
             study_name=self.recipe.name,
             direction="maximize",
-            sampler=optuna.samplers.TPESampler(seed=0),
             load_if_exists=True,
         )
-        if not study.trials:
+        self.check_same(study)
+        # Not the seed of the last call, or the same settings would be drawn again.
+        study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
+        done = study.get_trials(states=(TrialState.COMPLETE,))
+        if not done:
             study.enqueue_trial(present_settings(self.recipe))
-        done = [trial for trial in study.trials if trial.state.is_finished()]
         study.optimize(self.attempt, n_trials=max(0, trials - len(done)))
         return self.write(study)
+
+    def check_same(self, study: optuna.Study) -> None:
+        """Refuse to mix scores that cannot be compared."""
+        settings = self.recipe.model_dump(mode="json", exclude={"description"})
+        parts = {"recipe": settings, "corpus": self.corpus.fingerprints, "folds": self.folds}
+        now = fingerprint(parts)
+        if study.user_attrs.get("begun_with", now) != now:
+            problem = "holds a search that was begun with another recipe, corpus or --folds"
+            raise InputError(self.directory, problem, "choose another --out")
+        study.set_user_attr("begun_with", now)
 
     def attempt(self, trial: optuna.Trial) -> float:
         """Mean over the folds (or the score on validation) of one choice of settings."""
@@ -113,6 +130,9 @@ class Tuner:
     def corpora(self) -> list[tuple[str, PreparedCorpus]]:
         """What a choice is validated on."""
         if self.folds == 1:
+            if not self.corpus.splits.get("valid"):
+                mend = "choose more --folds, or prepare a corpus with one"
+                raise InputError(f"corpus {self.corpus.name!r}", "no valid split", mend)
             return [("valid", self.corpus)]
         corpora = fold_corpora(self.corpus, folds=self.folds)
         return [(f"fold-{number}", corpus) for number, corpus in enumerate(corpora)]
@@ -139,6 +159,30 @@ def suggest(trial: optuna.Trial, key: str, space: SearchSpace) -> Any:
     return trial.suggest_float(key, space.low, space.high, log=space.log)
 
 
+def check_space(recipe: Recipe) -> None:
+    """Refuse a space of values that cannot be meant, or that lacks the recipe's own."""
+    for key, own in present_settings(recipe).items():
+        space = recipe.search[key]
+        if not holds(space, own):
+            problem = f"its own value {own!r} is not in the search space"
+            raise UsageError(f"Recipe {recipe.name}, search.{key}: {problem}.")
+        for value in space.choices if isinstance(space, Choices) else (space.low, space.high):
+            try:
+                changed(recipe, {key: value})
+            except ValidationError as error:
+                raise UsageError(finding(error, recipe.name, inside=("search",))) from error
+
+
+def holds(space: SearchSpace, value: Any) -> bool:
+    """Whether a value lies in one dimension of the space."""
+    if isinstance(space, Choices):
+        return value in space.choices
+    if not isinstance(value, int | float) or (space.log and space.low <= 0):
+        return False
+    whole = isinstance(space.low, int) and isinstance(space.high, int)
+    return space.low <= value <= space.high and (isinstance(value, int) or not whole)
+
+
 def present_settings(recipe: Recipe) -> dict[str, Any]:
     """The recipe's own values: the first trial, which every other must beat."""
     settings = recipe.model_dump(mode="json")
@@ -146,6 +190,8 @@ def present_settings(recipe: Recipe) -> dict[str, Any]:
     def value(key: str) -> Any:
         found: Any = settings
         for part in key.split("."):
+            if not isinstance(found, dict) or part not in found:
+                raise UsageError(f"Recipe {recipe.name}, search: it has no setting {key!r}.")
             found = found[part]
         return found
 
