@@ -20,6 +20,9 @@ class InputError(MmercError):
         self.problem = problem
         self.mend = mend
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+        return InputError, (self.where, self.problem, self.mend)  # as it comes back from a worker
+
     def inside(self, where: object) -> InputError:
         """Return the same finding, placed inside ``where`` (a file around a line, say)."""
         return InputError(f"{where}, {self.where}", self.problem, self.mend)

@@ -51,13 +51,14 @@ def test_a_seed_whose_training_is_over_is_not_trained_on(
         return train_seed(recipe, small_corpus, tmp_path, **settings)
 
     told, told_again = [], []
-    model, epoch = run(told)
-    again, same_epoch = run(told_again)
+    trained = run(told)
+    again = run(told_again)
     assert ("patience" in training) == (len(told) < recipe.training.epochs)
     assert told_again == []
-    assert same_epoch == epoch
-    state = again.state_dict()
-    assert all(tensor.equal(state[name]) for name, tensor in model.state_dict().items())
+    assert again.epoch == trained.epoch
+    assert again.valid_weighted_f1 == trained.valid_weighted_f1
+    state = again.model.state_dict()
+    assert all(tensor.equal(state[name]) for name, tensor in trained.model.state_dict().items())
 
 
 def wait_for_epochs(process, directory, count):

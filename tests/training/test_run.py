@@ -97,6 +97,14 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(finished, tra
     assert twice["summary"]["test"]["accuracy"]["mean"] == pytest.approx(mean, abs=1e-3)
 
 
+def test_the_saved_corpus_trains_like_the_one_in_memory(finished, on_disk, tiny_recipe, tmp_path):
+    on_disk()
+    loaded = PreparedCorpus.load(tmp_path / "corpus")
+    train_run(tiny_recipe(), loaded, tmp_path / "run", report=lambda line: None)
+    assert weights(tmp_path / "run") == weights(finished[0])
+    assert "LOCAL_RANK" not in os.environ
+
+
 # Failing
 
 
@@ -181,11 +189,3 @@ def test_two_processes_train_side_by_side_and_write_one_result(on_disk, tmp_path
     assert "sync_dist" not in done.stderr
     assert done.stderr.count("test weighted F1") == 2
     assert set(load_model(tmp_path / "run").labels) == {"calm", "glad", "sad", "cross"}
-
-
-def test_the_saved_corpus_trains_like_the_one_in_memory(finished, on_disk, tiny_recipe, tmp_path):
-    on_disk()
-    loaded = PreparedCorpus.load(tmp_path / "corpus")
-    train_run(tiny_recipe(), loaded, tmp_path / "run", report=lambda line: None)
-    assert weights(tmp_path / "run") == weights(finished[0])
-    assert "LOCAL_RANK" not in os.environ

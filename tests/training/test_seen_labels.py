@@ -48,6 +48,13 @@ def test_mixing_adds_the_share_of_another_present_vector(make_batch):
     assert torch.equal(mixed.features["text"], batch.features["text"])
 
 
+def test_a_modality_that_is_not_there_is_passed_over(make_batch):
+    batch = make_batch([3])
+    fewer = batch.with_features({"text": batch.features["text"]})
+    mixed = mix_vectors(fewer, {"audio": 0.5})
+    assert torch.equal(mixed.features["text"], batch.features["text"])
+
+
 def test_no_share_leaves_the_batch_alone(make_batch):
     batch = make_batch([3])
     assert mix_vectors(batch, {}) is batch

@@ -7,6 +7,7 @@ has a line for every training that was scored on validation.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -73,13 +74,14 @@ class RunCache:
         return next((t.weighted_f1 for t in self.tries() if t.key == key), None)
 
     def log(self, tried: Try) -> None:
-        """Add a line to the list of tries (one short append: processes do not mix lines)."""
+        """Add a line to the list of tries; processes wait for each other."""
         path = self.root / "tries.jsonl"
         line = json.dumps(asdict(tried)).encode() + b"\n"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            with open(path, "ab", buffering=0) as file:
-                file.write(line if ends_a_line(path) else b"\n" + line)
+            with open(path, "a+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                file.write(line if ends_a_line(file) else b"\n" + line)
         except OSError as error:
             raise write_error(path, error) from error
 
@@ -124,13 +126,12 @@ def source_files(path: Path) -> list[Path]:
     return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
-def ends_a_line(path: Path) -> bool:
+def ends_a_line(file: BinaryIO) -> bool:
     """Whether a file is empty or ends with a whole line: a full disk may have cut the last one."""
-    with open(path, "rb") as file:
-        if not file.seek(0, os.SEEK_END):
-            return True
-        file.seek(-1, os.SEEK_END)
-        return file.read() == b"\n"
+    if not file.seek(0, os.SEEK_END):
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read() == b"\n"
 
 
 def link_folder(source: Path, target: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copyreg
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from typing import TypeVar
 
 import torch
 
-from mmerc.errors import InputError, MmercError
+from mmerc.errors import MmercError
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -35,16 +34,8 @@ def run_all(
         except BrokenProcessPool as error:
             raise MmercError(
                 "A training process was killed from outside (out of memory, perhaps); "
-                "finished seeds are kept, so run the same command with --resume and fewer --jobs."
+                "what is finished is kept, so go on (train: with --resume) with fewer --jobs."
             ) from error
-
-
-def parts_of(error: InputError) -> tuple[type[InputError], tuple[str, str, str]]:
-    """What makes an InputError anew on this side: Exception alone would keep its sentence only."""
-    return InputError, (error.where, error.problem, error.mend)
-
-
-copyreg.pickle(InputError, parts_of)
 
 
 def available_cores() -> int:

@@ -32,7 +32,7 @@ from mmerc.training.precision import best_precision
 from mmerc.training.recipe import Recipe
 from mmerc.training.selection import BestEpoch, Patience
 
-MALLOPT_TRIM_THRESHOLD, MALLOPT_MMAP_MAX = -1, -4  # malloc.h
+MALLOPT_TRIM_THRESHOLD, MALLOPT_MMAP_THRESHOLD = -1, -3  # malloc.h
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 
@@ -194,11 +194,11 @@ def quiet_lightning() -> None:
 def keep_memory() -> None:
     """Have the C library keep large blocks for the next step instead of giving them back.
 
-    By default each of them is mapped anew at every step, and the page faults cost a tenth of an
-    epoch. Only glibc has these settings; elsewhere nothing changes.
+    By default the larger of them are mapped anew at every step, and page faults cost time. Only
+    glibc has these settings; elsewhere nothing changes.
     """
     if sys.platform == "linux":
         library = ctypes.CDLL(None)
         if hasattr(library, "mallopt"):
-            library.mallopt(MALLOPT_MMAP_MAX, 0)
-            library.mallopt(MALLOPT_TRIM_THRESHOLD, -1)
+            library.mallopt(MALLOPT_MMAP_THRESHOLD, 32 << 20)  # the largest that it admits
+            library.mallopt(MALLOPT_TRIM_THRESHOLD, 512 << 20)

@@ -79,9 +79,7 @@ class Tuner:
 
     def search(self, trials: int) -> dict[str, Any]:
         """Go on until ``trials`` are finished; write ``best.yaml`` and ``trials.json``."""
-        if not self.recipe.search:
-            raise UsageError(f"Recipe {self.recipe.name} declares no search space (`search:`).")
-        check_space(self.recipe)
+        self.check()
         self.directory.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(
@@ -98,6 +96,13 @@ class Tuner:
             study.enqueue_trial(present_settings(self.recipe))
         study.optimize(self.attempt, n_trials=max(0, trials - len(done)))
         return self.write(study)
+
+    def check(self) -> None:
+        """Refuse what cannot be searched, before anything is written."""
+        if not self.recipe.search:
+            raise UsageError(f"Recipe {self.recipe.name} declares no search space (`search:`).")
+        check_space(self.recipe)
+        self.corpora()
 
     def check_same(self, study: optuna.Study) -> None:
         """Refuse to mix scores that cannot be compared."""

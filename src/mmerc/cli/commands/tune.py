@@ -49,6 +49,7 @@ def tune(
         cache=RunCache.default(),
         report=silent if quiet else remark,
     )
+    tuner.check()
     with locked(out):
         found = tuner.search(trials)
     if as_json:

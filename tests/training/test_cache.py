@@ -1,0 +1,333 @@
+import os
+import shutil
+from dataclasses import replace
+
+import pytest
+from run_files import weights
+
+from mmerc.errors import InputError
+from mmerc.features.store import FeatureTable
+from mmerc.models.df_erc.config import DfErcConfig
+from mmerc.training import cache as cache_module
+from mmerc.training import seed as seed_module
+from mmerc.training.cache import RunCache, code_fingerprint, seed_key
+from mmerc.training.recipe import changed
+from mmerc.training.run import train_run
+from mmerc.training.trainer import Hardware
+
+FULL = OSError(28, "No space left on device")
+
+
+def louder(corpus, modality="audio"):
+    table = corpus.features[modality]
+    rows = [
+        row if row.vector is None else replace(row, vector=row.vector * 2)
+        for row in table.rows.values()
+    ]
+    return replace(
+        corpus, features={**corpus.features, modality: FeatureTable.of(table.spec, rows)}
+    )
+
+
+def relabelled(corpus, split="train"):
+    """The corpus with another label at one utterance of a split."""
+    first, *others = corpus.splits[split]
+    utterance, *rest = first.utterances
+    label = next(name for name in corpus.labels if name != utterance.label)
+    changed_first = replace(first, utterances=(replace(utterance, label=label), *rest))
+    return replace(corpus, splits={**corpus.splits, split: (changed_first, *others)})
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return RunCache(tmp_path / "cache")
+
+
+@pytest.fixture
+def run(tmp_path, tiny_recipe, small_corpus, cache):
+    """A function that trains the very small DF-ERC for one epoch with the cache."""
+
+    def call(name, *, seeds=1, corpus=small_corpus, told=None, resume=False, **training):
+        recipe = tiny_recipe(**({"epochs": 1} | training))
+        report = [].append if told is None else told.append
+        return train_run(
+            recipe, corpus, tmp_path / name, seeds=seeds, resume=resume, cache=cache, report=report
+        )
+
+    return call
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """From the call on, training is an error."""
+
+    def forbid():
+        def fail(*arguments, **settings):
+            raise AssertionError("trained again")
+
+        monkeypatch.setattr(seed_module, "train_seed", fail)
+
+    return forbid
+
+
+# Keys
+
+
+def key_of(recipe, corpus, seed=0, hardware=None):
+    return seed_key(recipe, corpus, seed, hardware or Hardware())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"training.epochs": 4},
+        {"training.learning_rate": 0.02},
+        {"training.weight_averaging": 0.5},
+        {"training.precision": "auto"},
+        {"model.dropout": 0.3},
+        {"model.focus": 1.0},
+        {"model.ablations": ["-DDM"]},
+        {"model.modalities": ["text", "audio"]},
+        {"model.text_encoder": {"name": "x"}},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_a_setting_changes_the_key(tiny_recipe, small_corpus, settings):
+    recipe = tiny_recipe()
+    assert key_of(changed(recipe, settings), small_corpus) != key_of(recipe, small_corpus)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"name": "other"},
+        {"description": "other"},
+        {"training.seeds": 9},
+        {"search": {"training.epochs": {"low": 1, "high": 9}}},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_what_decides_nothing_leaves_the_key(tiny_recipe, small_corpus, settings):
+    recipe = tiny_recipe()
+    assert key_of(changed(recipe, settings), small_corpus) == key_of(recipe, small_corpus)
+
+
+def test_every_part_of_the_corpus_is_in_the_key(tiny_recipe, small_corpus):
+    recipe = tiny_recipe()
+    corpora = [small_corpus, *(louder(small_corpus, m) for m in ("text", "audio", "video"))]
+    corpora += [relabelled(small_corpus, split) for split in ("train", "valid", "test")]
+    train, valid = small_corpus.splits["train"], small_corpus.splits["valid"]
+    moved = {"train": train[1:], "valid": (*valid, train[0])}
+    corpora.append(replace(small_corpus, splits={**small_corpus.splits, **moved}))
+    assert len({key_of(recipe, corpus) for corpus in corpora}) == len(corpora)
+    assert key_of(recipe, replace(small_corpus, name="big")) == key_of(recipe, small_corpus)
+
+
+def test_seed_hardware_and_code_are_in_the_key(tiny_recipe, small_corpus, monkeypatch):
+    recipe = tiny_recipe()
+    keys = [key_of(recipe, small_corpus, seed) for seed in (0, 1, 2)]
+    keys.append(key_of(recipe, small_corpus, 0, Hardware(accelerator="cpu")))
+    keys.append(key_of(recipe, small_corpus, 0, Hardware(devices=2)))
+    monkeypatch.setattr(cache_module, "code_fingerprint", lambda: "other")
+    keys.append(key_of(recipe, small_corpus))
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_progress_bar_is_not_in_the_key(tiny_recipe, small_corpus):
+    one, other = (Hardware(progress=progress) for progress in (True, False))
+    keys = {key_of(tiny_recipe(), small_corpus, 0, hardware) for hardware in (one, other)}
+    assert len(keys) == 1
+
+
+def test_every_file_that_trains_is_in_the_fingerprint_of_the_code(monkeypatch, tmp_path):
+    package = tmp_path / "mmerc"
+    shutil.copytree(
+        cache_module.files("mmerc"), package, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    monkeypatch.setattr(cache_module, "files", lambda name: package)
+    before = code_fingerprint.__wrapped__()
+    for name in ("models/df_erc/model.py", "nn/dropout.py", "training/module.py", "labels.py"):
+        content = (package / name).read_text()
+        (package / name).write_text(content + "\n# changed\n")
+        assert code_fingerprint.__wrapped__() != before, name
+        (package / name).write_text(content)
+    (package / "cli" / "output.py").write_text("")
+    os.utime(package / "nn" / "dropout.py", (1, 1))
+    assert code_fingerprint.__wrapped__() == before
+
+
+def test_defaults_written_out_are_the_same_recipe(tiny_recipe, small_corpus):
+    whole = changed(tiny_recipe(), {"model.dropout": DfErcConfig().dropout})
+    assert key_of(whole, small_corpus) == key_of(tiny_recipe(), small_corpus)
+
+
+# Finished seeds
+
+
+def test_a_finished_seed_is_fetched_and_not_trained(run, tmp_path, no_training):
+    first = run("one", seeds=2)
+    no_training()
+    told = []
+    assert run("two", seeds=2, told=told) == first
+    assert told == [f"seed {seed}: taken from the cache" for seed in (0, 1)]
+    names = [
+        sorted(path.relative_to(tmp_path / run_name) for path in (tmp_path / run_name).rglob("*"))
+        for run_name in ("one", "two")
+    ]
+    assert names[0] == names[1]
+    assert [weights(tmp_path / "two", seed) for seed in (0, 1)] == [
+        weights(tmp_path / "one", seed) for seed in (0, 1)
+    ]
+
+
+def test_a_run_goes_on_from_the_cache(run, no_training):
+    run("one", seeds=2)
+    run("two", seeds=1)
+    no_training()
+    result = run("two", seeds=2, resume=True)
+    assert [seed["seed"] for seed in result["seeds"]] == [0, 1]
+
+
+@pytest.mark.parametrize("change", [louder, relabelled])
+def test_a_changed_corpus_trains_anew(run, small_corpus, cache, change):
+    run("one")
+    told = []
+    run("two", corpus=change(small_corpus), told=told)
+    assert any("epoch 1/1" in line for line in told)
+    assert len(list(cache.tries())) == 2
+    assert len(list((cache.root / "runs").iterdir())) == 2
+
+
+def test_timestamps_decide_nothing(run, tmp_path, cache, small_corpus, no_training):
+    small_corpus.save(tmp_path / "corpus")
+    loaded = type(small_corpus).load(tmp_path / "corpus")
+    first = run("one", corpus=loaded)
+    everything = [*cache.root.rglob("*"), *(tmp_path / "corpus").rglob("*")]
+    for number, path in enumerate(everything):
+        moment = 1 if number % 2 else 4_000_000_000
+        os.utime(path, (moment, moment))
+    no_training()
+    again = type(small_corpus).load(tmp_path / "corpus")
+    assert run("two", corpus=again) == first
+
+
+def test_changed_files_with_old_timestamps_train_anew(run, tmp_path, small_corpus, cache):
+    small_corpus.save(tmp_path / "corpus")
+    run("one", corpus=type(small_corpus).load(tmp_path / "corpus"))
+    before = {
+        path.relative_to(tmp_path / "corpus"): path.stat().st_mtime_ns
+        for path in (tmp_path / "corpus").rglob("*")
+    }
+    louder(small_corpus).save(tmp_path / "corpus", overwrite=True)
+    for path, moment in before.items():
+        if (tmp_path / "corpus" / path).exists():
+            os.utime(tmp_path / "corpus" / path, ns=(moment, moment))
+    run("two", corpus=type(small_corpus).load(tmp_path / "corpus"))
+    assert len(list(cache.tries())) == 2
+
+
+def test_an_entry_that_was_cut_off_is_not_used(run, cache):
+    first = run("one")
+    (entry,) = (cache.root / "runs").iterdir()
+    (entry / "seed.json").unlink()
+    told = []
+    assert run("two", told=told) == first
+    assert any("epoch 1/1" in line for line in told)
+
+
+def test_the_cache_survives_the_run(run, tmp_path, cache, no_training):
+    first = run("one")
+    kept = weights(tmp_path / "one")
+    shutil.rmtree(tmp_path / "one")
+    no_training()
+    assert run("two") == first
+    assert weights(tmp_path / "two") == kept
+    shutil.rmtree(cache.root)
+    assert weights(tmp_path / "two") == kept
+
+
+def test_what_a_run_writes_later_does_not_reach_the_cache(run, cache, tmp_path):
+    run("one")
+    (entry,) = (cache.root / "runs").iterdir()
+    before = {path: path.read_bytes() for path in entry.rglob("*") if path.is_file()}
+    run("one", seeds=2, resume=True)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_without_hard_links_files_are_copied(run, tmp_path, cache, monkeypatch, no_training):
+    def refuse(source, target):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(cache_module.os, "link", refuse)
+    first = run("one")
+    no_training()
+    assert run("two") == first
+    file = tmp_path / "two" / "seed-0" / "model" / "model.safetensors"
+    assert file.stat().st_nlink == 1
+
+
+def test_without_a_cache_everything_is_trained_and_nothing_is_kept(
+    run, cache, tiny_recipe, small_corpus, tmp_path
+):
+    first = run("one")
+    told = []
+    recipe = tiny_recipe(epochs=1)
+    plain = train_run(recipe, small_corpus, tmp_path / "two", report=told.append)
+    assert plain == first
+    assert any("epoch 1/1" in line for line in told)
+    assert len(list(cache.tries())) == 1
+
+
+def test_a_full_disk_is_told_in_one_sentence(run, cache, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise FULL
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache_module.os, "link", full)
+        patch.setattr(cache_module.shutil, "copy2", full)
+        with pytest.raises(InputError, match="cannot be written") as caught:
+            run("one")
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.count("no space left on device") == 1
+    assert str(cache.root) in text
+    assert list((cache.root / "runs").iterdir()) == []
+    assert len(list(cache.tries())) == 1  # the look at validation counts all the same
+    assert run("one", resume=True)["seeds"]
+
+
+def test_the_default_cache_is_where_the_environment_says(monkeypatch, tmp_path):
+    monkeypatch.setenv("MMERC_CACHE", str(tmp_path))
+    assert RunCache.default().root == tmp_path
+    monkeypatch.delenv("MMERC_CACHE")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert RunCache.default().root == tmp_path / ".cache" / "mmerc"
+
+
+# The list of tries
+
+
+def test_the_list_has_one_line_a_training(run, cache, tiny_recipe, small_corpus):
+    result = run("one", seeds=2)
+    run("two", seeds=2)  # fetched
+    run("one", seeds=2, resume=True)  # done before
+    run("three", epochs=2)
+    found = list(cache.tries())
+    assert [(t.seed, t.settings["training"]["epochs"]) for t in found] == [(0, 1), (1, 1), (0, 2)]
+    assert {(t.recipe, t.corpus, t.validated_on) for t in found} == {("tiny", "small", "valid")}
+    for seed, line in zip(result["seeds"], found, strict=False):
+        assert line.weighted_f1 == pytest.approx(seed["valid"]["weighted_f1"], abs=1e-4)
+        key = key_of(tiny_recipe(epochs=1), small_corpus, line.seed)
+        assert line.key == key
+        assert cache.score(key) == line.weighted_f1
+    assert cache.score("another") is None
+
+
+def test_a_broken_off_training_is_not_in_the_list(tiny_recipe, small_corpus, tmp_path, cache):
+    def report(line):
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        train_run(tiny_recipe(), small_corpus, tmp_path / "run", cache=cache, report=report)
+    assert list(cache.tries()) == []
+    assert not (cache.root / "runs").exists()

@@ -1,0 +1,128 @@
+import os
+import signal
+import time
+
+import pytest
+import torch
+from run_files import history, weights
+
+from mmerc.cli.output import silent
+from mmerc.errors import InputError, MmercError, UsageError
+from mmerc.training import parallel
+from mmerc.training.cache import RunCache
+from mmerc.training.parallel import available_cores, run_all
+from mmerc.training.run import train_run
+
+FAILURES = {
+    "usage": UsageError("--x cannot be meant."),
+    "plain": MmercError("The disk is full."),
+    "input": InputError("/a/b", "is not there", "make it"),
+    "other": ValueError("a fault"),
+}
+
+
+def slowly(item):
+    """The square; the earlier in the list, the later it is done."""
+    time.sleep((4 - item) / 20)
+    return item**2
+
+
+def told(item):
+    return (os.getpid(), torch.get_num_threads(), item)
+
+
+def failing(name):
+    if name in FAILURES:
+        raise FAILURES[name]
+    return name
+
+
+def killed(item):
+    if item == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """Processes that begin at once: a spawned one first imports for seconds."""
+    monkeypatch.setattr(
+        parallel.multiprocessing,
+        "get_context",
+        lambda kind, kept=parallel.multiprocessing.get_context: kept("fork"),
+    )
+
+
+def test_results_come_in_order(forked):
+    assert run_all(slowly, range(5), jobs=2) == [0, 1, 4, 9, 16]
+
+
+def test_processes_share_the_cores(forked, monkeypatch):
+    monkeypatch.setattr(parallel, "available_cores", lambda: 4)
+    found = run_all(told, range(4), jobs=2)
+    assert os.getpid() not in {process for process, _, _ in found}
+    assert {threads for _, threads, _ in found} == {2}
+    monkeypatch.setattr(parallel, "available_cores", lambda: 1)
+    assert {threads for _, threads, _ in run_all(told, range(2), jobs=2)} == {1}
+
+
+@pytest.mark.parametrize(("jobs", "count"), [(1, 3), (0, 3), (2, 1), (2, 0)])
+def test_nothing_is_started_for_one(jobs, count):
+    threads = torch.get_num_threads()
+    assert run_all(told, range(count), jobs=jobs) == [
+        (os.getpid(), threads, item) for item in range(count)
+    ]
+
+
+def test_the_cores_are_those_of_this_process():
+    assert available_cores() >= 1
+    if hasattr(os, "sched_getaffinity"):
+        assert available_cores() == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("name", FAILURES)
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_failures_come_through_as_they_are(forked, name, jobs):
+    check_failure(name, jobs)
+
+
+def test_failures_come_through_from_a_spawned_process():
+    check_failure("input", 2)
+
+
+def check_failure(name, jobs):
+    expected = FAILURES[name]
+    with pytest.raises(type(expected)) as caught:
+        run_all(failing, ["a", name, "b"], jobs=jobs)
+    assert type(caught.value) is type(expected)
+    assert str(caught.value) == str(expected)
+    if isinstance(expected, InputError):
+        found = (caught.value.where, caught.value.problem, caught.value.mend)
+        assert found == (expected.where, expected.problem, expected.mend)
+
+
+def test_a_process_that_is_killed_is_told_in_one_sentence(forked):
+    with pytest.raises(MmercError, match="killed from outside") as caught:
+        run_all(killed, range(4), jobs=2)
+    assert "\n" not in str(caught.value)
+    assert "--resume" in str(caught.value)
+
+
+def test_seeds_side_by_side_are_those_one_after_another(tiny_recipe, small_corpus, tmp_path):
+    recipe = tiny_recipe(modality_dropout=0.2)
+    results = [
+        train_run(
+            recipe, small_corpus, tmp_path / f"{jobs}", seeds=2, jobs=jobs, report=silent,
+            cache=RunCache(tmp_path / f"cache {jobs}"),
+        )
+        for jobs in (1, 2)
+    ]  # fmt: skip
+    assert results[0] == results[1]
+    for seed in (0, 1):
+        assert weights(tmp_path / "1", seed) == weights(tmp_path / "2", seed)
+        assert history(tmp_path / "1", seed) == history(tmp_path / "2", seed)
+    one, two = (
+        sorted((t.key, t.weighted_f1) for t in RunCache(tmp_path / f"cache {jobs}").tries())
+        for jobs in (1, 2)
+    )
+    assert one == two

@@ -1,0 +1,80 @@
+import json
+import multiprocessing
+from dataclasses import asdict
+
+import pytest
+
+from mmerc.errors import InputError
+from mmerc.training.cache import RunCache, Try
+
+
+def some_try(number=0, **more):
+    value = {
+        "when": "2026-01-01T00:00:00+00:00", "key": str(number), "recipe": "tiny",
+        "corpus": "small", "validated_on": "valid", "seed": number, "settings": {"a": {"b": 1}},
+        "weighted_f1": 50.0,
+    }  # fmt: skip
+    return Try(**(value | more))
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return RunCache(tmp_path / "cache")
+
+
+def test_no_list_is_an_empty_one(cache):
+    assert list(cache.tries()) == []
+    assert cache.score("x") is None
+
+
+@pytest.mark.parametrize("kept", [1, 40, -2])
+def test_a_cut_off_line_is_passed_over_and_the_next_one_is_whole(cache, kept):
+    cache.log(some_try(0))
+    with open(cache.root / "tries.jsonl", "a") as file:
+        file.write(json.dumps(asdict(some_try(1)))[:kept])
+    assert list(cache.tries()) == [some_try(0)]
+    cache.log(some_try(2))
+    cache.log(some_try(3))
+    assert list(cache.tries()) == [some_try(0), some_try(2), some_try(3)]
+
+
+@pytest.mark.parametrize("line", ["", "[]", "3", "null", "{}", '{"key": "x"}', "\x00\x00"])
+def test_lines_of_another_kind_are_passed_over(cache, line):
+    cache.log(some_try(0))
+    with open(cache.root / "tries.jsonl", "a") as file:
+        file.write(f"{line}\n")
+    cache.log(some_try(1))
+    assert list(cache.tries()) == [some_try(0), some_try(1)]
+
+
+def append_many(root, number, gate):
+    gate.wait(60)
+    for i in range(100):
+        long = {"text": f"é\u2028{number}" * 700}  # well over a buffer of 8 kB
+        RunCache(root).log(some_try(i, key=f"{number}-{i}", settings=long))
+
+
+def test_processes_do_not_mix_lines(cache):
+    context = multiprocessing.get_context("fork")  # quick, and they only write
+    gate = context.Barrier(3)
+    workers = [
+        context.Process(target=append_many, args=(cache.root, number, gate)) for number in range(3)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    keys = [t.key for t in cache.tries()]
+    assert len((cache.root / "tries.jsonl").read_text().split("\n")) == 301
+    assert sorted(keys) == sorted(f"{number}-{i}" for number in range(3) for i in range(100))
+    for number in range(3):  # each in its own order
+        own = [key for key in keys if key.startswith(f"{number}-")]
+        assert own == [f"{number}-{i}" for i in range(100)]
+
+
+def test_a_list_that_cannot_be_written_is_told_in_one_sentence(cache):
+    cache.root.mkdir()
+    (cache.root / "tries.jsonl").mkdir()
+    with pytest.raises(InputError, match=r"tries\.jsonl: cannot be written"):
+        cache.log(some_try())
