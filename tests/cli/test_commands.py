@@ -143,6 +143,8 @@ def test_training_writes_a_result_that_evaluate_shows_again(done, text_run, exam
     assert again["summary"] == result["summary"]
     (kept,) = (text_run / "evaluations").iterdir()
     assert json.loads((kept / "result.json").read_text()) == again
+    trained = (text_run / "seed-0/confusion.csv").read_text()
+    assert (kept / "confusion-seed-0.csv").read_text() == trained
 
 
 def test_training_says_what_it_did(done, trimodal_corpus, small_recipe, tmp_path):

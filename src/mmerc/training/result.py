@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mmerc.errors import InputError
-from mmerc.evaluation.metrics import Metric, Scores
+from mmerc.evaluation.metrics import Metric, Scores, confusion
 from mmerc.evaluation.predictions import Predictions
 from mmerc.evaluation.significance import bootstrap_interval, summarise
 from mmerc.files import read_json
@@ -41,6 +41,15 @@ def summary(test: Sequence[dict[str, Any]], predictions: Sequence[Predictions]) 
             "interval": interval(predictions, metric),
         }
     return {"test": described}
+
+
+def confusion_csv(predictions: Predictions) -> str:
+    """Counts of gold (rows) against predicted (columns) labels."""
+    labels: LabelSet = predictions.labels
+    rows = [",".join(["gold", *labels])]
+    for name, counts in zip(labels, confusion(predictions), strict=True):
+        rows.append(",".join([name, *(str(int(count)) for count in counts)]))
+    return "\n".join(rows) + "\n"
 
 
 def interval(predictions: Sequence[Predictions], metric: Metric) -> list[float] | None:

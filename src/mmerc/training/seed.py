@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mmerc.evaluation.metrics import confusion, score
-from mmerc.evaluation.predictions import Predictions
+from mmerc.evaluation.metrics import score
 from mmerc.files import write_json, write_text
-from mmerc.labels import LabelSet
 from mmerc.models.base import AnyModel, TrainedOn
 from mmerc.training.cache import RunCache, seed_key, tried
 from mmerc.training.folder import Run
-from mmerc.training.result import scores_json
+from mmerc.training.result import confusion_csv, scores_json
 from mmerc.training.scoring import predict_corpus
 from mmerc.training.trainer import Hardware, Trained, train_seed
 
@@ -76,15 +74,6 @@ def write_seed(task: SeedTask, key: str, trained: Trained) -> None:
         task.cache.keep(key, directory)
     test = scores["test"]["weighted_f1"]
     task.say(f"test weighted F1 {test:.2f} (epoch {trained.epoch + 1})")
-
-
-def confusion_csv(predictions: Predictions) -> str:
-    """Counts of gold (rows) against predicted (columns) labels."""
-    labels: LabelSet = predictions.labels
-    rows = [",".join(["gold", *labels])]
-    for name, counts in zip(labels, confusion(predictions), strict=True):
-        rows.append(",".join([name, *(str(int(count)) for count in counts)]))
-    return "\n".join(rows) + "\n"
 
 
 def model_card(run: Run, model: AnyModel, seed: int) -> str:
