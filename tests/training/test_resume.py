@@ -166,3 +166,13 @@ def test_a_folder_of_other_things_is_left_as_it_is(train, tmp_path):
     with pytest.raises(InputError, match="holds other files, not a run of mmerc"):
         train(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
+
+
+def test_what_a_kill_left_half_written_goes_when_the_run_goes_on(train, tmp_path):
+    train(tmp_path / "run", seeds=1)
+    half = tmp_path / "run/seed-0/.model.abc123"
+    (half / "text_encoder").mkdir(parents=True)
+    (tmp_path / "run/seed-0/.history.csv.xyz").write_text("epo")
+    (tmp_path / "run/.seed-1.abc/whole").mkdir(parents=True)
+    train(tmp_path / "run", seeds=1, resume=True)
+    assert not [path for path in (tmp_path / "run").rglob(".*") if path.name != ".lock"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -85,6 +86,15 @@ def locked(directory: Path) -> Iterator[None]:
         yield
 
 
+def remove_leftovers(directory: Path) -> None:
+    """Take away the hidden files and folders whose writing a kill cut short."""
+    for leftover in (*directory.glob("seed-*/.*"), *directory.glob(".seed-*")):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+
+
 def begin(run: Run, *, resume: bool) -> None:
     """Write down what the run is, or check that it is the same as before."""
     path = run.directory / "run.json"
@@ -96,8 +106,7 @@ def begin(run: Run, *, resume: bool) -> None:
     if not resume and not is_worker():
         mend = "pass --resume to go on with it, or choose another --out"
         raise InputError(run.directory, "holds a run already", mend)
-    for leftover in run.directory.glob("seed-*/.*"):  # what a kill cut short
-        leftover.unlink()
+    remove_leftovers(run.directory)
     before = read_json(path)
     now = run.identity()
     changed = [key for key in now if not isinstance(before, dict) or before.get(key) != now[key]]
