@@ -1,4 +1,4 @@
-"""One switch for every loss: the mean over items, or the paper's sum."""
+"""One switch for every loss: the mean over items ([decided], our default) or the paper's sum."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ class ContributionFusion(nn.Module):
     """Weigh each modality by the probability that it alone would name the right emotion.
 
     The three vectors have different widths: [decided] each is first projected to ``fusion_width``.
+    "-CFM": [decided] equal weights over the modalities that are present, and no losses.
     """
 
     def __init__(self, widths: Mapping[Modality, int], config: DfErcConfig, classes: int) -> None:
@@ -86,7 +87,11 @@ class ContributionFusion(nn.Module):
         present: Mapping[Modality, Tensor],
         labels: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Eqs. 13 and 14, summed over the modalities."""
+        """Eqs. 13 and 14, summed over the modalities; an absent one has neither loss.
+
+        [decided] The target is detached: the teacher must not chase the student (Corbiere et al.
+        2019, where it is frozen).
+        """
         classifier, confidence = [], []
         for modality, vector in vectors.items():
             logits = self.teacher[modality](vector)

@@ -69,7 +69,10 @@ class EmotionPrototypes(nn.Module):
 
 
 class ContextRefusion(nn.Module):
-    """Bring in as much context as the modalities disagree."""
+    """Bring in as much context as the modalities disagree.
+
+    [decided] ``context_width`` is each direction's; "-CRM+Att" attends over the LSTM's states.
+    """
 
     def __init__(self, widths: Mapping[Modality, int], config: DfErcConfig, classes: int) -> None:
         super().__init__()
