@@ -33,7 +33,7 @@ def main() -> None:
         size=recipe.training.batch_conversations,
         shuffle=True,
     )
-    real = sum(int(batch.windows.attention_mask.sum()) for batch in loader)
+    read = sum(int(batch.windows.attention_mask.sum()) for batch in loader)
     padded = sum(batch.windows.attention_mask.numel() for batch in loader)
     batches = [batch for _, batch in zip(range(arguments.batches), loader, strict=False)]
     whole = torch.optim.AdamW(parameter_groups(model, recipe.training), fused=True)
@@ -70,7 +70,7 @@ def main() -> None:
     seen = sum(int(batch.windows.attention_mask.sum()) for batch in batches[3:])
     train, plain = sum(times["train"][3:]), sum(times["bare"][3:])
     print(f"fine-tuning MiniLM-L6 in DF-ERC, {tokens} tokens an epoch, bfloat16")
-    print(f"  padding {100 * (1 - real / padded):.1f} % of the tokens (bar 10)")
+    print(f"  padding {100 * (1 - read / padded):.1f} % of the tokens (bar 10)")
     print(f"  {train * tokens / seen:.1f} s an epoch (bar 50), {seen / train:.0f} tokens/s")
     print(f"  bare encoder {plain * tokens / seen:.1f} s; ratio {train / plain:.2f} (bar 1.25)")
 
