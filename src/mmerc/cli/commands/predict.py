@@ -30,6 +30,7 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Label every utterance, with probabilities and reasons; uses the seed best on validation."""
+    from mmerc.corpora.places import inside
     from mmerc.errors import UsageError
     from mmerc.files import write_text
     from mmerc.inference.formats import FORMATS, render
@@ -40,7 +41,9 @@ def predict(
     if chosen is None:
         raise UsageError(f"--format {form!r} is not known; choose {' or '.join(FORMATS)}.")
     conversations, tables = read_input(source)
-    text = render(predict_conversations(load_model(model), conversations, tables), chosen)
+    loaded = load_model(model)
+    with inside(source):
+        text = render(predict_conversations(loaded, conversations, tables), chosen)
     if out is None:
         print(text, end="")
         return
