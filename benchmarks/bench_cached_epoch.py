@@ -14,8 +14,9 @@ from mmerc.conversation import Conversation, Utterance
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.labels import MELD_7
+from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import load_recipe
-from mmerc.training.trainer import Hardware, train_seed
+from mmerc.training.trainer import train_seed
 
 WIDTHS = {"text": 384, "audio": 1582, "video": 342}
 UTTERANCES, CONVERSATIONS = 9989, 1038

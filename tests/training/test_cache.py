@@ -11,9 +11,9 @@ from mmerc.models.df_erc.config import DfErcConfig
 from mmerc.training import cache as cache_module
 from mmerc.training import seed as seed_module
 from mmerc.training.cache import RunCache, code_fingerprint, seed_key
+from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import changed
 from mmerc.training.run import train_run
-from mmerc.training.trainer import Hardware
 
 FULL = OSError(28, "No space left on device")
 
@@ -126,7 +126,7 @@ def test_every_part_of_the_corpus_is_in_the_key(tiny_recipe, small_corpus):
 def test_seed_hardware_and_code_are_in_the_key(tiny_recipe, small_corpus, monkeypatch):
     recipe = tiny_recipe()
     keys = [key_of(recipe, small_corpus, seed) for seed in (0, 1, 2)]
-    keys.append(key_of(recipe, small_corpus, 0, Hardware(accelerator="cpu")))
+    keys.append(key_of(recipe, small_corpus, 0, Hardware(accelerator="gpu")))
     keys.append(key_of(recipe, small_corpus, 0, Hardware(devices=2)))
     monkeypatch.setattr(cache_module, "code_fingerprint", lambda: "other")
     keys.append(key_of(recipe, small_corpus))
@@ -331,3 +331,16 @@ def test_a_broken_off_training_is_not_in_the_list(tiny_recipe, small_corpus, tmp
         train_run(tiny_recipe(), small_corpus, tmp_path / "run", cache=cache, report=report)
     assert list(cache.tries()) == []
     assert not (cache.root / "runs").exists()
+
+
+def test_auto_is_what_it_means_on_this_machine(tiny_recipe, small_corpus, monkeypatch):
+    recipe = tiny_recipe(precision="auto")
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    keys = {}
+    for there in (False, True):
+        monkeypatch.setattr("torch.cuda.is_available", lambda there=there: there)
+        monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: True)
+        keys[there] = key_of(recipe, small_corpus, 0, Hardware())
+        expected = Hardware(accelerator="gpu" if there else "cpu")
+        assert keys[there] == key_of(recipe, small_corpus, 0, expected)
+    assert keys[False] != keys[True]

@@ -8,8 +8,9 @@ import pytest
 from run_files import files_under, history, seed_file, weights
 
 from mmerc.errors import InputError, MmercError
+from mmerc.training.hardware import Hardware
 from mmerc.training.run import train_run
-from mmerc.training.trainer import Hardware, train_seed
+from mmerc.training.trainer import train_seed
 
 VARIANTS = [{}, {"modality_dropout": 0.3, "patience": 1, "epochs": 12}, {"weight_averaging": 0.9}]
 

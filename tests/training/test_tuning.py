@@ -9,8 +9,8 @@ from mmerc.cli.output import silent
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.training import tuning
 from mmerc.training.cache import RunCache
+from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Choices, Range, load_recipe, recipe_names
-from mmerc.training.trainer import Hardware
 from mmerc.training.tuning import Tuner, present_settings, suggest
 
 SPACE = {

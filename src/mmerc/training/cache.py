@@ -24,6 +24,7 @@ import torch
 
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.files import fingerprint, write_error
+from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe
 
 CODE = ("nn", "models", "data", "training", "features", "labels.py")
@@ -97,7 +98,7 @@ class RunCache:
                 continue
 
 
-def seed_key(recipe: Recipe, corpus: PreparedCorpus, seed: int, hardware: object) -> str:
+def seed_key(recipe: Recipe, corpus: PreparedCorpus, seed: int, hardware: Hardware) -> str:
     """Hash of all that decides a seed's result."""
     settings = recipe.model_dump(mode="json", exclude=NOT_PART_OF_A_SEED)
     settings["training"].pop("seeds")
@@ -106,7 +107,7 @@ def seed_key(recipe: Recipe, corpus: PreparedCorpus, seed: int, hardware: object
             "recipe": settings,
             "corpus": corpus.fingerprints,
             "seed": seed,
-            "hardware": repr(hardware),
+            "hardware": hardware.identity(recipe),
             "code": code_fingerprint(),
             "torch": torch.__version__,
         }

@@ -18,11 +18,11 @@ from mmerc.training.folder import (
     is_worker,
     locked,
 )
+from mmerc.training.hardware import Hardware
 from mmerc.training.parallel import run_all
 from mmerc.training.recipe import Recipe
 from mmerc.training.result import summary, versions
 from mmerc.training.seed import Report, SeedTask, finish_seed
-from mmerc.training.trainer import Hardware
 
 
 def train_run(

@@ -10,9 +10,10 @@ from mmerc.files import write_json, write_text
 from mmerc.models.base import AnyModel, TrainedOn
 from mmerc.training.cache import RunCache, seed_key, tried
 from mmerc.training.folder import Run
+from mmerc.training.hardware import Hardware
 from mmerc.training.result import confusion_csv, scores_json
 from mmerc.training.scoring import predict_corpus
-from mmerc.training.trainer import Hardware, Trained, train_seed
+from mmerc.training.trainer import Trained, train_seed
 
 Report = Callable[[str], None]
 

@@ -7,7 +7,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +22,17 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import batch_loader, feature_statistics
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.examples import Example
-from mmerc.errors import MmercError, UsageError
+from mmerc.errors import MmercError
 from mmerc.models.base import AnyModel, TrainingStatistics, load_weights
 from mmerc.models.prediction import examples_for
 from mmerc.models.registry import create_model
 from mmerc.training.checkpoint import SafetensorsCheckpointIO
+from mmerc.training.hardware import Hardware
 from mmerc.training.module import MONITORED, TrainingModule
-from mmerc.training.precision import best_precision
 from mmerc.training.recipe import Recipe
 from mmerc.training.selection import BestEpoch, Patience
 
 MALLOPT_TRIM_THRESHOLD, MALLOPT_MMAP_THRESHOLD = -1, -3  # malloc.h
-ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hardware:
-    """What to train on; ``devices`` > 1 trains data-parallel."""
-
-    accelerator: str = "auto"
-    devices: int = 1
-    progress: bool = field(default=False, repr=False)
-
-    def __post_init__(self) -> None:
-        if self.accelerator not in ACCELERATORS:
-            known = ", ".join(ACCELERATORS)
-            raise UsageError(f"No accelerator is called {self.accelerator!r}; known: {known}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +134,7 @@ def make_trainer(
 ) -> lightning.Trainer:
     """Lightning's trainer with our selection, and resume state without pickle."""
     settings = recipe.training
-    precision: Any = settings.precision
-    if precision == "auto":
-        precision = best_precision(
-            accelerator=hardware.accelerator, trains_encoder=recipe.model.trains_text_encoder
-        )
+    precision: Any = hardware.precision(recipe)
     resume = ModelCheckpoint(
         dirpath=directory, filename="resume", every_n_epochs=1, save_top_k=1,
         save_on_train_epoch_end=True, enable_version_counter=False,

@@ -19,9 +19,10 @@ from mmerc.errors import InputError, UsageError
 from mmerc.files import fingerprint, write_json, write_text
 from mmerc.training.cache import RunCache, seed_key, tried
 from mmerc.training.folds import fold_corpora
+from mmerc.training.hardware import Hardware
 from mmerc.training.parallel import run_all
 from mmerc.training.recipe import Choices, Recipe, SearchSpace, changed, finding
-from mmerc.training.trainer import Hardware, train_seed
+from mmerc.training.trainer import train_seed
 
 Report = Callable[[str], None]
 

@@ -40,9 +40,9 @@ def train(
     """Train, choose the epoch on validation, evaluate once on test, write RUN/result.json."""
     from mmerc.data.corpus import PreparedCorpus
     from mmerc.training.cache import RunCache
+    from mmerc.training.hardware import Hardware
     from mmerc.training.recipe import load_recipe
     from mmerc.training.run import train_run
-    from mmerc.training.trainer import Hardware
 
     result = train_run(
         load_recipe(recipe, changes or ()),

@@ -35,8 +35,8 @@ def tune(
     from mmerc.data.corpus import PreparedCorpus
     from mmerc.training.cache import RunCache
     from mmerc.training.folder import locked
+    from mmerc.training.hardware import Hardware
     from mmerc.training.recipe import load_recipe
-    from mmerc.training.trainer import Hardware
     from mmerc.training.tuning import Tuner
 
     tuner = Tuner(

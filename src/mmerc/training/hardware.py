@@ -1,0 +1,58 @@
+"""What to train on, and in which number format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from mmerc.errors import UsageError
+from mmerc.training.recipe import Recipe
+
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """``devices`` > 1 trains data-parallel."""
+
+    accelerator: str = "auto"
+    devices: int = 1
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        if self.accelerator not in ACCELERATORS:
+            known = ", ".join(ACCELERATORS)
+            raise UsageError(f"No accelerator is called {self.accelerator!r}; known: {known}.")
+
+    @property
+    def device(self) -> str:
+        """What ``auto`` means on this machine."""
+        if self.accelerator in {"gpu", "cuda"}:
+            return "cuda"
+        if self.accelerator == "auto" and torch.cuda.is_available():
+            return "cuda"
+        mps = self.accelerator == "auto" and torch.backends.mps.is_available()
+        return "mps" if mps or self.accelerator == "mps" else "cpu"
+
+    def precision(self, recipe: Recipe) -> str:
+        """The recipe's number format; for ``auto``, bfloat16 where that is faster here.
+
+        Small fusion models on ready-made vectors gain nothing from it on a processor without AMX:
+        their time goes into reading weights.
+        """
+        if recipe.training.precision != "auto":
+            return recipe.training.precision
+        if self.device == "cuda":
+            fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+        else:
+            fast = self.device == "cpu" and (
+                torch.cpu._is_amx_tile_supported()
+                or (recipe.model.trains_text_encoder and torch.cpu._is_avx512_bf16_supported())
+            )
+        return "bf16-mixed" if fast else "32-true"
+
+    def identity(self, recipe: Recipe) -> dict[str, str | int]:
+        """What of it a result depends on."""
+        precision = self.precision(recipe)
+        return {"device": self.device, "devices": self.devices, "precision": precision}
