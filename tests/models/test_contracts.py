@@ -294,7 +294,13 @@ def test_both_reductions(name, reduction, make_model, make_batch):
     torch.testing.assert_close(model(twice).loss, factor * model(batch).loss)
 
 
-@pytest.mark.parametrize("name", MODELS)
+def test_majority_needs_no_modality(make_model, make_batch):
+    model = make_model("majority", widths={})
+    assert not model.inputs.output_widths
+    assert model(make_batch([2, 5])).logits.shape[:2] == (2, 5)
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if n != "majority"])
 def test_missing_modality_of_the_corpus_is_told(name, make_model):
     if "audio" in model_class(name).config_class().modalities:
         with pytest.raises(MmercError, match="no audio vectors"):

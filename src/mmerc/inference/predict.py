@@ -43,7 +43,8 @@ def predict(
     """Predict every utterance, in order, from whatever modalities are there."""
     unlabelled = [without_labels(conversation) for conversation in conversations]
     examples = examples_for(model, unlabelled, tables)
-    if not any(bool(e.present[m].any()) for e in examples for m in e.present):
+    taken_at_all = bool(model.inputs.output_widths)
+    if taken_at_all and not any(bool(e.present[m].any()) for e in examples for m in e.present):
         taken = " or ".join(model.inputs.output_widths)
         kind = "" if model.text_encoder is not None else " vectors"
         mend = "give it what the model was trained on"

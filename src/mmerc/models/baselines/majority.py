@@ -5,16 +5,25 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import torch
+from pydantic import field_validator
 from torch import nn
 
+from mmerc.conversation import MODALITIES, Modality
 from mmerc.data.batch import ConversationBatch
 from mmerc.models.base import ConversationModel, ModelConfig, ModelOutput, TrainingStatistics
 
 
 class MajorityConfig(ModelConfig):
-    """Nothing to set."""
+    """It looks at nothing, so that it needs no modality."""
 
     name: str = "majority"
+    modalities: tuple[Modality, ...] = ()
+
+    @field_validator("modalities")
+    @classmethod
+    def each_once_in_order(cls, modalities: tuple[Modality, ...]) -> tuple[Modality, ...]:
+        """Those that are named are read and not used."""
+        return tuple(modality for modality in MODALITIES if modality in modalities)
 
 
 class Majority(ConversationModel[MajorityConfig]):
