@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PreparedCorpus:
     """Conversations by split, their label set, and the vectors of each modality."""
 
@@ -43,7 +44,7 @@ class PreparedCorpus:
     splits: Mapping[Split, tuple[Conversation, ...]]
     features: Mapping[Modality, FeatureTable]
 
-    @property
+    @cached_property
     def fingerprints(self) -> dict[str, str]:
         """SHA-256 of the conversations with their labels, and of each modality's vectors."""
         conversations = {"labels": list(self.labels), "rows": utterance_rows(self.splits)}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
@@ -56,7 +57,7 @@ class FeatureRow:
     saw_label: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class FeatureTable:
     """All vectors of one modality in memory."""
 
@@ -76,7 +77,7 @@ class FeatureTable:
         row = self.rows.get((conversation, utterance))
         return None if row is None else row.vector
 
-    @property
+    @cached_property
     def content_fingerprint(self) -> str:
         """SHA-256 over the specification, the keys and the values, in key order."""
         digest = hashlib.sha256(self.spec.fingerprint.encode())

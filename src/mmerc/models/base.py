@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self, TypeGuard, TypeVar
 
 import torch
 from huggingface_hub import HfApi, snapshot_download
@@ -26,6 +26,7 @@ from mmerc.models.inputs import ModalityInputs
 from mmerc.nn.classification import class_balanced_weights, classification_loss
 from mmerc.nn.reduction import Reduction
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
+from mmerc.nn.tokenizer import TextTokenizer
 
 
 class ModelConfig(BaseModel):
@@ -160,6 +161,10 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
     def text_encoder(self) -> TextEncoder | None:
         return self.inputs.text_encoder
 
+    @property
+    def tokenizer(self) -> TextTokenizer | None:
+        return None if self.text_encoder is None else self.text_encoder.tokenizer
+
     def fit(self, statistics: TrainingStatistics) -> None:
         """Take over the training split's statistics, before training begins."""
         self.inputs.fit(statistics.features)
@@ -274,7 +279,11 @@ def read_model_config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise MmercError(f"{folder} holds no model (no config.json); give a run or model folder.")
     value = read_json(path)
-    complete = isinstance(value, dict) and {"model", "labels", "widths"} <= value.keys()
-    if not isinstance(value, dict) or not complete or "name" not in value["model"]:
+    if not describes_model(value) or "name" not in value["model"]:
         raise InputError(path, "not the configuration of a model", "copy or train it anew")
     return value
+
+
+def describes_model(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a config.json is one of ours, not a plain encoder's."""
+    return isinstance(value, dict) and {"model", "labels", "widths"} <= value.keys()

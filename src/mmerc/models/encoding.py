@@ -15,7 +15,7 @@ from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.files import file_fingerprint, read_json
 from mmerc.labels import LabelSet
-from mmerc.models.base import TrainedOn
+from mmerc.models.base import TrainedOn, describes_model
 from mmerc.models.inputs import read_text
 from mmerc.models.prediction import text_input
 from mmerc.models.registry import load_model, model_folder
@@ -45,8 +45,7 @@ def load_encoder(source: str) -> tuple[TextEncoder, TrainedOn, str]:
 def is_model(folder: Path) -> bool:
     """Whether one of our models lies in ``folder``, not a plain encoder."""
     path = folder / "config.json"
-    value = read_json(path) if path.is_file() else None
-    return isinstance(value, dict) and {"model", "labels", "widths"} <= value.keys()
+    return path.is_file() and describes_model(read_json(path))
 
 
 def encode_corpus(

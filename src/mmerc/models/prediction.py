@@ -59,15 +59,13 @@ def examples_for(
 
 
 @torch.inference_mode()
-def answer(
-    model: AnyModel, examples: Sequence[Example], *, size: int = 16, device: str = "cpu"
-) -> Answers:
-    """Predict every utterance, in the order of ``examples``."""
+def answer(model: AnyModel, examples: Sequence[Example], *, size: int = 16) -> Answers:
+    """Predict every utterance, in the order of ``examples``, where the model's weights lie."""
     was_training = model.training
-    model.eval().to(device)
-    tokenizer = None if model.text_encoder is None else model.text_encoder.tokenizer
+    model.eval()
+    device = model.class_weights.device
     pieces: dict[int, Answers] = {}
-    for batch in batch_loader(examples, tokenizer=tokenizer, size=size, shuffle=False):
+    for batch in batch_loader(examples, tokenizer=model.tokenizer, size=size, shuffle=False):
         pieces.update(split_answers(model(batch.to(device)), batch))
     model.train(was_training)
     return join_answers([pieces[example.index] for example in examples], model)

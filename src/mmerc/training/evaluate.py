@@ -9,7 +9,7 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.evaluation.metrics import score
 from mmerc.files import fingerprint, write_json, write_text
 from mmerc.models.registry import load_model
-from mmerc.training.result import confusion_csv, scores_json, summary, versions
+from mmerc.training.result import confusion_csv, result_of, scores_json
 from mmerc.training.scoring import predict_corpus
 
 
@@ -24,14 +24,12 @@ def evaluate_run(run: Path, result: dict[str, Any], corpus: PreparedCorpus) -> d
         write_text(folder / f"confusion-seed-{seed}.csv", confusion_csv(made))
         predictions.append(made)
         seeds.append({"seed": seed, "test": scores_json(score(made), model.labels)})
-    evaluated = {
-        "recipe": result["recipe"],
-        "model": result["model"],
-        "corpus": corpus.name,
-        "seeds": seeds,
-        "summary": summary([seed["test"] for seed in seeds], predictions),
-        "versions": versions(),
-        "fingerprints": corpus.fingerprints,
-    }
+    evaluated = result_of(
+        recipe=result["recipe"],
+        model=result["model"],
+        corpus=corpus,
+        seeds=seeds,
+        predictions=predictions,
+    )
     write_json(folder / "result.json", evaluated)
     return evaluated

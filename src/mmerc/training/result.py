@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
+from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError
 from mmerc.evaluation.metrics import Metric, Scores, confusion
 from mmerc.evaluation.predictions import Predictions
@@ -28,6 +29,26 @@ def scores_json(scores: Scores, labels: LabelSet) -> dict[str, Any]:
     """Scores as ``result.json`` holds them: every label of the set, null where gold lacks it."""
     value = cast(dict[str, Any], scores.to_json())
     return value | {"per_class_f1": {name: value["per_class_f1"].get(name) for name in labels}}
+
+
+def result_of(
+    *,
+    recipe: str,
+    model: str,
+    corpus: PreparedCorpus,
+    seeds: Sequence[dict[str, Any]],
+    predictions: Sequence[Predictions],
+) -> dict[str, Any]:
+    """What ``result.json`` holds: every seed's scores, their summary, and what made them."""
+    return {
+        "recipe": recipe,
+        "model": model,
+        "corpus": corpus.name,
+        "seeds": list(seeds),
+        "summary": summary([seed["test"] for seed in seeds], predictions),
+        "versions": versions(),
+        "fingerprints": corpus.fingerprints,
+    }
 
 
 def summary(test: Sequence[dict[str, Any]], predictions: Sequence[Predictions]) -> dict[str, Any]:

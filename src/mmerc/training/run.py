@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mmerc.conversation import SPLITS
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError, MmercError
 from mmerc.evaluation.predictions import Predictions
@@ -21,8 +22,9 @@ from mmerc.training.folder import (
 from mmerc.training.hardware import Hardware
 from mmerc.training.parallel import run_all
 from mmerc.training.recipe import Recipe
-from mmerc.training.result import summary, versions
-from mmerc.training.seed import Report, SeedTask, finish_seed
+from mmerc.training.result import result_of
+from mmerc.training.seed import SeedTask, finish_seed
+from mmerc.training.selection import Report
 
 
 def train_run(
@@ -79,15 +81,11 @@ def warn_of_seen_labels(run: Run, report: Report) -> None:
 
 def check_splits(corpus: PreparedCorpus) -> None:
     """Training needs labelled utterances in all three splits."""
-    for split, counted in (corpus.counts() | missing_splits(corpus)).items():
-        if not sum(counted["labels"].values()):
+    counts = corpus.counts()
+    for split in SPLITS:
+        if split not in counts or not sum(counts[split]["labels"].values()):
             problem = f"no labelled utterance in its {split} split"
             raise InputError(f"corpus {corpus.name!r}", problem, "prepare a corpus with one")
-
-
-def missing_splits(corpus: PreparedCorpus) -> dict[str, Any]:
-    """Empty counts for every split that the corpus lacks."""
-    return {s: {"labels": {}} for s in ("train", "valid", "test") if s not in corpus.splits}
 
 
 def write_result(run: Run) -> dict[str, Any]:
@@ -97,14 +95,12 @@ def write_result(run: Run) -> dict[str, Any]:
     if not seeds:
         return {}
     predictions = [Predictions.load(file.parent / "predictions-test.parquet") for file in files]
-    result = {
-        "recipe": run.recipe.name,
-        "model": run.recipe.model.name,
-        "corpus": run.corpus.name,
-        "seeds": seeds,
-        "summary": summary([seed["test"] for seed in seeds], predictions),
-        "versions": versions(),
-        "fingerprints": run.corpus.fingerprints,
-    }
+    result = result_of(
+        recipe=run.recipe.name,
+        model=run.recipe.model.name,
+        corpus=run.corpus,
+        seeds=seeds,
+        predictions=predictions,
+    )
     write_json(run.directory / "result.json", result)
     return result

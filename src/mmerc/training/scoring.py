@@ -2,37 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from mmerc.conversation import Conversation
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.data.examples import Example
 from mmerc.errors import InputError
 from mmerc.evaluation.predictions import Predictions
 from mmerc.models.base import AnyModel
 from mmerc.models.prediction import answer, examples_for
-
-
-def predict_split(
-    model: AnyModel,
-    conversations: Sequence[Conversation],
-    examples: Sequence[Example],
-    *,
-    device: str = "cpu",
-) -> Predictions:
-    """Predict the conversations that ``examples`` were built from."""
-    answers = answer(model, examples, device=device)
-    pairs = [(item.id, utterance.id) for item in conversations for utterance in item.utterances]
-    return Predictions(
-        labels=model.labels,
-        conversations=tuple(conversation for conversation, _ in pairs),
-        utterances=tuple(utterance for _, utterance in pairs),
-        gold=answers.labels.numpy(),
-        probabilities=answers.probabilities.numpy(),
-        weights={name: weight.numpy() for name, weight in answers.weights.items()},
-        similarity=answers.similarity.numpy(),
-        context_weight=answers.context_weight.numpy(),
-    )
 
 
 def predict_corpus(model: AnyModel, corpus: PreparedCorpus, split: str) -> Predictions:
@@ -45,5 +19,15 @@ def predict_corpus(model: AnyModel, corpus: PreparedCorpus, split: str) -> Predi
     conversations = next((items for name, items in corpus.splits.items() if name == split), ())
     if not conversations:
         raise InputError(f"corpus {corpus.name!r}", f"no {split} split", "prepare one with it")
-    examples = examples_for(model, conversations, corpus.features)
-    return predict_split(model, conversations, examples)
+    answers = answer(model, examples_for(model, conversations, corpus.features))
+    pairs = [(item.id, utterance.id) for item in conversations for utterance in item.utterances]
+    return Predictions(
+        labels=model.labels,
+        conversations=tuple(conversation for conversation, _ in pairs),
+        utterances=tuple(utterance for _, utterance in pairs),
+        gold=answers.labels.numpy(),
+        probabilities=answers.probabilities.numpy(),
+        weights={name: weight.numpy() for name, weight in answers.weights.items()},
+        similarity=answers.similarity.numpy(),
+        context_weight=answers.context_weight.numpy(),
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from mmerc.evaluation.metrics import score
@@ -13,9 +12,8 @@ from mmerc.training.folder import Run
 from mmerc.training.hardware import Hardware
 from mmerc.training.result import confusion_csv, scores_json
 from mmerc.training.scoring import predict_corpus
+from mmerc.training.selection import Report
 from mmerc.training.trainer import Trained, train_seed
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,13 @@ from torch import Tensor
 from mmerc.files import atomic_file, write_text
 from mmerc.training.module import MONITORED, TrainingModule
 
+Report = Callable[[str], None]
+
 
 class BestEpoch(lightning.Callback):
     """Keeps the weights of the best epoch, and the history of all of them as CSV."""
 
-    def __init__(self, directory: Path, report: Callable[[str], None]) -> None:
+    def __init__(self, directory: Path, report: Report) -> None:
         self.directory = directory
         self.report = report
         self.best = float("-inf")

@@ -6,7 +6,6 @@ import ctypes
 import logging
 import sys
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from mmerc.training.checkpoint import SafetensorsCheckpointIO
 from mmerc.training.hardware import Hardware
 from mmerc.training.module import MONITORED, TrainingModule
 from mmerc.training.recipe import Recipe
-from mmerc.training.selection import BestEpoch, Patience
+from mmerc.training.selection import BestEpoch, Patience, Report
 
 MALLOPT_TRIM_THRESHOLD, MALLOPT_MMAP_THRESHOLD = -1, -3  # malloc.h
 
@@ -52,7 +51,7 @@ class ConversationData(lightning.LightningDataModule):
     ) -> None:
         super().__init__()
         self.train, self.valid = train, valid
-        self.tokenizer = None if model.text_encoder is None else model.text_encoder.tokenizer
+        self.tokenizer = model.tokenizer
         self.size, self.seed = size, seed
 
     def train_dataloader(self) -> Any:
@@ -79,7 +78,7 @@ def train_seed(
     *,
     seed: int,
     hardware: Hardware,
-    report: Callable[[str], None],
+    report: Report,
 ) -> Trained | None:
     """Train, going on from ``resume.safetensors`` where there is one.
 

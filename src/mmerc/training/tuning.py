@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -22,9 +21,8 @@ from mmerc.training.folds import fold_corpora
 from mmerc.training.hardware import Hardware
 from mmerc.training.parallel import run_all
 from mmerc.training.recipe import Choices, Recipe, SearchSpace, changed, finding
+from mmerc.training.selection import Report
 from mmerc.training.trainer import train_seed
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
