@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmerc.data.text_windows import build_windows, plan_windows
+from mmerc.data.text_windows import TOKEN_STEP, build_windows, plan_windows
 
 BUDGET = 40
 LENGTHS = st.lists(st.integers(0, BUDGET), min_size=1, max_size=40)
@@ -117,4 +117,6 @@ def test_tokens_of_a_batch(conversations):
         for i, ids in enumerate(utterances)
         if ids
     }
-    assert windows.attention_mask.any(0).all()
+    assert windows.attention_mask.any(0).logical_not().sum() < TOKEN_STEP
+    length = windows.token_ids.shape[1]
+    assert length % TOKEN_STEP == 0 or length == OwnTokenizer.max_length

@@ -11,7 +11,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 NAME = "mmerc"
-LONGEST_SHORT = 192
+LONGEST_SHORT = 320
 
 
 def attention(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from mmerc.nn.dropout import FastDropout
+
 
 def mlp(width_in: int, width_out: int, *, hidden: int | None = None, dropout: float) -> nn.Module:
     """Linear - ReLU - Dropout - Linear (DF-ERC gives no depth: [decided]).
@@ -12,5 +14,5 @@ def mlp(width_in: int, width_out: int, *, hidden: int | None = None, dropout: fl
     """
     hidden = width_out if hidden is None else hidden
     return nn.Sequential(
-        nn.Linear(width_in, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, width_out)
+        nn.Linear(width_in, hidden), nn.ReLU(), FastDropout(dropout), nn.Linear(hidden, width_out)
     )

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
 
 from mmerc.nn.attention import register
-from mmerc.nn.dropout import use_fast_dropout
+from mmerc.nn.dropout import FastDropout, use_fast_dropout
 from mmerc.nn.pretrained import resolve_encoder
 from mmerc.nn.tokenizer import POSITION_OFFSET, TextTokenizer
 
@@ -48,7 +48,7 @@ class TextEncoder(nn.Module):
         self.config = config
         self.width = int(settings.hidden_size)
         self.tokenizer = TextTokenizer(folder, max_length=longest)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = FastDropout(config.dropout)
         use_fast_dropout(backbone)
         self.backbone = tuned(backbone, config)
 

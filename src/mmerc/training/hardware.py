@@ -38,18 +38,16 @@ class Hardware:
     def precision(self, recipe: Recipe) -> str:
         """The recipe's number format; for ``auto``, bfloat16 where that is faster here.
 
-        Small fusion models on ready-made vectors gain nothing from it on a processor without AMX:
-        their time goes into reading weights.
+        Small fusion models on ready-made vectors gain nothing from it on a processor, with AMX or
+        without: their time goes into reading and converting weights (benchmarks/).
         """
         if recipe.training.precision != "auto":
             return recipe.training.precision
         if self.device == "cuda":
             fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
         else:
-            fast = self.device == "cpu" and (
-                torch.cpu._is_amx_tile_supported()
-                or (recipe.model.trains_text_encoder and torch.cpu._is_avx512_bf16_supported())
-            )
+            reads_text = self.device == "cpu" and recipe.model.trains_text_encoder
+            fast = reads_text and torch.cpu._is_avx512_bf16_supported()
         return "bf16-mixed" if fast else "32-true"
 
     def identity(self, recipe: Recipe) -> dict[str, str | int]:

@@ -11,6 +11,7 @@ from torch import nn
 from mmerc.data.batch import ConversationBatch
 from mmerc.models.base import ConversationModel, ModelConfig, ModelOutput
 from mmerc.nn.context import ContextLstm
+from mmerc.nn.dropout import FastDropout
 
 
 class BcLstmConfig(ModelConfig):
@@ -40,7 +41,7 @@ class BcLstm(ConversationModel[BcLstmConfig]):
             {m: nn.Linear(2 * self.config.hidden, len(self.labels)) for m in widths}
         )
         self.multimodal = ContextLstm(2 * self.config.hidden * len(widths), self.config.hidden)
-        self.dropout = nn.Dropout(self.config.dropout)
+        self.dropout = FastDropout(self.config.dropout)
         self.classifier = nn.Linear(self.multimodal.width, len(self.labels))
 
     def forward(self, batch: ConversationBatch) -> ModelOutput:
