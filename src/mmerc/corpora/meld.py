@@ -1,13 +1,14 @@
-"""MELD: dialogues of a television series, as its authors publish the annotations."""
+"""MELD: dialogues of a television series, its annotations and clips as its authors publish them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mmerc.conversation import Conversation, Split
+from mmerc.conversation import Conversation, Split, Utterance
 from mmerc.corpora.base import RawCorpus
+from mmerc.corpora.missing_files import missing_note
 from mmerc.corpora.places import inside
 from mmerc.corpora.tables import Columns, Details, Row, read_dialogues
 from mmerc.errors import InputError
@@ -32,35 +33,63 @@ PUBLISHED: Mapping[Split, tuple[int, int]] = {
     "valid": (1109, 114),
     "test": (2610, 280),
 }
+CLIP = re.compile(r"dia\d+_utt\d+\.mp4", re.ASCII)  # neither ._dia0_utt0.mp4 nor final_videos_test*
+Clips = Mapping[str, str]
+"""File name of a clip -> its path inside the raw folder."""
 TIME_CODE = re.compile(r"(\d{1,3}):([0-5]?\d):([0-5]?\d)[,.](\d{1,3})", re.ASCII)
 
 
 def read_meld(directory: Path) -> RawCorpus:
-    """Read ``train_sent_emo.csv``, ``dev_sent_emo.csv`` and ``test_sent_emo.csv``.
+    """Read ``train_sent_emo.csv``, ``dev_sent_emo.csv`` and ``test_sent_emo.csv``, and find clips.
 
-    Times in seconds of the episode; media as paths inside the folder of the published clips.
+    Times in seconds of the episode; media as paths inside the folder, of the clips that lie there
+    (the archive lacks two). Where no clip lies there at all, media are the published names.
     InputError where a file is missing or a row cannot be read.
     """
-    splits = {split: read_split(directory, split) for split in SPLIT_NAMES}
+    clips = {split: find_clips(directory, split) for split in SPLIT_NAMES}
+    filmed = any(clips.values())
+    splits = {
+        split: read_split(directory, split, clips[split] if filmed else None)
+        for split in SPLIT_NAMES
+    }
     return RawCorpus(
         name="meld",
         labels=MELD_7,
         splits=splits,
         published=PUBLISHED,
-        notes=untimed_note(splits),
+        notes=(*untimed_note(splits), *clipless_note(splits)),
     )
 
 
-def read_split(directory: Path, split: Split) -> tuple[Conversation, ...]:
+def find_clips(directory: Path, split: Split) -> Clips:
+    """Clips of one split, in ``train/train_splits`` as published or ``train_splits`` as unpacked.
+
+    The archive's other files have no annotation: the repeated ``final_videos_test...`` and what
+    macOS leaves beside every file (``._...``).
+    """
+    published, unpacked = f"{SPLIT_NAMES[split]}/{CLIP_FOLDERS[split]}", CLIP_FOLDERS[split]
+    folder = published if (directory / published).is_dir() else unpacked
+    return {
+        file.name: f"{folder}/{file.name}"
+        for file in (directory / folder).glob("dia*.mp4")
+        if CLIP.fullmatch(file.name)
+    }
+
+
+def read_split(directory: Path, split: Split, clips: Clips | None) -> tuple[Conversation, ...]:
     """Conversations of one annotation file."""
 
     def details(row: Row) -> Details:
         start, end = read_times(row)
-        clip = f"{CLIP_FOLDERS[split]}/dia{row.dialogue}_utt{row.utterance}.mp4"
-        return {"start": start, "end": end, "media": clip}
+        clip = f"dia{row.dialogue}_utt{row.utterance}.mp4"
+        media = f"{CLIP_FOLDERS[split]}/{clip}" if clips is None else clips.get(clip)
+        return {"start": start, "end": end, "media": media}
 
     name = SPLIT_NAMES[split]
     file = directory / f"{name}_sent_emo.csv"
+    beside_clips = directory / name / file.name  # where the archive's inner one puts train's
+    if beside_clips.is_file() and not file.is_file():
+        file = beside_clips
     return read_dialogues(file, split_name=name, columns=COLUMNS, labels=MELD_7, details=details)
 
 
@@ -84,14 +113,25 @@ def read_time_code(text: str) -> float:
 
 
 def untimed_note(splits: Mapping[Split, tuple[Conversation, ...]]) -> tuple[str, ...]:
-    """Say how many utterances have no usable times."""
-    untimed = [
-        f"{conversation.id} {utterance.id}"
-        for conversations in splits.values()
-        for conversation in conversations
-        for utterance in conversation.utterances
-        if utterance.start is None
-    ]
+    """Say which utterances have no usable times."""
+    untimed = [name for name, utterance in named(splits) if utterance.start is None]
     if not untimed:
         return ()
     return (f"Times left out where the end is not after the start: {', '.join(untimed)}.",)
+
+
+def clipless_note(splits: Mapping[Split, tuple[Conversation, ...]]) -> tuple[str, ...]:
+    """Say which utterances have no clip."""
+    utterances = list(named(splits))
+    missing = [name for name, utterance in utterances if utterance.media is None]
+    return missing_note("clip", missing, total=len(utterances))
+
+
+def named(
+    splits: Mapping[Split, tuple[Conversation, ...]],
+) -> Iterator[tuple[str, Utterance]]:
+    """Every utterance with the name by which notes call it."""
+    for conversations in splits.values():
+        for conversation in conversations:
+            for utterance in conversation.utterances:
+                yield f"{conversation.id} {utterance.id}", utterance

@@ -24,10 +24,32 @@ def meld(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare MELD (text, speakers and labels)."""
+    """Prepare MELD (text, speakers and labels, and the clips that lie beside them)."""
     from mmerc.corpora.meld import read_meld
 
     finish(read_meld(source), out, overwrite=overwrite, as_json=as_json)
+
+
+@app.command(epilog="Example: mmerc prepare iemocap IEMOCAP_full_release --out corpora/iemocap")
+def iemocap(
+    source: Annotated[Path, typer.Argument(help="Folder IEMOCAP_full_release as released.")],
+    out: Out,
+    classes: Annotated[
+        Literal["6", "4", "4-unmerged"],
+        typer.Option(help="Emotions; with 4, excited counts as happy, with 4-unmerged it is out."),
+    ] = "6",
+    split: Annotated[
+        Literal["session", "ratio"],
+        typer.Option(help="Test on session 5, or a seeded 8:1:1 of all conversations."),
+    ] = "session",
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Prepare IEMOCAP (text, speakers, labels, and where sound and film lie)."""
+    from mmerc.corpora.iemocap import read_iemocap
+
+    raw = read_iemocap(source, classes=classes, split=split)
+    finish(raw, out, overwrite=overwrite, as_json=as_json)
 
 
 @app.command(epilog="Example: mmerc prepare mosi mosi_trimodal.npz --out corpora/mosi")

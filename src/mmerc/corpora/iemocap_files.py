@@ -1,0 +1,134 @@
+"""The two annotation files of an IEMOCAP dialog: what was said, and what its raters heard in it.
+
+``dialog/transcriptions/NAME.txt``: ``Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.``
+``dialog/EmoEvaluation/NAME.txt``: ``[6.2901 - 8.2357]``, the id, the label and three ratings, by
+tabulators, followed by a line for each rater.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmerc.errors import InputError
+from mmerc.files import read_text
+
+DIALOG = re.compile(r"Ses0(\d)[FM]_\w+", re.ASCII)
+SAID = re.compile(r"(\S+)\s+\[(\d+\.\d+)-(\d+\.\d+)\]:(.*)", re.ASCII)
+RATED = re.compile(r"\[(\d+\.\d+) - (\d+\.\d+)\]\t(\S+)\t(\S+)\t\[.*\]", re.ASCII)
+UNRATED = re.compile(r"\w+_[FM]XX\d+", re.ASCII)
+EMOTIONS = frozenset(
+    {"neu", "hap", "sad", "ang", "exc", "fru", "fea", "sur", "dis", "oth", "xxx"}
+)  # xxx: the raters did not agree
+MEND = "use the file as it was published"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rated:
+    """One utterance of an evaluation file: its times in the dialog in seconds, and its label."""
+
+    id: str
+    start: float
+    end: float
+    emotion: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialog:
+    """One dialog: its session, the rated utterances by start, and the words of each id."""
+
+    name: str
+    session: int
+    rated: tuple[Rated, ...]
+    words: Mapping[str, str]
+
+
+def read_session(directory: Path, session: int) -> Iterator[Dialog]:
+    """Dialogs of one session, by name; each has a transcript and an evaluation, or InputError."""
+    folder = directory / f"Session{session}" / "dialog"
+    names = {
+        file.stem: file
+        for kind in ("transcriptions", "EmoEvaluation")
+        for file in (folder / kind).glob("Ses*.txt")
+    }
+    if not names:
+        mend = "give the folder IEMOCAP_full_release with all of its five sessions"
+        raise InputError(folder, "no annotation lies there", mend)
+    for name, file in sorted(names.items()):
+        match = DIALOG.fullmatch(name)
+        if match is None or int(match[1]) != session:
+            raise InputError(file, f"not the name of a dialog of session {session}", MEND)
+        yield Dialog(
+            name=name,
+            session=session,
+            rated=read_evaluation(folder / "EmoEvaluation" / f"{name}.txt"),
+            words=read_transcript(folder / "transcriptions" / f"{name}.txt"),
+        )
+
+
+def read_transcript(file: Path) -> dict[str, str]:
+    """Words of each utterance of a transcript.
+
+    Breathing and the like, which have no id (``M: [BREATHING]``), and utterances that were never
+    rated (``..._MXX0``) are left out. InputError with the line for one without times.
+    """
+    words: dict[str, str] = {}
+    for number, line in lines_of(file):
+        id_ = re.split(r"[\s:]", line, maxsplit=1)[0]
+        if not id_.startswith("Ses") or UNRATED.fullmatch(id_):
+            continue
+        where = f"{file}, line {number}"
+        match = SAID.fullmatch(line)
+        if match is None:
+            raise InputError(where, f"{id_[:40]!r} without times", f"{MEND} (ID [START-END]: text)")
+        check_id(where, match[1], file, words)
+        read_times(where, match[2], match[3])
+        words[match[1]] = match[4].strip()
+    return words
+
+
+def read_evaluation(file: Path) -> tuple[Rated, ...]:
+    """Rated utterances of an evaluation, by start; each rater's own lines are left out."""
+    rated: dict[str, Rated] = {}
+    for number, line in lines_of(file):
+        if not line.startswith("["):
+            continue
+        where = f"{file}, line {number}"
+        match = RATED.fullmatch(line)
+        if match is None:
+            mend = f"{MEND} ([START - END], the id, its label and three ratings, by tabulators)"
+            raise InputError(where, "not a rated utterance", mend)
+        check_id(where, match[3], file, rated)
+        start, end = read_times(where, match[1], match[2])
+        if match[4] not in EMOTIONS:
+            mend = f"use one of {', '.join(sorted(EMOTIONS))}"
+            raise InputError(where, f"unknown label {match[4][:40]!r}", mend)
+        rated[match[3]] = Rated(id=match[3], start=start, end=end, emotion=match[4])
+    if not rated:
+        raise InputError(file, "it holds no rated utterance", MEND)
+    return tuple(sorted(rated.values(), key=lambda item: (item.start, item.id)))
+
+
+def lines_of(file: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines without the blanks around them."""
+    for number, line in enumerate(read_text(file).split("\n"), start=1):
+        yield number, line.strip()
+
+
+def check_id(where: str, id_: str, file: Path, before: Mapping[str, object]) -> None:
+    """Refuse an id of another dialog, of another form, or that stands there already."""
+    if not re.fullmatch(rf"{re.escape(file.stem)}_[FM]\d+", id_, re.ASCII):
+        raise InputError(where, f"{id_[:40]!r} is no utterance of this dialog", MEND)
+    if id_ in before:
+        problem = f"{id_!r} stands in the file already"
+        raise InputError(where, problem, "give every utterance one line")
+
+
+def read_times(where: str, start: str, end: str) -> tuple[float, float]:
+    """Start and end in seconds, the end after the start."""
+    if float(end) <= float(start):
+        problem = f"it ends at {end} s, not after its start at {start} s"
+        raise InputError(where, problem, "mend the times")
+    return float(start), float(end)

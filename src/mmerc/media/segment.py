@@ -1,0 +1,45 @@
+"""Where the sound and the pictures of one utterance lie, and why there may be none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mmerc.errors import InputError
+
+
+class MediaError(InputError):
+    """A modality that cannot be had from a file.
+
+    ``reason`` names the kind of trouble without the file ("no sound in the file"): absent
+    modalities are summed up by it.
+    """
+
+    def __init__(self, where: object, reason: str, mend: str = "mend or replace the file") -> None:
+        super().__init__(where, reason, mend)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Part of a media file, from ``start`` to ``end`` in seconds; None is the file's own border."""
+
+    path: Path
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """The media of one utterance.
+
+    ``sound`` and ``film`` often lie in one file; ``half`` is the half of the picture in which the
+    speaker sits; ``pictures`` are encoded images (JPEG, PNG) of the speaker's face in place of a
+    film.
+    """
+
+    sound: Clip | None = None
+    film: Clip | None = None
+    half: Literal["left", "right"] | None = None
+    pictures: tuple[bytes, ...] = ()

@@ -1,0 +1,42 @@
+"""Small text files of other programs (subtitles, speaker turns): decoded, and never huge."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from mmerc.errors import InputError
+
+LARGEST_BYTES = 16 * 2**20
+
+
+def read_small_text(path: Path) -> str:
+    """Text of a file of at most 16 MB, with line feeds for whatever ended its lines.
+
+    UTF-8 with or without a byte-order mark, or UTF-16 with one. Any other encoding would be a
+    guess: InputError, as for a file that is missing or too large (its size is seen before reading).
+    """
+    try:
+        check_plain_and_small(path)
+        data = path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(path, f"cannot be read ({reason})", "check the path") from error
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = data.decode("utf-16" if marked else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        problem = f"not {'UTF-16' if marked else 'UTF-8'} text (byte {error.start})"
+        raise InputError(path, problem, "save it as UTF-8") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def check_plain_and_small(path: Path) -> None:
+    """Refuse what is not a plain file (a pipe would never end) or too large."""
+    if not path.exists():
+        raise InputError(path, "no such file", "check the path")
+    if not path.is_file():
+        raise InputError(path, "not a plain file", "check the path")
+    if path.stat().st_size > LARGEST_BYTES:
+        problem = f"larger than {LARGEST_BYTES // 2**20} MB"
+        raise InputError(path, problem, "check that it is the right file, or cut it into parts")

@@ -1,0 +1,130 @@
+"""Turns of RTTM files, and whose utterances they are."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmerc.conversation import Utterance
+from mmerc.errors import InputError
+from mmerc.media.speaker_turns import Turn, assign_speakers, read_rttm, utterances_of_turns
+
+LINE = "SPEAKER talk 1 {start} {duration} <NA> <NA> {name} <NA> <NA>\n"
+
+
+def turn(speaker, start, end):
+    return Turn(speaker=speaker, start=start, end=end)
+
+
+def said(start, end, speaker="unknown"):
+    return Utterance(id="1", speaker=speaker, text="well", start=start, end=end)
+
+
+def speakers(utterances, turns):
+    return [item.speaker for item in assign_speakers(utterances, turns)]
+
+
+@pytest.fixture
+def read(tmp_path):
+    def write_and_read(content):
+        file = tmp_path / "talk.rttm"
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return read_rttm(file)
+
+    return write_and_read
+
+
+def test_rttm(read):
+    content = (
+        ";; made by hand\n\n"
+        "SPKR-INFO talk 1 <NA> <NA> <NA> unknown B <NA>\n"
+        + LINE.format(start="3.5", duration="1.25", name="B")
+        + LINE.format(start="0", duration="2e0", name="A").replace(" ", "\t").replace("\n", "\r\n")
+        + "SPEAKER talk 1 9 1 <NA> <NA> B"
+    )
+    expected = (turn("A", 0, 2), turn("B", 3.5, 4.75), turn("B", 9, 10))
+    assert read(content) == expected
+    assert read(content.encode("utf-16")) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("SPEAKER talk 1 0", "4 fields where 8 are needed; write SPEAKER RECORDING"),
+        (LINE.format(start="soon", duration=1, name="A"), "'soon' is not a time in seconds"),
+        (LINE.format(start="-1", duration=1, name="A"), "'-1' is not a time"),
+        (LINE.format(start="nan", duration=1, name="A"), "'nan' is not a time"),
+        (LINE.format(start=0, duration="1e999", name="A"), "'1e999' is not a time"),
+        (LINE.format(start=0, duration=0, name="A"), "a turn that lasts no time"),
+        (LINE.format(start=0, duration=1, name="A").replace("talk", "walk"), "two recordings"),
+        ("SPEAKER talk 1 " + "9" * 9999 + " 1 a b c", r"'9{40}' is not a time"),
+    ],
+)
+def test_a_bad_line_is_told_with_its_number(read, line, told):
+    with pytest.raises(InputError, match=rf"talk\.rttm, line 2: .*{told}"):
+        read(LINE.format(start=1, duration=1, name="A") + line)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "it holds no speaker turn"),
+        ("SPKR-INFO talk 1 a b c d e", "it holds no speaker turn"),
+        ("é".encode("latin-1"), "save it as UTF-8"),
+        (b" " * (16 * 2**20 + 1), "larger than 16 MB"),
+    ],
+)
+def test_a_bad_file(read, content, told):
+    with pytest.raises(InputError, match=rf"talk\.rttm: .*{told}"):
+        read(content)
+
+
+def test_the_speaker_who_overlaps_most():
+    turns = [turn("B", 4, 6), turn("A", 0, 5), turn("A", 5.5, 7)]
+    utterances = [said(0, 1), said(4.5, 5.75), said(4.9, 5.5), said(7, 8), said(3, 9)]
+    assert speakers(utterances, turns) == ["A", "B", "B", "unknown", "A"]
+
+
+def test_a_tie_goes_to_the_earlier_speaker():
+    assert speakers([said(1, 3)], [turn("B", 2, 9), turn("A", 0, 2)]) == ["A"]
+
+
+def test_who_is_known_stays_and_who_has_no_time_stays_unknown():
+    utterances = [said(0, 1, "Ann"), said(None, None), said(0, None), said(0, 1)]
+    found = assign_speakers(utterances, [turn("A", 0, 5)])
+    assert [item.speaker for item in found] == ["Ann", "unknown", "unknown", "A"]
+    assert found[:3] == tuple(utterances[:3])
+    assert (found[3].text, found[3].start, found[3].end) == ("well", 0, 1)
+    assert assign_speakers(utterances, []) == tuple(utterances)
+    assert assign_speakers([], [turn("A", 0, 5)]) == ()
+
+
+SPANS = st.tuples(st.integers(0, 40), st.integers(1, 20)).map(lambda span: (span[0], sum(span)))
+TURNS = st.lists(st.tuples(st.sampled_from("ABC"), SPANS), max_size=12)
+
+
+@settings(deadline=None)
+@given(turns=TURNS, spans=st.lists(SPANS, max_size=6))
+def test_against_a_count_of_every_second(turns, spans):
+    utterances = [said(*span) for span in spans]
+    found = speakers(utterances, [turn(name, *span) for name, span in turns])
+    for (start, end), speaker in zip(spans, found, strict=True):
+        counts = {
+            name: sum(
+                first <= second < last
+                for second in range(start, end)
+                for other, (first, last) in turns
+                if other == name
+            )
+            for name in "ABC"
+        }
+        most = max(counts.values())
+        assert speaker == "unknown" if most == 0 else counts[speaker] == most
+
+
+def test_turns_as_utterances():
+    found = utterances_of_turns([turn("B", 2, 3), turn("A", 0.5, 1)])
+    assert [(item.id, item.speaker, item.text, item.start, item.end) for item in found] == [
+        ("1", "A", "", 0.5, 1),
+        ("2", "B", "", 2, 3),
+    ]
+    assert utterances_of_turns([]) == ()

@@ -1,0 +1,312 @@
+"""Subtitle files as people have them, and as somebody hostile might make them."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pysubs2 import SSAEvent, SSAFile
+
+from mmerc.errors import InputError
+from mmerc.media.cue_text import Said, said_in
+from mmerc.media.subtitles import read_subtitles
+
+SRT = "{number}\n{start} --> {end}\n{text}\n\n"
+ASS = (
+    "[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\n"
+    "Format: Name, Fontname, Fontsize\nStyle: Default,Arial,20\n\n"
+    "[Fonts]\nfontname: /etc/hostname\n!!!!\n\n[Events]\n"
+    "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+)
+
+
+@pytest.fixture
+def read(tmp_path):
+    """A function that writes content to a file and reads it."""
+
+    def write_and_read(content, name="talk.srt"):
+        file = tmp_path / name
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return read_subtitles(file)
+
+    return write_and_read
+
+
+def srt(*cues):
+    """SRT of (start seconds, end seconds, text)."""
+
+    def stamp(seconds):
+        return f"00:00:{int(seconds):02d},{round(seconds % 1 * 1000):03d}"
+
+    return "".join(
+        SRT.format(number=number, start=stamp(start), end=stamp(end), text=text)
+        for number, (start, end, text) in enumerate(cues, start=1)
+    )
+
+
+def shown(utterances):
+    return [(item.start, item.end, item.speaker, item.text) for item in utterances]
+
+
+# The formats
+
+
+def test_srt(read):
+    found = read(srt((1.5, 2, "Hello\nthere."), (3, 4.25, "<i>Who</i>?\n5"), (5, 6, "7")))
+    assert shown(found) == [
+        (1.5, 2, "unknown", "Hello there."),
+        (3, 4.25, "unknown", "Who? 5"),
+        (5, 6, "unknown", "7"),
+    ]
+    assert [item.id for item in found] == ["1", "2", "3"]
+    assert {(item.media, item.label) for item in found} == {(None, None)}
+
+
+def test_the_number_that_ends_the_last_cue_is_a_word(read):
+    assert read(srt((1, 2, "How many?\n5")).rstrip())[0].text == "How many? 5"
+
+
+def test_webvtt(read):
+    found = read(
+        "WEBVTT - a title\nKind: captions\n\n"
+        "STYLE\n::cue(v) { color: red; }\n\n"
+        "NOTE\nnot said\nnor this\n\n"
+        "intro\n00:01.000 --> 00:02.500 align:start position:0%\n<v.loud Ann>R&amp;B &lt;3</v>\n\n"
+        "01:00:00.000 --> 01:00:01.000\n<v Ann>Yes?</v>\n<v Bob Ray>No.</v>\n\n"
+        "NOTE the end\n",
+        "talk.vtt",
+    )
+    assert shown(found) == [
+        (1, 2.5, "Ann", "R&B <3"),
+        (3600, 3600.571, "Ann", "Yes?"),
+        (3600.571, 3601, "Bob Ray", "No."),
+    ]
+
+
+def test_rolling_captions(read):
+    found = read(
+        "WEBVTT\n\n"
+        "00:00:00.000 --> 00:00:02.000 align:start\n \n"
+        "hello<00:00:00.640><c> my</c><00:00:01.040><c> friend</c>\n\n"
+        "00:00:02.000 --> 00:00:02.010\nhello my friend\n \n\n"
+        "00:00:09.000 --> 00:00:10.000\nhello my friend\n",
+        "auto.vtt",
+    )
+    assert shown(found) == [
+        (0, 2.01, "unknown", "hello my friend"),
+        (9, 10, "unknown", "hello my friend"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["talk.ass", "talk.ssa", "talk.txt"])
+def test_ass(read, name):
+    found = read(
+        ASS + "Dialogue: 0,0:00:03.00,0:00:04.50,Default,Ann,0,0,0,,{\\an8\\i1}Well,{\\i0} yes\\Nor"
+        "\\hno\nComment: 0,0:00:05.00,0:00:06.00,Default,,0,0,0,,never said\n"
+        "Dialogue: 0,0:00:05.00,0:00:06.00,Default,,0,0,0,,{\\p1}m 0 0 l 100 0 100 100{\\p0}\n"
+        "Dialogue: 0,0:00:01.00,0:00:02.00,Sign,,0,0,0,,Bob: {\\pos(1,2)}Hi\n",
+        name,
+    )
+    assert shown(found) == [(1, 2, "Bob", "Hi"), (3, 4.5, "Ann", "Well, yes or no")]
+
+
+@pytest.mark.parametrize("name", ["talk.srt", "talk.ass", "talk", "talk.SRT", "talk.txt"])
+def test_a_suffix_that_is_wrong_or_says_nothing(read, name):
+    content = "WEBVTT\n\nNOTE no\n\n00:00:01.000 --> 00:00:02.000\nyes\n"
+    assert shown(read(content, name)) == [(1, 2, "unknown", "yes")]
+    assert shown(read(srt((1, 2, "yes")), name)) == [(1, 2, "unknown", "yes")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_encodings_and_line_ends(read, encoding, ends):
+    content = srt((1, 2, "Žluťoučký\nkůň 馬"), (3, 4, "so")).replace("\n", ends)
+    assert [item.text for item in read(content.encode(encoding))] == ["Žluťoučký kůň 馬", "so"]
+
+
+def test_control_characters_do_not_reach_a_terminal(read):
+    assert read(srt((1, 2, "one\x1b[31m two\x00\x9bthree")))[0].text == "one [31m two three"
+
+
+# What is said, and by whom
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("plain words", [("unknown", "plain words")]),
+        ("Ann: hello: you", [("Ann", "hello: you")]),
+        ("DR. O'NEIL: hello", [("DR. O'NEIL", "hello")]),
+        ("Speaker 2: hello", [("Speaker 2", "hello")]),
+        ("I said this: no", [("unknown", "I said this: no")]),
+        ("At 10:30, then", [("unknown", "At 10:30, then")]),
+        ("12: no", [("unknown", "12: no")]),
+        ("Ann:", []),
+        ("- Yes.\n- No,\nnever.", [("unknown", "Yes."), ("unknown", "No, never.")]),
+        ("Yes.\n–No.", [("unknown", "Yes."), ("unknown", "No.")]),
+        ("-ANN: Yes.\n-BOB: No.", [("ANN", "Yes."), ("BOB", "No.")]),
+        ("Ann: Yes.\nAnd you?\nBob: No.", [("Ann", "Yes. And you?"), ("Bob", "No.")]),
+        ("- Alone.", [("unknown", "Alone.")]),
+        ("It is\n-5 outside\n--or so", [("unknown", "It is -5 outside --or so")]),
+        ("[door slams]", []),
+        ("ANN: (sighs)", []),
+        ("♪ la la la\nla la", []),
+        ("♪♪", []),
+        ("- [laughs]\n- Stop it.", [("unknown", "Stop it.")]),
+        ("[sighs] I know.", [("unknown", "[sighs] I know.")]),
+        ("...", [("unknown", "...")]),
+        (" \n ", []),
+        ("-", []),
+        ("<font color='#fff'>a < b</font>", [("unknown", "a < b")]),
+        (r"{\an8}up{\p1}m 0 0", []),
+        ("<v Ann>One.</v> <v Bob>Two.</v>", [("Ann", "One."), ("Bob", "Two.")]),
+        ("<v>Ann: One.", [("Ann", "One.")]),
+        (f"<v {'A' * 41}>One.", [("unknown", "One.")]),
+        (f"{'A' * 41}: One.", [("unknown", f"{'A' * 41}: One.")]),
+        ("&amp;&#" + "9" * 5000, [("unknown", "&amp;&#" + "9" * 5000)]),
+    ],
+)  # fmt: skip
+def test_what_is_said(text, said):
+    assert said_in(text) == [Said(speaker, words) for speaker, words in said]
+
+
+def test_the_speaker_of_the_format_is_not_sought_in_the_words():
+    assert said_in("Note: this\n- and this", name="Ann") == [
+        Said("Ann", "Note: this"),
+        Said("Ann", "and this"),
+    ]
+
+
+def test_a_shared_cue_shares_its_time(read):
+    found = read(srt((10, 14, "- " + "a" * 30 + "\n- [coughs]\n- " + "b" * 10)))
+    assert [(item.start, item.end) for item in found] == [(10, 13), (13, 14)]
+
+
+# Order, overlap, and times that cannot be
+
+
+def test_cues_are_sorted_and_may_overlap(read):
+    found = read(srt((5, 6, "c"), (1, 4, "a"), (2, 3, "b"), (4, 5, "[beep]")))
+    assert shown(found) == [
+        (1, 4, "unknown", "a"), (2, 3, "unknown", "b"), (5, 6, "unknown", "c"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [3, 1])
+def test_a_cue_without_time_lasts_two_seconds(read, end):
+    found = read(srt((3, end, "a"), (9, 9.5, "b")))
+    assert [(item.start, item.end) for item in found] == [(3, 5), (9, 9.5)]
+
+
+def test_same_words_of_another_speaker_or_later_stay(read):
+    found = read(
+        srt((1, 2, "Ann: No."), (2, 3, "Bob: No."), (3, 4, "Bob: No."), (6, 7, "Bob: No."))
+    )
+    assert shown(found) == [
+        (1, 2, "Ann", "No."), (2, 4, "Bob", "No."), (6, 7, "Bob", "No."),
+    ]  # fmt: skip
+
+
+def test_a_file_of_nothing_but_music_says_nothing(read):
+    assert read(srt((1, 2, "♪ la ♪"))) == ()
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "no cue of SRT, WebVTT or ASS/SSA"),
+        (b"just words\n", "no cue of SRT"),
+        (b"00:00:01 00:00:02\nno arrow", "no cue of SRT"),
+        (b"\x00\x01\x02" * 99, "no cue of SRT"),
+        ("1\n00:00:01,000 --> 00:00:02,000\ncafé".encode("cp1252"), "save it as UTF-8"),
+        (srt((1, 2, "a")).encode("utf-16")[:-1], r"not UTF-16 text \(byte"),
+        (b"Dialogue: 0,soon,later,Default,,0,0,0,,a", "a cue cannot be read .*'soon'"),
+        (srt((1, 2, "a" * 10_001)).encode(), "the cue at 1.000 s has 10,001 characters"),
+        (srt((1, 2, "a")).encode() * 100_001, "more than 100,000 cues"),
+        (b"00:00:01,0 00:00:02,0\n-->\n" * 100_001, "more than 100,000 cues"),
+        (b"00:00:01,0 00:00:02,0\n" * 100_001 + b"-->", "more than 100,000 cues"),
+        (b"Dialogue: 0,0:00:01.00,0:00:02.00,,,0,0,0,,a\n" * 100_001, "more than 100,000 cues"),
+        (b"a" * (16 * 2**20 + 1), "larger than 16 MB"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(read, content, told):
+    with pytest.raises(InputError, match=rf"talk\.srt: .*({told})"):
+        read(content)
+
+
+def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
+    file = tmp_path / "huge.srt"
+    with file.open("wb") as sparse:
+        sparse.truncate(2**40)
+    with pytest.raises(InputError, match="larger than 16 MB"):
+        read_subtitles(file)
+
+
+def test_what_is_no_file(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_subtitles(tmp_path / "none.srt")
+    with pytest.raises(InputError, match="not a plain file"):
+        read_subtitles(tmp_path)
+
+
+LONG = {"<": 15_000_000, "[": 15_000_000}
+BEFORE = {
+    "srt": "1\n00:00:01,000 --> 00:00:02,000\n",
+    "vtt": "WEBVTT\n\n00:01.000 --> 00:02.000\n",
+    "ass": "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,",
+    "none.ass": "[Fonts]\n",
+}
+
+
+@pytest.mark.parametrize("unit", ["<", "[", "<a", "[a", "{", "\n", "1", "< "])
+@pytest.mark.parametrize("kind", BEFORE)
+def test_a_hostile_line_ends(read, kind, unit):
+    content = BEFORE[kind] + unit * (LONG.get(unit, 2_000_000) // len(unit)) + "x\n"
+    try:
+        found = read(content, f"talk.{kind}")
+    except InputError as error:
+        assert len(str(error)) < 400
+    else:
+        assert unit == "\n"
+        assert [item.text for item in found] in (["x"], [])
+
+
+@pytest.mark.parametrize(
+    "unit", ["<", "<v a", "<v ", "[a", "{\\", "(", "♪", "- ", "&", "a:", "\\N"]
+)
+def test_hostile_cues_within_the_limit_end(unit):
+    for said in said_in(unit * (9_999 // len(unit)) + "x") * 2:
+        assert said.speaker
+        assert said.text
+
+
+# Whatever pysubs2 writes
+
+WORDS = st.text("abcäøЖ馬0159'.,!?", min_size=1, max_size=12)
+TEXTS = st.lists(WORDS, min_size=1, max_size=4).map(" ".join)
+CUES = st.lists(
+    st.tuples(st.integers(0, 3_000_000), st.integers(1, 900), TEXTS, TEXTS | st.none()),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda cue: cue[2],
+)
+
+
+@settings(deadline=None)
+@given(cues=CUES, kind=st.sampled_from(["srt", "vtt", "ass", "ssa"]), wrapped=st.booleans())
+def test_what_pysubs2_writes_is_read_back(tmp_path_factory, cues, kind, wrapped):
+    file = tmp_path_factory.mktemp("written") / f"talk.{kind}"
+    file_of_cues, expected = SSAFile(), []
+    for start, length, text, field in cues:
+        times = (start * 10, (start + length) * 10)  # ASS has hundredths, the others thousandths
+        if kind in ("srt", "vtt"):
+            times = (start * 10 + 7, (start + length) * 10 + 3)
+        words = text.replace(" ", "\\N", 1) if wrapped else text
+        name = field.replace(",", "") if field and kind in ("ass", "ssa") else ""
+        file_of_cues.append(SSAEvent(start=times[0], end=times[1], text=words, name=name))
+        known = " ".join(name.split())
+        speaker = known if 0 < len(known) <= 40 else "unknown"
+        expected.append((times[0] / 1000, times[1] / 1000, speaker, text))
+    file_of_cues.save(str(file))
+    assert shown(read_subtitles(file)) == sorted(expected, key=lambda cue: cue[0])
