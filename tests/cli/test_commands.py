@@ -13,11 +13,13 @@ from mmerc.labels import MELD_7
 EXAMPLES = Path(__file__).parents[2] / "examples"
 COMMANDS = [
     ("prepare", "meld"),
+    ("prepare", "iemocap"),
     ("prepare", "mosi"),
     ("prepare", "composed"),
     ("prepare", "manifest"),
     ("prepare", "feature-pickle"),
     ("encode-text",),
+    ("extract",),
     ("train",),
     ("evaluate",),
     ("predict",),

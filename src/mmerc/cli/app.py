@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from mmerc import __version__
-from mmerc.cli.commands import compare, encode, evaluate, predict, prepare, train, tries, tune
+from mmerc.cli.commands import (
+    compare,
+    encode,
+    evaluate,
+    extract,
+    predict,
+    prepare,
+    train,
+    tries,
+    tune,
+)
 from mmerc.errors import MmercError, UsageError
 
 app = typer.Typer(
@@ -22,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(prepare.app, name="prepare")
 app.command("encode-text", epilog=encode.EXAMPLES)(encode.encode_text)
+app.command("extract", epilog=extract.EXAMPLES)(extract.extract)
 app.command("train", epilog=train.EXAMPLES)(train.train)
 app.command("tune", epilog=tune.EXAMPLES)(tune.tune)
 app.command("tries", epilog=tries.EXAMPLES)(tries.tries)

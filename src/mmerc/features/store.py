@@ -127,15 +127,8 @@ class FeatureStore:
         """Add ``rows`` as one new part, whole or not at all."""
         for row in rows:
             check_vector(row, self.spec)
-        columns = {
-            "conversation": pa.array([row.conversation for row in rows], pa.string()),
-            "utterance": pa.array([row.utterance for row in rows], pa.string()),
-            "vector": vector_column([row.vector for row in rows], self.spec.dim),
-            "absent_because": pa.array([row.absent_because for row in rows], pa.string()),
-            "saw_label": pa.array([row.saw_label for row in rows], pa.bool_()),
-        }
         with atomic_file(self.directory / f"part-{len(self.parts()):05d}.parquet") as path:
-            pq.write_table(pa.table(columns), path)
+            pq.write_table(table_of(rows, self.spec.dim), path)
 
     def parts(self) -> list[Path]:
         return sorted(self.directory.glob("part-*.parquet"))
@@ -145,6 +138,19 @@ class FeatureStore:
         return FeatureTable.of(
             self.spec, (row for part in self.parts() for row in read_part(part, self.spec.dim))
         )
+
+
+def table_of(rows: Sequence[FeatureRow], dim: int) -> pa.Table:
+    """Rows as an Arrow table."""
+    return pa.table(
+        {
+            "conversation": pa.array([row.conversation for row in rows], pa.string()),
+            "utterance": pa.array([row.utterance for row in rows], pa.string()),
+            "vector": vector_column([row.vector for row in rows], dim),
+            "absent_because": pa.array([row.absent_because for row in rows], pa.string()),
+            "saw_label": pa.array([row.saw_label for row in rows], pa.bool_()),
+        }
+    )
 
 
 def vector_column(vectors: Sequence[Vector | None], dim: int) -> pa.Array:
@@ -158,22 +164,28 @@ def vector_column(vectors: Sequence[Vector | None], dim: int) -> pa.Array:
 def read_part(path: Path, dim: int) -> Iterator[FeatureRow]:
     """Rows of one part; InputError where the file is damaged."""
     try:
-        table = pq.read_table(path)
-        vectors = table.column("vector").combine_chunks()
-        matrix = np.asarray(vectors.values, dtype=np.float32).reshape(-1, dim)
-        present = np.asarray(vectors.is_valid())
-        names = ("conversation", "utterance", "absent_because", "saw_label")
-        columns = [table.column(name).to_pylist() for name in names]
+        yield from rows_of(pq.read_table(path), dim)
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise InputError(path, "not a whole part of a feature store", "make it anew") from error
-    for i, (conversation, utterance, reason, saw_label) in enumerate(zip(*columns, strict=True)):
-        yield FeatureRow(
+
+
+def rows_of(table: pa.Table, dim: int) -> list[FeatureRow]:
+    """Rows of an Arrow table; KeyError or ValueError where it is not one of ours."""
+    vectors = table.column("vector").combine_chunks()
+    matrix = np.asarray(vectors.values, dtype=np.float32).reshape(-1, dim)
+    present = np.asarray(vectors.is_valid())
+    names = ("conversation", "utterance", "absent_because", "saw_label")
+    columns = [table.column(name).to_pylist() for name in names]
+    return [
+        FeatureRow(
             conversation=conversation,
             utterance=utterance,
             vector=matrix[i] if present[i] else None,
             absent_because=reason,
             saw_label=saw_label,
         )
+        for i, (conversation, utterance, reason, saw_label) in enumerate(zip(*columns, strict=True))
+    ]
 
 
 def read_spec(path: Path) -> FeatureSpec:

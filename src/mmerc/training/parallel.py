@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,6 +11,7 @@ from typing import TypeVar
 import torch
 
 from mmerc.errors import MmercError
+from mmerc.processes import available_cores, leave_with_parent
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -38,11 +38,7 @@ def run_all(
             ) from error
 
 
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def use_threads(threads: int) -> None:
-    """Keep a worker to its share."""
+    """Keep a worker to its share, and to the life of its parent."""
+    leave_with_parent()
     torch.set_num_threads(threads)

@@ -1,0 +1,128 @@
+"""The speaker's face in some frames of an utterance's film, or in pictures given for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmerc.features.base import Absent
+from mmerc.media.decode import (
+    SAMPLE_RATE,
+    Reason,
+    decode_picture,
+    frame_times,
+    probe,
+    read_frames,
+    read_sound,
+    resize,
+    to_grey,
+)
+from mmerc.media.faces.alignment import align_face
+from mmerc.media.faces.detector import FaceDetector, Frame
+from mmerc.media.faces.speaking import Choice, choose, sound_energy
+from mmerc.media.faces.tracks import link_faces
+from mmerc.media.segment import Clip, MediaError, Segment
+
+Faces = NDArray[np.uint8]
+FRAME_HEIGHT = 480  # of what is looked at: higher films are scaled down
+NO_FACE, NO_FILM = "no face in any frame", "no film or picture"
+NO_LENGTH = "the film does not say how long it is"
+
+
+@dataclass(frozen=True)
+class SpeakerFaces:
+    """Up to ``frames`` crops of the speaker's face, evenly over the utterance.
+
+    ``choice`` says whose face counts where there are several; the accuracy of choosing the speaker
+    is not measured. ``smallest`` is the least height of a face in pixels, of frames that are at
+    most 480 high. Where a segment has ``pictures``, each is one face already, as in FER2013.
+    """
+
+    choice: Choice = "speaking"
+    frames: int = 20
+    smallest: int = 60
+    size: int = 48
+    grey: bool = True
+
+    @cached_property
+    def detector(self) -> FaceDetector:
+        return FaceDetector(smallest=self.smallest)
+
+    def crops(self, segment: Segment) -> Faces | Absent:
+        """Shape: -> uint8 [n, size, size], or [n, size, size, 3] in colour; n > 0."""
+        try:
+            if segment.pictures:
+                return np.stack([self.picture(data) for data in segment.pictures])
+            return self.film_crops(segment)
+        except MediaError as error:
+            return Absent(error.reason)
+
+    def picture(self, data: bytes) -> Faces:
+        """A picture that is a face already, in the size and colour of the crops."""
+        pixels = resize(decode_picture(data), height=self.size, width=self.size)
+        return to_grey(pixels) if self.grey else pixels
+
+    def film_crops(self, segment: Segment) -> Faces | Absent:
+        """Crops of the chosen track (of all tracks); MediaError where the film cannot be read."""
+        if segment.film is None:
+            return Absent(NO_FILM)
+        times = times_of(segment.film, self.frames)
+        frames = list(shown(segment.film, times, half=segment.half))
+        tracks = link_faces(self.detector.detect(frames))
+        if not tracks:
+            return Absent(NO_FACE)
+        voice = self.choice == "speaking" and len(tracks) > 1
+        energy = energy_at(segment.sound, len(frames)) if voice else None
+        chosen = choose(tracks, frames=frames, energy=energy, mode=self.choice)
+        crops = [
+            align_face(frames[i], face.landmarks, size=self.size, grey=self.grey)
+            for track in chosen
+            for i, face in track.faces.items()
+        ]
+        return np.stack(crops)
+
+
+def times_of(film: Clip, count: int) -> list[float]:
+    """Times (seconds) of the frames to look at; MediaError where the film has no known end."""
+    start = film.start or 0.0
+    end = probe(film.path).duration if film.end is None else film.end
+    if end is None:
+        raise MediaError(film.path, NO_LENGTH, "give the utterance an end, or convert the film")
+    return frame_times(start, end, count)
+
+
+def shown(
+    film: Clip, times: Sequence[float], *, half: Literal["left", "right"] | None
+) -> Iterator[Frame]:
+    """The frames, or the half of them in which the speaker sits, up to where the film ends.
+
+    A file's sound may be longer than its film: only a film that ends before the utterance begins
+    is a MediaError.
+    """
+    found = 0
+    try:
+        for frame in read_frames(film.path, times, height=FRAME_HEIGHT):
+            middle = frame.pixels.shape[1] // 2
+            halves = {"left": frame.pixels[:, :middle], "right": frame.pixels[:, middle:]}
+            yield frame.pixels if half is None else halves[half]
+            found += 1
+    except MediaError as error:
+        if error.reason != Reason.PAST_FILM or not found:
+            raise
+
+
+def energy_at(sound: Clip | None, count: int) -> NDArray[np.float64] | None:
+    """How loud it is at ``count`` times evenly over the utterance; None without sound."""
+    if sound is None:
+        return None
+    try:
+        samples = read_sound(sound.path, start=sound.start, end=sound.end)
+    except MediaError:
+        return None
+    times = frame_times(0.0, len(samples) / SAMPLE_RATE, count)
+    return sound_energy(samples, rate=SAMPLE_RATE, times=times)
