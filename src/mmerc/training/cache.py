@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 import torch
 
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.files import fingerprint, write_error
+from mmerc.files import cache_folder, fingerprint, write_error
 from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe
 
@@ -54,7 +54,7 @@ class RunCache:
     @classmethod
     def default(cls) -> RunCache:
         """``$MMERC_CACHE``, or ``~/.cache/mmerc``."""
-        return cls(Path(os.environ.get("MMERC_CACHE", "~/.cache/mmerc")).expanduser())
+        return cls(cache_folder())
 
     def fetch(self, key: str, directory: Path) -> bool:
         """Put the finished seed ``key`` at ``directory``, if there is one."""

@@ -1,0 +1,78 @@
+"""Faces upright, centred and of one size, as those of FER2013 are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, grid_sample
+
+from mmerc.media.faces.detector import Frame, check_frame
+
+# Eyes, nose and corners of the mouth as shares of the crop: the medians of what the detector finds
+# in 2,751 of FER2013's training pictures, made symmetric.
+TEMPLATE = np.array([[0.317, 0.385], [0.683, 0.385], [0.5, 0.59], [0.344, 0.77], [0.656, 0.77]])
+GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601
+FINEST = 16  # source pixels along a side that are averaged into one, at most
+
+
+def similarity(
+    points: NDArray[np.floating], target: NDArray[np.floating]
+) -> tuple[complex, complex]:
+    """The turn, scale and shift that bring ``points`` nearest to ``target`` (Umeyama 1991).
+
+    Shape: points, target [N, 2] -> (a, b), so that a z + b is nearest in squares, a point (x, y)
+    being the complex number z = x + iy. ValueError where all points are one.
+    """
+    given = points[:, 0] + 1j * points[:, 1]
+    wanted = target[:, 0] + 1j * target[:, 1]
+    centred = given - given.mean()
+    spread = np.vdot(centred, centred).real
+    if spread == 0:
+        raise ValueError("landmarks of a face must not all be in one place")
+    turn = np.vdot(centred, wanted - wanted.mean()) / spread
+    return complex(turn), complex(wanted.mean() - turn * given.mean())
+
+
+def align_face(
+    frame: Frame, landmarks: NDArray[np.floating], *, size: int = 48, grey: bool = True
+) -> NDArray[np.uint8]:
+    """The face with these landmarks as a square, turned upright; black outside of the frame.
+
+    Shape: frame [H, W, 3] uint8, landmarks [5, 2] (x, y) in pixels -> [size, size] if ``grey``,
+    else [size, size, 3], uint8. The crop shows what FER2013's pictures show: the face from the
+    forehead to the chin, with some margin beside it.
+    """
+    check_frame(frame)
+    turn, shift = similarity(landmarks, TEMPLATE * size - 0.5)
+    finer = min(FINEST, max(1, math.ceil(1 / abs(turn))))
+    places = (np.arange(size * finer) + 0.5) / finer - 0.5
+    x_and_y = (places[None, :] + 1j * places[:, None] - shift) / turn
+    crop = avg_pool2d(sampled(frame, x_and_y.real, x_and_y.imag), finer)[0]
+    if grey:
+        crop = torch.tensordot(torch.tensor(GREY), crop, dims=1)[None]
+    pixels: NDArray[np.uint8] = crop.round().byte().permute(1, 2, 0).numpy()
+    return pixels[..., 0] if grey else pixels
+
+
+def sampled(frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> Tensor:
+    """Bilinear samples of a frame, 0 outside of it.
+
+    Shape: frame [H, W, 3] uint8, x and y [h, w] in pixels -> [1, 3, h, w].
+    """
+    left, width = covered(x, frame.shape[1])
+    top, height = covered(y, frame.shape[0])
+    part = torch.from_numpy(np.ascontiguousarray(frame[top : top + height, left : left + width]))
+    shares = [(2 * (x - left) + 1) / width - 1, (2 * (y - top) + 1) / height - 1]
+    grid = torch.from_numpy(np.stack(shares, axis=-1)).float()
+    return grid_sample(part.permute(2, 0, 1)[None].float(), grid[None], align_corners=False)
+
+
+def covered(places: NDArray[np.float64], length: int) -> tuple[int, int]:
+    """First pixel that ``places`` along a side of ``length`` pixels need, and how many."""
+    first = min(max(math.floor(places.min()), 0), length - 1)
+    last = min(max(math.ceil(places.max()), first), length - 1)
+    return first, last - first + 1

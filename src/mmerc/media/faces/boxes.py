@@ -1,0 +1,70 @@
+"""Boxes [x0, y0, x1, y1] in pixels: how they overlap, and which of them is the best one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+MOST_IN_A_GROUP = 2000  # only noise proposes more; their pairs would not fit into memory
+PAIRS_AT_ONCE = 2**22
+
+Measure = Literal["union", "smaller"]
+
+
+def overlaps(boxes: Tensor, others: Tensor, measure: Measure = "union") -> Tensor:
+    """Common area of each pair, as a share of both together or of the smaller one.
+
+    Shape: boxes [..., N, 4], others [..., M, 4] -> [..., N, M]; NaN for two boxes without area.
+    """
+    corner = torch.maximum(boxes[..., :, None, :2], others[..., None, :, :2])
+    opposite = torch.minimum(boxes[..., :, None, 2:], others[..., None, :, 2:])
+    common = (opposite - corner).clamp(min=0).prod(-1)
+    sizes = (boxes[..., 2:] - boxes[..., :2]).prod(-1)[..., :, None]
+    other_sizes = (others[..., 2:] - others[..., :2]).prod(-1)[..., None, :]
+    if measure == "smaller":
+        return common / torch.minimum(sizes, other_sizes)
+    return common / (sizes + other_sizes - common)
+
+
+def best_boxes(
+    boxes: Tensor, scores: Tensor, groups: Tensor, *, overlap: float, measure: Measure = "union"
+) -> Tensor:
+    """Which boxes overlap no better one of their group by more than ``overlap``.
+
+    Shape: boxes [M, 4], scores [M], groups [M] whole numbers -> indices [K], group by group, the
+    best first. A box that a better one beats still beats others, as in the published detector: so
+    all pairs of all groups can be compared at once.
+    """
+    order = scores.argsort(descending=True, stable=True)
+    order = order[groups[order].argsort(stable=True)]
+    group, counts = groups[order], groups.bincount()
+    place = torch.arange(len(order), device=order.device) - (counts.cumsum(0) - counts)[group]
+    kept = place < MOST_IN_A_GROUP
+    order, group, place = order[kept], group[kept], place[kept]
+    width = int(place.max()) + 1 if len(order) else 0
+    padded = boxes.new_zeros(len(counts), width, 4)
+    padded[group, place] = boxes[order]
+    parts = torch.split(padded, max(1, PAIRS_AT_ONCE // max(1, width**2)))
+    beaten = [(overlaps(part, part, measure) > overlap).triu(1).any(1) for part in parts]
+    return order[~torch.cat(beaten)[group, place]]
+
+
+def moved(boxes: Tensor, offsets: Tensor) -> Tensor:
+    """Boxes moved by what R-Net or O-Net says.
+
+    Shape: boxes [M, 4], offsets [M, 4] as shares of the box (whose last pixel counts) -> [M, 4].
+    """
+    sizes = boxes[:, 2:] - boxes[:, :2] + 1
+    return boxes + offsets * sizes.tile(2)
+
+
+def squared(boxes: Tensor) -> Tensor:
+    """Squares about the same centres, as long as the longer side.
+
+    Shape: [M, 4] -> [M, 4].
+    """
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    half = (boxes[:, 2:] - boxes[:, :2]).amax(1, keepdim=True) / 2
+    return torch.cat([centres - half, centres + half], dim=1)

@@ -1,0 +1,149 @@
+"""The published weights of MTCNN, which lie inside the package ``mtcnn`` (MIT).
+
+That package keeps them as joblib pickles and needs TensorFlow to be imported: it is not imported.
+Its files are known by SHA-256, read by an unpickler that makes arrays and nothing else, and kept
+as safetensors in the cache folder from then on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import pickle
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mmerc.errors import InputError, MmercError
+from mmerc.files import atomic_file, cache_folder
+from mmerc.media.faces.networks import OutputNetwork, ProposalNetwork, RefinementNetwork
+
+SHA256 = {
+    "pnet.lz4": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
+    "rnet.lz4": "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee",
+    "onet.lz4": "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
+}
+# Of all tensors, by name: what every vector of a face depends on.
+CONTENT_SHA256 = "5fad2d6745303ce0182adb8ff6dacd98dc0c63b9fb3ebd54afe7151465c9a0de"
+
+
+class Networks(nn.Module):
+    """P-Net, R-Net and O-Net."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.proposal = ProposalNetwork()
+        self.refinement = RefinementNetwork()
+        self.output = OutputNetwork()
+
+
+def load_networks() -> Networks:
+    """The three networks with their published weights, ready to run.
+
+    MmercError where the package ``mtcnn`` is not installed, InputError where it holds other files.
+    """
+    networks = Networks()
+    networks.load_state_dict(load_weights(cache_folder() / "mtcnn.safetensors"))
+    return networks.eval()
+
+
+def load_weights(cached: Path) -> dict[str, Tensor]:
+    """Weights by name, from ``cached`` or anew from the package."""
+    try:
+        weights: dict[str, Tensor] = load_file(cached)
+        if content_fingerprint(weights) == CONTENT_SHA256:
+            return weights
+    except (OSError, SafetensorError):
+        pass  # not there yet, or damaged: it is only a copy
+    weights = convert_package(package_folder())
+    with atomic_file(cached) as temporary:
+        save_file(weights, temporary)
+    return weights
+
+
+def package_folder() -> Path:
+    """Folder of the weights inside the installed package ``mtcnn``."""
+    spec = find_spec("mtcnn")
+    if spec is None or spec.origin is None:
+        raise MmercError(
+            "The package mtcnn is not installed; install it with `pip install 'mmerc[media]'`."
+        )
+    return Path(spec.origin).parent / "assets" / "weights"
+
+
+def convert_package(folder: Path) -> dict[str, Tensor]:
+    """Weights of the three networks from the files in ``folder``, under the names of ours."""
+    arrays = [array for name in SHA256 for array in read_arrays(checked_content(folder / name))]
+    names = Networks().state_dict()  # in the order in which the files hold them
+    return {name: as_torch(array) for name, array in zip(names, arrays, strict=True)}
+
+
+def checked_content(file: Path) -> bytes:
+    """What ``file`` holds, decompressed; InputError where it is not the published file."""
+    import lz4.frame  # comes with the package mtcnn
+
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InputError(file, "cannot be read", "reinstall mtcnn==1.0.0") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != SHA256[file.name]:
+        problem = f"expected SHA-256 {SHA256[file.name][:12]}..., found {found[:12]}..."
+        raise InputError(file, problem, "reinstall mtcnn==1.0.0")
+    return bytes(lz4.frame.decompress(content))
+
+
+def read_arrays(content: bytes) -> list[NDArray[np.float32]]:
+    """Arrays of a joblib pickle of one list, by an unpickler that can make nothing else."""
+    stream = io.BytesIO(content)
+
+    class StoredArray:
+        """Stands for joblib's wrapper: the numbers of an array follow its description."""
+
+        def __setstate__(self, description: dict[str, Any]) -> None:
+            stream.seek(stream.read(1)[0], io.SEEK_CUR)  # padding, its length first
+            size = 4 * math.prod(description["shape"])
+            values = np.frombuffer(stream.read(size), dtype="<f4")
+            self.values = values.reshape(description["shape"])
+
+    admitted: Mapping[tuple[str, str], type] = {
+        ("joblib.numpy_pickle", "NumpyArrayWrapper"): StoredArray,
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+    }
+
+    class ArrayUnpickler(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> type:
+            if (module, name) not in admitted:
+                problem = f"the file carries code ({module}.{name}), which was not run"
+                raise InputError("weights of mtcnn", problem, "reinstall mtcnn==1.0.0")
+            return admitted[module, name]
+
+    return [stored.values for stored in ArrayUnpickler(stream).load()]
+
+
+def as_torch(array: NDArray[np.float32]) -> Tensor:
+    """Turn TensorFlow's order of dimensions into torch's."""
+    if array.ndim == 4:  # height, width, in, out
+        array = array.transpose(3, 2, 0, 1)
+    elif array.ndim == 3:  # 1, 1, slopes of a PReLU
+        array = array.reshape(-1)
+    return torch.tensor(array.T if array.ndim == 2 else array).contiguous()
+
+
+def content_fingerprint(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names and values, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].numpy().tobytes())
+    return digest.hexdigest()
