@@ -112,7 +112,8 @@ def test_whole_file_without_times(film):
 
 def test_pictures_are_faces_already(photograph):
     jpeg = io.BytesIO()
-    pytest.importorskip("PIL.Image").fromarray(photograph[:480, :480]).save(jpeg, "JPEG", quality=95)
+    image = pytest.importorskip("PIL.Image").fromarray(photograph[:480, :480])
+    image.save(jpeg, "JPEG", quality=95)
     crops = SpeakerFaces().crops(Segment(pictures=(jpeg.getvalue(), jpeg.getvalue())))
     assert crops.shape == (2, 48, 48)
     blocks = to_grey(photograph)[:480, :480].reshape(48, 10, 48, 10).mean((1, 3))
