@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +94,17 @@ def test_what_is_stored_is_not_taken_again(tasks, store, tmp_path):
     assert reports == list(range(6, 13))
     assert progress.absent == {"empty file": 1}  # found in the first run, still counted
     assert len(store.parts()) == 2
+
+
+def test_utterances_that_share_their_media_share_the_work(tasks, store, tmp_path):
+    twins = [replace(task, conversation="twin") for task in tasks]
+    progress, reports = run([*tasks, *twins], MakeFileSize(tmp_path / "log"), store)
+    assert len((tmp_path / "log").read_text().split()) == 12
+    assert reports == list(range(2, 25, 2))
+    assert progress.absent == {"empty file": 2}
+    rows = store.read().rows
+    assert all(np.array_equal(rows["c", str(n)].vector, [n] * 3) for n in range(1, 12))
+    assert all(np.array_equal(rows["twin", str(n)].vector, [n] * 3) for n in range(1, 12))
 
 
 def test_a_file_that_kills_its_worker_is_absent_and_the_others_are_there(tasks, store, tmp_path):

@@ -75,6 +75,8 @@ def extract_modality(
     """Vectors of one extractor for all tasks."""
     store = FeatureStore.create(stores, named().spec)
     said = Saying(named.name, report)
+    if store.spec.modality == "audio":  # pictures need not travel to where sound is read
+        tasks = [replace(task, segment=Segment(sound=task.segment.sound)) for task in tasks]
     progress = extract_all(tasks, named, store, engine=engine, report=said)
     said.last(progress)
     return Extracted(table=store.read(), progress=progress)

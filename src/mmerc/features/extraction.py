@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
 
@@ -81,15 +81,24 @@ def extract_all(
     engine: Engine,
     report: Callable[[Progress], None],
 ) -> Progress:
-    """Take what is not in the store yet; a killed run is gone on with, no finished vector lost."""
+    """Take what is not in the store yet; a killed run is gone on with, no finished vector lost.
+
+    Utterances that share their media share the work.
+    """
     with open_journal(store) as journal:
         known = store.read().rows
         left = [task for task in tasks if task.key not in known]
         progress = Progress(total=len(tasks), done=len(tasks) - len(left))
         progress.absent.update(reasons(known, tasks))
-        for row in engine(left, make) if left else ():
-            journal.add(row)
-            progress.count(row)
+        sharing: dict[Segment, list[Task]] = {}
+        for task in left:
+            sharing.setdefault(task.segment, []).append(task)
+        first = {group[0].key: group for group in sharing.values()}
+        for row in engine([group[0] for group in first.values()], make) if left else ():
+            for task in first[row.conversation, row.utterance]:
+                shared = replace(row, conversation=task.conversation, utterance=task.utterance)
+                journal.add(shared)
+                progress.count(shared)
             report(progress)
     return progress
 
