@@ -20,6 +20,9 @@ class MediaError(InputError):
         super().__init__(where, reason, mend)
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[MediaError], tuple[str, str, str]]:
+        return MediaError, (self.where, self.reason, self.mend)  # as it comes back from a worker
+
 
 @dataclass(frozen=True, slots=True)
 class Clip:

@@ -1,0 +1,105 @@
+"""Media files opened safely: the file itself and nothing that it names."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from mmerc.media.segment import MediaError
+
+LARGEST_SIDE = 8192
+HIGHEST_RATE = 768_000  # samples a second: what a header claims above it is nonsense
+# Containers of samples only: a playlist (m3u8, ffconcat, mpd, sdp) would open what it names.
+FORMATS = (
+    "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,gif,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav,wv"
+)
+LIMITS = {"max_pixels": str(LARGEST_SIDE**2)}
+OPTIONS = {"protocol_whitelist": "file", "format_whitelist": FORMATS, **LIMITS}
+
+
+class Reason(StrEnum):
+    """Why a modality cannot be had from a file, and how to mend it."""
+
+    mend: str
+
+    NO_FILE = "no such file", "check the path"
+    UNREADABLE = "the file cannot be read", "check its permissions"
+    EMPTY = "empty file", "fetch or record it anew"
+    NOT_MEDIA = "not media, or damaged", "play it to see what is left, and convert or replace it"
+    ENCRYPTED = "encrypted", "give a copy without protection"
+    NO_SOUND = "no sound in the file", "give a file with a sound track in a common codec"
+    NO_FILM = "no film in the file", "give a file with a video track in a common codec"
+    PAST_SOUND = "past the end of the sound", "check the time against the file"
+    PAST_FILM = "past the end of the film", "check the time against the file"
+    TOO_SHORT = "not one sample of sound between these times", "check them against the file"
+    TOO_LARGE = "larger than 8192 x 8192 pixels", "scale it down"
+
+    def __new__(cls, text: str, mend: str) -> Reason:
+        reason = str.__new__(cls, text)
+        reason._value_ = text
+        reason.mend = mend
+        return reason
+
+    def at(self, where: object) -> MediaError:
+        """Return the error to raise for the file ``where``."""
+        return MediaError(where, self.value, self.mend)
+
+
+def open_media(path: Path) -> InputContainer:
+    """Open a local media file, whatever its suffix.
+
+    Raises MediaError: no such file, empty, not to be read, not media.
+    """
+    if not path.is_file():
+        raise Reason.NO_FILE.at(path)
+    try:
+        with open(path, "rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise Reason.UNREADABLE.at(path) from error
+    if empty:
+        raise Reason.EMPTY.at(path)
+    try:
+        return av.open(f"file:{path}", "r", options=OPTIONS, metadata_errors="replace")
+    except av.FFmpegError as error:
+        raise Reason.NOT_MEDIA.at(path) from error
+
+
+def sound_stream(container: InputContainer, path: Path) -> AudioStream:
+    """Return the main sound track; MediaError where there is none that can be decoded."""
+    stream = container.streams.best("audio")
+    if not isinstance(stream, AudioStream) or not has_decoder(stream):
+        raise Reason.NO_SOUND.at(path)
+    if stream.sample_rate > HIGHEST_RATE:
+        raise Reason.NOT_MEDIA.at(path)
+    return stream
+
+
+def first_film(container: InputContainer) -> VideoStream | None:
+    """Return the first video track that can be decoded and is not a cover picture."""
+    still = Disposition.attached_pic | Disposition.timed_thumbnails
+    for stream in container.streams.video:
+        if has_decoder(stream) and not stream.disposition & still:
+            return stream
+    return None
+
+
+def film_stream(container: InputContainer, path: Path) -> VideoStream:
+    """Return the film of a file; MediaError where there is none or it is too large."""
+    stream = first_film(container)
+    if stream is None:
+        raise Reason.NO_FILM.at(path)
+    if max(stream.width, stream.height) > LARGEST_SIDE:
+        raise Reason.TOO_LARGE.at(path)
+    return stream
+
+
+def has_decoder(stream: AudioStream | VideoStream) -> bool:
+    """Whether FFmpeg knows the codec; PyAV leaves its context out where it does not."""
+    return stream.codec_context is not None

@@ -1,0 +1,123 @@
+"""Frames of a film at given times, the right way up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from mmerc.media.container import LARGEST_SIDE, Reason, film_stream
+from mmerc.media.moments import Moment, opened_at
+from mmerc.media.pictures import Pixels, display_of
+
+FORWARD = 5.0  # seconds between two times up to which decoding on is cheaper than a seek
+ROUNDING = 1e-6  # seconds: times and time stamps come from different sums
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What is on screen at ``time`` (seconds): pixels uint8 [H, W, 3], RGB."""
+
+    time: float
+    pixels: Pixels
+
+
+def frame_times(start: float, end: float, count: int) -> list[float]:
+    """Centres of ``count`` equal parts of the time between ``start`` and ``end`` (seconds)."""
+    return [start + (end - start) * (i + 0.5) / count for i in range(count)]
+
+
+def read_frames(
+    path: Path, times: Sequence[float], *, height: int | None = None
+) -> Iterator[Frame]:
+    """Read what is on screen at ``times`` (ascending, seconds), one frame for each.
+
+    That is the last frame that starts at or before the time, or the first of all. Frames are
+    turned upright, have square pixels, and are scaled down to ``height`` where they are higher.
+    At no time more than a few frames are in memory.
+
+    Raises MediaError at the first time that is past the end or where the film is damaged;
+    ValueError for times that do not ascend or are not finite.
+    """
+    if not all(map(math.isfinite, times)) or any(a > b for a, b in pairwise(times)):
+        raise ValueError("times of frames must be finite and ascend")
+    for group in groups(times):
+        with opened_at(path, film_stream, time=group[0]) as (stream, moments):
+            convert = Converter(path, stream, height=height)
+            for time, shown in zip(group, on_screen(path, moments, group), strict=True):
+                yield Frame(time=time, pixels=convert(shown))
+
+
+def groups(times: Sequence[float]) -> Iterator[list[float]]:
+    """Split ascending times where the next is far enough for a seek."""
+    group: list[float] = []
+    for time in times:
+        if group and time - group[-1] > FORWARD:
+            yield group
+            group = []
+        group.append(time)
+    if group:
+        yield group
+
+
+def on_screen(path: Path, moments: Iterator[Moment], times: list[float]) -> Iterator[VideoFrame]:
+    """Give the frame on screen at each time; MediaError past the end, or where one is missing."""
+    shown: VideoFrame | None = None
+    began = ended = lost = -math.inf
+    ahead = next(moments, None)
+    for time in times:
+        while ahead is not None and (shown is None or ahead.time <= time + ROUNDING):
+            if isinstance(ahead.frame, VideoFrame):
+                shown, began, ended = ahead.frame, ahead.time, ahead.end
+            else:
+                lost = max(lost, ahead.time)
+            ahead = next(moments, None)
+        if shown is None or began < lost <= time + ROUNDING:
+            raise Reason.NOT_MEDIA.at(path)
+        if ahead is None and time >= ended:
+            raise Reason.PAST_FILM.at(path)
+        yield shown
+
+
+class Converter:
+    """Decoded frames to upright RGB; a frame that stays on screen is converted once."""
+
+    def __init__(self, path: Path, stream: VideoStream, *, height: int | None) -> None:
+        self.path = path
+        self.stream = stream
+        self.limit = math.inf if height is None else height
+        self.reformatter = VideoReformatter()  # one for all: each new one takes its own memory
+        self.last: tuple[VideoFrame, Pixels] | None = None
+
+    def __call__(self, frame: VideoFrame) -> Pixels:
+        if self.last is None or self.last[0] is not frame:
+            self.last = frame, self.convert(frame)
+        return self.last[1]
+
+    def convert(self, frame: VideoFrame) -> Pixels:
+        display = display_of(frame)
+        width, height = square_size(frame, self.stream, self.path)
+        scale = min(1.0, self.limit / (width if display.transposed else height))
+        scaled = self.reformatter.reformat(
+            frame,
+            width=max(round(width * scale), 1),
+            height=max(round(height * scale), 1),
+            format="rgb24",
+            interpolation="AREA",
+        )
+        return display.apply(np.asarray(scaled.to_ndarray(), np.uint8))
+
+
+def square_size(frame: VideoFrame, stream: VideoStream, path: Path) -> tuple[int, int]:
+    """Width and height in square pixels, as stored; MediaError above 8192."""
+    width = max(round(frame.width * (stream.sample_aspect_ratio or 1)), 1)
+    if max(width, frame.height) > LARGEST_SIDE:
+        raise Reason.TOO_LARGE.at(path)
+    return width, frame.height

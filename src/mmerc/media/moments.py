@@ -1,0 +1,162 @@
+"""The decoded frames of one stream from a moment on.
+
+Times are seconds from the start of the file as players count them: from its earliest stream, so
+that sound and film keep their places to each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Discard
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from mmerc.media.container import LIMITS, Reason, open_media
+
+# Seconds before the asked moment at which to start: decoders settle within the first half second;
+# the rest is for containers that seek inexactly.
+STEPS_BACK = (0.5, 5.0, 30.0, math.inf)
+# Containers that state their length beforehand; with others it is an estimate.
+STATING_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac")
+# FLAC alone sums up every frame; without the check a damaged one comes back as noise.
+CHECKED = {"flac": {"err_detect": "crccheck+explode"}}
+MICROSECONDS = 1_000_000  # FFmpeg's unit for whole containers
+
+Stream = AudioStream | VideoStream
+StreamT = TypeVar("StreamT", AudioStream, VideoStream)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A decoded frame with its start and end in seconds; None where a packet is undecodable."""
+
+    time: float
+    end: float
+    frame: AudioFrame | VideoFrame | None
+
+
+@contextmanager
+def opened_at(
+    path: Path, pick: Callable[[InputContainer, Path], StreamT], *, time: float
+) -> Iterator[tuple[StreamT, Iterator[Moment]]]:
+    """Open one stream of a file and give its moments from ``time``, or somewhat before, on.
+
+    The file is opened anew for every try: after a seek back to its start some decoders no longer
+    drop the silence with which their encoder began.
+    """
+    for back in STEPS_BACK:
+        with open_media(path) as container:
+            stream = pick(container, path)
+            sought = time > back
+            if sought and not seek(container, stream, time - back):
+                continue
+            moments = decode(container, stream, path)
+            first = next(moments, None)
+            if not sought or (first is not None and first.frame is not None and first.time <= time):
+                yield stream, moments if first is None else chain([first], moments)
+                return
+
+
+def seek(container: InputContainer, stream: Stream, time: float) -> bool:
+    """Go to the key frame before ``time``; False where the container cannot."""
+    if stream.time_base is None:
+        return False
+    try:
+        container.seek(int((Fraction(time) + origin(container)) / stream.time_base), stream=stream)
+    except (av.FFmpegError, OverflowError):  # the latter: a time beyond all files
+        return False
+    return True
+
+
+def decode(container: InputContainer, stream: Stream, path: Path) -> Iterator[Moment]:
+    """Decode from where the container stands to its end.
+
+    Raises MediaError where packets are encrypted, cannot be read, or end before the length that
+    the container states.
+    """
+    stream.codec_context.options = LIMITS | CHECKED.get(stream.codec_context.name, {})
+    for other in container.streams:
+        other.discard = Discard.default if other.index == stream.index else Discard.all
+    zero, time = origin(container), 0.0
+    try:
+        for packet in container.demux(stream):
+            if packet.has_sidedata("encryption_info"):
+                raise Reason.ENCRYPTED.at(path)
+            for moment in decode_packet(packet, stream, zero=zero, time=time):
+                yield moment
+                time = moment.end
+        cut_off = ends_early(container, reached=time)
+    except av.FFmpegError as error:
+        raise Reason.NOT_MEDIA.at(path) from error
+    if cut_off:
+        raise Reason.NOT_MEDIA.at(path)
+
+
+def decode_packet(
+    packet: Packet[Any], stream: Stream, *, zero: Fraction, time: float
+) -> Iterator[Moment]:
+    """Moments of one packet; ``time`` is where the one before it ended."""
+
+    def seconds(stamp: int | None, base: Fraction | None) -> float:
+        return time if stamp is None or base is None else float(stamp * base - zero)
+
+    try:
+        frames = stream.decode(packet)
+    except av.FFmpegError:
+        start = seconds(packet.pts, packet.time_base)
+        length = float((packet.duration or 0) * packet.time_base)
+        yield Moment(time=start, end=start + length, frame=None)
+        return
+    # AVI knows no order of display: there FFmpeg guesses it, and wrongly where frames look ahead.
+    in_order = stream.container.format.name == "avi"
+    for frame in frames:
+        start = seconds(frame.dts if in_order else frame.pts, frame.time_base)
+        time = start + frame_length(frame, stream)
+        yield Moment(time=start, end=time, frame=frame)
+
+
+def frame_length(frame: AudioFrame | VideoFrame, stream: Stream) -> float:
+    """Seconds for which a frame sounds or is shown; 0 where nothing says."""
+    if isinstance(frame, AudioFrame):
+        return frame.samples / frame.sample_rate
+    if frame.duration and frame.time_base:
+        return float(frame.duration * frame.time_base)
+    return float(1 / stream.guessed_rate) if stream.guessed_rate else 0.0
+
+
+def origin(container: InputContainer) -> Fraction:
+    """Time stamp (seconds) that players show as 0.
+
+    What lies before 0 is the run-in of an encoder, which decoders drop.
+    """
+    return Fraction(max(container.start_time or 0, 0), MICROSECONDS)
+
+
+def ends_early(container: InputContainer, *, reached: float) -> bool:
+    """Whether all streams, not only the one that was ``reached``, end before the stated length."""
+    if container.format.name not in STATING_LENGTH or not container.duration:
+        return False
+    end = Fraction(container.duration, MICROSECONDS) - 1  # a second of tolerance
+    if reached >= end:
+        return False
+    for stream in container.streams:
+        stream.discard = Discard.default
+    end += origin(container)
+    container.seek(max(int(end * MICROSECONDS), 0))
+    return all(
+        packet.pts is None or (packet.pts + (packet.duration or 0)) * packet.time_base < end
+        for packet in container.demux()
+    )

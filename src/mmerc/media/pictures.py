@@ -1,0 +1,95 @@
+"""Single pictures: decoding, turning upright, size and grey."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from mmerc.media.container import LARGEST_SIDE, LIMITS, Reason
+from mmerc.media.segment import MediaError
+
+Pixels = NDArray[np.uint8]
+
+DECODERS = {b"\xff\xd8\xff": "mjpeg", b"\x89PNG\r\n\x1a\n": "png"}
+# Without this a picture that was cut off comes back with its rest grey.
+STRICT = {**LIMITS, "err_detect": "crccheck+explode"}
+MEND = f"give a whole JPEG or PNG of at most {LARGEST_SIDE} x {LARGEST_SIDE} pixels"
+LUMA = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601
+
+
+def decode_picture(data: bytes) -> Pixels:
+    """Decode a JPEG or PNG picture, turned as its EXIF orientation asks.
+
+    Shape: -> uint8 [H, W, 3] RGB.
+    Raises MediaError where the bytes are neither, damaged, cut off or above 8192 x 8192 pixels.
+    """
+    name = next((DECODERS[start] for start in DECODERS if data.startswith(start)), None)
+    decoder = None if name is None else av.CodecContext.create(name, "r")
+    if not isinstance(decoder, VideoCodecContext):
+        raise MediaError("picture", Reason.NOT_MEDIA.value, MEND)
+    decoder.options = STRICT
+    try:
+        frame, *_ = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
+    except (av.FFmpegError, ValueError) as error:  # ValueError: no frame came out
+        raise MediaError("picture", Reason.NOT_MEDIA.value, MEND) from error
+    if max(frame.width, frame.height) > LARGEST_SIDE:
+        raise Reason.TOO_LARGE.at("picture")
+    return display_of(frame).apply(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Display:
+    """How stored pixels are shown: rows and columns exchanged first, then each order reversed."""
+
+    transposed: bool = False
+    rows_reversed: bool = False
+    columns_reversed: bool = False
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Shape: uint8 [H, W, 3] -> uint8 [H, W, 3], or [W, H, 3] where transposed."""
+        if self.transposed:
+            pixels = pixels.transpose(1, 0, 2)
+        rows, columns = -1 if self.rows_reversed else 1, -1 if self.columns_reversed else 1
+        return np.ascontiguousarray(pixels[::rows, ::columns])
+
+
+def display_of(frame: VideoFrame) -> Display:
+    """Read the display matrix of a frame (x' = a x + c y, y' = b x + d y), to quarter turns."""
+    try:
+        matrix = np.frombuffer(frame.side_data["DISPLAYMATRIX"], np.int32)  # type: ignore[typeddict-item]
+    except KeyError:
+        return Display()
+    except ValueError:  # PyAV 18 trips over kinds that it does not know, EXIF for one
+        quarters = round(frame.rotation / 90) % 4
+        return Display(
+            transposed=quarters in {1, 3},
+            rows_reversed=quarters in {1, 2},
+            columns_reversed=quarters in {2, 3},
+        )
+    a, b, c, d = (int(matrix[i]) for i in (0, 1, 3, 4))
+    transposed = abs(b) > abs(a)
+    return Display(
+        transposed=transposed,
+        rows_reversed=(b if transposed else d) < 0,
+        columns_reversed=(c if transposed else a) < 0,
+    )
+
+
+def resize(pixels: Pixels, *, height: int, width: int) -> Pixels:
+    """Scale a picture, averaging what falls together.
+
+    Shape: uint8 [H, W, 3] -> uint8 [height, width, 3].
+    """
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+    scaled = frame.reformat(width=width, height=height, interpolation="AREA")
+    return np.asarray(scaled.to_ndarray(), np.uint8)
+
+
+def to_grey(pixels: Pixels) -> Pixels:
+    """Shape: uint8 [H, W, 3] -> uint8 [H, W], the luma of ITU-R BT.601."""
+    return np.asarray(np.rint(pixels @ LUMA), np.uint8)

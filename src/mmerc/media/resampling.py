@@ -1,0 +1,73 @@
+"""Decoded sound made mono and brought to 16 kHz as it comes."""
+
+from __future__ import annotations
+
+import math
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000
+FULL_SCALE = np.float32(2.0**31)
+
+Samples = NDArray[np.float32]
+
+
+class Run:
+    """Sound without a gap, all of one format; channels are weighted as FFmpeg does.
+
+    The resampler starts, with silence if need be, at a sample that both rates have in common: so
+    a part that is read alone equals the same part of the whole.
+    """
+
+    def __init__(self, frame: AudioFrame, *, time: float) -> None:
+        rate = frame.sample_rate
+        begin = round(time * rate)
+        ahead = begin % (rate // math.gcd(rate, SAMPLE_RATE))
+        self.sound = sound_format(frame)
+        # Whole numbers: for them alone FFmpeg keeps the mix of loud channels within full scale.
+        self.mixer = av.AudioResampler(format="s32", layout="mono")
+        self.resampler = av.AudioResampler(format="s32", layout="mono", rate=SAMPLE_RATE)
+        early = self.resampler.resample(silence(ahead, rate)) if ahead else []
+        out = sum(piece.samples for piece in early)
+        self.index = (begin - ahead) * SAMPLE_RATE // rate + out
+        self.skip = math.ceil(ahead * SAMPLE_RATE / rate) - out
+
+    def takes(self, frame: AudioFrame) -> bool:
+        """Whether ``frame`` has the format of this run."""
+        return sound_format(frame) == self.sound
+
+    def feed(self, frame: AudioFrame | None) -> tuple[int, Samples]:
+        """Index (from second 0) and samples that ``frame`` makes ready; None ends the run.
+
+        Raises av.FFmpegError for a layout of channels that FFmpeg cannot mix.
+        """
+        mixed = [] if frame is None else self.mixer.resample(frame)
+        pieces = [piece for mono in mixed for piece in self.resampler.resample(mono)]
+        if frame is None:
+            pieces = [piece for piece in self.resampler.resample(None) if piece is not None]
+        arrays = [np.zeros(0, np.float32), *(to_float(piece) for piece in pieces)]
+        samples = np.concatenate(arrays)
+        index, skip = self.index, min(self.skip, len(samples))
+        self.index += len(samples)
+        self.skip -= skip
+        return index + skip, samples[skip:]
+
+
+def sound_format(frame: AudioFrame) -> tuple[str, str, int]:
+    """Return what a resampler cannot change midway."""
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def silence(length: int, rate: int) -> AudioFrame:
+    """Return ``length`` samples of digital silence."""
+    frame = AudioFrame.from_ndarray(np.zeros((1, length), np.int32), format="s32", layout="mono")
+    frame.sample_rate = rate
+    return frame
+
+
+def to_float(frame: AudioFrame) -> Samples:
+    """Shape: -> float32 [samples] between -1 and 1."""
+    return np.asarray(frame.to_ndarray()[0], np.float32) / FULL_SCALE

@@ -1,0 +1,108 @@
+"""Sound of any file as samples at 16 kHz, in their places on the file's time line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+
+from mmerc.media.container import Reason, sound_stream
+from mmerc.media.moments import Moment, opened_at
+from mmerc.media.resampling import SAMPLE_RATE, Run, Samples
+
+# Containers with a time stamp on every packet may hold gaps, and round the stamps. Elsewhere time
+# is counted by the samples, and a gap is damage.
+STAMPED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "flv", "asf", "avi")
+WAVERING = 0.05  # seconds: time stamps waver by less
+COUNTED = 0.002  # seconds: counted time does not, but for rounding
+STEP_BACK = 1.0  # seconds: time stamps that fall back further are nonsense
+LONGEST_GAP = 3600 * SAMPLE_RATE  # samples: so is a greater leap ahead
+
+
+def read_sound(path: Path, *, start: float | None = None, end: float | None = None) -> Samples:
+    """Read the sound between ``start`` and ``end`` (seconds; None for the file's own).
+
+    Shape: -> float32 [samples], mono, 16 kHz, between -1 and 1; sample i sounds at
+    ``start + i / 16000``. Gaps of the track, its late beginning too, are silence; where the track
+    ends before ``end``, so do the samples. Only the asked part is decoded.
+
+    Raises MediaError where there is no sample in the asked part or where it is damaged.
+    """
+    first = round((start or 0.0) * SAMPLE_RATE)
+    stop = sys.maxsize if end is None else round(end * SAMPLE_RATE)
+    if stop <= first:
+        raise Reason.TOO_SHORT.at(path)
+    line, reached = Line(path, first=first, stop=stop), 0
+    with opened_at(path, sound_stream, time=first / SAMPLE_RATE) as (stream, moments):
+        gaps = stream.container.format.name in STAMPED
+        for index, samples in pieces(path, moments, start=first / SAMPLE_RATE, gaps=gaps):
+            line.place(index, samples)
+            reached = index + len(samples)
+            if reached >= stop:
+                break
+    if not line.heard:
+        raise (Reason.PAST_SOUND if 0 < reached <= first else Reason.TOO_SHORT).at(path)
+    return np.concatenate(line.parts)
+
+
+class Line:
+    """Samples from index ``first`` up to ``stop``, with silence where none are placed."""
+
+    def __init__(self, path: Path, *, first: int, stop: int) -> None:
+        self.path = path
+        self.filled = first
+        self.stop = stop
+        self.parts: list[Samples] = []
+        self.heard = False
+
+    def place(self, index: int, samples: Samples) -> None:
+        """Add ``samples`` from ``index`` on, less what is filled or lies beyond the stop."""
+        gap = min(index, self.stop) - self.filled
+        if gap > LONGEST_GAP:
+            raise Reason.NOT_MEDIA.at(self.path)
+        if gap > 0:
+            self.add(np.zeros(gap, np.float32))
+        inside = samples[max(self.filled - index, 0) : max(self.stop - index, 0)]
+        self.heard = self.heard or len(inside) > 0
+        self.add(inside)
+
+    def add(self, samples: Samples) -> None:
+        self.parts.append(samples)
+        self.filled += len(samples)
+
+
+def pieces(
+    path: Path, moments: Iterator[Moment], *, start: float, gaps: bool
+) -> Iterator[tuple[int, Samples]]:
+    """Sound at 16 kHz piece by piece, each with its index from second 0.
+
+    Raises MediaError where sound goes on behind a hole after ``start``: a packet that cannot be
+    decoded or, where there are no ``gaps``, samples that are missing.
+    """
+    run: Run | None = None
+    end, hole = 0.0, False
+    for moment in moments:
+        frame = moment.frame if isinstance(moment.frame, AudioFrame) else None
+        leap = run is not None and abs(moment.time - end) > (WAVERING if gaps else COUNTED)
+        if run is not None and (frame is None or leap or not run.takes(frame)):
+            yield run.feed(None)
+            if moment.time < end - STEP_BACK:
+                raise Reason.NOT_MEDIA.at(path)
+            run = None
+        end = moment.end
+        hole = hole or ((frame is None or (leap and not gaps)) and end >= start)
+        if frame is None:
+            continue
+        if hole:
+            raise Reason.NOT_MEDIA.at(path)
+        try:
+            run = run or Run(frame, time=moment.time)
+            yield run.feed(frame)
+        except av.FFmpegError as error:  # channels that cannot be mixed
+            raise Reason.NOT_MEDIA.at(path) from error
+    if run is not None:
+        yield run.feed(None)

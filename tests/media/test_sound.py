@@ -1,0 +1,192 @@
+"""Sound comes at 16 kHz, in its place, whatever the container, codec, rate and channels."""
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from media_files import Film, Sound, lag, murmur, tone, write_media
+
+from mmerc.media.decode import SAMPLE_RATE, Reason, read_sound
+from mmerc.media.segment import MediaError
+
+# Samples by which a whole file and a part of it may be late; a frame of AAC is 341 samples.
+# MPEG-TS does not tell how long the run-in of an encoder is; Matroska counts in milliseconds.
+WHOLE = {"ts": 341}
+PART = {"ts": 341, "mkv": 16, "webm": 16}
+KINDS = ("mp4", "mkv", "mov", "avi", "webm", "ts", "wav", "flac", "mp3", "ogg")
+
+
+def reason_of(path, **part):
+    with pytest.raises(MediaError) as caught:
+        read_sound(path, **part)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whole_file(media, original, kind):
+    found = read_sound(media(kind))
+    assert found.dtype == np.float32
+    assert 4.0 <= len(found) / SAMPLE_RATE < 4.05
+    assert abs(lag(found[16000:32000], original(kind)[16000:32000], limit=400)) <= WHOLE.get(
+        kind, 0
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_part(media, original, kind):
+    found = read_sound(media(kind), start=1.2345, end=2.3456)
+    expected = original(kind)[19752:37530]
+    assert len(found) == len(expected)
+    assert abs(lag(found, expected, limit=400)) <= PART.get(kind, 0)
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac"])
+def test_lossless_sound_is_the_same_to_the_sample(tmp_path, kind):
+    samples = murmur(3)
+    codec = "flac" if kind == "flac" else "pcm_s16le"
+    path = write_media(tmp_path / f"a.{kind}", sound=Sound(samples=samples, codec=codec))
+    found = read_sound(path, start=1.0, end=2.0)
+    np.testing.assert_allclose(found, samples[0, 16000:32000], atol=2**-15)
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mov", "avi", "flac", "mp3", "ogg"])
+@settings(max_examples=8, deadline=None)
+@given(start=st.floats(0, 3.9), length=st.floats(0.001, 1.5))
+def test_a_part_equals_that_part_of_the_whole(media, wholes, kind, start, length):
+    first, stop = round(start * SAMPLE_RATE), round((start + length) * SAMPLE_RATE)
+    found = read_sound(media(kind), start=start, end=start + length)
+    # AAC decoders fill in noise of their own; a shift of one sample would be ten times as much.
+    tolerance = 0.02 if kind == "mp4" else 2e-4
+    np.testing.assert_allclose(found, wholes(kind)[first:stop], atol=tolerance)
+
+
+@pytest.fixture(scope="module")
+def wholes(media):
+    read = {}
+    return lambda kind: read.setdefault(kind, read_sound(media(kind)))
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 44100, 48000, 96000])
+def test_a_tone_keeps_frequency_and_loudness(tmp_path, rate):
+    path = write_media(tmp_path / "a.wav", sound=Sound(samples=tone(2, rate=rate), rate=rate))
+    found = read_sound(path)
+    assert len(found) == 2 * SAMPLE_RATE
+    np.testing.assert_allclose(found[300:-300], tone(2)[0, 300:-300], atol=1e-3)
+
+
+def test_what_is_above_8_khz_does_not_fold_back(tmp_path):
+    sound = Sound(samples=tone(1, rate=48000, frequency=12000), rate=48000)
+    found = read_sound(write_media(tmp_path / "a.wav", sound=sound))
+    assert np.abs(found[300:-300]).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("channel", "expected"),
+    [(0, 1.0), (1, 1.0), (2, 2**0.5), (3, 0.0), (4, 0.5**0.5), (5, 0.5**0.5)],
+    ids=["left", "right", "centre", "low", "back left", "back right"],
+)
+def test_channels_of_5_1_are_weighted(tmp_path, channel, expected):
+    """ITU-R BS.775: the centre is heard by both ears, the rear is 3 dB lower, no low effects."""
+
+    def level(sounding):
+        samples = np.zeros((6, 48000), np.float32)
+        samples[sounding] = tone(1, rate=48000)[0]
+        sound = Sound(samples=samples, rate=48000, layout="5.1", codec="flac")
+        return float(np.square(read_sound(write_media(tmp_path / "a.flac", sound=sound))).mean())
+
+    assert (level(channel) / level(0)) ** 0.5 == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("layout", [("mono", 1), ("stereo", 2), ("quad", 4), ("5.1", 6)])
+def test_loud_channels_together_stay_within_full_scale(tmp_path, layout):
+    name, channels = layout
+    square = np.sign(tone(1, rate=48000, channels=channels))
+    sound = Sound(samples=square, rate=48000, layout=name, codec="pcm_s16le")
+    found = read_sound(write_media(tmp_path / "a.mkv", sound=sound))
+    assert 0.95 < np.abs(found).max() <= 1.0
+
+
+@pytest.mark.parametrize(("channels", "readable"), [(3, True), (12, True), (64, False)])
+def test_channels_of_unknown_place(tmp_path, channels, readable):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(0.5, channels=channels).T, SAMPLE_RATE)
+    if readable:
+        np.testing.assert_allclose(read_sound(path), tone(0.5)[0], atol=1e-3)
+    else:
+        assert reason_of(path) == Reason.NOT_MEDIA
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW"])
+def test_sample_formats_of_wav(tmp_path, subtype):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(1, rate=22050)[0], 22050, subtype=subtype)
+    found = read_sound(path, start=0.301)
+    rough = {"PCM_U8": 0.01, "ULAW": 0.02}.get(subtype, 1e-3)
+    np.testing.assert_allclose(found[:-300], tone(1)[0, 4816:-300], atol=rough)
+
+
+def test_digital_silence_is_exactly_that(tmp_path):
+    sound = Sound(samples=np.zeros((2, 44100), np.float32), rate=44100, layout="stereo")
+    found = read_sound(write_media(tmp_path / "a.wav", sound=sound))
+    assert len(found) == SAMPLE_RATE
+    assert not found.any()
+
+
+def test_clip_of_ten_milliseconds(tmp_path, media):
+    path = write_media(tmp_path / "a.wav", sound=Sound(samples=tone(0.01)))
+    assert len(read_sound(path)) == 160
+    assert len(read_sound(media("mp4"), start=1.0, end=1.01)) == 160
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "wav", "mp3"])
+def test_ends(media, kind):
+    path = media(kind)
+    tail = read_sound(path, start=3.9, end=60.0)
+    assert 0.1 <= len(tail) / SAMPLE_RATE < 0.15
+    assert reason_of(path, start=60.0, end=61.0) == Reason.PAST_SOUND
+    assert reason_of(path, start=1e30, end=2e30) == Reason.PAST_SOUND
+    assert reason_of(path, start=1.0, end=1.0) == Reason.TOO_SHORT
+    assert reason_of(path, start=2.0, end=1.0) == Reason.TOO_SHORT
+
+
+def test_before_the_file_is_silence(media):
+    found = read_sound(media("wav"), start=-0.5, end=0.5)
+    assert not found[:8000].any()
+    np.testing.assert_array_equal(found[8000:], read_sound(media("wav"), end=0.5))
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "mov", "ts"])
+def test_late_sound_stays_beside_its_film(tmp_path, kind):
+    codec = {"mov": "pcm_s16le"}.get(kind, "aac")
+    sound = Sound(samples=murmur(2, rate=48000), rate=48000, codec=codec, start=0.48)
+    path = write_media(tmp_path / f"a.{kind}", film=Film(), sound=sound)
+    found = read_sound(path, end=2.0)
+    assert not found[: round(0.45 * SAMPLE_RATE)].any()
+    reference = write_media(tmp_path / "a.wav", sound=Sound(samples=sound.samples, rate=48000))
+    expected = read_sound(reference)[4000:20000]
+    assert abs(lag(found[7680 + 4000 :][:16000], expected, limit=400)) <= 16
+    assert reason_of(path, start=0.1, end=0.3) == Reason.TOO_SHORT
+
+
+def test_gap_is_silence_and_the_rest_is_not_shifted(tmp_path):
+    samples = murmur(3)
+    sound = Sound(samples=samples, hole_at=1.0, hole=1.5)
+    found = read_sound(write_media(tmp_path / "a.mkv", sound=sound))
+    assert len(found) == 4.5 * SAMPLE_RATE
+    np.testing.assert_allclose(found[:16000], samples[0, :16000], atol=2**-15)
+    assert not found[16000:40000].any()
+    np.testing.assert_allclose(found[40000:], samples[0, 16000:], atol=2**-15)
+
+
+def test_sound_that_changes_its_rate_and_channels_midway(tmp_path):
+    low = Sound(samples=tone(1, rate=44100), rate=44100, codec="aac")
+    high = Sound(samples=tone(1, rate=48000, channels=2), rate=48000, layout="stereo", codec="aac")
+    paths = [
+        write_media(tmp_path / f"{sound.rate}.aac", sound=sound, container="adts")
+        for sound in (low, high)
+    ]
+    both = tmp_path / "both.aac"
+    both.write_bytes(b"".join(path.read_bytes() for path in paths))
+    lengths = [len(read_sound(path)) for path in paths]
+    assert len(read_sound(both)) == pytest.approx(sum(lengths), abs=2)
