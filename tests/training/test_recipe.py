@@ -97,11 +97,12 @@ def test_a_value_has_no_settings_of_its_own():
 
 
 def test_changes_reach_into_settings_that_are_null():
-    plain = load_recipe("df-erc-mosi")
+    plain = load_recipe("df-erc-mosi", ["model.text_encoder=null"])
     assert plain.model.text_encoder is None
     changed = load_recipe(
         "df-erc-mosi",
         [
+            "model.text_encoder=null",
             "model.text_encoder.name=some/folder=odd",
             "model.text_encoder.tuning=frozen",
             "training.epochs=2",
@@ -115,7 +116,7 @@ def test_changes_reach_into_settings_that_are_null():
     assert changed.training.learning_rate == 1e-4
     assert changed.training.patience is None
     assert changed.model.ablations == ("-DDM", "-CRM+Att")
-    assert load_recipe("df-erc-mosi") == plain
+    assert load_recipe("df-erc-mosi", ["model.text_encoder=null"]) == plain
 
 
 def test_unknown_names_list_the_known_ones():
