@@ -55,17 +55,23 @@ class SpeakerFaces:
 
     def crops(self, segment: Segment) -> Faces | Absent:
         """Shape: -> uint8 [n, size, size], or [n, size, size, 3] in colour; n > 0."""
+        if segment.pictures:
+            return self.picture_crops(segment.pictures)
         try:
-            if segment.pictures:
-                return np.stack([self.picture(data) for data in segment.pictures])
             return self.film_crops(segment)
         except MediaError as error:
             return Absent(error.reason)
 
-    def picture(self, data: bytes) -> Faces:
-        """A picture that is a face already, in the size and colour of the crops."""
-        pixels = resize(decode_picture(data), height=self.size, width=self.size)
-        return to_grey(pixels) if self.grey else pixels
+    def picture_crops(self, pictures: Sequence[bytes]) -> Faces | Absent:
+        """Each picture in the size and colour of the crops, without those that cannot be read."""
+        faces, reason = [], ""
+        for data in pictures:
+            try:
+                pixels = resize(decode_picture(data), height=self.size, width=self.size)
+                faces.append(to_grey(pixels) if self.grey else pixels)
+            except MediaError as error:
+                reason = error.reason
+        return np.stack(faces) if faces else Absent(reason)
 
     def film_crops(self, segment: Segment) -> Faces | Absent:
         """Crops of the chosen track (of all tracks); MediaError where the film cannot be read."""

@@ -1,0 +1,1 @@
+"""DenseFace: a DenseNet that was trained to tell facial expressions, as an extractor."""

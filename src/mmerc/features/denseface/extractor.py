@@ -1,0 +1,146 @@
+"""Vector of an utterance: the mean of its faces' vectors, as DenseNet-BC sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, asdict
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from mmerc.errors import InputError, MmercError
+from mmerc.features.base import Absent
+from mmerc.features.denseface.network import SIDE, WIDTH, DenseNet, normalise
+from mmerc.features.store import FeatureSpec, Vector
+from mmerc.files import file_fingerprint, read_json
+from mmerc.media.decode import decode_picture, resize, to_grey
+from mmerc.media.segment import Segment
+
+SHIPPED = Path(__file__).parent / "weights.safetensors"
+FACES, BATCH = 20, 64
+Faces = NDArray[np.uint8]
+
+
+class FaceSource(Protocol):
+    """Where faces come from: a dataclass, whose fields are all that the crops depend on."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def crops(self, segment: Segment) -> Faces | Absent:
+        """Shape: -> uint8 [n, 48, 48] grey ([n, H, W, 3] RGB for VisExtNet), n > 0."""
+        ...
+
+
+def grey_face(picture: bytes) -> Faces:
+    """Decode a picture of a face; MediaError where it cannot be.
+
+    Shape: -> uint8 [48, 48].
+    """
+    return to_grey(resize(decode_picture(picture), height=SIDE, width=SIDE))
+
+
+class DenseFace:
+    """Mean vector of up to 20 faces, evenly chosen.
+
+    ``weights`` is a file that mmerc's trainer wrote; None takes the one that comes with mmerc.
+    bfloat16 where the processor has it: the number format is part of the fingerprint.
+    MmercError where there are no weights, InputError where they are not whole.
+    """
+
+    def __init__(
+        self, faces: FaceSource, *, weights: Path | None = None, device: str = "cpu"
+    ) -> None:
+        path = shipped_weights() if weights is None else weights
+        self.faces = faces
+        self.device = torch.device(device)
+        self.bfloat16 = has_bfloat16(self.device)
+        network = load_network(path).to(self.device)
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.spec = FeatureSpec(
+            modality="video",
+            extractor="denseface",
+            dim=WIDTH,
+            settings={
+                "weights": file_fingerprint(path),
+                "faces": FACES,
+                "precision": "bfloat16" if self.bfloat16 else "float32",
+                **source_settings(faces),
+            },
+        )
+
+    def extract(self, segment: Segment) -> Vector | Absent:
+        """Shape: -> float32 [342]."""
+        crops = self.faces.crops(segment)
+        if isinstance(crops, Absent):
+            return crops
+        vector: Vector = self.vectors_of(evenly(crops, FACES)).mean(axis=0)
+        return vector
+
+    @torch.inference_mode()
+    def vectors_of(self, crops: Faces) -> Vector:
+        """Shape: uint8 [n, 48, 48] grey -> float32 [n, 342]."""
+        parts = []
+        for batch in torch.split(torch.from_numpy(crops), BATCH):
+            images = normalise(batch.to(self.device)[:, None])
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+                vectors = self.network(images.contiguous(memory_format=torch.channels_last)).vectors
+            parts.append(vectors.cpu())
+        found: Vector = torch.cat(parts).numpy()
+        return found
+
+
+def source_settings(faces: FaceSource) -> Mapping[str, str]:
+    """What a fingerprint says of a face source."""
+    return {"source": type(faces).__name__} | {
+        f"source.{name}": str(value) for name, value in asdict(faces).items()
+    }
+
+
+def evenly(crops: Faces, count: int) -> Faces:
+    """At most ``count`` of the crops, evenly spread over all; [n, ...] -> [min(n, count), ...]."""
+    if len(crops) <= count:
+        return crops
+    chosen: Faces = crops[np.linspace(0, len(crops) - 1, count).round().astype(int)]
+    return chosen
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is done in hardware."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def shipped_weights() -> Path:
+    """The weights that come with mmerc, checked against the hash that came with them.
+
+    MmercError where this mmerc has none, InputError where they are not what was shipped.
+    """
+    if not SHIPPED.is_file():
+        raise MmercError(
+            "This mmerc comes without face weights; train them on FER2013 and name the file, or "
+            "install a release of mmerc that has them."
+        )
+    card = read_json(SHIPPED.with_suffix(".json"))
+    if not isinstance(card, dict) or card.get("sha256") != file_fingerprint(SHIPPED):
+        raise InputError(SHIPPED, "not the weights that were shipped", "reinstall mmerc")
+    return SHIPPED
+
+
+def load_network(path: Path) -> DenseNet:
+    """DenseNet with the weights in ``path`` (float16 or float32), ready to run."""
+    network = DenseNet()
+    try:
+        network.load_state_dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        mend = "check the path, or train the weights anew"
+        raise InputError(path, "not a readable safetensors file", mend) from error
+    except RuntimeError as error:
+        problem = "its tensors are not those of the face network"
+        raise InputError(path, problem, "name a file that mmerc's face training wrote") from error
+    return network.eval()

@@ -1,0 +1,169 @@
+"""VisExtNet: faces as a ResNet-101 sees them that has learnt people on VGGFace2 (MultiEMO, 3.2).
+
+The weights are nobody's to give away: who has a checkpoint names it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from mmerc.errors import InputError, MmercError
+from mmerc.features.base import Absent
+from mmerc.features.denseface.extractor import Faces, FaceSource, evenly, source_settings
+from mmerc.features.store import FeatureSpec, Vector
+from mmerc.files import file_fingerprint
+from mmerc.media.segment import Segment
+
+FACES, BATCH, SIDE = 20, 8, 224
+VGGFACE2_MEAN = (131.0912, 103.8827, 91.4953)  # red, green, blue (Cao et al. 2018, released models)
+CLASSIFIER = "classifier.1.weight"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """Sizes of a residual network with bottlenecks (He et al. 2016); ResNet-101 by default."""
+
+    depths: tuple[int, ...] = (3, 4, 23, 3)
+    widths: tuple[int, ...] = (256, 512, 1024, 2048)
+    stem: int = 64
+
+
+class VisExtNet:
+    """Mean output of the network's last layer over up to 20 face crops, evenly chosen.
+
+    The paper's checkpoint has 1000 outputs; ``spec.dim`` is whatever the file has. ``weights`` is
+    safetensors or a ``.pth`` state dictionary, named as transformers or as torchvision names its
+    tensors. ``faces`` gives colour crops; a frame with two of them counts twice. Pixels (0 to
+    255) are taken less ``mean``, over ``deviation``: as the checkpoint was trained.
+
+    MmercError without weights, InputError where they are not this network's.
+    """
+
+    def __init__(
+        self,
+        faces: FaceSource,
+        *,
+        weights: Path | None,
+        architecture: Architecture = Architecture(),
+        mean: tuple[float, float, float] = VGGFACE2_MEAN,
+        deviation: tuple[float, float, float] = (1.0, 1.0, 1.0),
+        device: str = "cpu",
+    ) -> None:
+        if weights is None:
+            raise MmercError(
+                "VisExtNet needs a ResNet-101 checkpoint trained on VGGFace2, which mmerc cannot "
+                "ship; name a safetensors file or a .pth state dictionary that you have."
+            )
+        self.faces = faces
+        self.device = torch.device(device)
+        self.mean, self.deviation = torch.tensor(mean), torch.tensor(deviation)
+        self.network = load_resnet(weights, architecture).to(self.device)
+        self.spec = FeatureSpec(
+            modality="video",
+            extractor="visextnet",
+            dim=self.network.config.num_labels,
+            settings={
+                "weights": file_fingerprint(weights),
+                "faces": FACES,
+                "mean": str(mean),
+                "deviation": str(deviation),
+                **source_settings(faces),
+            },
+        )
+
+    def extract(self, segment: Segment) -> Vector | Absent:
+        """Shape: -> float32 [1000]."""
+        crops = self.faces.crops(segment)
+        if isinstance(crops, Absent):
+            return crops
+        vector = self.vectors_of(evenly(crops, FACES)).mean(axis=0)
+        return vector if np.isfinite(vector).all() else Absent("outputs that are no numbers")
+
+    @torch.inference_mode()
+    def vectors_of(self, crops: Faces) -> Vector:
+        """Shape: uint8 [n, H, W, 3] RGB -> float32 [n, 1000]."""
+        parts = []
+        for batch in torch.split(torch.from_numpy(crops), BATCH):
+            images = ((batch.float() - self.mean) / self.deviation).permute(0, 3, 1, 2)
+            images = torch.nn.functional.interpolate(
+                images, size=(SIDE, SIDE), mode="bilinear", antialias=True
+            )
+            parts.append(self.network(images.to(self.device)).logits.cpu())
+        found: Vector = torch.cat(parts).numpy()
+        return found
+
+
+def load_resnet(path: Path, architecture: Architecture) -> Any:
+    """Residual network with the weights in ``path``, ready to run; every tensor must fit."""
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    tensors = own_names(read_tensors(path))
+    if CLASSIFIER not in tensors:
+        problem = "no last layer (fc) among its tensors"
+        raise InputError(path, problem, "name a checkpoint of a whole classifier")
+    network = ResNetForImageClassification(
+        ResNetConfig(
+            depths=list(architecture.depths),
+            hidden_sizes=list(architecture.widths),
+            embedding_size=architecture.stem,
+            layer_type="bottleneck",
+            num_labels=len(tensors[CLASSIFIER]),
+        )
+    )
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        mend = "name a checkpoint of a ResNet-101"
+        raise InputError(path, "its tensors are not those of a ResNet-101", mend) from error
+    return network.eval()
+
+
+def read_tensors(path: Path) -> Mapping[str, Tensor]:
+    """Tensors by name out of safetensors, or out of a state dictionary read without code."""
+    try:
+        if path.suffix == ".safetensors":
+            value: Any = load_file(path)
+        else:
+            value = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # what a damaged pickle makes its reader say has no bounds
+        problem = "neither safetensors nor a state dictionary of tensors alone"
+        raise InputError(path, problem, "check the path, or save its state_dict anew") from error
+    value = value.get("state_dict", value) if isinstance(value, Mapping) else {}
+    return {
+        str(name).removeprefix("module."): tensor
+        for name, tensor in value.items()
+        if isinstance(tensor, Tensor)
+    }
+
+
+def own_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors under the names of transformers; torchvision's names are translated."""
+    return {own_name(name): tensor for name, tensor in tensors.items()}
+
+
+def own_name(name: str) -> str:
+    """``layer2.0.conv3.weight`` is ``resnet.encoder.stages.1.layers.0.layer.2.convolution.weight``.
+
+    What is no name of torchvision's stays as it is.
+    """
+    kinds = {"conv": "convolution", "bn": "normalization", "0": "convolution", "1": "normalization"}
+    part = r"(?:(conv|bn)(\d)|downsample\.([01]))"
+    if match := re.fullmatch(r"fc\.(\w+)", name):
+        return f"classifier.1.{match[1]}"
+    if match := re.fullmatch(r"(conv|bn)1\.(\w+)", name):
+        return f"resnet.embedder.embedder.{kinds[match[1]]}.{match[2]}"
+    if match := re.fullmatch(rf"layer(\d)\.(\d+)\.{part}\.(\w+)", name):
+        stage, block, kind, number, shortcut, last = match.groups()
+        inside = f"layer.{int(number) - 1}" if number else "shortcut"
+        place = f"resnet.encoder.stages.{int(stage) - 1}.layers.{block}"
+        return f"{place}.{inside}.{kinds[kind or shortcut]}.{last}"
+    return name

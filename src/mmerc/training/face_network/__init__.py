@@ -1,0 +1,1 @@
+"""Training of the face network behind ``mmerc.features.denseface`` on FER2013."""

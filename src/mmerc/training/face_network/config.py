@@ -1,0 +1,31 @@
+"""Every number of a face network's training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mmerc.training.face_network.augmentation import Augmentation
+
+
+class FaceNetworkConfig(BaseModel):
+    """Settings of a training; the schedule is one cycle (Smith & Topin 2019)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(default=60, ge=1)
+    batch_size: int = Field(default=128, ge=2)
+    optimizer: Literal["sgd", "adamw"] = Field(default="sgd", description="sgd: Nesterov's")
+    learning_rate: float = Field(default=0.1, gt=0, description="at the peak of the cycle")
+    warmup: float = Field(default=0.2, gt=0, lt=1, description="share of the steps to the peak")
+    start_divisor: float = Field(default=25.0, ge=1, description="peak over first learning rate")
+    end_divisor: float = Field(default=1e4, ge=1, description="first over last learning rate")
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=5e-4, ge=0)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    mixup: float = Field(default=0.0, ge=0, description="alpha of its beta distribution; 0: none")
+    weight_averaging: float = Field(default=0.999, ge=0, lt=1, description="decay a step")
+    augmentation: Augmentation = Augmentation()
+    bfloat16: bool = Field(default=True, description="where the hardware does it")
+    seed: int = Field(default=0, ge=0)

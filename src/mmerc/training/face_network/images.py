@@ -1,0 +1,92 @@
+"""FER2013's faces as one tensor a usage, without those that the composed corpus trains on."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from mmerc.errors import InputError
+from mmerc.features.denseface.extractor import grey_face
+from mmerc.media.segment import MediaError
+
+Usage = Literal["Training", "PublicTest", "PrivateTest"]
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+COLUMNS = {"name": pa.string(), "usage": pa.string(), "label": pa.string(), "jpeg": pa.binary()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledFaces:
+    """Grey faces ``images`` [N, 1, 48, 48] uint8 and ``labels`` [N], indices of ``EMOTIONS``."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device) -> LabelledFaces:
+        return LabelledFaces(images=self.images.to(device), labels=self.labels.to(device))
+
+
+def reserved(name: str) -> bool:
+    """Whether a Training image is kept for the corpus that is composed of faces.
+
+    A network whose vectors are used there must not have seen them.
+    """
+    return zlib.crc32(name.encode()) % 4 == 0
+
+
+def read_faces(parquet: Path, usage: Usage) -> LabelledFaces:
+    """Faces of one usage; of Training's, those that are not reserved.
+
+    InputError where the file is not FER2013's, has no such face, or one that cannot be read.
+    """
+    rows = [
+        row for row in read_rows(parquet, usage) if usage != "Training" or not reserved(row["name"])
+    ]
+    if not rows:
+        raise InputError(parquet, f"no face for {usage} in it", "give the whole of FER2013")
+    return LabelledFaces(
+        images=torch.from_numpy(np.stack([face_of(row, parquet) for row in rows]))[:, None],
+        labels=torch.tensor([label_of(row, parquet) for row in rows]),
+    )
+
+
+def read_rows(parquet: Path, usage: Usage) -> list[dict[str, Any]]:
+    """Rows of one usage."""
+    mend = "give FER2013 as Parquet with the columns name, usage, label and jpeg"
+    try:
+        found = pq.read_schema(parquet)
+        if any(found.names.count(name) != 1 for name in COLUMNS):
+            raise InputError(parquet, "not FER2013's columns", mend)
+        if any(found.field(name).type != kind for name, kind in COLUMNS.items()):
+            raise InputError(parquet, "not FER2013's types of columns", mend)
+        table = pq.read_table(parquet, columns=list(COLUMNS), filters=[("usage", "==", usage)])
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(parquet, "not a readable Parquet file", mend) from error
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def face_of(row: dict[str, Any], parquet: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Grey levels of a row's picture."""
+    try:
+        return grey_face(row["jpeg"])
+    except MediaError as error:
+        raise error.inside(f"{parquet}, {row['name']}") from error
+
+
+def label_of(row: dict[str, Any], parquet: Path) -> int:
+    """Index of a row's emotion."""
+    if row["label"] not in EMOTIONS:
+        problem = f"{row['name']} has the label {row['label']!r}"
+        raise InputError(parquet, problem, f"use {', '.join(EMOTIONS)}")
+    return EMOTIONS.index(row["label"])

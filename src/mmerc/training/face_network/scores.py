@@ -1,0 +1,50 @@
+"""How many faces a network names rightly."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from mmerc.features.denseface.network import DenseNet, normalise
+from mmerc.training.face_network.images import EMOTIONS, LabelledFaces
+
+BATCH = 256
+
+
+class FaceScores(BaseModel):
+    """Accuracy in percent, of all and of each emotion (None where no face shows it)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accuracy: float
+    per_class: dict[str, float | None]
+
+
+@torch.inference_mode()
+def score_faces(network: DenseNet, faces: LabelledFaces, *, bfloat16: bool) -> FaceScores:
+    """Score a network in evaluation mode, each face and its mirror image taken together."""
+    device = next(network.parameters()).device
+    right = []
+    parts = (torch.split(tensor, BATCH) for tensor in (faces.images, faces.labels))
+    for images, labels in zip(*parts, strict=True):
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+            found = probabilities(network, images.to(device))
+        right.append(found.argmax(dim=1).cpu() == labels.cpu())
+    return scores_of(torch.cat(right), faces.labels.cpu())
+
+
+def probabilities(network: DenseNet, images: Tensor) -> Tensor:
+    """Mean over a face and its mirror image; uint8 [B, 1, 48, 48] -> [B, 7]."""
+    given = normalise(images).contiguous(memory_format=torch.channels_last)
+    both = [network(view).logits.softmax(dim=1) for view in (given, given.flip(3))]
+    return torch.stack(both).mean(dim=0)
+
+
+def scores_of(right: Tensor, labels: Tensor) -> FaceScores:
+    """Shape: right [N] bool, labels [N]."""
+    per_class = {}
+    for index, name in enumerate(EMOTIONS):
+        own = right[labels == index]
+        per_class[name] = round(100 * float(own.float().mean()), 2) if len(own) else None
+    return FaceScores(accuracy=round(100 * float(right.float().mean()), 4), per_class=per_class)

@@ -1,0 +1,401 @@
+"""Training of the face network: what it reads, how it changes faces, and breaking it off."""
+
+import csv
+import json
+import math
+import multiprocessing
+import os
+import signal
+import zlib
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file
+
+from mmerc.errors import InputError
+from mmerc.features.denseface.extractor import DenseFace, has_bfloat16
+from mmerc.features.denseface.network import MEAN
+from mmerc.features.speaker_faces import SpeakerFaces
+from mmerc.files import file_fingerprint
+from mmerc.media.segment import Segment
+from mmerc.training.face_network.augmentation import Augmentation, augment
+from mmerc.training.face_network.config import FaceNetworkConfig
+from mmerc.training.face_network.images import EMOTIONS, read_faces, reserved
+from mmerc.training.face_network.scores import scores_of
+from mmerc.training.face_network.state import TrainingState
+from mmerc.training.face_network.training import train_batch, train_face_network
+
+STILL = Augmentation(
+    flip=0, shift=0, rotation=0, zoom=0, brightness=0, contrast=0, erasing=0, erased_area=0
+)
+SHORT = FaceNetworkConfig(epochs=2, batch_size=8, learning_rate=0.02, weight_averaging=0.5)
+VARIANTS = {
+    "sgd": SHORT,
+    "adamw": SHORT.model_copy(
+        update={"optimizer": "adamw", "mixup": 0.4, "label_smoothing": 0.0, "learning_rate": 1e-3}
+    ),
+}
+
+
+def drawn(emotion, seed):
+    """A grey face: a disc on a background, with a mouth as high as the emotion's number."""
+    chance = np.random.default_rng(seed)
+    down, across = np.mgrid[:48, :48]
+    middle = 24 + chance.integers(-2, 3)
+    inside = (down - middle) ** 2 + (across - 24) ** 2 < 400
+    face = np.where(inside, 170, 60) + chance.normal(0, 4, (48, 48))
+    face[30 : 32 + 2 * emotion, 16:33] = 20
+    return face.clip(0, 255).astype(np.uint8)
+
+
+def encoded(pixels):
+    encoder = av.CodecContext.create("png", "w")
+    encoder.height, encoder.width, encoder.pix_fmt = *pixels.shape, "gray"
+    encoder.time_base = Fraction(1, 25)
+    frame = av.VideoFrame.from_ndarray(pixels, format="gray")
+    return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+
+
+def fer_rows():
+    counts = {"Training": 20, "PublicTest": 6, "PrivateTest": 4}
+    return [
+        {
+            "name": f"{usage}_{number}",
+            "usage": usage,
+            "label": EMOTIONS[number % 2],
+            "jpeg": encoded(drawn(number % 2, zlib.crc32(f"{usage}{number}".encode()))),
+        }
+        for usage, count in counts.items()
+        for number in range(count)
+    ]
+
+
+def write(rows, path):
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def parquet(tmp_path_factory):
+    return write(fer_rows(), tmp_path_factory.mktemp("faces") / "fer2013.parquet")
+
+
+def spoilt(rows, path, *, where):
+    """The same with other bytes in place of some pictures."""
+    return write([{**row, "jpeg": b"none"} if where(row) else row for row in rows], path)
+
+
+def test_faces_are_read_as_they_are(parquet):
+    faces = read_faces(parquet, "PublicTest")
+    assert faces.images.shape == (6, 1, 48, 48)
+    assert faces.labels.tolist() == [number % 2 for number in range(6)]
+    expected = drawn(1, zlib.crc32(b"PublicTest3"))
+    assert np.array_equal(faces.images[3, 0], expected)
+
+
+def test_the_reserved_quarter_is_never_touched(parquet, tmp_path):
+    rows = fer_rows()
+    kept = [row for row in rows if row["usage"] == "Training" and not reserved(row["name"])]
+    held = [row["name"] for row in rows if row["usage"] == "Training" and reserved(row["name"])]
+    assert held == [f"Training_{n}" for n in range(20) if zlib.crc32(b"Training_%d" % n) % 4 == 0]
+    assert 2 < len(held) < 10
+    other = spoilt(rows, tmp_path / "fer.parquet", where=lambda row: row["name"] in held)
+    assert torch.equal(read_faces(other, "Training").images, read_faces(parquet, "Training").images)
+    assert len(read_faces(parquet, "Training")) == len(kept)
+
+
+def columns(**changes):
+    return [{name: changes.get(name, value) for name, value in row.items()} for row in fer_rows()]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([{k: v for k, v in row.items() if k != "usage"} for row in fer_rows()], "columns"),
+        (columns(jpeg="text"), "types of columns"),
+        (columns(usage="PublicTest"), "no face for Training in it; give the whole of FER2013"),
+        (columns(label="bored"), "Training_[0-9]+ has the label 'bored'; use angry, disgust"),
+        (columns(jpeg=b"none"), r"fer\.parquet, Training_[0-9]+, picture: "),
+    ],
+    ids=["no usage", "text", "no training", "label", "picture"],
+)
+def test_a_file_that_is_not_fer2013_is_told(tmp_path, rows, told):
+    with pytest.raises(InputError, match=told):
+        read_faces(write(rows, tmp_path / "fer.parquet"), "Training")
+
+
+@pytest.mark.parametrize("content", [None, b"PAR1"])
+def test_a_file_that_is_no_parquet_is_told(tmp_path, content):
+    path = tmp_path / "fer.parquet"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"fer\.parquet: "):
+        train_face_network(path, tmp_path / "out", SHORT, report=print)
+    with pytest.raises(InputError, match=r"fer\.parquet: not a readable Parquet file"):
+        read_faces(path, "Training")
+
+
+def changed(seed=0, count=64, **settings):
+    """Images before and after an augmentation that does these things alone."""
+    chance = torch.Generator().manual_seed(seed)
+    images = torch.stack([torch.from_numpy(drawn(n % 7, n)) for n in range(count)])[:, None]
+    made = augment(images, STILL.model_copy(update=settings), generator=chance)
+    assert (made.dtype, made.shape) == (torch.float32, images.shape)
+    assert 0 <= made.min() <= made.max() <= 255
+    return images.float(), made
+
+
+def test_nothing_changes_unless_asked_for():
+    before, after = changed()
+    torch.testing.assert_close(after, before, atol=0.01, rtol=0)
+
+
+def test_all_or_some_faces_are_mirrored():
+    before, after = changed(flip=1)
+    torch.testing.assert_close(after, before.flip(3), atol=0.01, rtol=0)
+    before, after = changed(flip=0.5)
+    same = (after - before).abs().amax(dim=(1, 2, 3)) < 0.01
+    assert 16 < same.sum() < 48
+    torch.testing.assert_close(after[~same], before[~same].flip(3), atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize("settings", [{"shift": 0.2}, {"rotation": 30}, {"zoom": 0.3}])
+def test_faces_are_moved_each_in_its_own_way(settings):
+    before, after = changed(**settings)
+    differences = (after - before).abs().mean(dim=(1, 2, 3))
+    assert (differences > 0).all()
+    assert differences.std() > 0.5
+    torch.testing.assert_close(after.mean((1, 2, 3)), before.mean((1, 2, 3)), atol=40, rtol=0)
+
+
+def test_faces_are_shifted_by_no_more_than_asked_for():
+    spot = torch.zeros(200, 1, 48, 48, dtype=torch.uint8)
+    spot[:, :, 20:28, 20:28] = 255
+    settings = STILL.model_copy(update={"shift": 0.25})
+    made = augment(spot, settings, generator=torch.Generator().manual_seed(0))
+    places = torch.arange(48) + 0.5
+    for dimension in (2, 3):
+        weight = made.sum(dim=(1, 5 - dimension))
+        moved = (weight * places).sum(1) / weight.sum(1) - 24
+        assert 10 < moved.abs().max() <= 12.01
+        assert moved.min() < -10 < 10 < moved.max()
+
+
+def test_light_changes_evenly_over_a_face():
+    before, after = changed(brightness=0.1)
+    shifts = after - before
+    assert shifts.abs().max() <= 25.6
+    assert (shifts.amax(dim=(1, 2, 3)) - shifts.amin(dim=(1, 2, 3))).median() < 0.01
+    before, after = changed(contrast=0.3)
+    factors = after.std(dim=(1, 2, 3)) / before.std(dim=(1, 2, 3))
+    assert 0.69 < factors.min() < 0.8
+    assert 1.2 < factors.max() < 1.31
+
+
+def test_rectangles_are_hidden_in_some_faces():
+    before, after = changed(count=400, erasing=0.5, erased_area=0.2)
+    covered = (after - before).abs() > 0.01
+    share = covered.float().mean(dim=(1, 2, 3))
+    assert 130 < (share > 0).sum() < 230
+    assert 0.1 < share.max() < 0.24
+    assert torch.allclose(after[covered], torch.tensor(255 * MEAN))
+
+
+def test_the_same_chance_changes_faces_alike():
+    everything = Augmentation().model_dump()
+    assert torch.equal(changed(**everything)[1], changed(**everything)[1])
+    assert not torch.equal(changed(**everything)[1], changed(seed=1, **everything)[1])
+
+
+@pytest.mark.parametrize(
+    "settings", [{"epochs": 0}, {"optimizer": "lion"}, {"augmentation": {"flip": 2}}, {"speed": 1}]
+)
+def test_nonsense_is_no_configuration(settings):
+    with pytest.raises(ValidationError):
+        FaceNetworkConfig.model_validate(settings)
+
+
+def test_scores_by_hand():
+    labels = torch.tensor([0, 0, 3, 3, 3, 6])
+    right = torch.tensor([True, False, True, True, False, True])
+    scores = scores_of(right, labels)
+    assert scores.accuracy == pytest.approx(66.6667)
+    assert scores.per_class == dict.fromkeys(EMOTIONS) | {
+        "angry": 50.0, "happy": 66.67, "neutral": 100.0
+    }  # fmt: skip
+
+
+def test_a_batch_is_learnt(parquet):
+    """Eight steps on the same faces bring the loss of guessing (ln 7) far down."""
+    config = FaceNetworkConfig(epochs=8, batch_size=8, learning_rate=0.05, label_smoothing=0)
+    faces = read_faces(parquet, "Training")
+    images, labels = faces.images[:8].float(), faces.labels[:8]
+    state = TrainingState(config, images=8, device=torch.device("cpu"))
+    state.network.train()
+    losses = [float(train_batch(state, images, labels, share=1.0)) for _ in range(8)]
+    assert losses[0] > 0.5 * math.log(7)
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_mixup_is_the_loss_of_both_labels(parquet):
+    config = SHORT.model_copy(update={"bfloat16": False, "label_smoothing": 0.0})
+    faces = read_faces(parquet, "Training")
+    images, labels = faces.images[:8].float(), faces.labels[:8]
+
+    def loss(share, images, labels):
+        state = TrainingState(config, images=8, device=torch.device("cpu"))
+        return float(train_batch(state, images, labels, share=share))
+
+    mixed = 0.3 * images + 0.7 * images.roll(1, 0)
+    own, other = loss(1.0, mixed, labels), loss(1.0, mixed, labels.roll(1))
+    assert own != pytest.approx(other, rel=1e-3)
+    assert loss(0.3, images, labels) == pytest.approx(0.3 * own + 0.7 * other, rel=1e-4)
+
+
+class Stop(Exception):
+    pass
+
+
+def stopping_after(epoch):
+    """A report that breaks training off behind an epoch."""
+
+    def report(line):
+        if line.startswith(f"epoch {epoch}/"):
+            raise Stop
+
+    return report
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A report that kills its process behind an epoch."""
+
+    epoch: int
+
+    def __call__(self, line):
+        if line.startswith(f"epoch {self.epoch}/"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def history(out):
+    with open(out / "history.csv", newline="") as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def whole(request, parquet, tmp_path_factory):
+    """A training that nobody disturbed: its configuration, folder, result and reports."""
+    out, told = tmp_path_factory.mktemp("whole"), []
+    result = train_face_network(parquet, out, VARIANTS[request.param], report=told.append)
+    return VARIANTS[request.param], out, result, told
+
+
+def check_same(out, other):
+    assert history(other) == history(out)
+    for name in ("weights.safetensors", "result.json"):
+        assert (other / name).read_bytes() == (out / name).read_bytes()
+    names = ["history.csv", "result.json", "weights.safetensors"]
+    assert sorted(path.name for path in other.iterdir()) == names
+
+
+@pytest.mark.parametrize("whole", ["adamw"], indirect=True)
+def test_a_training_broken_off_ends_as_an_undisturbed_one(parquet, whole, tmp_path):
+    config, out, result, _ = whole
+    for epoch in (1, 2):
+        with pytest.raises(Stop):
+            train_face_network(parquet, tmp_path, config, report=stopping_after(epoch))
+        assert len(history(tmp_path)) == epoch
+    assert train_face_network(parquet, tmp_path, config, report=stopping_after(2)) == result
+    check_same(out, tmp_path)
+
+
+@pytest.mark.parametrize("whole", ["sgd"], indirect=True)
+def test_a_training_that_is_killed_ends_as_an_undisturbed_one(parquet, whole, tmp_path):
+    config, out, result, _ = whole
+    context = multiprocessing.get_context("spawn")  # a forked child of torch may not train
+    child = context.Process(
+        target=train_face_network, args=(parquet, tmp_path, config), kwargs={"report": Kill(1)}
+    )
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert len(history(tmp_path)) == 1
+    assert train_face_network(parquet, tmp_path, config, report=stopping_after(1)) == result
+    check_same(out, tmp_path)
+
+
+def test_what_a_training_leaves_behind(parquet, whole):
+    config, out, result, told = whole
+    value = json.loads((out / "result.json").read_text())
+    weights = load_file(out / "weights.safetensors")
+    assert {str(t.dtype) for t in weights.values()} == {"torch.float16", "torch.int64"}
+    assert value["sha256"] == file_fingerprint(out / "weights.safetensors")
+    assert value["faces_sha256"] == file_fingerprint(parquet)
+    assert value["labels"] == list(EMOTIONS)
+    assert value["images"] == len(read_faces(parquet, "Training"))
+    assert value["config"] == config.model_dump(mode="json")
+    assert list(value["private"]["per_class"]) == list(EMOTIONS)
+    assert [name for name, share in value["public"]["per_class"].items() if share is not None] == [
+        "angry", "disgust"
+    ]  # fmt: skip
+    accuracies = [float(row["public_accuracy"]) for row in history(out)]
+    assert result.epoch == 1 + accuracies.index(max(accuracies))
+    assert len(told) == 2
+    assert "PublicTest accuracy" in told[0]
+
+
+@pytest.mark.parametrize("whole", ["sgd"], indirect=True)
+def test_the_weights_are_an_extractors(parquet, whole):
+    _, out, _, _ = whole
+    denseface = DenseFace(SpeakerFaces(), weights=out / "weights.safetensors")
+    vector = denseface.extract(Segment(pictures=(encoded(drawn(0, 0)), encoded(drawn(1, 1)))))
+    assert vector.shape == (342,)
+    assert np.isfinite(vector).all()
+
+
+def test_a_finished_training_is_not_trained_again(parquet, whole):
+    config, out, result, _ = whole
+    before = (out / "weights.safetensors").stat().st_mtime_ns
+    told = []
+    assert train_face_network(parquet, out, config, report=told.append) == result
+    assert told == []
+    assert (out / "weights.safetensors").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("whole", ["sgd"], indirect=True)
+def test_another_training_is_not_written_over(parquet, whole, tmp_path):
+    config, out, _, _ = whole
+    other = config.model_copy(update={"seed": 1})
+    with pytest.raises(InputError, match="a training with other settings or other faces"):
+        train_face_network(parquet, out, other, report=print)
+    with pytest.raises(Stop):
+        train_face_network(parquet, tmp_path, config, report=stopping_after(1))
+    with pytest.raises(InputError, match="a training with other settings or other faces"):
+        train_face_network(parquet, tmp_path, other, report=print)
+
+
+def test_private_faces_are_opened_after_training_alone(tmp_path):
+    """With faces for PrivateTest that cannot be read, every epoch is trained all the same."""
+    path = tmp_path / "fer.parquet"
+    spoilt(fer_rows(), path, where=lambda row: row["usage"] == "PrivateTest")
+    told = []
+    with pytest.raises(InputError, match="PrivateTest_0"):
+        train_face_network(
+            path, tmp_path, SHORT.model_copy(update={"epochs": 1}), report=told.append
+        )
+    assert len(told) == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
+def test_training_on_a_graphics_card(parquet, tmp_path):
+    assert has_bfloat16(torch.device("cuda"))
+    result = train_face_network(parquet, tmp_path, SHORT, device="cuda", report=print)
+    assert len(history(tmp_path)) == 2
+    assert result.images == len(read_faces(parquet, "Training"))
