@@ -385,11 +385,9 @@ def test_private_faces_are_opened_after_training_alone(tmp_path):
     """With faces for PrivateTest that cannot be read, every epoch is trained all the same."""
     path = tmp_path / "fer.parquet"
     spoilt(fer_rows(), path, where=lambda row: row["usage"] == "PrivateTest")
-    told = []
+    told, once = [], SHORT.model_copy(update={"epochs": 1})
     with pytest.raises(InputError, match="PrivateTest_0"):
-        train_face_network(
-            path, tmp_path, SHORT.model_copy(update={"epochs": 1}), report=told.append
-        )
+        train_face_network(path, tmp_path, once, report=told.append)
     assert len(told) == 1
 
 
