@@ -69,8 +69,8 @@ class OpenSmile:
             return Absent("sound with samples that are no numbers")
         if np.abs(samples).max() < QUIETEST:
             return Absent("silence")
-        found = self.smile.process_signal(np.clip(samples, -1.0, LOUDEST), SAMPLE_RATE)
-        vector: Vector = found.to_numpy(np.float32)[0]
+        found = self.smile(np.clip(samples, -1.0, LOUDEST), SAMPLE_RATE)  # [1, D, 1]
+        vector: Vector = np.asarray(found, np.float32).reshape(-1)
         if not np.isfinite(vector).all():
             return Absent("openSMILE gave values that are no numbers")
         return vector

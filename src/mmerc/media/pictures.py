@@ -33,6 +33,7 @@ def decode_picture(data: bytes) -> Pixels:
     if not isinstance(decoder, VideoCodecContext):
         raise MediaError("picture", Reason.NOT_MEDIA.value, MEND)
     decoder.options = STRICT
+    decoder.thread_count = 1  # more are started for each picture, and held until it is collected
     try:
         frame, *_ = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
     except (av.FFmpegError, ValueError) as error:  # ValueError: no frame came out
