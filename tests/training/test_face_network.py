@@ -8,17 +8,14 @@ import os
 import signal
 import zlib
 from dataclasses import dataclass
-from fractions import Fraction
 
-import av
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
 
+from fer2013 import drawn, encoded, fer_rows, write
 from mmerc.errors import InputError
 from mmerc.features.denseface.extractor import DenseFace, has_bfloat16
 from mmerc.features.denseface.network import MEAN
@@ -42,44 +39,6 @@ VARIANTS = {
         update={"optimizer": "adamw", "mixup": 0.4, "label_smoothing": 0.0, "learning_rate": 1e-3}
     ),
 }
-
-
-def drawn(emotion, seed):
-    """A grey face: a disc on a background, with a mouth as high as the emotion's number."""
-    chance = np.random.default_rng(seed)
-    down, across = np.mgrid[:48, :48]
-    middle = 24 + chance.integers(-2, 3)
-    inside = (down - middle) ** 2 + (across - 24) ** 2 < 400
-    face = np.where(inside, 170, 60) + chance.normal(0, 4, (48, 48))
-    face[30 : 32 + 2 * emotion, 16:33] = 20
-    return face.clip(0, 255).astype(np.uint8)
-
-
-def encoded(pixels):
-    encoder = av.CodecContext.create("png", "w")
-    encoder.height, encoder.width, encoder.pix_fmt = *pixels.shape, "gray"
-    encoder.time_base = Fraction(1, 25)
-    frame = av.VideoFrame.from_ndarray(pixels, format="gray")
-    return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
-
-
-def fer_rows():
-    counts = {"Training": 20, "PublicTest": 6, "PrivateTest": 4}
-    return [
-        {
-            "name": f"{usage}_{number}",
-            "usage": usage,
-            "label": EMOTIONS[number % 2],
-            "jpeg": encoded(drawn(number % 2, zlib.crc32(f"{usage}{number}".encode()))),
-        }
-        for usage, count in counts.items()
-        for number in range(count)
-    ]
-
-
-def write(rows, path):
-    pq.write_table(pa.Table.from_pylist(rows), path)
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,9 @@ from mmerc.cli.commands import (
     extract,
     predict,
     prepare,
+    select_features,
     train,
+    train_faces,
     tries,
     tune,
 )
@@ -33,6 +35,8 @@ app = typer.Typer(
 app.add_typer(prepare.app, name="prepare")
 app.command("encode-text", epilog=encode.EXAMPLES)(encode.encode_text)
 app.command("extract", epilog=extract.EXAMPLES)(extract.extract)
+app.command("select-features", epilog=select_features.EXAMPLES)(select_features.select_features)
+app.command("train-faces", epilog=train_faces.EXAMPLES)(train_faces.train_faces)
 app.command("train", epilog=train.EXAMPLES)(train.train)
 app.command("tune", epilog=tune.EXAMPLES)(tune.tune)
 app.command("tries", epilog=tries.EXAMPLES)(tries.tries)

@@ -43,6 +43,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     console.print(table)
 
 
+def percent(value: float | None) -> str:
+    """A score as a cell holds it."""
+    return "-" if value is None else f"{value:.2f}"
+
+
 def is_figure(text: str) -> bool:
     """Whether a cell holds a number (or nothing)."""
     return text in {"", "-"} or text.replace(".", "").replace("%", "").strip().isdigit()

@@ -119,10 +119,14 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
 
 def finding(error: ValidationError, recipe: object, *, inside: tuple[str, ...] = ()) -> str:
     """One sentence on the first thing that is wrong with a recipe."""
+    return f"Recipe {recipe}, {first_problem(error, inside=inside)}."
+
+
+def first_problem(error: ValidationError, *, inside: tuple[str, ...] = ()) -> str:
+    """Place and message of the first thing that is wrong with settings."""
     first = error.errors()[0]
-    place = ".".join(str(part) for part in (*inside, *first["loc"])) or "recipe"
-    message = first["msg"].removeprefix("Value error, ").lower()
-    return f"Recipe {recipe}, {place}: {message}."
+    place = ".".join(str(part) for part in (*inside, *first["loc"])) or "settings"
+    return f"{place}: {first['msg'].removeprefix('Value error, ').lower()}"
 
 
 def recipe_text(name: str) -> str:

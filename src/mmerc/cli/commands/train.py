@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmerc.cli.output import JsonOption, print_json, print_table, remark, silent
+from mmerc.cli.output import JsonOption, percent, print_json, print_table, remark, silent
 
 EXAMPLES = (
     "Examples: mmerc train --recipe df-erc-mosi --corpus corpora/mosi --out runs/mosi; "
@@ -86,8 +86,3 @@ def show(result: dict[str, Any], *, as_json: bool) -> None:
         interval = value["interval"]
         spread = f" (95 % interval {interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
         print(f"{name}: {value['mean']:.2f} +- {value['std']:.2f}{spread}")
-
-
-def percent(value: float | None) -> str:
-    """A cell of the table."""
-    return "-" if value is None else f"{value:.2f}"

@@ -1,0 +1,75 @@
+"""``mmerc select-features``: the few numbers of a long vector that tell the labels apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mmerc.cli.output import JsonOption, OverwriteOption, print_json
+from mmerc.errors import UsageError
+
+if TYPE_CHECKING:
+    from mmerc.data.corpus import PreparedCorpus
+    from mmerc.features.selection import Selection
+
+EXAMPLES = (
+    "Examples: mmerc select-features --corpus corpora/meld --count 300 --out corpora/meld-300; "
+    "mmerc select-features --corpus corpora/mine --selection corpora/meld-300/audio-selection.json "
+    "--out corpora/mine-300"
+)
+
+
+def select_features(
+    corpus: Annotated[Path, typer.Option(help="Prepared corpus with the vectors.")],
+    out: Annotated[Path, typer.Option(help="Folder of the corpus with the chosen numbers.")],
+    modality: Annotated[
+        Literal["audio", "video", "text"], typer.Option(help="Whose vectors.")
+    ] = "audio",
+    count: Annotated[int, typer.Option(min=1, help="How many numbers to choose.")] = 300,
+    selection: Annotated[
+        Path | None, typer.Option(help="Take a choice that was made before, not a new one.")
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose numbers on the training split's labels alone; the choice is kept beside the corpus."""
+    from mmerc.data.corpus import PreparedCorpus
+    from mmerc.features.selection import Selection
+
+    prepared = PreparedCorpus.load(corpus)
+    if modality not in prepared.features:
+        raise UsageError(f"{corpus} has no {modality} vectors; extract them first.")
+    table = prepared.features[modality]
+    known = None if selection is None else Selection.load(selection)
+    chosen = known or fitted(prepared, modality, count)
+    grown = {**prepared.features, modality: chosen.apply(table)}
+    replace(prepared, features=grown).save(out, overwrite=overwrite)
+    path = out / f"{modality}-selection.json"
+    chosen.save(path)
+    told = {"width": len(chosen.indices), "of": table.spec.dim, "fitted_on": len(chosen.fitted_on)}
+    if as_json:
+        print_json(told | {"selection": str(path), "out": str(out)})
+        return
+    print(
+        f"{told['width']} of {told['of']} numbers, chosen on the labels of {told['fitted_on']} "
+        f"training utterances, which are marked so; the choice is in {path}"
+    )
+    print(f"prepared corpus in {out}")
+
+
+def fitted(
+    corpus: PreparedCorpus, modality: Literal["audio", "video", "text"], count: int
+) -> Selection:
+    """A selection made on the corpus's training split."""
+    from mmerc.features.selection import fit_selection
+
+    labels = {
+        (conversation.id, utterance.id): utterance.label
+        for conversation in corpus.splits.get("train", ())
+        for utterance in conversation.utterances
+        if utterance.label is not None
+    }
+    return fit_selection(corpus.features[modality], labels, labels.keys(), count=count)

@@ -1,0 +1,66 @@
+"""``mmerc train-faces``: the network behind the face vectors, on FER2013."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmerc.cli.output import JsonOption, percent, print_json, print_table, remark, silent
+from mmerc.errors import UsageError
+
+if TYPE_CHECKING:
+    from mmerc.training.face_network.config import FaceNetworkConfig
+
+EXAMPLES = (
+    "Examples: mmerc train-faces fer2013.parquet --out runs/faces; "
+    "mmerc train-faces fer2013.parquet --out runs/faces-gpu --device cuda --set epochs=60"
+)
+
+
+def train_faces(
+    faces: Annotated[Path, typer.Argument(help="FER2013 as Parquet: name, usage, label, jpeg.")],
+    out: Annotated[Path, typer.Option(help="Folder of the training; it goes on where it stood.")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting: key=value.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train on Training, choose the epoch on PublicTest, open PrivateTest once at the end."""
+    from mmerc.training.face_network.training import train_face_network
+
+    report = silent if quiet else remark
+    settings = face_settings(changes or [])
+    result = train_face_network(faces, out, settings, device=device, report=report)
+    if as_json:
+        print_json(result.model_dump(mode="json"))
+        return
+    splits = {"PublicTest": result.public, "PrivateTest": result.private}
+    print(f"{result.images} training faces, weights of epoch {result.epoch}; accuracy:")
+    print_table(
+        ["faces", "all", *result.labels],
+        [
+            [name, *(percent(value) for value in (scores.accuracy, *scores.per_class.values()))]
+            for name, scores in splits.items()
+        ],
+    )
+    print(f"in {out}/weights.safetensors: mmerc extract ... --visual denseface --weights")
+
+
+def face_settings(changes: list[str]) -> FaceNetworkConfig:
+    """The training's settings with the changes that were asked for."""
+    from pydantic import ValidationError
+
+    from mmerc.training.face_network.config import FaceNetworkConfig
+    from mmerc.training.recipe import apply_change, first_problem
+
+    value: dict[str, Any] = {}
+    for change in changes:
+        apply_change(value, change)
+    try:
+        return FaceNetworkConfig.model_validate(value)
+    except ValidationError as error:
+        raise UsageError(f"Face training, {first_problem(error)}.") from error

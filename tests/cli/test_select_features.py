@@ -1,0 +1,76 @@
+"""``mmerc select-features``: chosen on training utterances, applied to all, kept."""
+
+import json
+
+import numpy as np
+import pytest
+from folders import nothing_new
+
+from mmerc.data.corpus import PreparedCorpus
+
+
+@pytest.fixture(scope="module")
+def chosen(done, trimodal_corpus, tmp_path_factory):
+    out = tmp_path_factory.mktemp("selected") / "corpus"
+    call = ("--corpus", trimodal_corpus, "--count", "2", "--out", out)
+    return done("select-features", *call, "--json").json, out
+
+
+def test_the_chosen_columns_stand_in_the_new_corpus(chosen, trimodal_corpus):
+    told, out = chosen
+    before, after = PreparedCorpus.load(trimodal_corpus), PreparedCorpus.load(out)
+    selection = json.loads((out / "audio-selection.json").read_text())
+    assert told["width"] == after.features["audio"].spec.dim == len(selection["indices"]) == 2
+    assert (
+        after.features["video"].content_fingerprint == before.features["video"].content_fingerprint
+    )
+    rows = after.features["audio"].rows
+    for key, row in before.features["audio"].rows.items():
+        if row.vector is None:
+            assert rows[key].vector is None
+        else:
+            assert np.array_equal(rows[key].vector, row.vector[selection["indices"]])
+
+
+def test_only_training_utterances_chose(chosen):
+    told, out = chosen
+    corpus = PreparedCorpus.load(out)
+    saw = {key for key, row in corpus.features["audio"].rows.items() if row.saw_label}
+    assert saw
+    assert len(saw) == told["fitted_on"]
+    assert {conversation for conversation, _ in saw} <= {c.id for c in corpus.splits["train"]}
+
+
+def test_a_choice_made_before_is_taken_over(done, mmerc, chosen, trimodal_corpus, tmp_path):
+    selection = chosen[1] / "audio-selection.json"
+    call = ("--corpus", trimodal_corpus, "--selection", selection)
+    told = done("select-features", *call, "--out", tmp_path / "again")
+    assert "2 of 5 numbers" in told.out
+    same = PreparedCorpus.load(tmp_path / "again").fingerprints
+    assert same == PreparedCorpus.load(chosen[1]).fingerprints
+    other = mmerc("select-features", *call, "--modality", "video", "--out", tmp_path / "other")
+    assert other.code == 1
+    assert "selection was made from" in other.sentence
+    nothing_new(tmp_path, ["again"])
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--count", "6"), "cannot choose 6 of 5 numbers; ask for 1 to 5"),
+        (("--selection", "nowhere.json"), "nowhere.json"),
+    ],
+)
+def test_what_cannot_be_chosen_is_told(mmerc, trimodal_corpus, tmp_path, options, told):
+    out = tmp_path / "corpus"
+    outcome = mmerc("select-features", "--corpus", trimodal_corpus, "--out", out, *options)
+    assert outcome.code == 1
+    assert told in outcome.sentence
+    nothing_new(tmp_path, [])
+
+
+def test_a_corpus_without_the_vectors_is_told(mmerc, example_corpus, tmp_path):
+    call = ("--corpus", example_corpus, "--out", tmp_path / "corpus")
+    outcome = mmerc("select-features", *call)
+    assert outcome.code == 2
+    assert "has no audio vectors; extract them first" in outcome.sentence
