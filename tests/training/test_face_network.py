@@ -22,12 +22,13 @@ from mmerc.features.denseface.network import MEAN
 from mmerc.features.speaker_faces import SpeakerFaces
 from mmerc.files import file_fingerprint
 from mmerc.media.segment import Segment
+from mmerc.training.face_network import training
 from mmerc.training.face_network.augmentation import Augmentation, augment
 from mmerc.training.face_network.config import FaceNetworkConfig
 from mmerc.training.face_network.images import EMOTIONS, read_faces, reserved
 from mmerc.training.face_network.scores import scores_of
 from mmerc.training.face_network.state import TrainingState
-from mmerc.training.face_network.training import train_batch, train_face_network
+from mmerc.training.face_network.training import smaller, train_batch, train_face_network
 
 STILL = Augmentation(
     flip=0, shift=0, rotation=0, zoom=0, brightness=0, contrast=0, erasing=0, erased_area=0
@@ -216,6 +217,27 @@ def test_mixup_is_the_loss_of_both_labels(parquet):
     own, other = loss(1.0, mixed, labels), loss(1.0, mixed, labels.roll(1))
     assert own != pytest.approx(other, rel=1e-3)
     assert loss(0.3, images, labels) == pytest.approx(0.3 * own + 0.7 * other, rel=1e-4)
+
+
+def test_the_first_epochs_may_see_smaller_faces(parquet, tmp_path, monkeypatch):
+    config = SHORT.model_copy(update={"epochs": 4, "early_side": 24, "early_share": 0.5})
+    assert [config.side_in(epoch) for epoch in range(4)] == [24, 24, 48, 48]
+    sides = []
+
+    def noting(state, images, labels, *, share):
+        sides.append((state.epoch, images.shape[-1]))
+        return train_batch(state, images, labels, share=share)
+
+    monkeypatch.setattr(training, "train_batch", noting)
+    train_face_network(parquet, tmp_path / "out", config, report=lambda line: None)
+    assert {(0, 24), (1, 24), (2, 48), (3, 48)} == set(sides)
+
+
+def test_a_smaller_face_is_the_same_face():
+    image = torch.arange(48.0).expand(1, 1, 48, 48)
+    pairs = image.reshape(1, 1, 24, 2, 24, 2).mean(dim=(3, 5))
+    torch.testing.assert_close(smaller(image, 24)[..., 2:-2], pairs[..., 2:-2])
+    assert smaller(image, 48) is image
 
 
 class Stop(Exception):

@@ -121,6 +121,16 @@ def take(extractor: Extractor, task: Task) -> FeatureRow:
     )
 
 
+def crashed(task: Task) -> FeatureRow:
+    """Row of a task whose media killed the process that read them."""
+    return FeatureRow(
+        conversation=task.conversation,
+        utterance=task.utterance,
+        vector=None,
+        absent_because=CRASHED,
+    )
+
+
 def here(tasks: Sequence[Task], make: MakeExtractor) -> Iterator[FeatureRow]:
     """The engine of one process: this one."""
     extractor = make()
@@ -173,10 +183,7 @@ class Workers:
             try:
                 yield from self.rows([task], make, count=1)
             except BrokenProcessPool:
-                yield FeatureRow(
-                    conversation=task.conversation, utterance=task.utterance,
-                    vector=None, absent_because=CRASHED,
-                )  # fmt: skip
+                yield crashed(task)
 
 
 _extractor: Extractor | None = None

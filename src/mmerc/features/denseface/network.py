@@ -80,7 +80,7 @@ class DenseNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight)
 
     def forward(self, images: Tensor) -> FaceOutput:
-        """Shape: images [B, 1, 48, 48], normalised -> vectors [B, 342], logits [B, 7]; float32."""
+        """Shape: images [B, 1, H, W], normalised -> vectors [B, 342], logits [B, 7]; float32."""
         vectors = self.maps(images).float().mean(dim=(2, 3))
         return FaceOutput(vectors, self.classifier(vectors).float())
 

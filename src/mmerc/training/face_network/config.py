@@ -6,11 +6,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mmerc.features.denseface.network import SIDE
 from mmerc.training.face_network.augmentation import Augmentation
 
 
 class FaceNetworkConfig(BaseModel):
-    """Settings of a training; the schedule is one cycle (Smith & Topin 2019)."""
+    """Settings of a training; the schedule is one cycle (Smith & Topin 2019).
+
+    Small faces cost less: the first epochs may see them smaller than they are (Howard 2018).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,6 +30,12 @@ class FaceNetworkConfig(BaseModel):
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     mixup: float = Field(default=0.0, ge=0, description="alpha of its beta distribution; 0: none")
     weight_averaging: float = Field(default=0.999, ge=0, lt=1, description="decay a step")
+    early_side: int = Field(default=48, ge=24, le=48, description="of faces at first, in pixels")
+    early_share: float = Field(default=0.0, ge=0, le=1, description="of the epochs that see these")
     augmentation: Augmentation = Augmentation()
     bfloat16: bool = Field(default=True, description="where the hardware does it")
     seed: int = Field(default=0, ge=0)
+
+    def side_in(self, epoch: int) -> int:
+        """Side of the faces in an epoch (from 0), in pixels."""
+        return self.early_side if epoch < round(self.early_share * self.epochs) else SIDE

@@ -132,16 +132,24 @@ def train_epoch(state: TrainingState, faces: LabelledFaces) -> float:
     state.network.train()
     for chosen in torch.split(order, config.batch_size):
         images = augment(faces.images[chosen], config.augmentation, generator=generator)
+        images = smaller(images, config.side_in(state.epoch))
         share = chance.beta(config.mixup, config.mixup) if config.mixup else 1.0
         loss = train_batch(state, images, faces.labels[chosen], share=share)
         total += len(chosen) * loss
     return float(total) / len(faces)
 
 
+def smaller(images: Tensor, side: int) -> Tensor:
+    """Faces scaled down; [B, 1, H, W] -> [B, 1, side, side]."""
+    if images.shape[-1] == side:
+        return images
+    return F.interpolate(images, size=side, mode="bilinear", antialias=True)
+
+
 def train_batch(state: TrainingState, images: Tensor, labels: Tensor, *, share: float) -> Tensor:
     """One step; each image is mixed with its neighbour, of which it keeps ``share`` (mixup).
 
-    Shape: images [B, 1, 48, 48] 0 to 255, labels [B] -> scalar without gradient.
+    Shape: images [B, 1, H, W] 0 to 255, labels [B] -> scalar without gradient.
     """
     mixed = share * images + (1 - share) * images.roll(1, dims=0)
     given = normalise(mixed).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,68 @@
+"""The same extraction on a local Ray cluster, with the real extractor and real files."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import soundfile
+
+from mmerc.features.cluster import RayEngine
+from mmerc.features.extraction import CRASHED, Task, extract_all, here
+from mmerc.features.registry import NamedExtractor
+from mmerc.features.store import FeatureStore
+from mmerc.media.segment import Clip, Segment
+
+ray = pytest.importorskip("ray")
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def tasks(tmp_path):
+    """Five sounds, one of them broken."""
+    for number in range(5):
+        noise = 0.1 * np.random.default_rng(number).normal(size=RATE)
+        soundfile.write(tmp_path / f"{number}.wav", noise.astype(np.float32), RATE)
+    (tmp_path / "3.wav").write_bytes(b"no sound at all")
+    return [task(tmp_path, number) for number in range(5)]
+
+
+def task(folder, number):
+    clip = Clip(folder / f"{number}.wav")
+    return Task(conversation="c", utterance=str(number), segment=Segment(sound=clip))
+
+
+def taken(tasks, engine, make, folder):
+    store = FeatureStore.create(folder, make().spec)
+    extract_all(tasks, make, store, engine=engine, report=lambda progress: None)
+    return store.read()
+
+
+def test_a_cluster_takes_the_same_vectors(cluster, tasks, tmp_path):
+    make = NamedExtractor("is10")
+    near = taken(tasks, here, make, tmp_path / "here")
+    far = taken(tasks, RayEngine(2), make, tmp_path / "ray")
+    assert far.content_fingerprint == near.content_fingerprint
+    assert [key for key, row in far.rows.items() if row.vector is None] == [("c", "3")]
+
+
+def test_a_file_that_kills_its_process_is_absent_and_the_others_are_there(cluster, tasks):
+    def make():
+        return Deadly()
+
+    class Deadly:  # in here, so that it travels with the call
+        def extract(self, segment):
+            if segment.sound.path.name == "2.wav":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return np.ones(3, np.float32)
+
+    rows = {row.utterance: row for row in RayEngine(2)(tasks, make)}
+    assert rows["2"].absent_because == CRASHED
+    assert all(rows[number].vector is not None for number in "0134")
