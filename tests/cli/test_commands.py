@@ -25,8 +25,8 @@ COMMANDS = [
     ("predict",),
 ]
 KEYS = [
-    "conversation", "id", "speaker", "text", "label", "probabilities", "weights", "similarity",
-    "context_weight",
+    "conversation", "id", "speaker", "text", "start", "end", "label", "probabilities", "weights",
+    "similarity", "context_weight",
 ]  # fmt: skip
 SCORES = {"accuracy", "weighted_f1", "macro_f1", "per_class_f1", "calibration_error"}
 

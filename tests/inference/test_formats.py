@@ -23,8 +23,8 @@ AWKWARD = [
     "'",
 ]
 COLUMNS = [
-    "conversation", "id", "speaker", "text", "label", "probabilities.sad", "probabilities.glad",
-    "probabilities.so, so", "weights.text", "weights.audio", "weights.video", "similarity",
+    "conversation", "id", "speaker", "text", "start", "end", "label", "probabilities.sad",
+    "probabilities.glad", "probabilities.so, so", "weights.text", "weights.audio", "weights.video", "similarity",
     "context_weight",
 ]  # fmt: skip
 
@@ -35,6 +35,8 @@ def prediction(**changes):
         "id": "1",
         "speaker": "Ada",
         "text": "Well.",
+        "start": 1.5,
+        "end": None,
         "label": "sad",
         "probabilities": {"sad": 0.7, "glad": 0.2, "so, so": 0.1},
         "weights": {"text": 0.6, "audio": 0.4, "video": None},
@@ -53,8 +55,8 @@ def test_a_json_line_holds_what_the_contract_says():
     assert line.endswith("}\n")
     value = json.loads(line)
     assert list(value) == [
-        "conversation", "id", "speaker", "text", "label", "probabilities", "weights", "similarity",
-        "context_weight",
+        "conversation", "id", "speaker", "text", "start", "end", "label", "probabilities",
+        "weights", "similarity", "context_weight",
     ]  # fmt: skip
     assert value["probabilities"] == {"sad": 0.7, "glad": 0.2, "so, so": 0.1}
     assert value["weights"] == {"text": 0.6, "audio": 0.4, "video": None}

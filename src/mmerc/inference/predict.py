@@ -17,7 +17,7 @@ from mmerc.models.prediction import answer, examples_for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UtterancePrediction:
-    """One utterance's emotion.
+    """One utterance's emotion; ``start`` and ``end`` in seconds, None where unknown.
 
     ``weights`` say how much each modality counted, for DF-ERC the estimated probability that it
     alone is right (0 to 1 each, no shares of a whole; None where absent or not told);
@@ -28,6 +28,8 @@ class UtterancePrediction:
     id: str
     speaker: str
     text: str
+    start: float | None
+    end: float | None
     label: str
     probabilities: Mapping[str, float]
     weights: Mapping[Modality, float | None]
@@ -57,6 +59,8 @@ def predict(
             id=utterance.id,
             speaker=utterance.speaker,
             text=utterance.text,
+            start=utterance.start,
+            end=utterance.end,
             label=model.labels.names[int(answers.probabilities[row].argmax())],
             probabilities=dict(zip(model.labels, rounded(answers.probabilities[row]), strict=True)),
             weights={m: shown(answers.weights.get(m), row) for m in MODALITIES},
