@@ -24,8 +24,8 @@ AWKWARD = [
 ]
 COLUMNS = [
     "conversation", "id", "speaker", "text", "start", "end", "label", "probabilities.sad",
-    "probabilities.glad", "probabilities.so, so", "weights.text", "weights.audio", "weights.video", "similarity",
-    "context_weight",
+    "probabilities.glad", "probabilities.so, so", "weights.text", "weights.audio", "weights.video",
+    "similarity", "context_weight",
 ]  # fmt: skip
 
 
