@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmerc.data.text_windows import TOKEN_STEP, build_windows, plan_windows
+from mmerc.data.text_windows import SHARED_ROW, TOKEN_STEP, build_windows, plan_windows
 
 BUDGET = 40
 LENGTHS = st.lists(st.integers(0, BUDGET), min_size=1, max_size=40)
@@ -15,8 +15,13 @@ LENGTHS = st.lists(st.integers(0, BUDGET), min_size=1, max_size=40)
 class OwnTokenizer:
     """Special tokens 1 and 2, padding 0."""
 
+    scope = "conversation"
     max_length = BUDGET + 2
     first_id, last_id, pad_id = 1, 2, 0
+
+
+class UtteranceTokenizer(OwnTokenizer):
+    scope = "utterance"
 
 
 def distance_to_edge(lengths, window, utterance):
@@ -120,3 +125,32 @@ def test_tokens_of_a_batch(conversations):
     assert windows.attention_mask.any(0).logical_not().sum() < TOKEN_STEP
     length = windows.token_ids.shape[1]
     assert length % TOKEN_STEP == 0 or length == OwnTokenizer.max_length
+
+
+@given(
+    conversations=st.lists(
+        st.lists(st.integers(0, BUDGET), min_size=1, max_size=30), min_size=1, max_size=6
+    )
+)
+def test_utterances_by_themselves_share_rows(conversations):
+    """Each stands once, whole and between special tokens; no two rows would fit into one."""
+    number = iter(range(10, 10_000))
+    tokens = [[[next(number) for _ in range(size)] for size in sizes] for sizes in conversations]
+    padded = max(map(len, tokens))
+    windows = build_windows(tokens, UtteranceTokenizer(), padded)
+    found, filled = {}, []
+    rows = zip(windows.token_ids.tolist(), windows.pool_into.tolist(), strict=True)
+    for ids, pool in rows:
+        real = [pair for pair in zip(pool, ids, strict=True) if pair[0] < len(tokens) * padded]
+        filled.append(len(real))
+        for target, group in itertools.groupby(real, key=lambda pair: pair[0]):
+            assert target not in found
+            found[target] = [token for _, token in group]
+    assert found == {
+        row * padded + i: [1, *ids, 2]
+        for row, utterances in enumerate(tokens)
+        for i, ids in enumerate(utterances)
+        if ids
+    }
+    limit = min(SHARED_ROW, UtteranceTokenizer.max_length)
+    assert all(one + other > limit for one, other in itertools.combinations(filled, 2))

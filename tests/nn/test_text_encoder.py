@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mmerc.data.text_windows import build_windows
-from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig, mean_by_index
+from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig, apart, mean_by_index
 
 SAID = [["yes no", "why", "they went red xy"], ["never"], ["saw blue", "", "you came well"]]
 
@@ -66,6 +66,31 @@ def test_batch_equals_each_conversation_alone_averaged_by_hand(tiny_encoder):
         for i, (start, end) in enumerate(spans):
             expected = states[start:end].sum(0) / max(end - start, 1)
             torch.testing.assert_close(found[row, i], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_utterances_by_themselves_equal_each_alone(tiny_encoder):
+    """Mean over [CLS] words [SEP], whatever else stands in the row."""
+    encoder = encoder_of(tiny_encoder, scope="utterance").eval()
+    found = read(encoder, SAID)
+    for row, texts in enumerate(SAID):
+        for i, tokens in enumerate(encoder.tokenizer.encode(texts, limit=20)):
+            ids = [encoder.tokenizer.first_id, *tokens, encoder.tokenizer.last_id]
+            states = encoder.backbone(input_ids=torch.tensor([ids])).last_hidden_state[0]
+            expected = states.mean(0) if tokens else torch.zeros(encoder.width)
+            torch.testing.assert_close(found[row, i], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_places_begin_anew_with_every_utterance():
+    same, places = apart(torch.tensor([[4, 4, 4, 0, 0, 9]]))
+    assert places.tolist() == [[0, 1, 2, 0, 1, 0]]
+    assert same[0, 0, 0].tolist() == [True, True, True, False, False, False]
+    assert same[0, 0, 4].tolist() == [False, False, False, True, True, False]
+
+
+@pytest.mark.parametrize("scope", ["conversation", "utterance"])
+def test_a_text_without_words_alone_in_its_batch(tiny_encoder, scope):
+    encoder = encoder_of(tiny_encoder, scope=scope).eval()
+    assert (read(encoder, [["", ""]]) == 0).all()
 
 
 def test_empty_text_is_zeros_and_says_nothing_to_the_others(tiny_encoder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 
@@ -13,11 +13,17 @@ from mmerc.data.batch import TextWindows
 # Windows are padded to a multiple of this: a processor compiles its bfloat16 matrix kernels anew
 # for every new shape, which costs as much as the layer's own work.
 TOKEN_STEP = 16
+SHARED_ROW = 128  # tokens of utterances that are read by themselves
+
+
+Scope = Literal["conversation", "utterance"]
+Row = tuple[list[int], list[int]]  # token ids, and the utterance of each
 
 
 class Tokenizer(Protocol):
     """What batches need to know of an encoder's tokenizer."""
 
+    scope: Scope
     max_length: int
     first_id: int
     last_id: int
@@ -92,18 +98,10 @@ def build_windows(
 
     ``padded`` is N, the number of utterances to which the batch is padded.
     Shape: see :class:`mmerc.data.batch.TextWindows`.
-    """  # fmt: skip
+    """
     nowhere = len(conversations) * padded
-    rows: list[tuple[list[int], list[int]]] = []
-    for position, utterances in enumerate(conversations):
-        lengths = [len(tokens) for tokens in utterances]
-        for window in plan_windows(lengths, budget=tokenizer.max_length - 2):
-            ids, pool = [tokenizer.first_id], [nowhere]
-            for utterance in range(window.start, window.end):
-                target = position * padded + utterance if utterance in window.pooled else nowhere
-                ids.extend(utterances[utterance])
-                pool.extend([target] * len(utterances[utterance]))
-            rows.append(([*ids, tokenizer.last_id], [*pool, nowhere]))
+    make = {"conversation": rows_of_conversations, "utterance": rows_of_utterances}
+    rows = make[tokenizer.scope](conversations, tokenizer, padded)
     longest = -(-max(len(ids) for ids, _ in rows) // TOKEN_STEP) * TOKEN_STEP
     longest = min(longest, tokenizer.max_length)
     token_ids = torch.full((len(rows), longest), tokenizer.pad_id)
@@ -114,3 +112,49 @@ def build_windows(
         pool_into[row, : len(pool)] = torch.tensor(pool)
         attention_mask[row, : len(ids)] = True
     return TextWindows(token_ids=token_ids, attention_mask=attention_mask, pool_into=pool_into)
+
+
+def rows_of_conversations(
+    conversations: Sequence[Sequence[Sequence[int]]], tokenizer: Tokenizer, padded: int
+) -> list[Row]:
+    """``[CLS] first utterance, second utterance, ... [SEP]`` of each window (Eq. 1)."""
+    nowhere = len(conversations) * padded
+    rows: list[Row] = []
+    for position, utterances in enumerate(conversations):
+        lengths = [len(tokens) for tokens in utterances]
+        for window in plan_windows(lengths, budget=tokenizer.max_length - 2):
+            ids, pool = [tokenizer.first_id], [nowhere]
+            for utterance in range(window.start, window.end):
+                target = position * padded + utterance if utterance in window.pooled else nowhere
+                ids.extend(utterances[utterance])
+                pool.extend([target] * len(utterances[utterance]))
+            rows.append(([*ids, tokenizer.last_id], [*pool, nowhere]))
+    return rows
+
+
+def rows_of_utterances(
+    conversations: Sequence[Sequence[Sequence[int]]], tokenizer: Tokenizer, padded: int
+) -> list[Row]:
+    """``[CLS] utterance [SEP]`` of each, as many in a row as it holds, the longest first.
+
+    The special tokens enter the utterance's mean, as in sentence encoders.
+    """
+    utterances = [
+        (position * padded + number, [tokenizer.first_id, *tokens, tokenizer.last_id])
+        for position, conversation in enumerate(conversations)
+        for number, tokens in enumerate(conversation)
+        if tokens
+    ]
+    utterances.sort(key=lambda item: -len(item[1]))
+    limit = min(tokenizer.max_length, max([SHARED_ROW, *(len(ids) for _, ids in utterances[:1])]))
+    rows: list[Row] = []
+    for target, ids in utterances:
+        room = (row for row in rows if len(row[0]) + len(ids) <= limit)
+        row = next(room, None)
+        if row is None:
+            row = ([], [])
+            rows.append(row)
+        row[0].extend(ids)
+        row[1].extend([target] * len(ids))
+    nowhere = len(conversations) * padded
+    return rows or [([tokenizer.first_id, tokenizer.last_id], [nowhere, nowhere])]

@@ -19,7 +19,11 @@ from mmerc.nn.tokenizer import POSITION_OFFSET, TextTokenizer
 
 
 class TextEncoderConfig(BaseModel):
-    """How text is read (DF-ERC, Eq. 1 and Sec. 4.1)."""
+    """How text is read (DF-ERC, Eq. 1 and Sec. 4.1).
+
+    ``scope``: Eq. 1 has every word attend to the whole conversation; with "utterance" each is read
+    by itself, as sentence encoders were trained to, and context comes in behind the encoder alone.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,6 +35,7 @@ class TextEncoderConfig(BaseModel):
     utterance_tokens: int = Field(default=256, ge=1)
     max_length: int = Field(default=512, ge=8)
     speaker_prefix: bool = False
+    scope: Literal["conversation", "utterance"] = "conversation"
 
 
 class TextEncoder(nn.Module):
@@ -43,11 +48,11 @@ class TextEncoder(nn.Module):
     def __init__(self, backbone: Any, folder: Path, config: TextEncoderConfig) -> None:
         super().__init__()
         settings = backbone.config
-        offset = POSITION_OFFSET.get(settings.model_type, 0)
-        longest = min(config.max_length, settings.max_position_embeddings - offset)
+        self.offset = POSITION_OFFSET.get(settings.model_type, 0)
+        longest = min(config.max_length, settings.max_position_embeddings - self.offset)
         self.config = config
         self.width = int(settings.hidden_size)
-        self.tokenizer = TextTokenizer(folder, max_length=longest)
+        self.tokenizer = TextTokenizer(folder, max_length=longest, scope=config.scope)
         self.dropout = FastDropout(config.dropout)
         use_fast_dropout(backbone)
         self.backbone = tuned(backbone, config)
@@ -87,10 +92,29 @@ class TextEncoder(nn.Module):
         ``pool_into`` numbers the utterance of each token; ``utterances`` itself means none.
         An utterance without tokens comes out as zeros.
         """
-        states = self.backbone(input_ids=token_ids, attention_mask=attention_mask).last_hidden_state
+        seen, places = attention_mask, None
+        if self.config.scope == "utterance":
+            seen, places = apart(pool_into)
+            places = places + self.offset
+        states = self.backbone(
+            input_ids=token_ids, attention_mask=seen, position_ids=places
+        ).last_hidden_state
         pooled = mean_by_index(states.flatten(0, 1), pool_into.flatten(), utterances)
         dropped: Tensor = self.dropout(pooled)
         return dropped
+
+
+def apart(utterance: Tensor) -> tuple[Tensor, Tensor]:
+    """What each token attends to, and its place, where every utterance is read by itself.
+
+    Shape: utterance [W, L] int, equal numbers side by side -> [W, 1, L, L] bool, [W, L].
+    """
+    same = utterance[:, None, :, None] == utterance[:, None, None, :]
+    begins = torch.ones_like(utterance, dtype=torch.bool)
+    begins[:, 1:] = utterance[:, 1:] != utterance[:, :-1]
+    place = torch.arange(utterance.shape[1], device=utterance.device).expand_as(utterance)
+    start = torch.where(begins, place, 0).cummax(dim=1).values
+    return same, place - start
 
 
 def mean_by_index(states: Tensor, index: Tensor, groups: int) -> Tensor:

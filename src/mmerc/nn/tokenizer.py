@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from transformers import AutoTokenizer
 
@@ -11,14 +12,24 @@ POSITION_OFFSET = {"roberta": 2, "xlm-roberta": 2, "camembert": 2}
 
 
 class TextTokenizer:
-    """Turns utterances into token ids without special tokens, and knows the special ones."""
+    """Turns utterances into token ids without special tokens, and knows the special ones.
 
-    def __init__(self, folder: Path, *, max_length: int) -> None:
+    ``scope`` says what a token may attend to: its whole window, or its own utterance.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_length: int,
+        scope: Literal["conversation", "utterance"] = "conversation",
+    ) -> None:
         # RoBERTa's byte pairs carry the space before a word; BERT's tokenizer ignores the option.
         self.tokenizer = AutoTokenizer.from_pretrained(
             str(folder), add_prefix_space=True, local_files_only=True
         )
         self.max_length = max_length
+        self.scope = scope
         self.first_id = int(self.tokenizer.cls_token_id)
         self.last_id = int(self.tokenizer.sep_token_id)
         self.pad_id = int(self.tokenizer.pad_token_id)
