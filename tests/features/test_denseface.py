@@ -15,10 +15,12 @@ from torch import nn
 from mmerc.errors import InputError, MmercError
 from mmerc.features.base import Absent
 from mmerc.features.denseface import extractor
-from mmerc.features.denseface.extractor import DenseFace, evenly, grey_face
+from mmerc.features.denseface.extractor import DenseFace, evenly, grey_face, load_network
 from mmerc.features.denseface.network import MEAN, DenseNet, normalise
 from mmerc.features.speaker_faces import SpeakerFaces
+from mmerc.media.faces.alignment import align_face
 from mmerc.media.segment import Segment
+from mmerc.training.face_network.images import EMOTIONS
 
 
 def some_network(seed=0):
@@ -236,3 +238,14 @@ def test_other_files_are_no_weights(tmp_path):
     save_file({"classifier.bias": torch.zeros(7)}, path)
     with pytest.raises(InputError, match="its tensors are not those of the face network"):
         DenseFace(SpeakerFaces(), weights=path)
+
+
+def test_the_weights_that_come_with_mmerc_name_a_real_smile():
+    """A photograph through detection, alignment and network: what is wrong anywhere shows here."""
+    astronaut = pytest.importorskip("skimage.data", reason="scikit-image is missing").astronaut()
+    (found,) = SpeakerFaces().detector.detect([astronaut])
+    crop = align_face(astronaut, found[0].landmarks, size=48, grey=True)
+    network = load_network(extractor.shipped_weights())
+    logits = network(normalise(torch.from_numpy(crop)[None, None])).logits
+    assert EMOTIONS[int(logits.argmax())] == "happy"
+    assert logits.softmax(-1).max() > 0.5
