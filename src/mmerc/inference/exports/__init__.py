@@ -1,0 +1,1 @@
+"""An analysis as files that other tools open."""

@@ -1,0 +1,1 @@
+"""An analysis as one page for a browser: no network, no framework."""

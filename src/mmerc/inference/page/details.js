@@ -1,0 +1,54 @@
+/* The chosen utterance: what was said, every emotion's probability, and what decided. */
+
+const SCALE = "0 to 1 each; they are no shares of a whole.";
+
+function detailsOf(data, item) {
+  return [
+    element("p", { class: "quiet" }, when(item)),
+    element("p", { class: "name", dir: "auto" }, data.speakers[item.speaker]),
+    element("blockquote", { dir: "auto" }, item.text || "(no words)"),
+    element("h3", null, "Emotion"),
+    emotions(data, item),
+    element("h3", null, "What counted"),
+    reasons(item),
+    element("p", { class: "quiet small" }, SCALE),
+  ];
+}
+
+function when(item) {
+  if (item.start === null) return "no time known";
+  if (item.end === null) return `from ${clock(item.start, 1)}`;
+  const seconds = (item.end - item.start).toFixed(1);
+  return `${clock(item.start, 1)} to ${clock(item.end, 1)}, ${seconds} s`;
+}
+
+function emotions(data, item) {
+  const rows = data.labels.map((label, place) => {
+    const row = meter(label.name, item.probabilities[place], percent(item.probabilities[place]));
+    if (place === item.label) row.classList.add("told");
+    return paint(row, label);
+  });
+  return element("ul", { class: "meters" }, ...rows);
+}
+
+function reasons(item) {
+  const told = Object.values(item.weights).some((weight) => weight !== null);
+  const unknown = told ? "absent" : "this model does not tell";
+  const rows = Object.entries(item.weights).map(([modality, weight]) => {
+    if (weight !== null) return meter(modality, weight, weight.toFixed(2));
+    const why = modality in item.absent ? `absent: ${item.absent[modality]}` : unknown;
+    return element("li", null, element("span", null, modality), element("em", null, why));
+  });
+  if (item.agreement !== null) {
+    rows.push(meter("agreement", item.agreement, item.agreement.toFixed(2)));
+  }
+  if (item.context !== null) rows.push(meter("context", item.context, item.context.toFixed(2)));
+  return element("ul", { class: "meters" }, ...rows);
+}
+
+/** A name, a bar as long as the share (0 to 1), and the number itself. */
+function meter(name, share, number) {
+  const bar = element("span", { class: "meter", "aria-hidden": "true" }, element("span"));
+  bar.firstChild.style.width = `${100 * share}%`;
+  return element("li", null, element("span", null, name), bar, element("b", null, number));
+}

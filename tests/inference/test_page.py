@@ -1,0 +1,85 @@
+"""The page of an analysis, as text."""
+
+import base64
+import hashlib
+import html
+import itertools
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from talk import ANALYSIS, EVIL, PREDICTIONS, contrast, with_times
+
+from mmerc.inference.page.data import ink, luminance, page_data
+from mmerc.inference.page.render import render_page
+from mmerc.labels import LABEL_SETS, PALETTE, LabelSet
+
+
+def data_in(page):
+    (text,) = re.findall(r'<script id="data" type="application/json">(.*?)</script>', page, re.S)
+    return json.loads(text)
+
+
+def test_what_was_said_cannot_end_the_data():
+    evil = replace(ANALYSIS, recording=EVIL, model=EVIL, remarks=(EVIL,), predictions=())
+    page = render_page(evil)
+    assert page.count("<script") == page.count("</script>") == 2
+    assert data_in(page)["remarks"] == [EVIL]
+    assert f"<title>{html.escape(EVIL)}</title>" in page
+    assert page.isascii() or "😊" in page
+
+
+def test_the_policy_lets_this_script_and_style_run_and_no_other():
+    page = render_page(ANALYSIS)
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    script = page.split('<script type="module">')[1].split("</script>")[0]
+    style = page.split("<style>")[1].split("</style>")[0]
+    for kind, text in (("script", script), ("style", style)):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy and "http" not in policy
+    assert not re.search(r"""(?:src|href)=|url\(|@import|https?:""", page)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a b#1?.mp4", "./a%20b%231%3F.mp4"),
+        ("javascript:alert(1)", "./javascript%3Aalert%281%29"),
+        ("//evil.example/x.mp4", "./%2F%2Fevil.example%2Fx.mp4"),
+        ("été.mp4", "./%C3%A9t%C3%A9.mp4"),
+        ("\udce9.mp4", "./%E9.mp4"),  # a name on disk that is not UTF-8
+    ],
+)
+def test_the_recording_is_looked_for_beside_the_page(name, expected):
+    assert page_data(replace(ANALYSIS, recording=name))["media"] == expected
+    assert render_page(replace(ANALYSIS, recording=name)).encode()
+
+
+def test_times_and_layers_go_to_the_page():
+    utterances = page_data(with_times((0, 4), (1, 2), (None, None), (3, 3)))["utterances"]
+    assert [item["layer"] for item in utterances] == [0, 0, None, None]
+    own = replace(PREDICTIONS[0], id="again", start=1, end=2)
+    made = replace(ANALYSIS, predictions=(replace(PREDICTIONS[0], start=0, end=4), own))
+    assert [item["layer"] for item in page_data(made)["utterances"]] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "colour", [*PALETTE, *itertools.chain(*(s.colours for s in LABEL_SETS.values()))]
+)
+def test_names_can_be_read_on_every_colour(colour):
+    assert contrast(colour, ink(colour)) >= 4.5
+
+
+def test_luminance_as_the_standard_gives_it():
+    assert luminance("#ffffff") == pytest.approx(1)
+    assert luminance("#ff0000") == pytest.approx(0.2126)
+    assert luminance("#808080") == pytest.approx(0.2158605)
+
+
+def test_a_colour_that_is_none_is_replaced():
+    odd = LabelSet("odd", ("a", "b"), ("red; background: url(//x)", "#00ff00"))
+    made = replace(ANALYSIS, labels=odd, predictions=())
+    assert [item["colour"] for item in page_data(made)["labels"]] == [PALETTE[0], "#00ff00"]

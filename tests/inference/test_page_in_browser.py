@@ -1,0 +1,333 @@
+"""The page of an analysis in a real browser."""
+
+import re
+import shutil
+from dataclasses import replace
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from talk import ANALYSIS, EVIL, PREDICTIONS, SCENE, TALK, contrast, with_times
+
+from mmerc.inference.page.data import luminance
+from mmerc.inference.page.render import render_page
+from mmerc.labels import MELD_7, LabelSet
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PATIENCE = 120_000  # milliseconds; a machine may be busy
+
+
+def write_film(path, seconds):
+    """A film of one picture in a second that grows darker, without sound."""
+    with av.open(path, "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=1, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        stream.gop_size = 4
+        for second in range(seconds):
+            picture = np.full((180, 320, 3), 90 - second // 2, dtype=np.uint8)
+            picture[60:120, 2 * second : 2 * second + 40] = 200
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    interface = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium to open the page with")
+    with interface.sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("page")
+    write_film(made / SCENE, 118)
+    return made
+
+
+@pytest.fixture
+def visit(browser, folder):
+    """A function that opens an analysis; what the page asked for and complained of is kept."""
+    contexts = []
+
+    def open_page(analysis=ANALYSIS, **settings):
+        settings = {"viewport": {"width": 1280, "height": 800}} | settings
+        contexts.append(browser.new_context(**settings))
+        contexts[-1].set_default_timeout(PATIENCE)
+        page = contexts[-1].new_page()
+        page.asked, page.complaints = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("console", lambda message: page.complaints.append(message.text))
+        (folder / "x.html").write_text(render_page(analysis), encoding="utf-8")
+        page.goto((folder / "x.html").as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def until(page, condition):
+    """Wait until something is true (Playwright's own waiting calls eval, which is forbidden)."""
+    for _ in range(PATIENCE // 50):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"it never came true: {condition}")
+
+
+def until_text(page, part, text):
+    until(page, f"document.querySelector('{part}').textContent.includes('{text}')")
+
+
+def seconds(page):
+    return page.evaluate("document.querySelector('video').currentTime")
+
+
+def ready(page):
+    until(page, "document.querySelector('video').readyState >= 1")
+    return page
+
+
+def test_it_opens_without_complaint_and_asks_for_the_recording_alone(visit, folder):
+    page = ready(visit())
+    assert page.complaints == []
+    assert set(page.asked) == {(folder / "x.html").as_uri(), (folder / SCENE).as_uri()}
+    assert page.title() == SCENE
+    assert "25 utterances · 3 speakers" in page.inner_text("#facts")
+    assert "quieter than any" in page.inner_text("#remarks")
+    assert page.locator(".bar").count() == page.locator("#rows tr").count() == 25
+    blocked = page.evaluate(
+        """() => new Promise((tell) => {
+          document.addEventListener("securitypolicyviolation", (event) => tell(event.blockedURI));
+          new Image().src = "https://example.org/x.png";
+        })"""
+    )
+    assert blocked == "https://example.org/x.png"
+
+
+def test_a_bar_and_a_row_seek_the_recording_and_tell_the_reasons(visit):
+    page = ready(visit())
+    page.get_by_role("button", name="0:26, Ines, neutral").click()
+    assert seconds(page) == 26.0
+    assert page.inner_text("#which") == "Utterance 9 of 25"
+    assert page.locator("[aria-current]").count() == 2  # the bar and the row
+    page.locator("#rows tr").nth(9).locator(".said").click()
+    assert seconds(page) == pytest.approx(30.4)
+    details = page.inner_text("#details")
+    assert "You do the floor yourselves" in details
+    assert "absent: two voices at once" in details
+    for name in MELD_7:
+        shown = round(100 * PREDICTIONS[9].probabilities[name])
+        assert re.search(rf"{name}\s+{shown}%", details)
+
+
+def test_what_is_spoken_is_chosen_as_the_recording_goes_on(visit):
+    page = ready(visit())
+    page.evaluate("document.querySelector('video').currentTime = 55")
+    until_text(page, "#which", "Utterance 15 of 25")
+    page.evaluate("document.querySelector('video').currentTime = 26.5")  # two speak at once
+    until_text(page, "#which", "Utterance 9 of 25")
+    assert page.locator(".head").evaluate("head => head.style.left") == f"{100 * 26.5 / 118:.4f}%"
+
+
+def test_one_utterance_is_played_to_its_end(visit):
+    page = ready(visit())
+    page.evaluate("document.querySelector('video').playbackRate = 4")
+    page.locator("#rows tr").nth(1).click()
+    page.get_by_role("button", name="Play", exact=True).click()
+    until(page, "document.querySelector('video').currentTime >= 7")
+    until(page, "document.querySelector('video').paused")
+    assert page.inner_text("#which") == "Utterance 2 of 25"
+
+
+@pytest.mark.parametrize("part", [".bar", "#rows button"])
+def test_arrow_keys_go_through_the_utterances(visit, part):
+    page = ready(visit())
+    assert page.locator(f"{part}[tabindex='0']").count() == 1
+    page.locator(f"{part}[tabindex='0']").focus()
+    focused = "document.activeElement.closest('[data-index]').dataset.index"
+    for key, expected in (("ArrowRight", 1), ("ArrowDown", 2), ("ArrowUp", 1), ("End", 24)):
+        page.keyboard.press(key)
+        assert page.evaluate(focused) == str(expected)
+    assert page.inner_text("#which") == "Utterance 25 of 25"
+    assert seconds(page) == 106.0
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(focused) == "24"
+    page.keyboard.press("Home")
+    assert page.evaluate(focused) == "0"
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+
+
+def test_every_part_is_reached_with_the_tab_key(visit):
+    page = ready(visit())
+    missing = ["media", "play", "filters", "speaker", "search", "zoom", "bar", "utterances"]
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        place = page.evaluate(
+            """() => { const { id, className } = document.activeElement;
+              const parts = document.activeElement.closest("section")?.className;
+              return [id, className, parts, document.activeElement.parentElement.className] }"""
+        )
+        missing = [part for part in missing if part not in place]
+        if not missing:
+            break
+    assert missing == []
+
+
+def test_filters_narrow_list_and_timeline(visit):
+    page = ready(visit())
+    page.get_by_role("button", name="anger 3").click()
+    assert page.locator("#rows tr:visible").count() == 3
+    assert page.locator(".bar:enabled").count() == 3
+    assert page.inner_text("#shown") == "3 of 25"
+    assert page.inner_text("#which") == "Utterance 15 of 25"
+    page.locator(".bar[tabindex='0']").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#which") == "Utterance 18 of 25"
+    page.get_by_role("combobox", name="Speaker").select_option("Ines")
+    assert page.inner_text("#shown") == "1 of 25"
+    page.get_by_role("button", name="Show all").click()
+    assert page.locator("#rows tr:visible").count() == 25
+    page.get_by_role("searchbox", name="Search").fill("PÁRKING place")
+    assert page.inner_text("#shown") == "2 of 25"
+    page.get_by_role("searchbox", name="Search").fill("no such words")
+    assert page.inner_text("#shown") == "0 of 25"
+
+
+def test_shares_of_each_speaker(visit):
+    summary = visit().locator("#summary article")
+    jonas = [line for line in TALK if line[2] == "Jonas"]
+    total = sum(end - start for start, end, *_ in jonas)
+    glad = sum(end - start for start, end, _, label, _ in jonas if label == "joy")
+    text = summary.nth(1).inner_text()
+    assert f"{len(jonas)} utterances, 0:{int(total):02d} of speech" in text
+    assert f"joy {round(100 * glad / total)}%" in text
+
+
+def test_zoom_widens_the_timeline_inside_its_own_scroll(visit):
+    page = ready(visit())
+    width = page.locator("#lanes").evaluate("lanes => lanes.clientWidth")
+    bar = page.get_by_role("button", name="0:42, Jonas")
+    assert bar.inner_text() == ""  # too short for a name
+    for _ in range(3):
+        page.get_by_role("button", name="Zoom in").click()
+    assert page.locator("#lanes").evaluate("lanes => lanes.clientWidth") > 7 * width
+    assert bar.inner_text() == "joy"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_hostile_text_is_inert(visit, folder):
+    labels = LabelSet("evil", ("fine", EVIL))
+    item = replace(
+        PREDICTIONS[0],
+        speaker=EVIL,
+        text=EVIL,
+        label=EVIL,
+        probabilities={"fine": 0.4, EVIL: 0.6},
+        weights={"text": None, "audio": None, "video": None},
+    )
+    page = visit(
+        replace(
+            ANALYSIS, model=EVIL, labels=labels, predictions=(item,), remarks=(EVIL,),
+            absent={"0": {"text": EVIL}},
+        )
+    )  # fmt: skip
+    ready(page)
+    assert page.evaluate("window.pwned") is None
+    assert page.locator("blockquote").evaluate("said => said.textContent") == EVIL
+    assert page.locator("#rows .said").evaluate("said => said.textContent") == EVIL
+    assert page.locator("img").count() == 0
+    assert len(page.asked) == 2 and page.complaints == []
+
+
+def test_nothing_hangs_over_the_edge_of_a_phone(visit):
+    item = replace(PREDICTIONS[0], text="Donau" * 60, speaker="Maximiliane" * 6)
+    made = replace(ANALYSIS, predictions=(item, *PREDICTIONS[1:]), recording=SCENE)
+    page = visit(made)
+    for width in (320, 360, 700):
+        page.set_viewport_size({"width": width, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("#rows tr").first.locator(".said").is_visible()
+
+
+def test_print_is_a_table_of_every_utterance(visit):
+    page = visit()
+    page.get_by_role("button", name="anger 3").click()
+    page.emulate_media(media="print")
+    assert page.locator("#rows tr:visible").count() == 25
+    assert not page.locator("video").is_visible()
+    assert not page.locator(".timeline").is_visible()
+    row = page.locator("#rows tr").nth(9).inner_text().split()
+    assert row[:4] == ["0:30–0:34", "Marta", "surprise", row[3]]
+    clipped = page.locator("#list").evaluate("list => list.scrollHeight > list.clientHeight + 1")
+    assert not clipped
+    assert page.locator("footer").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_in_light_and_in_the_dark(visit, scheme):
+    page = visit(color_scheme=scheme)
+    names = ["--ground", "--raised", "--chosen", "--text", "--soft"]
+    values = page.evaluate(
+        "names => names.map(name => getComputedStyle(document.body).getPropertyValue(name))", names
+    )
+    grounds, inks = values[:3], values[3:]
+    assert all(contrast(ground, ink) >= 4.5 for ground in grounds for ink in inks)
+    assert (luminance(grounds[0]) < 0.1) == (scheme == "dark")
+    painted = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert painted == "rgb({}, {}, {})".format(*bytes.fromhex(grounds[0][1:]))
+
+
+def test_utterances_without_times_are_listed_and_not_in_the_timeline(visit):
+    page = ready(visit(with_times((None, None), (1.0, None), (2.0, 3.0), (None, 4.0))))
+    assert page.locator("#rows tr").count() == 4
+    assert page.locator(".bar").count() == 1
+    assert "3 without times" in page.inner_text("#facts")
+    page.locator("#rows tr").nth(0).click()
+    assert page.inner_text("#which") == "Utterance 1 of 4"
+    assert page.locator("#play").is_disabled()
+    nowhere = visit(with_times((None, None), (None, None)))
+    assert not nowhere.locator(".timeline").is_visible()
+    assert "shares by number" in nowhere.inner_text("#summary")
+    empty = visit(replace(ANALYSIS, predictions=()))
+    assert "0 utterances" in empty.inner_text("#facts")
+    assert empty.complaints == []
+
+
+def test_a_recording_that_is_not_there_is_said_to_be_missing(visit):
+    page = visit(replace(ANALYSIS, recording="elsewhere.mp4"))
+    until_text(page, "#trouble", "elsewhere.mp4 cannot be played")
+    page.get_by_role("button", name="0:26, Ines, neutral").click()
+    assert page.inner_text("#which") == "Utterance 9 of 25"
+
+
+def test_sound_alone_needs_no_picture(visit, folder):
+    soundfile.write(folder / "voice.wav", np.zeros(8000, dtype="float32"), 8000)
+    page = ready(visit(replace(ANALYSIS, recording="voice.wav")))
+    until(page, "document.querySelector('video').clientHeight < 80")
+
+
+def test_three_thousand_utterances(visit):
+    many = tuple(
+        replace(PREDICTIONS[i % 25], id=str(i), start=2.0 * i, end=2.0 * i + 1.5)
+        for i in range(3000)
+    )
+    page = ready(visit(replace(ANALYSIS, predictions=many, duration=6000.0)))
+    assert page.locator(".bar").count() == page.locator("#rows tr").count() == 3000
+    assert page.evaluate("document.querySelectorAll('*').length") < 40_000
+    page.locator("#rows button[tabindex='0']").focus()
+    page.keyboard.press("End")
+    until(page, "!document.querySelector('video').seeking")
+    page.evaluate("new Promise(requestAnimationFrame)")
+    assert page.inner_text("#which") == "Utterance 3000 of 3000"  # long after the film's end
+    assert page.locator("#play").is_disabled()
