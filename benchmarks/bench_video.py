@@ -11,8 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 from av.video.stream import VideoStream
-from bench_faces import film
 
+from bench_faces import film
 from mmerc.features.base import Absent
 from mmerc.features.denseface.extractor import SHIPPED, DenseFace
 from mmerc.features.speaker_faces import SpeakerFaces
