@@ -16,16 +16,16 @@ from mmerc.features.store import FeatureRow
 class RayEngine:
     """``count`` extractors somewhere in the cluster; files must lie where every node finds them.
 
-    Ray Data loses the whole block of a task that kills its process; what was lost is tried again
-    in blocks of its own, and only what is lost then too is absent.
+    A task that kills its process takes its block and all that waits for that process with it; what
+    was lost is tried again one by one, and only what is lost then too is absent.
     """
 
     count: int
 
     def __call__(self, tasks: Sequence[Task], make: MakeExtractor) -> Iterator[FeatureRow]:
         left = {task.key: task for task in tasks}
-        for blocks in (None, len(tasks)):
-            for row in self.rows(list(left.values()), make, blocks=blocks):
+        for alone in (False, True):
+            for row in self.rows(list(left.values()), make, alone=alone):
                 del left[row.conversation, row.utterance]
                 yield row
             if not left:
@@ -33,18 +33,21 @@ class RayEngine:
         yield from map(crashed, left.values())
 
     def rows(
-        self, tasks: Sequence[Task], make: MakeExtractor, *, blocks: int | None
+        self, tasks: Sequence[Task], make: MakeExtractor, *, alone: bool
     ) -> Iterator[FeatureRow]:
         """Rows as the cluster finishes them; tasks whose block was lost have none."""
         ray = quiet_ray()
         data = ray.data.from_items(
             [{"task": task} for task in tasks],
-            override_num_blocks=None if blocks is None else len(tasks),
+            override_num_blocks=len(tasks) if alone else None,
         )
         done = data.map(
             Actor,
             fn_constructor_args=(make,),
-            compute=ray.data.ActorPoolStrategy(size=min(self.count, len(tasks))),
+            compute=ray.data.ActorPoolStrategy(
+                size=min(self.count, len(tasks)),
+                max_tasks_in_flight_per_actor=1 if alone else None,
+            ),
             max_restarts=-1,
             max_task_retries=0,  # Ray's own default tries a file that kills for ever
         )
