@@ -11,15 +11,26 @@ from mmerc.files import read_json
 from mmerc.labels import LabelSet
 from mmerc.models.base import AnyModel, ModelConfig, download_model, read_model_config
 from mmerc.models.baselines.context_lstm import BcLstm
+from mmerc.models.baselines.dialogue_rnn import DialogueRnnClassifier
 from mmerc.models.baselines.fusion import Concatenation, LateFusion
 from mmerc.models.baselines.language_model import LanguageModelClassifier
 from mmerc.models.baselines.majority import Majority
 from mmerc.models.df_erc.model import DfErc
+from mmerc.models.multiemo.model import MultiEmo
 from mmerc.nn.text_encoder import TextEncoder
 
 MODELS: dict[str, type[AnyModel]] = {
     model.name: model
-    for model in (DfErc, Majority, Concatenation, LateFusion, BcLstm, LanguageModelClassifier)
+    for model in (
+        DfErc,
+        MultiEmo,
+        Majority,
+        Concatenation,
+        LateFusion,
+        BcLstm,
+        DialogueRnnClassifier,
+        LanguageModelClassifier,
+    )
 }
 
 

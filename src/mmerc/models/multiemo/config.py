@@ -1,0 +1,54 @@
+"""Settings of MultiEMO, the paper's by default (Sec. 4.3); what it leaves open is [decided]."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from mmerc.models.base import ModelConfig
+
+Ablation = Literal["-VisExtNet", "-MultiAttn", "-SWFC"]
+VISEXTNET_WIDTH = 1000  # Sec. 3.3.3
+
+
+class MultiEmoConfig(ModelConfig):
+    """``ablations`` are the switches of Tables 1 and 2, by the paper's names.
+
+    "-VisExtNet" says that the video vectors are a 3D-CNN's; "-MultiAttn" joins the modalities'
+    contexts as they are; "-SWFC" drops that loss and leaves the weights of the others.
+
+    [decided] SWFC normalises its vectors unless ``normalize`` is off (the paper's Eq. 18 does not);
+    ``class_counting`` by "training" is the released way: classes are counted over the training
+    split and their weights sum to 1. ``classifier_width`` is the released one for MELD.
+    """
+
+    name: Literal["multiemo"] = "multiemo"
+    width: int = Field(default=256, ge=1, description="of every modality, and of z (Eq. 14)")
+    audio_width: int = Field(default=512, ge=1, description="to which wider voices come first")
+    feed_forward_width: int = Field(default=1024, ge=1)
+    classifier_width: int = Field(default=512, ge=1)
+    layers: int = Field(default=6, ge=1, description="T")
+    attention_heads: int = Field(default=4, ge=1)
+    bidirectional: bool = True
+    text_context: bool = False
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    contrast_weight: float = Field(default=0.4, ge=0, le=1, description="mu 1")
+    correlation_weight: float = Field(default=0.3, ge=0, le=1, description="mu 2")
+    temperature: float = Field(default=0.8, gt=0, description="tau")
+    contrast_focus: float = Field(default=2.0, ge=0, description="gamma")
+    sample_weight: float = Field(default=0.8, ge=0, description="alpha")
+    normalize: bool = True
+    class_counting: Literal["batch", "training"] = "batch"
+    ablations: tuple[Ablation, ...] = ()
+
+    @model_validator(mode="after")
+    def fits_together(self) -> MultiEmoConfig:
+        """Settings that contradict each other."""
+        if self.width % self.attention_heads:
+            raise ValueError(f"width {self.width} is no multiple of {self.attention_heads} heads")
+        if self.contrast_weight + self.correlation_weight > 1:
+            raise ValueError("contrast_weight and correlation_weight are together more than 1")
+        if "-VisExtNet" in self.ablations and "video" not in self.modalities:
+            raise ValueError("-VisExtNet replaces video, which is not among the modalities")
+        return self

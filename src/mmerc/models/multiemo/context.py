@@ -1,0 +1,71 @@
+"""Every modality at one width and in its context (MultiEMO, Sec. 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from mmerc.conversation import Modality
+from mmerc.models.multiemo.config import MultiEmoConfig
+from mmerc.nn.dialogue_rnn import DialogueRnn
+
+
+class ContextModelling(nn.Module):
+    """A linear layer a modality, and DialogueRNN for voices and faces (``text_context``: for all).
+
+    [decided] Voices wider than ``audio_width`` take two linear layers (6373 - 512 - 256); both
+    directions of DialogueRNN together come to ``width`` by a linear layer.
+    """
+
+    def __init__(self, widths: Mapping[Modality, int], config: MultiEmoConfig) -> None:
+        super().__init__()
+        self.projection = nn.ModuleDict(
+            {m: projection(m, width, config) for m, width in widths.items()}
+        )
+        self.in_dialogue = [m for m in widths if m != "text" or config.text_context]
+        self.dialogue: DialogueRnn | None = None
+        if self.in_dialogue:
+            self.dialogue = DialogueRnn(
+                config.width,
+                config.width,
+                modalities=len(self.in_dialogue),
+                bidirectional=config.bidirectional,
+            )
+        both = config.bidirectional
+        self.directions = nn.ModuleDict(
+            {
+                m: nn.Linear(2 * config.width, config.width) if both else nn.Identity()
+                for m in self.in_dialogue
+            }
+        )
+
+    def forward(
+        self,
+        vectors: Mapping[Modality, Tensor],
+        present: Mapping[Modality, Tensor],
+        speakers: Tensor,
+    ) -> dict[Modality, Tensor]:
+        """Shape: vectors[m] [B, N, D_m], present[m], speakers [B, N] -> {m: [B, N, width]}.
+
+        What stands at an absent vector's place is for nobody to read.
+        """
+        context: dict[Modality, Tensor] = {m: self.projection[m](vectors[m]) for m in vectors}
+        if self.dialogue is not None:
+            states = self.dialogue(
+                torch.stack([context[m] for m in self.in_dialogue]),
+                torch.stack([present[m] for m in self.in_dialogue]),
+                speakers,
+            )
+            for m, state in zip(self.in_dialogue, states, strict=True):
+                context[m] = self.directions[m](state)
+        return context
+
+
+def projection(modality: Modality, width: int, config: MultiEmoConfig) -> nn.Module:
+    """To the common width. Shape: [..., width] -> [..., config.width]."""
+    if modality == "audio" and width > config.audio_width:
+        middle = config.audio_width
+        return nn.Sequential(nn.Linear(width, middle), nn.Linear(middle, config.width))
+    return nn.Linear(width, config.width)

@@ -1,0 +1,171 @@
+"""MultiEMO, whole (Shi and Huang, ACL 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from mmerc.conversation import Modality
+from mmerc.data.batch import ConversationBatch
+from mmerc.errors import UsageError
+from mmerc.models.base import ConversationModel, Explanation, ModelOutput, TrainingStatistics
+from mmerc.models.multiemo.config import VISEXTNET_WIDTH, MultiEmoConfig
+from mmerc.models.multiemo.context import ContextModelling
+from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss, soft_hgr_loss
+from mmerc.models.multiemo.multi_attention import MultiAttention, Shares
+from mmerc.nn.mlp import mlp
+
+Vectors = Mapping[Modality, Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """What a batch is on its way through the model (the paper's Figure 6).
+
+    Shape: ``unimodal[m]`` [B, N, D_m], ``context[m]`` and ``fused[m]`` [B, N, W], ``joint`` (z)
+    [B, N, W]; ``attention[m, other]`` [B, N, N], nothing for "-MultiAttn".
+    """
+
+    unimodal: Vectors
+    context: Vectors
+    fused: Vectors
+    joint: Tensor
+    attention: Shares
+
+
+class MultiEmo(ConversationModel[MultiEmoConfig]):
+    """Put every modality in context, let each read the others, and join them.
+
+    [decided] For an absent modality a vector of its own is learnt, which stands where its fused
+    features would; nobody reads it. The two losses over whole batches are training's: in evaluation
+    they would depend on which conversations happen to share a batch, and count as 0.
+    """
+
+    name: ClassVar[str] = "multiemo"
+    config_class = MultiEmoConfig
+
+    def build(self) -> None:
+        config, widths = self.config, self.inputs.output_widths
+        if "-VisExtNet" in config.ablations and widths["video"] == VISEXTNET_WIDTH:
+            raise UsageError(
+                f"-VisExtNet takes a 3D-CNN's video vectors, but the corpus's are {VISEXTNET_WIDTH}"
+                " wide, as VisExtNet's; prepare others with `mmerc prepare manifest`."
+            )
+        self.context = ContextModelling(widths, config)
+        self.fusion = (
+            None if "-MultiAttn" in config.ablations else MultiAttention(list(widths), config)
+        )
+        self.absent = nn.ParameterDict({m: torch.zeros(config.width) for m in widths})
+        self.joint = nn.Linear(len(widths) * config.width, config.width)
+        self.classifier = mlp(
+            config.width, len(self.labels), hidden=config.classifier_width, dropout=config.dropout
+        )
+        self.register_buffer("class_counts", torch.ones(len(self.labels)))
+
+    class_counts: Tensor
+
+    def fit(self, statistics: TrainingStatistics) -> None:
+        super().fit(statistics)
+        self.class_counts = statistics.label_counts.float()
+
+    def forward(self, batch: ConversationBatch) -> ModelOutput:
+        """Eqs. 2-22 (the weight decay of Eq. 22 is the optimiser's)."""
+        vectors, present = self.inputs(batch)
+        context = self.context(vectors, present, batch.speakers)
+        fused = self.fuse(context, present)
+        joint = self.join(fused, present)
+        logits = self.classifier(joint).float()
+        losses = {"emotion": self.emotion_loss(logits, batch.labels)}
+        losses |= self.batch_losses(fused, joint, present, batch.labels)
+        first, second = self.config.contrast_weight, self.config.correlation_weight
+        correlation = losses["correlation"]
+        if self.config.reduction == "mean":
+            correlation = correlation / batch.mask.sum()  # Eq. 22's 1/N; the others are means
+        loss = (
+            first * losses["contrast"]
+            + second * correlation
+            + (1 - first - second) * losses["emotion"]
+        )
+        weights = {} if self.training else self.contributions(context, present, logits)
+        return ModelOutput(
+            logits=logits, losses=losses, loss=loss, explanation=Explanation(weights=weights)
+        )
+
+    def fuse(self, context: Vectors, present: Vectors) -> Vectors:
+        """Eqs. 2-12; the contexts themselves for "-MultiAttn". Shape: {m: [B, N, W]}."""
+        return context if self.fusion is None else self.fusion(context, present)
+
+    def join(self, fused: Vectors, present: Vectors) -> Tensor:
+        """z of Eq. 14. Shape: fused[m] [B, N, W], present[m] [B, N] -> [B, N, W].
+
+        A modality that ``fused`` lacks counts as absent throughout.
+        """
+        parts = [
+            torch.where(there.unsqueeze(-1), fused[m], self.absent[m])
+            if m in fused
+            else self.absent[m].expand(*there.shape, -1)
+            for m, there in present.items()
+        ]
+        joint: Tensor = self.joint(torch.cat(parts, -1))
+        return joint
+
+    def batch_losses(
+        self, fused: Vectors, joint: Tensor, present: Vectors, labels: Tensor
+    ) -> dict[str, Tensor]:
+        """Eq. 19 as "contrast" and Eq. 20 over all pairs of modalities as "correlation"."""
+        config = self.config
+        contrast = correlation = joint.new_zeros((), dtype=torch.float32)
+        if self.training and "-SWFC" not in config.ablations:
+            contrast = sample_weighted_focal_contrastive_loss(
+                joint,
+                labels,
+                temperature=config.temperature,
+                focus=config.contrast_focus,
+                sample_weight=config.sample_weight,
+                class_counts=self.class_counts if config.class_counting == "training" else None,
+                normalize=config.normalize,
+                reduction=config.reduction,
+            )
+        if self.training:
+            for one, other in combinations(fused, 2):
+                both = present[one] & present[other]
+                correlation = correlation + soft_hgr_loss(fused[one][both], fused[other][both])
+        return {"contrast": contrast, "correlation": correlation}
+
+    @torch.no_grad()
+    def contributions(
+        self, context: Vectors, present: Vectors, logits: Tensor
+    ) -> dict[Modality, Tensor]:
+        """How far the named emotion's probability falls without each modality; never below 0.
+
+        [decided] It is left out of the whole conversation, behind its own context: the others'
+        contexts do not depend on it, so that MultiAttn alone runs again. 0 where it is absent.
+        Shape: logits [B, N, K] -> {m: [B, N]}.
+        """
+        probability, named = logits.softmax(-1).max(-1, keepdim=True)
+        weights: dict[Modality, Tensor] = {}
+        for modality, there in present.items():
+            others = {m: vector for m, vector in context.items() if m != modality}
+            without = self.classifier(self.join(self.fuse(others, present), present)).float()
+            fall = probability - without.softmax(-1).gather(-1, named)
+            weights[modality] = fall.squeeze(-1).clamp(min=0) * there
+        return weights
+
+    @torch.no_grad()
+    def look_inside(self, batch: ConversationBatch) -> Inside:
+        """Features and attention of a batch, to be drawn; call it in evaluation mode."""
+        vectors, present = self.inputs(batch)
+        context = self.context(vectors, present, batch.speakers)
+        fused = self.fuse(context, present)
+        return Inside(
+            unimodal=vectors,
+            context=context,
+            fused=fused,
+            joint=self.join(fused, present),
+            attention={} if self.fusion is None else self.fusion.shares(context, present),
+        )

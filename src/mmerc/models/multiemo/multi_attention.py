@@ -1,0 +1,192 @@
+"""MultiAttn: every modality reads the others (MultiEMO, Eqs. 2-12)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mmerc.conversation import Modality
+from mmerc.models.multiemo.config import MultiEmoConfig
+from mmerc.nn.dropout import FastDropout
+from mmerc.nn.mlp import mlp
+
+Shares = dict[tuple[Modality, Modality], Tensor]
+"""(who asks, who is read) -> [B, N, N]: each utterance's attention to all of its conversation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A modality to be read.
+
+    Shape: vectors [B, N, W]; ``readable`` [B, 1, 1, N] bool, the present utterances, but all where
+    none is, so that no softmax is empty; ``silent`` [B, 1, 1], those conversations, None where
+    there is no such.
+    """
+
+    vectors: Tensor
+    readable: Tensor
+    silent: Tensor | None
+
+    @classmethod
+    def of(cls, vectors: Tensor, present: Tensor) -> Source:
+        silent = ~present.any(1, keepdim=True)
+        return cls(
+            vectors=vectors,
+            readable=(present | silent)[:, None, None],
+            silent=silent.unsqueeze(-1) if bool(silent.any()) else None,
+        )
+
+
+class MultiAttention(nn.Module):
+    """``layers`` layers a modality, each over the others' contexts, which stay as they are.
+
+    Text reads audio and then video, audio text and video, video text and audio. [decided] Where a
+    modality is not there to be read, that step is left out whole; a modality alone is led through
+    the feed-forward networks.
+    """
+
+    def __init__(self, modalities: Sequence[Modality], config: MultiEmoConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleDict(
+            {
+                m: nn.ModuleList(
+                    FusionLayer([other for other in modalities if other != m], config)
+                    for _ in range(config.layers)
+                )
+                for m in modalities
+            }
+        )
+
+    def forward(
+        self, context: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
+    ) -> dict[Modality, Tensor]:
+        """Shape: context[m] [B, N, W], present[m] [B, N] bool -> {m: [B, N, W]}.
+
+        A modality that ``context`` lacks is neither led through nor read.
+        """
+        sources = {m: Source.of(vectors, present[m]) for m, vectors in context.items()}
+        fused: dict[Modality, Tensor] = {}
+        for modality, vectors in context.items():
+            queries = vectors
+            for layer in self.layers_of(modality):
+                queries = layer(queries, sources)
+            fused[modality] = queries
+        return fused
+
+    @torch.no_grad()
+    def shares(
+        self, context: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
+    ) -> Shares:
+        """Attention from utterance to utterance, mean over heads and layers.
+
+        0 to whom nobody reads; a whole row of 0 where the other modality is nowhere present.
+        """
+        sources = {m: Source.of(vectors, present[m]) for m, vectors in context.items()}
+        shares: Shares = {}
+        for modality, vectors in context.items():
+            queries, layers = vectors, self.layers_of(modality)
+            for layer in layers:
+                for other, share in layer.shares(queries, sources).items():
+                    key = (modality, other)
+                    shares[key] = shares.get(key, 0.0) + share / len(layers)
+                queries = layer(queries, sources)
+        return shares
+
+    def layers_of(self, modality: Modality) -> Sequence[FusionLayer]:
+        """The layers that a modality is led through, in their order."""
+        return cast(Sequence[FusionLayer], self.layers[modality])
+
+
+class FusionLayer(nn.Module):
+    """One layer of one modality (Eqs. 2-12), with dropout behind each step as in Vaswani et al.
+
+    [decided] What is added to the queries starts out small, (8 T)^-1/4 of torch's usual weights,
+    as in DeepNet (Wang et al. 2022): six layers with their norms behind them train unsteadily else.
+    """
+
+    def __init__(self, others: Sequence[Modality], config: MultiEmoConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.others = tuple(others)
+        self.attention = nn.ModuleDict(
+            {m: CrossAttention(width, config.attention_heads) for m in others}
+        )
+        self.attention_norm = nn.ModuleDict({m: nn.LayerNorm(width) for m in others})
+        self.feed_forward = mlp(width, width, hidden=config.feed_forward_width, dropout=0.0)
+        self.norm = nn.LayerNorm(width)
+        self.dropout = FastDropout(config.dropout)
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                if parameter.ndim > 1 and not name.endswith(("query.weight", "key.weight")):
+                    parameter.mul_((8 * config.layers) ** -0.25)
+
+    def forward(self, queries: Tensor, sources: Mapping[Modality, Source]) -> Tensor:
+        """Shape: queries [B, N, W] -> [B, N, W]."""
+        for other in self.others:
+            if other in sources:
+                queries = self.read(queries, other, sources[other])
+        changed: Tensor = self.norm(queries + self.dropout(self.feed_forward(queries)))
+        return changed
+
+    def read(self, queries: Tensor, other: Modality, source: Source) -> Tensor:
+        """Eqs. 2-5 or 6-9; a conversation without anything to read keeps its queries."""
+        attended = self.attention[other](queries, source)
+        joined: Tensor = self.attention_norm[other](queries + self.dropout(attended))
+        return joined if source.silent is None else torch.where(source.silent, queries, joined)
+
+    def shares(self, queries: Tensor, sources: Mapping[Modality, Source]) -> dict[Modality, Tensor]:
+        """What each step of this layer attends to. Shape: queries [B, N, W] -> {m: [B, N, N]}."""
+        shares: dict[Modality, Tensor] = {}
+        for other in self.others:
+            if other in sources:
+                attention = cast(CrossAttention, self.attention[other])
+                shares[other] = attention.shares(queries, sources[other])
+                queries = self.read(queries, other, sources[other])
+        return shares
+
+
+class CrossAttention(nn.Module):
+    """Eqs. 2-4: one modality's utterances ask, another's answer; projections without biases.
+
+    (Eq. 2 prints the values of a third modality, a misprint: keys and values are one modality's.)
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width, bias=False)
+        self.output = nn.Linear(width, width, bias=False)
+
+    def forward(self, queries: Tensor, source: Source) -> Tensor:
+        """Shape: queries [B, N, W] -> [B, N, W]; means nothing where nobody may be read."""
+        query, key, value = (
+            self.split(layer(vectors))
+            for layer, vectors in (
+                (self.query, queries), (self.key, source.vectors), (self.value, source.vectors),
+            )
+        )  # fmt: skip
+        mixed = functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=source.readable
+        )
+        attended: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
+        return attended
+
+    def shares(self, queries: Tensor, source: Source) -> Tensor:
+        """Attention weights, mean over the heads. Shape: queries [B, N, W] -> [B, N, N]."""
+        query, key = self.split(self.query(queries)), self.split(self.key(source.vectors))
+        scores = query @ key.mT / query.shape[-1] ** 0.5
+        seen = scores.float().masked_fill(~source.readable, -torch.inf)
+        shares: Tensor = seen.softmax(-1).mean(1)
+        return shares if source.silent is None else shares.masked_fill(source.silent, 0.0)
+
+    def split(self, vectors: Tensor) -> Tensor:
+        """Shape: [B, N, W] -> [B, heads, N, W / heads]."""
+        batch, utterances, width = vectors.shape
+        return vectors.view(batch, utterances, self.heads, width // self.heads).transpose(1, 2)

@@ -1,0 +1,131 @@
+"""MultiEMO's two losses over batches against loops, and what batches may lack."""
+
+import pytest
+import torch
+from multiemo_oracles import soft_hgr_oracle, swfc_oracle
+
+from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss as swfc
+from mmerc.models.multiemo.losses import soft_hgr_loss
+
+SETTINGS = {"temperature": 0.8, "focus": 2.0, "sample_weight": 0.8}
+
+
+def case():
+    """Class 2 stands alone, class 3 is absent, some labels are unknown."""
+    vectors = 1.5 * torch.randn(14, 5, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([0, 1, 0, -100, 1, 2, 0, 0, -100, 1, 0, 1, 0, 0])
+    return vectors.requires_grad_(), labels
+
+
+def gradients(loss, vectors):
+    return torch.autograd.grad(loss, vectors)[0]
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("class_counts", [None, [40, 20, 0, 5], [9, 3, 1, 2]])
+@pytest.mark.parametrize("changes", [{}, {"focus": 0.0}, {"temperature": 0.3, "focus": 0.5}])
+def test_contrast_is_eqs_18_and_19(normalize, class_counts, changes):
+    vectors, labels = case()
+    settings = SETTINGS | changes
+    counts = None if class_counts is None else torch.tensor(class_counts)
+    found = swfc(vectors, labels, class_counts=counts, normalize=normalize, **settings)
+    expected = swfc_oracle(
+        vectors.double(), labels, class_counts=class_counts, normalize=normalize, **settings
+    ).float()
+    assert float(expected.detach()) > 0.01
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        gradients(found, vectors), gradients(expected, vectors), atol=1e-5, rtol=1e-4
+    )
+
+
+def test_rare_classes_weigh_more():
+    """Both of a pair against six: the pair's pull on each other grows by more."""
+    labels = torch.tensor([0, 0, 0, 0, 0, 0, 1, 1])
+    vectors = torch.eye(8)[:, :8].requires_grad_()
+    even = gradients(swfc(vectors, labels, **SETTINGS | {"sample_weight": 0.0}), vectors)
+    rare = gradients(swfc(vectors, labels, **SETTINGS), vectors)
+    assert float(rare[6, 7] / even[6, 7]) == pytest.approx(4**0.8, rel=1e-4)
+    assert float(rare[0, 1] / even[0, 1]) == pytest.approx((8 / 6) ** 0.8, rel=1e-4)
+
+
+def test_contrast_takes_leading_dimensions_and_sums():
+    vectors, labels = case()
+    flat = swfc(vectors, labels, **SETTINGS)
+    stacked = swfc(vectors.view(2, 7, 5), labels.view(2, 7), **SETTINGS)
+    torch.testing.assert_close(stacked, flat)
+    total = swfc(vectors, labels, reduction="sum", **SETTINGS)
+    torch.testing.assert_close(total, flat * int((labels >= 0).sum()))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[-100] * 4, [0, -100, -100, -100], [0, 1, 2, 3], [0, 1, -100, -100]],
+    ids=["unknown", "one", "all different", "two"],
+)
+def test_contrast_without_a_positive_is_zero(labels):
+    vectors = case()[0][:4].detach().requires_grad_()
+    loss = swfc(vectors, torch.tensor(labels), **SETTINGS)
+    assert float(loss.detach()) == 0
+    assert (gradients(loss, vectors) == 0).all()
+
+
+@pytest.mark.parametrize("focus", [0.0, 0.5, 2.0])
+def test_contrast_of_a_certain_pair_has_a_finite_gradient(focus):
+    """Two items of one class: s is exactly 1."""
+    vectors, _ = case()
+    vectors = vectors[:2].detach().requires_grad_()
+    loss = swfc(vectors, torch.tensor([1, 1]), **SETTINGS | {"focus": focus})
+    assert abs(float(loss.detach())) < 1e-5
+    assert torch.isfinite(gradients(loss, vectors)).all()
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_contrast_of_extreme_vectors_is_finite(normalize):
+    vectors, labels = case()
+    for scale in (0.0, 1e-20, 1e4):
+        large = (vectors.detach() * scale).requires_grad_()
+        loss = swfc(large, labels, normalize=normalize, **SETTINGS)
+        assert torch.isfinite(loss)
+        assert torch.isfinite(gradients(loss, large)).all()
+
+
+def test_contrast_refuses_labels_of_another_shape():
+    vectors, labels = case()
+    with pytest.raises(ValueError, match=r"labels: expected shape \(14,\), got \(13,\)"):
+        swfc(vectors, labels[1:], **SETTINGS)
+
+
+@pytest.mark.parametrize("items", [2, 3, 40])
+@pytest.mark.parametrize("width", [1, 6])
+def test_correlation_is_eq_20(items, width):
+    torch.manual_seed(1)
+    first = 3 + torch.randn(items, width)
+    second = -1 + torch.randn(items, width) + first
+    expected = soft_hgr_oracle(first, second)
+    assert abs(expected) > 1e-3
+    assert float(soft_hgr_loss(first, second)) == pytest.approx(expected, rel=1e-3, abs=1e-4)
+    moved = soft_hgr_loss(first + 100, second - 50)  # features are centred
+    assert float(moved) == pytest.approx(expected, rel=1e-2, abs=1e-2)
+
+
+def test_correlation_is_lowest_where_features_agree():
+    """Of white features: -D/2 for the same ones, D/2 for strangers (Wang et al. 2019)."""
+    torch.manual_seed(2)
+    raw = torch.randn(4000, 3, dtype=torch.float64)
+    white = torch.linalg.qr(raw - raw.mean(0))[0] * 4000**0.5
+    assert float(soft_hgr_loss(white, white)) == pytest.approx(-1.5, abs=1e-2)
+    assert float(soft_hgr_loss(white, torch.randn(4000, 3))) == pytest.approx(1.5, abs=0.2)
+
+
+@pytest.mark.parametrize("items", [0, 1])
+def test_correlation_of_fewer_than_two_items_is_zero(items):
+    first = torch.randn(items, 3, requires_grad=True)
+    loss = soft_hgr_loss(first, torch.randn(items, 3))
+    assert float(loss.detach()) == 0
+    assert (gradients(loss, first) == 0).all()
+
+
+def test_correlation_refuses_features_of_another_shape():
+    with pytest.raises(ValueError, match=r"second: expected shape \(4, 3\), got \(4, 2\)"):
+        soft_hgr_loss(torch.zeros(4, 3), torch.zeros(4, 2))

@@ -1,0 +1,56 @@
+"""MultiEMO's recipes hold the paper's numbers, and the released code's where they differ."""
+
+import pytest
+
+from mmerc.training.recipe import changed, load_recipe
+
+PAPER = {
+    "layers": 6, "temperature": 0.8, "sample_weight": 0.8, "contrast_focus": 2.0,
+    "contrast_weight": 0.4, "correlation_weight": 0.3, "dropout": 0.1, "width": 256,
+    "learning_rate": 1e-4, "epochs": 100, "weight_decay": 1e-5, "class_counting": "batch",
+    "text_context": False, "modalities": ("text", "audio", "video"), "text_encoder": None,
+}  # fmt: skip
+RELEASED = {"dropout": 0.0, "class_counting": "training", "normalize": True}
+NUMBERS = {
+    "multiemo-meld": PAPER | {"batch_conversations": 100},
+    "multiemo-iemocap": PAPER | {"batch_conversations": 64},
+    "multiemo-meld-released": RELEASED
+    | {
+        "layers": 2, "epochs": 15, "temperature": 1.4, "sample_weight": 1.2, "bidirectional": False,
+        "contrast_weight": 0.3, "correlation_weight": 0.3, "classifier_width": 512,
+        "batch_conversations": 100, "text_context": False,
+    },
+    "multiemo-iemocap-released": RELEASED
+    | {
+        "sample_weight": 1.1, "contrast_focus": 2.4, "contrast_weight": 0.4, "bidirectional": True,
+        "correlation_weight": 0.4, "classifier_width": 256, "batch_conversations": 64,
+        "text_context": True,
+    },
+}  # fmt: skip
+ALL = [*NUMBERS, "multiemo-mosi", "multiemo-composed"]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_the_numbers(name):
+    recipe = load_recipe(name)
+    found = recipe.model.model_dump() | recipe.training.model_dump()
+    assert {key: found[key] for key in NUMBERS[name]} == NUMBERS[name]
+
+
+@pytest.mark.parametrize("name", ["mosi", "composed"])
+def test_training_is_as_df_ercs(name):
+    own, other = load_recipe(f"multiemo-{name}"), load_recipe(f"df-erc-{name}")
+    assert own.training == other.training
+    assert own.model.text_encoder == other.model.text_encoder
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_end_of_the_search_space_is_a_recipe(name):
+    recipe = load_recipe(name)
+    assert recipe.search
+    for end in (0, -1):
+        values = {
+            key: space.choices[end] if hasattr(space, "choices") else (space.low, space.high)[end]
+            for key, space in recipe.search.items()
+        }
+        assert changed(recipe, values).model.name == "multiemo"
