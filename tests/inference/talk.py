@@ -59,6 +59,10 @@ def prediction(number, start, end, speaker, label, text):
         weights={m: None if m in absent else weight for m, weight in weights.items()},
         similarity=0.62,
         context_weight=0.38,
+        effects={
+            m: None if m in absent else round(weight - 0.3, 6) for m, weight in weights.items()
+        },
+        context_effect=-0.04,
     )
 
 

@@ -61,6 +61,8 @@ def said(start, end, *, speaker="Ada", text="Well.", label="glad", name=None):
         weights={"text": 0.6, "audio": 0.4, "video": None},
         similarity=0.5,
         context_weight=0.5,
+        effects={"text": 0.3, "audio": -0.1, "video": None},
+        context_effect=0.01,
     )
 
 

@@ -25,7 +25,8 @@ AWKWARD = [
 COLUMNS = [
     "conversation", "id", "speaker", "text", "start", "end", "label", "probabilities.sad",
     "probabilities.glad", "probabilities.so, so", "weights.text", "weights.audio", "weights.video",
-    "similarity", "context_weight",
+    "similarity", "context_weight", "effects.text", "effects.audio", "effects.video",
+    "context_effect",
 ]  # fmt: skip
 
 
@@ -42,6 +43,8 @@ def prediction(**changes):
         "weights": {"text": 0.6, "audio": 0.4, "video": None},
         "similarity": 0.5,
         "context_weight": 0.25,
+        "effects": {"text": 0.41, "audio": -0.03, "video": None},
+        "context_effect": 0.002,
     }
     return UtterancePrediction(**values | changes)
 
@@ -56,10 +59,11 @@ def test_a_json_line_holds_what_the_contract_says():
     value = json.loads(line)
     assert list(value) == [
         "conversation", "id", "speaker", "text", "start", "end", "label", "probabilities",
-        "weights", "similarity", "context_weight",
+        "weights", "similarity", "context_weight", "effects", "context_effect",
     ]  # fmt: skip
     assert value["probabilities"] == {"sad": 0.7, "glad": 0.2, "so, so": 0.1}
     assert value["weights"] == {"text": 0.6, "audio": 0.4, "video": None}
+    assert value["effects"] == {"text": 0.41, "audio": -0.03, "video": None}
 
 
 @pytest.mark.parametrize("text", AWKWARD)
@@ -86,7 +90,8 @@ def test_csv_has_a_column_for_every_label_and_modality():
     first, second = rows_of(text)
     assert list(first) == COLUMNS
     assert first["probabilities.so, so"] == "0.1"
-    assert first["weights.video"] == ""
+    assert first["weights.video"] == first["effects.video"] == ""
+    assert (first["effects.audio"], first["context_effect"]) == ("-0.03", "0.002")
     assert (second["similarity"], second["context_weight"]) == ("", "")
     assert (first["similarity"], first["context_weight"]) == ("0.5", "0.25")
 
@@ -101,7 +106,7 @@ def test_text_to_read():
     text = as_text([prediction(), prediction(id="2", text="So."), other])
     lines = text.split("\n")
     assert lines[0] == "Ada: Well."
-    assert lines[1].startswith("    SAD  70% sure; else glad 20%; weighed text 0.60, audio 0.40")
+    assert lines[1].startswith("    SAD  70% sure; else glad 20%; points due to text +41, audio -3")
     assert lines[2] == "Ada: So."
     assert lines[4] == ""  # between conversations
     assert lines[5] == "Bo: שלום 😊"
@@ -111,8 +116,8 @@ def test_text_to_read():
 
 def test_reasons_that_are_not_there_are_not_told():
     nothing = {"text": None, "audio": None, "video": None}
-    bare = prediction(weights=nothing, similarity=None, context_weight=None)
+    bare = prediction(effects=nothing, context_effect=None)
     assert reasons(bare) == "70% sure; else glad 20%"
-    alone = prediction(weights=nothing | {"text": 1.0}, similarity=1.0, context_weight=None)
-    assert reasons(alone) == "70% sure; else glad 20%; weighed text 1.00"
-    assert reasons(prediction()).endswith("modalities agree 0.50; context 0.25")
+    alone = prediction(effects=nothing, context_effect=0.126)
+    assert reasons(alone) == "70% sure; else glad 20%; points due to context +13"
+    assert reasons(prediction()).endswith("text +41, audio -3, context +0")

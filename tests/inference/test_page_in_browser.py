@@ -234,7 +234,7 @@ def test_hostile_text_is_inert(visit, folder):
         text=EVIL,
         label=EVIL,
         probabilities={"fine": 0.4, EVIL: 0.6},
-        weights={"text": None, "audio": None, "video": None},
+        effects={"text": None, "audio": None, "video": None},
     )
     page = visit(
         replace(

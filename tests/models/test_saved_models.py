@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mmerc.errors import InputError, MmercError, UsageError
+from mmerc.models.prediction import answer
 from mmerc.models.registry import MODELS, load_model, model_class
 
 
@@ -136,3 +137,47 @@ def test_run_folder_means_its_best_seed_on_validation(make_model, tmp_path):
     (tmp_path / "result.json").write_text('{"seeds": []}')
     with pytest.raises(InputError, match="not the result of a run"):
         load_model(tmp_path)
+
+
+@pytest.fixture(params=["lora", "frozen"])
+def compact(make_model, make_batch, tmp_path, request):
+    """A compact model of an encoder that stays where it is, beside the model itself."""
+    model = make_model("df-erc", tokens=True, encoder={"tuning": request.param}).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.copy_((parameter + 0.01 * torch.randn_like(parameter)).half())
+        for buffer in model.buffers():
+            buffer.copy_(buffer.half()) if buffer.is_floating_point() else None
+    model.temperature = 1.25
+    model.save_pretrained(tmp_path / "compact", compact=True)
+    return model, tmp_path / "compact"
+
+
+def test_a_compact_model_is_small_and_the_same(compact):
+    model, folder = compact
+    loaded = load_model(folder)
+    assert loaded.temperature == 1.25
+    assert not (folder / "text_encoder").exists()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    buffers = sum(b.numel() for b in model.buffers())
+    assert (folder / "model.safetensors").stat().st_size < 2 * trained + 8 * buffers + 20_000
+
+
+def test_weights_that_were_exchanged_are_refused(compact):
+    _, folder = compact
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(weights)
+    with pytest.raises(InputError, match="not the file that config"):
+        load_model(folder)
+
+
+def test_temperature_softens_what_is_predicted(make_model, make_examples):
+    model, examples = make_model("concatenation"), make_examples([3, 2])
+    sharp = answer(model, examples).probabilities
+    model.temperature = 4.0
+    soft = answer(model, examples).probabilities
+    torch.testing.assert_close(soft, (sharp.log() / 4).softmax(-1))

@@ -65,14 +65,11 @@ def as_text(predictions: Sequence[UtterancePrediction]) -> str:
 
 
 def reasons(item: UtterancePrediction) -> str:
-    """How sure, what else it might be, which modalities and how much context decided."""
+    """How sure, what else it might be, and how many points of that each part brings."""
     ranked = sorted(item.probabilities.items(), key=lambda pair: -pair[1])
     parts = [f"{ranked[0][1]:.0%} sure", f"else {ranked[1][0]} {ranked[1][1]:.0%}"]
-    weights = [f"{name} {w:.2f}" for name, w in item.weights.items() if w is not None]
-    if weights:
-        parts.append("weighed " + ", ".join(weights))
-    if item.similarity is not None and len(weights) > 1:
-        parts.append(f"modalities agree {item.similarity:.2f}")
-    if item.context_weight is not None:
-        parts.append(f"context {item.context_weight:.2f}")
+    counted = [*item.effects.items(), ("context", item.context_effect)]
+    effects = [f"{name} {100 * e:+.0f}" for name, e in counted if e is not None]
+    if effects:
+        parts.append("points due to " + ", ".join(effects))
     return "; ".join(parts)

@@ -21,7 +21,10 @@ class UtterancePrediction:
 
     ``weights`` say how much each modality counted, for DF-ERC the estimated probability that it
     alone is right (0 to 1 each, no shares of a whole; None where absent or not told);
-    ``similarity`` their agreement (psi), ``context_weight`` how much context came in.
+    ``similarity`` their agreement (psi), ``context_weight`` how much context came in: what the
+    model says of itself. ``effects`` and ``context_effect`` are found by leaving it out: what goes
+    of the predicted emotion's probability (below 0 where that grows; None where there would be
+    nothing left, or the modality is absent).
     """
 
     conversation: str
@@ -35,6 +38,8 @@ class UtterancePrediction:
     weights: Mapping[Modality, float | None]
     similarity: float | None
     context_weight: float | None
+    effects: Mapping[Modality, float | None]
+    context_effect: float | None
 
 
 def predict(
@@ -51,7 +56,7 @@ def predict(
         kind = "" if model.text_encoder is not None else " vectors"
         mend = "give it what the model was trained on"
         raise InputError("input", f"holds none of the {taken}{kind} that the model takes", mend)
-    answers = answer(model, examples)
+    answers = answer(model, examples, effects=True)
     utterances = [(item.id, utterance) for item in conversations for utterance in item.utterances]
     return [
         UtterancePrediction(
@@ -66,6 +71,8 @@ def predict(
             weights={m: shown(answers.weights.get(m), row) for m in MODALITIES},
             similarity=shown(answers.similarity, row),
             context_weight=shown(answers.context_weight, row),
+            effects={m: shown(answers.effects.get(m), row) for m in MODALITIES},
+            context_effect=shown(answers.context_effect, row),
         )
         for row, (conversation, utterance) in enumerate(utterances)
     ]

@@ -7,22 +7,34 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Self, TypeGuard, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import torch
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub import HfApi
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mmerc.conversation import MODALITIES, Modality
 from mmerc.data.batch import ConversationBatch
-from mmerc.errors import InputError, MmercError
-from mmerc.files import atomic_directory, read_json, write_json, write_text
+from mmerc.errors import InputError
+from mmerc.files import (
+    atomic_directory,
+    file_fingerprint,
+    read_json,
+    write_json,
+    write_text,
+)
 from mmerc.labels import LabelSet
 from mmerc.models.inputs import ModalityInputs
+from mmerc.models.saved import (
+    compact_state,
+    download_model,
+    load_weights,
+    read_model_config,
+    saved_encoder,
+    untrained_state,
+)
 from mmerc.nn.classification import class_balanced_weights, classification_loss
 from mmerc.nn.reduction import Reduction
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
@@ -142,6 +154,7 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
         super().__init__()
         self.config = config
         self.labels = labels
+        self.temperature = 1.0
         self.inputs = ModalityInputs(
             {m: widths[m] for m in config.modalities if m in widths}, text_encoder
         )
@@ -188,21 +201,35 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
         )
 
     def save_pretrained(
-        self, directory: Path, *, card: str = "", trained_on: TrainedOn | None = None
+        self,
+        directory: Path,
+        *,
+        card: str = "",
+        trained_on: TrainedOn | None = None,
+        compact: bool = False,
     ) -> None:
-        """Write config.json, model.safetensors, the tokenizer and the model card."""
+        """Write config.json, model.safetensors, the tokenizer and the model card.
+
+        ``compact``: in float16, and without those weights of the text encoder that were not
+        trained; they and the tokenizer are then those of the encoder that the configuration names.
+        """
         with atomic_directory(Path(directory), overwrite=True) as folder:
+            state = compact_state(self) if compact else self.state_dict()
+            state = {name: tensor.contiguous() for name, tensor in state.items()}
+            save_file(state, folder / "model.safetensors")
             config = {
                 "model": self.config.model_dump(mode="json"),
                 "labels": self.labels.to_json(),
                 "widths": dict(self.inputs.widths),
+                "temperature": self.temperature,
             }
+            if compact:
+                config["compact"] = True
+                config["weights_sha256"] = file_fingerprint(folder / "model.safetensors")
             write_json(folder / "config.json", config)
-            state = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
-            save_file(state, folder / "model.safetensors")
             if trained_on is not None:
                 write_json(folder / "training_data.json", trained_on.to_json())
-            if self.text_encoder is not None:
+            if self.text_encoder is not None and not compact:
                 self.text_encoder.save(folder / "text_encoder")
             write_text(folder / "README.md", card or f"# {self.name}\n\nA model of mmerc.\n")
 
@@ -221,12 +248,23 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
         except ValidationError as error:
             problem = f"settings that this version does not know ({error.errors()[0]['loc']})"
             raise InputError(folder / "config.json", problem, "use the version it says") from error
+        compact = bool(value.get("compact"))
         encoder = None
         if config.trains_text_encoder and config.text_encoder is not None:
-            encoder = saved_encoder(folder / "text_encoder", config.text_encoder)
+            encoder = (
+                TextEncoder.from_source(config.text_encoder)
+                if compact
+                else saved_encoder(folder / "text_encoder", config.text_encoder)
+            )
         labels = LabelSet.from_json(value["labels"])
         model = cls(config, labels=labels, widths=value["widths"], text_encoder=encoder)
-        load_weights(model, folder / "model.safetensors")
+        model.temperature = float(value.get("temperature", 1.0))
+        load_weights(
+            model,
+            folder / "model.safetensors",
+            kept=untrained_state(model) if compact else {},
+            sha256=value.get("weights_sha256"),
+        )
         return model.eval()
 
     def push_to_hub(self, repository: str, *, private: bool = True) -> None:
@@ -239,51 +277,3 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
 
 
 AnyModel = ConversationModel[Any]
-
-
-def saved_encoder(folder: Path, config: TextEncoderConfig) -> TextEncoder:
-    """Rebuild the text encoder of a saved model; InputError where its files are not whole."""
-    try:
-        return TextEncoder.from_folder(folder, config)
-    except (OSError, ValueError) as error:
-        raise InputError(folder, "missing or not whole", "copy the whole model folder") from error
-
-
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Load a safetensors file whose names and shapes must fit exactly."""
-    try:
-        module.load_state_dict(load_file(path))
-    except FileNotFoundError as error:
-        raise InputError(path, "no such file", "copy the whole model folder") from error
-    except SafetensorError as error:
-        raise InputError(path, "cut short or not safetensors", "copy or train it anew") from error
-    except RuntimeError as error:
-        problem = "weights that do not fit the configuration beside them"
-        raise InputError(path, problem, "keep the files of one model together") from error
-
-
-def download_model(repository: str) -> Path:
-    """Fetch a model of the Hub, or say that there is none."""
-    try:
-        return Path(snapshot_download(repository, etag_timeout=5))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise MmercError(
-            f"{repository} is neither a run or model folder nor a Hub repository that can be "
-            "reached; check the path."
-        ) from error
-
-
-def read_model_config(folder: Path) -> dict[str, Any]:
-    """Read config.json of a model folder."""
-    path = folder / "config.json"
-    if not path.is_file():
-        raise MmercError(f"{folder} holds no model (no config.json); give a run or model folder.")
-    value = read_json(path)
-    if not describes_model(value) or "name" not in value["model"]:
-        raise InputError(path, "not the configuration of a model", "copy or train it anew")
-    return value
-
-
-def describes_model(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a config.json is one of ours, not a plain encoder's."""
-    return isinstance(value, dict) and {"model", "labels", "widths"} <= value.keys()

@@ -15,10 +15,11 @@ from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.files import file_fingerprint, read_json
 from mmerc.labels import LabelSet
-from mmerc.models.base import TrainedOn, describes_model
+from mmerc.models.base import TrainedOn
 from mmerc.models.inputs import read_text
 from mmerc.models.prediction import text_input
 from mmerc.models.registry import load_model, model_folder
+from mmerc.models.saved import describes_model
 from mmerc.nn.pretrained import resolve_encoder
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
 

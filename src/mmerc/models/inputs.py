@@ -50,18 +50,27 @@ class ModalityInputs(nn.Module):
     ) -> tuple[dict[Modality, Tensor], dict[Modality, Tensor]]:
         """Vectors, zero where absent, and presence.
 
+        A batch without tokens may hold what the encoder has read before as its text vectors.
+
         Shape: -> {modality: [B, N, D_m]}, {modality: [B, N] bool}.
         """
         vectors: dict[Modality, Tensor] = {}
         for modality in self.output_widths:
             if modality == "text" and self.text_encoder is not None:
-                vectors["text"] = read_text(batch, self.text_encoder)
+                vectors["text"] = self.text(batch, self.text_encoder)
             else:
                 vectors[modality] = self.standardised(batch.features[modality], modality)
         present = {modality: batch.present[modality] & batch.mask for modality in vectors}
         # Filled, not multiplied: whatever stands in place of an absent vector may not be finite.
         filled = {m: v.masked_fill(~present[m].unsqueeze(-1), 0.0) for m, v in vectors.items()}
         return filled, present
+
+    @staticmethod
+    def text(batch: ConversationBatch, encoder: TextEncoder) -> Tensor:
+        """Text vectors, read now or before. Shape: -> [B, N, width]."""
+        if batch.windows is None and "text" in batch.features:
+            return batch.features["text"]
+        return read_text(batch, encoder)
 
     def standardised(self, features: Tensor, modality: Modality) -> Tensor:
         mean: Tensor = getattr(self, f"mean_{modality}")

@@ -13,7 +13,8 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import batch_loader
 from mmerc.data.examples import Example, TextInput, build_examples
 from mmerc.features.store import FeatureTable
-from mmerc.models.base import AnyModel, ModelOutput
+from mmerc.models.base import AnyModel
+from mmerc.models.effects import leave_out, with_text_read
 from mmerc.nn.text_encoder import TextEncoder
 
 
@@ -22,7 +23,8 @@ class Answers:
     """What a model says of M utterances.
 
     Shape: probabilities [M, K]; labels [M] (-100 unknown); weights[m], similarity and
-    context_weight [M], NaN where the model or the utterance has none.
+    context_weight [M], NaN where the model or the utterance has none; effects[m] and
+    context_effect [M] (``mmerc.models.effects``), NaN where they were not asked for.
     """
 
     probabilities: Tensor
@@ -30,6 +32,8 @@ class Answers:
     weights: Mapping[Modality, Tensor]
     similarity: Tensor
     context_weight: Tensor
+    effects: Mapping[Modality, Tensor]
+    context_effect: Tensor
 
 
 def text_input(encoder: TextEncoder | None) -> TextInput | None:
@@ -59,43 +63,65 @@ def examples_for(
 
 
 @torch.inference_mode()
-def answer(model: AnyModel, examples: Sequence[Example], *, size: int = 16) -> Answers:
-    """Predict every utterance, in the order of ``examples``, where the model's weights lie."""
+def answer(
+    model: AnyModel, examples: Sequence[Example], *, size: int = 16, effects: bool = False
+) -> Answers:
+    """Predict every utterance, in the order of ``examples``, where the model's weights lie.
+
+    ``effects``: also leave out each modality and the context, one after the other.
+    """
     was_training = model.training
     model.eval()
     device = model.class_weights.device
     pieces: dict[int, Answers] = {}
     for batch in batch_loader(examples, tokenizer=model.tokenizer, size=size, shuffle=False):
-        pieces.update(split_answers(model(batch.to(device)), batch))
+        found = answer_batch(model, batch.to(device), effects=effects)
+        rows = zip(batch.indices.tolist(), batch.mask, strict=True)
+        pieces |= {index: pick(found, row, mask) for row, (index, mask) in enumerate(rows)}
     model.train(was_training)
-    return join_answers([pieces[example.index] for example in examples], model)
+    return join([pieces[example.index] for example in examples], model)
 
 
-def split_answers(output: ModelOutput, batch: ConversationBatch) -> dict[int, Answers]:
-    """Answers of each conversation of a batch, by its index."""
-    probabilities = output.logits.float().softmax(-1).cpu()
-    mask = batch.mask.cpu()
+def answer_batch(model: AnyModel, batch: ConversationBatch, *, effects: bool) -> Answers:
+    """Answers with [B, N] in place of [M]."""
+    batch = with_text_read(model, batch) if effects else batch
+    output = model(batch)
     shown = output.explanation
-    nothing = torch.full(mask.shape, torch.nan)
-    weights = {
-        m: weight.float().cpu().masked_fill(~batch.present[m].cpu(), torch.nan)
-        for m, weight in shown.weights.items()
-    }
-    similarity = nothing if shown.similarity is None else shown.similarity.float().cpu()
-    context = nothing if shown.context_weight is None else shown.context_weight.float().cpu()
-    return {
-        int(index): Answers(
-            probabilities=probabilities[row, mask[row]],
-            labels=batch.labels[row].cpu()[mask[row]],
-            weights={m: weight[row, mask[row]] for m, weight in weights.items()},
-            similarity=similarity[row, mask[row]],
-            context_weight=context[row, mask[row]],
-        )
-        for row, index in enumerate(batch.indices)
-    }
+    probabilities = (output.logits.float() / model.temperature).softmax(-1)
+    left_out = leave_out(model, batch, probabilities) if effects else None
+    nothing = torch.full(batch.mask.shape, torch.nan)
+    return Answers(
+        probabilities=probabilities,
+        labels=batch.labels,
+        weights={
+            m: weight.float().masked_fill(~batch.present[m], torch.nan)
+            for m, weight in shown.weights.items()
+        },
+        similarity=nothing if shown.similarity is None else shown.similarity,
+        context_weight=nothing if shown.context_weight is None else shown.context_weight,
+        effects={} if left_out is None else left_out.modalities,
+        context_effect=nothing if left_out is None else left_out.context,
+    )
 
 
-def join_answers(pieces: Sequence[Answers], model: AnyModel) -> Answers:
+def pick(found: Answers, row: int, mask: Tensor) -> Answers:
+    """The answers of one conversation of a batch, on the processor."""
+
+    def of(tensor: Tensor) -> Tensor:
+        return tensor[row].cpu()[mask]
+
+    return Answers(
+        probabilities=of(found.probabilities),
+        labels=of(found.labels),
+        weights={m: of(weight) for m, weight in found.weights.items()},
+        similarity=of(found.similarity.float()),
+        context_weight=of(found.context_weight.float()),
+        effects={m: of(effect) for m, effect in found.effects.items()},
+        context_effect=of(found.context_effect),
+    )
+
+
+def join(pieces: Sequence[Answers], model: AnyModel) -> Answers:
     """All pieces end to end."""
     if not pieces:
         nothing = torch.zeros(0)
@@ -105,11 +131,16 @@ def join_answers(pieces: Sequence[Answers], model: AnyModel) -> Answers:
             weights={},
             similarity=nothing,
             context_weight=nothing,
+            effects={},
+            context_effect=nothing,
         )
+    first = pieces[0]
     return Answers(
         probabilities=torch.cat([piece.probabilities for piece in pieces]),
         labels=torch.cat([piece.labels for piece in pieces]),
-        weights={m: torch.cat([p.weights[m] for p in pieces]) for m in pieces[0].weights},
+        weights={m: torch.cat([p.weights[m] for p in pieces]) for m in first.weights},
         similarity=torch.cat([piece.similarity for piece in pieces]),
         context_weight=torch.cat([piece.context_weight for piece in pieces]),
+        effects={m: torch.cat([p.effects[m] for p in pieces]) for m in first.effects},
+        context_effect=torch.cat([piece.context_effect for piece in pieces]),
     )

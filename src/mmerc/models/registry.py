@@ -9,7 +9,7 @@ from mmerc.conversation import Modality
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.files import read_json
 from mmerc.labels import LabelSet
-from mmerc.models.base import AnyModel, ModelConfig, download_model, read_model_config
+from mmerc.models.base import AnyModel, ModelConfig
 from mmerc.models.baselines.context_lstm import BcLstm
 from mmerc.models.baselines.dialogue_rnn import DialogueRnnClassifier
 from mmerc.models.baselines.fusion import Concatenation, LateFusion
@@ -17,6 +17,7 @@ from mmerc.models.baselines.language_model import LanguageModelClassifier
 from mmerc.models.baselines.majority import Majority
 from mmerc.models.df_erc.model import DfErc
 from mmerc.models.multiemo.model import MultiEmo
+from mmerc.models.saved import download_model, read_model_config
 from mmerc.nn.text_encoder import TextEncoder
 
 MODELS: dict[str, type[AnyModel]] = {

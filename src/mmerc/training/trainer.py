@@ -22,9 +22,10 @@ from mmerc.data.batches import batch_loader, feature_statistics
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.examples import Example
 from mmerc.errors import MmercError
-from mmerc.models.base import AnyModel, TrainingStatistics, load_weights
+from mmerc.models.base import AnyModel, TrainingStatistics
 from mmerc.models.prediction import examples_for
 from mmerc.models.registry import create_model
+from mmerc.models.saved import load_weights
 from mmerc.training.checkpoint import SafetensorsCheckpointIO
 from mmerc.training.hardware import Hardware
 from mmerc.training.module import MONITORED, TrainingModule

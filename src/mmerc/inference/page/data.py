@@ -46,10 +46,9 @@ def utterance(item: UtterancePrediction, speaker: int, analysis: Analysis) -> di
         "end": item.end,
         "label": analysis.labels.index(item.label),
         "probabilities": [item.probabilities[name] for name in analysis.labels],
-        "weights": dict(item.weights),
+        "effects": dict(item.effects),
         "absent": dict(analysis.absent.get(item.id, {})),
-        "agreement": item.similarity,
-        "context": item.context_weight,
+        "context": item.context_effect,
     }
 
 

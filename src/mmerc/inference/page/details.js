@@ -1,6 +1,7 @@
 /* The chosen utterance: what was said, every emotion's probability, and what decided. */
 
-const SCALE = "0 to 1 each; they are no shares of a whole.";
+const SCALE =
+  "Points of the probability that go when it is left out; below 0 it spoke against the emotion.";
 
 function detailsOf(data, item) {
   return [
@@ -32,18 +33,19 @@ function emotions(data, item) {
 }
 
 function reasons(item) {
-  const told = Object.values(item.weights).some((weight) => weight !== null);
-  const unknown = told ? "absent" : "this model does not tell";
-  const rows = Object.entries(item.weights).map(([modality, weight]) => {
-    if (weight !== null) return meter(modality, weight, weight.toFixed(2));
-    const why = modality in item.absent ? `absent: ${item.absent[modality]}` : unknown;
+  const rows = Object.entries(item.effects).map(([modality, effect]) => {
+    if (effect !== null) return effectOf(modality, effect);
+    const why = modality in item.absent ? `absent: ${item.absent[modality]}` : "not tried";
     return element("li", null, element("span", null, modality), element("em", null, why));
   });
-  if (item.agreement !== null) {
-    rows.push(meter("agreement", item.agreement, item.agreement.toFixed(2)));
-  }
-  if (item.context !== null) rows.push(meter("context", item.context, item.context.toFixed(2)));
+  if (item.context !== null) rows.push(effectOf("context", item.context));
   return element("ul", { class: "meters" }, ...rows);
+}
+
+function effectOf(name, effect) {
+  const row = meter(name, Math.abs(effect), points(effect));
+  if (effect < 0) row.classList.add("against");
+  return row;
 }
 
 /** A name, a bar as long as the share (0 to 1), and the number itself. */

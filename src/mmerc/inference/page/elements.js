@@ -33,6 +33,8 @@ function clock(seconds, digits = 0) {
 
 const percent = (share) => `${Math.round(100 * share)}%`;
 
+const points = (effect) => `${effect < 0 ? "\u2212" : "+"}${Math.abs(Math.round(100 * effect))}`;
+
 /** The emotion's name with how sure the model is of it. */
 const sureness = (data, item) =>
   `${data.labels[item.label].name} ${percent(item.probabilities[item.label])}`;

@@ -35,6 +35,7 @@ class DfErcConfig(ModelConfig):
     prototype_width: int = Field(default=500, ge=1)
     context_width: int = Field(default=300, ge=1)
     attention_heads: int = Field(default=4, ge=1)
+    bidirectional: bool = Field(default=True, description="False: context is the past alone")
     dropout: float = Field(default=0.2, ge=0, lt=1)
     ablations: tuple[Ablation, ...] = ()
     drop_branch: bool = False
@@ -46,6 +47,8 @@ class DfErcConfig(ModelConfig):
             chosen = [ablation for ablation in self.ablations if ablation.startswith(part)]
             if len(chosen) > 1:
                 raise ValueError(f"{' and '.join(chosen)} exclude each other")
+        if self.context == "attention" and not self.bidirectional:
+            raise ValueError("-CRM+Att attends to what comes later: it needs both directions")
         return self
 
     @property

@@ -77,8 +77,10 @@ class ContextRefusion(nn.Module):
     def __init__(self, widths: Mapping[Modality, int], config: DfErcConfig, classes: int) -> None:
         super().__init__()
         self.config = config
+        both = config.bidirectional
+        self.context_width = config.context_width * (2 if both else 1)
         self.context = (
-            ContextLstm(config.fusion_width, config.context_width)
+            ContextLstm(config.fusion_width, config.context_width, bidirectional=both)
             if config.context != "zero"
             else None
         )
@@ -94,11 +96,11 @@ class ContextRefusion(nn.Module):
             else None
         )
         self.attention = (
-            ContextAttention(config.fusion_width, 2 * config.context_width, config)
+            ContextAttention(config.fusion_width, self.context_width, config)
             if config.context == "attention"
             else None
         )
-        self.width = config.fusion_width + 2 * config.context_width
+        self.width = config.fusion_width + self.context_width
 
     def forward(
         self,
@@ -128,7 +130,7 @@ class ContextRefusion(nn.Module):
     def read_context(self, fused: Tensor, mask: Tensor) -> Tensor:
         """Eq. 21 (zeros for "-CRM(zero)", attended for "-CRM+Att")."""
         if self.context is None:
-            return fused.new_zeros(*mask.shape, 2 * self.config.context_width)
+            return fused.new_zeros(*mask.shape, self.context_width)
         context: Tensor = self.context(fused, mask)
         return context if self.attention is None else self.attention(fused, context, mask)
 

@@ -1,0 +1,54 @@
+"""Do the weights that a model shows say what leaving a modality or the context out really does?
+
+Spearman's rank correlation over the test utterances, within each modality, and how often the
+modality with the largest weight is the one whose loss changes the prediction's probability most.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.models.prediction import answer, examples_for
+from mmerc.models.registry import load_model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("model", nargs="+")
+    arguments = parser.parse_args()
+    corpus = PreparedCorpus.load(arguments.corpus)
+    for name in arguments.model:
+        model = load_model(name)
+        examples = examples_for(model, corpus.splits["test"], corpus.features)
+        answers = answer(model, examples, effects=True)
+        print(name)
+        for modality, weight in answers.weights.items():
+            print(f"  {modality}: {correlation(weight, answers.effects[modality])}")
+        print(f"  context weight: {correlation(answers.context_weight, answers.context_effect)}")
+        shown = np.stack([weight.numpy() for weight in answers.weights.values()])
+        real = np.stack([answers.effects[m].numpy() for m in answers.weights])
+        whole = np.isfinite(shown).all(0) & np.isfinite(real).all(0)
+        same = shown[:, whole].argmax(0) == real[:, whole].argmax(0)
+        likeliest = np.bincount(real[:, whole].argmax(0)).max() / whole.sum()
+        print(f"  largest weight has the largest effect: {same.mean():.1%} of {whole.sum()};")
+        print(f"  always naming the modality that most often has it: {likeliest:.1%}")
+
+
+def correlation(shown: object, real: object) -> str:
+    first, second = np.asarray(shown), np.asarray(real)
+    both = np.isfinite(first) & np.isfinite(second)
+    found = spearmanr(first[both], second[both])
+    return (
+        f"Spearman {found.statistic:+.2f} over {both.sum()} utterances, "
+        f"mean effect {second[both].mean():+.3f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""What leaving a modality or the context out does, against doing just that by hand."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mmerc.conversation import MODALITIES
+from mmerc.data.batches import Collate
+from mmerc.models.effects import with_text_read
+from mmerc.models.prediction import answer
+from mmerc.models.registry import MODELS
+
+SIZES = (5, 1, 3)
+
+
+def alone(example, row):
+    """One utterance of an example as a conversation of its own."""
+    part = slice(row, row + 1)
+    return replace(
+        example,
+        index=0,
+        features={m: vectors[part] for m, vectors in example.features.items()},
+        present={m: there[part] for m, there in example.present.items()},
+        speakers=example.speakers[part] * 0,
+        labels=example.labels[part],
+        token_ids=None if example.token_ids is None else example.token_ids[part],
+    )
+
+
+def without(example, modality):
+    nothing = torch.zeros_like(example.present[modality])
+    return replace(example, present={**example.present, modality: nothing})
+
+
+@torch.inference_mode()
+def told(model, example):
+    tokenizer = model.text_encoder.tokenizer if model.text_encoder is not None else None
+    return (model(Collate(tokenizer)([example])).logits[0] / model.temperature).softmax(-1)
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if MODELS[n].kind == "system"] + ["bc-lstm"])
+def test_effects_are_what_is_lost_by_leaving_out(make_model, make_examples, name):
+    model = make_model(name).eval()
+    model.temperature = 1.5
+    examples = make_examples(SIZES, absent=0.3, seed=3)
+    found = answer(model, examples, effects=True)
+    start = 0
+    for example in examples:
+        whole = told(model, example)
+        chosen = whole.argmax(-1)
+        rows = range(len(example))
+        for m in MODALITIES:
+            less = told(model, without(example, m))
+            for row in rows:
+                effect = found.effects[m][start + row]
+                others = any(example.present[n][row] for n in MODALITIES if n != m)
+                if not (example.present[m][row] and others):
+                    assert effect.isnan()
+                    continue
+                lost = whole[row, chosen[row]] - less[row, chosen[row]]
+                torch.testing.assert_close(effect, lost, atol=1e-5, rtol=1e-3)
+        for row in rows:
+            effect = found.context_effect[start + row]
+            if len(example) == 1:
+                assert effect.isnan()
+                continue
+            lost = whole[row, chosen[row]] - told(model, alone(example, row))[0, chosen[row]]
+            torch.testing.assert_close(effect, lost, atol=1e-5, rtol=1e-3)
+        start += len(example)
+
+
+def test_text_is_read_once_and_the_answers_stay(make_model, make_examples):
+    model = make_model("df-erc", tokens=True).eval()
+    tokenizer = model.text_encoder.tokenizer
+    examples = make_examples(SIZES, absent=0.2, tokenizer=tokenizer)
+    batch = Collate(tokenizer)(examples)
+    with torch.inference_mode():
+        read = with_text_read(model, batch)
+        assert read.windows is None
+        torch.testing.assert_close(model(read).logits, model(batch).logits)
+    plain, full = answer(model, examples), answer(model, examples, effects=True)
+    torch.testing.assert_close(plain.probabilities, full.probabilities)
+    assert plain.effects == {} and plain.context_effect.isnan().all()
+    assert set(full.effects) == set(MODALITIES)
+
+
+def test_text_alone_leaves_nothing_to_leave_out(make_model, make_examples):
+    model = make_model("language-model", tokens=True)
+    examples = make_examples(SIZES, tokenizer=model.text_encoder.tokenizer)
+    assert answer(model, examples, effects=True).effects == {}
