@@ -10,12 +10,15 @@ import typer
 
 from mmerc import __version__
 from mmerc.cli.commands import (
+    analyze,
     compare,
     encode,
     evaluate,
     extract,
+    licences,
     predict,
     prepare,
+    reproduce,
     select_features,
     train,
     train_faces,
@@ -32,6 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("analyze", epilog=analyze.EXAMPLES)(analyze.analyze)
 app.add_typer(prepare.app, name="prepare")
 app.command("encode-text", epilog=encode.EXAMPLES)(encode.encode_text)
 app.command("extract", epilog=extract.EXAMPLES)(extract.extract)
@@ -43,6 +47,8 @@ app.command("tries", epilog=tries.EXAMPLES)(tries.tries)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
+app.command("reproduce", epilog=reproduce.EXAMPLES)(reproduce.reproduce)
+app.command("licences", epilog=licences.EXAMPLES)(licences.licences)
 
 
 def print_version(wanted: bool) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mmerc.conversation import MODALITIES, Modality
 from mmerc.data.batch import ConversationBatch
+from mmerc.data.batches import AnyTokenizer
 from mmerc.errors import InputError
 from mmerc.files import (
     atomic_directory,
@@ -33,12 +34,13 @@ from mmerc.models.saved import (
     load_weights,
     read_model_config,
     saved_encoder,
+    saved_speech_encoder,
     untrained_state,
 )
 from mmerc.nn.classification import class_balanced_weights, classification_loss
 from mmerc.nn.reduction import Reduction
+from mmerc.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
-from mmerc.nn.tokenizer import TextTokenizer
 
 
 class ModelConfig(BaseModel):
@@ -66,16 +68,23 @@ class ModelConfig(BaseModel):
     def trains_text_encoder(self) -> bool:
         return "text" in self.modalities and self.text_encoder is not None
 
+    @property
+    def speech(self) -> SpeechEncoderConfig | None:
+        """The speech encoder that the model trains; None for one that takes vectors."""
+        return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """Why a prediction came about, as far as the model can tell.
 
     Shape: ``weights[m]`` (how much the modality counted in the fusion), ``similarity`` (psi) and
-    ``context_weight`` [B, N]; None where the model has no such thing.
+    ``context_weight`` [B, N]; None where the model has no such thing. ``layer_weights[m]``
+    [B, N, F]: the same in each of F fusion layers, the lowest first.
     """
 
     weights: Mapping[Modality, Tensor] = field(default_factory=dict)
+    layer_weights: Mapping[Modality, Tensor] = field(default_factory=dict)
     similarity: Tensor | None = None
     context_weight: Tensor | None = None
 
@@ -107,13 +116,18 @@ class TrainingStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedOn:
-    """The conversations whose labels a model has seen."""
+    """The conversations whose labels a model has seen, and what made the vectors of them."""
 
     corpus: str
     conversations: frozenset[str]
+    extractors: Mapping[Modality, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {"corpus": self.corpus, "conversations": sorted(self.conversations)}
+        return {
+            "corpus": self.corpus,
+            "conversations": sorted(self.conversations),
+            "extractors": dict(self.extractors),
+        }
 
     @classmethod
     def read(cls, folder: Path) -> TrainedOn:
@@ -125,6 +139,7 @@ class TrainedOn:
         return cls(
             corpus=str(value.get("corpus", "")),
             conversations=frozenset(value.get("conversations", ())),
+            extractors=value.get("extractors", {}),
         )
 
 
@@ -141,6 +156,7 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
     name: ClassVar[str]
     config_class: type[Config]
     kind: ClassVar[Literal["system", "baseline"]] = "system"
+    unit: ClassVar[Literal["conversation", "utterance"]] = "conversation"  # what batches are of
 
     def __init__(
         self,
@@ -149,6 +165,7 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
         labels: LabelSet,
         widths: Mapping[Modality, int],
         text_encoder: TextEncoder | None = None,
+        speech_encoder: SpeechEncoder | None = None,
     ) -> None:
         """``widths`` gives the width of every modality that comes as ready-made vectors."""
         super().__init__()
@@ -156,7 +173,7 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
         self.labels = labels
         self.temperature = 1.0
         self.inputs = ModalityInputs(
-            {m: widths[m] for m in config.modalities if m in widths}, text_encoder
+            {m: widths[m] for m in config.modalities if m in widths}, text_encoder, speech_encoder
         )
         self.register_buffer("class_weights", torch.ones(len(labels)))
         self.build()
@@ -175,7 +192,11 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
         return self.inputs.text_encoder
 
     @property
-    def tokenizer(self) -> TextTokenizer | None:
+    def speech_encoder(self) -> SpeechEncoder | None:
+        return self.inputs.speech_encoder
+
+    @property
+    def tokenizer(self) -> AnyTokenizer | None:
         return None if self.text_encoder is None else self.text_encoder.tokenizer
 
     def fit(self, statistics: TrainingStatistics) -> None:
@@ -231,6 +252,8 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
                 write_json(folder / "training_data.json", trained_on.to_json())
             if self.text_encoder is not None and not compact:
                 self.text_encoder.save(folder / "text_encoder")
+            if self.speech_encoder is not None and not compact:
+                self.speech_encoder.save(folder / "speech_encoder")
             write_text(folder / "README.md", card or f"# {self.name}\n\nA model of mmerc.\n")
 
     @classmethod
@@ -256,8 +279,20 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
                 if compact
                 else saved_encoder(folder / "text_encoder", config.text_encoder)
             )
-        labels = LabelSet.from_json(value["labels"])
-        model = cls(config, labels=labels, widths=value["widths"], text_encoder=encoder)
+        speech = None
+        if config.speech is not None:
+            speech = (
+                SpeechEncoder.from_source(config.speech)
+                if compact
+                else saved_speech_encoder(folder / "speech_encoder", config.speech)
+            )
+        model = cls(
+            config,
+            labels=LabelSet.from_json(value["labels"]),
+            widths=value["widths"],
+            text_encoder=encoder,
+            speech_encoder=speech,
+        )
         model.temperature = float(value.get("temperature", 1.0))
         load_weights(
             model,

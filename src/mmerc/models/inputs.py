@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmerc.conversation import MODALITIES, Modality
 from mmerc.data.batch import ConversationBatch
+from mmerc.nn.speech_encoder import SpeechEncoder
 from mmerc.nn.text_encoder import TextEncoder
 
 
@@ -19,13 +20,21 @@ class ModalityInputs(nn.Module):
     split, which are buffers of the model, so that a prediction needs no corpus.
     """
 
-    def __init__(self, widths: Mapping[Modality, int], text_encoder: TextEncoder | None) -> None:
+    def __init__(
+        self,
+        widths: Mapping[Modality, int],
+        text_encoder: TextEncoder | None,
+        speech_encoder: SpeechEncoder | None = None,
+    ) -> None:
         super().__init__()
         vectors = dict(widths)
         if text_encoder is not None:
             vectors.pop("text", None)
+        if speech_encoder is not None:
+            vectors.pop("audio", None)
         self.widths = vectors
         self.text_encoder = text_encoder
+        self.speech_encoder = speech_encoder
         for modality, width in self.widths.items():
             self.register_buffer(f"mean_{modality}", torch.zeros(width))
             self.register_buffer(f"deviation_{modality}", torch.ones(width))
@@ -36,6 +45,8 @@ class ModalityInputs(nn.Module):
         widths = dict(self.widths)
         if self.text_encoder is not None:
             widths["text"] = self.text_encoder.width
+        if self.speech_encoder is not None:
+            widths["audio"] = self.speech_encoder.width
         return {modality: widths[modality] for modality in MODALITIES if modality in widths}
 
     def fit(self, statistics: Mapping[Modality, tuple[Tensor, Tensor]]) -> None:
@@ -61,9 +72,7 @@ class ModalityInputs(nn.Module):
             else:
                 vectors[modality] = self.standardised(batch.features[modality], modality)
         present = {modality: batch.present[modality] & batch.mask for modality in vectors}
-        # Filled, not multiplied: whatever stands in place of an absent vector may not be finite.
-        filled = {m: v.masked_fill(~present[m].unsqueeze(-1), 0.0) for m, v in vectors.items()}
-        return filled, present
+        return {m: filled(vector, present[m]) for m, vector in vectors.items()}, present
 
     @staticmethod
     def text(batch: ConversationBatch, encoder: TextEncoder) -> Tensor:
@@ -73,9 +82,20 @@ class ModalityInputs(nn.Module):
         return read_text(batch, encoder)
 
     def standardised(self, features: Tensor, modality: Modality) -> Tensor:
-        mean: Tensor = getattr(self, f"mean_{modality}")
-        deviation: Tensor = getattr(self, f"deviation_{modality}")
+        mean, deviation = self.statistics(modality)
         return (features - mean) / deviation
+
+    def statistics(self, modality: Modality) -> tuple[Tensor, Tensor]:
+        """Mean and deviation over the training split. Shape: -> [D_m], [D_m]."""
+        return getattr(self, f"mean_{modality}"), getattr(self, f"deviation_{modality}")
+
+
+def filled(vectors: Tensor, present: Tensor) -> Tensor:
+    """Vectors with zeros where absent. Shape: [..., D], [...] bool -> [..., D].
+
+    Filled, not multiplied: whatever stands in place of an absent vector may not be finite.
+    """
+    return vectors.masked_fill(~present.unsqueeze(-1), 0.0)
 
 
 def read_text(batch: ConversationBatch, encoder: TextEncoder) -> Tensor:

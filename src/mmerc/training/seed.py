@@ -60,7 +60,11 @@ def write_seed(task: SeedTask, key: str, trained: Trained) -> None:
     model.save_pretrained(
         directory / "model",
         card=model_card(run, model, seed),
-        trained_on=TrainedOn(corpus=run.corpus.name, conversations=seen),
+        trained_on=TrainedOn(
+            corpus=run.corpus.name,
+            conversations=seen,
+            extractors={m: run.corpus.features[m].spec.extractor for m in model.inputs.widths},
+        ),
     )
     scores = {s: scores_json(score(made), model.labels) for s, made in predictions.items()}
     write_json(directory / "seed.json", {"seed": seed, "epoch": trained.epoch} | scores)

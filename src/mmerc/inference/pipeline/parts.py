@@ -1,0 +1,55 @@
+"""Which model, and what makes the vectors that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmerc.conversation import Modality
+from mmerc.errors import UsageError
+from mmerc.features.registry import NamedExtractor
+from mmerc.licences import part
+from mmerc.media.faces.speaking import Choice
+from mmerc.models.base import AnyModel, TrainedOn
+from mmerc.models.pretrained import DEFAULT_MODEL, TEXT_MODEL
+from mmerc.models.registry import load_model, locate_model
+
+LICENSED_AS: Mapping[str, str] = {
+    "is10": "opensmile",
+    "compare": "opensmile",
+    "denseface": "denseface",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """A model with the extractors of its vectors; ``missing``: modalities that nothing makes."""
+
+    model: AnyModel
+    name: str
+    extractors: Mapping[Modality, NamedExtractor]
+    missing: Mapping[Modality, str]
+
+
+def load_parts(source: str | Path | None, *, commercial_only: bool, face: Choice) -> Parts:
+    """The model of this name or folder (None: the default), and its extractors."""
+    name = str(source or (TEXT_MODEL if commercial_only else DEFAULT_MODEL))
+    if commercial_only and name == DEFAULT_MODEL:
+        raise UsageError(
+            f"{name} may not be used commercially (`mmerc licences` says why); "
+            f"leave --model out, and {TEXT_MODEL} is taken."
+        )
+    folder = locate_model(name)
+    model, known = load_model(folder), TrainedOn.read(folder).extractors
+    extractors: dict[Modality, NamedExtractor] = {}
+    missing: dict[Modality, str] = {}
+    for modality in model.inputs.widths:
+        extractor = known.get(modality)
+        if extractor is None or extractor not in LICENSED_AS:
+            missing[modality] = f"{name} takes vectors that mmerc cannot make ({extractor})."
+        elif commercial_only and not part(LICENSED_AS[extractor]).commercial:
+            missing[modality] = f"{LICENSED_AS[extractor]} may not be used commercially."
+        else:
+            extractors[modality] = NamedExtractor(extractor, face=face)
+    return Parts(model=model, name=Path(name).name, extractors=extractors, missing=missing)

@@ -1,0 +1,55 @@
+"""Vectors of sound and faces for every utterance of a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmerc.conversation import Modality, Utterance
+from mmerc.errors import MmercError
+from mmerc.features.extraction import Progress, Task, Workers, extract_all
+from mmerc.features.registry import NamedExtractor
+from mmerc.features.store import FeatureStore, FeatureTable
+from mmerc.inference.pipeline.progress import Hook, Step
+from mmerc.media.segment import Clip, Segment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unavailable:
+    """A modality that no utterance can have, and why."""
+
+    modality: Modality
+    reason: str
+
+
+def recording_task(recording: Path, utterance: Utterance) -> Task:
+    """Where an utterance lies in the recording."""
+    clip = Clip(recording, start=utterance.start, end=utterance.end)
+    segment = Segment(sound=clip, film=clip)
+    return Task(conversation=recording.stem, utterance=utterance.id, segment=segment)
+
+
+def extract(
+    modality: Modality,
+    extractor: NamedExtractor,
+    recording: Path,
+    utterances: Sequence[Utterance],
+    *,
+    stores: Path,
+    workers: int,
+    report: Hook,
+) -> FeatureTable | Unavailable:
+    """Vectors of one modality; those of a killed run are taken over."""
+    try:
+        spec = extractor().spec
+    except MmercError as error:  # its package or weights are not there: the others go on
+        return Unavailable(modality=modality, reason=str(error))
+    store = FeatureStore.create(stores, spec)
+
+    def said(progress: Progress) -> None:
+        report(Step(modality, progress.done, progress.total))
+
+    tasks = [recording_task(recording, utterance) for utterance in utterances]
+    extract_all(tasks, extractor, store, engine=Workers(workers), report=said)
+    return store.read()

