@@ -7,17 +7,20 @@ INSTALLED := $(VENV)/.installed
 DEMO := demo
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help demo test lint types imports unit bench clean
+.PHONY: help demo demo-training test lint types imports unit bench clean
 
 help: ## explain the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1|/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1|/' | column -t -s '|'
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(INSTALLED) ## train for a minute on the example corpus, then label an example conversation
+demo: $(INSTALLED) ## analyse an example film, and say where its page lies
+	@$(BIN)/mmerc analyze examples/phone-call.mp4 --subtitles examples/phone-call.srt --out $(DEMO)
+
+demo-training: $(INSTALLED) ## train for a minute on an example corpus, then label a conversation
 	@$(BIN)/mmerc prepare manifest examples/corpus.jsonl --labels meld --out $(DEMO)/corpus --overwrite
 	@test -f $(DEMO)/run/result.json || $(BIN)/mmerc train --recipe demo --corpus $(DEMO)/corpus --out $(DEMO)/run --resume
 	@echo

@@ -78,6 +78,14 @@ PARTS = (
         condition="the annotations' copyleft; the words are a television series' dialogues",
     ),
     Part(
+        name="mmerc-mini-live",
+        purpose="default model of --live",
+        distribution="mmerc",
+        licence="trained on MELD (GPL-3.0), RAVDESS (CC BY-NC-SA 4.0), FER2013 (research)",
+        commercial=False,
+        terms="LICENSE-WEIGHTS",
+    ),
+    Part(
         name="denseface",
         purpose="face network: vectors of faces",
         distribution="mmerc",
@@ -145,6 +153,23 @@ PARTS = (
         condition="the copyleft of the libraries where the wheel is passed on",
     ),
 )
+
+CORPORA = {
+    "meld": (
+        "MELD's annotations: text, speakers and emotions of dialogues of a television series "
+        "(GPL-3.0). The words are the series'."
+    ),
+    "composed": (
+        "The composed corpus: MELD's dialogues (GPL-3.0), each utterance given a clip of RAVDESS, "
+        "acted speech of 24 people (CC BY-NC-SA 4.0), and three faces of FER2013, photographs "
+        "found on the web (for research). Words, voice and face of an utterance do not belong "
+        "together: 36 % of the clips and 43 % of the faces show another emotion than the label. "
+        "Weights trained on it are for research and teaching; commercial use is not granted."
+    ),
+    "mosi": "CMU-MOSI's published vectors and transcripts, of people who speak to a camera (MIT).",
+    "iemocap": "IEMOCAP: acted dialogues of ten actors (SAIL's licence, for research).",
+}
+"""What a corpus holds and what its terms allow, by its name."""
 
 
 def part(name: str) -> Part:

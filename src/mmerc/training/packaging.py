@@ -1,0 +1,156 @@
+"""A finished run as a small model to pass on: calibrated, in 16 bits, with its card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mmerc.conversation import Conversation, Modality
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.evaluation.calibration import fit_temperature
+from mmerc.evaluation.metrics import Scores, score
+from mmerc.licences import CORPORA
+from mmerc.models.base import AnyModel, TrainedOn
+from mmerc.models.registry import load_model, model_folder
+from mmerc.training.recipe import load_recipe
+from mmerc.training.scoring import predict_corpus
+
+ENGLISH: Mapping[Modality, str] = {"text": "text", "audio": "sound", "video": "faces"}
+UNKNOWN = "The corpus's licence governs what these weights may be used for."
+LIMITS = """## What it was not tested on
+Real recordings in which words, voices and faces belong together: none with labels was at hand. \
+Other languages than English, children, dialects, noise, telephones, masks, and faces from the \
+side.
+
+## What it is not for
+A predicted emotion says how an annotator would probably label an utterance, not what a person \
+feels. Not for decisions about people. The EU's AI Act, Art. 5(1)(f), forbids inferring emotions \
+of people at work and in education.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packaged:
+    """A model that was packaged: scores on the test split, by the modalities that were there."""
+
+    temperature: float
+    before: Scores
+    scores: Mapping[tuple[Modality, ...], Scores]
+
+
+def package_run(run: Path, corpus: PreparedCorpus, out: Path) -> Packaged:
+    """Write the seed that is best on validation as a compact model into ``out``.
+
+    Its temperature is fitted on the validation split; what the card tells is measured here, on the
+    test split. InputError for an unfinished run, or a corpus of other labels.
+    """
+    recipe = load_recipe(str(run / "recipe.yaml"))
+    folder = model_folder(run)
+    model = load_model(folder)
+    model.temperature = fit_temperature(predict_corpus(model, corpus, "valid"))
+    trained_on = TrainedOn.read(folder)
+    features = corpus.features
+    known = {m: features[m].spec.extractor for m in model.inputs.widths}
+    small = made_small(model)
+    found = measure(small, corpus)
+    small.save_pretrained(
+        out,
+        card=card(recipe.name, recipe.description, small, corpus, found),
+        trained_on=replace(trained_on, extractors=known),
+        compact=True,
+    )
+    return found
+
+
+def made_small(model: AnyModel) -> AnyModel:
+    """The model as it will be read again: what the card tells is measured on that."""
+    with TemporaryDirectory() as folder:
+        model.save_pretrained(Path(folder) / "model", compact=True)
+        return load_model(Path(folder) / "model")
+
+
+def measure(model: AnyModel, corpus: PreparedCorpus) -> Packaged:
+    """Scores on the test split with every set of modalities."""
+    scores = {
+        subset: score(predict_corpus(model, only(corpus, subset), "test"))
+        for subset in subsets(tuple(model.inputs.output_widths))
+    }
+    temperature, model.temperature = model.temperature, 1.0
+    before = score(predict_corpus(model, corpus, "test"))
+    model.temperature = temperature
+    return Packaged(temperature=temperature, before=before, scores=scores)
+
+
+def subsets(modalities: Sequence[Modality]) -> Iterator[tuple[Modality, ...]]:
+    """All sets of modalities but the empty one, the largest first."""
+    for size in range(len(modalities), 0, -1):
+        yield from combinations(modalities, size)
+
+
+def only(corpus: PreparedCorpus, modalities: Sequence[Modality]) -> PreparedCorpus:
+    """The corpus with the other modalities absent."""
+    splits = corpus.splits
+    if "text" not in modalities:
+        splits = {split: tuple(map(speechless, items)) for split, items in splits.items()}
+    tables = {m: table for m, table in corpus.features.items() if m in modalities}
+    return replace(corpus, splits=splits, features=tables)
+
+
+def speechless(conversation: Conversation) -> Conversation:
+    """The conversation without a word."""
+    utterances = tuple(replace(utterance, text="") for utterance in conversation.utterances)
+    return replace(conversation, utterances=utterances)
+
+
+def card(
+    name: str,
+    description: str,
+    model: AnyModel,
+    corpus: PreparedCorpus,
+    found: Packaged,
+) -> str:
+    """The model card."""
+    whole = next(iter(found.scores.values()))
+    size = sum(parameter.numel() for parameter in model.parameters())
+    return "\n".join(
+        [
+            f"# {name}\n\n{description}\n",
+            f"- model: {model.name}, {size:,} parameters; labels: {', '.join(model.labels)}",
+            f"- chosen on the validation split of {corpus.name}; scores: its test split, "
+            f"{whole.utterances:,} utterances, in percent\n",
+            f"## Data and terms\n{CORPORA.get(corpus.name, UNKNOWN)}\n",
+            "## How good it is\n",
+            table(["modalities", "accuracy", "weighted F1", "macro F1", "calibration error"]),
+            *(row(subset, scores) for subset, scores in found.scores.items()),
+            "\nF1 of every emotion, with all of these modalities:\n",
+            table(list(whole.per_class_f1)),
+            line([f"{f1:.1f}" for f1 in whole.per_class_f1.values()]),
+            f"\nThe temperature {found.temperature:.3f} was fitted on validation; before, the "
+            f"calibration error was {found.before.calibration_error:.1f}.\n",
+            LIMITS,
+        ]
+    )
+
+
+def row(subset: Sequence[Modality], scores: Scores) -> str:
+    """Scores with one set of modalities."""
+    figures = (
+        scores.accuracy,
+        scores.weighted_f1,
+        scores.macro_f1,
+        scores.calibration_error,
+    )
+    return line([" + ".join(ENGLISH[m] for m in subset), *(f"{figure:.1f}" for figure in figures)])
+
+
+def table(columns: Sequence[str]) -> str:
+    """Head of a Markdown table."""
+    return f"{line(columns)}\n{line(['---'] * len(columns))}"
+
+
+def line(cells: Sequence[str]) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join(cells)} |"

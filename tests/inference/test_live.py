@@ -1,0 +1,84 @@
+"""Live predictions know nothing of what comes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mmerc.conversation import Conversation, Utterance
+from mmerc.errors import InputError
+from mmerc.inference.live import Live
+from mmerc.inference.predict import predict
+
+WIDTHS = {"audio": 10, "video": 8}
+WORDS = ["well", "yes", "no", "never", "again", "today", "why", "not", "because", "perhaps"]
+
+
+@pytest.fixture
+def model(make_model):
+    return make_model("df-erc", tokens=True, widths=WIDTHS, bidirectional=False).eval()
+
+
+def talk(count, *, seed=0):
+    numbers = np.random.default_rng(seed)
+    for number in range(count):
+        text = " ".join(numbers.choice(WORDS, size=4))
+        vectors = {m: numbers.normal(3, 2, width).astype(np.float32) for m, width in WIDTHS.items()}
+        if number % 3 == 1:
+            vectors["video"] = None
+        yield Utterance(id=str(number), speaker="AB"[number % 2], text=text), vectors
+
+
+def numbers_of(predictions):
+    return np.array([list(item.probabilities.values()) for item in predictions])
+
+
+def test_what_comes_later_changes_nothing(model):
+    whole = list(Live(model=model).follow(talk(9)))
+    heard = list(talk(9))
+    for count in (1, 4, 8):
+        part = list(Live(model=model).follow(heard[:count]))
+        np.testing.assert_array_equal(numbers_of(part), numbers_of(whole[:count]))
+
+
+def test_each_comes_before_the_next_is_asked_for(model):
+    asked = []
+
+    def stream():
+        for utterance, vectors in talk(3):
+            asked.append(utterance.id)
+            yield utterance, vectors
+
+    predictions = Live(model=model).follow(stream())
+    assert next(predictions).id == "0" and asked == ["0"]
+    assert next(predictions).id == "1" and asked == ["0", "1"]
+
+
+def test_a_model_of_the_past_says_live_what_it_says_of_the_whole(make_model):
+    """Words alone: nothing is levelled, and with history enough the two ways are one."""
+    encoder = {"scope": "utterance"}
+    model = make_model("df-erc", tokens=True, encoder=encoder, widths=WIDTHS, bidirectional=False)
+    utterances = tuple(utterance for utterance, _ in talk(12))
+    at_once = predict(model, [Conversation(id="c", utterances=utterances)], {})
+    live = list(Live(model=model).follow((utterance, {}) for utterance in utterances))
+    np.testing.assert_allclose(numbers_of(live), numbers_of(at_once), atol=1e-5)
+    assert [item.text for item in live] == [item.text for item in at_once]
+
+
+def test_history_is_bounded(model):
+    live = Live(model=model, history=2, level=3)
+    for utterance, vectors in talk(6):
+        last = live.hear(utterance, vectors)
+    assert len(live.past) == 3
+    again = Live(model=model, history=2, level=3)
+    late = [again.hear(utterance, vectors) for utterance, vectors in list(talk(6))[3:]]
+    assert late[-1].probabilities == last.probabilities
+
+
+def test_an_id_that_comes_twice_is_refused(model):
+    live = Live(model=model)
+    first, second = list(talk(2))
+    live.hear(*first)
+    with pytest.raises(InputError, match="stands twice"):
+        live.hear(replace(second[0], id="0"), second[1])
+    assert live.hear(*second).id == "1"
