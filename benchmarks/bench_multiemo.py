@@ -19,11 +19,12 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import batch_loader, feature_statistics
 from mmerc.data.examples import Example
 from mmerc.labels import MELD_7
-from mmerc.models.base import AnyModel, TrainingStatistics
+from mmerc.models.base import TrainingStatistics
+from mmerc.models.multiemo import MultiEmo
 from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss
-from mmerc.models.registry import create_model
 from mmerc.training.module import parameter_groups
 from mmerc.training.recipe import load_recipe
+from mmerc.training.trainer import keep_memory
 
 WIDTHS = {"text": 768, "audio": 512, "video": 1000}
 TEST = 2610  # utterances
@@ -86,11 +87,11 @@ def report(name: str, found: tuple[float, float, int], total: int, bar: str) -> 
     scale = total / max(utterances, 1)
     print(
         f"  {name}: {wall * scale:.2f} s, processor {processor * scale:.2f} s for {total} "
-        f"utterances (from {utterances}); bar {bar}"
+        f"utterances (from {utterances})" + (f"; bar {bar}" if bar else "")
     )
 
 
-def epoch(model: AnyModel, examples: list[Example], batches: int | None) -> None:
+def epoch(model: MultiEmo, examples: list[Example], batches: int | None) -> None:
     """Forward, backward and step over the training conversations."""
     recipe = load_recipe("multiemo-meld-released")
     optimizer = torch.optim.AdamW(parameter_groups(model, recipe.training), fused=True)
@@ -107,17 +108,22 @@ def epoch(model: AnyModel, examples: list[Example], batches: int | None) -> None
     report("training, an epoch", timed(step, islice(loader, batches)), total, "6 s, aim 4 s")
 
 
-def predictions(model: AnyModel, examples: list[Example], batches: int | None) -> None:
-    """The test utterances, with the contributions of the modalities."""
-    loader = batch_loader(examples, tokenizer=None, size=100, shuffle=False)
+def predictions(model: MultiEmo, examples: list[Example], batches: int | None) -> None:
+    """The test utterances: their scores, and the whole answer with each modality left out."""
     model.eval()
+
+    def scores(batch: ConversationBatch) -> None:
+        vectors, present = model.inputs(batch)
+        context = model.context(vectors, present, batch.speakers)
+        model.classifier(model.join(model.fuse(context, present), present))
+
+    def answers(batch: ConversationBatch) -> None:
+        model(batch)
+
     with torch.inference_mode():
-        found = timed(lambda batch: void(model(batch)), islice(loader, batches))
-    report("prediction", found, TEST, "0.5 s")
-
-
-def void(_: object) -> None:
-    """A step that keeps nothing."""
+        for name, step, bar in (("scores", scores, "0.5 s"), ("with contributions", answers, "")):
+            loader = batch_loader(examples, tokenizer=None, size=100, shuffle=False)
+            report(f"prediction, {name}", timed(step, islice(loader, batches)), TEST, bar)
 
 
 def contrast(items: int, looped: int) -> None:
@@ -160,9 +166,10 @@ def main() -> None:
     parser.add_argument("meld", type=Path, nargs="?", help="folder of MELD's CSV files")
     parser.add_argument("--batches", type=int, help="how many to time; the first warms up")
     arguments = parser.parse_args()
+    keep_memory()  # as in training
     seen, unseen = (with_vectors(part) for part in conversations(arguments.meld))
     recipe = load_recipe("multiemo-meld-released")
-    model = create_model(recipe.model, labels=MELD_7, widths=WIDTHS)
+    model = MultiEmo(recipe.model, labels=MELD_7, widths=WIDTHS)
     labels = torch.cat([example.labels for example in seen])
     model.fit(
         TrainingStatistics(

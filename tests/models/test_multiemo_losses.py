@@ -129,3 +129,18 @@ def test_correlation_of_fewer_than_two_items_is_zero(items):
 def test_correlation_refuses_features_of_another_shape():
     with pytest.raises(ValueError, match=r"second: expected shape \(4, 3\), got \(4, 2\)"):
         soft_hgr_loss(torch.zeros(4, 3), torch.zeros(4, 2))
+
+
+@pytest.mark.parametrize("items", [2, 30])
+def test_gradient_of_the_correlation_is_autograds(items):
+    torch.manual_seed(4)
+    sides = [torch.randn(items, 5, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+    one, other = (side - side.mean(0) for side in sides)
+    covariances = [torch.cov(side.T) for side in sides]
+    agreement = torch.stack([q @ v for q, v in zip(one, other, strict=True)]).mean()
+    loss = torch.trace(covariances[0] @ covariances[1]) / 2 - agreement
+    expected = torch.autograd.grad(3 * loss, sides)
+    found = torch.autograd.grad(3 * soft_hgr_loss(*sides), sides)
+    for mine, theirs in zip(found, expected, strict=True):
+        assert float(theirs.abs().max()) > 1e-2
+        torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)

@@ -6,7 +6,13 @@ from itertools import combinations
 import pytest
 import torch
 from df_erc_oracles import places, total_or_mean
-from multiemo_oracles import soft_hgr_oracle, swfc_oracle, whole_oracle
+from multiemo_oracles import (
+    contexts_of,
+    soft_hgr_oracle,
+    stream_oracle,
+    swfc_oracle,
+    whole_oracle,
+)
 from pydantic import ValidationError
 
 from mmerc.conversation import MODALITIES
@@ -234,6 +240,32 @@ def test_look_inside_shows_what_the_model_computes(make_model, batch):
                 received = inside.attention[m, other].sum(-1)
                 anybody = (batch.present[other] & batch.mask).any(1)
                 torch.testing.assert_close(received, anybody[:, None].expand_as(received).float())
+
+
+def test_explanation_tells_whom_an_utterance_attends_to(make_model, batch):
+    """Mean over layers and all pairs of modalities, of which the asking one is there."""
+    model = make_model("multiemo", layers=2).eval()
+    explanation = model(batch).explanation
+    for b, (context, present) in enumerate(contexts_of(model, batch)):
+        for i in range(len(present["text"])):
+            rows = []
+            for m in MODALITIES:
+                others = [other for other in MODALITIES if other != m]
+                _, seen = stream_oracle(model.fusion.layers[m], others, context, present, m)
+                rows += [share[i] for share in seen.values() if present[m][i]]
+            expected = sum(rows) / len(rows) if rows else torch.zeros(len(present["text"]))
+            torch.testing.assert_close(explanation.attention[b, i, : len(expected)], expected)
+            assert (explanation.attention[b, i, len(expected) :] == 0).all()
+            others_share = float((expected.sum() - expected[i]).detach())
+            assert float(explanation.context_weight[b, i]) == pytest.approx(others_share, abs=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{"ablations": ("-MultiAttn",)}, {"modalities": ("text",)}])
+def test_without_attention_between_modalities_none_is_told(make_model, batch, settings):
+    explanation = make_model("multiemo", **settings).eval()(batch).explanation
+    assert explanation.attention is None
+    assert explanation.context_weight is None
+    assert explanation.weights
 
 
 @pytest.mark.parametrize("missing", ["text", "audio", "video"])

@@ -1,5 +1,7 @@
 """The text encoder against Eq. 1: mean of each utterance's token states."""
 
+from itertools import chain
+
 import pytest
 import torch
 from hypothesis import given
@@ -80,6 +82,21 @@ def test_utterances_by_themselves_equal_each_alone(tiny_encoder):
             torch.testing.assert_close(found[row, i], expected, atol=1e-5, rtol=1e-4)
 
 
+def test_surroundings_equal_each_alone_by_its_first_token(tiny_encoder):
+    """[CLS] what precedes [SEP] utterance [SEP] what follows [SEP]: the state of [CLS]."""
+    encoder = encoder_of(tiny_encoder, scope="surrounding").eval()
+    found = read(encoder, SAID)
+    first, last = encoder.tokenizer.first_id, encoder.tokenizer.last_id
+    for row, texts in enumerate(SAID):
+        said = encoder.tokenizer.encode(texts, limit=20)
+        for i, tokens in enumerate(said):
+            before, after = chain.from_iterable(said[:i]), chain.from_iterable(said[i + 1 :])
+            ids = [first, *before, last, *tokens, last, *after, last]
+            states = encoder.backbone(input_ids=torch.tensor([ids])).last_hidden_state[0]
+            expected = states[0] if tokens else torch.zeros(encoder.width)
+            torch.testing.assert_close(found[row, i], expected, atol=1e-5, rtol=1e-4)
+
+
 def test_places_begin_anew_with_every_utterance():
     same, places = apart(torch.tensor([[4, 4, 4, 0, 0, 9]]))
     assert places.tolist() == [[0, 1, 2, 0, 1, 0]]
@@ -87,7 +104,7 @@ def test_places_begin_anew_with_every_utterance():
     assert same[0, 0, 4].tolist() == [False, False, False, True, True, False]
 
 
-@pytest.mark.parametrize("scope", ["conversation", "utterance"])
+@pytest.mark.parametrize("scope", ["conversation", "utterance", "surrounding"])
 def test_a_text_without_words_alone_in_its_batch(tiny_encoder, scope):
     encoder = encoder_of(tiny_encoder, scope=scope).eval()
     assert (read(encoder, [["", ""]]) == 0).all()

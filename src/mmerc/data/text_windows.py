@@ -1,9 +1,10 @@
-"""Conversations of tokens, cut into windows at utterance borders (DF-ERC, Eq. 1)."""
+"""Conversations of tokens, cut into windows that a language model can read whole."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, Protocol
 
 import torch
@@ -13,10 +14,11 @@ from mmerc.data.batch import TextWindows
 # Windows are padded to a multiple of this: a processor compiles its bfloat16 matrix kernels anew
 # for every new shape, which costs as much as the layer's own work.
 TOKEN_STEP = 16
+AROUND = 4  # [CLS] and three [SEP], where an utterance stands between others
 SHARED_ROW = 128  # tokens of utterances that are read by themselves
 
 
-Scope = Literal["conversation", "utterance"]
+Scope = Literal["conversation", "utterance", "surrounding"]
 Row = tuple[list[int], list[int]]  # token ids, and the utterance of each
 
 
@@ -100,8 +102,14 @@ def build_windows(
     Shape: see :class:`mmerc.data.batch.TextWindows`.
     """
     nowhere = len(conversations) * padded
-    make = {"conversation": rows_of_conversations, "utterance": rows_of_utterances}
+    make = {
+        "conversation": rows_of_conversations,
+        "utterance": rows_of_utterances,
+        "surrounding": rows_of_surroundings,
+    }
     rows = make[tokenizer.scope](conversations, tokenizer, padded)
+    nobody = [tokenizer.first_id, tokenizer.last_id], [nowhere, nowhere]
+    rows = rows or [nobody]
     longest = -(-max(len(ids) for ids, _ in rows) // TOKEN_STEP) * TOKEN_STEP
     longest = min(longest, tokenizer.max_length)
     token_ids = torch.full((len(rows), longest), tokenizer.pad_id)
@@ -156,5 +164,45 @@ def rows_of_utterances(
             rows.append(row)
         row[0].extend(ids)
         row[1].extend([target] * len(ids))
+    return rows
+
+
+def rows_of_surroundings(
+    conversations: Sequence[Sequence[Sequence[int]]], tokenizer: Tokenizer, padded: int
+) -> list[Row]:
+    """``[CLS] what precedes [SEP] utterance [SEP] what follows [SEP]`` of each (MultiEMO, 3.3.1).
+
+    [CLS] alone is pooled. [decided] The separators stand also where nothing precedes or follows.
+    """
     nowhere = len(conversations) * padded
-    return rows or [([tokenizer.first_id, tokenizer.last_id], [nowhere, nowhere])]
+    between = [tokenizer.last_id]
+    budget = tokenizer.max_length - AROUND
+    rows: list[Row] = []
+    for position, utterances in enumerate(conversations):
+        lengths = [len(tokens) for tokens in utterances]
+        for number, tokens in enumerate(utterances):
+            if tokens:
+                start, end = surrounding(lengths, number, budget=budget)
+                preceding = list(chain.from_iterable(utterances[start:number]))
+                following = list(chain.from_iterable(utterances[number + 1 : end]))
+                parts = preceding, between, tokens, between, following, between
+                ids = [tokenizer.first_id, *chain.from_iterable(parts)]
+                target = position * padded + number
+                rows.append((ids, [target, *[nowhere] * (len(ids) - 1)]))
+    return rows
+
+
+def surrounding(lengths: Sequence[int], current: int, *, budget: int) -> tuple[int, int]:
+    """Utterances ``start`` to ``end`` (exclusive) that fit with ``current`` into ``budget`` tokens.
+
+    [decided] Whole utterances go, the furthest first; of two as far the one that follows.
+    """
+    start, end, total = current, current + 1, lengths[current]
+    distances = ((current - step, current + step) for step in range(1, len(lengths)))
+    for utterance in chain.from_iterable(distances):
+        if 0 <= utterance < len(lengths):
+            total += lengths[utterance]
+            if total > budget:
+                break
+            start, end = min(start, utterance), max(end, utterance + 1)
+    return start, end

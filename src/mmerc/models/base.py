@@ -80,13 +80,15 @@ class Explanation:
 
     Shape: ``weights[m]`` (how much the modality counted in the fusion), ``similarity`` (psi) and
     ``context_weight`` [B, N]; None where the model has no such thing. ``layer_weights[m]``
-    [B, N, F]: the same in each of F fusion layers, the lowest first.
+    [B, N, F]: the same in each of F fusion layers, the lowest first. ``attention`` [B, N, N]: the
+    share of each utterance (last) in what was read for another.
     """
 
     weights: Mapping[Modality, Tensor] = field(default_factory=dict)
     layer_weights: Mapping[Modality, Tensor] = field(default_factory=dict)
     similarity: Tensor | None = None
     context_weight: Tensor | None = None
+    attention: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

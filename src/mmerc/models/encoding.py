@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ import torch
 from mmerc.conversation import Conversation, Split
 from mmerc.data.batches import batch_loader
 from mmerc.data.examples import build_examples
-from mmerc.errors import InputError
+from mmerc.errors import InputError, UsageError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.files import file_fingerprint, read_json
 from mmerc.labels import LabelSet
@@ -26,19 +27,28 @@ from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
 NO_TEXT = "empty text"
 
 
-def load_encoder(source: str) -> tuple[TextEncoder, TrainedOn, str]:
-    """Encoder of a folder or by name, what it was trained on, and the hash of its weights."""
+def load_encoder(
+    source: str, *, reading: Mapping[str, Any] | None = None
+) -> tuple[TextEncoder, TrainedOn, str]:
+    """Encoder of a folder or by name, what it was trained on, and the hash of its weights.
+
+    ``reading`` (settings of TextEncoderConfig) is for plain encoders; UsageError with a run.
+    """
     folder = model_folder(Path(source))
     if (folder / "training_data.json").is_file():
         encoder = load_model(folder).text_encoder
         if encoder is None:
             mend = "name a run that trains a text encoder, or an encoder"
             raise InputError(folder, "its model has no text encoder", mend)
+        if reading:
+            raise UsageError(
+                f"{folder} reads text as it was trained to; leave {', '.join(reading)} out."
+            )
         return encoder, TrainedOn.read(folder), file_fingerprint(folder / "model.safetensors")
     if is_model(folder):
         problem = "does not say which conversations it was trained on (no training_data.json)"
         raise InputError(folder, problem, "copy the model whole, or name a run")
-    encoder = TextEncoder.from_source(TextEncoderConfig(name=source)).eval()
+    encoder = TextEncoder.from_source(TextEncoderConfig(name=source, **(reading or {}))).eval()
     weights = file_fingerprint(resolve_encoder(source) / "model.safetensors")
     return encoder, TrainedOn(corpus="", conversations=frozenset()), weights
 
@@ -55,9 +65,10 @@ def encode_corpus(
     corpus: str,
     splits: Mapping[Split, tuple[Conversation, ...]],
     labels: LabelSet,
+    reading: Mapping[str, Any] | None = None,
 ) -> FeatureTable:
     """Text vectors of every utterance; each says whether the encoder saw its label in training."""
-    encoder, trained_on, weights = load_encoder(source)
+    encoder, trained_on, weights = load_encoder(source, reading=reading)
     seen = trained_on.conversations if trained_on.corpus == corpus else frozenset()
     spec = FeatureSpec(
         modality="text",
@@ -67,6 +78,7 @@ def encode_corpus(
             "weights": weights,
             "speaker_prefix": encoder.config.speaker_prefix,
             "utterance_tokens": encoder.config.utterance_tokens,
+            "scope": encoder.config.scope,
         },
     )
     conversations = [item for group in splits.values() for item in group]

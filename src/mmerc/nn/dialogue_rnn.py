@@ -103,7 +103,8 @@ class Recurrence(torch.autograd.Function):
         past = drive.new_zeros(runs, batch, steps, hidden)  # g
         parties = drive.new_zeros(steps + 1, runs, batch, hidden)  # q of each step's speaker
         there, rows = (turns >= 0).unsqueeze(-1), rows_of(turns)
-        units, shares, emotions = (Unit(), Unit(), Unit()), [], []
+        kept = any(ctx.needs_input_grad)
+        units, shares, emotions = tuple(Unit(kept) for _ in range(3)), [], []
         whole = emotion = parties[0]
         for t in range(steps):
             party = parties.flatten(0, 2)[rows[t]].view_as(whole)
@@ -114,8 +115,9 @@ class Recurrence(torch.autograd.Function):
             parties[t + 1] = party
             moved = units[2].step(bias[3], party, emotion, weights[4:], bias[2])
             emotion = torch.where(there[:, t], moved, emotion)
-            shares.append(share)
             emotions.append(emotion)
+            if kept:
+                shares.append(share)
         ctx.units, ctx.shares, ctx.past = units, shares, past
         ctx.save_for_backward(queries, turns, weights)
         return torch.stack(emotions, 1)
@@ -153,9 +155,10 @@ class Recurrence(torch.autograd.Function):
 
 
 class Unit:
-    """One gated recurrent unit over all steps; it keeps what its gradient needs of them."""
+    """One gated recurrent unit over all steps; if asked it keeps what its gradient needs."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeps: bool) -> None:
+        self.keeps = keeps
         self.taken: list[tuple[Tensor, Tensor, Gates]] = []
 
     def step(
@@ -171,7 +174,8 @@ class Unit:
         reset, update = both.chunk(2, -1)
         carried = states[..., 2 * hidden :]
         candidate = torch.addcmul(inputs[..., 2 * hidden :], reset, carried).tanh_()
-        self.taken.append((entering, state, (reset, update, candidate, carried)))
+        if self.keeps:
+            self.taken.append((entering, state, (reset, update, candidate, carried)))
         return torch.lerp(candidate, state, update)
 
     def back(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,10 +20,12 @@ from mmerc.nn.tokenizer import POSITION_OFFSET, TextTokenizer
 
 
 class TextEncoderConfig(BaseModel):
-    """How text is read (DF-ERC, Eq. 1 and Sec. 4.1).
+    """How text is read (DF-ERC, Eq. 1 and Sec. 4.1, by default).
 
     ``scope``: Eq. 1 has every word attend to the whole conversation; with "utterance" each is read
-    by itself, as sentence encoders were trained to, and context comes in behind the encoder alone.
+    by itself, as sentence encoders were trained to, and context comes in behind the encoder alone;
+    with "surrounding" each is read between what precedes and what follows it, as much as fits, and
+    the first token stands for it (MultiEMO, Sec. 3.3.1), at the cost of a whole text an utterance.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,11 +38,11 @@ class TextEncoderConfig(BaseModel):
     utterance_tokens: int = Field(default=256, ge=1)
     max_length: int = Field(default=512, ge=8)
     speaker_prefix: bool = False
-    scope: Literal["conversation", "utterance"] = "conversation"
+    scope: Literal["conversation", "utterance", "surrounding"] = "conversation"
 
 
 class TextEncoder(nn.Module):
-    """Eq. 1: run the language model over token windows, average each utterance's tokens.
+    """Eq. 1: run the language model over token windows, average each utterance's pooled tokens.
 
     Attention dropout is off unless asked for: it keeps scaled-dot-product attention off its fused
     path, at several times the cost. All other dropout of the language model stays.
@@ -83,6 +86,11 @@ class TextEncoder(nn.Module):
         settings.pop("_name_or_path", None)
         (folder / "config.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
         self.tokenizer.save(folder)
+
+    def merge_adapters(self) -> None:
+        """Add LoRA's matrices to the weights: for prediction alone, which it makes faster."""
+        if self.config.tuning == "lora":
+            self.backbone = self.backbone.merge_and_unload()
 
     def forward(
         self, token_ids: Tensor, attention_mask: Tensor, pool_into: Tensor, *, utterances: int
@@ -152,5 +160,7 @@ def tuned(backbone: Any, config: TextEncoderConfig) -> Any:
         settings = LoraConfig(
             r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules="all-linear"
         )
-        return get_peft_model(backbone, settings)
+        with warnings.catch_warnings():  # of a name that peft itself still uses
+            warnings.simplefilter("ignore", FutureWarning)
+            return get_peft_model(backbone, settings)
     return backbone

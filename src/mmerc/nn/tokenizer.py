@@ -14,7 +14,7 @@ POSITION_OFFSET = {"roberta": 2, "xlm-roberta": 2, "camembert": 2}
 class TextTokenizer:
     """Turns utterances into token ids without special tokens, and knows the special ones.
 
-    ``scope`` says what a token may attend to: its whole window, or its own utterance.
+    ``scope`` says what is read with an utterance: see ``TextEncoderConfig``.
     """
 
     def __init__(
@@ -22,7 +22,7 @@ class TextTokenizer:
         folder: Path,
         *,
         max_length: int,
-        scope: Literal["conversation", "utterance"] = "conversation",
+        scope: Literal["conversation", "utterance", "surrounding"] = "conversation",
     ) -> None:
         # RoBERTa's byte pairs carry the space before a word; BERT's tokenizer ignores the option.
         self.tokenizer = AutoTokenizer.from_pretrained(
@@ -30,6 +30,7 @@ class TextTokenizer:
         )
         self.max_length = max_length
         self.scope = scope
+        self.longest = max_length - (4 if scope == "surrounding" else 2)  # beside special tokens
         self.first_id = int(self.tokenizer.cls_token_id)
         self.last_id = int(self.tokenizer.sep_token_id)
         self.pad_id = int(self.tokenizer.pad_token_id)
@@ -43,7 +44,7 @@ class TextTokenizer:
             add_special_tokens=False,
             split_special_tokens=True,  # "[SEP]" in a text is text
             truncation=True,
-            max_length=limit,
+            max_length=min(limit, self.longest),
         )
         ids: list[list[int]] = encoded["input_ids"]
         return ids

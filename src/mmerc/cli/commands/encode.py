@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,14 +12,24 @@ from mmerc.cli.output import JsonOption, OverwriteOption, print_json
 
 EXAMPLES = (
     "Examples: mmerc encode-text --corpus corpora/meld --model minilm-l6 --out corpora/meld-text; "
-    "mmerc encode-text --corpus corpora/meld --model runs/mini --out corpora/meld-tuned"
+    "mmerc encode-text --corpus corpora/meld --model runs/mini --out corpora/meld-tuned; mmerc "
+    "encode-text --corpus corpora/meld --model roberta-base --scope surrounding --speaker-prefix "
+    "--out corpora/meld-roberta"
 )
+Scope = Literal["conversation", "utterance", "surrounding"]
 
 
 def encode_text(
     corpus: Annotated[Path, typer.Option(help="Prepared corpus.")],
     model: Annotated[str, typer.Option(help="Run or model folder, or a text encoder by name.")],
     out: Annotated[Path, typer.Option(help="Folder of the corpus with the text vectors.")],
+    scope: Annotated[
+        Scope | None,
+        typer.Option(help="What a plain encoder reads with an utterance; a run reads as trained."),
+    ] = None,
+    speaker_prefix: Annotated[
+        bool, typer.Option("--speaker-prefix", help="Have a plain encoder read who speaks.")
+    ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -28,8 +38,13 @@ def encode_text(
     from mmerc.models.encoding import encode_corpus
 
     prepared = PreparedCorpus.load(corpus)
+    asked = {"scope": scope, "speaker_prefix": speaker_prefix or None}
     table = encode_corpus(
-        model, corpus=prepared.name, splits=prepared.splits, labels=prepared.labels
+        model,
+        corpus=prepared.name,
+        splits=prepared.splits,
+        labels=prepared.labels,
+        reading={name: value for name, value in asked.items() if value is not None},
     )
     replace(prepared, features={**prepared.features, "text": table}).save(out, overwrite=overwrite)
     rows = table.rows.values()

@@ -1,15 +1,22 @@
-"""MultiEMO's losses beside cross-entropy (Eqs. 18-20)."""
+"""MultiEMO's losses beside cross-entropy (Eqs. 18-20), each with its gradient written out.
+
+Autograd would go over every matrix of all pairs of utterances some thirty times.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from mmerc.nn.reduction import Reduction, reduce_items
+from mmerc.nn.reduction import Reduction
 
 SMALLEST_NORM = 1e-6
-NEVER = -1e9
+SMALLEST_HARDNESS = 1e-6
 
 
 def sample_weighted_focal_contrastive_loss(
@@ -43,18 +50,41 @@ def sample_weighted_focal_contrastive_loss(
         items, labels = vectors[known].float(), labels[known]
         if normalize:
             items = functional.normalize(items, dim=-1, eps=SMALLEST_NORM)
-        similarity = items @ items.mT / temperature
-        itself = torch.eye(len(items), dtype=torch.bool, device=items.device)
-        positives = (labels[:, None] == labels) & ~itself
-        log_total = similarity.masked_fill(itself, NEVER).logsumexp(-1, keepdim=True)
-        # Masked before the exponential: the item with itself must not overflow into a gradient.
-        log_share = (similarity - log_total).masked_fill(~positives, 0.0)
-        hardness = (-torch.expm1(log_share)).clamp(min=1e-6) ** focus
-        item_loss = -(hardness * log_share).sum(-1) / positives.sum(-1).clamp(min=1)
+        order = labels.argsort()  # each class side by side
+        items, labels = items[order] / temperature**0.5, labels[order]
+        sizes = torch.bincount(labels)
         weights = class_weights(labels, class_counts, sample_weight)
-        return reduce_items(
-            item_loss * weights, torch.ones_like(labels, dtype=torch.bool), reduction
-        )
+        weights = weights / (sizes[labels] - 1).clamp(min=1)
+        if reduction == "mean":
+            weights = weights / max(len(items), 1)
+        return with_gradient(focal_contrast, items, weights, sizes.tolist(), focus)
+
+
+def focal_contrast(
+    items: Tensor, weights: Tensor, sizes: Sequence[int], focus: float
+) -> tuple[Tensor, tuple[Tensor]]:
+    """Sum of w_j - (1 - s_jg)^gamma log s_jg over all pairs of a class, and its gradient.
+
+    Shape: items [M, D] in the order of their classes, weights [M], sizes (of each class) [K] ->
+    scalar, [M, D].
+    """
+    share = (items @ items.mT).fill_diagonal_(-torch.inf)
+    share -= share.logsumexp(-1, keepdim=True).clamp(min=torch.finfo(share.dtype).min)
+    loss, pulls, into_total = share.new_zeros(()), [], torch.zeros_like(weights)
+    ends = torch.tensor(sizes, dtype=torch.long).cumsum(0).tolist()
+    blocks = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+    for block in blocks:
+        log_share = share[block, block].clone().fill_diagonal_(0.0)
+        hardness = (-torch.expm1(log_share)).clamp_(min=SMALLEST_HARDNESS)
+        focal = hardness**focus
+        loss -= weights[block] @ (focal * log_share).sum(-1)
+        pull = focus * hardness ** (focus - 1) * log_share.exp() * log_share - focal
+        pulls.append(pull.fill_diagonal_(0.0).mul_(weights[block, None]))
+        into_total[block] = pulls[-1].sum(-1)
+    into_similarity = share.exp_().mul_(-into_total[:, None])
+    for block, pull in zip(blocks, pulls, strict=True):
+        into_similarity[block, block] += pull
+    return loss, (into_similarity @ items + into_similarity.mT @ items,)
 
 
 def class_weights(labels: Tensor, class_counts: Tensor | None, sample_weight: float) -> Tensor:
@@ -83,8 +113,39 @@ def soft_hgr_loss(first: Tensor, second: Tensor) -> Tensor:
     if len(first) < 2:
         return (first.sum() + second.sum()).float() * 0.0
     with torch.autocast(first.device.type, enabled=False):
-        one, other = first.float(), second.float()
-        one, other = one - one.mean(0), other - other.mean(0)
-        agreement = (one * other).sum(-1).mean()
-        spread = ((one.mT @ one) * (other.mT @ other)).sum() / (len(one) - 1) ** 2
-        return spread / 2 - agreement
+        return with_gradient(correlation, first.float(), second.float())
+
+
+def correlation(first: Tensor, second: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Soft-HGR and its gradients. Shape: first, second [M, D] -> scalar, [M, D] twice."""
+    items = len(first)
+    one, other = first - first.mean(0), second - second.mean(0)
+    spread_one, spread_other = one.mT @ one / (items - 1), other.mT @ other / (items - 1)
+    loss = (spread_one * spread_other).sum() / 2 - (one * other).sum() / items
+    into_one = one @ spread_other / (items - 1) - other / items
+    into_other = other @ spread_one / (items - 1) - one / items
+    return loss, (into_one, into_other)
+
+
+def with_gradient(function: Callable[..., Any], *arguments: Any) -> Tensor:
+    """A loss from a function that also says its gradients by its first arguments."""
+    loss: Tensor = KnownGradient.apply(function, *arguments)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class KnownGradient(torch.autograd.Function):
+    """What ``with_gradient`` hands to autograd."""
+
+    @staticmethod
+    def forward(ctx: Any, function: Callable[..., Any], *arguments: Any) -> Tensor:
+        loss: Tensor
+        loss, gradients = function(*arguments)
+        ctx.save_for_backward(*gradients)
+        ctx.others = len(arguments) - len(gradients)
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, into_loss: Tensor) -> tuple[Tensor | None, ...]:
+        known = (into_loss * gradient for gradient in ctx.saved_tensors)
+        return (None, *known, *(None,) * ctx.others)

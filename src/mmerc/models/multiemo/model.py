@@ -91,10 +91,8 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
             + second * correlation
             + (1 - first - second) * losses["emotion"]
         )
-        weights = {} if self.training else self.contributions(context, present, logits)
-        return ModelOutput(
-            logits=logits, losses=losses, loss=loss, explanation=Explanation(weights=weights)
-        )
+        reasons = Explanation() if self.training else self.explained(context, present, logits)
+        return ModelOutput(logits=logits, losses=losses, loss=loss, explanation=reasons)
 
     def fuse(self, context: Vectors, present: Vectors) -> Vectors:
         """Eqs. 2-12; the contexts themselves for "-MultiAttn". Shape: {m: [B, N, W]}."""
@@ -138,6 +136,20 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
         return {"contrast": contrast, "correlation": correlation}
 
     @torch.no_grad()
+    def explained(self, context: Vectors, present: Vectors, logits: Tensor) -> Explanation:
+        """Contributions of the modalities, and MultiAttn's attention between utterances.
+
+        The attention is a mean over all that is read for an utterance; ``context_weight`` is the
+        share of it that goes to other utterances.
+        """
+        weights = self.contributions(context, present, logits)
+        if self.fusion is None or len(context) < 2:
+            return Explanation(weights=weights)
+        attention = between_utterances(self.fusion.shares(context, present), present)
+        elsewhere = attention.sum(-1) - attention.diagonal(dim1=1, dim2=2)
+        return Explanation(weights=weights, context_weight=elsewhere, attention=attention)
+
+    @torch.no_grad()
     def contributions(
         self, context: Vectors, present: Vectors, logits: Tensor
     ) -> dict[Modality, Tensor]:
@@ -169,3 +181,15 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
             joint=self.join(fused, present),
             attention={} if self.fusion is None else self.fusion.shares(context, present),
         )
+
+
+def between_utterances(shares: Shares, present: Vectors) -> Tensor:
+    """Mean attention over all pairs of modalities, of which the asking one is present.
+
+    Rows sum to 1, or to 0 where nobody asks or nothing is there to read.
+    Shape: shares[m, other] [B, N, N], present[m] [B, N] -> [B, N, N].
+    """
+    asked = torch.stack([share * present[m].unsqueeze(-1) for (m, _), share in shares.items()])
+    attention = asked.sum(0)
+    total = attention.sum(-1, keepdim=True)
+    return attention / torch.where(total > 0, total, 1.0)

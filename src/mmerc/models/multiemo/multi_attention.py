@@ -21,25 +21,20 @@ Shares = dict[tuple[Modality, Modality], Tensor]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A modality to be read.
+    """A modality as one layer of another reads it.
 
-    Shape: vectors [B, N, W]; ``readable`` [B, 1, 1, N] bool, the present utterances, but all where
-    none is, so that no softmax is empty; ``silent`` [B, 1, 1], those conversations, None where
-    there is no such.
+    Shape: key and value [B, heads, N, W / heads]; ``readable`` [B, 1, 1, N] bool, the present
+    utterances, but all where none is, so that no softmax is empty; ``silent`` [B, 1, 1], those
+    conversations, None where there is no such.
     """
 
-    vectors: Tensor
+    key: Tensor
+    value: Tensor
     readable: Tensor
     silent: Tensor | None
 
-    @classmethod
-    def of(cls, vectors: Tensor, present: Tensor) -> Source:
-        silent = ~present.any(1, keepdim=True)
-        return cls(
-            vectors=vectors,
-            readable=(present | silent)[:, None, None],
-            silent=silent.unsqueeze(-1) if bool(silent.any()) else None,
-        )
+
+Sources = Mapping[Modality, Source]
 
 
 class MultiAttention(nn.Module):
@@ -69,14 +64,42 @@ class MultiAttention(nn.Module):
 
         A modality that ``context`` lacks is neither led through nor read.
         """
-        sources = {m: Source.of(vectors, present[m]) for m, vectors in context.items()}
+        sources = self.sources(context, present)
         fused: dict[Modality, Tensor] = {}
         for modality, vectors in context.items():
             queries = vectors
-            for layer in self.layers_of(modality):
-                queries = layer(queries, sources)
+            for layer, read in zip(self.layers_of(modality), sources[modality], strict=True):
+                queries = layer(queries, read)
             fused[modality] = queries
         return fused
+
+    def sources(
+        self, context: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
+    ) -> dict[Modality, list[dict[Modality, Source]]]:
+        """What every layer of every modality reads, one product for all who read the same."""
+        sources = {m: [dict[Modality, Source]() for _ in self.layers_of(m)] for m in context}
+        for other, vectors in context.items():
+            silent = ~present[other].any(1, keepdim=True)
+            readable = (present[other] | silent)[:, None, None]
+            quiet = silent.unsqueeze(-1) if bool(silent.any()) else None
+            readers = [
+                (read, layer.reader(other))
+                for m in context
+                if m != other
+                for read, layer in zip(sources[m], self.layers_of(m), strict=True)
+            ]
+            weights = [w.weight for _, reader in readers for w in (reader.key, reader.value)]
+            if not readers:
+                continue
+            parts = functional.linear(vectors, torch.cat(weights)).chunk(len(weights), -1)
+            for (read, reader), key, value in zip(readers, parts[::2], parts[1::2], strict=True):
+                read[other] = Source(
+                    key=reader.split(key),
+                    value=reader.split(value),
+                    readable=readable,
+                    silent=quiet,
+                )
+        return sources
 
     @torch.no_grad()
     def shares(
@@ -86,15 +109,15 @@ class MultiAttention(nn.Module):
 
         0 to whom nobody reads; a whole row of 0 where the other modality is nowhere present.
         """
-        sources = {m: Source.of(vectors, present[m]) for m, vectors in context.items()}
+        sources = self.sources(context, present)
         shares: Shares = {}
         for modality, vectors in context.items():
             queries, layers = vectors, self.layers_of(modality)
-            for layer in layers:
-                for other, share in layer.shares(queries, sources).items():
+            for layer, read in zip(layers, sources[modality], strict=True):
+                for other, share in layer.shares(queries, read).items():
                     key = (modality, other)
                     shares[key] = shares.get(key, 0.0) + share / len(layers)
-                queries = layer(queries, sources)
+                queries = layer(queries, read)
         return shares
 
     def layers_of(self, modality: Modality) -> Sequence[FusionLayer]:
@@ -125,7 +148,7 @@ class FusionLayer(nn.Module):
                 if parameter.ndim > 1 and not name.endswith(("query.weight", "key.weight")):
                     parameter.mul_((8 * config.layers) ** -0.25)
 
-    def forward(self, queries: Tensor, sources: Mapping[Modality, Source]) -> Tensor:
+    def forward(self, queries: Tensor, sources: Sources) -> Tensor:
         """Shape: queries [B, N, W] -> [B, N, W]."""
         for other in self.others:
             if other in sources:
@@ -135,19 +158,22 @@ class FusionLayer(nn.Module):
 
     def read(self, queries: Tensor, other: Modality, source: Source) -> Tensor:
         """Eqs. 2-5 or 6-9; a conversation without anything to read keeps its queries."""
-        attended = self.attention[other](queries, source)
+        attended = self.reader(other)(queries, source)
         joined: Tensor = self.attention_norm[other](queries + self.dropout(attended))
         return joined if source.silent is None else torch.where(source.silent, queries, joined)
 
-    def shares(self, queries: Tensor, sources: Mapping[Modality, Source]) -> dict[Modality, Tensor]:
+    def shares(self, queries: Tensor, sources: Sources) -> dict[Modality, Tensor]:
         """What each step of this layer attends to. Shape: queries [B, N, W] -> {m: [B, N, N]}."""
         shares: dict[Modality, Tensor] = {}
         for other in self.others:
             if other in sources:
-                attention = cast(CrossAttention, self.attention[other])
-                shares[other] = attention.shares(queries, sources[other])
+                shares[other] = self.reader(other).shares(queries, sources[other])
                 queries = self.read(queries, other, sources[other])
         return shares
+
+    def reader(self, other: Modality) -> CrossAttention:
+        """The attention to one of the others."""
+        return cast(CrossAttention, self.attention[other])
 
 
 class CrossAttention(nn.Module):
@@ -166,27 +192,22 @@ class CrossAttention(nn.Module):
 
     def forward(self, queries: Tensor, source: Source) -> Tensor:
         """Shape: queries [B, N, W] -> [B, N, W]; means nothing where nobody may be read."""
-        query, key, value = (
-            self.split(layer(vectors))
-            for layer, vectors in (
-                (self.query, queries), (self.key, source.vectors), (self.value, source.vectors),
-            )
-        )  # fmt: skip
+        query = self.split(self.query(queries))
         mixed = functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=source.readable
+            query, source.key, source.value, attn_mask=source.readable
         )
         attended: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
         return attended
 
     def shares(self, queries: Tensor, source: Source) -> Tensor:
         """Attention weights, mean over the heads. Shape: queries [B, N, W] -> [B, N, N]."""
-        query, key = self.split(self.query(queries)), self.split(self.key(source.vectors))
-        scores = query @ key.mT / query.shape[-1] ** 0.5
+        query = self.split(self.query(queries))
+        scores = query @ source.key.mT / query.shape[-1] ** 0.5
         seen = scores.float().masked_fill(~source.readable, -torch.inf)
         shares: Tensor = seen.softmax(-1).mean(1)
         return shares if source.silent is None else shares.masked_fill(source.silent, 0.0)
 
     def split(self, vectors: Tensor) -> Tensor:
         """Shape: [B, N, W] -> [B, heads, N, W / heads]."""
-        batch, utterances, width = vectors.shape
-        return vectors.view(batch, utterances, self.heads, width // self.heads).transpose(1, 2)
+        heads = vectors.view(*vectors.shape[:2], self.heads, -1)
+        return heads.transpose(1, 2)

@@ -1,0 +1,28 @@
+"""Text vectors of a plain encoder, read as its options say."""
+
+from mmerc.data.corpus import PreparedCorpus
+
+
+def test_a_plain_encoder_reads_as_asked(done, tiny_encoder, example_corpus, tmp_path):
+    asked = ("encode-text", "--corpus", example_corpus, "--model", tiny_encoder)
+    done(*asked, "--out", tmp_path / "as-usual")
+    done(*asked, "--scope", "surrounding", "--speaker-prefix", "--out", tmp_path / "surrounded")
+    usual, surrounded = (
+        PreparedCorpus.load(tmp_path / name).features["text"] for name in ("as-usual", "surrounded")
+    )
+    assert (usual.spec.settings["scope"], usual.spec.settings["speaker_prefix"]) == (
+        "conversation",
+        False,
+    )
+    assert surrounded.spec.settings["scope"] == "surrounding"
+    assert surrounded.spec.settings["speaker_prefix"] is True
+    assert usual.rows.keys() == surrounded.rows.keys()
+    assert usual.content_fingerprint != surrounded.content_fingerprint
+
+
+def test_a_run_is_not_asked(mmerc, text_run, example_corpus, tmp_path):
+    asked = ("encode-text", "--corpus", example_corpus, "--model", text_run)
+    outcome = mmerc(*asked, "--scope", "surrounding", "--out", tmp_path / "out")
+    assert outcome.code != 0
+    assert "reads text as it was trained to; leave scope out" in outcome.err.replace("\n", " ")
+    assert not (tmp_path / "out").exists()
