@@ -18,7 +18,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(INSTALLED) ## analyse an example film, and say where its page lies
-	@$(BIN)/mmerc analyze examples/phone-call.mp4 --subtitles examples/phone-call.srt --out $(DEMO)
+	@$(BIN)/mmerc analyze examples/phone-call.mp4 --subtitles examples/phone-call.srt --out $(DEMO) --overwrite
 
 demo-training: $(INSTALLED) ## train for a minute on an example corpus, then label a conversation
 	@$(BIN)/mmerc prepare manifest examples/corpus.jsonl --labels meld --out $(DEMO)/corpus --overwrite

@@ -53,7 +53,15 @@ def moved(cue: pysubs2.SSAEvent, seconds: float) -> pysubs2.SSAEvent:
 
 def analysed(*arguments: object) -> tuple[float, float]:
     """Seconds and megabytes (the largest of its processes) of one `mmerc analyze`."""
-    command = [sys.executable, "-m", "mmerc", "analyze", "--quiet", *map(str, arguments)]
+    command = [
+        sys.executable,
+        "-m",
+        "mmerc",
+        "analyze",
+        "--quiet",
+        "--overwrite",
+        *map(str, arguments),
+    ]
     started = time.perf_counter()
     program = [sys.executable, __file__, "--child", *command]
     memory = subprocess.run(program, check=True, capture_output=True, text=True).stdout

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from mmerc.cli import main
+from short_films import cues, cut, save_model
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SMALL_MODEL = {
@@ -179,3 +180,32 @@ def text_run(place, done, example_corpus, text_settings):
     arguments = ("--recipe", "demo", "--corpus", example_corpus, *text_settings)
     done("train", *arguments, "--out", place / "text-run")
     return place / "text-run"
+
+
+@pytest.fixture(scope="session")
+def analysis_models(tmp_path_factory):
+    """Folder of ``heard`` (text and sound) and ``read`` (text), random and small."""
+    folder = tmp_path_factory.mktemp("models")
+    save_model(folder / "heard", widths={"audio": 1582})
+    save_model(folder / "read", widths={})
+    return folder
+
+
+@pytest.fixture
+def talk(tmp_path):
+    """A folder of a film of two utterances with its subtitles: scene.mp4, scene.srt."""
+    folder = tmp_path / "talk"
+    folder.mkdir()
+    cut("photograph", folder / "scene.mp4", seconds=8.0)
+    cues("photograph", folder / "scene.srt", count=2)
+    return folder
+
+
+@pytest.fixture
+def analyze(mmerc, analysis_models):
+    """A function that runs the program with a small model in one process."""
+
+    def call(*arguments, model="read"):
+        return mmerc("analyze", *arguments, "--model", analysis_models / model, "--workers", 1)
+
+    return call

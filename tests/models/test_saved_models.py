@@ -166,6 +166,16 @@ def test_a_compact_model_is_small_and_the_same(compact):
     assert (folder / "model.safetensors").stat().st_size < 2 * trained + 8 * buffers + 20_000
 
 
+def test_statistics_of_a_compact_model_are_not_rounded(make_model, make_examples, tmp_path):
+    model = make_model("concatenation")
+    deviation = torch.linspace(1e-9, 1e6, len(model.inputs.deviation_audio))
+    model.inputs.deviation_audio = deviation  # in 16 bits the first would be 0, the last infinite
+    model.save_pretrained(tmp_path / "compact", compact=True)
+    loaded = load_model(tmp_path / "compact")
+    assert torch.equal(loaded.inputs.deviation_audio, deviation)
+    assert answer(loaded, make_examples([3])).probabilities.isfinite().all()
+
+
 def test_weights_that_were_exchanged_are_refused(compact):
     _, folder = compact
     weights = bytearray((folder / "model.safetensors").read_bytes())

@@ -16,6 +16,7 @@ from mmerc.cli.commands import (
     evaluate,
     extract,
     licences,
+    package,
     predict,
     prepare,
     reproduce,
@@ -48,6 +49,7 @@ app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
 app.command("reproduce", epilog=reproduce.EXAMPLES)(reproduce.reproduce)
+app.command("package", epilog=package.EXAMPLES)(package.package)
 app.command("licences", epilog=licences.EXAMPLES)(licences.licences)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,11 @@ from rich.table import Table
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace the folder if it is there already.")
+]
+
+MediaOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the media, for models that read sound as it is."),
 ]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
 from mmerc.conversation import MODALITIES, Conversation, Modality
+from mmerc.data.sounds import Sounds
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
@@ -24,7 +25,8 @@ class UtterancePrediction:
     ``similarity`` their agreement (psi), ``context_weight`` how much context came in: what the
     model says of itself. ``effects`` and ``context_effect`` are found by leaving it out: what goes
     of the predicted emotion's probability (below 0 where that grows; None where there would be
-    nothing left, or the modality is absent).
+    nothing left, or the modality is absent). ``layer_weights`` of a model that fuses layer by
+    layer: the weight of a modality in each ("audio.1" is the lowest).
     """
 
     conversation: str
@@ -40,16 +42,18 @@ class UtterancePrediction:
     context_weight: float | None
     effects: Mapping[Modality, float | None]
     context_effect: float | None
+    layer_weights: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def predict(
     model: AnyModel,
     conversations: Sequence[Conversation],
     tables: Mapping[Modality, FeatureTable],
+    sounds: Sounds | None = None,
 ) -> list[UtterancePrediction]:
     """Predict every utterance, in order, from whatever modalities are there."""
     unlabelled = [without_labels(conversation) for conversation in conversations]
-    examples = examples_for(model, unlabelled, tables)
+    examples = examples_for(model, unlabelled, tables, sounds)
     taken_at_all = bool(model.inputs.output_widths)
     if taken_at_all and not any(bool(e.present[m].any()) for e in examples for m in e.present):
         taken = " or ".join(model.inputs.output_widths)
@@ -73,6 +77,11 @@ def predict(
             context_weight=shown(answers.context_weight, row),
             effects={m: shown(answers.effects.get(m), row) for m in MODALITIES},
             context_effect=shown(answers.context_effect, row),
+            layer_weights={
+                f"{m}.{layer + 1}": shown(weights[:, layer], row)
+                for m, weights in answers.layer_weights.items()
+                for layer in range(weights.shape[1])
+            },
         )
         for row, (conversation, utterance) in enumerate(utterances)
     ]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mmerc.errors import InputError, MmercError
 from mmerc.files import file_fingerprint, read_json
+from mmerc.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
 
 
@@ -25,19 +26,30 @@ def saved_encoder(folder: Path, config: TextEncoderConfig) -> TextEncoder:
         raise InputError(folder, "missing or not whole", "copy the whole model folder") from error
 
 
+def saved_speech_encoder(folder: Path, config: SpeechEncoderConfig) -> SpeechEncoder:
+    """Rebuild the speech encoder of a saved model; InputError where its files are not whole."""
+    try:
+        return SpeechEncoder.from_folder(folder, config)
+    except (OSError, ValueError) as error:
+        raise InputError(folder, "missing or not whole", "copy the whole model folder") from error
+
+
 def untrained_state(model: nn.Module) -> dict[str, Tensor]:
-    """Weights of the text encoder that training leaves as they are."""
-    prefix = "inputs.text_encoder."
+    """Weights of the encoders that training leaves as they are."""
+    prefixes = ("inputs.text_encoder.", "inputs.speech_encoder.")
     state = model.state_dict()
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    return {n: state[n] for n in state if n.startswith(prefix) and n not in trained}
+    return {n: state[n] for n in state if n.startswith(prefixes) and n not in trained}
 
 
 def compact_state(model: nn.Module) -> dict[str, Tensor]:
-    """What ``untrained_state`` does not hold, floating-point numbers in 16 bits."""
-    kept = untrained_state(model)
+    """What ``untrained_state`` does not hold, weights in 16 bits.
+
+    Statistics stay as they are: a small deviation would become 0 and divide by it.
+    """
+    kept, weights = untrained_state(model), dict(model.named_parameters())
     return {
-        name: tensor.half() if tensor.is_floating_point() else tensor
+        name: tensor.half() if name in weights else tensor
         for name, tensor in model.state_dict().items()
         if name not in kept
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mmerc.cli.output import JsonOption, print_json, remark, silent
+from mmerc.errors import UsageError
 
 if TYPE_CHECKING:
     from mmerc.inference.analysis import Analysis
@@ -45,40 +46,49 @@ def analyze(
     commercial_only: Annotated[
         bool, typer.Option("--commercial-only", help="Only parts that allow commercial use.")
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that have the results' names.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write STEM.html (a page to play with), .jsonl, .csv, .vtt, .eaf and .TextGrid.
 
-    A killed analysis goes on where it stopped when it is started again.
+    They come all or not at all, and replace no file without --overwrite. A killed analysis goes on
+    where it stopped when it is started again.
     """
-    from mmerc.cli.analysis import Saying, write_analysis
+    from mmerc.cli.analysis import Saying, check_results, put_beside, write_analysis
     from mmerc.corpora.transcript import read_transcript
     from mmerc.inference.pipeline import Pipeline
+    from mmerc.inference.pipeline.work import discard
 
+    directory = out or recording.parent
+    written = recording.suffix.lower() == ".txt"
+    if written and (subtitles or turns):
+        raise UsageError("A transcript has words and speakers; leave --subtitles and --turns out.")
+    check_results(recording, directory, read=(subtitles, turns), overwrite=overwrite)
+    conversations = read_transcript(recording) if written else ()
     pipeline = Pipeline.from_pretrained(
         model, commercial_only=commercial_only, face=face, whisper=whisper, language=language,
         turns=turns, workers=workers,
     )  # fmt: skip
-    directory = out or recording.parent
-    if recording.suffix.lower() == ".txt":
-        analysis = pipeline.read(read_transcript(recording), name=recording.name)
+    work = directory / f".{recording.name}.mmerc"
+    if written:
+        analysis = pipeline.read(conversations, name=recording.name)
     else:
-        analysis = pipeline(
-            recording,
-            subtitles=subtitles,
-            turns=turns,
-            work=directory / f".{recording.stem}.mmerc",
-            report=Saying(silent if quiet else remark),
-        )
-    paths = write_analysis(analysis, recording, directory)
+        report = Saying(silent if quiet else remark)
+        analysis = pipeline(recording, subtitles=subtitles, turns=turns, work=work, report=report)
+    paths = write_analysis(analysis, recording, directory, overwrite=overwrite)
+    if not written:
+        put_beside(recording, directory)
+        discard(work)
     if as_json:
         print_json(
             {
                 "utterances": len(analysis.predictions),
                 "remarks": list(analysis.remarks),
-                "files": [str(path) for path in paths],
+                "files": [printable(path) for path in paths],
             }
         )
         return
@@ -95,4 +105,9 @@ def tell(analysis: Analysis, paths: list[Path]) -> None:
     for line in analysis.remarks:
         print(f"note: {line}")
     for path in paths:
-        print(path)
+        print(printable(path))
+
+
+def printable(path: Path) -> str:
+    """The path as text; files may have names that no text has."""
+    return str(path).encode("utf-8", "replace").decode()

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmerc.conversation import Modality
-from mmerc.errors import UsageError
+from mmerc.errors import MmercError, UsageError
 from mmerc.features.registry import NamedExtractor
 from mmerc.licences import part
 from mmerc.media.faces.speaking import Choice
 from mmerc.models.base import AnyModel, TrainedOn
-from mmerc.models.pretrained import DEFAULT_MODEL, TEXT_MODEL
+from mmerc.models.pretrained import DEFAULT_MODEL, LIVE_MODEL, TEXT_MODEL, embedded_model
 from mmerc.models.registry import load_model, locate_model
 
+NOT_COMMERCIAL = (DEFAULT_MODEL, LIVE_MODEL)  # trained on RAVDESS and FER2013
 LICENSED_AS: Mapping[str, str] = {
     "is10": "opensmile",
     "compare": "opensmile",
@@ -35,13 +36,15 @@ class Parts:
 def load_parts(source: str | Path | None, *, commercial_only: bool, face: Choice) -> Parts:
     """The model of this name or folder (None: the default), and its extractors."""
     name = str(source or (TEXT_MODEL if commercial_only else DEFAULT_MODEL))
-    if commercial_only and name == DEFAULT_MODEL:
+    if commercial_only and is_refused(name):
         raise UsageError(
             f"{name} may not be used commercially (`mmerc licences` says why); "
             f"leave --model out, and {TEXT_MODEL} is taken."
         )
     folder = locate_model(name)
     model, known = load_model(folder), TrainedOn.read(folder).extractors
+    if model.text_encoder is not None:
+        model.text_encoder.merge_adapters()
     extractors: dict[Modality, NamedExtractor] = {}
     missing: dict[Modality, str] = {}
     for modality in model.inputs.widths:
@@ -52,4 +55,14 @@ def load_parts(source: str | Path | None, *, commercial_only: bool, face: Choice
             missing[modality] = f"{LICENSED_AS[extractor]} may not be used commercially."
         else:
             extractors[modality] = NamedExtractor(extractor, face=face)
-    return Parts(model=model, name=Path(name).name, extractors=extractors, missing=missing)
+    if missing and missing.keys() == model.inputs.output_widths.keys():
+        reasons = " ".join(missing.values())
+        raise MmercError(f"Nothing is left that {name} could go by: {reasons}")
+    shown = Path(name).name or folder.resolve().name
+    return Parts(model=model, name=shown, extractors=extractors, missing=missing)
+
+
+def is_refused(name: str) -> bool:
+    """Whether it is, by name or by its folder, a model of ours with data that forbids commerce."""
+    folders = {embedded_model(refused) for refused in NOT_COMMERCIAL}
+    return name in NOT_COMMERCIAL or Path(name).resolve() in folders

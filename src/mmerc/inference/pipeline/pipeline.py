@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
+from mmerc import __version__
 from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureTable
@@ -18,11 +19,12 @@ from mmerc.inference.pipeline.level import Statistics, levelled
 from mmerc.inference.pipeline.parts import Parts, load_parts
 from mmerc.inference.pipeline.progress import Hook, Step, unheard
 from mmerc.inference.pipeline.utterances import FindUtterances, FromSpeech, FromSubtitles
-from mmerc.inference.pipeline.vectors import Unavailable, extract
+from mmerc.inference.pipeline.vectors import Unavailable, extract, name_of
 from mmerc.inference.pipeline.work import Work
 from mmerc.inference.predict import predict
 from mmerc.media.decode import MediaInfo, probe
 from mmerc.media.faces.speaking import Choice
+from mmerc.media.segment import MediaError
 from mmerc.media.transcription import EMBEDDED_MODEL
 from mmerc.models.base import AnyModel
 from mmerc.processes import available_cores
@@ -86,15 +88,20 @@ class Pipeline:
         """Analyse a film or a sound file.
 
         ``subtitles`` (SRT, WebVTT, ASS) and ``turns`` (RTTM: who speaks when) spare voice activity,
-        transcription and speakers. In the folder ``work`` stands what was found until the analysis
-        is finished: called again after a kill it goes on from there. MediaError for what is no
-        recording or in which nobody speaks.
+        transcription and speakers. In the folder ``work`` stands what was found: called again after
+        a kill it goes on from there. It stays until whoever named it throws it away, the results
+        being safe (``mmerc.inference.pipeline.work.discard``). MediaError for what is no recording
+        or in which nobody speaks, InputError where another analysis is at work in the folder.
         """
         recording = Path(recording)
+        if recording.is_dir():
+            raise MediaError(recording, "a folder", "name one film or sound file in it")
         info = probe(recording)
         find = self.find
         if subtitles is not None:
             find = FromSubtitles(subtitles=Path(subtitles), turns=turns)
+        elif turns is not None and isinstance(find, FromSpeech):
+            find = replace(find, turns=turns)
         if work is None:
             with TemporaryDirectory(prefix="mmerc-") as folder:
                 return self.analyse(recording, info, find, Path(folder), report)
@@ -104,16 +111,22 @@ class Pipeline:
         self, recording: Path, info: MediaInfo, find: FindUtterances, folder: Path, report: Hook
     ) -> Analysis:
         """The stages, one after the other."""
-        described = {"recording": file_fingerprint(recording), **find.settings()}
-        work = Work.open(folder, of=described)
-        found = find(recording, info, work=work, report=report)
-        tables, absent, unavailable = self.vectors(recording, found.utterances, work, report)
+        described = {
+            "mmerc": __version__,
+            "recording": file_fingerprint(recording),
+            "found": type(find).__name__,
+            **find.settings(),
+        }
+        with Work.open(folder, of=described) as work:
+            found = find(recording, info, work=work, report=report)
+            tables, absent = self.vectors(recording, found.utterances, work, report)
+        self.check_any(recording, found.utterances, absent)
         tables, distance = self.levelled(tables)
         report(Step("emotions", 0, len(found.utterances)))
-        conversation = Conversation(id=recording.stem, utterances=found.utterances)
+        conversation = Conversation(id=name_of(recording), utterances=found.utterances)
         predictions = predict(self.model, [conversation], tables)
         report(Step("emotions", len(predictions), len(predictions)))
-        analysis = Analysis(
+        return Analysis(
             recording=recording.name,
             duration=info.duration,
             model=self.name,
@@ -122,12 +135,17 @@ class Pipeline:
             absent=absent,
             remarks=(
                 *found.remarks,
-                *unavailable,
                 *checks.remarks(self.model, found.utterances, absent, distance=distance),
             ),
         )
-        work.close()
-        return analysis
+
+    def check_any(self, recording: Path, utterances: Sequence[Utterance], absent: Absences) -> None:
+        """MediaError where no utterance has anything that the model takes."""
+        taken = self.model.inputs.output_widths.keys()
+        if taken and all(taken <= absent.get(item.id, {}).keys() for item in utterances):
+            reasons = dict.fromkeys(why[m] for why in absent.values() for m in taken)
+            problem = f"no {' or '.join(taken)} could be had from it ({'; '.join(reasons)})"
+            raise MediaError(recording, problem, "give a recording in which somebody speaks")
 
     def read(self, conversations: Sequence[Conversation], *, name: str) -> Analysis:
         """Analyse words alone: what is called ``name`` in the analysis, as a transcript's file."""
@@ -145,8 +163,8 @@ class Pipeline:
 
     def vectors(
         self, recording: Path, utterances: tuple[Utterance, ...], work: Work, report: Hook
-    ) -> tuple[Tables, Absences, tuple[str, ...]]:
-        """Vectors of sound and faces, why they are absent, and what cannot be had at all."""
+    ) -> tuple[Tables, Absences]:
+        """Vectors of sound and faces, and why they are absent."""
         tables: dict[Modality, FeatureTable] = {}
         gone = dict(self.missing)
         for modality, extractor in self.extractors.items():
@@ -155,7 +173,7 @@ class Pipeline:
                 extractor,
                 recording,
                 utterances,
-                stores=work.vectors,
+                stores=work.vectors(utterances),
                 workers=self.workers,
                 report=report,
             )
@@ -163,8 +181,7 @@ class Pipeline:
                 gone[modality] = found.reason
             else:
                 tables[modality] = found
-        absent = absences(utterances, tables, gone)
-        return tables, absent, tuple(f"No {m}: {reason}" for m, reason in gone.items())
+        return tables, absences(utterances, tables, gone)
 
     def levelled(self, tables: Tables) -> tuple[Tables, float]:
         """Sound on the level of the training data, and how far from it the recording lay."""

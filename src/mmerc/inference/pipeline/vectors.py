@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmerc.conversation import Modality, Utterance
-from mmerc.errors import MmercError
+from mmerc.errors import InputError, MmercError
 from mmerc.features.extraction import Progress, Task, Workers, extract_all
 from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureStore, FeatureTable
+from mmerc.files import write_error
 from mmerc.inference.pipeline.progress import Hook, Step
 from mmerc.media.segment import Clip, Segment
 
@@ -23,11 +24,16 @@ class Unavailable:
     reason: str
 
 
+def name_of(recording: Path) -> str:
+    """The recording's name as the id of its conversation; files may have names that no text has."""
+    return recording.stem.encode("utf-8", "replace").decode()
+
+
 def recording_task(recording: Path, utterance: Utterance) -> Task:
     """Where an utterance lies in the recording."""
     clip = Clip(recording, start=utterance.start, end=utterance.end)
     segment = Segment(sound=clip, film=clip)
-    return Task(conversation=recording.stem, utterance=utterance.id, segment=segment)
+    return Task(conversation=name_of(recording), utterance=utterance.id, segment=segment)
 
 
 def extract(
@@ -40,16 +46,22 @@ def extract(
     workers: int,
     report: Hook,
 ) -> FeatureTable | Unavailable:
-    """Vectors of one modality; those of a killed run are taken over."""
-    try:
-        spec = extractor().spec
-    except MmercError as error:  # its package or weights are not there: the others go on
-        return Unavailable(modality=modality, reason=str(error))
-    store = FeatureStore.create(stores, spec)
+    """Vectors of one modality; those of a killed run are taken over.
+
+    InputError where they cannot be kept.
+    """
 
     def said(progress: Progress) -> None:
         report(Step(modality, progress.done, progress.total))
 
     tasks = [recording_task(recording, utterance) for utterance in utterances]
-    extract_all(tasks, extractor, store, engine=Workers(workers), report=said)
-    return store.read()
+    try:
+        store = FeatureStore.create(stores, extractor().spec)
+        extract_all(tasks, extractor, store, engine=Workers(workers), report=said)
+        return store.read()
+    except OSError as error:
+        raise write_error(stores, error) from error
+    except InputError:  # a file that is not as it should be, or a full disk
+        raise
+    except MmercError as error:  # its package or weights are not there: the others go on
+        return Unavailable(modality=modality, reason=str(error))

@@ -1,0 +1,103 @@
+"""``mmerc analyze`` killed by the real signal, again and again, and two of them at a time."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from folders import nothing_new, results
+
+from mmerc.features.journal import whole_rows
+from short_films import cut, save_model
+
+PATIENCE = 120  # seconds until a test gives up waiting
+
+
+def content(path):
+    """A result but for the time at which it was written."""
+    return re.sub(r'DATE="[^"]+"', "", path.read_text())
+
+
+@pytest.fixture
+def started(tmp_path):
+    """A function that starts the program; what still runs at the end is killed."""
+    running = []
+
+    def start(*arguments):
+        command = [sys.executable, "-m", "mmerc", "analyze", *map(str, arguments)]
+        with open(tmp_path / f"stderr-{len(running)}", "w") as errors:
+            running.append(subprocess.Popen(command, stdout=errors, stderr=errors))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def wait_until(found, process):
+    """Look again and again until something is found."""
+    for _ in range(PATIENCE * 100):
+        if found():
+            return found()
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+    raise AssertionError("nothing was found in time")
+
+
+def test_a_killed_analysis_goes_on_and_nobody_joins_in(mmerc, started, tmp_path):
+    film = cut("photograph", tmp_path / "scene.mp4", seconds=8.0)
+    model = save_model(tmp_path / "model")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    work = killed / ".scene.mp4.mmerc"
+    arguments = (film, "--model", model, "--workers", 1)
+
+    def lines():
+        path = work / "words.jsonl"
+        return path.read_text().splitlines() if path.is_file() else []
+
+    def faces():
+        rows = [list(whole_rows(p, 342)) for p in work.glob("vectors-*/video-*/journal.arrows")]
+        return rows[0] if rows else []
+
+    process = started(*arguments, "--out", killed)
+    wait_until(lines, process)
+    process.send_signal(signal.SIGSTOP)
+    outcome = mmerc("analyze", *arguments, "--out", killed, "--quiet")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "another analysis is at work in it" in outcome.sentence
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    spoken = lines()
+    assert len(spoken) == 1
+
+    process = started(*arguments, "--out", killed)
+    wait_until(faces, process)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert lines()[: len(spoken)] == spoken
+    told = (tmp_path / "stderr-1").read_text().splitlines()
+    assert "transcribing: 1 of 2" in told
+    assert "finding speech" not in told
+    assert len(faces()) == 1
+    nothing_new(killed, [".scene.mp4.mmerc"])
+
+    outcome = mmerc("analyze", *arguments, "--out", killed)
+    assert outcome.code == 0, outcome.err
+    told = outcome.err.splitlines()
+    assert "finding speech" not in told
+    assert [line for line in told if "transcribing" in line] == ["transcribing: 2 of 2"]
+    assert not [line for line in told if "sound" in line]
+    assert [line for line in told if "faces" in line] == ["faces: 2 of 2"]
+
+    assert mmerc("analyze", *arguments, "--out", whole, "--quiet").code == 0
+    names = results("scene")
+    for folder in (whole, killed):
+        nothing_new(folder, names | {"scene.mp4"})
+    other = [name for name in names if content(whole / name) != content(killed / name)]
+    assert other == []
+    texts = [json.loads(line)["text"] for line in (killed / "scene.jsonl").read_text().splitlines()]
+    assert "better" in texts[0]

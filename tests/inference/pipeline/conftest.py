@@ -1,0 +1,45 @@
+"""Models and recordings that several tests of the pipeline use."""
+
+import pytest
+
+from mmerc.media.decode import probe
+from short_films import cues, cut, save_model
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """Folder of ``all`` (text, sound, faces), ``heard`` (text, sound) and ``read`` (text)."""
+    folder = tmp_path_factory.mktemp("models")
+    save_model(folder / "all")
+    save_model(folder / "heard", widths={"audio": 1582})
+    save_model(folder / "read", widths={})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory):
+    """Folder of ``scene.mp4`` (Lewis, then Nora, 8 s), of its subtitles, and of its sound alone."""
+    folder = tmp_path_factory.mktemp("films")
+    cut("photograph", folder / "scene.mp4", seconds=8.0)
+    cues("photograph", folder / "scene.srt", count=2)
+    cut("photograph", folder / "sound.m4a", seconds=8.0, kinds=["audio"])
+    cut("photograph", folder / "mute.mp4", seconds=8.0, kinds=["video"])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def scene(films):
+    """What the scene's file says of itself."""
+    return probe(films / "scene.mp4")
+
+
+@pytest.fixture(scope="session")
+def converted(tmp_path_factory):
+    """A cache in which the face detector's weights are converted once."""
+    return tmp_path_factory.mktemp("converted")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(converted, monkeypatch):
+    """What tests share here is read alone."""
+    monkeypatch.setenv("MMERC_CACHE", str(converted))

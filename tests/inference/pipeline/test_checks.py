@@ -1,0 +1,87 @@
+"""What is said of an analysis as a whole."""
+
+import pytest
+
+from mmerc.conversation import Utterance
+from mmerc.inference.pipeline.checks import foreign, remarks
+from mmerc.inference.pipeline.level import FAR
+from mmerc.media.subtitles import read_subtitles
+from mmerc.models.registry import load_model
+from short_films import EXAMPLES
+
+FOREIGN = {
+    "German": "Ich weiß nicht, was du von mir willst, aber ich bleibe nicht die ganze Nacht hier. "
+    "Bitte gib mir die Schlüssel und sag deiner Mutter, dass das Essen auf dem Tisch steht.",
+    "French": "Je ne sais pas ce que tu veux de moi, mais je ne vais pas rester ici toute la nuit. "
+    "Donne-moi les clés s'il te plaît et dis à ta mère que le dîner est servi.",
+    "Spanish": "No sé qué quieres de mí, pero no voy a quedarme aquí toda la noche. Por favor, "
+    "dame las llaves y dile a tu madre que la cena está en la mesa.",
+    "Dutch": "Ik weet niet wat je van me wilt, maar ik blijf hier niet de hele nacht. Geef me "
+    "alsjeblieft de sleutels en zeg tegen je moeder dat het eten op tafel staat.",
+    "Finnish": "En tiedä, mitä haluat minusta, mutta en aio jäädä tänne koko yöksi. Ole hyvä ja "
+    "anna minulle avaimet ja kerro äidillesi, että ruoka on pöydässä, ja sano hänelle hyvää yötä.",
+    "Russian": "Я не знаю, чего ты от меня хочешь, но я не останусь здесь на всю ночь.",
+    "Chinese": "我不知道你想要我做什么，但是我不会整夜待在这里。请把钥匙给我，晚饭在桌子上。",
+    "Hindi": "मुझे नहीं पता कि तुम मुझसे क्या चाहते हो लेकिन मैं पूरी रात यहाँ नहीं रहूँगा",
+    "Amharic": "ከእኔ ምን እንደምትፈልግ አላውቅም ነገር ግን ሌሊቱን ሙሉ እዚህ አልቆይም",
+}
+ENGLISH = (
+    "I don't know what you want from me, Siobhan, but I'm not staying here all night! Gimme the "
+    "keys, and tell your mother that dinner's on the table. Café Zoë? Nah, c'mon, that's miles off."
+)
+
+
+def said(*texts):
+    return [Utterance(id=str(i), speaker="a", text=text) for i, text in enumerate(texts)]
+
+
+@pytest.fixture(scope="module")
+def model(models):
+    return load_model(models / "read")
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_another_language(model, language):
+    assert foreign(model, said(*FOREIGN[language].split(". ")))
+
+
+@pytest.mark.parametrize("text", [ENGLISH, "", "?!", "Ja. Nein.", "Ναι"])
+def test_english_and_too_little_to_tell(model, text):
+    assert not foreign(model, said(text))
+
+
+@pytest.mark.parametrize("name", ["phone-call", "photograph"])
+def test_the_example_films_are_english(model, name):
+    assert not foreign(model, read_subtitles(EXAMPLES / f"{name}.srt"))
+
+
+def test_vectors_of_words_tell_no_language(make_model):
+    assert not foreign(make_model("concatenation"), said(FOREIGN["Russian"]))
+
+
+@pytest.mark.parametrize(("distance", "told"), [(0.0, 0), (FAR, 0), (FAR + 0.06, 1), (4.0, 1)])
+def test_sound_far_from_the_training_data(model, distance, told):
+    found = remarks(model, said("yes", "no"), {}, distance=distance)
+    assert len(found) == told
+    assert all(f"{distance:.1f} deviations" in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("absent", "expected"),
+    [
+        ({}, ()),
+        ({"0": {"video": "no face"}, "1": {"video": "no face"}}, ()),
+        (
+            {"0": {"video": "no face"}, "1": {"video": "past the end"}, "2": {"video": "no face"}},
+            ("3 of 4 utterances have no video (mostly: no face).",),
+        ),
+        (
+            {str(i): {"video": "The package x is not installed.", "text": "no words"}
+             for i in range(4)},
+            ("No utterance has video: The package x is not installed.",
+             "No utterance has text: no words."),
+        ),
+    ],
+)  # fmt: skip
+def test_what_most_utterances_lack(model, absent, expected):
+    assert remarks(model, said("a", "b", "c", "d"), absent, distance=0.0) == expected

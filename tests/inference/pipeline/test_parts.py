@@ -1,0 +1,68 @@
+"""Which model and which extractors, with and without what forbids commercial use."""
+
+import pytest
+
+from mmerc.errors import MmercError, UsageError
+from mmerc.inference.pipeline.parts import load_parts
+from mmerc.models.pretrained import FOLDER
+from short_films import save_model
+
+
+def load(source, **settings):
+    return load_parts(source, **{"commercial_only": False, "face": "speaking"} | settings)
+
+
+def test_everything_that_the_model_takes(models):
+    parts = load(models / "all", face="largest")
+    made = {modality: extractor.name for modality, extractor in parts.extractors.items()}
+    assert made == {"audio": "is10", "video": "denseface"}
+    assert parts.extractors["video"].face == "largest"
+    assert (parts.name, parts.missing) == ("all", {})
+
+
+def test_commercial_use_leaves_sound_and_faces_out(models):
+    parts = load(models / "all", commercial_only=True)
+    assert parts.extractors == {}
+    assert parts.missing == {
+        "audio": "opensmile may not be used commercially.",
+        "video": "denseface may not be used commercially.",
+    }
+    assert load(models / "read", commercial_only=True).missing == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["mmerc-mini", "mmerc-mini-live", FOLDER / "mmerc-mini", FOLDER / ".." / "embedded/mmerc-mini"],
+)
+def test_commercial_use_of_our_own_model_is_refused(name):
+    with pytest.raises(UsageError, match=r"may not be used commercially .*mmerc-mini-text"):
+        load(name, commercial_only=True)
+
+
+@pytest.mark.parametrize("known", [{}, {"audio": "wavlm", "video": "denseface"}])
+def test_vectors_that_cannot_be_made(tmp_path, known):
+    folder = save_model(tmp_path / "own", extractors=known)
+    parts = load(folder)
+    assert "takes vectors that mmerc cannot make" in parts.missing["audio"]
+    assert set(parts.extractors) == set(known) - {"audio"}
+
+
+def test_nothing_that_can_be_made(tmp_path):
+    folder = save_model(tmp_path / "own", encoder=None, extractors={"video": "faces-of-mine"})
+    with pytest.raises(
+        MmercError, match=r"Nothing is left that .*own could go by: .*faces-of-mine"
+    ):
+        load(folder)
+    folder = save_model(tmp_path / "heard", encoder=None)
+    with pytest.raises(MmercError, match="opensmile may not be used commercially"):
+        load(folder, commercial_only=True)
+
+
+def test_the_folder_that_one_stands_in_has_a_name(models, monkeypatch):
+    monkeypatch.chdir(models / "read")
+    assert load(".").name == "read"
+
+
+def test_no_such_model(tmp_path):
+    with pytest.raises(MmercError, match="neither a run or model folder"):
+        load(tmp_path / "none")

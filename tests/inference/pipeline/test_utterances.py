@@ -1,0 +1,249 @@
+"""Where utterances come from, and what is told where they are doubtful."""
+
+import shutil
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from mmerc.conversation import Utterance
+from mmerc.errors import InputError
+from mmerc.inference.pipeline.progress import unheard
+from mmerc.inference.pipeline.utterances import (
+    FromSpeech,
+    FromSubtitles,
+    cut_at_turns,
+    doubts,
+    fits,
+)
+from mmerc.inference.pipeline.work import Work
+from mmerc.media.decode import probe
+from mmerc.media.segment import MediaError
+from mmerc.media.speaker_turns import Turn
+from mmerc.media.subtitles import read_subtitles
+from mmerc.media.transcription import Transcript
+from mmerc.media.voice_activity import Span, find_speech
+from short_films import EXAMPLES
+
+
+def spans(*times):
+    return tuple(Span(start, end) for start, end in times)
+
+
+def turns(*items):
+    return tuple(Turn(speaker=name, start=start, end=end) for name, start, end in items)
+
+
+def utterances(*times):
+    return [
+        Utterance(id=str(i), speaker="a", text="yes", start=start, end=end)
+        for i, (start, end) in enumerate(times)
+    ]
+
+
+def srt(path, *cues):
+    blocks = [
+        f"{i}\n00:{int(start) // 60:02}:{int(start) % 60:02},000 --> "
+        f"00:{int(end) // 60:02}:{int(end) % 60:02},000\n{text}\n"
+        for i, (start, end, text) in enumerate(cues)
+    ]
+    path.write_text("\n".join(blocks))
+    return path
+
+
+@pytest.fixture
+def find(tmp_path):
+    """A function that runs a first stage on a recording."""
+
+    def found(stage, recording):
+        with Work.open(tmp_path / "work", of=stage.settings()) as work:
+            return stage(recording, probe(recording), work=work, report=unheard)
+
+    return found
+
+
+# Spans and turns
+
+
+@pytest.mark.parametrize(
+    ("who", "expected"),
+    [
+        ([("a", 0, 10)], [(0, 4), (5, 9)]),
+        ([("a", 0, 2), ("a", 2, 10)], [(0, 4), (5, 9)]),
+        ([("a", 0, 2), ("b", 2, 10)], [(0, 2), (2, 4), (5, 9)]),
+        ([("a", 0, 1), ("b", 1, 2), ("a", 2, 6), ("b", 6, 9)],
+         [(0, 1), (1, 2), (2, 4), (5, 6), (6, 9)]),
+        ([("a", 0, 0.2), ("b", 0.2, 3.9), ("a", 3.9, 10)], [(0, 4), (5, 9)]),
+        ([("a", 0, 4.5), ("b", 4.5, 9)], [(0, 4), (5, 9)]),
+        ([], [(0, 4), (5, 9)]),
+    ],
+)  # fmt: skip
+def test_spans_are_cut_where_another_speaker_begins(who, expected):
+    assert cut_at_turns(spans((0, 4), (5, 9)), turns(*who)) == spans(*expected)
+
+
+# Subtitles of this recording or of another one
+
+TALK = [(1, 3), (4, 6), (8, 9), (12, 15), (16, 17)]
+
+
+@pytest.mark.parametrize(
+    ("cues", "spoken", "expected"),
+    [
+        (TALK, TALK, True),
+        ([(start - 0.3, end + 0.5) for start, end in TALK], TALK, True),
+        (TALK, [(start + 0.2, start + 1) for start, _ in TALK], True),
+        ([(3, 4), (6, 8), (9, 12), (15, 16)], TALK, False),
+        ([(start + 2.5, end + 2.5) for start, end in TALK], TALK, False),
+        (TALK, [], False),
+        (TALK, [(1, 1.5), (20, 40)], False),
+        ([(0, 18)], TALK, True),
+        (TALK, [(0, 18)], True),
+        (TALK[:1], TALK, True),
+        ([(1, 6), (8, 9), (12, 15)], [(2, 3), (5, 6), (8, 9), (14, 15)], True),
+        ([(None, None)], TALK, True),
+    ],
+)
+def test_whether_cues_and_speech_go_together(cues, spoken, expected):
+    assert fits(utterances(*cues), spans(*spoken)) is expected
+
+
+def test_subtitles_of_this_film(films, find):
+    found = find(FromSubtitles(subtitles=films / "scene.srt"), films / "scene.mp4")
+    assert found.remarks == ()
+    assert [(item.speaker, item.start) for item in found.utterances] == [
+        ("Lewis", 0.8),
+        ("Nora", 4.797),
+    ]
+
+
+def test_subtitles_of_the_other_example_film():
+    cues = {n: read_subtitles(EXAMPLES / f"{n}.srt") for n in ("phone-call", "photograph")}
+    spoken = find_speech(EXAMPLES / "photograph.mp4")
+    assert {name: fits(items, spoken) for name, items in cues.items()} == {
+        "photograph": True,
+        "phone-call": False,
+    }
+
+
+def test_some_cues_past_the_end(films, find, tmp_path):
+    cues = [(1, 4, "Lewis: stand there"), (5, 7, "Nora: like this"), (60, 62, "Nora: bye")]
+    found = find(FromSubtitles(subtitles=srt(tmp_path / "x.srt", *cues)), films / "scene.mp4")
+    assert found.remarks == ("1 of 3 cues lie past the recording's end.",)
+    assert len(found.utterances) == 3
+
+
+def test_all_cues_past_the_end(films, find, tmp_path):
+    path = srt(tmp_path / "x.srt", (60, 62, "yes"), (63, 64, "no"))
+    with pytest.raises(MediaError, match=r"all of its cues lie past the end of scene\.mp4"):
+        find(FromSubtitles(subtitles=path), films / "scene.mp4")
+
+
+def test_cues_where_nobody_speaks(find, tmp_path):
+    path = tmp_path / "quiet.wav"
+    soundfile.write(path, np.zeros(16000 * 8, np.float32), 16000)
+    found = find(FromSubtitles(subtitles=srt(tmp_path / "x.srt", (1, 4, "yes"))), path)
+    assert len(found.remarks) == 1
+    assert "may be of another recording" in found.remarks[0]
+
+
+def test_cues_of_music_alone(films, find, tmp_path):
+    path = srt(tmp_path / "x.srt", (1, 4, "[door slams]"), (5, 6, "♪ ♪"))
+    with pytest.raises(MediaError, match="no words in any cue"):
+        find(FromSubtitles(subtitles=path), films / "scene.mp4")
+
+
+def test_cues_do_without_what_finds_speech(films, find, monkeypatch):
+    monkeypatch.setitem(sys.modules, "silero_vad", None)  # as if it were not installed
+    found = find(FromSubtitles(subtitles=films / "scene.srt"), films / "scene.mp4")
+    assert len(found.utterances) == 2
+    (remark,) = found.remarks
+    assert remark.startswith("Whether the subtitles fit is not known: The package silero-vad")
+
+
+def test_cues_do_without_sound_that_can_be_read(films, find, tmp_path):
+    soundfile.write(tmp_path / "x.flac", np.random.default_rng(0).normal(size=160000) / 9, 16000)
+    whole = (tmp_path / "x.flac").read_bytes()
+    middle = len(whole) // 2
+    (tmp_path / "x.flac").write_bytes(whole[:middle] + bytes(9000) + whole[middle + 9000 :])
+    found = find(FromSubtitles(subtitles=films / "scene.srt"), tmp_path / "x.flac")
+    (remark,) = found.remarks
+    assert remark.startswith("Whether the subtitles fit is not known: ")
+
+
+def test_speakers_of_turns_where_cues_name_none(films, find, tmp_path):
+    path = srt(tmp_path / "x.srt", (1, 4, "stand there"), (5, 7, "like this"))
+    rttm = tmp_path / "x.rttm"
+    rttm.write_text(
+        "SPEAKER x 1 0.0 4.5 <NA> <NA> him <NA> <NA>\nSPEAKER x 1 4.5 3 <NA> <NA> her <NA> <NA>\n"
+    )
+    found = find(FromSubtitles(subtitles=path, turns=rttm), films / "scene.mp4")
+    assert [item.speaker for item in found.utterances] == ["him", "her"]
+
+
+@pytest.mark.parametrize("stage", ["subtitles", "turns", "turns of speech"])
+def test_files_that_are_not_there(films, tmp_path, stage):
+    none, there = tmp_path / "none.srt", films / "scene.srt"
+    stages = {
+        "subtitles": FromSubtitles(subtitles=none),
+        "turns": FromSubtitles(subtitles=there, turns=none),
+        "turns of speech": FromSpeech(turns=none),
+    }
+    with pytest.raises(InputError, match=r"none\.srt: cannot be read \(no such file"):
+        stages[stage].settings()
+
+
+def test_other_content_is_other_settings(films, tmp_path):
+    one = FromSubtitles(subtitles=films / "scene.srt").settings()
+    shutil.copy(films / "scene.srt", tmp_path / "copy.srt")
+    assert FromSubtitles(subtitles=tmp_path / "copy.srt").settings() == one
+    (tmp_path / "copy.srt").write_text("another")
+    assert FromSubtitles(subtitles=tmp_path / "copy.srt").settings() != one
+    assert FromSpeech(language="en").settings() != FromSpeech().settings()
+
+
+# Speech
+
+
+def test_words_of_a_killed_run_are_taken_over(films, tmp_path):
+    stage, steps = FromSpeech(), []
+    info = probe(films / "sound.m4a")
+    with Work.open(tmp_path / "work", of=stage.settings()) as work:
+        first = stage(films / "sound.m4a", info, work=work, report=unheard)
+        path = tmp_path / "work" / "words.jsonl"
+        lines = path.read_text().splitlines()
+        kept = lines[0].replace(first.utterances[0].text, "Kept from before.")
+        path.write_text(f"{kept}\n{lines[1][:30]}")
+        again = stage(films / "sound.m4a", info, work=work, report=steps.append)
+    assert [item.text for item in again.utterances] == [
+        "Kept from before.",
+        first.utterances[1].text,
+    ]
+    assert [(step.stage, step.done) for step in steps] == [
+        ("speakers", 0),
+        ("words", 1),
+        ("words", 2),
+    ]
+    assert {"light", "better"} <= set(first.utterances[0].text.lower().replace(".", "").split())
+
+
+def test_no_sound_and_nobody_who_speaks(films, find, tmp_path):
+    with pytest.raises(
+        MediaError, match="no sound in the file, so that nothing can be transcribed"
+    ):
+        find(FromSpeech(), films / "mute.mp4")
+    soundfile.write(tmp_path / "quiet.wav", np.zeros(32000, np.float32), 16000)
+    with pytest.raises(MediaError, match="nobody speaks in it"):
+        find(FromSpeech(), tmp_path / "quiet.wav")
+
+
+@pytest.mark.parametrize(("uncertain", "doubted"), [(0, False), (2, False), (3, True), (4, True)])
+def test_words_that_are_mostly_uncertain(uncertain, doubted):
+    items = [
+        Transcript(span=Span(i, i + 1), text="x", language=None, uncertain=i < uncertain)
+        for i in range(4)
+    ]
+    assert [f"the words of {uncertain} are uncertain" in line for line in doubts(items)] == (
+        [True] if doubted else []
+    )
