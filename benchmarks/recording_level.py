@@ -3,7 +3,7 @@
 The sound of a split of the composed corpus is changed as another microphone would (quieter, over
 the telephone, in noise, in an echo), every ten conversations are taken for one recording, and the
 emotions are predicted from sound alone and from everything, with the vectors as they are and with
-levelled ones, by weight of the training data (``PRIOR`` in ``mmerc.inference.pipeline.level``).
+levelled ones, by weight of the training data (``PRIOR`` in ``mmerc.inference.level``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mmerc.evaluation.metrics import score
 from mmerc.features.base import Absent
 from mmerc.features.opensmile import OpenSmile
 from mmerc.features.store import FeatureRow, FeatureTable
-from mmerc.inference.pipeline import level
+from mmerc.inference import level
 from mmerc.media.decode import SAMPLE_RATE, read_sound
 from mmerc.media.segment import Clip
 from mmerc.models.registry import load_model

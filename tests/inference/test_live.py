@@ -8,6 +8,7 @@ import pytest
 from mmerc.conversation import Conversation, Utterance
 from mmerc.errors import InputError
 from mmerc.inference.live import Live
+from mmerc.inference.pipeline import Pipeline
 from mmerc.inference.predict import predict
 
 WIDTHS = {"audio": 10, "video": 8}
@@ -82,3 +83,13 @@ def test_an_id_that_comes_twice_is_refused(model):
     with pytest.raises(InputError, match="stands twice"):
         live.hear(replace(second[0], id="0"), second[1])
     assert live.hear(*second).id == "1"
+
+
+def test_the_pipeline_live(model):
+    """What is added at the end of a transcript leaves all before it as it was."""
+    pipeline = Pipeline(model=model, name="tiny", extractors={}, live=True)
+    utterances = tuple(utterance for utterance, _ in talk(6))
+    whole = pipeline.read([Conversation(id="c", utterances=utterances)], name="talk.txt")
+    part = pipeline.read([Conversation(id="c", utterances=utterances[:4])], name="talk.txt")
+    assert [item.conversation for item in whole.predictions] == ["c"] * 6
+    assert part.predictions == whole.predictions[:4]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
-from mmerc.inference.pipeline.level import Statistics, levelled
+from mmerc.inference.level import Statistics, levelled
 from mmerc.inference.predict import UtterancePrediction, predict
 from mmerc.models.base import AnyModel
 
@@ -24,7 +24,7 @@ class Live:
     """Predicts one utterance after the other.
 
     ``history`` utterances are context, the one to predict among them; ``level`` utterances tell
-    what is usual for the microphone (``mmerc.inference.pipeline.level``).
+    what is usual for the microphone (``mmerc.inference.level``).
     """
 
     model: AnyModel

@@ -3,8 +3,8 @@
 import pytest
 
 from mmerc.conversation import Utterance
+from mmerc.inference.level import FAR
 from mmerc.inference.pipeline.checks import foreign, remarks
-from mmerc.inference.pipeline.level import FAR
 from mmerc.media.subtitles import read_subtitles
 from mmerc.models.registry import load_model
 from short_films import EXAMPLES

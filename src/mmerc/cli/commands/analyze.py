@@ -49,6 +49,9 @@ def analyze(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that have the results' names.")
     ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Each utterance by what came before it, and no more.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     as_json: JsonOption = False,
@@ -71,7 +74,7 @@ def analyze(
     conversations = read_transcript(recording) if written else ()
     pipeline = Pipeline.from_pretrained(
         model, commercial_only=commercial_only, face=face, whisper=whisper, language=language,
-        turns=turns, workers=workers,
+        turns=turns, workers=workers, live=live,
     )  # fmt: skip
     work = directory / f".{recording.name}.mmerc"
     if written:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from mmerc.conversation import Modality, Utterance
-from mmerc.inference.pipeline.level import FAR
+from mmerc.inference.level import FAR
 from mmerc.models.base import AnyModel
 
 FEWEST_WORDS = 30

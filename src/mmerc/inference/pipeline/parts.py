@@ -33,9 +33,12 @@ class Parts:
     missing: Mapping[Modality, str]
 
 
-def load_parts(source: str | Path | None, *, commercial_only: bool, face: Choice) -> Parts:
+def load_parts(
+    source: str | Path | None, *, commercial_only: bool, face: Choice, live: bool = False
+) -> Parts:
     """The model of this name or folder (None: the default), and its extractors."""
-    name = str(source or (TEXT_MODEL if commercial_only else DEFAULT_MODEL))
+    default = LIVE_MODEL if live else DEFAULT_MODEL
+    name = str(source or (TEXT_MODEL if commercial_only else default))
     if commercial_only and is_refused(name):
         raise UsageError(
             f"{name} may not be used commercially (`mmerc licences` says why); "

@@ -14,14 +14,15 @@ from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureTable
 from mmerc.files import file_fingerprint
 from mmerc.inference.analysis import Analysis
+from mmerc.inference.level import Statistics, levelled
+from mmerc.inference.live import Live
 from mmerc.inference.pipeline import checks
-from mmerc.inference.pipeline.level import Statistics, levelled
 from mmerc.inference.pipeline.parts import Parts, load_parts
 from mmerc.inference.pipeline.progress import Hook, Step, unheard
 from mmerc.inference.pipeline.utterances import FindUtterances, FromSpeech, FromSubtitles
 from mmerc.inference.pipeline.vectors import Unavailable, extract, name_of
 from mmerc.inference.pipeline.work import Work
-from mmerc.inference.predict import predict
+from mmerc.inference.predict import UtterancePrediction, predict
 from mmerc.media.decode import MediaInfo, probe
 from mmerc.media.faces.speaking import Choice
 from mmerc.media.segment import MediaError
@@ -39,6 +40,7 @@ class Pipeline:
 
     ``extractors`` make the vectors that ``model`` takes; ``missing`` says of a modality why nothing
     can make them. Every part may be exchanged; ``find`` is used where no subtitles are given.
+    ``live``: each utterance is predicted as if nothing had come after it.
     """
 
     model: AnyModel
@@ -47,6 +49,7 @@ class Pipeline:
     missing: Mapping[Modality, str] = field(default_factory=dict)
     find: FindUtterances = field(default_factory=FromSpeech)
     workers: int = field(default_factory=available_cores)
+    live: bool = False
 
     @classmethod
     def from_pretrained(
@@ -59,14 +62,15 @@ class Pipeline:
         language: str | None = None,
         turns: Path | None = None,
         workers: int | None = None,
+        live: bool = False,
     ) -> Self:
-        """Load a model (by default mmerc-mini) and choose what makes its vectors.
+        """Load a model (by default mmerc-mini, ``live`` mmerc-mini-live) and what it needs.
 
         ``commercial_only`` leaves out what forbids commercial use: openSMILE, denseface, and
         mmerc-mini, in whose place mmerc-mini-text comes. UsageError where such a model is asked
         for by name; MmercError or InputError where a model cannot be had.
         """
-        parts: Parts = load_parts(source, commercial_only=commercial_only, face=face)
+        parts: Parts = load_parts(source, commercial_only=commercial_only, face=face, live=live)
         return cls(
             model=parts.model,
             name=parts.name,
@@ -74,6 +78,7 @@ class Pipeline:
             missing=parts.missing,
             find=FromSpeech(whisper=whisper, language=language, turns=turns),
             workers=workers or available_cores(),
+            live=live,
         )
 
     def __call__(
@@ -121,10 +126,13 @@ class Pipeline:
             found = find(recording, info, work=work, report=report)
             tables, absent = self.vectors(recording, found.utterances, work, report)
         self.check_any(recording, found.utterances, absent)
-        tables, distance = self.levelled(tables)
         report(Step("emotions", 0, len(found.utterances)))
         conversation = Conversation(id=name_of(recording), utterances=found.utterances)
-        predictions = predict(self.model, [conversation], tables)
+        level, distance = self.levelled(tables)
+        if self.live:
+            predictions = self.as_they_come(conversation, tables)
+        else:
+            predictions = predict(self.model, [conversation], level)
         report(Step("emotions", len(predictions), len(predictions)))
         return Analysis(
             recording=recording.name,
@@ -150,7 +158,10 @@ class Pipeline:
     def read(self, conversations: Sequence[Conversation], *, name: str) -> Analysis:
         """Analyse words alone: what is called ``name`` in the analysis, as a transcript's file."""
         utterances = [item for conversation in conversations for item in conversation.utterances]
-        predictions = predict(self.model, conversations, {})
+        if self.live:
+            predictions = [p for item in conversations for p in self.as_they_come(item, {})]
+        else:
+            predictions = predict(self.model, conversations, {})
         return Analysis(
             recording=name,
             duration=None,
@@ -182,6 +193,15 @@ class Pipeline:
             else:
                 tables[modality] = found
         return tables, absences(utterances, tables, gone)
+
+    def as_they_come(self, conversation: Conversation, tables: Tables) -> list[UtterancePrediction]:
+        """Predict each utterance from those before it."""
+        stream = (
+            (utterance, {m: t.vector(conversation.id, utterance.id) for m, t in tables.items()})
+            for utterance in conversation.utterances
+        )
+        told = Live(model=self.model).follow(stream)
+        return [replace(prediction, conversation=conversation.id) for prediction in told]
 
     def levelled(self, tables: Tables) -> tuple[Tables, float]:
         """Sound on the level of the training data, and how far from it the recording lay."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
-from mmerc.inference.pipeline.level import CLIP, PRIOR, Statistics, levelled
+from mmerc.inference.level import CLIP, PRIOR, Statistics, levelled
 
 WIDTH = 6
 
