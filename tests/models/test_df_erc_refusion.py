@@ -171,3 +171,15 @@ def test_two_processes_share_their_prototypes(tmp_path):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         torch.testing.assert_close(found["mean"], mean)
         assert torch.equal(found["count"], count)
+
+
+@pytest.mark.parametrize("restart", [True, False])
+def test_an_epoch_forgets_its_prototypes_only_if_it_should(make_model, whole_batch, restart):
+    model = make_model("df-erc", restart_prototypes=restart).train()
+    model(whole_batch)
+    gathered = model.refusion.prototypes.count.clone()
+    model.start_epoch()
+    model(whole_batch)
+    expected = gathered if restart else 2 * gathered
+    assert gathered.sum() > 0
+    assert torch.equal(model.refusion.prototypes.count, expected)

@@ -39,6 +39,7 @@ class DfErcConfig(ModelConfig):
     dropout: float = Field(default=0.2, ge=0, lt=1)
     ablations: tuple[Ablation, ...] = ()
     drop_branch: bool = False
+    restart_prototypes: bool = Field(default=True, description="[decided] each epoch")
 
     @model_validator(mode="after")
     def one_switch_a_part(self) -> DfErcConfig:

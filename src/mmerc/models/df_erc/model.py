@@ -34,7 +34,7 @@ class DfErc(ConversationModel[DfErcConfig]):
         )
 
     def start_epoch(self) -> None:
-        if self.refusion.prototypes is not None:
+        if self.config.restart_prototypes and self.refusion.prototypes is not None:
             self.refusion.prototypes.restart()
 
     def forward(self, batch: ConversationBatch) -> ModelOutput:

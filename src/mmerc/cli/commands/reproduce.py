@@ -1,0 +1,133 @@
+"""``mmerc reproduce``: a table or figure of a paper, from corpus to report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mmerc.cli.output import JsonOption, MediaOption, print_json, print_table, remark, silent
+from mmerc.errors import UsageError
+
+if TYPE_CHECKING:
+    from mmerc.experiments.report.write import Written
+
+EXAMPLES = (
+    "Examples: mmerc reproduce df-erc-table2 --corpus corpora/composed-text --jobs 2; "
+    "mmerc reproduce all --corpus corpora/composed-text --quick; mmerc reproduce --list"
+)
+
+
+def reproduce(
+    target: Annotated[str | None, typer.Argument(help="A target of --list, or all.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="Prepared corpus.")] = None,
+    media: MediaOption = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder of runs and reports; the same command goes on in it.")
+    ] = Path("reproduced"),
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds a row (default 5).")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One epoch of a few conversations, to try it.")
+    ] = False,
+    end_to_end: Annotated[
+        bool, typer.Option("--end-to-end", help="Train the text encoder too.")
+    ] = False,
+    rows: Annotated[list[str] | None, typer.Option("--row", help="Only this row.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting of every row.")
+    ] = None,
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Train nothing; report what is finished.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = 1,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="This machine, or a Ray cluster.")
+    ] = "local",
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Train anew what was trained elsewhere.")
+    ] = False,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
+    show_list: Annotated[bool, typer.Option("--list", help="Say what there is.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Reproduce a table or figure: train what is missing, write report.html and report.md."""
+    from mmerc.cli.segments import corpus_sounds
+    from mmerc.data.corpus import PreparedCorpus
+    from mmerc.experiments.execution import Workers
+    from mmerc.experiments.plan import Choice
+    from mmerc.experiments.reproduce import Request
+    from mmerc.experiments.reproduce import reproduce as run
+    from mmerc.experiments.workspace import CorpusSource
+    from mmerc.training.cache import RunCache
+    from mmerc.training.hardware import Hardware
+
+    if show_list:
+        print_list(as_json=as_json)
+        return
+    if target is None or corpus is None:
+        raise UsageError("Name a target and its --corpus; --list says what there is.")
+    choice = Choice(
+        end_to_end=end_to_end, quick=quick, rows=tuple(rows or ()), changes=tuple(changes or ())
+    )
+    sounds = {} if media is None else corpus_sounds(PreparedCorpus.load(corpus), media).sounds
+    source = CorpusSource(path=corpus.absolute(), quick=quick, sounds=sounds)
+    written = run(
+        target,
+        Request(
+            corpus=source, out=out, choice=choice, seeds=seeds,
+            workers=Workers(jobs=jobs, engine=engine), hardware=Hardware(accelerator=accelerator),
+            cache=RunCache.default(), use_cache=not no_cache, train=not report_only,
+            report=silent if quiet else remark,
+        ),
+    )  # fmt: skip
+    show(written, as_json=as_json)
+
+
+def show(written: dict[str, Written], *, as_json: bool) -> None:
+    """What was written, and where."""
+    if as_json:
+        found = {n: {"folder": str(w.folder), "rows": w.rows} for n, w in written.items()}
+        print_json(found)
+        return
+    for name, made in written.items():
+        print(f"{name}:")
+        shown = ("paper", "mean", "difference", "drop")
+        columns = ["row", *(name for name in shown if name in made.rows[0])]
+        print_table(columns, [[cell(row.get(c)) for c in columns] for row in made.rows])
+        print(f"report in {made.folder / 'report.html'}")
+
+
+def cell(value: object) -> str:
+    """A cell of the table on the terminal."""
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def print_list(*, as_json: bool) -> None:
+    """Every target with what it needs."""
+    from mmerc.experiments.listing import listed
+
+    found = listed()
+    if as_json:
+        print_json([item.to_json() for item in found])
+        return
+    rows = [
+        [
+            item.name,
+            item.title,
+            " ".join(item.corpora),
+            str(item.rows),
+            " ".join(item.modalities),
+            " ".join(item.encoders),
+            "; ".join(item.measured) or "-",
+        ]
+        for item in found
+    ]
+    columns = ["target", "what it shows", "corpora", "rows", "modalities", "encoders", "time"]
+    print_table(columns, rows)
+    for item in found:
+        if item.missing:
+            print(f"{item.name}: this version has no recipe {', '.join(item.missing)}.")

@@ -1,0 +1,1 @@
+"""Every table and figure of the three papers: targets as data, their runs, and the reports."""

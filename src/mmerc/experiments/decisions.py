@@ -1,0 +1,156 @@
+"""What a paper leaves open, settled by folds over training conversations.
+
+Each ``[decided]`` and its alternative are trained on the same folds; what counts is the difference
+fold by fold. Neither the validation split nor the test split is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmerc.errors import InputError, MmercError
+from mmerc.evaluation.significance import SeedTest, Summary, holm, seed_test, summarise
+from mmerc.experiments.execution import Workers, worker_corpus
+from mmerc.experiments.plan import Plan, folder_name
+from mmerc.experiments.workspace import CorpusSource, Workspace, corpus_for
+from mmerc.files import read_json, write_json
+from mmerc.training.cache import RunCache
+from mmerc.training.folder import locked
+from mmerc.training.folds import fold_corpora
+from mmerc.training.hardware import Hardware
+from mmerc.training.recipe import Recipe
+from mmerc.training.selection import Report
+
+FOLDS = 5
+Folds = Mapping[str, list[float]]  # weighted F1 of every fold and seed, by row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldTask:
+    """One training on a fold, as it travels to a worker."""
+
+    corpus: CorpusSource
+    fold: int
+    recipe: Recipe
+    seed: int
+    directory: Path
+    hardware: Hardware
+    cache: RunCache
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """An alternative against what was decided, fold by fold."""
+
+    name: str
+    against: str
+    scores: tuple[float, ...]
+    reference: tuple[float, ...]
+    test: SeedTest
+    adjusted: float | None
+
+
+def run_folds(
+    plan: Plan,
+    workspace: Workspace,
+    *,
+    source: CorpusSource,
+    seeds: int,
+    workers: Workers,
+    hardware: Hardware,
+    cache: RunCache,
+    report: Report,
+) -> None:
+    """Train every row on every fold; what the list of tries has already is not trained again."""
+    check_optuna()
+    with locked(workspace.root):
+        workspace.begin()
+        folder = workspace.root / plan.folder
+        tasks = [
+            FoldTask(
+                corpus=source, fold=fold, recipe=recipe,
+                seed=seed, directory=(folder / f".{folder_name(recipe)}-{fold}-{seed}").absolute(),
+                hardware=hardware, cache=cache, report=report,
+            )
+            for seed in range(seeds)
+            for recipe in plan.recipes.values()
+            for fold in range(FOLDS)
+        ]  # fmt: skip
+        scores = iter(workers.run(fold_score, tasks))
+        found: dict[str, list[float]] = {name: [] for name in plan.recipes}
+        for _ in range(seeds):
+            for name in plan.recipes:
+                found[name] += [next(scores) for _ in range(FOLDS)]
+        write_json(folder / "folds.json", found)
+
+
+def check_optuna() -> None:
+    """The search for settings, whose scoring this is, needs Optuna."""
+    try:
+        import optuna  # noqa: F401
+    except ImportError as error:
+        problem = "Folds need Optuna; install it with: pip install 'mmerc[tune]'."
+        raise MmercError(problem) from error
+
+
+def fold_score(task: FoldTask) -> float:
+    """Weighted F1 of the best epoch on the fold's held-out conversations."""
+    from mmerc.training.tuning import Validation, validate
+
+    corpus = corpus_for(task.recipe, worker_corpus(task.corpus))
+    score = validate(
+        Validation(
+            recipe=task.recipe,
+            corpus=list(fold_corpora(corpus, folds=FOLDS))[task.fold],
+            validated_on=f"fold-{task.fold}",
+            directory=task.directory,
+            seed=task.seed,
+            hardware=task.hardware,
+            cache=task.cache,
+            report=task.report,
+        )
+    )
+    task.report(f"{task.directory.name.lstrip('.')}: {score:.2f}")
+    return score
+
+
+def read_folds(plan: Plan, workspace: Workspace) -> Folds:
+    """What ``run_folds`` left; InputError naming what is missing."""
+    path = workspace.root / plan.folder / "folds.json"
+    if not path.is_file():
+        raise InputError(path, "no such file", "train the folds: leave --report-only out")
+    value: Any = read_json(path)
+    missing = [name for name in plan.recipes if not isinstance(value, dict) or name not in value]
+    if missing:
+        problem = f"it has no row {missing[0]!r}"
+        raise InputError(path, problem, "train the folds: leave --report-only out")
+    return {name: [float(score) for score in value[name]] for name in plan.recipes}
+
+
+def decide(plan: Plan, folds: Folds) -> list[Decision]:
+    """Every alternative with its paired test, Holm's correction over all of them."""
+    pairs = [(row.name, row.against) for row in plan.trained if row.against in plan.recipes]
+    tests = [seed_test(folds[name], folds[str(against)]) for name, against in pairs]
+    known = [test.t_p_value for test in tests if test.t_p_value is not None]
+    adjusted = iter(holm(known))
+    return [
+        Decision(
+            name=name,
+            against=str(against),
+            scores=tuple(folds[name]),
+            reference=tuple(folds[str(against)]),
+            test=test,
+            adjusted=None if test.t_p_value is None else next(adjusted),
+        )
+        for (name, against), test in zip(pairs, tests, strict=True)
+    ]
+
+
+def spread(decision: Decision) -> Summary:
+    """Mean and deviation of the difference over folds."""
+    pairs = zip(decision.scores, decision.reference, strict=True)
+    return summarise([one - other for one, other in pairs])

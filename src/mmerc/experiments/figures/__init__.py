@@ -1,0 +1,1 @@
+"""Figures: rows of a CSV in, a picture out."""

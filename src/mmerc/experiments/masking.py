@@ -1,0 +1,56 @@
+"""A saved model asked again with a modality taken away (DQ-Former, Table 4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmerc.data.batch import ConversationBatch
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.evaluation.predictions import Predictions
+from mmerc.experiments.target import Masking
+from mmerc.models.registry import load_model
+from mmerc.training.scoring import predict_corpus
+
+
+def masked_predictions(folder: Path, masking: Masking, corpus: PreparedCorpus) -> Predictions:
+    """Test predictions without a modality, made once from the seed's model and kept beside it."""
+    path = folder / f"predictions-test-{masking.modality}-{masking.how}.parquet"
+    if path.is_file():
+        return Predictions.load(path)
+    model = load_model(folder / "model")
+
+    def hook(module: Any, arguments: tuple[ConversationBatch]) -> tuple[ConversationBatch]:
+        return (take_away(arguments[0], masking),)
+
+    model.register_forward_pre_hook(hook)
+    made = predict_corpus(model, corpus, "test")
+    made.save(path)
+    return made
+
+
+def take_away(batch: ConversationBatch, masking: Masking) -> ConversationBatch:
+    """The batch with a modality declared absent, or with its input 0 and still present.
+
+    Zeroed text keeps its length: every token becomes token 0, the padding of BERT's kind.
+    """
+    modality = masking.modality
+    if masking.how == "absent":
+        nothing = torch.zeros_like(batch.mask)
+        return replace(batch, present={**batch.present, modality: nothing})
+    features = {m: v * 0 if m == modality else v for m, v in batch.features.items()}
+    batch = replace(batch, features=features)
+    if modality == "text":
+        return replace(batch, windows=silent(batch.windows), tokens=silent(batch.tokens))
+    if modality == "audio" and batch.waveforms is not None:
+        waveforms = replace(batch.waveforms, samples=batch.waveforms.samples * 0)
+        return replace(batch, waveforms=waveforms)
+    return batch
+
+
+def silent(tokens: Any) -> Any:
+    """Tokens of the same length that say nothing; None where there are none."""
+    return None if tokens is None else replace(tokens, token_ids=tokens.token_ids * 0)

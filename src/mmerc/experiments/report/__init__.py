@@ -1,0 +1,1 @@
+"""A target's report: one page, and the same as Markdown."""

@@ -1,0 +1,77 @@
+import json
+
+import pytest
+from folders import nothing_new
+
+
+@pytest.fixture
+def reproduce(mmerc, trimodal_corpus, tmp_path):
+    """``mmerc reproduce`` of a target on the trimodal corpus."""
+
+    def call(target, *options):
+        arguments = ("--corpus", trimodal_corpus, "--out", tmp_path / "out")
+        return mmerc("reproduce", target, *arguments, *options)
+
+    return call
+
+
+def test_the_list_says_what_there_is(done):
+    text = done("reproduce", "--list").out
+    assert "df-erc-table2" in text
+    found = {item["name"]: item for item in done("reproduce", "--list", "--json").json}
+    assert found["df-erc-table2"]["rows"] == 9
+    assert found["df-erc-table2"]["modalities"] == ["text", "audio", "video"]
+    assert "whisper-tiny" in found["dq-former-table3"]["encoders"]
+    assert found["multiemo-table1"]["corpora"] == ["iemocap"]
+
+
+def test_a_target_is_tried_quickly(reproduce, tmp_path):
+    outcome = reproduce("df-erc-table2", "--quick", "--row", "-CFM", "--json")
+    assert outcome.code == 0, outcome.err
+    made = outcome.json["df-erc-table2"]
+    assert [row["row"] for row in made["rows"]] == ["DF-ERC", "-CFM"]
+    assert made["rows"][1]["seeds"] == 1
+    report = (tmp_path / "out" / "df-erc-table2" / "report.md").read_text()
+    assert "--quick" in report
+    table = reproduce("df-erc-table2", "--quick", "--row", "-CFM", "--report-only")
+    assert table.err == ""
+    assert table.out.splitlines()[0] == "df-erc-table2:"
+    assert table.out.splitlines()[-1].endswith("report.html")
+    assert len(json.loads((tmp_path / "out" / "reproduction.json").read_text())["code"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([], "Name a target and its --corpus"),
+        (["df-erc-table2"], "Name a target and its --corpus"),
+        (["df-erc-table9", "--corpus", "CORPUS"], "No target is called"),
+        (["df-erc-table2", "--corpus", "CORPUS", "--seeds", "0"], "--seeds"),
+        (["df-erc-table2", "--corpus", "CORPUS", "--engine", "steam"], "--engine"),
+        (["df-erc-table2", "--corpus", "CORPUS", "--row", "x"], "no row 'x'"),
+        (["all", "--corpus", "CORPUS", "--row", "x"], "name the target in place of all"),
+        (["dq-former-table3", "--corpus", "CORPUS"], "not on trimodal"),
+    ],
+)
+def test_calls_that_cannot_be_meant(mmerc, trimodal_corpus, tmp_path, arguments, named):
+    given = [trimodal_corpus if argument == "CORPUS" else argument for argument in arguments]
+    outcome = mmerc("reproduce", *given, "--out", tmp_path / "out")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert named in outcome.sentence
+    nothing_new(tmp_path, [])
+
+
+def test_a_corpus_that_is_not_there(mmerc, tmp_path):
+    arguments = ("--corpus", tmp_path / "none", "--out", tmp_path / "out")
+    outcome = mmerc("reproduce", "df-erc-table2", *arguments)
+    assert outcome.code == 1
+    assert "not a prepared corpus" in outcome.sentence
+    nothing_new(tmp_path, [])
+
+
+def test_a_corpus_of_text_alone(mmerc, example_corpus, tmp_path):
+    arguments = ("--corpus", example_corpus, "--out", tmp_path / "out")
+    outcome = mmerc("reproduce", "df-erc-table2", *arguments)
+    assert outcome.code == 1
+    assert "it has no text vectors, which df-erc-table2 needs" in outcome.sentence
+    nothing_new(tmp_path, [])

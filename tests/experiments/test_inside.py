@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+from very_small import SMALL
+
+from mmerc.errors import InputError
+from mmerc.evaluation.predictions import Predictions
+from mmerc.experiments import analyses_inside, inside
+from mmerc.experiments.inside_systems import contribution, levels
+from mmerc.experiments.plan import Choice, folder_name, make_plan
+
+
+@pytest.fixture(scope="module")
+def seed(finished, small_corpus):
+    """Folder of DF-ERC's first seed, and its test predictions."""
+    plan = make_plan("df-erc-figure11", small_corpus, Choice(changes=SMALL))
+    folder = finished / "runs" / folder_name(plan.recipes["DF-ERC"]) / "seed-0"
+    return folder, Predictions.load(folder / "predictions-test.parquet")
+
+
+def test_what_is_seen_belongs_to_the_stored_predictions(seed, small_corpus):
+    folder, made = seed
+    table = inside.look_inside(folder, "contribution", contribution, small_corpus, keys=made.keys)
+    assert (table["predicted"] == made.predicted).all()
+    assert (table["gold"] == made.gold).all()
+    for m, weight in made.weights.items():
+        np.testing.assert_allclose(table[f"weight_{m}"], weight, atol=1e-5)
+        assert (np.isnan(table[f"tcp_{m}"]) == np.isnan(weight)).all()
+        there = ~np.isnan(weight)
+        assert ((table[f"tcp_{m}"][there] > 0) & (table[f"tcp_{m}"][there] < 1)).all()
+        # a true class probability above one half is the highest
+        sure = there & (table[f"tcp_{m}"] > 0.5) & (made.gold >= 0)
+        assert (table[f"right_{m}"][sure] == 1).all()
+
+
+def test_it_is_looked_at_once(seed, small_corpus, monkeypatch):
+    folder, made = seed
+    keys = made.keys[3:9]
+    first = inside.look_inside(folder, "levels", levels, small_corpus, keys=keys)
+    assert first["modality_text"].shape == (6, 8)
+    monkeypatch.setattr(inside, "observe", lambda *a: pytest.fail("looked again"))
+    again = inside.look_inside(folder, "levels", levels, small_corpus, keys=keys)
+    np.testing.assert_array_equal(again["utterance_audio"], first["utterance_audio"])
+
+
+def test_other_utterances_are_looked_at_anew(seed, small_corpus):
+    folder, made = seed
+    inside.look_inside(folder, "levels", levels, small_corpus, keys=made.keys[:2])
+    wide = inside.look_inside(folder, "levels", levels, small_corpus, keys=made.keys[1:4])
+    assert list(wide["utterance"]) == list(made.utterances[1:4])
+
+
+def test_a_file_that_is_cut_short(seed, small_corpus):
+    folder, made = seed
+    (folder / "inside-odd.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"inside-odd\.parquet: cut short; remove it"):
+        inside.look_inside(folder, "odd", levels, small_corpus, keys=made.keys)
+    (folder / "inside-odd.parquet").unlink()
+
+
+def test_errors_are_counted_in_bins():
+    errors = np.array([0.0, 0.04, 0.06, 1.0, np.nan])
+    rows = analyses_inside.binned("text", errors, np.array([1.0, 0.0, 1.0, 0.0, np.nan]))
+    assert [row["utterances"] for row in rows][:2] == [2, 1]
+    assert (rows[0]["accuracy"], rows[1]["accuracy"], rows[-1]["accuracy"]) == (50, 100, 0)
+    assert rows[5]["accuracy"] is None
+    assert sum(row["share"] for row in rows) == pytest.approx(100)
+
+
+def test_the_report_of_contributions_error(finished, report_only, read_csv, seed, small_corpus):
+    made = report_only("df-erc-figure11", finished)
+    rows = read_csv(made.folder / "figures" / "contribution-error.csv")
+    assert {row["modality"] for row in rows} == {"text", "audio", "video", "mean of all"}
+    known = sum(u.label is not None for c in small_corpus.splits["test"] for u in c.utterances)
+    mean = [row for row in rows if row["modality"] == "mean of all"]
+    assert sum(int(row["utterances"]) for row in mean) <= 2 * known
+    text = [int(row["utterances"]) for row in rows if row["modality"] == "text"]
+    there = ~np.isnan(seed[1].weights["text"]) & (seed[1].gold >= 0)
+    assert sum(text) == 2 * int(there.sum())
+
+
+def test_points_of_the_projection(finished, report_only, read_csv):
+    made = report_only("df-erc-figure10", finished)
+    rows = read_csv(made.folder / "figures" / "projection.csv")
+    counts = {}
+    for row in rows:
+        key = (row["row"], row["level"], row["modality"])
+        counts[key] = counts.get(key, 0) + 1
+    assert len(counts) == 2 * 2 * 3
+    assert len(set(counts.values())) == 1
+    assert all(-1 <= float(row["silhouette"]) <= 1 for row in rows)

@@ -1,0 +1,74 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from very_small import SMALL
+
+from mmerc.data.batch import Tokens, Waveforms
+from mmerc.experiments.masking import masked_predictions, take_away
+from mmerc.experiments.plan import Choice, folder_name, make_plan
+from mmerc.experiments.target import Masking
+from mmerc.models.registry import load_model
+from mmerc.training.scoring import predict_corpus
+
+
+@pytest.fixture(scope="module")
+def seed(finished, small_corpus):
+    plan = make_plan("df-erc-figure11", small_corpus, Choice(changes=SMALL))
+    return finished / "runs" / folder_name(plan.recipes["DF-ERC"]) / "seed-0"
+
+
+def emptied(corpus, modality):
+    """The corpus without any vector of a modality."""
+    table = corpus.features[modality]
+    rows = {
+        key: replace(row, vector=None, absent_because="taken away")
+        for key, row in table.rows.items()
+    }
+    features = {**corpus.features, modality: replace(table, rows=rows)}
+    return replace(corpus, features=features)
+
+
+@pytest.mark.parametrize("modality", ["text", "audio", "video"])
+def test_declared_absent_is_as_if_it_had_never_been_there(seed, small_corpus, modality):
+    masking = Masking(modality=modality, how="absent")
+    made = masked_predictions(seed, masking, small_corpus)
+    model = load_model(seed / "model")
+    expected = predict_corpus(model, emptied(small_corpus, modality), "test")
+    assert made.keys == expected.keys
+    assert abs(made.probabilities - expected.probabilities).max() < 1e-6
+
+
+def test_zeroed_is_something_else_and_is_kept(seed, small_corpus):
+    zeroed = masked_predictions(seed, Masking(modality="audio", how="zeroed"), small_corpus)
+    absent = masked_predictions(seed, Masking(modality="audio", how="absent"), small_corpus)
+    assert abs(zeroed.probabilities - absent.probabilities).max() > 0
+    path = seed / "predictions-test-audio-zeroed.parquet"
+    before = path.stat().st_mtime_ns
+    masked_predictions(seed, Masking(modality="audio", how="zeroed"), small_corpus)
+    assert path.stat().st_mtime_ns == before
+
+
+def test_zeroed_vectors_are_still_present(make_batch):
+    batch = make_batch([3, 2])
+    made = take_away(batch, Masking(modality="video", how="zeroed"))
+    assert not made.features["video"].any()
+    assert torch.equal(made.features["audio"], batch.features["audio"])
+    assert made.present["video"] is batch.present["video"]
+
+
+def test_zeroed_words_and_sounds_keep_their_length(make_batch):
+    mask = torch.ones(1, 2, 3, dtype=torch.bool)
+    batch = replace(
+        make_batch([2]),
+        tokens=Tokens(token_ids=torch.ones(1, 2, 3, dtype=torch.long), attention_mask=mask),
+        waveforms=Waveforms(samples=torch.ones(1, 2, 5), lengths=torch.tensor([[5, 4]])),
+    )
+    quiet = take_away(batch, Masking(modality="audio", how="zeroed"))
+    assert not quiet.waveforms.samples.any()
+    assert quiet.waveforms.lengths is batch.waveforms.lengths
+    assert quiet.tokens is batch.tokens
+    mute = take_away(batch, Masking(modality="text", how="zeroed"))
+    assert not mute.tokens.token_ids.any()
+    assert mute.tokens.attention_mask is mask
+    assert mute.waveforms is batch.waveforms

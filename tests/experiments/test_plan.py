@@ -1,0 +1,106 @@
+from dataclasses import replace
+
+import pytest
+
+from mmerc.errors import InputError, UsageError
+from mmerc.experiments.plan import Choice, folder_name, make_plan
+
+
+@pytest.fixture
+def plan(small_corpus):
+    def make(name="df-erc-table2", *, corpus=small_corpus, without=(), **choice):
+        features = {m: t for m, t in corpus.features.items() if m not in without}
+        return make_plan(name, replace(corpus, features=features), Choice(**choice))
+
+    return make
+
+
+def test_the_corpus_chooses_the_recipe(plan, small_corpus):
+    assert plan().recipes["DF-ERC"].name == "df-erc-composed-cached"
+    assert plan(end_to_end=True).recipes["DF-ERC"].model.trains_text_encoder
+    mosi = plan(corpus=replace(small_corpus, name="mosi"))
+    assert mosi.recipes["DF-ERC"].name == "df-erc-mosi"
+    assert plan(corpus=replace(small_corpus, name="iemocap")).comparison.compare == "iemocap"
+
+
+def test_both_modes_have_a_report(plan):
+    folders = {plan().folder, plan(end_to_end=True).folder}
+    assert folders == {"df-erc-table2", "df-erc-table2-end-to-end"}
+
+
+def test_rows_that_are_the_same_are_trained_once(plan):
+    first, second, third = (plan(n) for n in ("df-erc-table2", "df-erc-table3", "df-erc-figure9"))
+    same = [first.recipes["DF-ERC"], second.recipes["T+A+V"], third.recipes["0.3"]]
+    assert len({folder_name(recipe) for recipe in same}) == 1
+    assert folder_name(first.recipes["-DDM"]) != folder_name(same[0])
+
+
+def test_published_rows_are_not_trained(plan):
+    made = plan("df-erc-table1")
+    assert "UniMSE" not in made.recipes
+    assert "UniMSE" in [row.name for row in made.rows]
+    assert made.recipes["bc-LSTM"].training == made.recipes["DF-ERC"].training
+
+
+def test_settings_of_the_system_leave_baselines_alone(plan):
+    changes = ("model.fusion_width=8", "training.epochs=3", "model.dropout=0.3")
+    made = plan("df-erc-table1", changes=changes).recipes
+    assert made["DF-ERC"].model.fusion_width == 8
+    assert {recipe.training.epochs for recipe in made.values()} == {3}
+    assert made["bc-LSTM"].model.name == "bc-lstm"
+    assert made["Late fusion"].model.dropout == 0.3
+
+
+def test_rows_can_be_chosen_and_the_baseline_comes_along(plan):
+    assert list(plan(rows=("-CFM",)).recipes) == ["DF-ERC", "-CFM"]
+
+
+def test_a_setting_that_is_not_there_leaves_one_row_out(plan):
+    made = plan("df-erc-decisions", rows=("Contrast over the whole batch",))
+    assert made.recipes["Contrast over the whole batch"].model.scope == "batch"
+
+
+@pytest.mark.parametrize(
+    ("without", "choice", "named"),
+    [
+        (("audio",), {}, "no audio vectors, which df-erc-table2 needs; add them with `mmerc extr"),
+        (("text",), {}, "no text vectors, which df-erc-table2 needs; store them with `mmerc encod"),
+        (("video",), {"end_to_end": True}, "no video vectors"),
+    ],
+)
+def test_a_corpus_without_a_modality(plan, without, choice, named):
+    with pytest.raises(InputError) as caught:
+        plan(without=without, **choice)
+    assert named in str(caught.value)
+    assert "corpus 'small'" in str(caught.value)
+
+
+def test_end_to_end_needs_no_text_vectors(plan):
+    assert plan(without=("text",), end_to_end=True).recipes
+
+
+@pytest.mark.parametrize(
+    ("name", "choice", "named"),
+    [
+        ("df-erc-table9", {}, "No target is called"),
+        ("df-erc-table2", {"rows": ("-XYZ",)}, "no row '-XYZ'; it has DF-ERC, -DDM"),
+        ("df-erc-table2", {"changes": ("model.strange=1",)}, "model.strange"),
+        ("df-erc-table2", {"changes": ("training",)}, "key.key=value"),
+        ("multiemo-table1", {}, "made on iemocap, not on small"),
+        ("dq-former-table3", {}, "not on small"),
+    ],
+)
+def test_plans_that_cannot_be_meant(plan, name, choice, named):
+    with pytest.raises(UsageError) as caught:
+        plan(name, **choice)
+    assert named in str(caught.value)
+
+
+def test_models_that_read_sound_need_sounds(plan, small_corpus):
+    with pytest.raises(UsageError, match="--media"):
+        plan("dq-former-table3", corpus=replace(small_corpus, name="composed"))
+
+
+def test_a_mode_that_is_not_there(plan, small_corpus):
+    with pytest.raises(UsageError, match="has no end-to-end recipe"):
+        plan("multiemo-table2", corpus=replace(small_corpus, name="meld"), end_to_end=True)
