@@ -11,7 +11,7 @@ import string
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import BertConfig, BertModel, BertTokenizerFast, WhisperConfig, WhisperModel
 
 from mmerc.conversation import MODALITIES, SPLITS, Conversation, Utterance
 from mmerc.data.batches import Collate
@@ -65,6 +65,20 @@ def tiny_encoder(tmp_path_factory):
         initializer_range=0.2,  # as trained weights are: what an utterance says makes a difference
     )
     BertModel(settings).save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_speech_encoder(tmp_path_factory):
+    """Folder of a random Whisper whose encoder has two layers, 32 wide, and 600 positions."""
+    folder = tmp_path_factory.mktemp("tiny-speech-encoder")
+    torch.manual_seed(0)
+    settings = WhisperConfig(
+        d_model=32, encoder_layers=2, encoder_attention_heads=2, encoder_ffn_dim=64,
+        num_mel_bins=20, max_source_positions=600, decoder_layers=0, vocab_size=1, pad_token_id=0,
+        bos_token_id=0, eos_token_id=0, decoder_start_token_id=0, init_std=0.2,
+    )  # fmt: skip
+    WhisperModel(settings).save_pretrained(folder)
     return folder
 
 
@@ -198,10 +212,29 @@ def make_model(tiny_encoder):
             for field, description in config_class.model_fields.items()
             if field.endswith(("width", "hidden")) and description.annotation is int
         }
+        if "fusion_layers" in config_class.model_fields:
+            small["fusion_layers"] = 2  # as many layers as the tiny encoder has
         text = TextEncoderConfig(name=str(tiny_encoder), **(encoder or {})) if tokens else None
         config = config_class(**({"text_encoder": text} | small | settings), name=name)
         torch.manual_seed(seed)
         return create_model(config, labels=labels, widths=widths)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_sound_model(make_model, tiny_speech_encoder):
+    """A function that makes a small model that trains the tiny text and speech encoders."""
+
+    def make(name, *, encoder=None, **settings):
+        return make_model(
+            name,
+            tokens=True,
+            encoder=encoder,
+            speech_encoder={"name": str(tiny_speech_encoder), **(encoder or {})},
+            **({"width": 32} if "width" in model_class(name).config_class.model_fields else {})
+            | settings,
+        )
 
     return make
 

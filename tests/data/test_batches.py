@@ -154,6 +154,8 @@ def test_moving_keeps_every_field(make_batch, tokenizer):
                 assert torch.equal(getattr(one, name), getattr(other, name))
         elif isinstance(one, torch.Tensor):
             assert torch.equal(one, other)
+        elif one is None:
+            assert other is None
         else:
             assert one.keys() == other.keys()
             assert all(torch.equal(one[name], other[name]) for name in one)

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmerc.data.text_windows import SHARED_ROW, TOKEN_STEP, build_windows, plan_windows
+from mmerc.data.text_windows import (
+    SHARED_ROW,
+    TOKEN_STEP,
+    build_windows,
+    plan_windows,
+    surrounding,
+)
 
 BUDGET = 40
 LENGTHS = st.lists(st.integers(0, BUDGET), min_size=1, max_size=40)
@@ -22,6 +28,10 @@ class OwnTokenizer:
 
 class UtteranceTokenizer(OwnTokenizer):
     scope = "utterance"
+
+
+class SurroundingTokenizer(OwnTokenizer):
+    scope = "surrounding"
 
 
 def distance_to_edge(lengths, window, utterance):
@@ -154,3 +164,72 @@ def test_utterances_by_themselves_share_rows(conversations):
     }
     limit = min(SHARED_ROW, UtteranceTokenizer.max_length)
     assert all(one + other > limit for one, other in itertools.combinations(filled, 2))
+
+
+@given(lengths=LENGTHS, share=st.floats(0, 1, exclude_max=True))
+def test_surroundings_fit_and_are_cut_symmetrically(lengths, share):
+    current = int(share * len(lengths))
+    start, end = surrounding(lengths, current, budget=BUDGET)
+    assert 0 <= start <= current < end <= len(lengths)
+    assert sum(lengths[start:end]) <= BUDGET
+    order = sorted(range(len(lengths)), key=lambda u: (abs(u - current), u > current))
+    kept = end - start
+    assert sorted(order[:kept]) == list(range(start, end))
+    if kept < len(lengths):
+        assert sum(lengths[u] for u in order[: kept + 1]) > BUDGET
+
+
+@pytest.mark.parametrize(
+    ("current", "budget", "expected"),
+    [
+        (2, 50, (0, 5)),
+        (2, 49, (0, 4)),  # the following one of two equally far goes first
+        (2, 39, (1, 4)),
+        (2, 29, (1, 3)),
+        (2, 10, (2, 3)),
+        (0, 30, (0, 3)),
+        (4, 30, (2, 5)),
+    ],
+)
+def test_furthest_goes_first(current, budget, expected):
+    assert surrounding([10] * 5, current, budget=budget) == expected
+
+
+def test_rows_of_surroundings_are_the_papers():
+    """[CLS] what precedes [SEP] utterance [SEP] what follows [SEP]; [CLS] alone is pooled."""
+    windows = build_windows([[[11, 12], [], [13]], [[14]]], SurroundingTokenizer(), 3)
+    rows = [
+        ids[: sum(seen)]
+        for ids, seen in zip(
+            windows.token_ids.tolist(), windows.attention_mask.tolist(), strict=True
+        )
+    ]
+    assert rows == [[1, 2, 11, 12, 2, 13, 2], [1, 11, 12, 2, 13, 2, 2], [1, 2, 14, 2, 2]]
+    assert windows.pool_into[:, 0].tolist() == [0, 2, 3]
+    assert set(windows.pool_into[:, 1:].flatten().tolist()) == {6}
+
+
+@given(
+    conversations=st.lists(
+        st.lists(st.integers(0, BUDGET - 2), min_size=1, max_size=8), min_size=1, max_size=4
+    )
+)
+def test_surroundings_keep_the_limit_and_the_utterance_whole(conversations):
+    number = iter(range(10, 10_000))
+    tokens = [[[next(number) for _ in range(size)] for size in sizes] for sizes in conversations]
+    padded = max(map(len, tokens))
+    windows = build_windows(tokens, SurroundingTokenizer(), padded)
+    assert windows.token_ids.shape[1] <= SurroundingTokenizer.max_length
+    rows = zip(windows.token_ids.tolist(), windows.pool_into[:, 0].tolist(), strict=True)
+    found = {target: ids for ids, target in rows if target < len(tokens) * padded}
+    said = {
+        row * padded + i: ids
+        for row, utterances in enumerate(tokens)
+        for i, ids in enumerate(utterances)
+        if ids
+    }
+    assert found.keys() == said.keys()
+    for target, ids in said.items():
+        text = found[target]
+        start = text.index(ids[0])
+        assert text[start - 1 : start + len(ids) + 1] == [2, *ids, 2]

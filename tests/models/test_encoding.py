@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmerc.data.batches import Collate
-from mmerc.errors import InputError, MmercError
+from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.files import file_fingerprint
 from mmerc.models.base import TrainedOn
 from mmerc.models.encoding import encode_corpus, load_encoder
@@ -28,8 +28,10 @@ def folder(model, tmp_path_factory):
     return folder
 
 
-def encoded(source, corpus, *, name="small"):
-    return encode_corpus(str(source), corpus=name, splits=corpus.splits, labels=corpus.labels)
+def encoded(source, corpus, *, name="small", reading=None):
+    return encode_corpus(
+        str(source), corpus=name, splits=corpus.splits, labels=corpus.labels, reading=reading
+    )
 
 
 def all_conversations(corpus):
@@ -112,3 +114,37 @@ def test_model_that_does_not_tell_its_training_data_is_refused(model, tmp_path):
 def test_unknown_encoder_is_told(small_corpus):
     with pytest.raises(MmercError, match="neither a folder nor in the Hub cache"):
         encoded("nobody/no-such-encoder", small_corpus)
+
+
+def test_surroundings_in_the_papers_form(tiny_encoder, small_corpus):
+    """[CLS] preceding [SEP] current [SEP] following [SEP], each with its speaker (MultiEMO)."""
+    reading = {"scope": "surrounding", "speaker_prefix": True, "max_length": 40}
+    table = encoded(tiny_encoder, small_corpus, reading=reading)
+    assert table.spec.settings["scope"] == "surrounding"
+    assert table.spec.fingerprint != encoded(tiny_encoder, small_corpus).spec.fingerprint
+    encoder, *_ = load_encoder(str(tiny_encoder), reading=reading)
+    first, last = encoder.tokenizer.first_id, encoder.tokenizer.last_id
+    cut = 0
+    for conversation in all_conversations(small_corpus):
+        texts = [f"{u.speaker}: {u.text}" if u.text else "" for u in conversation.utterances]
+        said = encoder.tokenizer.encode(texts, limit=36)
+        for i, utterance in enumerate(conversation.utterances):
+            if not said[i]:
+                continue
+            order = sorted(range(len(said)), key=lambda u: (abs(u - i), u > i))
+            while sum(len(said[u]) for u in order) > 36:
+                order.pop()
+                cut += 1
+            before = [token for u in sorted(order) if u < i for token in said[u]]
+            after = [token for u in sorted(order) if u > i for token in said[u]]
+            ids = torch.tensor([[first, *before, last, *said[i], last, *after, last]])
+            with torch.no_grad():
+                expected = encoder.backbone(input_ids=ids).last_hidden_state[0, 0].numpy()
+            vector = table.vector(conversation.id, utterance.id)
+            np.testing.assert_allclose(vector, expected, atol=1e-5, rtol=1e-4)
+    assert cut > 0
+
+
+def test_a_run_reads_as_it_was_trained(folder, small_corpus):
+    with pytest.raises(UsageError, match="as it was trained to; leave scope out"):
+        encoded(folder, small_corpus, reading={"scope": "surrounding"})

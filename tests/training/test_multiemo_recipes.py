@@ -27,7 +27,7 @@ NUMBERS = {
         "text_context": True,
     },
 }  # fmt: skip
-ALL = [*NUMBERS, "multiemo-mosi", "multiemo-composed"]
+ALL = [*NUMBERS, "multiemo-mosi", "multiemo-composed", "multiemo-composed-cached"]
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -37,7 +37,7 @@ def test_the_numbers(name):
     assert {key: found[key] for key in NUMBERS[name]} == NUMBERS[name]
 
 
-@pytest.mark.parametrize("name", ["mosi", "composed"])
+@pytest.mark.parametrize("name", ["mosi", "composed", "composed-cached"])
 def test_training_is_as_df_ercs(name):
     own, other = load_recipe(f"multiemo-{name}"), load_recipe(f"df-erc-{name}")
     assert own.training == other.training

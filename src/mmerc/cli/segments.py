@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 from mmerc.conversation import Conversation, Utterance
 from mmerc.corpora import composed, iemocap
 from mmerc.data.corpus import PreparedCorpus
+from mmerc.data.sounds import Sounds
 from mmerc.errors import InputError
 from mmerc.features.extraction import Task
 from mmerc.media.segment import Clip, Segment
@@ -30,6 +32,35 @@ def corpus_tasks(corpus: PreparedCorpus, media: Path) -> list[Task]:
         for item in conversations
         for utterance in item.utterances
     ]
+
+
+def corpus_sounds(corpus: PreparedCorpus, media: Path | None) -> PreparedCorpus:
+    """The corpus with its utterances' sounds in ``media``, the raw corpus's folder; None: without.
+
+    InputError where it is no folder.
+    """
+    if media is None:
+        return corpus
+    conversations = [item for split in corpus.splits.values() for item in split]
+    return replace(corpus, sounds=sounds_of(corpus.name, conversations, media))
+
+
+def sounds_of(name: str, conversations: Iterable[Conversation], media: Path) -> Sounds:
+    """Where each utterance's sound lies, by conversation and utterance.
+
+    An utterance without media of its own is part of its conversation's.
+    """
+    if not media.is_dir():
+        raise InputError(media, "not a folder", "name the folder of the media with --media")
+    locate = locator(name, media.resolve(), ())
+    found = {
+        (conversation.id, utterance.id): locate(
+            replace(utterance, media=utterance.media or conversation.media)
+        ).sound
+        for conversation in conversations
+        for utterance in conversation.utterances
+    }
+    return {key: clip for key, clip in found.items() if clip is not None}
 
 
 def locator(name: str, media: Path, conversations: Iterable[Conversation]) -> Locate:
@@ -81,7 +112,7 @@ def composed_locator(media: Path, conversations: Iterable[Conversation]) -> Loca
         for utterance in conversation.utterances
         for face in composed.media_parts(utterance.media or "")[1]
     }
-    pictures = dict(read_pictures(media / FACES, wanted))
+    pictures = dict(read_pictures(media / FACES, wanted)) if wanted else {}
 
     def locate(utterance: Utterance) -> Segment:
         sound, faces = composed.media_parts(utterance.media or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -25,6 +26,30 @@ class TextWindows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Every utterance as tokens of its own, for models that train a text encoder on them.
+
+    Shape: ``token_ids`` and ``attention_mask`` (bool, nowhere true where there is no text)
+    [B, N, L].
+    """
+
+    token_ids: Tensor
+    attention_mask: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waveforms:
+    """Every utterance's sound at 16 kHz, for models that train a speech encoder on it.
+
+    Shape: ``samples`` [B, N, T] float32, ``lengths`` [B, N] int: samples that are real, 0 where
+    there is no sound.
+    """
+
+    samples: Tensor
+    lengths: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationBatch:
     """B conversations, padded to N utterances.
 
@@ -41,6 +66,8 @@ class ConversationBatch:
     labels: Tensor
     indices: Tensor
     windows: TextWindows | None = None
+    tokens: Tokens | None = None
+    waveforms: Waveforms | None = None
 
     def __len__(self) -> int:
         return len(self.mask)
@@ -62,11 +89,6 @@ class ConversationBatch:
         return replace(self, features=features)
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> ConversationBatch:
-        windows = self.windows
-        if windows is not None:
-            windows = TextWindows(
-                **{f.name: function(getattr(windows, f.name)) for f in fields(windows)}
-            )
         return replace(
             self,
             features={name: function(tensor) for name, tensor in self.features.items()},
@@ -75,5 +97,17 @@ class ConversationBatch:
             speakers=function(self.speakers),
             labels=function(self.labels),
             indices=function(self.indices),
-            windows=windows,
+            windows=mapped(self.windows, function),
+            tokens=mapped(self.tokens, function),
+            waveforms=mapped(self.waveforms, function),
         )
+
+
+Part = TypeVar("Part", TextWindows, Tokens, Waveforms)
+
+
+def mapped(part: Part | None, function: Callable[[Tensor], Tensor]) -> Part | None:
+    """``function`` of every tensor of a part, where there is one."""
+    if part is None:
+        return None
+    return replace(part, **{f.name: function(getattr(part, f.name)) for f in fields(part)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -13,8 +14,14 @@ from torch.utils.data import DataLoader, Sampler
 from mmerc.conversation import Modality
 from mmerc.data.batch import ConversationBatch
 from mmerc.data.examples import Example
+from mmerc.data.history import UtteranceTokenizer
 from mmerc.data.text_windows import Tokenizer, build_windows
+from mmerc.data.utterances import stack_tokens, stack_waveforms
 from mmerc.labels import UNKNOWN_LABEL
+from mmerc.processes import available_cores
+
+AnyTokenizer = Tokenizer | UtteranceTokenizer
+MOST_WORKERS = 4
 
 
 class LengthBucketSampler(Sampler[list[int]]):
@@ -59,7 +66,7 @@ class LengthBucketSampler(Sampler[list[int]]):
     def shuffled(self) -> list[list[int]]:
         """Batches of one epoch's order."""
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
-        order = torch.randperm(len(self.costs), generator=generator).tolist()
+        order = self.order(generator)
         batches = [
             batch
             for bucket in self.cut(order, self.size * self.chunk)
@@ -67,33 +74,106 @@ class LengthBucketSampler(Sampler[list[int]]):
         ]
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
+    def order(self, generator: torch.Generator) -> list[int]:
+        """What an epoch takes, at random."""
+        drawn: list[int] = torch.randperm(len(self.costs), generator=generator).tolist()
+        return drawn
+
     @staticmethod
     def cut(order: Sequence[int], size: int) -> list[list[int]]:
         return [list(order[start : start + size]) for start in range(0, len(order), size)]
 
 
+class BalancedSampler(LengthBucketSampler):
+    """Training batches with rare classes up-sampled, in epochs of any length (DQ-Former, Sec. 4.2).
+
+    Every class comes to ``upsampling`` times the items of the largest, if it has less; 0: as they
+    are. Epochs of ``per_epoch`` items follow each other through the shuffled whole, which is
+    shuffled anew when it is through; None: an epoch is the whole.
+    """
+
+    def __init__(
+        self,
+        costs: Sequence[int],
+        labels: Sequence[int],
+        *,
+        size: int,
+        seed: int,
+        upsampling: float,
+        per_epoch: int | None,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        super().__init__(costs, size=size, seed=seed, shuffle=True, rank=rank, world=world)
+        self.pool = upsampled(labels, upsampling)
+        self.per_epoch = len(self.pool) if per_epoch is None else per_epoch
+
+    def __len__(self) -> int:
+        return math.ceil(math.ceil(self.per_epoch / self.size) / self.world)
+
+    def order(self, generator: torch.Generator) -> list[int]:
+        first = self.epoch * self.per_epoch
+        last = first + self.per_epoch
+        whole = len(self.pool)
+        drawn: list[int] = []
+        for turn in range(first // whole, (last - 1) // whole + 1):
+            shuffled = self.turn(turn)
+            drawn += shuffled[max(0, first - turn * whole) : last - turn * whole]
+        return drawn
+
+    def turn(self, number: int) -> list[int]:
+        """The whole, shuffled for the so-manieth time."""
+        generator = torch.Generator().manual_seed(self.seed * 100_003 + number)
+        order = torch.randperm(len(self.pool), generator=generator).tolist()
+        return [self.pool[position] for position in order]
+
+
+def upsampled(labels: Sequence[int], share: float) -> list[int]:
+    """Positions of all items, those of rare classes again until each class has enough.
+
+    [decided] Enough is ``share`` of the largest class; items without a label come once.
+    """
+    places: dict[int, list[int]] = {}
+    for position, label in enumerate(labels):
+        places.setdefault(label, []).append(position)
+    wanted = round(share * max(len(group) for name, group in places.items() if name >= 0))
+    pool: list[int] = []
+    for label, group in places.items():
+        times = max(1, -(-wanted // len(group))) if label >= 0 else 1
+        pool += (group * times)[: max(wanted, len(group))]
+    return pool
+
+
 @dataclass(frozen=True, slots=True)
 class Collate:
-    """Pads examples into a batch."""
+    """Pads examples into a batch; sound is decoded here, wherever this runs."""
 
-    tokenizer: Tokenizer | None
+    tokenizer: AnyTokenizer | None
 
     def __call__(self, examples: Sequence[Example]) -> ConversationBatch:
         lengths = torch.tensor([len(example) for example in examples])
         padded = int(lengths.max())
         first = examples[0]
-        windows = None
-        if self.tokenizer is not None:
-            tokens = [example.token_ids or [] for example in examples]
-            windows = build_windows(tokens, self.tokenizer, padded)
+        windows = tokens = waveforms = None
+        if isinstance(self.tokenizer, UtteranceTokenizer):
+            tokens = stack_tokens(examples, padded=padded, pad_id=self.tokenizer.pad_id)
+        elif self.tokenizer is not None:
+            ids = [example.token_ids or [] for example in examples]
+            windows = build_windows(ids, self.tokenizer, padded)
+        present = {m: pad([e.present[m] for e in examples]) for m in first.present}
+        if first.sounds is not None:
+            waveforms = stack_waveforms(examples, padded=padded)
+            present["audio"] = waveforms.lengths > 0
         return ConversationBatch(
             features={m: pad([e.features[m] for e in examples]) for m in first.features},
-            present={m: pad([e.present[m] for e in examples]) for m in first.present},
+            present=present,
             mask=torch.arange(padded) < lengths[:, None],
             speakers=pad([example.speakers for example in examples]),
             labels=pad([example.labels for example in examples], UNKNOWN_LABEL),
             indices=torch.tensor([example.index for example in examples]),
             windows=windows,
+            tokens=tokens,
+            waveforms=waveforms,
         )
 
 
@@ -105,14 +185,14 @@ def pad(tensors: list[torch.Tensor], value: float = 0) -> torch.Tensor:
 def batch_loader(
     examples: Sequence[Example],
     *,
-    tokenizer: Tokenizer | None,
+    tokenizer: AnyTokenizer | None,
     size: int,
     seed: int = 0,
     shuffle: bool,
     rank: int = 0,
     world: int = 1,
 ) -> DataLoader[ConversationBatch]:
-    """Batches of ``size`` conversations; everything lies in memory, so no worker is needed."""
+    """Batches of ``size`` examples."""
     sampler = LengthBucketSampler(
         [example.cost for example in examples],
         size=size,
@@ -121,7 +201,38 @@ def batch_loader(
         rank=rank,
         world=world,
     )
-    return DataLoader(examples, batch_sampler=sampler, collate_fn=Collate(tokenizer))  # type: ignore[arg-type]
+    return loader_of(examples, tokenizer, sampler)
+
+
+def loader_of(
+    examples: Sequence[Example], tokenizer: AnyTokenizer | None, sampler: LengthBucketSampler
+) -> DataLoader[ConversationBatch]:
+    """Batches in a sampler's order.
+
+    Sound is decoded by worker processes beside the training; all else lies in memory, and one
+    process is fastest.
+    """
+    heard = bool(examples) and examples[0].sounds is not None
+    workers = min(MOST_WORKERS, available_cores() // 2) if heard else 0
+    if workers == 0:
+        return DataLoader(examples, batch_sampler=sampler, collate_fn=Collate(tokenizer))  # type: ignore[arg-type]
+    return PatientLoader(
+        examples,  # type: ignore[arg-type]
+        batch_sampler=sampler,
+        collate_fn=Collate(tokenizer),
+        num_workers=workers,
+        persistent_workers=True,
+    )
+
+
+class PatientLoader(DataLoader[ConversationBatch]):
+    """Has its workers begin when the first batch is asked for.
+
+    Lightning makes an iterator before it says which epoch a resumed run is in.
+    """
+
+    def __iter__(self) -> Any:
+        yield from super().__iter__()
 
 
 def feature_statistics(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmerc.conversation import MODALITIES, SPLITS, Conversation, Modality, Split, Utterance
+from mmerc.data.sounds import Sounds
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureStore, FeatureTable
 from mmerc.files import atomic_directory, fingerprint, read_json, write_json
@@ -37,20 +38,29 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedCorpus:
-    """Conversations by split, their label set, and the vectors of each modality."""
+    """Conversations by split, their label set, and the vectors of each modality.
+
+    ``sounds``, by conversation and utterance, are there for models that read waveforms; they are
+    media outside of the folder, which ``save`` leaves where they are.
+    """
 
     name: str
     labels: LabelSet
     splits: Mapping[Split, tuple[Conversation, ...]]
     features: Mapping[Modality, FeatureTable]
+    sounds: Sounds = field(default_factory=dict)
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
-        """SHA-256 of the conversations with their labels, and of each modality's vectors."""
+        """SHA-256 of the conversations with their labels, and of each modality's vectors.
+
+        Sounds, where there are any, are known by their files' names and sizes.
+        """
         conversations = {"labels": list(self.labels), "rows": utterance_rows(self.splits)}
-        return {"conversations": fingerprint(conversations)} | {
+        known = {"conversations": fingerprint(conversations)} | {
             modality: table.content_fingerprint for modality, table in self.features.items()
         }
+        return known | ({"sounds": fingerprint(sizes(self.sounds))} if self.sounds else {})
 
     def counts(self) -> dict[str, dict[str, Any]]:
         """Per split: conversations, utterances, and utterances of each label."""
@@ -81,7 +91,7 @@ class PreparedCorpus:
             "labels": self.labels.to_json(),
             "features": {name: table.spec.folder for name, table in self.features.items()},
             "counts": self.counts(),
-            "fingerprints": self.fingerprints,
+            "fingerprints": {k: v for k, v in self.fingerprints.items() if k != "sounds"},
         }
 
     @classmethod
@@ -104,6 +114,15 @@ class PreparedCorpus:
             problem = "its files no longer match the fingerprints in corpus.json"
             raise InputError(directory, problem, "prepare the corpus anew")
         return corpus
+
+
+def sizes(sounds: Sounds) -> list[tuple[str, str, str, int | None]]:
+    """Each utterance with the name and the size in bytes of its sound, None where it is missing."""
+    bytes_of = {
+        clip.path: clip.path.stat().st_size if clip.path.is_file() else None
+        for clip in sounds.values()
+    }
+    return [(*key, clip.path.name, bytes_of[clip.path]) for key, clip in sounds.items()]
 
 
 def label_counts(conversations: tuple[Conversation, ...], labels: LabelSet) -> dict[str, int]:

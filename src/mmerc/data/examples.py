@@ -10,17 +10,22 @@ import torch
 from torch import Tensor
 
 from mmerc.conversation import Conversation, Modality
+from mmerc.data.history import UtteranceTokenizer
 from mmerc.data.text_windows import Tokenizer
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureTable
 from mmerc.labels import LabelSet
+from mmerc.media.segment import Clip
+
+DURATION_STEP = 0.25  # seconds
+MOST_TOKENS = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextInput:
     """How a model that trains its text encoder wants its text."""
 
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | UtteranceTokenizer
     utterance_tokens: int
     speaker_prefix: bool
 
@@ -41,7 +46,8 @@ class Example:
     """One conversation of N utterances.
 
     Shape: ``features[m]`` [N, D_m], ``present[m]`` [N] bool, ``speakers`` and ``labels`` [N];
-    ``token_ids``: N lists, or None for a model that takes ready-made text vectors.
+    ``token_ids``: N lists, or None for a model that takes ready-made text vectors. ``sounds`` and
+    their ``seconds``: N each for a model that reads waveforms, which are decoded batch by batch.
     """
 
     index: int
@@ -50,14 +56,28 @@ class Example:
     speakers: Tensor
     labels: Tensor
     token_ids: list[list[int]] | None
+    sounds: tuple[Clip | None, ...] | None = None
+    seconds: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def cost(self) -> int:
-        """Length by which conversations are bucketed: tokens where there are any."""
-        return len(self) if self.token_ids is None else sum(map(len, self.token_ids))
+        """Length by which examples are bucketed: tokens where there are any, sound first of all."""
+        tokens = None if self.token_ids is None else sum(map(len, self.token_ids))
+        if self.sounds is not None:
+            return bucket(sum(self.seconds), tokens or 0)
+        return len(self) if tokens is None else tokens
+
+
+def bucket(seconds: float, tokens: int) -> int:
+    """Where an utterance stands when they are sorted: by steps of its duration, then by tokens.
+
+    Tokens rise and fall in turn, so that neighbours are alike where two steps meet.
+    """
+    step, tokens = int(seconds / DURATION_STEP), min(tokens, MOST_TOKENS - 1)
+    return step * MOST_TOKENS + (tokens if step % 2 == 0 else MOST_TOKENS - 1 - tokens)
 
 
 def build_examples(

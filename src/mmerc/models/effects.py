@@ -32,7 +32,7 @@ class Effects:
 
 def with_text_read(model: AnyModel, batch: ConversationBatch) -> ConversationBatch:
     """The same batch with the text encoder's vectors in place of tokens: it is read once."""
-    if model.text_encoder is None:
+    if model.text_encoder is None or batch.windows is None:
         return batch
     features = {**batch.features, "text": read_text(batch, model.text_encoder)}
     return replace(batch, features=features, windows=None)
@@ -58,9 +58,13 @@ def leave_out(model: AnyModel, batch: ConversationBatch, whole: Tensor) -> Effec
         others = [mask for name, mask in present.items() if name != m]
         if not others:
             continue
-        nothing = {**batch.present, m: torch.zeros_like(there)}
-        effect = lost(probabilities(model, batch.with_present(nothing)))
-        modalities[m] = effect.masked_fill(~(there & torch.stack(others).any(0)), torch.nan)
+        told = there & torch.stack(others).any(0)
+        effect = torch.full(there.shape, torch.nan, device=there.device)
+        if told.any():
+            nothing = {**batch.present, m: torch.zeros_like(there)}
+            without = lost(probabilities(model, batch.with_present(nothing)))
+            effect = torch.where(told, without, effect)
+        modalities[m] = effect
     alone = batch.mask.sum(1, keepdim=True) < 2
     context = lost(probabilities(model, each_alone(batch)))
     return Effects(modalities=modalities, context=context.masked_fill(alone, torch.nan))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from mmerc.conversation import Conversation, Modality
 from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import batch_loader
 from mmerc.data.examples import Example, TextInput, build_examples
+from mmerc.data.sounds import Sounds
+from mmerc.data.utterances import each_utterance, with_sounds
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
 from mmerc.models.effects import leave_out, with_text_read
@@ -24,7 +26,8 @@ class Answers:
 
     Shape: probabilities [M, K]; labels [M] (-100 unknown); weights[m], similarity and
     context_weight [M], NaN where the model or the utterance has none; effects[m] and
-    context_effect [M] (``mmerc.models.effects``), NaN where they were not asked for.
+    context_effect [M] (``mmerc.models.effects``), NaN where they were not asked for;
+    layer_weights[m] [M, F], of models that fuse layer by layer.
     """
 
     probabilities: Tensor
@@ -34,6 +37,7 @@ class Answers:
     context_weight: Tensor
     effects: Mapping[Modality, Tensor]
     context_effect: Tensor
+    layer_weights: Mapping[Modality, Tensor] = field(default_factory=dict)
 
 
 def text_input(encoder: TextEncoder | None) -> TextInput | None:
@@ -51,15 +55,22 @@ def examples_for(
     model: AnyModel,
     conversations: Sequence[Conversation],
     tables: Mapping[Modality, FeatureTable],
+    sounds: Sounds | None = None,
 ) -> list[Example]:
-    """Tensors of the conversations as this model takes them."""
-    return build_examples(
+    """Tensors of the conversations as this model takes them: whole, or utterance by utterance."""
+    text = text_input(model.text_encoder)
+    if text is not None and model.tokenizer is not None:
+        text = replace(text, tokenizer=model.tokenizer)
+    examples = build_examples(
         conversations,
         labels=model.labels,
         widths=model.inputs.widths,
         tables=tables,
-        text=text_input(model.text_encoder),
+        text=text,
     )
+    if model.speech_encoder is not None:
+        examples = with_sounds(examples, conversations, sounds or {})
+    return each_utterance(examples) if model.unit == "utterance" else examples
 
 
 @torch.inference_mode()
@@ -101,6 +112,10 @@ def answer_batch(model: AnyModel, batch: ConversationBatch, *, effects: bool) ->
         context_weight=nothing if shown.context_weight is None else shown.context_weight,
         effects={} if left_out is None else left_out.modalities,
         context_effect=nothing if left_out is None else left_out.context,
+        layer_weights={
+            m: weights.float().masked_fill(~batch.present[m].unsqueeze(-1), torch.nan)
+            for m, weights in shown.layer_weights.items()
+        },
     )
 
 
@@ -118,6 +133,7 @@ def pick(found: Answers, row: int, mask: Tensor) -> Answers:
         context_weight=of(found.context_weight.float()),
         effects={m: of(effect) for m, effect in found.effects.items()},
         context_effect=of(found.context_effect),
+        layer_weights={m: of(weights) for m, weights in found.layer_weights.items()},
     )
 
 
@@ -143,4 +159,7 @@ def join(pieces: Sequence[Answers], model: AnyModel) -> Answers:
         context_weight=torch.cat([piece.context_weight for piece in pieces]),
         effects={m: torch.cat([p.effects[m] for p in pieces]) for m in first.effects},
         context_effect=torch.cat([piece.context_effect for piece in pieces]),
+        layer_weights={
+            m: torch.cat([p.layer_weights[m] for p in pieces]) for m in first.layer_weights
+        },
     )

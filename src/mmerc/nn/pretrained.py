@@ -7,18 +7,22 @@ hub. Their weight files are known by SHA-256; another file under the same name i
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from mmerc.errors import InputError, MmercError
 from mmerc.files import file_fingerprint
+from mmerc.nn.whisper_weights import whisper_folder
 
 FILES = ["config.json", "model.safetensors", "tokenizer*", "vocab*", "merges.txt", "special*"]
+FILES += ["preprocessor_config.json"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,22 +45,40 @@ EMBEDDED = {
 }
 
 
+SPEECH = "whisper-tiny"
+
+
 def resolve_encoder(name: str) -> Path:
     """Folder with config.json, model.safetensors and tokenizer of the encoder ``name``."""
+    if name in EMBEDDED and not (Path(name) / "config.json").is_file():
+        return embedded_folder(EMBEDDED[name])
+    return find_folder(name) or fail(name, kind="text", at_hand=list(EMBEDDED))
+
+
+def resolve_speech_encoder(name: str) -> Path:
+    """Folder with config.json and model.safetensors of the speech encoder ``name``."""
+    if name == SPEECH and not (Path(name) / "config.json").is_file():
+        return whisper_folder()
+    return find_folder(name) or fail(name, kind="speech", at_hand=[SPEECH])
+
+
+def find_folder(name: str) -> Path | None:
+    """A local folder, or a Hub model in the cache or from the Hub; None where there is none."""
     if (Path(name) / "config.json").is_file():
         return Path(name)
-    if name in EMBEDDED:
-        return embedded_folder(EMBEDDED[name])
     cached = hub_folder(name, local_only=True)
     if cached is None and os.environ.get("HF_HUB_OFFLINE", "0") in {"0", ""}:
         cached = hub_folder(name, local_only=False)
-    if cached is None:
-        raise MmercError(
-            f"Text encoder {name!r} is neither a folder nor in the Hub cache, and the Hub cannot "
-            f"be reached; at hand without a network: {', '.join(EMBEDDED)} "
-            "(--set model.text_encoder.name=minilm-l6)."
-        )
     return cached
+
+
+def fail(name: str, *, kind: str, at_hand: Sequence[str]) -> NoReturn:
+    """Say what is at hand in the place of an encoder that is not to be had."""
+    raise MmercError(
+        f"{kind.capitalize()} encoder {name!r} is neither a folder nor in the Hub cache, and the "
+        f"Hub cannot be reached; at hand without a network: {', '.join(at_hand)} "
+        f"(--set model.{kind}_encoder.name={at_hand[0]})."
+    )
 
 
 @cache

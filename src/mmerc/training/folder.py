@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.errors import InputError, MmercError
+from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.files import read_json, write_json, write_text
 from mmerc.training.recipe import Recipe
 from mmerc.training.result import versions
@@ -107,9 +108,20 @@ def begin(run: Run, *, resume: bool) -> None:
         mend = "pass --resume to go on with it, or choose another --out"
         raise InputError(run.directory, "holds a run already", mend)
     remove_leftovers(run.directory)
-    before = read_json(path)
+    before = completed(read_json(path))
     now = run.identity()
-    changed = [key for key in now if not isinstance(before, dict) or before.get(key) != now[key]]
+    changed = [key for key in now if before.get(key) != now[key]]
     if changed:
         problem = f"was begun with another {' and '.join(changed)}"
         raise InputError(run.directory, problem, "choose another --out")
+
+
+def completed(identity: object) -> dict[str, Any]:
+    """What a run was begun with; settings that did not exist then have their defaults."""
+    if not isinstance(identity, dict):
+        return {}
+    try:
+        recipe = Recipe.model_validate(identity.get("recipe")).model_dump(mode="json")
+    except (ValidationError, UsageError):
+        return identity
+    return identity | {"recipe": recipe}

@@ -46,8 +46,8 @@ class Hardware:
         if self.device == "cuda":
             fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
         else:
-            reads_text = self.device == "cpu" and recipe.model.trains_text_encoder
-            fast = reads_text and torch.cpu._is_avx512_bf16_supported()
+            reads = recipe.model.trains_text_encoder or recipe.model.speech is not None
+            fast = self.device == "cpu" and reads and torch.cpu._is_avx512_bf16_supported()
         return "bf16-mixed" if fast else "32-true"
 
     def identity(self, recipe: Recipe) -> dict[str, str | int]:

@@ -20,6 +20,7 @@ from mmerc.nn.reduction import reduce_items
 from mmerc.training.recipe import TrainingConfig
 
 MONITORED = "valid_weighted_f1"
+LOWEST = ("embeddings", "embed_positions", "conv", "feature_")  # parts below an encoder's layers
 
 
 class TrainingModule(lightning.LightningModule):
@@ -181,16 +182,16 @@ def drop_modalities(batch: ConversationBatch, rate: float) -> ConversationBatch:
 
 
 def parameter_groups(model: AnyModel, config: TrainingConfig) -> list[dict[str, Any]]:
-    """Two learning rates (Sec. 4.1), the encoder's falling by ``layer_decay`` a layer downwards.
+    """Two learning rates (Sec. 4.1), the encoders' falling by ``layer_decay`` a layer downwards.
 
     [decided] Biases and normalisation weights are not decayed.
     """
-    encoder = set() if model.text_encoder is None else set(model.text_encoder.parameters())
-    depth = encoder_depth(model)
+    depth_of = encoder_depths(model)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in trainable(model):
         rate = config.learning_rate
-        if parameter in encoder:
+        if parameter in depth_of:
+            depth = depth_of[parameter]
             layers_above = depth - layer_of(name, depth)
             rate = config.encoder_learning_rate * config.layer_decay**layers_above
         decay = config.weight_decay if parameter.ndim > 1 else 0.0
@@ -206,15 +207,20 @@ def trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
     return ((name, p) for name, p in model.named_parameters() if p.requires_grad)
 
 
-def encoder_depth(model: AnyModel) -> int:
-    """Number of layers of the model's text encoder, 0 without one."""
-    encoder = model.text_encoder
-    return 0 if encoder is None else int(encoder.backbone.config.num_hidden_layers)
+def encoder_depths(model: AnyModel) -> dict[nn.Parameter, int]:
+    """For every parameter of the model's encoders, how many layers its encoder has."""
+    depths: dict[nn.Parameter, int] = {}
+    if model.text_encoder is not None:
+        layers = int(model.text_encoder.backbone.config.num_hidden_layers)
+        depths |= dict.fromkeys(model.text_encoder.parameters(), layers)
+    if model.speech_encoder is not None:
+        depths |= dict.fromkeys(model.speech_encoder.parameters(), model.speech_encoder.depth)
+    return depths
 
 
 def layer_of(name: str, depth: int) -> int:
-    """Layer of an encoder parameter, from 1; 0 for embeddings, ``depth`` for what follows."""
+    """Layer of an encoder parameter, from 1; 0 for what is below, ``depth`` for what follows."""
     found = re.search(r"\.layers?\.(\d+)\.", name)
     if found is not None:
         return int(found.group(1)) + 1
-    return 0 if "embeddings" in name else depth
+    return 0 if any(part in name for part in LOWEST) else depth

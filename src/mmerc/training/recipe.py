@@ -24,6 +24,18 @@ class TrainingConfig(BaseModel):
 
     epochs: int = Field(default=10, ge=1)
     batch_conversations: int = Field(default=8, ge=1)
+    batch_utterances: int = Field(
+        default=8, ge=1, description="in its place, for models that read utterances one by one"
+    )
+    utterances_per_epoch: int | None = Field(
+        default=None, ge=1, description="of such models: validate after so many; None: after all"
+    )
+    upsampling: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="of such models: rare classes come to this share of the largest",
+    )
     learning_rate: float = Field(default=1e-3, gt=0)
     encoder_learning_rate: float = Field(default=1e-5, gt=0)
     layer_decay: float = Field(default=1.0, gt=0, le=1)

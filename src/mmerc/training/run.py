@@ -7,6 +7,7 @@ from typing import Any
 
 from mmerc.conversation import SPLITS
 from mmerc.data.corpus import PreparedCorpus
+from mmerc.data.sounds import missing_sounds
 from mmerc.errors import InputError, MmercError
 from mmerc.evaluation.predictions import Predictions
 from mmerc.files import read_json, write_json
@@ -50,6 +51,7 @@ def train_run(
     with locked(directory):
         begin(run, resume=resume)
         warn_of_seen_labels(run, report)
+        warn_of_missing_sounds(run, report)
         tasks = [
             SeedTask(
                 run=run, seed=seed, hardware=hardware or Hardware(), cache=cache, report=report
@@ -77,6 +79,13 @@ def warn_of_seen_labels(run: Run, report: Report) -> None:
                 f"warning: {seen} {modality} vectors of validation come from a network that was "
                 "trained on their labels, so validation is too good"
             )
+
+
+def warn_of_missing_sounds(run: Run, report: Report) -> None:
+    """Say how many utterances will have no sound."""
+    missing = missing_sounds(run.corpus.sounds.values())
+    if missing:
+        report(f"warning: {missing} sound files are missing; their utterances have no sound")
 
 
 def check_splits(corpus: PreparedCorpus) -> None:

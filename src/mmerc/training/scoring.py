@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.errors import InputError
+from mmerc.errors import InputError, UsageError
 from mmerc.evaluation.predictions import Predictions
 from mmerc.models.base import AnyModel
 from mmerc.models.prediction import answer, examples_for
+
+
+def check_sounds(corpus: PreparedCorpus) -> None:
+    """A model that reads waveforms needs a corpus with sounds."""
+    if not corpus.sounds:
+        raise UsageError(
+            f"The model reads sound, and of corpus {corpus.name!r} none is known; name the raw "
+            "corpus's folder with --media."
+        )
 
 
 def predict_corpus(model: AnyModel, corpus: PreparedCorpus, split: str) -> Predictions:
@@ -19,7 +28,10 @@ def predict_corpus(model: AnyModel, corpus: PreparedCorpus, split: str) -> Predi
     conversations = next((items for name, items in corpus.splits.items() if name == split), ())
     if not conversations:
         raise InputError(f"corpus {corpus.name!r}", f"no {split} split", "prepare one with it")
-    answers = answer(model, examples_for(model, conversations, corpus.features))
+    if model.speech_encoder is not None:
+        check_sounds(corpus)
+    examples = examples_for(model, conversations, corpus.features, corpus.sounds)
+    answers = answer(model, examples)
     pairs = [(item.id, utterance.id) for item in conversations for utterance in item.utterances]
     return Predictions(
         labels=model.labels,

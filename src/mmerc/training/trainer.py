@@ -18,7 +18,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from mmerc.conversation import Modality
 from mmerc.data.batch import ConversationBatch
-from mmerc.data.batches import batch_loader, feature_statistics
+from mmerc.data.batches import BalancedSampler, batch_loader, feature_statistics, loader_of
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.examples import Example
 from mmerc.errors import MmercError
@@ -29,7 +29,8 @@ from mmerc.models.saved import load_weights
 from mmerc.training.checkpoint import SafetensorsCheckpointIO
 from mmerc.training.hardware import Hardware
 from mmerc.training.module import MONITORED, TrainingModule
-from mmerc.training.recipe import Recipe
+from mmerc.training.recipe import Recipe, TrainingConfig
+from mmerc.training.scoring import check_sounds
 from mmerc.training.selection import BestEpoch, Patience, Report
 
 MALLOPT_TRIM_THRESHOLD, MALLOPT_MMAP_THRESHOLD = -1, -3  # malloc.h
@@ -48,16 +49,32 @@ class ConversationData(lightning.LightningDataModule):
     """Loaders of one seed; under data-parallel training each process reads its own batches."""
 
     def __init__(
-        self, train: list[Example], valid: list[Example], *, model: AnyModel, size: int, seed: int
+        self,
+        train: list[Example],
+        valid: list[Example],
+        *,
+        model: AnyModel,
+        settings: TrainingConfig,
+        seed: int,
     ) -> None:
         super().__init__()
         self.train, self.valid = train, valid
         self.tokenizer = model.tokenizer
-        self.size, self.seed = size, seed
+        self.settings, self.seed = settings, seed
+        self.by_utterance = model.unit == "utterance"
+        self.size = settings.batch_utterances if self.by_utterance else settings.batch_conversations
 
     def train_dataloader(self) -> Any:
         trainer = self.trainer
         rank, world = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+        if self.by_utterance:
+            sampler = BalancedSampler(
+                [example.cost for example in self.train],
+                [int(example.labels) for example in self.train],
+                size=self.size, seed=self.seed, upsampling=self.settings.upsampling,
+                per_epoch=self.settings.utterances_per_epoch, rank=rank, world=world,
+            )  # fmt: skip
+            return loader_of(self.train, self.tokenizer, sampler)
         return batch_loader(
             self.train, tokenizer=self.tokenizer, size=self.size, seed=self.seed, shuffle=True,
             rank=rank, world=world,
@@ -85,20 +102,22 @@ def train_seed(
 
     Returns None in a worker process of a data-parallel run, whose main process goes on alone.
     """
+    if recipe.model.speech is not None:
+        check_sounds(corpus)
     quiet_lightning()
     keep_memory()
     lightning.seed_everything(seed, verbose=False)
     widths: dict[Modality, int] = {m: t.spec.dim for m, t in corpus.features.items()}
     model = create_model(recipe.model, labels=corpus.labels, widths=widths)
     examples = {
-        split: examples_for(model, corpus.splits[split], corpus.features)
+        split: examples_for(model, corpus.splits[split], corpus.features, corpus.sounds)
         for split in ("train", "valid")
     }
     model.fit(statistics_of(examples["train"], classes=len(corpus.labels)))
     settings = recipe.training
     data = ConversationData(
         examples["train"], examples["valid"],
-        model=model, size=settings.batch_conversations, seed=seed,
+        model=model, settings=settings, seed=seed,
     )  # fmt: skip
     best = BestEpoch(directory, report)
     try:

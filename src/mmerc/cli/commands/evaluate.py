@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mmerc.cli.commands.train import show
-from mmerc.cli.output import JsonOption
+from mmerc.cli.output import JsonOption, MediaOption
 
 EXAMPLES = "Examples: mmerc evaluate runs/mini; mmerc evaluate runs/mini --corpus corpora/my"
 
@@ -19,14 +19,16 @@ def evaluate(
         Path | None,
         typer.Option(help="Prepared corpus (default: show the run's own result again)."),
     ] = None,
+    media: MediaOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate every seed of a run on the test split of a corpus."""
+    from mmerc.cli.segments import corpus_sounds
     from mmerc.data.corpus import PreparedCorpus
     from mmerc.training.evaluate import evaluate_run
     from mmerc.training.result import read_result
 
     result = read_result(run)
     if corpus is not None:
-        result = evaluate_run(run, result, PreparedCorpus.load(corpus))
+        result = evaluate_run(run, result, corpus_sounds(PreparedCorpus.load(corpus), media))
     show(result, as_json=as_json)

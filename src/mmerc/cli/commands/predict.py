@@ -27,9 +27,14 @@ def predict(
     model: Annotated[str, typer.Option(help="Run or model folder, or Hub repository.")],
     form: Annotated[str, typer.Option("--format", help="jsonl, csv or text (to read).")] = "jsonl",
     out: Annotated[Path | None, typer.Option(help="File (default: the terminal).")] = None,
+    media: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a manifest's media, for models that read sound (its own)."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Label every utterance, with probabilities and reasons; uses the seed best on validation."""
+    from mmerc.cli.segments import sounds_of
     from mmerc.corpora.places import inside
     from mmerc.errors import UsageError
     from mmerc.files import write_text
@@ -43,7 +48,10 @@ def predict(
     conversations, tables = read_input(source)
     loaded = load_model(model)
     with inside(source):
-        text = render(predict_conversations(loaded, conversations, tables), chosen)
+        sounds = None
+        if loaded.speech_encoder is not None:
+            sounds = sounds_of("manifest", conversations, media or source.parent)
+        text = render(predict_conversations(loaded, conversations, tables, sounds), chosen)
     if out is None:
         print(text, end="")
         return

@@ -8,7 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from mmerc.cli.output import JsonOption, percent, print_json, print_table, remark, silent
+from mmerc.cli.output import (
+    JsonOption,
+    MediaOption,
+    percent,
+    print_json,
+    print_table,
+    remark,
+    silent,
+)
 
 EXAMPLES = (
     "Examples: mmerc train --recipe df-erc-mosi --corpus corpora/mosi --out runs/mosi; "
@@ -21,6 +29,7 @@ def train(
     recipe: Annotated[str, typer.Option(help="Recipe by name, or a YAML file.")],
     corpus: Annotated[Path, typer.Option(help="Prepared corpus.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    media: MediaOption = None,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Train seeds 0 to N-1 (default: the recipe's).")
     ] = None,
@@ -38,6 +47,7 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train, choose the epoch on validation, evaluate once on test, write RUN/result.json."""
+    from mmerc.cli.segments import corpus_sounds
     from mmerc.data.corpus import PreparedCorpus
     from mmerc.training.cache import RunCache
     from mmerc.training.hardware import Hardware
@@ -46,7 +56,7 @@ def train(
 
     result = train_run(
         load_recipe(recipe, changes or ()),
-        PreparedCorpus.load(corpus),
+        corpus_sounds(PreparedCorpus.load(corpus), media),
         out,
         seeds=seeds,
         resume=resume,

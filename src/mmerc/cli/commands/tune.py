@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mmerc.cli.output import JsonOption, print_json, print_table, remark, silent
+from mmerc.cli.output import JsonOption, MediaOption, print_json, print_table, remark, silent
 
 EXAMPLES = (
     "Example: mmerc tune --recipe df-erc-mosi --corpus corpora/mosi --out tuning/mosi --trials 30 "
@@ -19,6 +19,7 @@ def tune(
     recipe: Annotated[str, typer.Option(help="Recipe with a `search:` section.")],
     corpus: Annotated[Path, typer.Option(help="Prepared corpus.")],
     out: Annotated[Path, typer.Option(help="Folder of the search; it goes on where it stopped.")],
+    media: MediaOption = None,
     trials: Annotated[int, typer.Option(min=1, help="Finished trials to have in the end.")] = 20,
     folds: Annotated[
         int, typer.Option(min=1, help="Folds over training conversations; 1: the valid split.")
@@ -32,6 +33,7 @@ def tune(
     as_json: JsonOption = False,
 ) -> None:
     """Search settings on validation or folds (never on test); log every try; write best.yaml."""
+    from mmerc.cli.segments import corpus_sounds
     from mmerc.data.corpus import PreparedCorpus
     from mmerc.training.cache import RunCache
     from mmerc.training.folder import locked
@@ -41,7 +43,7 @@ def tune(
 
     tuner = Tuner(
         recipe=load_recipe(recipe, changes or ()),
-        corpus=PreparedCorpus.load(corpus),
+        corpus=corpus_sounds(PreparedCorpus.load(corpus), media),
         directory=out,
         folds=folds,
         jobs=jobs,

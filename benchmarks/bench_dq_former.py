@@ -1,0 +1,190 @@
+"""DQ-Former's speed and memory: padding, a step of the mini pair, the large pair.
+
+    python benchmarks/bench_dq_former.py padding CORPUS MEDIA
+    python benchmarks/bench_dq_former.py step      # mini pair against its encoders, 4 s clips
+    python benchmarks/bench_dq_former.py memory    # of the mini pair: its largest resident size
+    python benchmarks/bench_dq_former.py large     # random weights of BERT-large and WavLM-large
+
+The bars: padding under 15 % of the work, the step at most 1.3 times the encoders' own forward and
+backward pass, 3 GB, 24 GB.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from transformers import BertConfig, BertModel, BertTokenizerFast, WavLMConfig, WavLMModel
+
+from mmerc.cli.segments import corpus_sounds
+from mmerc.data.batch import ConversationBatch, Tokens, Waveforms
+from mmerc.data.batches import BalancedSampler
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.data.sounds import SAMPLE_RATE
+from mmerc.data.utterances import SAMPLE_STEP, TOKEN_STEP, rounded_up
+from mmerc.labels import MELD_7
+from mmerc.models.base import AnyModel
+from mmerc.models.prediction import examples_for
+from mmerc.models.registry import create_model
+from mmerc.training.module import parameter_groups
+from mmerc.training.recipe import Recipe, load_recipe
+
+TEXT_COST, SOUND_COST = 6, 5  # layers of each mini encoder (its convolutions count as one)
+ROUNDS = 5
+
+
+def padding(corpus: Path, media: Path) -> None:
+    """Share of padding in the encoders' work over one epoch of dq-former-composed."""
+    heard = corpus_sounds(PreparedCorpus.load(corpus), media)
+    recipe = load_recipe("dq-former-composed")
+    model = create_model(recipe.model, labels=heard.labels, widths={})
+    examples = examples_for(model, heard.splits["train"], {}, heard.sounds)
+    tokens = [sum(map(len, example.token_ids or [])) for example in examples]
+    samples = [round(SAMPLE_RATE * sum(example.seconds)) for example in examples]
+    labels = [int(example.labels) for example in examples]
+    lengths = {
+        "by duration and tokens": [example.cost for example in examples],
+        "at random": [0] * len(examples),
+    }
+    for name, costs in lengths.items():
+        sampler = BalancedSampler(
+            costs, labels, size=8, seed=0, upsampling=0.5, per_epoch=10_000
+        )  # fmt: skip
+        real = padded = 0.0
+        for batch in sampler:
+            real += sum(TEXT_COST * tokens[i] + SOUND_COST * samples[i] / 320 for i in batch)
+            text = rounded_up(max(tokens[i] for i in batch), TOKEN_STEP)
+            sound = rounded_up(max(samples[i] for i in batch), SAMPLE_STEP) / 320
+            padded += len(batch) * (TEXT_COST * text + SOUND_COST * sound)
+        print(f"padding {name}: {100 * (1 - real / padded):.1f} %")
+
+
+def batch_of(*, utterances: int, seconds: float, tokens: int) -> ConversationBatch:
+    """Random words and noise, without padding."""
+    shape = (utterances, 1)
+    there, samples = torch.ones(shape, dtype=torch.bool), round(seconds * SAMPLE_RATE)
+    return ConversationBatch(
+        features={},
+        present={"text": there, "audio": there},
+        mask=there,
+        speakers=torch.zeros(shape, dtype=torch.long),
+        labels=torch.randint(len(MELD_7), shape),
+        indices=torch.arange(utterances),
+        tokens=Tokens(
+            token_ids=torch.randint(1000, 20_000, (*shape, tokens)),
+            attention_mask=torch.ones(*shape, tokens, dtype=torch.bool),
+        ),
+        waveforms=Waveforms(
+            samples=0.1 * torch.randn(*shape, samples), lengths=torch.full(shape, samples)
+        ),
+    )
+
+
+def forward_backward(model: AnyModel, batch: ConversationBatch) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = model(batch).loss
+    loss.backward()
+
+
+def encoders_alone(model: AnyModel, batch: ConversationBatch) -> None:
+    """Both encoders, whose last states alone are asked for."""
+    if not (batch.tokens and batch.waveforms and model.text_encoder and model.speech_encoder):
+        raise TypeError("the pair reads tokens and waveforms")
+    with torch.autocast("cpu", torch.bfloat16):
+        text = model.text_encoder.backbone(
+            input_ids=batch.tokens.token_ids[:, 0], attention_mask=batch.tokens.attention_mask[:, 0]
+        ).last_hidden_state
+    text.float().mean().backward()
+    with torch.autocast("cpu", torch.bfloat16):
+        states, _ = model.speech_encoder(
+            batch.waveforms.samples[:, 0], batch.waveforms.lengths[:, 0]
+        )
+    states[-1].float().mean().backward()
+
+
+def seconds(function: Callable[[], None]) -> float:
+    """The best of some rounds, in seconds."""
+    function()
+    found = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        function()
+        found.append(time.perf_counter() - started)
+    return min(found)
+
+
+def gigabytes() -> float:
+    """The largest resident size so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def mini() -> tuple[AnyModel, Recipe]:
+    recipe = load_recipe("dq-former-composed")
+    return create_model(recipe.model, labels=MELD_7, widths={}).train(), recipe
+
+
+def step() -> None:
+    model, recipe = mini()
+    batch = batch_of(utterances=8, seconds=4, tokens=96)
+    alone = seconds(lambda: encoders_alone(model, batch))
+    whole = seconds(lambda: forward_backward(model, batch))
+    optimizer = torch.optim.AdamW(parameter_groups(model, recipe.training), fused=True)
+    update = seconds(optimizer.step)
+    print(f"both encoders, forward and backward: {alone:.3f} s")
+    print(f"DQ-Former, forward and backward: {whole:.3f} s ({whole / alone:.2f} times)")
+    print(f"optimiser: {update:.3f} s")
+    print(f"an epoch of 1,250 steps: {(whole + update) * 1250 / 60:.1f} min")
+
+
+def memory() -> None:
+    model, recipe = mini()
+    optimizer = torch.optim.AdamW(parameter_groups(model, recipe.training), fused=True)
+    for length in (4, 10):
+        for _ in range(2):
+            forward_backward(model, batch_of(utterances=8, seconds=length, tokens=128))
+            optimizer.step()
+            optimizer.zero_grad()
+        print(f"mini pair, batch 8, clips of {length} s: at most {gigabytes():.2f} GB")
+
+
+def large() -> None:
+    """One step with checkpointing, batch 1, ten seconds and 512 tokens."""
+    torch.set_num_threads(2)
+    with tempfile.TemporaryDirectory() as folder:
+        text, speech = Path(folder) / "bert", Path(folder) / "wavlm"
+        big = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
+        words = {f"w{i}": i for i in range(30_517)}
+        special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+        words |= {name: len(words) + i for i, name in enumerate(special)}
+        BertTokenizerFast(vocab=words).save_pretrained(text)
+        BertModel(BertConfig(**big, intermediate_size=4096)).save_pretrained(text)
+        stable = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
+        settings = WavLMConfig(**big, **stable, intermediate_size=4096)
+        WavLMModel(settings).save_pretrained(speech)
+        (speech / "preprocessor_config.json").write_text(json.dumps({"do_normalize": True}))
+        names = (f"model.text_encoder.name={text}", f"model.speech_encoder.name={speech}")
+        recipe = load_recipe("dq-former-meld-large", names)
+        model = create_model(recipe.model, labels=MELD_7, widths={}).train()
+    started = time.perf_counter()
+    forward_backward(model, batch_of(utterances=1, seconds=10, tokens=512))
+    spent = time.perf_counter() - started
+    count = sum(parameter.numel() for parameter in model.parameters())
+    moments = 8 * count / 2**30  # two of AdamW's, 32 bits each
+    print(f"large pair, {count / 1e6:.0f} million parameters: forward and backward {spent:.1f} s")
+    print(f"at most {gigabytes():.1f} GB, and {moments:.1f} GB for the optimiser")
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    what, *arguments = sys.argv[1:] or ["step"]
+    if what == "padding":
+        padding(*map(Path, arguments))
+    else:
+        {"step": step, "memory": memory, "large": large}[what]()

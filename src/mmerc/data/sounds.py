@@ -1,0 +1,85 @@
+"""The utterances' sound: where it lies, how long it is, and its samples when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mmerc.errors import InputError
+from mmerc.media.embedded import not_installed
+from mmerc.media.segment import Clip, MediaError
+
+SAMPLE_RATE = 16_000
+LONGEST = 10.0  # seconds (DQ-Former, Sec. 4.2); the rest is not heard
+SHORTEST = 0.025  # seconds: the window of every speech encoder here
+
+Sounds = Mapping[tuple[str, str], Clip]  # by conversation and utterance
+
+
+def read_samples(clip: Clip | None) -> Tensor | None:
+    """At most the first ten seconds of a clip, mono at 16 kHz.
+
+    None where there is nothing to hear: no clip, no file, damage, less than 25 ms.
+    Shape: -> float32 [samples].
+    """
+    if clip is None:
+        return None
+    from mmerc.media.decode import read_sound
+
+    latest = (clip.start or 0.0) + LONGEST
+    end = latest if clip.end is None else min(clip.end, latest)
+    try:
+        samples = torch.from_numpy(read_sound(clip.path, start=clip.start, end=end))
+    except MediaError:
+        return None
+    return None if len(samples) < SHORTEST * SAMPLE_RATE else samples
+
+
+def seconds_of(clips: Sequence[Clip | None]) -> list[float]:
+    """How long each clip is, 0 without one; files are looked into, not decoded.
+
+    InputError where not one of the files is there: then the folder is the wrong one.
+    """
+    paths = sorted({clip.path for clip in clips if clip is not None})
+    check_some(paths)
+    with ThreadPoolExecutor(4) as pool:
+        lengths = dict(zip(paths, pool.map(file_seconds, paths), strict=True))
+    return [0.0 if clip is None else clip_seconds(clip, lengths[clip.path]) for clip in clips]
+
+
+def clip_seconds(clip: Clip, whole: float) -> float:
+    """Seconds of a clip of a file of ``whole`` seconds, ten at most."""
+    end = whole if clip.end is None else min(clip.end, whole)
+    return min(LONGEST, max(0.0, end - (clip.start or 0.0)))
+
+
+def file_seconds(path: Path) -> float:
+    """What a file says of its length; 0 where it cannot be opened, the most where it is silent."""
+    try:
+        from mmerc.media.container import open_media
+    except ImportError as error:
+        raise not_installed("av", extra="media") from error
+    try:
+        with open_media(path) as container:
+            return LONGEST if container.duration is None else container.duration / 1e6
+    except MediaError:
+        return 0.0
+
+
+def check_some(paths: Sequence[Path]) -> None:
+    """Refuse sounds that are missing altogether."""
+    if paths and not any(path.is_file() for path in paths):
+        problem = f"no such file, and none of the other {len(paths) - 1} sounds is there either"
+        raise InputError(paths[0], problem, "name the folder of the media with --media")
+
+
+def missing_sounds(clips: Iterable[Clip]) -> int:
+    """How many clips lie in files that are not there."""
+    there: dict[Path, bool] = {}
+    for clip in clips:
+        there.setdefault(clip.path, clip.path.is_file())
+    return sum(not found for found in there.values())

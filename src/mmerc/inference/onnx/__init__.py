@@ -1,0 +1,1 @@
+"""Fusion models as ONNX files: utterance vectors in, probabilities out."""

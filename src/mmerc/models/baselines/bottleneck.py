@@ -1,0 +1,107 @@
+"""MBT: modalities exchange through a few bottleneck tokens (Nagrani et al., NeurIPS 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from mmerc.conversation import Modality
+from mmerc.errors import UsageError
+from mmerc.models.utterances import Reading, UtteranceConfig, UtteranceModel
+from mmerc.nn.cross_attention import TransformerLayer
+from mmerc.nn.dropout import FastDropout
+from mmerc.nn.streams import Stream, masked_mean
+
+
+class BottleneckConfig(UtteranceConfig):
+    """Four bottleneck tokens as in the paper; fusion at DQ-Former's layers."""
+
+    name: str = "mbt"
+    width: int = Field(default=768, ge=1)
+    bottlenecks: int = Field(default=4, ge=1)
+    fusion_layers: int = Field(default=4, ge=1)
+    attention_heads: int = Field(default=8, ge=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+
+
+class Bottleneck(UtteranceModel[BottleneckConfig]):
+    """In each fusion layer a modality's states and the shared tokens read each other.
+
+    The tokens become the mean of what each present modality makes of them (the paper's Eq. 9).
+    [decided] Pre-trained layers stay as they are: a fusion layer of its own reads the encoder's
+    states of that layer, to which what the layer below made of them is added.
+    """
+
+    name: ClassVar[str] = "mbt"
+    config_class = BottleneckConfig
+    kind: ClassVar[Literal["system", "baseline"]] = "baseline"
+
+    def build(self) -> None:
+        config, widths = self.config, self.inputs.output_widths
+        fewest = min(self.depths.values(), default=config.fusion_layers)
+        if config.fusion_layers > fewest:
+            raise UsageError(
+                f"model.fusion_layers is {config.fusion_layers}, but an encoder has no more than "
+                f"{fewest} layers; choose {fewest} or fewer."
+            )
+        self.tokens = nn.Parameter(torch.randn(config.bottlenecks, config.width) * 0.02)
+        self.maps = nn.ModuleDict({m: nn.Linear(w, config.width) for m, w in widths.items()})
+        self.layers = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    m: TransformerLayer(
+                        config.width, heads=config.attention_heads, dropout=config.dropout
+                    )
+                    for m in widths
+                }
+            )
+            for _ in range(config.fusion_layers)
+        )
+        self.dropout = FastDropout(config.dropout)
+        self.heads = nn.ModuleDict({m: nn.Linear(config.width, len(self.labels)) for m in widths})
+
+    def read(self, streams: Mapping[Modality, Stream]) -> Reading:
+        """The mean of the modalities' logits, as in the paper."""
+        below: dict[Modality, Tensor] = {}
+        utterances = len(next(iter(streams.values())).mask)
+        tokens = self.tokens.expand(utterances, -1, -1)
+        for number, layer in enumerate(self.layers):
+            below, tokens = self.exchange(number, layer, streams, below, tokens)
+        logits = [
+            self.heads[m](self.dropout(masked_mean(below[m], stream.mask)))
+            for m, stream in streams.items()
+        ]
+        return Reading(logits=mean_of(logits, streams))
+
+    def exchange(
+        self,
+        number: int,
+        layer: Any,
+        streams: Mapping[Modality, Stream],
+        below: Mapping[Modality, Tensor],
+        tokens: Tensor,
+    ) -> tuple[dict[Modality, Tensor], Tensor]:
+        """One fusion layer: the modalities' states, and the tokens [U, T, D]."""
+        above: dict[Modality, Tensor] = {}
+        made = []
+        count = tokens.shape[1]
+        for m, stream in streams.items():
+            states = self.maps[m](stream.last(len(self.layers))[number]) + below.get(m, 0.0)
+            joined = torch.cat([states, tokens], 1)
+            mask = torch.cat([stream.mask, stream.mask.new_ones(len(joined), count)], 1)
+            read = layer[m](joined, joined, mask)
+            above[m], here = read[:, :-count], read[:, -count:]
+            made.append(here)
+        return above, mean_of(made, streams)
+
+
+def mean_of(values: list[Tensor], streams: Mapping[Modality, Stream]) -> Tensor:
+    """Mean over the modalities that are there, 0 without any. Shape: each [U, ...] -> [U, ...]."""
+    there = torch.stack([stream.present for stream in streams.values()])
+    stacked = torch.stack(values)
+    share = (there / there.sum(0).clamp(min=1)).view(*there.shape, *[1] * (stacked.ndim - 2))
+    return (stacked * share).sum(0)

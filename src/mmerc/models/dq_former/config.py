@@ -1,0 +1,38 @@
+"""Settings of DQ-Former, the paper's base model by default (Sec. 4.2)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from mmerc.models.utterances import UtteranceConfig
+
+
+class DqFormerConfig(UtteranceConfig):
+    """The switches of Table 3: ``threshold`` (tau; 0: w/o tau), ``priority`` (false: w/o DMP),
+    ``fusion`` ("late": at the last layer alone; "early": from the first layer of the encoder that
+    has the fewest).
+
+    [decided] Encoders of different depths are fused at the last layers of each. Off, ``residual``
+    leaves Eq. 9 as printed; on, the queries themselves are added, as in the released code.
+    """
+
+    name: Literal["dq-former"] = "dq-former"
+    width: int = Field(default=768, ge=1, description="d, of the queries")
+    queries: int = Field(default=16, ge=1, description="l")
+    attention_heads: int = Field(default=8, ge=1)
+    fusion_layers: int = Field(default=4, ge=1, description="the last of each encoder's")
+    fusion: Literal["middle", "late", "early"] = "middle"
+    threshold: float = Field(default=0.1, ge=0, lt=1, description="tau, Eq. 8")
+    priority: bool = Field(default=True, description="DMP; without it modalities count alike")
+    residual: bool = True
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    alone_weight: float = Field(default=1.0, ge=0, description="lambda of text, audio, Eq. 14")
+
+    @model_validator(mode="after")
+    def heads_share_the_width(self) -> DqFormerConfig:
+        """Every head has the same part of the width."""
+        if self.width % self.attention_heads:
+            raise ValueError(f"width {self.width} is no multiple of {self.attention_heads} heads")
+        return self

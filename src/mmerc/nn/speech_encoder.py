@@ -1,0 +1,147 @@
+"""A pre-trained speech transformer that reads waveforms and shows every layer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModel
+from transformers.utils import logging as transformers_logging
+
+from mmerc.errors import InputError
+from mmerc.nn.attention import register
+from mmerc.nn.dropout import use_fast_dropout
+from mmerc.nn.pretrained import SPEECH, resolve_speech_encoder
+from mmerc.nn.waveform import waveform_states
+from mmerc.nn.whisper import whisper_states
+
+KINDS = ("whisper", "wav2vec2", "hubert", "wavlm")
+# [decided] No layer is skipped and nothing masked at random: fusion needs every layer's states, and
+# transformers draws these masks from numpy, which a resumed run would not draw again.
+SETTINGS = {
+    "layerdrop": 0.0,
+    "encoder_layerdrop": 0.0,
+    "mask_time_prob": 0.0,
+    "mask_feature_prob": 0.0,
+    "decoder_layers": 0,
+}
+
+
+class SpeechEncoderConfig(BaseModel):
+    """Which speech encoder, and how much of it is trained (DQ-Former, Sec. 3.2)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = SPEECH
+    tuning: Literal["full", "lora", "frozen"] = "full"
+    lora_rank: int = Field(default=16, ge=1)
+
+
+class SpeechEncoder(nn.Module):
+    """Whisper's encoder, WavLM, HuBERT or wav2vec 2.0.
+
+    [decided] Where layers normalise only what they read (Whisper, the large models), the states
+    between them grow from layer to layer; they are shown with mean 0 and variance 1.
+    """
+
+    def __init__(self, backbone: Any, config: SpeechEncoderConfig) -> None:
+        super().__init__()
+        settings = backbone.config
+        self.config = config
+        self.whisper = settings.model_type == "whisper"
+        self.grows = self.whisper or bool(getattr(settings, "do_stable_layer_norm", False))
+        self.width = int(settings.hidden_size)
+        self.depth = int(settings.encoder_layers if self.whisper else settings.num_hidden_layers)
+        use_fast_dropout(backbone)
+        self.backbone = tuned(backbone, config)
+
+    @classmethod
+    def from_source(cls, config: SpeechEncoderConfig) -> SpeechEncoder:
+        """Load the pre-trained weights that ``config.name`` means; InputError for other models."""
+        folder = resolve_speech_encoder(config.name)
+        settings = speech_settings(folder)
+        transformers_logging.disable_progress_bar()
+        try:
+            model = AutoModel.from_pretrained(
+                str(folder),
+                config=settings,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+            )
+        except (OSError, ValueError) as error:
+            mend = "give a folder with model.safetensors"
+            raise InputError(folder, "no weights that can be read", mend) from error
+        return cls(encoder_of(model).train(), config)  # it comes in evaluation mode
+
+    @classmethod
+    def from_folder(cls, folder: Path, config: SpeechEncoderConfig) -> SpeechEncoder:
+        """Rebuild the architecture that ``save`` described; the weights come with the model."""
+        return cls(encoder_of(AutoModel.from_config(speech_settings(folder))), config)
+
+    def save(self, folder: Path) -> None:
+        """Write the architecture (weights are saved with the whole model)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = json.loads(self.backbone.config.to_json_string())
+        settings.pop("_name_or_path", None)
+        (folder / "config.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
+
+    def forward(self, samples: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Shape: samples [U, T] at 16 kHz, lengths [U] -> depth x [U, P, width], [U, P] bool."""
+        read = whisper_states if self.whisper else waveform_states
+        states, mask = read(bare(self.backbone), samples, lengths)
+        if self.grows:
+            between = [functional.layer_norm(s.float(), s.shape[-1:]) for s in states[:-1]]
+            states = [*between, states[-1]]
+        return states, mask
+
+
+def speech_settings(folder: Path) -> Any:
+    """Configuration of a speech encoder; InputError where it is that of another kind of model."""
+    settings = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+    if settings.model_type not in KINDS:
+        problem = f"a model of the kind {settings.model_type!r}, not a speech encoder"
+        raise InputError(folder, problem, f"give one of {', '.join(KINDS)}")
+    for name, value in SETTINGS.items():
+        if hasattr(settings, name):
+            setattr(settings, name, value)
+    if settings.model_type != "wavlm":  # its relative positions go their own way
+        settings._attn_implementation = register()
+    preprocessor = folder / "preprocessor_config.json"
+    if preprocessor.is_file() and settings.model_type != "whisper":
+        told = json.loads(preprocessor.read_text(encoding="utf-8"))
+        settings.do_normalize = bool(told.get("do_normalize", False))
+    return settings
+
+
+def encoder_of(model: Any) -> Any:
+    """The part of a model that reads sound."""
+    return model.encoder if model.config.model_type == "whisper" else model
+
+
+def bare(backbone: Any) -> Any:
+    """The network itself, without peft around it."""
+    return backbone.get_base_model() if hasattr(backbone, "get_base_model") else backbone
+
+
+def tuned(backbone: Any, config: SpeechEncoderConfig) -> Any:
+    """Make the parameters trainable that the configuration wants to be."""
+    if config.tuning == "frozen":
+        backbone.requires_grad_(False)
+    if config.tuning == "lora":
+        from peft import LoraConfig, get_peft_model  # a second to import, and seldom needed
+
+        # WavLM's attention reads its projections' weights past whatever is wrapped around them.
+        fed_forward = ["intermediate_dense", "output_dense"]
+        settings = LoraConfig(
+            r=config.lora_rank,
+            lora_alpha=2 * config.lora_rank,
+            target_modules=fed_forward if backbone.config.model_type == "wavlm" else "all-linear",
+        )
+        return get_peft_model(backbone, settings)
+    return backbone

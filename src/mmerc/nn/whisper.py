@@ -1,0 +1,73 @@
+"""Whisper's encoder on clips of any length (Radford et al. 2022).
+
+transformers pads every clip to 30 s; here positions end with the longest clip of the batch. What a
+clip gives does not depend on how far the batch is padded.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers.audio_utils import mel_filter_bank
+
+SAMPLE_RATE = 16_000
+WINDOW, HOP = 400, 160  # samples
+SAMPLES_A_POSITION = 2 * HOP  # the second convolution takes every other frame
+
+
+def whisper_states(backbone: Any, samples: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
+    """What every layer gives, and which positions are real.
+
+    Shape: samples [U, T] float32 with zeros behind lengths [U] -> layers x [U, P, D], [U, P] bool;
+    P is T / 320, rounded up.
+    """
+    positions = -(-samples.shape[1] // SAMPLES_A_POSITION)
+    mask = torch.arange(positions, device=samples.device) * SAMPLES_A_POSITION < lengths[:, None]
+    # A frame of silence more: what a convolution finds behind a clip must not depend on padding.
+    frames = log_mel(samples, frames=2 * positions + 1, bands=backbone.config.num_mel_bins)
+    return encode(backbone, frames, mask), mask
+
+
+def encode(backbone: Any, frames: Tensor, mask: Tensor) -> list[Tensor]:
+    """Shape: frames [U, bands, >= 2 P], mask [U, P] -> layers x [U, P, D], the last normalised."""
+    hidden = functional.gelu(backbone.conv1(frames))
+    hidden = functional.gelu(backbone.conv2(hidden)).mT[:, : mask.shape[1]]
+    hidden = hidden + backbone.embed_positions.weight[: mask.shape[1]]
+    states = []
+    for layer in backbone.layers:
+        hidden = layer(hidden, mask[:, None, None, :])
+        states.append(hidden)
+    return [*states[:-1], backbone.layer_norm(states[-1])]
+
+
+@torch.no_grad()
+def log_mel(samples: Tensor, *, frames: int, bands: int) -> Tensor:
+    """Whisper's spectrogram of clips that silence follows. Shape: [U, T] -> [U, bands, frames]."""
+    with torch.autocast(samples.device.type, enabled=False):
+        needed = frames * HOP + WINDOW
+        padded = functional.pad(samples.float(), (0, max(0, needed - samples.shape[1])))
+        window = torch.hann_window(WINDOW, device=samples.device)
+        spectrum = torch.stft(padded, WINDOW, HOP, window=window, return_complex=True)
+        power = spectrum[..., :frames].abs() ** 2
+        logs = (mel_filters(bands).to(samples.device) @ power).clamp(min=1e-10).log10()
+        loudest = logs.amax(dim=(1, 2), keepdim=True)
+        return (torch.maximum(logs, loudest - 8.0) + 4.0) / 4.0
+
+
+@cache
+def mel_filters(bands: int) -> Tensor:
+    """Shape: -> [bands, 201]."""
+    filters = mel_filter_bank(
+        num_frequency_bins=1 + WINDOW // 2,
+        num_mel_filters=bands,
+        min_frequency=0.0,
+        max_frequency=8000.0,
+        sampling_rate=SAMPLE_RATE,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    return torch.from_numpy(filters.T).float().contiguous()

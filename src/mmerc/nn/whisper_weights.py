@@ -1,0 +1,132 @@
+"""The encoder of the embedded Whisper tiny.en, converted once from CTranslate2's form.
+
+``model.bin`` of CTranslate2 holds a version, the specification's name and revision, and then for
+each variable its name, shape, number format and bytes (ctranslate2/specs/model_spec.py).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import WhisperConfig, WhisperModel
+from transformers.utils import logging as transformers_logging
+
+from mmerc.errors import InputError
+from mmerc.files import atomic_directory, cache_folder, file_fingerprint, read_text, write_text
+from mmerc.media.embedded import WHISPER
+
+NUMBERS = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}  # DataType of ctranslate2/types.h
+TINY = {"d_model": 384, "encoder_layers": 4, "encoder_attention_heads": 6, "encoder_ffn_dim": 1536}
+NO_DECODER = {"decoder_layers": 0, "decoder_attention_heads": 6, "max_target_positions": 1}
+NO_WORDS = {"vocab_size": 1} | dict.fromkeys(
+    ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"), 0
+)
+
+
+def whisper_folder() -> Path:
+    """Folder of the converted encoder in the cache; made, or made anew, where it is not whole."""
+    model = checked_model()
+    folder = cache_folder() / "encoders" / f"whisper-tiny.en-{WHISPER.sha256['model.bin'][:12]}"
+    if not is_whole(folder):
+        with atomic_directory(folder, overwrite=True) as temporary:
+            convert(model, temporary)
+            weights = file_fingerprint(temporary / "model.safetensors")
+            write_text(temporary / "sha256", weights)
+    return folder
+
+
+@cache
+def checked_model() -> Path:
+    """``model.bin`` of the embedded package, hash-checked once a process."""
+    return WHISPER.locate() / "model.bin"
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether the weights are those that were written here."""
+    weights, known = folder / "model.safetensors", folder / "sha256"
+    return weights.is_file() and known.is_file() and read_text(known) == file_fingerprint(weights)
+
+
+def convert(source: Path, folder: Path) -> None:
+    """Write the encoder of a CTranslate2 Whisper (of tiny's size) as transformers reads it."""
+    transformers_logging.disable_progress_bar()
+    with torch.random.fork_rng(devices=[]):
+        model = WhisperModel(WhisperConfig(**TINY, **NO_DECODER, **NO_WORDS))
+    for parameter in model.decoder.parameters():
+        parameter.data.zero_()  # of no use, but transformers asks for it
+    model.encoder.load_state_dict(encoder_state(dict(read_variables(source))))
+    model.save_pretrained(str(folder))
+
+
+def encoder_state(variables: dict[str, Tensor]) -> dict[str, Tensor]:
+    """CTranslate2's names as transformers' names; keys have no bias."""
+    state = {
+        "embed_positions.weight": variables["encoder/position_encodings/encodings"],
+        "layer_norm.weight": variables["encoder/layer_norm/gamma"],
+        "layer_norm.bias": variables["encoder/layer_norm/beta"],
+    }
+    for conv in ("conv1", "conv2"):
+        for part in ("weight", "bias"):
+            state[f"{conv}.{part}"] = variables[f"encoder/{conv}/{part}"]
+    for layer in range(TINY["encoder_layers"]):
+        state |= layer_state(variables, f"encoder/layer_{layer}/", f"layers.{layer}.")
+    return state
+
+
+def layer_state(variables: dict[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
+    """The names of one layer; CTranslate2 keeps queries, keys and values in one matrix."""
+    state = {}
+    for kind in ("weight", "bias"):
+        parts = variables[f"{old}self_attention/linear_0/{kind}"].chunk(3)
+        for name, part in zip(("q_proj", "k_proj", "v_proj"), parts, strict=True):
+            state[f"{new}self_attn.{name}.{kind}"] = part
+        state[f"{new}self_attn.out_proj.{kind}"] = variables[f"{old}self_attention/linear_1/{kind}"]
+        for name, linear in (("fc1", "linear_0"), ("fc2", "linear_1")):
+            state[f"{new}{name}.{kind}"] = variables[f"{old}ffn/{linear}/{kind}"]
+    del state[f"{new}self_attn.k_proj.bias"]
+    for name, norm in (("self_attn_layer_norm", "self_attention"), ("final_layer_norm", "ffn")):
+        state[f"{new}{name}.weight"] = variables[f"{old}{norm}/layer_norm/gamma"]
+        state[f"{new}{name}.bias"] = variables[f"{old}{norm}/layer_norm/beta"]
+    return state
+
+
+def read_variables(path: Path) -> Iterator[tuple[str, Tensor]]:
+    """Every variable of a ``model.bin``, in 32 bits; InputError where the file breaks off."""
+    try:
+        with open(path, "rb") as file:
+            read_numbers(file, "I")
+            read_name(file)
+            _, count = read_numbers(file, "II")
+            for _ in range(count):
+                yield read_variable(file)
+    except (struct.error, KeyError, ValueError) as error:
+        problem = "not a model of CTranslate2, or cut short"
+        raise InputError(path, problem, f"reinstall {WHISPER.distribution}") from error
+
+
+def read_variable(file: BinaryIO) -> tuple[str, Tensor]:
+    """One variable: name, shape, number format, bytes."""
+    name = read_name(file)
+    (rank,) = read_numbers(file, "B")
+    shape = read_numbers(file, "I" * rank)
+    kind, size = read_numbers(file, "BI")
+    values = np.frombuffer(file.read(size), NUMBERS[kind]).reshape(shape)
+    return name, torch.from_numpy(values.astype(np.float32))
+
+
+def read_name(file: BinaryIO) -> str:
+    """A string that is led by its length and ends with a zero."""
+    (length,) = read_numbers(file, "H")
+    return file.read(length)[:-1].decode()
+
+
+def read_numbers(file: BinaryIO, form: str) -> tuple[int, ...]:
+    """Numbers in little-endian order."""
+    return struct.unpack(f"<{form}", file.read(struct.calcsize(f"<{form}")))

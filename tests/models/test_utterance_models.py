@@ -1,0 +1,165 @@
+"""What every model that reads tokens and waveforms keeps to."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from utterance_batches import batch_of, utterances
+
+from mmerc.models.effects import leave_out
+from mmerc.models.registry import MODELS, load_model
+from mmerc.training.module import parameter_groups
+from mmerc.training.recipe import TrainingConfig
+
+NAMES = [name for name, model in MODELS.items() if model.unit == "utterance"]
+SIZES = (2, 1, 3)
+
+
+@pytest.fixture(params=NAMES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def model(name, make_sound_model):
+    return make_sound_model(name)
+
+
+@pytest.fixture
+def groups(make_sound_model):
+    tokenizer = make_sound_model("dq-former").tokenizer
+    return utterances(SIZES, tokenizer=tokenizer, absent=0.25, unknown=0.2, seed=2)
+
+
+@pytest.fixture
+def batch(groups):
+    return batch_of(groups)
+
+
+def test_there_are_six():
+    assert set(NAMES) == {"dq-former", "sa", "mult", "mbt", "text-only", "audio-only"}
+
+
+def test_shapes(model, batch):
+    output = model(batch)
+    assert output.logits.shape == (3, 3, 4)
+    assert output.logits.dtype == torch.float32
+    assert output.loss.shape == ()
+    for weights in output.explanation.weights.values():
+        assert weights.shape == batch.mask.shape
+
+
+def test_padding_changes_nothing(model, groups):
+    model.eval()
+    with torch.inference_mode():
+        whole = model(batch_of(groups, tokens_to=50, samples_to=6000))
+        for row, group in enumerate(groups):
+            for i, item in enumerate(group):
+                alone = model(batch_of([[item]]))
+                torch.testing.assert_close(
+                    whole.logits[row, i], alone.logits[0, 0], atol=1e-5, rtol=1e-4
+                )
+                for m, weights in alone.explanation.layer_weights.items():
+                    found = whole.explanation.layer_weights[m][row, i]
+                    torch.testing.assert_close(found, weights[0, 0], atol=1e-5, rtol=1e-4)
+
+
+def test_what_is_declared_absent_is_not_read(model, batch):
+    nowhere = {m: torch.zeros_like(there) for m, there in batch.present.items()}
+    for m in model.config.modalities:
+        hidden = batch.with_present({**batch.present, m: nowhere[m]})
+        noise = replace(
+            hidden,
+            tokens=replace(batch.tokens, token_ids=batch.tokens.token_ids.flip(-1)),
+            waveforms=replace(batch.waveforms, samples=batch.waveforms.samples * -5),
+        )
+        if m == "text":
+            noise = replace(noise, waveforms=batch.waveforms)
+        else:
+            noise = replace(noise, tokens=batch.tokens)
+        model.eval()
+        assert torch.equal(model(hidden).logits, model(noise).logits)
+
+
+def test_without_any_modality(model, batch):
+    nothing = batch.with_present({m: torch.zeros_like(p) for m, p in batch.present.items()})
+    output = model(nothing)
+    output.loss.backward()
+    assert torch.isfinite(output.logits).all()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+def test_a_gradient_reaches_every_parameter(model, batch):
+    model.train()(batch).loss.backward()
+    without = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+        and (parameter.grad is None or not parameter.grad.any())
+        and "key.bias" not in name  # cancels out in the softmax of attention
+    ]
+    assert without == []
+
+
+def test_save_and_load(model, batch, tmp_path):
+    model.eval()
+    model.save_pretrained(tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    assert loaded.config == model.config
+    with torch.inference_mode():
+        assert torch.equal(loaded(batch).logits, model(batch).logits)
+
+
+@pytest.mark.parametrize("tuning", ["lora", "frozen"])
+def test_compact_weights_leave_the_encoders_out(tuning, make_sound_model, batch, tmp_path):
+    model = make_sound_model("dq-former", encoder={"tuning": tuning}).eval()
+    model.save_pretrained(tmp_path / "whole")
+    model.save_pretrained(tmp_path / "model", compact=True)
+    assert not (tmp_path / "model" / "speech_encoder").exists()
+    sizes = [(tmp_path / f / "model.safetensors").stat().st_size for f in ("model", "whole")]
+    assert sizes[0] < sizes[1] / 2
+    with torch.inference_mode():
+        found = load_model(tmp_path / "model")(batch).logits
+        torch.testing.assert_close(found, model(batch).logits, atol=5e-3, rtol=1e-2)
+
+
+def test_effects_of_leaving_out(make_sound_model, batch):
+    model = make_sound_model("dq-former").eval()
+    alone = batch_of([[item] for item in utterances((4,), tokenizer=model.tokenizer)[0]])
+    with torch.inference_mode():
+        whole = model(alone)
+        effects = leave_out(model, alone, whole.logits.softmax(-1))
+        silent = alone.with_present(
+            {**alone.present, "audio": torch.zeros_like(alone.present["audio"])}
+        )
+        chosen = whole.logits.argmax(-1, keepdim=True)
+        lost = whole.logits.softmax(-1) - model(silent).logits.softmax(-1)
+        torch.testing.assert_close(effects.modalities["audio"], lost.gather(-1, chosen)[..., 0])
+    assert effects.context.isnan().all()
+
+
+def test_encoders_learn_at_their_own_rate(make_sound_model):
+    model = make_sound_model("dq-former")
+    settings = TrainingConfig(learning_rate=1e-3, encoder_learning_rate=1e-5, layer_decay=0.5)
+    rates = {
+        id(p): group["lr"] for group in parameter_groups(model, settings) for p in group["params"]
+    }
+    assert all(rates[id(p)] == 1e-3 for p in model.layers.parameters())
+    for encoder in (model.text_encoder, model.speech_encoder):
+        found = {rates[id(p)] for p in encoder.parameters() if p.requires_grad}
+        assert found == {1e-5 * 0.5**above for above in (0, 1, 2)}
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+def test_checkpointing_changes_no_gradient(tuning, make_sound_model, batch):
+    gradients = []
+    for checkpointing in (False, True):
+        model = make_sound_model(
+            "dq-former", gradient_checkpointing=checkpointing, encoder={"tuning": tuning}
+        )
+        torch.manual_seed(1)
+        model.train()(batch).loss.backward()
+        gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, atol=1e-6, rtol=1e-3)
