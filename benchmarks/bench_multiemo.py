@@ -109,7 +109,7 @@ def epoch(model: MultiEmo, examples: list[Example], batches: int | None) -> None
 
 
 def predictions(model: MultiEmo, examples: list[Example], batches: int | None) -> None:
-    """The test utterances: their scores, and the whole answer with each modality left out."""
+    """The test utterances: their scores, and with them whom each attends to."""
     model.eval()
 
     def scores(batch: ConversationBatch) -> None:
@@ -121,7 +121,7 @@ def predictions(model: MultiEmo, examples: list[Example], batches: int | None) -
         model(batch)
 
     with torch.inference_mode():
-        for name, step, bar in (("scores", scores, "0.5 s"), ("with contributions", answers, "")):
+        for name, step, bar in (("scores", scores, "0.5 s"), ("with its attention", answers, "")):
             loader = batch_loader(examples, tokenizer=None, size=100, shuffle=False)
             report(f"prediction, {name}", timed(step, islice(loader, batches)), TEST, bar)
 

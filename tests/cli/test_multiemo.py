@@ -34,10 +34,9 @@ def test_it_trains_and_predicts_with_modalities_absent(train, done, write_manife
     file = write_manifest(tmp_path / "a.jsonl", [{"id": "c", "utterances": said}])
     answers = done("predict", file, "--model", tmp_path / "run").out
     for line in answers.splitlines():
-        weights = json.loads(line)["weights"]
-        assert weights["text"] is not None
-        assert weights.get("audio") is None
-        assert weights.get("video") is None
+        value = json.loads(line)
+        assert value["effects"] == {"text": None, "audio": None, "video": None}  # nothing else
+        assert value["context_effect"] is not None
 
 
 def test_vectors_of_a_3d_cnn_come_through_a_manifest(train):

@@ -145,7 +145,6 @@ def test_modality_subsets(make_model, batch, modalities):
         torch.testing.assert_close(output.logits[place], scores[place], atol=1e-5, rtol=1e-4)
     assert (float(output.losses["correlation"].detach()) == 0) == (len(modalities) == 1)
     output.loss.backward()
-    assert set(model.eval()(batch).explanation.weights) == set(modalities)
 
 
 def test_without_contrast_the_other_terms_keep_their_weights(make_model, batch):
@@ -203,29 +202,6 @@ def test_wide_voices_take_two_layers(make_model):
     assert projection["video"].in_features == 40
 
 
-def test_contribution_is_what_the_named_emotion_loses(make_model, batch):
-    model = make_model("multiemo", layers=2).eval()
-    for m in MODALITIES:
-        torch.nn.init.normal_(model.absent[m])
-    torch.nn.init.normal_(model.classifier[-1].weight)  # so that it is not equally unsure of all
-    output = model(batch)
-    probability, named = output.logits.softmax(-1).max(-1)
-    some = False
-    for m in MODALITIES:
-        nowhere = batch.present | {m: torch.zeros_like(batch.mask)}
-        without = model(batch.with_present(nowhere)).logits.softmax(-1)
-        fall = probability - without.gather(-1, named[..., None])[..., 0]
-        weight = output.explanation.weights[m]
-        for place in places(batch):
-            there = bool(batch.present[m][place])
-            expected = max(float(fall[place].detach()), 0.0) if there else 0.0
-            assert float(weight[place]) == pytest.approx(expected, abs=1e-5)
-            some = some or expected > 0.01
-    assert some
-    assert not any(weight.requires_grad for weight in output.explanation.weights.values())
-    assert model.train()(batch).explanation.weights == {}
-
-
 def test_look_inside_shows_what_the_model_computes(make_model, batch):
     """Figure 6 and the attention between utterances."""
     model = make_model("multiemo", layers=2).eval()
@@ -265,7 +241,6 @@ def test_without_attention_between_modalities_none_is_told(make_model, batch, se
     explanation = make_model("multiemo", **settings).eval()(batch).explanation
     assert explanation.attention is None
     assert explanation.context_weight is None
-    assert explanation.weights
 
 
 @pytest.mark.parametrize("missing", ["text", "audio", "video"])

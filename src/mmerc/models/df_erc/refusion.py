@@ -14,7 +14,6 @@ from mmerc.conversation import Modality
 from mmerc.models.df_erc.config import DfErcConfig
 from mmerc.nn.context import ContextLstm
 from mmerc.nn.mlp import mlp
-from mmerc.nn.reduction import reduce_items
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ class EmotionPrototypes(nn.Module):
         """
         distance = ((self.mean[labels] - items.float()) ** 2).mean(-1)
         excess = (distance - self.margin).clamp(min=0) * (self.count[labels] > 0)
-        return reduce_items(excess, torch.ones_like(excess, dtype=torch.bool), "mean")
+        return excess.sum() / max(len(items), 1)
 
 
 class ContextRefusion(nn.Module):

@@ -91,7 +91,7 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
             + second * correlation
             + (1 - first - second) * losses["emotion"]
         )
-        reasons = Explanation() if self.training else self.explained(context, present, logits)
+        reasons = Explanation() if self.training else self.explained(context, present)
         return ModelOutput(logits=logits, losses=losses, loss=loss, explanation=reasons)
 
     def fuse(self, context: Vectors, present: Vectors) -> Vectors:
@@ -99,14 +99,9 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
         return context if self.fusion is None else self.fusion(context, present)
 
     def join(self, fused: Vectors, present: Vectors) -> Tensor:
-        """z of Eq. 14. Shape: fused[m] [B, N, W], present[m] [B, N] -> [B, N, W].
-
-        A modality that ``fused`` lacks counts as absent throughout.
-        """
+        """z of Eq. 14. Shape: fused[m] [B, N, W], present[m] [B, N] -> [B, N, W]."""
         parts = [
             torch.where(there.unsqueeze(-1), fused[m], self.absent[m])
-            if m in fused
-            else self.absent[m].expand(*there.shape, -1)
             for m, there in present.items()
         ]
         joint: Tensor = self.joint(torch.cat(parts, -1))
@@ -136,37 +131,18 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
         return {"contrast": contrast, "correlation": correlation}
 
     @torch.no_grad()
-    def explained(self, context: Vectors, present: Vectors, logits: Tensor) -> Explanation:
-        """Contributions of the modalities, and MultiAttn's attention between utterances.
+    def explained(self, context: Vectors, present: Vectors) -> Explanation:
+        """MultiAttn's attention between utterances; how much a modality counted is for
+        ``mmerc.models.effects`` to find.
 
         The attention is a mean over all that is read for an utterance; ``context_weight`` is the
         share of it that goes to other utterances.
         """
-        weights = self.contributions(context, present, logits)
         if self.fusion is None or len(context) < 2:
-            return Explanation(weights=weights)
+            return Explanation()
         attention = between_utterances(self.fusion.shares(context, present), present)
         elsewhere = attention.sum(-1) - attention.diagonal(dim1=1, dim2=2)
-        return Explanation(weights=weights, context_weight=elsewhere, attention=attention)
-
-    @torch.no_grad()
-    def contributions(
-        self, context: Vectors, present: Vectors, logits: Tensor
-    ) -> dict[Modality, Tensor]:
-        """How far the named emotion's probability falls without each modality; never below 0.
-
-        [decided] It is left out of the whole conversation, behind its own context: the others'
-        contexts do not depend on it, so that MultiAttn alone runs again. 0 where it is absent.
-        Shape: logits [B, N, K] -> {m: [B, N]}.
-        """
-        probability, named = logits.softmax(-1).max(-1, keepdim=True)
-        weights: dict[Modality, Tensor] = {}
-        for modality, there in present.items():
-            others = {m: vector for m, vector in context.items() if m != modality}
-            without = self.classifier(self.join(self.fuse(others, present), present)).float()
-            fall = probability - without.softmax(-1).gather(-1, named)
-            weights[modality] = fall.squeeze(-1).clamp(min=0) * there
-        return weights
+        return Explanation(context_weight=elsewhere, attention=attention)
 
     @torch.no_grad()
     def look_inside(self, batch: ConversationBatch) -> Inside:
