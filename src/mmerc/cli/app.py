@@ -14,6 +14,7 @@ from mmerc.cli.commands import (
     compare,
     encode,
     evaluate,
+    export,
     extract,
     licences,
     package,
@@ -21,6 +22,7 @@ from mmerc.cli.commands import (
     prepare,
     reproduce,
     select_features,
+    serve,
     train,
     train_faces,
     tries,
@@ -50,6 +52,8 @@ app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
 app.command("reproduce", epilog=reproduce.EXAMPLES)(reproduce.reproduce)
 app.command("package", epilog=package.EXAMPLES)(package.package)
+app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
+app.command("export", epilog=export.EXAMPLES)(export.export)
 app.command("licences", epilog=licences.EXAMPLES)(licences.licences)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import torch
-from huggingface_hub import HfApi
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -36,6 +35,7 @@ from mmerc.models.saved import (
     saved_encoder,
     saved_speech_encoder,
     untrained_state,
+    upload_model,
 )
 from mmerc.nn.classification import class_balanced_weights, classification_loss
 from mmerc.nn.reduction import Reduction
@@ -304,13 +304,23 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
         )
         return model.eval()
 
-    def push_to_hub(self, repository: str, *, private: bool = True) -> None:
-        """Upload the model to the Hugging Face Hub."""
-        api = HfApi()
-        api.create_repo(repository, private=private, exist_ok=True)
-        with tempfile.TemporaryDirectory() as folder:
-            self.save_pretrained(Path(folder) / "model")
-            api.upload_folder(repo_id=repository, folder_path=Path(folder) / "model")
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        private: bool = True,
+        card: str = "",
+        trained_on: TrainedOn | None = None,
+        compact: bool = False,
+    ) -> None:
+        """Upload what ``save_pretrained`` writes to the Hugging Face Hub, for ``from_pretrained``.
+
+        MmercError where the Hub cannot be reached, or does not let one write there.
+        """
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place) / "model"
+            self.save_pretrained(folder, card=card, trained_on=trained_on, compact=compact)
+            upload_model(folder, repository, private=private)
 
 
 AnyModel = ConversationModel[Any]

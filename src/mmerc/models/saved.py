@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -88,6 +88,19 @@ def download_model(repository: str) -> Path:
         raise MmercError(
             f"{repository} is neither a run or model folder nor a Hub repository that can be "
             "reached; check the path."
+        ) from error
+
+
+def upload_model(folder: Path, repository: str, *, private: bool) -> None:
+    """Send a model folder to the Hub; the repository is made if it is not there."""
+    api = HfApi()
+    try:
+        api.create_repo(repository, private=private, exist_ok=True)
+        api.upload_folder(repo_id=repository, folder_path=folder)
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        raise MmercError(
+            f"{repository} cannot be written on the Hub ({str(error).splitlines()[0]}); check the "
+            "name and the network, and log in with `hf auth login`."
         ) from error
 
 

@@ -1,107 +1,104 @@
-"""Recurrent parts in the form that ONNX has for them; for export alone."""
+"""DialogueRNN as a loop that an ONNX file can hold; for export alone."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from mmerc.nn.context import ContextLstm
-from mmerc.nn.dialogue_rnn import NEVER, DialogueRnn, Unit
-
-ONNX_GATES = (0, 3, 1, 2)  # torch: input, forget, cell, output; ONNX: input, output, forget, cell
+from mmerc.nn.dialogue_rnn import DialogueRnn
 
 
 def replace_recurrent(module: nn.Module) -> None:
-    """Put the exportable form in the place of every recurrent part inside ``module``."""
+    """Put the exportable form in the place of every ``DialogueRnn`` inside ``module``."""
     for name, child in module.named_children():
-        if isinstance(child, ContextLstm):
-            setattr(module, name, OnnxLstm(child))
-        elif isinstance(child, DialogueRnn):
-            setattr(module, name, ScannedDialogueRnn(child))
+        if isinstance(child, DialogueRnn):
+            setattr(module, name, LoopedDialogueRnn(child))
         else:
             replace_recurrent(child)
 
 
-class OnnxLstm(nn.Module):
-    """``ContextLstm`` as ONNX's operator LSTM, which takes lengths in the place of packing."""
-
-    weights: Tensor
-    recurrent: Tensor
-    biases: Tensor
-
-    def __init__(self, source: ContextLstm) -> None:
-        super().__init__()
-        lstm = source.lstm
-        self.hidden = lstm.hidden_size
-        self.directions = ("", "_reverse") if lstm.bidirectional else ("",)
-        parts: dict[str, Any] = dict(lstm.named_parameters())
-
-        def joined(kind: str) -> Tensor:
-            return torch.stack([by_gate(parts[f"{kind}_l0{way}"]) for way in self.directions])
-
-        self.register_buffer("weights", joined("weight_ih"))
-        self.register_buffer("recurrent", joined("weight_hh"))
-        self.register_buffer("biases", torch.cat([joined("bias_ih"), joined("bias_hh")], -1))
-
-    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Shape: as ``ContextLstm``; the operator has no meaning outside of an export."""
-        batch, steps = mask.shape
-        lengths = mask.sum(1).to(torch.int32)
-        states = torch.onnx.ops.symbolic(
-            "LSTM",
-            (vectors.transpose(0, 1), self.weights, self.recurrent, self.biases, lengths),
-            {
-                "hidden_size": self.hidden,
-                "direction": "bidirectional" if len(self.directions) == 2 else "forward",
-            },
-            dtype=torch.float32,
-            shape=(steps, len(self.directions), batch, self.hidden),
-        )
-        return states.permute(2, 0, 1, 3).flatten(2)
-
-
-def by_gate(parameter: Tensor) -> Tensor:
-    """The gates in ONNX's order. Shape: [4H, ...] -> [4H, ...]."""
-    gates = parameter.detach().chunk(4)
-    return torch.cat([gates[i] for i in ONNX_GATES])
-
-
-class ScannedDialogueRnn(DialogueRnn):
-    """``DialogueRnn`` as a scan over the utterances, whose number the graph need not know."""
+class LoopedDialogueRnn(nn.Module):
+    """The states of ``DialogueRnn``, which writes out a gradient that no exporter can follow."""
 
     def __init__(self, source: DialogueRnn) -> None:
-        nn.Module.__init__(self)
-        self.hidden, self.bidirectional = source.hidden, source.bidirectional
-        self.runs, self.width = source.runs, source.width
-        for name, parameter in source.named_parameters():
-            self.register_parameter(name, parameter)
+        super().__init__()
+        self.source = source
 
-    def recur(self, drive: Tensor, speakers: Tensor, present: Tensor) -> Tensor:
-        """Shape: drive [R, N, B, 7H], speakers and present [R, N, B] -> [R, N, B, H]."""
-        turns = last_turn(speakers, present)
-        runs, steps, batch = turns.shape
-        there = present.permute(0, 2, 1)  # [R, B, N]
-        weights, bias = self.recurrent, self.recurrent_bias.view(4, runs, 1, -1)
-        places = torch.arange(steps, device=drive.device)
+    def forward(self, vectors: Tensor, present: Tensor, speakers: Tensor) -> Tensor:
+        """Shape: as ``DialogueRnn``."""
+        rnn = self.source
+        known = vectors.masked_fill(~present.unsqueeze(-1), 0.0)
+        steps = rnn.both_ways(known.transpose(1, 2))
+        there = rnn.both_ways(present.transpose(1, 2))
+        speaking = rnn.both_ways(speakers.T.unsqueeze(0).expand(len(present), -1, -1))
+        bias = functional.pad(rnn.vector_bias.view(rnn.runs, 1, 1, -1), (0, rnn.hidden))
+        drive = steps @ rnn.from_vector.unsqueeze(1) + bias
+        recurrent_bias = rnn.recurrent_bias.view(4, rnn.runs, 1, -1)
+        states = recur(drive, last_turn(speaking, there), rnn.recurrent, recurrent_bias)
+        if rnn.bidirectional:
+            forwards, backwards = states.chunk(2)
+            states = torch.cat([forwards, backwards.flip(1)], -1)
+        found: Tensor = states.transpose(1, 2)
+        return found
 
-        def step(carry: Any, given: Any) -> Any:
-            past, parties, whole, emotion = carry
-            drive, turn, place = given
-            to_whole, to_party, query = torch.split(drive, [3 * self.hidden] * 2 + [self.hidden], -1)
-            now, seen = (turn >= 0).unsqueeze(-1), there & (places < place)
-            party = (parties * (places + 1 == turn.unsqueeze(-1)).unsqueeze(-1)).sum(2)
-            scores = (past * query.unsqueeze(2)).sum(-1).masked_fill(~seen, NEVER)
-            recalled = ((scores.softmax(-1) * seen).unsqueeze(-1) * past).sum(2)
-            moved = Unit(False).step(to_whole, party, whole, weights[:2], bias[0])
-            whole = torch.where(now, moved, whole)
-            party = Unit(False).step(to_party, recalled, party, weights[2:4], bias[1])
-            moved = Unit(False).step(bias[3], party, emotion, weights[4:], bias[2])
-            emotion = torch.where(now, moved, emotion)
-            here = (places == place)[:, None]
-            past = torch.where(here, whole.unsqueeze(2), past)
-            parties = torch.where(here, party.unsqueeze(2), parties)
-            return (past, parties, whole, emotion), emotion.clone()
 
-        raise NotImplementedError
+def last_turn(speakers: Tensor, present: Tensor) -> Tensor:
+    """As ``mmerc.nn.dialogue_rnn.last_turn``, by looking at all pairs: ONNX sorts unstably.
+
+    Shape: speakers, present [R, N, B] -> [R, N, B].
+    """
+    places = torch.arange(speakers.shape[1])
+    earlier = (places[None, :] < places[:, None])[None, :, :, None]
+    same = (speakers.unsqueeze(2) == speakers.unsqueeze(1)) & present.unsqueeze(1) & earlier
+    before = (same * (places + 1)[None, None, :, None]).amax(2)
+    return torch.where(present, before, -1)
+
+
+@torch.jit.script
+def unit(
+    given: Tensor, entering: Tensor, state: Tensor, *, weights: Tensor, bias: Tensor
+) -> Tensor:
+    """A gated recurrent unit, as ``mmerc.nn.dialogue_rnn.Unit``. Shape: weights [2, R, H, 3H]."""
+    hidden = state.size(-1)
+    inputs = given + entering @ weights[0]
+    states = bias + state @ weights[1]
+    both = (inputs[:, :, : 2 * hidden] + states[:, :, : 2 * hidden]).sigmoid()
+    update = both[:, :, hidden:]
+    reset = both[:, :, :hidden]
+    candidate = (inputs[:, :, 2 * hidden :] + reset * states[:, :, 2 * hidden :]).tanh()
+    return candidate + update * (state - candidate)
+
+
+@torch.jit.script
+def recur(drive: Tensor, turns: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
+    """The time loop of ``Recurrence``; scripted, so that its length is not fixed.
+
+    Shape: drive [R, N, B, 7H], turns [R, N, B], weights [6, R, H, 3H], bias [4, R, 1, 3H]
+    -> [R, N, B, H].
+    """
+    hidden = weights.size(2)
+    places = torch.arange(drive.size(1))
+    there = (turns >= 0).transpose(1, 2)  # [R, B, N]
+    whole = torch.zeros_like(drive[:, 0, :, :hidden])
+    emotion = whole
+    past = torch.zeros_like(drive[:, :, :, :hidden]).transpose(1, 2)  # [R, B, N, H]
+    parties, emotions = past, past
+    for t in range(drive.size(1)):
+        given, turn = drive[:, t], turns[:, t].unsqueeze(-1)
+        here = (places == t).unsqueeze(-1)
+        party = (parties * (places + 1 == turn).unsqueeze(-1)).sum(2)
+        seen = there & (places < t)
+        scores = (past * given[:, :, 6 * hidden :].unsqueeze(2)).sum(-1)
+        shares = scores.masked_fill(~seen, -1e9).softmax(-1) * seen
+        recalled = (shares.unsqueeze(-1) * past).sum(2)
+        moved = unit(given[:, :, : 3 * hidden], party, whole, weights=weights[:2], bias=bias[0])
+        whole = torch.where(turn >= 0, moved, whole)
+        heard = given[:, :, 3 * hidden : 6 * hidden]
+        party = unit(heard, recalled, party, weights=weights[2:4], bias=bias[1])
+        moved = unit(bias[3], party, emotion, weights=weights[4:], bias=bias[2])
+        emotion = torch.where(turn >= 0, moved, emotion)
+        past = torch.where(here, whole.unsqueeze(2), past)
+        parties = torch.where(here, party.unsqueeze(2), parties)
+        emotions = torch.where(here, emotion.unsqueeze(2), emotions)
+    return emotions.transpose(1, 2)

@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
+import torch
+
 from mmerc import __version__
 from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.features.registry import NamedExtractor
@@ -129,10 +131,7 @@ class Pipeline:
         report(Step("emotions", 0, len(found.utterances)))
         conversation = Conversation(id=name_of(recording), utterances=found.utterances)
         level, distance = self.levelled(tables)
-        if self.live:
-            predictions = self.as_they_come(conversation, tables)
-        else:
-            predictions = predict(self.model, [conversation], level)
+        predictions = self.predict([conversation], tables if self.live else level)
         report(Step("emotions", len(predictions), len(predictions)))
         return Analysis(
             recording=recording.name,
@@ -158,10 +157,7 @@ class Pipeline:
     def read(self, conversations: Sequence[Conversation], *, name: str) -> Analysis:
         """Analyse words alone: what is called ``name`` in the analysis, as a transcript's file."""
         utterances = [item for conversation in conversations for item in conversation.utterances]
-        if self.live:
-            predictions = [p for item in conversations for p in self.as_they_come(item, {})]
-        else:
-            predictions = predict(self.model, conversations, {})
+        predictions = self.predict(conversations, {})
         return Analysis(
             recording=name,
             duration=None,
@@ -193,6 +189,19 @@ class Pipeline:
             else:
                 tables[modality] = found
         return tables, absences(utterances, tables, gone)
+
+    def predict(
+        self, conversations: Sequence[Conversation], tables: Tables
+    ) -> list[UtterancePrediction]:
+        """Emotions, in bfloat16 on processors that are fast with it (benchmarks/bench_analyze.py).
+
+        Probabilities then differ by some thousandths from those of other machines.
+        """
+        fast = torch.cpu._is_avx512_bf16_supported()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
+            if self.live:
+                return [p for item in conversations for p in self.as_they_come(item, tables)]
+            return predict(self.model, conversations, tables)
 
     def as_they_come(self, conversation: Conversation, tables: Tables) -> list[UtterancePrediction]:
         """Predict each utterance from those before it."""

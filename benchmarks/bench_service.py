@@ -1,0 +1,194 @@
+"""`mmerc serve`: 50 clients that post transcripts at a time, memory, and what a job costs more.
+
+A server in a process of its own, asked over real sockets. The transcripts are the conversations of
+examples/corpus.jsonl (7 utterances each); every client posts one after the other and waits --think
+seconds in between, as one who types does. A job's overhead: the example film uploaded, until its
+job is done, against `mmerc analyze` of it. --malformed: requests that schemathesis makes up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+FILM, SUBTITLES = EXAMPLES / "photograph.mp4", EXAMPLES / "photograph.srt"
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[tuple[str, int]]:
+    """Address and process number of a server that is stopped at the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mmerc", "serve", "--port", str(port), "--folder", str(folder)]
+    with open(folder.with_suffix(".log"), "w") as log:
+        process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    while True:
+        try:
+            requests.get(f"{url}/health", timeout=60)
+            break
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    try:
+        yield url, process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def transcripts(longest: int) -> list[bytes]:
+    """Bodies of /v1/predict."""
+    lines = (EXAMPLES / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
+    bodies = []
+    for line in lines:
+        record = json.loads(line)
+        record["utterances"] = record["utterances"][:longest]
+        bodies.append(json.dumps({"conversations": [record]}).encode())
+    return bodies
+
+
+def clients(url: str, *, count: int, total: int, think: float, longest: int) -> list[float]:
+    """Seconds of every answer; SystemExit where one is an error."""
+    bodies, seconds, errors = transcripts(longest), [], []
+
+    def post(number: int) -> None:
+        with requests.Session() as session:
+            for turn in range(total // count):
+                body = bodies[(number + turn * count) % len(bodies)]
+                started = time.perf_counter()
+                headers = {"Content-Type": "application/json"}
+                answer = session.post(f"{url}/v1/predict", data=body, headers=headers, timeout=60)
+                seconds.append(time.perf_counter() - started)
+                if not answer.ok:
+                    errors.append(answer.text)
+                time.sleep(think)
+
+    threads = [threading.Thread(target=post, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise SystemExit(f"{len(errors)} errors, first: {errors[0]}")
+    return seconds
+
+
+def told(seconds: list[float]) -> str:
+    ordered = sorted(seconds)
+    p99 = ordered[int(0.99 * (len(ordered) - 1))]
+    return f"{len(ordered)} answers, median {statistics.median(ordered):.2f} s, p99 {p99:.2f} s"
+
+
+def memory(process: int) -> float:
+    """Megabytes that a process takes now."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def processor(process: int) -> float:
+    """Seconds of processor time that a process has taken."""
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def steady(url: str, process: int, *, total: int) -> str:
+    """Memory over many short requests."""
+    sizes = []
+    for _ in range(10):
+        clients(url, count=8, total=total // 10, think=0, longest=1)
+        sizes.append(memory(process))
+    return f"memory over {total} requests: " + " ".join(f"{size:.0f}" for size in sizes) + " MB"
+
+
+def job(url: str) -> float:
+    """Seconds from the upload to the results."""
+    started = time.perf_counter()
+    with open(FILM, "rb") as film, open(SUBTITLES, "rb") as subtitles:
+        files = {"recording": film, "subtitles": subtitles}
+        address = requests.post(f"{url}/v1/jobs", files=files, timeout=60).headers["Location"]
+    while requests.get(url + address, timeout=60).json()["state"] in {"queued", "running"}:
+        time.sleep(0.05)
+    return time.perf_counter() - started
+
+
+def program(folder: Path) -> float:
+    """Seconds of the same on the command line."""
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "mmerc", "analyze", FILM, "--subtitles", SUBTITLES, "--quiet"]
+    told_to = [*map(str, command), "--overwrite", "--out", str(folder)]
+    subprocess.run(told_to, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def malformed(url: str, total: int) -> str:
+    """Requests made up by schemathesis; SystemExit is raised by its own checks."""
+    import schemathesis
+    from hypothesis import HealthCheck, given, settings
+
+    described = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    operations = [found.ok() for found in described.get_all_operations()]
+    excluded = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")]
+    asked = 0
+    for operation in operations:
+
+        @given(case=operation.as_strategy())
+        @settings(
+            max_examples=total // len(operations) + 1,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            database=None,
+        )
+        def ask(case: schemathesis.Case) -> None:
+            nonlocal asked
+            asked += 1
+            case.call_and_validate(excluded_checks=excluded)
+
+        ask()
+    alive = requests.get(f"{url}/health", timeout=60).ok
+    return f"{asked} requests of schemathesis, each answered as described; alive: {alive}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--total", type=int, default=1000, help="transcripts")
+    parser.add_argument("--longest", type=int, default=100, help="utterances of a transcript")
+    parser.add_argument("--think", type=float, default=1.0, help="seconds between two of a client")
+    parser.add_argument("--memory", type=int, default=10_000, help="requests for the memory")
+    parser.add_argument("--malformed", type=int, default=1000)
+    parser.add_argument("--jobs", type=int, default=2, help="jobs against mmerc analyze")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, serving(Path(name) / "jobs") as (url, process):
+        clients(url, count=8, total=80, think=0, longest=given.longest)
+        started, used = time.perf_counter(), processor(process)
+        seconds = clients(
+            url, count=50, total=given.total, think=given.think, longest=given.longest
+        )
+        share = (processor(process) - used) / (time.perf_counter() - started)
+        print(f"50 clients: {told(seconds)}; {share:.2f} processors on average", flush=True)
+        if given.memory:
+            print(steady(url, process, total=given.memory), flush=True)
+        pairs = [(program(Path(name) / "out"), job(url)) for _ in range(given.jobs)]
+        for alone, served in pairs:
+            more = 100 * (served / alone - 1)
+            print(f"a job {served:.1f} s, mmerc analyze {alone:.1f} s: {more:+.0f} %", flush=True)
+        if given.malformed:
+            print(malformed(url, given.malformed), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""``mmerc export``: a trained model for other runtimes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmerc.cli.output import JsonOption, print_json, print_table
+
+EXAMPLES = "Example: mmerc export runs/mini --onnx mini.onnx"
+
+
+def export(
+    model: Annotated[
+        str, typer.Argument(metavar="RUN", help="Run or model folder, or Hub repository.")
+    ],
+    onnx: Annotated[Path, typer.Option("--onnx", help="File to write (.onnx).")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file if it is there already.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the fusion model as ONNX (vectors in, probabilities out), if the file equals it.
+
+    Of a model with a text encoder it is the part behind the encoder.
+    """
+    import os
+
+    from mmerc.cli.analysis import check_free
+
+    # Before torch is loaded: what its exporter remarks on, the comparison settles.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    from mmerc.inference.onnx import export_model
+    from mmerc.models.registry import load_model
+
+    check_free(onnx, overwrite=overwrite)
+    found = export_model(load_model(model), onnx)
+    if as_json:
+        print_json(
+            {
+                "out": str(onnx),
+                "bytes": found.size,
+                "inputs": found.inputs,
+                "outputs": found.outputs,
+                "difference": found.difference,
+            }
+        )
+        return
+    print_table(
+        ["", "name", "shape"],
+        [
+            [kind, name, " x ".join(map(str, shape))]
+            for kind, items in (("in", found.inputs), ("out", found.outputs))
+            for name, shape in items.items()
+        ],
+    )
+    print(f"{found.size / 1e6:.1f} MB in {onnx}; logits differ by at most {found.difference:.1g}")

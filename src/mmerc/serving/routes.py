@@ -1,0 +1,116 @@
+"""Predictions, the page, and what a watcher asks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
+
+from mmerc import __version__
+from mmerc.serving.guard import COOKIE, is_key, knows_key, trace
+from mmerc.serving.page import PAGE, SCRIPT, STYLE
+from mmerc.serving.refusal import refusals
+from mmerc.serving.service import Here
+from mmerc.serving.transcripts import PredictAnswer, PredictRequest, read
+
+router = APIRouter()
+
+
+class Health(BaseModel):
+    """That the service answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class About(BaseModel):
+    """What the page must know; sizes in bytes, times in seconds; ``key``: one must be shown."""
+
+    version: str
+    model: str
+    largest_upload: int
+    longest_recording: float
+    keep: float
+    example: bool
+    key: bool
+
+
+class Session(BaseModel):
+    """The key, for a browser to keep as a cookie that no script reads."""
+
+    key: Annotated[str, Field(max_length=1000)]
+
+
+@router.post(
+    "/v1/predict", tags=["predictions"], responses=refusals(400, 401, 403, 413, 422, 429, 503)
+)
+async def predict(body: PredictRequest, service: Here) -> PredictAnswer:
+    """Emotions of conversations, from words, vectors of sound and of faces, or any of them."""
+    conversations, tables = await run_sync(read, body)
+    predictions = await service.predictor(conversations, tables)
+    service.metrics.predicted.inc(len(predictions))
+    predictor = service.predictor
+    return PredictAnswer(
+        model=predictor.name, labels=tuple(predictor.model.labels), predictions=predictions
+    )
+
+
+@router.get("/v1/about", tags=["service"])
+def about(request: Request, service: Here) -> About:
+    """Limits, and which model answers."""
+    settings = service.settings
+    return About(
+        version=__version__,
+        model=service.predictor.name,
+        largest_upload=settings.largest_upload,
+        longest_recording=settings.longest_recording,
+        keep=settings.keep,
+        example=settings.example is not None,
+        key=not knows_key(settings, request.headers),
+    )
+
+
+@router.post(
+    "/session", status_code=204, tags=["service"], responses=refusals(400, 401, 403, 413, 422)
+)
+def session(body: Session, response: Response, service: Here) -> None:
+    """Keep the key in the browser."""
+    key = service.settings.key
+    if key is None:
+        return
+    if not is_key(key, body.key):
+        raise HTTPException(401, "The key is wrong; ask whoever runs the service.")
+    response.set_cookie(COOKIE, trace(key), httponly=True, samesite="strict")
+
+
+@router.get("/health", tags=["service"])
+async def health() -> Health:
+    """Whether the service answers."""
+    return Health()
+
+
+@router.get("/metrics", tags=["service"], response_class=PlainTextResponse, responses=refusals(401))
+def metrics(service: Here) -> Response:
+    """Numbers for Prometheus."""
+    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/", include_in_schema=False)
+async def page() -> Response:
+    """What people see."""
+    return Response(PAGE, media_type="text/html; charset=utf-8")
+
+
+@router.get("/page.css", include_in_schema=False)
+async def style() -> Response:
+    """Its looks."""
+    return Response(STYLE, media_type="text/css; charset=utf-8")
+
+
+@router.get("/page.js", include_in_schema=False)
+async def script() -> Response:
+    """What it does."""
+    return Response(SCRIPT, media_type="text/javascript; charset=utf-8")

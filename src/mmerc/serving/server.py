@@ -1,0 +1,61 @@
+"""The server: one folder, one model, until it is told to stop."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from mmerc.errors import MmercError
+from mmerc.files import write_error
+from mmerc.inference.pipeline.parts import load_parts
+from mmerc.serving.application import create_app
+from mmerc.serving.predictor import Predictor
+from mmerc.serving.settings import Settings
+
+MOST_CONNECTIONS = 1000
+GRACE = 10  # seconds for answers that are on their way when the server is told to stop
+
+
+def serve(settings: Settings, *, host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM; MmercError where the model or the folder cannot be had."""
+    with alone_in(settings.folder):
+        parts = load_parts(
+            settings.model, commercial_only=settings.commercial_only, face="speaking"
+        )
+        predictor = Predictor(parts.model, parts.name)
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+        logging.getLogger("mmerc.serving").setLevel(logging.INFO)
+        uvicorn.run(
+            create_app(settings, predictor),
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,  # paths hold the names of files
+            server_header=False,
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_graceful_shutdown=GRACE,
+        )
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make the folder, which nobody else may read; MmercError where another server uses it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise MmercError(f"{folder}: another server uses it; choose another --folder.") from error
+    else:
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,47 @@
+"""A real server, and a small model of words alone that it serves."""
+
+import pytest
+
+from short_films import cues, cut, save_model
+
+for needed in ("fastapi", "requests"):
+    pytest.importorskip(needed, reason="the extra serve is not installed")
+
+from server_process import Server, serving  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    return save_model(tmp_path_factory.mktemp("served") / "words", widths={}, extractors={})
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory):
+    return cut("photograph", tmp_path_factory.mktemp("film") / "scene.mp4", seconds=8.0)
+
+
+@pytest.fixture(scope="session")
+def subtitles(film):
+    return cues("photograph", film.with_suffix(".srt"), count=2)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory, model):
+    """One with small limits, for all that leave it as it was."""
+    folder = tmp_path_factory.mktemp("server") / "jobs"
+    with serving(folder, model, "--megabytes", "1", "--waiting", "3") as started:
+        yield started
+
+
+@pytest.fixture
+def served(tmp_path, model):
+    """A function that starts a server of a test's own."""
+    running = []
+
+    def start(*options, **environment):
+        running.append(Server(tmp_path / f"own-{len(running)}", model, *options, **environment))
+        return running[-1]
+
+    yield start
+    for started in running:
+        started.kill()

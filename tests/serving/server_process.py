@@ -1,0 +1,109 @@
+"""``mmerc serve`` in a process of its own, asked over real sockets."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+PATIENCE = 240  # seconds; a machine may be busy
+
+
+def until(found, *, seconds=PATIENCE):
+    """Look again and again until something is found."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = found()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError("it never came true")
+
+
+class Server:
+    """``mmerc serve`` as people start it."""
+
+    def __init__(self, folder, model, *options, **environment):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.folder, self.url = folder, f"http://127.0.0.1:{self.port}"
+        self.command = [sys.executable, "-m", "mmerc", "serve", "--port", self.port, "--folder",
+                        folder, "--model", model, *options]  # fmt: skip
+        self.environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+        self.log = Path(f"{folder}.log")
+        self.start()
+
+    def start(self):
+        with open(self.log, "a") as log:
+            self.process = subprocess.Popen(
+                list(map(str, self.command)), stdout=log, stderr=log, env=self.environment
+            )
+        until(self.answers)
+        return self
+
+    def answers(self):
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return requests.get(f"{self.url}/health", timeout=PATIENCE).ok
+        except requests.ConnectionError:
+            return False
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """As a service manager stops it; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=PATIENCE)
+
+    def ask(self, method, path, **options):
+        return requests.request(method, self.url + path, timeout=PATIENCE, **options)
+
+    def upload(self, film, subtitles=None, *, name=None):
+        files = {"recording": (name or film.name, film.read_bytes())}
+        if subtitles is not None:
+            files["subtitles"] = (subtitles.name, subtitles.read_bytes())
+        return self.ask("POST", "/v1/jobs", files=files)
+
+    def job(self, job):
+        return self.ask("GET", f"/v1/jobs/{job}").json()
+
+    def wait(self, job, *states):
+        """The job once it is in one of the states."""
+
+        def there():
+            found = self.job(job)
+            return found if found["state"] in states else None
+
+        return until(there)
+
+    def workers(self):
+        """Process numbers of the workers."""
+        told = Path(f"/proc/{self.process.pid}/task")
+        children = [(task / "children").read_text().split() for task in told.iterdir()]
+        numbers = [int(number) for several in children for number in several]
+        return [number for number in numbers if is_worker(number)]
+
+
+def is_worker(number):
+    try:
+        return b"spawn_main" in Path(f"/proc/{number}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+@contextmanager
+def serving(*arguments, **environment):
+    """A server that is gone at the end."""
+    server = Server(*arguments, **environment)
+    try:
+        yield server
+    finally:
+        server.kill()

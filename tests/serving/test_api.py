@@ -1,0 +1,168 @@
+"""What a client is told, over real sockets."""
+
+import json
+import socket
+from contextlib import suppress
+from dataclasses import asdict
+
+import pytest
+import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+
+from mmerc.conversation import Conversation, Utterance
+from mmerc.inference.predict import predict
+from mmerc.models.registry import load_model
+from mmerc.serving.transcripts import EXAMPLE
+
+schemathesis = pytest.importorskip("schemathesis")
+SAID = [("Mara", "I am so happy!"), ("Tom", "Oh no, not again."), ("Mara", "Well.")]
+UTTERANCES = [{"id": str(i), "speaker": who, "text": text} for i, (who, text) in enumerate(SAID)]
+
+
+@pytest.mark.parametrize("mode", ["positive", "negative"])
+def test_malformed_requests_have_clear_answers(server, mode):
+    """Only that ids differ and times ascend is not in the schema, so more may be refused."""
+    checks = schemathesis.checks.CHECKS
+    described = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+    for found in described.get_all_operations():
+        requests_of = found.ok().as_strategy(generation_mode=schemathesis.GenerationMode(mode))
+
+        @given(case=requests_of)
+        @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+        def ask(case):
+            more = [checks.get_one("positive_data_acceptance")]
+            case.call_and_validate(excluded_checks=more)
+
+        with suppress(Unsatisfiable):  # what takes nothing cannot be asked wrongly
+            ask()
+
+
+def test_the_service_still_answers_and_its_log_has_no_content(server):
+    assert server.ask("GET", "/health").json() == {"status": "ok"}
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_prediction_is_that_of_the_model(server, model):
+    body = {"conversations": [{"id": "talk", "utterances": UTTERANCES}]}
+    answer = server.ask("POST", "/v1/predict", json=body).json()
+    loaded = load_model(model)
+    talk = Conversation(id="talk", utterances=tuple(Utterance(**item) for item in UTTERANCES))
+    expected = [asdict(item) for item in predict(loaded, [talk], {})]
+    assert answer["labels"] == list(loaded.labels)
+    for told, item in zip(answer["predictions"], expected, strict=True):
+        assert told["probabilities"] == pytest.approx(item.pop("probabilities"), abs=1e-5)
+        assert told["context_effect"] == pytest.approx(item.pop("context_effect"), abs=1e-5)
+        assert item == {name: told[name] for name in item}
+
+
+def conversation(**changes):
+    return {"conversations": [{"id": "a", "utterances": [{"id": "1", "text": "x", **changes}]}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        ({"conversations": []}, 422, "at least 1 item"),
+        (conversation(text=3), 422, "utterances[0].text"),
+        (conversation(txt="x"), 422, "mend its spelling"),
+        (conversation(text=" "), 422, "holds none of the text"),
+        (conversation(text="x" * 10_001), 413, "send it in parts"),
+        (conversation(start=2.0, end=1.0), 422, "before it starts"),
+        (conversation(features={"audio": [1.0, None]}), 422, "features.audio"),
+        ({"conversations": 2 * conversation()["conversations"]}, 422, "the same id"),
+    ],
+)
+def test_what_cannot_be_predicted_is_said(server, body, status, sentence):
+    answer = server.ask("POST", "/v1/predict", json=body)
+    assert answer.status_code == status
+    assert sentence in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"[" * 100_000, (400, 422)),
+        (b'{"conversations": [{"id": "\\ud800", "utterances": [{"id": "1", "text": "x"}]}]}', 422),
+        (b'{"conversations": ' + b"1" * 5000 + b"}", (400, 422)),
+        (b"\xff\xfe", (400, 422)),
+        (b" " * 8_000_001, 413),
+        ((b" " * 100_000 for _ in range(90)), 413),
+    ],
+    ids=["deep", "surrogate", "number", "bytes", "large", "endless"],
+)
+def test_a_body_that_is_no_json_of_ours(server, content, status):
+    headers = {"Content-Type": "application/json"}
+    answer = server.ask("POST", "/v1/predict", data=content, headers=headers)
+    assert answer.status_code in (status if isinstance(status, tuple) else (status,))
+    assert set(answer.json()) == {"detail"}
+
+
+def test_media_of_a_manifest_are_not_fetched(server):
+    """Neither a file of the server's nor another host is looked at."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        listening.settimeout(0.5)
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/a.mp4"
+        for media in (address, "/etc/passwd", "../../secret"):
+            body = conversation(media=media)
+            body["conversations"][0]["media"] = media
+            answer = server.ask("POST", "/v1/predict", json=body)
+            assert answer.status_code == 200 and media not in answer.text
+        with pytest.raises(TimeoutError):
+            listening.accept()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/jobs/../../etc/passwd", "/v1/jobs/%2e%2e%2fjobs.sqlite", f"/v1/jobs/{'0' * 32}"],
+)
+def test_no_path_leads_out_of_the_jobs(server, path):
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        client.sendall(head.encode())
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert answer.split()[1] in {b"404", b"422"}
+
+
+def test_pages_of_others_and_other_names_are_refused(server):
+    foreign = {"Origin": "http://elsewhere.example"}
+    assert server.ask("POST", "/v1/predict", json=EXAMPLE, headers=foreign).status_code == 403
+    rebound = {"Host": "elsewhere.example"}
+    assert server.ask("GET", "/v1/about", headers=rebound).status_code == 400
+    own = {"Origin": server.url}
+    assert server.ask("POST", "/v1/predict", json=EXAMPLE, headers=own).status_code == 200
+
+
+def test_numbers_for_prometheus_name_no_path(server):
+    server.ask("GET", "/v1/jobs/secret-name")
+    text = server.ask("GET", "/metrics").text
+    assert 'mmerc_jobs{state="queued"}' in text
+    assert "mmerc_predicted_utterances_total" in text
+    assert 'route="/v1/jobs/{job}"' in text and "secret-name" not in text
+
+
+def test_the_description_has_examples_and_names_every_refusal(server):
+    described = server.ask("GET", "/openapi.json").json()
+    assert described["components"]["schemas"]["PredictRequest"]["examples"] == [EXAMPLE]
+    upload = described["paths"]["/v1/jobs"]["post"]
+    assert {"202", "413", "429", "507"} <= set(upload["responses"])
+    assert "https://" not in json.dumps(described)
+
+
+def test_many_at_a_time_get_their_own_answers(server):
+    from concurrent.futures import ThreadPoolExecutor
+
+    def ask(number):
+        one = {"id": "same", "utterances": [{"id": "u", "text": f"number {number}"}]}
+        wrong = {"id": "same", "utterances": [{"id": "u", "text": " "}]}
+        body = {"conversations": [wrong if number % 5 == 0 else one]}
+        return requests.post(f"{server.url}/v1/predict", json=body, timeout=240)
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(ask, range(40)))
+    for number, answer in enumerate(answers):
+        assert answer.status_code == (422 if number % 5 == 0 else 200)
+        if answer.ok:
+            assert answer.json()["predictions"][0]["text"] == f"number {number}"

@@ -1,0 +1,78 @@
+"""Recordings that are too much, however small they are."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from mmerc.media.segment import MediaError
+from mmerc.serving.bounds import check_recording
+
+
+def write_silence(path, *, seconds, times=None):
+    """Silence as FLAC, hours of which are some kilobytes; ``times``: when the packets say it is."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("flac", rate=8000, layout="mono")
+        for second in range(seconds):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), layout="mono")
+            frame.rate, frame.pts, frame.time_base = 8000, 8000 * second, Fraction(1, 8000)
+            container.mux(moved(stream.encode(frame), times))
+        container.mux(moved(stream.encode(None), times))
+    return path
+
+
+def moved(packets, times):
+    for packet in packets:
+        if times is not None and packet.pts is not None:
+            packet.pts = packet.dts = times(packet.pts)
+    return packets
+
+
+def test_what_is_within_bounds_passes(film):
+    check_recording(film, longest=60)
+
+
+def test_a_header_that_says_too_much_is_believed(film):
+    with pytest.raises(MediaError, match=r"longer than the 0\.05 minutes"):
+        check_recording(film, longest=3)
+
+
+def test_hours_of_silence_in_a_small_file(tmp_path):
+    bomb = write_silence(tmp_path / "bomb.flac", seconds=900)
+    assert bomb.stat().st_size < 200_000  # 14 MB decoded
+    check_recording(bomb, longest=901)
+    with pytest.raises(MediaError, match="longer than"):
+        check_recording(bomb, longest=600)
+
+
+def test_a_header_that_says_too_little_is_not_believed(tmp_path):
+    """A FLAC header may leave its length out; then only the packets tell."""
+    path = write_silence(tmp_path / "bomb.flac", seconds=60)
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # 36 bits of the number of samples, from the stream's information
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    with av.open(str(path)) as container:
+        assert not container.duration or container.duration < 30e6
+    with pytest.raises(MediaError, match="longer than"):
+        check_recording(path, longest=30)
+
+
+def test_times_that_leap(tmp_path):
+    path = write_silence(tmp_path / "leaps.mka", seconds=4, times=lambda pts: 1000 * pts)
+    with pytest.raises(MediaError, match="longer than"):
+        check_recording(path, longest=600)
+
+
+def test_pictures_that_are_too_many(film, monkeypatch):
+    monkeypatch.setattr("mmerc.serving.bounds.PIXELS_A_SECOND", 25 * 640 * 480 // 10)
+    with pytest.raises(MediaError, match="larger when it is decoded"):
+        check_recording(film, longest=60)
+
+
+@pytest.mark.parametrize("content", [b"#EXTM3U\nhttp://127.0.0.1:1/a.ts\n", b"no media", b""])
+def test_a_playlist_is_not_followed_and_rubbish_is_none(tmp_path, content):
+    (tmp_path / "recording").write_bytes(content)
+    with pytest.raises(MediaError, match=r"not media|empty"):
+        check_recording(tmp_path / "recording", longest=60)

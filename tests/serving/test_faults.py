@@ -1,0 +1,76 @@
+"""Real signals: workers and servers are killed, and no accepted job is lost."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from server_process import until
+
+STOPPED = (0, -signal.SIGTERM)
+
+
+def working(server):
+    return until(server.workers)[0]
+
+
+def test_a_killed_worker_is_followed_by_another_and_then_no_more(served, film, subtitles):
+    server = served()
+    job = server.upload(film, subtitles).json()["id"]
+    first = working(server)
+    os.kill(first, signal.SIGKILL)
+    second = until(lambda: [n for n in server.workers() if n != first])[0]
+    assert server.job(job)["state"] == "running"
+    os.kill(second, signal.SIGKILL)
+    failed = server.wait(job, "failed", "done")
+    assert (failed["state"], "killed twice" in failed["reason"]) == ("failed", True)
+    assert server.workers() == []
+    assert "mmerc_workers_restarted_total 1.0" in server.ask("GET", "/metrics").text
+
+
+def test_no_accepted_job_is_lost_when_the_server_goes(served, film, subtitles):
+    server = served("--keep", "5")
+    first = server.upload(film, subtitles).json()["id"]
+    waiting = server.upload(film, subtitles).json()["id"]
+    worker = working(server)
+    server.kill()
+    until(lambda: not Path(f"/proc/{worker}").exists())  # it leaves with its server
+    server.start()
+    job = server.wait(first, "running", "done")
+    os.kill(working(server), signal.SIGKILL)  # one death is forgiven even after the server's
+    assert server.stop() in STOPPED
+    server.start()
+    for job in (first, waiting):
+        assert server.wait(job, "done", "failed")["state"] == "done"
+
+
+def test_what_is_over_is_thrown_away_and_a_second_server_stays_out(served, film):
+    server = served("--keep", "0.1", "--job-minutes", "0.1", "--parallel", "2")
+    film.with_suffix(".txt").write_text("no film")
+    done = server.upload(film.with_suffix(".txt"))
+    late = server.upload(film)
+    folders = server.folder / "jobs"
+    assert {done.status_code, late.status_code} == {202}
+    reason = server.wait(late.json()["id"], "failed", "done")["reason"]
+    assert reason is None or "longer than 0.1 minutes" in reason
+    until(lambda: not any(folders.iterdir()))
+    assert server.ask("GET", f"/v1/jobs/{late.json()['id']}").status_code == 404
+    command = [sys.executable, "-m", "mmerc", "serve", "--folder", str(server.folder)]
+    second = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (second.returncode, "another server uses it" in second.stderr) == (1, True)
+
+
+def test_a_key_is_asked_for(served):
+    server = served(MMERC_API_KEY="open sesame")
+    bearer = {"Authorization": "Bearer open sesame"}
+    for path in ("/metrics", f"/v1/jobs/{'0' * 32}"):
+        assert server.ask("GET", path).status_code == 401
+        assert server.ask("GET", path, headers={"Authorization": "Bearer no"}).status_code == 401
+        assert server.ask("GET", path, headers=bearer).status_code in {200, 404}
+    assert server.ask("GET", "/v1/about").json()["key"] is True
+    assert server.ask("POST", "/session", json={"key": "no"}).status_code == 401
+    answer = server.ask("POST", "/session", json={"key": "open sesame"})
+    assert "HttpOnly" in answer.headers["Set-Cookie"]
+    assert server.ask("GET", "/metrics", cookies=answer.cookies).status_code == 200
+    assert "sesame" not in server.log.read_text() + answer.headers["Set-Cookie"]

@@ -1,0 +1,82 @@
+"""The jobs' state, on disk."""
+
+import time
+
+import pytest
+
+from mmerc.inference.pipeline.progress import Step
+from mmerc.serving.jobs import Jobs
+
+
+@pytest.fixture
+def jobs(tmp_path):
+    opened = Jobs(tmp_path, waiting=3)
+    yield opened
+    opened.close()
+
+
+def accepted(jobs, name="talk.mp4"):
+    job = jobs.reserve()
+    jobs.accept(job, name)
+    return job
+
+
+def test_there_is_room_for_so_many_and_uploads_count(jobs):
+    first, second = accepted(jobs), jobs.reserve()
+    assert jobs.reserve() is not None
+    assert jobs.reserve() is None
+    jobs.remove(second)
+    assert jobs.reserve() is not None
+    jobs.end(first, None)
+    assert jobs.reserve() is not None
+
+
+def test_the_oldest_comes_first_and_once(jobs):
+    first, second = accepted(jobs), accepted(jobs)
+    assert jobs.ahead(jobs.get(second)) == 1
+    assert (jobs.claim().id, jobs.claim().id, jobs.claim()) == (first, second, None)
+
+
+def test_what_was_accepted_outlives_the_server(tmp_path, jobs):
+    running, queued, unfinished = accepted(jobs), accepted(jobs), jobs.reserve()
+    jobs.claim()
+    jobs.advance(running, Step("video", 3, 12))
+    (jobs.folder(running) / "recording").write_bytes(b"film")
+    (tmp_path / "jobs" / "nobody").mkdir()
+    later = Jobs(tmp_path, waiting=3)
+    later.recover()
+    assert later.get(running).state == later.get(queued).state == "queued"
+    assert (later.get(running).stage, later.get(running).done) == ("video", 3)
+    assert later.get(unfinished) is None
+    assert {path.name for path in (tmp_path / "jobs").iterdir()} == {running, queued}
+    assert (later.folder(running) / "recording").read_bytes() == b"film"
+    later.close()
+
+
+def test_a_job_ends_and_expires_with_its_files(jobs):
+    done, failed, queued = accepted(jobs), accepted(jobs), accepted(jobs)
+    jobs.end(done, None)
+    jobs.end(failed, "no sound in the file")
+    assert (jobs.get(done).state, jobs.get(failed).reason) == ("done", "no sound in the file")
+    assert jobs.expire(keep=60) == 0
+    time.sleep(0.02)
+    assert jobs.expire(keep=0.01) == 2
+    assert jobs.get(done) is None and not jobs.folder(failed).exists()
+    assert jobs.get(queued).state == "queued"  # however long it waits
+
+
+def test_a_deleted_job_takes_no_progress(jobs):
+    job = accepted(jobs)
+    assert jobs.advance(job, Step("audio", 1, 2))
+    assert jobs.remove(job) and not jobs.remove(job)
+    assert not jobs.advance(job, Step("audio", 2, 2))
+    assert not jobs.folder(job).exists()
+
+
+def test_deaths_are_counted_and_restarts_are_not(jobs):
+    job = accepted(jobs)
+    for died, deaths in ((False, 0), (True, 1)):
+        jobs.claim()
+        jobs.again(job, died=died)
+        assert (jobs.get(job).state, jobs.get(job).deaths) == ("queued", deaths)
+    assert jobs.counts() == {"uploading": 0, "queued": 1, "running": 0, "done": 0, "failed": 0}

@@ -1,0 +1,40 @@
+"""Names that come from outside."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmerc.serving.names import RESULT_TYPES, media_type, shown_name, stem_of, subtitle_file
+
+
+@pytest.mark.parametrize(
+    ("given_name", "shown"),
+    [
+        ("talk.mp4", "talk.mp4"),
+        ("../../etc/passwd", "passwd.media"),
+        (r"C:\films\Übung 1.MKV", "Übung 1.MKV"),
+        ("/", "recording.media"),
+        ("..", "recording.media"),
+        ("", "recording.media"),
+        ("page.html", "page.html.media"),
+        (".mp4", "mp4.media"),
+        ("a\x00\nb\u202egpj.mp4", "abgpj.mp4"),
+        ("x" * 400 + ".mp4", "x" * 120 + ".mp4"),
+    ],
+)
+def test_a_name_is_a_name_and_no_path(given_name, shown):
+    assert shown_name(given_name) == shown
+
+
+@given(st.text(st.characters(codec=None)))
+def test_no_name_is_a_path_or_a_page(given_name):
+    name = shown_name(given_name)
+    assert not set(name) & set("/\\\x00") and name not in {".", ".."}
+    assert len(f"{name}.TextGrid".encode()) <= 255
+    assert media_type(name).split("/")[0] in {"video", "audio", "application"}
+    assert all(f"{stem_of(name)}.{ending}" != name for ending in RESULT_TYPES)
+
+
+def test_subtitles_are_told_by_their_ending():
+    assert subtitle_file("a/b/Talk.SRT") == "subtitles.srt"
+    assert subtitle_file("talk.srt.exe") is None

@@ -1,0 +1,151 @@
+"""The service's page in a real browser: upload, run, click, download."""
+
+import json
+import shutil
+from urllib.parse import urlsplit
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PATIENCE = 240_000  # milliseconds; a machine may be busy
+
+
+@pytest.fixture(scope="module")
+def browser():
+    interface = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium to open the page with")
+    with interface.sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """A function that opens a server's page; what it asked for and complained of is kept."""
+    contexts = []
+
+    def open_page(server, **settings):
+        contexts.append(
+            browser.new_context(**({"viewport": {"width": 1280, "height": 800}} | settings))
+        )
+        contexts[-1].set_default_timeout(PATIENCE)
+        page = contexts[-1].new_page()
+        page.asked, page.complaints = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("console", lambda said: said.type != "debug" and page.complaints.append(said.text))
+        page.goto(server.url)
+        page.locator("main > form:visible").wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def faults(page):
+    """What axe-core finds, if it is there: contrast, names, roles, order (WCAG 2.2 AA)."""
+    axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
+    page.context.add_init_script(axe.AXE_SCRIPT)  # a script tag is what the page's policy forbids
+    page.reload()
+    page.wait_for_load_state("networkidle")
+    found = page.evaluate("axe.run()")
+    assert found["passes"]
+    return [(fault["id"], fault["nodes"][0]["html"]) for fault in found["violations"]]
+
+
+def test_upload_run_click_download_delete(visit, server, film, subtitles):
+    page = visit(server)
+    assert "AI Act" in page.inner_text("footer")
+    page.get_by_label("Film or sound file").set_input_files(film)
+    page.get_by_label("Subtitles").set_input_files(subtitles)
+    page.get_by_role("button", name="Analyse").click()
+    page.get_by_role("link", name="Open the timeline").wait_for()
+    assert page.inner_text("#status") == "Done."
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="JSON Lines").click()
+    assert downloading.value.suggested_filename == "scene.jsonl"
+    rows = [json.loads(line) for line in downloading.value.path().read_text().splitlines()]
+    assert [row["speaker"] for row in rows] == ["Lewis", "Nora"]
+    address = page.url
+    page.get_by_role("link", name="Open the timeline").click()
+    page.locator("#rows tr").nth(1).click()
+    for _ in range(PATIENCE // 50):
+        if page.evaluate("document.querySelector('video').readyState >= 2"):
+            break
+        page.wait_for_timeout(50)
+    assert page.evaluate("document.querySelector('video').currentTime") == rows[1]["start"]
+    assert page.inner_text("#which") == "Utterance 2 of 2"
+    page.goto(address)
+    page.get_by_role("button", name="Delete it now").click()
+    page.get_by_role("button", name="Analyse").wait_for()
+    assert page.url.rstrip("#").rstrip("/") == server.url
+    assert {urlsplit(url).netloc for url in page.asked} == {f"127.0.0.1:{server.port}"}
+    assert page.complaints == []
+
+
+def test_everything_is_done_with_the_keyboard(visit, server, film):
+    page = visit(server)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "recording"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    with page.expect_file_chooser(timeout=60_000) as choosing:
+        page.keyboard.press("Space")
+    film.with_suffix(".mp3").write_bytes(b"no sound")
+    choosing.value.set_files(film.with_suffix(".mp3"))
+    reached = []
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate("document.activeElement.textContent || document.activeElement.id")
+        )
+    assert reached == ["subtitles", "Analyse", "Try the example film"]
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").filter(has_text="not media").wait_for()
+    assert page.inner_text("#status") == "It failed."
+    assert page.evaluate("document.activeElement.id") == "name"
+    page.get_by_role("button", name="Delete it now").focus()
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Analyse").wait_for()
+
+
+def test_what_is_refused_is_said(visit, server, tmp_path):
+    page = visit(server)
+    large = tmp_path / "large.mp4"
+    large.write_bytes(bytes(2**20 + 1))
+    page.get_by_label("Film or sound file").set_input_files(large)
+    page.get_by_role("button", name="Analyse").click()
+    assert "larger than 1 MB" in page.get_by_role("alert").inner_text()
+    named = tmp_path / "talk.docx"
+    named.write_bytes(b"x")
+    page.get_by_label("Film or sound file").set_input_files(named)
+    page.get_by_label("Subtitles").set_input_files(named)
+    page.get_by_role("button", name="Analyse").click()
+    page.get_by_role("alert").filter(has_text="no known ending").wait_for()
+    assert page.get_by_role("button", name="Analyse").is_visible()
+    page.goto(f"{server.url}/#{'0' * 32}")
+    page.get_by_role("alert").filter(has_text="no such job").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_fault(visit, server, scheme):
+    page = visit(server, color_scheme=scheme)
+    assert faults(page) == []
+
+
+def test_one_click_runs_the_example_and_its_page_has_no_fault(visit, server):
+    page = visit(server, viewport={"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("button", name="Try the example film").click()
+    page.get_by_role("heading", name="photograph.mp4").wait_for()
+    page.get_by_role("link", name="Open the timeline").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert faults(page) == []
+    page.get_by_role("link", name="Open the timeline").click()
+    page.locator("#rows tr").nth(11).wait_for()
+    server.ask("DELETE", f"/v1/jobs/{page.url.split('/')[-3]}")

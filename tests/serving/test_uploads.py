@@ -1,0 +1,172 @@
+"""Recordings that come in, and what comes of them."""
+
+import io
+import json
+import resource
+import socket
+
+import av
+import pytest
+from server_process import until
+
+FORM = "multipart/form-data; boundary=b"
+
+
+def body(*parts, end="--b--\r\n"):
+    made = b""
+    for name, filename, content in parts:
+        head = (
+            f'--b\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n\r\n'
+        )
+        made += head.encode() + content + b"\r\n"
+    return made + end.encode()
+
+
+def post(server, content):
+    return server.ask("POST", "/v1/jobs", data=content, headers={"Content-Type": FORM})
+
+
+def empty(server):
+    """Whether nothing is left of an upload."""
+    until(lambda: 'mmerc_jobs{state="uploading"} 0.0' in server.ask("GET", "/metrics").text)
+    return all(any(folder.iterdir()) for folder in (server.folder / "jobs").iterdir())
+
+
+def test_a_film_goes_in_and_its_analysis_comes_out(server, film, subtitles):
+    answer = server.upload(film, subtitles, name="../Tür & Tor?.mp4")
+    assert answer.status_code == 202
+    job = answer.json()
+    assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
+    assert (job["name"], job["files"]) == ("Tür & Tor?.mp4", {})
+    early = server.ask("GET", f"/v1/jobs/{job['id']}/files/html")
+    assert early.status_code in {200, 409}
+    job = server.wait(job["id"], "done", "failed")
+    assert (job["state"], job["reason"], job["stage"]) == ("done", None, "emotions")
+    files = {kind: server.ask("GET", address) for kind, address in job["files"].items()}
+    assert all(answer.ok for answer in files.values())
+    rows = [json.loads(line) for line in files["jsonl"].text.splitlines()]
+    assert {row["conversation"] for row in rows} == {"Tür & Tor?"}
+    assert [row["text"] for row in rows] == [row["text"] for row in rows if row["text"]]
+    assert "./T%C3%BCr%20%26%20Tor%3F.mp4" in files["html"].text
+    assert files["Tür & Tor?.mp4"].content == film.read_bytes()
+    assert "attachment" in files["csv"].headers["Content-Disposition"]
+    part = server.ask("GET", job["files"]["Tür & Tor?.mp4"], headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, film.read_bytes()[10:20])
+    assert not (server.folder / "jobs" / job["id"] / "work").exists()
+    assert server.ask("DELETE", f"/v1/jobs/{job['id']}").status_code == 204
+    assert server.ask("GET", f"/v1/jobs/{job['id']}").status_code == 404
+    assert not (server.folder / "jobs" / job["id"]).exists()
+    assert "Tür" not in server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "sentence"),
+    [
+        (body(("recording", "a.mp4", b"x"), end=""), 400, "ends in the middle"),
+        (body(("recording", "a.mp4", b"x"))[:40], 400, "ends in the middle"),
+        (b"no form at all, but long enough", 400, "cannot be read"),
+        (body(("subtitles", "a.srt", b"x")), 422, "no part 'recording'"),
+        (body(("subtitles", "a.exe", b"x")), 415, "no known ending"),
+        (body(("other", "a.mp4", b"x")), 422, "neither the recording"),
+        (body(*2 * [("recording", "a.mp4", b"x")]), 422, "comes twice"),
+        (body(("recording", "a.mp4", bytes(2**20 + 1))), 413, "larger than the 1 MB"),
+        (body(("recording", "a.mp4", bytes(40 * 2**20))), 413, "larger than the 1 MB"),
+        (iter([body(("recording", "a.mp4", bytes(3 * 2**20)))]), 413, "larger than the 1 MB"),
+    ],
+    ids=[
+        "cut",
+        "cut early",
+        "no form",
+        "none",
+        "ending",
+        "part",
+        "twice",
+        "size",
+        "said",
+        "chunks",
+    ],
+)
+def test_an_upload_that_cannot_be_taken(server, content, status, sentence):
+    answer = post(server, content)
+    assert (answer.status_code, sentence in answer.json()["detail"]) == (status, True)
+    assert empty(server)
+
+
+def test_ten_gigabytes_are_refused_at_once(server):
+    head = (
+        f"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {FORM}\r\n"
+        f"Content-Length: {10 * 2**30}\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as client:
+        client.sendall(head.encode())
+        answer = client.recv(65536)
+        while b" 413 " not in answer:
+            more = client.recv(65536)
+            assert more, answer
+            answer += more
+    assert empty(server)
+
+
+def test_who_goes_in_the_middle_leaves_nothing(server):
+    head = f"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {FORM}\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(f"{head}Content-Length: 500000\r\n\r\n".encode())
+        client.sendall(body(("recording", "a.mp4", bytes(1000)), end=""))
+        until(lambda: 'state="uploading"} 1.0' in server.ask("GET", "/metrics").text)
+    assert empty(server)
+    assert server.ask("GET", "/health").ok
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(server, film):
+    """No file of the server's may grow: what a full disk is to whoever writes."""
+    number, whole = server.process.pid, resource.RLIM_INFINITY
+    resource.prlimit(number, resource.RLIMIT_FSIZE, (50_000, whole))
+    try:
+        answer = server.upload(film)
+        assert answer.status_code in {503, 507}  # the jobs' own file may be what meets it
+        assert "disk" in answer.json()["detail"]
+    finally:
+        resource.prlimit(number, resource.RLIMIT_FSIZE, (whole, whole))
+    assert empty(server)
+    taken = server.upload(film)
+    assert taken.status_code == 202
+    server.ask("DELETE", f"/v1/jobs/{taken.json()['id']}")
+
+
+def still(path):
+    """A film of one picture, without sound: nobody can speak in it."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=1)
+        stream.width = stream.height = 64
+        for packet in (*stream.encode(av.VideoFrame(64, 64, "yuv420p")), *stream.encode(None)):
+            container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["rubbish", "silent", "playlist"])
+def test_a_job_fails_with_a_reason_and_without_paths(server, tmp_path, kind):
+    film = tmp_path / "a.mp4"
+    if kind == "silent":
+        still(film)
+    else:
+        film.write_bytes(b"#EXTM3U\nfile:///etc/passwd\n" if kind == "playlist" else b"rubbish" * 9)
+    job = server.wait(server.upload(film).json()["id"], "failed", "done")
+    assert job["state"] == "failed"
+    assert job["reason"].startswith("recording: ") and str(server.folder) not in job["reason"]
+    assert server.ask("GET", f"/v1/jobs/{job['id']}/files/html").status_code == 409
+    server.ask("DELETE", f"/v1/jobs/{job['id']}")
+
+
+def test_a_full_queue_refuses_before_it_takes_anything(server, film):
+    jobs = [server.upload(film) for _ in range(4)]
+    try:
+        assert [job.status_code for job in jobs] == [202, 202, 202, 429]
+        assert int(jobs[3].headers["Retry-After"]) > 0
+        assert server.ask("POST", "/v1/jobs/example").status_code == 429
+        unread = server.ask("POST", "/v1/jobs", data=io.BytesIO(bytes(9_000_000)),
+                            headers={"Content-Type": FORM})  # fmt: skip
+        assert unread.status_code == 429
+    finally:
+        for job in jobs[:3]:
+            server.ask("DELETE", f"/v1/jobs/{job.json()['id']}")
+    assert server.upload(film).status_code == 202

@@ -1,0 +1,194 @@
+"""The documents are true: commands and options exist, examples give the output that they show.
+
+A block marked ``console`` is run: each line that begins with ``$ `` in a folder that has
+``examples``, and what it prints is compared with the lines below it, of which ``...`` stands for
+anything. Every other ``mmerc`` command in a block is parsed by the program itself, and every one in
+running text must exist with its options.
+"""
+
+import ast
+import contextlib
+import importlib
+import io
+import re
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import typer
+
+from mmerc.cli import main
+from mmerc.cli.app import app
+from mmerc.experiments.target import find_target
+from mmerc.training.recipe import recipe_names
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path
+    for place in ("*.md", "docs/**/*.md", "examples/*.md", "src/**/*.md")
+    for path in ROOT.glob(place)
+    if path.name != "CHANGELOG.md"  # what was once, not what is
+)
+FENCE = re.compile(r"^```([\w-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`(mmerc [^`\n]+)`")
+PROGRAM = typer.main.get_command(app)
+
+
+@dataclass(frozen=True)
+class Block:
+    page: Path
+    kind: str
+    text: str
+
+    @property
+    def name(self):
+        return f"{self.page.relative_to(ROOT)}: {self.text.splitlines()[0][:60]}"
+
+
+def blocks(*kinds):
+    found = [
+        Block(page, match[1], match[2])
+        for page in PAGES
+        for match in FENCE.finditer(page.read_text())
+    ]
+    return [block for block in found if block.kind in kinds and block.text.strip()]
+
+
+def commands(text):
+    """Calls of mmerc in a shell script, as lists of words."""
+    for line in text.replace("\\\n", " ").splitlines():
+        for part in re.split(r"\s(?:&&|\|\|?|;)\s|;\s", line):
+            words = shlex.split(part, comments=True)
+            if "mmerc" in words and words[0] != "pip":
+                yield [word for word in words[words.index("mmerc") + 1 :] if word != "..."]
+
+
+def fenced():
+    return [
+        pytest.param(words, id=f"{block.page.name}: {' '.join(words)[:70]}")
+        for block in blocks("", "bash", "sh")
+        for words in commands(block.text)
+    ]
+
+
+def inline():
+    return [
+        pytest.param(call, id=f"{page.name}: {call[:70]}")
+        for page in PAGES
+        for call in INLINE.findall(FENCE.sub("", page.read_text()))
+    ]
+
+
+def located(words):
+    """The command that the first words name, and the words that are left."""
+    command, rest = PROGRAM, list(words)
+    while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
+        assert rest[0] in command.commands, f"there is no command {rest[0]!r}"
+        command = command.commands[rest.pop(0)]
+    return command, rest
+
+
+def known_options(command):
+    found = {name for item in command.params for name in (*item.opts, *item.secondary_opts)}
+    return found | {"--help", "-h"}
+
+
+@pytest.mark.parametrize("words", fenced())
+def test_command_of_a_block_is_one_that_the_program_takes(words):
+    command, rest = located(words)
+    context = command.make_context(command.name, rest)
+    recipe = context.params.get("recipe")
+    if recipe is not None and not recipe.startswith("$") and "/" not in recipe:
+        assert recipe in recipe_names()
+    target = context.params.get("target") if command.name == "reproduce" else None
+    if target not in (None, "all"):
+        assert find_target(target)
+
+
+@pytest.mark.parametrize("call", inline())
+def test_command_in_running_text_exists_with_its_options(call):
+    command, rest = located([word for word in shlex.split(call)[1:] if word != "..."])
+    unknown = {word.split("=")[0] for word in rest if word.startswith("-")} - known_options(command)
+    assert not unknown
+
+
+@pytest.mark.parametrize("block", blocks("console"), ids=lambda block: block.name)
+def test_example_prints_what_the_page_shows(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    for call, shown in calls(block.text):
+        assert_shown(printed(call), shown)
+
+
+def calls(text):
+    """Each call and the lines that are shown below it."""
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        call, *shown = part.rstrip().splitlines()
+        yield call, shown
+
+
+def printed(call):
+    """What a command of mmerc says on stdout."""
+    program, *arguments = shlex.split(call)
+    assert program == "mmerc"
+    out, before = io.StringIO(), sys.argv
+    sys.argv = ["mmerc", *arguments]
+    try:
+        with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+            main()
+    finally:
+        sys.argv = before
+    return [line.rstrip() for line in out.getvalue().rstrip().splitlines()]
+
+
+def assert_shown(found, shown):
+    pattern = r"\n".join(
+        ".*" if line == "..." else re.escape(line.rstrip()).replace(r"\.\.\.", "[^\n]*")
+        for line in shown
+    )
+    assert re.fullmatch(pattern, "\n".join(found), re.DOTALL), "\n".join(found)
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.name)
+def test_names_that_an_example_imports_are_there(block):
+    for node in ast.walk(ast.parse(block.text)):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("mmerc"):
+            module = importlib.import_module(node.module)
+            for name in node.names:
+                assert hasattr(module, name.name), f"{node.module} has no {name.name}"
+
+
+def test_names_of_the_reference_are_there():
+    named = re.findall(r"^::: (\S+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    assert len(named) > 20
+    for path in named:
+        module, _, name = path.rpartition(".")
+        assert getattr(importlib.import_module(module), name).__doc__, path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_links_to_are_there(page):
+    text = FENCE.sub("", page.read_text())
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not target.startswith(("http", "#")):
+            assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+@pytest.mark.parametrize(
+    ("found", "shown", "same"),
+    [
+        (["a", "b", "c"], ["a", "...", "c"], True),
+        (["a 1.5 s"], ["a ... s"], True),
+        (["a", "b"], ["a"], False),
+        (["a", "x"], ["a", "b"], False),
+        (["a (b) c"], ["a (b) d"], False),
+    ],
+)
+def test_other_output_is_told(found, shown, same):
+    if same:
+        assert_shown(found, shown)
+    else:
+        with pytest.raises(AssertionError):
+            assert_shown(found, shown)
