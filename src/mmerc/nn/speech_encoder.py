@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +18,7 @@ from mmerc.errors import InputError
 from mmerc.nn.attention import register
 from mmerc.nn.dropout import use_fast_dropout
 from mmerc.nn.pretrained import SPEECH, resolve_speech_encoder
+from mmerc.nn.tuning import Tuning, tuned
 from mmerc.nn.waveform import waveform_states
 from mmerc.nn.whisper import whisper_states
 
@@ -38,7 +40,7 @@ class SpeechEncoderConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = SPEECH
-    tuning: Literal["full", "lora", "frozen"] = "full"
+    tuning: Tuning = "full"
     lora_rank: int = Field(default=16, ge=1)
 
 
@@ -58,7 +60,9 @@ class SpeechEncoder(nn.Module):
         self.width = int(settings.hidden_size)
         self.depth = int(settings.encoder_layers if self.whisper else settings.num_hidden_layers)
         use_fast_dropout(backbone)
-        self.backbone = tuned(backbone, config)
+        self.backbone = tuned(
+            backbone, config.tuning, rank=config.lora_rank, layers=adapted_layers(backbone)
+        )
 
     @classmethod
     def from_source(cls, config: SpeechEncoderConfig) -> SpeechEncoder:
@@ -129,19 +133,8 @@ def bare(backbone: Any) -> Any:
     return backbone.get_base_model() if hasattr(backbone, "get_base_model") else backbone
 
 
-def tuned(backbone: Any, config: SpeechEncoderConfig) -> Any:
-    """Make the parameters trainable that the configuration wants to be."""
-    if config.tuning == "frozen":
-        backbone.requires_grad_(False)
-    if config.tuning == "lora":
-        from peft import LoraConfig, get_peft_model  # a second to import, and seldom needed
-
-        # WavLM's attention reads its projections' weights past whatever is wrapped around them.
-        fed_forward = ["intermediate_dense", "output_dense"]
-        settings = LoraConfig(
-            r=config.lora_rank,
-            lora_alpha=2 * config.lora_rank,
-            target_modules=fed_forward if backbone.config.model_type == "wavlm" else "all-linear",
-        )
-        return get_peft_model(backbone, settings)
-    return backbone
+def adapted_layers(backbone: Any) -> Sequence[str] | str:
+    """Layers that LoRA may wrap: WavLM's attention reads its projections' weights past a wrap."""
+    if backbone.config.model_type == "wavlm":
+        return ("intermediate_dense", "output_dense")
+    return "all-linear"

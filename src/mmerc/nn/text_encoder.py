@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from mmerc.nn.attention import register
 from mmerc.nn.dropout import FastDropout, use_fast_dropout
 from mmerc.nn.pretrained import resolve_encoder
 from mmerc.nn.tokenizer import POSITION_OFFSET, TextTokenizer
+from mmerc.nn.tuning import Tuning, tuned
 
 
 class TextEncoderConfig(BaseModel):
@@ -31,7 +31,7 @@ class TextEncoderConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = "minilm-l6"
-    tuning: Literal["full", "lora", "frozen"] = "full"
+    tuning: Tuning = "full"
     lora_rank: int = Field(default=16, ge=1)
     dropout: float = Field(default=0.2, ge=0, lt=1)
     attention_dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -58,7 +58,7 @@ class TextEncoder(nn.Module):
         self.tokenizer = TextTokenizer(folder, max_length=longest, scope=config.scope)
         self.dropout = FastDropout(config.dropout)
         use_fast_dropout(backbone)
-        self.backbone = tuned(backbone, config)
+        self.backbone = tuned(without_pooler(backbone), config.tuning, rank=config.lora_rank)
 
     @classmethod
     def from_source(cls, config: TextEncoderConfig) -> TextEncoder:
@@ -148,19 +148,8 @@ def backbone_config(folder: Path, config: TextEncoderConfig) -> Any:
     )
 
 
-def tuned(backbone: Any, config: TextEncoderConfig) -> Any:
-    """Make the parameters trainable that the configuration wants to be."""
+def without_pooler(backbone: Any) -> Any:
+    """Utterances are pooled here; the language model's own pooler would never be used."""
     if hasattr(backbone, "pooler"):
-        backbone.pooler = None  # utterances are pooled here; its weights would never be used
-    if config.tuning == "frozen":
-        backbone.requires_grad_(False)
-    if config.tuning == "lora":
-        from peft import LoraConfig, get_peft_model  # a second to import, and seldom needed
-
-        settings = LoraConfig(
-            r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules="all-linear"
-        )
-        with warnings.catch_warnings():  # of a name that peft itself still uses
-            warnings.simplefilter("ignore", FutureWarning)
-            return get_peft_model(backbone, settings)
+        backbone.pooler = None
     return backbone
