@@ -6,6 +6,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # a Hub call without a network takes most of
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import random
+import shutil
 import string
 
 import numpy as np
@@ -243,3 +244,18 @@ def make_sound_model(make_model, tiny_speech_encoder):
 def own_cache(tmp_path_factory, monkeypatch):
     """No test meets what another one trained."""
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's chromium, driven by Playwright."""
+    interface = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("there is no chromium to open the page with")
+    with interface.sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox"], timeout=240_000
+        )
+        yield started
+        started.close()

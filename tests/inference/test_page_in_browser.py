@@ -1,7 +1,6 @@
 """The page of an analysis in a real browser."""
 
 import re
-import shutil
 from dataclasses import replace
 
 import av
@@ -14,7 +13,6 @@ from mmerc.inference.page.data import luminance
 from mmerc.inference.page.render import render_page
 from mmerc.labels import MELD_7, LabelSet
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE = 120_000  # milliseconds; a machine may be busy
 
 
@@ -29,19 +27,6 @@ def write_film(path, seconds):
             picture[60:120, 2 * second : 2 * second + 40] = 200
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    interface = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium to open the page with")
-    with interface.sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,26 +1,11 @@
 """The service's page in a real browser: upload, run, click, download."""
 
 import json
-import shutil
 from urllib.parse import urlsplit
 
 import pytest
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE = 240_000  # milliseconds; a machine may be busy
-
-
-@pytest.fixture(scope="module")
-def browser():
-    interface = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium to open the page with")
-    with interface.sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture

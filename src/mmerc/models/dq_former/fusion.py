@@ -10,18 +10,11 @@ from torch import Tensor, nn
 from mmerc.conversation import Modality
 from mmerc.models.dq_former.config import DqFormerConfig
 from mmerc.models.dq_former.priority import ConfidenceNetwork, equal_confidence
-from mmerc.nn.cross_attention import MultiHeadAttention, TransformerLayer, feed_forward
+from mmerc.nn.cross_attention import TransformerLayer
 
 
-class CrossModalAttention(nn.Module):
+class CrossModalAttention(TransformerLayer):
     """Eq. 4: LN(Q + F(LN(Q + attention))); the outer sum takes Q, as printed."""
-
-    def __init__(self, width: int, *, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.attention = MultiHeadAttention(width, heads=heads, dropout=dropout)
-        self.inner_norm = nn.LayerNorm(width)
-        self.feed_forward = feed_forward(width, dropout=dropout)
-        self.outer_norm = nn.LayerNorm(width)
 
     def forward(self, queries: Tensor, states: Tensor, mask: Tensor) -> Tensor:
         """Shape: queries [U, Q, D], states [U, L, D], mask [U, L] -> [U, Q, D]."""
