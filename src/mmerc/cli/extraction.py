@@ -16,7 +16,8 @@ from mmerc.features.extraction import Engine, Progress, Task, extract_all
 from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureStore, FeatureTable
 from mmerc.files import write_json, write_text
-from mmerc.media.segment import Clip, Segment
+from mmerc.inference.pipeline.vectors import name_of, recording_task
+from mmerc.media.segment import Segment
 from mmerc.training.folder import locked
 
 EVERY = 2.0  # seconds between two lines of progress
@@ -123,17 +124,10 @@ def extract_recording(
     found = [
         extract_modality(named, tasks, stores, engine=engine, report=report) for named in extractors
     ]
-    records = [utterance_record(recording.stem, item, found) for item in utterances]
-    line = {"id": recording.stem, "media": recording.name, "utterances": records}
+    records = [utterance_record(name_of(recording), item, found) for item in utterances]
+    line = {"id": name_of(recording), "media": recording.name, "utterances": records}
     write_text(out, json.dumps(line, ensure_ascii=False) + "\n")
     return found
-
-
-def recording_task(recording: Path, utterance: Utterance) -> Task:
-    """Where an utterance lies in the recording."""
-    clip = Clip(recording, start=utterance.start, end=utterance.end)
-    segment = Segment(sound=clip, film=clip)
-    return Task(conversation=recording.stem, utterance=utterance.id, segment=segment)
 
 
 def utterance_record(
