@@ -32,7 +32,7 @@ from mmerc.labels import MELD_7
 from mmerc.models.base import AnyModel
 from mmerc.models.prediction import examples_for
 from mmerc.models.registry import create_model
-from mmerc.training.module import parameter_groups
+from mmerc.training.optimization import make_optimizer
 from mmerc.training.recipe import Recipe, load_recipe
 
 TEXT_COST, SOUND_COST = 6, 5  # layers of each mini encoder (its convolutions count as one)
@@ -134,7 +134,7 @@ def step() -> None:
     batch = batch_of(utterances=8, seconds=4, tokens=96)
     alone = seconds(lambda: encoders_alone(model, batch))
     whole = seconds(lambda: forward_backward(model, batch))
-    optimizer = torch.optim.AdamW(parameter_groups(model, recipe.training), fused=True)
+    optimizer = make_optimizer(model, recipe.training)
     update = seconds(optimizer.step)
     print(f"both encoders, forward and backward: {alone:.3f} s")
     print(f"DQ-Former, forward and backward: {whole:.3f} s ({whole / alone:.2f} times)")
@@ -144,7 +144,7 @@ def step() -> None:
 
 def memory() -> None:
     model, recipe = mini()
-    optimizer = torch.optim.AdamW(parameter_groups(model, recipe.training), fused=True)
+    optimizer = make_optimizer(model, recipe.training)
     for length in (4, 10):
         for _ in range(2):
             forward_backward(model, batch_of(utterances=8, seconds=length, tokens=128))

@@ -12,7 +12,7 @@ from mmerc.data.batches import batch_loader
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.models.prediction import examples_for
 from mmerc.models.registry import create_model
-from mmerc.training.module import parameter_groups
+from mmerc.training.optimization import make_optimizer
 from mmerc.training.recipe import load_recipe
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     read = sum(int(batch.windows.attention_mask.sum()) for batch in loader)
     padded = sum(batch.windows.attention_mask.numel() for batch in loader)
     batches = [batch for _, batch in zip(range(arguments.batches), loader, strict=False)]
-    whole = torch.optim.AdamW(parameter_groups(model, recipe.training), fused=True)
+    whole = make_optimizer(model, recipe.training)
     bare = torch.optim.AdamW(encoder.backbone.parameters(), lr=1e-5, fused=True)
 
     def train_step(batch) -> None:

@@ -8,7 +8,7 @@ from utterance_batches import batch_of, utterances
 
 from mmerc.models.effects import leave_out
 from mmerc.models.registry import MODELS, load_model
-from mmerc.training.module import parameter_groups
+from mmerc.training.optimization import parameter_groups
 from mmerc.training.recipe import TrainingConfig
 
 NAMES = [name for name, model in MODELS.items() if model.unit == "utterance"]

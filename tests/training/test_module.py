@@ -1,20 +1,16 @@
-from types import SimpleNamespace
-
 import pytest
 import torch
 
 from mmerc.models.registry import create_model
 from mmerc.nn.text_encoder import TextEncoderConfig
-from mmerc.training.module import TrainingModule, drop_modalities, parameter_groups
+from mmerc.training.module import drop_modalities
+from mmerc.training.optimization import learning_rate_factor, make_optimizer, parameter_groups
 from mmerc.training.recipe import TrainingConfig
 
 
 def factors(steps, **settings):
     config = TrainingConfig(**settings)
-    module = SimpleNamespace(
-        settings=config, trainer=SimpleNamespace(estimated_stepping_batches=steps)
-    )
-    return [TrainingModule.learning_rate_factor(module, step) for step in range(steps + 1)]
+    return [learning_rate_factor(step, steps, config) for step in range(steps + 1)]
 
 
 def test_the_learning_rate_warms_up_and_decays():
@@ -22,6 +18,27 @@ def test_the_learning_rate_warms_up_and_decays():
     assert factors(4, warmup_steps=0) == [1, 0.75, 0.5, 0.25, 0]
     assert factors(4, warmup_steps=1, schedule="constant") == [0.5, 1, 1, 1, 1]
     assert factors(2, warmup_steps=9) == pytest.approx([0.1, 0.2, 0.3])
+
+
+def test_the_learning_rate_falls_in_steps():
+    settings = {"warmup_steps": 1, "epochs": 6, "decay_epochs": 2, "decay_factor": 0.5}
+    found = factors(12, schedule="stepwise", **settings)
+    assert found == [0.5, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.125]
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam"])
+def test_the_optimizer_decays_weights_apart_from_the_gradient_or_in_it(name):
+    model = torch.nn.Linear(2, 1)
+    model.text_encoder = model.speech_encoder = None
+    before = model.weight.detach().clone()
+    config = TrainingConfig(
+        optimizer=name, adam_betas=(0.0, 0.0), learning_rate=0.1, weight_decay=0.5
+    )
+    optimizer = make_optimizer(model, config)
+    model.weight.grad, model.bias.grad = torch.zeros_like(before), torch.zeros(1)
+    optimizer.step()
+    expected = before * 0.95 if name == "adamw" else before - 0.1 * before.sign()
+    assert torch.allclose(model.weight, expected, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

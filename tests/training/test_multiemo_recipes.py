@@ -9,8 +9,13 @@ PAPER = {
     "contrast_weight": 0.4, "correlation_weight": 0.3, "dropout": 0.1, "width": 256,
     "learning_rate": 1e-4, "epochs": 100, "weight_decay": 1e-5, "class_counting": "batch",
     "text_context": False, "modalities": ("text", "audio", "video"), "text_encoder": None,
+    "optimizer": "adam", "adam_betas": (0.9, 0.99),
+    "schedule": "stepwise", "decay_factor": 0.95, "decay_epochs": 10,
 }  # fmt: skip
-RELEASED = {"dropout": 0.0, "class_counting": "training", "normalize": True}
+RELEASED = {
+    "dropout": 0.0, "class_counting": "training", "normalize": True, "optimizer": "adam",
+    "adam_betas": (0.9, 0.999), "schedule": "plateau", "decay_factor": 0.95, "decay_epochs": 10,
+}  # fmt: skip
 NUMBERS = {
     "multiemo-meld": PAPER | {"batch_conversations": 100},
     "multiemo-iemocap": PAPER | {"batch_conversations": 64},

@@ -12,7 +12,13 @@ from mmerc.training.hardware import Hardware
 from mmerc.training.run import train_run
 from mmerc.training.trainer import train_seed
 
-VARIANTS = [{}, {"modality_dropout": 0.3, "patience": 1, "epochs": 12}, {"weight_averaging": 0.9}]
+VARIANTS = {
+    "plain": {},
+    "dropout and patience": {"modality_dropout": 0.3, "patience": 1, "epochs": 12},
+    "averaging": {"weight_averaging": 0.9},
+    "steps": {"schedule": "stepwise", "decay_epochs": 1, "decay_factor": 0.5, "optimizer": "adam"},
+    "plateau": {"schedule": "plateau", "decay_epochs": 1, "decay_factor": 0.1, "epochs": 6},
+}
 
 
 class Stop(Exception):
@@ -29,7 +35,7 @@ def stopping(fragment):
     return report
 
 
-@pytest.mark.parametrize("training", VARIANTS, ids=["plain", "dropout and patience", "averaging"])
+@pytest.mark.parametrize("training", VARIANTS.values(), ids=VARIANTS)
 def test_a_run_broken_off_in_any_epoch_ends_as_an_undisturbed_one(train, tmp_path, training):
     train(tmp_path / "whole", **training)
     for epoch in range(1, len(history(tmp_path / "whole")) + 1):
@@ -41,7 +47,7 @@ def test_a_run_broken_off_in_any_epoch_ends_as_an_undisturbed_one(train, tmp_pat
     assert seed_file(tmp_path / "broken") == seed_file(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("training", VARIANTS, ids=["plain", "dropout and patience", "averaging"])
+@pytest.mark.parametrize("training", VARIANTS.values(), ids=VARIANTS)
 def test_a_seed_whose_training_is_over_is_not_trained_on(
     tiny_recipe, small_corpus, tmp_path, training
 ):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import lightning
@@ -17,10 +16,10 @@ from mmerc.errors import MmercError
 from mmerc.evaluation.metrics import weighted_f1_from_confusion
 from mmerc.models.base import AnyModel
 from mmerc.nn.reduction import reduce_items
+from mmerc.training.optimization import VALID_LOSS, learning_rate_factor, make_optimizer
 from mmerc.training.recipe import TrainingConfig
 
 MONITORED = "valid_weighted_f1"
-LOWEST = ("embeddings", "embed_positions", "conv", "feature_")  # parts below an encoder's layers
 
 
 class TrainingModule(lightning.LightningModule):
@@ -96,7 +95,11 @@ class TrainingModule(lightning.LightningModule):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(batch_idx)  # every epoch is validated on the same mixtures
                 batch = mix_vectors(batch, self.settings.vector_mixing)
-        predicted = self.chosen(batch).logits.argmax(-1)
+        output = self.chosen(batch)
+        if self.settings.schedule == "plateau":
+            size = int((batch.labels >= 0).sum())
+            self.log(VALID_LOSS, output.loss, on_epoch=True, batch_size=size, sync_dist=True)
+        predicted = output.logits.argmax(-1)
         known = batch.labels >= 0
         pairs = batch.labels[known] * len(self.confusion) + predicted[known]
         counted = torch.bincount(pairs.cpu(), minlength=self.confusion.numel())
@@ -118,7 +121,9 @@ class TrainingModule(lightning.LightningModule):
         nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_norm)
 
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.AdamW(parameter_groups(self.model, self.settings), fused=True)
+        optimizer = make_optimizer(self.model, self.settings)
+        if self.settings.schedule == "plateau":
+            return optimizer
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.learning_rate_factor)
         return {
             "optimizer": optimizer,
@@ -126,14 +131,10 @@ class TrainingModule(lightning.LightningModule):
         }
 
     def learning_rate_factor(self, step: int) -> float:
-        """[decided] Linear warm-up, then linear decay to 0."""
-        warmup = self.settings.warmup_steps
-        steps = int(self.trainer.estimated_stepping_batches)
-        if step < warmup:
-            return (step + 1) / (warmup + 1)
-        if self.settings.schedule == "constant":
-            return 1.0
-        return max(0.0, (steps - step) / max(1, steps - warmup))
+        """What a step's learning rates are multiplied by."""
+        return learning_rate_factor(
+            step, int(self.trainer.estimated_stepping_batches), self.settings
+        )
 
 
 def consistency_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
@@ -179,48 +180,3 @@ def drop_modalities(batch: ConversationBatch, rate: float) -> ConversationBatch:
     kept = torch.where(lost_all, had, kept)
     present: dict[Modality, Tensor] = {name: kept[i] for i, name in enumerate(names)}
     return batch.with_present(present)
-
-
-def parameter_groups(model: AnyModel, config: TrainingConfig) -> list[dict[str, Any]]:
-    """Two learning rates (Sec. 4.1), the encoders' falling by ``layer_decay`` a layer downwards.
-
-    [decided] Biases and normalisation weights are not decayed.
-    """
-    depth_of = encoder_depths(model)
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in trainable(model):
-        rate = config.learning_rate
-        if parameter in depth_of:
-            depth = depth_of[parameter]
-            layers_above = depth - layer_of(name, depth)
-            rate = config.encoder_learning_rate * config.layer_decay**layers_above
-        decay = config.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((rate, decay), []).append(parameter)
-    return [
-        {"params": parameters, "lr": rate, "weight_decay": decay}
-        for (rate, decay), parameters in groups.items()
-    ]
-
-
-def trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """Named parameters that have a gradient."""
-    return ((name, p) for name, p in model.named_parameters() if p.requires_grad)
-
-
-def encoder_depths(model: AnyModel) -> dict[nn.Parameter, int]:
-    """For every parameter of the model's encoders, how many layers its encoder has."""
-    depths: dict[nn.Parameter, int] = {}
-    if model.text_encoder is not None:
-        layers = int(model.text_encoder.backbone.config.num_hidden_layers)
-        depths |= dict.fromkeys(model.text_encoder.parameters(), layers)
-    if model.speech_encoder is not None:
-        depths |= dict.fromkeys(model.speech_encoder.parameters(), model.speech_encoder.depth)
-    return depths
-
-
-def layer_of(name: str, depth: int) -> int:
-    """Layer of an encoder parameter, from 1; 0 for what is below, ``depth`` for what follows."""
-    found = re.search(r"\.layers?\.(\d+)\.", name)
-    if found is not None:
-        return int(found.group(1)) + 1
-    return 0 if any(part in name for part in LOWEST) else depth

@@ -16,6 +16,8 @@ from mmerc.files import read_text
 from mmerc.models.base import ModelConfig
 from mmerc.models.registry import model_class
 
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
 
 class TrainingConfig(BaseModel):
     """How a model is trained (DF-ERC, Sec. 4.1 and App. A.2, by default)."""
@@ -39,9 +41,21 @@ class TrainingConfig(BaseModel):
     learning_rate: float = Field(default=1e-3, gt=0)
     encoder_learning_rate: float = Field(default=1e-5, gt=0)
     layer_decay: float = Field(default=1.0, gt=0, le=1)
+    optimizer: Literal["adamw", "adam"] = Field(
+        default="adamw", description="adam: weight decay is part of the gradient"
+    )
+    adam_betas: tuple[Decay, Decay] = (0.9, 0.999)
     weight_decay: float = Field(default=0.01, ge=0)
     warmup_steps: int = Field(default=100, ge=0)
-    schedule: Literal["linear", "constant"] = "linear"
+    schedule: Literal["linear", "constant", "stepwise", "plateau"] = Field(
+        default="linear",
+        description=(
+            "stepwise: times decay_factor every decay_epochs; plateau: once the validation loss "
+            "has not fallen for more than decay_epochs"
+        ),
+    )
+    decay_factor: float = Field(default=0.95, gt=0, le=1)
+    decay_epochs: int = Field(default=10, ge=1)
     gradient_norm: float = Field(default=1.0, gt=0)
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     patience: int | None = Field(default=None, ge=1)

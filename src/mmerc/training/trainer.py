@@ -29,6 +29,7 @@ from mmerc.models.saved import load_weights
 from mmerc.training.checkpoint import SafetensorsCheckpointIO
 from mmerc.training.hardware import Hardware
 from mmerc.training.module import MONITORED, TrainingModule
+from mmerc.training.optimization import Plateau
 from mmerc.training.recipe import Recipe, TrainingConfig
 from mmerc.training.scoring import check_sounds
 from mmerc.training.selection import BestEpoch, Patience, Report
@@ -160,6 +161,8 @@ def make_trainer(
     )  # fmt: skip
     resume.FILE_EXTENSION = ".safetensors"
     callbacks: list[Any] = [best, resume]
+    if settings.schedule == "plateau":
+        callbacks.append(Plateau(settings))
     if settings.patience is not None:
         callbacks.insert(1, Patience(MONITORED, mode="max", patience=settings.patience))
     if hardware.progress:

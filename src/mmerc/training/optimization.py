@@ -1,0 +1,115 @@
+"""What changes the weights: the optimiser, its learning rates and how they fall."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import lightning
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from mmerc.models.base import AnyModel
+from mmerc.training.recipe import TrainingConfig
+
+VALID_LOSS = "valid_loss"
+LOWEST = ("embeddings", "embed_positions", "conv", "feature_")  # parts below an encoder's layers
+
+
+def make_optimizer(model: AnyModel, config: TrainingConfig) -> torch.optim.Optimizer:
+    """The recipe's optimiser over all parameters that are trained."""
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    return kind(parameter_groups(model, config), betas=config.adam_betas, fused=True)
+
+
+def parameter_groups(model: AnyModel, config: TrainingConfig) -> list[dict[str, Any]]:
+    """Two learning rates (Sec. 4.1), the encoders' falling by ``layer_decay`` a layer downwards.
+
+    [decided] Biases and normalisation weights are not decayed.
+    """
+    depth_of = encoder_depths(model)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in trainable(model):
+        rate = config.learning_rate
+        if parameter in depth_of:
+            depth = depth_of[parameter]
+            layers_above = depth - layer_of(name, depth)
+            rate = config.encoder_learning_rate * config.layer_decay**layers_above
+        decay = config.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    return [
+        {"params": parameters, "lr": rate, "weight_decay": decay}
+        for (rate, decay), parameters in groups.items()
+    ]
+
+
+def trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Named parameters that have a gradient."""
+    return ((name, p) for name, p in model.named_parameters() if p.requires_grad)
+
+
+def encoder_depths(model: AnyModel) -> dict[nn.Parameter, int]:
+    """For every parameter of the model's encoders, how many layers its encoder has."""
+    depths: dict[nn.Parameter, int] = {}
+    if model.text_encoder is not None:
+        layers = int(model.text_encoder.backbone.config.num_hidden_layers)
+        depths |= dict.fromkeys(model.text_encoder.parameters(), layers)
+    if model.speech_encoder is not None:
+        depths |= dict.fromkeys(model.speech_encoder.parameters(), model.speech_encoder.depth)
+    return depths
+
+
+def layer_of(name: str, depth: int) -> int:
+    """Layer of an encoder parameter, from 1; 0 for what is below, ``depth`` for what follows."""
+    found = re.search(r"\.layers?\.(\d+)\.", name)
+    if found is not None:
+        return int(found.group(1)) + 1
+    return 0 if any(part in name for part in LOWEST) else depth
+
+
+def learning_rate_factor(step: int, steps: int, config: TrainingConfig) -> float:
+    """What the learning rates are multiplied by at one of all ``steps``.
+
+    [decided] Linear warm-up, then linear decay to 0, if the schedule is not another.
+    """
+    warmup = config.warmup_steps
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    if config.schedule == "linear":
+        return max(0.0, (steps - step) / max(1, steps - warmup))
+    if config.schedule == "stepwise":
+        epoch = step * config.epochs // max(1, steps)
+        return float(config.decay_factor ** (epoch // config.decay_epochs))
+    return 1.0
+
+
+class Plateau(lightning.Callback):
+    """Lowers the learning rates where the validation loss no longer falls.
+
+    Not Lightning's own way of doing so, which comes after an epoch's state has been saved.
+    """
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self.config = config
+        self.schedule: ReduceLROnPlateau | None = None
+        self.restored: dict[str, Any] = {}
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self.schedule = ReduceLROnPlateau(
+            trainer.optimizers[0],
+            factor=self.config.decay_factor,
+            patience=self.config.decay_epochs,
+        )
+        self.schedule.load_state_dict(self.restored)
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        if self.schedule is not None:
+            self.schedule.step(trainer.callback_metrics[VALID_LOSS])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {} if self.schedule is None else dict(self.schedule.state_dict())
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.restored = state_dict
