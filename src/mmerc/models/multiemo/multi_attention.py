@@ -24,7 +24,7 @@ class Source:
     """A modality as one layer of another reads it.
 
     Shape: key and value [B, heads, N, W / heads]; ``readable`` [B, 1, 1, N] bool, the present
-    utterances, but all where none is, so that no softmax is empty; ``silent`` [B, 1, 1], those
+    utterances, but all where none is, so that no softmax is empty; ``silent`` [B, N, 1], those
     conversations, None where there is no such.
     """
 
@@ -35,6 +35,25 @@ class Source:
 
 
 Sources = Mapping[Modality, Source]
+
+
+class Places:
+    """Where a modality is present: P of B x N places. Nothing is computed for the others."""
+
+    def __init__(self, present: Tensor) -> None:
+        self.rows = present.flatten().nonzero().squeeze(1)
+        self.shape = present.shape
+
+    def take(self, vectors: Tensor) -> Tensor:
+        """Shape: [B, N, ...] -> [P, ...]."""
+        return vectors.flatten(0, 1)[self.rows]
+
+    def spread(self, vectors: Tensor) -> Tensor:
+        """Shape: [P, ...] -> [B, N, ...], zeros where the modality is absent."""
+        batch, length = self.shape
+        everywhere = vectors.new_zeros(batch * length, *vectors.shape[1:])
+        spread = everywhere.index_copy(0, self.rows, vectors)
+        return spread.view(batch, length, *vectors.shape[1:])
 
 
 class MultiAttention(nn.Module):
@@ -60,17 +79,18 @@ class MultiAttention(nn.Module):
     def forward(
         self, context: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
     ) -> dict[Modality, Tensor]:
-        """Shape: context[m] [B, N, W], present[m] [B, N] bool -> {m: [B, N, W]}.
+        """Shape: context[m] [B, N, W], present[m] [B, N] bool -> {m: [B, N, W]}, 0 where absent.
 
         A modality that ``context`` lacks is neither led through nor read.
         """
         sources = self.sources(context, present)
         fused: dict[Modality, Tensor] = {}
         for modality, vectors in context.items():
-            queries = vectors
+            places = Places(present[modality])
+            queries = places.take(vectors)
             for layer, read in zip(self.layers_of(modality), sources[modality], strict=True):
-                queries = layer(queries, read)
-            fused[modality] = queries
+                queries = layer(queries, read, places)
+            fused[modality] = places.spread(queries)
         return fused
 
     def sources(
@@ -81,7 +101,8 @@ class MultiAttention(nn.Module):
         for other, vectors in context.items():
             silent = ~present[other].any(1, keepdim=True)
             readable = (present[other] | silent)[:, None, None]
-            quiet = silent.unsqueeze(-1) if bool(silent.any()) else None
+            quiet = silent.expand_as(present[other]).unsqueeze(-1) if bool(silent.any()) else None
+            places = Places(present[other])
             readers = [
                 (read, layer.reader(other))
                 for m in context
@@ -91,7 +112,8 @@ class MultiAttention(nn.Module):
             weights = [w.weight for _, reader in readers for w in (reader.key, reader.value)]
             if not readers:
                 continue
-            parts = functional.linear(vectors, torch.cat(weights)).chunk(len(weights), -1)
+            product = functional.linear(places.take(vectors), torch.cat(weights))
+            parts = places.spread(product).chunk(len(weights), -1)
             for (read, reader), key, value in zip(readers, parts[::2], parts[1::2], strict=True):
                 read[other] = Source(
                     key=reader.split(key),
@@ -112,12 +134,13 @@ class MultiAttention(nn.Module):
         sources = self.sources(context, present)
         shares: Shares = {}
         for modality, vectors in context.items():
-            queries, layers = vectors, self.layers_of(modality)
+            places, layers = Places(present[modality]), self.layers_of(modality)
+            queries = places.take(vectors)
             for layer, read in zip(layers, sources[modality], strict=True):
-                for other, share in layer.shares(queries, read).items():
+                for other, share in layer.shares(queries, read, places).items():
                     key = (modality, other)
                     shares[key] = shares.get(key, 0.0) + share / len(layers)
-                queries = layer(queries, read)
+                queries = layer(queries, read, places)
         return shares
 
     def layers_of(self, modality: Modality) -> Sequence[FusionLayer]:
@@ -148,27 +171,29 @@ class FusionLayer(nn.Module):
                 if parameter.ndim > 1 and not name.endswith(("query.weight", "key.weight")):
                     parameter.mul_((8 * config.layers) ** -0.25)
 
-    def forward(self, queries: Tensor, sources: Sources) -> Tensor:
-        """Shape: queries [B, N, W] -> [B, N, W]."""
+    def forward(self, queries: Tensor, sources: Sources, places: Places) -> Tensor:
+        """Shape: queries [P, W], at ``places`` -> [P, W]."""
         for other in self.others:
             if other in sources:
-                queries = self.read(queries, other, sources[other])
+                queries = self.read(queries, other, sources[other], places)
         changed: Tensor = self.norm(queries + self.dropout(self.feed_forward(queries)))
         return changed
 
-    def read(self, queries: Tensor, other: Modality, source: Source) -> Tensor:
+    def read(self, queries: Tensor, other: Modality, source: Source, places: Places) -> Tensor:
         """Eqs. 2-5 or 6-9; a conversation without anything to read keeps its queries."""
-        attended = self.reader(other)(queries, source)
+        attended = self.reader(other)(queries, source, places)
         joined: Tensor = self.attention_norm[other](queries + self.dropout(attended))
-        return joined if source.silent is None else torch.where(source.silent, queries, joined)
+        if source.silent is None:
+            return joined
+        return torch.where(places.take(source.silent), queries, joined)
 
-    def shares(self, queries: Tensor, sources: Sources) -> dict[Modality, Tensor]:
-        """What each step of this layer attends to. Shape: queries [B, N, W] -> {m: [B, N, N]}."""
+    def shares(self, queries: Tensor, sources: Sources, places: Places) -> dict[Modality, Tensor]:
+        """What each step of this layer attends to. Shape: queries [P, W] -> {m: [B, N, N]}."""
         shares: dict[Modality, Tensor] = {}
         for other in self.others:
             if other in sources:
-                shares[other] = self.reader(other).shares(queries, sources[other])
-                queries = self.read(queries, other, sources[other])
+                shares[other] = self.reader(other).shares(queries, sources[other], places)
+                queries = self.read(queries, other, sources[other], places)
         return shares
 
     def reader(self, other: Modality) -> CrossAttention:
@@ -190,18 +215,18 @@ class CrossAttention(nn.Module):
         self.value = nn.Linear(width, width, bias=False)
         self.output = nn.Linear(width, width, bias=False)
 
-    def forward(self, queries: Tensor, source: Source) -> Tensor:
-        """Shape: queries [B, N, W] -> [B, N, W]; means nothing where nobody may be read."""
-        query = self.split(self.query(queries))
+    def forward(self, queries: Tensor, source: Source, places: Places) -> Tensor:
+        """Shape: queries [P, W] -> [P, W]; means nothing where nobody may be read."""
+        query = self.split(places.spread(self.query(queries)))
         mixed = functional.scaled_dot_product_attention(
             query, source.key, source.value, attn_mask=source.readable
         )
-        attended: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
+        attended: Tensor = self.output(places.take(mixed.transpose(1, 2).flatten(2)))
         return attended
 
-    def shares(self, queries: Tensor, source: Source) -> Tensor:
-        """Attention weights, mean over the heads. Shape: queries [B, N, W] -> [B, N, N]."""
-        query = self.split(self.query(queries))
+    def shares(self, queries: Tensor, source: Source, places: Places) -> Tensor:
+        """Attention weights, mean over the heads. Shape: queries [P, W] -> [B, N, N]."""
+        query = self.split(places.spread(self.query(queries)))
         scores = query @ source.key.mT / query.shape[-1] ** 0.5
         seen = scores.float().masked_fill(~source.readable, -torch.inf)
         shares: Tensor = seen.softmax(-1).mean(1)
