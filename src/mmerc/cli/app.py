@@ -21,6 +21,7 @@ from mmerc.cli.commands import (
     predict,
     prepare,
     reproduce,
+    robustness,
     select_features,
     serve,
     train,
@@ -51,6 +52,7 @@ app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
 app.command("reproduce", epilog=reproduce.EXAMPLES)(reproduce.reproduce)
+app.command("robustness", epilog=robustness.EXAMPLES)(robustness.robustness)
 app.command("package", epilog=package.EXAMPLES)(package.package)
 app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("export", epilog=export.EXAMPLES)(export.export)

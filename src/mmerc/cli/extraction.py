@@ -14,7 +14,7 @@ from mmerc.conversation import Modality, Utterance
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.features.extraction import Engine, Progress, Task, extract_all
 from mmerc.features.registry import NamedExtractor
-from mmerc.features.store import FeatureStore, FeatureTable
+from mmerc.features.store import FeatureSpec, FeatureStore, FeatureTable
 from mmerc.files import write_json, write_text
 from mmerc.inference.pipeline.vectors import name_of, recording_task
 from mmerc.media.segment import Segment
@@ -72,9 +72,10 @@ def extract_modality(
     *,
     engine: Engine,
     report: Callable[[str], None],
+    spec: FeatureSpec | None = None,
 ) -> Extracted:
-    """Vectors of one extractor for all tasks."""
-    store = FeatureStore.create(stores, named().spec)
+    """Vectors of one extractor for all tasks; ``spec``: where it is not the extractor's own."""
+    store = FeatureStore.create(stores, spec or named().spec)
     said = Saying(named.name, report)
     if store.spec.modality == "audio":  # pictures need not travel to where sound is read
         tasks = [replace(task, segment=Segment(sound=task.segment.sound)) for task in tasks]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -28,12 +29,12 @@ def read_samples(clip: Clip | None) -> Tensor | None:
     """
     if clip is None:
         return None
-    from mmerc.media.decode import read_sound
+    from mmerc.media.decode import read_clip
 
     latest = (clip.start or 0.0) + LONGEST
     end = latest if clip.end is None else min(clip.end, latest)
     try:
-        samples = torch.from_numpy(read_sound(clip.path, start=clip.start, end=end))
+        samples = torch.from_numpy(read_clip(replace(clip, end=end)))
     except MediaError:
         return None
     return None if len(samples) < SHORTEST * SAMPLE_RATE else samples

@@ -12,6 +12,7 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.evaluation.predictions import Predictions
 from mmerc.experiments.target import Masking
+from mmerc.models.base import AnyModel
 from mmerc.models.registry import load_model
 from mmerc.training.scoring import predict_corpus
 
@@ -21,15 +22,24 @@ def masked_predictions(folder: Path, masking: Masking, corpus: PreparedCorpus) -
     path = folder / f"predictions-test-{masking.modality}-{masking.how}.parquet"
     if path.is_file():
         return Predictions.load(path)
-    model = load_model(folder / "model")
+    made = predict_masked(load_model(folder / "model"), masking, corpus, "test")
+    made.save(path)
+    return made
+
+
+def predict_masked(
+    model: AnyModel, masking: Masking, corpus: PreparedCorpus, split: str
+) -> Predictions:
+    """Predictions of a split without a modality; the model stays as it is."""
 
     def hook(module: Any, arguments: tuple[ConversationBatch]) -> tuple[ConversationBatch]:
         return (take_away(arguments[0], masking),)
 
-    model.register_forward_pre_hook(hook)
-    made = predict_corpus(model, corpus, "test")
-    made.save(path)
-    return made
+    handle = model.register_forward_pre_hook(hook)
+    try:
+        return predict_corpus(model, corpus, split)
+    finally:
+        handle.remove()
 
 
 def take_away(batch: ConversationBatch, masking: Masking) -> ConversationBatch:

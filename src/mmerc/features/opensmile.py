@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mmerc.errors import MmercError
 from mmerc.features.base import Absent
 from mmerc.features.store import FeatureSpec, Vector
-from mmerc.media.decode import SAMPLE_RATE, read_sound
+from mmerc.media.decode import SAMPLE_RATE, read_clip
 from mmerc.media.segment import MediaError, Segment
 
 SetName = Literal["is10", "compare"]
@@ -54,9 +54,8 @@ class OpenSmile:
         """Shape: -> float32 [1582] or [6373]."""
         if segment.sound is None:
             return Absent("no sound file")
-        clip = segment.sound
         try:
-            samples = read_sound(clip.path, start=clip.start, end=clip.end)
+            samples = read_clip(segment.sound)
         except MediaError as error:
             return Absent(error.reason)
         return self.extract_samples(samples)

@@ -17,8 +17,8 @@ from mmerc.media.decode import (
     decode_picture,
     frame_times,
     probe,
+    read_clip,
     read_frames,
-    read_sound,
     resize,
     to_grey,
 )
@@ -32,6 +32,7 @@ Faces = NDArray[np.uint8]
 FRAME_HEIGHT = 480  # of what is looked at: higher films are scaled down
 NO_FACE, NO_FILM = "no face in any frame", "no film or picture"
 NO_LENGTH = "the film does not say how long it is"
+ALL_LOST = "every frame was lost"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class SpeakerFaces:
     def crops(self, segment: Segment) -> Faces | Absent:
         """Shape: -> uint8 [n, size, size], or [n, size, size, 3] in colour; n > 0."""
         if segment.pictures:
-            return self.picture_crops(segment.pictures)
+            kept = segment.kept(len(segment.pictures))
+            return self.picture_crops([segment.pictures[i] for i in kept])
         try:
             return self.film_crops(segment)
         except MediaError as error:
@@ -64,7 +66,7 @@ class SpeakerFaces:
 
     def picture_crops(self, pictures: Sequence[bytes]) -> Faces | Absent:
         """Each picture in the size and colour of the crops, without those that cannot be read."""
-        faces, reason = [], ""
+        faces, reason = [], ALL_LOST
         for data in pictures:
             try:
                 pixels = resize(decode_picture(data), height=self.size, width=self.size)
@@ -78,12 +80,17 @@ class SpeakerFaces:
         if segment.film is None:
             return Absent(NO_FILM)
         times = times_of(segment.film, self.frames)
-        frames = list(shown(segment.film, times, half=segment.half))
+        everything = list(shown(segment.film, times, half=segment.half))
+        kept = segment.kept(len(everything))
+        if not kept:
+            return Absent(ALL_LOST)
+        frames = [everything[i] for i in kept]
         tracks = link_faces(self.detector.detect(frames))
         if not tracks:
             return Absent(NO_FACE)
         voice = self.choice == "speaking" and len(tracks) > 1
-        energy = energy_at(segment.sound, len(frames)) if voice else None
+        energy = energy_at(segment.sound, len(everything)) if voice else None
+        energy = None if energy is None else energy[list(kept)]
         chosen = choose(tracks, frames=frames, energy=energy, mode=self.choice)
         crops = [
             align_face(frames[i], face.landmarks, size=self.size, grey=self.grey)
@@ -127,7 +134,7 @@ def energy_at(sound: Clip | None, count: int) -> NDArray[np.float64] | None:
     if sound is None:
         return None
     try:
-        samples = read_sound(sound.path, start=sound.start, end=sound.end)
+        samples = read_clip(sound)
     except MediaError:
         return None
     times = frame_times(0.0, len(samples) / SAMPLE_RATE, count)

@@ -13,7 +13,7 @@ from mmerc.media.film import Frame, frame_times, read_frames, square_size
 from mmerc.media.moments import MICROSECONDS, decode
 from mmerc.media.pictures import decode_picture, display_of, resize, to_grey
 from mmerc.media.resampling import SAMPLE_RATE
-from mmerc.media.sound import read_sound
+from mmerc.media.sound import read_clip, read_sound
 
 __all__ = [
     "SAMPLE_RATE",
@@ -23,6 +23,7 @@ __all__ = [
     "decode_picture",
     "frame_times",
     "probe",
+    "read_clip",
     "read_frames",
     "read_sound",
     "resize",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from mmerc.errors import InputError
+from mmerc.media.disturbance import FrameLoss, Noise
 
 
 class MediaError(InputError):
@@ -26,11 +28,15 @@ class MediaError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Part of a media file, from ``start`` to ``end`` in seconds; None is the file's own border."""
+    """Part of a media file, from ``start`` to ``end`` in seconds; None is the file's own border.
+
+    ``noise`` is added to its sound when it is read (tests of robustness).
+    """
 
     path: Path
     start: float | None = None
     end: float | None = None
+    noise: Noise | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +45,15 @@ class Segment:
 
     ``sound`` and ``film`` often lie in one file; ``half`` is the half of the picture in which the
     speaker sits; ``pictures`` are encoded images (JPEG, PNG) of the speaker's face in place of a
-    film.
+    film. ``loss`` takes frames or pictures away before anyone looks at them (tests of robustness).
     """
 
     sound: Clip | None = None
     film: Clip | None = None
     half: Literal["left", "right"] | None = None
     pictures: tuple[bytes, ...] = ()
+    loss: FrameLoss | None = None
+
+    def kept(self, count: int) -> Sequence[int]:
+        """Positions of those of ``count`` frames or pictures that arrive."""
+        return range(count) if self.loss is None else self.loss.kept(count)

@@ -13,6 +13,7 @@ from av.audio.frame import AudioFrame
 from mmerc.media.container import Reason, sound_stream
 from mmerc.media.moments import Moment, opened_at
 from mmerc.media.resampling import SAMPLE_RATE, Run, Samples
+from mmerc.media.segment import Clip
 
 # Containers with a time stamp on every packet may hold gaps, and round the stamps. Elsewhere time
 # is counted by the samples, and a gap is damage.
@@ -47,6 +48,12 @@ def read_sound(path: Path, *, start: float | None = None, end: float | None = No
     if not line.heard:
         raise (Reason.PAST_SOUND if 0 < reached <= first else Reason.TOO_SHORT).at(path)
     return np.concatenate(line.parts)
+
+
+def read_clip(clip: Clip) -> Samples:
+    """The sound of a clip as ``read_sound`` reads it, with the clip's noise."""
+    samples = read_sound(clip.path, start=clip.start, end=clip.end)
+    return samples if clip.noise is None else clip.noise.added_to(samples)
 
 
 class Line:

@@ -1,0 +1,241 @@
+"""``mmerc robustness`` from raw files to table and figure."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+from fer2013 import fer_rows, write
+from mmerc.evaluation.predictions import Predictions
+
+RATE = 16_000
+LINES = ("Well yes you saw me", "No", "They went red and blue", "Why always you", "I never came")
+SMALL = {
+    "disentangled_width": 8, "classifier_width": 8, "fusion_width": 8, "prototype_width": 8,
+    "context_width": 8, "attention_heads": 2,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A composed corpus as its parts: tables, sounds, pictures."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "ravdess").mkdir()
+    (folder / "fer2013").mkdir()
+    (folder / "meld-composed").mkdir()
+    faces = fer_rows()
+    write(faces, folder / "fer2013" / "fer2013.parquet")
+    time = np.arange(RATE // 4) / RATE
+    number = 0
+    for split in ("train", "dev", "test"):
+        lines = ["dialogue_id,utterance_id,speaker,emotion,text,audio,faces"]
+        for dialogue, utterance in ((d, u) for d in range(2) for u in range(3)):
+            shown = ";".join(faces[(number + i) % len(faces)]["name"] for i in range(2))
+            emotion, text = ("joy", "anger")[number % 2], LINES[number % len(LINES)]
+            lines.append(f"{dialogue},{utterance},Ann,{emotion},{text},clip-{number}.flac,{shown}")
+            tone = 0.2 * np.sin(2 * np.pi * (140 + 30 * number) * time)
+            soundfile.write(folder / "ravdess" / f"clip-{number}.flac", tone, RATE)
+            number += 1
+        (folder / "meld-composed" / f"{split}.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(done, data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared") / "composed"
+    done("prepare", "composed", data, "--out", folder)
+    done("extract", folder, "--media", data, "--audio", "is10", "--visual", "denseface", "--quiet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(done, corpus, tiny_encoder, tmp_path_factory):
+    """Two seeds of a very small DF-ERC that reads words, voices and faces."""
+    folder = tmp_path_factory.mktemp("runs")
+    model = {"name": "df-erc", "text_encoder": {"name": str(tiny_encoder)}, **SMALL}
+    training = {"epochs": 2, "batch_conversations": 2, "warmup_steps": 1, "seeds": 2}
+    training |= {"learning_rate": 0.02, "encoder_learning_rate": 0.01}
+    value = {"name": "own", "description": "x", "model": model, "training": training}
+    (folder / "own.yaml").write_text(yaml.safe_dump(value))
+    arguments = ("--recipe", folder / "own.yaml", "--corpus", corpus, "--quiet")
+    done("train", *arguments, "--out", folder / "own-run")
+    return folder / "own-run"
+
+
+@pytest.fixture(scope="module")
+def first(done, run, corpus, data, tmp_path_factory):
+    """Folder of a first call, and what it said."""
+    out = tmp_path_factory.mktemp("measured") / "out"
+    arguments = ("--corpus", corpus, "--media", data, "--out", out, "--json")
+    return out, done("robustness", run, *arguments)
+
+
+@pytest.fixture
+def again(done, run, corpus, data, first, tmp_path):
+    """A function that calls it again in a copy of the first call's folder."""
+    shutil.copytree(first[0], tmp_path / "out")
+
+    def call(*runs):
+        arguments = ("--corpus", corpus, "--media", data, "--out", tmp_path / "out", "--json")
+        return tmp_path / "out", done("robustness", *(runs or (run,)), *arguments)
+
+    return call
+
+
+def kept(folder):
+    """Vectors and predictions, with the time at which they were written."""
+    return {
+        path.relative_to(folder): path.stat().st_mtime_ns
+        for part in ("features", "predictions")
+        for path in (folder / part).rglob("*.parquet")
+    }
+
+
+def test_every_disturbance_has_a_row(first, run):
+    _, outcome = first
+    rows = outcome.json["rows"]
+    assert outcome.json["left_out"] == []
+    assert [row["disturbance"] for row in rows].count("undisturbed") == 1
+    named = {(row["modality"], row["disturbance"], row["strength"]) for row in rows}
+    assert len(named) == len(rows) == 16
+    assert {strength for _, how, strength in named if how == "noise"} == {20, 10, 0}
+    assert {row["seeds"] for row in rows} == {2}
+    result = json.loads((run / "result.json").read_text())
+    assert rows[0]["mean"] == pytest.approx(result["summary"]["test"]["weighted_f1"]["mean"], 1e-4)
+    assert rows[0]["difference"] is None
+    for row in rows[1:]:
+        assert row["difference"] == pytest.approx(row["mean"] - rows[0]["mean"], abs=1e-6)
+        assert row["low"] <= row["difference"] <= row["high"]
+        assert row["bootstrap_p"] <= row["holm_p"]
+
+
+def test_table_figure_and_data_are_written(first):
+    out, outcome = first
+    with open(out / "robustness.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    rows = outcome.json["rows"]
+    assert [float(line["mean"]) for line in lines] == pytest.approx([row["mean"] for row in rows])
+    report = (out / "robustness.md").read_text()
+    assert "composed, test split: 6 utterances in 2 conversations" in report
+    assert f"| own-run | audio | noise, 10 dB | {rows[7]['mean']:.2f} ± " in report
+    assert "(figures/robustness.png)" in report
+    assert (out / "figures" / "robustness.png").read_bytes().startswith(b"\x89PNG")
+    drawn = (out / "figures" / "robustness.svg").read_text()
+    for text in ("text", "audio", "video", "20 dB", "75 %", "zeroed", "own-run"):
+        assert f"<!-- {text} -->" in drawn
+    with open(out / "figures" / "robustness.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 18  # the undisturbed run stands in every panel
+
+
+def test_predictions_are_those_of_the_disturbed_split(first, run):
+    found = list((first[0] / "predictions" / "own-run").rglob("*.parquet"))
+    assert len(found) == 32
+    (undisturbed,) = (path for path in found if path.match("seed-1/undisturbed-*"))
+    made = Predictions.load(run / "seed-1" / "predictions-test.parquet")
+    assert np.allclose(Predictions.load(undisturbed).probabilities, made.probabilities, atol=1e-5)
+
+
+def test_nothing_is_done_twice(first, again):
+    before = kept(first[0])
+    out, outcome = again()
+    assert outcome.json["rows"] == first[1].json["rows"]
+    assert kept(out).keys() == before.keys()
+    assert "seed-" not in outcome.err
+    assert all(path.stat().st_mtime_ns in before.values() for path in out.rglob("*.parquet"))
+
+
+def test_only_what_is_missing_is_made(first, again, run, tmp_path):
+    """A lost answer, and those of a second model, on the vectors that are there."""
+    (lost,) = (tmp_path / "out" / "predictions").rglob("seed-1/video-frame-loss-50-percent-*")
+    lost.unlink()
+    out, outcome = again(run, run / "seed-1" / "model")
+    rows = outcome.json["rows"]
+    assert rows[:16] == first[1].json["rows"]
+    assert [row["run"] for row in rows] == ["own-run"] * 16 + ["model"] * 16
+    assert {row["seeds"] for row in rows[16:]} == {1}
+    told = [line for line in outcome.err.splitlines() if line.startswith(("own-run", "model"))]
+    assert told[0] == "own-run, seed-1: video-frame-loss-50-percent"
+    assert len(told) == 17
+    stores = [{p for p in kept(folder) if p.parts[0] == "features"} for folder in (out, first[0])]
+    assert stores[0] == stores[1]
+    assert "<!-- model -->" in (out / "figures" / "robustness.svg").read_text()
+
+
+def test_without_media_two_lines_say_what_is_missing(done, run, corpus, tmp_path):
+    outcome = done("robustness", run, "--corpus", corpus, "--out", tmp_path / "out", "--quiet")
+    told = outcome.err.splitlines()
+    assert [line.split(" is left out: ")[0] for line in told] == [
+        "own-run: audio, noise", "own-run: video, frame loss",
+    ]  # fmt: skip
+    assert all(line.endswith("; name it with --media.") for line in told)
+    table = outcome.out.splitlines()
+    assert table[0].split()[:3] == ["run", "modality", "disturbance"]
+    assert len(table) == 1 + 1 + 3 + 6 + 1
+    assert table[-1].endswith("robustness.md")
+    assert told[0] in (tmp_path / "out" / "robustness.md").read_text()
+
+
+def test_one_modality_and_another_metric(done, run, corpus, tmp_path):
+    options = ("--modality", "text", "--metric", "accuracy", "--split", "valid", "--json")
+    found = done("robustness", run, "--corpus", corpus, "--out", tmp_path / "out", *options)
+    rows = found.json["rows"]
+    assert {row["modality"] for row in rows} == {None, "text"}
+    assert len(rows) == 6
+    result = json.loads((run / "result.json").read_text())
+    scores = [seed["valid"]["accuracy"] for seed in result["seeds"]]
+    assert rows[0]["mean"] == pytest.approx(sum(scores) / 2, 1e-4)
+
+
+def test_stored_text_vectors_cannot_lose_words(done, trimodal_run, trimodal_corpus, tmp_path):
+    arguments = ("--corpus", trimodal_corpus, "--out", tmp_path / "out", "--media", tmp_path)
+    outcome = done("robustness", trimodal_run, *arguments, "--json")
+    assert {row["disturbance"] for row in outcome.json["rows"]} == {
+        "undisturbed", "zeroed", "absent",
+    }  # fmt: skip
+    told = outcome.json["left_out"]
+    assert "reads stored text vectors" in told[1]
+    assert "were not made by an extractor of mmerc" in told[0]
+    assert "were not made by an extractor of mmerc" in told[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "named"),
+    [
+        (["NONE"], 1, "neither a run or model folder nor a Hub repository"),
+        (["EMPTY"], 1, "holds no model"),
+        (["RUN", "RUN"], 2, "stands twice"),
+        (["RUN", "--modality", "smell"], 2, "own-run reads no smell"),
+        (["RUN", "--corpus", "OTHER"], 1, "trained on other conversations"),
+        (["RUN", "--corpus", "EMPTY"], 1, "not a prepared corpus"),
+        (["RUN", "--media", "NONE"], 1, "not a folder"),
+        (["RUN", "--media", "EMPTY"], 1, "fer2013"),
+        (["RUN", "--metric", "f1"], 2, "--metric"),
+        (["RUN", "--split", "train"], 2, "--split"),
+        (["MODEL", "--corpus", "OTHER"], 1, "its labels are"),
+    ],
+)
+def test_calls_that_cannot_be_done(
+    mmerc, run, corpus, trimodal_corpus, tmp_path, options, code, named
+):
+    (tmp_path / "empty").mkdir()
+    places = {
+        "NONE": tmp_path / "none", "EMPTY": tmp_path / "empty", "RUN": run,
+        "OTHER": trimodal_corpus, "MODEL": run / "seed-0" / "model",
+    }  # fmt: skip
+    given = [places.get(option, option) for option in options]
+    given += [] if "--corpus" in options else ["--corpus", corpus]
+    outcome = mmerc("robustness", *given, "--out", tmp_path / "out", "--quiet")
+    assert (outcome.code, outcome.out) == (code, "")
+    assert named in outcome.sentence
+
+
+def test_a_model_that_reads_nothing(done, mmerc, corpus, tmp_path):
+    arguments = ("--recipe", "majority", "--corpus", corpus, "--seeds", 1, "--quiet")
+    done("train", *arguments, "--out", tmp_path / "most", "--set", "training.epochs=1")
+    outcome = mmerc("robustness", tmp_path / "most", "--corpus", corpus, "--out", tmp_path / "out")
+    assert outcome.code == 2
+    assert "reads no modality" in outcome.sentence

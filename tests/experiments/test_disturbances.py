@@ -1,0 +1,63 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmerc.experiments.robustness.disturbances import (
+    DISTURBANCES,
+    drop_words,
+    seed_of,
+    with_words_dropped,
+)
+
+WORDS = [f"word{number}" for number in range(20)]
+SEEDS = st.integers(0, 2**64 - 1)
+
+
+def test_what_there_is():
+    named = {(d.modality, d.name) for d in DISTURBANCES}
+    assert len(named) == len(DISTURBANCES) == 15
+    assert {name for modality, name in named if modality == "audio"} == {
+        "noise, 20 dB", "noise, 10 dB", "noise, 0 dB", "zeroed", "absent",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+def test_as_many_words_go_as_asked(share):
+    text = " ".join(WORDS)
+    left = [len(drop_words(text, share, seed=seed).split()) for seed in range(2000)]
+    assert 1 - sum(left) / 40_000 == pytest.approx(share, abs=0.01)
+    assert len(set(left)) > 4  # each word by itself
+
+
+@given(st.lists(st.sampled_from(WORDS), min_size=1), st.floats(0, 1), st.floats(0, 1), SEEDS)
+def test_some_words_stay_in_their_order(words, one, other, seed):
+    def left(share):
+        return drop_words(" ".join(words), share, seed=seed).split()
+
+    small, great = sorted((one, other))
+    rest = iter(words)
+    assert all(word in rest for word in left(small))  # a subsequence
+    assert 1 <= len(left(great)) <= len(left(small))
+    assert left(0.0) == words
+    assert len(left(1.0)) == 1
+
+
+@pytest.mark.parametrize("text", ["", "  ", "Yes!"])
+def test_nothing_and_one_word_stay(text):
+    assert drop_words(text, 0.5, seed=1) == text
+
+
+def test_ids_alone_decide(make_conversation):
+    one, other = (make_conversation(name, 6, seed=1) for name in ("one", "other"))
+    texts = [" ".join(WORDS)] * 6
+    same = [seed_of("one", item.id) for item in one.utterances]
+    assert len(set(same)) == 6
+    assert seed_of("a", "bc") != seed_of("ab", "c")
+    dropped = with_words_dropped(one, 0.5)
+    assert dropped == with_words_dropped(one, 0.5)
+    for item, seed in zip(dropped.utterances, same, strict=True):
+        source = next(u for u in one.utterances if u.id == item.id)
+        assert item.text == drop_words(source.text, 0.5, seed=seed)
+        assert item.label == source.label
+    assert len({drop_words(texts[0], 0.5, seed=seed) for seed in same}) == 6
+    assert other.id != one.id

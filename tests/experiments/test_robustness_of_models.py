@@ -1,0 +1,202 @@
+"""Every model of the registry under every disturbance, on real sounds and pictures."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from fer2013 import drawn, encoded
+from mmerc.cli.extraction import extract_modality
+from mmerc.data.batches import feature_statistics
+from mmerc.errors import InputError
+from mmerc.experiments.robustness.disturbances import DISTURBANCES
+from mmerc.experiments.robustness.material import Material
+from mmerc.experiments.robustness.measuring import predict
+from mmerc.experiments.robustness.remaking import LeftOut, maker_of
+from mmerc.features.extraction import Task, Workers
+from mmerc.features.registry import NamedExtractor
+from mmerc.features.selection import Selection
+from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
+from mmerc.media.segment import Clip, Segment
+from mmerc.models.base import TrainingStatistics
+from mmerc.models.prediction import examples_for
+from mmerc.models.registry import MODELS
+
+RATE = 16_000
+WIDTHS = {"text": 12, "audio": 1582, "video": 342}
+CASES = [
+    *((name, "vectors") for name in MODELS),
+    *((name, "tokens") for name in MODELS if name != "majority"),
+    *((name, "sounds") for name, model in MODELS.items() if model.unit == "utterance"),
+]
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory, small_corpus):
+    """Two of the small corpus's test conversations with a sound and three pictures each."""
+    folder = tmp_path_factory.mktemp("material")
+    conversations = small_corpus.splits["test"][::2]
+    tasks = []
+    for number, key in enumerate((c.id, u.id) for c in conversations for u in c.utterances):
+        time = np.arange(RATE // 3) / RATE
+        tone = 0.2 * np.sin(2 * np.pi * (150 + 40 * number) * time) * np.hanning(len(time))
+        soundfile.write(folder / f"{number}.wav", tone, RATE)
+        pictures = tuple(encoded(drawn(part, 3 * number + part)) for part in range(3))
+        segment = Segment(sound=Clip(folder / f"{number}.wav"), pictures=pictures)
+        tasks.append(Task(conversation=key[0], utterance=key[1], segment=segment))
+    extract = partial(
+        extract_modality, stores=folder / "stores", engine=Workers(1), report=lambda line: None
+    )
+    tables = {
+        modality: extract(NamedExtractor(name), tasks).table
+        for modality, name in (("audio", "is10"), ("video", "denseface"))
+    }
+    return Material(
+        corpus=replace(
+            small_corpus,
+            splits={"test": conversations},
+            features={**small_corpus.features, **tables},
+            sounds={task.key: task.segment.sound for task in tasks},
+        ),
+        folder=folder,
+        tasks=tasks,
+        extract=lambda named, spec, tasks: extract(named, tasks, spec=spec).table,
+    )
+
+
+@pytest.fixture(params=CASES, ids="-".join)
+def model(request, make_model, make_sound_model, material):
+    name, reads = request.param
+    make = make_sound_model if reads == "sounds" else partial(make_model, tokens=reads == "tokens")
+    made = make(name, widths=WIDTHS)
+    corpus = material.corpus
+    examples = examples_for(made, corpus.splits["test"], corpus.features, corpus.sounds)
+    counts = torch.ones(len(made.labels), dtype=torch.long)
+    made.fit(TrainingStatistics(features=feature_statistics(examples), label_counts=counts))
+    return made.eval()
+
+
+def test_every_disturbance_that_applies_is_felt(model, material, monkeypatch):
+    monkeypatch.setattr("mmerc.data.batches.available_cores", lambda: 1)  # a process for 8 sounds?
+    undisturbed = predict(model, material.corpus, None)
+    left_out = set()
+    for disturbance in DISTURBANCES:
+        if disturbance.modality not in model.inputs.output_widths:
+            continue
+        corpus = material.disturbed(disturbance, model)
+        if isinstance(corpus, LeftOut):
+            left_out.add(disturbance.how)
+            continue
+        found = predict(model, corpus, disturbance)
+        assert found.keys == undisturbed.keys
+        assert np.isfinite(found.probabilities).all()
+        changed = np.abs(found.probabilities - undisturbed.probabilities).max()
+        assert changed > 0 or disturbance.amount == "10 %", disturbance  # texts are short
+    assert left_out == ({"word dropout"} if "text" in model.inputs.widths else set())
+    again = predict(model, material.corpus, None)  # no mask stays behind
+    assert np.array_equal(again.probabilities, undisturbed.probabilities)
+
+
+def of(modality, how, strength=None):
+    return next(
+        d for d in DISTURBANCES if (d.modality, d.how, d.strength) == (modality, how, strength)
+    )
+
+
+def test_noise_is_in_the_vectors_and_in_the_sounds(material, make_model, make_sound_model):
+    noise = of("audio", "noise", 10)
+    vectors = material.disturbed(noise, make_model("late-fusion", widths=WIDTHS))
+    clean, noisy = (c.features["audio"] for c in (material.corpus, vectors))
+    assert noisy.spec == clean.spec
+    assert all(not np.array_equal(noisy.vector(*key), clean.vector(*key)) for key in clean.rows)
+    assert vectors.features["video"] is material.corpus.features["video"]
+    heard = material.disturbed(noise, make_sound_model("dq-former", widths=WIDTHS))
+    assert heard.features is material.corpus.features
+    assert {clip.noise.decibels for clip in heard.sounds.values()} == {10}
+    assert len({clip.noise.seed for clip in heard.sounds.values()}) == len(heard.sounds)
+
+
+def test_lost_pictures_leave_some_without_a_vector(material, make_model):
+    tasks = [
+        replace(task, segment=replace(task.segment, pictures=task.segment.pictures[:1]))
+        for task in material.tasks
+    ]
+    model, given = make_model("late-fusion", widths=WIDTHS), replace(material, tasks=tasks)
+    corpora = [given.disturbed(of("video", "frame loss", share), model) for share in (25, 50, 75)]
+    without = [
+        {key for key, row in corpus.features["video"].rows.items() if row.vector is None}
+        for corpus in corpora
+    ]
+    assert without[0] <= without[1] <= without[2]
+    assert 0 < len(without[2]) < len(material.tasks)
+
+
+@pytest.mark.parametrize(
+    ("changes", "how", "why"),
+    [
+        ({"tasks": None}, ("audio", "noise", 0), "name it with --media"),
+        ({"tasks": None}, ("video", "frame loss", 50), "name it with --media"),
+        ({"features": {}}, ("audio", "zeroed"), "no audio vectors"),
+        ({"extractor": "found"}, ("audio", "noise", 0), "not made by an extractor of mmerc"),
+        ({"extractor": "visextnet"}, ("video", "frame loss", 50), "needs a ResNet-101"),
+        ({"settings": {"set": "old"}}, ("audio", "noise", 0), "other settings"),
+        ({"silent": True}, ("audio", "noise", 0), "names no sound"),
+    ],
+)
+def test_what_is_left_out_says_why(material, make_model, changes, how, why):
+    corpus = material.corpus
+    if "features" in changes:
+        corpus = replace(corpus, features={"text": corpus.features["text"]})
+    for name in ("extractor", "settings"):
+        if name in changes:
+            table = corpus.features[how[0]]
+            spec = replace(table.spec, **{name: changes[name]})
+            features = {**corpus.features, how[0]: replace(table, spec=spec)}
+            corpus = replace(corpus, features=features)
+    tasks = changes.get("tasks", material.tasks)
+    if "silent" in changes:
+        tasks = [replace(task, segment=replace(task.segment, sound=None)) for task in tasks]
+    given = replace(material, corpus=corpus, tasks=tasks)
+    found = given.disturbed(of(*how), make_model("late-fusion", widths=WIDTHS))
+    assert isinstance(found, LeftOut)
+    assert why in found.reason
+    assert not found.reason.endswith(".")
+
+
+def test_media_that_are_all_missing_are_an_error(material, make_model, tmp_path):
+    elsewhere = [
+        replace(task, segment=Segment(sound=Clip(tmp_path / "none.wav"))) for task in material.tasks
+    ]
+    with pytest.raises(InputError, match=r"no such file, .*--media"):
+        replace(material, tasks=elsewhere).disturbed(
+            of("audio", "noise", 0), make_model("late-fusion", widths=WIDTHS)
+        )
+
+
+def test_selected_columns_are_selected_again(material, tmp_path):
+    spec = material.corpus.features["audio"].spec
+    chosen = Selection(
+        parent=spec.fingerprint, content="", indices=(3, 7), mean=(0.0, 0.0),
+        deviation=(1.0, 1.0), conversations=1, fitted_on=(("a", "0"),),
+    )  # fmt: skip
+    chosen.save(tmp_path / "audio-selection.json")
+    maker = maker_of(chosen.spec_for(spec), tmp_path, weights=None)
+    other = replace(spec, settings={**spec.settings, "disturbance": "noise"})
+    vector = np.arange(1582, dtype=np.float32)
+    row = FeatureRow(conversation="c", utterance="u", vector=vector)
+    stored = maker.as_stored(FeatureTable.of(other, [row]))
+    assert stored.spec == chosen.spec_for(spec)
+    assert stored.vector("c", "u").tolist() == [3, 7]
+    changed = chosen.model_copy(update={"parent": "0"})
+    changed.save(tmp_path / "audio-selection.json")
+    assert isinstance(maker_of(changed.spec_for(spec), tmp_path, weights=None), LeftOut)
+
+
+def test_broken_weights_are_an_error(tmp_path):
+    (tmp_path / "own.safetensors").write_bytes(b"no weights")
+    spec = FeatureSpec(modality="video", extractor="denseface", dim=342)
+    with pytest.raises(InputError, match=r"own\.safetensors"):
+        maker_of(spec, tmp_path, weights=tmp_path / "own.safetensors")

@@ -1,0 +1,52 @@
+"""Faces out of films and pictures of which a part does not arrive."""
+
+import numpy as np
+import pytest
+
+from fer2013 import drawn, encoded
+from mmerc.features.base import Absent
+from mmerc.features.speaker_faces import ALL_LOST, SpeakerFaces
+from mmerc.media.disturbance import FrameLoss
+from mmerc.media.segment import Clip, Segment
+from short_films import cut
+
+PICTURES = tuple(encoded(drawn(number % 2, number)) for number in range(5))
+
+
+def losing(count, *, some):
+    """A loss of some but not all of ``count`` frames, or of all."""
+    if not some:
+        return FrameLoss(1.0, 0)
+    return next(
+        loss
+        for loss in (FrameLoss(0.5, seed) for seed in range(100))
+        if 1 < len(loss.kept(count)) < count - 1
+    )
+
+
+def test_pictures_that_arrive_are_as_they_were():
+    loss = losing(len(PICTURES), some=True)
+    whole = SpeakerFaces().crops(Segment(pictures=PICTURES))
+    left = SpeakerFaces().crops(Segment(pictures=PICTURES, loss=loss))
+    assert np.array_equal(left, whole[loss.kept(len(PICTURES))])
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    return cut("photograph", tmp_path_factory.mktemp("film") / "face.mp4", seconds=4.0)
+
+
+def test_frames_that_arrive_are_as_they_were(film):
+    faces, loss = SpeakerFaces(frames=5), losing(5, some=True)
+    clip = Clip(film, end=3.0)
+    whole = faces.crops(Segment(film=clip))
+    assert len(whole) == 5
+    left = faces.crops(Segment(film=clip, loss=loss))
+    assert np.array_equal(left, whole[loss.kept(5)])
+
+
+def test_nothing_is_left_of_what_is_lost_altogether(film):
+    loss = losing(5, some=False)
+    assert SpeakerFaces().crops(Segment(pictures=PICTURES, loss=loss)) == Absent(ALL_LOST)
+    lost = Segment(film=Clip(film, end=3.0), loss=loss)
+    assert SpeakerFaces(frames=5).crops(lost) == Absent(ALL_LOST)
