@@ -16,13 +16,15 @@ def reproduce(mmerc, trimodal_corpus, tmp_path):
 
 
 def test_the_list_says_what_there_is(done):
-    text = done("reproduce", "--list").out
-    assert "df-erc-table2" in text
+    lines = done("reproduce", "--list").out.splitlines()
+    place = next(n for n, line in enumerate(lines) if line.startswith("df-erc-table2 "))
+    assert lines[place].split(maxsplit=1)[1].strip() == "Ablation of DDM, CFM and CRM"
+    assert lines[place + 1].strip() == "9 rows of text, audio, video"
     found = {item["name"]: item for item in done("reproduce", "--list", "--json").json}
     assert found["df-erc-table2"]["rows"] == 9
     assert found["df-erc-table2"]["modalities"] == ["text", "audio", "video"]
-    assert "whisper-tiny" in found["dq-former-table3"]["encoders"]
-    assert found["multiemo-table1"]["corpora"] == ["iemocap"]
+    assert "whisper-tiny" in found["dq-former-table3"]["encoders"]["composed"]
+    assert list(found["multiemo-table1"]["encoders"]) == ["iemocap"]
 
 
 def test_a_target_is_tried_quickly(reproduce, tmp_path):

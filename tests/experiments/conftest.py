@@ -3,6 +3,7 @@ import csv
 import pytest
 from very_small import ROWS, SMALL
 
+from mmerc.cli.output import silent
 from mmerc.experiments.execution import READ, Workers
 from mmerc.experiments.plan import Choice
 from mmerc.experiments.reproduce import Request, reproduce
@@ -35,7 +36,7 @@ def make_request(tmp_path_factory):
             out=out,
             choice=Choice(rows=tuple(rows), changes=tuple(changes), **choice),
             seeds=seeds,
-            report=(lambda line: None) if told is None else told.append,
+            report=silent if told is None else told.append,
             **given,
         )
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from mmerc.errors import InputError
-from mmerc.experiments.decisions import FOLDS, Decision, decide, spread
+from mmerc.experiments.decisions import FOLDS, Decision, decide
 from mmerc.experiments.plan import Choice, make_plan
 from mmerc.experiments.reproduce import reproduce
 
@@ -76,4 +76,4 @@ def test_holm_corrects_over_the_decisions(small_corpus):
     assert isinstance(one, Decision)
     assert one.adjusted == pytest.approx(2 * one.test.t_p_value)
     assert other.adjusted == pytest.approx(other.test.t_p_value)
-    assert spread(one).mean == pytest.approx(1.04)
+    assert one.spread.mean == pytest.approx(1.04)

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.errors import InputError
 from mmerc.experiments import analyses_layers as layers
 from mmerc.experiments.reproduce import reproduce
 from mmerc.experiments.workspace import CorpusSource
+from mmerc.labels import LabelSet
 from mmerc.media.segment import Clip
 
 RATE = 16_000
@@ -45,41 +48,78 @@ def test_a_case_says_what_each_head_names(table):
     assert rows[4]["confidence"] == pytest.approx(0.1)
 
 
+def test_utterances_without_a_modality_say_nothing_of_priority(table):
+    whole = layers.of_all(table)
+    assert list(whole["gold"]) == [0, 1, 2, 0, -100]
+    assert {kind: list(chosen) for kind, chosen in layers.kinds(whole).items()} == {
+        "audio-dominated": [1], "text-dominated": [2],
+    }  # fmt: skip
+
+
+LABELS = LabelSet("own", ("calm", "glad"))
+SIZES = {"train": (8, 8, 8), "valid": (6,), "test": (8, 9, 7, 8)}
+
+
 @pytest.fixture(scope="module")
-def spoken(tmp_path_factory, small_corpus):
-    """The small corpus as the composed one, saved, and its sounds."""
+def spoken(tmp_path_factory, make_conversation):
+    """A corpus whose words and tones each tell most labels, and its sounds."""
     folder = tmp_path_factory.mktemp("spoken")
-    replace(small_corpus, name="composed").save(folder / "corpus")
     numbers, sounds = np.random.default_rng(0), {}
-    for conversation in (c for split in small_corpus.splits.values() for c in split):
+
+    def told(kind):
+        """The label, or the other one: words and tones err now and then."""
+        return kind if numbers.random() < 0.75 else 1 - kind
+
+    def heard(conversation):
+        utterances = []
         for utterance in conversation.utterances:
+            kind = numbers.integers(2)
             path = folder / f"{utterance.id}.wav"
-            soundfile.write(path, 0.1 * numbers.normal(size=int(0.3 * RATE)), RATE)
+            tone = np.sin(np.arange(int(0.3 * RATE)) * (0.05, 0.6)[told(kind)])
+            soundfile.write(path, 0.3 * tone, RATE)
             sounds[conversation.id, utterance.id] = Clip(path)
-    return CorpusSource(path=folder / "corpus", sounds=sounds)
+            text = ("no no no", "always always")[told(kind)]
+            utterances.append(replace(utterance, text=text, label=LABELS.names[kind]))
+        return replace(conversation, utterances=tuple(utterances))
+
+    splits = {
+        split: tuple(heard(make_conversation(f"{split}-{n}", s)) for n, s in enumerate(sizes))
+        for split, sizes in SIZES.items()
+    }
+    PreparedCorpus(name="composed", labels=LABELS, splits=splits, features={}).save(folder / "it")
+    return CorpusSource(path=folder / "it", sounds=sounds)
 
 
-def test_models_that_hear_are_reproduced_too(
-    make_request, spoken, tiny_encoder, tiny_speech_encoder, tmp_path, read_csv
-):
+@pytest.fixture(scope="module")
+def drawn(make_request, spoken, tiny_encoder, tiny_speech_encoder, tmp_path_factory):
+    """A function that reports a target on tiny models of two epochs that read words and hear."""
     changes = (
         f"model.text_encoder.name={tiny_encoder}",
         f"model.speech_encoder.name={tiny_speech_encoder}",
-        "model.width=16", "model.queries=2", "model.attention_heads=2", "training.epochs=1",
-        "training.utterances_per_epoch=16",
+        "model.width=16", "model.queries=2", "model.attention_heads=2", "training.epochs=2",
+        "training.utterances_per_epoch=48", "training.learning_rate=0.01",
+        "training.encoder_learning_rate=0.003", "training.warmup_steps=1",
     )  # fmt: skip
-    given = make_request(
-        spoken, tmp_path / "out", seeds=1, changes=changes,
-        rows=("DQ-Former, audio zeroed", "DQ-Former, text absent"),
-    )  # fmt: skip
-    made = reproduce("dq-former-table4", given)["dq-former-table4"]
+    out = tmp_path_factory.mktemp("heard") / "out"
+
+    def draw(target, **settings):
+        request = make_request(spoken, out, seeds=1, changes=changes, **settings)
+        return reproduce(target, request)[target]
+
+    return draw
+
+
+def test_models_that_hear_are_reproduced_too(drawn):
+    made = drawn("dq-former-table4", rows=("DQ-Former, audio zeroed", "DQ-Former, text absent"))
     assert [row["row"] for row in made.rows] == [
         "DQ-Former", "DQ-Former, audio zeroed", "DQ-Former, text absent",
     ]  # fmt: skip
-    assert len(list((tmp_path / "out" / "runs").iterdir())) == 1
-    early = replace(given, choice=replace(given.choice, rows=()))
-    folder = reproduce("dq-former-figure3", early)["dq-former-figure3"].folder
-    rows = read_csv(folder / "figures" / "layer-confidence.csv")
+    assert len(list((made.folder.parent / "runs").iterdir())) == 1
+    assert (made.folder / "report.md").read_text().count("| 2.0 |") == 1
+
+
+def test_confidence_by_layer(drawn, read_csv):
+    rows = read_csv(drawn("dq-former-figure3").folder / "figures" / "layer-confidence.csv")
     assert [(row["modality"], row["layer"]) for row in rows] == [
         ("text", "1"), ("text", "2"), ("audio", "1"), ("audio", "2"),
     ]  # fmt: skip
@@ -87,3 +127,26 @@ def test_models_that_hear_are_reproduced_too(
         bounds = [float(row[name]) for name in layers.QUANTILES]
         assert bounds == sorted(bounds)
         assert 0 <= bounds[0] <= bounds[-1] <= 1
+
+
+def test_confidence_by_kind_and_cases(drawn, read_csv):
+    folder = drawn("dq-former-figure4").folder / "figures"
+    rows = read_csv(folder / "dominance.csv")
+    assert {row["kind"] for row in rows} == {"audio-dominated", "text-dominated"}
+    assert (folder / "dominance.png").is_file()
+    made = drawn("dq-former-figure5")
+    cases = read_csv(made.folder / "figures" / "cases.csv")
+    one = [row for row in cases if (row["kind"], row["case"]) == ("audio-dominated", "1")]
+    assert [(row["modality"], row["layer"]) for row in one] == [
+        ("text", "1"), ("text", "2"), ("audio", "1"), ("audio", "2"),
+    ]  # fmt: skip
+    assert {row["alone"] for row in one if row["modality"] == "audio"} == {one[0]["gold"]}
+    assert {row["alone"] for row in one if row["modality"] == "text"} != {one[0]["gold"]}
+    audio = [float(row["confidence"]) for row in one if row["modality"] == "audio"]
+    loudest = max(float(row["confidence"]) for row in rows if row["kind"] == "audio-dominated")
+    assert audio[0] == pytest.approx(loudest, abs=1e-5)
+
+
+def test_nobody_dominates(table):
+    with pytest.raises(InputError, match="no test utterance is text-dominated or audio-domina"):
+        layers.some([])

@@ -68,7 +68,7 @@ def test_signs_are_compared_with_the_papers(finished, read_csv):
         assert row["same_sign"] == expected
 
 
-def test_classes_and_time_are_in_it(finished, runs, small_corpus):
+def test_classes_and_time_are_in_it(finished, runs, small_corpus, read_csv):
     text = (finished / "df-erc-table2" / "report.md").read_text()
     seeds = results(runs["-DDM"])["seeds"]
     for place, label in enumerate(small_corpus.labels, start=1):
@@ -77,6 +77,13 @@ def test_classes_and_time_are_in_it(finished, runs, small_corpus):
         found = cells(text, "F1 by class", "-DDM")[place]
         assert found == (f"{sum(known) / len(known):.2f}" if known else "")
     assert "1 thread, 32-true" in cells(text, "Hardware and time", "-DDM")[2]
+    seconds = [
+        float(row["seconds"])
+        for run in runs.values()
+        for path in run.glob("seed-*/history.csv")
+        for row in read_csv(path)
+    ]
+    assert cells(text, "Hardware and time", "all")[5] == f"{sum(seconds) / 60:.1f}"
 
 
 def test_the_page_stands_alone(finished):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mmerc.evaluation.metrics import Metric, score
+from mmerc.evaluation.metrics import FROM_CONFUSION, Metric, confusion, labelled
 from mmerc.evaluation.predictions import Predictions
 from mmerc.evaluation.significance import (
     Comparison,
@@ -56,4 +56,4 @@ def compare_runs(
 
 def values(run: Sequence[Predictions], metric: Metric) -> list[float]:
     """The metric of every seed."""
-    return [float(getattr(score(predictions), metric)) for predictions in run]
+    return [float(FROM_CONFUSION[metric](confusion(labelled(made)))) for made in run]

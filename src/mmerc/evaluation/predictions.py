@@ -62,7 +62,8 @@ class Predictions:
 
     def known(self) -> Predictions:
         """Only the rows whose gold label is known."""
-        return self.where(self.gold >= 0)
+        there = self.gold >= 0
+        return self if there.all() else self.where(there)
 
     def where(self, mask: NDArray[np.bool_]) -> Predictions:
         """Only the rows where ``mask`` is true.

@@ -97,7 +97,7 @@ def confusions(measured: Sequence[Measured]) -> Rows:
     """Share of each gold label's utterances by predicted label, over all seeds."""
     rows: Rows = []
     for item in measured:
-        counts = np.sum([confusion(made) for made in item.test], axis=0)
+        counts = item.confusions.sum(axis=0)
         totals = counts.sum(axis=1)
         for gold, name in enumerate(item.test[0].labels):
             for predicted, other in enumerate(item.test[0].labels):

@@ -23,11 +23,20 @@ CASES = 2  # of each kind
 
 
 def tables(item: Measured) -> list[Inside]:
-    """Confidences and single heads of every seed."""
+    """Confidences and single heads of every seed, where no modality is absent.
+
+    Where one is, the others' confidences are higher whatever they say.
+    """
     return [
-        seen(item, place, "confidences", confidences, np.arange(len(made), dtype=np.intp))
+        of_all(seen(item, place, "confidences", confidences, np.arange(len(made), dtype=np.intp)))
         for place, made in enumerate(item.test)
     ]
+
+
+def of_all(table: Inside) -> Inside:
+    """Utterances of which no modality is absent."""
+    whole = np.all([table[name] >= 0 for name in table if name.startswith("alone_")], axis=0)
+    return {name: values[whole] for name, values in table.items()}
 
 
 def threshold(item: Measured) -> float:
@@ -59,10 +68,7 @@ def dominance(item: Measured) -> Rows:
             rows += [
                 {"kind": kind, "seed": seed, "confidence": float(audio[place])} for place in chosen
             ]
-    if not rows:
-        problem = "no test utterance is text-dominated or audio-dominated"
-        raise InputError("acoustic confidence by kind", problem, "train longer or on more")
-    return rows
+    return some(rows)
 
 
 def cases(item: Measured) -> Rows:
@@ -76,6 +82,14 @@ def cases(item: Measured) -> Rows:
         for number, place in enumerate(ordered, start=1):
             head = {"kind": kind, "case": number, "gold": labels[int(table["gold"][place])]}
             rows += case_rows(head, table, int(place), labels)
+    return some(rows)
+
+
+def some(rows: Rows) -> Rows:
+    """The rows; InputError where there is none to draw."""
+    if not rows:
+        problem = "no test utterance is text-dominated or audio-dominated"
+        raise InputError("acoustic confidence by kind", problem, "train longer or on more")
     return rows
 
 

@@ -53,6 +53,16 @@ class Decision:
     test: SeedTest
     adjusted: float | None
 
+    @property
+    def differences(self) -> list[float]:
+        """Alternative less decided, fold by fold."""
+        return [one - other for one, other in zip(self.scores, self.reference, strict=True)]
+
+    @property
+    def spread(self) -> Summary:
+        """Mean and deviation of the differences."""
+        return summarise(self.differences)
+
 
 def run_folds(
     plan: Plan,
@@ -148,9 +158,3 @@ def decide(plan: Plan, folds: Folds) -> list[Decision]:
         )
         for (name, against), test in zip(pairs, tests, strict=True)
     ]
-
-
-def spread(decision: Decision) -> Summary:
-    """Mean and deviation of the difference over folds."""
-    pairs = zip(decision.scores, decision.reference, strict=True)
-    return summarise([one - other for one, other in pairs])

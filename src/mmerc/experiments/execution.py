@@ -12,7 +12,7 @@ from mmerc.experiments.cluster import run_on_cluster
 from mmerc.experiments.machine import describe_machine
 from mmerc.experiments.workspace import CorpusSource, Workspace, corpus_for, open_corpus
 from mmerc.files import write_json
-from mmerc.training.cache import RunCache, link_or_copy, seed_key
+from mmerc.training.cache import RunCache, seed_key
 from mmerc.training.folder import Run, begin, locked
 from mmerc.training.hardware import Hardware
 from mmerc.training.parallel import run_all
@@ -107,21 +107,14 @@ def finish_planned(task: PlannedSeed) -> None:
     run = Run(directory=task.directory, recipe=task.recipe, corpus=corpus)
     directory = run.seed_directory(task.seed)
     key = seed_key(run.recipe, corpus, task.seed, task.hardware)
-    name = f"{run.directory.name}, "
 
     def say(line: str) -> None:
-        task.report(name + line)
+        task.report(f"{run.directory.name}, {line}")
 
-    seed_task = SeedTask(
-        run=run, seed=task.seed, hardware=task.hardware, cache=task.cache, report=say
-    )
     if task.cache is not None and task.cache.fetch(key, directory):
-        seed_task.say("taken from the cache")
+        say(f"seed {task.seed}: taken from the cache")
         return
-    finish_seed(seed_task)
-    note = directory / MACHINE
-    write_json(note, describe_machine(task.hardware, task.recipe))
-    if task.cache is not None:
-        kept = task.cache.root / "runs" / key
-        if kept.is_dir() and not (kept / MACHINE).exists():
-            link_or_copy(str(note), str(kept / MACHINE))
+    write_json(directory / MACHINE, describe_machine(task.hardware, task.recipe))
+    finish_seed(
+        SeedTask(run=run, seed=task.seed, hardware=task.hardware, cache=task.cache, report=say)
+    )

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mmerc.experiments.target import OTHER, Paper, Row, Target, targets
-from mmerc.training.recipe import load_recipe, recipe_names
+from mmerc.conversation import MODALITIES
+from mmerc.experiments.target import OTHER, Paper, Target, Time, targets
+from mmerc.training.recipe import Recipe, load_recipe, recipe_names
+
+STORED = "stored vectors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A target as ``--list`` shows it; ``measured``: how long it took where, if that is known."""
+    """A target as ``--list`` shows it; ``measured``: how long it took where, if that is known.
+
+    ``rows`` are those that are trained or asked here; ``encoders`` by corpus, ``STORED`` where a
+    row needs none; ``missing`` are recipes that this version lacks.
+    """
 
     name: str
     title: str
-    corpora: tuple[str, ...]
     rows: int
     modalities: tuple[str, ...]
-    encoders: tuple[str, ...]
+    encoders: Mapping[str, tuple[str, ...]]
     missing: tuple[str, ...]
-    measured: tuple[str, ...]
+    measured: tuple[Time, ...]
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"measured": [time.model_dump() for time in self.measured]}
+
+    @property
+    def lines(self) -> list[str]:
+        """What it shows, what it needs on which corpora, and how long it took."""
+        corpora: dict[tuple[str, ...], list[str]] = {}
+        for corpus, names in self.encoders.items():
+            corpora.setdefault(names, []).append("any other" if corpus == OTHER else corpus)
+        count = f"{self.rows} row{'s' * (self.rows > 1)}"
+        said = [self.title, f"{count} of {', '.join(self.modalities)}"]
+        said += [f"{', '.join(places)}: {', '.join(names)}" for names, places in corpora.items()]
+        if self.missing:
+            said.append(f"this version has no recipe {', '.join(self.missing)}")
+        return [*said, *map(str, self.measured)]
 
 
 def listed() -> list[Listed]:
@@ -32,27 +52,38 @@ def listed() -> list[Listed]:
 
 
 def describe(name: str, paper: Paper, target: Target) -> Listed:
-    """One target: its own system's recipes say what it needs."""
-    trained = [row for row in target.rows if not row.published]
-    wanted = {source for row in trained for source in sources(row, paper, target)}
-    there = sorted(wanted & set(recipe_names()))
-    recipes = [load_recipe(recipe) for recipe in there]
-    models = [recipe.model for recipe in recipes]
-    encoders = {e.name for m in models for e in (m.text_encoder, m.speech) if e is not None}
+    """One target: the recipes behind its rows say what it needs."""
+    known = {c: source_names(c, paper, target) for c in target.corpora or paper.corpora}
+    wanted = set().union(*known.values())
+    recipes = {name: load_recipe(name) for name in wanted & set(recipe_names())}
     return Listed(
         name=name,
         title=target.title,
-        corpora=tuple(c for c in target.corpora or paper.corpora if c != OTHER),
-        rows=len(trained),
-        modalities=tuple(dict.fromkeys(m for r in recipes for m in r.model.modalities)),
-        encoders=tuple(sorted(encoders)),
-        missing=tuple(sorted(wanted - set(there))),
+        rows=sum(not row.published for row in target.rows),
+        modalities=tuple(
+            m for m in MODALITIES if any(m in r.model.modalities for r in recipes.values())
+        ),
+        encoders={
+            corpus: encoders(recipes[name] for name in names if name in recipes)
+            for corpus, names in known.items()
+        },
+        missing=tuple(sorted(wanted - set(recipes))),
         measured=target.measured,
     )
 
 
-def sources(row: Row, paper: Paper, target: Target) -> set[str]:
-    """Names of the recipes behind a row, on any corpus that its target is made on."""
-    known = paper.systems[row.system or target.system]
-    places = [known[c] for c in target.corpora or known if c in known]
-    return {s.recipe for place in places for s in (place.cached, place.end_to_end) if s is not None}
+def source_names(corpus: str, paper: Paper, target: Target) -> set[str]:
+    """Names of the recipes behind a target's rows on a corpus."""
+    systems = {row.system or target.system for row in target.rows if not row.published}
+    places = [paper.systems[system].get(corpus) for system in systems]
+    sources = [s for place in places if place is not None for s in (place.cached, place.end_to_end)]
+    return {source.recipe for source in sources if source is not None}
+
+
+def encoders(recipes: Iterable[Recipe]) -> tuple[str, ...]:
+    """Encoders that recipes train, after ``STORED`` where one of them trains none."""
+    found = [
+        {e.name for e in (r.model.text_encoder, r.model.speech) if e is not None} for r in recipes
+    ]
+    stored = (STORED,) if set() in found else ()
+    return (*stored, *sorted(set().union(*found)))

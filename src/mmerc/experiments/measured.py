@@ -10,10 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from mmerc.errors import InputError, UsageError
-from mmerc.evaluation.metrics import Metric, Scores, score
+from mmerc.evaluation.metrics import FROM_CONFUSION, Metric, confusion
 from mmerc.evaluation.predictions import Predictions
 from mmerc.experiments.execution import MACHINE
 from mmerc.experiments.masking import masked_predictions
@@ -39,11 +41,13 @@ class Measured:
     machines: tuple[Mapping[str, Any] | None, ...]
 
     @cached_property
-    def scores(self) -> tuple[Scores, ...]:
-        return tuple(score(made) for made in self.test)
+    def confusions(self) -> NDArray[np.int64]:
+        """Utterances by gold and predicted label. Shape: [S, K, K], rows gold."""
+        return np.stack([confusion(made) for made in self.test])
 
     def values(self, metric: Metric) -> list[float]:
-        return [float(getattr(scores, metric)) for scores in self.scores]
+        """The metric of every seed, in percent."""
+        return [float(value) for value in FROM_CONFUSION[metric](self.confusions)]
 
     @property
     def seconds(self) -> list[float]:

@@ -37,6 +37,10 @@ INPUTS = ("modalities", "text_encoder", "speech_encoder", "history", "gradient_c
 QUICK = {"training.epochs": 1, "training.patience": None}
 
 
+class RowError(Exception):
+    """Why a row cannot be trained, as the end of a sentence."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """What somebody asked for: mode, size, some rows only, other settings."""
@@ -76,22 +80,25 @@ class Plan:
 def make_plan(name: str, corpus: PreparedCorpus, choice: Choice) -> Plan:
     """Choose recipes; one sentence where the target cannot be had on this corpus."""
     paper, target = find_target(name)
+    compared = comparison(name, paper, corpus)
     rows = chosen_rows(name, target, choice)
-    recipes, left_out = {}, {}
+    recipes: dict[str, Recipe] = {}
+    left_out: dict[str, str] = {}
     for row in (row for row in rows if not row.published):
-        found = row_recipe(name, row, corpus, choice)
-        if isinstance(found, str):
-            left_out[row.name] = found
-        else:
-            check_modalities(name, found, corpus)
-            recipes[row.name] = found
+        try:
+            source = chosen_source(name, paper.systems[row.system or target.system], corpus, choice)
+            recipes[row.name] = row_recipe(row, source, choice)
+        except RowError as error:
+            left_out[row.name] = str(error)
+    for recipe in recipes.values():
+        check_modalities(name, recipe, corpus)
     if target.baseline not in recipes:
         raise UsageError(f"{name} needs its row {target.baseline}, but {left_out[target.baseline]}")
     return Plan(
         name=name,
         paper=paper,
         target=target,
-        comparison=comparison(name, paper, corpus),
+        comparison=compared,
         end_to_end=choice.end_to_end,
         rows=rows,
         recipes=recipes,
@@ -121,30 +128,29 @@ def chosen_rows(name: str, target: Target, choice: Choice) -> tuple[Row, ...]:
     return tuple(row for row in target.rows if row.name in wanted)
 
 
-def row_recipe(name: str, row: Row, corpus: PreparedCorpus, choice: Choice) -> Recipe | str:
-    """The recipe of a row, or why there is none, as the end of a sentence."""
-    paper, target = find_target(name)
-    comparison(name, paper, corpus)
-    system = paper.systems[row.system or target.system]
-    sources = system.get(corpus.name, system.get(OTHER))
-    if sources is None:
-        return f"there is no recipe for {corpus.name}."
-    source = chosen_source(name, sources, choice)
+def row_recipe(row: Row, source: Source, choice: Choice) -> Recipe:
+    """The recipe of a row; RowError where this version has none."""
     if source.recipe not in recipe_names():
-        return f"this version has no recipe {source.recipe}."
+        raise RowError(f"this version has no recipe {source.recipe}.")
     recipe = load_recipe(source.recipe)
     try:
-        recipe = changed(recipe, replaced_model(recipe, source.model) | source.set)
+        recipe = changed(recipe, replaced_model(recipe, source.model))
         recipe = changed(recipe, replaced_model(recipe, row.model) | row.set)
     except UsageError as error:
-        return f"this version cannot be set so ({str(error).rstrip('.')})."
+        problem = f"this version cannot be set so ({str(error).rstrip('.')})."
+        raise RowError(problem) from error
     if choice.quick:
         recipe = changed(recipe, QUICK)
     return with_changes(recipe, own_changes(row, recipe, choice))
 
 
-def chosen_source(name: str, sources: Sources, choice: Choice) -> Source:
+def chosen_source(
+    name: str, system: Mapping[str, Sources], corpus: PreparedCorpus, choice: Choice
+) -> Source:
     """Stored vectors where a recipe has them, unless the text encoder is to be trained too."""
+    sources = system.get(corpus.name, system.get(OTHER))
+    if sources is None:
+        raise RowError(f"there is no recipe for {corpus.name}.")
     if choice.end_to_end and sources.end_to_end is None:
         raise UsageError(f"{name} has no end-to-end recipe; leave --end-to-end out.")
     source = sources.end_to_end if choice.end_to_end else sources.cached or sources.end_to_end

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mmerc.evaluation.comparison import Versus, compare_runs
-from mmerc.evaluation.metrics import Metric
+from mmerc.evaluation.metrics import Metric, class_f1
 from mmerc.evaluation.significance import summarise
 from mmerc.experiments.measured import Measured
 from mmerc.experiments.plan import Plan
@@ -38,10 +38,14 @@ class ScoredRow:
     left_out: str = ""
 
     @property
+    def versus(self) -> Versus | None:
+        """Ours against the baseline's; None where either was not trained."""
+        return None if self.ours is None else self.ours.versus
+
+    @property
     def drop(self) -> float | None:
         """Ours less the baseline's."""
-        known = self.ours is not None and self.ours.versus is not None
-        return self.ours.versus.bootstrap.difference if known else None  # type: ignore[union-attr]
+        return None if self.versus is None else self.versus.bootstrap.difference
 
     @property
     def same_sign(self) -> bool | None:
@@ -53,10 +57,9 @@ class ScoredRow:
     @property
     def told_apart(self) -> bool | None:
         """Whether the interval of our drop leaves 0 out."""
-        if self.ours is None or self.ours.versus is None:
+        if self.versus is None:
             return None
-        found = self.ours.versus.bootstrap
-        return found.low > 0 or found.high < 0
+        return self.versus.bootstrap.low > 0 or self.versus.bootstrap.high < 0
 
 
 def score_rows(plan: Plan, measured: Sequence[Measured]) -> list[ScoredRow]:
@@ -111,11 +114,12 @@ def ours(item: Measured, metric: Metric, versus: Mapping[str, Versus]) -> Ours:
 
 def per_class(item: Measured) -> dict[str, float | None]:
     """Mean F1 of every label over the seeds; None where gold lacks it."""
-    found: dict[str, float | None] = {}
-    for label in item.test[0].labels:
-        values = [s.per_class_f1[label] for s in item.scores if label in s.per_class_f1]
-        found[label] = summarise(values).mean if values else None
-    return found
+    occurs = item.confusions[0].sum(axis=1) > 0
+    means = class_f1(item.confusions).mean(axis=0)
+    labels = item.test[0].labels
+    return {
+        n: float(f1) if there else None for n, f1, there in zip(labels, means, occurs, strict=True)
+    }
 
 
 def paper_numbers(row: Row, plan: Plan) -> Numbers:

@@ -36,11 +36,10 @@ class Numbers(Part):
 
 
 class Source(Part):
-    """A recipe by name, another model put into it (see ``Row``), and what else is changed."""
+    """A recipe by name, and another model put into it (see ``Row``)."""
 
     recipe: str
     model: dict[str, Any] | None = None
-    set: dict[str, Any] = Field(default_factory=dict)
 
 
 class Sources(Part):
@@ -88,6 +87,23 @@ class Row(Part):
     against: str | None = None
 
 
+class Time(Part):
+    """How long the trainings of a target took, one after the other, as its report sums them up."""
+
+    corpus: str
+    seeds: int = Field(ge=1)
+    minutes: float = Field(gt=0)
+    machine: str
+    end_to_end: bool = False
+
+    def __str__(self) -> str:
+        mode = ", end to end" * self.end_to_end
+        return (
+            f"{self.corpus}{mode}, {self.seeds} seed{'s' * (self.seeds > 1)}: "
+            f"{self.minutes:.0f} minutes on {self.machine}"
+        )
+
+
 class Target(Part):
     """One table or figure."""
 
@@ -101,7 +117,7 @@ class Target(Part):
     corpora: tuple[str, ...] | None = None
     seeds: int | None = Field(default=None, ge=1)
     axis: str = ""
-    measured: tuple[str, ...] = ()
+    measured: tuple[Time, ...] = ()
 
     @model_validator(mode="after")
     def rows_fit(self) -> Target:

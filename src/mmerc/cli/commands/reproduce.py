@@ -114,20 +114,5 @@ def print_list(*, as_json: bool) -> None:
     if as_json:
         print_json([item.to_json() for item in found])
         return
-    rows = [
-        [
-            item.name,
-            item.title,
-            " ".join(item.corpora),
-            str(item.rows),
-            " ".join(item.modalities),
-            " ".join(item.encoders),
-            "; ".join(item.measured) or "-",
-        ]
-        for item in found
-    ]
-    columns = ["target", "what it shows", "corpora", "rows", "modalities", "encoders", "time"]
-    print_table(columns, rows)
-    for item in found:
-        if item.missing:
-            print(f"{item.name}: this version has no recipe {', '.join(item.missing)}.")
+    rows = [[item.name, "\n".join(item.lines)] for item in found]
+    print_table(["target", "what it shows, what it needs, how long it took"], rows)

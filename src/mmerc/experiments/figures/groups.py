@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.axes import Axes
+
 from mmerc.conversation import MODALITIES
 from mmerc.evaluation.metrics import Metric
 from mmerc.experiments.analyses import Rows
@@ -15,12 +17,15 @@ from mmerc.experiments.figures.style import (
     MODALITY_COLOURS,
     MODALITY_MARKERS,
     Drawn,
+    capital,
     legend_below,
     looks,
     new_figure,
     styled,
 )
-from mmerc.experiments.scores import ScoredRow
+from mmerc.experiments.scores import Ours, ScoredRow
+
+Panels = Sequence[tuple[str, str]]  # column and label of each
 
 
 def lines_of(rows: Rows) -> dict[str, Rows]:
@@ -53,44 +58,41 @@ def draw_consistency(rows: Rows, metric: Metric) -> Drawn:
     return Drawn(name="consistency", title="By rank", says=says, figure=figure, rows=rows)
 
 
-def draw_panels(axes: Any, rows: Rows, panels: Any, label: str) -> None:
+def draw_panels(axes: Sequence[Axes], rows: Rows, panels: Panels, label: str) -> None:
     """A panel a column, a line a row, bars for the deviation over seeds."""
     with looks():
         for axis, (key, name) in zip(axes, panels, strict=True):
             for place, (row, points) in enumerate(lines_of(rows).items()):
-                deviations = column(points, f"{key} deviation")
                 groups = [str(point["group"]) for point in points]
                 axis.errorbar(
-                    groups, column(points, key), deviations, label=row, capsize=2, **styled(place)
-                )
+                    groups, column(points, key), column(points, f"{key} deviation"),
+                    label=row, capsize=2, **styled(place),
+                )  # fmt: skip
             axis.set_xlabel(label)
             axis.set_ylabel(name)
-            axis.tick_params(axis="x", rotation=30 if len(groups) > 5 else 0)
+            if len(axis.get_xticks()) > 5:
+                axis.set_xticks(axis.get_xticks(), groups, rotation=30, ha="right")
 
 
 def draw_weights(rows: Rows, metric: Metric) -> Drawn:
     """Weights and score by quarters of cross-entropy (DF-ERC, Figure 7)."""
     figure, axes = new_figure(7.2, 3.4, columns=2)
+    label = "cross-entropy percentile"
     with looks():
         for place, (row, points) in enumerate(lines_of(rows).items()):
+            groups = [str(point["group"]) for point in points]
             for m in (m for m in MODALITIES if f"weight {m}" in points[0]):
                 axes[0].plot(
-                    [point["group"] for point in points],
-                    column(points, f"weight {m}"),
-                    color=MODALITY_COLOURS[m],
-                    marker=MODALITY_MARKERS[m],
-                    linestyle=LINES[place % len(LINES)],
-                    markersize=5,
-                    label=f"{row}, {m}",
-                )
+                    groups, column(points, f"weight {m}"), label=f"{row}, {m}",
+                    color=MODALITY_COLOURS[m], marker=MODALITY_MARKERS[m], markersize=5,
+                    linestyle=LINES[place % len(LINES)], mfc="white" if place else None,
+                )  # fmt: skip
         axes[0].set_ylabel("mean weight")
-        axes[0].set_xlabel("cross-entropy percentile")
-    draw_panels(
-        axes[1:], rows, ((metric, f"{METRIC_NAMES[metric]} (%)"),), "cross-entropy percentile"
-    )
+        axes[0].set_xlabel(label)
+    draw_panels(axes[1:], rows, ((metric, f"{METRIC_NAMES[metric]} (%)"),), label)
     with looks():
         axes[1].legend()
-        legend_below(figure, axes[0], columns=3)
+    legend_below(figure, axes[0], columns=3)
     says = "Mean weight of each modality and score, by four groups of cross-entropy."
     return Drawn(name="weights", title="By cross-entropy", says=says, figure=figure, rows=rows)
 
@@ -98,30 +100,31 @@ def draw_weights(rows: Rows, metric: Metric) -> Drawn:
 def draw_trend(scored: Sequence[ScoredRow], metric: Metric, name: str) -> Drawn:
     """Score over a setting's value, with intervals; the paper's where it has one."""
     figure, (axis,) = new_figure(6.0, 3.4)
-    rows: Rows = []
-    for row in (row for row in scored if row.ours is not None):
-        low, high = row.ours.interval or (None, None)  # type: ignore[union-attr]
-        rows.append(
-            {name: float(row.row.name), "mean": row.ours.mean, "deviation": row.ours.std,  # type: ignore[union-attr]
-             "low": low, "high": high, "paper": getattr(row.paper, metric, None)}
-        )  # fmt: skip
+    rows = [trend_row(row, row.ours, metric, name) for row in scored if row.ours is not None]
+    at = column(rows, name)
     with looks():
-        at = column(rows, name)
-        low, high = column(rows, "low"), column(rows, "high")
-        shade: dict[str, Any] = {"color": COLOURS[0], "alpha": 0.15, "linewidth": 0}
-        axis.fill_between(at, low, high, label="95 % interval over conversations", **shade)
+        axis.fill_between(
+            at, column(rows, "low"), column(rows, "high"), color=COLOURS[0], alpha=0.15,
+            linewidth=0, label="95 % interval over conversations",
+        )  # fmt: skip
         axis.errorbar(
-            at,
-            column(rows, "mean"),
-            column(rows, "deviation"),
-            capsize=2,
-            label="ours, deviation over seeds",
-            **styled(0),
-        )
+            at, column(rows, "mean"), column(rows, "deviation"), capsize=2,
+            label="ours, deviation over seeds", **styled(0),
+        )  # fmt: skip
         if any(row["paper"] is not None for row in rows):
             axis.plot(at, column(rows, "paper"), "D", color=COLOURS[1], mfc="white", label="paper")
         axis.set_xlabel(name)
         axis.set_ylabel(f"{METRIC_NAMES[metric]} (%)")
-        legend_below(figure, axis, columns=3)
-    says = f"{METRIC_NAMES[metric]} over {name}."
+    legend_below(figure, axis, columns=3)
+    says = f"{capital(METRIC_NAMES[metric])} over {name}."
     return Drawn(name="trend", title=f"Over {name}", says=says, figure=figure, rows=rows)
+
+
+def trend_row(row: ScoredRow, ours: Ours, metric: Metric, name: str) -> dict[str, Any]:
+    """A point of the line; the row's name is the setting's value."""
+    low, high = ours.interval or (None, None)
+    paper = getattr(row.paper, metric, None)
+    return {
+        name: float(row.row.name), "mean": ours.mean, "deviation": ours.std, "low": low,
+        "high": high, "paper": paper,
+    }  # fmt: skip

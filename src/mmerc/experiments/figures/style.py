@@ -22,8 +22,8 @@ from mmerc.files import atomic_file, write_text
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
-MODALITY_COLOURS = dict(zip(MODALITIES, COLOURS, strict=False))
-MODALITY_MARKERS = dict(zip(MODALITIES, MARKERS, strict=False))
+MODALITY_COLOURS: dict[str, str] = dict(zip(MODALITIES, COLOURS, strict=False))
+MODALITY_MARKERS: dict[str, str] = dict(zip(MODALITIES, MARKERS, strict=False))
 INK, SOFT, FAINT = "#1c1e21", "#5a6068", "#dddfe3"
 METRIC_NAMES = {"weighted_f1": "weighted F1", "accuracy": "accuracy", "macro_f1": "macro F1"}
 SETTINGS: dict[Any, Any] = {
@@ -31,7 +31,8 @@ SETTINGS: dict[Any, Any] = {
     "axes.titlelocation": "left", "axes.edgecolor": SOFT, "axes.labelcolor": INK, "text.color": INK,
     "xtick.color": SOFT, "ytick.color": SOFT, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.color": FAINT, "grid.linewidth": 0.6, "axes.axisbelow": True,
-    "legend.frameon": False, "legend.fontsize": 8, "svg.hashsalt": "mmerc", "lines.linewidth": 1.4,
+    "legend.frameon": False, "legend.fontsize": 8, "legend.handlelength": 3.0,
+    "svg.hashsalt": "mmerc", "lines.linewidth": 1.4,
 }  # fmt: skip
 
 
@@ -53,8 +54,9 @@ class Drawn:
     def save(self, folder: Path) -> None:
         """NAME.png, NAME.svg and NAME.csv, each whole or not at all."""
         with looks():
-            self.figure.draw_without_rendering()
-            self.figure.set_layout_engine(None)  # solved once, not again for each format
+            if (engine := self.figure.get_layout_engine()) is not None:
+                engine.execute(self.figure)
+                self.figure.set_layout_engine(None)  # solved once, not again for each format
             for ending, options in (("png", {"dpi": 160}), ("svg", {"metadata": {"Date": None}})):
                 with atomic_file(folder / f"{self.name}.{ending}") as temporary:
                     self.figure.savefig(temporary, format=ending, **options)
@@ -81,14 +83,22 @@ def styled(place: int) -> dict[str, Any]:
     }
 
 
-def legend_below(figure: Figure, axis: Axes, columns: int = 4) -> None:
+def legend_below(
+    figure: Figure, axis: Axes, columns: int = 4, *, marker_scale: float = 1.0
+) -> None:
     """One legend for all axes, under them."""
     handles, names = axis.get_legend_handles_labels()
     if handles:
         with looks():
             figure.legend(
-                handles, names, loc="outside lower center", ncols=min(columns, len(names))
-            )
+                handles, names, loc="outside lower center", ncols=min(columns, len(names)),
+                markerscale=marker_scale,
+            )  # fmt: skip
+
+
+def capital(text: str) -> str:
+    """The text as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def as_csv(rows: Sequence[dict[str, Any]]) -> str:

@@ -11,6 +11,8 @@ from mmerc.experiments.figures.style import (
     METRIC_NAMES,
     SOFT,
     Drawn,
+    capital,
+    legend_below,
     looks,
     new_figure,
 )
@@ -26,19 +28,16 @@ def draw_scores(plan: Plan, scored: Sequence[ScoredRow]) -> Drawn:
     figure, (axis,) = new_figure(6.4, 1.2 + 0.28 * len(scored))
     with looks():
         for place, row in enumerate(scored):
-            paper = getattr(row.paper, metric, None)
-            if paper is not None:
-                axis.plot(paper, place + 0.14, "D", color=PAPERS, markersize=4, mfc="white")
+            mark_paper(axis, getattr(row.paper, metric, None), place)
             if row.ours is not None:
-                low, high = row.ours.interval or (row.ours.mean, row.ours.mean)
-                axis.plot([low, high], [place - 0.14] * 2, color=OURS)
-                axis.plot(row.ours.mean, place - 0.14, "o", color=OURS, markersize=5)
+                bounds = row.ours.interval or (row.ours.mean, row.ours.mean)
+                mark_ours(axis, row.ours.mean, bounds, place)
         finish(axis, scored, f"{METRIC_NAMES[metric]} (%)", plan)
-    says = f"{METRIC_NAMES[metric]} of every row, ours with its interval and the paper's."
+    legend_below(figure, axis)
     return Drawn(
         name="scores",
         title="Ours and the paper's scores",
-        says=says,
+        says=f"{capital(METRIC_NAMES[metric])} of every row, ours and the paper's.",
         figure=figure,
         rows=score_data(plan, scored),
     )
@@ -46,51 +45,55 @@ def draw_scores(plan: Plan, scored: Sequence[ScoredRow]) -> Drawn:
 
 def draw_differences(plan: Plan, scored: Sequence[ScoredRow]) -> Drawn:
     """Every row less the baseline, ours with its interval, the paper's beside it."""
-    shown = [row for row in scored if row.row.name != plan.target.baseline]
-    shown = [row for row in shown if row.drop is not None or row.paper_drop is not None]
+    metric, baseline = METRIC_NAMES[plan.target.metric], plan.target.baseline
+    shown = [row for row in scored if row.drop is not None or row.paper_drop is not None]
     figure, (axis,) = new_figure(6.4, 1.2 + 0.3 * max(1, len(shown)))
     with looks():
         axis.axvline(0, color=SOFT, linewidth=1)
         for place, row in enumerate(shown):
-            if row.paper_drop is not None:
-                axis.plot(
-                    row.paper_drop, place + 0.14, "D", color=PAPERS, markersize=4, mfc="white"
-                )
-            if row.ours is not None and row.ours.versus is not None:
-                found = row.ours.versus.bootstrap
-                axis.plot([found.low, found.high], [place - 0.14] * 2, color=OURS)
-                axis.plot(found.difference, place - 0.14, "o", color=OURS, markersize=5)
-        label = (
-            f"{METRIC_NAMES[plan.target.metric]}, difference from {plan.target.baseline} (points)"
-        )
-        finish(axis, shown, label, plan)
-    says = f"Difference of every row from {plan.target.baseline}, ours and the paper's."
+            mark_paper(axis, row.paper_drop, place)
+            if row.versus is not None:
+                found = row.versus.bootstrap
+                mark_ours(axis, found.difference, (found.low, found.high), place)
+        finish(axis, shown, f"{metric}, difference from {baseline} (points)", plan)
+    legend_below(figure, axis)
     return Drawn(
         name="differences",
         title="Ours and the paper's differences",
-        says=says,
+        says=f"Difference of every row from {baseline}, ours and the paper's.",
         figure=figure,
         rows=score_data(plan, scored),
     )
 
 
+def mark_paper(axis: Axes, value: float | None, place: int) -> None:
+    """The paper's number, a little below the row's middle."""
+    if value is not None:
+        axis.plot(value, place + 0.14, "D", color=PAPERS, markersize=4, mfc="white")
+
+
+def mark_ours(axis: Axes, value: float, bounds: tuple[float, float], place: int) -> None:
+    """Our number with its interval, a little above the row's middle."""
+    axis.plot(bounds, [place - 0.14] * 2, color=OURS)
+    axis.plot(value, place - 0.14, "o", color=OURS, markersize=5)
+
+
 def finish(axis: Axes, rows: Sequence[ScoredRow], label: str, plan: Plan) -> None:
     """Names on the left, the first row on top, and what the marks mean."""
     axis.set_yticks(range(len(rows)), [row.row.name for row in rows])
-    axis.invert_yaxis()
+    axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.set_xlabel(label)
     axis.grid(axis="y", visible=False)
     axis.plot([], [], "o-", color=OURS, label="ours, 95 % interval over conversations")
     name = plan.comparison.compare.upper()
     axis.plot([], [], "D", color=PAPERS, mfc="white", label=f"paper, {name}", linestyle="none")
-    axis.figure.legend(loc="outside lower center", ncols=2)
 
 
 def score_data(plan: Plan, scored: Sequence[ScoredRow]) -> list[dict[str, object]]:
     """The table as CSV."""
     rows: list[dict[str, object]] = []
     for row in scored:
-        ours, versus = row.ours, None if row.ours is None else row.ours.versus
+        ours, versus = row.ours, row.versus
         bounds = (None, None) if ours is None or ours.interval is None else ours.interval
         rows.append(
             {

@@ -43,6 +43,8 @@ def draw_confusions(rows: Rows) -> Drawn:
             draw_confusion(axis, name, cells)
         for axis in axes[len(lines) :]:
             axis.set_axis_off()
+        figure.supxlabel("predicted", fontsize=9)
+        figure.supylabel("gold", fontsize=9)
     says = "Share of every gold label's utterances (rows) by predicted label (columns), in percent."
     return Drawn(name="confusions", title="Confusion matrices", says=says, figure=figure, rows=rows)
 
@@ -57,7 +59,7 @@ def draw_confusion(axis: Axes, name: str, cells: Rows) -> None:
             if not np.isnan(share):
                 ink = "#ffffff" if share < 0.55 else "#000000"
                 axis.text(predicted, gold, f"{100 * share:.0f}", ha="center", va="center",
-                          fontsize=6, color=ink)  # fmt: skip
+                          fontsize=6, color=ink, in_layout=False)  # fmt: skip
     axis.set_xticks(range(len(labels)), labels, rotation=60, ha="right", fontsize=6)
     axis.set_yticks(range(len(labels)), labels, fontsize=6)
     axis.grid(visible=False)

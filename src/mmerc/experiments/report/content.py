@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mmerc.evaluation.comparison import Versus
 from mmerc.experiments.figures.style import METRIC_NAMES, Drawn
 from mmerc.experiments.measured import Measured
 from mmerc.experiments.plan import Plan
@@ -57,11 +58,11 @@ def score_cells(plan: Plan, row: ScoredRow) -> tuple[str, ...]:
     paper = getattr(row.paper, plan.target.metric, None)
     quoted = (row.row.name, number(paper), number(row.paper.accuracy))
     if row.ours is None:
-        return (*quoted, "not trained" if row.left_out else "published alone", *[NOTHING] * 4)
+        return (*quoted, "left out" if row.left_out else "not trained here", *[NOTHING] * 4)
     ours = row.ours
     return (
         *quoted,
-        f"{ours.mean:.2f} ± {ours.std:.2f}",
+        number(ours.mean) if ours.seeds == 1 else f"{ours.mean:.2f} ± {ours.std:.2f}",
         NOTHING if ours.interval is None else "{:.2f} to {:.2f}".format(*ours.interval),
         number(ours.accuracy),
         str(ours.seeds),
@@ -71,7 +72,7 @@ def score_cells(plan: Plan, row: ScoredRow) -> tuple[str, ...]:
 
 def difference_table(plan: Plan, scored: Sequence[ScoredRow]) -> Table | None:
     """Every row against the baseline: the tests, and whether the paper has the same sign."""
-    rows = tuple(difference_cells(row) for row in scored if row.drop is not None)
+    rows = tuple(difference_cells(r, r.versus) for r in scored if r.versus is not None)
     if not rows:
         return None
     return Table(
@@ -89,20 +90,17 @@ def difference_table(plan: Plan, scored: Sequence[ScoredRow]) -> Table | None:
     )  # fmt: skip
 
 
-def difference_cells(row: ScoredRow) -> tuple[str, ...]:
+def difference_cells(row: ScoredRow, versus: Versus) -> tuple[str, ...]:
     """Cells of one row that was compared."""
-    if row.ours is None or row.ours.versus is None:
-        raise ValueError(f"{row.row.name} was not compared")
-    versus = row.ours.versus
-    found, over_seeds = versus.bootstrap, versus.seeds.t_p_value
+    found = versus.bootstrap
     return (
         row.row.name,
         NOTHING if row.paper_drop is None else f"{row.paper_drop:+.2f}",
         f"{found.difference:+.2f}",
         f"{found.low:+.2f} to {found.high:+.2f}",
-        f"{found.p_value:.4f}",
-        f"{versus.adjusted:.4f}",
-        NOTHING if over_seeds is None else f"{over_seeds:.4f}",
+        p_value(found.p_value),
+        p_value(versus.adjusted),
+        p_value(versus.seeds.t_p_value),
         agreement(row),
     )
 
@@ -113,6 +111,20 @@ def agreement(row: ScoredRow) -> str:
         return NOTHING
     sign = "yes" if row.same_sign else "no"
     return sign if row.told_apart else f"{sign}, but ours cannot be told from 0"
+
+
+def verdict(plan: Plan, scored: Sequence[ScoredRow]) -> str:
+    """How many differences have the paper's sign; nothing where none can be compared."""
+    compared = [row for row in scored if row.same_sign is not None]
+    if not compared:
+        return NOTHING
+    same = [bool(row.told_apart) for row in compared if row.same_sign]
+    other = [bool(row.told_apart) for row in compared if not row.same_sign]
+    return (
+        f"{len(same)} of {len(compared)} differences from {plan.target.baseline} have the paper's "
+        f"sign ({sum(same)} with an interval that leaves out 0), {len(other)} the other "
+        f"({sum(other)})."
+    )
 
 
 def class_table(scored: Sequence[ScoredRow]) -> Table:
@@ -132,7 +144,7 @@ def class_table(scored: Sequence[ScoredRow]) -> Table:
 
 def time_table(measured: Sequence[Measured]) -> Table:
     """On what a row was trained, and for how long."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for item in (item for item in measured if item.row.masked is None):
         seconds = item.seconds
         epochs = sum(len(history) for history in item.history) / len(item.history)
@@ -146,6 +158,8 @@ def time_table(measured: Sequence[Measured]) -> Table:
                 f"{sum(seconds) / 60:.1f}",
             )
         )
+    minutes = {item.run.directory: sum(item.seconds) / 60 for item in measured}
+    rows.append(("all", *[NOTHING] * 4, f"{sum(minutes.values()):.1f}"))
     return Table(
         title="Hardware and time",
         note="Time in the epochs alone, as it was when a seed was trained; the folder is in runs/.",
@@ -165,3 +179,8 @@ def machine_line(machine: object) -> str:
 def number(value: float | None) -> str:
     """A score as a cell holds it."""
     return NOTHING if value is None else f"{value:.2f}"
+
+
+def p_value(value: float | None) -> str:
+    """A p value as a cell holds it."""
+    return NOTHING if value is None else f"{value:.4f}"

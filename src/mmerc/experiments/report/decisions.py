@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from matplotlib.figure import Figure
-
 from mmerc.experiments.analyses import Rows
-from mmerc.experiments.decisions import Decision, Folds, decide, read_folds, spread
-from mmerc.experiments.figures.style import COLOURS, SOFT, Drawn, looks, new_figure
+from mmerc.experiments.decisions import Decision, Folds, decide, read_folds
+from mmerc.experiments.figures.style import COLOURS, SOFT, Drawn, legend_below, looks, new_figure
 from mmerc.experiments.plan import Plan
-from mmerc.experiments.report.content import NOTHING, Report, Table
+from mmerc.experiments.report.content import Report, Table, p_value
 from mmerc.experiments.report.remarks import remarks
 from mmerc.experiments.report.write import Written, write_pages
 from mmerc.experiments.workspace import Workspace
@@ -41,8 +39,8 @@ def difference_table(decisions: Sequence[Decision]) -> Table:
     """Alternatives against what was decided."""
     rows = []
     for item in decisions:
-        mean, std = spread(item)
-        better = sum(o > r for o, r in zip(item.scores, item.reference, strict=True))
+        mean, std = item.spread
+        better = sum(difference > 0 for difference in item.differences)
         rows.append(
             (
                 item.name,
@@ -62,21 +60,10 @@ def difference_table(decisions: Sequence[Decision]) -> Table:
             "over the rows. Folds share training conversations, so that p values are too small."
         ),
         columns=(
-            "alternative",
-            "against",
-            "difference",
-            "better in",
-            "t p",
-            "Holm p",
-            "Wilcoxon p",
+            "alternative", "against", "difference", "better in", "t p", "Holm p", "Wilcoxon p",
         ),
         rows=tuple(rows),
-    )
-
-
-def p_value(value: float | None) -> str:
-    """A p value as a cell holds it."""
-    return NOTHING if value is None else f"{value:.4f}"
+    )  # fmt: skip
 
 
 def fold_table(folds: Folds) -> Table:
@@ -95,7 +82,7 @@ def fold_table(folds: Folds) -> Table:
 
 def decision_row(decision: Decision) -> dict[str, object]:
     """A decision as data."""
-    mean, std = spread(decision)
+    mean, std = decision.spread
     return {
         "row": decision.name,
         "against": decision.against,
@@ -104,33 +91,26 @@ def decision_row(decision: Decision) -> dict[str, object]:
         "t_p": decision.test.t_p_value,
         "holm_p": decision.adjusted,
         "wilcoxon_p": decision.test.wilcoxon_p_value,
-        **{
-            f"fold {number}": one - other
-            for number, (one, other) in enumerate(
-                zip(decision.scores, decision.reference, strict=True)
-            )
-        },
+        **{f"fold {number}": value for number, value in enumerate(decision.differences)},
     }
 
 
 def draw_decisions(decisions: Sequence[Decision], rows: Rows) -> Drawn:
     """The difference of every fold, and their mean."""
-    figure: Figure
-    figure, (axis,) = new_figure(6.4, 1.2 + 0.35 * len(decisions))
+    figure, (axis,) = new_figure(6.4, 1.2 + 0.4 * len(decisions))
     with looks():
         axis.axvline(0, color=SOFT, linewidth=1)
         for place, item in enumerate(decisions):
-            pairs = zip(item.scores, item.reference, strict=True)
-            differences = [one - other for one, other in pairs]
+            differences = item.differences
             axis.plot(differences, [place] * len(differences), "o", color=COLOURS[5], ms=5)
-            axis.plot(spread(item).mean, place, "D", color=COLOURS[0], ms=6)
+            axis.plot(item.spread.mean, place, "D", color=COLOURS[0], ms=6)
         names = [f"{item.name}\nagainst {item.against}" for item in decisions]
         axis.set_yticks(range(len(decisions)), names)
-        axis.invert_yaxis()
+        axis.set_ylim(len(decisions) - 0.5, -0.5)
         axis.grid(axis="y", visible=False)
         axis.set_xlabel("weighted F1, alternative less decided (points)")
         axis.plot([], [], "o", color=COLOURS[5], label="a fold")
         axis.plot([], [], "D", color=COLOURS[0], label="mean")
-        figure.legend(loc="outside lower center", ncols=2)
+    legend_below(figure, axis)
     says = "Difference of every alternative from what was decided, a point a fold."
     return Drawn(name="decisions", title="Fold by fold", says=says, figure=figure, rows=rows)

@@ -21,7 +21,7 @@ def as_page(report: Report, folder: Path) -> str:
     title = html.escape(report.title)
     body = [
         f"<h1>{title}</h1>",
-        *(f"<p>{html.escape(line)}</p>" for line in report.lines),
+        *(f"<p>{html.escape(line)}</p>" for line in report.lines if line),
         "<ul class=remarks>",
         *(f"<li>{html.escape(remark)}</li>" for remark in report.remarks),
         "</ul>",
@@ -61,7 +61,7 @@ def figure_html(drawn: Drawn, folder: Path) -> str:
     picture = base64.b64encode((folder / f"{drawn.name}.svg").read_bytes()).decode()
     says = html.escape(drawn.says)
     return (
-        f"<section><h2>{html.escape(drawn.title)}</h2><figure>"
-        f'<img alt="{says}" src="data:image/svg+xml;base64,{picture}">'
+        f"<section><h2>{html.escape(drawn.title)}</h2><figure><div class=scroll tabindex=0>"
+        f'<img alt="{says}" src="data:image/svg+xml;base64,{picture}"></div>'
         f"<figcaption>{says} Data: figures/{drawn.name}.csv.</figcaption></figure></section>"
     )

@@ -15,6 +15,7 @@ from mmerc.experiments.report.content import (
     difference_table,
     score_table,
     time_table,
+    verdict,
 )
 from mmerc.experiments.report.markdown import as_markdown
 from mmerc.experiments.report.page import as_page
@@ -44,7 +45,7 @@ def write_report(plan: Plan, workspace: Workspace, *, seeds: int) -> Written:
     tables = (score_table(plan, scored), difference_table(plan, scored), class_table(scored))
     report = Report(
         title=f"{plan.name}: {plan.target.title}",
-        lines=(plan.target.shows, facts(plan, workspace)),
+        lines=(plan.target.shows, facts(plan, workspace), verdict(plan, scored)),
         remarks=tuple(remarks(plan, workspace, measured, version=version)),
         tables=(*(table for table in tables if table is not None), time_table(measured)),
         figures=tuple(own_figures(given)),

@@ -1,0 +1,95 @@
+"""Figures drawn from very small real runs; those of DQ-Former are in test_layers."""
+
+import numpy as np
+from very_small import SMALL
+
+from mmerc.experiments.analyses_inside import saved_by_fusion
+from mmerc.experiments.figures.inside import draw_heat_maps
+from mmerc.experiments.figures.style import Drawn, new_figure
+from mmerc.experiments.measured import read_rows
+from mmerc.experiments.plan import Choice, make_plan
+from mmerc.experiments.reproduce import reproduce
+from mmerc.experiments.workspace import Workspace
+
+TRAINING = tuple(change for change in SMALL if change.startswith("training."))
+MULTIEMO = (
+    "model.width=8", "model.audio_width=8", "model.feed_forward_width=8", "model.layers=1",
+    "model.classifier_width=8", "model.attention_heads=2", *TRAINING,
+)  # fmt: skip
+
+
+def pictures(made, name):
+    """The figure as PNG and as text of its SVG."""
+    folder = made.folder / "figures"
+    return (folder / f"{name}.png").read_bytes(), (folder / f"{name}.svg").read_text()
+
+
+def test_context_over_ranks_of_similarity(make_request, corpus_folder, tmp_path, read_csv):
+    request = make_request(corpus_folder, tmp_path / "out", seeds=1)
+    made = reproduce("df-erc-figure8", request)["df-erc-figure8"]
+    rows = read_csv(made.folder / "figures" / "consistency.csv")
+    assert {row["row"] for row in rows} == {"DF-ERC", "-CRM(full)", "-CRM(zero)"}
+    png, svg = pictures(made, "consistency")
+    assert png.startswith(b"\x89PNG")
+    assert "-CRM(full)" in svg
+
+
+def test_scores_over_a_weight(make_request, corpus_folder, tmp_path, read_csv):
+    request = make_request(corpus_folder, tmp_path / "out", rows=("0.0", "1.0"))
+    made = reproduce("df-erc-figure9", request)["df-erc-figure9"]
+    rows = read_csv(made.folder / "figures" / "trend.csv")
+    assert [row["alpha 3"] for row in rows] == ["0.0", "0.3", "1.0"]
+    assert [row["paper"] for row in rows] == ["", "67.03", ""]
+    assert all(float(row["low"]) <= float(row["mean"]) <= float(row["high"]) for row in rows)
+    assert "alpha 3" in pictures(made, "trend")[1]
+
+
+def test_one_utterance_on_its_way(make_request, corpus_folder, small_corpus, tmp_path, read_csv):
+    out = tmp_path / "out"
+    request = make_request(corpus_folder, out, changes=MULTIEMO)
+    made = reproduce("multiemo-figure6", request)["multiemo-figure6"]
+    rows = read_csv(made.folder / "figures" / "heat-maps.csv")
+    assert list(dict.fromkeys(row["features"] for row in rows)) == [
+        f"{step}_{m}" for step in ("unimodal", "context", "fused")
+        for m in ("text", "audio", "video")
+    ] + ["joint"]  # fmt: skip
+    png, svg = pictures(made, "heat-maps")
+    assert png.startswith(b"\x89PNG")
+    assert "±" not in (made.folder / "report.md").read_text()  # one seed has no deviation
+
+    plan = make_plan("multiemo-figure6", small_corpus, Choice(changes=MULTIEMO))
+    workspace = Workspace(root=out, corpus=small_corpus, quick=False)
+    others, reference = read_rows(plan, workspace, seeds=1)[::-1]
+    chosen = saved_by_fusion(reference, [others])
+    key = reference.test[0].keys[chosen]
+    utterance = next(
+        u for c in small_corpus.splits["test"] for u in c.utterances if (c.id, u.id) == key
+    )
+    vector = small_corpus.features["text"].rows[key].vector
+    assert len([row for row in rows if row["features"] == "unimodal_text"]) == len(vector)
+    for text in (svg, (made.folder / "report.html").read_text()):
+        assert utterance.text not in text
+
+
+def test_heat_maps_stand_by_step_and_modality():
+    names = ["unimodal_text", "unimodal_audio", "fused_text", "fused_audio", "joint"]
+    rows = [{"features": n, "position": i, "value": float(i)} for n in names for i in range(5)]
+    drawn = draw_heat_maps(rows)
+    titles = [axis.get_title(loc="left") for axis in drawn.figure.axes]
+    assert titles == [
+        "unimodal, text (5)", "fused, text (5)", "joint (5)",
+        "unimodal, audio (5)", "fused, audio (5)", "",
+    ]  # fmt: skip
+    shown = drawn.figure.axes[0].images[0].get_array()
+    assert shown.shape == (3, 3)
+    assert np.isnan(np.ma.filled(shown, np.nan)).sum() == 4
+
+
+def test_nothing_of_a_figure_is_cut_off(tmp_path):
+    figure, (axis,) = new_figure(3, 2)
+    axis.set_yticks([0, 1], ["a long name of a row of a table", "another"])
+    axis.set_xlabel("below")
+    Drawn(name="x", title="x", says="x", figure=figure, rows=[]).save(tmp_path)
+    box = figure.get_tightbbox()
+    assert 0 <= box.x0 < box.x1 <= 3
+    assert 0 <= box.y0 < box.y1 <= 2

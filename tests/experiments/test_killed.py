@@ -1,0 +1,102 @@
+"""``mmerc reproduce`` of two trainings at a time, stopped and killed by the real signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from very_small import SMALL
+
+from mmerc.errors import MmercError
+from mmerc.evaluation.predictions import Predictions
+from mmerc.experiments.reproduce import reproduce
+
+PATIENCE = 400  # seconds until the test gives up waiting
+LONGER = (*SMALL, "training.epochs=5")
+
+
+def finished_seeds(out):
+    return {path.parent for path in out.rglob("seed.json")}
+
+
+def states(folders):
+    return {p: p.stat().st_mtime_ns for f in folders for p in f.rglob("*") if p.is_file()}
+
+
+def running(session):
+    """States of the processes of a session that still run."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, own, *_ = stat.read_text().rpartition(")")[2].split()
+            found += [state] * (int(own) == session and state != "Z")
+    return found
+
+
+def wait_until(found):
+    """Look again and again until something is found."""
+    until = time.monotonic() + PATIENCE
+    while not found():
+        assert time.monotonic() < until, "nothing was found in time"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def started(corpus_folder, tmp_path):
+    """The program at work in a folder, in a group of processes of its own."""
+    changes = [part for change in LONGER for part in ("--set", change)]
+    command = [
+        sys.executable, "-m", "mmerc", "reproduce", "df-erc-table2", "--row", "-DDM",
+        "--corpus", corpus_folder, "--out", tmp_path / "out", "--seeds", "2", "--jobs", "2",
+        "--no-cache", "--accelerator", "cpu", *changes,
+    ]  # fmt: skip
+    with open(tmp_path / "stderr", "w") as errors:
+        process = subprocess.Popen(
+            list(map(str, command)), stdout=errors, stderr=errors, start_new_session=True
+        )
+    yield process
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_what_was_finished_before_a_kill_is_kept_and_the_rest_goes_on(
+    started, make_request, corpus_folder, tmp_path
+):
+    out = tmp_path / "out"
+    wait_until(lambda: finished_seeds(out) or started.poll() is not None)
+    assert started.poll() is None, (tmp_path / "stderr").read_text()
+    os.killpg(started.pid, signal.SIGSTOP)
+    request = make_request(corpus_folder, out, rows=("-DDM",), changes=LONGER, use_cache=False)
+    with pytest.raises(MmercError, match="another process is training in this folder"):
+        reproduce("df-erc-table2", request)
+    started.kill()
+    assert started.wait() == -signal.SIGKILL
+    os.killpg(started.pid, signal.SIGCONT)
+    wait_until(lambda: not running(started.pid))  # its workers leave with it
+    kept = finished_seeds(out)
+    assert 1 <= len(kept) < 4
+    before = states(kept)
+
+    told = []
+    again = make_request(
+        corpus_folder, out, rows=("-DDM",), changes=LONGER, use_cache=False, told=told
+    )
+    (made,) = reproduce("df-erc-table2", again).values()
+    assert told[0] == f"{4 - len(kept)} of 4 trainings are to be done"
+    assert states(kept) == before
+    assert len(finished_seeds(out)) == 4
+    assert [row["seeds"] for row in made.rows] == [2, 2]
+    assert {json.loads(p.read_text())["threads"] for p in out.rglob("machine.json")} == {1}
+
+    whole = tmp_path / "whole"
+    undisturbed = make_request(corpus_folder, whole, seeds=1, changes=LONGER, use_cache=False)
+    reproduce("df-erc-figure11", undisturbed)
+    (path,) = whole.rglob("predictions-test.parquet")
+    other = Predictions.load(out / path.relative_to(whole))
+    assert (Predictions.load(path).probabilities == other.probabilities).all()
