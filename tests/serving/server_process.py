@@ -12,6 +12,7 @@ from pathlib import Path
 import requests
 
 PATIENCE = 240  # seconds; a machine may be busy
+OPEN = ("uploading", "queued", "running")
 
 
 def until(found, *, seconds=PATIENCE):
@@ -26,15 +27,16 @@ def until(found, *, seconds=PATIENCE):
 
 
 class Server:
-    """``mmerc serve`` as people start it."""
+    """``mmerc serve`` as people start it; ``within``: a command that starts it in its turn."""
 
-    def __init__(self, folder, model, *options, **environment):
+    def __init__(self, folder, model, *options, within=(), **environment):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.folder, self.url = folder, f"http://127.0.0.1:{self.port}"
-        self.command = [sys.executable, "-m", "mmerc", "serve", "--port", self.port, "--folder",
-                        folder, "--model", model, *options]  # fmt: skip
+        program = [*within, sys.executable, "-m", "mmerc", "serve"]
+        places = ["--port", self.port, "--folder", folder, "--model", model]
+        self.command = [*program, *places, *options]
         self.environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
         self.log = Path(f"{folder}.log")
         self.start()
@@ -71,6 +73,11 @@ class Server:
         if subtitles is not None:
             files["subtitles"] = (subtitles.name, subtitles.read_bytes())
         return self.ask("POST", "/v1/jobs", files=files)
+
+    def idle(self):
+        """Wait until no job is there that is not over, and no upload."""
+        states = [f'mmerc_jobs{{state="{state}"}} 0.0' for state in OPEN]
+        until(lambda: all(state in self.ask("GET", "/metrics").text for state in states))
 
     def job(self, job):
         return self.ask("GET", f"/v1/jobs/{job}").json()

@@ -7,10 +7,13 @@ from dataclasses import asdict
 
 import pytest
 import requests
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
+from server_process import PATIENCE
 
 from mmerc.conversation import Conversation, Utterance
+from mmerc.features.denseface.extractor import has_bfloat16
 from mmerc.inference.predict import predict
 from mmerc.models.registry import load_model
 from mmerc.serving.transcripts import EXAMPLE
@@ -32,15 +35,20 @@ def test_malformed_requests_have_clear_answers(server, mode):
         @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
         def ask(case):
             more = [checks.get_one("positive_data_acceptance")]
-            case.call_and_validate(excluded_checks=more)
+            case.call_and_validate(excluded_checks=more, timeout=PATIENCE)
 
         with suppress(Unsatisfiable):  # what takes nothing cannot be asked wrongly
             ask()
+    server.idle()  # bytes of any kind may be a recording: some uploads were taken
 
 
 def test_the_service_still_answers_and_its_log_has_no_content(server):
     assert server.ask("GET", "/health").json() == {"status": "ok"}
-    assert "Traceback" not in server.log.read_text()
+    for body in (conversation(text="secret words"), {"conversations": "secret words"}):
+        assert "secret" in server.ask("POST", "/v1/predict", json=body).text
+    log = server.log.read_text()
+    assert "POST /v1/predict 422" in log
+    assert "Traceback" not in log and "secret" not in log
 
 
 def test_a_prediction_is_that_of_the_model(server, model):
@@ -49,10 +57,13 @@ def test_a_prediction_is_that_of_the_model(server, model):
     loaded = load_model(model)
     talk = Conversation(id="talk", utterances=tuple(Utterance(**item) for item in UTTERANCES))
     expected = [asdict(item) for item in predict(loaded, [talk], {})]
+    close = 0.01 if has_bfloat16(torch.device("cpu")) else 1e-5
     assert answer["labels"] == list(loaded.labels)
     for told, item in zip(answer["predictions"], expected, strict=True):
-        assert told["probabilities"] == pytest.approx(item.pop("probabilities"), abs=1e-5)
-        assert told["context_effect"] == pytest.approx(item.pop("context_effect"), abs=1e-5)
+        assert told["probabilities"] == pytest.approx(item.pop("probabilities"), abs=close)
+        assert told["context_effect"] == pytest.approx(item.pop("context_effect"), abs=close)
+        assert told["label"] == max(told["probabilities"], key=told["probabilities"].get)
+        del item["label"]  # this model is of random weights, and two emotions may come out even
         assert item == {name: told[name] for name in item}
 
 

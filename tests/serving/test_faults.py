@@ -74,3 +74,11 @@ def test_a_key_is_asked_for(served):
     assert "HttpOnly" in answer.headers["Set-Cookie"]
     assert server.ask("GET", "/metrics", cookies=answer.cookies).status_code == 200
     assert "sesame" not in server.log.read_text() + answer.headers["Set-Cookie"]
+
+
+def test_a_list_of_jobs_that_is_none_is_said(tmp_path, model):
+    (tmp_path / "jobs.sqlite").write_bytes(b"no database" * 1000)
+    command = [sys.executable, "-m", "mmerc", "serve", "--folder", tmp_path, "--model", model]
+    told = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert "jobs.sqlite: cannot be used (file is not a database)" in told.stderr

@@ -1,5 +1,6 @@
 """The jobs' state, on disk."""
 
+import sqlite3
 import time
 
 import pytest
@@ -63,6 +64,25 @@ def test_a_job_ends_and_expires_with_its_files(jobs):
     assert jobs.expire(keep=0.01) == 2
     assert jobs.get(done) is None and not jobs.folder(failed).exists()
     assert jobs.get(queued).state == "queued"  # however long it waits
+
+
+@pytest.mark.parametrize("lost", ["folder", "row"])
+def test_what_a_full_disk_left_half_is_thrown_away(jobs, lost):
+    half, whole = accepted(jobs), accepted(jobs)
+    if lost == "folder":
+        jobs.folder(half).rmdir()
+    else:
+        jobs.ask("DELETE FROM jobs WHERE id = ?", (half,))
+    jobs.sweep()
+    assert jobs.get(half) is None and not jobs.folder(half).exists()
+    assert jobs.get(whole) is not None and jobs.folder(whole).exists()
+
+
+def test_a_place_that_cannot_be_written_down_leaves_no_folder(jobs):
+    jobs.ask("PRAGMA query_only = ON")
+    with pytest.raises(sqlite3.OperationalError):
+        jobs.reserve()
+    assert not any(jobs.root.iterdir())
 
 
 def test_a_deleted_job_takes_no_progress(jobs):

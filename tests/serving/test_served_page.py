@@ -112,14 +112,38 @@ def test_what_is_refused_is_said(visit, server, tmp_path):
     page.get_by_role("button", name="Analyse").click()
     page.get_by_role("alert").filter(has_text="no known ending").wait_for()
     assert page.get_by_role("button", name="Analyse").is_visible()
-    page.goto(f"{server.url}/#{'0' * 32}")
+    page.get_by_role("button", name="Try the example film").click()
+    page.get_by_role("heading", name="photograph.mp4").wait_for()
+    server.ask("DELETE", f"/v1/jobs/{page.url.split('#')[1]}")  # by somebody else
     page.get_by_role("alert").filter(has_text="no such job").wait_for()
+    assert page.get_by_role("heading", name="photograph.mp4").is_hidden()
+    assert page.get_by_role("button", name="Analyse").is_visible()
+
+
+def test_a_server_that_comes_back_is_waited_for(visit, served, film, subtitles):
+    server = served()
+    page = visit(server)
+    page.get_by_label("Film or sound file").set_input_files(film)
+    page.get_by_label("Subtitles").set_input_files(subtitles)
+    page.get_by_role("button", name="Analyse").click()
+    page.get_by_role("button", name="Delete it now").wait_for()
+    server.kill()
+    page.get_by_role("alert").filter(has_text="does not answer").wait_for()
+    server.start()
+    page.get_by_role("link", name="Open the timeline").wait_for()
+    assert page.get_by_role("alert").count() == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_fault(visit, server, scheme):
+def test_axe_finds_no_fault(visit, server, tmp_path, scheme):
     page = visit(server, color_scheme=scheme)
     assert faults(page) == []
+    (tmp_path / "no film.mp4").write_bytes(b"no film")
+    page.get_by_label("Film or sound file").set_input_files(tmp_path / "no film.mp4")
+    page.get_by_role("button", name="Analyse").click()
+    page.get_by_role("alert").filter(has_text="not media").wait_for()
+    assert faults(page) == []
+    page.get_by_role("button", name="Delete it now").click()
 
 
 def test_one_click_runs_the_example_and_its_page_has_no_fault(visit, server):

@@ -1,5 +1,6 @@
 """Recordings that come in, and what comes of them."""
 
+import asyncio
 import io
 import json
 import resource
@@ -7,7 +8,10 @@ import socket
 
 import av
 import pytest
-from server_process import until
+from fastapi import HTTPException, Request
+from server_process import PATIENCE, until
+
+from mmerc.serving.upload import receive
 
 FORM = "multipart/form-data; boundary=b"
 
@@ -52,10 +56,13 @@ def test_a_film_goes_in_and_its_analysis_comes_out(server, film, subtitles):
     assert "attachment" in files["csv"].headers["Content-Disposition"]
     part = server.ask("GET", job["files"]["Tür & Tor?.mp4"], headers={"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, film.read_bytes()[10:20])
-    assert not (server.folder / "jobs" / job["id"] / "work").exists()
+    folder = server.folder / "jobs" / job["id"]
+    assert not (folder / "work").exists()
+    (folder / "results" / "result.csv").unlink()  # as if it were deleted at this moment
+    assert server.ask("GET", job["files"]["csv"]).status_code == 404
     assert server.ask("DELETE", f"/v1/jobs/{job['id']}").status_code == 204
     assert server.ask("GET", f"/v1/jobs/{job['id']}").status_code == 404
-    assert not (server.folder / "jobs" / job["id"]).exists()
+    assert not folder.exists()
     assert "Tür" not in server.log.read_text()
 
 
@@ -117,8 +124,24 @@ def test_who_goes_in_the_middle_leaves_nothing(server):
     assert server.ask("GET", "/health").ok
 
 
-def test_a_full_disk_is_said_and_nothing_is_lost(server, film):
-    """No file of the server's may grow: what a full disk is to whoever writes."""
+def test_an_upload_that_stands_still_gives_its_place_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmerc.serving.upload.LONGEST_PAUSE", 0.05)
+    pieces = [body(("recording", "a.mp4", bytes(100)), end="")]
+
+    async def stalling():
+        if not pieces:
+            await asyncio.sleep(PATIENCE)
+        return {"type": "http.request", "body": pieces.pop(), "more_body": True}
+
+    headers = [(b"content-type", FORM.encode())]
+    request = Request({"type": "http", "headers": headers}, stalling)
+    with pytest.raises(HTTPException) as refused:
+        asyncio.run(receive(request, tmp_path, largest=1000, longest=PATIENCE))
+    assert refused.value.status_code == 408
+
+
+def test_files_that_may_not_grow_are_said_and_nothing_is_lost(server, film):
+    """As on a disk with a quota; test_full_disk.py fills one."""
     number, whole = server.process.pid, resource.RLIM_INFINITY
     resource.prlimit(number, resource.RLIMIT_FSIZE, (50_000, whole))
     try:

@@ -37,12 +37,13 @@ ABOUT = (
 def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
     """The application; its jobs are worked off while it runs."""
     jobs = Jobs(settings.folder, waiting=settings.waiting)
+    jobs.recover()
     metrics = Metrics(jobs)
     runner = Runner(jobs, settings, metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(runner.start)
+        runner.start()
         predicting = asyncio.create_task(predictor.run())
         try:
             yield

@@ -15,15 +15,15 @@ from pydantic import BaseModel, ConfigDict
 
 from mmerc.serving.jobs import Job
 from mmerc.serving.names import RESULT_TYPES, media_type, stem_of
-from mmerc.serving.refusal import refusals
+from mmerc.serving.refusal import refusals, storing
 from mmerc.serving.service import Here, Service
-from mmerc.serving.upload import FORM, patiently, receive, storage
+from mmerc.serving.upload import FORM, patiently, receive
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 RECORDING_POLICY = "default-src 'none'; media-src 'self'; sandbox"
 PAGE_POLICY = "frame-ancestors 'none'"  # the page itself says what it may load and run
-BINARY = {"type": "string", "contentMediaType": "application/octet-stream"}
+BINARY = {"contentMediaType": "application/octet-stream"}  # no type: any bytes are a file
 UPLOAD_BODY = {
     "requestBody": {
         "required": True,
@@ -132,19 +132,20 @@ async def upload(request: Request, response: Response, service: Here) -> JobAnsw
     """Upload a film or sound file (``recording``) and, if there are any, its ``subtitles``."""
     settings = service.settings
     async with patiently(request):
-        job = await run_sync(reserve, service)
-        try:
-            name = await receive(
-                request,
-                service.jobs.folder(job),
-                largest=settings.largest_upload,
-                longest=settings.longest_upload,
-            )
-            return await run_sync(accepted, service, job, name, response)
-        except BaseException:
-            with CancelScope(shield=True):
-                await run_sync(service.jobs.remove, job)
-            raise
+        with storing():
+            job = await run_sync(reserve, service)
+            try:
+                name = await receive(
+                    request,
+                    service.jobs.folder(job),
+                    largest=settings.largest_upload,
+                    longest=settings.longest_upload,
+                )
+                return await run_sync(accepted, service, job, name, response)
+            except BaseException:
+                with CancelScope(shield=True):
+                    await run_sync(service.jobs.remove, job)
+                raise
 
 
 @router.post("/example", status_code=202, responses=refusals(401, 403, 404, 429, 503, 507))
@@ -153,15 +154,16 @@ def example(response: Response, service: Here) -> JobAnswer:
     film = service.settings.example
     if film is None:
         raise HTTPException(404, "There is no example film here; upload a recording.")
-    job = reserve(service)
-    folder = service.jobs.folder(job)
-    try:
-        shutil.copyfile(film, folder / "recording")
-        shutil.copyfile(film.with_suffix(".srt"), folder / "subtitles.srt")
-        return accepted(service, job, film.name, response)
-    except OSError as error:
-        service.jobs.remove(job)
-        raise storage(error) from error
+    with storing():
+        job = reserve(service)
+        folder = service.jobs.folder(job)
+        try:
+            shutil.copyfile(film, folder / "recording")
+            shutil.copyfile(film.with_suffix(".srt"), folder / "subtitles.srt")
+            return accepted(service, job, film.name, response)
+        except BaseException:
+            service.jobs.remove(job)
+            raise
 
 
 @router.get("/{job}", responses=refusals(401, 404, 422))
@@ -195,11 +197,14 @@ def file(job: JobId, name: str, service: Here) -> FileResponse:
     if found.state != "done":
         raise HTTPException(409, "The job is not done; ask for it again.")
     folder = service.jobs.folder(job)
+    recording, result = folder / "recording", folder / "results" / f"result.{name}"
+    if not (recording if name == found.name else result).is_file():
+        raise HTTPException(404, "The job is being deleted; begin a new one.")
     if name == found.name:
         headers = {"Content-Security-Policy": RECORDING_POLICY}
-        return FileResponse(folder / "recording", media_type=media_type(name), headers=headers)
+        return FileResponse(recording, media_type=media_type(name), headers=headers)
     return FileResponse(
-        folder / "results" / f"result.{name}",
+        result,
         media_type=RESULT_TYPES[name],
         filename=f"{stem_of(found.name)}.{name}",
         content_disposition_type="inline" if name == "html" else "attachment",

@@ -16,6 +16,7 @@ from mmerc.inference.pipeline.progress import Step
 
 State = Literal["uploading", "queued", "running", "done", "failed"]
 STATES: tuple[State, ...] = get_args(State)
+DATABASE = "jobs.sqlite"
 TABLE = """
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, name TEXT NOT NULL DEFAULT '', state TEXT NOT NULL DEFAULT 'uploading',
@@ -60,8 +61,8 @@ class Jobs:
     def __init__(self, folder: Path, *, waiting: int) -> None:
         self.root, self.waiting = folder / "jobs", waiting
         self.root.mkdir(parents=True, exist_ok=True)
-        self.lock = threading.Lock()
-        path = folder / "jobs.sqlite"
+        self.lock = threading.RLock()
+        path = folder / DATABASE
         self.database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
             self.database.execute(f"PRAGMA {pragma}")
@@ -82,11 +83,15 @@ class Jobs:
 
     def reserve(self) -> str | None:
         """A place for an upload, with its folder; None where there are too many jobs."""
-        job = secrets.token_hex(16)
-        if not self.ask(RESERVE, (job, time.time(), self.waiting)):
-            return None
-        self.folder(job).mkdir(mode=0o700)
-        return job
+        job, taken = secrets.token_hex(16), False
+        with self.lock:  # between folder and row a sweep would take the folder for a left one
+            self.folder(job).mkdir(mode=0o700)
+            try:
+                taken = bool(self.ask(RESERVE, (job, time.time(), self.waiting)))
+            finally:
+                if not taken:
+                    self.folder(job).rmdir()
+        return job if taken else None
 
     def accept(self, job: str, name: str) -> None:
         """The upload is whole: from now on the job is not lost."""
@@ -128,15 +133,18 @@ class Jobs:
         return {state: rows.get(state, 0) for state in STATES}
 
     def remove(self, job: str) -> bool:
-        """Forget a job and all its files; False where there is none."""
-        known = bool(self.ask("DELETE FROM jobs WHERE id = ? RETURNING id", (job,)))
+        """Forget a job and all its files; False where there is none.
+
+        The files go first: a full disk then has room to write the rest down.
+        """
         shutil.rmtree(self.folder(job), ignore_errors=True)
-        return known
+        return bool(self.ask("DELETE FROM jobs WHERE id = ? RETURNING id", (job,)))
 
     def recover(self) -> None:
         """After a start: what was worked on waits again, unfinished uploads are gone."""
+        for row in self.ask("SELECT id FROM jobs WHERE state = 'uploading'"):
+            self.remove(str(row[0]))
         self.ask("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
-        self.ask("DELETE FROM jobs WHERE state = 'uploading'")
         self.sweep()
 
     def expire(self, *, keep: float) -> int:
@@ -148,10 +156,15 @@ class Jobs:
         return len(rows)
 
     def sweep(self) -> None:
-        """Throw away folders of no job: a killed worker may leave one behind its job's removal."""
-        for folder in self.root.iterdir():
-            if self.get(folder.name) is None:
-                shutil.rmtree(folder, ignore_errors=True)
+        """Throw away folders of no job, and jobs of no folder.
+
+        A killed worker may leave the one behind its job's removal, a full disk the other.
+        """
+        with self.lock:
+            there = {folder.name for folder in self.root.iterdir()}
+            known = {str(row[0]) for row in self.ask("SELECT id FROM jobs")}
+        for job in there ^ known:
+            self.remove(job)
 
     def close(self) -> None:
         with self.lock:

@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+import torch
 from fastapi import HTTPException
 
 from mmerc.conversation import Conversation, Modality
 from mmerc.errors import InputError
+from mmerc.features.denseface.extractor import has_bfloat16
 from mmerc.features.store import FeatureTable
 from mmerc.inference.predict import UtterancePrediction, predict
 from mmerc.models.base import AnyModel
 
-MOST_AT_ONCE = 128  # utterances computed together; more would not be faster
+MOST_UTTERANCES = 128  # computed together; more would not be faster, and have the others wait
+MOST_CONVERSATIONS = 16  # nor does prediction take more at a time
 LONGEST_WAIT = 30.0  # seconds
 LONGEST_QUEUE = 256  # requests
 Tables = Mapping[Modality, FeatureTable]
@@ -35,7 +38,11 @@ class Request:
 
 @dataclass
 class Predictor:
-    """A model that is loaded once; ``run`` answers what ``__call__`` puts into the queue."""
+    """A model that is loaded once; ``run`` answers what ``__call__`` puts into the queue.
+
+    Numbers are bfloat16 where the processor is fast with it, as in an analysis: probabilities then
+    differ by some thousandths from those of ``mmerc predict``.
+    """
 
     model: AnyModel
     name: str
@@ -81,7 +88,7 @@ class Predictor:
             loop = asyncio.get_running_loop()
             while True:
                 requests = [await self.queue.get()]
-                while not self.queue.empty() and sum(map(len, requests)) < MOST_AT_ONCE:
+                while not self.queue.empty() and has_room(requests):
                     requests.append(self.queue.get_nowait())
                 wanted = [request for request in requests if not request.answer.done()]
                 answers = await loop.run_in_executor(pool, self.answers, wanted)
@@ -90,12 +97,20 @@ class Predictor:
 
     def answers(self, requests: Sequence[Request]) -> list[list[UtterancePrediction] | Exception]:
         """An answer each; where one cannot be had, the others are found one by one."""
+        fast = has_bfloat16(torch.device("cpu"))
         try:
-            return list(together(self.model, requests))
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
+                return list(together(self.model, requests))
         except Exception as error:
             if len(requests) == 1:
                 return [error]
             return [answer for request in requests for answer in self.answers([request])]
+
+
+def has_room(requests: Sequence[Request]) -> bool:
+    """Whether another request may join these."""
+    conversations = sum(len(request.conversations) for request in requests)
+    return conversations < MOST_CONVERSATIONS and sum(map(len, requests)) < MOST_UTTERANCES
 
 
 def settle(

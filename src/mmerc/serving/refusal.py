@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -12,6 +14,7 @@ from pydantic import BaseModel
 
 from mmerc.corpora.records import MENDS, shortened
 from mmerc.errors import InputError
+from mmerc.serving.disk import NO_ROOM, NOT_WRITABLE, is_full
 
 
 class Problem(BaseModel):
@@ -68,7 +71,22 @@ def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = Non
 
 async def answer_storage(request: Request, error: Exception) -> JSONResponse:
     """The jobs' own file cannot be written."""
-    return problem(503, "The service cannot write to its disk; try again later.")
+    refused = storage(error)
+    return problem(refused.status_code, refused.detail)
+
+
+def storage(error: Exception) -> HTTPException:
+    """What to say of a disk that takes no more."""
+    return HTTPException(507, NO_ROOM) if is_full(error) else HTTPException(503, NOT_WRITABLE)
+
+
+@contextmanager
+def storing() -> Iterator[None]:
+    """Refuse what the disk does not take."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise storage(error) from error
 
 
 async def answer_fault(request: Request, error: Exception) -> JSONResponse:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
 
-from mmerc.errors import MmercError
+from mmerc.errors import InputError, MmercError
 from mmerc.files import write_error
 from mmerc.inference.pipeline.parts import load_parts
 from mmerc.serving.application import create_app
+from mmerc.serving.jobs import DATABASE
 from mmerc.serving.predictor import Predictor
 from mmerc.serving.settings import Settings
 
@@ -31,8 +33,10 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
         predictor = Predictor(parts.model, parts.name)
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
         logging.getLogger("mmerc.serving").setLevel(logging.INFO)
+        with telling_of(settings.folder):
+            app = create_app(settings, predictor)
         uvicorn.run(
-            create_app(settings, predictor),
+            app,
             host=host,
             port=port,
             log_config=None,
@@ -41,6 +45,18 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
             limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=GRACE,
         )
+
+
+@contextmanager
+def telling_of(folder: Path) -> Iterator[None]:
+    """InputError where the jobs in a folder cannot be opened."""
+    try:
+        yield
+    except OSError as error:
+        raise write_error(folder, error) from error
+    except sqlite3.Error as error:
+        mend = "free space or choose another --folder"
+        raise InputError(folder / DATABASE, f"cannot be used ({error})", mend) from error
 
 
 @contextmanager

@@ -23,7 +23,7 @@ class Service:
     metrics: Metrics
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """The server that a request came to."""
     service: Service = request.app.state.service
     return service

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -21,9 +20,9 @@ from mmerc.serving.names import shown_name, subtitle_file
 
 LARGEST_SUBTITLES = 16_000_000  # bytes; nor does the pipeline read more
 LARGEST_REST = 65_536  # bytes of boundaries and headers
+LONGEST_PAUSE = 60.0  # seconds without a byte; an upload holds a place in the queue
 PATIENCE = 5.0  # seconds in which a refused client may finish, so that it reads the answer
 FORM = "multipart/form-data"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass
@@ -143,21 +142,21 @@ def boundary_of(request: Request) -> bytes:
 async def receive(request: Request, folder: Path, *, largest: int, longest: float) -> str:
     """Take a form's files into ``folder`` and give the recording's name.
 
-    ``largest`` in bytes, ``longest`` in seconds. HTTPException if it cannot be; ClientDisconnect
-    where nobody is left to answer.
+    ``largest`` in bytes, ``longest`` in seconds. HTTPException if it cannot be, OSError for a disk
+    that does not take it, ClientDisconnect where nobody is left to answer.
     """
     form: Form | None = None
     try:
         with anyio.fail_after(longest):
             form = Form(folder, boundary_of(request), largest)
             check_length(request, largest)
-            async for chunk in request.stream():
-                await run_sync(form.feed, chunk)
+            with anyio.fail_after(LONGEST_PAUSE) as pause:
+                async for chunk in request.stream():
+                    await run_sync(form.feed, chunk)
+                    pause.deadline = anyio.current_time() + LONGEST_PAUSE
         return form.result()
     except TimeoutError as error:
         raise HTTPException(408, "The upload took too long; send it over a faster line.") from error
-    except OSError as error:
-        raise storage(error) from error
     finally:
         if form is not None:
             await run_sync(form.abandon)
@@ -168,13 +167,6 @@ def check_length(request: Request, largest: int) -> None:
     said = request.headers.get("content-length", "")
     if said.isdecimal() and int(said) > largest + LARGEST_SUBTITLES + LARGEST_REST:
         raise too_large(largest)
-
-
-def storage(error: OSError) -> HTTPException:
-    """What to say of a disk that takes no more."""
-    if error.errno in FULL:
-        return HTTPException(507, "The service has no room on its disk; try again later.")
-    return HTTPException(503, "The service cannot write to its disk; try again later.")
 
 
 @asynccontextmanager

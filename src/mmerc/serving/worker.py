@@ -15,6 +15,7 @@ from mmerc.errors import MmercError
 from mmerc.files import atomic_directory, write_text
 from mmerc.processes import leave_with_parent
 from mmerc.serving.bounds import check_recording
+from mmerc.serving.disk import NO_ROOM, is_full
 from mmerc.serving.names import stem_of
 
 if TYPE_CHECKING:
@@ -46,22 +47,24 @@ def work(task: Task, said: Connection) -> None:
     """Analyse, and say how far it is and how it ended; leave when the server does."""
     leave_with_parent()
     resource.setrlimit(resource.RLIMIT_DATA, (task.memory, task.memory))
-    with open(task.folder / "lock", "w") as lock:
-        # The worker before may still be leaving, its server killed.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        said.send(Ended(outcome(task, said.send)))
+    said.send(Ended(outcome(task, said.send)))
 
 
 def outcome(task: Task, report: Callable[[Step], None]) -> str | None:
     """Why the job failed, if it did: a sentence without paths, and never what was said or heard."""
     try:
-        if not (task.folder / "results").is_dir():
-            analyse(task, report)
-    except MmercError as error:
-        return str(error).replace(f"{task.folder}/", "")
+        with open(task.folder / "lock", "w") as lock:
+            # The worker before may still be leaving, its server killed.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (task.folder / "results").is_dir():
+                analyse(task, report)
     except MemoryError:
         return "It takes more memory than the service allows."
     except Exception as error:
+        if is_full(error):
+            return NO_ROOM
+        if isinstance(error, MmercError):
+            return str(error).replace(f"{task.folder}/", "")
         if os.environ.get("MMERC_DEBUG"):
             raise
         return f"A fault of mmerc itself ({type(error).__name__}); report it please."

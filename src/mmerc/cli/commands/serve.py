@@ -43,9 +43,12 @@ def serve(
     """
     import os
 
+    # Before torch is there. Its threads wait for each other at every product; waiting busily, while
+    # other work holds one of them up, made predictions ten times slower (benchmarks/).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
     from mmerc.errors import UsageError
     from mmerc.files import cache_folder
-    from mmerc.processes import available_cores
 
     try:
         from mmerc.serving.server import serve as run
@@ -54,7 +57,6 @@ def serve(
         raise UsageError(
             f"The service needs {error.name}; pip install 'mmerc[serve]' brings it."
         ) from error
-    os.environ.setdefault("OMP_NUM_THREADS", str(available_cores()))
     key = os.environ.get(KEY) or None
     local = host in LOOPBACK
     if not local and key is None:

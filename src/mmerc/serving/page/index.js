@@ -33,6 +33,7 @@ async function attempt(task) {
   complain(null);
   try {
     await task();
+    return true;
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
     if (error.status === 401) {
@@ -40,6 +41,7 @@ async function attempt(task) {
       byId("key").focus();
     }
     if (error.status !== 401 || byId("key").value) complain(error);
+    return false;
   }
 }
 
@@ -54,7 +56,7 @@ function begin(name) {
   byId("name").textContent = name;
   byId("name").focus();
   byId("progress").hidden = false;
-  for (const id of ["open", "downloads", "another", "delete"]) byId(id).hidden = true;
+  for (const id of ["open", "downloads", "another", "delete", "reason"]) byId(id).hidden = true;
   byId("expiry").textContent = "";
 }
 
@@ -62,7 +64,7 @@ function upload() {
   const recording = byId("recording").files[0];
   const subtitles = byId("subtitles").files[0];
   if (recording.size > about.largest_upload) {
-    complain(new Trouble(`The file is larger than ${megabytes(about.largest_upload)}; cut it.`));
+    complain(new Trouble(`The file is larger than ${size(about.largest_upload)}; cut it.`));
     return;
   }
   const form = new FormData();
@@ -100,21 +102,27 @@ function route() {
   }
 }
 
-function follow(id) {
-  attempt(async () => {
+/** Follow a job to its end; a service that is away may come back, and goes on with it. */
+async function follow(id) {
+  const done = await attempt(async () => {
     let known = false;
     while (watched === id) {
-      const job = await ask(`v1/jobs/${encodeURIComponent(id)}`);
-      if (watched !== id) return;
-      if (!known) begin(job.name);
-      known = true;
-      byId("delete").hidden = false;
-      if (tell(job)) return;
-      await new Promise((done) => setTimeout(done, EVERY));
+      try {
+        const job = await ask(`v1/jobs/${encodeURIComponent(id)}`);
+        if (watched !== id) return;
+        if (!known) begin(job.name);
+        known = true;
+        complain(null);
+        if (tell(job)) return;
+      } catch (error) {
+        if (watched !== id) return;
+        if (!known || !(error instanceof Trouble) || !error.passes) throw error;
+        complain(error);
+      }
+      await new Promise((later) => setTimeout(later, EVERY));
     }
-  }).then(() => {
-    if (byId("job").hidden && byId("login").hidden) show("upload");
   });
+  if (!done && byId("login").hidden) show("upload");
 }
 
 /** Say how a job is; whether it is over. */
@@ -122,7 +130,8 @@ function tell(job) {
   if (job.state === "done") results(job);
   else if (job.state === "failed") {
     say("It failed.", 0);
-    complain(new Trouble(job.reason));
+    byId("reason").textContent = job.reason;
+    byId("reason").hidden = false;
   } else if (job.state === "queued") {
     say(job.ahead ? `Waiting: ${job.ahead} before it` : "Waiting", null);
   } else {
@@ -131,12 +140,13 @@ function tell(job) {
     say(`${STAGES[job.stage] ?? "Beginning"}${count}`, share);
   }
   const over = ["done", "failed"].includes(job.state);
+  byId("delete").hidden = false;
   byId("another").hidden = !over;
-  if (over) byId("progress").hidden = true;
+  byId("progress").hidden = over;
   if (over) {
-    const minutes = Math.ceil(job.expires / 60);
+    const what = job.state === "done" ? "Recording and results are" : "The recording is";
     byId("expiry").textContent =
-      `Recording and results are deleted in ${minutes} minutes, or when you say so.`;
+      `${what} deleted in ${minutes(job.expires)}, or when you say so.`;
   }
   return over;
 }
@@ -156,7 +166,7 @@ function results(job) {
 
 function remove() {
   attempt(async () => {
-    const id = watched;
+    const id = location.hash.slice(1);
     watched = null;
     await ask(`v1/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
     location.hash = "";
@@ -171,7 +181,11 @@ function login() {
   });
 }
 
-const megabytes = (bytes) => `${Math.round(bytes / 2 ** 20)} MB`;
+const size = (bytes) =>
+  bytes < 2 ** 30 ? `${Math.round(bytes / 2 ** 20)} MB` : `${+(bytes / 2 ** 30).toFixed(1)} GB`;
+
+const minutes = (seconds) =>
+  Math.ceil(seconds / 60) === 1 ? "1 minute" : `${Math.ceil(seconds / 60)} minutes`;
 
 /** Files may be dropped; subtitles find their field by their endings. */
 function drop(event) {
@@ -209,8 +223,9 @@ function listen() {
 
 async function fill() {
   byId("limits").textContent =
-    `Up to ${megabytes(about.largest_upload)} and ${about.longest_recording / 60} minutes; deleted ` +
-    `${Math.round(about.keep / 60)} minutes after the analysis. Nothing leaves this service.`;
+    `Choose it or drop it here: up to ${size(about.largest_upload)} and ` +
+    `${minutes(about.longest_recording)}. It is deleted ${minutes(about.keep)} after the analysis; ` +
+    "nothing leaves this service.";
   byId("example").hidden = !about.example;
   byId("model").textContent = `Labelled by ${about.model}, mmerc ${about.version}.`;
 }

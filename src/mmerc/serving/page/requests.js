@@ -7,6 +7,11 @@ class Trouble extends Error {
     super(message);
     this.status = status;
   }
+
+  /** Whether the same may well be answered a little later. */
+  get passes() {
+    return this.status === 0 || this.status >= 500;
+  }
 }
 
 /** An answer, or Trouble with what the service says. */

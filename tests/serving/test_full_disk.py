@@ -1,0 +1,90 @@
+"""A disk without room: a small one of the server's own, filled up."""
+
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from server_process import serving, until
+
+from mmerc.serving import runner as running
+from mmerc.serving.jobs import Jobs
+from mmerc.serving.metrics import Metrics
+from mmerc.serving.settings import Settings
+from mmerc.serving.transcripts import EXAMPLE
+
+APART = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
+MOUNT = 'mount -t tmpfs -o size=8m none "$0" && exec "$@"'
+
+
+@pytest.fixture
+def server(tmp_path, model):
+    """One whose folder is a disk of 8 MB, in a view of the file system that ends with it."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        subprocess.run([*APART, MOUNT, folder, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no small disk can be mounted here ({error})")
+    with serving(folder, model, within=(*APART, MOUNT, folder)) as started:
+        yield started
+
+
+def fill(path):
+    """Write until there is no room for another page."""
+    with pytest.raises(OSError, match="No space left"), open(path, "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    return path
+
+
+def test_a_full_disk_is_said_and_no_accepted_job_is_lost(server, film, subtitles):
+    disk = Path(f"/proc/{server.process.pid}/root{server.folder}")
+    accepted = [server.upload(film, subtitles).json()["id"] for _ in range(2)]
+    filler = fill(disk / "filler")
+    for answer in (server.upload(film), server.ask("POST", "/v1/jobs/example")):
+        assert (answer.status_code, "no room" in answer.json()["detail"]) == (507, True)
+    assert {folder.name for folder in (disk / "jobs").iterdir()} == set(accepted)
+    assert server.ask("GET", "/health").ok
+    assert server.ask("POST", "/v1/predict", json=EXAMPLE).ok
+    assert {server.job(job)["state"] for job in accepted} <= {"queued", "running", "failed", "done"}
+    filler.unlink()
+    for job in accepted:
+        ended = server.wait(job, "done", "failed")
+        assert ended["state"] == "done" or "no room" in ended["reason"]
+    again = server.upload(film, subtitles)
+    assert again.status_code == 202
+    assert server.wait(again.json()["id"], "done", "failed")["state"] == "done"
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_an_upload_that_fills_the_disk_leaves_its_room(server, film):
+    disk = Path(f"/proc/{server.process.pid}/root{server.folder}")
+    large = film.with_name("large.mp4")
+    large.write_bytes(film.read_bytes() + bytes(9 * 2**20))
+    answer = server.upload(large)
+    assert (answer.status_code, "no room" in answer.json()["detail"]) == (507, True)
+    assert not any((disk / "jobs").iterdir())
+    taken = server.upload(film)
+    assert taken.status_code == 202
+    assert server.ask("DELETE", f"/v1/jobs/{taken.json()['id']}").status_code == 204
+
+
+def test_a_job_ends_as_soon_as_that_can_be_written_down(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(running, "TROUBLE", 0.05)
+    caplog.set_level("INFO", logger="mmerc.serving")
+    jobs = Jobs(tmp_path, waiting=1)
+    job = jobs.reserve()
+    (jobs.folder(job) / "recording").write_bytes(b"no film")
+    jobs.accept(job, "talk.mp4")
+    runner = running.Runner(jobs, Settings(folder=tmp_path), Metrics(jobs))
+    claimed = jobs.claim()
+    jobs.ask("PRAGMA query_only = ON")
+    thread = threading.Thread(target=runner.see_through, args=(claimed,))
+    thread.start()
+    until(lambda: "end of a job: OperationalError" in caplog.text)
+    assert jobs.get(job).state == "running"
+    jobs.ask("PRAGMA query_only = OFF")
+    thread.join()
+    assert (jobs.get(job).state, "not media" in jobs.get(job).reason) == ("failed", True)
+    jobs.close()
