@@ -38,6 +38,8 @@ def test_a_target_is_tried_quickly(reproduce, tmp_path):
     table = reproduce("df-erc-table2", "--quick", "--row", "-CFM", "--report-only")
     assert table.err == ""
     assert table.out.splitlines()[0] == "df-erc-table2:"
+    ablated = next(line for line in table.out.splitlines() if line.startswith("-CFM"))
+    assert ablated.split()[3:] == ["-1.54", f"{made['rows'][1]['difference']:+.2f}"]
     assert table.out.splitlines()[-1].endswith("report.html")
     assert len(json.loads((tmp_path / "out" / "reproduction.json").read_text())["code"]) == 64
 

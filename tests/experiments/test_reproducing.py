@@ -63,8 +63,10 @@ def test_differences_are_tested_against_the_baseline(finished, runs):
 def test_signs_are_compared_with_the_papers(finished, read_csv):
     rows = read_csv(finished / "df-erc-table2" / "figures" / "differences.csv")
     for row in rows[1:]:
-        drop = float(row["drop"])
-        expected = "" if drop == 0 else str((drop < 0) == (float(row["paper_drop"]) < 0))
+        difference = float(row["difference"])
+        expected = (
+            "" if difference == 0 else str((difference < 0) == (float(row["paper_difference"]) < 0))
+        )
         assert row["same_sign"] == expected
 
 

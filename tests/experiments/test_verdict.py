@@ -38,7 +38,7 @@ def scored(plan):
                 mean=60.0, std=1.5, interval=(58, 62), accuracy=61.0, per_class={}, seeds=seeds,
                 versus=versus,
             )  # fmt: skip
-            rows.append(ScoredRow(row=row, paper=Numbers(), paper_drop=paper, ours=ours))
+            rows.append(ScoredRow(row=row, paper=Numbers(), paper_difference=paper, ours=ours))
         return rows
 
     return make

@@ -29,11 +29,11 @@ class Ours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredRow:
-    """A row of the report: ``paper_drop`` and ``versus`` are against the baseline's row."""
+    """A row of the report: ``paper_difference`` and ``versus`` are against the baseline's row."""
 
     row: Row
     paper: Numbers
-    paper_drop: float | None
+    paper_difference: float | None
     ours: Ours | None
     left_out: str = ""
 
@@ -43,20 +43,20 @@ class ScoredRow:
         return None if self.ours is None else self.ours.versus
 
     @property
-    def drop(self) -> float | None:
+    def difference(self) -> float | None:
         """Ours less the baseline's."""
         return None if self.versus is None else self.versus.bootstrap.difference
 
     @property
     def same_sign(self) -> bool | None:
-        """Whether the paper's drop has our sign; None where one of them is unknown or 0."""
-        if not self.drop or not self.paper_drop:
+        """Whether the paper's difference has our sign; None where one of them is unknown or 0."""
+        if not self.difference or not self.paper_difference:
             return None
-        return (self.drop > 0) == (self.paper_drop > 0)
+        return (self.difference > 0) == (self.paper_difference > 0)
 
     @property
     def told_apart(self) -> bool | None:
-        """Whether the interval of our drop leaves 0 out."""
+        """Whether the interval of our difference leaves 0 out."""
         if self.versus is None:
             return None
         return self.versus.bootstrap.low > 0 or self.versus.bootstrap.high < 0
@@ -74,7 +74,7 @@ def score_rows(plan: Plan, measured: Sequence[Measured]) -> list[ScoredRow]:
             ScoredRow(
                 row=row,
                 paper=paper,
-                paper_drop=paper_drop(paper, baseline, plan, row),
+                paper_difference=paper_difference(paper, baseline, plan, row),
                 ours=None if item is None else ours(item, plan.target.metric, versus),
                 left_out=plan.left_out.get(row.name, ""),
             )
@@ -127,7 +127,7 @@ def paper_numbers(row: Row, plan: Plan) -> Numbers:
     return row.paper.get(plan.comparison.compare, Numbers())
 
 
-def paper_drop(paper: Numbers, baseline: Numbers, plan: Plan, row: Row) -> float | None:
+def paper_difference(paper: Numbers, baseline: Numbers, plan: Plan, row: Row) -> float | None:
     """The paper's row less its baseline's."""
     metric = plan.target.metric
     if row.name == plan.target.baseline or metric == "macro_f1":

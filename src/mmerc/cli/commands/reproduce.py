@@ -93,17 +93,22 @@ def show(written: dict[str, Written], *, as_json: bool) -> None:
         return
     for name, made in written.items():
         print(f"{name}:")
-        shown = ("paper", "mean", "difference", "drop")
+        shown = ("paper", "mean", "paper_difference", "difference")
         columns = ["row", *(name for name in shown if name in made.rows[0])]
-        print_table(columns, [[cell(row.get(c)) for c in columns] for row in made.rows])
+        print_table(
+            [name.replace("_", " ") for name in columns],
+            [[cell(name, row.get(name)) for name in columns] for row in made.rows],
+        )
         print(f"report in {made.folder / 'report.html'}")
 
 
-def cell(value: object) -> str:
-    """A cell of the table on the terminal."""
+def cell(column: str, value: object) -> str:
+    """A cell of the table on the terminal; differences have their sign."""
     if value is None:
         return "-"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:+.2f}" if "difference" in column else f"{value:.2f}"
 
 
 def print_list(*, as_json: bool) -> None:

@@ -46,12 +46,14 @@ def draw_scores(plan: Plan, scored: Sequence[ScoredRow]) -> Drawn:
 def draw_differences(plan: Plan, scored: Sequence[ScoredRow]) -> Drawn:
     """Every row less the baseline, ours with its interval, the paper's beside it."""
     metric, baseline = METRIC_NAMES[plan.target.metric], plan.target.baseline
-    shown = [row for row in scored if row.drop is not None or row.paper_drop is not None]
+    shown = [
+        row for row in scored if row.difference is not None or row.paper_difference is not None
+    ]
     figure, (axis,) = new_figure(6.4, 1.2 + 0.3 * max(1, len(shown)))
     with looks():
         axis.axvline(0, color=SOFT, linewidth=1)
         for place, row in enumerate(shown):
-            mark_paper(axis, row.paper_drop, place)
+            mark_paper(axis, row.paper_difference, place)
             if row.versus is not None:
                 found = row.versus.bootstrap
                 mark_ours(axis, found.difference, (found.low, found.high), place)
@@ -105,10 +107,10 @@ def score_data(plan: Plan, scored: Sequence[ScoredRow]) -> list[dict[str, object
                 "low": bounds[0],
                 "high": bounds[1],
                 "seeds": None if ours is None else ours.seeds,
-                "paper_drop": row.paper_drop,
-                "drop": row.drop,
-                "drop_low": None if versus is None else versus.bootstrap.low,
-                "drop_high": None if versus is None else versus.bootstrap.high,
+                "paper_difference": row.paper_difference,
+                "difference": row.difference,
+                "difference_low": None if versus is None else versus.bootstrap.low,
+                "difference_high": None if versus is None else versus.bootstrap.high,
                 "bootstrap_p": None if versus is None else versus.bootstrap.p_value,
                 "holm_p": None if versus is None else versus.adjusted,
                 "seeds_t_p": None if versus is None else versus.seeds.t_p_value,

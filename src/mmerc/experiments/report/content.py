@@ -95,7 +95,7 @@ def difference_cells(row: ScoredRow, versus: Versus) -> tuple[str, ...]:
     found = versus.bootstrap
     return (
         row.row.name,
-        NOTHING if row.paper_drop is None else f"{row.paper_drop:+.2f}",
+        NOTHING if row.paper_difference is None else f"{row.paper_difference:+.2f}",
         f"{found.difference:+.2f}",
         f"{found.low:+.2f} to {found.high:+.2f}",
         p_value(found.p_value),
