@@ -149,9 +149,11 @@ class Recurrence(torch.autograd.Function):
                     recalled, queries[:, t], past[:, :, :t], ctx.shares[t], into_past[:, :, :t]
                 )
         into_drive = torch.cat([into[0, 0], into[1, 0], into_queries], -1)
-        into_weights = [unit.into_weights(part) for unit, part in zip(units, into, strict=True)]
+        into_weights = torch.empty_like(weights)  # some 30 MB: joining parts would cost a copy
+        for unit, part, place in zip(units, into, into_weights.chunk(3), strict=True):
+            unit.add_up_weights(part, place)
         into_bias = torch.stack([*into[:, 1], into[2, 0]]).sum((2, 3)).unsqueeze(2)
-        return into_drive, None, torch.cat(into_weights), into_bias
+        return into_drive, None, into_weights, into_bias
 
 
 class Unit:
@@ -195,15 +197,14 @@ class Unit:
         into_state = torch.baddbmm(gradient * update, into[1], weights[1].mT)
         return torch.bmm(into[0], weights[0].mT), into_state
 
-    def into_weights(self, into: Tensor) -> Tensor:
-        """Gradient of the weights over all steps. Shape: [2, R, N, B, 3H] -> [2, R, H, 3H]."""
+    def add_up_weights(self, into: Tensor, place: Tensor) -> None:
+        """Gradient of the weights over all steps, written to ``place``.
+
+        Shape: into [2, R, N, B, 3H], place [2, R, H, 3H].
+        """
         entering, before, _ = zip(*self.taken, strict=True)
-        return torch.stack(
-            [
-                torch.bmm(torch.stack(given, 1).flatten(1, 2).mT, side.flatten(1, 2))
-                for given, side in zip((entering, before), into, strict=True)
-            ]
-        )
+        for given, side, to in zip((entering, before), into, place, strict=True):
+            torch.bmm(torch.stack(given, 1).flatten(1, 2).mT, side.flatten(1, 2), out=to)
 
 
 def rows_of(turns: Tensor) -> list[Tensor]:
