@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from mmerc.evaluation.metrics import score
 from mmerc.files import write_json, write_text
-from mmerc.models.base import AnyModel, TrainedOn
+from mmerc.models.base import AnyModel
+from mmerc.models.training_data import TrainedOn
 from mmerc.training.cache import RunCache, seed_key, tried
 from mmerc.training.folder import Run, remove_training_state
 from mmerc.training.hardware import Hardware
@@ -62,6 +63,7 @@ def write_seed(task: SeedTask, key: str, trained: Trained) -> None:
         card=model_card(run, model, seed),
         trained_on=TrainedOn(
             corpus=run.corpus.name,
+            labels_of=run.corpus.label_source,
             conversations=seen,
             extractors={m: run.corpus.features[m].spec.extractor for m in model.inputs.widths},
         ),
