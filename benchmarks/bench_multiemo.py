@@ -19,9 +19,9 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import batch_loader, feature_statistics
 from mmerc.data.examples import Example
 from mmerc.labels import MELD_7
-from mmerc.models.base import TrainingStatistics
 from mmerc.models.multiemo import MultiEmo
 from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss
+from mmerc.models.training_data import TrainingStatistics
 from mmerc.training.optimization import make_optimizer
 from mmerc.training.recipe import load_recipe
 from mmerc.training.trainer import keep_memory

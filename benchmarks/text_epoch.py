@@ -20,8 +20,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", type=Path, help="prepared MELD")
     parser.add_argument("--batches", type=int, default=30)
+    parser.add_argument("--scope", default="utterance", choices=["conversation", "utterance"])
     arguments = parser.parse_args()
-    recipe = load_recipe("df-erc-meld-mini")
+    scope = f"model.text_encoder.scope={arguments.scope}"
+    recipe = load_recipe("df-erc-meld-mini", [scope])
     corpus = PreparedCorpus.load(arguments.corpus)
     model = create_model(recipe.model, labels=corpus.labels, widths={}).train()
     encoder = model.text_encoder
@@ -34,6 +36,7 @@ def main() -> None:
         shuffle=True,
     )
     read = sum(int(batch.windows.attention_mask.sum()) for batch in loader)
+    rows_read = sum(len(batch.windows.token_ids) for batch in loader)
     padded = sum(batch.windows.attention_mask.numel() for batch in loader)
     batches = [batch for _, batch in zip(range(arguments.batches), loader, strict=False)]
     whole = make_optimizer(model, recipe.training)
@@ -69,7 +72,8 @@ def main() -> None:
             times[name].append(time.perf_counter() - started)
     seen = sum(int(batch.windows.attention_mask.sum()) for batch in batches[3:])
     train, plain = sum(times["train"][3:]), sum(times["bare"][3:])
-    print(f"fine-tuning MiniLM-L6 in DF-ERC, {tokens} tokens an epoch, bfloat16")
+    print(f"fine-tuning MiniLM-L6 in DF-ERC, {tokens} tokens an epoch, bfloat16, {scope}")
+    print(f"  rows of {read / rows_read:.0f} tokens on average")
     print(f"  padding {100 * (1 - read / padded):.1f} % of the tokens (bar 10)")
     print(f"  {train * tokens / seen:.1f} s an epoch (bar 50), {seen / train:.0f} tokens/s")
     print(f"  bare encoder {plain * tokens / seen:.1f} s; ratio {train / plain:.2f} (bar 1.25)")

@@ -8,8 +8,8 @@ import av
 import torch
 
 from mmerc.labels import MELD_7
-from mmerc.models.base import TrainedOn
 from mmerc.models.registry import create_model, model_class
+from mmerc.models.training_data import TrainedOn
 from mmerc.nn.text_encoder import TextEncoderConfig
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

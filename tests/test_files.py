@@ -1,10 +1,15 @@
+import errno
+import multiprocessing
+
 import pytest
 
+from mmerc import files
 from mmerc.errors import InputError
 from mmerc.files import (
     atomic_directory,
     atomic_file,
     file_fingerprint,
+    file_lock,
     fingerprint,
     read_json,
     read_text,
@@ -86,3 +91,85 @@ def test_fingerprints(tmp_path):
     assert fingerprint([1]) != fingerprint([2])
     (tmp_path / "empty").write_bytes(b"")
     assert file_fingerprint(tmp_path / "empty").startswith("e3b0c44298fc1c14")
+
+
+def take(path, wait, said):
+    said.recv()
+    with file_lock(path, wait=wait) as alone:
+        said.send(alone)
+        said.recv()
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Another process, which takes the lock ``tmp_path / "deep" / "lock"`` when it is told to.
+
+    It begins before anybody here takes the lock: a fork would take over what is held.
+    """
+    processes = []
+
+    def start(*, wait=False):
+        here, there = multiprocessing.Pipe()
+        process = multiprocessing.get_context("fork").Process(
+            target=take, args=(tmp_path / "deep" / "lock", wait, there)
+        )
+        process.start()
+        processes.append(process)
+        return process, here
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.join()
+
+
+def test_a_lock_keeps_others_out_until_its_process_is_gone(elsewhere, tmp_path):
+    path = tmp_path / "deep" / "lock"
+    process, said = elsewhere()
+    said.send("take it")
+    assert said.poll(60)
+    assert said.recv()
+    with file_lock(path) as alone:
+        assert not alone
+    process.kill()
+    process.join()
+    with file_lock(path) as alone:
+        assert alone
+    assert path.is_file()
+
+
+def test_a_lock_is_waited_for(elsewhere, tmp_path):
+    _, said = elsewhere(wait=True)
+    with file_lock(tmp_path / "deep" / "lock") as alone:
+        assert alone
+        said.send("take it")
+        assert not said.poll(0.2)
+    assert said.poll(60)
+    assert said.recv()
+
+
+def test_a_lock_that_was_thrown_away_is_nobodys(tmp_path, monkeypatch):
+    def slow(handle, operation):
+        (tmp_path / "lock").unlink()
+
+    monkeypatch.setattr(files.fcntl, "flock", slow)
+    with file_lock(tmp_path / "lock") as alone:
+        assert not alone
+
+
+def test_a_file_system_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
+    def without(handle, operation):
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", without)
+    with file_lock(tmp_path / "lock") as alone:
+        assert alone
+
+
+def test_a_lock_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(InputError, match="lock: cannot be written"),
+        file_lock(tmp_path / "file" / "lock"),
+    ):
+        pass

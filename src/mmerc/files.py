@@ -1,7 +1,8 @@
-"""Files that are whole or not there: atomic writing, guarded reading, fingerprints."""
+"""Files that are whole or not there: atomic writing, guarded reading, locks, fingerprints."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -61,6 +62,36 @@ def atomic_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise write_error(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def file_lock(path: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Hold the lock on ``path`` while the block runs, and say whether this process has it.
+
+    Its folder is made, and the file stays: a lock ends with the process, however that ends. False
+    where another process has it (never with ``wait``) or has just thrown the file away. A file
+    system without locks keeps nobody out. InputError where the file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise write_error(path, error) from error
+    try:
+        yield take_lock(handle, wait=wait) and os.fstat(handle).st_nlink > 0
+    finally:
+        os.close(handle)
+
+
+def take_lock(handle: int, *, wait: bool) -> bool:
+    """Lock an open file until it is closed; False where another process was faster."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
 def write_error(path: Path, error: OSError | SafetensorError) -> MmercError:

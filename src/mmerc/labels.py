@@ -76,6 +76,13 @@ IEMOCAP_4 = LabelSet(
 )  # fmt: skip
 MOSI_2 = LabelSet("mosi", ("negative", "positive"), ("#0072B2", "#E69F00"))
 LABEL_SETS = {labels.name: labels for labels in (MELD_7, IEMOCAP_6, IEMOCAP_4, MOSI_2)}
+# Whose labels corpora bear that were prepared, or trained on, before this was written down.
+EARLIER_SOURCES = {"composed": "meld"}
+
+
+def label_source(corpus: str, labels_of: object = None) -> str:
+    """The corpus that another one's labels are taken from: ``labels_of``, by default itself."""
+    return str(labels_of or EARLIER_SOURCES.get(corpus, corpus))
 
 
 def label_set(name: str) -> LabelSet:

@@ -24,6 +24,7 @@ def write_composed(folder: Path, test: str = HEADER + ROWS) -> Path:
 def test_sources_are_kept_for_extraction(tmp_path, round_trip):
     raw = read_composed(write_composed(tmp_path))
     loaded = round_trip(raw)
+    assert loaded.label_source == "meld"
     first, second = loaded.splits["valid"]
     assert (first.id, first.utterances[0].text) == ("dev_dia4", "Really, now?")
     media = [utterance.media for item in (first, second) for utterance in item.utterances]

@@ -120,6 +120,7 @@ def test_label_sets(whole_release, classes, labels):
     assert [item.label for item in everything(raw)["Ses02M_impro01"].utterances] == labels
     assert raw.labels == (IEMOCAP_6 if classes == "6" else IEMOCAP_4)
     assert raw.name == ("iemocap" if classes == "6" else f"iemocap-{classes}")
+    assert raw.labels_of == "iemocap"
     assert bool(raw.published) == (classes == "6")
 
 
@@ -197,6 +198,7 @@ def test_split_by_ratio(whole_release):
     assert sizes == {"train": 16, "valid": 2, "test": 2}
     assert len(everything(raw)) == 20
     assert raw.name == "iemocap-ratio"
+    assert raw.labels_of == "iemocap"
     assert "16 / 2 / 2 (8:1:1) with seed 0" in raw.notes[0]
     assert sum(utterances for utterances, _ in raw.published.values()) == 7380
 
@@ -275,6 +277,7 @@ def test_the_command(whole_release, tmp_path):
     assert "7,433 in all" in told.stderr
     prepared = json.loads(call("four", "--classes", "4", "--split", "ratio", "--json").stdout)
     assert prepared["name"] == "iemocap-4-ratio"
+    assert prepared["labels_of"] == "iemocap"
     assert prepared["labels"]["names"] == list(IEMOCAP_4)
     assert prepared["counts"]["test"]["conversations"] == 2
 

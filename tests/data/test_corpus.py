@@ -1,5 +1,6 @@
 import errno
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -46,6 +47,21 @@ def test_save_and_load(tmp_path):
         "utterances": 2,
         "labels": {"negative": 0, "positive": 1},
     }
+
+
+def test_labels_are_those_of_a_corpus(tmp_path):
+    """Also in a folder of an earlier version, which does not tell."""
+    assert corpus().label_source == "own"
+    for name, labels_of, expected in (
+        ("own", "meld", "meld"), ("own", None, "own"), ("composed", None, "meld"),
+    ):  # fmt: skip
+        saved = replace(corpus(), name=name, labels_of=labels_of)
+        saved.save(tmp_path / "out", overwrite=True)
+        description = json.loads((tmp_path / "out" / "corpus.json").read_text())
+        if labels_of is None:
+            del description["labels_of"]
+            (tmp_path / "out" / "corpus.json").write_text(json.dumps(description))
+        assert PreparedCorpus.load(tmp_path / "out").label_source == expected
 
 
 def change_text(folder):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from very_small import SMALL
@@ -6,6 +8,7 @@ from mmerc.errors import InputError
 from mmerc.evaluation.predictions import Predictions
 from mmerc.experiments import analyses_inside, inside
 from mmerc.experiments.inside_systems import contribution, levels
+from mmerc.experiments.masking import answer_key
 from mmerc.experiments.plan import Choice, folder_name, make_plan
 
 
@@ -49,12 +52,29 @@ def test_other_utterances_are_looked_at_anew(seed, small_corpus):
     assert list(wide["utterance"]) == list(made.utterances[1:4])
 
 
+def test_another_corpus_is_looked_at_anew(seed, small_corpus):
+    """The same utterances with other vectors have the same keys."""
+    folder, made = seed
+    keys = made.keys[3:9]
+    table = small_corpus.features["audio"]
+    rows = {
+        key: row if row.vector is None else replace(row, vector=row.vector * 9)
+        for key, row in table.rows.items()
+    }
+    features = {**small_corpus.features, "audio": replace(table, rows=rows)}
+    first = inside.look_inside(folder, "levels", levels, small_corpus, keys=keys)
+    louder = replace(small_corpus, features=features)
+    other = inside.look_inside(folder, "levels", levels, louder, keys=keys)
+    assert np.nanmax(abs(first["modality_audio"] - other["modality_audio"])) > 1e-4
+
+
 def test_a_file_that_is_cut_short(seed, small_corpus):
     folder, made = seed
-    (folder / "inside-odd.parquet").write_bytes(b"PAR1")
-    with pytest.raises(InputError, match=r"inside-odd\.parquet: cut short; remove it"):
+    path = folder / f"inside-odd-{answer_key(small_corpus)}.parquet"
+    path.write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"inside-odd-\w{12}\.parquet: cut short; remove it"):
         inside.look_inside(folder, "odd", levels, small_corpus, keys=made.keys)
-    (folder / "inside-odd.parquet").unlink()
+    path.unlink()
 
 
 def test_errors_are_counted_in_bins():

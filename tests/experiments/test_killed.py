@@ -73,7 +73,7 @@ def test_what_was_finished_before_a_kill_is_kept_and_the_rest_goes_on(
     assert started.poll() is None, (tmp_path / "stderr").read_text()
     os.killpg(started.pid, signal.SIGSTOP)
     request = make_request(corpus_folder, out, rows=("-DDM",), changes=LONGER, use_cache=False)
-    with pytest.raises(MmercError, match="another process is training in this folder"):
+    with pytest.raises(MmercError, match="another process is at work in this folder"):
         reproduce("df-erc-table2", request)
     started.kill()
     assert started.wait() == -signal.SIGKILL

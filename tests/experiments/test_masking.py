@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 from very_small import SMALL
 
 from mmerc.data.batch import Tokens, Waveforms
-from mmerc.experiments.masking import masked_predictions, take_away
+from mmerc.experiments.masking import masked_predictions, predict_masked, take_away
 from mmerc.experiments.plan import Choice, folder_name, make_plan
 from mmerc.experiments.target import Masking
 from mmerc.models.registry import load_model
@@ -43,10 +44,23 @@ def test_zeroed_is_something_else_and_is_kept(seed, small_corpus):
     zeroed = masked_predictions(seed, Masking(modality="audio", how="zeroed"), small_corpus)
     absent = masked_predictions(seed, Masking(modality="audio", how="absent"), small_corpus)
     assert abs(zeroed.probabilities - absent.probabilities).max() > 0
-    path = seed / "predictions-test-audio-zeroed.parquet"
+    (path,) = seed.glob("predictions-test-audio-zeroed-*.parquet")
     before = path.stat().st_mtime_ns
     masked_predictions(seed, Masking(modality="audio", how="zeroed"), small_corpus)
     assert path.stat().st_mtime_ns == before
+
+
+def test_answers_about_one_corpus_are_not_given_for_another(seed, small_corpus, tmp_path):
+    """The same conversations with other vectors, and then the first ones again."""
+    shutil.copytree(seed / "model", tmp_path / "model")
+    masking = Masking(modality="text", how="absent")
+    silent = emptied(small_corpus, "audio")
+    first, other = (masked_predictions(tmp_path, masking, c) for c in (small_corpus, silent))
+    expected = predict_masked(load_model(seed / "model"), masking, silent, "test")
+    assert (other.probabilities == expected.probabilities).all()
+    assert abs(first.probabilities - other.probabilities).max() > 1e-4
+    again = masked_predictions(tmp_path, masking, small_corpus)
+    assert (again.probabilities == first.probabilities).all()
 
 
 def test_zeroed_vectors_are_still_present(make_batch):

@@ -141,7 +141,7 @@ def test_a_face_has_the_same_vector_in_any_batch(weights):
 
 @torch.no_grad()
 def test_an_utterance_is_the_mean_of_twenty_faces(weights, monkeypatch):
-    monkeypatch.setattr(extractor, "has_bfloat16", lambda _: False)
+    monkeypatch.setattr(extractor, "fast_bfloat16", lambda _: False)
     found = DenseFace(TheseFaces(39), weights=weights).extract(Segment())
     network = extractor.load_network(weights)
     chosen = torch.from_numpy(faces(39)[0:39:2])[:, None]
@@ -195,7 +195,7 @@ def test_the_fingerprint_tells_weights_faces_and_number_format(weights, tmp_path
         DenseFace(TheseFaces(4), weights=weights),
         DenseFace(SpeakerFaces(), weights=other),
     ]
-    monkeypatch.setattr(extractor, "has_bfloat16", lambda _: made[0].spec is None)
+    monkeypatch.setattr(extractor, "fast_bfloat16", lambda _: made[0].spec is None)
     changed = DenseFace(SpeakerFaces(), weights=weights)
     differ = changed.spec.settings["precision"] != made[0].spec.settings["precision"]
     prints = {face_vectors.spec.fingerprint for face_vectors in [*made, changed]}

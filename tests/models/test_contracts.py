@@ -10,8 +10,8 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import Collate, feature_statistics
 from mmerc.errors import MmercError
 from mmerc.labels import LabelSet
-from mmerc.models.base import TrainedOn, TrainingStatistics
 from mmerc.models.registry import MODELS, load_model, model_class
+from mmerc.models.training_data import TrainedOn, TrainingStatistics
 from mmerc.nn.text_encoder import TextEncoderConfig
 
 VECTORS = [(name, False) for name in MODELS]

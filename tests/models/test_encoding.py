@@ -9,9 +9,9 @@ import torch
 from mmerc.data.batches import Collate
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.files import file_fingerprint
-from mmerc.models.base import TrainedOn
 from mmerc.models.encoding import encode_corpus, load_encoder
 from mmerc.models.prediction import examples_for
+from mmerc.models.training_data import TrainedOn
 
 SEEN = frozenset({"train-0", "train-2", "train-3"})
 
@@ -30,7 +30,7 @@ def folder(model, tmp_path_factory):
 
 def encoded(source, corpus, *, name="small", reading=None):
     return encode_corpus(
-        str(source), corpus=name, splits=corpus.splits, labels=corpus.labels, reading=reading
+        str(source), labels_of=name, splits=corpus.splits, labels=corpus.labels, reading=reading
     )
 
 
@@ -49,6 +49,37 @@ def test_rows_say_whether_the_encoder_saw_their_label(folder, small_corpus):
 def test_ids_of_another_corpus_mean_nothing(folder, small_corpus):
     table = encoded(folder, small_corpus, name="another")
     assert not any(row.saw_label for row in table.rows.values())
+
+
+@pytest.mark.parametrize(
+    ("trained", "encoded_corpus"),
+    [
+        (TrainedOn(corpus="meld", conversations=SEEN), "meld"),
+        (TrainedOn(corpus="composed", conversations=SEEN, labels_of="meld"), "meld"),
+        (TrainedOn(corpus="iemocap-4", conversations=SEEN, labels_of="iemocap"), "iemocap"),
+    ],
+    ids=["meld", "composed", "iemocap-4"],
+)
+def test_labels_count_as_seen_whatever_the_corpus_is_called(
+    model, small_corpus, tmp_path, trained, encoded_corpus
+):
+    """A corpus made of another one bears its labels, and its conversations' ids."""
+    model.save_pretrained(tmp_path / "model", trained_on=trained)
+    table = encoded(tmp_path / "model", small_corpus, name=encoded_corpus)
+    assert {key[0] for key, row in table.rows.items() if row.saw_label} == SEEN
+    nothing = encoded(tmp_path / "model", small_corpus, name="own")
+    assert not any(row.saw_label for row in nothing.rows.values())
+
+
+def test_a_model_of_an_earlier_version_on_the_composed_corpus_has_seen_melds_labels(
+    model, tmp_path
+):
+    model.save_pretrained(tmp_path, trained_on=TrainedOn(corpus="composed", conversations=SEEN))
+    path = tmp_path / "training_data.json"
+    told = json.loads(path.read_text())
+    del told["labels_of"]
+    path.write_text(json.dumps(told))
+    assert TrainedOn.read(tmp_path).seen("meld") == SEEN
 
 
 def test_plain_encoder_saw_nothing(tiny_encoder, small_corpus):

@@ -10,8 +10,8 @@ import torch
 
 from mmerc.errors import MmercError
 from mmerc.models import saved
-from mmerc.models.base import TrainedOn
 from mmerc.models.registry import MODELS, load_model
+from mmerc.models.training_data import TrainedOn
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

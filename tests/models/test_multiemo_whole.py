@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from mmerc.conversation import MODALITIES
 from mmerc.errors import UsageError
-from mmerc.models.base import TrainingStatistics
 from mmerc.models.multiemo import MultiEmo, MultiEmoConfig
 from mmerc.models.registry import load_model
+from mmerc.models.training_data import TrainingStatistics
 
 
 def parameters(model, prefix=""):

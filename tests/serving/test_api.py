@@ -7,15 +7,14 @@ from dataclasses import asdict
 
 import pytest
 import requests
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from server_process import PATIENCE
 
 from mmerc.conversation import Conversation, Utterance
-from mmerc.features.denseface.extractor import has_bfloat16
 from mmerc.inference.predict import predict
 from mmerc.models.registry import load_model
+from mmerc.precision import fast_bfloat16
 from mmerc.serving.transcripts import EXAMPLE
 
 schemathesis = pytest.importorskip("schemathesis")
@@ -57,7 +56,7 @@ def test_a_prediction_is_that_of_the_model(server, model):
     loaded = load_model(model)
     talk = Conversation(id="talk", utterances=tuple(Utterance(**item) for item in UTTERANCES))
     expected = [asdict(item) for item in predict(loaded, [talk], {})]
-    close = 0.01 if has_bfloat16(torch.device("cpu")) else 1e-5
+    close = 0.01 if fast_bfloat16("cpu") else 1e-5
     assert answer["labels"] == list(loaded.labels)
     for told, item in zip(answer["predictions"], expected, strict=True):
         assert told["probabilities"] == pytest.approx(item.pop("probabilities"), abs=close)

@@ -333,13 +333,26 @@ def test_a_broken_off_training_is_not_in_the_list(tiny_recipe, small_corpus, tmp
     assert not (cache.root / "runs").exists()
 
 
+def test_a_look_is_counted_before_its_seed_is_done(run, tmp_path, cache, monkeypatch):
+    """A process that is killed in between trains nothing anew, and its look is in the list."""
+
+    def kill(path, value):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(seed_module, "write_json", kill)
+    with pytest.raises(KeyboardInterrupt):
+        run("one", seeds=1)
+    assert not (tmp_path / "one" / "seed-0" / "seed.json").exists()
+    assert len(list(cache.tries())) == 1
+
+
 def test_auto_is_what_it_means_on_this_machine(tiny_recipe, small_corpus, monkeypatch):
     recipe = tiny_recipe(precision="auto")
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     keys = {}
     for there in (False, True):
         monkeypatch.setattr("torch.cuda.is_available", lambda there=there: there)
-        monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: True)
+        monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation=True: True)
         keys[there] = key_of(recipe, small_corpus, 0, Hardware())
         expected = Hardware(accelerator="gpu" if there else "cpu")
         assert keys[there] == key_of(recipe, small_corpus, 0, expected)

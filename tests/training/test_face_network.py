@@ -17,11 +17,12 @@ from safetensors.torch import load_file
 
 from fer2013 import drawn, encoded, fer_rows, write
 from mmerc.errors import InputError
-from mmerc.features.denseface.extractor import DenseFace, has_bfloat16
+from mmerc.features.denseface.extractor import DenseFace
 from mmerc.features.denseface.network import MEAN
 from mmerc.features.speaker_faces import SpeakerFaces
 from mmerc.files import file_fingerprint
 from mmerc.media.segment import Segment
+from mmerc.precision import fast_bfloat16
 from mmerc.training.face_network import training
 from mmerc.training.face_network.augmentation import Augmentation, augment
 from mmerc.training.face_network.config import FaceNetworkConfig
@@ -374,7 +375,7 @@ def test_private_faces_are_opened_after_training_alone(tmp_path):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
 def test_training_on_a_graphics_card(parquet, tmp_path):
-    assert has_bfloat16(torch.device("cuda"))
+    assert fast_bfloat16("cuda")
     result = train_face_network(parquet, tmp_path, SHORT, device="cuda", report=print)
     assert len(history(tmp_path)) == 2
     assert result.images == len(read_faces(parquet, "Training"))

@@ -10,7 +10,7 @@ from mmerc.cli.output import silent
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.training import parallel
 from mmerc.training.cache import RunCache
-from mmerc.training.parallel import available_cores, run_all
+from mmerc.training.parallel import Pool, available_cores, run_all
 from mmerc.training.run import train_run
 
 FAILURES = {
@@ -29,6 +29,10 @@ def slowly(item):
 
 def told(item):
     return (os.getpid(), torch.get_num_threads(), item)
+
+
+def allocation(item):
+    return os.environ.get("GLIBC_TUNABLES")
 
 
 def failing(name):
@@ -64,6 +68,27 @@ def test_processes_share_the_cores(forked, monkeypatch):
     assert {threads for _, threads, _ in found} == {2}
     monkeypatch.setattr(parallel, "available_cores", lambda: 1)
     assert {threads for _, threads, _ in run_all(told, range(2), jobs=2)} == {1}
+
+
+def test_processes_stay_for_the_next_items(forked):
+    with Pool.of(2) as pool:
+        first, second = ({number for number, *_ in pool.run(told, range(9))} for _ in range(2))
+        assert second <= first
+        assert pool.run(told, [0]) == [(os.getpid(), torch.get_num_threads(), 0)]
+    assert len(first) <= 2
+
+
+@pytest.mark.parametrize("own", [None, "glibc.malloc.hugetlb=0"])
+def test_processes_are_told_of_large_pages_unless_the_user_told_them_otherwise(
+    forked, monkeypatch, own
+):
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    if own is not None:
+        monkeypatch.setenv("GLIBC_TUNABLES", own)
+    before = dict(os.environ)
+    found = run_all(allocation, range(2), jobs=2)
+    assert found == [own or "glibc.malloc.hugetlb=1"] * 2
+    assert dict(os.environ) == before
 
 
 @pytest.mark.parametrize(("jobs", "count"), [(1, 3), (0, 3), (2, 1), (2, 0)])

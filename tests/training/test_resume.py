@@ -8,6 +8,7 @@ import pytest
 from run_files import files_under, history, seed_file, weights
 
 from mmerc.errors import InputError, MmercError
+from mmerc.training.folder import TRAINING_STATE
 from mmerc.training.hardware import Hardware
 from mmerc.training.run import train_run
 from mmerc.training.trainer import train_seed
@@ -130,6 +131,19 @@ def test_finished_seeds_are_not_trained_again(train, tmp_path):
     assert train(tmp_path / "run", seeds=2, resume=True) == result
 
 
+def test_a_kill_just_after_a_seed_was_finished_leaves_no_training_state(train, tmp_path):
+    train(tmp_path / "run", seeds=1)
+    before = files_under(tmp_path / "run" / "seed-0")
+    (tmp_path / "run" / "seed-1").mkdir()
+    for seed in (0, 1):
+        for name in TRAINING_STATE:
+            (tmp_path / "run" / f"seed-{seed}" / name).write_bytes(b"of seed %d" % seed)
+    with pytest.raises(InputError, match="the resume state is cut short"):  # seed 1 still has its
+        train(tmp_path / "run", seeds=2, resume=True)
+    assert files_under(tmp_path / "run" / "seed-0") == before
+    assert not [path for path in before if path.name in TRAINING_STATE]
+
+
 def test_a_run_is_not_overwritten(finished, train):
     before = files_under(finished[0])
     with pytest.raises(InputError, match="holds a run already; pass --resume"):
@@ -162,7 +176,7 @@ def test_a_second_process_is_refused(train, tmp_path):
     (tmp_path / "run").mkdir()
     with open(tmp_path / "run" / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(MmercError, match="another process is training in this folder"):
+        with pytest.raises(MmercError, match="another process is at work in this folder"):
             train(tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
     train(tmp_path / "run", epochs=1)

@@ -82,7 +82,7 @@ def test_nothing_of_training_is_left_in_a_finished_seed(finished):
 
 def test_the_model_tells_what_it_was_trained_on(finished, small_corpus):
     told = json.loads((finished[0] / "seed-0" / "model" / "training_data.json").read_text())
-    assert told["corpus"] == "small"
+    assert told["corpus"] == told["labels_of"] == "small"
     assert told["conversations"] == sorted(c.id for c in small_corpus.splits["train"])
     assert list(load_model(finished[0]).labels) == list(small_corpus.labels)
 

@@ -40,7 +40,13 @@ def prepare_corpus(raw: RawCorpus, out: Path, *, overwrite: bool = False) -> Pre
         raise InputError(f"corpus {raw.name!r}", "it holds no conversation", "read another one")
     with inside(f"corpus {raw.name!r}"):
         features = published_tables(raw.name, splits, raw.features, saw_labels=raw.saw_labels)
-    prepared = PreparedCorpus(name=raw.name, labels=raw.labels, splits=splits, features=features)
+    prepared = PreparedCorpus(
+        name=raw.name,
+        labels=raw.labels,
+        labels_of=raw.labels_of,
+        splits=splits,
+        features=features,
+    )
     prepared.save(out, overwrite=overwrite)
     return prepared
 

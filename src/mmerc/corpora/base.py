@@ -22,6 +22,7 @@ class RawCorpus:
 
     ``published`` maps a split to the utterance and conversation counts of its authors;
     ``notes`` are plain sentences that ``mmerc prepare`` shows (a split that we made, say).
+    ``labels_of`` names the corpus that the labels are taken from, where it is not this one.
     ``saw_labels`` names the modalities whose vectors of the training and validation utterances come
     from a network that was trained on those very labels.
     """
@@ -32,6 +33,7 @@ class RawCorpus:
     features: Mapping[Modality, Vectors] = field(default_factory=dict)
     published: Mapping[Split, tuple[int, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    labels_of: str | None = None
     saw_labels: frozenset[Modality] = frozenset()
 
     def __post_init__(self) -> None:

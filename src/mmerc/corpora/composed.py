@@ -46,7 +46,12 @@ def read_composed(directory: Path) -> RawCorpus:
         for split, name in SPLIT_NAMES.items()
     }
     return RawCorpus(
-        name="composed", labels=MELD_7, splits=splits, published=PUBLISHED, notes=(NOTE,)
+        name="composed",
+        labels=MELD_7,
+        labels_of="meld",
+        splits=splits,
+        published=PUBLISHED,
+        notes=(NOTE,),
     )
 
 

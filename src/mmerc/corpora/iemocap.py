@@ -73,6 +73,7 @@ def read_iemocap(
     return RawCorpus(
         name="iemocap" + (f"-{classes}" * (not six)) + ("-ratio" * (split == "ratio")),
         labels=IEMOCAP_6 if six else IEMOCAP_4,
+        labels_of="iemocap",
         splits=divided,
         published=PUBLISHED[split] if six else {},
         notes=(

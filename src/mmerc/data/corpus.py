@@ -17,7 +17,7 @@ from mmerc.data.sounds import Sounds
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureStore, FeatureTable
 from mmerc.files import atomic_directory, fingerprint, read_json, write_json
-from mmerc.labels import LabelSet
+from mmerc.labels import LabelSet, label_source
 
 FORMAT = 1
 SCHEMA = pa.schema(
@@ -40,6 +40,7 @@ SCHEMA = pa.schema(
 class PreparedCorpus:
     """Conversations by split, their label set, and the vectors of each modality.
 
+    ``labels_of`` names the corpus that the labels are taken from, where it is not this one.
     ``sounds``, by conversation and utterance, are there for models that read waveforms; they are
     media outside of the folder, which ``save`` leaves where they are.
     """
@@ -48,7 +49,13 @@ class PreparedCorpus:
     labels: LabelSet
     splits: Mapping[Split, tuple[Conversation, ...]]
     features: Mapping[Modality, FeatureTable]
+    labels_of: str | None = None
     sounds: Sounds = field(default_factory=dict)
+
+    @property
+    def label_source(self) -> str:
+        """The corpus whose labels these are: who was trained on it has seen them."""
+        return label_source(self.name, self.labels_of)
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
@@ -89,6 +96,7 @@ class PreparedCorpus:
             "format": FORMAT,
             "name": self.name,
             "labels": self.labels.to_json(),
+            "labels_of": self.labels_of,
             "features": {name: table.spec.folder for name, table in self.features.items()},
             "counts": self.counts(),
             "fingerprints": {k: v for k, v in self.fingerprints.items() if k != "sounds"},
@@ -103,6 +111,7 @@ class PreparedCorpus:
         corpus = cls(
             name=str(description["name"]),
             labels=LabelSet.from_json(description["labels"]),
+            labels_of=description.get("labels_of"),
             splits=conversations_of(table),
             features={
                 name: FeatureStore.open(directory / "features" / stores[name]).read()

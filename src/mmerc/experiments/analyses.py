@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,7 @@ SIMILARITY_GROUPS, CROSS_ENTROPY_GROUPS, RANK_GROUPS = 5, 4, 10
 
 def similarity(measured: Sequence[Measured], metric: Metric) -> Rows:
     """Mean psi and score of each fifth of the utterances by psi (DF-ERC, Figure 6)."""
-    rows: Rows = []
-    for item in measured:
-        seeds = [by_similarity(made.known(), metric) for made in item.test]
-        rows += merged(seeds, {"row": item.row.name})
-    return rows
+    return grouped(measured, metric, by_similarity)
 
 
 def by_similarity(known: Predictions, metric: Metric) -> Rows:
@@ -41,11 +37,7 @@ def by_similarity(known: Predictions, metric: Metric) -> Rows:
 
 def weights(measured: Sequence[Measured], metric: Metric) -> Rows:
     """Mean weights and score of each quarter of the utterances by cross-entropy (Figure 7)."""
-    rows: Rows = []
-    for item in measured:
-        seeds = [by_cross_entropy(made.known(), metric) for made in item.test]
-        rows += merged(seeds, {"row": item.row.name})
-    return rows
+    return grouped(measured, metric, by_cross_entropy)
 
 
 def by_cross_entropy(known: Predictions, metric: Metric) -> Rows:
@@ -106,6 +98,17 @@ def confusions(measured: Sequence[Measured]) -> Rows:
                     {"row": item.row.name, "gold": name, "predicted": other,
                      "utterances": int(counts[gold, predicted]), "share": share}
                 )  # fmt: skip
+    return rows
+
+
+def grouped(
+    measured: Sequence[Measured], metric: Metric, groups_of: Callable[[Predictions, Metric], Rows]
+) -> Rows:
+    """Every row's groups of known utterances, seed by seed, merged over the seeds."""
+    rows: Rows = []
+    for item in measured:
+        seeds = [groups_of(made.known(), metric) for made in item.test]
+        rows += merged(seeds, {"row": item.row.name})
     return rows
 
 

@@ -20,6 +20,7 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError
 from mmerc.evaluation.predictions import Predictions
+from mmerc.experiments.masking import answer_key
 from mmerc.files import atomic_file
 from mmerc.models.base import AnyModel, ModelOutput
 from mmerc.models.registry import load_model
@@ -39,11 +40,12 @@ def look_inside(
 ) -> Inside:
     """What ``look`` sees of the test utterances ``keys``, by conversation and utterance.
 
-    It is read from ``inside-NAME.parquet``, or made of the seed's model and kept there.
+    It is read from ``inside-NAME-KEY.parquet``, or made of the seed's model and kept there; the
+    key is that of the corpus.
     Shape: every array [N] or [N, D], in the order of ``keys``; ``gold`` and ``predicted`` [N] are
     among them.
     """
-    path = folder / f"inside-{name}.parquet"
+    path = folder / f"inside-{name}-{answer_key(corpus)}.parquet"
     if path.is_file():
         found = read(path)
         if list(zip(found["conversation"], found["utterance"], strict=True)) == list(keys):

@@ -12,19 +12,29 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.evaluation.predictions import Predictions
 from mmerc.experiments.target import Masking
+from mmerc.files import fingerprint
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import load_model
 from mmerc.training.scoring import predict_corpus
 
 
 def masked_predictions(folder: Path, masking: Masking, corpus: PreparedCorpus) -> Predictions:
-    """Test predictions without a modality, made once from the seed's model and kept beside it."""
-    path = folder / f"predictions-test-{masking.modality}-{masking.how}.parquet"
+    """Test predictions without a modality, made once from the seed's model and kept beside it.
+
+    The file's name says of which corpus they are: no other corpus gets them for its own.
+    """
+    name = f"predictions-test-{masking.modality}-{masking.how}-{answer_key(corpus)}.parquet"
+    path = folder / name
     if path.is_file():
         return Predictions.load(path)
     made = predict_masked(load_model(folder / "model"), masking, corpus, "test")
     made.save(path)
     return made
+
+
+def answer_key(corpus: PreparedCorpus) -> str:
+    """A short hash of the conversations and vectors that a model was asked about."""
+    return fingerprint(corpus.fingerprints)[:12]
 
 
 def predict_masked(

@@ -21,7 +21,6 @@ from mmerc.errors import InputError
 from mmerc.files import (
     atomic_directory,
     file_fingerprint,
-    read_json,
     write_json,
     write_text,
 )
@@ -37,6 +36,7 @@ from mmerc.models.saved import (
     untrained_state,
     upload_model,
 )
+from mmerc.models.training_data import TrainedOn, TrainingStatistics
 from mmerc.nn.classification import class_balanced_weights, classification_loss
 from mmerc.nn.reduction import Reduction
 from mmerc.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
@@ -103,46 +103,6 @@ class ModelOutput:
     losses: Mapping[str, Tensor]
     loss: Tensor
     explanation: Explanation = field(default_factory=Explanation)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingStatistics:
-    """What a model may know of the training split beforehand.
-
-    Shape: ``features[m]``: mean and deviation [D_m]; ``label_counts`` [K].
-    """
-
-    features: Mapping[Modality, tuple[Tensor, Tensor]]
-    label_counts: Tensor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainedOn:
-    """The conversations whose labels a model has seen, and what made the vectors of them."""
-
-    corpus: str
-    conversations: frozenset[str]
-    extractors: Mapping[Modality, str] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "corpus": self.corpus,
-            "conversations": sorted(self.conversations),
-            "extractors": dict(self.extractors),
-        }
-
-    @classmethod
-    def read(cls, folder: Path) -> TrainedOn:
-        """What ``save_pretrained`` wrote; nothing for a model that does not tell."""
-        path = folder / "training_data.json"
-        value = read_json(path) if path.is_file() else {}
-        if not isinstance(value, dict):
-            raise InputError(path, "not a list of conversations", "copy the model anew")
-        return cls(
-            corpus=str(value.get("corpus", "")),
-            conversations=frozenset(value.get("conversations", ())),
-            extractors=value.get("extractors", {}),
-        )
 
 
 Config = TypeVar("Config", bound=ModelConfig)
@@ -265,35 +225,16 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
         if not folder.is_dir():
             folder = download_model(str(source))
         value = read_model_config(folder)
-        if value["model"]["name"] != cls.name:
-            problem = f"holds the model {value['model']['name']!r}, not {cls.name!r}"
-            raise InputError(folder, problem, "load it with mmerc.models.registry.load_model")
-        try:
-            config = cls.config_class.model_validate(value["model"])
-        except ValidationError as error:
-            problem = f"settings that this version does not know ({error.errors()[0]['loc']})"
-            raise InputError(folder / "config.json", problem, "use the version it says") from error
-        compact = bool(value.get("compact"))
-        encoder = None
-        if config.trains_text_encoder and config.text_encoder is not None:
-            encoder = (
-                TextEncoder.from_source(config.text_encoder)
-                if compact
-                else saved_encoder(folder / "text_encoder", config.text_encoder)
-            )
-        speech = None
-        if config.speech is not None:
-            speech = (
-                SpeechEncoder.from_source(config.speech)
-                if compact
-                else saved_speech_encoder(folder / "speech_encoder", config.speech)
-            )
+        config, compact = cls.saved_config(folder, value["model"]), bool(value.get("compact"))
+        text, speech = config.text_encoder if config.trains_text_encoder else None, config.speech
         model = cls(
             config,
             labels=LabelSet.from_json(value["labels"]),
             widths=value["widths"],
-            text_encoder=encoder,
-            speech_encoder=speech,
+            text_encoder=None if text is None else saved_encoder(folder, text, compact=compact),
+            speech_encoder=(
+                None if speech is None else saved_speech_encoder(folder, speech, compact=compact)
+            ),
         )
         model.temperature = float(value.get("temperature", 1.0))
         load_weights(
@@ -303,6 +244,18 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
             sha256=value.get("weights_sha256"),
         )
         return model.eval()
+
+    @classmethod
+    def saved_config(cls, folder: Path, value: Mapping[str, Any]) -> Config:
+        """The configuration in a model folder; InputError for that of another model or version."""
+        if value["name"] != cls.name:
+            problem = f"holds the model {value['name']!r}, not {cls.name!r}"
+            raise InputError(folder, problem, "load it with mmerc.models.registry.load_model")
+        try:
+            return cls.config_class.model_validate(value)
+        except ValidationError as error:
+            problem = f"settings that this version does not know ({error.errors()[0]['loc']})"
+            raise InputError(folder / "config.json", problem, "use the version it says") from error
 
     def push_to_hub(
         self,

@@ -16,11 +16,11 @@ from mmerc.errors import InputError, UsageError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.files import file_fingerprint, read_json
 from mmerc.labels import LabelSet
-from mmerc.models.base import TrainedOn
 from mmerc.models.inputs import read_text
 from mmerc.models.prediction import text_input
 from mmerc.models.registry import load_model, model_folder
 from mmerc.models.saved import describes_model
+from mmerc.models.training_data import TrainedOn
 from mmerc.nn.pretrained import resolve_encoder
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
 
@@ -62,14 +62,17 @@ def is_model(folder: Path) -> bool:
 def encode_corpus(
     source: str,
     *,
-    corpus: str,
+    labels_of: str,
     splits: Mapping[Split, tuple[Conversation, ...]],
     labels: LabelSet,
     reading: Mapping[str, Any] | None = None,
 ) -> FeatureTable:
-    """Text vectors of every utterance; each says whether the encoder saw its label in training."""
+    """Text vectors of every utterance; each says whether the encoder saw its label in training.
+
+    ``labels_of``: the corpus that the labels are taken from (``PreparedCorpus.label_source``).
+    """
     encoder, trained_on, weights = load_encoder(source, reading=reading)
-    seen = trained_on.conversations if trained_on.corpus == corpus else frozenset()
+    seen = trained_on.seen(labels_of)
     spec = FeatureSpec(
         modality="text",
         extractor="encoder",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -18,18 +19,32 @@ from mmerc.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
 
 
-def saved_encoder(folder: Path, config: TextEncoderConfig) -> TextEncoder:
-    """Rebuild the text encoder of a saved model; InputError where its files are not whole."""
-    try:
+def saved_encoder(model: Path, config: TextEncoderConfig, *, compact: bool) -> TextEncoder:
+    """Rebuild a model's text encoder; a ``compact`` one is that which the configuration names.
+
+    InputError where its files are not whole.
+    """
+    if compact:
+        return TextEncoder.from_source(config)
+    with of_whole_folder(model / "text_encoder") as folder:
         return TextEncoder.from_folder(folder, config)
-    except (OSError, ValueError) as error:
-        raise InputError(folder, "missing or not whole", "copy the whole model folder") from error
 
 
-def saved_speech_encoder(folder: Path, config: SpeechEncoderConfig) -> SpeechEncoder:
-    """Rebuild the speech encoder of a saved model; InputError where its files are not whole."""
-    try:
+def saved_speech_encoder(
+    model: Path, config: SpeechEncoderConfig, *, compact: bool
+) -> SpeechEncoder:
+    """As ``saved_encoder``, of the speech encoder."""
+    if compact:
+        return SpeechEncoder.from_source(config)
+    with of_whole_folder(model / "speech_encoder") as folder:
         return SpeechEncoder.from_folder(folder, config)
+
+
+@contextmanager
+def of_whole_folder(folder: Path) -> Iterator[Path]:
+    """InputError where what is read of a folder is not there, or not what it should be."""
+    try:
+        yield folder
     except (OSError, ValueError) as error:
         raise InputError(folder, "missing or not whole", "copy the whole model folder") from error
 

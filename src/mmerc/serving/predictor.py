@@ -12,10 +12,10 @@ from fastapi import HTTPException
 
 from mmerc.conversation import Conversation, Modality
 from mmerc.errors import InputError
-from mmerc.features.denseface.extractor import has_bfloat16
 from mmerc.features.store import FeatureTable
 from mmerc.inference.predict import UtterancePrediction, predict
 from mmerc.models.base import AnyModel
+from mmerc.precision import fast_bfloat16
 
 MOST_UTTERANCES = 128  # computed together; more would not be faster, and have the others wait
 MOST_CONVERSATIONS = 16  # nor does prediction take more at a time
@@ -97,9 +97,8 @@ class Predictor:
 
     def answers(self, requests: Sequence[Request]) -> list[list[UtterancePrediction] | Exception]:
         """An answer each; where one cannot be had, the others are found one by one."""
-        fast = has_bfloat16(torch.device("cpu"))
         try:
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast_bfloat16("cpu")):
                 return list(together(self.model, requests))
         except Exception as error:
             if len(requests) == 1:

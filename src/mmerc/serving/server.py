@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from mmerc.errors import InputError, MmercError
-from mmerc.files import write_error
+from mmerc.files import file_lock, write_error
 from mmerc.inference.pipeline.parts import load_parts
 from mmerc.serving.application import create_app
 from mmerc.serving.jobs import DATABASE
@@ -64,14 +62,9 @@ def alone_in(folder: Path) -> Iterator[None]:
     """Make the folder, which nobody else may read; MmercError where another server uses it."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise write_error(folder, error) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise MmercError(f"{folder}: another server uses it; choose another --folder.") from error
-    else:
+    with file_lock(folder / "lock") as alone:
+        if not alone:
+            raise MmercError(f"{folder}: another server uses it; choose another --folder.")
         yield
-    finally:
-        os.close(handle)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import resource
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmerc.errors import MmercError
-from mmerc.files import atomic_directory, write_text
+from mmerc.files import atomic_directory, file_lock, write_text
 from mmerc.processes import leave_with_parent
 from mmerc.serving.bounds import check_recording
 from mmerc.serving.disk import NO_ROOM, is_full
@@ -53,9 +52,8 @@ def work(task: Task, said: Connection) -> None:
 def outcome(task: Task, report: Callable[[Step], None]) -> str | None:
     """Why the job failed, if it did: a sentence without paths, and never what was said or heard."""
     try:
-        with open(task.folder / "lock", "w") as lock:
-            # The worker before may still be leaving, its server killed.
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        # The worker before may still be leaving, its server killed.
+        with file_lock(task.folder / "lock", wait=True):
             if not (task.folder / "results").is_dir():
                 analyse(task, report)
     except MemoryError:

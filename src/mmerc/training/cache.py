@@ -7,7 +7,6 @@ has a line for every training that was scored on validation.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -23,7 +22,7 @@ from typing import Any, BinaryIO
 import torch
 
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.files import cache_folder, fingerprint, write_error
+from mmerc.files import cache_folder, file_lock, fingerprint, write_error
 from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe
 
@@ -79,9 +78,7 @@ class RunCache:
         path = self.root / "tries.jsonl"
         line = json.dumps(asdict(tried)).encode() + b"\n"
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            with open(path, "a+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
+            with file_lock(path, wait=True), open(path, "a+b") as file:
                 file.write(line if ends_a_line(file) else b"\n" + line)
         except OSError as error:
             raise write_error(path, error) from error

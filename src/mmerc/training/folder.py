@@ -2,12 +2,12 @@
 
 RUN/recipe.yaml  run.json  result.json
 RUN/seed-0/model/  history.csv  predictions-valid.parquet  predictions-test.parquet
-           confusion.csv  seed.json  tensorboard/  (while training: resume.safetensors)
+           confusion.csv  seed.json  tensorboard/
+           (while training: resume.safetensors  best.safetensors)
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -21,9 +21,11 @@ from pydantic import ValidationError
 
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError, MmercError, UsageError
-from mmerc.files import read_json, write_json, write_text
+from mmerc.files import file_lock, read_json, write_json, write_text
 from mmerc.training.recipe import Recipe
 from mmerc.training.result import versions
+
+TRAINING_STATE = ("resume.safetensors", "best.safetensors")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,29 +73,34 @@ def forget_unless_trained(directory: Path) -> None:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Keep a second process out of a run's folder (the workers of one run belong together)."""
+    """Keep a second process out of a folder (the workers of one run belong together)."""
     if is_worker():
         yield
         return
-    directory.mkdir(parents=True, exist_ok=True)
-    with open(directory / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+    with file_lock(directory / ".lock") as alone:
+        if not alone:
             raise MmercError(
-                f"{directory}: another process is training in this folder; wait for it, "
-                "or choose another --out."
-            ) from error
+                f"{directory}: another process is at work in this folder; wait for its end, "
+                "or choose another one."
+            )
         yield
 
 
 def remove_leftovers(directory: Path) -> None:
-    """Take away the hidden files and folders whose writing a kill cut short."""
+    """Take away what a kill left: half-written things, and finished seeds' training state."""
+    for finished in directory.glob("seed-*/seed.json"):
+        remove_training_state(finished.parent)
     for leftover in (*directory.glob("seed-*/.*"), *directory.glob(".seed-*")):
         if leftover.is_dir():
             shutil.rmtree(leftover)
         else:
             leftover.unlink()
+
+
+def remove_training_state(seed_directory: Path) -> None:
+    """Take away what a seed needs only while it is in training."""
+    for name in TRAINING_STATE:
+        (seed_directory / name).unlink(missing_ok=True)
 
 
 def begin(run: Run, *, resume: bool) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from mmerc.errors import UsageError
+from mmerc.precision import fast_bfloat16
 from mmerc.training.recipe import Recipe
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
@@ -43,12 +44,9 @@ class Hardware:
         """
         if recipe.training.precision != "auto":
             return recipe.training.precision
-        if self.device == "cuda":
-            fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-        else:
-            reads = recipe.model.trains_text_encoder or recipe.model.speech is not None
-            fast = self.device == "cpu" and reads and torch.cpu._is_avx512_bf16_supported()
-        return "bf16-mixed" if fast else "32-true"
+        reads = recipe.model.trains_text_encoder or recipe.model.speech is not None
+        gains = fast_bfloat16(self.device) and (reads or self.device != "cpu")
+        return "bf16-mixed" if gains else "32-true"
 
     def identity(self, recipe: Recipe) -> dict[str, str | int]:
         """What of it a result depends on."""

@@ -13,8 +13,9 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.evaluation.calibration import fit_temperature
 from mmerc.evaluation.metrics import Scores, score
 from mmerc.licences import CORPORA
-from mmerc.models.base import AnyModel, TrainedOn
+from mmerc.models.base import AnyModel
 from mmerc.models.registry import load_model, model_folder
+from mmerc.models.training_data import TrainedOn
 from mmerc.training.recipe import load_recipe
 from mmerc.training.scoring import predict_corpus
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from mmerc.evaluation.metrics import score
 from mmerc.files import write_json, write_text
-from mmerc.models.base import AnyModel, TrainedOn
+from mmerc.models.base import AnyModel
+from mmerc.models.training_data import TrainedOn
 from mmerc.training.cache import RunCache, seed_key, tried
-from mmerc.training.folder import Run
+from mmerc.training.folder import Run, remove_training_state
 from mmerc.training.hardware import Hardware
 from mmerc.training.result import confusion_csv, scores_json
 from mmerc.training.scoring import predict_corpus
@@ -62,18 +63,19 @@ def write_seed(task: SeedTask, key: str, trained: Trained) -> None:
         card=model_card(run, model, seed),
         trained_on=TrainedOn(
             corpus=run.corpus.name,
+            labels_of=run.corpus.label_source,
             conversations=seen,
             extractors={m: run.corpus.features[m].spec.extractor for m in model.inputs.widths},
         ),
     )
     scores = {s: scores_json(score(made), model.labels) for s, made in predictions.items()}
-    write_json(directory / "seed.json", {"seed": seed, "epoch": trained.epoch} | scores)
-    for leftover in ("resume.safetensors", "best.safetensors"):
-        (directory / leftover).unlink(missing_ok=True)
-    if task.cache is not None:
+    if task.cache is not None:  # before the seed is done: a kill must not lose the look
         valid = trained.valid_weighted_f1
         line = tried(run.recipe, run.corpus, key=key, seed=seed, validated_on="valid", score=valid)
         task.cache.log(line)
+    write_json(directory / "seed.json", {"seed": seed, "epoch": trained.epoch} | scores)
+    remove_training_state(directory)
+    if task.cache is not None:
         task.cache.keep(key, directory)
     test = scores["test"]["weighted_f1"]
     task.say(f"test weighted F1 {test:.2f} (epoch {trained.epoch + 1})")

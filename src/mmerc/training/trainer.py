@@ -22,10 +22,11 @@ from mmerc.data.batches import BalancedSampler, batch_loader, feature_statistics
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.examples import Example
 from mmerc.errors import MmercError
-from mmerc.models.base import AnyModel, TrainingStatistics
+from mmerc.models.base import AnyModel
 from mmerc.models.prediction import examples_for
 from mmerc.models.registry import create_model
 from mmerc.models.saved import load_weights
+from mmerc.models.training_data import TrainingStatistics
 from mmerc.training.checkpoint import SafetensorsCheckpointIO
 from mmerc.training.hardware import Hardware
 from mmerc.training.module import MONITORED, TrainingModule

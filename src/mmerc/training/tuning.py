@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -19,7 +20,7 @@ from mmerc.files import fingerprint, write_json, write_text
 from mmerc.training.cache import RunCache, seed_key, tried
 from mmerc.training.folds import fold_corpora
 from mmerc.training.hardware import Hardware
-from mmerc.training.parallel import run_all
+from mmerc.training.parallel import Pool
 from mmerc.training.recipe import Choices, Recipe, SearchSpace, changed, finding
 from mmerc.training.selection import Report
 from mmerc.training.trainer import train_seed
@@ -93,7 +94,8 @@ class Tuner:
         done = study.get_trials(states=(TrialState.COMPLETE,))
         if not done:
             study.enqueue_trial(present_settings(self.recipe))
-        study.optimize(self.attempt, n_trials=max(0, trials - len(done)))
+        with Pool.of(self.jobs) as pool:
+            study.optimize(partial(self.attempt, pool), n_trials=max(0, trials - len(done)))
         return self.write(study)
 
     def check(self) -> None:
@@ -113,7 +115,7 @@ class Tuner:
             raise InputError(self.directory, problem, "choose another --out")
         study.set_user_attr("begun_with", now)
 
-    def attempt(self, trial: optuna.Trial) -> float:
+    def attempt(self, pool: Pool, trial: optuna.Trial) -> float:
         """Mean over the folds (or the score on validation) of one choice of settings."""
         chosen = {key: suggest(trial, key, space) for key, space in self.recipe.search.items()}
         recipe = changed(self.recipe, chosen)
@@ -125,7 +127,7 @@ class Tuner:
             )
             for name, corpus in self.corpora()
         ]  # fmt: skip
-        scores = run_all(validate, tasks, jobs=self.jobs)
+        scores = pool.run(validate, tasks)
         trial.set_user_attr("scores", scores)
         settings = ", ".join(f"{key}={value}" for key, value in chosen.items())
         self.report(f"trial {trial.number}: {mean(scores):.2f} with {settings}")

@@ -41,7 +41,7 @@ def encode_text(
     asked = {"scope": scope, "speaker_prefix": speaker_prefix or None}
     table = encode_corpus(
         model,
-        corpus=prepared.name,
+        labels_of=prepared.label_source,
         splits=prepared.splits,
         labels=prepared.labels,
         reading={name: value for name, value in asked.items() if value is not None},

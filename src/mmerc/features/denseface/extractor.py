@@ -20,6 +20,7 @@ from mmerc.features.store import FeatureSpec, Vector
 from mmerc.files import file_fingerprint, read_json
 from mmerc.media.decode import decode_picture, resize, to_grey
 from mmerc.media.segment import Segment
+from mmerc.precision import fast_bfloat16
 
 SHIPPED = Path(__file__).parent / "weights.safetensors"
 FACES, BATCH = 20, 64
@@ -58,7 +59,7 @@ class DenseFace:
         path = shipped_weights() if weights is None else weights
         self.faces = faces
         self.device = torch.device(device)
-        self.bfloat16 = has_bfloat16(self.device)
+        self.bfloat16 = fast_bfloat16(self.device)
         network = load_network(path).to(self.device)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.spec = FeatureSpec(
@@ -107,13 +108,6 @@ def evenly(crops: Faces, count: int) -> Faces:
         return crops
     chosen: Faces = crops[np.linspace(0, len(crops) - 1, count).round().astype(int)]
     return chosen
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is done in hardware."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def shipped_weights() -> Path:

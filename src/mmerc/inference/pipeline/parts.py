@@ -11,9 +11,10 @@ from mmerc.errors import MmercError, UsageError
 from mmerc.features.registry import NamedExtractor
 from mmerc.licences import part
 from mmerc.media.faces.speaking import Choice
-from mmerc.models.base import AnyModel, TrainedOn
+from mmerc.models.base import AnyModel
 from mmerc.models.pretrained import DEFAULT_MODEL, LIVE_MODEL, TEXT_MODEL, embedded_model
 from mmerc.models.registry import load_model, locate_model
+from mmerc.models.training_data import TrainedOn
 
 NOT_COMMERCIAL = (DEFAULT_MODEL, LIVE_MODEL)  # trained on RAVDESS and FER2013
 LICENSED_AS: Mapping[str, str] = {

@@ -30,6 +30,7 @@ from mmerc.media.faces.speaking import Choice
 from mmerc.media.segment import MediaError
 from mmerc.media.transcription import EMBEDDED_MODEL
 from mmerc.models.base import AnyModel
+from mmerc.precision import fast_bfloat16
 from mmerc.processes import available_cores
 
 Tables = Mapping[Modality, FeatureTable]
@@ -197,8 +198,7 @@ class Pipeline:
 
         Probabilities then differ by some thousandths from those of other machines.
         """
-        fast = torch.cpu._is_avx512_bf16_supported()
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast_bfloat16("cpu")):
             if self.live:
                 return [p for item in conversations for p in self.as_they_come(item, tables)]
             return predict(self.model, conversations, tables)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from typing import Any
 
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError, MmercError
-from mmerc.files import fingerprint, read_json, write_error, write_json, write_text
+from mmerc.files import file_lock, fingerprint, read_json, write_error, write_json, write_text
 from mmerc.media.transcription import Transcript
 from mmerc.media.voice_activity import Span
 
@@ -124,30 +122,11 @@ def is_ours(path: Path) -> bool:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Make the folder and keep all others out of it; InputError where another one is in it."""
-    path = folder / LOCK
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise write_error(folder, error) from error
-    try:
-        if not alone(handle):
+    with file_lock(folder / LOCK) as alone:
+        if not alone:
             problem = "another analysis is at work in it"
             raise InputError(folder, problem, "wait for its end, or choose another --out")
         yield
-    finally:
-        os.close(handle)
-
-
-def alone(handle: int) -> bool:
-    """Whether nobody else holds the lock, or has just thrown it away with its folder."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return os.fstat(handle).st_nlink > 0
 
 
 def discard(folder: Path) -> None:

@@ -10,7 +10,8 @@ from torch import nn
 
 from mmerc.conversation import MODALITIES, Modality
 from mmerc.data.batch import ConversationBatch
-from mmerc.models.base import ConversationModel, ModelConfig, ModelOutput, TrainingStatistics
+from mmerc.models.base import ConversationModel, ModelConfig, ModelOutput
+from mmerc.models.training_data import TrainingStatistics
 
 
 class MajorityConfig(ModelConfig):

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from mmerc.conversation import Modality
 from mmerc.data.batch import ConversationBatch
 from mmerc.errors import UsageError
-from mmerc.models.base import ConversationModel, Explanation, ModelOutput, TrainingStatistics
+from mmerc.models.base import ConversationModel, Explanation, ModelOutput
 from mmerc.models.multiemo.config import VISEXTNET_WIDTH, MultiEmoConfig
 from mmerc.models.multiemo.context import ContextModelling
 from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss, soft_hgr_loss
 from mmerc.models.multiemo.multi_attention import MultiAttention, Shares
+from mmerc.models.training_data import TrainingStatistics
 from mmerc.nn.mlp import mlp
 
 Vectors = Mapping[Modality, Tensor]

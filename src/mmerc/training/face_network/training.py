@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from mmerc.errors import InputError
-from mmerc.features.denseface.extractor import has_bfloat16, load_network
+from mmerc.features.denseface.extractor import load_network
 from mmerc.features.denseface.network import normalise
 from mmerc.files import file_fingerprint, read_json, write_json, write_text
+from mmerc.precision import fast_bfloat16
 from mmerc.training.face_network.augmentation import augment
 from mmerc.training.face_network.config import FaceNetworkConfig
 from mmerc.training.face_network.images import EMOTIONS, LabelledFaces, read_faces
@@ -171,7 +172,7 @@ def train_batch(state: TrainingState, images: Tensor, labels: Tensor, *, share: 
 
 def uses_bfloat16(state: TrainingState) -> bool:
     """Whether asked for, and done in hardware."""
-    return state.config.bfloat16 and has_bfloat16(state.device)
+    return state.config.bfloat16 and fast_bfloat16(state.device)
 
 
 def epoch_line(state: TrainingState) -> str:

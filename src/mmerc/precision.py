@@ -1,0 +1,14 @@
+"""The number format that a device is fast with."""
+
+from __future__ import annotations
+
+import torch
+
+
+def fast_bfloat16(device: torch.device | str) -> bool:
+    """Whether a device computes bfloat16 in hardware; elsewhere it is slower than float32."""
+    kind = torch.device(device).type
+    if kind == "cuda":
+        there = torch.cuda.is_available()
+        return there and bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return kind == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
