@@ -13,8 +13,8 @@ COPY constraints.txt pyproject.toml README.md LICENSE LICENSE-WEIGHTS ./
 COPY src ./src
 RUN pip install --constraint constraints.txt '.[offline,media,speech,serve]'
 
-RUN useradd --create-home mmerc
-USER mmerc
+RUN useradd --create-home --uid 10001 mmerc
+USER 10001
 WORKDIR /home/mmerc
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \

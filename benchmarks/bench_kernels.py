@@ -1,9 +1,11 @@
-"""The two kernels of the text encoder that are ours: short attention, and dropout."""
+"""The two kernels of the text encoder that are ours, and what new shapes cost in memory."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import torch
@@ -15,6 +17,7 @@ from mmerc.nn.dropout import FastDropout
 
 WINDOWS, HEADS, WIDTH = 8, 12, 32
 RUNS = 30
+SHAPES = 300
 
 
 def milliseconds(function: Callable[[], torch.Tensor]) -> float:
@@ -26,6 +29,23 @@ def milliseconds(function: Callable[[], torch.Tensor]) -> float:
         output.backward(torch.ones_like(output))
         times.append(time.perf_counter() - started)
     return 1000 * sorted(times)[RUNS // 2]
+
+
+def memory() -> float:
+    """Megabytes of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@torch.inference_mode()
+def growth(*, bfloat16: bool) -> float:
+    """Megabytes that stay after a linear layer has seen ``SHAPES`` numbers of rows."""
+    layer, vectors = nn.Linear(384, 1536), torch.randn(SHAPES + 1, 384)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
+        layer(vectors)
+        before = memory()
+        for rows in range(1, SHAPES + 1):
+            layer(vectors[:rows])
+    return memory() - before
 
 
 def main() -> None:
@@ -45,6 +65,8 @@ def main() -> None:
     slow = milliseconds(lambda: theirs(vectors))
     fast = milliseconds(lambda: ours(vectors))
     print(f"dropout of 1072 x 384: torch {slow:.1f}, ours {fast:.1f}, {slow / fast:.1f} times")
+    whole, half = growth(bfloat16=False), growth(bfloat16=True)
+    print(f"memory that {SHAPES} shapes leave: float32 {whole:.0f} MB, bfloat16 {half:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ A server in a process of its own, asked over real sockets. The transcripts are t
 examples/corpus.jsonl (7 utterances each); every client posts one after the other and waits --think
 seconds in between, as one who types does (0: not at all). A job's overhead: the example film
 uploaded, until its job is done, against `mmerc analyze` of it, in turn; seconds on the clock, which
-other work on the machine stretches, and of processors, which it hardly does. --malformed: requests
-that schemathesis makes up. Any part is left out with 0.
+other work on the machine stretches, and of processors, which it hardly does. --memory: requests of
+8 clients, each a transcript of its own of any length. --malformed: requests that schemathesis makes
+up. Any part is left out with 0.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import resource
 import socket
 import statistics
@@ -66,9 +68,27 @@ def transcripts(longest: int) -> list[bytes]:
     return bodies
 
 
-def clients(url: str, *, count: int, total: int, think: float, longest: int) -> list[float]:
+def varied(count: int, *, seed: int) -> list[bytes]:
+    """Transcripts of many shapes: 1 to 8 utterances, now and then 40, of 1 to 100 words."""
+    records = map(json.loads, (EXAMPLES / "corpus.jsonl").read_text(encoding="utf-8").splitlines())
+    words = [word for record in records for u in record["utterances"] for word in u["text"].split()]
+    drawn = random.Random(seed)
+
+    def utterance(number: int) -> dict[str, str]:
+        length = min(100, 1 + int(drawn.expovariate(1 / 8)))
+        return {"id": str(number), "speaker": "A", "text": " ".join(drawn.choices(words, k=length))}
+
+    def body() -> bytes:
+        size = 40 if drawn.random() < 0.01 else drawn.randint(1, 8)
+        record = {"id": "a", "utterances": [utterance(number) for number in range(size)]}
+        return json.dumps({"conversations": [record]}).encode()
+
+    return [body() for _ in range(count)]
+
+
+def clients(url: str, bodies: list[bytes], *, count: int, total: int, think: float) -> list[float]:
     """Seconds of every answer; SystemExit where one is an error."""
-    bodies, seconds, errors = transcripts(longest), [], []
+    seconds, errors = [], []
 
     def post(number: int) -> None:
         with requests.Session() as session:
@@ -97,11 +117,10 @@ def clients(url: str, *, count: int, total: int, think: float, longest: int) -> 
 
 def load(url: str, process: int, given: argparse.Namespace) -> str:
     """How long many clients at a time wait."""
-    clients(url, count=8, total=80, think=0, longest=given.longest)
+    bodies = transcripts(given.longest)
+    clients(url, bodies, count=8, total=80, think=0)
     started, used = time.perf_counter(), processor(process)
-    seconds = clients(
-        url, count=given.clients, total=given.total, think=given.think, longest=given.longest
-    )
+    seconds = clients(url, bodies, count=given.clients, total=given.total, think=given.think)
     share = (processor(process) - used) / (time.perf_counter() - started)
     return f"{given.clients} clients: {told(seconds)}; {share:.2f} processors on average"
 
@@ -126,22 +145,35 @@ def processor(process: int, *, workers: bool = False) -> float:
 
 
 def steady(url: str, process: int, *, total: int) -> str:
-    """Memory over many short requests."""
+    """Memory over many requests, no two of them alike."""
     sizes = []
-    for _ in range(10):
-        clients(url, count=8, total=total // 10, think=0, longest=1)
+    for seed in range(10):
+        clients(url, varied(total // 10, seed=seed), count=8, total=total // 10, think=0)
         sizes.append(memory(process))
     return f"memory over {total} requests: " + " ".join(f"{size:.0f}" for size in sizes) + " MB"
+
+
+def upload(url: str) -> str:
+    """Address of a job that analyses the example film."""
+    with open(FILM, "rb") as film, open(SUBTITLES, "rb") as subtitles:
+        files = {"recording": film, "subtitles": subtitles}
+        return url + requests.post(f"{url}/v1/jobs", files=files, timeout=60).headers["Location"]
+
+
+def ended(address: str) -> str:
+    """How a job ends: done or failed."""
+    while True:
+        state: str = requests.get(address, timeout=60).json()["state"]
+        if state not in {"queued", "running"}:
+            return state
+        time.sleep(0.05)
 
 
 def job(url: str) -> float:
     """Seconds from the upload to the results."""
     started = time.perf_counter()
-    with open(FILM, "rb") as film, open(SUBTITLES, "rb") as subtitles:
-        files = {"recording": film, "subtitles": subtitles}
-        address = requests.post(f"{url}/v1/jobs", files=files, timeout=60).headers["Location"]
-    while requests.get(url + address, timeout=60).json()["state"] in {"queued", "running"}:
-        time.sleep(0.05)
+    if ended(upload(url)) != "done":
+        raise SystemExit("the job failed")
     return time.perf_counter() - started
 
 
@@ -180,11 +212,15 @@ def overhead(folder: Path, url: str, process: int, *, pairs: int) -> str:
 
 
 def malformed(url: str, total: int) -> str:
-    """Requests that break the description; schemathesis raises where the answer does."""
+    """Requests that break the description, beside three jobs; SystemExit where one is lost.
+
+    schemathesis raises where an answer breaks the description.
+    """
     import schemathesis
     from hypothesis import HealthCheck, Verbosity, given, settings
     from hypothesis.errors import Unsatisfiable
 
+    jobs = [upload(url) for _ in range(3)]
     described = schemathesis.openapi.from_url(f"{url}/openapi.json")
     wrong = schemathesis.GenerationMode.NEGATIVE
     statuses: Counter[int] = Counter()
@@ -203,9 +239,10 @@ def malformed(url: str, total: int) -> str:
         for operation in described.get_all_operations():
             with suppress(Unsatisfiable):  # what takes nothing cannot be asked wrongly
                 checked(given(operation.ok().as_strategy(generation_mode=wrong))(ask))()
-    alive = requests.get(f"{url}/health", timeout=60).ok
+    if {ended(address) for address in jobs} != {"done"}:
+        raise SystemExit("an accepted job was lost")
     counts = ", ".join(f"{count} of {status}" for status, count in sorted(statuses.items()))
-    return f"{statuses.total()} malformed requests, answered as described: {counts}; alive: {alive}"
+    return f"{statuses.total()} malformed requests, answered as described: {counts}; 3 jobs done"
 
 
 def main() -> None:

@@ -15,7 +15,9 @@ from mmerc.conversation import Conversation, Utterance
 from mmerc.inference.predict import predict
 from mmerc.models.registry import load_model
 from mmerc.precision import fast_bfloat16
-from mmerc.serving.transcripts import EXAMPLE
+from mmerc.serving.examples import ANSWER, REQUEST, SHOWN
+from mmerc.serving.predictor import Request, together
+from mmerc.serving.transcripts import PredictRequest, read
 
 schemathesis = pytest.importorskip("schemathesis")
 SAID = [("Mara", "I am so happy!"), ("Tom", "Oh no, not again."), ("Mara", "Well.")]
@@ -138,11 +140,11 @@ def test_no_path_leads_out_of_the_jobs(server, path):
 
 def test_pages_of_others_and_other_names_are_refused(server):
     foreign = {"Origin": "http://elsewhere.example"}
-    assert server.ask("POST", "/v1/predict", json=EXAMPLE, headers=foreign).status_code == 403
+    assert server.ask("POST", "/v1/predict", json=REQUEST, headers=foreign).status_code == 403
     rebound = {"Host": "elsewhere.example"}
     assert server.ask("GET", "/v1/about", headers=rebound).status_code == 400
     own = {"Origin": server.url}
-    assert server.ask("POST", "/v1/predict", json=EXAMPLE, headers=own).status_code == 200
+    assert server.ask("POST", "/v1/predict", json=REQUEST, headers=own).status_code == 200
 
 
 def test_numbers_for_prometheus_name_no_path(server):
@@ -155,10 +157,25 @@ def test_numbers_for_prometheus_name_no_path(server):
 
 def test_the_description_has_examples_and_names_every_refusal(server):
     described = server.ask("GET", "/openapi.json").json()
-    assert described["components"]["schemas"]["PredictRequest"]["examples"] == [EXAMPLE]
+    schemas = described["components"]["schemas"]
+    for name, example in SHOWN.items():
+        assert schemas[name]["examples"] == [example]
+        assert set(schemas[name]["required"]) <= set(example)
     upload = described["paths"]["/v1/jobs"]["post"]
     assert {"202", "413", "429", "507"} <= set(upload["responses"])
     assert "https://" not in json.dumps(described)
+
+
+def test_the_answer_that_is_shown_is_the_one_that_is_given():
+    default = load_model(ANSWER["model"])
+    request = Request(*read(PredictRequest.model_validate(REQUEST)), None)
+    ((*found,),) = together(default, [request])
+    close = 0.02 if fast_bfloat16("cpu") else 1e-4
+    assert list(default.labels) == ANSWER["labels"]
+    for item, shown in zip(map(asdict, found), ANSWER["predictions"], strict=True):
+        for name in ("probabilities", "weights", "context_weight", "context_effect", "similarity"):
+            assert item.pop(name) == pytest.approx(shown[name], abs=close), name
+        assert item == {name: shown[name] for name in item}
 
 
 def test_many_at_a_time_get_their_own_answers(server):

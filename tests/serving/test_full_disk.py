@@ -8,10 +8,10 @@ import pytest
 from server_process import serving, until
 
 from mmerc.serving import runner as running
+from mmerc.serving.examples import REQUEST
 from mmerc.serving.jobs import Jobs
 from mmerc.serving.metrics import Metrics
 from mmerc.serving.settings import Settings
-from mmerc.serving.transcripts import EXAMPLE
 
 APART = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
 MOUNT = 'mount -t tmpfs -o size=8m none "$0" && exec "$@"'
@@ -46,7 +46,7 @@ def test_a_full_disk_is_said_and_no_accepted_job_is_lost(server, film, subtitles
         assert (answer.status_code, "no room" in answer.json()["detail"]) == (507, True)
     assert {folder.name for folder in (disk / "jobs").iterdir()} == set(accepted)
     assert server.ask("GET", "/health").ok
-    assert server.ask("POST", "/v1/predict", json=EXAMPLE).ok
+    assert server.ask("POST", "/v1/predict", json=REQUEST).ok
     assert {server.job(job)["state"] for job in accepted} <= {"queued", "running", "failed", "done"}
     filler.unlink()
     for job in accepted:

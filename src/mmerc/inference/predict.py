@@ -13,6 +13,7 @@ from mmerc.data.sounds import Sounds
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
+from mmerc.models.inputs import TextReader, read_text
 from mmerc.models.prediction import answer, examples_for
 
 
@@ -50,8 +51,13 @@ def predict(
     conversations: Sequence[Conversation],
     tables: Mapping[Modality, FeatureTable],
     sounds: Sounds | None = None,
+    *,
+    read: TextReader = read_text,
 ) -> list[UtterancePrediction]:
-    """Predict every utterance, in order, from whatever modalities are there."""
+    """Predict every utterance, in order, from whatever modalities are there.
+
+    ``read``: how a model's own text encoder reads the words of a batch.
+    """
     unlabelled = [without_labels(conversation) for conversation in conversations]
     examples = examples_for(model, unlabelled, tables, sounds)
     taken_at_all = bool(model.inputs.output_widths)
@@ -60,7 +66,7 @@ def predict(
         kind = "" if model.text_encoder is not None else " vectors"
         mend = "give it what the model was trained on"
         raise InputError("input", f"holds none of the {taken}{kind} that the model takes", mend)
-    answers = answer(model, examples, effects=True)
+    answers = answer(model, examples, effects=True, read=read)
     utterances = [(item.id, utterance) for item in conversations for utterance in item.utterances]
     return [
         UtterancePrediction(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from mmerc.conversation import MODALITIES, Modality
-from mmerc.data.batch import ConversationBatch
+from mmerc.data.batch import ConversationBatch, TextWindows
 from mmerc.nn.speech_encoder import SpeechEncoder
 from mmerc.nn.text_encoder import TextEncoder
+
+TextReader = Callable[[ConversationBatch, TextEncoder], Tensor]
 
 
 class ModalityInputs(nn.Module):
@@ -102,11 +104,13 @@ def read_text(batch: ConversationBatch, encoder: TextEncoder) -> Tensor:
     """Text vectors of a batch by an encoder (DF-ERC, Eq. 1). Shape: -> [B, N, width]."""
     if batch.windows is None:
         raise ValueError("the model reads tokens, but the batch has none")
+    return read_windows(batch.windows, encoder, batch.mask.shape)
+
+
+def read_windows(windows: TextWindows, encoder: TextEncoder, shape: torch.Size) -> Tensor:
+    """Vectors of the utterances that some windows hold, zeros for others. Shape: -> [*shape, D]."""
     pooled = encoder(
-        batch.windows.token_ids,
-        batch.windows.attention_mask,
-        batch.windows.pool_into,
-        utterances=batch.mask.numel(),
+        windows.token_ids, windows.attention_mask, windows.pool_into, utterances=shape.numel()
     )
-    text: Tensor = pooled.unflatten(0, batch.mask.shape)
+    text: Tensor = pooled.unflatten(0, shape)
     return text

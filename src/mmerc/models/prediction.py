@@ -17,6 +17,7 @@ from mmerc.data.utterances import each_utterance, with_sounds
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
 from mmerc.models.effects import leave_out, with_text_read
+from mmerc.models.inputs import TextReader, read_text
 from mmerc.nn.text_encoder import TextEncoder
 
 
@@ -75,27 +76,35 @@ def examples_for(
 
 @torch.inference_mode()
 def answer(
-    model: AnyModel, examples: Sequence[Example], *, size: int = 16, effects: bool = False
+    model: AnyModel,
+    examples: Sequence[Example],
+    *,
+    size: int = 16,
+    effects: bool = False,
+    read: TextReader = read_text,
 ) -> Answers:
     """Predict every utterance, in the order of ``examples``, where the model's weights lie.
 
-    ``effects``: also leave out each modality and the context, one after the other.
+    ``effects``: also leave out each modality and the context, one after the other; ``read`` is how
+    the text encoder reads then.
     """
     was_training = model.training
     model.eval()
     device = model.class_weights.device
     pieces: dict[int, Answers] = {}
     for batch in batch_loader(examples, tokenizer=model.tokenizer, size=size, shuffle=False):
-        found = answer_batch(model, batch.to(device), effects=effects)
+        found = answer_batch(model, batch.to(device), effects=effects, read=read)
         rows = zip(batch.indices.tolist(), batch.mask, strict=True)
         pieces |= {index: pick(found, row, mask) for row, (index, mask) in enumerate(rows)}
     model.train(was_training)
     return join([pieces[example.index] for example in examples], model)
 
 
-def answer_batch(model: AnyModel, batch: ConversationBatch, *, effects: bool) -> Answers:
+def answer_batch(
+    model: AnyModel, batch: ConversationBatch, *, effects: bool, read: TextReader
+) -> Answers:
     """Answers with [B, N] in place of [M]."""
-    batch = with_text_read(model, batch) if effects else batch
+    batch = with_text_read(model, batch, read=read) if effects else batch
     output = model(batch)
     shown = output.explanation
     probabilities = (output.logits.float() / model.temperature).softmax(-1)

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from mmerc import __version__
 from mmerc.errors import InputError
 from mmerc.serving import job_routes, routes
+from mmerc.serving.examples import Described
 from mmerc.serving.guard import Guard
 from mmerc.serving.jobs import Jobs
 from mmerc.serving.metrics import Metrics
@@ -54,7 +55,7 @@ def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
             await asyncio.to_thread(runner.stop)
             jobs.close()
 
-    app = FastAPI(
+    app = Described(
         title="mmerc",
         version=__version__,
         description=ABOUT,

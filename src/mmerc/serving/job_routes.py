@@ -11,7 +11,7 @@ from anyio import CancelScope
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from mmerc.serving.jobs import Job
 from mmerc.serving.names import RESULT_TYPES, media_type, stem_of
@@ -47,25 +47,6 @@ class JobAnswer(BaseModel):
 
     ``files`` are the addresses of what came out, ``expires`` the seconds until all of it goes.
     """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
-                    "name": "talk.mp4",
-                    "state": "running",
-                    "stage": "video",
-                    "done": 3,
-                    "total": 12,
-                    "ahead": 0,
-                    "reason": None,
-                    "expires": None,
-                    "files": {},
-                }
-            ]
-        }
-    )
 
     id: str
     name: str

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-import torch
 from fastapi import HTTPException
 
 from mmerc.conversation import Conversation, Modality
@@ -15,7 +14,7 @@ from mmerc.errors import InputError
 from mmerc.features.store import FeatureTable
 from mmerc.inference.predict import UtterancePrediction, predict
 from mmerc.models.base import AnyModel
-from mmerc.precision import fast_bfloat16
+from mmerc.serving.reading import read_in_few_shapes
 
 MOST_UTTERANCES = 128  # computed together; more would not be faster, and have the others wait
 MOST_CONVERSATIONS = 16  # nor does prediction take more at a time
@@ -40,8 +39,8 @@ class Request:
 class Predictor:
     """A model that is loaded once; ``run`` answers what ``__call__`` puts into the queue.
 
-    Numbers are bfloat16 where the processor is fast with it, as in an analysis: probabilities then
-    differ by some thousandths from those of ``mmerc predict``.
+    Words are read in bfloat16 where the processor is fast with it: probabilities then differ by
+    some thousandths from those of ``mmerc predict``.
     """
 
     model: AnyModel
@@ -98,8 +97,7 @@ class Predictor:
     def answers(self, requests: Sequence[Request]) -> list[list[UtterancePrediction] | Exception]:
         """An answer each; where one cannot be had, the others are found one by one."""
         try:
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast_bfloat16("cpu")):
-                return list(together(self.model, requests))
+            return list(together(self.model, requests))
         except Exception as error:
             if len(requests) == 1:
                 return [error]
@@ -137,7 +135,7 @@ def together(model: AnyModel, requests: Sequence[Request]) -> list[list[Utteranc
             rows = {(f"{number} {c}", u): row for (c, u), row in table.rows.items()}
             before = tables[modality].rows if modality in tables else {}
             tables[modality] = FeatureTable(spec=table.spec, rows={**before, **rows})
-    predictions = iter(predict(model, conversations, tables))
+    predictions = iter(predict(model, conversations, tables, read=read_in_few_shapes))
     found: list[list[UtterancePrediction]] = []
     ids = iter(names)
     for request in requests:

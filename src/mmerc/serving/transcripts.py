@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import HTTPException
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.config import JsonDict
+from pydantic import BaseModel, Field
 
 from mmerc.conversation import Conversation, Modality
 from mmerc.corpora.manifest import Vectors, check_times, conversations_of, features_of
@@ -20,23 +19,10 @@ from mmerc.inference.predict import UtterancePrediction
 MOST_UTTERANCES = 500
 LONGEST_TEXT = 10_000  # characters; a spoken line has some dozens
 WHERE = Path("request")
-EXAMPLE: JsonDict = {
-    "conversations": [
-        {
-            "id": "kitchen",
-            "utterances": [
-                {"id": "1", "speaker": "Mara", "text": "Wait, they're in the fridge?"},
-                {"id": "2", "speaker": "Tom", "text": "Ugh, stuck to that slimy old cheese."},
-            ],
-        }
-    ]
-}
 
 
 class PredictRequest(Record):
     """Lines of a manifest; ``label``, ``split`` and ``media`` are not looked at."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     conversations: Annotated[list[ConversationRecord], Field(min_length=1)]
 

@@ -1,0 +1,79 @@
+"""Words are read in few shapes, whatever is sent, and say the same as when read at once."""
+
+import random
+
+import pytest
+import torch
+
+from mmerc.conversation import Conversation, Utterance
+from mmerc.data.batch import TextWindows
+from mmerc.data.batches import batch_loader
+from mmerc.data.text_windows import TOKEN_STEP
+from mmerc.models.inputs import read_text
+from mmerc.models.prediction import examples_for
+from mmerc.models.registry import load_model
+from mmerc.serving import reading
+from mmerc.serving.predictor import Request, together
+from mmerc.serving.reading import WINDOWS_AT_ONCE, parts, read_in_few_shapes
+
+WORDS = ("oh", "no", "not", "the", "cheese")
+
+
+@pytest.fixture(scope="module")
+def loaded(model):
+    return load_model(model)
+
+
+def talk(drawn, name, utterances):
+    said = [" ".join(drawn.choices(WORDS, k=drawn.randint(1, 60))) for _ in range(utterances)]
+    return Conversation(
+        id=name,
+        utterances=tuple(
+            Utterance(id=str(i), speaker="Mara", text=text) for i, text in enumerate(said)
+        ),
+    )
+
+
+@pytest.mark.parametrize("count", [*range(1, 18), 31])
+def test_no_window_is_lost_or_moved(count):
+    rows = torch.arange(count)[:, None].expand(count, 3)
+    found = list(parts(TextWindows(token_ids=rows, attention_mask=rows > 0, pool_into=rows + 1)))
+    assert torch.equal(torch.cat([part.token_ids for part in found]), rows)
+    assert torch.equal(torch.cat([part.attention_mask for part in found]), rows > 0)
+    assert torch.equal(torch.cat([part.pool_into for part in found]), rows + 1)
+    assert {len(part.token_ids) for part in found} <= set(WINDOWS_AT_ONCE)
+
+
+def test_vectors_are_those_of_all_windows_at_once(loaded, monkeypatch):
+    monkeypatch.setattr(reading, "fast_bfloat16", lambda device: False)
+    drawn = random.Random(0)
+    talks = [talk(drawn, str(i), size) for i, size in enumerate((1, 30, 7, 45))]
+    loaded.eval()
+    examples = examples_for(loaded, talks, {})
+    (batch,) = batch_loader(examples, tokenizer=loaded.tokenizer, size=4, shuffle=False)
+    assert len(batch.windows.token_ids) not in WINDOWS_AT_ONCE
+    with torch.inference_mode():
+        expected = read_text(batch, loaded.text_encoder)
+        found = read_in_few_shapes(batch, loaded.text_encoder)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_requests_of_any_size_compile_few_kernels(loaded, monkeypatch):
+    """A bfloat16 product of every shape stays in memory for good; float32 ones do not."""
+    monkeypatch.setattr(reading, "fast_bfloat16", lambda device: True)
+    shapes = set()
+
+    def see(module, inputs):
+        if torch.is_autocast_enabled("cpu"):
+            shapes.add(tuple(inputs[0].shape[:-1]))
+
+    seen = [part for part in loaded.modules() if isinstance(part, torch.nn.Linear)]
+    hooks = [part.register_forward_pre_hook(see) for part in seen]
+    drawn = random.Random(1)
+    for turn in range(12):
+        talks = [talk(drawn, f"{turn}-{i}", drawn.randint(1, 25)) for i in range(turn % 5 + 1)]
+        together(loaded, [Request([item], {}, None) for item in talks])
+    for hook in hooks:
+        hook.remove()
+    assert len(shapes) > 3
+    assert all(rows in WINDOWS_AT_ONCE and not length % TOKEN_STEP for rows, length in shapes)
