@@ -128,6 +128,23 @@ def test_a_gradient_reaches_every_parameter(model, batch):
     assert without == []
 
 
+def test_half_precision_changes_little(model, batch):
+    model.eval()  # without its dropout
+    losses, gradients = [], []
+    for half in (False, True):
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            output = model(batch)
+        assert output.logits.dtype == torch.float32
+        output.loss.backward()
+        losses.append(output.loss.detach())
+        found = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+        gradients.append(torch.cat(found))
+    assert losses[0] != losses[1]
+    torch.testing.assert_close(*losses, atol=0.03, rtol=0.02)
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.99
+
+
 def test_save_and_load(model, batch, tmp_path):
     model.eval()
     model.save_pretrained(tmp_path / "model")

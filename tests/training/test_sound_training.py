@@ -19,6 +19,7 @@ from mmerc.errors import InputError, UsageError
 from mmerc.inference.predict import predict
 from mmerc.models.registry import load_model
 from mmerc.training.evaluate import evaluate_run
+from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe, load_recipe, recipe_names
 from mmerc.training.run import train_run
 
@@ -228,6 +229,13 @@ def test_a_comparison_is_one_of_models():
         if "text" in recipe.model.modalities:
             assert recipe.model.text_encoder == first.model.text_encoder
             assert not recipe.model.history_states
+
+
+@pytest.mark.parametrize(("can", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_sound_is_read_in_half_precision_where_the_processor_can(can, precision, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: can)
+    chosen = Hardware(accelerator="cpu").precision(load_recipe("audio-only-composed"))
+    assert chosen == precision
 
 
 def test_the_paper_s_numbers():
