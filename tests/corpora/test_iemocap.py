@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 from mmerc.cli.app import app
 from mmerc.cli.prepare import prepare_corpus
 from mmerc.cli.segments import corpus_sounds, corpus_tasks
-from mmerc.corpora.iemocap import Sources, media_parts, read_iemocap
+from mmerc.corpora.iemocap import CORPUS_NAMES, Sources, media_parts, read_iemocap
 from mmerc.errors import InputError
 from mmerc.labels import IEMOCAP_4, IEMOCAP_6
+from mmerc.licences import CORPORA
 
 # Of every dialog: id, start, end, label, words. Not by start, one not in the transcript.
 LINES = (
@@ -219,6 +220,11 @@ def test_the_ratio_is_that_of_all_dialogs_whichever_emotions_are_kept(annotation
     found = read_iemocap(annotations, classes="4-unmerged", split="ratio").splits
     rest = {part: [c.id for c in group] for part, group in found.items()}
     assert rest == splits[0] | {"test": splits[0]["test"][1:]}
+
+
+def test_the_terms_are_known_under_every_name():
+    assert len(CORPUS_NAMES) == 6
+    assert all(CORPORA[name].startswith("IEMOCAP") for name in CORPUS_NAMES)
 
 
 @pytest.mark.parametrize("classes", ["6", "4", "4-unmerged"])
