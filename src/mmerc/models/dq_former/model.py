@@ -34,12 +34,11 @@ class DqFormer(UtteranceModel[DqFormerConfig]):
         config, widths = self.config, self.inputs.output_widths
         self.alone_weight = config.alone_weight
         self.queries = nn.Parameter(torch.randn(config.queries, config.width) * 0.02)
-        self.layers = nn.ModuleList(
-            FusionLayer(widths, config) for _ in range(self.fusion_layers())
-        )
+        layers = [FusionLayer(widths, config) for _ in range(self.fusion_layers())]
         # The queries are the same for all utterances: as loud as what they gather, they would
         # drown it, and the fused vectors of two utterances would differ by a fortieth.
-        nn.init.constant_(self.layers[0].self_attention.outer_norm.weight, QUIET)
+        nn.init.constant_(layers[0].self_attention.outer_norm.weight, QUIET)
+        self.layers = nn.ModuleList(layers)
         self.dropout = FastDropout(config.dropout)
         self.classifier = nn.Linear(config.width, len(self.labels))
         # What all utterances have in common is still the most of it: greater weights would begin
