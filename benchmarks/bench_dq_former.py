@@ -3,10 +3,13 @@
     python benchmarks/bench_dq_former.py padding CORPUS MEDIA
     python benchmarks/bench_dq_former.py step      # mini pair against its encoders, 4 s clips
     python benchmarks/bench_dq_former.py memory    # of the mini pair: its largest resident size
-    python benchmarks/bench_dq_former.py large     # random weights of BERT-large and WavLM-large
+    python benchmarks/bench_dq_former.py parts     # where a step of the mini pair goes
+    python benchmarks/bench_dq_former.py large STEPS  # random BERT-large and WavLM-large; 0 steps:
+                                                      # no optimiser, its moments are only counted
 
 The bars: padding under 15 % of the work, the step at most 1.3 times the encoders' own forward and
-backward pass, 3 GB, 24 GB.
+backward pass, 3 GB, 24 GB. Seconds are the processor's, on one thread, so that other programs do
+not count.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 from transformers import BertConfig, BertModel, BertTokenizerFast, WavLMConfig, WavLMModel
 
 from mmerc.cli.segments import corpus_sounds
@@ -32,6 +37,7 @@ from mmerc.labels import MELD_7
 from mmerc.models.base import AnyModel
 from mmerc.models.prediction import examples_for
 from mmerc.models.registry import create_model
+from mmerc.nn.whisper import log_mel
 from mmerc.training.optimization import make_optimizer
 from mmerc.training.recipe import Recipe, load_recipe
 
@@ -79,6 +85,7 @@ def batch_of(*, utterances: int, seconds: float, tokens: int) -> ConversationBat
         tokens=Tokens(
             token_ids=torch.randint(1000, 20_000, (*shape, tokens)),
             attention_mask=torch.ones(*shape, tokens, dtype=torch.bool),
+            targets=torch.ones(*shape, tokens, dtype=torch.bool),
         ),
         waveforms=Waveforms(
             samples=0.1 * torch.randn(*shape, samples), lengths=torch.full(shape, samples)
@@ -96,26 +103,21 @@ def encoders_alone(model: AnyModel, batch: ConversationBatch) -> None:
     """Both encoders, whose last states alone are asked for."""
     if not (batch.tokens and batch.waveforms and model.text_encoder and model.speech_encoder):
         raise TypeError("the pair reads tokens and waveforms")
-    with torch.autocast("cpu", torch.bfloat16):
-        text = model.text_encoder.backbone(
-            input_ids=batch.tokens.token_ids[:, 0], attention_mask=batch.tokens.attention_mask[:, 0]
-        ).last_hidden_state
-    text.float().mean().backward()
-    with torch.autocast("cpu", torch.bfloat16):
-        states, _ = model.speech_encoder(
-            batch.waveforms.samples[:, 0], batch.waveforms.lengths[:, 0]
-        )
-    states[-1].float().mean().backward()
+    tokens, sound = batch.tokens, batch.waveforms
+    text, speech = model.text_encoder.backbone, model.speech_encoder
+    ids, mask = tokens.token_ids[:, 0], tokens.attention_mask[:, 0]
+    back(lambda: text(input_ids=ids, attention_mask=mask).last_hidden_state)
+    back(lambda: speech(sound.samples[:, 0], sound.lengths[:, 0])[0][-1])
 
 
 def seconds(function: Callable[[], None]) -> float:
-    """The best of some rounds, in seconds."""
+    """The best of some rounds, in seconds of the processor."""
     function()
     found = []
     for _ in range(ROUNDS):
-        started = time.perf_counter()
+        started = time.process_time()
         function()
-        found.append(time.perf_counter() - started)
+        found.append(time.process_time() - started)
     return min(found)
 
 
@@ -142,6 +144,39 @@ def step() -> None:
     print(f"an epoch of 1,250 steps: {(whole + update) * 1250 / 60:.1f} min")
 
 
+def parts() -> None:
+    """Forward and backward of each part of a step of ordinary size, and what comes after."""
+    model, recipe = mini()
+    batch = batch_of(utterances=8, seconds=3.68, tokens=72)
+    if not (batch.tokens and batch.waveforms and model.text_encoder and model.speech_encoder):
+        raise TypeError("the pair reads tokens and waveforms")
+    ids, mask = batch.tokens.token_ids[:, 0], batch.tokens.attention_mask[:, 0]
+    samples, lengths = batch.waveforms.samples[:, 0], batch.waveforms.lengths[:, 0]
+    text, speech = model.text_encoder.backbone, model.speech_encoder
+    optimizer = make_optimizer(model, recipe.training)
+    pieces: dict[str, Callable[[], None]] = {
+        "text": lambda: back(lambda: text(input_ids=ids, attention_mask=mask).last_hidden_state),
+        "sound": lambda: back(lambda: speech(samples, lengths)[0][-1]),
+        "spectrogram": lambda: void(log_mel(samples, frames=369, bands=80)),
+        "all of it": lambda: forward_backward(model, batch),
+        "clipping": lambda: void(clip_grad_norm_(model.parameters(), 1.0)),
+        "optimiser": lambda: void(optimizer.step()),
+    }
+    for name, piece in pieces.items():
+        print(f"{name}: {1000 * seconds(piece):.0f} ms")
+
+
+def back(forward: Callable[[], Tensor]) -> None:
+    """Forward and backward."""
+    with torch.autocast("cpu", torch.bfloat16):
+        states = forward()
+    states.float().mean().backward()
+
+
+def void(_result: object) -> None:
+    """Nothing."""
+
+
 def memory() -> None:
     model, recipe = mini()
     optimizer = make_optimizer(model, recipe.training)
@@ -153,9 +188,8 @@ def memory() -> None:
         print(f"mini pair, batch 8, clips of {length} s: at most {gigabytes():.2f} GB")
 
 
-def large() -> None:
-    """One step with checkpointing, batch 1, ten seconds and 512 tokens."""
-    torch.set_num_threads(2)
+def large_pair() -> tuple[AnyModel, Recipe]:
+    """dq-former-meld-large with random weights of BERT-large's and WavLM-large's sizes."""
     with tempfile.TemporaryDirectory() as folder:
         text, speech = Path(folder) / "bert", Path(folder) / "wavlm"
         big = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
@@ -170,14 +204,25 @@ def large() -> None:
         (speech / "preprocessor_config.json").write_text(json.dumps({"do_normalize": True}))
         names = (f"model.text_encoder.name={text}", f"model.speech_encoder.name={speech}")
         recipe = load_recipe("dq-former-meld-large", names)
-        model = create_model(recipe.model, labels=MELD_7, widths={}).train()
-    started = time.perf_counter()
-    forward_backward(model, batch_of(utterances=1, seconds=10, tokens=512))
-    spent = time.perf_counter() - started
+        return create_model(recipe.model, labels=MELD_7, widths={}).train(), recipe
+
+
+def large(steps: int = 2) -> None:
+    """Whole steps with checkpointing, batch 1, ten seconds and 512 tokens."""
+    model, recipe = large_pair()
     count = sum(parameter.numel() for parameter in model.parameters())
-    moments = 8 * count / 2**30  # two of AdamW's, 32 bits each
-    print(f"large pair, {count / 1e6:.0f} million parameters: forward and backward {spent:.1f} s")
-    print(f"at most {gigabytes():.1f} GB, and {moments:.1f} GB for the optimiser")
+    print(f"large pair, {count / 1e6:.0f} million parameters")
+    optimizer = make_optimizer(model, recipe.training) if steps else None
+    for number in range(max(1, steps)):
+        started = time.process_time()
+        forward_backward(model, batch_of(utterances=1, seconds=10, tokens=512))
+        if optimizer is not None:
+            optimizer.step()
+            optimizer.zero_grad()
+        spent = time.process_time() - started
+        print(f"step {number + 1}: {spent:.1f} s, at most {gigabytes():.1f} GB so far")
+    if not steps:  # two moments of AdamW's, 32 bits each
+        print(f"and {8 * count / 2**30:.1f} GB for the optimiser, which did not run")
 
 
 if __name__ == "__main__":
@@ -186,5 +231,7 @@ if __name__ == "__main__":
     what, *arguments = sys.argv[1:] or ["step"]
     if what == "padding":
         padding(*map(Path, arguments))
+    elif what == "large":
+        large(*map(int, arguments))
     else:
-        {"step": step, "memory": memory, "large": large}[what]()
+        {"step": step, "memory": memory, "parts": parts}[what]()

@@ -167,7 +167,10 @@ CORPORA = {
         "Weights trained on it are for research and teaching; commercial use is not granted."
     ),
     "mosi": "CMU-MOSI's published vectors and transcripts, of people who speak to a camera (MIT).",
-    "iemocap": "IEMOCAP: acted dialogues of ten actors (SAIL's licence, for research).",
+    **dict.fromkeys(
+        (f"iemocap{kept}{split}" for kept in ("", "-4", "-4-unmerged") for split in ("", "-ratio")),
+        "IEMOCAP: acted dialogues of ten actors (SAIL's licence, for research).",
+    ),
 }
 """What a corpus holds and what its terms allow, by its name."""
 

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from mmerc.cli.app import app
-from mmerc.corpora.iemocap import Sources, media_parts, read_iemocap
+from mmerc.cli.prepare import prepare_corpus
+from mmerc.cli.segments import corpus_sounds, corpus_tasks
+from mmerc.corpora.iemocap import CORPUS_NAMES, Sources, media_parts, read_iemocap
 from mmerc.errors import InputError
 from mmerc.labels import IEMOCAP_4, IEMOCAP_6
+from mmerc.licences import CORPORA
 
 # Of every dialog: id, start, end, label, words. Not by start, one not in the transcript.
 LINES = (
@@ -201,6 +204,44 @@ def test_split_by_ratio(whole_release):
     assert raw.labels_of == "iemocap"
     assert "16 / 2 / 2 (8:1:1) with seed 0" in raw.notes[0]
     assert sum(utterances for utterances, _ in raw.published.values()) == 7380
+
+
+def test_the_ratio_is_that_of_all_dialogs_whichever_emotions_are_kept(annotations, round_trip):
+    splits = []
+    for classes in ("6", "4", "4-unmerged"):
+        prepared = round_trip(read_iemocap(annotations, classes=classes, split="ratio"))
+        splits.append({part: [c.id for c in group] for part, group in prepared.splits.items()})
+        shutil.rmtree(annotations.parent / "prepared")
+    assert splits[0] == splits[1] == splits[2]
+    emptied = splits[0]["test"][0]
+    file = annotations / f"Session{emptied[4]}/dialog/EmoEvaluation/{emptied}.txt"
+    without = file.read_text()
+    for label in ("neu", "hap", "ang", "sad"):
+        without = without.replace(f"\t{label}\t", "\tfru\t")
+    file.write_text(without)
+    found = read_iemocap(annotations, classes="4-unmerged", split="ratio").splits
+    rest = {part: [c.id for c in group] for part, group in found.items()}
+    assert rest == splits[0] | {"test": splits[0]["test"][1:]}
+
+
+def test_the_terms_are_known_under_every_name():
+    assert len(CORPUS_NAMES) == 6
+    assert all(CORPORA[name].startswith("IEMOCAP") for name in CORPUS_NAMES)
+
+
+@pytest.mark.parametrize("classes", ["6", "4", "4-unmerged"])
+@pytest.mark.parametrize("split", ["session", "ratio"])
+def test_sound_and_film_are_found_whatever_is_kept(whole_release, tmp_path, classes, split):
+    raw = read_iemocap(whole_release, classes=classes, split=split)
+    corpus = prepare_corpus(raw, tmp_path / "prepared")
+    sounds = corpus_sounds(corpus, whole_release).sounds
+    assert len(sounds) == sum(map(len, everything(raw).values()))
+    for (dialog, utterance), clip in sounds.items():
+        assert clip.path.name == f"{utterance}.wav"
+        assert clip.path.parent.name == dialog
+        assert (clip.start, clip.end) == (None, None)
+    halves = {task.segment.half for task in corpus_tasks(corpus, whole_release)}
+    assert halves == {"left", "right"}
 
 
 @pytest.mark.parametrize("split", ["session", "ratio"])

@@ -170,6 +170,11 @@ def test_waveforms_and_tokens_of_a_batch(examples, base):
                 assert torch.equal(batch.waveforms.samples[b, i, :length], read_samples(clip))
             ids, mask = batch.tokens.token_ids[b, i], batch.tokens.attention_mask[b, i]
             assert ids[mask].tolist() == example.token_ids[i]
+    own = [
+        [words(base, ids[there].tolist()) for ids, there in zip(*rows, strict=True)]
+        for rows in zip(batch.tokens.token_ids, batch.tokens.targets, strict=True)
+    ]
+    assert own == [["a : yes [SEP]", "", "a : why [SEP]"], ["a : well [SEP]", "b : no [SEP]", ""]]
 
 
 def test_utterances_apart_are_those_of_the_whole(examples, base):

@@ -75,7 +75,9 @@ def test_zeroed_words_and_sounds_keep_their_length(make_batch):
     mask = torch.ones(1, 2, 3, dtype=torch.bool)
     batch = replace(
         make_batch([2]),
-        tokens=Tokens(token_ids=torch.ones(1, 2, 3, dtype=torch.long), attention_mask=mask),
+        tokens=Tokens(
+            token_ids=torch.ones(1, 2, 3, dtype=torch.long), attention_mask=mask, targets=mask
+        ),
         waveforms=Waveforms(samples=torch.ones(1, 2, 5), lengths=torch.tensor([[5, 4]])),
     )
     quiet = take_away(batch, Masking(modality="audio", how="zeroed"))

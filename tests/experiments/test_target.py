@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from mmerc.conversation import MODALITIES
+from mmerc.corpora.iemocap import CORPUS_NAMES
 from mmerc.errors import UsageError
 from mmerc.experiments.plan import Choice, make_plan
 from mmerc.experiments.target import OTHER, find_target, papers, read_paper, targets
@@ -88,6 +89,14 @@ def test_every_row_has_a_recipe_of_this_version(small_corpus, name, corpus):
     assert plan.recipes.keys() | plan.left_out.keys() == trained
     assert set(plan.left_out) <= {"Prototypes never restarted", "DQ-Former (large)"}
     assert all(set(r.model.modalities) <= set(MODALITIES) for r in plan.recipes.values())
+
+
+def test_four_emotions_of_iemocap_are_the_paper_s_where_happy_stands_alone():
+    corpora = find_target("dq-former-table3")[0].corpora
+    assert corpora["iemocap-4-unmerged-ratio"].compare == "iemocap4"
+    assert not corpora["iemocap-4-unmerged-ratio"].differs
+    assert "the paper takes happy alone" in corpora["iemocap-4-ratio"].differs
+    assert {name for name in corpora if name.startswith("iemocap")} <= CORPUS_NAMES
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,10 @@ from mmerc.models.dq_former import DqFormerConfig
 from mmerc.models.dq_former.fusion import CrossModalAttention
 from mmerc.models.dq_former.priority import ConfidenceNetwork, equal_confidence
 from mmerc.nn.cross_attention import TransformerLayer
+from mmerc.nn.streams import Stream
 
 SIZES = (2, 3)
+PAIR = ("text", "audio")
 CLOSE = {"atol": 1e-4, "rtol": 1e-4}
 
 
@@ -62,6 +64,7 @@ VARIANTS = {
     "early": {"fusion": "early"},
     "Eq. 9": {"residual": False},
     "other width": {"width": 16},
+    "own states": {"history_states": False},
     "vision": {"modalities": ("text", "audio", "video")},
 }
 
@@ -125,6 +128,18 @@ def test_fused_queries(make):
         torch.testing.assert_close(queries[row], torch.stack(expected), **CLOSE)
         for m, weights in confidence.items():
             torch.testing.assert_close(weights[row], torch.stack([c[m] for c in found]), **CLOSE)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("settings", [{}, {"residual": False}, {"fusion": "late"}])
+def test_untrained_queries_tell_utterances_apart(make_sound_model, settings):
+    model = make_sound_model("dq-former", **settings).eval()
+    torch.manual_seed(0)
+    states = 0.3 * torch.randn(2, 16, 1, 32)  # a vector an utterance and modality
+    mask = torch.ones(16, 1, dtype=torch.bool)
+    queries, _ = model.fuse({m: Stream((s,) * 2, mask) for m, s in zip(PAIR, states, strict=True)})
+    fused = queries.mean(1)
+    assert fused.std(0).mean() > 0.5 * fused.std()
 
 
 @torch.no_grad()

@@ -81,6 +81,33 @@ def test_what_is_declared_absent_is_not_read(model, batch):
         assert torch.equal(model(hidden).logits, model(noise).logits)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "audio-only"], indirect=True)
+def test_states_of_the_utterance_alone(name, make_sound_model, groups):
+    model = make_sound_model(name, history_states=False).eval()
+    stream = model.streams(batch_of(groups, tokens_to=50))["text"]
+    items = [item for group in groups for item in group]
+    assert any(item["own"] > 3 for item in items)
+    for item, states, mask in zip(items, stream.states[-1], stream.mask, strict=True):
+        assert int(mask.sum()) == len(item["ids"]) - item["own"]
+        if item["ids"]:
+            ids = torch.tensor([item["ids"]])
+            read = model.text_encoder.backbone(input_ids=ids).last_hidden_state[0]
+            torch.testing.assert_close(states[mask], read[item["own"] :], atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("history_states", [True, False])
+def test_history_counts_whether_its_states_are_shown_or_not(history_states, make_sound_model):
+    model = make_sound_model("text-only", history_states=history_states).eval()
+    (group,) = utterances((3,), tokenizer=model.tokenizer, seed=1)
+    said, end = group[2], model.tokenizer.base.last_id
+    first = model.tokenizer.base.first_id
+    alone = said | {"ids": [first, end, *said["ids"][said["own"] :]], "own": 2}
+    assert said["own"] > 2
+    assert not torch.allclose(model(batch_of([[said]])).logits, model(batch_of([[alone]])).logits)
+
+
 def test_without_any_modality(model, batch):
     nothing = batch.with_present({m: torch.zeros_like(p) for m, p in batch.present.items()})
     output = model(nothing)
@@ -99,6 +126,23 @@ def test_a_gradient_reaches_every_parameter(model, batch):
         and "key.bias" not in name  # cancels out in the softmax of attention
     ]
     assert without == []
+
+
+def test_half_precision_changes_little(model, batch):
+    model.eval()  # without its dropout
+    losses, gradients = [], []
+    for half in (False, True):
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            output = model(batch)
+        assert output.logits.dtype == torch.float32
+        output.loss.backward()
+        losses.append(output.loss.detach())
+        found = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+        gradients.append(torch.cat(found))
+    assert losses[0] != losses[1]
+    torch.testing.assert_close(*losses, atol=0.03, rtol=0.02)
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.99
 
 
 def test_save_and_load(model, batch, tmp_path):

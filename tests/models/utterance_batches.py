@@ -22,6 +22,7 @@ def utterances(sizes, *, tokenizer, seed=0, absent=0.0, unknown=0.0, video=0, cl
         group = [
             {
                 "ids": ids,
+                "own": tokenizer.target_begins(ids),
                 "samples": 0.1 * torch.randn(0 if numbers.random() < absent else length),
                 "vector": torch.randn(video) if video and numbers.random() >= absent else None,
                 "label": -100 if numbers.random() < unknown else numbers.randrange(classes),
@@ -42,13 +43,14 @@ def batch_of(groups, *, video=0, tokens_to=0, samples_to=0):
     flat = [(b, i, item) for b, group in enumerate(groups) for i, item in enumerate(group)]
     ids = torch.zeros(*shape, max([tokens_to, 1, *(len(x["ids"]) for _, _, x in flat)]), dtype=int)
     sound = torch.zeros(*shape, max([samples_to, *(len(x["samples"]) for _, _, x in flat)]))
-    there = torch.zeros_like(ids, dtype=torch.bool)
+    there, own = torch.zeros_like(ids, dtype=torch.bool), torch.zeros_like(ids, dtype=torch.bool)
     lengths, labels = torch.zeros(shape, dtype=int), torch.full(shape, -100)
     mask = torch.zeros(shape, dtype=torch.bool)
     vectors, seen = torch.zeros(*shape, video), torch.zeros(shape, dtype=torch.bool)
     for b, i, item in flat:
         ids[b, i, : len(item["ids"])] = torch.tensor(item["ids"], dtype=torch.long)
         there[b, i, : len(item["ids"])] = True
+        own[b, i, item["own"] : len(item["ids"])] = True
         sound[b, i, : len(item["samples"])] = item["samples"]
         lengths[b, i] = len(item["samples"])
         labels[b, i], mask[b, i] = item["label"], True
@@ -62,6 +64,6 @@ def batch_of(groups, *, video=0, tokens_to=0, samples_to=0):
         speakers=torch.zeros(shape, dtype=torch.long),
         labels=labels,
         indices=torch.arange(shape[0]),
-        tokens=Tokens(token_ids=ids, attention_mask=there),
+        tokens=Tokens(token_ids=ids, attention_mask=there, targets=own),
         waveforms=Waveforms(samples=sound, lengths=lengths),
     )

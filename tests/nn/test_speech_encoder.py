@@ -187,9 +187,12 @@ def test_an_encoder_of_another_kind(tiny_encoder):
         encoder_of(tiny_encoder)
 
 
-def test_an_encoder_without_weights(tiny_speech_encoder, tmp_path):
+@pytest.mark.parametrize("weights", [None, b"", b"\x00" * 40])
+def test_an_encoder_without_weights(tiny_speech_encoder, tmp_path, weights):
     config = (tiny_speech_encoder / "config.json").read_text()
     (tmp_path / "config.json").write_text(config)
+    if weights is not None:
+        (tmp_path / "model.safetensors").write_bytes(weights)
     with pytest.raises(InputError, match="no weights that can be read; give a folder with"):
         encoder_of(tmp_path)
 

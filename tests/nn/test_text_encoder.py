@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mmerc.data.text_windows import build_windows
+from mmerc.errors import InputError
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig, apart, mean_by_index
 
 SAID = [["yes no", "why", "they went red xy"], ["never"], ["saw blue", "", "you came well"]]
@@ -133,6 +134,22 @@ def gradients(encoder):
         name: parameter.grad is not None and bool((parameter.grad != 0).any())
         for name, parameter in encoder.named_parameters()
     }
+
+
+def test_an_encoder_of_another_kind(tiny_speech_encoder):
+    with pytest.raises(InputError, match="a model of the kind 'whisper', not a text encoder; give"):
+        TextEncoder.from_source(TextEncoderConfig(name=str(tiny_speech_encoder)))
+
+
+@pytest.mark.parametrize("weights", [None, b"", b"\x00" * 40])
+def test_an_encoder_without_weights(tiny_encoder, tmp_path, weights):
+    for file in tiny_encoder.iterdir():
+        if file.name != "model.safetensors":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    if weights is not None:
+        (tmp_path / "model.safetensors").write_bytes(weights)
+    with pytest.raises(InputError, match="no weights that can be read; give a folder with"):
+        TextEncoder.from_source(TextEncoderConfig(name=str(tmp_path)))
 
 
 def test_full_tuning_trains_everything(tiny_encoder):

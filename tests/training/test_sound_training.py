@@ -19,6 +19,7 @@ from mmerc.errors import InputError, UsageError
 from mmerc.inference.predict import predict
 from mmerc.models.registry import load_model
 from mmerc.training.evaluate import evaluate_run
+from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe, load_recipe, recipe_names
 from mmerc.training.run import train_run
 
@@ -215,11 +216,34 @@ def test_recipes_can_be_read(name):
     assert recipe.training.warmup_steps == pytest.approx(steps / 100, rel=0.05)
 
 
+def test_a_comparison_is_one_of_models():
+    names = [f"{m}-composed" for m in ("sa", "mult", "mbt", "text-only", "audio-only")]
+    first = load_recipe("dq-former-composed")
+    assert not first.model.history_states
+    for recipe in map(load_recipe, names):
+        assert recipe.training == first.training
+        assert (recipe.model.history, recipe.model.speech_encoder) in (
+            (5, first.model.speech_encoder),
+            (5, None),
+        )
+        if "text" in recipe.model.modalities:
+            assert recipe.model.text_encoder == first.model.text_encoder
+            assert not recipe.model.history_states
+
+
+@pytest.mark.parametrize(("can", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_sound_is_read_in_half_precision_where_the_processor_can(can, precision, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: can)
+    chosen = Hardware(accelerator="cpu").precision(load_recipe("audio-only-composed"))
+    assert chosen == precision
+
+
 def test_the_paper_s_numbers():
     recipe = load_recipe("dq-former-meld")
     model, training = recipe.model, recipe.training
     assert (model.width, model.fusion_layers, model.queries, model.threshold) == (768, 4, 16, 0.1)
     assert (model.attention_heads, model.history, model.alone_weight) == (8, 5, 1.0)
+    assert model.history_states
     assert training.learning_rate == training.encoder_learning_rate == 1e-5
     assert training.utterances_per_epoch == 100 * training.batch_utterances
     assert (training.patience, training.seeds) == (7, 3)

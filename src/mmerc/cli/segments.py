@@ -67,7 +67,9 @@ def locator(name: str, media: Path, conversations: Iterable[Conversation]) -> Lo
     """How this corpus names its media."""
     if name == "composed":
         return composed_locator(media, conversations)
-    return {"iemocap": iemocap_locator, "meld": clip_locator}.get(name, file_locator)(media)
+    if name in iemocap.CORPUS_NAMES:
+        return iemocap_locator(media)
+    return (clip_locator if name == "meld" else file_locator)(media)
 
 
 def clip_locator(media: Path) -> Locate:

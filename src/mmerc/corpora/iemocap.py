@@ -17,13 +17,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from mmerc.conversation import Conversation, Split, Utterance
 from mmerc.corpora.base import RawCorpus
 from mmerc.corpora.iemocap_files import Dialog, Rated, read_session
 from mmerc.corpora.missing_files import missing_note
-from mmerc.corpora.splits import Conversations, hold_out, hold_out_note
+from mmerc.corpora.splits import Conversations, hold_out, hold_out_note, share_out
 from mmerc.errors import InputError
 from mmerc.labels import IEMOCAP_4, IEMOCAP_6
 
@@ -63,15 +63,16 @@ def read_iemocap(
     happy, as in the speech field) or "4-unmerged" (happy alone, as in DQ-Former); utterances with
     other labels, or without a transcript, are left out. ``split``: "session" (session 5 is test, a
     seeded tenth of the other conversations validation: DF-ERC) or "ratio" (a seeded 8:1:1 of all
-    conversations: DQ-Former). InputError where a file is missing or a line cannot be read.
+    dialogs, the same whichever emotions are kept: DQ-Former). InputError where a file is
+    missing or a line cannot be read.
     """
     names = NAMES[classes]
     dialogs = [dialog for session in SESSIONS for dialog in read_session(directory, session)]
     conversations = tuple(conversations_of(directory, dialogs, names))
-    divided = (by_session if split == "session" else by_ratio)(conversations, seed=seed)
+    divided = divide(conversations, dialogs, split, seed=seed)
     six = classes == "6"
     return RawCorpus(
-        name="iemocap" + (f"-{classes}" * (not six)) + ("-ratio" * (split == "ratio")),
+        name=corpus_name(classes, split),
         labels=IEMOCAP_6 if six else IEMOCAP_4,
         labels_of="iemocap",
         splits=divided,
@@ -83,6 +84,14 @@ def read_iemocap(
             *media_notes(conversations),
         ),
     )
+
+
+def corpus_name(classes: Classes, split: SplitRule) -> str:
+    """What the corpus of these emotions and this split is called."""
+    return "iemocap" + f"-{classes}" * (classes != "6") + "-ratio" * (split == "ratio")
+
+
+CORPUS_NAMES = frozenset(corpus_name(c, s) for c in get_args(Classes) for s in get_args(SplitRule))
 
 
 def conversations_of(
@@ -138,18 +147,19 @@ def media_parts(media: str) -> Sources:
     return Sources(sound=match[1] or None, film=match[2], half=half)
 
 
-def by_session(conversations: Conversations, *, seed: int) -> Splits:
-    """Session 5 for the test, a tenth of the other conversations for validation."""
+def divide(
+    conversations: Conversations, dialogs: Sequence[Dialog], split: SplitRule, *, seed: int
+) -> Splits:
+    """Session 5 for the test and a tenth of the rest for validation, or 8:1:1 of all dialogs."""
+    if split == "ratio":
+        names = share_out([dialog.name for dialog in dialogs], seed=seed)
+        return {
+            part: tuple(item for item in conversations if item.id in chosen)
+            for part, chosen in names.items()
+        }
     test = tuple(item for item in conversations if item.id.startswith(TEST_SESSION))
     training = tuple(item for item in conversations if not item.id.startswith(TEST_SESSION))
     train, valid = hold_out(training, seed=seed, share=0.1)
-    return {"train": train, "valid": valid, "test": test}
-
-
-def by_ratio(conversations: Conversations, *, seed: int) -> Splits:
-    """A tenth of the conversations for the test, and as many for validation."""
-    training, test = hold_out(conversations, seed=seed, share=0.1)
-    train, valid = hold_out(training, seed=seed, share=1 / 9)
     return {"train": train, "valid": valid, "test": test}
 
 

@@ -1,12 +1,13 @@
-"""A validation split of whole training conversations, for corpora published without one."""
+"""Splits of whole conversations, for corpora published without them."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 
-from mmerc.conversation import Conversation
+from mmerc.conversation import Conversation, Split
 from mmerc.errors import InputError, UsageError
 
 Conversations = tuple[Conversation, ...]
@@ -32,6 +33,29 @@ def hold_out(
     train = tuple(item for item in conversations if item.id not in held_out)
     valid = tuple(item for item in conversations if item.id in held_out)
     return train, valid
+
+
+def share_out(names: Sequence[str], *, seed: int) -> dict[Split, frozenset[str]]:
+    """Names of conversations 8:1:1; of 151 as many as DQ-Former's Table 1 has: 121 / 14 / 16.
+
+    Who goes where is decided by a hash of seed and name, the same on every machine and whatever
+    the names' order. At least one goes to each; InputError where there are fewer than three.
+    """
+    if len(names) < 3:
+        problem = f"{len(names)} conversations cannot be shared out over three splits"
+        raise InputError("the corpus", problem, "give more conversations")
+
+    def drawn(name: str) -> bytes:
+        return hashlib.sha256(f"{seed} {name}".encode()).digest()
+
+    order, count = sorted(names, key=drawn), len(names)
+    test = -(-count // 10)
+    valid = max(1, count - round(0.8 * count) - test)
+    return {
+        "train": frozenset(order[test + valid :]),
+        "valid": frozenset(order[test : test + valid]),
+        "test": frozenset(order[:test]),
+    }
 
 
 def hold_out_note(valid: Conversations, *, seed: int) -> str:

@@ -29,12 +29,13 @@ class TextWindows:
 class Tokens:
     """Every utterance as tokens of its own, for models that train a text encoder on them.
 
-    Shape: ``token_ids`` and ``attention_mask`` (bool, nowhere true where there is no text)
-    [B, N, L].
+    Shape: ``token_ids``, ``attention_mask`` (bool, nowhere true where there is no text) and
+    ``targets`` (bool, the utterance's own tokens, not those of its history) [B, N, L].
     """
 
     token_ids: Tensor
     attention_mask: Tensor
+    targets: Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,7 +156,7 @@ class Collate:
         first = examples[0]
         windows = tokens = waveforms = None
         if isinstance(self.tokenizer, UtteranceTokenizer):
-            tokens = stack_tokens(examples, padded=padded, pad_id=self.tokenizer.pad_id)
+            tokens = stack_tokens(examples, padded=padded, tokenizer=self.tokenizer)
         elif self.tokenizer is not None:
             ids = [example.token_ids or [] for example in examples]
             windows = build_windows(ids, self.tokenizer, padded)

@@ -29,6 +29,10 @@ class UtteranceTokenizer:
         """One less than the encoder's: there is a separator more."""
         return self.base.max_length - 1
 
+    def target_begins(self, ids: Sequence[int]) -> int:
+        """How many tokens of a sequence stand before its target's."""
+        return ids.index(self.base.last_id) + 1 if ids else 0
+
     def encode(self, texts: Sequence[str], *, limit: int) -> list[list[int]]:
         """Ids of each of a conversation's utterances, behind its history; ``limit`` for each."""
         spoken = self.base.encode(texts, limit=min(limit, self.max_length - 2))

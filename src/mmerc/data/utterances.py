@@ -11,6 +11,7 @@ from torch import Tensor
 from mmerc.conversation import Conversation
 from mmerc.data.batch import Tokens, Waveforms
 from mmerc.data.examples import Example
+from mmerc.data.history import UtteranceTokenizer
 from mmerc.data.sounds import SHORTEST, Sounds, read_samples, seconds_of
 
 # Batches are padded to multiples of these: a processor compiles its bfloat16 matrix kernels anew
@@ -55,17 +56,21 @@ def each_utterance(examples: Sequence[Example]) -> list[Example]:
     return [replace(example, index=index) for index, example in enumerate(apart)]
 
 
-def stack_tokens(examples: Sequence[Example], *, padded: int, pad_id: int) -> Tokens:
+def stack_tokens(
+    examples: Sequence[Example], *, padded: int, tokenizer: UtteranceTokenizer
+) -> Tokens:
     """Tokens of every utterance. Shape: see :class:`mmerc.data.batch.Tokens`."""
     rows = [example.token_ids or [] for example in examples]
     longest = rounded_up(max(len(ids) for row in rows for ids in row), TOKEN_STEP)
-    token_ids = torch.full((len(rows), padded, longest), pad_id)
+    token_ids = torch.full((len(rows), padded, longest), tokenizer.pad_id)
     attention_mask = torch.zeros(len(rows), padded, longest, dtype=torch.bool)
+    targets = torch.zeros_like(attention_mask)
     for b, row in enumerate(rows):
         for i, ids in enumerate(row):
             token_ids[b, i, : len(ids)] = torch.tensor(ids, dtype=torch.long)
             attention_mask[b, i, : len(ids)] = True
-    return Tokens(token_ids=token_ids, attention_mask=attention_mask)
+            targets[b, i, tokenizer.target_begins(ids) : len(ids)] = True
+    return Tokens(token_ids=token_ids, attention_mask=attention_mask, targets=targets)
 
 
 def stack_waveforms(examples: Sequence[Example], *, padded: int) -> Waveforms:

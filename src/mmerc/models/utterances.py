@@ -31,6 +31,13 @@ class UtteranceConfig(ModelConfig):
     modalities: tuple[Modality, ...] = ("text", "audio")
     speech_encoder: SpeechEncoderConfig | None = None
     history: int = Field(default=5, ge=0, description="preceding utterances in the text")
+    history_states: bool = Field(
+        default=True,
+        description=(
+            "what comes behind the text encoder reads the states of preceding utterances too; "
+            "off: the utterance's own alone, which have read the others inside the encoder"
+        ),
+    )
     gradient_checkpointing: bool = False
 
     @property
@@ -125,7 +132,8 @@ class UtteranceModel(ConversationModel[Config]):
             if batch.tokens is None:
                 raise ValueError("the model reads tokens, but the batch has none")
             token_ids, mask = batch.tokens.token_ids[chosen], batch.tokens.attention_mask[chosen]
-            return read_tokens(self.text_encoder, token_ids, mask, present & mask.any(-1))
+            shown = mask if self.config.history_states else batch.tokens.targets[chosen]
+            return read_tokens(self.text_encoder, token_ids, mask, shown, present & mask.any(-1))
         if modality == "audio" and self.speech_encoder is not None:
             if batch.waveforms is None:
                 raise ValueError("the model reads waveforms, but the batch has none")

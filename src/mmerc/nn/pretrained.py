@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors import SafetensorError
+from transformers import AutoModel
+from transformers.utils.logging import disable_progress_bar
 
 from mmerc.errors import InputError, MmercError
 from mmerc.files import file_fingerprint
@@ -97,6 +101,22 @@ def embedded_folder(embedded: Embedded) -> Path:
         mend = f"reinstall {embedded.distribution}"
         raise InputError(folder / "model.safetensors", problem, mend)
     return folder
+
+
+def load_backbone(folder: Path, settings: Any) -> Any:
+    """The weights in a folder as a transformers model; InputError where they cannot be read."""
+    disable_progress_bar()
+    try:
+        return AutoModel.from_pretrained(
+            str(folder),
+            config=settings,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+        )
+    except (OSError, ValueError, SafetensorError) as error:
+        mend = "give a folder with model.safetensors"
+        raise InputError(folder, "no weights that can be read", mend) from error
 
 
 def hub_folder(name: str, *, local_only: bool) -> Path | None:

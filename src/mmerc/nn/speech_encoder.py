@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel
-from transformers.utils import logging as transformers_logging
 
 from mmerc.errors import InputError
 from mmerc.nn.attention import register
 from mmerc.nn.dropout import use_fast_dropout
-from mmerc.nn.pretrained import SPEECH, resolve_speech_encoder
+from mmerc.nn.pretrained import SPEECH, load_backbone, resolve_speech_encoder
 from mmerc.nn.tuning import Tuning, tuned
 from mmerc.nn.waveform import waveform_states
 from mmerc.nn.whisper import whisper_states
@@ -68,19 +66,7 @@ class SpeechEncoder(nn.Module):
     def from_source(cls, config: SpeechEncoderConfig) -> SpeechEncoder:
         """Load the pre-trained weights that ``config.name`` means; InputError for other models."""
         folder = resolve_speech_encoder(config.name)
-        settings = speech_settings(folder)
-        transformers_logging.disable_progress_bar()
-        try:
-            model = AutoModel.from_pretrained(
-                str(folder),
-                config=settings,
-                local_files_only=True,
-                use_safetensors=True,
-                dtype=torch.float32,
-            )
-        except (OSError, ValueError) as error:
-            mend = "give a folder with model.safetensors"
-            raise InputError(folder, "no weights that can be read", mend) from error
+        model = load_backbone(folder, speech_settings(folder))
         return cls(encoder_of(model).train(), config)  # it comes in evaluation mode
 
     @classmethod

@@ -33,16 +33,20 @@ class Stream:
         return self.states[:1] * (layers - len(self.states)) + self.states[-layers:]
 
 
-def read_tokens(encoder: TextEncoder, token_ids: Tensor, mask: Tensor, present: Tensor) -> Stream:
-    """The text stream. Shape: token_ids, mask [U, L], present [U]."""
+def read_tokens(
+    encoder: TextEncoder, token_ids: Tensor, mask: Tensor, shown: Tensor, present: Tensor
+) -> Stream:
+    """The text stream, of which the tokens ``shown`` may be read by others than the encoder.
+
+    Shape: token_ids, mask, shown [U, L], present [U].
+    """
     if not bool(present.any()):
         depth = int(encoder.backbone.config.num_hidden_layers)
         return nothing(present, depth=depth, width=encoder.width)
-    real = mask[present]
     found = encoder.backbone(
-        input_ids=token_ids[present], attention_mask=real, output_hidden_states=True
+        input_ids=token_ids[present], attention_mask=mask[present], output_hidden_states=True
     )
-    return placed(found.hidden_states[1:], real, present)
+    return placed(found.hidden_states[1:], shown[present], present)
 
 
 def read_sound(encoder: SpeechEncoder, samples: Tensor, lengths: Tensor, present: Tensor) -> Stream:

@@ -10,11 +10,11 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
-from transformers.utils import logging as transformers_logging
 
+from mmerc.errors import InputError
 from mmerc.nn.attention import register
 from mmerc.nn.dropout import FastDropout, use_fast_dropout
-from mmerc.nn.pretrained import resolve_encoder
+from mmerc.nn.pretrained import load_backbone, resolve_encoder
 from mmerc.nn.tokenizer import POSITION_OFFSET, TextTokenizer
 from mmerc.nn.tuning import Tuning, tuned
 
@@ -62,16 +62,9 @@ class TextEncoder(nn.Module):
 
     @classmethod
     def from_source(cls, config: TextEncoderConfig) -> TextEncoder:
-        """Load the pre-trained weights that ``config.name`` means."""
+        """Load the pre-trained weights that ``config.name`` means; InputError for other models."""
         folder = resolve_encoder(config.name)
-        transformers_logging.disable_progress_bar()
-        backbone = AutoModel.from_pretrained(
-            str(folder),
-            config=backbone_config(folder, config),
-            local_files_only=True,
-            use_safetensors=True,
-            dtype=torch.float32,
-        )
+        backbone = load_backbone(folder, text_settings(folder, config))
         return cls(backbone.train(), folder, config)  # it comes in evaluation mode
 
     @classmethod
@@ -136,6 +129,15 @@ def mean_by_index(states: Tensor, index: Tensor, groups: int) -> Tensor:
         0, index, torch.ones(len(index), device=states.device)
     )
     return total[:groups] / count[:groups, None].clamp(min=1)
+
+
+def text_settings(folder: Path, config: TextEncoderConfig) -> Any:
+    """Configuration of a text encoder; InputError where it is that of another kind of model."""
+    settings = backbone_config(folder, config)
+    if not hasattr(settings, "max_position_embeddings"):
+        problem = f"a model of the kind {settings.model_type!r}, not a text encoder"
+        raise InputError(folder, problem, "give one of the kinds of BERT or RoBERTa")
+    return settings
 
 
 def backbone_config(folder: Path, config: TextEncoderConfig) -> Any:

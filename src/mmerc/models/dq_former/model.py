@@ -16,6 +16,9 @@ from mmerc.models.utterances import Reading, UtteranceModel
 from mmerc.nn.dropout import FastDropout
 from mmerc.nn.streams import Stream, masked_mean
 
+QUIET = 0.1  # of what normalisation would give the queries
+UNDECIDED = 0.002  # deviation of the classifier's weights
+
 
 class DqFormer(UtteranceModel[DqFormerConfig]):
     """Queries gather emotion from the last layers of each encoder, by each modality's confidence.
@@ -31,13 +34,16 @@ class DqFormer(UtteranceModel[DqFormerConfig]):
         config, widths = self.config, self.inputs.output_widths
         self.alone_weight = config.alone_weight
         self.queries = nn.Parameter(torch.randn(config.queries, config.width) * 0.02)
-        self.layers = nn.ModuleList(
-            FusionLayer(widths, config) for _ in range(self.fusion_layers())
-        )
+        layers = [FusionLayer(widths, config) for _ in range(self.fusion_layers())]
+        # The queries are the same for all utterances: as loud as what they gather, they would
+        # drown it, and the fused vectors of two utterances would differ by a fortieth.
+        nn.init.constant_(layers[0].self_attention.outer_norm.weight, QUIET)
+        self.layers = nn.ModuleList(layers)
         self.dropout = FastDropout(config.dropout)
         self.classifier = nn.Linear(config.width, len(self.labels))
-        # Queries are much alike for all utterances: great weights would guess before they learn.
-        nn.init.normal_(self.classifier.weight, std=0.02)
+        # What all utterances have in common is still the most of it: greater weights would begin
+        # with a guess, and with gradients ten times those of the heads beside it.
+        nn.init.normal_(self.classifier.weight, std=UNDECIDED)
         self.heads = nn.ModuleDict({m: nn.Linear(w, len(self.labels)) for m, w in widths.items()})
 
     def fusion_layers(self) -> int:
