@@ -42,10 +42,17 @@ def test_the_numbers(name):
     assert {key: found[key] for key in NUMBERS[name]} == NUMBERS[name]
 
 
-@pytest.mark.parametrize("name", ["mosi", "composed", "composed-cached"])
-def test_training_is_as_df_ercs(name):
+@pytest.mark.parametrize(
+    ("name", "tuned"),
+    [
+        ("mosi", set()),
+        ("composed", set()),
+        ("composed-cached", {"batch_conversations", "epochs", "learning_rate"}),
+    ],
+)
+def test_training_is_as_df_ercs(name, tuned):
     own, other = load_recipe(f"multiemo-{name}"), load_recipe(f"df-erc-{name}")
-    assert own.training == other.training
+    assert own.training.model_dump(exclude=tuned) == other.training.model_dump(exclude=tuned)
     assert own.model.text_encoder == other.model.text_encoder
 
 
