@@ -224,8 +224,12 @@ class TestEmbeddedWhisper:
         mine = log_mel(torch.from_numpy(speech)[None], frames=3000, bands=80)
         np.testing.assert_allclose(mine[0], frames, atol=1e-4)
         with torch.inference_mode():
-            states = encode(encoder.backbone, mine, torch.ones(1, 1500, dtype=torch.bool))
-        assert np.abs(states[-1].numpy() - expected).max() < 1e-3
+            there = torch.ones(1, 1500, dtype=torch.bool)
+            states = encode(encoder.backbone, mine, there)[-1]
+            # Both round, on some processors each by more than half of what is allowed.
+            exact = encode(encoder.backbone.double(), mine.double(), there)[-1].numpy()
+        assert np.abs(expected - exact).max() < 1e-3
+        assert np.abs(states.numpy() - exact).max() < 1e-3
         assert np.abs(expected).max() > 1
 
     def test_positions_end_with_the_clip(self, speech):
