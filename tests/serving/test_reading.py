@@ -54,7 +54,7 @@ def test_vectors_are_those_of_all_windows_at_once(loaded, monkeypatch):
     assert len(batch.windows.token_ids) not in WINDOWS_AT_ONCE
     with torch.inference_mode():
         expected = read_text(batch, loaded.text_encoder)
-        found = read_in_few_shapes(batch, loaded.text_encoder)
+        found = read_in_few_shapes(batch.windows, loaded.text_encoder, batch.mask.shape)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 

@@ -13,7 +13,7 @@ from mmerc.data.sounds import Sounds
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
-from mmerc.models.inputs import TextReader, read_text
+from mmerc.models.inputs import TextReader, read_windows
 from mmerc.models.prediction import answer, examples_for
 
 
@@ -52,7 +52,7 @@ def predict(
     tables: Mapping[Modality, FeatureTable],
     sounds: Sounds | None = None,
     *,
-    read: TextReader = read_text,
+    read: TextReader = read_windows,
 ) -> list[UtterancePrediction]:
     """Predict every utterance, in order, from whatever modalities are there.
 

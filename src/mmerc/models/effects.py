@@ -15,7 +15,7 @@ from torch import Tensor
 from mmerc.conversation import Modality
 from mmerc.data.batch import ConversationBatch
 from mmerc.models.base import AnyModel
-from mmerc.models.inputs import TextReader, read_text
+from mmerc.models.inputs import TextReader, read_windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +31,12 @@ class Effects:
 
 
 def with_text_read(
-    model: AnyModel, batch: ConversationBatch, *, read: TextReader = read_text
+    model: AnyModel, batch: ConversationBatch, *, read: TextReader = read_windows
 ) -> ConversationBatch:
     """The same batch with the text encoder's vectors in place of tokens: it is read once."""
     if model.text_encoder is None or batch.windows is None:
         return batch
-    features = {**batch.features, "text": read(batch, model.text_encoder)}
+    features = {**batch.features, "text": read(batch.windows, model.text_encoder, batch.mask.shape)}
     return replace(batch, features=features, windows=None)
 
 

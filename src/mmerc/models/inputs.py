@@ -12,7 +12,7 @@ from mmerc.data.batch import ConversationBatch, TextWindows
 from mmerc.nn.speech_encoder import SpeechEncoder
 from mmerc.nn.text_encoder import TextEncoder
 
-TextReader = Callable[[ConversationBatch, TextEncoder], Tensor]
+TextReader = Callable[[TextWindows, TextEncoder, torch.Size], Tensor]
 
 
 class ModalityInputs(nn.Module):

@@ -17,7 +17,7 @@ from mmerc.data.utterances import each_utterance, with_sounds
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
 from mmerc.models.effects import leave_out, with_text_read
-from mmerc.models.inputs import TextReader, read_text
+from mmerc.models.inputs import TextReader, read_windows
 from mmerc.nn.text_encoder import TextEncoder
 
 
@@ -81,7 +81,7 @@ def answer(
     *,
     size: int = 16,
     effects: bool = False,
-    read: TextReader = read_text,
+    read: TextReader = read_windows,
 ) -> Answers:
     """Predict every utterance, in the order of ``examples``, where the model's weights lie.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from mmerc.data.batch import ConversationBatch, TextWindows
+from mmerc.data.batch import TextWindows
 from mmerc.models.inputs import read_windows
 from mmerc.nn.text_encoder import TextEncoder
 from mmerc.precision import fast_bfloat16
@@ -15,21 +15,19 @@ from mmerc.precision import fast_bfloat16
 WINDOWS_AT_ONCE = (8, 4, 2, 1)
 
 
-def read_in_few_shapes(batch: ConversationBatch, encoder: TextEncoder) -> Tensor:
-    """As ``read_text``, in bfloat16 where the processor has it, some windows at a time.
+def read_in_few_shapes(windows: TextWindows, encoder: TextEncoder, shape: torch.Size) -> Tensor:
+    """As ``read_windows``, in bfloat16 where the processor has it, some windows at a time.
 
     oneDNN compiles a bfloat16 kernel for every new shape and keeps about half a megabyte of it
     for good. Windows come in multiples of 16 tokens; so many at a time, they come in few shapes.
 
-    Shape: -> [B, N, width].
+    Shape: -> [*shape, width].
     """
-    if batch.windows is None:
-        raise ValueError("the model reads tokens, but the batch has none")
-    text = torch.zeros(*batch.mask.shape, encoder.width, device=batch.mask.device)
+    text = torch.zeros(*shape, encoder.width, device=windows.token_ids.device)
     fast = fast_bfloat16("cpu")
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
-        for part in parts(batch.windows):
-            text += read_windows(part, encoder, batch.mask.shape)  # each utterance is in one
+        for part in parts(windows):
+            text += read_windows(part, encoder, shape)  # each utterance is in one
     return text
 
 
