@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 from very_small import SMALL
@@ -39,13 +40,18 @@ def test_a_failure_is_the_same_sentence_as_here(tmp_path):
 
     def fail(number):
         if number == 0:
+            open(f"{folder}/failing", "w").close()
             raise InputError("disk", "cannot be written (no space left on device)", "free space")
+        while not os.path.exists(f"{folder}/failing"):  # noqa: PTH110, it travels without pathlib
+            time.sleep(0.01)
+        time.sleep(2)  # under way while the failure is heard of
         with open(f"{folder}/{number}", "w") as file:
             file.write("done")
 
     with pytest.raises(InputError, match=r"^disk: cannot be written \(no space left"):
         run_on_cluster(fail, range(6), jobs=2)
     assert not (tmp_path / "5").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"failing", "1"}
 
 
 def test_a_worker_that_is_killed():
