@@ -10,6 +10,7 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import Collate, feature_statistics
 from mmerc.errors import MmercError
 from mmerc.labels import LabelSet
+from mmerc.models.prediction import answer
 from mmerc.models.registry import MODELS, load_model, model_class
 from mmerc.models.training_data import TrainedOn, TrainingStatistics
 from mmerc.nn.text_encoder import TextEncoderConfig
@@ -331,3 +332,26 @@ def test_text_encoder_without_text_is_not_trained(make_model, tiny_encoder):
     text = TextEncoderConfig(name=str(tiny_encoder))
     model = make_model("concatenation", modalities=("audio",), text_encoder=text)
     assert model.text_encoder is None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no graphics card")
+def test_the_same_on_a_graphics_card(model, examples, batch):
+    model.fit(statistics_of(model, examples))
+    model.eval()
+    expected, answered = model(batch), answer(model, examples, effects=True)
+    model.cuda()
+    found = model(batch.to("cuda"))
+    torch.testing.assert_close(found.logits.cpu(), expected.logits, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(found.loss.cpu(), expected.loss, atol=1e-3, rtol=1e-3)
+    there = answer(model, examples, effects=True)
+    torch.testing.assert_close(there.probabilities, answered.probabilities, atol=1e-4, rtol=1e-3)
+    for name, effect in answered.effects.items():
+        torch.testing.assert_close(
+            there.effects[name], effect, atol=1e-4, rtol=1e-3, equal_nan=True
+        )
+    model.train()
+    model.start_epoch()
+    model(batch.to("cuda")).loss.backward()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert gradients
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)

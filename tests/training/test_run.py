@@ -4,7 +4,9 @@ import os
 import subprocess
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 from run_files import history, weights
 from safetensors import SafetensorError
 
@@ -14,8 +16,10 @@ from mmerc.evaluation.metrics import score
 from mmerc.evaluation.predictions import Predictions
 from mmerc.models.df_erc.model import DfErc
 from mmerc.models.registry import load_model
+from mmerc.training.hardware import Hardware
 from mmerc.training.result import scores_json
 from mmerc.training.run import train_run
+from mmerc.training.scoring import predict_corpus
 
 SUMMARISED = {"accuracy", "weighted_f1", "macro_f1"}
 
@@ -189,3 +193,14 @@ def test_two_processes_train_side_by_side_and_write_one_result(on_disk, tmp_path
     assert "sync_dist" not in done.stderr
     assert done.stderr.count("test weighted F1") == 2
     assert set(load_model(tmp_path / "run").labels) == {"calm", "glad", "sad", "cross"}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no graphics card")
+def test_a_run_on_a_graphics_card(tiny_recipe, small_corpus, tmp_path):
+    on_card = Hardware(accelerator="gpu")
+    train_run(tiny_recipe(), small_corpus, tmp_path / "run", hardware=on_card)
+    assert len(history(tmp_path / "run")) == 3
+    made = Predictions.load(tmp_path / "run" / "seed-0" / "predictions-test.parquet")
+    model = load_model(tmp_path / "run" / "seed-0" / "model")
+    here = predict_corpus(model, small_corpus, "test", hardware=Hardware(accelerator="cpu"))
+    np.testing.assert_allclose(here.probabilities, made.probabilities, atol=1e-3)

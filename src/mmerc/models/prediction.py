@@ -94,7 +94,7 @@ def answer(
     pieces: dict[int, Answers] = {}
     for batch in batch_loader(examples, tokenizer=model.tokenizer, size=size, shuffle=False):
         found = answer_batch(model, batch.to(device), effects=effects, read=read)
-        rows = zip(batch.indices.tolist(), batch.mask, strict=True)
+        rows = zip(batch.indices.tolist(), batch.mask.cpu(), strict=True)
         pieces |= {index: pick(found, row, mask) for row, (index, mask) in enumerate(rows)}
     model.train(was_training)
     return join([pieces[example.index] for example in examples], model)

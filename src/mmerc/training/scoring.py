@@ -7,6 +7,7 @@ from mmerc.errors import InputError, UsageError
 from mmerc.evaluation.predictions import Predictions
 from mmerc.models.base import AnyModel
 from mmerc.models.prediction import answer, examples_for
+from mmerc.training.hardware import Hardware
 
 
 def check_sounds(corpus: PreparedCorpus) -> None:
@@ -18,8 +19,13 @@ def check_sounds(corpus: PreparedCorpus) -> None:
         )
 
 
-def predict_corpus(model: AnyModel, corpus: PreparedCorpus, split: str) -> Predictions:
-    """Predict one split of a corpus whose labels must be the model's (in any order)."""
+def predict_corpus(
+    model: AnyModel, corpus: PreparedCorpus, split: str, *, hardware: Hardware | None = None
+) -> Predictions:
+    """Predict one split of a corpus whose labels must be the model's (in any order).
+
+    The model is lent to the ``hardware`` (by default the fastest there is) and comes back.
+    """
     if set(corpus.labels) != set(model.labels):
         problem = (
             f"its labels are {', '.join(corpus.labels)}, the model's {', '.join(model.labels)}"
@@ -31,7 +37,9 @@ def predict_corpus(model: AnyModel, corpus: PreparedCorpus, split: str) -> Predi
     if model.speech_encoder is not None:
         check_sounds(corpus)
     examples = examples_for(model, conversations, corpus.features, corpus.sounds)
-    answers = answer(model, examples)
+    home = model.class_weights.device
+    answers = answer(model.to((hardware or Hardware()).device), examples)
+    model.to(home)
     pairs = [(item.id, utterance.id) for item in conversations for utterance in item.utterances]
     return Predictions(
         labels=model.labels,

@@ -53,7 +53,10 @@ def write_seed(task: SeedTask, key: str, trained: Trained) -> None:
     """Open the test split, once; write predictions, model and scores; remember the seed."""
     run, seed, model = task.run, task.seed, trained.model
     directory = run.seed_directory(seed)
-    predictions = {s: predict_corpus(model, run.corpus, s) for s in ("valid", "test")}
+    predictions = {
+        split: predict_corpus(model, run.corpus, split, hardware=task.hardware)
+        for split in ("valid", "test")
+    }
     for split, made in predictions.items():
         made.save(directory / f"predictions-{split}.parquet")
     write_text(directory / "confusion.csv", confusion_csv(predictions["test"]))
