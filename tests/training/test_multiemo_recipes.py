@@ -45,7 +45,7 @@ def test_the_numbers(name):
 @pytest.mark.parametrize(
     ("name", "tuned"),
     [
-        ("mosi", set()),
+        ("mosi", {"epochs"}),
         ("composed", set()),
         ("composed-cached", {"batch_conversations", "epochs", "learning_rate"}),
     ],
