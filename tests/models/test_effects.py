@@ -7,7 +7,7 @@ import torch
 
 from mmerc.conversation import MODALITIES
 from mmerc.data.batches import Collate
-from mmerc.models.effects import with_text_read
+from mmerc.models.effects import leave_out, probabilities, with_text_read
 from mmerc.models.prediction import answer
 from mmerc.models.registry import MODELS
 
@@ -90,3 +90,12 @@ def test_text_alone_leaves_nothing_to_leave_out(make_model, make_examples):
     model = make_model("language-model", tokens=True)
     examples = make_examples(SIZES, tokenizer=model.text_encoder.tokenizer)
     assert answer(model, examples, effects=True).effects == {}
+
+
+@torch.inference_mode()
+def test_an_utterance_by_itself_is_not_read_again_for_its_context(make_model, make_batch):
+    model, batch = make_model("df-erc").eval(), make_batch((1, 1))
+    whole, passes = probabilities(model, batch), []
+    model.register_forward_hook(lambda *_: passes.append(1))
+    assert leave_out(model, batch, whole).context.isnan().all()
+    assert len(passes) == len(model.inputs.output_widths)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from utterance_batches import batch_of, utterances
 
-from mmerc.models.effects import leave_out
+from mmerc.models.effects import leave_out, probabilities
 from mmerc.models.registry import MODELS, load_model
 from mmerc.training.optimization import parameter_groups
 from mmerc.training.recipe import TrainingConfig
@@ -180,6 +180,23 @@ def test_effects_of_leaving_out(make_sound_model, batch):
         lost = whole.logits.softmax(-1) - model(silent).logits.softmax(-1)
         torch.testing.assert_close(effects.modalities["audio"], lost.gather(-1, chosen)[..., 0])
     assert effects.context.isnan().all()
+
+
+@torch.inference_mode()
+def test_sound_and_tokens_go_with_their_utterance(model, groups, batch):
+    """Conversations of several utterances: each is read again by itself."""
+    model.eval()
+    whole = probabilities(model, batch)
+    found = leave_out(model, batch, whole).context
+    for row, group in enumerate(groups):
+        for i, item in enumerate(group):
+            if len(group) == 1:
+                assert found[row, i].isnan()
+                continue
+            chosen = whole[row, i].argmax()
+            less = probabilities(model, batch_of([[item]]))[0, 0, chosen]
+            lost = whole[row, i, chosen] - less
+            torch.testing.assert_close(found[row, i], lost, atol=1e-5, rtol=1e-3)
 
 
 def test_encoders_learn_at_their_own_rate(make_sound_model):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mmerc.conversation import Modality
-from mmerc.data.batch import ConversationBatch
+from mmerc.data.batch import ConversationBatch, mapped
 from mmerc.models.base import AnyModel
 from mmerc.models.inputs import TextReader, read_windows
 
@@ -68,8 +68,11 @@ def leave_out(model: AnyModel, batch: ConversationBatch, whole: Tensor) -> Effec
             effect = torch.where(told, without, effect)
         modalities[m] = effect
     alone = batch.mask.sum(1, keepdim=True) < 2
-    context = lost(probabilities(model, each_alone(batch)))
-    return Effects(modalities=modalities, context=context.masked_fill(alone, torch.nan))
+    context = torch.full(batch.mask.shape, torch.nan, device=batch.mask.device)
+    if not alone.all():
+        less = lost(probabilities(model, each_alone(batch)))
+        context = less.masked_fill(alone, torch.nan)
+    return Effects(modalities=modalities, context=context)
 
 
 def probabilities(model: AnyModel, batch: ConversationBatch) -> Tensor:
@@ -92,4 +95,6 @@ def each_alone(batch: ConversationBatch) -> ConversationBatch:
         speakers=torch.zeros_like(apart(batch.speakers)),
         labels=apart(batch.labels),
         indices=torch.arange(batch.mask.numel(), device=batch.mask.device),
+        tokens=mapped(batch.tokens, apart),
+        waveforms=mapped(batch.waveforms, apart),
     )
