@@ -77,7 +77,14 @@ IEMOCAP_4 = LabelSet(
 MOSI_2 = LabelSet("mosi", ("negative", "positive"), ("#0072B2", "#E69F00"))
 LABEL_SETS = {labels.name: labels for labels in (MELD_7, IEMOCAP_6, IEMOCAP_4, MOSI_2)}
 # Whose labels corpora bear that were prepared, or trained on, before this was written down.
-EARLIER_SOURCES = {"composed": "meld"}
+EARLIER_SOURCES = {
+    "composed": "meld",
+    "iemocap-4": "iemocap",
+    "iemocap-4-unmerged": "iemocap",
+    "iemocap-ratio": "iemocap",
+    "iemocap-4-ratio": "iemocap",
+    "iemocap-4-unmerged-ratio": "iemocap",
+}
 
 
 def label_source(corpus: str, labels_of: object = None) -> str:

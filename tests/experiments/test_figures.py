@@ -3,14 +3,19 @@
 import numpy as np
 from very_small import SMALL
 
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.experiments import inside, masking
 from mmerc.experiments.analyses_inside import saved_by_fusion
 from mmerc.experiments.figures.inside import draw_heat_maps
 from mmerc.experiments.figures.style import Drawn, new_figure
-from mmerc.experiments.measured import read_rows
+from mmerc.experiments.measured import read_row, read_rows
 from mmerc.experiments.plan import Choice, make_plan
 from mmerc.experiments.reproduce import reproduce
+from mmerc.experiments.target import Masking
 from mmerc.experiments.workspace import Workspace
+from mmerc.training.scoring import predict_corpus
 
+MASKING = Masking(modality="audio", how="absent")
 TRAINING = tuple(change for change in SMALL if change.startswith("training."))
 MULTIEMO = (
     "model.width=8", "model.audio_width=8", "model.feed_forward_width=8", "model.layers=1",
@@ -69,6 +74,33 @@ def test_one_utterance_on_its_way(make_request, corpus_folder, small_corpus, tmp
     assert len([row for row in rows if row["features"] == "unimodal_text"]) == len(vector)
     for text in (svg, (made.folder / "report.html").read_text()):
         assert utterance.text not in text
+
+
+def test_models_are_asked_where_the_request_says(
+    make_request, corpus_folder, tmp_path, monkeypatch
+):
+    asked = []
+
+    def watch(*arguments, hardware=None):
+        asked.append(hardware)
+        return predict_corpus(*arguments, hardware=hardware)
+
+    monkeypatch.setattr(inside, "predict_corpus", watch)
+    monkeypatch.setattr(masking, "predict_corpus", watch)
+    request = make_request(corpus_folder, tmp_path / "out", changes=MULTIEMO)
+    reproduce("multiemo-figure6", request)
+    assert asked == [request.hardware]
+    (folder,) = {path.parent for path in (tmp_path / "out" / "runs").glob("*/seed-0/inside-*")}
+    plan = make_plan("multiemo-figure6", PreparedCorpus.load(corpus_folder), request.choice)
+    row = next(row for row in plan.trained if row.name == "MultiEMO")
+    row = row.model_copy(update={"masked": MASKING})
+    workspace = Workspace(
+        root=request.out, corpus=PreparedCorpus.load(corpus_folder), quick=False,
+        hardware=request.hardware,
+    )  # fmt: skip
+    read_row(row, plan, workspace, seeds=1)
+    assert asked == [request.hardware] * 2
+    assert list(folder.glob("predictions-test-audio-absent-*"))
 
 
 def test_heat_maps_stand_by_step_and_modality():

@@ -50,7 +50,6 @@ def test_a_failure_is_the_same_sentence_as_here(tmp_path):
 
     with pytest.raises(InputError, match=r"^disk: cannot be written \(no space left"):
         run_on_cluster(fail, range(6), jobs=2)
-    assert not (tmp_path / "5").exists()
     assert {path.name for path in tmp_path.iterdir()} == {"failing", "1"}
 
 

@@ -17,21 +17,21 @@ def plan(small_corpus):
 
 @pytest.fixture
 def scored(plan):
-    """A function that makes rows of (our drop, its interval, the paper's drop)."""
+    """A function that makes rows of (our difference, its interval, the paper's difference)."""
 
-    def make(*drops, seeds=3):
+    def make(*differences, seeds=3):
         rows = []
-        for row, (drop, low, high, paper) in zip(plan.rows, drops, strict=False):
+        for row, (difference, low, high, paper) in zip(plan.rows, differences, strict=False):
             versus = None
-            if drop is not None:
+            if difference is not None:
                 versus = Versus(
                     name=row.name, mcnemar_p_values=(), adjusted=0.5,
                     bootstrap=Comparison(
-                        metric="weighted_f1", difference=drop, low=low, high=high, level=0.95,
+                        metric="weighted_f1", difference=difference, low=low, high=high, level=0.95,
                         p_value=0.25,
                     ),
                     seeds=SeedTest(
-                        difference=drop, paired=True, t_p_value=None, wilcoxon_p_value=None
+                        difference=difference, paired=True, t_p_value=None, wilcoxon_p_value=None
                     ),
                 )  # fmt: skip
             ours = Ours(

@@ -143,6 +143,14 @@ def test_untrained_queries_tell_utterances_apart(make_sound_model, settings):
 
 
 @torch.no_grad()
+def test_an_untrained_model_begins_undecided(make_sound_model):
+    model = make_sound_model("dq-former").eval()
+    batch = batch_of(utterances(SIZES, tokenizer=model.tokenizer, seed=1))
+    logits = model(batch).logits[batch.mask]
+    assert float(logits.softmax(-1).std(-1).max()) < 0.05
+
+
+@torch.no_grad()
 def test_cross_modal_attention():
     torch.manual_seed(0)
     layer = CrossModalAttention(16, heads=4, dropout=0.3).eval()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmerc.corpora.iemocap import CORPUS_NAMES
 from mmerc.data.batches import Collate
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.files import file_fingerprint
@@ -71,15 +72,17 @@ def test_labels_count_as_seen_whatever_the_corpus_is_called(
     assert not any(row.saw_label for row in nothing.rows.values())
 
 
-def test_a_model_of_an_earlier_version_on_the_composed_corpus_has_seen_melds_labels(
-    model, tmp_path
-):
-    model.save_pretrained(tmp_path, trained_on=TrainedOn(corpus="composed", conversations=SEEN))
+@pytest.mark.parametrize(
+    ("corpus", "source"),
+    [("composed", "meld"), *((name, "iemocap") for name in sorted(CORPUS_NAMES))],
+)
+def test_a_model_of_an_earlier_version_has_seen_its_sources_labels(model, tmp_path, corpus, source):
+    model.save_pretrained(tmp_path, trained_on=TrainedOn(corpus=corpus, conversations=SEEN))
     path = tmp_path / "training_data.json"
     told = json.loads(path.read_text())
     del told["labels_of"]
     path.write_text(json.dumps(told))
-    assert TrainedOn.read(tmp_path).seen("meld") == SEEN
+    assert TrainedOn.read(tmp_path).seen(source) == SEEN
 
 
 def test_plain_encoder_saw_nothing(tiny_encoder, small_corpus):

@@ -339,10 +339,15 @@ def test_a_look_is_counted_before_its_seed_is_done(run, tmp_path, cache, monkeyp
     def kill(path, value):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(seed_module, "write_json", kill)
-    with pytest.raises(KeyboardInterrupt):
-        run("one", seeds=1)
+    with monkeypatch.context() as killing:
+        killing.setattr(seed_module, "write_json", kill)
+        with pytest.raises(KeyboardInterrupt):
+            run("one", seeds=1)
     assert not (tmp_path / "one" / "seed-0" / "seed.json").exists()
+    assert len(list(cache.tries())) == 1
+    lines = []
+    run("one", seeds=1, resume=True, told=lines)
+    assert not any("epoch 1/1" in line for line in lines)
     assert len(list(cache.tries())) == 1
 
 

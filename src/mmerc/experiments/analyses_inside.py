@@ -28,7 +28,7 @@ def seen(item: Measured, place: int, name: str, look: Look, rows: NDArray[np.int
     keys = item.test[place].keys
     return look_inside(
         item.run.seed_directory(item.seeds[place]), name, look, item.run.corpus,
-        keys=[keys[row] for row in rows],
+        keys=[keys[row] for row in rows], hardware=item.hardware,
     )  # fmt: skip
 
 

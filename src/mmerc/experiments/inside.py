@@ -24,6 +24,7 @@ from mmerc.experiments.masking import answer_key
 from mmerc.files import atomic_file
 from mmerc.models.base import AnyModel, ModelOutput
 from mmerc.models.registry import load_model
+from mmerc.training.hardware import Hardware
 from mmerc.training.scoring import predict_corpus
 
 Look = Callable[[AnyModel, ConversationBatch, ModelOutput], Mapping[str, Tensor]]
@@ -37,6 +38,7 @@ def look_inside(
     corpus: PreparedCorpus,
     *,
     keys: Sequence[tuple[str, str]],
+    hardware: Hardware | None = None,
 ) -> Inside:
     """What ``look`` sees of the test utterances ``keys``, by conversation and utterance.
 
@@ -50,7 +52,7 @@ def look_inside(
         found = read(path)
         if list(zip(found["conversation"], found["utterance"], strict=True)) == list(keys):
             return found
-    made, seen = observe(load_model(folder / "model"), look, corpus)
+    made, seen = observe(load_model(folder / "model"), look, corpus, hardware)
     places = {key: place for place, key in enumerate(made.keys)}
     rows = np.array([places[key] for key in keys], dtype=np.intp)
     keep(path, made.take(rows), {name: tensor[rows] for name, tensor in seen.items()})
@@ -58,7 +60,7 @@ def look_inside(
 
 
 def observe(
-    model: AnyModel, look: Look, corpus: PreparedCorpus
+    model: AnyModel, look: Look, corpus: PreparedCorpus, hardware: Hardware | None
 ) -> tuple[Predictions, Mapping[str, Tensor]]:
     """Predict the test split and have ``look`` watch each batch.
 
@@ -76,7 +78,7 @@ def observe(
 
     handle = model.register_forward_hook(watch)
     with torch.inference_mode():
-        made = predict_corpus(model, corpus, "test")
+        made = predict_corpus(model, corpus, "test", hardware=hardware)
     handle.remove()
     ordered = [pieces[index] for index in sorted(pieces)]
     return made, {name: torch.cat([p[name] for p in ordered]) for name in ordered[0]}

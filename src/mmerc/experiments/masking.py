@@ -15,10 +15,13 @@ from mmerc.experiments.target import Masking
 from mmerc.files import fingerprint
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import load_model
+from mmerc.training.hardware import Hardware
 from mmerc.training.scoring import predict_corpus
 
 
-def masked_predictions(folder: Path, masking: Masking, corpus: PreparedCorpus) -> Predictions:
+def masked_predictions(
+    folder: Path, masking: Masking, corpus: PreparedCorpus, *, hardware: Hardware | None = None
+) -> Predictions:
     """Test predictions without a modality, made once from the seed's model and kept beside it.
 
     The file's name says of which corpus they are: no other corpus gets them for its own.
@@ -27,7 +30,7 @@ def masked_predictions(folder: Path, masking: Masking, corpus: PreparedCorpus) -
     path = folder / name
     if path.is_file():
         return Predictions.load(path)
-    made = predict_masked(load_model(folder / "model"), masking, corpus, "test")
+    made = predict_masked(load_model(folder / "model"), masking, corpus, "test", hardware=hardware)
     made.save(path)
     return made
 
@@ -38,7 +41,12 @@ def answer_key(corpus: PreparedCorpus) -> str:
 
 
 def predict_masked(
-    model: AnyModel, masking: Masking, corpus: PreparedCorpus, split: str
+    model: AnyModel,
+    masking: Masking,
+    corpus: PreparedCorpus,
+    split: str,
+    *,
+    hardware: Hardware | None = None,
 ) -> Predictions:
     """Predictions of a split without a modality; the model stays as it is."""
 
@@ -47,7 +55,7 @@ def predict_masked(
 
     handle = model.register_forward_pre_hook(hook)
     try:
-        return predict_corpus(model, corpus, split)
+        return predict_corpus(model, corpus, split, hardware=hardware)
     finally:
         handle.remove()
 

@@ -24,6 +24,7 @@ from mmerc.experiments.target import Row
 from mmerc.experiments.workspace import Workspace
 from mmerc.files import read_json, read_text
 from mmerc.training.folder import Run
+from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe
 
 Epoch = Mapping[str, float]
@@ -31,7 +32,10 @@ Epoch = Mapping[str, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A row's runs: test predictions, epochs and machine of every seed, in the seeds' order."""
+    """A row's runs: test predictions, epochs and machine of every seed, in the seeds' order.
+
+    ``hardware`` is what their models are asked on.
+    """
 
     row: Row
     run: Run
@@ -39,6 +43,7 @@ class Measured:
     test: tuple[Predictions, ...]
     history: tuple[tuple[Epoch, ...], ...]
     machines: tuple[Mapping[str, Any] | None, ...]
+    hardware: Hardware
 
     @cached_property
     def confusions(self) -> NDArray[np.int64]:
@@ -73,7 +78,10 @@ def read_row(row: Row, plan: Plan, workspace: Workspace, *, seeds: int) -> Measu
     if row.masked is None:
         test = [Predictions.load(folder / "predictions-test.parquet") for folder in folders]
     else:
-        test = [masked_predictions(folder, row.masked, run.corpus) for folder in folders]
+        test = [
+            masked_predictions(folder, row.masked, run.corpus, hardware=workspace.hardware)
+            for folder in folders
+        ]
     return Measured(
         row=row,
         run=run,
@@ -81,6 +89,7 @@ def read_row(row: Row, plan: Plan, workspace: Workspace, *, seeds: int) -> Measu
         test=tuple(test),
         history=tuple(read_history(folder / "history.csv") for folder in folders),
         machines=tuple(read_machine(folder / MACHINE) for folder in folders),
+        hardware=workspace.hardware,
     )
 
 

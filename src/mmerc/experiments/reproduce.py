@@ -50,7 +50,9 @@ class Request:
 def reproduce(name: str, request: Request) -> dict[str, Written]:
     """Every target's folder and rows; ``all`` goes past what cannot be had, and says why."""
     corpus = open_corpus(request.corpus)
-    workspace = Workspace(root=request.out, corpus=corpus, quick=request.choice.quick)
+    workspace = Workspace(
+        root=request.out, corpus=corpus, quick=request.choice.quick, hardware=request.hardware
+    )
     plans = plans_of(name, workspace, request)
     if request.train:
         train(plans, workspace, request)

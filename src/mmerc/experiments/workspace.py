@@ -18,6 +18,7 @@ from mmerc.experiments.plan import folder_name
 from mmerc.files import read_json, write_json
 from mmerc.training.cache import code_fingerprint
 from mmerc.training.folder import Run
+from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe
 from mmerc.training.result import versions
 
@@ -36,11 +37,12 @@ class CorpusSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """Runs of one corpus, version and size."""
+    """Runs of one corpus, version and size; ``hardware`` trains them, and asks their models."""
 
     root: Path
     corpus: PreparedCorpus
     quick: bool
+    hardware: Hardware = field(default_factory=Hardware)
 
     def run(self, recipe: Recipe) -> Run:
         directory = self.root / "runs" / folder_name(recipe)

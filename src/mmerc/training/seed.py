@@ -72,7 +72,8 @@ def write_seed(task: SeedTask, key: str, trained: Trained) -> None:
         ),
     )
     scores = {s: scores_json(score(made), model.labels) for s, made in predictions.items()}
-    if task.cache is not None:  # before the seed is done: a kill must not lose the look
+    if task.cache is not None and task.cache.score(key) is None:
+        # before the seed is done: a kill must not lose the look, nor count it again on resuming
         valid = trained.valid_weighted_f1
         line = tried(run.recipe, run.corpus, key=key, seed=seed, validated_on="valid", score=valid)
         task.cache.log(line)

@@ -35,14 +35,14 @@ class DqFormer(UtteranceModel[DqFormerConfig]):
         self.alone_weight = config.alone_weight
         self.queries = nn.Parameter(torch.randn(config.queries, config.width) * 0.02)
         layers = [FusionLayer(widths, config) for _ in range(self.fusion_layers())]
-        # The queries are the same for all utterances: as loud as what they gather, they would
-        # drown it, and the fused vectors of two utterances would differ by a fortieth.
+        # [decided] The queries are the same for all utterances: as loud as what they gather, they
+        # would drown it, and the fused vectors of two utterances would differ by a fortieth.
         nn.init.constant_(layers[0].self_attention.outer_norm.weight, QUIET)
         self.layers = nn.ModuleList(layers)
         self.dropout = FastDropout(config.dropout)
         self.classifier = nn.Linear(config.width, len(self.labels))
-        # What all utterances have in common is still the most of it: greater weights would begin
-        # with a guess, and with gradients ten times those of the heads beside it.
+        # [decided] What all utterances have in common is still the most of it: greater weights
+        # would begin with a guess, and with gradients ten times those of the heads beside it.
         nn.init.normal_(self.classifier.weight, std=UNDECIDED)
         self.heads = nn.ModuleDict({m: nn.Linear(w, len(self.labels)) for m, w in widths.items()})
 
