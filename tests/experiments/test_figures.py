@@ -3,7 +3,6 @@
 import numpy as np
 from very_small import SMALL
 
-from mmerc.data.corpus import PreparedCorpus
 from mmerc.experiments import inside, masking
 from mmerc.experiments.analyses_inside import saved_by_fusion
 from mmerc.experiments.figures.inside import draw_heat_maps
@@ -63,7 +62,7 @@ def test_one_utterance_on_its_way(make_request, corpus_folder, small_corpus, tmp
     assert "±" not in (made.folder / "report.md").read_text()  # one seed has no deviation
 
     plan = make_plan("multiemo-figure6", small_corpus, Choice(changes=MULTIEMO))
-    workspace = Workspace(root=out, corpus=small_corpus, quick=False)
+    workspace = Workspace(root=out, corpus=small_corpus, quick=False, hardware=request.hardware)
     others, reference = read_rows(plan, workspace, seeds=1)[::-1]
     chosen = saved_by_fusion(reference, [others])
     key = reference.test[0].keys[chosen]
@@ -77,7 +76,7 @@ def test_one_utterance_on_its_way(make_request, corpus_folder, small_corpus, tmp
 
 
 def test_models_are_asked_where_the_request_says(
-    make_request, corpus_folder, tmp_path, monkeypatch
+    make_request, corpus_folder, small_corpus, tmp_path, monkeypatch
 ):
     asked = []
 
@@ -91,13 +90,12 @@ def test_models_are_asked_where_the_request_says(
     reproduce("multiemo-figure6", request)
     assert asked == [request.hardware]
     (folder,) = {path.parent for path in (tmp_path / "out" / "runs").glob("*/seed-0/inside-*")}
-    plan = make_plan("multiemo-figure6", PreparedCorpus.load(corpus_folder), request.choice)
+    plan = make_plan("multiemo-figure6", small_corpus, request.choice)
     row = next(row for row in plan.trained if row.name == "MultiEMO")
     row = row.model_copy(update={"masked": MASKING})
     workspace = Workspace(
-        root=request.out, corpus=PreparedCorpus.load(corpus_folder), quick=False,
-        hardware=request.hardware,
-    )  # fmt: skip
+        root=request.out, corpus=small_corpus, quick=False, hardware=request.hardware
+    )
     read_row(row, plan, workspace, seeds=1)
     assert asked == [request.hardware] * 2
     assert list(folder.glob("predictions-test-audio-absent-*"))

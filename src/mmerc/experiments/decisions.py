@@ -71,7 +71,6 @@ def run_folds(
     source: CorpusSource,
     seeds: int,
     workers: Workers,
-    hardware: Hardware,
     cache: RunCache,
     report: Report,
 ) -> None:
@@ -84,7 +83,7 @@ def run_folds(
             FoldTask(
                 corpus=source, fold=fold, recipe=recipe,
                 seed=seed, directory=(folder / f".{folder_name(recipe)}-{fold}-{seed}").absolute(),
-                hardware=hardware, cache=cache, report=report,
+                hardware=workspace.hardware, cache=cache, report=report,
             )
             for seed in range(seeds)
             for recipe in plan.recipes.values()

@@ -59,7 +59,6 @@ def train_all(
     *,
     source: CorpusSource,
     workers: Workers,
-    hardware: Hardware,
     cache: RunCache | None,
     report: Report,
 ) -> None:
@@ -77,7 +76,8 @@ def train_all(
         tasks = [
             PlannedSeed(
                 corpus=source, directory=run.directory.absolute(),
-                recipe=run.recipe, seed=seed, hardware=hardware, cache=cache, report=report,
+                recipe=run.recipe, seed=seed, hardware=workspace.hardware, cache=cache,
+                report=report,
             )
             for seed in range(max(seeds for _, seeds in work))
             for run, seeds in runs

@@ -96,7 +96,7 @@ def train(plans: Sequence[Plan], workspace: Workspace, request: Request) -> None
         if plan.target.plot == "decisions":
             run_folds(
                 plan, workspace, source=request.corpus, seeds=seeds, workers=request.workers,
-                hardware=request.hardware, cache=request.cache, report=request.report,
+                cache=request.cache, report=request.report,
             )  # fmt: skip
             continue
         for recipe in plan.recipes.values():
@@ -105,8 +105,7 @@ def train(plans: Sequence[Plan], workspace: Workspace, request: Request) -> None
     if work:
         train_all(
             list(work.values()), workspace, source=request.corpus, workers=request.workers,
-            hardware=request.hardware, cache=request.cache if request.use_cache else None,
-            report=request.report,
+            cache=request.cache if request.use_cache else None, report=request.report,
         )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ class Workspace:
     root: Path
     corpus: PreparedCorpus
     quick: bool
-    hardware: Hardware = field(default_factory=Hardware)
+    hardware: Hardware
 
     def run(self, recipe: Recipe) -> Run:
         directory = self.root / "runs" / folder_name(recipe)
