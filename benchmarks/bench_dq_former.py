@@ -35,9 +35,9 @@ from mmerc.data.sounds import SAMPLE_RATE
 from mmerc.data.utterances import SAMPLE_STEP, TOKEN_STEP, rounded_up
 from mmerc.labels import MELD_7
 from mmerc.models.base import AnyModel
-from mmerc.models.prediction import examples_for
 from mmerc.models.registry import create_model
 from mmerc.nn.whisper import log_mel
+from mmerc.prediction.answers import examples_for
 from mmerc.training.optimization import make_optimizer
 from mmerc.training.recipe import Recipe, load_recipe
 

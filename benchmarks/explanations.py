@@ -13,8 +13,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.models.prediction import answer, examples_for
 from mmerc.models.registry import load_model
+from mmerc.prediction.answers import answer, examples_for
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ import torch
 
 from mmerc.data.batches import batch_loader
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.models.prediction import examples_for
 from mmerc.models.registry import create_model
+from mmerc.prediction.answers import examples_for
 from mmerc.training.optimization import make_optimizer
 from mmerc.training.recipe import load_recipe
 

@@ -1,19 +1,68 @@
-"""Multimodal emotion recognition in conversation: DF-ERC, MultiEMO and DQ-Former."""
+"""Multimodal emotion recognition in conversation: DF-ERC, MultiEMO and DQ-Former.
+
+The names in ``__all__`` are the public API. They are loaded on first use, so that importing mmerc
+and asking the program for help stay fast.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from mmerc.inference.pipeline import Pipeline as Pipeline
+from mmerc.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from mmerc.conversation import Conversation, Utterance
+    from mmerc.corpora.manifest import read_manifest
+    from mmerc.corpora.transcript import read_transcript
+    from mmerc.errors import InputError, MmercError, UsageError
+    from mmerc.inference.pipeline import Pipeline
+    from mmerc.labels import LabelSet
+    from mmerc.models.registry import load_model
+    from mmerc.prediction.predict import predict
+    from mmerc.training.recipe import Recipe
+
+__all__ = [
+    "Conversation",
+    "InputError",
+    "LabelSet",
+    "MmercError",
+    "Pipeline",
+    "Recipe",
+    "UsageError",
+    "Utterance",
+    "__version__",
+    "load_model",
+    "predict",
+    "read_manifest",
+    "read_transcript",
+]
+
+_MODULES = {
+    "Conversation": "mmerc.conversation",
+    "InputError": "mmerc.errors",
+    "LabelSet": "mmerc.labels",
+    "MmercError": "mmerc.errors",
+    "Pipeline": "mmerc.inference.pipeline",
+    "Recipe": "mmerc.training.recipe",
+    "UsageError": "mmerc.errors",
+    "Utterance": "mmerc.conversation",
+    "load_model": "mmerc.models.registry",
+    "predict": "mmerc.prediction.predict",
+    "read_manifest": "mmerc.corpora.manifest",
+    "read_transcript": "mmerc.corpora.transcript",
+}
 
 
 def __getattr__(name: str) -> object:
-    """``mmerc.Pipeline``, loaded when it is asked for: the program's help need not wait for it."""
-    if name == "Pipeline":
-        from mmerc.inference.pipeline import Pipeline
+    """Load a public name on first use."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'mmerc' has no attribute {name!r}")
+    value: object = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
 
-        return Pipeline
-    raise AttributeError(f"module 'mmerc' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from mmerc.cli.prepare import counts_table, prepare_corpus
 from mmerc.conversation import Conversation, Utterance
 from mmerc.corpora.base import RawCorpus
 from mmerc.data.corpus import PreparedCorpus
+from mmerc.data.preparation import counts_table, prepare_corpus
 from mmerc.errors import InputError
 from mmerc.labels import MOSI_2
 

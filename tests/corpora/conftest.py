@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from mmerc.cli.prepare import prepare_corpus
 from mmerc.corpora.base import RawCorpus
 from mmerc.data.corpus import PreparedCorpus
+from mmerc.data.preparation import prepare_corpus
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from mmerc.cli.app import app
-from mmerc.cli.prepare import prepare_corpus
 from mmerc.cli.segments import corpus_sounds, corpus_tasks
 from mmerc.corpora.iemocap import CORPUS_NAMES, Sources, media_parts, read_iemocap
+from mmerc.data.preparation import prepare_corpus
 from mmerc.errors import InputError
 from mmerc.labels import IEMOCAP_4, IEMOCAP_6
 from mmerc.licences import CORPORA

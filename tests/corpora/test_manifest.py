@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmerc.cli.prepare import prepare_corpus
 from mmerc.corpora.manifest import read_conversations, read_label_file, read_manifest
 from mmerc.data.corpus import PreparedCorpus
+from mmerc.data.preparation import prepare_corpus
 from mmerc.errors import InputError
 from mmerc.labels import LabelSet
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmerc.cli.prepare import counts_table, prepare_corpus
 from mmerc.corpora.meld import PUBLISHED, read_meld, read_time_code
+from mmerc.data.preparation import counts_table, prepare_corpus
 from mmerc.errors import InputError
 
 HEADER = (

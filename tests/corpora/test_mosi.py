@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mmerc.cli.prepare import prepare_corpus
 from mmerc.corpora.mosi import read_mosi
+from mmerc.data.preparation import prepare_corpus
 from mmerc.errors import InputError, UsageError
 
 WIDTHS = {"text100": 4, "audio73": 3, "video100": 2}

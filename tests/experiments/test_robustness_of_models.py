@@ -21,9 +21,9 @@ from mmerc.features.registry import NamedExtractor
 from mmerc.features.selection import Selection
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.media.segment import Clip, Segment
-from mmerc.models.prediction import examples_for
 from mmerc.models.registry import MODELS
 from mmerc.models.training_data import TrainingStatistics
+from mmerc.prediction.answers import examples_for
 
 RATE = 16_000
 WIDTHS = {"text": 12, "audio": 1582, "video": 342}

@@ -22,8 +22,8 @@ from mmerc.inference.exports.elan import as_eaf
 from mmerc.inference.exports.files import write_exports
 from mmerc.inference.exports.praat import as_textgrid
 from mmerc.inference.exports.tiers import about, one_line, tiers, timed
-from mmerc.inference.predict import UtterancePrediction
 from mmerc.labels import LabelSet
+from mmerc.prediction.predict import UtterancePrediction
 
 LABELS = LabelSet("own", ("calm", "glad", "so, <so>"))
 ENDINGS = ["jsonl", "csv", "vtt", "eaf", "TextGrid"]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mmerc.inference.formats import FORMATS, as_text, reasons, render
-from mmerc.inference.predict import UtterancePrediction
+from mmerc.prediction.predict import UtterancePrediction
 
 AWKWARD = [
     "a, b; c",

@@ -10,10 +10,10 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import Collate, feature_statistics
 from mmerc.errors import MmercError
 from mmerc.labels import LabelSet
-from mmerc.models.prediction import answer
 from mmerc.models.registry import MODELS, load_model, model_class
 from mmerc.models.training_data import TrainedOn, TrainingStatistics
 from mmerc.nn.text_encoder import TextEncoderConfig
+from mmerc.prediction.answers import answer
 
 VECTORS = [(name, False) for name in MODELS]
 TOKENS = [(name, True) for name in MODELS if name != "majority"]  # which reads nothing at all

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from mmerc.errors import InputError, MmercError, UsageError
-from mmerc.models.prediction import answer
 from mmerc.models.registry import MODELS, load_model, model_class
+from mmerc.prediction.answers import answer
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 import torch
 from utterance_batches import batch_of, utterances
 
-from mmerc.models.effects import leave_out, probabilities
 from mmerc.models.registry import MODELS, load_model
+from mmerc.prediction.effects import leave_out, probabilities
 from mmerc.training.optimization import parameter_groups
 from mmerc.training.recipe import TrainingConfig
 

@@ -214,7 +214,7 @@ class TestEmbeddedWhisper:
     def test_equals_faster_whisper(self, speech):
         from faster_whisper import WhisperModel
 
-        from mmerc.media.embedded import WHISPER
+        from mmerc.packaged_weights import WHISPER
 
         theirs = WhisperModel(str(WHISPER.locate()), device="cpu", compute_type="float32")
         whole = np.pad(speech, (0, 480_000 - len(speech)))
@@ -251,7 +251,7 @@ class TestEmbeddedWhisper:
 
     @pytest.mark.parametrize("size", [0, 3, 40, 5000])
     def test_a_model_that_is_cut_short(self, size, tmp_path):
-        from mmerc.media.embedded import WHISPER
+        from mmerc.packaged_weights import WHISPER
 
         with open(WHISPER.locate() / "model.bin", "rb") as file:
             (tmp_path / "model.bin").write_bytes(file.read(size))

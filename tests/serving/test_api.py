@@ -12,9 +12,9 @@ from hypothesis.errors import Unsatisfiable
 from server_process import PATIENCE
 
 from mmerc.conversation import Conversation, Utterance
-from mmerc.inference.predict import predict
 from mmerc.models.registry import load_model
 from mmerc.precision import fast_bfloat16
+from mmerc.prediction.predict import predict
 from mmerc.serving.examples import ANSWER, REQUEST, SHOWN
 from mmerc.serving.predictor import Request, together
 from mmerc.serving.transcripts import PredictRequest, read

@@ -10,8 +10,8 @@ from mmerc.data.batch import TextWindows
 from mmerc.data.batches import batch_loader
 from mmerc.data.text_windows import TOKEN_STEP
 from mmerc.models.inputs import read_text
-from mmerc.models.prediction import examples_for
 from mmerc.models.registry import load_model
+from mmerc.prediction.answers import examples_for
 from mmerc.serving import reading
 from mmerc.serving.predictor import Request, together
 from mmerc.serving.reading import WINDOWS_AT_ONCE, parts, read_in_few_shapes

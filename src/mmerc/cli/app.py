@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from mmerc import __version__
 from mmerc.cli.commands import (
     analyze,
     compare,
@@ -30,6 +29,7 @@ from mmerc.cli.commands import (
     tune,
 )
 from mmerc.errors import MmercError, UsageError
+from mmerc.version import __version__
 
 app = typer.Typer(
     name="mmerc",

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from mmerc.errors import InputError
-from mmerc.media.embedded import not_installed
 from mmerc.media.segment import Clip, MediaError
+from mmerc.packaged_weights import not_installed
 
 SAMPLE_RATE = 16_000
 LONGEST = 10.0  # seconds (DQ-Former, Sec. 4.2); the rest is not heard

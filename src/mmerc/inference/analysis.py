@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mmerc.conversation import Modality
-from mmerc.inference.predict import UtterancePrediction
 from mmerc.labels import LabelSet
+from mmerc.prediction.predict import UtterancePrediction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

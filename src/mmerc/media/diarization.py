@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from mmerc.media.decode import read_sound
-from mmerc.media.embedded import Embedded, not_installed
 from mmerc.media.speaker_turns import Turn
 from mmerc.media.voice_activity import Span
+from mmerc.packaged_weights import Embedded, not_installed
 
 ONE_SPEAKER = "speaker"
 EXTRA = "diarization"

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.media.decode import SAMPLE_RATE, read_sound
-from mmerc.media.embedded import WHISPER, not_installed
 from mmerc.media.voice_activity import Span
+from mmerc.packaged_weights import WHISPER, not_installed
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel

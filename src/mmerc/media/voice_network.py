@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mmerc.media.embedded import Embedded, not_installed
 from mmerc.media.resampling import SAMPLE_RATE, Samples
+from mmerc.packaged_weights import Embedded, not_installed
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from mmerc.errors import InputError
 from mmerc.files import atomic_directory, cache_folder, file_fingerprint, read_text, write_text
-from mmerc.media.embedded import WHISPER
+from mmerc.packaged_weights import WHISPER
 
 NUMBERS = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}  # DataType of ctranslate2/types.h
 TINY = {"d_model": 384, "encoder_layers": 4, "encoder_attention_heads": 6, "encoder_ffn_dim": 1536}

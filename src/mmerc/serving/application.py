@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.types import ASGIApp
 
-from mmerc import __version__
 from mmerc.errors import InputError
 from mmerc.serving import job_routes, routes
 from mmerc.serving.examples import Described
@@ -28,6 +27,7 @@ from mmerc.serving.refusal import (
 from mmerc.serving.runner import Runner
 from mmerc.serving.service import Service
 from mmerc.serving.settings import Settings
+from mmerc.version import __version__
 
 ABOUT = (
     "Recordings and transcripts in, timelines of emotions out. A prediction says how people would "

@@ -12,8 +12,8 @@ from fastapi import HTTPException
 from mmerc.conversation import Conversation, Modality
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureTable
-from mmerc.inference.predict import UtterancePrediction, predict
 from mmerc.models.base import AnyModel
+from mmerc.prediction.predict import UtterancePrediction, predict
 from mmerc.serving.reading import read_in_few_shapes
 
 MOST_UTTERANCES = 128  # computed together; more would not be faster, and have the others wait

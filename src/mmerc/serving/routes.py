@@ -10,12 +10,12 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
-from mmerc import __version__
 from mmerc.serving.guard import COOKIE, is_key, knows_key, trace
 from mmerc.serving.page import PAGE, SCRIPT, STYLE
 from mmerc.serving.refusal import refusals
 from mmerc.serving.service import Here
 from mmerc.serving.transcripts import PredictAnswer, PredictRequest, read
+from mmerc.version import __version__
 
 router = APIRouter()
 

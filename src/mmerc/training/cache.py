@@ -7,6 +7,7 @@ has a line for every training that was scored on validation.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 import torch
 
@@ -26,7 +27,7 @@ from mmerc.files import cache_folder, file_lock, fingerprint, write_error
 from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe
 
-CODE = ("nn", "models", "data", "training", "features", "labels.py")
+CODE = ("nn", "models", "prediction", "data", "training", "features", "labels.py")
 NOT_PART_OF_A_SEED = {"name", "description", "search"}
 
 
@@ -113,10 +114,29 @@ def seed_key(recipe: Recipe, corpus: PreparedCorpus, seed: int, hardware: Hardwa
 
 @cache
 def code_fingerprint() -> str:
-    """Hash of the source that trains."""
+    """Hash of the code that trains, without comments, docstrings and layout."""
     package = Path(str(files("mmerc")))
     sources = [file for name in CODE for file in source_files(package / name)]
-    return fingerprint({str(f.relative_to(package)): f.read_text("utf-8") for f in sources})
+    return fingerprint(
+        {str(f.relative_to(package)): syntax_of(f.read_text("utf-8")) for f in sources}
+    )
+
+
+def syntax_of(source: str) -> str:
+    """Dump the syntax tree of Python code without its docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if has_docstring(node):
+            node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+def has_docstring(
+    node: ast.AST,
+) -> TypeGuard[ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Whether a module, class or function begins with a docstring."""
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    return isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None
 
 
 def source_files(path: Path) -> list[Path]:

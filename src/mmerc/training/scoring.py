@@ -6,7 +6,7 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError, UsageError
 from mmerc.evaluation.predictions import Predictions
 from mmerc.models.base import AnyModel
-from mmerc.models.prediction import answer, examples_for
+from mmerc.prediction.answers import answer, examples_for
 from mmerc.training.hardware import Hardware
 
 

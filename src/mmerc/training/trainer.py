@@ -23,10 +23,10 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.examples import Example
 from mmerc.errors import MmercError
 from mmerc.models.base import AnyModel
-from mmerc.models.prediction import examples_for
 from mmerc.models.registry import create_model
 from mmerc.models.saved import load_weights
 from mmerc.models.training_data import TrainingStatistics
+from mmerc.prediction.answers import examples_for
 from mmerc.training.checkpoint import SafetensorsCheckpointIO
 from mmerc.training.hardware import Hardware
 from mmerc.training.module import MONITORED, TrainingModule

@@ -35,7 +35,7 @@ def encode_text(
 ) -> None:
     """Store an encoder's text vectors, and on each whether the encoder saw that label."""
     from mmerc.data.corpus import PreparedCorpus
-    from mmerc.models.encoding import encode_corpus
+    from mmerc.prediction.encoding import encode_corpus
 
     prepared = PreparedCorpus.load(corpus)
     asked = {"scope": scope, "speaker_prefix": speaker_prefix or None}

@@ -39,8 +39,8 @@ def predict(
     from mmerc.errors import UsageError
     from mmerc.files import write_text
     from mmerc.inference.formats import FORMATS, render
-    from mmerc.inference.predict import predict as predict_conversations
     from mmerc.models.registry import load_model
+    from mmerc.prediction.predict import predict as predict_conversations
 
     chosen = next((known for known in FORMATS if known == form), None)
     if chosen is None:
@@ -67,9 +67,9 @@ def read_input(
     source: Path,
 ) -> tuple[tuple[Conversation, ...], dict[Modality, FeatureTable]]:
     """Conversations of a manifest or transcript, and the vectors that a manifest carries."""
-    from mmerc.cli.prepare import published_tables
     from mmerc.corpora.manifest import read_conversations
     from mmerc.corpora.transcript import read_transcript
+    from mmerc.data.preparation import published_tables
 
     if source.suffix.lower() not in {".jsonl", ".json"}:
         return read_transcript(source), {}

@@ -122,7 +122,7 @@ def feature_pickle(
 
 def finish(raw: RawCorpus, out: Path, *, overwrite: bool, as_json: bool) -> None:
     """Write the corpus and print its counts beside the published ones."""
-    from mmerc.cli.prepare import counts_table, prepare_corpus
+    from mmerc.data.preparation import counts_table, prepare_corpus
 
     prepared = prepare_corpus(raw, out, overwrite=overwrite)
     for note in raw.notes:

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from mmerc import __version__
 from mmerc.errors import MmercError
 from mmerc.files import atomic_file
 from mmerc.inference.onnx.graph import OUTPUTS, Graph, trial
 from mmerc.models.base import AnyModel
+from mmerc.version import __version__
 
 OPSET = 18
 TRACED = (3, 5, 2)  # lengths of the conversations that are looked at while the graph is recorded

@@ -10,7 +10,6 @@ from typing import Self
 
 import torch
 
-from mmerc import __version__
 from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureTable
@@ -24,14 +23,15 @@ from mmerc.inference.pipeline.progress import Hook, Step, unheard
 from mmerc.inference.pipeline.utterances import FindUtterances, FromSpeech, FromSubtitles
 from mmerc.inference.pipeline.vectors import Unavailable, extract, name_of
 from mmerc.inference.pipeline.work import Work
-from mmerc.inference.predict import UtterancePrediction, predict
 from mmerc.media.decode import MediaInfo, probe
 from mmerc.media.faces.speaking import Choice
 from mmerc.media.segment import MediaError
 from mmerc.media.transcription import EMBEDDED_MODEL
 from mmerc.models.base import AnyModel
 from mmerc.precision import fast_bfloat16
+from mmerc.prediction.predict import UtterancePrediction, predict
 from mmerc.processes import available_cores
+from mmerc.version import __version__
 
 Tables = Mapping[Modality, FeatureTable]
 Absences = dict[str, dict[Modality, str]]

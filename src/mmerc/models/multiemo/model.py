@@ -134,7 +134,7 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
     @torch.no_grad()
     def explained(self, context: Vectors, present: Vectors) -> Explanation:
         """MultiAttn's attention between utterances; how much a modality counted is for
-        ``mmerc.models.effects`` to find.
+        ``mmerc.prediction.effects`` to find.
 
         The attention is a mean over all that is read for an utterance; ``context_weight`` is the
         share of it that goes to other utterances.

@@ -17,12 +17,12 @@ from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.files import file_fingerprint, read_json
 from mmerc.labels import LabelSet
 from mmerc.models.inputs import read_text
-from mmerc.models.prediction import text_input
 from mmerc.models.registry import load_model, model_folder
 from mmerc.models.saved import describes_model
 from mmerc.models.training_data import TrainedOn
 from mmerc.nn.pretrained import resolve_encoder
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
+from mmerc.prediction.answers import text_input
 
 NO_TEXT = "empty text"
 

@@ -14,7 +14,7 @@ from mmerc.errors import InputError
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
 from mmerc.models.inputs import TextReader, read_windows
-from mmerc.models.prediction import answer, examples_for
+from mmerc.prediction.answers import answer, examples_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

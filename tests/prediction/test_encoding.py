@@ -10,9 +10,9 @@ from mmerc.corpora.iemocap import CORPUS_NAMES
 from mmerc.data.batches import Collate
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.files import file_fingerprint
-from mmerc.models.encoding import encode_corpus, load_encoder
-from mmerc.models.prediction import examples_for
 from mmerc.models.training_data import TrainedOn
+from mmerc.prediction.answers import examples_for
+from mmerc.prediction.encoding import encode_corpus, load_encoder
 
 SEEN = frozenset({"train-0", "train-2", "train-3"})
 

@@ -16,9 +16,9 @@ from mmerc.data.sounds import Sounds
 from mmerc.data.utterances import each_utterance, with_sounds
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
-from mmerc.models.effects import leave_out, with_text_read
 from mmerc.models.inputs import TextReader, read_windows
 from mmerc.nn.text_encoder import TextEncoder
+from mmerc.prediction.effects import leave_out, with_text_read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Answers:
 
     Shape: probabilities [M, K]; labels [M] (-100 unknown); weights[m], similarity and
     context_weight [M], NaN where the model or the utterance has none; effects[m] and
-    context_effect [M] (``mmerc.models.effects``), NaN where they were not asked for;
+    context_effect [M] (``mmerc.prediction.effects``), NaN where they were not asked for;
     layer_weights[m] [M, F], of models that fuse layer by layer.
     """
 

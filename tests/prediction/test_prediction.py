@@ -5,7 +5,7 @@ import torch
 
 from mmerc.conversation import MODALITIES
 from mmerc.data.batches import Collate
-from mmerc.models.prediction import answer, examples_for
+from mmerc.prediction.answers import answer, examples_for
 
 SIZES = (7, 1, 4, 9, 2, 4, 12)
 

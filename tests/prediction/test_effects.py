@@ -7,9 +7,9 @@ import torch
 
 from mmerc.conversation import MODALITIES
 from mmerc.data.batches import Collate
-from mmerc.models.effects import leave_out, probabilities, with_text_read
-from mmerc.models.prediction import answer
 from mmerc.models.registry import MODELS
+from mmerc.prediction.answers import answer
+from mmerc.prediction.effects import leave_out, probabilities, with_text_read
 
 SIZES = (5, 1, 3)
 

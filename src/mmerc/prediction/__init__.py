@@ -1,0 +1,1 @@
+"""Running a model over conversations: predictions, what decided them, and text vectors."""
