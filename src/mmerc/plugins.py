@@ -1,0 +1,55 @@
+"""What other packages add to mmerc: models, extractors, corpora and targets, by entry points.
+
+A package names its additions in its ``pyproject.toml``::
+
+    [project.entry-points."mmerc.models"]
+    my-model = "my_package.model:MyModel"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Literal
+
+from mmerc.errors import MmercError
+
+Group = Literal["mmerc.models", "mmerc.extractors", "mmerc.corpora", "mmerc.targets"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """One addition: its name, the package that brings it, and how to load it."""
+
+    name: str
+    package: str
+    entry_point: EntryPoint
+
+    def load(self) -> object:
+        """Import what the entry point names; MmercError where the package fails to import."""
+        try:
+            value: object = self.entry_point.load()
+        except (ImportError, AttributeError) as error:
+            raise MmercError(
+                f"The plug-in {self.name!r} of the package {self.package} cannot be loaded "
+                f"({type(error).__name__}: {error}); update or uninstall {self.package}."
+            ) from error
+        return value
+
+
+def find_plugins(group: Group) -> dict[str, Plugin]:
+    """Find the installed additions of one kind by name, without importing them.
+
+    MmercError where two packages add the same name.
+    """
+    plugins: dict[str, Plugin] = {}
+    for entry_point in entry_points(group=group):
+        package = entry_point.dist.name if entry_point.dist is not None else "?"
+        plugin = Plugin(name=entry_point.name, package=package, entry_point=entry_point)
+        other = plugins.setdefault(plugin.name, plugin)
+        if other is not plugin and other.package != package:
+            raise MmercError(
+                f"The packages {other.package} and {package} both add {plugin.name!r} to {group}; "
+                "uninstall one of them."
+            )
+    return plugins
