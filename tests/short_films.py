@@ -33,7 +33,7 @@ def save_model(
 
 
 def cut(name, path, *, seconds, kinds=("video", "audio")):
-    """The first seconds of an example film, without coding anything anew."""
+    """The first seconds of an example film, without coding anything again."""
     with av.open(str(EXAMPLES / f"{name}.mp4")) as source, av.open(str(path), "w") as target:
         streams = [stream for stream in source.streams if stream.type in kinds]
         copies = {s.index: target.add_stream_from_template(s) for s in streams}

@@ -33,7 +33,7 @@ class Utterance:
             seconds = getattr(self, name)
             if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
                 problem = f"{name} is {seconds}, not a time in seconds"
-                raise InputError(f"utterance {self.id!r}", problem, "mend the time or leave it out")
+                raise InputError(f"utterance {self.id!r}", problem, "fix the time or leave it out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

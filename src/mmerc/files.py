@@ -131,7 +131,7 @@ def read_json(path: Path) -> object:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         problem = f"not JSON (line {error.lineno}: {error.msg.lower()})"
-        raise InputError(path, problem, "mend the file or write it anew") from error
+        raise InputError(path, problem, "fix the file or write it again") from error
 
 
 def fingerprint(value: object) -> str:

@@ -42,8 +42,8 @@ class LabelSet:
         if label is None:
             return UNKNOWN_LABEL
         if label not in self.names:
-            mend = f"use one of {', '.join(self.names)}, or null"
-            raise InputError(f"label set {self.name!r}", f"unknown label {label!r}", mend)
+            fix = f"use one of {', '.join(self.names)}, or null"
+            raise InputError(f"label set {self.name!r}", f"unknown label {label!r}", fix)
         return self.names.index(label)
 
     def to_json(self) -> dict[str, object]:
@@ -55,8 +55,8 @@ class LabelSet:
         if isinstance(value, list):
             value = {"name": "custom", "names": value}
         if not isinstance(value, dict) or not isinstance(value.get("names"), list):
-            mend = 'write ["first", "second", ...] or {"name": ..., "names": [...]}'
-            raise InputError("label set", "neither a list of names nor a label set", mend)
+            fix = 'write ["first", "second", ...] or {"name": ..., "names": [...]}'
+            raise InputError("label set", "neither a list of names nor a label set", fix)
         colours = tuple(str(colour) for colour in value.get("colours", ()))
         names = tuple(str(name) for name in value["names"])
         return cls(str(value.get("name", "custom")), names, colours)

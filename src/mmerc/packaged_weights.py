@@ -38,15 +38,15 @@ class Embedded:
 
     def check(self, folder: Path) -> None:
         """InputError where a file in ``folder`` is missing or not the published one."""
-        mend = f"reinstall {self.distribution}"
+        fix = f"reinstall {self.distribution}"
         for name, expected in self.sha256.items():
             try:
                 found = file_fingerprint(folder / name)
             except OSError as error:
-                raise InputError(folder / name, "cannot be read", mend) from error
+                raise InputError(folder / name, "cannot be read", fix) from error
             if found != expected:
                 problem = f"expected SHA-256 {expected[:12]}..., found {found[:12]}..."
-                raise InputError(folder / name, problem, mend)
+                raise InputError(folder / name, problem, fix)
 
 
 def not_installed(package: str, *, extra: str) -> MmercError:

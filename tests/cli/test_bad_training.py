@@ -55,7 +55,7 @@ def test_a_corpus_that_lacks_a_split_or_a_modality(
 
 
 @pytest.mark.parametrize("part", ["corpus.json", "utterances.parquet", "features"])
-@pytest.mark.parametrize("how", ["missing", "cut short", "changed"])
+@pytest.mark.parametrize("how", ["missing", "truncated", "changed"])
 def test_a_damaged_corpus(mmerc, trimodal_corpus, small_recipe, tmp_path, part, how):
     shutil.copytree(trimodal_corpus, tmp_path / "corpus")
     damaged = tmp_path / "corpus" / part
@@ -64,7 +64,7 @@ def test_a_damaged_corpus(mmerc, trimodal_corpus, small_recipe, tmp_path, part, 
     content = damaged.read_bytes()
     if how == "missing":
         damaged.unlink()
-    elif how == "cut short":
+    elif how == "truncated":
         damaged.write_bytes(content[: len(content) // 2])
     elif part == "corpus.json":
         damaged.write_bytes(content.replace(b'"calm"', b'"clam"'))

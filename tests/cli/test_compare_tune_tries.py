@@ -252,9 +252,9 @@ def test_train_says_what_comes_from_the_cache(
     again = done("train", *arguments, "--out", tmp_path / "two")
     assert again.json == first
     assert again.err == "seed 0: taken from the cache\n"
-    anew = done("train", *arguments, "--out", tmp_path / "three", "--no-cache")
-    assert "epoch 1/1" in anew.err
-    assert anew.json == first
+    again = done("train", *arguments, "--out", tmp_path / "three", "--no-cache")
+    assert "epoch 1/1" in again.err
+    assert again.json == first
 
 
 @pytest.mark.parametrize("options", [["--strange"], ["extra"], ["--corpus"]])

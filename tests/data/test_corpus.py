@@ -97,7 +97,7 @@ def other_format(folder):
         (change_text, "no longer match the fingerprints"),
         (change_labels, "no longer match the fingerprints"),
         (drop_vectors, "no longer match the fingerprints"),
-        (cut_utterances, r"utterances\.parquet: missing or cut short"),
+        (cut_utterances, r"utterances\.parquet: missing or truncated"),
         (other_format, "not a prepared corpus of this version"),
     ],
 )

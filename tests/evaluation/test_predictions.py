@@ -98,7 +98,7 @@ def test_a_file_cut_short_is_refused_in_one_sentence(tmp_path: Path, kept: int) 
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(InputError) as caught:
         Predictions.load(path)
-    assert str(caught.value) == f"{path}: not a whole file of predictions; make it anew."
+    assert str(caught.value) == f"{path}: not a whole file of predictions; make it again."
 
 
 def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_file_that_is_cut_short(seed, small_corpus):
     folder, made = seed
     path = folder / f"inside-odd-{answer_key(small_corpus)}.parquet"
     path.write_bytes(b"PAR1")
-    with pytest.raises(InputError, match=r"inside-odd-\w{12}\.parquet: cut short; remove it"):
+    with pytest.raises(InputError, match=r"inside-odd-\w{12}\.parquet: truncated; remove it"):
         inside.look_inside(folder, "odd", levels, small_corpus, keys=made.keys)
     path.unlink()
 

@@ -67,8 +67,8 @@ def change_config(folder, change):
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (cut_weights, "cut short or not safetensors"),
-        (empty_weights, "cut short or not safetensors"),
+        (cut_weights, "truncated or not safetensors"),
+        (empty_weights, "truncated or not safetensors"),
         (lose_weights, "no such file"),
         (other_width, "do not fit the configuration"),
         (one_label_less, "do not fit the configuration"),

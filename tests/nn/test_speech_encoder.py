@@ -255,5 +255,5 @@ class TestEmbeddedWhisper:
 
         with open(WHISPER.locate() / "model.bin", "rb") as file:
             (tmp_path / "model.bin").write_bytes(file.read(size))
-        with pytest.raises(InputError, match="not a model of CTranslate2, or cut short"):
+        with pytest.raises(InputError, match="not a model of CTranslate2, or truncated"):
             dict(read_variables(tmp_path / "model.bin"))

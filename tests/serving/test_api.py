@@ -77,7 +77,7 @@ def conversation(**changes):
     [
         ({"conversations": []}, 422, "at least 1 item"),
         (conversation(text=3), 422, "utterances[0].text"),
-        (conversation(txt="x"), 422, "mend its spelling"),
+        (conversation(txt="x"), 422, "fix its spelling"),
         (conversation(text=" "), 422, "holds none of the text"),
         (conversation(text="x" * 10_001), 413, "send it in parts"),
         (conversation(start=2.0, end=1.0), 422, "before it starts"),

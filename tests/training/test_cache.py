@@ -336,7 +336,7 @@ def test_a_broken_off_training_is_not_in_the_list(tiny_recipe, small_corpus, tmp
 
 
 def test_a_look_is_counted_before_its_seed_is_done(run, tmp_path, cache, monkeypatch):
-    """A process that is killed in between trains nothing anew, and its look is in the list."""
+    """A process that is killed in between trains nothing again, and its look is in the list."""
 
     def kill(path, value):
         raise KeyboardInterrupt

@@ -98,7 +98,7 @@ def test_views_and_shared_tensors_are_whole(tmp_path):
 @pytest.mark.parametrize("kept", [0, 4, 20, 100, -1])
 def test_a_file_cut_short_is_refused_in_one_sentence(saved, kept):
     saved.write_bytes(saved.read_bytes()[:kept])
-    with pytest.raises(InputError, match="cut short; remove it to train") as caught:
+    with pytest.raises(InputError, match="truncated; remove it to train") as caught:
         SafetensorsCheckpointIO().load_checkpoint(saved)
     assert "\n" not in str(caught.value)
     assert str(saved) in str(caught.value)

@@ -122,8 +122,8 @@ def check_failure(name, jobs):
     assert type(caught.value) is type(expected)
     assert str(caught.value) == str(expected)
     if isinstance(expected, InputError):
-        found = (caught.value.where, caught.value.problem, caught.value.mend)
-        assert found == (expected.where, expected.problem, expected.mend)
+        found = (caught.value.where, caught.value.problem, caught.value.fix)
+        assert found == (expected.where, expected.problem, expected.fix)
 
 
 def test_a_process_that_is_killed_is_told_in_one_sentence(forked):

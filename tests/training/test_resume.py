@@ -138,7 +138,7 @@ def test_a_kill_just_after_a_seed_was_finished_leaves_no_training_state(train, t
     for seed in (0, 1):
         for name in TRAINING_STATE:
             (tmp_path / "run" / f"seed-{seed}" / name).write_bytes(b"of seed %d" % seed)
-    with pytest.raises(InputError, match="the resume state is cut short"):  # seed 1 still has its
+    with pytest.raises(InputError, match="the resume state is truncated"):  # seed 1 still has its
         train(tmp_path / "run", seeds=2, resume=True)
     assert files_under(tmp_path / "run" / "seed-0") == before
     assert not [path for path in before if path.name in TRAINING_STATE]

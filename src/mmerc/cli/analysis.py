@@ -97,7 +97,7 @@ def write_analysis(
                 (staging / path.name).replace(path)
     except InputError as error:
         where = directory / Path(error.where).name
-        raise InputError(where, error.problem, error.mend) from error
+        raise InputError(where, error.problem, error.fix) from error
     except OSError as error:
         raise write_error(directory, error) from error
     return paths

@@ -57,7 +57,7 @@ def read_feature_pickle(
 ) -> RawCorpus:
     """Read one of the two files; validation is a seeded share of whole training conversations.
 
-    InputError for a file that carries code (it is not run), is cut short, has another number of
+    InputError for a file that carries code (it is not run), is truncated, has another number of
     items, lists of different lengths, or a number that is not finite.
     """
     layout = LAYOUTS[labels]
@@ -192,6 +192,6 @@ def matrix_of(fields: Fields, item: str, name: Any) -> NDArray[np.float32]:
         row, column = np.argwhere(~np.isfinite(matrix))[0]
         utterance = str(fields["ids"][name][row])
         problem = f"number {column} is {matrix[row, column]}"
-        mend = "mend it, or set the vector to zeros where the signal is absent"
-        raise InputError(f"{where}, utterance {utterance!r}", problem, mend)
+        fix = "fix it, or set the vector to zeros where the signal is absent"
+        raise InputError(f"{where}, utterance {utterance!r}", problem, fix)
     return matrix

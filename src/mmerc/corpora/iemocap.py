@@ -141,8 +141,8 @@ def media_parts(media: str) -> Sources:
     """Take a ``media`` string of this corpus apart; InputError for any other."""
     match = MEDIA.fullmatch(media)
     if match is None:
-        mend = "prepare the corpus anew"
-        raise InputError("media", f"{media[:80]!r} is not SOUND#film=FILM&half=left", mend)
+        fix = "prepare the corpus again"
+        raise InputError("media", f"{media[:80]!r} is not SOUND#film=FILM&half=left", fix)
     half = cast(Literal["left", "right"] | None, match[3])
     return Sources(sound=match[1] or None, film=match[2], half=half)
 

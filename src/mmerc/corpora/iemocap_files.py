@@ -54,8 +54,8 @@ def read_session(directory: Path, session: int) -> Iterator[Dialog]:
         for file in (folder / kind).glob("Ses*.txt")
     }
     if not names:
-        mend = "give the folder IEMOCAP_full_release with all of its five sessions"
-        raise InputError(folder, "no annotation lies there", mend)
+        fix = "give the folder IEMOCAP_full_release with all of its five sessions"
+        raise InputError(folder, "no annotation lies there", fix)
     for name, file in sorted(names.items()):
         match = DIALOG.fullmatch(name)
         if match is None or int(match[1]) != session:
@@ -98,13 +98,13 @@ def read_evaluation(file: Path) -> tuple[Rated, ...]:
         where = f"{file}, line {number}"
         match = RATED.fullmatch(line)
         if match is None:
-            mend = f"{MEND} ([START - END], the id, its label and three ratings, by tabulators)"
-            raise InputError(where, "not a rated utterance", mend)
+            fix = f"{MEND} ([START - END], the id, its label and three ratings, by tabulators)"
+            raise InputError(where, "not a rated utterance", fix)
         check_id(where, match[3], file, rated)
         start, end = read_times(where, match[1], match[2])
         if match[4] not in EMOTIONS:
-            mend = f"use one of {', '.join(sorted(EMOTIONS))}"
-            raise InputError(where, f"unknown label {match[4][:40]!r}", mend)
+            fix = f"use one of {', '.join(sorted(EMOTIONS))}"
+            raise InputError(where, f"unknown label {match[4][:40]!r}", fix)
         rated[match[3]] = Rated(id=match[3], start=start, end=end, emotion=match[4])
     if not rated:
         raise InputError(file, "it holds no rated utterance", MEND)
@@ -130,5 +130,5 @@ def read_times(where: str, start: str, end: str) -> tuple[float, float]:
     """Start and end in seconds, the end after the start."""
     if float(end) <= float(start):
         problem = f"it ends at {end} s, not after its start at {start} s"
-        raise InputError(where, problem, "mend the times")
+        raise InputError(where, problem, "fix the times")
     return float(start), float(end)

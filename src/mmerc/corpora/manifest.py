@@ -99,7 +99,7 @@ def check_times(utterances: Sequence[UtteranceRecord]) -> None:
             continue
         if utterance.end is not None and utterance.end < utterance.start:
             problem = f"it ends at {utterance.end} s, before it starts at {utterance.start} s"
-            raise InputError(where, problem, "mend the times or leave them out")
+            raise InputError(where, problem, "fix the times or leave them out")
         if utterance.start < latest:
             problem = f"it starts at {utterance.start} s, before an earlier one ({latest} s)"
             raise InputError(where, problem, "put the utterances into their order in time")

@@ -87,8 +87,8 @@ def read_items(arrays: Arrays, half: str) -> list[Item]:
     for row, name in enumerate(column(arrays, half, "utt_id")):
         video, _, position = str(name).rpartition("_")
         if not video or not position.isdecimal():
-            mend = "write VIDEO_POSITION"
-            raise InputError(f"{half}_utt_id[{row}]", f"cannot read {str(name)!r}", mend)
+            fix = "write VIDEO_POSITION"
+            raise InputError(f"{half}_utt_id[{row}]", f"cannot read {str(name)!r}", fix)
         items.append(Item(video=video, position=int(position), row=row))
     return items
 

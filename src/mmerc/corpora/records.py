@@ -27,7 +27,7 @@ Text = Annotated[str, AfterValidator(writable)]
 Name = Annotated[Text, Field(min_length=1)]
 Seconds = Annotated[FiniteFloat, Field(ge=0)]
 Numbers = Annotated[list[FiniteFloat], Field(min_length=1)]
-MENDS = {"missing": "add it", "extra_forbidden": "take it out or mend its spelling"}
+MENDS = {"missing": "add it", "extra_forbidden": "take it out or fix its spelling"}
 
 
 class Record(BaseModel):
@@ -95,7 +95,7 @@ def plain_error(value: object, error: ValidationError) -> InputError:
     got = "" if first["type"] in MENDS else f", got {shortened(first['input'])}"
     problem = f"{first['msg'][:1].lower()}{first['msg'][1:]}{got}"
     where = f"{conversation}field {steps.lstrip('.')!r}" if steps else "whole line"
-    return InputError(where, problem, MENDS.get(first["type"], "mend the value"))
+    return InputError(where, problem, MENDS.get(first["type"], "fix the value"))
 
 
 def conversation_name(value: object) -> str:

@@ -45,8 +45,8 @@ class RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ADMITTED:
             problem = f"the file carries code ({module}.{name}), which was not run"
-            mend = "take the file from its authors, or save it anew with arrays and lists only"
-            raise InputError("pickle", problem, mend)
+            fix = "take the file from its authors, or save it again with arrays and lists only"
+            raise InputError("pickle", problem, fix)
         return ADMITTED[module, name]
 
 

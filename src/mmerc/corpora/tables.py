@@ -93,15 +93,15 @@ def read_rows(file: Path, columns: Columns) -> Iterator[Row]:
             with inside(f"line {reader.line_num}"):
                 yield read_row(reader.line_num, values, columns)
     except csv.Error as error:
-        mend = "mend its quotes, or use the file as it was published"
-        raise InputError(f"line {reader.line_num}", f"not CSV ({error})", mend) from error
+        fix = "fix its quotes, or use the file as it was published"
+        raise InputError(f"line {reader.line_num}", f"not CSV ({error})", fix) from error
 
 
 def read_row(line: int, values: dict[str, str], columns: Columns) -> Row:
     """One row as it stands in the file."""
     if None in values or None in values.values():
         problem = "it has more or fewer fields than the header"
-        raise InputError("row", problem, "mend the row, most likely its quotes")
+        raise InputError("row", problem, "fix the row, most likely its quotes")
     return Row(
         line=line,
         values=values,

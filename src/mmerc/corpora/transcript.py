@@ -36,12 +36,12 @@ def read_transcript(file: Path) -> tuple[Conversation, ...]:
 def read_line(where: str, line: str) -> tuple[str, str]:
     """Speaker and text of one line."""
     speaker, colon, text = (part.strip() for part in line.partition(":"))
-    mend = "write Speaker: text, or begin a comment with #"
+    fix = "write Speaker: text, or begin a comment with #"
     if not colon or not speaker or len(speaker) > LONGEST_SPEAKER:
         problem = f"no speaker of at most {LONGEST_SPEAKER} characters before a colon"
-        raise InputError(where, problem, mend)
+        raise InputError(where, problem, fix)
     if not text:
-        raise InputError(where, f"{speaker!r} says nothing", mend)
+        raise InputError(where, f"{speaker!r} says nothing", fix)
     return speaker, text
 
 

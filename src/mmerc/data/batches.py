@@ -89,7 +89,7 @@ class BalancedSampler(LengthBucketSampler):
 
     Every class comes to ``upsampling`` times the items of the largest, if it has less; 0: as they
     are. Epochs of ``per_epoch`` items follow each other through the shuffled whole, which is
-    shuffled anew when it is through; None: an epoch is the whole.
+    shuffled again when it is through; None: an epoch is the whole.
     """
 
     def __init__(

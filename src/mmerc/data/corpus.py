@@ -121,7 +121,7 @@ class PreparedCorpus:
         )
         if corpus.fingerprints != description["fingerprints"]:
             problem = "its files no longer match the fingerprints in corpus.json"
-            raise InputError(directory, problem, "prepare the corpus anew")
+            raise InputError(directory, problem, "prepare the corpus again")
         return corpus
 
 
@@ -169,7 +169,7 @@ def read_utterances(path: Path) -> list[dict[str, Any]]:
     try:
         rows: list[dict[str, Any]] = pq.read_table(path, schema=SCHEMA).to_pylist()
     except (OSError, pa.ArrowException) as error:
-        raise InputError(path, "missing or cut short", "prepare the corpus anew") from error
+        raise InputError(path, "missing or truncated", "prepare the corpus again") from error
     return rows
 
 
@@ -202,5 +202,5 @@ def read_description(directory: Path) -> dict[str, Any]:
     value = read_json(path)
     keys = {"format", "name", "labels", "features", "fingerprints"}
     if not isinstance(value, dict) or not keys <= value.keys() or value["format"] != FORMAT:
-        raise InputError(path, "not a prepared corpus of this version", "prepare the corpus anew")
+        raise InputError(path, "not a prepared corpus of this version", "prepare the corpus again")
     return value

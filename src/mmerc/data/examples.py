@@ -92,8 +92,8 @@ def build_examples(
     for modality, width in widths.items():
         if modality in tables and tables[modality].spec.dim != width:
             problem = f"{tables[modality].spec.dim} wide, but the model takes {width}"
-            mend = "extract the features that the model was trained on"
-            raise InputError(f"{modality} features", problem, mend)
+            fix = "extract the features that the model was trained on"
+            raise InputError(f"{modality} features", problem, fix)
     return [
         build_example(
             conversation, index=index, labels=labels, widths=widths, tables=tables, text=text

@@ -11,7 +11,7 @@ import torch
 
 from mmerc.data.batch import TextWindows
 
-# Windows are padded to a multiple of this: a processor compiles its bfloat16 matrix kernels anew
+# Windows are padded to a multiple of this: a processor compiles its bfloat16 matrix kernels again
 # for every new shape, which costs as much as the layer's own work.
 TOKEN_STEP = 16
 AROUND = 4  # [CLS] and three [SEP], where an utterance stands between others

@@ -14,7 +14,7 @@ from mmerc.data.examples import Example
 from mmerc.data.history import UtteranceTokenizer
 from mmerc.data.sounds import SHORTEST, Sounds, read_samples, seconds_of
 
-# Batches are padded to multiples of these: a processor compiles its bfloat16 matrix kernels anew
+# Batches are padded to multiples of these: a processor compiles its bfloat16 matrix kernels again
 # for every new shape, which costs as much as the layer's own work.
 TOKEN_STEP = 8
 SAMPLE_STEP = 2560  # eight positions of an encoder, 0.16 s
@@ -38,7 +38,7 @@ def with_sounds(
 
 
 def each_utterance(examples: Sequence[Example]) -> list[Example]:
-    """Every utterance as an example of its own, numbered anew, in the same order."""
+    """Every utterance as an example of its own, numbered again, in the same order."""
     apart = [
         Example(
             index=0,

@@ -66,8 +66,8 @@ def labelled(predictions: Predictions) -> Predictions:
     """Rows with a known gold label; InputError where there is none."""
     known = predictions.known()
     if not len(known):
-        mend = "score a split whose utterances have labels"
-        raise InputError("predictions", "no utterance has a known gold label", mend)
+        fix = "score a split whose utterances have labels"
+        raise InputError("predictions", "no utterance has a known gold label", fix)
     return known
 
 

@@ -107,7 +107,7 @@ class Predictions:
         except FileNotFoundError as error:
             raise InputError(path, "no such file", "check the path") from error
         except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
-            raise InputError(path, "not a whole file of predictions", "make it anew") from error
+            raise InputError(path, "not a whole file of predictions", "make it again") from error
 
 
 def check_shapes(predictions: Predictions) -> None:
@@ -131,8 +131,8 @@ def check_shapes(predictions: Predictions) -> None:
 def check_values(predictions: Predictions) -> None:
     """Refuse repeated utterances, foreign labels and numbers that are no probabilities."""
     if len(set(predictions.keys)) != len(predictions):
-        mend = "predict each utterance once"
-        raise InputError("predictions", "an utterance stands twice in its conversation", mend)
+        fix = "predict each utterance once"
+        raise InputError("predictions", "an utterance stands twice in its conversation", fix)
     gold, count = predictions.gold, len(predictions.labels)
     if not (((gold >= 0) & (gold < count)) | (gold == UNKNOWN_LABEL)).all():
         problem = f"a gold label is neither {UNKNOWN_LABEL} nor one of 0 to {count - 1}"
@@ -144,8 +144,8 @@ def check_values(predictions: Predictions) -> None:
         row = int(np.flatnonzero(~good)[0])
         where = f"predictions, conversation {predictions.conversations[row]!r}, "
         problem = f"the probabilities are {probabilities[row].tolist()}, which do not sum to 1"
-        mend = "pass the softmax of finite logits"
-        raise InputError(where + repr(predictions.utterances[row]), problem, mend)
+        fix = "pass the softmax of finite logits"
+        raise InputError(where + repr(predictions.utterances[row]), problem, fix)
 
 
 def to_columns(predictions: Predictions) -> dict[str, Any]:

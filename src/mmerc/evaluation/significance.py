@@ -120,17 +120,17 @@ def aligned(runs: Sequence[Predictions]) -> list[Predictions]:
     ordered = [sort_rows(labelled(run)) for run in runs]
     reference = ordered[0]
     for number, run in enumerate(ordered[1:], start=2):
-        mend = "compare runs on the same split of the same corpus"
+        fix = "compare runs on the same split of the same corpus"
         if run.labels.names != reference.labels.names:
-            raise InputError(f"run {number}", "its label set is not that of run 1", mend)
+            raise InputError(f"run {number}", "its label set is not that of run 1", fix)
         if run.keys != reference.keys:
             count = len(set(run.keys) ^ set(reference.keys))
             problem = f"its labelled utterances are not those of run 1 ({count} differ)"
-            raise InputError(f"run {number}", problem, mend)
+            raise InputError(f"run {number}", problem, fix)
         if (run.gold != reference.gold).any():
             count = int((run.gold != reference.gold).sum())
             problem = f"its gold labels are not those of run 1 ({count} differ)"
-            raise InputError(f"run {number}", problem, mend)
+            raise InputError(f"run {number}", problem, fix)
     return ordered
 
 
@@ -148,8 +148,8 @@ def conversation_confusions(runs: Sequence[Predictions]) -> NDArray[np.float64]:
     """
     names, conversation = np.unique(np.array(runs[0].conversations), return_inverse=True)
     if len(names) < 2:
-        mend = "report it without an interval, or use a split of several conversations"
-        raise InputError("bootstrap", "one conversation cannot be resampled", mend)
+        fix = "report it without an interval, or use a split of several conversations"
+        raise InputError("bootstrap", "one conversation cannot be resampled", fix)
     pairs = [(run.gold, run.predicted) for run in runs]
     shape = (len(names), len(runs), len(runs[0].labels), len(runs[0].labels))
     gold, predicted = (np.stack(rows) for rows in zip(*pairs, strict=True))

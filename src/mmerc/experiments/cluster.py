@@ -51,7 +51,7 @@ def with_threads(function: Callable[[Item], Outcome], item: Item, threads: int) 
 
 
 def finding(error: Any) -> MmercError:
-    """What a person can mend of Ray's error: our own sentence, or that a worker was lost."""
+    """What a person can fix of Ray's error: our own sentence, or that a worker was lost."""
     cause = getattr(error, "cause", None)
     if isinstance(cause, MmercError):
         return cause

@@ -107,7 +107,7 @@ def read(path: Path) -> Inside:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(path, "cut short", "remove it; it will be made anew") from error
+        raise InputError(path, "truncated", "remove it; it will be made again") from error
     found: dict[str, NDArray[Any]] = {}
     for name in table.column_names:
         column = table.column(name).combine_chunks()

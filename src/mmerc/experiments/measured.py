@@ -97,8 +97,8 @@ def check_run(run: Run) -> None:
     """Refuse a run that was begun with something else."""
     path = run.directory / "run.json"
     if not path.is_file():
-        mend = "train it: leave --report-only out"
-        raise InputError(run.directory, "no such run", mend)
+        fix = "train it: leave --report-only out"
+        raise InputError(run.directory, "no such run", fix)
     before, now = read_json(path), run.identity()
     if not isinstance(before, dict) or not same_recipe(before.get("recipe"), run.recipe):
         raise InputError(run.directory, "was begun with another recipe", "choose another --out")
@@ -121,7 +121,7 @@ def read_history(path: Path) -> tuple[Epoch, ...]:
         rows = list(csv.DictReader(io.StringIO(read_text(path))))
         return tuple({name: float(value) for name, value in row.items()} for row in rows)
     except (TypeError, ValueError) as error:
-        raise InputError(path, "not the history of a run", "train it anew") from error
+        raise InputError(path, "not the history of a run", "train it again") from error
 
 
 def read_machine(path: Path) -> Mapping[str, Any] | None:

@@ -200,11 +200,11 @@ def check_modalities(name: str, recipe: Recipe, corpus: PreparedCorpus) -> None:
     for modality in recipe.model.modalities:
         if modality in corpus.features or trained.get(modality, False):
             continue
-        mend = "add them with `mmerc extract`, or choose a target without them"
+        fix = "add them with `mmerc extract`, or choose a target without them"
         if modality == "text":
-            mend = "store them with `mmerc encode-text`, or pass --end-to-end"
+            fix = "store them with `mmerc encode-text`, or pass --end-to-end"
         problem = f"it has no {modality} vectors, which {name} needs"
-        raise InputError(f"corpus {corpus.name!r}", problem, mend)
+        raise InputError(f"corpus {corpus.name!r}", problem, fix)
 
 
 def folder_name(recipe: Recipe) -> str:

@@ -65,8 +65,8 @@ class Workspace:
             stored = self.check()
             if stored is not None:
                 problem = f"holds results of another version ({stored})"
-                mend = f"{ELSEWHERE}; --report-only shows what is finished here"
-                raise InputError(self.root, problem, mend)
+                fix = f"{ELSEWHERE}; --report-only shows what is finished here"
+                raise InputError(self.root, problem, fix)
         elif self.root.is_dir() and any(item.name != ".lock" for item in self.root.iterdir()):
             raise InputError(self.root, "holds other files, not a reproduction", ELSEWHERE)
         else:
@@ -76,8 +76,8 @@ class Workspace:
         """Refuse runs of another corpus; say how the version differs, if it does."""
         path = self.root / "reproduction.json"
         if not path.is_file():
-            mend = "leave --report-only out, or name the --out of the runs"
-            raise InputError(self.root, "holds no reproduction", mend)
+            fix = "leave --report-only out, or name the --out of the runs"
+            raise InputError(self.root, "holds no reproduction", fix)
         before, now = read_json(path), self.identity()
         if not isinstance(before, dict) or not now.keys() <= before.keys():
             raise InputError(path, "does not say whose runs these are", ELSEWHERE)

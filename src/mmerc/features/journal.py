@@ -40,7 +40,7 @@ class Journal:
             self.fold()
 
     def fold(self) -> None:
-        """Make a part of the rows and begin anew."""
+        """Make a part of the rows and begin again."""
         self.close()
         if self.rows:
             self.store.append(self.rows)

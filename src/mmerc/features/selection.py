@@ -101,7 +101,7 @@ class Selection(BaseModel):
         try:
             return cls.model_validate(read_json(path))
         except ValidationError as error:
-            raise InputError(path, "not a feature selection", "make the selection anew") from error
+            raise InputError(path, "not a feature selection", "make the selection again") from error
 
 
 def fit_selection(

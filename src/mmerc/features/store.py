@@ -99,7 +99,7 @@ def check_vector(row: FeatureRow, spec: FeatureSpec) -> None:
     if not np.isfinite(row.vector).all():
         position = int(np.flatnonzero(~np.isfinite(row.vector))[0])
         problem = f"number {position} is {row.vector[position]}"
-        raise InputError(where, problem, "mend it, or leave the vector out as absent")
+        raise InputError(where, problem, "fix it, or leave the vector out as absent")
 
 
 class FeatureStore:
@@ -166,7 +166,7 @@ def read_part(path: Path, dim: int) -> Iterator[FeatureRow]:
     try:
         yield from rows_of(pq.read_table(path), dim)
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise InputError(path, "not a whole part of a feature store", "make it anew") from error
+        raise InputError(path, "not a whole part of a feature store", "make it again") from error
 
 
 def rows_of(table: pa.Table, dim: int) -> list[FeatureRow]:
@@ -198,7 +198,7 @@ def read_spec(path: Path) -> FeatureSpec:
         or value["modality"] not in MODALITIES
         or not isinstance(value["dim"], int)
     ):
-        raise InputError(path, "not the description of a feature store", "make the store anew")
+        raise InputError(path, "not the description of a feature store", "make the store again")
     return FeatureSpec(
         modality=cast(Modality, value["modality"]),
         extractor=str(value["extractor"]),

@@ -122,8 +122,8 @@ def load_resnet(path: Path, architecture: Architecture) -> Any:
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        mend = "name a checkpoint of a ResNet-101"
-        raise InputError(path, "its tensors are not those of a ResNet-101", mend) from error
+        fix = "name a checkpoint of a ResNet-101"
+        raise InputError(path, "its tensors are not those of a ResNet-101", fix) from error
     return network.eval()
 
 
@@ -136,7 +136,7 @@ def read_tensors(path: Path) -> Mapping[str, Tensor]:
             value = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what a damaged pickle makes its reader say has no bounds
         problem = "neither safetensors nor a state dictionary of tensors alone"
-        raise InputError(path, problem, "check the path, or save its state_dict anew") from error
+        raise InputError(path, problem, "check the path, or save its state_dict again") from error
     value = value.get("state_dict", value) if isinstance(value, Mapping) else {}
     return {
         str(name).removeprefix("module."): tensor

@@ -24,13 +24,13 @@ OPTIONS = {"protocol_whitelist": "file", "format_whitelist": FORMATS, **LIMITS}
 
 
 class Reason(StrEnum):
-    """Why a modality cannot be had from a file, and how to mend it."""
+    """Why a modality cannot be had from a file, and how to fix it."""
 
-    mend: str
+    fix: str
 
     NO_FILE = "no such file", "check the path"
     UNREADABLE = "the file cannot be read", "check its permissions"
-    EMPTY = "empty file", "fetch or record it anew"
+    EMPTY = "empty file", "fetch or record it again"
     NOT_MEDIA = "not media, or damaged", "play it to see what is left, and convert or replace it"
     ENCRYPTED = "encrypted", "give a copy without protection"
     NO_SOUND = "no sound in the file", "give a file with a sound track in a common codec"
@@ -40,15 +40,15 @@ class Reason(StrEnum):
     TOO_SHORT = "not one sample of sound between these times", "check them against the file"
     TOO_LARGE = "larger than 8192 x 8192 pixels", "scale it down"
 
-    def __new__(cls, text: str, mend: str) -> Reason:
+    def __new__(cls, text: str, fix: str) -> Reason:
         reason = str.__new__(cls, text)
         reason._value_ = text
-        reason.mend = mend
+        reason.fix = fix
         return reason
 
     def at(self, where: object) -> MediaError:
         """Return the error to raise for the file ``where``."""
-        return MediaError(where, self.value, self.mend)
+        return MediaError(where, self.value, self.fix)
 
 
 def open_media(path: Path) -> InputContainer:

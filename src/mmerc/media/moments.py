@@ -54,7 +54,7 @@ def opened_at(
 ) -> Iterator[tuple[StreamT, Iterator[Moment]]]:
     """Open one stream of a file and give its moments from ``time``, or somewhat before, on.
 
-    The file is opened anew for every try: after a seek back to its start some decoders no longer
+    The file is opened again for every try: after a seek back to its start some decoders no longer
     drop the silence with which their encoder began.
     """
     for back in STEPS_BACK:

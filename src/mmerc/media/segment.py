@@ -18,12 +18,12 @@ class MediaError(InputError):
     modalities are summed up by it.
     """
 
-    def __init__(self, where: object, reason: str, mend: str = "mend or replace the file") -> None:
-        super().__init__(where, reason, mend)
+    def __init__(self, where: object, reason: str, fix: str = "fix or replace the file") -> None:
+        super().__init__(where, reason, fix)
         self.reason = reason
 
     def __reduce__(self) -> tuple[type[MediaError], tuple[str, str, str]]:
-        return MediaError, (self.where, self.reason, self.mend)  # as it comes back from a worker
+        return MediaError, (self.where, self.reason, self.fix)  # as it comes back from a worker
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def read_rttm(path: Path) -> tuple[Turn, ...]:
     """Read the ``SPEAKER`` lines of an RTTM file, sorted by start (NIST RT-09 evaluation plan).
 
     Other kinds of lines, comments (``;;``) and empty lines are left out. InputError with the line
-    for a line that is cut short, a time that is none, a duration that is not above zero, and turns
+    for a line that is truncated, a time that is none, a duration that is not above zero, and turns
     of a second recording; with the file where it holds no turn.
     """
     turns = []
@@ -63,7 +63,7 @@ def read_turn(where: str, fields: list[str]) -> Turn:
         raise InputError(where, f"{len(fields)} fields where {FEWEST_FIELDS} are needed", MEND)
     start, duration = (read_seconds(where, fields[position]) for position in (3, 4))
     if duration == 0:
-        raise InputError(where, "a turn that lasts no time", "mend its duration or leave it out")
+        raise InputError(where, "a turn that lasts no time", "fix its duration or leave it out")
     return Turn(speaker=fields[7], start=start, end=start + duration)
 
 

@@ -72,7 +72,7 @@ def read_events(path: Path, text: str, kind: str) -> list[SSAEvent]:
             file = SSAFile.from_string(prepared(text), format_=kind, keep_html_tags=True)
     except (Pysubs2Error, ValueError) as error:
         problem = f"a cue cannot be read ({str(error)[:80]})"
-        raise InputError(path, problem, "mend its times, or save the subtitles anew") from error
+        raise InputError(path, problem, "fix its times, or save the subtitles again") from error
     check_count(path, len(file.events))
     return file.events
 

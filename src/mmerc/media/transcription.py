@@ -129,11 +129,11 @@ def load_model(folder: Path) -> WhisperModel:
         from faster_whisper import WhisperModel
     except ImportError as error:
         raise not_installed("faster-whisper", extra="speech") from error
-    mend = "give the folder of a Whisper model in CTranslate2 form, with its tokenizer.json"
+    fix = "give the folder of a Whisper model in CTranslate2 form, with its tokenizer.json"
     for name in ("model.bin", "tokenizer.json"):
         if not (folder / name).is_file():
-            raise InputError(folder, f"no Whisper model (there is no {name})", mend)
+            raise InputError(folder, f"no Whisper model (there is no {name})", fix)
     try:
         return WhisperModel(str(folder), device="cpu", compute_type="int8")
     except Exception as error:  # the reader of tokenizers knows nothing narrower
-        raise InputError(folder, "no Whisper model, or damaged", mend) from error
+        raise InputError(folder, "no Whisper model, or damaged", fix) from error

@@ -105,12 +105,12 @@ def model_folder(source: Path) -> Path:
         return source
     path = source / "result.json"
     if not path.is_file():
-        mend = "finish it with `mmerc train ... --resume`"
-        raise InputError(source, "a run without a finished seed (no result.json)", mend)
+        fix = "finish it with `mmerc train ... --resume`"
+        raise InputError(source, "a run without a finished seed (no result.json)", fix)
     value = read_json(path)
     try:
         seeds = value["seeds"] if isinstance(value, dict) else []
         best = max(seeds, key=lambda seed: seed["valid"]["weighted_f1"])
         return source / f"seed-{int(best['seed'])}" / "model"
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(path, "not the result of a run", "train the run anew") from error
+        raise InputError(path, "not the result of a run", "train the run again") from error

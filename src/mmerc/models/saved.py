@@ -84,12 +84,12 @@ def load_weights(
     try:
         if sha256 is not None and file_fingerprint(path) != sha256:
             problem = "not the file that config.json was written with, or damaged"
-            raise InputError(path, problem, "copy the whole model folder anew")
+            raise InputError(path, problem, "copy the whole model folder again")
         module.load_state_dict({**(kept or {}), **load_file(path)})
     except FileNotFoundError as error:
         raise InputError(path, "no such file", "copy the whole model folder") from error
     except SafetensorError as error:
-        raise InputError(path, "cut short or not safetensors", "copy or train it anew") from error
+        raise InputError(path, "truncated or not safetensors", "copy or train it again") from error
     except RuntimeError as error:
         problem = "weights that do not fit the configuration beside them"
         raise InputError(path, problem, "keep the files of one model together") from error
@@ -126,7 +126,7 @@ def read_model_config(folder: Path) -> dict[str, Any]:
         raise MmercError(f"{folder} holds no model (no config.json); give a run or model folder.")
     value = read_json(path)
     if not describes_model(value) or "name" not in value["model"]:
-        raise InputError(path, "not the configuration of a model", "copy or train it anew")
+        raise InputError(path, "not the configuration of a model", "copy or train it again")
     return value
 
 

@@ -57,7 +57,7 @@ class TrainedOn:
         path = folder / "training_data.json"
         value = read_json(path) if path.is_file() else {}
         if not isinstance(value, dict):
-            raise InputError(path, "not a list of conversations", "copy the model anew")
+            raise InputError(path, "not a list of conversations", "copy the model again")
         return cls(
             corpus=str(value.get("corpus", "")),
             conversations=frozenset(value.get("conversations", ())),

@@ -98,8 +98,8 @@ def embedded_folder(embedded: Embedded) -> Path:
     found = file_fingerprint(folder / "model.safetensors")
     if found != embedded.sha256:
         problem = f"expected SHA-256 {embedded.sha256[:12]}..., found {found[:12]}..."
-        mend = f"reinstall {embedded.distribution}"
-        raise InputError(folder / "model.safetensors", problem, mend)
+        fix = f"reinstall {embedded.distribution}"
+        raise InputError(folder / "model.safetensors", problem, fix)
     return folder
 
 
@@ -115,8 +115,8 @@ def load_backbone(folder: Path, settings: Any) -> Any:
             dtype=torch.float32,
         )
     except (OSError, ValueError, SafetensorError) as error:
-        mend = "give a folder with model.safetensors"
-        raise InputError(folder, "no weights that can be read", mend) from error
+        fix = "give a folder with model.safetensors"
+        raise InputError(folder, "no weights that can be read", fix) from error
 
 
 def hub_folder(name: str, *, local_only: bool) -> Path | None:

@@ -31,7 +31,7 @@ NO_WORDS = {"vocab_size": 1} | dict.fromkeys(
 
 
 def whisper_folder() -> Path:
-    """Folder of the converted encoder in the cache; made, or made anew, where it is not whole."""
+    """Folder of the converted encoder in the cache; made, or made again, where it is not whole."""
     model = checked_model()
     folder = cache_folder() / "encoders" / f"whisper-tiny.en-{WHISPER.sha256['model.bin'][:12]}"
     if not is_whole(folder):
@@ -107,7 +107,7 @@ def read_variables(path: Path) -> Iterator[tuple[str, Tensor]]:
             for _ in range(count):
                 yield read_variable(file)
     except (struct.error, KeyError, ValueError) as error:
-        problem = "not a model of CTranslate2, or cut short"
+        problem = "not a model of CTranslate2, or truncated"
         raise InputError(path, problem, f"reinstall {WHISPER.distribution}") from error
 
 

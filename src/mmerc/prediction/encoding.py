@@ -38,8 +38,8 @@ def load_encoder(
     if (folder / "training_data.json").is_file():
         encoder = load_model(folder).text_encoder
         if encoder is None:
-            mend = "name a run that trains a text encoder, or an encoder"
-            raise InputError(folder, "its model has no text encoder", mend)
+            fix = "name a run that trains a text encoder, or an encoder"
+            raise InputError(folder, "its model has no text encoder", fix)
         if reading:
             raise UsageError(
                 f"{folder} reads text as it was trained to; leave {', '.join(reading)} out."

@@ -64,8 +64,8 @@ def predict(
     if taken_at_all and not any(bool(e.present[m].any()) for e in examples for m in e.present):
         taken = " or ".join(model.inputs.output_widths)
         kind = "" if model.text_encoder is not None else " vectors"
-        mend = "give it what the model was trained on"
-        raise InputError("input", f"holds none of the {taken}{kind} that the model takes", mend)
+        fix = "give it what the model was trained on"
+        raise InputError("input", f"holds none of the {taken}{kind} that the model takes", fix)
     answers = answer(model, examples, effects=True, read=read)
     utterances = [(item.id, utterance) for item in conversations for utterance in item.utterances]
     return [

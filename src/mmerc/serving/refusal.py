@@ -18,7 +18,7 @@ from mmerc.serving.disk import NO_ROOM, NOT_WRITABLE, is_full
 
 
 class Problem(BaseModel):
-    """Why a request was refused, and how to mend it."""
+    """Why a request was refused, and how to fix it."""
 
     detail: str
 
@@ -58,8 +58,8 @@ async def answer_invalid(request: Request, error: Exception) -> JSONResponse:
     where = "".join(steps).lstrip(".") or str(first["loc"][0])
     message = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
     got = "" if first["type"] in MENDS else f", got {shortened(first['input'])}"
-    mend = MENDS.get(first["type"], "mend the value")
-    return problem(422, str(InputError(shortened(where), f"{message}{got}", mend)))
+    fix = MENDS.get(first["type"], "fix the value")
+    return problem(422, str(InputError(shortened(where), f"{message}{got}", fix)))
 
 
 def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None) -> JSONResponse:

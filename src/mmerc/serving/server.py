@@ -53,8 +53,8 @@ def telling_of(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise write_error(folder, error) from error
     except sqlite3.Error as error:
-        mend = "free space or choose another --folder"
-        raise InputError(folder / DATABASE, f"cannot be used ({error})", mend) from error
+        fix = "free space or choose another --folder"
+        raise InputError(folder / DATABASE, f"cannot be used ({error})", fix) from error
 
 
 @contextmanager

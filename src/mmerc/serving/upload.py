@@ -61,7 +61,7 @@ class Form:
         try:
             self.parser.write(data)
         except MultipartParseError as error:
-            raise HTTPException(400, "The form cannot be read; send it anew.") from error
+            raise HTTPException(400, "The form cannot be read; send it again.") from error
 
     def take_header(self, data: bytes, start: int, end: int) -> None:
         self.header += data[start:end]
@@ -116,7 +116,7 @@ class Form:
     def result(self) -> str:
         """The recording's name; HTTPException where the body ended too soon or had no recording."""
         if not self.whole:
-            raise HTTPException(400, "The upload ends in the middle; send it anew.")
+            raise HTTPException(400, "The upload ends in the middle; send it again.")
         if self.name is None:
             raise HTTPException(422, "The form has no part 'recording'; add a film or sound file.")
         return self.name

@@ -85,7 +85,7 @@ class RunCache:
             raise write_error(path, error) from error
 
     def tries(self) -> Iterator[Try]:
-        """Every try so far; a line that a full disk cut short is passed over."""
+        """Every try so far; a line that a full disk truncated is passed over."""
         path = self.root / "tries.jsonl"
         if not path.is_file():
             return

@@ -35,8 +35,8 @@ class SafetensorsCheckpointIO(CheckpointIO):
                 structure = json.loads(file.metadata()["structure"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, TypeError, KeyError) as error:
-            mend = "remove it to train this seed from its start"
-            raise InputError(path, "the resume state is cut short", mend) from error
+            fix = "remove it to train this seed from its start"
+            raise InputError(path, "the resume state is truncated", fix) from error
         checkpoint: dict[str, Any] = unflatten(structure, tensors)
         return checkpoint
 

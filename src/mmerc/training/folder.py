@@ -58,12 +58,12 @@ def check_folder(directory: Path) -> None:
     if not directory.is_dir() or (directory / "run.json").exists():
         return
     if any(item.name != ".lock" for item in directory.iterdir()):
-        mend = "choose another --out"
-        raise InputError(directory, "holds other files, not a run of mmerc", mend)
+        fix = "choose another --out"
+        raise InputError(directory, "holds other files, not a run of mmerc", fix)
 
 
 def forget_unless_trained(directory: Path) -> None:
-    """Take a run away that failed before its first batch, so that it can be begun anew."""
+    """Take a run away that failed before its first batch, so that it can be begun again."""
     if not is_worker() and not any(directory.glob("seed-*")):
         for name in ("run.json", "recipe.yaml", ".lock"):
             (directory / name).unlink(missing_ok=True)
@@ -112,8 +112,8 @@ def begin(run: Run, *, resume: bool) -> None:
         write_text(run.directory / "recipe.yaml", yaml.safe_dump(recipe, sort_keys=False))
         return
     if not resume and not is_worker():
-        mend = "pass --resume to go on with it, or choose another --out"
-        raise InputError(run.directory, "holds a run already", mend)
+        fix = "pass --resume to go on with it, or choose another --out"
+        raise InputError(run.directory, "holds a run already", fix)
     remove_leftovers(run.directory)
     before = completed(read_json(path))
     now = run.identity()

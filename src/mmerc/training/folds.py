@@ -18,8 +18,8 @@ def fold_corpora(corpus: PreparedCorpus, *, folds: int, seed: int = 0) -> Iterat
     conversations = list(corpus.splits.get("train", ()))
     if not 2 <= folds <= len(conversations):
         problem = f"{len(conversations)} training conversations cannot make {folds} folds"
-        mend = "choose between 2 and as many as there are"
-        raise InputError(f"corpus {corpus.name!r}", problem, mend)
+        fix = "choose between 2 and as many as there are"
+        raise InputError(f"corpus {corpus.name!r}", problem, fix)
     random.Random(seed).shuffle(conversations)  # noqa: S311
     for fold in range(folds):
         held_out = conversations[fold::folds]

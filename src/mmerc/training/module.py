@@ -84,7 +84,7 @@ class TrainingModule(lightning.LightningModule):
         raise MmercError(
             f"Training stopped in epoch {self.current_epoch + 1}, batch {batch_idx + 1}: the loss "
             f"term {', '.join(bad) or 'total'} is not a finite number; the state of the last whole "
-            "epoch is kept, so lower the learning rate and train anew."
+            "epoch is kept, so lower the learning rate and train again."
         )
 
     def on_validation_epoch_start(self) -> None:

@@ -84,13 +84,13 @@ def read_result(run: Path) -> dict[str, Any]:
     """Read ``result.json`` of a finished run."""
     path = run / "result.json"
     if not path.is_file():
-        mend = "finish it with `mmerc train ... --resume`, or name another folder"
-        raise InputError(run, "not a finished run (no result.json)", mend)
+        fix = "finish it with `mmerc train ... --resume`, or name another folder"
+        raise InputError(run, "not a finished run (no result.json)", fix)
     value = read_json(path)
     seeds = value.get("seeds") if isinstance(value, dict) else None
     whole = isinstance(seeds, list) and all(isinstance(s, dict) and "test" in s for s in seeds)
     if not isinstance(value, dict) or not seeds or not whole or "summary" not in value:
-        raise InputError(path, "not the result of a run", "train the run anew")
+        raise InputError(path, "not the result of a run", "train the run again")
     return value
 
 

@@ -198,7 +198,7 @@ def quiet_lightning() -> None:
 def keep_memory() -> None:
     """Have the C library keep large blocks for the next step instead of giving them back.
 
-    By default the larger of them are mapped anew at every step, and page faults cost time. Only
+    By default the larger of them are mapped again at every step, and page faults cost time. Only
     glibc has these settings; elsewhere nothing changes.
     """
     if sys.platform == "linux":

@@ -137,8 +137,8 @@ class Tuner:
         """What a choice is validated on."""
         if self.folds == 1:
             if not self.corpus.splits.get("valid"):
-                mend = "choose more --folds, or prepare a corpus with one"
-                raise InputError(f"corpus {self.corpus.name!r}", "no valid split", mend)
+                fix = "choose more --folds, or prepare a corpus with one"
+                raise InputError(f"corpus {self.corpus.name!r}", "no valid split", fix)
             return [("valid", self.corpus)]
         corpora = fold_corpora(self.corpus, folds=self.folds)
         return [(f"fold-{number}", corpus) for number, corpus in enumerate(corpora)]

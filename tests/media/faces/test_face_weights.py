@@ -34,11 +34,11 @@ def test_converted_once_and_kept():
     assert not networks.training
 
 
-@pytest.mark.parametrize("damage", ["cut short", "other values", "other names"])
+@pytest.mark.parametrize("damage", ["truncated", "other values", "other names"])
 def test_a_damaged_copy_is_made_anew(tmp_path, damage):
     cached = tmp_path / "mtcnn.safetensors"
     whole = load_weights(cached)
-    if damage == "cut short":
+    if damage == "truncated":
         cached.write_bytes(cached.read_bytes()[:1000])
     elif damage == "other values":
         save_file({name: values + 1 for name, values in whole.items()}, cached)

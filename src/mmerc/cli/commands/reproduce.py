@@ -45,7 +45,7 @@ def reproduce(
         Literal["local", "ray"], typer.Option(help="This machine, or a Ray cluster.")
     ] = "local",
     no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Train anew what was trained elsewhere.")
+        bool, typer.Option("--no-cache", help="Train again what was trained elsewhere.")
     ] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
     show_list: Annotated[bool, typer.Option("--list", help="Say what there is.")] = False,

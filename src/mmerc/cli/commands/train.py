@@ -39,7 +39,7 @@ def train(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Seeds at a time; they share the cores.")] = 1,
     no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Train anew what was trained before.")
+        bool, typer.Option("--no-cache", help="Train again what was trained before.")
     ] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Train data-parallel on so many.")] = 1,

@@ -88,10 +88,10 @@ class Material:
         return replace(self.corpus, sounds=sounds)
 
     def vectors_of(self, modality: Modality) -> Tables | LeftOut:
-        """For models that read vectors: they are taken anew, of the disturbed media."""
+        """For models that read vectors: they are taken again, of the disturbed media."""
         if self.tasks is None:
             return LeftOut(
-                f"the {modality} vectors must be taken anew of disturbed media, whose folder is "
+                f"the {modality} vectors must be taken again of disturbed media, whose folder is "
                 "not known; name it with --media"
             )
         maker = maker_of(self.corpus.features[modality].spec, self.folder, weights=self.weights)

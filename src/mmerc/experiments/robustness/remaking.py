@@ -1,4 +1,4 @@
-"""Which extractor made a corpus's vectors, so that it can make them anew of disturbed media."""
+"""Which extractor made a corpus's vectors, so that it can make them again of disturbed media."""
 
 from __future__ import annotations
 

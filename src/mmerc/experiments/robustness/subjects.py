@@ -70,13 +70,13 @@ def check_corpus(subject: Subject, corpus: PreparedCorpus) -> None:
     value = read_json(path)
     known = value.get("fingerprints") if isinstance(value, dict) else None
     if not isinstance(known, dict):
-        raise InputError(path, "does not say what the run was trained on", "train the run anew")
+        raise InputError(path, "does not say what the run was trained on", "train the run again")
     for part in ("conversations", *subject.first.inputs.widths):
         if known.get(part) != corpus.fingerprints.get(part):
             what = part if part == "conversations" else f"{part} vectors"
             problem = f"was trained on other {what} than those of corpus {corpus.name!r}"
-            mend = "name the corpus that it was trained on, or one of its models alone"
-            raise InputError(subject.run, problem, mend)
+            fix = "name the corpus that it was trained on, or one of its models alone"
+            raise InputError(subject.run, problem, fix)
 
 
 def check_modalities(subjects: Sequence[Subject], wanted: Collection[str]) -> None:

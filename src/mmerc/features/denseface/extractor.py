@@ -132,8 +132,8 @@ def load_network(path: Path) -> DenseNet:
     try:
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError) as error:
-        mend = "check the path, or train the weights anew"
-        raise InputError(path, "not a readable safetensors file", mend) from error
+        fix = "check the path, or train the weights again"
+        raise InputError(path, "not a readable safetensors file", fix) from error
     except RuntimeError as error:
         problem = "its tensors are not those of the face network"
         raise InputError(path, problem, "name a file that mmerc's face training wrote") from error

@@ -73,8 +73,8 @@ class FromSubtitles:
         late = [u for u in utterances if info.duration and (u.start or 0) >= info.duration]
         if len(late) == len(utterances):
             problem = f"all of its cues lie past the end of {recording.name}"
-            mend = "give the subtitles of this recording"
-            raise MediaError(self.subtitles, problem, mend)
+            fix = "give the subtitles of this recording"
+            raise MediaError(self.subtitles, problem, fix)
         remarks = []
         if late:
             remarks.append(f"{len(late)} of {len(utterances)} cues lie past the recording's end.")

@@ -72,7 +72,7 @@ class Work:
         write_json(self.folder / "speech.json", [[span.start, span.end] for span in spans])
 
     def transcripts(self) -> list[Transcript]:
-        """What was transcribed before, in order, up to a line that a kill cut short."""
+        """What was transcribed before, in order, up to a line that a kill truncated."""
         path = self.folder / "words.jsonl"
         found: list[Transcript] = []
         if path.is_file():

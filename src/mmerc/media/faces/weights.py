@@ -57,7 +57,7 @@ def load_networks() -> Networks:
 
 
 def load_weights(cached: Path) -> dict[str, Tensor]:
-    """Weights by name, from ``cached`` or anew from the package."""
+    """Weights by name, from ``cached`` or again from the package."""
     try:
         weights: dict[str, Tensor] = load_file(cached)
         if content_fingerprint(weights) == CONTENT_SHA256:

@@ -15,7 +15,7 @@ SQUAREST, LONGEST = math.log(0.3), math.log(1 / 0.3)  # of hidden rectangles, as
 
 
 class Augmentation(BaseModel):
-    """How far a face is changed; every number is drawn evenly up to these, for each image anew."""
+    """How far a face is changed; every number is drawn evenly up to these, for each image again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

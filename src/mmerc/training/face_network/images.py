@@ -62,16 +62,16 @@ def read_faces(parquet: Path, usage: Usage) -> LabelledFaces:
 
 def read_rows(parquet: Path, usage: Usage) -> list[dict[str, Any]]:
     """Rows of one usage."""
-    mend = "give FER2013 as Parquet with the columns name, usage, label and jpeg"
+    fix = "give FER2013 as Parquet with the columns name, usage, label and jpeg"
     try:
         found = pq.read_schema(parquet)
         if any(found.names.count(name) != 1 for name in COLUMNS):
-            raise InputError(parquet, "not FER2013's columns", mend)
+            raise InputError(parquet, "not FER2013's columns", fix)
         if any(found.field(name).type != kind for name, kind in COLUMNS.items()):
-            raise InputError(parquet, "not FER2013's types of columns", mend)
+            raise InputError(parquet, "not FER2013's types of columns", fix)
         table = pq.read_table(parquet, columns=list(COLUMNS), filters=[("usage", "==", usage)])
     except (OSError, pa.ArrowException) as error:
-        raise InputError(parquet, "not a readable Parquet file", mend) from error
+        raise InputError(parquet, "not a readable Parquet file", fix) from error
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 

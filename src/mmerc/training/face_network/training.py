@@ -96,8 +96,8 @@ def finished_result(out: Path, identity: dict[str, Any]) -> FaceNetworkResult:
     try:
         result = FaceNetworkResult.model_validate(read_json(path))
     except ValidationError as error:
-        mend = "remove it to finish the training anew"
-        raise InputError(path, "not the result of a face training", mend) from error
+        fix = "remove it to finish the training again"
+        raise InputError(path, "not the result of a face training", fix) from error
     if {"config": result.config.model_dump(mode="json"), "faces": result.faces_sha256} != identity:
         problem = "holds a training with other settings or other faces"
         raise InputError(out, problem, "choose another folder")
