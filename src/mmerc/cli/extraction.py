@@ -13,10 +13,10 @@ from mmerc.cli.segments import corpus_tasks
 from mmerc.conversation import Modality, Utterance
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.features.extraction import Engine, Progress, Task, extract_all
+from mmerc.features.recordings import conversation_id, recording_task
 from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureSpec, FeatureStore, FeatureTable
 from mmerc.files import write_json, write_text
-from mmerc.inference.pipeline.vectors import name_of, recording_task
 from mmerc.media.segment import Segment
 from mmerc.training.folder import locked
 
@@ -125,8 +125,8 @@ def extract_recording(
     found = [
         extract_modality(named, tasks, stores, engine=engine, report=report) for named in extractors
     ]
-    records = [utterance_record(name_of(recording), item, found) for item in utterances]
-    line = {"id": name_of(recording), "media": recording.name, "utterances": records}
+    records = [utterance_record(conversation_id(recording), item, found) for item in utterances]
+    line = {"id": conversation_id(recording), "media": recording.name, "utterances": records}
     write_text(out, json.dumps(line, ensure_ascii=False) + "\n")
     return found
 

@@ -11,6 +11,7 @@ from typing import Self
 import torch
 
 from mmerc.conversation import Conversation, Modality, Utterance
+from mmerc.features.recordings import conversation_id
 from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureTable
 from mmerc.files import file_fingerprint
@@ -21,7 +22,7 @@ from mmerc.inference.pipeline import checks
 from mmerc.inference.pipeline.parts import Parts, load_parts
 from mmerc.inference.pipeline.progress import Hook, Step, unheard
 from mmerc.inference.pipeline.utterances import FindUtterances, FromSpeech, FromSubtitles
-from mmerc.inference.pipeline.vectors import Unavailable, extract, name_of
+from mmerc.inference.pipeline.vectors import Unavailable, extract
 from mmerc.inference.pipeline.work import Work
 from mmerc.media.decode import MediaInfo, probe
 from mmerc.media.faces.speaking import Choice
@@ -130,7 +131,7 @@ class Pipeline:
             tables, absent = self.vectors(recording, found.utterances, work, report)
         self.check_any(recording, found.utterances, absent)
         report(Step("emotions", 0, len(found.utterances)))
-        conversation = Conversation(id=name_of(recording), utterances=found.utterances)
+        conversation = Conversation(id=conversation_id(recording), utterances=found.utterances)
         level, distance = self.levelled(tables)
         predictions = self.predict([conversation], tables if self.live else level)
         report(Step("emotions", len(predictions), len(predictions)))

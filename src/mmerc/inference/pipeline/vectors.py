@@ -8,12 +8,12 @@ from pathlib import Path
 
 from mmerc.conversation import Modality, Utterance
 from mmerc.errors import InputError, MmercError
-from mmerc.features.extraction import Progress, Task, Workers, extract_all
+from mmerc.features.extraction import Progress, Workers, extract_all
+from mmerc.features.recordings import recording_task
 from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureStore, FeatureTable
 from mmerc.files import write_error
 from mmerc.inference.pipeline.progress import Hook, Step
-from mmerc.media.segment import Clip, Segment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,18 +22,6 @@ class Unavailable:
 
     modality: Modality
     reason: str
-
-
-def name_of(recording: Path) -> str:
-    """The recording's name as the id of its conversation; files may have names that no text has."""
-    return recording.stem.encode("utf-8", "replace").decode()
-
-
-def recording_task(recording: Path, utterance: Utterance) -> Task:
-    """Where an utterance lies in the recording."""
-    clip = Clip(recording, start=utterance.start, end=utterance.end)
-    segment = Segment(sound=clip, film=clip)
-    return Task(conversation=name_of(recording), utterance=utterance.id, segment=segment)
 
 
 def extract(

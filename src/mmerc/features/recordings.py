@@ -1,0 +1,24 @@
+"""The utterances of one recording as extraction tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmerc.conversation import Utterance
+from mmerc.features.extraction import Task
+from mmerc.media.segment import Clip, Segment
+
+
+def conversation_id(recording: Path) -> str:
+    """The id of a recording's conversation: its file name without the ending.
+
+    Bytes of the name that are not valid UTF-8 become question marks.
+    """
+    return recording.stem.encode("utf-8", "replace").decode()
+
+
+def recording_task(recording: Path, utterance: Utterance) -> Task:
+    """The extraction task of one utterance: its span of the recording's sound and film."""
+    clip = Clip(recording, start=utterance.start, end=utterance.end)
+    segment = Segment(sound=clip, film=clip)
+    return Task(conversation=conversation_id(recording), utterance=utterance.id, segment=segment)
