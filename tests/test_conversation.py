@@ -30,9 +30,9 @@ def test_bad_conversations():
         Utterance(id="", speaker="a", text="")
     with pytest.raises(InputError, match="its id is empty"):
         Conversation(id="", utterances=(spoken,))
-    with pytest.raises(InputError, match="conversation 'c': it has no utterance"):
+    with pytest.raises(InputError, match="conversation 'c': it has no utterances"):
         Conversation(id="c", utterances=())
-    with pytest.raises(InputError, match="utterance id '1' stands twice"):
+    with pytest.raises(InputError, match="utterance id '1' occurs twice"):
         Conversation(id="c", utterances=(spoken, spoken))
 
 

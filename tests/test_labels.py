@@ -1,14 +1,14 @@
 import pytest
 
 from mmerc.errors import InputError, UsageError
-from mmerc.labels import LABEL_SETS, MELD_7, UNKNOWN_LABEL, LabelSet, label_set, label_set_of
+from mmerc.labels import LABEL_SETS, MELD_7, UNKNOWN_LABEL, LabelSet, infer_label_set, label_set
 
 
 def test_the_order_is_kept():
     assert list(MELD_7)[:2] == ["neutral", "surprise"]
     assert [MELD_7.index(name) for name in MELD_7] == list(range(7))
     assert MELD_7.index(None) == UNKNOWN_LABEL
-    assert label_set_of(["b", None, "a", "b"]).names == ("a", "b")
+    assert infer_label_set(["b", None, "a", "b"]).names == ("a", "b")
 
 
 @pytest.mark.parametrize("labels", LABEL_SETS.values(), ids=LABEL_SETS)

@@ -1,4 +1,4 @@
-"""The shared language: utterances, and conversations made of them."""
+"""Utterances and conversations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Utterance:
-    """One turn of one speaker; times in seconds, ``label`` None where nobody knows it."""
+    """One turn of one speaker; times in seconds, ``label`` None if unknown."""
 
     id: str
     speaker: str
@@ -38,7 +38,7 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """Utterances in the order in which they were spoken, each id once."""
+    """Utterances in spoken order, with unique ids."""
 
     id: str
     utterances: tuple[Utterance, ...]
@@ -49,12 +49,12 @@ class Conversation:
             raise InputError("conversation", "its id is empty", "give every conversation an id")
         where = f"conversation {self.id!r}"
         if not self.utterances:
-            raise InputError(where, "it has no utterance", "give it one or leave it out")
+            raise InputError(where, "it has no utterances", "add one or remove it")
         seen: set[str] = set()
         for utterance in self.utterances:
             if utterance.id in seen:
-                problem = f"utterance id {utterance.id!r} stands twice"
-                raise InputError(where, problem, "give every utterance an id of its own")
+                problem = f"utterance id {utterance.id!r} occurs twice"
+                raise InputError(where, problem, "give every utterance its own id")
             seen.add(utterance.id)
 
     def __len__(self) -> int:

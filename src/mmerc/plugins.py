@@ -1,4 +1,4 @@
-"""What other packages add to mmerc: models, extractors, corpora and targets, by entry points.
+"""Models, extractors, corpora and targets that other packages add through entry points.
 
 A package names its additions in its ``pyproject.toml``::
 
@@ -19,14 +19,14 @@ Group = Literal["mmerc.models", "mmerc.extractors", "mmerc.corpora", "mmerc.targ
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """One addition: its name, the package that brings it, and how to load it."""
+    """One addition: its name, the package that provides it, and how to load it."""
 
     name: str
     package: str
     entry_point: EntryPoint
 
     def load(self) -> object:
-        """Import what the entry point names; MmercError where the package fails to import."""
+        """Import the object that the entry point names; MmercError if that fails."""
         try:
             value: object = self.entry_point.load()
         except (ImportError, AttributeError) as error:
@@ -38,9 +38,9 @@ class Plugin:
 
 
 def find_plugins(group: Group) -> dict[str, Plugin]:
-    """Find the installed additions of one kind by name, without importing them.
+    """Find the installed plug-ins of one group by name, without importing them.
 
-    MmercError where two packages add the same name.
+    MmercError if two packages add the same name.
     """
     plugins: dict[str, Plugin] = {}
     for entry_point in entry_points(group=group):

@@ -1,4 +1,4 @@
-"""The number format that a device is fast with."""
+"""Which number formats a device computes in hardware."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ def fast_bfloat16(device: torch.device | str) -> bool:
     """Whether a device computes bfloat16 in hardware; elsewhere it is slower than float32."""
     kind = torch.device(device).type
     if kind == "cuda":
-        there = torch.cuda.is_available()
-        return there and bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        available = torch.cuda.is_available()
+        return available and bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return kind == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())

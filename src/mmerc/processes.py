@@ -1,4 +1,4 @@
-"""Worker processes that keep to their share of the cores and do not outlive who started them."""
+"""Cores for worker processes, and workers that end with their parent."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import threading
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def leave_with_parent() -> None:
-    """End this process when the one that started it ends, killed or not."""
+    """End this worker process as soon as its parent ends, however that happens."""
     threading.Thread(target=wait_for_parent, daemon=True).start()
 
 
 def wait_for_parent() -> None:
-    """Wait, and go without a word: nobody is left to read it."""
+    """Wait for the parent's end, then exit silently: nobody is left to read a message."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,3 +1,3 @@
-"""The version of mmerc, on its own so that low layers can name it."""
+"""The version of mmerc, in a module that imports nothing."""
 
 __version__ = "0.1.0"

@@ -9,13 +9,13 @@ import pytest
 
 from mmerc.errors import UsageError
 from mmerc.licences import (
-    PARTS,
-    licence_of,
-    package,
-    part,
-    parts_in_use,
-    refused_commercially,
-    requirements,
+    COMPONENTS,
+    all_components,
+    describe_package,
+    find_component,
+    noncommercial_components,
+    read_licence,
+    required_packages,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,8 @@ def test_table_names_every_part_once(done):
     out = done("licences").out
     for name in NAMES | {"mmerc", "torch", "numpy"}:
         assert len(re.findall(rf"^{re.escape(name)}  ", out, re.MULTILINE)) == 1, name
-    assert f"commercial use forbidden: {', '.join(p.name for p in refused_commercially())}" in out
+    forbidden = ", ".join(component.name for component in noncommercial_components())
+    assert f"commercial use forbidden: {forbidden}" in out
 
 
 def test_table_is_cut_nowhere(done):
@@ -49,7 +50,7 @@ def test_table_is_cut_nowhere(done):
 def test_json_holds_what_the_table_does(done):
     outcome = done("licences", "--format", "json")
     parts = {entry["part"]: entry for entry in outcome.json["parts"]}
-    assert set(parts) == {known.name for known in parts_in_use()}
+    assert set(parts) == {component.name for component in all_components()}
     assert parts["opensmile"]["commercial_use"] == "no"
     assert parts["silero-vad"]["commercial_use"] == "yes"
     assert parts["minilm-l6"]["commercial_use"] == "see terms"
@@ -64,22 +65,22 @@ def test_unknown_format_is_one_sentence(mmerc):
 
 
 def test_refused_are_those_that_forbid_commerce():
-    assert {known.name for known in refused_commercially()} == REFUSED
+    assert {component.name for component in noncommercial_components()} == REFUSED
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_parts_are_found_by_name(name):
-    assert part(name).name == name
-    assert part(name).commercial == (name not in REFUSED)
+    assert find_component(name).name == name
+    assert find_component(name).commercial == (name not in REFUSED)
 
 
 def test_stranger_is_refused_with_the_names():
     with pytest.raises(UsageError, match=r"'whisper-large'.*whisper-tiny\.en"):
-        part("whisper-large")
+        find_component("whisper-large")
 
 
 def test_names_are_unique():
-    names = [known.name for known in parts_in_use()]
+    names = [component.name for component in all_components()]
     assert len(set(names)) == len(names)
 
 
@@ -98,28 +99,30 @@ def test_names_are_unique():
     ],
 )
 def test_installed_package_says_what_the_list_says(name, words):
-    if part(name).version is None:
-        pytest.skip(f"{part(name).distribution} is not installed")
-    assert words in files_of(part(name).distribution)
+    if find_component(name).version is None:
+        pytest.skip(f"{find_component(name).distribution} is not installed")
+    assert words in files_of(find_component(name).distribution)
 
 
 @pytest.mark.parametrize("name", ["LICENSE", "LICENSE-WEIGHTS"])
 def test_own_terms_are_where_the_list_says(name):
-    assert name in {known.terms for known in PARTS}
+    assert name in {component.terms for component in COMPONENTS}
     assert (ROOT / name).is_file()
 
 
 def test_every_package_that_users_need_is_listed():
-    listed = {known.distribution for known in parts_in_use()}
-    needed = requirements()
+    listed = {component.distribution for component in all_components()}
+    needed = required_packages()
     assert {"torch", "transformers", "opensmile"} <= set(needed) <= listed
     assert needed["torch"] == ""
     assert needed["opensmile"] == "media"
+    assert needed["ray"] == "scale"
+    assert not {"mmerc", "mkdocs-material"} & set(needed)
     assert "hypothesis" not in listed
 
 
 def test_missing_package_is_said_to_be_missing():
-    missing = package("mmerc-no-such-package", "serve")
+    missing = describe_package("mmerc-no-such-package", "serve")
     assert missing.version is None
     assert missing.licence == "not known: not installed"
     assert missing.commercial_use == "see terms"
@@ -150,8 +153,8 @@ def test_licence_is_read_from_metadata(tmp_path, monkeypatch, lines, licence, us
     head = ["Metadata-Version: 2.4", "Name: pretended", "Version: 1.0"]
     (folder / "METADATA").write_text("\n".join([*head, *lines, ""]))
     monkeypatch.syspath_prepend(tmp_path)
-    assert licence_of(importlib.metadata.metadata("pretended")) == licence
-    found = package("pretended", "")
+    assert read_licence(importlib.metadata.metadata("pretended")) == licence
+    found = describe_package("pretended", "")
     assert (found.version, found.licence) == ("1.0", licence or "not stated")
     assert found.commercial_use == use
 

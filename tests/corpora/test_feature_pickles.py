@@ -153,7 +153,7 @@ def spoiled(position, name, value):
             spoiled(4, "Ses05", [[0.5, 1, 1], [1, np.nan, 1]]),
             "item 'audio', conversation 'Ses05', utterance 'Ses05_M0': number 1 is nan",
         ),
-        (spoiled(0, "Ses01", ["a", "a"]), "conversation 'Ses01': utterance id 'a' stands twice"),
+        (spoiled(0, "Ses01", ["a", "a"]), "conversation 'Ses01': utterance id 'a' occurs twice"),
         ([*iemocap()[:7], TRAIN, ["Ses01"]], "conversation 'Ses01': stands twice, in"),
     ],
 )

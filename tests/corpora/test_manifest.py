@@ -76,7 +76,7 @@ BAD = {
     "same conversation": (conversation("c1"), "the same conversation id stands in line 1"),
     "same utterance": (
         conversation("x", utterance("1"), utterance("1")),
-        "conversation 'x': utterance id '1' stands twice",
+        "conversation 'x': utterance id '1' occurs twice",
     ),
     "out of order": (
         conversation("x", utterance("1", start=5), utterance("2", start=4)),

@@ -87,7 +87,7 @@ def test_a_missing_modality_and_transcript_are_absent(write, round_trip):
         ("test_label", np.array([0, 2]), r"test_label\[1\], label: .* is neither 0 nor 1"),
         ("test_label", np.array([0]), "does not fit 2 utterances"),
         ("test_utt_id", np.array(["w_1", "w2"]), r"test_utt_id\[1\]: cannot read 'w2'"),
-        ("test_utt_id", np.array(["w_1", "w_1"]), "utterance id '1' stands twice"),
+        ("test_utt_id", np.array(["w_1", "w_1"]), "utterance id '1' occurs twice"),
         ("test_utt_id", np.array(["v_0_1", "v_0_2"]), "'v_0': stands twice, in"),
         ("test_label", np.array([{}, {}], dtype=object), "not a whole NPZ archive"),
     ],

@@ -19,7 +19,7 @@ from mmerc.corpora.places import inside
 from mmerc.corpora.records import ConversationRecord, UtteranceRecord, read_records
 from mmerc.errors import InputError
 from mmerc.files import read_json, read_text
-from mmerc.labels import LabelSet, label_set_of
+from mmerc.labels import LabelSet, infer_label_set
 
 UNKNOWN_SPEAKER = "unknown"
 Vector = NDArray[np.float32]
@@ -34,7 +34,7 @@ def read_manifest(file: Path, *, labels: LabelSet | None = None) -> RawCorpus:
     records = list(read_checked(file, require_split=True))
     with inside(file):
         found = [utterance.label for record in records for utterance in record.utterances]
-        labels = label_set_of(found) if labels is None else labels
+        labels = infer_label_set(found) if labels is None else labels
     conversations = conversations_of(file, records, labels)
     splits: dict[Split, list[Conversation]] = {}
     for record, conversation in zip(records, conversations, strict=True):

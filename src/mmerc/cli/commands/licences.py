@@ -1,4 +1,4 @@
-"""``mmerc licences``: the parts in use, and what their terms allow."""
+"""``mmerc licences``: the components in use, and what their terms allow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from mmerc.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from mmerc.licences import Part
+    from mmerc.licences import Component
 
 EXAMPLES = "Examples: mmerc licences; mmerc licences --format json"
 NOT_INSTALLED = "not installed"
@@ -21,35 +21,43 @@ def licences(
     ] = "text",
 ) -> None:
     """List code, weights and packages with their licences, and whether commerce may use them."""
-    from mmerc.licences import parts_in_use, refused_commercially
+    from mmerc.licences import all_components, noncommercial_components
 
-    parts = parts_in_use()
+    components = all_components()
     if form == "json":
-        print_json({"parts": [as_json(part) for part in parts]})
+        print_json({"parts": [as_json(component) for component in components]})
         return
     columns = ["part", "version", "what for", "licence", "commercial use", "where the terms stand"]
-    print_table(columns, [as_row(part) for part in parts])
+    print_table(columns, [as_row(component) for component in components])
     print()
-    for part in parts:
-        if part.condition:
-            print(f"{part.name}: {part.condition}")
-    print(f"commercial use forbidden: {', '.join(part.name for part in refused_commercially())}")
+    for component in components:
+        if component.condition:
+            print(f"{component.name}: {component.condition}")
+    forbidden = ", ".join(component.name for component in noncommercial_components())
+    print(f"commercial use forbidden: {forbidden}")
 
 
-def as_row(part: Part) -> list[str]:
+def as_row(component: Component) -> list[str]:
     """A line of the table."""
-    version = part.version or NOT_INSTALLED
-    return [part.name, version, part.purpose, part.licence, part.commercial_use, part.terms]
+    version = component.version or NOT_INSTALLED
+    return [
+        component.name,
+        version,
+        component.purpose,
+        component.licence,
+        component.commercial_use,
+        component.terms,
+    ]
 
 
-def as_json(part: Part) -> dict[str, str | None]:
-    """A part in words; ``version`` is null where its package is not installed."""
+def as_json(component: Component) -> dict[str, str | None]:
+    """A component in words; ``version`` is null where its package is not installed."""
     return {
-        "part": part.name,
-        "version": part.version,
-        "what_for": part.purpose,
-        "licence": part.licence,
-        "commercial_use": part.commercial_use,
-        "condition": part.condition,
-        "terms": part.terms,
+        "part": component.name,
+        "version": component.version,
+        "what_for": component.purpose,
+        "licence": component.licence,
+        "commercial_use": component.commercial_use,
+        "condition": component.condition,
+        "terms": component.terms,
     }

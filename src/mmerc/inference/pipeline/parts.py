@@ -9,7 +9,7 @@ from pathlib import Path
 from mmerc.conversation import Modality
 from mmerc.errors import MmercError, UsageError
 from mmerc.features.registry import NamedExtractor
-from mmerc.licences import part
+from mmerc.licences import find_component
 from mmerc.media.faces.speaking import Choice
 from mmerc.models.base import AnyModel
 from mmerc.models.pretrained import DEFAULT_MODEL, LIVE_MODEL, TEXT_MODEL, embedded_model
@@ -55,7 +55,7 @@ def load_parts(
         extractor = known.get(modality)
         if extractor is None or extractor not in LICENSED_AS:
             missing[modality] = f"{name} takes vectors that mmerc cannot make ({extractor})."
-        elif commercial_only and not part(LICENSED_AS[extractor]).commercial:
+        elif commercial_only and not find_component(LICENSED_AS[extractor]).commercial:
             missing[modality] = f"{LICENSED_AS[extractor]} may not be used commercially."
         else:
             extractors[modality] = NamedExtractor(extractor, face=face)
