@@ -32,7 +32,7 @@ from mmerc.data.batch import ConversationBatch, Tokens, Waveforms
 from mmerc.data.batches import BalancedSampler
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.sounds import SAMPLE_RATE
-from mmerc.data.utterances import SAMPLE_STEP, TOKEN_STEP, rounded_up
+from mmerc.data.utterance_batches import SAMPLE_STEP, TOKEN_STEP, rounded_up
 from mmerc.labels import MELD_7
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import create_model

@@ -11,8 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmerc.corpora.base import RawCorpus
+from mmerc.corpora.dialogue_tables import Columns, Details, TableRow, read_dialogues
 from mmerc.corpora.meld import PUBLISHED, SPLIT_NAMES
-from mmerc.corpora.tables import Columns, Details, Row, read_dialogues
 from mmerc.labels import MELD_7
 
 COLUMNS = Columns(
@@ -55,7 +55,7 @@ def read_composed(directory: Path) -> RawCorpus:
     )
 
 
-def read_sources(row: Row) -> Details:
+def read_sources(row: TableRow) -> Details:
     """Sound file and faces of one row; a composed utterance has no place in time."""
     sound = f"ravdess/{row.values['audio']}" if row.values["audio"] else ""
     faces = FACES + row.values["faces"] if row.values["faces"] else ""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmerc.conversation import MODALITIES, SPLITS, Conversation, Modality, Split, Utterance
 from mmerc.corpora.base import RawCorpus
-from mmerc.corpora.places import inside
+from mmerc.corpora.error_location import inside
 from mmerc.corpora.records import ConversationRecord, UtteranceRecord, read_records
 from mmerc.errors import InputError
 from mmerc.files import read_json, read_text

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mmerc.conversation import Conversation, Split, Utterance
 from mmerc.corpora.base import RawCorpus
+from mmerc.corpora.dialogue_tables import Columns, Details, TableRow, read_dialogues
+from mmerc.corpora.error_location import inside
 from mmerc.corpora.missing_files import missing_note
-from mmerc.corpora.places import inside
-from mmerc.corpora.tables import Columns, Details, Row, read_dialogues
 from mmerc.errors import InputError
 from mmerc.labels import MELD_7
 
@@ -79,7 +79,7 @@ def find_clips(directory: Path, split: Split) -> Clips:
 def read_split(directory: Path, split: Split, clips: Clips | None) -> tuple[Conversation, ...]:
     """Conversations of one annotation file."""
 
-    def details(row: Row) -> Details:
+    def details(row: TableRow) -> Details:
         start, end = read_times(row)
         clip = f"dia{row.dialogue}_utt{row.utterance}.mp4"
         media = f"{CLIP_FOLDERS[split]}/{clip}" if clips is None else clips.get(clip)
@@ -93,7 +93,7 @@ def read_split(directory: Path, split: Split, clips: Clips | None) -> tuple[Conv
     return read_dialogues(file, split_name=name, columns=COLUMNS, labels=MELD_7, details=details)
 
 
-def read_times(row: Row) -> tuple[float | None, float | None]:
+def read_times(row: TableRow) -> tuple[float | None, float | None]:
     """Start and end in seconds, both None where the utterance would end before it begins."""
     with inside("StartTime"):
         start = read_time_code(row.values["StartTime"])

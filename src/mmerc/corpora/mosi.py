@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.corpora.base import RawCorpus
-from mmerc.corpora.places import inside
+from mmerc.corpora.error_location import inside
+from mmerc.corpora.published_vectors import absence_notes, zeros_as_absent
 from mmerc.corpora.splits import Conversations, hold_out, hold_out_note
-from mmerc.corpora.vectors import absence_notes, zeros_as_absent
 from mmerc.errors import InputError
 from mmerc.labels import MOSI_2
 

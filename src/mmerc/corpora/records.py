@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 from pydantic_core import PydanticCustomError
 
 from mmerc.conversation import Modality, Split
-from mmerc.corpora.places import inside
+from mmerc.corpora.error_location import inside
 from mmerc.errors import InputError
 from mmerc.files import read_text
 

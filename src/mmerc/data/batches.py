@@ -16,7 +16,7 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.examples import Example
 from mmerc.data.history import UtteranceTokenizer
 from mmerc.data.text_windows import Tokenizer, build_windows
-from mmerc.data.utterances import stack_tokens, stack_waveforms
+from mmerc.data.utterance_batches import stack_tokens, stack_waveforms
 from mmerc.labels import UNKNOWN_LABEL
 from mmerc.processes import available_cores
 

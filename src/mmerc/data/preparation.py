@@ -10,7 +10,7 @@ import numpy as np
 
 from mmerc.conversation import SPLITS, Conversation, Modality, Split
 from mmerc.corpora.base import RawCorpus, Vectors
-from mmerc.corpora.places import inside
+from mmerc.corpora.error_location import inside
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable

@@ -13,7 +13,7 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import batch_loader
 from mmerc.data.examples import Example, TextInput, build_examples
 from mmerc.data.sounds import Sounds
-from mmerc.data.utterances import each_utterance, with_sounds
+from mmerc.data.utterance_batches import each_utterance, with_sounds
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
 from mmerc.models.inputs import TextReader, read_windows

@@ -35,7 +35,7 @@ def predict(
 ) -> None:
     """Label every utterance, with probabilities and reasons; uses the seed best on validation."""
     from mmerc.cli.segments import sounds_of
-    from mmerc.corpora.places import inside
+    from mmerc.corpora.error_location import inside
     from mmerc.errors import UsageError
     from mmerc.files import write_text
     from mmerc.inference.formats import FORMATS, render

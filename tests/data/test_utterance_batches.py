@@ -13,7 +13,7 @@ from mmerc.data.batches import BalancedSampler, Collate, upsampled
 from mmerc.data.examples import TextInput, build_examples
 from mmerc.data.history import UtteranceTokenizer
 from mmerc.data.sounds import missing_sounds, read_samples, seconds_of
-from mmerc.data.utterances import each_utterance, with_sounds
+from mmerc.data.utterance_batches import each_utterance, with_sounds
 from mmerc.errors import InputError
 from mmerc.labels import LabelSet
 from mmerc.media.segment import Clip

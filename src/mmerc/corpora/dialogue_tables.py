@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from mmerc.conversation import Conversation, Utterance
-from mmerc.corpora.places import inside
+from mmerc.corpora.error_location import inside
 from mmerc.errors import InputError
 from mmerc.files import read_text
 from mmerc.labels import LabelSet
@@ -34,7 +34,7 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class TableRow:
     """One row with the number of its last line in the file, and its two numbers read."""
 
     line: int
@@ -57,14 +57,14 @@ def read_dialogues(
     split_name: str,
     columns: Columns,
     labels: LabelSet,
-    details: Callable[[Row], Details],
+    details: Callable[[TableRow], Details],
 ) -> tuple[Conversation, ...]:
     """Read a CSV file into conversations ``SPLIT_diaN`` of utterances ``uttN``.
 
     InputError for a missing column, a row of another width, an unknown emotion, and for an
     utterance number that is not above the one before it in its dialogue.
     """
-    dialogues: dict[int, list[Row]] = {}
+    dialogues: dict[int, list[TableRow]] = {}
     with inside(file):
         for row in read_rows(file, columns):
             rows = dialogues.setdefault(row.dialogue, [])
@@ -81,7 +81,7 @@ def read_dialogues(
         )
 
 
-def read_rows(file: Path, columns: Columns) -> Iterator[Row]:
+def read_rows(file: Path, columns: Columns) -> Iterator[TableRow]:
     """Rows of the file, each checked for its width and its numbers."""
     reader = csv.DictReader(io.StringIO(read_text(file)), strict=True)
     try:
@@ -97,12 +97,12 @@ def read_rows(file: Path, columns: Columns) -> Iterator[Row]:
         raise InputError(f"line {reader.line_num}", f"not CSV ({error})", fix) from error
 
 
-def read_row(line: int, values: dict[str, str], columns: Columns) -> Row:
+def read_row(line: int, values: dict[str, str], columns: Columns) -> TableRow:
     """One row as it stands in the file."""
     if None in values or None in values.values():
         problem = "it has more or fewer fields than the header"
         raise InputError("row", problem, "fix the row, most likely its quotes")
-    return Row(
+    return TableRow(
         line=line,
         values=values,
         dialogue=read_number(columns.dialogue, values[columns.dialogue]),
@@ -117,7 +117,7 @@ def read_number(column: str, value: str) -> int:
     return int(value)
 
 
-def check_order(row: Row, before: list[Row]) -> None:
+def check_order(row: TableRow, before: list[TableRow]) -> None:
     """Refuse an utterance number that is not above the last one of its dialogue."""
     if not before or row.utterance > before[-1].utterance:
         return
@@ -131,7 +131,7 @@ def check_order(row: Row, before: list[Row]) -> None:
 
 
 def read_utterance(
-    row: Row, columns: Columns, labels: LabelSet, details: Callable[[Row], Details]
+    row: TableRow, columns: Columns, labels: LabelSet, details: Callable[[TableRow], Details]
 ) -> Utterance:
     """The utterance of one row."""
     label = row.values[columns.emotion]
