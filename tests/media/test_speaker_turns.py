@@ -28,7 +28,7 @@ def read(tmp_path):
     def write_and_read(content):
         file = tmp_path / "talk.rttm"
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read_rttm(file)
+        return read_rttm(file).turns
 
     return write_and_read
 

@@ -25,7 +25,7 @@ def read(tmp_path):
     def write_and_read(content, name="talk.srt"):
         file = tmp_path / name
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read_subtitles(file)
+        return read_subtitles(file).utterances
 
     return write_and_read
 
@@ -309,4 +309,4 @@ def test_what_pysubs2_writes_is_read_back(tmp_path_factory, cues, kind, wrapped)
         speaker = known if 0 < len(known) <= 40 else "unknown"
         expected.append((times[0] / 1000, times[1] / 1000, speaker, text))
     file_of_cues.save(str(file))
-    assert shown(read_subtitles(file)) == sorted(expected, key=lambda cue: cue[0])
+    assert shown(read_subtitles(file).utterances) == sorted(expected, key=lambda cue: cue[0])

@@ -18,7 +18,16 @@ def conversation_id(recording: Path) -> str:
 
 
 def recording_task(recording: Path, utterance: Utterance) -> Task:
-    """The extraction task of one utterance: its span of the recording's sound and film."""
-    clip = Clip(recording, start=utterance.start, end=utterance.end)
-    segment = Segment(sound=clip, film=clip)
+    """The extraction task of one utterance: its span of the recording's sound and film.
+
+    An utterance without times or without a length has neither.
+    """
+    segment = Segment()
+    if (
+        utterance.start is not None
+        and utterance.end is not None
+        and utterance.end > utterance.start
+    ):
+        clip = Clip(recording, start=utterance.start, end=utterance.end)
+        segment = Segment(sound=clip, film=clip)
     return Task(conversation=conversation_id(recording), utterance=utterance.id, segment=segment)

@@ -28,13 +28,22 @@ class Turn:
     end: float
 
 
-def read_rttm(path: Path) -> tuple[Turn, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerTurns:
+    """The turns of an RTTM file, and what is doubtful about how they were read."""
+
+    turns: tuple[Turn, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def read_rttm(path: str | Path) -> SpeakerTurns:
     """Read the ``SPEAKER`` lines of an RTTM file, sorted by start (NIST RT-09 evaluation plan).
 
     Other kinds of lines, comments (``;;``) and empty lines are left out. InputError with the line
     for a line that is truncated, a time that is none, a duration that is not above zero, and turns
     of a second recording; with the file where it holds no turn.
     """
+    path = Path(path)
     turns = []
     recordings: set[str] = set()
     for number, fields in speaker_lines(path):
@@ -46,7 +55,7 @@ def read_rttm(path: Path) -> tuple[Turn, ...]:
             raise InputError(where, problem, "keep the turns of one recording in a file")
     if not turns:
         raise InputError(path, "it holds no speaker turn", MEND)
-    return tuple(sorted(turns, key=lambda turn: turn.start))
+    return SpeakerTurns(turns=tuple(sorted(turns, key=lambda turn: turn.start)))
 
 
 def speaker_lines(path: Path) -> Iterator[tuple[int, list[str]]]:

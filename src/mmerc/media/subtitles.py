@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
@@ -29,7 +30,15 @@ INLINE_TIME = re.compile(r"<\d[\d:.]*>")  # when a word appears; two would pass 
 Timed = tuple[int, int, Said]  # start and end in milliseconds
 
 
-def read_subtitles(path: Path) -> tuple[Utterance, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subtitles:
+    """The utterances of a subtitle file, and what is doubtful about how they were read."""
+
+    utterances: tuple[Utterance, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def read_subtitles(path: str | Path) -> Subtitles:
     """Utterances ``1``, ``2``, ... of a subtitle file, sorted by start, times in seconds.
 
     The format is that of the suffix, or of the content where the suffix says nothing or no cue is
@@ -43,11 +52,12 @@ def read_subtitles(path: Path) -> tuple[Utterance, ...]:
     InputError for a file without a cue, of more than 100,000 cues or 16 MB, with a cue of more than
     10,000 characters, or that is neither UTF-8 nor UTF-16 with a byte-order mark.
     """
+    path = Path(path)
     text = read_small_text(path)
     for kind in formats_of(path, text):
         events = read_events(path, text, kind)
         if events:
-            return utterances_of(joined(shared_out(path, events)))
+            return Subtitles(utterances=utterances_of(joined(shared_out(path, events))))
     problem = "no cue of SRT, WebVTT or ASS/SSA subtitles was found"
     raise InputError(path, problem, "check that it is a subtitle file, or convert it")
 

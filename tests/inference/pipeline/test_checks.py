@@ -52,7 +52,7 @@ def test_english_and_too_little_to_tell(model, text):
 
 @pytest.mark.parametrize("name", ["phone-call", "photograph"])
 def test_the_example_films_are_english(model, name):
-    assert not foreign(model, read_subtitles(EXAMPLES / f"{name}.srt"))
+    assert not foreign(model, read_subtitles(EXAMPLES / f"{name}.srt").utterances)
 
 
 def test_vectors_of_words_tell_no_language(make_model):

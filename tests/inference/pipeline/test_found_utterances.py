@@ -119,7 +119,9 @@ def test_subtitles_of_this_film(films, find):
 
 
 def test_subtitles_of_the_other_example_film():
-    cues = {n: read_subtitles(EXAMPLES / f"{n}.srt") for n in ("phone-call", "photograph")}
+    cues = {
+        n: read_subtitles(EXAMPLES / f"{n}.srt").utterances for n in ("phone-call", "photograph")
+    }
     spoken = find_speech(EXAMPLES / "photograph.mp4")
     assert {name: fits(items, spoken) for name, items in cues.items()} == {
         "photograph": True,

@@ -103,14 +103,22 @@ def utterances_of(
     recording: Path, subtitles: Path | None, turns: Path | None
 ) -> tuple[Utterance, ...]:
     """The utterances of a recording."""
-    from mmerc.media.speaker_turns import assign_speakers, read_rttm, utterances_of_turns
-    from mmerc.media.subtitles import read_subtitles
+    from mmerc.media.speaker_turns import (
+        SpeakerTurns,
+        assign_speakers,
+        read_rttm,
+        utterances_of_turns,
+    )
+    from mmerc.media.subtitles import Subtitles, read_subtitles
 
     if not recording.is_file():
         raise UsageError(f"{recording} is neither a prepared corpus nor a recording.")
     if subtitles is None and turns is None:
         raise UsageError("A recording needs --subtitles or --turns: where its utterances lie.")
-    spoken = read_rttm(turns) if turns is not None else ()
+    spoken = read_rttm(turns) if turns is not None else SpeakerTurns(turns=())
+    cues = Subtitles(utterances=()) if subtitles is None else read_subtitles(subtitles)
+    for line in (*cues.remarks, *spoken.remarks):
+        remark(line)
     if subtitles is None:
-        return utterances_of_turns(spoken)
-    return assign_speakers(read_subtitles(subtitles), spoken)
+        return utterances_of_turns(spoken.turns)
+    return assign_speakers(cues.utterances, spoken.turns)

@@ -66,7 +66,8 @@ class FromSubtitles:
         }
 
     def __call__(self, recording: Path, info: MediaInfo, *, work: Work, report: Hook) -> Found:
-        utterances = read_subtitles(self.subtitles)
+        subtitles = read_subtitles(self.subtitles)
+        utterances = subtitles.utterances
         if not utterances:
             problem = "no words in any cue, only music or described sounds"
             raise MediaError(self.subtitles, problem, "give subtitles of what is said")
@@ -75,13 +76,15 @@ class FromSubtitles:
             problem = f"all of its cues lie past the end of {recording.name}"
             fix = "give the subtitles of this recording"
             raise MediaError(self.subtitles, problem, fix)
-        remarks = []
+        remarks = list(subtitles.remarks)
         if late:
             remarks.append(f"{len(late)} of {len(utterances)} cues lie past the recording's end.")
         if info.has_sound:
             remarks += misfit(recording, utterances, work, report)
         if self.turns is not None:
-            utterances = assign_speakers(utterances, read_rttm(self.turns))
+            turns = read_rttm(self.turns)
+            utterances = assign_speakers(utterances, turns.turns)
+            remarks += turns.remarks
         return Found(utterances=utterances, remarks=tuple(remarks))
 
 
@@ -111,15 +114,21 @@ class FromSpeech:
         if not spans:
             problem = "nobody speaks in it"
             raise MediaError(recording, problem, "give its subtitles if somebody does")
-        turns = self.speakers(recording, spans, report)
+        turns, remarks = self.speakers(recording, spans, report)
         spans = cut_at_turns(spans, turns)
         transcripts = self.words(recording, spans, work, report)
         utterances = assign_speakers(utterances_of(transcripts), turns)
-        return Found(utterances=utterances, remarks=doubts(transcripts))
+        return Found(utterances=utterances, remarks=(*remarks, *doubts(transcripts)))
 
-    def speakers(self, recording: Path, spans: Sequence[Span], report: Hook) -> tuple[Turn, ...]:
+    def speakers(
+        self, recording: Path, spans: Sequence[Span], report: Hook
+    ) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
+        """Who speaks when, and the remarks of the file that says so."""
         report(Step("speakers", 0, 0))
-        return read_rttm(self.turns) if self.turns is not None else find_turns(recording, spans)
+        if self.turns is None:
+            return find_turns(recording, spans), ()
+        turns = read_rttm(self.turns)
+        return turns.turns, turns.remarks
 
     def words(
         self, recording: Path, spans: Sequence[Span], work: Work, report: Hook
