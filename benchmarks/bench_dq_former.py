@@ -37,7 +37,7 @@ from mmerc.labels import MELD_7
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import create_model
 from mmerc.nn.whisper import log_mel
-from mmerc.prediction.answers import examples_for
+from mmerc.prediction.run_model import build_model_examples
 from mmerc.training.optimization import make_optimizer
 from mmerc.training.recipe import Recipe, load_recipe
 
@@ -50,7 +50,7 @@ def padding(corpus: Path, media: Path) -> None:
     heard = corpus_sounds(PreparedCorpus.load(corpus), media)
     recipe = load_recipe("dq-former-composed")
     model = create_model(recipe.model, labels=heard.labels, widths={})
-    examples = examples_for(model, heard.splits["train"], {}, heard.sounds)
+    examples = build_model_examples(model, heard.splits["train"], {}, heard.sounds)
     tokens = [sum(map(len, example.token_ids or [])) for example in examples]
     samples = [round(SAMPLE_RATE * sum(example.seconds)) for example in examples]
     labels = [int(example.labels) for example in examples]

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.models.registry import load_model
-from mmerc.prediction.answers import answer, examples_for
+from mmerc.prediction.run_model import build_model_examples, run_model
 
 
 def main() -> None:
@@ -25,8 +25,8 @@ def main() -> None:
     corpus = PreparedCorpus.load(arguments.corpus)
     for name in arguments.model:
         model = load_model(name)
-        examples = examples_for(model, corpus.splits["test"], corpus.features)
-        answers = answer(model, examples, effects=True)
+        examples = build_model_examples(model, corpus.splits["test"], corpus.features)
+        answers = run_model(model, examples, effects=True)
         print(name)
         for modality, weight in answers.weights.items():
             print(f"  {modality}: {correlation(weight, answers.effects[modality])}")

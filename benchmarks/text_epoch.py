@@ -11,7 +11,7 @@ import torch
 from mmerc.data.batches import batch_loader
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.models.registry import create_model
-from mmerc.prediction.answers import examples_for
+from mmerc.prediction.run_model import build_model_examples
 from mmerc.training.optimization import make_optimizer
 from mmerc.training.recipe import load_recipe
 
@@ -27,7 +27,7 @@ def main() -> None:
     corpus = PreparedCorpus.load(arguments.corpus)
     model = create_model(recipe.model, labels=corpus.labels, widths={}).train()
     encoder = model.text_encoder
-    examples = examples_for(model, corpus.splits["train"], corpus.features)
+    examples = build_model_examples(model, corpus.splits["train"], corpus.features)
     tokens = sum(example.cost for example in examples)
     loader = batch_loader(
         examples,

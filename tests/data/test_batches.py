@@ -15,7 +15,7 @@ from mmerc.data.batches import Collate, LengthBucketSampler, batch_loader, featu
 from mmerc.data.examples import TextInput, build_examples
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
-from mmerc.nn.pretrained import resolve_encoder
+from mmerc.nn.encoder_sources import resolve_encoder
 from mmerc.nn.tokenizer import TextTokenizer
 
 MELD = Path(__file__).parents[3] / "shared" / "data" / "meld"

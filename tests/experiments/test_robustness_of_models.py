@@ -23,7 +23,7 @@ from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.media.segment import Clip, Segment
 from mmerc.models.registry import MODELS
 from mmerc.models.training_data import TrainingStatistics
-from mmerc.prediction.answers import examples_for
+from mmerc.prediction.run_model import build_model_examples
 
 RATE = 16_000
 WIDTHS = {"text": 12, "audio": 1582, "video": 342}
@@ -73,7 +73,7 @@ def model(request, make_model, make_sound_model, material):
     make = make_sound_model if reads == "sounds" else partial(make_model, tokens=reads == "tokens")
     made = make(name, widths=WIDTHS)
     corpus = material.corpus
-    examples = examples_for(made, corpus.splits["test"], corpus.features, corpus.sounds)
+    examples = build_model_examples(made, corpus.splits["test"], corpus.features, corpus.sounds)
     counts = torch.ones(len(made.labels), dtype=torch.long)
     made.fit(TrainingStatistics(features=feature_statistics(examples), label_counts=counts))
     return made.eval()

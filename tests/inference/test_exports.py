@@ -23,7 +23,7 @@ from mmerc.inference.exports.files import write_exports
 from mmerc.inference.exports.praat import as_textgrid
 from mmerc.inference.exports.tiers import about, one_line, tiers, timed
 from mmerc.labels import LabelSet
-from mmerc.prediction.predict import UtterancePrediction
+from mmerc.prediction.predictions import UtterancePrediction
 
 LABELS = LabelSet("own", ("calm", "glad", "so, <so>"))
 ENDINGS = ["jsonl", "csv", "vtt", "eaf", "TextGrid"]

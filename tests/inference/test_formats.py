@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mmerc.inference.formats import FORMATS, as_text, reasons, render
-from mmerc.prediction.predict import UtterancePrediction
+from mmerc.prediction.predictions import UtterancePrediction
 
 AWKWARD = [
     "a, b; c",

@@ -13,7 +13,7 @@ from mmerc.labels import LabelSet
 from mmerc.models.registry import MODELS, load_model, model_class
 from mmerc.models.training_data import TrainedOn, TrainingStatistics
 from mmerc.nn.text_encoder import TextEncoderConfig
-from mmerc.prediction.answers import answer
+from mmerc.prediction.run_model import run_model
 
 VECTORS = [(name, False) for name in MODELS]
 TOKENS = [(name, True) for name in MODELS if name != "majority"]  # which reads nothing at all
@@ -338,12 +338,12 @@ def test_text_encoder_without_text_is_not_trained(make_model, tiny_encoder):
 def test_the_same_on_a_graphics_card(model, examples, batch):
     model.fit(statistics_of(model, examples))
     model.eval()
-    expected, answered = model(batch), answer(model, examples, effects=True)
+    expected, answered = model(batch), run_model(model, examples, effects=True)
     model.cuda()
     found = model(batch.to("cuda"))
     torch.testing.assert_close(found.logits.cpu(), expected.logits, atol=1e-4, rtol=1e-3)
     torch.testing.assert_close(found.loss.cpu(), expected.loss, atol=1e-3, rtol=1e-3)
-    there = answer(model, examples, effects=True)
+    there = run_model(model, examples, effects=True)
     torch.testing.assert_close(there.probabilities, answered.probabilities, atol=1e-4, rtol=1e-3)
     for name, effect in answered.effects.items():
         torch.testing.assert_close(

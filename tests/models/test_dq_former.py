@@ -13,7 +13,7 @@ from utterance_batches import batch_of, utterances
 
 from mmerc.errors import UsageError
 from mmerc.models.dq_former import DqFormerConfig
-from mmerc.models.dq_former.fusion import CrossModalAttention
+from mmerc.models.dq_former.fusion_layer import CrossModalAttention
 from mmerc.models.dq_former.priority import ConfidenceNetwork, equal_confidence
 from mmerc.nn.cross_attention import TransformerLayer
 from mmerc.nn.streams import Stream

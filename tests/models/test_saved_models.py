@@ -8,7 +8,7 @@ import torch
 
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.models.registry import MODELS, load_model, model_class
-from mmerc.prediction.answers import answer
+from mmerc.prediction.run_model import run_model
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_statistics_of_a_compact_model_are_not_rounded(make_model, make_examples
     model.save_pretrained(tmp_path / "compact", compact=True)
     loaded = load_model(tmp_path / "compact")
     assert torch.equal(loaded.inputs.deviation_audio, deviation)
-    assert answer(loaded, make_examples([3])).probabilities.isfinite().all()
+    assert run_model(loaded, make_examples([3])).probabilities.isfinite().all()
 
 
 def test_weights_that_were_exchanged_are_refused(compact):
@@ -187,7 +187,7 @@ def test_weights_that_were_exchanged_are_refused(compact):
 
 def test_temperature_softens_what_is_predicted(make_model, make_examples):
     model, examples = make_model("concatenation"), make_examples([3, 2])
-    sharp = answer(model, examples).probabilities
+    sharp = run_model(model, examples).probabilities
     model.temperature = 4.0
-    soft = answer(model, examples).probabilities
+    soft = run_model(model, examples).probabilities
     torch.testing.assert_close(soft, (sharp.log() / 4).softmax(-1))

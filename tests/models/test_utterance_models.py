@@ -7,7 +7,7 @@ import torch
 from utterance_batches import batch_of, utterances
 
 from mmerc.models.registry import MODELS, load_model
-from mmerc.prediction.effects import leave_out, probabilities
+from mmerc.prediction.effects import measure_effects, probabilities
 from mmerc.training.optimization import parameter_groups
 from mmerc.training.recipe import TrainingConfig
 
@@ -172,7 +172,7 @@ def test_effects_of_leaving_out(make_sound_model, batch):
     alone = batch_of([[item] for item in utterances((4,), tokenizer=model.tokenizer)[0]])
     with torch.inference_mode():
         whole = model(alone)
-        effects = leave_out(model, alone, whole.logits.softmax(-1))
+        effects = measure_effects(model, alone, whole.logits.softmax(-1))
         silent = alone.with_present(
             {**alone.present, "audio": torch.zeros_like(alone.present["audio"])}
         )
@@ -187,7 +187,7 @@ def test_sound_and_tokens_go_with_their_utterance(model, groups, batch):
     """Conversations of several utterances: each is read again by itself."""
     model.eval()
     whole = probabilities(model, batch)
-    found = leave_out(model, batch, whole).context
+    found = measure_effects(model, batch, whole).context
     for row, group in enumerate(groups):
         for i, item in enumerate(group):
             if len(group) == 1:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmerc.nn.context import ContextLstm
+from mmerc.nn.context_lstm import ContextLstm
 
 LENGTHS = (3, 6, 1)
 

@@ -14,7 +14,7 @@ from transformers import (
 
 from mmerc.errors import InputError, MmercError
 from mmerc.nn.checkpointing import recompute_activations
-from mmerc.nn.pretrained import resolve_encoder, resolve_speech_encoder
+from mmerc.nn.encoder_sources import resolve_encoder, resolve_speech_encoder
 from mmerc.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from mmerc.nn.whisper import encode, log_mel
 from mmerc.nn.whisper_weights import read_variables, whisper_folder

@@ -8,8 +8,8 @@ import torch
 from mmerc.conversation import MODALITIES
 from mmerc.data.batches import Collate
 from mmerc.models.registry import MODELS
-from mmerc.prediction.answers import answer
-from mmerc.prediction.effects import leave_out, probabilities, with_text_read
+from mmerc.prediction.effects import measure_effects, probabilities, with_encoded_text
+from mmerc.prediction.run_model import run_model
 
 SIZES = (5, 1, 3)
 
@@ -44,7 +44,7 @@ def test_effects_are_what_is_lost_by_leaving_out(make_model, make_examples, name
     model = make_model(name).eval()
     model.temperature = 1.5
     examples = make_examples(SIZES, absent=0.3, seed=3)
-    found = answer(model, examples, effects=True)
+    found = run_model(model, examples, effects=True)
     taken = tuple(model.inputs.output_widths)
     start = 0
     for example in examples:
@@ -77,10 +77,10 @@ def test_text_is_read_once_and_the_answers_stay(make_model, make_examples):
     examples = make_examples(SIZES, absent=0.2, tokenizer=tokenizer)
     batch = Collate(tokenizer)(examples)
     with torch.inference_mode():
-        read = with_text_read(model, batch)
+        read = with_encoded_text(model, batch)
         assert read.windows is None
         torch.testing.assert_close(model(read).logits, model(batch).logits)
-    plain, full = answer(model, examples), answer(model, examples, effects=True)
+    plain, full = run_model(model, examples), run_model(model, examples, effects=True)
     torch.testing.assert_close(plain.probabilities, full.probabilities)
     assert plain.effects == {} and plain.context_effect.isnan().all()
     assert set(full.effects) == set(MODALITIES)
@@ -89,7 +89,7 @@ def test_text_is_read_once_and_the_answers_stay(make_model, make_examples):
 def test_text_alone_leaves_nothing_to_leave_out(make_model, make_examples):
     model = make_model("language-model", tokens=True)
     examples = make_examples(SIZES, tokenizer=model.text_encoder.tokenizer)
-    assert answer(model, examples, effects=True).effects == {}
+    assert run_model(model, examples, effects=True).effects == {}
 
 
 @torch.inference_mode()
@@ -97,5 +97,5 @@ def test_an_utterance_by_itself_is_not_read_again_for_its_context(make_model, ma
     model, batch = make_model("df-erc").eval(), make_batch((1, 1))
     whole, passes = probabilities(model, batch), []
     model.register_forward_hook(lambda *_: passes.append(1))
-    assert leave_out(model, batch, whole).context.isnan().all()
+    assert measure_effects(model, batch, whole).context.isnan().all()
     assert len(passes) == len(model.inputs.output_widths)

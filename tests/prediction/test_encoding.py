@@ -11,8 +11,8 @@ from mmerc.data.batches import Collate
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.files import file_fingerprint
 from mmerc.models.training_data import TrainedOn
-from mmerc.prediction.answers import examples_for
-from mmerc.prediction.encoding import encode_corpus, load_encoder
+from mmerc.prediction.run_model import build_model_examples
+from mmerc.prediction.text_encoding import encode_splits, load_encoder
 
 SEEN = frozenset({"train-0", "train-2", "train-3"})
 
@@ -30,7 +30,7 @@ def folder(model, tmp_path_factory):
 
 
 def encoded(source, corpus, *, name="small", reading=None):
-    return encode_corpus(
+    return encode_splits(
         str(source), labels_of=name, splits=corpus.splits, labels=corpus.labels, reading=reading
     )
 
@@ -102,7 +102,7 @@ def test_vectors_are_those_of_the_model(model, folder, small_corpus):
     conversations = all_conversations(small_corpus)
     assert len(table.rows) == sum(map(len, conversations))
     for conversation in conversations:
-        example = examples_for(model, [conversation], {})[0]
+        example = build_model_examples(model, [conversation], {})[0]
         batch = Collate(model.text_encoder.tokenizer)([example])
         with torch.no_grad():
             expected = model.inputs(batch)[0]["text"][0].numpy()

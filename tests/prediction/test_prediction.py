@@ -1,11 +1,11 @@
-"""Answers come back in the order of the questions."""
+"""Predictions come back in the order of the questions."""
 
 import pytest
 import torch
 
 from mmerc.conversation import MODALITIES
 from mmerc.data.batches import Collate
-from mmerc.prediction.answers import answer, examples_for
+from mmerc.prediction.run_model import build_model_examples, run_model
 
 SIZES = (7, 1, 4, 9, 2, 4, 12)
 
@@ -17,7 +17,7 @@ def test_rows_stand_in_the_order_of_the_examples(make_model, make_examples, toke
     tokenizer = model.text_encoder.tokenizer if tokens else None
     examples = make_examples(SIZES, absent=0.25, unknown=0.2, tokenizer=tokenizer)
     examples = [examples[i] for i in (3, 0, 6, 1, 5, 2, 4)]
-    found = answer(model, examples, size=size)
+    found = run_model(model, examples, size=size)
     rows = 0
     for example in examples:
         with torch.inference_mode():
@@ -41,7 +41,7 @@ def test_rows_stand_in_the_order_of_the_examples(make_model, make_examples, toke
 
 
 def test_nan_where_a_model_has_no_such_thing(make_model, make_examples):
-    found = answer(make_model("bc-lstm"), make_examples([2, 3]))
+    found = run_model(make_model("bc-lstm"), make_examples([2, 3]))
     assert found.weights == {}
     assert found.similarity.isnan().all()
     assert found.context_weight.isnan().all()
@@ -49,7 +49,7 @@ def test_nan_where_a_model_has_no_such_thing(make_model, make_examples):
 
 
 def test_no_example_is_no_answer(make_model):
-    found = answer(make_model("df-erc"), [])
+    found = run_model(make_model("df-erc"), [])
     assert found.probabilities.shape == (0, 4)
     assert len(found.labels) == len(found.similarity) == len(found.context_weight) == 0
 
@@ -58,7 +58,7 @@ def test_no_example_is_no_answer(make_model):
 def test_training_mode_is_left_as_it_was(make_model, make_examples, training):
     model = make_model("df-erc").train(training)
     examples = make_examples([3, 2])
-    first, second = answer(model, examples), answer(model, examples)
+    first, second = run_model(model, examples), run_model(model, examples)
     assert torch.equal(first.probabilities, second.probabilities)  # no dropout
     assert model.training == training
     assert not first.probabilities.requires_grad
@@ -66,7 +66,7 @@ def test_training_mode_is_left_as_it_was(make_model, make_examples, training):
 
 def test_prototypes_learn_nothing_from_a_prediction(make_model, make_examples):
     model = make_model("df-erc").train()
-    answer(model, make_examples([3, 2]))
+    run_model(model, make_examples([3, 2]))
     assert (model.refusion.prototypes.count == 0).all()
 
 
@@ -74,7 +74,7 @@ def test_prototypes_learn_nothing_from_a_prediction(make_model, make_examples):
 def test_examples_as_the_model_takes_them(make_model, small_corpus, tokens):
     model = make_model("df-erc", tokens=tokens)
     conversations = small_corpus.splits["test"]
-    examples = examples_for(model, conversations, small_corpus.features)
+    examples = build_model_examples(model, conversations, small_corpus.features)
     for example, conversation in zip(examples, conversations, strict=True):
         assert len(example) == len(conversation)
         assert (example.token_ids is None) == (not tokens)
@@ -82,12 +82,12 @@ def test_examples_as_the_model_takes_them(make_model, small_corpus, tokens):
         if tokens:
             written = [bool(utterance.text) for utterance in conversation.utterances]
             assert example.present["text"].tolist() == written
-    assert len(answer(model, examples).labels) == sum(map(len, conversations))
+    assert len(run_model(model, examples).labels) == sum(map(len, conversations))
 
 
 def test_without_any_vector_everything_is_absent(make_model, small_corpus):
-    """A recording of which nothing could be extracted still has an answer."""
+    """A recording of which nothing could be extracted still has predictions."""
     model = make_model("df-erc")
-    found = answer(model, examples_for(model, small_corpus.splits["test"], {}))
+    found = run_model(model, build_model_examples(model, small_corpus.splits["test"], {}))
     assert torch.isfinite(found.probabilities).all()
     assert all(weight.isnan().all() for weight in found.weights.values())

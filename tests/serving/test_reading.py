@@ -9,9 +9,9 @@ from mmerc.conversation import Conversation, Utterance
 from mmerc.data.batch import TextWindows
 from mmerc.data.batches import batch_loader
 from mmerc.data.text_windows import TOKEN_STEP
-from mmerc.models.inputs import read_text
+from mmerc.models.inputs import encode_batch_text
 from mmerc.models.registry import load_model
-from mmerc.prediction.answers import examples_for
+from mmerc.prediction.run_model import build_model_examples
 from mmerc.serving import reading
 from mmerc.serving.predictor import Request, together
 from mmerc.serving.reading import WINDOWS_AT_ONCE, parts, read_in_few_shapes
@@ -49,11 +49,11 @@ def test_vectors_are_those_of_all_windows_at_once(loaded, monkeypatch):
     drawn = random.Random(0)
     talks = [talk(drawn, str(i), size) for i, size in enumerate((1, 30, 7, 45))]
     loaded.eval()
-    examples = examples_for(loaded, talks, {})
+    examples = build_model_examples(loaded, talks, {})
     (batch,) = batch_loader(examples, tokenizer=loaded.tokenizer, size=4, shuffle=False)
     assert len(batch.windows.token_ids) not in WINDOWS_AT_ONCE
     with torch.inference_mode():
-        expected = read_text(batch, loaded.text_encoder)
+        expected = encode_batch_text(batch, loaded.text_encoder)
         found = read_in_few_shapes(batch.windows, loaded.text_encoder, batch.mask.shape)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 

@@ -17,7 +17,7 @@ from mmerc.cli.segments import corpus_sounds, sounds_of
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError, UsageError
 from mmerc.models.registry import load_model
-from mmerc.prediction.predict import predict
+from mmerc.prediction.predictions import predict
 from mmerc.training.evaluate import evaluate_run
 from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe, load_recipe, recipe_names

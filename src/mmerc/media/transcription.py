@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.media.decode import SAMPLE_RATE, read_sound
 from mmerc.media.voice_activity import Span
-from mmerc.packaged_weights import WHISPER, not_installed
+from mmerc.packaged_weights import WHISPER, missing_package_error
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -111,7 +111,7 @@ def find_model(name: str) -> Path:
     try:
         from faster_whisper import download_model
     except ImportError as error:
-        raise not_installed("faster-whisper", extra="speech") from error
+        raise missing_package_error("faster-whisper", extra="speech") from error
     for local_only in (True, False):
         try:
             return Path(download_model(name, local_files_only=local_only))
@@ -128,7 +128,7 @@ def load_model(folder: Path) -> WhisperModel:
     try:
         from faster_whisper import WhisperModel
     except ImportError as error:
-        raise not_installed("faster-whisper", extra="speech") from error
+        raise missing_package_error("faster-whisper", extra="speech") from error
     fix = "give the folder of a Whisper model in CTranslate2 form, with its tokenizer.json"
     for name in ("model.bin", "tokenizer.json"):
         if not (folder / name).is_file():

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmerc.media.resampling import SAMPLE_RATE, Samples
-from mmerc.packaged_weights import Embedded, not_installed
+from mmerc.packaged_weights import PackagedWeights, missing_package_error
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -26,7 +26,7 @@ CONTEXT = 64  # samples of the frame before that are heard again
 BLOCK = 1875 * FRAME  # a minute
 
 NETWORK = "silero_vad_16k_sequence.onnx"
-SILERO = Embedded(
+SILERO = PackagedWeights(
     package="silero_vad",
     folder="data",
     distribution="silero-vad==6.2.3",
@@ -42,7 +42,7 @@ def load_network(folder: Path) -> InferenceSession:
     try:
         from onnxruntime import InferenceSession, SessionOptions
     except ImportError as error:
-        raise not_installed("onnxruntime", extra="speech") from error
+        raise missing_package_error("onnxruntime", extra="speech") from error
     options = SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     return InferenceSession(folder / NETWORK, options, providers=["CPUExecutionProvider"])

@@ -26,7 +26,7 @@ from mmerc.files import (
 )
 from mmerc.labels import LabelSet
 from mmerc.models.inputs import ModalityInputs
-from mmerc.models.saved import (
+from mmerc.models.saved_model import (
     compact_state,
     download_model,
     load_weights,

@@ -12,7 +12,7 @@ from mmerc.data.batch import ConversationBatch, TextWindows
 from mmerc.nn.speech_encoder import SpeechEncoder
 from mmerc.nn.text_encoder import TextEncoder
 
-TextReader = Callable[[TextWindows, TextEncoder, torch.Size], Tensor]
+WindowEncoder = Callable[[TextWindows, TextEncoder, torch.Size], Tensor]
 
 
 class ModalityInputs(nn.Module):
@@ -74,14 +74,14 @@ class ModalityInputs(nn.Module):
             else:
                 vectors[modality] = self.standardised(batch.features[modality], modality)
         present = {modality: batch.present[modality] & batch.mask for modality in vectors}
-        return {m: filled(vector, present[m]) for m, vector in vectors.items()}, present
+        return {m: zero_absent(vector, present[m]) for m, vector in vectors.items()}, present
 
     @staticmethod
     def text(batch: ConversationBatch, encoder: TextEncoder) -> Tensor:
         """Text vectors, read now or before. Shape: -> [B, N, width]."""
         if batch.windows is None and "text" in batch.features:
             return batch.features["text"]
-        return read_text(batch, encoder)
+        return encode_batch_text(batch, encoder)
 
     def standardised(self, features: Tensor, modality: Modality) -> Tensor:
         mean, deviation = self.statistics(modality)
@@ -92,7 +92,7 @@ class ModalityInputs(nn.Module):
         return getattr(self, f"mean_{modality}"), getattr(self, f"deviation_{modality}")
 
 
-def filled(vectors: Tensor, present: Tensor) -> Tensor:
+def zero_absent(vectors: Tensor, present: Tensor) -> Tensor:
     """Vectors with zeros where absent. Shape: [..., D], [...] bool -> [..., D].
 
     Filled, not multiplied: whatever stands in place of an absent vector may not be finite.
@@ -100,14 +100,14 @@ def filled(vectors: Tensor, present: Tensor) -> Tensor:
     return vectors.masked_fill(~present.unsqueeze(-1), 0.0)
 
 
-def read_text(batch: ConversationBatch, encoder: TextEncoder) -> Tensor:
+def encode_batch_text(batch: ConversationBatch, encoder: TextEncoder) -> Tensor:
     """Text vectors of a batch by an encoder (DF-ERC, Eq. 1). Shape: -> [B, N, width]."""
     if batch.windows is None:
         raise ValueError("the model reads tokens, but the batch has none")
-    return read_windows(batch.windows, encoder, batch.mask.shape)
+    return encode_windows(batch.windows, encoder, batch.mask.shape)
 
 
-def read_windows(windows: TextWindows, encoder: TextEncoder, shape: torch.Size) -> Tensor:
+def encode_windows(windows: TextWindows, encoder: TextEncoder, shape: torch.Size) -> Tensor:
     """Vectors of the utterances that some windows hold, zeros for others. Shape: -> [*shape, D]."""
     pooled = encoder(
         windows.token_ids, windows.attention_mask, windows.pool_into, utterances=shape.numel()

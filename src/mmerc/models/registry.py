@@ -11,20 +11,20 @@ from mmerc.files import read_json
 from mmerc.labels import LabelSet
 from mmerc.models.base import AnyModel, ModelConfig
 from mmerc.models.baselines.audio_only import AudioOnly
+from mmerc.models.baselines.bc_lstm import BcLstm
 from mmerc.models.baselines.bottleneck import Bottleneck
-from mmerc.models.baselines.context_lstm import BcLstm
-from mmerc.models.baselines.dialogue_rnn import DialogueRnnClassifier
-from mmerc.models.baselines.fusion import Concatenation, LateFusion
+from mmerc.models.baselines.dialogue_rnn_classifier import DialogueRnnClassifier
 from mmerc.models.baselines.language_model import LanguageModelClassifier
 from mmerc.models.baselines.majority import Majority
 from mmerc.models.baselines.mult import Mult
 from mmerc.models.baselines.single_stream import SingleStream
 from mmerc.models.baselines.text_only import TextOnly
+from mmerc.models.baselines.vector_fusion import Concatenation, LateFusion
 from mmerc.models.df_erc.model import DfErc
 from mmerc.models.dq_former.model import DqFormer
+from mmerc.models.embedded_models import find_embedded_model
 from mmerc.models.multiemo.model import MultiEmo
-from mmerc.models.pretrained import embedded_model
-from mmerc.models.saved import download_model, read_model_config
+from mmerc.models.saved_model import download_model, read_model_config
 from mmerc.nn.speech_encoder import SpeechEncoder
 from mmerc.nn.text_encoder import TextEncoder
 
@@ -93,13 +93,13 @@ def load_model(source: Path | str) -> AnyModel:
 
 def locate_model(source: Path | str) -> Path:
     """Folder of a model: a local one first, then what comes with mmerc, then the Hub."""
-    folder = model_folder(Path(source))
+    folder = find_model_folder(Path(source))
     if folder.is_dir():
         return folder
-    return embedded_model(str(source)) or download_model(str(source))
+    return find_embedded_model(str(source)) or download_model(str(source))
 
 
-def model_folder(source: Path) -> Path:
+def find_model_folder(source: Path) -> Path:
     """The model inside a run folder, or ``source`` itself."""
     if not (source / "run.json").is_file():
         return source

@@ -47,7 +47,7 @@ def attention(
         return (weights @ value).transpose(1, 2).contiguous(), None
 
 
-def register() -> str:
+def register_attention() -> str:
     """Make ``attention`` known to transformers; returns the name to ask for."""
     AttentionInterface.register(NAME, attention)
     AttentionMaskInterface.register(NAME, sdpa_mask)

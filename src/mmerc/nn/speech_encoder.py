@@ -13,10 +13,10 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModel
 
 from mmerc.errors import InputError
-from mmerc.nn.attention import register
+from mmerc.nn.attention import register_attention
 from mmerc.nn.dropout import use_fast_dropout
-from mmerc.nn.pretrained import SPEECH, load_backbone, resolve_speech_encoder
-from mmerc.nn.tuning import Tuning, tuned
+from mmerc.nn.encoder_sources import SPEECH, load_backbone, resolve_speech_encoder
+from mmerc.nn.encoder_tuning import Tuning, tuned
 from mmerc.nn.waveform import waveform_states
 from mmerc.nn.whisper import whisper_states
 
@@ -101,7 +101,7 @@ def speech_settings(folder: Path) -> Any:
         if hasattr(settings, name):
             setattr(settings, name, value)
     if settings.model_type != "wavlm":  # its relative positions go their own way
-        settings._attn_implementation = register()
+        settings._attn_implementation = register_attention()
     preprocessor = folder / "preprocessor_config.json"
     if preprocessor.is_file() and settings.model_type != "whisper":
         told = json.loads(preprocessor.read_text(encoding="utf-8"))

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
 from mmerc.errors import InputError
-from mmerc.nn.attention import register
+from mmerc.nn.attention import register_attention
 from mmerc.nn.dropout import FastDropout, use_fast_dropout
-from mmerc.nn.pretrained import load_backbone, resolve_encoder
+from mmerc.nn.encoder_sources import load_backbone, resolve_encoder
+from mmerc.nn.encoder_tuning import Tuning, tuned
 from mmerc.nn.tokenizer import POSITION_OFFSET, TextTokenizer
-from mmerc.nn.tuning import Tuning, tuned
 
 
 class TextEncoderConfig(BaseModel):
@@ -146,7 +146,7 @@ def backbone_config(folder: Path, config: TextEncoderConfig) -> Any:
         str(folder),
         local_files_only=True,
         attention_probs_dropout_prob=config.attention_dropout,
-        attn_implementation=register(),
+        attn_implementation=register_attention(),
     )
 
 

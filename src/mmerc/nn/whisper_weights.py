@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,7 +31,7 @@ NO_WORDS = {"vocab_size": 1} | dict.fromkeys(
 
 def whisper_folder() -> Path:
     """Folder of the converted encoder in the cache; made, or made again, where it is not whole."""
-    model = checked_model()
+    model = WHISPER.locate() / "model.bin"
     folder = cache_folder() / "encoders" / f"whisper-tiny.en-{WHISPER.sha256['model.bin'][:12]}"
     if not is_whole(folder):
         with atomic_directory(folder, overwrite=True) as temporary:
@@ -40,12 +39,6 @@ def whisper_folder() -> Path:
             weights = file_fingerprint(temporary / "model.safetensors")
             write_text(temporary / "sha256", weights)
     return folder
-
-
-@cache
-def checked_model() -> Path:
-    """``model.bin`` of the embedded package, hash-checked once a process."""
-    return WHISPER.locate() / "model.bin"
 
 
 def is_whole(folder: Path) -> bool:

@@ -15,7 +15,7 @@ from torch import Tensor
 from mmerc.conversation import Modality
 from mmerc.data.batch import ConversationBatch, mapped
 from mmerc.models.base import AnyModel
-from mmerc.models.inputs import TextReader, read_windows
+from mmerc.models.inputs import WindowEncoder, encode_windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +30,20 @@ class Effects:
     context: Tensor
 
 
-def with_text_read(
-    model: AnyModel, batch: ConversationBatch, *, read: TextReader = read_windows
+def with_encoded_text(
+    model: AnyModel, batch: ConversationBatch, *, window_encoder: WindowEncoder = encode_windows
 ) -> ConversationBatch:
     """The same batch with the text encoder's vectors in place of tokens: it is read once."""
     if model.text_encoder is None or batch.windows is None:
         return batch
-    features = {**batch.features, "text": read(batch.windows, model.text_encoder, batch.mask.shape)}
+    features = {
+        **batch.features,
+        "text": window_encoder(batch.windows, model.text_encoder, batch.mask.shape),
+    }
     return replace(batch, features=features, windows=None)
 
 
-def leave_out(model: AnyModel, batch: ConversationBatch, whole: Tensor) -> Effects:
+def measure_effects(model: AnyModel, batch: ConversationBatch, whole: Tensor) -> Effects:
     """Predict again without each modality, and without context.
 
     "Without context" has every utterance as a conversation of its own; of an encoder that reads

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mmerc.data.batch import TextWindows
-from mmerc.models.inputs import read_windows
+from mmerc.models.inputs import encode_windows
 from mmerc.nn.text_encoder import TextEncoder
 from mmerc.precision import fast_bfloat16
 
@@ -16,7 +16,7 @@ WINDOWS_AT_ONCE = (8, 4, 2, 1)
 
 
 def read_in_few_shapes(windows: TextWindows, encoder: TextEncoder, shape: torch.Size) -> Tensor:
-    """As ``read_windows``, in bfloat16 where the processor has it, some windows at a time.
+    """As ``encode_windows``, in bfloat16 where the processor has it, some windows at a time.
 
     oneDNN compiles a bfloat16 kernel for every new shape and keeps about half a megabyte of it
     for good. Windows come in multiples of 16 tokens; so many at a time, they come in few shapes.
@@ -27,7 +27,7 @@ def read_in_few_shapes(windows: TextWindows, encoder: TextEncoder, shape: torch.
     fast = fast_bfloat16("cpu")
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
         for part in parts(windows):
-            text += read_windows(part, encoder, shape)  # each utterance is in one
+            text += encode_windows(part, encoder, shape)  # each utterance is in one
     return text
 
 

@@ -14,7 +14,7 @@ from mmerc.corpora.manifest import Vectors, check_times, conversations_of, featu
 from mmerc.corpora.records import ConversationRecord, Record
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
-from mmerc.prediction.predict import UtterancePrediction
+from mmerc.prediction.predictions import UtterancePrediction
 
 MOST_UTTERANCES = 500
 LONGEST_TEXT = 10_000  # characters; a spoken line has some dozens

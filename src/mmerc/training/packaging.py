@@ -14,7 +14,7 @@ from mmerc.evaluation.calibration import fit_temperature
 from mmerc.evaluation.metrics import Scores, score
 from mmerc.licences import CORPORA
 from mmerc.models.base import AnyModel
-from mmerc.models.registry import load_model, model_folder
+from mmerc.models.registry import find_model_folder, load_model
 from mmerc.models.training_data import TrainedOn
 from mmerc.training.recipe import load_recipe
 from mmerc.training.scoring import predict_corpus
@@ -49,7 +49,7 @@ def package_run(run: Path, corpus: PreparedCorpus, out: Path) -> Packaged:
     test split. InputError for an unfinished run, or a corpus of other labels.
     """
     recipe = load_recipe(str(run / "recipe.yaml"))
-    folder = model_folder(run)
+    folder = find_model_folder(run)
     model = load_model(folder)
     model.temperature = fit_temperature(predict_corpus(model, corpus, "valid"))
     trained_on = TrainedOn.read(folder)

@@ -6,7 +6,7 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError, UsageError
 from mmerc.evaluation.predictions import Predictions
 from mmerc.models.base import AnyModel
-from mmerc.prediction.answers import answer, examples_for
+from mmerc.prediction.run_model import build_model_examples, run_model
 from mmerc.training.hardware import Hardware
 
 
@@ -36,9 +36,9 @@ def predict_corpus(
         raise InputError(f"corpus {corpus.name!r}", f"no {split} split", "prepare one with it")
     if model.speech_encoder is not None:
         check_sounds(corpus)
-    examples = examples_for(model, conversations, corpus.features, corpus.sounds)
+    examples = build_model_examples(model, conversations, corpus.features, corpus.sounds)
     home = model.class_weights.device
-    answers = answer(model.to((hardware or Hardware()).device), examples)
+    answers = run_model(model.to((hardware or Hardware()).device), examples)
     model.to(home)
     pairs = [(item.id, utterance.id) for item in conversations for utterance in item.utterances]
     return Predictions(

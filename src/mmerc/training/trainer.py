@@ -24,9 +24,9 @@ from mmerc.data.examples import Example
 from mmerc.errors import MmercError
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import create_model
-from mmerc.models.saved import load_weights
+from mmerc.models.saved_model import load_weights
 from mmerc.models.training_data import TrainingStatistics
-from mmerc.prediction.answers import examples_for
+from mmerc.prediction.run_model import build_model_examples
 from mmerc.training.checkpoint import SafetensorsCheckpointIO
 from mmerc.training.hardware import Hardware
 from mmerc.training.module import MONITORED, TrainingModule
@@ -112,7 +112,7 @@ def train_seed(
     widths: dict[Modality, int] = {m: t.spec.dim for m, t in corpus.features.items()}
     model = create_model(recipe.model, labels=corpus.labels, widths=widths)
     examples = {
-        split: examples_for(model, corpus.splits[split], corpus.features, corpus.sounds)
+        split: build_model_examples(model, corpus.splits[split], corpus.features, corpus.sounds)
         for split in ("train", "valid")
     }
     model.fit(statistics_of(examples["train"], classes=len(corpus.labels)))

@@ -4,7 +4,7 @@ import pytest
 
 from mmerc.errors import MmercError, UsageError
 from mmerc.inference.pipeline.parts import load_parts
-from mmerc.models.pretrained import FOLDER
+from mmerc.models.embedded_models import EMBEDDED_FOLDER
 from short_films import save_model
 
 
@@ -32,7 +32,12 @@ def test_commercial_use_leaves_sound_and_faces_out(models):
 
 @pytest.mark.parametrize(
     "name",
-    ["mmerc-mini", "mmerc-mini-live", FOLDER / "mmerc-mini", FOLDER / ".." / "embedded/mmerc-mini"],
+    [
+        "mmerc-mini",
+        "mmerc-mini-live",
+        EMBEDDED_FOLDER / "mmerc-mini",
+        EMBEDDED_FOLDER / ".." / "embedded/mmerc-mini",
+    ],
 )
 def test_commercial_use_of_our_own_model_is_refused(name):
     with pytest.raises(UsageError, match=r"may not be used commercially .*mmerc-mini-text"):

@@ -12,18 +12,17 @@ from safetensors.torch import load_file, save_file
 from mmerc.errors import InputError, MmercError
 from mmerc.files import cache_folder
 from mmerc.media.faces.weights import (
-    SHA256,
+    MTCNN,
     convert_package,
     load_networks,
     load_weights,
-    package_folder,
     read_arrays,
 )
 
 
 @pytest.fixture
 def package_copy(tmp_path):
-    return shutil.copytree(package_folder(), tmp_path / "weights")
+    return shutil.copytree(MTCNN.locate(), tmp_path / "weights")
 
 
 def test_converted_once_and_kept():
@@ -58,7 +57,7 @@ def test_without_the_package_the_copy_is_enough(tmp_path, monkeypatch):
         load_weights(tmp_path / "elsewhere.safetensors")
 
 
-@pytest.mark.parametrize("name", SHA256)
+@pytest.mark.parametrize("name", MTCNN.sha256)
 def test_another_file_is_refused(package_copy, name):
     content = bytearray((package_copy / name).read_bytes())
     content[len(content) // 2] ^= 1

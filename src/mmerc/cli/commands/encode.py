@@ -35,11 +35,11 @@ def encode_text(
 ) -> None:
     """Store an encoder's text vectors, and on each whether the encoder saw that label."""
     from mmerc.data.corpus import PreparedCorpus
-    from mmerc.prediction.encoding import encode_corpus
+    from mmerc.prediction.text_encoding import encode_splits
 
     prepared = PreparedCorpus.load(corpus)
     asked = {"scope": scope, "speaker_prefix": speaker_prefix or None}
-    table = encode_corpus(
+    table = encode_splits(
         model,
         labels_of=prepared.label_source,
         splits=prepared.splits,

@@ -40,7 +40,7 @@ def predict(
     from mmerc.files import write_text
     from mmerc.inference.formats import FORMATS, render
     from mmerc.models.registry import load_model
-    from mmerc.prediction.predict import predict as predict_conversations
+    from mmerc.prediction.predictions import predict as predict_conversations
 
     chosen = next((known for known in FORMATS if known == form), None)
     if chosen is None:

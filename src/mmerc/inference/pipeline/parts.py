@@ -12,7 +12,7 @@ from mmerc.features.registry import NamedExtractor
 from mmerc.licences import find_component
 from mmerc.media.faces.speaking import Choice
 from mmerc.models.base import AnyModel
-from mmerc.models.pretrained import DEFAULT_MODEL, LIVE_MODEL, TEXT_MODEL, embedded_model
+from mmerc.models.embedded_models import DEFAULT_MODEL, LIVE_MODEL, TEXT_MODEL, find_embedded_model
 from mmerc.models.registry import load_model, locate_model
 from mmerc.models.training_data import TrainedOn
 
@@ -68,5 +68,5 @@ def load_parts(
 
 def is_refused(name: str) -> bool:
     """Whether it is, by name or by its folder, a model of ours with data that forbids commerce."""
-    folders = {embedded_model(refused) for refused in NOT_COMMERCIAL}
+    folders = {find_embedded_model(refused) for refused in NOT_COMMERCIAL}
     return name in NOT_COMMERCIAL or Path(name).resolve() in folders

@@ -12,7 +12,6 @@ import io
 import math
 import pickle
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mmerc.errors import InputError, MmercError
+from mmerc.errors import InputError
 from mmerc.files import atomic_file, cache_folder
 from mmerc.media.faces.networks import OutputNetwork, ProposalNetwork, RefinementNetwork
+from mmerc.packaged_weights import PackagedWeights
 
-SHA256 = {
-    "pnet.lz4": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
-    "rnet.lz4": "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee",
-    "onet.lz4": "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
-}
+MTCNN = PackagedWeights(
+    package="mtcnn",
+    folder="assets/weights",
+    distribution="mtcnn==1.0.0",
+    extra="media",
+    sha256={
+        "pnet.lz4": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
+        "rnet.lz4": "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee",
+        "onet.lz4": "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
+    },
+)
 # Of all tensors, by name: what every vector of a face depends on.
 CONTENT_SHA256 = "5fad2d6745303ce0182adb8ff6dacd98dc0c63b9fb3ebd54afe7151465c9a0de"
 
@@ -64,42 +70,24 @@ def load_weights(cached: Path) -> dict[str, Tensor]:
             return weights
     except (OSError, SafetensorError):
         pass  # not there yet, or damaged: it is only a copy
-    weights = convert_package(package_folder())
+    weights = convert_package(MTCNN.locate())
     with atomic_file(cached) as temporary:
         save_file(weights, temporary)
     return weights
 
 
-def package_folder() -> Path:
-    """Folder of the weights inside the installed package ``mtcnn``."""
-    spec = find_spec("mtcnn")
-    if spec is None or spec.origin is None:
-        raise MmercError(
-            "The package mtcnn is not installed; install it with `pip install 'mmerc[media]'`."
-        )
-    return Path(spec.origin).parent / "assets" / "weights"
-
-
 def convert_package(folder: Path) -> dict[str, Tensor]:
-    """Weights of the three networks from the files in ``folder``, under the names of ours."""
-    arrays = [array for name in SHA256 for array in read_arrays(checked_content(folder / name))]
+    """Read the weights of the three networks from the files in ``folder``, under our names.
+
+    InputError if a file is not the published one.
+    """
+    import lz4.frame  # a dependency of mtcnn
+
+    MTCNN.check(folder)
+    contents = [lz4.frame.decompress((folder / name).read_bytes()) for name in MTCNN.sha256]
+    arrays = [array for content in contents for array in read_arrays(content)]
     names = Networks().state_dict()  # in the order in which the files hold them
     return {name: as_torch(array) for name, array in zip(names, arrays, strict=True)}
-
-
-def checked_content(file: Path) -> bytes:
-    """What ``file`` holds, decompressed; InputError where it is not the published file."""
-    import lz4.frame  # comes with the package mtcnn
-
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise InputError(file, "cannot be read", "reinstall mtcnn==1.0.0") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != SHA256[file.name]:
-        problem = f"expected SHA-256 {SHA256[file.name][:12]}..., found {found[:12]}..."
-        raise InputError(file, problem, "reinstall mtcnn==1.0.0")
-    return bytes(lz4.frame.decompress(content))
 
 
 def read_arrays(content: bytes) -> list[NDArray[np.float32]]:
@@ -125,7 +113,7 @@ def read_arrays(content: bytes) -> list[NDArray[np.float32]]:
         def find_class(self, module: str, name: str) -> type:
             if (module, name) not in admitted:
                 problem = f"the file carries code ({module}.{name}), which was not run"
-                raise InputError("weights of mtcnn", problem, "reinstall mtcnn==1.0.0")
+                raise InputError("weights of mtcnn", problem, f"reinstall {MTCNN.distribution}")
             return admitted[module, name]
 
     return [stored.values for stored in ArrayUnpickler(stream).load()]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmerc.conversation import Modality
 from mmerc.errors import UsageError
-from mmerc.models.utterances import Reading, UtteranceConfig, UtteranceModel
+from mmerc.models.utterance_model import UtteranceConfig, UtteranceModel, UtteranceOutput
 from mmerc.nn.cross_attention import TransformerLayer
 from mmerc.nn.dropout import FastDropout
 from mmerc.nn.streams import Stream, masked_mean
@@ -64,7 +64,7 @@ class Bottleneck(UtteranceModel[BottleneckConfig]):
         self.dropout = FastDropout(config.dropout)
         self.heads = nn.ModuleDict({m: nn.Linear(config.width, len(self.labels)) for m in widths})
 
-    def read(self, streams: Mapping[Modality, Stream]) -> Reading:
+    def read(self, streams: Mapping[Modality, Stream]) -> UtteranceOutput:
         """The mean of the modalities' logits, as in the paper."""
         below: dict[Modality, Tensor] = {}
         utterances = len(next(iter(streams.values())).mask)
@@ -75,7 +75,7 @@ class Bottleneck(UtteranceModel[BottleneckConfig]):
             self.heads[m](self.dropout(masked_mean(below[m], stream.mask)))
             for m, stream in streams.items()
         ]
-        return Reading(logits=mean_of(logits, streams))
+        return UtteranceOutput(logits=mean_of(logits, streams))
 
     def exchange(
         self,

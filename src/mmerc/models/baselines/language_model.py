@@ -9,7 +9,7 @@ from pydantic import field_validator
 from mmerc.conversation import Modality
 from mmerc.data.batch import ConversationBatch
 from mmerc.models.base import ConversationModel, ModelOutput
-from mmerc.models.baselines.fusion import FusionConfig, Head
+from mmerc.models.baselines.vector_fusion import FusionConfig, Head
 from mmerc.nn.text_encoder import TextEncoderConfig
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from mmerc.conversation import Modality
-from mmerc.models.utterances import Reading, UtteranceConfig, UtteranceModel
+from mmerc.models.utterance_model import UtteranceConfig, UtteranceModel, UtteranceOutput
 from mmerc.nn.cross_attention import TransformerLayer
 from mmerc.nn.dropout import FastDropout
 from mmerc.nn.streams import Stream, masked_mean
@@ -58,10 +58,10 @@ class Mult(UtteranceModel[MultConfig]):
             for _ in range(config.layers)
         )
 
-    def read(self, streams: Mapping[Modality, Stream]) -> Reading:
+    def read(self, streams: Mapping[Modality, Stream]) -> UtteranceOutput:
         states = {m: self.maps[m](stream.states[-1]) for m, stream in streams.items()}
         pooled = [self.pooled(m, states, streams) for m in streams]
-        return Reading(logits=self.classifier(self.dropout(torch.cat(pooled, -1))))
+        return UtteranceOutput(logits=self.classifier(self.dropout(torch.cat(pooled, -1))))
 
     def pooled(
         self,

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import nn
 
 from mmerc.conversation import Modality
-from mmerc.models.utterances import Reading, UtteranceConfig, UtteranceModel
+from mmerc.models.utterance_model import UtteranceConfig, UtteranceModel, UtteranceOutput
 from mmerc.nn.cross_attention import TransformerLayer
 from mmerc.nn.dropout import FastDropout
 from mmerc.nn.streams import Stream, masked_mean
@@ -43,10 +43,10 @@ class SingleStream(UtteranceModel[SingleStreamConfig]):
         self.dropout = FastDropout(config.dropout)
         self.classifier = nn.Linear(config.width, len(self.labels))
 
-    def read(self, streams: Mapping[Modality, Stream]) -> Reading:
+    def read(self, streams: Mapping[Modality, Stream]) -> UtteranceOutput:
         # A map's bias is the vector of its modality.
         states = torch.cat([self.maps[m](s.states[-1]) for m, s in streams.items()], 1)
         mask = torch.cat([stream.mask for stream in streams.values()], 1)
         for layer in self.layers:
             states = layer(states, states, mask)
-        return Reading(logits=self.classifier(self.dropout(masked_mean(states, mask))))
+        return UtteranceOutput(logits=self.classifier(self.dropout(masked_mean(states, mask))))

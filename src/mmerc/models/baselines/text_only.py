@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 
 from mmerc.conversation import Modality
-from mmerc.models.utterances import Reading, UtteranceConfig, UtteranceModel
+from mmerc.models.utterance_model import UtteranceConfig, UtteranceModel, UtteranceOutput
 from mmerc.nn.dropout import FastDropout
 from mmerc.nn.mlp import mlp
 from mmerc.nn.streams import Stream, masked_mean
@@ -38,7 +38,7 @@ class TextOnly(UtteranceModel[TextOnlyConfig]):
             width, len(self.labels), hidden=config.hidden, dropout=config.dropout
         )
 
-    def read(self, streams: Mapping[Modality, Stream]) -> Reading:
+    def read(self, streams: Mapping[Modality, Stream]) -> UtteranceOutput:
         (stream,) = streams.values()
         pooled = masked_mean(stream.states[-1], stream.mask)
-        return Reading(logits=self.classifier(self.dropout(pooled)))
+        return UtteranceOutput(logits=self.classifier(self.dropout(pooled)))

@@ -17,7 +17,7 @@ from mmerc.nn.reduction import reduce_items
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fused:
+class FusionOutput:
     """Shape: fused [B, N, fusion_width]; weights[m] [B, N]; losses L_p and L_q are scalars."""
 
     fused: Tensor
@@ -56,13 +56,15 @@ class ContributionFusion(nn.Module):
 
     def forward(
         self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor], labels: Tensor
-    ) -> Fused:
+    ) -> FusionOutput:
         """Shape: vectors[m] [B, N, D_m], present[m] [B, N] bool, labels [B, N]."""
         projected = {m: self.projection[m](vectors[m]) for m in vectors}
         zero = labels.new_zeros((), dtype=torch.float32)
         if self.attention is not None:
             fused, weights = self.attention(projected, present)
-            return Fused(fused=fused, weights=weights, classifier_loss=zero, confidence_loss=zero)
+            return FusionOutput(
+                fused=fused, weights=weights, classifier_loss=zero, confidence_loss=zero
+            )
         if self.config.fusion == "equal":
             total = torch.stack([present[m] for m in vectors]).sum(0).clamp(min=1)
             weights = {m: present[m] / total for m in vectors}
@@ -71,7 +73,7 @@ class ContributionFusion(nn.Module):
             weights = {m: self.contribution(vectors[m], present[m], m) for m in vectors}
             losses = self.losses(vectors, weights, present, labels)
         fused = torch.stack([weights[m].unsqueeze(-1) * projected[m] for m in vectors]).sum(0)
-        return Fused(
+        return FusionOutput(
             fused=fused, weights=weights, classifier_loss=losses[0], confidence_loss=losses[1]
         )
 

@@ -18,7 +18,7 @@ Level = Literal["modality", "utterance"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Disentangled:
+class DisentanglementOutput:
     """Shape: vectors[m] [B, N, D_m + H per kept level]; the level vectors [B, N, H]."""
 
     vectors: Mapping[Modality, Tensor]
@@ -48,14 +48,14 @@ class Disentanglement(nn.Module):
 
     def forward(
         self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
-    ) -> Disentangled:
+    ) -> DisentanglementOutput:
         """Shape: vectors[m] [B, N, D_m], present[m] [B, N] bool."""
         modality_level = run_branch(self.modality_branch, vectors)
         utterance_level = run_branch(self.utterance_branch, vectors)
         levels = (vectors, modality_level, utterance_level)
         zero = next(iter(vectors.values())).new_zeros(())
         config = self.config
-        return Disentangled(
+        return DisentanglementOutput(
             vectors={m: torch.cat([lv[m] for lv in levels if m in lv], -1) for m in vectors},
             modality_level=modality_level,
             utterance_level=utterance_level,

@@ -12,12 +12,12 @@ from torch.nn import functional
 
 from mmerc.conversation import Modality
 from mmerc.models.df_erc.config import DfErcConfig
-from mmerc.nn.context import ContextLstm
+from mmerc.nn.context_lstm import ContextLstm
 from mmerc.nn.mlp import mlp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class RefusionOutput:
     """Shape: vectors [B, N, width]; similarity (psi) and context_weight [B, N] or None."""
 
     vectors: Tensor
@@ -109,7 +109,7 @@ class ContextRefusion(nn.Module):
         present: Mapping[Modality, Tensor],
         mask: Tensor,
         labels: Tensor,
-    ) -> Refused:
+    ) -> RefusionOutput:
         """Shape: fused [B, N, F], vectors[m] [B, N, D_m], present[m], mask, labels [B, N]."""
         similarity, loss = None, fused.new_zeros(())
         if self.prototypes is not None:
@@ -120,7 +120,7 @@ class ContextRefusion(nn.Module):
         weight = None if self.attention is not None else self.context_weight(similarity, mask)
         if weight is not None:
             context = context * weight.unsqueeze(-1)
-        return Refused(
+        return RefusionOutput(
             vectors=torch.cat([fused, context], -1),
             similarity=similarity,
             context_weight=weight,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from mmerc.models.utterances import UtteranceConfig
+from mmerc.models.utterance_model import UtteranceConfig
 
 
 class DqFormerConfig(UtteranceConfig):

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from mmerc.conversation import Modality
 from mmerc.errors import UsageError
 from mmerc.models.dq_former.config import DqFormerConfig
-from mmerc.models.dq_former.fusion import FusionLayer
-from mmerc.models.utterances import Reading, UtteranceModel
+from mmerc.models.dq_former.fusion_layer import QueryFusionLayer
+from mmerc.models.utterance_model import UtteranceModel, UtteranceOutput
 from mmerc.nn.dropout import FastDropout
 from mmerc.nn.streams import Stream, masked_mean
 
@@ -34,7 +34,7 @@ class DqFormer(UtteranceModel[DqFormerConfig]):
         config, widths = self.config, self.inputs.output_widths
         self.alone_weight = config.alone_weight
         self.queries = nn.Parameter(torch.randn(config.queries, config.width) * 0.02)
-        layers = [FusionLayer(widths, config) for _ in range(self.fusion_layers())]
+        layers = [QueryFusionLayer(widths, config) for _ in range(self.fusion_layers())]
         # [decided] The queries are the same for all utterances: as loud as what they gather, they
         # would drown it, and the fused vectors of two utterances would differ by a fortieth.
         nn.init.constant_(layers[0].self_attention.outer_norm.weight, QUIET)
@@ -60,7 +60,7 @@ class DqFormer(UtteranceModel[DqFormerConfig]):
             )
         return self.config.fusion_layers
 
-    def read(self, streams: Mapping[Modality, Stream]) -> Reading:
+    def read(self, streams: Mapping[Modality, Stream]) -> UtteranceOutput:
         """Eqs. 2-13."""
         fused, confidence = self.fuse(streams)
         alone = {
@@ -68,7 +68,7 @@ class DqFormer(UtteranceModel[DqFormerConfig]):
             for m, stream in streams.items()
         }
         logits = self.classifier(self.dropout(fused.float().mean(1)))
-        return Reading(logits=logits, alone=alone, confidence=confidence)
+        return UtteranceOutput(logits=logits, alone=alone, confidence=confidence)
 
     def fuse(self, streams: Mapping[Modality, Stream]) -> tuple[Tensor, dict[Modality, Tensor]]:
         """Eqs. 2-9, and c of every layer. Shape: -> [U, Q, D], {m: [U, F]}."""

@@ -15,7 +15,7 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.errors import UsageError
 from mmerc.models.base import ConversationModel, Explanation, ModelOutput
 from mmerc.models.multiemo.config import VISEXTNET_WIDTH, MultiEmoConfig
-from mmerc.models.multiemo.context import ContextModelling
+from mmerc.models.multiemo.context_modelling import ContextModelling
 from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss, soft_hgr_loss
 from mmerc.models.multiemo.multi_attention import MultiAttention, Shares
 from mmerc.models.training_data import TrainingStatistics
@@ -25,7 +25,7 @@ Vectors = Mapping[Modality, Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inside:
+class Intermediates:
     """What a batch is on its way through the model (the paper's Figure 6).
 
     Shape: ``unimodal[m]`` [B, N, D_m], ``context[m]`` and ``fused[m]`` [B, N, W], ``joint`` (z)
@@ -146,12 +146,12 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
         return Explanation(context_weight=elsewhere, attention=attention)
 
     @torch.no_grad()
-    def look_inside(self, batch: ConversationBatch) -> Inside:
+    def compute_intermediates(self, batch: ConversationBatch) -> Intermediates:
         """Features and attention of a batch, to be drawn; call it in evaluation mode."""
         vectors, present = self.inputs(batch)
         context = self.context(vectors, present, batch.speakers)
         fused = self.fuse(context, present)
-        return Inside(
+        return Intermediates(
             unimodal=vectors,
             context=context,
             fused=fused,

@@ -20,7 +20,7 @@ Shares = dict[tuple[Modality, Modality], Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class AttentionInput:
     """A modality as one layer of another reads it.
 
     Shape: key and value [B, heads, N, W / heads]; ``readable`` [B, 1, 1, N] bool, the present
@@ -34,10 +34,10 @@ class Source:
     silent: Tensor | None
 
 
-Sources = Mapping[Modality, Source]
+AttentionInputs = Mapping[Modality, AttentionInput]
 
 
-class Places:
+class PresentPositions:
     """Where a modality is present: P of B x N places. Nothing is computed for the others."""
 
     def __init__(self, present: Tensor) -> None:
@@ -69,7 +69,7 @@ class MultiAttention(nn.Module):
         self.layers = nn.ModuleDict(
             {
                 m: nn.ModuleList(
-                    FusionLayer([other for other in modalities if other != m], config)
+                    MultiAttentionLayer([other for other in modalities if other != m], config)
                     for _ in range(config.layers)
                 )
                 for m in modalities
@@ -86,7 +86,7 @@ class MultiAttention(nn.Module):
         sources = self.sources(context, present)
         fused: dict[Modality, Tensor] = {}
         for modality, vectors in context.items():
-            places = Places(present[modality])
+            places = PresentPositions(present[modality])
             queries = places.take(vectors)
             for layer, read in zip(self.layers_of(modality), sources[modality], strict=True):
                 queries = layer(queries, read, places)
@@ -95,14 +95,16 @@ class MultiAttention(nn.Module):
 
     def sources(
         self, context: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
-    ) -> dict[Modality, list[dict[Modality, Source]]]:
+    ) -> dict[Modality, list[dict[Modality, AttentionInput]]]:
         """What every layer of every modality reads, one product for all who read the same."""
-        sources = {m: [dict[Modality, Source]() for _ in self.layers_of(m)] for m in context}
+        sources = {
+            m: [dict[Modality, AttentionInput]() for _ in self.layers_of(m)] for m in context
+        }
         for other, vectors in context.items():
             silent = ~present[other].any(1, keepdim=True)
             readable = (present[other] | silent)[:, None, None]
             quiet = silent.expand_as(present[other]).unsqueeze(-1) if bool(silent.any()) else None
-            places = Places(present[other])
+            places = PresentPositions(present[other])
             readers = [
                 (read, layer.reader(other))
                 for m in context
@@ -115,7 +117,7 @@ class MultiAttention(nn.Module):
             product = functional.linear(places.take(vectors), torch.cat(weights))
             parts = places.spread(product).chunk(len(weights), -1)
             for (read, reader), key, value in zip(readers, parts[::2], parts[1::2], strict=True):
-                read[other] = Source(
+                read[other] = AttentionInput(
                     key=reader.split(key),
                     value=reader.split(value),
                     readable=readable,
@@ -134,7 +136,7 @@ class MultiAttention(nn.Module):
         sources = self.sources(context, present)
         shares: Shares = {}
         for modality, vectors in context.items():
-            places, layers = Places(present[modality]), self.layers_of(modality)
+            places, layers = PresentPositions(present[modality]), self.layers_of(modality)
             queries = places.take(vectors)
             for layer, read in zip(layers, sources[modality], strict=True):
                 for other, share in layer.shares(queries, read, places).items():
@@ -143,12 +145,12 @@ class MultiAttention(nn.Module):
                 queries = layer(queries, read, places)
         return shares
 
-    def layers_of(self, modality: Modality) -> Sequence[FusionLayer]:
+    def layers_of(self, modality: Modality) -> Sequence[MultiAttentionLayer]:
         """The layers that a modality is led through, in their order."""
-        return cast(Sequence[FusionLayer], self.layers[modality])
+        return cast(Sequence[MultiAttentionLayer], self.layers[modality])
 
 
-class FusionLayer(nn.Module):
+class MultiAttentionLayer(nn.Module):
     """One layer of one modality (Eqs. 2-12), with dropout behind each step as in Vaswani et al.
 
     [decided] What is added to the queries starts out small, (8 T)^-1/4 of torch's usual weights,
@@ -171,7 +173,9 @@ class FusionLayer(nn.Module):
                 if parameter.ndim > 1 and not name.endswith(("query.weight", "key.weight")):
                     parameter.mul_((8 * config.layers) ** -0.25)
 
-    def forward(self, queries: Tensor, sources: Sources, places: Places) -> Tensor:
+    def forward(
+        self, queries: Tensor, sources: AttentionInputs, places: PresentPositions
+    ) -> Tensor:
         """Shape: queries [P, W], at ``places`` -> [P, W]."""
         for other in self.others:
             if other in sources:
@@ -179,7 +183,9 @@ class FusionLayer(nn.Module):
         changed: Tensor = self.norm(queries + self.dropout(self.feed_forward(queries)))
         return changed
 
-    def read(self, queries: Tensor, other: Modality, source: Source, places: Places) -> Tensor:
+    def read(
+        self, queries: Tensor, other: Modality, source: AttentionInput, places: PresentPositions
+    ) -> Tensor:
         """Eqs. 2-5 or 6-9; a conversation without anything to read keeps its queries."""
         attended = self.reader(other)(queries, source, places)
         joined: Tensor = self.attention_norm[other](queries + self.dropout(attended))
@@ -187,7 +193,9 @@ class FusionLayer(nn.Module):
             return joined
         return torch.where(places.take(source.silent), queries, joined)
 
-    def shares(self, queries: Tensor, sources: Sources, places: Places) -> dict[Modality, Tensor]:
+    def shares(
+        self, queries: Tensor, sources: AttentionInputs, places: PresentPositions
+    ) -> dict[Modality, Tensor]:
         """What each step of this layer attends to. Shape: queries [P, W] -> {m: [B, N, N]}."""
         shares: dict[Modality, Tensor] = {}
         for other in self.others:
@@ -215,7 +223,7 @@ class CrossAttention(nn.Module):
         self.value = nn.Linear(width, width, bias=False)
         self.output = nn.Linear(width, width, bias=False)
 
-    def forward(self, queries: Tensor, source: Source, places: Places) -> Tensor:
+    def forward(self, queries: Tensor, source: AttentionInput, places: PresentPositions) -> Tensor:
         """Shape: queries [P, W] -> [P, W]; means nothing where nobody may be read."""
         query = self.split(places.spread(self.query(queries)))
         mixed = functional.scaled_dot_product_attention(
@@ -224,7 +232,7 @@ class CrossAttention(nn.Module):
         attended: Tensor = self.output(places.take(mixed.transpose(1, 2).flatten(2)))
         return attended
 
-    def shares(self, queries: Tensor, source: Source, places: Places) -> Tensor:
+    def shares(self, queries: Tensor, source: AttentionInput, places: PresentPositions) -> Tensor:
         """Attention weights, mean over the heads. Shape: queries [P, W] -> [B, N, N]."""
         query = self.split(places.spread(self.query(queries)))
         scores = query @ source.key.mT / query.shape[-1] ** 0.5

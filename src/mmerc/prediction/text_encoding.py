@@ -16,13 +16,13 @@ from mmerc.errors import InputError, UsageError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.files import file_fingerprint, read_json
 from mmerc.labels import LabelSet
-from mmerc.models.inputs import read_text
-from mmerc.models.registry import load_model, model_folder
-from mmerc.models.saved import describes_model
+from mmerc.models.inputs import encode_batch_text
+from mmerc.models.registry import find_model_folder, load_model
+from mmerc.models.saved_model import describes_model
 from mmerc.models.training_data import TrainedOn
-from mmerc.nn.pretrained import resolve_encoder
+from mmerc.nn.encoder_sources import resolve_encoder
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
-from mmerc.prediction.answers import text_input
+from mmerc.prediction.run_model import build_text_input
 
 NO_TEXT = "empty text"
 
@@ -34,7 +34,7 @@ def load_encoder(
 
     ``reading`` (settings of TextEncoderConfig) is for plain encoders; UsageError with a run.
     """
-    folder = model_folder(Path(source))
+    folder = find_model_folder(Path(source))
     if (folder / "training_data.json").is_file():
         encoder = load_model(folder).text_encoder
         if encoder is None:
@@ -59,7 +59,7 @@ def is_model(folder: Path) -> bool:
     return path.is_file() and describes_model(read_json(path))
 
 
-def encode_corpus(
+def encode_splits(
     source: str,
     *,
     labels_of: str,
@@ -105,11 +105,11 @@ def encode(
 ) -> Iterator[tuple[Conversation, list[Vector | None]]]:
     """Pooled vectors of each conversation's utterances, None where the text is empty."""
     examples = build_examples(
-        conversations, labels=labels, widths={}, tables={}, text=text_input(encoder)
+        conversations, labels=labels, widths={}, tables={}, text=build_text_input(encoder)
     )
     encoder.eval()
     for batch in batch_loader(examples, tokenizer=encoder.tokenizer, size=16, shuffle=False):
-        pooled = read_text(batch, encoder)
+        pooled = encode_batch_text(batch, encoder)
         for row, index in enumerate(batch.indices.tolist()):
             size = len(conversations[index])
             matrix = pooled[row, :size].numpy().astype(np.float32)

@@ -23,7 +23,7 @@ class CrossModalAttention(TransformerLayer):
         return result
 
 
-class FusionLayer(nn.Module):
+class QueryFusionLayer(nn.Module):
     """One layer of Eqs. 2-9.
 
     [decided] States of another width than the queries' come to it by a linear map.

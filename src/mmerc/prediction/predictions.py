@@ -13,8 +13,8 @@ from mmerc.data.sounds import Sounds
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
-from mmerc.models.inputs import TextReader, read_windows
-from mmerc.prediction.answers import answer, examples_for
+from mmerc.models.inputs import WindowEncoder, encode_windows
+from mmerc.prediction.run_model import build_model_examples, run_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,21 +52,21 @@ def predict(
     tables: Mapping[Modality, FeatureTable],
     sounds: Sounds | None = None,
     *,
-    read: TextReader = read_windows,
+    window_encoder: WindowEncoder = encode_windows,
 ) -> list[UtterancePrediction]:
     """Predict every utterance, in order, from whatever modalities are there.
 
-    ``read``: how a model's own text encoder reads the words of a batch.
+    ``window_encoder``: how a model's own text encoder reads the words of a batch.
     """
     unlabelled = [without_labels(conversation) for conversation in conversations]
-    examples = examples_for(model, unlabelled, tables, sounds)
+    examples = build_model_examples(model, unlabelled, tables, sounds)
     taken_at_all = bool(model.inputs.output_widths)
     if taken_at_all and not any(bool(e.present[m].any()) for e in examples for m in e.present):
         taken = " or ".join(model.inputs.output_widths)
         kind = "" if model.text_encoder is not None else " vectors"
         fix = "give it what the model was trained on"
         raise InputError("input", f"holds none of the {taken}{kind} that the model takes", fix)
-    answers = answer(model, examples, effects=True, read=read)
+    answers = run_model(model, examples, effects=True, window_encoder=window_encoder)
     utterances = [(item.id, utterance) for item in conversations for utterance in item.utterances]
     return [
         UtterancePrediction(

@@ -16,7 +16,7 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import AnyTokenizer
 from mmerc.data.history import UtteranceTokenizer
 from mmerc.models.base import ConversationModel, Explanation, ModelConfig, ModelOutput
-from mmerc.models.inputs import filled
+from mmerc.models.inputs import zero_absent
 from mmerc.nn.checkpointing import recompute_activations
 from mmerc.nn.speech_encoder import SpeechEncoderConfig
 from mmerc.nn.streams import Stream, read_sound, read_tokens
@@ -46,7 +46,7 @@ class UtteranceConfig(ModelConfig):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class UtteranceOutput:
     """What a model makes of U utterances.
 
     Shape: logits [U, K]; ``alone[m]`` [U, K], those of a modality by itself; ``confidence[m]``
@@ -78,7 +78,7 @@ class UtteranceModel(ConversationModel[Config]):
                     recompute_activations(encoder.backbone)
 
     @abstractmethod
-    def read(self, streams: Mapping[Modality, Stream]) -> Reading:
+    def read(self, streams: Mapping[Modality, Stream]) -> UtteranceOutput:
         """Logits of every utterance of the streams."""
 
     @property
@@ -109,9 +109,9 @@ class UtteranceModel(ConversationModel[Config]):
             heard = labels.where(streams[m].present, -100)
             losses[f"emotion_{m}"] = self.emotion_loss(logits.float(), heard)
         alone = [loss for name, loss in losses.items() if name != "emotion"]
-        layers = {m: spread(c.detach(), chosen) for m, c in reading.confidence.items()}
+        layers = {m: scatter_utterances(c.detach(), chosen) for m, c in reading.confidence.items()}
         return ModelOutput(
-            logits=spread(reading.logits.float(), chosen),
+            logits=scatter_utterances(reading.logits.float(), chosen),
             losses=losses,
             loss=losses["emotion"] + self.alone_weight * sum(alone, torch.zeros(())),
             explanation=Explanation(
@@ -140,10 +140,10 @@ class UtteranceModel(ConversationModel[Config]):
             samples, lengths = batch.waveforms.samples[chosen], batch.waveforms.lengths[chosen]
             return read_sound(self.speech_encoder, samples, lengths, present & (lengths > 0))
         vectors = self.inputs.standardised(batch.features[modality][chosen], modality)
-        return Stream((filled(vectors, present).unsqueeze(1),), present.unsqueeze(1))
+        return Stream((zero_absent(vectors, present).unsqueeze(1),), present.unsqueeze(1))
 
 
-def spread(values: Tensor, chosen: Tensor) -> Tensor:
+def scatter_utterances(values: Tensor, chosen: Tensor) -> Tensor:
     """Put utterances into their places, zeros elsewhere. Shape: [U, X], [B, N] -> [B, N, X]."""
     placed = values.new_zeros(*chosen.shape, values.shape[-1])
     return placed.masked_scatter(chosen.unsqueeze(-1), values)

@@ -157,7 +157,7 @@ def test_without_contrast_the_other_terms_keep_their_weights(make_model, batch):
 def test_without_attention_there_is_none(make_model, batch):
     model = make_model("multiemo", ablations=("-MultiAttn",)).eval()
     assert parameters(model, "fusion") == set()
-    inside = model.look_inside(batch)
+    inside = model.compute_intermediates(batch)
     assert inside.attention == {}
     assert all(torch.equal(inside.fused[m], inside.context[m]) for m in MODALITIES)
 
@@ -181,11 +181,11 @@ def test_who_goes_through_dialogue_rnn(make_model, batch, text_context, bidirect
     names = [*(["text"] if text_context else []), "audio", "video"]
     assert model.context.in_dialogue == names
     assert model.context.dialogue.runs == len(names) * (1 + bidirectional)
-    first = model.look_inside(batch).context
+    first = model.compute_intermediates(batch).context
     changed = {m: batch.features[m].clone() for m in MODALITIES}
     for m in MODALITIES:
         changed[m][:, 0] += 1
-    second = model.look_inside(batch.with_features(changed)).context
+    second = model.compute_intermediates(batch.with_features(changed)).context
     for m in MODALITIES:
         there = batch.present[m].clone()
         heard = there[:, 0].clone()
@@ -202,10 +202,10 @@ def test_wide_voices_take_two_layers(make_model):
     assert projection["video"].in_features == 40
 
 
-def test_look_inside_shows_what_the_model_computes(make_model, batch):
+def test_compute_intermediates_shows_what_the_model_computes(make_model, batch):
     """Figure 6 and the attention between utterances."""
     model = make_model("multiemo", layers=2).eval()
-    inside = model.look_inside(batch)
+    inside = model.compute_intermediates(batch)
     _, joint, _ = whole_oracle(model, batch)
     for place in places(batch):
         torch.testing.assert_close(inside.joint[place], joint[place], atol=1e-5, rtol=1e-4)

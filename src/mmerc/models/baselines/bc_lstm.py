@@ -10,7 +10,7 @@ from torch import nn
 
 from mmerc.data.batch import ConversationBatch
 from mmerc.models.base import ConversationModel, ModelConfig, ModelOutput
-from mmerc.nn.context import ContextLstm
+from mmerc.nn.context_lstm import ContextLstm
 from mmerc.nn.dropout import FastDropout
 
 

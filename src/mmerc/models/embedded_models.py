@@ -8,9 +8,9 @@ DEFAULT_MODEL = "mmerc-mini"
 TEXT_MODEL = "mmerc-mini-text"
 LIVE_MODEL = "mmerc-mini-live"
 EMBEDDED_MODELS = (DEFAULT_MODEL, TEXT_MODEL, LIVE_MODEL)
-FOLDER = Path(__file__).parent / "embedded"
+EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
 
-def embedded_model(name: str) -> Path | None:
+def find_embedded_model(name: str) -> Path | None:
     """Folder of a model that comes with mmerc; None for any other name."""
-    return FOLDER / name if name in EMBEDDED_MODELS else None
+    return EMBEDDED_FOLDER / name if name in EMBEDDED_MODELS else None

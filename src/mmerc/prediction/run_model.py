@@ -16,13 +16,13 @@ from mmerc.data.sounds import Sounds
 from mmerc.data.utterance_batches import each_utterance, with_sounds
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
-from mmerc.models.inputs import TextReader, read_windows
+from mmerc.models.inputs import WindowEncoder, encode_windows
 from mmerc.nn.text_encoder import TextEncoder
-from mmerc.prediction.effects import leave_out, with_text_read
+from mmerc.prediction.effects import measure_effects, with_encoded_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class PredictionTensors:
     """What a model says of M utterances.
 
     Shape: probabilities [M, K]; labels [M] (-100 unknown); weights[m], similarity and
@@ -41,7 +41,7 @@ class Answers:
     layer_weights: Mapping[Modality, Tensor] = field(default_factory=dict)
 
 
-def text_input(encoder: TextEncoder | None) -> TextInput | None:
+def build_text_input(encoder: TextEncoder | None) -> TextInput | None:
     """How an encoder wants its text; None for a model that takes ready-made vectors."""
     if encoder is None:
         return None
@@ -52,14 +52,14 @@ def text_input(encoder: TextEncoder | None) -> TextInput | None:
     )
 
 
-def examples_for(
+def build_model_examples(
     model: AnyModel,
     conversations: Sequence[Conversation],
     tables: Mapping[Modality, FeatureTable],
     sounds: Sounds | None = None,
 ) -> list[Example]:
     """Tensors of the conversations as this model takes them: whole, or utterance by utterance."""
-    text = text_input(model.text_encoder)
+    text = build_text_input(model.text_encoder)
     if text is not None and model.tokenizer is not None:
         text = replace(text, tokenizer=model.tokenizer)
     examples = build_examples(
@@ -75,42 +75,42 @@ def examples_for(
 
 
 @torch.inference_mode()
-def answer(
+def run_model(
     model: AnyModel,
     examples: Sequence[Example],
     *,
     size: int = 16,
     effects: bool = False,
-    read: TextReader = read_windows,
-) -> Answers:
-    """Predict every utterance, in the order of ``examples``, where the model's weights lie.
+    window_encoder: WindowEncoder = encode_windows,
+) -> PredictionTensors:
+    """Predict every utterance, in the order of ``examples``, on the model's device.
 
-    ``effects``: also leave out each modality and the context, one after the other; ``read`` is how
-    the text encoder reads then.
+    ``effects``: also measure the effect of each modality and of the context by leaving it out;
+    ``window_encoder`` then runs the text encoder.
     """
     was_training = model.training
     model.eval()
     device = model.class_weights.device
-    pieces: dict[int, Answers] = {}
+    pieces: dict[int, PredictionTensors] = {}
     for batch in batch_loader(examples, tokenizer=model.tokenizer, size=size, shuffle=False):
-        found = answer_batch(model, batch.to(device), effects=effects, read=read)
+        found = run_batch(model, batch.to(device), effects=effects, window_encoder=window_encoder)
         rows = zip(batch.indices.tolist(), batch.mask.cpu(), strict=True)
         pieces |= {index: pick(found, row, mask) for row, (index, mask) in enumerate(rows)}
     model.train(was_training)
     return join([pieces[example.index] for example in examples], model)
 
 
-def answer_batch(
-    model: AnyModel, batch: ConversationBatch, *, effects: bool, read: TextReader
-) -> Answers:
-    """Answers with [B, N] in place of [M]."""
-    batch = with_text_read(model, batch, read=read) if effects else batch
+def run_batch(
+    model: AnyModel, batch: ConversationBatch, *, effects: bool, window_encoder: WindowEncoder
+) -> PredictionTensors:
+    """PredictionTensors with [B, N] in place of [M]."""
+    batch = with_encoded_text(model, batch, window_encoder=window_encoder) if effects else batch
     output = model(batch)
     shown = output.explanation
     probabilities = (output.logits.float() / model.temperature).softmax(-1)
-    left_out = leave_out(model, batch, probabilities) if effects else None
+    left_out = measure_effects(model, batch, probabilities) if effects else None
     nothing = torch.full(batch.mask.shape, torch.nan)
-    return Answers(
+    return PredictionTensors(
         probabilities=probabilities,
         labels=batch.labels,
         weights={
@@ -128,13 +128,13 @@ def answer_batch(
     )
 
 
-def pick(found: Answers, row: int, mask: Tensor) -> Answers:
+def pick(found: PredictionTensors, row: int, mask: Tensor) -> PredictionTensors:
     """The answers of one conversation of a batch, on the processor."""
 
     def of(tensor: Tensor) -> Tensor:
         return tensor[row].cpu()[mask]
 
-    return Answers(
+    return PredictionTensors(
         probabilities=of(found.probabilities),
         labels=of(found.labels),
         weights={m: of(weight) for m, weight in found.weights.items()},
@@ -146,11 +146,11 @@ def pick(found: Answers, row: int, mask: Tensor) -> Answers:
     )
 
 
-def join(pieces: Sequence[Answers], model: AnyModel) -> Answers:
+def join(pieces: Sequence[PredictionTensors], model: AnyModel) -> PredictionTensors:
     """All pieces end to end."""
     if not pieces:
         nothing = torch.zeros(0)
-        return Answers(
+        return PredictionTensors(
             probabilities=torch.zeros(0, len(model.labels)),
             labels=torch.zeros(0, dtype=torch.long),
             weights={},
@@ -160,7 +160,7 @@ def join(pieces: Sequence[Answers], model: AnyModel) -> Answers:
             context_effect=nothing,
         )
     first = pieces[0]
-    return Answers(
+    return PredictionTensors(
         probabilities=torch.cat([piece.probabilities for piece in pieces]),
         labels=torch.cat([piece.labels for piece in pieces]),
         weights={m: torch.cat([p.weights[m] for p in pieces]) for m in first.weights},

