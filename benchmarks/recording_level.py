@@ -3,7 +3,7 @@
 The sound of a split of the composed corpus is changed as another microphone would (quieter, over
 the telephone, in noise, in an echo), every ten conversations are taken for one recording, and the
 emotions are predicted from sound alone and from everything, with the vectors as they are and with
-levelled ones, by weight of the training data (``PRIOR`` in ``mmerc.inference.level``).
+levelled ones, by weight of the training data (``PRIOR`` in ``mmerc.inference.levelling``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mmerc.evaluation.metrics import score
 from mmerc.features.base import Absent
 from mmerc.features.opensmile import OpenSmile
 from mmerc.features.store import FeatureRow, FeatureTable
-from mmerc.inference import level
+from mmerc.inference import levelling
 from mmerc.media.decode import SAMPLE_RATE, read_sound
 from mmerc.media.segment import Clip
 from mmerc.models.registry import load_model
@@ -80,12 +80,12 @@ def main() -> None:
     part = replace(corpus, splits={arguments.split: conversations})
     model = load_model(arguments.model)
     mean, deviation = model.inputs.statistics("audio")
-    training = level.Statistics(mean=mean.numpy(), deviation=deviation.numpy())
+    training = levelling.Statistics(mean=mean.numpy(), deviation=deviation.numpy())
     for name, change in CHANGES.items():
         table = changed(part, arguments.media, change)
         tables = {"as extracted": table}
         for prior in arguments.priors:
-            level.PRIOR = prior
+            levelling.PRIOR = prior
             tables[f"levelled, prior {prior:g}"] = by_recording(table, conversations, training)
         print(f"{name}: {distances(table, conversations, training)} deviations away")
         for way, made in tables.items():
@@ -126,18 +126,18 @@ def recordings(
 
 
 def by_recording(
-    table: FeatureTable, conversations: Sequence[Conversation], training: level.Statistics
+    table: FeatureTable, conversations: Sequence[Conversation], training: levelling.Statistics
 ) -> FeatureTable:
     rows: dict[tuple[str, str], FeatureRow] = {}
     for recording in recordings(table, conversations):
-        rows |= level.levelled(recording, training)[0].rows
+        rows |= levelling.level_table(recording, training)[0].rows
     return replace(table, rows=rows)
 
 
 def distances(
-    table: FeatureTable, conversations: Sequence[Conversation], training: level.Statistics
+    table: FeatureTable, conversations: Sequence[Conversation], training: levelling.Statistics
 ) -> str:
-    found = [level.levelled(r, training)[1] for r in recordings(table, conversations)]
+    found = [levelling.level_table(r, training)[1] for r in recordings(table, conversations)]
     return f"{min(found):.2f} to {max(found):.2f}"
 
 

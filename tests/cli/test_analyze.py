@@ -126,7 +126,7 @@ def test_sound_alone_in_another_language(analyze, talk):
 def test_subtitles_of_another_film(analyze, talk):
     other = EXAMPLES / "phone-call.srt"
     outcome = analyze(talk / "scene.mp4", "--subtitles", other, "--json", "--quiet")
-    assert outcome.json["remarks"][0] == "12 of 14 cues lie past the recording's end."
+    assert outcome.json["remarks"][0] == "12 of 14 cues start after the end of the recording."
     late = pysubs2.load(str(other)).events[4:]
     file = pysubs2.SSAFile()
     file.events = late
@@ -134,7 +134,9 @@ def test_subtitles_of_another_film(analyze, talk):
     arguments = (talk / "scene.mp4", "--subtitles", talk / "late.srt", "--out", talk / "out")
     outcome = analyze(*arguments)
     assert (outcome.code, outcome.out) == (1, "")
-    assert "late.srt: all of its cues lie past the end of scene.mp4" in outcome.err.splitlines()[-1]
+    assert (
+        "late.srt: all of its cues start after the end of scene.mp4" in outcome.err.splitlines()[-1]
+    )
 
 
 # What is refused
@@ -150,11 +152,11 @@ BAD = {
     "a folder": ("talk.mp4", lambda path: path.mkdir(), "a folder"),
     "zero bytes": ("talk.mp4", lambda path: path.touch(), "empty file"),
     "not media": ("talk.mp4", lambda path: path.write_text("hello " * 999), "not media"),
-    "a tone": ("talk.wav", tone, "nobody speaks in it"),
+    "a tone": ("talk.wav", tone, "no speech detected"),
     "silence": (
         "talk.wav",
         lambda path: soundfile.write(path, np.zeros(48000), 16000),
-        "nobody speaks in it",
+        "no speech detected",
     ),
     "pictures alone": (
         "talk.mp4",

@@ -68,7 +68,7 @@ def test_a_killed_analysis_goes_on_and_nobody_joins_in(mmerc, started, tmp_path)
     process.send_signal(signal.SIGSTOP)
     outcome = mmerc("analyze", *arguments, "--out", killed, "--quiet")
     assert (outcome.code, outcome.out) == (1, "")
-    assert "another analysis is at work in it" in outcome.sentence
+    assert "another analysis is using it" in outcome.sentence
     process.kill()
     assert process.wait() == -signal.SIGKILL
     spoken = lines()

@@ -8,9 +8,9 @@ import pytest
 from server_process import serving, until
 
 from mmerc.serving import runner as running
-from mmerc.serving.examples import REQUEST
 from mmerc.serving.jobs import Jobs
-from mmerc.serving.metrics import Metrics
+from mmerc.serving.monitoring import Metrics
+from mmerc.serving.openapi_examples import REQUEST
 from mmerc.serving.settings import Settings
 
 APART = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")

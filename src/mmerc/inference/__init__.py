@@ -1,1 +1,1 @@
-"""From conversations to labelled utterances with their reasons."""
+"""Emotions of recordings and live conversations, and the files that report them."""

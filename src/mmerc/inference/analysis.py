@@ -1,4 +1,4 @@
-"""What an analysis of a recording comes to."""
+"""The result of analysing a recording."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mmerc.prediction.predictions import UtterancePrediction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """A timeline of emotions.
+    """The emotions of a recording over time.
 
-    ``recording`` is the file's name without its folder, ``duration`` in seconds (None where the
-    file does not say); ``predictions`` ascend in time. ``absent`` holds for an utterance's id why a
-    modality had no part in its prediction; ``remarks`` are what a reader must know of the whole
-    (a recording unlike anything the model was trained on, an unknown language).
+    ``recording`` is the file's name without its folder; ``duration`` in seconds (None if the file
+    does not give it). ``predictions`` are in order of time. ``absent`` gives, per utterance id, why
+    a modality took no part in its prediction. ``remarks`` say where the analysis as a whole may be
+    unreliable (a recording unlike the training data, an unknown language).
     """
 
     recording: str

@@ -13,12 +13,12 @@ from starlette.types import ASGIApp
 
 from mmerc.errors import InputError
 from mmerc.serving import job_routes, routes
-from mmerc.serving.examples import Described
 from mmerc.serving.guard import Guard
 from mmerc.serving.jobs import Jobs
-from mmerc.serving.metrics import Metrics
+from mmerc.serving.monitoring import Metrics
+from mmerc.serving.openapi_examples import Described
 from mmerc.serving.predictor import Predictor
-from mmerc.serving.refusal import (
+from mmerc.serving.problems import (
     answer_fault,
     answer_input_error,
     answer_invalid,

@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mmerc.serving.metrics import Metrics
-from mmerc.serving.refusal import problem
+from mmerc.serving.monitoring import Metrics
+from mmerc.serving.problems import problem
 from mmerc.serving.settings import Settings
 
 LOG = logging.getLogger("mmerc.serving")

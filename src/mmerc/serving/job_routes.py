@@ -13,9 +13,9 @@ from fastapi import APIRouter, HTTPException, Path, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
+from mmerc.serving.file_names import RESULT_TYPES, media_type, stem_of
 from mmerc.serving.jobs import Job
-from mmerc.serving.names import RESULT_TYPES, media_type, stem_of
-from mmerc.serving.refusal import refusals, storing
+from mmerc.serving.problems import refusals, storing
 from mmerc.serving.service import Here, Service
 from mmerc.serving.upload import FORM, patiently, receive
 

@@ -14,7 +14,7 @@ from mmerc.errors import InputError
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
 from mmerc.prediction.predictions import UtterancePrediction, predict
-from mmerc.serving.reading import read_in_few_shapes
+from mmerc.serving.text_encoding import encode_in_few_shapes
 
 MOST_UTTERANCES = 128  # computed together; more would not be faster, and have the others wait
 MOST_CONVERSATIONS = 16  # nor does prediction take more at a time
@@ -135,7 +135,7 @@ def together(model: AnyModel, requests: Sequence[Request]) -> list[list[Utteranc
             rows = {(f"{number} {c}", u): row for (c, u), row in table.rows.items()}
             before = tables[modality].rows if modality in tables else {}
             tables[modality] = FeatureTable(spec=table.spec, rows={**before, **rows})
-    predictions = iter(predict(model, conversations, tables, window_encoder=read_in_few_shapes))
+    predictions = iter(predict(model, conversations, tables, window_encoder=encode_in_few_shapes))
     found: list[list[UtterancePrediction]] = []
     ids = iter(names)
     for request in requests:

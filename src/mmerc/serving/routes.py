@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from mmerc.serving.guard import COOKIE, is_key, knows_key, trace
 from mmerc.serving.page import PAGE, SCRIPT, STYLE
-from mmerc.serving.refusal import refusals
+from mmerc.serving.problems import refusals
 from mmerc.serving.service import Here
 from mmerc.serving.transcripts import PredictAnswer, PredictRequest, read
 from mmerc.version import __version__

@@ -18,7 +18,7 @@ from typing import Literal
 from mmerc.inference.pipeline.progress import Step
 from mmerc.processes import available_cores
 from mmerc.serving.jobs import Job, Jobs
-from mmerc.serving.metrics import Metrics
+from mmerc.serving.monitoring import Metrics
 from mmerc.serving.settings import Settings
 from mmerc.serving.worker import Ended, Task, work
 

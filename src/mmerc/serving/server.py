@@ -12,7 +12,7 @@ import uvicorn
 
 from mmerc.errors import InputError, MmercError
 from mmerc.files import file_lock, write_error
-from mmerc.inference.pipeline.parts import load_parts
+from mmerc.inference.pipeline.components import load_components
 from mmerc.serving.application import create_app
 from mmerc.serving.jobs import DATABASE
 from mmerc.serving.predictor import Predictor
@@ -25,7 +25,7 @@ GRACE = 10  # seconds for answers that are on their way when the server is told 
 def serve(settings: Settings, *, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM; MmercError where the model or the folder cannot be had."""
     with alone_in(settings.folder):
-        parts = load_parts(
+        parts = load_components(
             settings.model, commercial_only=settings.commercial_only, face="speaking"
         )
         predictor = Predictor(parts.model, parts.name)

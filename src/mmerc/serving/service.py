@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from mmerc.serving.jobs import Jobs
-from mmerc.serving.metrics import Metrics
+from mmerc.serving.monitoring import Metrics
 from mmerc.serving.predictor import Predictor
 from mmerc.serving.settings import Settings
 

@@ -16,7 +16,7 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from mmerc.serving.names import shown_name, subtitle_file
+from mmerc.serving.file_names import shown_name, subtitle_file
 
 LARGEST_SUBTITLES = 16_000_000  # bytes; nor does the pipeline read more
 LARGEST_REST = 65_536  # bytes of boundaries and headers

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from mmerc.errors import MmercError
 from mmerc.files import atomic_directory, file_lock, write_text
 from mmerc.processes import leave_with_parent
-from mmerc.serving.bounds import check_recording
-from mmerc.serving.disk import NO_ROOM, is_full
-from mmerc.serving.names import stem_of
+from mmerc.serving.file_names import stem_of
+from mmerc.serving.recording_limits import check_recording
+from mmerc.serving.storage_errors import NO_ROOM, is_full
 
 if TYPE_CHECKING:
     from mmerc.inference.analysis import Analysis

@@ -3,8 +3,8 @@
 import pytest
 
 from mmerc.conversation import Utterance
-from mmerc.inference.level import FAR
-from mmerc.inference.pipeline.checks import foreign, remarks
+from mmerc.inference.levelling import FAR
+from mmerc.inference.pipeline.checks import analysis_remarks, is_foreign
 from mmerc.media.subtitles import read_subtitles
 from mmerc.models.registry import load_model
 from short_films import EXAMPLES
@@ -42,26 +42,26 @@ def model(models):
 
 @pytest.mark.parametrize("language", FOREIGN)
 def test_another_language(model, language):
-    assert foreign(model, said(*FOREIGN[language].split(". ")))
+    assert is_foreign(model, said(*FOREIGN[language].split(". ")))
 
 
 @pytest.mark.parametrize("text", [ENGLISH, "", "?!", "Ja. Nein.", "Ναι"])
 def test_english_and_too_little_to_tell(model, text):
-    assert not foreign(model, said(text))
+    assert not is_foreign(model, said(text))
 
 
 @pytest.mark.parametrize("name", ["phone-call", "photograph"])
 def test_the_example_films_are_english(model, name):
-    assert not foreign(model, read_subtitles(EXAMPLES / f"{name}.srt").utterances)
+    assert not is_foreign(model, read_subtitles(EXAMPLES / f"{name}.srt").utterances)
 
 
 def test_vectors_of_words_tell_no_language(make_model):
-    assert not foreign(make_model("concatenation"), said(FOREIGN["Russian"]))
+    assert not is_foreign(make_model("concatenation"), said(FOREIGN["Russian"]))
 
 
 @pytest.mark.parametrize(("distance", "told"), [(0.0, 0), (FAR, 0), (FAR + 0.06, 1), (4.0, 1)])
 def test_sound_far_from_the_training_data(model, distance, told):
-    found = remarks(model, said("yes", "no"), {}, distance=distance)
+    found = analysis_remarks(model, said("yes", "no"), {}, distance=distance)
     assert len(found) == told
     assert all(f"{distance:.1f} deviations" in line for line in found)
 
@@ -84,4 +84,4 @@ def test_sound_far_from_the_training_data(model, distance, told):
     ],
 )  # fmt: skip
 def test_what_most_utterances_lack(model, absent, expected):
-    assert remarks(model, said("a", "b", "c", "d"), absent, distance=0.0) == expected
+    assert analysis_remarks(model, said("a", "b", "c", "d"), absent, distance=0.0) == expected

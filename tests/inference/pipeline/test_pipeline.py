@@ -15,7 +15,7 @@ from mmerc.conversation import Conversation, Utterance
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureSpec
 from mmerc.inference.pipeline import Pipeline
-from mmerc.inference.pipeline.utterances import Found
+from mmerc.inference.pipeline.utterance_sources import Segmentation
 from mmerc.media.segment import MediaError
 from mmerc.models.registry import load_model
 from short_films import cues, cut, small_disk
@@ -32,7 +32,7 @@ class Planned:
         return {"planned": len(self.utterances)}
 
     def __call__(self, recording, info, *, work, report):
-        return Found(utterances=self.utterances, remarks=self.remarks)
+        return Segmentation(utterances=self.utterances, remarks=self.remarks)
 
 
 def at(*times, text="yes"):
@@ -230,7 +230,7 @@ def test_nothing_to_go_by(pipeline, films, tmp_path):
     made = pipeline("heard")
     made.find = Planned(at(1.0, text=""))
     soundfile.write(tmp_path / "quiet.wav", np.zeros(48000, np.float32), 16000)
-    with pytest.raises(MediaError, match=r"no text or audio could be had .*\(no words; silence\)"):
+    with pytest.raises(MediaError, match=r"no usable text or audio \(no words; silence\)"):
         made(tmp_path / "quiet.wav", work=tmp_path / "work")
 
 

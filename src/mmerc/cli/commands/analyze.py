@@ -64,7 +64,7 @@ def analyze(
     from mmerc.cli.analysis import Saying, check_results, put_beside, write_analysis
     from mmerc.corpora.transcript import read_transcript
     from mmerc.inference.pipeline import Pipeline
-    from mmerc.inference.pipeline.work import discard
+    from mmerc.inference.pipeline.work_folder import discard_work
 
     directory = out or recording.parent
     written = recording.suffix.lower() == ".txt"
@@ -85,7 +85,7 @@ def analyze(
     paths = write_analysis(analysis, recording, directory, overwrite=overwrite)
     if not written:
         put_beside(recording, directory)
-        discard(work)
+        discard_work(work)
     if as_json:
         print_json(
             {

@@ -1,5 +1,5 @@
 """Fusion models as ONNX files: utterance vectors in, probabilities out."""
 
-from mmerc.inference.onnx.export import Exported, export_model
+from mmerc.inference.onnx.exporter import Exported, export_model
 
 __all__ = ["Exported", "export_model"]

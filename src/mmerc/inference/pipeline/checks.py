@@ -1,4 +1,4 @@
-"""What a reader must know of an analysis as a whole."""
+"""Remarks on an analysis as a whole: where its results may be unreliable."""
 
 from __future__ import annotations
 
@@ -7,66 +7,71 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from mmerc.conversation import Modality, Utterance
-from mmerc.inference.level import FAR
+from mmerc.inference.levelling import FAR
 from mmerc.models.base import AnyModel
 
-FEWEST_WORDS = 30
-MOST_PIECES = 1.3  # of the tokenizer, a word
-FEWEST_LETTERS, MOST_STRANGE = 30, 1 / 4
+MIN_WORDS = 30
+MAX_PIECES = 1.3  # pieces of the tokenizer per word
+MIN_LETTERS, MAX_FOREIGN_LETTERS = 30, 1 / 4
 WORD = re.compile(r"[^\W\d_]+")
 
 
-def remarks(
+def analysis_remarks(
     model: AnyModel,
     utterances: Sequence[Utterance],
     absent: Mapping[str, Mapping[Modality, str]],
     *,
     distance: float,
 ) -> tuple[str, ...]:
-    """What is unlike the data that the model was trained on, and what most utterances lack."""
-    found = []
+    """What differs from the model's training data, and what most utterances lack.
+
+    ``absent``: per utterance id, why a modality is absent. ``distance``: of the sound from the
+    training data, in deviations (``mmerc.inference.levelling``).
+    """
+    remarks = []
     if distance > FAR:
-        found.append(
-            f"The sound is unlike what the model was trained on (typically {distance:.1f} "
-            "deviations away): do not lean on what it says of voices."
+        remarks.append(
+            f"The sound differs from the model's training data (by {distance:.1f} deviations, "
+            "typically): voice results may be unreliable."
         )
-    if foreign(model, utterances):
-        found.append(
-            "Many words are none that the model knows: it was trained on English, and for another "
-            "language its emotions mean little."
+    if is_foreign(model, utterances):
+        remarks.append(
+            "Many words are unknown to the model, which was trained on English: in another "
+            "language, its emotions mean little."
         )
     for modality in dict.fromkeys(m for reasons in absent.values() for m in reasons):
         reasons = Counter(why[modality] for why in absent.values() if modality in why)
-        found += lacking(modality, reasons, of=len(utterances))
-    return tuple(found)
+        remarks += absence_remarks(modality, reasons, total=len(utterances))
+    return tuple(remarks)
 
 
-def lacking(modality: Modality, reasons: Counter[str], *, of: int) -> list[str]:
-    """What to say of a modality that more than half of the utterances lack."""
-    count, most = reasons.total(), reasons.most_common(1)[0][0].rstrip(".")
-    if count == of and len(reasons) == 1:
-        return [f"No utterance has {modality}: {most}."]
-    if count > of / 2:
-        return [f"{count} of {of} utterances have no {modality} (mostly: {most})."]
+def absence_remarks(modality: Modality, reasons: Counter[str], *, total: int) -> list[str]:
+    """A remark on a modality that more than half of ``total`` utterances lack."""
+    count, reason = reasons.total(), reasons.most_common(1)[0][0].rstrip(".")
+    if count == total and len(reasons) == 1:
+        return [f"No utterance has {modality}: {reason}."]
+    if count > total / 2:
+        return [f"{count} of {total} utterances have no {modality} (mostly: {reason})."]
     return []
 
 
-def foreign(model: AnyModel, utterances: Sequence[Utterance]) -> bool:
-    """Whether the letters are none of English, or words fall into more pieces than English ones.
+def is_foreign(model: AnyModel, utterances: Sequence[Utterance]) -> bool:
+    """Whether the words are probably not English.
 
-    [decided] A quarter of 30 letters or more; above 1.3 pieces a word, over 30 words or more. With
-    MiniLM's tokenizer MELD's test dialogues lie between 1.00 and 1.21; sentences of German, French,
-    Spanish, Dutch and Finnish between 1.37 and 2.35. What it does not know at all is one piece a
-    word, and some scripts know no spaces: of these the letters tell.
+    [decided] True if a quarter of the letters (of 30 or more) are not ASCII, or if the tokenizer
+    needs more than 1.3 pieces per word (over 30 words or more). With MiniLM's tokenizer the
+    dialogues of MELD's test split need 1.00 to 1.21, and sentences in German, French, Spanish,
+    Dutch and Finnish 1.37 to 2.35. An unknown word counts as one piece, and some scripts have no
+    spaces: for those the letters decide.
     """
     if model.tokenizer is None:
         return False
     letters = [sign for item in utterances for sign in item.text if sign.isalpha()]
-    strange = sum(not letter.isascii() for letter in letters)
-    if len(letters) >= FEWEST_LETTERS and strange > MOST_STRANGE * len(letters):
+    foreign = sum(not letter.isascii() for letter in letters)
+    if len(letters) >= MIN_LETTERS and foreign > MAX_FOREIGN_LETTERS * len(letters):
         return True
     words = [word for utterance in utterances for word in WORD.findall(utterance.text)]
-    if len(words) < FEWEST_WORDS:
+    if len(words) < MIN_WORDS:
         return False
     pieces = model.tokenizer.encode([" ".join(words)], limit=10**6)
-    return len(pieces[0]) > MOST_PIECES * len(words)
+    return len(pieces[0]) > MAX_PIECES * len(words)

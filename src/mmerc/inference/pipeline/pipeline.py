@@ -1,4 +1,4 @@
-"""The pipeline: utterances, vectors, emotions, and what to doubt."""
+"""The pipeline: a recording in, its timeline of emotions out."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureTable
 from mmerc.files import file_fingerprint
 from mmerc.inference.analysis import Analysis
-from mmerc.inference.level import Statistics, levelled
+from mmerc.inference.levelling import Statistics, level_table
 from mmerc.inference.live import Live
-from mmerc.inference.pipeline import checks
-from mmerc.inference.pipeline.parts import Parts, load_parts
-from mmerc.inference.pipeline.progress import Hook, Step, unheard
-from mmerc.inference.pipeline.utterances import FindUtterances, FromSpeech, FromSubtitles
-from mmerc.inference.pipeline.vectors import Unavailable, extract
-from mmerc.inference.pipeline.work import Work
+from mmerc.inference.pipeline.checks import analysis_remarks
+from mmerc.inference.pipeline.components import load_components
+from mmerc.inference.pipeline.progress import Hook, Step, ignore_progress
+from mmerc.inference.pipeline.recording_features import Unavailable, extract_features
+from mmerc.inference.pipeline.utterance_sources import FromSpeech, FromSubtitles, UtteranceSource
+from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo, probe
 from mmerc.media.faces.speaking import Choice
 from mmerc.media.segment import MediaError
@@ -40,18 +40,19 @@ Absences = dict[str, dict[Modality, str]]
 
 @dataclass(kw_only=True)
 class Pipeline:
-    """A recording in, its timeline of emotions out.
+    """Analyses recordings: finds the utterances, extracts their features, predicts their emotions.
 
-    ``extractors`` make the vectors that ``model`` takes; ``missing`` says of a modality why nothing
-    can make them. Every part may be exchanged; ``find`` is used where no subtitles are given.
-    ``live``: each utterance is predicted as if nothing had come after it.
+    ``model`` predicts and ``name`` is what an analysis calls it. ``extractors`` provide the
+    features it takes, and ``missing`` says why a modality has no extractor. ``find`` finds the
+    utterances of a recording without subtitles. ``workers`` processes extract features. With
+    ``live``, each utterance is predicted from what precedes it. Every part can be replaced.
     """
 
     model: AnyModel
     name: str
     extractors: Mapping[Modality, NamedExtractor]
     missing: Mapping[Modality, str] = field(default_factory=dict)
-    find: FindUtterances = field(default_factory=FromSpeech)
+    find: UtteranceSource = field(default_factory=FromSpeech)
     workers: int = field(default_factory=available_cores)
     live: bool = False
 
@@ -64,22 +65,30 @@ class Pipeline:
         face: Choice = "speaking",
         whisper: str = EMBEDDED_MODEL,
         language: str | None = None,
-        turns: Path | None = None,
+        turns: str | Path | None = None,
         workers: int | None = None,
         live: bool = False,
     ) -> Self:
-        """Load a model (by default mmerc-mini, ``live`` mmerc-mini-live) and what it needs.
+        """Load a model and everything needed to analyse recordings with it.
 
-        ``commercial_only`` leaves out what forbids commercial use: openSMILE, denseface, and
-        mmerc-mini, in whose place mmerc-mini-text comes. UsageError where such a model is asked
-        for by name; MmercError or InputError where a model cannot be had.
+        ``source`` is a run or model folder, a model that comes with mmerc, or a Hub repository; by
+        default mmerc-mini (with ``live`` mmerc-mini-live). ``commercial_only`` leaves out whatever
+        forbids commercial use: openSMILE, denseface, and mmerc-mini, which mmerc-mini-text
+        replaces. ``face`` chooses the face to look at: "speaking", "largest" or "all". ``whisper``
+        names the transcriber's model, ``language`` the code of the spoken language (None: detect
+        it). ``turns`` is an RTTM file that says who speaks when. ``workers`` is the number of
+        processes (None: one per core).
+
+        UsageError if ``commercial_only`` forbids the model; MmercError or InputError if it cannot
+        be loaded.
         """
-        parts: Parts = load_parts(source, commercial_only=commercial_only, face=face, live=live)
+        components = load_components(source, commercial_only=commercial_only, face=face, live=live)
+        turns = None if turns is None else Path(turns)
         return cls(
-            model=parts.model,
-            name=parts.name,
-            extractors=parts.extractors,
-            missing=parts.missing,
+            model=components.model,
+            name=components.name,
+            extractors=components.extractors,
+            missing=components.missing,
             find=FromSpeech(whisper=whisper, language=language, turns=turns),
             workers=workers or available_cores(),
             live=live,
@@ -87,54 +96,64 @@ class Pipeline:
 
     def __call__(
         self,
-        recording: Path,
+        recording: str | Path,
         *,
-        subtitles: Path | None = None,
-        turns: Path | None = None,
-        work: Path | None = None,
-        report: Hook = unheard,
+        subtitles: str | Path | None = None,
+        turns: str | Path | None = None,
+        work: str | Path | None = None,
+        report: Hook = ignore_progress,
     ) -> Analysis:
-        """Analyse a film or a sound file.
+        """Analyse a film or sound file; times of the analysis are in seconds.
 
-        ``subtitles`` (SRT, WebVTT, ASS) and ``turns`` (RTTM: who speaks when) spare voice activity,
-        transcription and speakers. In the folder ``work`` stands what was found: called again after
-        a kill it goes on from there. It stays until whoever named it throws it away, the results
-        being safe (``mmerc.inference.pipeline.work.discard``). MediaError for what is no recording
-        or in which nobody speaks, InputError where another analysis is at work in the folder.
+        ``subtitles`` (SRT, WebVTT, ASS) replace voice activity detection and transcription;
+        ``turns`` (RTTM) say who speaks when. ``work`` is a folder for intermediate results: called
+        again with the same folder, an interrupted analysis resumes. The caller deletes it once the
+        results are safe (``mmerc.inference.pipeline.work_folder.discard_work``). ``report`` is
+        called with the progress of each stage.
+
+        MediaError if the file is not a recording, or if nobody speaks in it. InputError if a file
+        cannot be read or written, or if another analysis is using the folder.
         """
         recording = Path(recording)
         if recording.is_dir():
             raise MediaError(recording, "a folder", "name one film or sound file in it")
         info = probe(recording)
-        find = self.find
-        if subtitles is not None:
-            find = FromSubtitles(subtitles=Path(subtitles), turns=turns)
-        elif turns is not None and isinstance(find, FromSpeech):
-            find = replace(find, turns=turns)
+        find = self._source(subtitles, turns)
         if work is None:
             with TemporaryDirectory(prefix="mmerc-") as folder:
                 return self.analyse(recording, info, find, Path(folder), report)
-        return self.analyse(recording, info, find, work, report)
+        return self.analyse(recording, info, find, Path(work), report)
+
+    def _source(self, subtitles: str | Path | None, turns: str | Path | None) -> UtteranceSource:
+        """Subtitles where they are given, otherwise ``find`` with the given turns."""
+        turns = None if turns is None else Path(turns)
+        if subtitles is not None:
+            return FromSubtitles(subtitles=Path(subtitles), turns=turns)
+        if turns is not None and isinstance(self.find, FromSpeech):
+            return replace(self.find, turns=turns)
+        return self.find
 
     def analyse(
-        self, recording: Path, info: MediaInfo, find: FindUtterances, folder: Path, report: Hook
+        self, recording: Path, info: MediaInfo, find: UtteranceSource, folder: Path, report: Hook
     ) -> Analysis:
-        """The stages, one after the other."""
-        described = {
+        """Run the stages one after the other."""
+        description = {
             "mmerc": __version__,
             "recording": file_fingerprint(recording),
             "found": type(find).__name__,
             **find.settings(),
         }
-        with Work.open(folder, of=described) as work:
-            found = find(recording, info, work=work, report=report)
-            tables, absent = self.vectors(recording, found.utterances, work, report)
-        self.check_any(recording, found.utterances, absent)
-        report(Step("emotions", 0, len(found.utterances)))
-        conversation = Conversation(id=conversation_id(recording), utterances=found.utterances)
-        level, distance = self.levelled(tables)
-        predictions = self.predict([conversation], tables if self.live else level)
+        with WorkFolder.open(folder, of=description) as work:
+            segmentation = find(recording, info, work=work, report=report)
+            utterances = segmentation.utterances
+            tables, absent = self.extract(recording, utterances, work, report)
+        self.check_features(recording, utterances, absent)
+        report(Step("emotions", 0, len(utterances)))
+        conversation = Conversation(id=conversation_id(recording), utterances=utterances)
+        levelled, distance = self.level(tables)
+        predictions = self.predict([conversation], tables if self.live else levelled)
         report(Step("emotions", len(predictions), len(predictions)))
+        remarks = analysis_remarks(self.model, utterances, absent, distance=distance)
         return Analysis(
             recording=recording.name,
             duration=info.duration,
@@ -142,22 +161,24 @@ class Pipeline:
             labels=self.model.labels,
             predictions=tuple(predictions),
             absent=absent,
-            remarks=(
-                *found.remarks,
-                *checks.remarks(self.model, found.utterances, absent, distance=distance),
-            ),
+            remarks=(*segmentation.remarks, *remarks),
         )
 
-    def check_any(self, recording: Path, utterances: Sequence[Utterance], absent: Absences) -> None:
-        """MediaError where no utterance has anything that the model takes."""
-        taken = self.model.inputs.output_widths.keys()
-        if taken and all(taken <= absent.get(item.id, {}).keys() for item in utterances):
-            reasons = dict.fromkeys(why[m] for why in absent.values() for m in taken)
-            problem = f"no {' or '.join(taken)} could be had from it ({'; '.join(reasons)})"
+    def check_features(
+        self, recording: Path, utterances: Sequence[Utterance], absent: Absences
+    ) -> None:
+        """MediaError if no utterance has any modality that the model takes."""
+        modalities = self.model.inputs.output_widths.keys()
+        if modalities and all(modalities <= absent.get(item.id, {}).keys() for item in utterances):
+            reasons = dict.fromkeys(why[m] for why in absent.values() for m in modalities)
+            problem = f"no usable {' or '.join(modalities)} ({'; '.join(reasons)})"
             raise MediaError(recording, problem, "give a recording in which somebody speaks")
 
     def read(self, conversations: Sequence[Conversation], *, name: str) -> Analysis:
-        """Analyse words alone: what is called ``name`` in the analysis, as a transcript's file."""
+        """Analyse words alone; ``name`` takes the place of the recording's name.
+
+        InputError if ids are not unique or the model cannot read words.
+        """
         utterances = [item for conversation in conversations for item in conversation.utterances]
         predictions = self.predict(conversations, {})
         return Analysis(
@@ -167,17 +188,17 @@ class Pipeline:
             labels=self.model.labels,
             predictions=tuple(predictions),
             absent={},
-            remarks=checks.remarks(self.model, utterances, {}, distance=0.0),
+            remarks=analysis_remarks(self.model, utterances, {}, distance=0.0),
         )
 
-    def vectors(
-        self, recording: Path, utterances: tuple[Utterance, ...], work: Work, report: Hook
+    def extract(
+        self, recording: Path, utterances: tuple[Utterance, ...], work: WorkFolder, report: Hook
     ) -> tuple[Tables, Absences]:
-        """Vectors of sound and faces, and why they are absent."""
+        """Features of all modalities, and why some are absent."""
         tables: dict[Modality, FeatureTable] = {}
-        gone = dict(self.missing)
+        unavailable = dict(self.missing)
         for modality, extractor in self.extractors.items():
-            found = extract(
+            features = extract_features(
                 modality,
                 extractor,
                 recording,
@@ -186,51 +207,52 @@ class Pipeline:
                 workers=self.workers,
                 report=report,
             )
-            if isinstance(found, Unavailable):
-                gone[modality] = found.reason
+            if isinstance(features, Unavailable):
+                unavailable[modality] = features.reason
             else:
-                tables[modality] = found
-        return tables, absences(utterances, tables, gone)
+                tables[modality] = features
+        return tables, collect_absences(utterances, tables, unavailable)
 
     def predict(
         self, conversations: Sequence[Conversation], tables: Tables
     ) -> list[UtterancePrediction]:
-        """Emotions, in bfloat16 on processors that are fast with it (benchmarks/bench_analyze.py).
+        """Predict emotions, in bfloat16 on processors where it is fast.
 
-        Probabilities then differ by some thousandths from those of other machines.
+        Probabilities then differ by a few thousandths from those of other machines
+        (benchmarks/bench_analyze.py).
         """
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast_bfloat16("cpu")):
             if self.live:
-                return [p for item in conversations for p in self.as_they_come(item, tables)]
+                return [p for item in conversations for p in self.predict_live(item, tables)]
             return predict(self.model, conversations, tables)
 
-    def as_they_come(self, conversation: Conversation, tables: Tables) -> list[UtterancePrediction]:
+    def predict_live(self, conversation: Conversation, tables: Tables) -> list[UtterancePrediction]:
         """Predict each utterance from those before it."""
         stream = (
             (utterance, {m: t.vector(conversation.id, utterance.id) for m, t in tables.items()})
             for utterance in conversation.utterances
         )
-        told = Live(model=self.model).follow(stream)
-        return [replace(prediction, conversation=conversation.id) for prediction in told]
+        predictions = Live(model=self.model).follow(stream)
+        return [replace(prediction, conversation=conversation.id) for prediction in predictions]
 
-    def levelled(self, tables: Tables) -> tuple[Tables, float]:
-        """Sound on the level of the training data, and how far from it the recording lay."""
+    def level(self, tables: Tables) -> tuple[Tables, float]:
+        """Audio features on the level of the training data, and how far away they were."""
         if "audio" not in tables:
             return tables, 0.0
         mean, deviation = self.model.inputs.statistics("audio")
         training = Statistics(mean=mean.cpu().numpy(), deviation=deviation.cpu().numpy())
-        table, distance = levelled(tables["audio"], training)
+        table, distance = level_table(tables["audio"], training)
         return {**tables, "audio": table}, distance
 
 
-def absences(
-    utterances: tuple[Utterance, ...], tables: Tables, gone: Mapping[Modality, str]
+def collect_absences(
+    utterances: tuple[Utterance, ...], tables: Tables, unavailable: Mapping[Modality, str]
 ) -> Absences:
-    """Why an utterance's modality has no part in its prediction."""
+    """Per utterance id, the modalities it lacks and why."""
     rows = {m: {key[1]: row for key, row in t.rows.items()} for m, t in tables.items()}
     absent: Absences = {}
     for utterance in utterances:
-        reasons: dict[Modality, str] = dict(gone)
+        reasons: dict[Modality, str] = dict(unavailable)
         if not utterance.text.strip():
             reasons["text"] = "no words"
         for modality in tables:

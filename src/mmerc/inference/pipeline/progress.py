@@ -1,4 +1,4 @@
-"""How far an analysis is."""
+"""Progress of an analysis."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Stage = Literal["speech", "speakers", "words", "text", "audio", "video", "emotio
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``done`` of ``total`` utterances of a stage; 0 of 0 where the stage cannot tell."""
+    """``done`` of ``total`` utterances of a stage; 0 of 0 if the stage has no count."""
 
     stage: Stage
     done: int
@@ -21,5 +21,5 @@ class Step:
 Hook = Callable[[Step], None]
 
 
-def unheard(step: Step) -> None:
-    """In the place of a hook where nobody waits."""
+def ignore_progress(step: Step) -> None:
+    """The hook that reports nothing."""

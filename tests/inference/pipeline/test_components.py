@@ -3,13 +3,13 @@
 import pytest
 
 from mmerc.errors import MmercError, UsageError
-from mmerc.inference.pipeline.parts import load_parts
+from mmerc.inference.pipeline.components import load_components
 from mmerc.models.embedded_models import EMBEDDED_FOLDER
 from short_films import save_model
 
 
 def load(source, **settings):
-    return load_parts(source, **{"commercial_only": False, "face": "speaking"} | settings)
+    return load_components(source, **{"commercial_only": False, "face": "speaking"} | settings)
 
 
 def test_everything_that_the_model_takes(models):
@@ -48,14 +48,14 @@ def test_commercial_use_of_our_own_model_is_refused(name):
 def test_vectors_that_cannot_be_made(tmp_path, known):
     folder = save_model(tmp_path / "own", extractors=known)
     parts = load(folder)
-    assert "takes vectors that mmerc cannot make" in parts.missing["audio"]
+    assert "takes features that mmerc cannot extract" in parts.missing["audio"]
     assert set(parts.extractors) == set(known) - {"audio"}
 
 
 def test_nothing_that_can_be_made(tmp_path):
     folder = save_model(tmp_path / "own", encoder=None, extractors={"video": "faces-of-mine"})
     with pytest.raises(
-        MmercError, match=r"Nothing is left that .*own could go by: .*faces-of-mine"
+        MmercError, match=r"No modality that .*own takes is available: .*faces-of-mine"
     ):
         load(folder)
     folder = save_model(tmp_path / "heard", encoder=None)

@@ -1,4 +1,4 @@
-"""Which model, and what makes the vectors that it takes."""
+"""A model and the extractors of the features that it takes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmerc.models.embedded_models import DEFAULT_MODEL, LIVE_MODEL, TEXT_MODEL, 
 from mmerc.models.registry import load_model, locate_model
 from mmerc.models.training_data import TrainedOn
 
-NOT_COMMERCIAL = (DEFAULT_MODEL, LIVE_MODEL)  # trained on RAVDESS and FER2013
+NON_COMMERCIAL = (DEFAULT_MODEL, LIVE_MODEL)  # trained on RAVDESS and FER2013
 LICENSED_AS: Mapping[str, str] = {
     "is10": "opensmile",
     "compare": "opensmile",
@@ -25,8 +25,8 @@ LICENSED_AS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """A model with the extractors of its vectors; ``missing``: modalities that nothing makes."""
+class Components:
+    """A model with its extractors; ``missing``: why nothing can extract a modality."""
 
     model: AnyModel
     name: str
@@ -34,39 +34,43 @@ class Parts:
     missing: Mapping[Modality, str]
 
 
-def load_parts(
+def load_components(
     source: str | Path | None, *, commercial_only: bool, face: Choice, live: bool = False
-) -> Parts:
-    """The model of this name or folder (None: the default), and its extractors."""
+) -> Components:
+    """Load a model by name or folder (None: the default model), and its extractors.
+
+    UsageError for a model that ``commercial_only`` forbids; MmercError or InputError if the model
+    cannot be loaded, or if none of its modalities can be provided.
+    """
     default = LIVE_MODEL if live else DEFAULT_MODEL
     name = str(source or (TEXT_MODEL if commercial_only else default))
-    if commercial_only and is_refused(name):
+    if commercial_only and forbids_commercial_use(name):
         raise UsageError(
-            f"{name} may not be used commercially (`mmerc licences` says why); "
-            f"leave --model out, and {TEXT_MODEL} is taken."
+            f"{name} may not be used commercially (see `mmerc licences`); "
+            f"omit --model to use {TEXT_MODEL}."
         )
     folder = locate_model(name)
-    model, known = load_model(folder), TrainedOn.read(folder).extractors
+    model, extractor_names = load_model(folder), TrainedOn.read(folder).extractors
     if model.text_encoder is not None:
         model.text_encoder.merge_adapters()
     extractors: dict[Modality, NamedExtractor] = {}
     missing: dict[Modality, str] = {}
     for modality in model.inputs.widths:
-        extractor = known.get(modality)
+        extractor = extractor_names.get(modality)
         if extractor is None or extractor not in LICENSED_AS:
-            missing[modality] = f"{name} takes vectors that mmerc cannot make ({extractor})."
+            missing[modality] = f"{name} takes features that mmerc cannot extract ({extractor})."
         elif commercial_only and not find_component(LICENSED_AS[extractor]).commercial:
             missing[modality] = f"{LICENSED_AS[extractor]} may not be used commercially."
         else:
             extractors[modality] = NamedExtractor(extractor, face=face)
     if missing and missing.keys() == model.inputs.output_widths.keys():
         reasons = " ".join(missing.values())
-        raise MmercError(f"Nothing is left that {name} could go by: {reasons}")
-    shown = Path(name).name or folder.resolve().name
-    return Parts(model=model, name=shown, extractors=extractors, missing=missing)
+        raise MmercError(f"No modality that {name} takes is available: {reasons}")
+    display_name = Path(name).name or folder.resolve().name
+    return Components(model=model, name=display_name, extractors=extractors, missing=missing)
 
 
-def is_refused(name: str) -> bool:
-    """Whether it is, by name or by its folder, a model of ours with data that forbids commerce."""
-    folders = {find_embedded_model(refused) for refused in NOT_COMMERCIAL}
-    return name in NOT_COMMERCIAL or Path(name).resolve() in folders
+def forbids_commercial_use(name: str) -> bool:
+    """Whether a name or folder is a packaged model whose training data forbids commercial use."""
+    folders = {find_embedded_model(model) for model in NON_COMMERCIAL}
+    return name in NON_COMMERCIAL or Path(name).resolve() in folders

@@ -12,9 +12,9 @@ from mmerc.data.text_windows import TOKEN_STEP
 from mmerc.models.inputs import encode_batch_text
 from mmerc.models.registry import load_model
 from mmerc.prediction.run_model import build_model_examples
-from mmerc.serving import reading
+from mmerc.serving import text_encoding
 from mmerc.serving.predictor import Request, together
-from mmerc.serving.reading import WINDOWS_AT_ONCE, parts, read_in_few_shapes
+from mmerc.serving.text_encoding import WINDOWS_AT_ONCE, encode_in_few_shapes, parts
 
 WORDS = ("oh", "no", "not", "the", "cheese")
 
@@ -45,7 +45,7 @@ def test_no_window_is_lost_or_moved(count):
 
 
 def test_vectors_are_those_of_all_windows_at_once(loaded, monkeypatch):
-    monkeypatch.setattr(reading, "fast_bfloat16", lambda device: False)
+    monkeypatch.setattr(text_encoding, "fast_bfloat16", lambda device: False)
     drawn = random.Random(0)
     talks = [talk(drawn, str(i), size) for i, size in enumerate((1, 30, 7, 45))]
     loaded.eval()
@@ -54,13 +54,13 @@ def test_vectors_are_those_of_all_windows_at_once(loaded, monkeypatch):
     assert len(batch.windows.token_ids) not in WINDOWS_AT_ONCE
     with torch.inference_mode():
         expected = encode_batch_text(batch, loaded.text_encoder)
-        found = read_in_few_shapes(batch.windows, loaded.text_encoder, batch.mask.shape)
+        found = encode_in_few_shapes(batch.windows, loaded.text_encoder, batch.mask.shape)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_requests_of_any_size_compile_few_kernels(loaded, monkeypatch):
     """A bfloat16 product of every shape stays in memory for good; float32 ones do not."""
-    monkeypatch.setattr(reading, "fast_bfloat16", lambda device: True)
+    monkeypatch.setattr(text_encoding, "fast_bfloat16", lambda device: True)
     shapes = set()
 
     def see(module, inputs):

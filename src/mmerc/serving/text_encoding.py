@@ -15,7 +15,7 @@ from mmerc.precision import fast_bfloat16
 WINDOWS_AT_ONCE = (8, 4, 2, 1)
 
 
-def read_in_few_shapes(windows: TextWindows, encoder: TextEncoder, shape: torch.Size) -> Tensor:
+def encode_in_few_shapes(windows: TextWindows, encoder: TextEncoder, shape: torch.Size) -> Tensor:
     """As ``encode_windows``, in bfloat16 where the processor has it, some windows at a time.
 
     oneDNN compiles a bfloat16 kernel for every new shape and keeps about half a megabyte of it

@@ -1,4 +1,4 @@
-"""Vectors of sound and faces for every utterance of a recording."""
+"""Audio and video features of every utterance of a recording."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Unavailable:
     reason: str
 
 
-def extract(
+def extract_features(
     modality: Modality,
     extractor: NamedExtractor,
     recording: Path,
@@ -34,22 +34,22 @@ def extract(
     workers: int,
     report: Hook,
 ) -> FeatureTable | Unavailable:
-    """Vectors of one modality; those of a killed run are taken over.
+    """Features of one modality, reusing those of an interrupted run.
 
-    InputError where they cannot be kept.
+    ``stores`` is the folder they are kept in. InputError if they cannot be written there.
     """
 
-    def said(progress: Progress) -> None:
+    def forward(progress: Progress) -> None:
         report(Step(modality, progress.done, progress.total))
 
     tasks = [recording_task(recording, utterance) for utterance in utterances]
     try:
         store = FeatureStore.create(stores, extractor().spec)
-        extract_all(tasks, extractor, store, engine=Workers(workers), report=said)
+        extract_all(tasks, extractor, store, engine=Workers(workers), report=forward)
         return store.read()
     except OSError as error:
         raise write_error(stores, error) from error
-    except InputError:  # a file that is not as it should be, or a full disk
+    except InputError:  # a damaged file, or a full disk
         raise
-    except MmercError as error:  # its package or weights are not there: the others go on
+    except MmercError as error:  # its package or weights are missing: other modalities go on
         return Unavailable(modality=modality, reason=str(error))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
-from mmerc.inference.level import CLIP, PRIOR, Statistics, levelled
+from mmerc.inference.levelling import CLIP, PRIOR, Statistics, level_table
 
 WIDTH = 6
 
@@ -57,7 +57,7 @@ def slowly(vectors, training):
 def test_equals_the_slow_form(training, count):
     numbers = np.random.default_rng(count)
     vectors = numbers.normal(loc=4.0, scale=12.0, size=(count, WIDTH)).astype("float32")
-    table, distance = levelled(table_of(vectors), training)
+    table, distance = level_table(table_of(vectors), training)
     expected, far = slowly(vectors, training)
     found = [table.vector("c", str(number)) for number in range(count)]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
@@ -69,7 +69,7 @@ def test_a_long_recording_is_levelled_out(training):
     numbers = np.random.default_rng(0)
     typical = training.mean + training.deviation * numbers.normal(size=(3000, WIDTH))
     loud = typical * 3 + 7 * training.deviation  # another microphone
-    table, distance = levelled(table_of(loud), training)
+    table, distance = level_table(table_of(loud), training)
     moved = np.stack([row.vector for row in table.rows.values()])
     scores = (moved - training.mean) / training.deviation
     np.testing.assert_allclose(scores.mean(0), 0, atol=0.05)
@@ -79,7 +79,7 @@ def test_a_long_recording_is_levelled_out(training):
 
 def test_one_utterance_of_the_usual_kind_stays_nearly_where_it_is(training):
     vector = training.mean + 0.5 * training.deviation
-    table, distance = levelled(table_of([vector]), training)
+    table, distance = level_table(table_of([vector]), training)
     moved = (table.vector("c", "0") - training.mean) / training.deviation
     np.testing.assert_allclose(moved, 0.5 * 20 / 21, rtol=0.05)
     assert distance == pytest.approx(0.5, rel=1e-3)
@@ -87,7 +87,7 @@ def test_one_utterance_of_the_usual_kind_stays_nearly_where_it_is(training):
 
 def test_a_dimension_that_never_changes(training):
     vectors = np.tile(training.mean + 2 * training.deviation, (40, 1))
-    table, _ = levelled(table_of(vectors), training)
+    table, _ = level_table(table_of(vectors), training)
     moved = np.stack([row.vector for row in table.rows.values()])
     assert np.isfinite(moved).all()
     assert np.ptp(moved, axis=0).max() == 0
@@ -96,7 +96,7 @@ def test_a_dimension_that_never_changes(training):
 def test_nothing_is_beyond_five_deviations(training):
     vectors = np.tile(training.mean, (400, 1))
     vectors[7] += 1e4 * training.deviation
-    table, _ = levelled(table_of(vectors), training)
+    table, _ = level_table(table_of(vectors), training)
     moved = (table.vector("c", "7") - training.mean) / training.deviation
     np.testing.assert_allclose(moved, 5.0, rtol=1e-5)
 
@@ -104,8 +104,8 @@ def test_nothing_is_beyond_five_deviations(training):
 def test_what_is_absent_stays_absent_and_counts_for_nothing(training):
     numbers = np.random.default_rng(3)
     vectors = list(numbers.normal(size=(3, WIDTH)))
-    whole, distance = levelled(table_of(vectors), training)
-    gappy, same = levelled(table_of([None, *vectors, None]), training)
+    whole, distance = level_table(table_of(vectors), training)
+    gappy, same = level_table(table_of([None, *vectors, None]), training)
     assert same == distance
     assert [gappy.vector("c", number) for number in ("0", "4")] == [None, None]
     assert gappy.rows["c", "0"].absent_because == "silence"
@@ -116,4 +116,4 @@ def test_what_is_absent_stays_absent_and_counts_for_nothing(training):
 
 def test_nothing_at_all(training):
     table = table_of([None, None])
-    assert levelled(table, training) == (table, 0.0)
+    assert level_table(table, training) == (table, 0.0)

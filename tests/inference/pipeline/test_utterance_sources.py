@@ -9,15 +9,15 @@ import soundfile
 
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError
-from mmerc.inference.pipeline.progress import unheard
-from mmerc.inference.pipeline.utterances import (
+from mmerc.inference.pipeline.progress import ignore_progress
+from mmerc.inference.pipeline.subtitle_match import matches_speech
+from mmerc.inference.pipeline.utterance_sources import (
     FromSpeech,
     FromSubtitles,
     cut_at_turns,
-    doubts,
-    fits,
+    uncertainty_remarks,
 )
-from mmerc.inference.pipeline.work import Work
+from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import probe
 from mmerc.media.segment import MediaError
 from mmerc.media.speaker_turns import Turn
@@ -25,6 +25,8 @@ from mmerc.media.subtitles import read_subtitles
 from mmerc.media.transcription import Transcript
 from mmerc.media.voice_activity import Span, find_speech
 from short_films import EXAMPLES
+
+UNCHECKED = "Could not check whether the subtitles match the speech: "
 
 
 def spans(*times):
@@ -57,8 +59,8 @@ def find(tmp_path):
     """A function that runs a first stage on a recording."""
 
     def found(stage, recording):
-        with Work.open(tmp_path / "work", of=stage.settings()) as work:
-            return stage(recording, probe(recording), work=work, report=unheard)
+        with WorkFolder.open(tmp_path / "work", of=stage.settings()) as work:
+            return stage(recording, probe(recording), work=work, report=ignore_progress)
 
     return found
 
@@ -106,7 +108,7 @@ TALK = [(1, 3), (4, 6), (8, 9), (12, 15), (16, 17)]
     ],
 )
 def test_whether_cues_and_speech_go_together(cues, spoken, expected):
-    assert fits(utterances(*cues), spans(*spoken)) is expected
+    assert matches_speech(utterances(*cues), spans(*spoken)) is expected
 
 
 def test_subtitles_of_this_film(films, find):
@@ -123,7 +125,7 @@ def test_subtitles_of_the_other_example_film():
         n: read_subtitles(EXAMPLES / f"{n}.srt").utterances for n in ("phone-call", "photograph")
     }
     spoken = find_speech(EXAMPLES / "photograph.mp4")
-    assert {name: fits(items, spoken) for name, items in cues.items()} == {
+    assert {name: matches_speech(items, spoken) for name, items in cues.items()} == {
         "photograph": True,
         "phone-call": False,
     }
@@ -132,13 +134,13 @@ def test_subtitles_of_the_other_example_film():
 def test_some_cues_past_the_end(films, find, tmp_path):
     cues = [(1, 4, "Lewis: stand there"), (5, 7, "Nora: like this"), (60, 62, "Nora: bye")]
     found = find(FromSubtitles(subtitles=srt(tmp_path / "x.srt", *cues)), films / "scene.mp4")
-    assert found.remarks == ("1 of 3 cues lie past the recording's end.",)
+    assert found.remarks == ("1 of 3 cues start after the end of the recording.",)
     assert len(found.utterances) == 3
 
 
 def test_all_cues_past_the_end(films, find, tmp_path):
     path = srt(tmp_path / "x.srt", (60, 62, "yes"), (63, 64, "no"))
-    with pytest.raises(MediaError, match=r"all of its cues lie past the end of scene\.mp4"):
+    with pytest.raises(MediaError, match=r"all of its cues start after the end of scene\.mp4"):
         find(FromSubtitles(subtitles=path), films / "scene.mp4")
 
 
@@ -147,7 +149,7 @@ def test_cues_where_nobody_speaks(find, tmp_path):
     soundfile.write(path, np.zeros(16000 * 8, np.float32), 16000)
     found = find(FromSubtitles(subtitles=srt(tmp_path / "x.srt", (1, 4, "yes"))), path)
     assert len(found.remarks) == 1
-    assert "may be of another recording" in found.remarks[0]
+    assert "may belong to another recording" in found.remarks[0]
 
 
 def test_cues_of_music_alone(films, find, tmp_path):
@@ -161,7 +163,9 @@ def test_cues_do_without_what_finds_speech(films, find, monkeypatch):
     found = find(FromSubtitles(subtitles=films / "scene.srt"), films / "scene.mp4")
     assert len(found.utterances) == 2
     (remark,) = found.remarks
-    assert remark.startswith("Whether the subtitles fit is not known: The package silero-vad")
+    assert remark.startswith(
+        "Could not check whether the subtitles match the speech: The package silero-vad"
+    )
 
 
 def test_cues_do_without_sound_that_can_be_read(films, find, tmp_path):
@@ -171,7 +175,7 @@ def test_cues_do_without_sound_that_can_be_read(films, find, tmp_path):
     (tmp_path / "x.flac").write_bytes(whole[:middle] + bytes(9000) + whole[middle + 9000 :])
     found = find(FromSubtitles(subtitles=films / "scene.srt"), tmp_path / "x.flac")
     (remark,) = found.remarks
-    assert remark.startswith("Whether the subtitles fit is not known: ")
+    assert remark.startswith(UNCHECKED)
 
 
 def test_speakers_of_turns_where_cues_name_none(films, find, tmp_path):
@@ -211,8 +215,8 @@ def test_other_content_is_other_settings(films, tmp_path):
 def test_words_of_a_killed_run_are_taken_over(films, tmp_path):
     stage, steps = FromSpeech(), []
     info = probe(films / "sound.m4a")
-    with Work.open(tmp_path / "work", of=stage.settings()) as work:
-        first = stage(films / "sound.m4a", info, work=work, report=unheard)
+    with WorkFolder.open(tmp_path / "work", of=stage.settings()) as work:
+        first = stage(films / "sound.m4a", info, work=work, report=ignore_progress)
         path = tmp_path / "work" / "words.jsonl"
         lines = path.read_text().splitlines()
         kept = lines[0].replace(first.utterances[0].text, "Kept from before.")
@@ -231,12 +235,10 @@ def test_words_of_a_killed_run_are_taken_over(films, tmp_path):
 
 
 def test_no_sound_and_nobody_who_speaks(films, find, tmp_path):
-    with pytest.raises(
-        MediaError, match="no sound in the file, so that nothing can be transcribed"
-    ):
+    with pytest.raises(MediaError, match="the file has no sound to transcribe"):
         find(FromSpeech(), films / "mute.mp4")
     soundfile.write(tmp_path / "quiet.wav", np.zeros(32000, np.float32), 16000)
-    with pytest.raises(MediaError, match="nobody speaks in it"):
+    with pytest.raises(MediaError, match="no speech detected"):
         find(FromSpeech(), tmp_path / "quiet.wav")
 
 
@@ -246,6 +248,7 @@ def test_words_that_are_mostly_uncertain(uncertain, doubted):
         Transcript(span=Span(i, i + 1), text="x", language=None, uncertain=i < uncertain)
         for i in range(4)
     ]
-    assert [f"the words of {uncertain} are uncertain" in line for line in doubts(items)] == (
-        [True] if doubted else []
-    )
+    assert [
+        f"The words of {uncertain} of 4 utterances are uncertain" in line
+        for line in uncertainty_remarks(items)
+    ] == ([True] if doubted else [])

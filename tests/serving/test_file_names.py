@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmerc.serving.names import RESULT_TYPES, media_type, shown_name, stem_of, subtitle_file
+from mmerc.serving.file_names import RESULT_TYPES, media_type, shown_name, stem_of, subtitle_file
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from mmerc.corpora.records import MENDS, shortened
 from mmerc.errors import InputError
-from mmerc.serving.disk import NO_ROOM, NOT_WRITABLE, is_full
+from mmerc.serving.storage_errors import NO_ROOM, NOT_WRITABLE, is_full
 
 
 class Problem(BaseModel):

@@ -6,7 +6,7 @@ import pytest
 
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError, MmercError
-from mmerc.inference.pipeline.work import Work, discard, locked
+from mmerc.inference.pipeline.work_folder import WorkFolder, discard_work, lock_work
 from mmerc.media.transcription import Transcript
 from mmerc.media.voice_activity import Span
 from short_films import small_disk
@@ -33,12 +33,12 @@ def folder(tmp_path):
 
 def test_what_was_kept_comes_back_the_same(folder):
     items = [transcript(number) for number in range(3)]
-    with Work.open(folder, of=OF) as work:
+    with WorkFolder.open(folder, of=OF) as work:
         assert work.spans() is None
         assert work.transcripts() == []
         work.keep_spans(SPANS)
         keep(work, *items[:2])
-    with Work.open(folder, of=dict(OF)) as work:
+    with WorkFolder.open(folder, of=dict(OF)) as work:
         assert work.spans() == SPANS
         assert work.transcripts() == items[:2]
         keep(work, items[2])
@@ -46,28 +46,28 @@ def test_what_was_kept_comes_back_the_same(folder):
 
 
 def test_no_speech_is_known_from_nothing_known(folder):
-    with Work.open(folder, of=OF) as work:
+    with WorkFolder.open(folder, of=OF) as work:
         work.keep_spans(())
         assert work.spans() == ()
 
 
 @pytest.mark.parametrize("other", [OF | {"recording": "abd"}, OF | {"language": "en"}, {}])
 def test_another_recording_or_setting_throws_away(folder, other):
-    with Work.open(folder, of=OF) as work:
+    with WorkFolder.open(folder, of=OF) as work:
         work.keep_spans(SPANS)
         keep(work, transcript(1))
         (work.vectors([]) / "audio").mkdir(parents=True)
-    with Work.open(folder, of=other) as work:
+    with WorkFolder.open(folder, of=other) as work:
         assert work.spans() is None
         assert work.transcripts() == []
         assert not any(folder.glob("vectors*"))
-    with Work.open(folder, of=OF) as work:
+    with WorkFolder.open(folder, of=OF) as work:
         assert work.spans() is None
 
 
 @pytest.mark.parametrize("rest", ['{"span": {"start"', "{}\n", "null\n", "\x00\x00\x00\n", "é"])
 def test_a_line_that_was_cut_off_does_not_count_and_is_written_anew(folder, rest):
-    with Work.open(folder, of=OF) as work:
+    with WorkFolder.open(folder, of=OF) as work:
         keep(work, transcript(1), transcript(2))
         path = folder / "words.jsonl"
         path.write_bytes(path.read_bytes() + rest.encode("latin-1"))
@@ -78,7 +78,7 @@ def test_a_line_that_was_cut_off_does_not_count_and_is_written_anew(folder, rest
 
 
 def test_vectors_belong_to_utterances_at_their_times(folder):
-    with Work.open(folder, of=OF) as work:
+    with WorkFolder.open(folder, of=OF) as work:
         one = Utterance(id="1", speaker="a", text="yes", start=1.0, end=2.0)
         renamed = Utterance(id="1", speaker="b", text="no", start=1.0, end=2.0)
         later = Utterance(id="1", speaker="a", text="yes", start=1.0, end=2.5)
@@ -87,26 +87,26 @@ def test_vectors_belong_to_utterances_at_their_times(folder):
 
 
 def test_one_analysis_at_a_time(folder):
-    with Work.open(folder, of=OF) as work:
+    with WorkFolder.open(folder, of=OF) as work:
         work.keep_spans(SPANS)
         with (
-            pytest.raises(InputError, match="another analysis is at work"),
-            Work.open(folder, of={}),
+            pytest.raises(InputError, match="another analysis is using it"),
+            WorkFolder.open(folder, of={}),
         ):
             pass
         assert work.spans() == SPANS
-        discard(folder)
+        discard_work(folder)
         assert work.spans() == SPANS
-    discard(folder)
+    discard_work(folder)
     assert not folder.exists()
-    with Work.open(folder, of=OF) as work:
+    with WorkFolder.open(folder, of=OF) as work:
         assert work.spans() is None
 
 
 def test_a_lock_that_was_thrown_away_is_none(folder):
-    with locked(folder):
+    with lock_work(folder):
         (folder / ".lock").unlink()
-        with locked(folder):
+        with lock_work(folder):
             assert (folder / ".lock").exists()
 
 
@@ -114,23 +114,23 @@ def test_a_folder_of_other_things_is_left_as_it_is(tmp_path):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "mine.txt").write_text("dear")
     with (
-        pytest.raises(InputError, match=r"holds mine\.txt, which is of no analysis"),
-        Work.open(tmp_path / "letters", of=OF),
+        pytest.raises(InputError, match=r"contains mine\.txt, which does not belong"),
+        WorkFolder.open(tmp_path / "letters", of=OF),
     ):
         pass
     assert (tmp_path / "letters" / "mine.txt").read_text() == "dear"
 
 
 def test_a_failure_leaves_only_what_took_long(folder):
-    with pytest.raises(MmercError, match="quiet"), Work.open(folder, of=OF) as work:
+    with pytest.raises(MmercError, match="quiet"), WorkFolder.open(folder, of=OF) as work:
         work.keep_spans(SPANS)
         raise MmercError("It is too quiet.")
     assert not folder.exists()
-    with pytest.raises(MmercError, match="full"), Work.open(folder, of=OF) as work:
+    with pytest.raises(MmercError, match="full"), WorkFolder.open(folder, of=OF) as work:
         work.keep_spans(SPANS)
         keep(work, transcript(1))
         raise MmercError("It is full.")
-    with Work.open(folder, of=OF) as work:
+    with WorkFolder.open(folder, of=OF) as work:
         assert (work.spans(), work.transcripts()) == (SPANS, [transcript(1)])
 
 
@@ -139,10 +139,10 @@ def test_a_full_disk_keeps_the_words_that_were_whole(folder):
     with (
         pytest.raises(InputError, match=r"words\.jsonl: cannot be written"),
         small_disk(700),
-        Work.open(folder, of=OF) as work,
+        WorkFolder.open(folder, of=OF) as work,
     ):
         keep(work, *long)
-    with Work.open(folder, of=OF) as work:
+    with WorkFolder.open(folder, of=OF) as work:
         assert work.transcripts() == long[:2]
         keep(work, *long[2:])
         assert work.transcripts() == long
@@ -152,6 +152,6 @@ def test_a_place_where_no_folder_can_be(tmp_path):
     (tmp_path / "file").write_text("mine")
     with (
         pytest.raises(InputError, match="cannot be written"),
-        Work.open(tmp_path / "file" / "work", of=OF),
+        WorkFolder.open(tmp_path / "file" / "work", of=OF),
     ):
         pass

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmerc.media.segment import MediaError
-from mmerc.serving.bounds import check_recording
+from mmerc.serving.recording_limits import check_recording
 
 
 def write_silence(path, *, seconds, times=None):
@@ -66,7 +66,7 @@ def test_times_that_leap(tmp_path):
 
 
 def test_pictures_that_are_too_many(film, monkeypatch):
-    monkeypatch.setattr("mmerc.serving.bounds.PIXELS_A_SECOND", 25 * 640 * 480 // 10)
+    monkeypatch.setattr("mmerc.serving.recording_limits.PIXELS_A_SECOND", 25 * 640 * 480 // 10)
     with pytest.raises(MediaError, match="larger when it is decoded"):
         check_recording(film, longest=60)
 

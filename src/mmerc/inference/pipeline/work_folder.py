@@ -1,0 +1,139 @@
+"""Intermediate results of an analysis, kept so that an interrupted analysis can resume."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mmerc.conversation import Utterance
+from mmerc.errors import InputError, MmercError
+from mmerc.files import file_lock, fingerprint, read_json, write_error, write_json, write_text
+from mmerc.media.transcription import Transcript
+from mmerc.media.voice_activity import Span
+
+LOCK, DESCRIPTION = ".lock", "analysis.json"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFolder:
+    """A folder of intermediate results for one recording and one set of settings."""
+
+    folder: Path
+
+    @classmethod
+    @contextmanager
+    def open(cls, folder: Path, *, of: Mapping[str, Any]) -> Iterator[WorkFolder]:
+        """Lock the folder for one analysis, discarding results of anything other than ``of``.
+
+        InputError if another analysis is using it, or if it contains other files. A failure before
+        any slow stage leaves nothing behind.
+        """
+        with lock_work(folder):
+            work = cls(folder)
+            work.claim(json.dumps(dict(of), indent=2, sort_keys=True) + "\n")
+            try:
+                yield work
+            except MmercError:
+                if not any(folder.glob("words*")) and not any(folder.glob("vectors*")):
+                    shutil.rmtree(folder)
+                raise
+
+    def claim(self, description: str) -> None:
+        """Keep the folder's contents if they match ``description``; discard them otherwise."""
+        described = self.folder / DESCRIPTION
+        others = [path for path in self.folder.iterdir() if not is_bookkeeping(path)]
+        if others and not described.is_file():
+            problem = f"contains {others[0].name}, which does not belong to an analysis"
+            raise InputError(self.folder, problem, "choose another folder for the work")
+        if described.is_file() and described.read_bytes() != description.encode():
+            for path in others:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        write_text(described, description)
+
+    def vectors(self, utterances: Sequence[Utterance]) -> Path:
+        """The folder for the features of utterances with these ids and times."""
+        times = [[item.id, item.start, item.end] for item in utterances]
+        return self.folder / f"vectors-{fingerprint(times)[:12]}"
+
+    def spans(self) -> tuple[Span, ...] | None:
+        """The spans of speech, or None if they were not detected yet."""
+        path = self.folder / "speech.json"
+        if not path.is_file():
+            return None
+        value = read_json(path)
+        return tuple(Span(start, end) for start, end in value) if isinstance(value, list) else None
+
+    def keep_spans(self, spans: tuple[Span, ...]) -> None:
+        write_json(self.folder / "speech.json", [[span.start, span.end] for span in spans])
+
+    def transcripts(self) -> list[Transcript]:
+        """The transcripts so far, in order, up to the first line that is not whole."""
+        path = self.folder / "words.jsonl"
+        transcripts: list[Transcript] = []
+        if path.is_file():
+            for line in path.read_bytes().split(b"\n")[:-1]:
+                try:
+                    transcripts.append(parse_transcript(json.loads(line)))
+                except (ValueError, KeyError, TypeError):  # truncated when the power failed
+                    break
+        return transcripts
+
+    @contextmanager
+    def keeping_transcripts(self) -> Iterator[Callable[[Transcript], None]]:
+        """Yield a function that appends one transcript."""
+        path = self.folder / "words.jsonl"
+        write_text(path, "".join(map(format_transcript, self.transcripts())))
+
+        def keep(transcript: Transcript) -> None:
+            try:
+                with open(path, "a", encoding="utf-8") as file:
+                    file.write(format_transcript(transcript))
+            except OSError as error:
+                raise write_error(path, error) from error
+
+        yield keep
+
+
+def format_transcript(transcript: Transcript) -> str:
+    """A transcript as one line of JSON."""
+    return json.dumps(asdict(transcript)) + "\n"
+
+
+def parse_transcript(value: Mapping[str, Any]) -> Transcript:
+    """The transcript that ``format_transcript`` wrote."""
+    return Transcript(
+        span=Span(**value["span"]),
+        text=value["text"],
+        language=value["language"],
+        uncertain=value["uncertain"],
+    )
+
+
+def is_bookkeeping(path: Path) -> bool:
+    """Whether a file is the lock or the description (or a partial copy of it)."""
+    return path.name in {LOCK, DESCRIPTION} or path.name.startswith(f".{DESCRIPTION}.")
+
+
+@contextmanager
+def lock_work(folder: Path) -> Iterator[None]:
+    """Create the folder and lock it; InputError if another analysis has it."""
+    with file_lock(folder / LOCK) as acquired:
+        if not acquired:
+            problem = "another analysis is using it"
+            raise InputError(folder, problem, "wait until it ends, or choose another --out")
+        yield
+
+
+def discard_work(folder: str | Path) -> None:
+    """Delete the intermediate results of an analysis, unless another analysis is using them."""
+    folder = Path(folder)
+    try:
+        with lock_work(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    except InputError:
+        return
