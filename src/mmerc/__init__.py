@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mmerc.labels import LabelSet
     from mmerc.models.registry import load_model
     from mmerc.prediction.predictions import predict
+    from mmerc.prediction.text_encoding import encode_text
     from mmerc.training.recipe import Recipe
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "UsageError",
     "Utterance",
     "__version__",
+    "encode_text",
     "load_model",
     "predict",
     "read_manifest",
@@ -47,6 +49,7 @@ _MODULES = {
     "Recipe": "mmerc.training.recipe",
     "UsageError": "mmerc.errors",
     "Utterance": "mmerc.conversation",
+    "encode_text": "mmerc.prediction.text_encoding",
     "load_model": "mmerc.models.registry",
     "predict": "mmerc.prediction.predictions",
     "read_manifest": "mmerc.corpora.manifest",

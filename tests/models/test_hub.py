@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmerc.errors import MmercError
-from mmerc.models import saved
+from mmerc.models import saved_model
 from mmerc.models.registry import MODELS, load_model
 from mmerc.models.training_data import TrainedOn
 
@@ -48,7 +48,7 @@ def hub(tmp_path, monkeypatch):
     """A Hub in a folder; there is no network (HF_HUB_OFFLINE), so that nothing else answers."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     found = FolderHub(tmp_path / "hub")
-    monkeypatch.setattr(saved, "HfApi", lambda: found)
+    monkeypatch.setattr(saved_model, "HfApi", lambda: found)
     return found
 
 

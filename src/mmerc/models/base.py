@@ -185,7 +185,7 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
 
     def save_pretrained(
         self,
-        directory: Path,
+        directory: str | Path,
         *,
         card: str = "",
         trained_on: TrainedOn | None = None,
@@ -219,7 +219,7 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
             write_text(folder / "README.md", card or f"# {self.name}\n\nA model of mmerc.\n")
 
     @classmethod
-    def from_pretrained(cls, source: Path | str) -> Self:
+    def from_pretrained(cls, source: str | Path) -> Self:
         """Load a folder that ``save_pretrained`` wrote, or a Hub repository of that layout."""
         folder = Path(source)
         if not folder.is_dir():

@@ -1,15 +1,19 @@
-"""Every model by name. A new model is one folder beside this file and one line here."""
+"""Every model by name: those of mmerc, and those of plug-ins (``mmerc.models`` entry points).
+
+A new model of mmerc is one folder next to this file and one line in ``MODELS``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from mmerc.conversation import Modality
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.files import read_json
 from mmerc.labels import LabelSet
-from mmerc.models.base import AnyModel, ModelConfig
+from mmerc.models.base import AnyModel, ConversationModel, ModelConfig
 from mmerc.models.baselines.audio_only import AudioOnly
 from mmerc.models.baselines.bc_lstm import BcLstm
 from mmerc.models.baselines.bottleneck import Bottleneck
@@ -27,7 +31,9 @@ from mmerc.models.multiemo.model import MultiEmo
 from mmerc.models.saved_model import download_model, read_model_config
 from mmerc.nn.speech_encoder import SpeechEncoder
 from mmerc.nn.text_encoder import TextEncoder
+from mmerc.plugins import Plugin, find_plugins
 
+# The models of mmerc itself.
 MODELS: dict[str, type[AnyModel]] = {
     model.name: model
     for model in (
@@ -49,11 +55,82 @@ MODELS: dict[str, type[AnyModel]] = {
 }
 
 
+class ListedModel(NamedTuple):
+    """What ``list_models`` says of a model: the first sentence of its docstring, its package."""
+
+    summary: str
+    package: str
+
+
 def model_class(name: str) -> type[AnyModel]:
-    """Look up a model by name."""
-    if name not in MODELS:
-        raise UsageError(f"No model is called {name!r}; known: {', '.join(MODELS)}.")
-    return MODELS[name]
+    """Look up a model of mmerc or of an installed plug-in by name.
+
+    UsageError for an unknown name, MmercError for a plug-in that does not provide a model.
+    """
+    if name in MODELS:
+        return MODELS[name]
+    plugins = find_model_plugins()
+    if name not in plugins:
+        raise UsageError(f"No model is called {name!r}; available: {', '.join(model_names())}.")
+    return load_plugin_model(plugins[name])
+
+
+def model_names() -> list[str]:
+    """Return the names of all models: those of mmerc, then those of installed plug-ins."""
+    return [*MODELS, *find_model_plugins()]
+
+
+def list_models() -> dict[str, ListedModel]:
+    """Describe all models by name; of a plug-in that cannot be used, say why."""
+    models = {name: ListedModel(summary(model), "mmerc") for name, model in MODELS.items()}
+    for name, plugin in find_model_plugins().items():
+        try:
+            models[name] = ListedModel(summary(load_plugin_model(plugin)), plugin.package)
+        except MmercError as error:
+            models[name] = ListedModel(str(error), plugin.package)
+    return models
+
+
+def summary(model: type[AnyModel]) -> str:
+    """Return the first sentence of a model's docstring, "" if it has none of its own."""
+    text = " ".join((model.__doc__ or "").split())
+    return text.partition(". ")[0].removesuffix(".")
+
+
+def find_model_plugins() -> dict[str, Plugin]:
+    """Find models of other packages; MmercError if one takes the name of a model of mmerc."""
+    plugins = find_plugins("mmerc.models")
+    for name in plugins.keys() & MODELS.keys():
+        package = plugins[name].package
+        raise MmercError(
+            f"The package {package} adds a model called {name!r}, a name that mmerc itself uses; "
+            f"uninstall {package} or rename its model."
+        )
+    return plugins
+
+
+def load_plugin_model(plugin: Plugin) -> type[AnyModel]:
+    """Import a plug-in's model and check that it can be used as one."""
+    model = plugin.load()
+    if not (isinstance(model, type) and issubclass(model, ConversationModel)):
+        problem = "is not a subclass of mmerc.models.base.ConversationModel"
+    elif missing := sorted(model.__abstractmethods__):
+        problem = f"does not implement {' and '.join(missing)}"
+    elif getattr(model, "name", None) != plugin.name:
+        problem = f"has the name {getattr(model, 'name', None)!r}, not that of its entry point"
+    elif not is_config_class(getattr(model, "config_class", None)):
+        problem = "has no config_class that is a subclass of mmerc.models.base.ModelConfig"
+    else:
+        return model
+    raise MmercError(
+        f"The model {plugin.name!r} of the package {plugin.package} {problem}; "
+        f"fix or uninstall {plugin.package}."
+    )
+
+
+def is_config_class(value: object) -> bool:
+    """Whether ``value`` is a class of model settings."""
+    return isinstance(value, type) and issubclass(value, ModelConfig)
 
 
 def create_model(
@@ -79,19 +156,26 @@ def create_model(
     )
 
 
-def load_model(source: Path | str) -> AnyModel:
-    """Load a model folder, a run folder (its seed best on validation), a model that comes with
-    mmerc (mmerc-mini), or a Hub repository.
+def load_model(source: str | Path) -> AnyModel:
+    """Load a trained model, in evaluation mode.
+
+    ``source`` is a run folder (its seed best on validation), a model folder, a model that comes
+    with mmerc ("mmerc-mini"), or a Hugging Face Hub repository, looked up in this order. The model
+    may be one of an installed plug-in. InputError or MmercError, in one sentence, if there is no
+    such model, it is damaged, or nothing installed provides its class.
     """
     folder = locate_model(source)
     name = str(read_model_config(folder)["model"]["name"])
-    if name not in MODELS:
-        problem = f"a model called {name!r}, which this version does not know"
-        raise InputError(folder / "config.json", problem, f"known are {', '.join(MODELS)}")
-    return MODELS[name].from_pretrained(folder)
+    try:
+        model = model_class(name)
+    except UsageError as error:
+        problem = f"a model called {name!r}, which neither mmerc nor an installed package provides"
+        fix = f"install the package that provides it (available: {', '.join(model_names())})"
+        raise InputError(folder / "config.json", problem, fix) from error
+    return model.from_pretrained(folder)
 
 
-def locate_model(source: Path | str) -> Path:
+def locate_model(source: str | Path) -> Path:
     """Folder of a model: a local one first, then what comes with mmerc, then the Hub."""
     folder = find_model_folder(Path(source))
     if folder.is_dir():

@@ -18,6 +18,8 @@ from mmerc.nn.encoder_sources import load_backbone, resolve_encoder
 from mmerc.nn.encoder_tuning import Tuning, tuned
 from mmerc.nn.tokenizer import POSITION_OFFSET, TextTokenizer
 
+Scope = Literal["conversation", "utterance", "surrounding"]
+
 
 class TextEncoderConfig(BaseModel):
     """How text is read (DF-ERC, Eq. 1 and Sec. 4.1, by default).
@@ -38,7 +40,7 @@ class TextEncoderConfig(BaseModel):
     utterance_tokens: int = Field(default=256, ge=1)
     max_length: int = Field(default=512, ge=8)
     speaker_prefix: bool = False
-    scope: Literal["conversation", "utterance", "surrounding"] = "conversation"
+    scope: Scope = "conversation"
 
 
 class TextEncoder(nn.Module):

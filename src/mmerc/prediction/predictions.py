@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from torch import Tensor
 
 from mmerc.conversation import MODALITIES, Conversation, Modality
+from mmerc.data.examples import Example
 from mmerc.data.sounds import Sounds
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureTable
-from mmerc.models.base import AnyModel
+from mmerc.models.base import AnyModel, ConversationModel
 from mmerc.models.inputs import WindowEncoder, encode_windows
+from mmerc.models.registry import load_model
 from mmerc.prediction.run_model import build_model_examples, run_model
 
 
@@ -47,25 +50,29 @@ class UtterancePrediction:
 
 
 def predict(
-    model: AnyModel,
-    conversations: Sequence[Conversation],
-    tables: Mapping[Modality, FeatureTable],
+    model: AnyModel | str | Path,
+    conversations: Conversation | Sequence[Conversation],
+    vectors: Mapping[Modality, FeatureTable] | None = None,
     sounds: Sounds | None = None,
     *,
     window_encoder: WindowEncoder = encode_windows,
 ) -> list[UtterancePrediction]:
-    """Predict every utterance, in order, from whatever modalities are there.
+    """Predict the emotion of every utterance, in order, from the modalities that are available.
 
-    ``window_encoder``: how a model's own text encoder reads the words of a batch.
+    ``model`` is a loaded model, or a source for ``mmerc.load_model``. ``vectors`` are feature
+    tables by modality (``PreparedCorpus.features``), which models with an encoder of their own do
+    not need; ``sounds`` are the clips of the utterances, for models that read sound.
+    ``window_encoder`` runs the model's text encoder on a batch. Labels are ignored.
+
+    UsageError or InputError if nothing that the model uses is available, or vectors do not fit.
     """
+    if not isinstance(model, ConversationModel):
+        model = load_model(model)
+    if isinstance(conversations, Conversation):
+        conversations = [conversations]
     unlabelled = [without_labels(conversation) for conversation in conversations]
-    examples = build_model_examples(model, unlabelled, tables, sounds)
-    taken_at_all = bool(model.inputs.output_widths)
-    if taken_at_all and not any(bool(e.present[m].any()) for e in examples for m in e.present):
-        taken = " or ".join(model.inputs.output_widths)
-        kind = "" if model.text_encoder is not None else " vectors"
-        fix = "give it what the model was trained on"
-        raise InputError("input", f"holds none of the {taken}{kind} that the model takes", fix)
+    examples = build_model_examples(model, unlabelled, vectors or {}, sounds)
+    check_any_input(model, examples)
     answers = run_model(model, examples, effects=True, window_encoder=window_encoder)
     utterances = [(item.id, utterance) for item in conversations for utterance in item.utterances]
     return [
@@ -91,6 +98,16 @@ def predict(
         )
         for row, (conversation, utterance) in enumerate(utterances)
     ]
+
+
+def check_any_input(model: AnyModel, examples: Sequence[Example]) -> None:
+    """Raise InputError if no utterance has any modality that the model uses."""
+    modalities = list(model.inputs.output_widths)
+    if not modalities or any(bool(e.present[m].any()) for e in examples for m in e.present):
+        return
+    kind = "" if model.text_encoder is not None else " vectors"
+    problem = f"contains none of the {' or '.join(modalities)}{kind} that the model uses"
+    raise InputError("input", problem, "provide what the model was trained on")
 
 
 def without_labels(conversation: Conversation) -> Conversation:

@@ -1,16 +1,18 @@
-"""Vectors of a text encoder, kept for fast fusion experiments."""
+"""Text vectors of an encoder, stored in a corpus for fast fusion experiments."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from mmerc.conversation import Conversation, Split
+from mmerc.conversation import Conversation
 from mmerc.data.batches import batch_loader
+from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.examples import build_examples
 from mmerc.errors import InputError, UsageError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
@@ -21,18 +23,43 @@ from mmerc.models.registry import find_model_folder, load_model
 from mmerc.models.saved_model import describes_model
 from mmerc.models.training_data import TrainedOn
 from mmerc.nn.encoder_sources import resolve_encoder
-from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
+from mmerc.nn.text_encoder import Scope, TextEncoder, TextEncoderConfig
 from mmerc.prediction.run_model import build_text_input
 
 NO_TEXT = "empty text"
 
 
-def load_encoder(
-    source: str, *, reading: Mapping[str, Any] | None = None
-) -> tuple[TextEncoder, TrainedOn, str]:
-    """Encoder of a folder or by name, what it was trained on, and the hash of its weights.
+def encode_text(
+    corpus: PreparedCorpus | str | Path,
+    encoder: str | Path,
+    *,
+    scope: Scope | None = None,
+    speaker_prefix: bool | None = None,
+    max_length: int | None = None,
+) -> PreparedCorpus:
+    """Return the corpus with an encoder's text vectors, one per utterance, in place of any others.
 
-    ``reading`` (settings of TextEncoderConfig) is for plain encoders; UsageError with a run.
+    ``corpus`` is a prepared corpus or its folder. ``encoder`` is a run or model folder whose model
+    trains a text encoder, or a plain encoder: a folder, "minilm-l6", or a Hub name. Each vector
+    records whether the encoder saw the utterance's label in training; empty texts have none.
+
+    Plain encoders only: ``scope`` and ``speaker_prefix`` say what is read with an utterance
+    (``TextEncoderConfig``), ``max_length`` is the longest input in tokens. UsageError if they are
+    given for a run; InputError or MmercError if the corpus or the encoder cannot be read.
+    """
+    prepared = corpus if isinstance(corpus, PreparedCorpus) else PreparedCorpus.load(Path(corpus))
+    options = {"scope": scope, "speaker_prefix": speaker_prefix, "max_length": max_length}
+    settings = {name: value for name, value in options.items() if value is not None}
+    table = build_text_table(prepared, *load_encoder(encoder, settings=settings))
+    return replace(prepared, features={**prepared.features, "text": table})
+
+
+def load_encoder(
+    source: str | Path, *, settings: Mapping[str, Any] | None = None
+) -> tuple[TextEncoder, TrainedOn, str]:
+    """Load an encoder, what it was trained on, and the SHA-256 of its weights.
+
+    ``settings`` (of TextEncoderConfig) are for plain encoders; UsageError with a run.
     """
     folder = find_model_folder(Path(source))
     if (folder / "training_data.json").is_file():
@@ -40,39 +67,31 @@ def load_encoder(
         if encoder is None:
             fix = "name a run that trains a text encoder, or an encoder"
             raise InputError(folder, "its model has no text encoder", fix)
-        if reading:
+        if settings:
             raise UsageError(
-                f"{folder} reads text as it was trained to; leave {', '.join(reading)} out."
+                f"{folder} reads text as it was trained to; remove {', '.join(settings)}."
             )
         return encoder, TrainedOn.read(folder), file_fingerprint(folder / "model.safetensors")
     if is_model(folder):
         problem = "does not say which conversations it was trained on (no training_data.json)"
-        raise InputError(folder, problem, "copy the model whole, or name a run")
-    encoder = TextEncoder.from_source(TextEncoderConfig(name=source, **(reading or {}))).eval()
-    weights = file_fingerprint(resolve_encoder(source) / "model.safetensors")
+        raise InputError(folder, problem, "copy the whole model folder, or name a run")
+    name = str(source)
+    encoder = TextEncoder.from_source(TextEncoderConfig(name=name, **(settings or {}))).eval()
+    weights = file_fingerprint(resolve_encoder(name) / "model.safetensors")
     return encoder, TrainedOn(corpus="", conversations=frozenset()), weights
 
 
 def is_model(folder: Path) -> bool:
-    """Whether one of our models lies in ``folder``, not a plain encoder."""
+    """Whether ``folder`` is that of a model of ours, not of a plain encoder."""
     path = folder / "config.json"
     return path.is_file() and describes_model(read_json(path))
 
 
-def encode_splits(
-    source: str,
-    *,
-    labels_of: str,
-    splits: Mapping[Split, tuple[Conversation, ...]],
-    labels: LabelSet,
-    reading: Mapping[str, Any] | None = None,
+def build_text_table(
+    corpus: PreparedCorpus, encoder: TextEncoder, trained_on: TrainedOn, weights: str
 ) -> FeatureTable:
-    """Text vectors of every utterance; each says whether the encoder saw its label in training.
-
-    ``labels_of``: the corpus that the labels are taken from (``PreparedCorpus.label_source``).
-    """
-    encoder, trained_on, weights = load_encoder(source, reading=reading)
-    seen = trained_on.seen(labels_of)
+    """Encode every utterance of a corpus; ``weights`` is the SHA-256 of the encoder's."""
+    seen = trained_on.seen(corpus.label_source)
     spec = FeatureSpec(
         modality="text",
         extractor="encoder",
@@ -84,7 +103,7 @@ def encode_splits(
             "scope": encoder.config.scope,
         },
     )
-    conversations = [item for group in splits.values() for item in group]
+    conversations = [item for split in corpus.splits.values() for item in split]
     rows = (
         FeatureRow(
             conversation=conversation.id,
@@ -93,17 +112,17 @@ def encode_splits(
             absent_because=NO_TEXT if vector is None else None,
             saw_label=conversation.id in seen,
         )
-        for conversation, vectors in encode(encoder, conversations, labels)
+        for conversation, vectors in encode_conversations(encoder, conversations, corpus.labels)
         for utterance, vector in zip(conversation.utterances, vectors, strict=True)
     )
     return FeatureTable.of(spec, rows)
 
 
 @torch.inference_mode()
-def encode(
+def encode_conversations(
     encoder: TextEncoder, conversations: list[Conversation], labels: LabelSet
 ) -> Iterator[tuple[Conversation, list[Vector | None]]]:
-    """Pooled vectors of each conversation's utterances, None where the text is empty."""
+    """Yield each conversation with the pooled vectors of its utterances, None for empty text."""
     examples = build_examples(
         conversations, labels=labels, widths={}, tables={}, text=build_text_input(encoder)
     )
@@ -114,7 +133,5 @@ def encode(
             size = len(conversations[index])
             matrix = pooled[row, :size].numpy().astype(np.float32)
             present = batch.present["text"][row, :size].tolist()
-            yield (
-                conversations[index],
-                [v if there else None for v, there in zip(matrix, present, strict=True)],
-            )
+            vectors = [v if has_text else None for v, has_text in zip(matrix, present, strict=True)]
+            yield conversations[index], vectors

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,19 +33,11 @@ def encode_text(
     as_json: JsonOption = False,
 ) -> None:
     """Store an encoder's text vectors, and on each whether the encoder saw that label."""
-    from mmerc.data.corpus import PreparedCorpus
-    from mmerc.prediction.text_encoding import encode_splits
+    from mmerc.prediction.text_encoding import encode_text as add_text_vectors
 
-    prepared = PreparedCorpus.load(corpus)
-    asked = {"scope": scope, "speaker_prefix": speaker_prefix or None}
-    table = encode_splits(
-        model,
-        labels_of=prepared.label_source,
-        splits=prepared.splits,
-        labels=prepared.labels,
-        reading={name: value for name, value in asked.items() if value is not None},
-    )
-    replace(prepared, features={**prepared.features, "text": table}).save(out, overwrite=overwrite)
+    encoded = add_text_vectors(corpus, model, scope=scope, speaker_prefix=speaker_prefix or None)
+    encoded.save(out, overwrite=overwrite)
+    table = encoded.features["text"]
     rows = table.rows.values()
     counts = {
         "vectors": sum(row.vector is not None for row in rows),

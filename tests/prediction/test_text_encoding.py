@@ -1,6 +1,7 @@
 """Text vectors of an encoder, and whether it saw the labels of what it encodes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.files import file_fingerprint
 from mmerc.models.training_data import TrainedOn
 from mmerc.prediction.run_model import build_model_examples
-from mmerc.prediction.text_encoding import encode_splits, load_encoder
+from mmerc.prediction.text_encoding import encode_text, load_encoder
 
 SEEN = frozenset({"train-0", "train-2", "train-3"})
 
@@ -30,9 +31,7 @@ def folder(model, tmp_path_factory):
 
 
 def encoded(source, corpus, *, name="small", reading=None):
-    return encode_splits(
-        str(source), labels_of=name, splits=corpus.splits, labels=corpus.labels, reading=reading
-    )
+    return encode_text(replace(corpus, name=name), source, **(reading or {})).features["text"]
 
 
 def all_conversations(corpus):
@@ -156,7 +155,7 @@ def test_surroundings_in_the_papers_form(tiny_encoder, small_corpus):
     table = encoded(tiny_encoder, small_corpus, reading=reading)
     assert table.spec.settings["scope"] == "surrounding"
     assert table.spec.fingerprint != encoded(tiny_encoder, small_corpus).spec.fingerprint
-    encoder, *_ = load_encoder(str(tiny_encoder), reading=reading)
+    encoder, *_ = load_encoder(str(tiny_encoder), settings=reading)
     first, last = encoder.tokenizer.first_id, encoder.tokenizer.last_id
     cut = 0
     for conversation in all_conversations(small_corpus):
@@ -180,5 +179,5 @@ def test_surroundings_in_the_papers_form(tiny_encoder, small_corpus):
 
 
 def test_a_run_reads_as_it_was_trained(folder, small_corpus):
-    with pytest.raises(UsageError, match="as it was trained to; leave scope out"):
+    with pytest.raises(UsageError, match="as it was trained to; remove scope"):
         encoded(folder, small_corpus, reading={"scope": "surrounding"})
