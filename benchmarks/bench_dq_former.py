@@ -27,10 +27,10 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from transformers import BertConfig, BertModel, BertTokenizerFast, WavLMConfig, WavLMModel
 
-from mmerc.cli.segments import corpus_sounds
 from mmerc.data.batch import ConversationBatch, Tokens, Waveforms
 from mmerc.data.batches import BalancedSampler
 from mmerc.data.corpus import PreparedCorpus
+from mmerc.data.corpus_media import add_corpus_sounds
 from mmerc.data.sounds import SAMPLE_RATE
 from mmerc.data.utterance_batches import SAMPLE_STEP, TOKEN_STEP, rounded_up
 from mmerc.labels import MELD_7
@@ -47,7 +47,7 @@ ROUNDS = 5
 
 def padding(corpus: Path, media: Path) -> None:
     """Share of padding in the encoders' work over one epoch of dq-former-composed."""
-    heard = corpus_sounds(PreparedCorpus.load(corpus), media)
+    heard = add_corpus_sounds(PreparedCorpus.load(corpus), media)
     recipe = load_recipe("dq-former-composed")
     model = create_model(recipe.model, labels=heard.labels, widths={})
     examples = build_model_examples(model, heard.splits["train"], {}, heard.sounds)

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-from mmerc.cli.segments import corpus_tasks
 from mmerc.conversation import Conversation
 from mmerc.data.corpus import PreparedCorpus
+from mmerc.data.corpus_media import corpus_tasks
 from mmerc.evaluation.metrics import score
 from mmerc.features.base import Absent
 from mmerc.features.opensmile import OpenSmile

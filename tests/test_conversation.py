@@ -38,5 +38,5 @@ def test_bad_conversations():
 
 def test_a_conversation_stands_in_one_split():
     item = Conversation(id="c", utterances=(Utterance(id="1", speaker="a", text=""),))
-    with pytest.raises(InputError, match="'c': stands twice, in train and in test"):
+    with pytest.raises(InputError, match="'c': occurs twice, in train and in test"):
         RawCorpus(name="own", labels=MOSI_2, splits={"train": (item,), "test": (item,)})

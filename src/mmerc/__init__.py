@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mmerc.conversation import Conversation, Utterance
     from mmerc.corpora.manifest import read_manifest
     from mmerc.corpora.transcript import read_transcript
+    from mmerc.data.feature_extraction import extract
+    from mmerc.data.preparation import prepare_corpus
     from mmerc.errors import InputError, MmercError, UsageError
     from mmerc.inference.pipeline import Pipeline
     from mmerc.labels import LabelSet
@@ -34,8 +36,10 @@ __all__ = [
     "Utterance",
     "__version__",
     "encode_text",
+    "extract",
     "load_model",
     "predict",
+    "prepare_corpus",
     "read_manifest",
     "read_transcript",
 ]
@@ -50,8 +54,10 @@ _MODULES = {
     "UsageError": "mmerc.errors",
     "Utterance": "mmerc.conversation",
     "encode_text": "mmerc.prediction.text_encoding",
+    "extract": "mmerc.data.feature_extraction",
     "load_model": "mmerc.models.registry",
     "predict": "mmerc.prediction.predictions",
+    "prepare_corpus": "mmerc.data.preparation",
     "read_manifest": "mmerc.corpora.manifest",
     "read_transcript": "mmerc.corpora.transcript",
 }

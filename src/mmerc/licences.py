@@ -155,30 +155,6 @@ COMPONENTS = (
     ),
 )
 
-CORPORA = {
-    "meld": (
-        "MELD's annotations: text, speakers and emotions of dialogues of a television series "
-        "(GPL-3.0). The words are the series'."
-    ),
-    "composed": (
-        "The composed corpus: MELD's dialogues (GPL-3.0), each utterance given a clip of RAVDESS, "
-        "acted speech of 24 people (CC BY-NC-SA 4.0), and three faces of FER2013, photographs "
-        "found on the web (for research). Words, voice and face of an utterance do not belong "
-        "together: 36 % of the clips and 43 % of the faces show another emotion than the label. "
-        "Weights trained on it are for research and teaching; commercial use is not granted."
-    ),
-    "mosi": "CMU-MOSI's published vectors and transcripts, of people who speak to a camera (MIT).",
-    **dict.fromkeys(
-        (
-            f"iemocap{variant}{split}"
-            for variant in ("", "-4", "-4-unmerged")
-            for split in ("", "-ratio")
-        ),
-        "IEMOCAP: acted dialogues of ten actors (SAIL's licence, for research).",
-    ),
-}
-"""What each corpus contains and what its terms allow."""
-
 
 def find_component(name: str) -> Component:
     """Look up a component; UsageError for an unknown name."""

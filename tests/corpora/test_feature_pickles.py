@@ -154,7 +154,7 @@ def spoiled(position, name, value):
             "item 'audio', conversation 'Ses05', utterance 'Ses05_M0': number 1 is nan",
         ),
         (spoiled(0, "Ses01", ["a", "a"]), "conversation 'Ses01': utterance id 'a' occurs twice"),
-        ([*iemocap()[:7], TRAIN, ["Ses01"]], "conversation 'Ses01': stands twice, in"),
+        ([*iemocap()[:7], TRAIN, ["Ses01"]], "conversation 'Ses01': occurs twice, in"),
     ],
 )
 def test_a_bad_tuple_is_told(write, items, told):

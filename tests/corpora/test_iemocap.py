@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from mmerc.cli.app import app
-from mmerc.cli.segments import corpus_sounds, corpus_tasks
 from mmerc.corpora.iemocap import CORPUS_NAMES, Sources, media_parts, read_iemocap
+from mmerc.corpora.registry import reader_of_corpus
+from mmerc.data.corpus_media import add_corpus_sounds, corpus_tasks
 from mmerc.data.preparation import prepare_corpus
 from mmerc.errors import InputError
 from mmerc.labels import IEMOCAP_4, IEMOCAP_6
-from mmerc.licences import CORPORA
 
 # Of every dialog: id, start, end, label, words. Not by start, one not in the transcript.
 LINES = (
@@ -226,15 +226,16 @@ def test_the_ratio_is_that_of_all_dialogs_whichever_emotions_are_kept(annotation
 
 def test_the_terms_are_known_under_every_name():
     assert len(CORPUS_NAMES) == 6
-    assert all(CORPORA[name].startswith("IEMOCAP") for name in CORPUS_NAMES)
+    assert all(reader_of_corpus(name, None).terms.startswith("IEMOCAP") for name in CORPUS_NAMES)
 
 
 @pytest.mark.parametrize("classes", ["6", "4", "4-unmerged"])
 @pytest.mark.parametrize("split", ["session", "ratio"])
 def test_sound_and_film_are_found_whatever_is_kept(whole_release, tmp_path, classes, split):
     raw = read_iemocap(whole_release, classes=classes, split=split)
-    corpus = prepare_corpus(raw, tmp_path / "prepared")
-    sounds = corpus_sounds(corpus, whole_release).sounds
+    out = tmp_path / "prepared"
+    corpus = prepare_corpus("iemocap", whole_release, out, classes=classes, split=split)
+    sounds = add_corpus_sounds(corpus, whole_release).sounds
     assert len(sounds) == sum(map(len, everything(raw).values()))
     for (dialog, utterance), clip in sounds.items():
         assert clip.path.name == f"{utterance}.wav"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmerc.corpora.manifest import read_conversations, read_label_file, read_manifest
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.data.preparation import prepare_corpus
+from mmerc.data.preparation import write_corpus
 from mmerc.errors import InputError
 from mmerc.labels import LabelSet
 
@@ -185,7 +185,7 @@ def test_any_manifest_survives_preparing(lines, ascii_only):
         text = "\n".join(json.dumps(line, ensure_ascii=ascii_only) for line in lines)
         file.write_text(text, encoding="utf-8", newline="")
         raw = read_manifest(file, labels=LABELS)
-        prepare_corpus(raw, Path(name) / "out")
+        write_corpus(raw, Path(name) / "out")
         loaded = PreparedCorpus.load(Path(name) / "out")
     assert loaded.splits == raw.splits
     found = {item.id: item for group in loaded.splits.values() for item in group}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmerc.corpora.meld import PUBLISHED, read_meld, read_time_code
-from mmerc.data.preparation import counts_table, prepare_corpus
+from mmerc.data.preparation import counts_table, write_corpus
 from mmerc.errors import InputError
 
 HEADER = (
@@ -95,7 +95,7 @@ def test_any_other_time_code_is_refused_or_finite(text):
 
 def test_the_real_counts_are_the_published_ones(tmp_path, shared_data):
     raw = read_meld(shared_data / "meld")
-    rows = counts_table(prepare_corpus(raw, tmp_path / "out"), raw.published)
+    rows = counts_table(write_corpus(raw, tmp_path / "out"))
     assert {row.split: (row.utterances, row.conversations) for row in rows} == PUBLISHED
     assert all(row.utterances == row.published_utterances for row in rows)
     assert rows[0].labels["neutral"] == 4710

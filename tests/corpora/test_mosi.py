@@ -88,7 +88,7 @@ def test_a_missing_modality_and_transcript_are_absent(write, round_trip):
         ("test_label", np.array([0]), "does not fit 2 utterances"),
         ("test_utt_id", np.array(["w_1", "w2"]), r"test_utt_id\[1\]: cannot read 'w2'"),
         ("test_utt_id", np.array(["w_1", "w_1"]), "utterance id '1' occurs twice"),
-        ("test_utt_id", np.array(["v_0_1", "v_0_2"]), "'v_0': stands twice, in"),
+        ("test_utt_id", np.array(["v_0_1", "v_0_2"]), "'v_0': occurs twice, in"),
         ("test_label", np.array([{}, {}], dtype=object), "not a whole NPZ archive"),
     ],
 )
@@ -114,7 +114,7 @@ def test_nan_is_refused_when_prepared(write, tmp_path):
     content["train_text100"][0, 2] = np.nan
     told = "'mosi', text vector of conversation 'v_0', '10': number 2 is nan"
     with pytest.raises(InputError, match=told):
-        prepare_corpus(read_mosi(write(content)), tmp_path / "out")
+        prepare_corpus("mosi", write(content), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -9,8 +9,8 @@ import soundfile
 import torch
 
 from fer2013 import drawn, encoded
-from mmerc.cli.extraction import extract_modality
 from mmerc.data.batches import feature_statistics
+from mmerc.data.feature_extraction import extract_modality
 from mmerc.errors import InputError
 from mmerc.experiments.robustness.disturbances import DISTURBANCES
 from mmerc.experiments.robustness.material import Material

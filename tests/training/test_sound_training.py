@@ -13,8 +13,8 @@ from run_files import history, seed_file, weights
 from typer.testing import CliRunner
 
 from mmerc.cli.app import app
-from mmerc.cli.segments import corpus_sounds, sounds_of
 from mmerc.data.corpus import PreparedCorpus
+from mmerc.data.corpus_media import add_corpus_sounds, conversation_sounds
 from mmerc.errors import InputError, UsageError
 from mmerc.models.registry import load_model
 from mmerc.prediction.predictions import predict
@@ -75,7 +75,7 @@ def make_recipe(tiny_encoder, tiny_speech_encoder):
 def finished(tmp_path_factory, make_recipe, corpus, media):
     directory = tmp_path_factory.mktemp("runs") / "run"
     told = []
-    heard = corpus_sounds(corpus, media)
+    heard = add_corpus_sounds(corpus, media)
     return directory, train_run(make_recipe(), heard, directory, report=told.append), told
 
 
@@ -99,7 +99,7 @@ def test_a_run_broken_off_ends_as_an_undisturbed_one(
         if "epoch 2/" in line:
             raise Stop
 
-    heard = corpus_sounds(corpus, media)
+    heard = add_corpus_sounds(corpus, media)
     with pytest.raises(Stop):
         train_run(make_recipe(), heard, tmp_path / "run", report=report)
     train_run(make_recipe(), heard, tmp_path / "run", resume=True, report=lambda line: None)
@@ -109,7 +109,7 @@ def test_a_run_broken_off_ends_as_an_undisturbed_one(
 
 
 def test_a_run_begun_before_a_setting_existed_goes_on(make_recipe, corpus, media, tmp_path):
-    heard = corpus_sounds(corpus, media)
+    heard = add_corpus_sounds(corpus, media)
     recipe = make_recipe(epochs=1, upsampling=0.0)
     first = train_run(recipe, heard, tmp_path / "run", report=lambda line: None)
     path = tmp_path / "run" / "run.json"
@@ -125,17 +125,17 @@ def test_a_run_begun_before_a_setting_existed_goes_on(make_recipe, corpus, media
 
 
 def test_other_sounds_are_another_corpus(corpus, media, tmp_path):
-    heard = corpus_sounds(corpus, media)
+    heard = add_corpus_sounds(corpus, media)
     for file in media.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    moved = corpus_sounds(corpus, tmp_path)
+    moved = add_corpus_sounds(corpus, tmp_path)
     assert moved.fingerprints == heard.fingerprints
     next(tmp_path.iterdir()).write_bytes(b"")
-    assert corpus_sounds(corpus, tmp_path).fingerprints != heard.fingerprints
+    assert add_corpus_sounds(corpus, tmp_path).fingerprints != heard.fingerprints
 
 
 def test_sounds_are_not_saved_with_the_corpus(corpus, media, tmp_path):
-    corpus_sounds(corpus, media).save(tmp_path / "corpus")
+    add_corpus_sounds(corpus, media).save(tmp_path / "corpus")
     assert PreparedCorpus.load(tmp_path / "corpus").fingerprints == corpus.fingerprints
 
 
@@ -146,21 +146,21 @@ def test_media_must_be_named(make_recipe, corpus, finished, tmp_path):
     with pytest.raises(UsageError, match=r"The model reads sound, .* with --media"):
         evaluate_run(finished[0], finished[1], corpus)
     with pytest.raises(InputError, match="not a folder; name the folder of the media"):
-        corpus_sounds(corpus, tmp_path / "nothing")
+        add_corpus_sounds(corpus, tmp_path / "nothing")
     with pytest.raises(InputError, match=r"no such file, and none of the other \d+ sounds"):
-        train_run(make_recipe(), corpus_sounds(corpus, tmp_path), tmp_path / "run")
+        train_run(make_recipe(), add_corpus_sounds(corpus, tmp_path), tmp_path / "run")
 
 
 def test_predictions_equal_those_of_the_run(finished, corpus, media):
     directory, result, _ = finished
-    evaluated = evaluate_run(directory, result, corpus_sounds(corpus, media))
+    evaluated = evaluate_run(directory, result, add_corpus_sounds(corpus, media))
     assert evaluated["seeds"][0]["test"] == result["seeds"][0]["test"]
 
 
 def test_predictions_say_how_much_each_layer_took(finished, corpus, media):
     model = load_model(finished[0])
     conversations = corpus.splits["train"][:2]
-    sounds = sounds_of("small", conversations, media)
+    sounds = conversation_sounds(conversations, media)
     found = predict(model, conversations, {}, sounds)
     assert len(found) == sum(map(len, conversations))
     for item in found:

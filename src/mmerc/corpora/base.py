@@ -1,14 +1,18 @@
-"""What every reader of a raw corpus returns."""
+"""What a corpus reader is, and what it returns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmerc.conversation import Conversation, Modality, Split
+from mmerc.corpora.media_locators import Locate, locate_in_file
 from mmerc.errors import InputError
 from mmerc.labels import LabelSet
 
@@ -20,11 +24,10 @@ Vectors = Mapping[tuple[str, str], NDArray[np.float32] | None]
 class RawCorpus:
     """Conversations by split, and the vectors that the corpus was published with.
 
-    ``published`` maps a split to the utterance and conversation counts of its authors;
-    ``notes`` are plain sentences that ``mmerc prepare`` shows (a split that we made, say).
-    ``labels_of`` names the corpus that the labels are taken from, where it is not this one.
-    ``saw_labels`` names the modalities whose vectors of the training and validation utterances come
-    from a network that was trained on those very labels.
+    ``published`` maps a split to the utterance and conversation counts of its authors; ``notes``
+    are remarks for the user, one sentence each. ``labels_of`` names the corpus that the labels
+    come from, if it is another one. ``saw_labels`` names the modalities whose training and
+    validation vectors come from a network that was trained on those labels.
     """
 
     name: str
@@ -41,7 +44,41 @@ class RawCorpus:
         for split, conversations in self.splits.items():
             for conversation in conversations:
                 if conversation.id in seen:
-                    problem = f"stands twice, in {seen[conversation.id]} and in {split}"
+                    problem = f"occurs twice, in {seen[conversation.id]} and in {split}"
                     where = f"conversation {conversation.id!r}"
-                    raise InputError(where, problem, "give every conversation an id of its own")
+                    raise InputError(where, problem, "give every conversation its own id")
                 seen[conversation.id] = split
+
+
+class CorpusReader(ABC):
+    """Everything mmerc knows about a corpus: how to read it, where its media are, its terms.
+
+    A plug-in adds a subclass under the entry-point group ``mmerc.corpora``. The keyword-only
+    parameters of ``read`` become options of ``mmerc prepare NAME``.
+    """
+
+    name: ClassVar[str]
+    """Name for ``mmerc prepare``."""
+    summary: ClassVar[str]
+    """What the corpus is, in one sentence."""
+    source: ClassVar[str] = "Folder or file of the raw corpus."
+    """What to pass as the source."""
+    terms: ClassVar[str | None] = None
+    """What the corpus contains and what its licence allows; None if unknown."""
+    corpora: ClassVar[frozenset[str]] = frozenset()
+    """Names of the prepared corpora, where they are always the same."""
+
+    @abstractmethod
+    def read(self, source: Path, *args: Any, **options: Any) -> RawCorpus:
+        """Read the raw corpus; InputError if a file is missing or malformed."""
+
+    def locator(self, media: Path, conversations: Iterable[Conversation]) -> Locate:
+        """Return a function that finds an utterance's sound and film in the folder ``media``.
+
+        By default ``media`` names a file in the folder: the utterance's own, or its conversation's.
+        """
+        return locate_in_file(media)
+
+    def corpus_terms(self, corpus: str) -> str | None:
+        """The terms of the prepared corpus named ``corpus``, which this reader has read."""
+        return self.terms

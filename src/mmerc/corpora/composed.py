@@ -8,12 +8,20 @@ folder, after it the names of the images in ``fer2013/fer2013.parquet``; without
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mmerc.corpora.base import RawCorpus
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmerc.conversation import Conversation, Utterance
+from mmerc.corpora.base import CorpusReader, RawCorpus
 from mmerc.corpora.dialogue_tables import Columns, Details, TableRow, read_dialogues
+from mmerc.corpora.media_locators import Locate, clip_inside
 from mmerc.corpora.meld import PUBLISHED, SPLIT_NAMES
+from mmerc.errors import InputError
 from mmerc.labels import MELD_7
+from mmerc.media.segment import Segment
 
 COLUMNS = Columns(
     dialogue="dialogue_id",
@@ -24,10 +32,48 @@ COLUMNS = Columns(
     others=("audio", "faces"),
 )
 FACES = "#faces="
+FACE_FILE = Path("fer2013/fer2013.parquet")
 NOTE = (
     "Constructed of three corpora: it shows that the multimodal machinery works on real sound and "
     "images, and its numbers are not MELD's."
 )
+
+
+class ComposedReader(CorpusReader):
+    """The composed corpus: MELD's dialogues with real voices and faces attached."""
+
+    name = "composed"
+    summary = "The composed corpus: MELD's dialogues with the voices and faces of other corpora"
+    source = "Folder that contains meld-composed, ravdess and fer2013."
+    terms = (
+        "The composed corpus: MELD's dialogues (GPL-3.0), each utterance given a clip of RAVDESS, "
+        "acted speech of 24 people (CC BY-NC-SA 4.0), and three faces of FER2013, photographs "
+        "found on the web (for research). Words, voice and face of an utterance do not belong "
+        "together: 36 % of the clips and 43 % of the faces show another emotion than the label. "
+        "Weights trained on it are for research and teaching; commercial use is not granted."
+    )
+    corpora = frozenset({"composed"})
+
+    def read(self, source: Path) -> RawCorpus:
+        """Read the folder; see ``read_composed``."""
+        return read_composed(source)
+
+    def locator(self, media: Path, conversations: Iterable[Conversation]) -> Locate:
+        """One sound file of RAVDESS, and images from FER2013's single file."""
+        names = {
+            face
+            for conversation in conversations
+            for utterance in conversation.utterances
+            for face in media_parts(utterance.media or "")[1]
+        }
+        pictures = dict(read_pictures(media / FACE_FILE, names)) if names else {}
+
+        def locate(conversation: Conversation, utterance: Utterance) -> Segment:
+            sound, faces = media_parts(utterance.media or "")
+            present = tuple(pictures[face] for face in faces if face in pictures)
+            return Segment(sound=clip_inside(media, sound), pictures=present)
+
+        return locate
 
 
 def read_composed(directory: Path) -> RawCorpus:
@@ -66,3 +112,14 @@ def media_parts(media: str) -> tuple[str | None, tuple[str, ...]]:
     """Sound file inside the data folder (or None), and the names of the faces."""
     sound, _, faces = media.partition(FACES)
     return sound or None, tuple(faces.split(";")) if faces else ()
+
+
+def read_pictures(path: Path, names: set[str]) -> Iterator[tuple[str, bytes]]:
+    """Name and encoded image (JPEG) of each face in ``names``."""
+    try:
+        for batch in pq.ParquetFile(path).iter_batches(columns=["name", "jpeg"]):
+            rows = zip(*(batch.column(key).to_pylist() for key in ("name", "jpeg")), strict=True)
+            yield from ((name, image) for name, image in rows if name in names)
+    except (OSError, KeyError, pa.ArrowException) as error:
+        problem = "not a Parquet file with the columns name and jpeg"
+        raise InputError(path, problem, "copy FER2013 as the composed corpus expects it") from error

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmerc.conversation import Conversation, Modality, Utterance
-from mmerc.corpora.base import RawCorpus
+from mmerc.corpora.base import CorpusReader, RawCorpus
 from mmerc.corpora.error_location import inside
 from mmerc.corpora.published_vectors import absence_notes, zeros_as_absent
 from mmerc.corpora.restricted_pickle import read_pickle
@@ -46,6 +46,24 @@ LAYOUTS: Mapping[str, Layout] = {
     "iemocap": Layout(labels=IEMOCAP_6, items=9, test=(1623, 31), training=(5810, 120)),
     "meld": Layout(labels=MELD_7, items=10, test=(2610, 280), training=(11098, 1152)),
 }
+
+
+class FeaturePickleReader(CorpusReader):
+    """The feature tuples of MELD and IEMOCAP that the field passes around."""
+
+    name = "feature-pickle"
+    summary = "Published feature tuples of MELD or IEMOCAP; no code in the file is run"
+    source = "IEMOCAP_features.pkl or MELD_features_raw1.pkl."
+
+    def read(self, source: Path, *, labels: Literal["meld", "iemocap"]) -> RawCorpus:
+        """Read the pickle; see ``read_feature_pickle``."""
+        return read_feature_pickle(source, labels=labels)
+
+    def corpus_terms(self, corpus: str) -> str | None:
+        """The terms of the corpus that the vectors come from."""
+        from mmerc.corpora.registry import reader_of_corpus
+
+        return reader_of_corpus(corpus, None).terms
 
 
 def read_feature_pickle(

@@ -14,18 +14,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
 from mmerc.conversation import Conversation, Split, Utterance
-from mmerc.corpora.base import RawCorpus
+from mmerc.corpora.base import CorpusReader, RawCorpus
 from mmerc.corpora.iemocap_files import Dialog, Rated, read_session
+from mmerc.corpora.media_locators import Locate, clip_inside
 from mmerc.corpora.missing_files import missing_note
 from mmerc.corpora.splits import Conversations, hold_out, hold_out_note, share_out
 from mmerc.errors import InputError
 from mmerc.labels import IEMOCAP_4, IEMOCAP_6
+from mmerc.media.segment import Segment
 
 Classes = Literal["6", "4", "4-unmerged"]
 SplitRule = Literal["session", "ratio"]
@@ -92,6 +94,35 @@ def corpus_name(classes: Classes, split: SplitRule) -> str:
 
 
 CORPUS_NAMES = frozenset(corpus_name(c, s) for c in get_args(Classes) for s in get_args(SplitRule))
+
+
+class IemocapReader(CorpusReader):
+    """IEMOCAP as released: text, speakers, labels, and where sound and film are."""
+
+    name = "iemocap"
+    summary = "IEMOCAP: acted dialogues of two people, four or six emotions"
+    source = "Folder IEMOCAP_full_release as released."
+    terms = "IEMOCAP: acted dialogues of ten actors (SAIL's licence, for research)."
+    corpora = CORPUS_NAMES
+
+    def read(
+        self, source: Path, *, classes: Classes = "6", split: SplitRule = "session"
+    ) -> RawCorpus:
+        """Read the release; see ``read_iemocap``."""
+        return read_iemocap(source, classes=classes, split=split)
+
+    def locator(self, media: Path, conversations: Iterable[Conversation]) -> Locate:
+        """One sound file per utterance; in the dialog's film the speaker sits in one half."""
+
+        def locate(conversation: Conversation, utterance: Utterance) -> Segment:
+            parts = media_parts(utterance.media or "")
+            return Segment(
+                sound=clip_inside(media, parts.sound),
+                film=clip_inside(media, parts.film, start=utterance.start, end=utterance.end),
+                half=parts.half,
+            )
+
+        return locate
 
 
 def conversations_of(

@@ -14,23 +14,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmerc.conversation import MODALITIES, SPLITS, Conversation, Modality, Split, Utterance
-from mmerc.corpora.base import RawCorpus
+from mmerc.corpora.base import CorpusReader, RawCorpus
 from mmerc.corpora.error_location import inside
 from mmerc.corpora.records import ConversationRecord, UtteranceRecord, read_records
 from mmerc.errors import InputError
 from mmerc.files import read_json, read_text
-from mmerc.labels import LabelSet, infer_label_set
+from mmerc.labels import LABEL_SETS, LabelSet, infer_label_set
 
 UNKNOWN_SPEAKER = "unknown"
 Vector = NDArray[np.float32]
 Vectors = dict[tuple[str, str], Vector | None]
 
 
-def read_manifest(file: Path, *, labels: LabelSet | None = None) -> RawCorpus:
-    """Read a manifest; without ``labels`` they are those that occur, sorted.
+class ManifestReader(CorpusReader):
+    """Your own corpus as JSON Lines."""
+
+    name = "manifest"
+    summary = "Your own corpus: JSON Lines, one conversation per line"
+    source = "JSON Lines, one conversation per line."
+
+    def read(self, source: Path, *, labels: LabelSet | str | Path | None = None) -> RawCorpus:
+        """Read the manifest; see ``read_manifest``."""
+        return read_manifest(source, labels=labels)
+
+
+def read_manifest(file: str | Path, *, labels: LabelSet | str | Path | None = None) -> RawCorpus:
+    """Read a manifest of labelled conversations, each with its split.
+
+    ``labels``: a label set, the name of one (meld, iemocap, iemocap4, mosi), or a file as
+    ``read_label_file`` reads it; by default the labels that occur, sorted.
 
     InputError names the line and the field.
     """
+    file = Path(file)
+    if isinstance(labels, str | Path):
+        labels = LABEL_SETS.get(str(labels)) or read_label_file(Path(labels))
     records = list(read_checked(file, require_split=True))
     with inside(file):
         found = [utterance.label for record in records for utterance in record.utterances]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from mmerc.conversation import Conversation, Split, Utterance
-from mmerc.corpora.base import RawCorpus
+from mmerc.corpora.base import CorpusReader, RawCorpus
 from mmerc.corpora.dialogue_tables import Columns, Details, TableRow, read_dialogues
 from mmerc.corpora.error_location import inside
+from mmerc.corpora.media_locators import Locate, locate_whole_file
 from mmerc.corpora.missing_files import missing_note
 from mmerc.errors import InputError
 from mmerc.labels import MELD_7
@@ -37,6 +38,27 @@ CLIP = re.compile(r"dia\d+_utt\d+\.mp4", re.ASCII)  # neither ._dia0_utt0.mp4 no
 Clips = Mapping[str, str]
 """File name of a clip -> its path inside the raw folder."""
 TIME_CODE = re.compile(r"(\d{1,3}):([0-5]?\d):([0-5]?\d)[,.](\d{1,3})", re.ASCII)
+
+
+class MeldReader(CorpusReader):
+    """MELD as its authors publish it: text, speakers, labels, and the clips if they are there."""
+
+    name = "meld"
+    summary = "MELD: dialogues of a television series, seven emotions"
+    source = "Folder of the three published CSV files."
+    terms = (
+        "MELD's annotations: text, speakers and emotions of dialogues of a television series "
+        "(GPL-3.0). The words are the series'."
+    )
+    corpora = frozenset({"meld"})
+
+    def read(self, source: Path) -> RawCorpus:
+        """Read the folder; see ``read_meld``."""
+        return read_meld(source)
+
+    def locator(self, media: Path, conversations: Iterable[Conversation]) -> Locate:
+        """One clip per utterance, whole: its times are those of the episode."""
+        return locate_whole_file(media)
 
 
 def read_meld(directory: Path) -> RawCorpus:

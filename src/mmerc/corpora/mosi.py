@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmerc.conversation import Conversation, Modality, Utterance
-from mmerc.corpora.base import RawCorpus
+from mmerc.corpora.base import CorpusReader, RawCorpus
 from mmerc.corpora.error_location import inside
 from mmerc.corpora.published_vectors import absence_notes, zeros_as_absent
 from mmerc.corpora.splits import Conversations, hold_out, hold_out_note
@@ -38,6 +38,20 @@ class Item:
     video: str
     position: int
     row: int
+
+
+class MosiReader(CorpusReader):
+    """CMU-MOSI as an archive of published vectors and transcripts."""
+
+    name = "mosi"
+    summary = "CMU-MOSI: published vectors of three modalities, binary sentiment"
+    source = "The .npz file of CMU-MOSI's vectors."
+    terms = "CMU-MOSI's published vectors and transcripts, of people who speak to a camera (MIT)."
+    corpora = frozenset({"mosi"})
+
+    def read(self, source: Path) -> RawCorpus:
+        """Read the archive; see ``read_mosi``."""
+        return read_mosi(source)
 
 
 def read_mosi(file: Path, *, seed: int = 0, valid_share: float = 0.1) -> RawCorpus:

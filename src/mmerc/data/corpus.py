@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmerc.conversation import MODALITIES, SPLITS, Conversation, Modality, Split, Utterance
+from mmerc.corpora.registry import reader_of_corpus
 from mmerc.data.sounds import Sounds
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureStore, FeatureTable
@@ -40,9 +41,11 @@ SCHEMA = pa.schema(
 class PreparedCorpus:
     """Conversations by split, their label set, and the vectors of each modality.
 
-    ``labels_of`` names the corpus that the labels are taken from, where it is not this one.
-    ``sounds``, by conversation and utterance, are there for models that read waveforms; they are
-    media outside of the folder, which ``save`` leaves where they are.
+    ``labels_of`` names the corpus that the labels come from, if it is another one; ``reader`` the
+    corpus reader (None if the corpus was prepared before that was recorded). ``published`` maps a
+    split to the utterance and conversation counts of the corpus's authors, and ``notes`` are the
+    reader's remarks, one sentence each. ``sounds``, by conversation and utterance, are the clips
+    for models that read waveforms; they stay outside of the folder, and ``save`` ignores them.
     """
 
     name: str
@@ -50,12 +53,20 @@ class PreparedCorpus:
     splits: Mapping[Split, tuple[Conversation, ...]]
     features: Mapping[Modality, FeatureTable]
     labels_of: str | None = None
+    reader: str | None = None
+    published: Mapping[Split, tuple[int, int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     sounds: Sounds = field(default_factory=dict)
 
     @property
     def label_source(self) -> str:
         """The corpus whose labels these are: who was trained on it has seen them."""
         return label_source(self.name, self.labels_of)
+
+    @property
+    def terms(self) -> str | None:
+        """What the corpus contains and what its licence allows; None if unknown."""
+        return reader_of_corpus(self.name, self.reader).corpus_terms(self.name)
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
@@ -80,9 +91,9 @@ class PreparedCorpus:
             for split, conversations in self.splits.items()
         }
 
-    def save(self, directory: Path, *, overwrite: bool = False) -> None:
-        """Write the folder, whole or not at all."""
-        with atomic_directory(directory, overwrite=overwrite) as folder:
+    def save(self, directory: str | Path, *, overwrite: bool = False) -> None:
+        """Write the folder, all of it or nothing."""
+        with atomic_directory(Path(directory), overwrite=overwrite) as folder:
             rows = utterance_rows(self.splits)
             pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / "utterances.parquet")
             for table in self.features.values():
@@ -91,20 +102,24 @@ class PreparedCorpus:
             write_json(folder / "corpus.json", self.description())
 
     def description(self) -> dict[str, Any]:
-        """What ``corpus.json`` holds."""
+        """The content of ``corpus.json``."""
         return {
             "format": FORMAT,
             "name": self.name,
             "labels": self.labels.to_json(),
             "labels_of": self.labels_of,
+            "reader": self.reader,
+            "published": {split: list(counts) for split, counts in self.published.items()},
+            "notes": list(self.notes),
             "features": {name: table.spec.folder for name, table in self.features.items()},
             "counts": self.counts(),
             "fingerprints": {k: v for k, v in self.fingerprints.items() if k != "sounds"},
         }
 
     @classmethod
-    def load(cls, directory: Path) -> PreparedCorpus:
-        """Read the folder that ``save`` wrote; InputError where it is not one or was changed."""
+    def load(cls, directory: str | Path) -> PreparedCorpus:
+        """Read the folder that ``save`` wrote; InputError if it is not one or was changed."""
+        directory = Path(directory)
         description = read_description(directory)
         table = read_utterances(directory / "utterances.parquet")
         stores = description["features"]
@@ -112,6 +127,11 @@ class PreparedCorpus:
             name=str(description["name"]),
             labels=LabelSet.from_json(description["labels"]),
             labels_of=description.get("labels_of"),
+            reader=description.get("reader"),
+            published={
+                split: tuple(counts) for split, counts in description.get("published", {}).items()
+            },
+            notes=tuple(description.get("notes", ())),
             splits=conversations_of(table),
             features={
                 name: FeatureStore.open(directory / "features" / stores[name]).read()

@@ -1,18 +1,20 @@
-"""From a raw corpus to the prepared folder, and the counts beside the published ones."""
+"""Prepare a corpus: read the raw files, write the prepared folder, compare its counts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mmerc.conversation import SPLITS, Conversation, Modality, Split
-from mmerc.corpora.base import RawCorpus, Vectors
+from mmerc.corpora.base import CorpusReader, RawCorpus, Vectors
 from mmerc.corpora.error_location import inside
+from mmerc.corpora.registry import corpus_reader, reader_options
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.errors import InputError
+from mmerc.errors import InputError, UsageError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 
 ABSENT = "the corpus was published without it"
@@ -20,7 +22,7 @@ ABSENT = "the corpus was published without it"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountRow:
-    """Counts of one split; the published ones are None where the authors give none."""
+    """Counts of one split; the published ones are None if the authors give none."""
 
     split: Split
     utterances: int
@@ -30,20 +32,57 @@ class CountRow:
     labels: Mapping[str, int]
 
 
-def prepare_corpus(raw: RawCorpus, out: Path, *, overwrite: bool = False) -> PreparedCorpus:
-    """Write ``raw`` and its published vectors to the folder ``out``, and return what it holds.
+def prepare_corpus(
+    reader: str, source: str | Path, out: str | Path, *, overwrite: bool = False, **options: Any
+) -> PreparedCorpus:
+    """Read the raw corpus in ``source`` and write it to the folder ``out``, as `mmerc prepare`.
 
-    InputError for a corpus without a conversation, a bad vector, or a folder that is not empty.
+    ``reader``: "meld", "iemocap", "mosi", "composed", "manifest", "feature-pickle", or the name of
+    a plug-in's reader. ``options`` are the reader's own: ``classes`` and ``split`` of IEMOCAP,
+    ``labels`` and ``order`` of a manifest. The result's ``notes`` are the reader's remarks.
+
+    UsageError for an unknown reader or option; InputError if a file is missing or malformed, or
+    ``out`` is not empty and ``overwrite`` is false.
+    """
+    corpus = corpus_reader(reader)
+    check_options(corpus, options)
+    raw = corpus.read(Path(source), **options)
+    return write_corpus(raw, Path(out), reader=reader, overwrite=overwrite)
+
+
+def check_options(reader: CorpusReader, options: Mapping[str, Any]) -> None:
+    """UsageError for an option that the reader does not have, or lacks."""
+    parameters = reader_options(reader)
+    unknown = [name for name in options if name not in parameters]
+    missing = [n for n, p in parameters.items() if p.default is p.empty and n not in options]
+    if unknown:
+        known = f"choose from {', '.join(parameters)}" if parameters else "it has none"
+        raise UsageError(
+            f"The corpus reader {reader.name!r} has no option {unknown[0]!r}; {known}."
+        )
+    if missing:
+        raise UsageError(f"The corpus reader {reader.name!r} needs the option {missing[0]!r}.")
+
+
+def write_corpus(
+    raw: RawCorpus, out: Path, *, reader: str | None = None, overwrite: bool = False
+) -> PreparedCorpus:
+    """Write ``raw`` and its published vectors to the folder ``out``, and return what it contains.
+
+    InputError for a corpus without conversations, a bad vector, or a folder that is not empty.
     """
     splits = {split: raw.splits[split] for split in SPLITS if raw.splits.get(split)}
     if not splits:
-        raise InputError(f"corpus {raw.name!r}", "it holds no conversation", "read another one")
+        raise InputError(f"corpus {raw.name!r}", "it contains no conversation", "read another one")
     with inside(f"corpus {raw.name!r}"):
         features = published_tables(raw.name, splits, raw.features, saw_labels=raw.saw_labels)
     prepared = PreparedCorpus(
         name=raw.name,
         labels=raw.labels,
         labels_of=raw.labels_of,
+        reader=reader,
+        published=raw.published,
+        notes=raw.notes,
         splits=splits,
         features=features,
     )
@@ -58,7 +97,7 @@ def published_tables(
     *,
     saw_labels: frozenset[Modality] = frozenset(),
 ) -> dict[Modality, FeatureTable]:
-    """A table for every modality of which there is a vector at all."""
+    """A table for every modality that has at least one vector."""
     return {
         modality: published_table(
             name, splits, modality, vectors, saw_labels=modality in saw_labels
@@ -76,7 +115,7 @@ def published_table(
     *,
     saw_labels: bool,
 ) -> FeatureTable:
-    """One row an utterance, in order; those without a vector say that it is absent."""
+    """One row per utterance, in order; those without a vector are marked absent."""
     width = next(len(vector) for vector in vectors.values() if vector is not None)
     spec = FeatureSpec(
         modality=modality, extractor="published", dim=width, settings={"source": name}
@@ -101,14 +140,12 @@ def published_rows(
                 )
 
 
-def counts_table(
-    prepared: PreparedCorpus, published: Mapping[Split, tuple[int, int]]
-) -> list[CountRow]:
-    """Counts of every split, beside the published (utterances, conversations)."""
+def counts_table(prepared: PreparedCorpus) -> list[CountRow]:
+    """Counts of every split, beside the published ones."""
     counts = prepared.counts()
     rows = []
     for split in prepared.splits:
-        utterances, conversations = published.get(split, (None, None))
+        utterances, conversations = prepared.published.get(split, (None, None))
         rows.append(
             CountRow(
                 split=split,

@@ -1,4 +1,4 @@
-"""Extractors by name, made where they work."""
+"""Extractors by name, those of plug-ins included, built where they work."""
 
 from __future__ import annotations
 
@@ -6,37 +6,106 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mmerc.errors import UsageError
+from mmerc.conversation import Modality
+from mmerc.errors import MmercError, UsageError
 from mmerc.features.base import Extractor
+from mmerc.features.store import FeatureSpec
 from mmerc.media.faces.speaking import Choice
+from mmerc.plugins import Plugin, find_plugins
 
 ExtractorName = Literal["is10", "compare", "denseface", "visextnet"]
-COLOUR_SIZE = 224  # of the faces that VisExtNet looks at
+EXTRACTORS: dict[str, tuple[Modality, str]] = {
+    "is10": ("audio", "openSMILE's 1582 functionals of INTERSPEECH 2010"),
+    "compare": ("audio", "openSMILE's 6373 functionals of ComParE 2016"),
+    "denseface": ("video", "faces by a DenseNet trained on facial expressions, 342 numbers"),
+    "visextnet": ("video", "faces by a ResNet-101 of your own, 1000 numbers"),
+}
+"""Name -> modality and one sentence, of the extractors that are part of mmerc."""
+COLOUR_SIZE = 224  # pixels: the side of the face crops that VisExtNet takes
 
 
 @dataclass(frozen=True, slots=True)
 class NamedExtractor:
-    """Makes the extractor of this name; ``weights`` are the user's own for a face network."""
+    """Builds the extractor of this name when called; picklable.
+
+    ``face`` and ``weights`` (your own) are those of a face network; plug-ins ignore them.
+    """
 
     name: str
     face: Choice = "speaking"
     weights: Path | None = None
 
     def __call__(self) -> Extractor:
+        """Build it: UsageError for an unknown name, MmercError if a part of it is missing."""
         if self.name in {"is10", "compare"}:
             from mmerc.features.opensmile import OpenSmile
 
             return OpenSmile("is10" if self.name == "is10" else "compare")
+        if self.name not in EXTRACTORS:
+            return plugin_extractor(self.name)
         from mmerc.features.speaker_faces import SpeakerFaces
 
         if self.name == "denseface":
             from mmerc.features.denseface.extractor import DenseFace
 
             return DenseFace(SpeakerFaces(choice=self.face), weights=self.weights)
-        if self.name == "visextnet":
-            from mmerc.features.visextnet import VisExtNet
+        from mmerc.features.visextnet import VisExtNet
 
-            faces = SpeakerFaces(choice=self.face, size=COLOUR_SIZE, grey=False)
-            return VisExtNet(faces, weights=self.weights)
-        known = "is10, compare, denseface, visextnet"
-        raise UsageError(f"No extractor is called {self.name!r}; known: {known}.")
+        faces = SpeakerFaces(choice=self.face, size=COLOUR_SIZE, grey=False)
+        return VisExtNet(faces, weights=self.weights)
+
+
+def extractor_names() -> list[str]:
+    """Names of all extractors, those of plug-ins last."""
+    plugins = find_plugins("mmerc.extractors")
+    return [*EXTRACTORS, *(name for name in plugins if name not in EXTRACTORS)]
+
+
+def plugin_extractor(name: str) -> Extractor:
+    """Build the extractor that a plug-in adds by this name.
+
+    UsageError if there is none; MmercError if it fails or builds something else.
+    """
+    plugins = find_plugins("mmerc.extractors")
+    if name not in plugins:
+        known = ", ".join(extractor_names())
+        raise UsageError(f"No extractor is called {name!r}; choose from {known}.")
+    return build_extractor(plugins[name])
+
+
+def build_extractor(plugin: Plugin) -> Extractor:
+    """Call what the entry point names, without arguments, and check what it returns."""
+    factory = plugin.load()
+    if callable(factory):
+        extractor: Extractor = factory()
+        if isinstance(getattr(extractor, "spec", None), FeatureSpec):
+            return extractor
+    raise MmercError(
+        f"The extractor {plugin.name!r} of the package {plugin.package} is not a class or function "
+        f"that returns an extractor; update or uninstall {plugin.package}."
+    )
+
+
+def named_extractors(
+    *,
+    audio: str | None = None,
+    video: str | None = None,
+    face: Choice = "speaking",
+    weights: Path | None = None,
+) -> list[NamedExtractor]:
+    """The extractors asked for; UsageError for none, an unknown one, or the wrong modality."""
+    names = {"audio": audio, "video": video}
+    chosen = {modality: name for modality, name in names.items() if name is not None}
+    if not chosen:
+        raise UsageError("Nothing to extract: name an audio or a video extractor, or both.")
+    for modality, name in chosen.items():
+        actual = extractor_modality(name)
+        if actual != modality:
+            problem = f"The extractor {name!r} makes {actual} vectors, not {modality} vectors"
+            raise UsageError(f"{problem}; choose another one.")
+    return [NamedExtractor(name, face=face, weights=weights) for name in chosen.values()]
+
+
+def extractor_modality(name: str) -> Modality:
+    """The modality of an extractor, which a plug-in's specification tells."""
+    return EXTRACTORS[name][0] if name in EXTRACTORS else plugin_extractor(name).spec.modality

@@ -12,7 +12,6 @@ from mmerc.conversation import Conversation, Modality
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.evaluation.calibration import fit_temperature
 from mmerc.evaluation.metrics import Scores, score
-from mmerc.licences import CORPORA
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import find_model_folder, load_model
 from mmerc.models.training_data import TrainedOn
@@ -122,7 +121,7 @@ def card(
             f"- model: {model.name}, {size:,} parameters; labels: {', '.join(model.labels)}",
             f"- chosen on the validation split of {corpus.name}; scores: its test split, "
             f"{whole.utterances:,} utterances, in percent\n",
-            f"## Data and terms\n{CORPORA.get(corpus.name, UNKNOWN)}\n",
+            f"## Data and terms\n{corpus.terms or UNKNOWN}\n",
             "## How good it is\n",
             table(["modalities", "accuracy", "weighted F1", "macro F1", "calibration error"]),
             *(row(subset, scores) for subset, scores in found.scores.items()),

@@ -23,12 +23,12 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate every seed of a run on the test split of a corpus."""
-    from mmerc.cli.segments import corpus_sounds
     from mmerc.data.corpus import PreparedCorpus
+    from mmerc.data.corpus_media import add_corpus_sounds
     from mmerc.training.evaluate import evaluate_run
     from mmerc.training.result import read_result
 
     result = read_result(run)
     if corpus is not None:
-        result = evaluate_run(run, result, corpus_sounds(PreparedCorpus.load(corpus), media))
+        result = evaluate_run(run, result, add_corpus_sounds(PreparedCorpus.load(corpus), media))
     show(result, as_json=as_json)

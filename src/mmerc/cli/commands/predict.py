@@ -34,8 +34,8 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Label every utterance, with probabilities and reasons; uses the seed best on validation."""
-    from mmerc.cli.segments import sounds_of
     from mmerc.corpora.error_location import inside
+    from mmerc.data.corpus_media import conversation_sounds
     from mmerc.errors import UsageError
     from mmerc.files import write_text
     from mmerc.inference.formats import FORMATS, render
@@ -50,7 +50,7 @@ def predict(
     with inside(source):
         sounds = None
         if loaded.speech_encoder is not None:
-            sounds = sounds_of("manifest", conversations, media or source.parent)
+            sounds = conversation_sounds(conversations, media or source.parent)
         text = render(predict_conversations(loaded, conversations, tables, sounds), chosen)
     if out is None:
         print(text, end="")

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+from inspect import Parameter, Signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from mmerc.cli.output import JsonOption, OverwriteOption, print_json, print_table, remark
 from mmerc.labels import LABEL_SETS
 
 if TYPE_CHECKING:
-    from mmerc.corpora.base import RawCorpus
+    from mmerc.data.corpus import PreparedCorpus
 
-app = typer.Typer(help="Turn a raw corpus into a prepared one.", rich_markup_mode=None)
+
+class PrepareGroup(TyperGroup):
+    """The corpora of mmerc, and those of plug-ins, which are imported only when used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of all corpora."""
+        from mmerc.corpora.registry import reader_names
+
+        return list(dict.fromkeys([*super().list_commands(ctx), *reader_names()]))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command that prepares a corpus, or None."""
+        from mmerc.corpora.registry import reader_names
+
+        command = super().get_command(ctx, cmd_name)
+        if command is None and cmd_name in reader_names():
+            return plugin_command(cmd_name)
+        return command
+
+
+app = typer.Typer(
+    cls=PrepareGroup, help="Turn a raw corpus into a prepared one.", rich_markup_mode=None
+)
 Out = Annotated[Path, typer.Option("--out", help="Folder of the prepared corpus.")]
 
 
@@ -24,10 +48,8 @@ def meld(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare MELD (text, speakers and labels, and the clips that lie beside them)."""
-    from mmerc.corpora.meld import read_meld
-
-    finish(read_meld(source), out, overwrite=overwrite, as_json=as_json)
+    """Prepare MELD (text, speakers, labels, and the clips if they are there)."""
+    prepare("meld", source, out, overwrite=overwrite, as_json=as_json)
 
 
 @app.command(epilog="Example: mmerc prepare iemocap IEMOCAP_full_release --out corpora/iemocap")
@@ -36,7 +58,7 @@ def iemocap(
     out: Out,
     classes: Annotated[
         Literal["6", "4", "4-unmerged"],
-        typer.Option(help="Emotions; with 4, excited counts as happy, with 4-unmerged it is out."),
+        typer.Option(help="Emotions: 4 counts excited as happy, 4-unmerged leaves excited out."),
     ] = "6",
     split: Annotated[
         Literal["session", "ratio"],
@@ -45,11 +67,9 @@ def iemocap(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare IEMOCAP (text, speakers, labels, and where sound and film lie)."""
-    from mmerc.corpora.iemocap import read_iemocap
-
-    raw = read_iemocap(source, classes=classes, split=split)
-    finish(raw, out, overwrite=overwrite, as_json=as_json)
+    """Prepare IEMOCAP (text, speakers, labels, and where sound and film are)."""
+    options = {"classes": classes, "split": split}
+    prepare("iemocap", source, out, overwrite=overwrite, as_json=as_json, options=options)
 
 
 @app.command(epilog="Example: mmerc prepare mosi mosi_trimodal.npz --out corpora/mosi")
@@ -59,48 +79,40 @@ def mosi(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare CMU-MOSI (three modalities as published vectors, binary sentiment)."""
-    from mmerc.corpora.mosi import read_mosi
-
-    finish(read_mosi(file), out, overwrite=overwrite, as_json=as_json)
+    """Prepare CMU-MOSI (published vectors, binary sentiment)."""
+    prepare("mosi", file, out, overwrite=overwrite, as_json=as_json)
 
 
 @app.command(epilog="Example: mmerc prepare composed data --out corpora/composed")
 def composed(
     source: Annotated[
-        Path, typer.Argument(help="Folder that holds meld-composed, ravdess and fer2013.")
+        Path, typer.Argument(help="Folder that contains meld-composed, ravdess and fer2013.")
     ],
     out: Out,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare the composed corpus (MELD's dialogues with real voices and faces attached)."""
-    from mmerc.corpora.composed import read_composed
-
-    finish(read_composed(source), out, overwrite=overwrite, as_json=as_json)
+    """Prepare the composed corpus (MELD's dialogues with real voices and faces)."""
+    prepare("composed", source, out, overwrite=overwrite, as_json=as_json)
 
 
 @app.command(epilog="Example: mmerc prepare manifest my.jsonl --out corpora/my --labels labels.txt")
 def manifest(
-    file: Annotated[Path, typer.Argument(help="JSON Lines, one conversation a line.")],
+    file: Annotated[Path, typer.Argument(help="JSON Lines, one conversation per line.")],
     out: Out,
     labels: Annotated[
         str | None,
         typer.Option(
-            help=f"Label order: {', '.join(LABEL_SETS)}, or a file with one label a line or JSON."
-            " Without it the labels that occur, sorted."
+            help=f"Label order: {', '.join(LABEL_SETS)}, or a file with one label per line or JSON"
+            " (default: the labels that occur, sorted)."
         ),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare a corpus of your own."""
-    from mmerc.corpora.manifest import read_label_file, read_manifest
-
-    chosen = None
-    if labels is not None:
-        chosen = LABEL_SETS[labels] if labels in LABEL_SETS else read_label_file(Path(labels))
-    finish(read_manifest(file, labels=chosen), out, overwrite=overwrite, as_json=as_json)
+    """Prepare your own corpus."""
+    options = {"labels": labels}
+    prepare("manifest", file, out, overwrite=overwrite, as_json=as_json, options=options)
 
 
 @app.command(
@@ -114,23 +126,65 @@ def feature_pickle(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare the feature tuples that the field passes around (nothing in them is run)."""
-    from mmerc.corpora.feature_pickles import read_feature_pickle
+    """Prepare published feature tuples (no code in the file is run)."""
+    options = {"labels": labels}
+    prepare("feature-pickle", file, out, overwrite=overwrite, as_json=as_json, options=options)
 
-    finish(read_feature_pickle(file, labels=labels), out, overwrite=overwrite, as_json=as_json)
+
+def plugin_command(name: str) -> Any:
+    """The command of a plug-in's corpus, whose options are those of its reader."""
+    from mmerc.corpora.registry import corpus_reader, reader_options
+
+    reader = corpus_reader(name)
+    options = reader_options(reader)
+
+    def command(source: Path, out: Path, overwrite: bool, as_json: bool, **values: Any) -> None:
+        prepare(name, source, out, overwrite=overwrite, as_json=as_json, options=values)
+
+    command.__signature__ = plugin_signature(reader.source, list(options.values()))  # type: ignore[attr-defined]
+    command.__doc__ = reader.summary
+    single = typer.Typer(rich_markup_mode=None, add_completion=False)
+    epilog = f"Example: mmerc prepare {name} SOURCE --out corpora/{name}"
+    single.command(name, epilog=epilog)(command)
+    return typer.main.get_command(single)
 
 
-def finish(raw: RawCorpus, out: Path, *, overwrite: bool, as_json: bool) -> None:
-    """Write the corpus and print its counts beside the published ones."""
+def plugin_signature(source: str, options: list[Parameter]) -> Signature:
+    """What the command of a plug-in's corpus takes."""
+    fixed: list[tuple[str, Any, Any]] = [
+        ("source", Annotated[Path, typer.Argument(help=source)], Parameter.empty),
+        ("out", Out, Parameter.empty),
+        *((option.name, option.annotation, option.default) for option in options),
+        ("overwrite", OverwriteOption, False),
+        ("as_json", JsonOption, False),
+    ]
+    return Signature(
+        [
+            Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+            for name, annotation, default in fixed
+        ]
+    )
+
+
+def prepare(
+    reader: str,
+    source: Path,
+    out: Path,
+    *,
+    overwrite: bool,
+    as_json: bool,
+    options: dict[str, Any] | None = None,
+) -> None:
+    """Prepare the corpus and print its counts beside the published ones."""
     from mmerc.data.preparation import counts_table, prepare_corpus
 
-    prepared = prepare_corpus(raw, out, overwrite=overwrite)
-    for note in raw.notes:
+    prepared = prepare_corpus(reader, source, out, overwrite=overwrite, **(options or {}))
+    for note in prepared.notes:
         remark(note)
     if as_json:
-        print_json(prepared.description() | {"published": dict(raw.published)})
+        print_json(prepared.description())
         return
-    columns = ["split", "utterances", "published", "conversations", "published", *raw.labels]
+    columns = ["split", "utterances", "published", "conversations", "published", *prepared.labels]
     rows = [
         [
             row.split,
@@ -140,12 +194,17 @@ def finish(raw: RawCorpus, out: Path, *, overwrite: bool, as_json: bool) -> None
             str(row.published_conversations or "-"),
             *(str(count) for count in row.labels.values()),
         ]
-        for row in counts_table(prepared, raw.published)
+        for row in counts_table(prepared)
     ]
     print_table(columns, rows)
+    print_vectors(prepared)
+    print(f"prepared corpus in {out}")
+
+
+def print_vectors(prepared: PreparedCorpus) -> None:
+    """One line per modality that has vectors."""
     for modality, table in prepared.features.items():
         present = sum(row.vector is not None for row in table.rows.values())
         seen = sum(row.saw_label for row in table.rows.values())
         saw = f", {seen} of them from a network that was trained on their label" if seen else ""
         print(f"{modality}: {present} vectors, {table.spec.dim} wide{saw}")
-    print(f"prepared corpus in {out}")

@@ -53,8 +53,8 @@ def reproduce(
     as_json: JsonOption = False,
 ) -> None:
     """Reproduce a table or figure: train what is missing, write report.html and report.md."""
-    from mmerc.cli.segments import corpus_sounds
     from mmerc.data.corpus import PreparedCorpus
+    from mmerc.data.corpus_media import add_corpus_sounds
     from mmerc.experiments.execution import Workers
     from mmerc.experiments.plan import Choice
     from mmerc.experiments.reproduce import Request
@@ -71,7 +71,7 @@ def reproduce(
     choice = Choice(
         end_to_end=end_to_end, quick=quick, rows=tuple(rows or ()), changes=tuple(changes or ())
     )
-    sounds = {} if media is None else corpus_sounds(PreparedCorpus.load(corpus), media).sounds
+    sounds = {} if media is None else add_corpus_sounds(PreparedCorpus.load(corpus), media).sounds
     source = CorpusSource(path=corpus.absolute(), quick=quick, sounds=sounds)
     written = run(
         target,

@@ -90,7 +90,7 @@ def robustness(
 
 def extractor(stores: Path, workers: int, report: Callable[[str], None]) -> Extract:
     """Takes vectors as ``mmerc extract`` does, and keeps them in ``stores``."""
-    from mmerc.cli.extraction import extract_modality
+    from mmerc.data.feature_extraction import extract_modality
     from mmerc.features.extraction import Workers
 
     def extract(named: NamedExtractor, spec: FeatureSpec, tasks: Sequence[Task]) -> FeatureTable:
@@ -110,7 +110,7 @@ def material(
     extract: Extract,
 ) -> Material:
     """One split of the corpus with its media; InputError where it has no such split."""
-    from mmerc.cli.segments import corpus_sounds, corpus_tasks
+    from mmerc.data.corpus_media import add_corpus_sounds, corpus_tasks
     from mmerc.errors import InputError
     from mmerc.experiments.robustness.material import Material
 
@@ -118,7 +118,7 @@ def material(
         raise InputError(folder, f"no {split} split", "choose another --split")
     part = replace(prepared, splits={split: prepared.splits[split]})
     return Material(
-        corpus=corpus_sounds(part, media),
+        corpus=add_corpus_sounds(part, media),
         folder=folder,
         tasks=None if media is None else corpus_tasks(part, media),
         extract=extract,

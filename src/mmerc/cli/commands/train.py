@@ -47,8 +47,8 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train, choose the epoch on validation, evaluate once on test, write RUN/result.json."""
-    from mmerc.cli.segments import corpus_sounds
     from mmerc.data.corpus import PreparedCorpus
+    from mmerc.data.corpus_media import add_corpus_sounds
     from mmerc.training.cache import RunCache
     from mmerc.training.hardware import Hardware
     from mmerc.training.recipe import load_recipe
@@ -56,7 +56,7 @@ def train(
 
     result = train_run(
         load_recipe(recipe, changes or ()),
-        corpus_sounds(PreparedCorpus.load(corpus), media),
+        add_corpus_sounds(PreparedCorpus.load(corpus), media),
         out,
         seeds=seeds,
         resume=resume,

@@ -33,8 +33,8 @@ def tune(
     as_json: JsonOption = False,
 ) -> None:
     """Search settings on validation or folds (never on test); log every try; write best.yaml."""
-    from mmerc.cli.segments import corpus_sounds
     from mmerc.data.corpus import PreparedCorpus
+    from mmerc.data.corpus_media import add_corpus_sounds
     from mmerc.training.cache import RunCache
     from mmerc.training.folder import locked
     from mmerc.training.hardware import Hardware
@@ -43,7 +43,7 @@ def tune(
 
     tuner = Tuner(
         recipe=load_recipe(recipe, changes or ()),
-        corpus=corpus_sounds(PreparedCorpus.load(corpus), media),
+        corpus=add_corpus_sounds(PreparedCorpus.load(corpus), media),
         directory=out,
         folds=folds,
         jobs=jobs,

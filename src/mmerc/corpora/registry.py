@@ -1,0 +1,68 @@
+"""Corpus readers by name: those of mmerc and those of plug-ins, imported on first use."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from inspect import Parameter
+
+from mmerc.corpora.base import CorpusReader
+from mmerc.errors import MmercError, UsageError
+from mmerc.plugins import find_plugins
+
+READERS = {
+    "meld": "mmerc.corpora.meld:MeldReader",
+    "iemocap": "mmerc.corpora.iemocap:IemocapReader",
+    "mosi": "mmerc.corpora.mosi:MosiReader",
+    "composed": "mmerc.corpora.composed:ComposedReader",
+    "manifest": "mmerc.corpora.manifest:ManifestReader",
+    "feature-pickle": "mmerc.corpora.feature_pickles:FeaturePickleReader",
+}
+"""Name -> module and class of the readers that are part of mmerc."""
+
+
+def reader_names() -> list[str]:
+    """Names of all readers, those of plug-ins last."""
+    return [*READERS, *(name for name in find_plugins("mmerc.corpora") if name not in READERS)]
+
+
+def corpus_reader(name: str) -> CorpusReader:
+    """The reader of that name; UsageError if there is none, MmercError if a plug-in is broken."""
+    if name in READERS:
+        module, _, attribute = READERS[name].partition(":")
+        reader: object = getattr(import_module(module), attribute)
+        package = "mmerc"
+    else:
+        plugins = find_plugins("mmerc.corpora")
+        if name not in plugins:
+            known = ", ".join(reader_names())
+            raise UsageError(f"No corpus reader is called {name!r}; choose from {known}.")
+        reader, package = plugins[name].load(), plugins[name].package
+    if not (isinstance(reader, type) and issubclass(reader, CorpusReader)):
+        raise MmercError(
+            f"The corpus {name!r} of the package {package} is not a subclass of CorpusReader; "
+            f"update or uninstall {package}."
+        )
+    return reader()
+
+
+def reader_of_corpus(corpus: str, reader: str | None) -> CorpusReader:
+    """The reader that a prepared corpus was read by.
+
+    ``reader`` is its name as the corpus records it; None for a corpus prepared before that was
+    recorded, whose own name then tells. UsageError if the reader's plug-in is not installed.
+    """
+    if reader is not None:
+        return corpus_reader(reader)
+    readers = (corpus_reader(name) for name in READERS)
+    return next((r for r in readers if corpus in r.corpora), corpus_reader("manifest"))
+
+
+def reader_options(reader: CorpusReader) -> dict[str, Parameter]:
+    """The reader's own options: the keyword-only parameters of its ``read``, types resolved."""
+    signature = inspect.signature(reader.read, eval_str=True)
+    return {
+        name: parameter
+        for name, parameter in signature.parameters.items()
+        if parameter.kind is Parameter.KEYWORD_ONLY
+    }

@@ -1,0 +1,76 @@
+"""The media of a prepared corpus: extraction tasks and sound clips of its utterances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from mmerc.conversation import Conversation
+from mmerc.corpora.media_locators import Locate, locate_in_file
+from mmerc.corpora.registry import reader_of_corpus
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.data.sounds import Sounds
+from mmerc.errors import InputError
+from mmerc.features.extraction import Task
+
+
+def corpus_tasks(corpus: PreparedCorpus, media: str | Path) -> list[Task]:
+    """One extraction task per utterance of every split.
+
+    ``media`` is the raw corpus's folder; InputError if it is not a folder.
+    """
+    conversations = [item for split in corpus.splits.values() for item in split]
+    locate = media_locator(corpus, Path(media), conversations)
+    return [
+        Task(conversation=item.id, utterance=utterance.id, segment=locate(item, utterance))
+        for item in conversations
+        for utterance in item.utterances
+    ]
+
+
+def add_corpus_sounds(corpus: PreparedCorpus, media: str | Path | None) -> PreparedCorpus:
+    """Return the corpus with its utterances' sound clips; None returns it unchanged.
+
+    ``media`` is the raw corpus's folder; InputError if it is not a folder.
+    """
+    if media is None:
+        return corpus
+    conversations = [item for split in corpus.splits.values() for item in split]
+    locate = media_locator(corpus, Path(media), ())
+    return replace(corpus, sounds=find_sounds(locate, conversations))
+
+
+def conversation_sounds(conversations: Iterable[Conversation], media: str | Path) -> Sounds:
+    """The sound clips of conversations whose ``media`` are files in the folder ``media``.
+
+    InputError if it is not a folder.
+    """
+    folder = Path(media)
+    check_folder(folder)
+    return find_sounds(locate_in_file(folder.resolve()), conversations)
+
+
+def find_sounds(locate: Locate, conversations: Iterable[Conversation]) -> Sounds:
+    """The sound clip of every utterance that has one, by conversation and utterance."""
+    clips = {
+        (conversation.id, utterance.id): locate(conversation, utterance).sound
+        for conversation in conversations
+        for utterance in conversation.utterances
+    }
+    return {key: clip for key, clip in clips.items() if clip is not None}
+
+
+def media_locator(
+    corpus: PreparedCorpus, media: Path, conversations: Iterable[Conversation]
+) -> Locate:
+    """How the corpus's reader finds media in the folder ``media``; InputError if it is not one."""
+    check_folder(media)
+    reader = reader_of_corpus(corpus.name, corpus.reader)
+    return reader.locator(media.resolve(), conversations)
+
+
+def check_folder(media: Path) -> None:
+    """InputError if ``media`` is not a folder."""
+    if not media.is_dir():
+        raise InputError(media, "not a folder", "name the folder of the media with --media")
