@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from mmerc.privacy import opt_out_of_telemetry
 from mmerc.version import __version__
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from mmerc.prediction.predictions import predict
     from mmerc.prediction.text_encoding import encode_text
     from mmerc.training.recipe import Recipe
+
+opt_out_of_telemetry()
 
 __all__ = [
     "Conversation",

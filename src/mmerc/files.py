@@ -144,8 +144,3 @@ def file_fingerprint(path: Path) -> str:
     """SHA-256 (hex) of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def cache_folder() -> Path:
-    """Where what was made once is kept: ``$MMERC_CACHE``, or ``~/.cache/mmerc``."""
-    return Path(os.environ.get("MMERC_CACHE", "~/.cache/mmerc")).expanduser()

@@ -17,8 +17,9 @@ from torch import Tensor
 from transformers import WhisperConfig, WhisperModel
 from transformers.utils import logging as transformers_logging
 
+from mmerc.caching import cache_folder, configured_cache, temporary_cache
 from mmerc.errors import InputError
-from mmerc.files import atomic_directory, cache_folder, file_fingerprint, read_text, write_text
+from mmerc.files import atomic_directory, file_fingerprint, write_text
 from mmerc.packaged_weights import WHISPER
 
 NUMBERS = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}  # DataType of ctranslate2/types.h
@@ -30,21 +31,33 @@ NO_WORDS = {"vocab_size": 1} | dict.fromkeys(
 
 
 def whisper_folder() -> Path:
-    """Folder of the converted encoder in the cache; made, or made again, where it is not whole."""
+    """Folder of the encoder in the cache, converted to there unless its weights are whole."""
     model = WHISPER.locate() / "model.bin"
-    folder = cache_folder() / "encoders" / f"whisper-tiny.en-{WHISPER.sha256['model.bin'][:12]}"
-    if not is_whole(folder):
-        with atomic_directory(folder, overwrite=True) as temporary:
-            convert(model, temporary)
-            weights = file_fingerprint(temporary / "model.safetensors")
-            write_text(temporary / "sha256", weights)
+    name = f"encoders/whisper-tiny.en-{WHISPER.sha256['model.bin'][:12]}"
+    stored = configured_cache()
+    if stored is not None and is_whole(stored / name):
+        return stored / name
+    try:
+        return write_encoder(model, cache_folder() / name)
+    except InputError as error:  # the disk is full
+        return write_encoder(model, temporary_cache(str(error)) / name)
+
+
+def write_encoder(model: Path, folder: Path) -> Path:
+    """Convert ``model`` to ``folder``, with the SHA-256 of the weights beside them."""
+    with atomic_directory(folder, overwrite=True) as temporary:
+        convert(model, temporary)
+        write_text(temporary / "sha256", file_fingerprint(temporary / "model.safetensors"))
     return folder
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether the weights are those that were written here."""
-    weights, known = folder / "model.safetensors", folder / "sha256"
-    return weights.is_file() and known.is_file() and read_text(known) == file_fingerprint(weights)
+    """Whether the weights are those that were converted."""
+    try:
+        expected = (folder / "sha256").read_text(encoding="utf-8")
+        return expected == file_fingerprint(folder / "model.safetensors")
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def convert(source: Path, folder: Path) -> None:

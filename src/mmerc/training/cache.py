@@ -22,8 +22,9 @@ from typing import Any, BinaryIO, TypeGuard
 
 import torch
 
+from mmerc.caching import cache_folder, configured_cache, optional_write
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.files import cache_folder, file_lock, fingerprint, write_error
+from mmerc.files import file_lock, fingerprint, write_error
 from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe
 
@@ -53,8 +54,13 @@ class RunCache:
 
     @classmethod
     def default(cls) -> RunCache:
-        """``$MMERC_CACHE``, or ``~/.cache/mmerc``."""
+        """Open the cache for trainings; a temporary one if it cannot be written."""
         return cls(cache_folder())
+
+    @classmethod
+    def stored(cls) -> RunCache:
+        """Open the cache for reading, as it is on the disk."""
+        return cls(configured_cache() or cache_folder())
 
     def fetch(self, key: str, directory: Path) -> bool:
         """Put the finished seed ``key`` at ``directory``, if there is one."""
@@ -65,24 +71,25 @@ class RunCache:
         return True
 
     def keep(self, key: str, directory: Path) -> None:
-        """Remember a finished seed."""
+        """Store a finished seed; a cache that cannot be written is only remarked upon."""
         target = self.root / "runs" / key
-        if not target.exists():
-            link_folder(directory, target)
+        with optional_write():
+            if not target.exists():
+                link_folder(directory, target)
 
     def score(self, key: str) -> float | None:
         """What the training ``key`` scored on validation, if it was ever done."""
         return next((t.weighted_f1 for t in self.tries() if t.key == key), None)
 
     def log(self, tried: Try) -> None:
-        """Add a line to the list of tries; processes wait for each other."""
+        """Add a line to the list of tries; processes wait for each other.
+
+        A cache that cannot be written is only remarked upon.
+        """
         path = self.root / "tries.jsonl"
         line = json.dumps(asdict(tried)).encode() + b"\n"
-        try:
-            with file_lock(path, wait=True), open(path, "a+b") as file:
-                file.write(line if ends_a_line(file) else b"\n" + line)
-        except OSError as error:
-            raise write_error(path, error) from error
+        with optional_write(), file_lock(path, wait=True), open(path, "a+b") as file:
+            file.write(line if ends_a_line(file) else b"\n" + line)
 
     def tries(self) -> Iterator[Try]:
         """Every try so far; a line that a full disk truncated is passed over."""

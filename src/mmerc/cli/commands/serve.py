@@ -47,8 +47,8 @@ def serve(
     # other work holds one of them up, made predictions ten times slower (benchmarks/).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+    from mmerc.caching import cache_folder
     from mmerc.errors import UsageError
-    from mmerc.files import cache_folder
 
     try:
         from mmerc.serving.server import serve as run

@@ -19,7 +19,7 @@ def tries(
     """List every training that was ever scored on validation, by corpus and recipe."""
     from mmerc.training.cache import RunCache
 
-    found = [t for t in RunCache.default().tries() if corpus is None or t.corpus == corpus]
+    found = [t for t in RunCache.stored().tries() if corpus is None or t.corpus == corpus]
     if as_json:
         print_json([asdict(item) for item in found])
         return

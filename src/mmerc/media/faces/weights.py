@@ -1,13 +1,11 @@
 """The published weights of MTCNN, which lie inside the package ``mtcnn`` (MIT).
 
 That package keeps them as joblib pickles and needs TensorFlow to be imported: it is not imported.
-Its files are known by SHA-256, read by an unpickler that makes arrays and nothing else, and kept
-as safetensors in the cache folder from then on.
+Its files are known by SHA-256 and read by an unpickler that makes arrays and nothing else.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
 import pickle
@@ -18,12 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mmerc.errors import InputError
-from mmerc.files import atomic_file, cache_folder
 from mmerc.media.faces.networks import OutputNetwork, ProposalNetwork, RefinementNetwork
 from mmerc.packaged_weights import PackagedWeights
 
@@ -38,8 +33,6 @@ MTCNN = PackagedWeights(
         "onet.lz4": "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
     },
 )
-# Of all tensors, by name: what every vector of a face depends on.
-CONTENT_SHA256 = "5fad2d6745303ce0182adb8ff6dacd98dc0c63b9fb3ebd54afe7151465c9a0de"
 
 
 class Networks(nn.Module):
@@ -58,22 +51,8 @@ def load_networks() -> Networks:
     MmercError where the package ``mtcnn`` is not installed, InputError where it holds other files.
     """
     networks = Networks()
-    networks.load_state_dict(load_weights(cache_folder() / "mtcnn.safetensors"))
+    networks.load_state_dict(convert_package(MTCNN.locate()))
     return networks.eval()
-
-
-def load_weights(cached: Path) -> dict[str, Tensor]:
-    """Weights by name, from ``cached`` or again from the package."""
-    try:
-        weights: dict[str, Tensor] = load_file(cached)
-        if content_fingerprint(weights) == CONTENT_SHA256:
-            return weights
-    except (OSError, SafetensorError):
-        pass  # not there yet, or damaged: it is only a copy
-    weights = convert_package(MTCNN.locate())
-    with atomic_file(cached) as temporary:
-        save_file(weights, temporary)
-    return weights
 
 
 def convert_package(folder: Path) -> dict[str, Tensor]:
@@ -126,12 +105,3 @@ def as_torch(array: NDArray[np.float32]) -> Tensor:
     elif array.ndim == 3:  # 1, 1, slopes of a PReLU
         array = array.reshape(-1)
     return torch.tensor(array.T if array.ndim == 2 else array).contiguous()
-
-
-def content_fingerprint(weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names and values, in the order of the names."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(name.encode())
-        digest.update(weights[name].numpy().tobytes())
-    return digest.hexdigest()

@@ -1,0 +1,73 @@
+"""The cache of what is expensive to compute. It is optional: nothing fails for lack of it."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmerc.errors import InputError
+
+_VARIABLE = "MMERC_CACHE"
+_BLOCK = 4096  # bytes: what the smallest file takes on most disks
+_remarked: set[Path | None] = set()
+
+
+def configured_cache() -> Path | None:
+    """Folder of the cache, ``$MMERC_CACHE`` or ``~/.cache/mmerc``; None without a home folder."""
+    try:
+        return Path(os.environ.get(_VARIABLE) or "~/.cache/mmerc").expanduser()
+    except RuntimeError:
+        return None
+
+
+def cache_folder() -> Path:
+    """Folder of the cache, which can be written; a temporary one, with a remark, if it cannot."""
+    folder = configured_cache()
+    problem = "There is no home folder for a cache" if folder is None else _find_problem(folder)
+    if folder is not None and not problem:
+        return folder
+    return temporary_cache(problem)
+
+
+def temporary_cache(problem: str) -> Path:
+    """Make a folder that replaces the cache in this process and its children, with a remark."""
+    temporary = tempfile.mkdtemp(prefix="mmerc-cache-")
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    _remark_on(problem)
+    os.environ[_VARIABLE] = temporary
+    return Path(temporary)
+
+
+@contextmanager
+def optional_write() -> Iterator[None]:
+    """Turn an error of writing to the cache into a remark."""
+    try:
+        yield
+    except (OSError, InputError) as error:
+        _remark_on(str(error))
+
+
+def _find_problem(folder: Path) -> str:
+    """Say why a folder cannot be written; "" if it can."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_BLOCK))
+    except OSError as error:
+        return f"The cache {folder} cannot be written ({(error.strerror or str(error)).lower()})"
+    return ""
+
+
+def _remark_on(problem: str) -> None:
+    """Warn, once per cache, of a cache that cannot be written; without a log on stderr."""
+    if configured_cache() not in _remarked:
+        _remarked.add(configured_cache())
+        problem = problem.partition(";")[0]
+        advice = f"results are not cached. Set {_VARIABLE} to a folder that can be written."
+        logging.getLogger("mmerc").warning("%s; %s", problem, advice)

@@ -1,0 +1,55 @@
+"""The cache: where it is, and what happens where it cannot be written."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mmerc.caching import cache_folder, configured_cache, optional_write
+from mmerc.errors import InputError
+
+
+def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMERC_CACHE", str(tmp_path / "own"))
+    assert cache_folder() == configured_cache() == tmp_path / "own"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MMERC_CACHE", "")
+    assert cache_folder() == configured_cache() == tmp_path / ".cache" / "mmerc"
+
+
+def test_a_cache_that_cannot_be_written_is_replaced_with_one_remark(tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MMERC_CACHE", str(tmp_path / "file" / "cache"))
+    folder = cache_folder()
+    (folder / "a").write_text("")
+    assert cache_folder() == folder  # from now on
+    (remark,) = caplog.messages
+    assert remark.startswith(f"The cache {tmp_path}/file/cache cannot be written (")
+    assert "MMERC_CACHE" in remark
+
+
+def test_a_temporary_cache_ends_with_its_process(tmp_path):
+    script = "from mmerc.caching import cache_folder; print(cache_folder(), cache_folder())"
+    environment = {**os.environ, "MMERC_CACHE": "/dev/null/cache", "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    first, second = run.stdout.split()
+    assert first == second
+    assert first.startswith(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), InputError("x", "is full", "y")])
+def test_a_failed_write_is_remarked_upon_once(error, caplog):
+    for _ in range(2):
+        with optional_write():
+            raise error
+    assert len(caplog.messages) == 1
+    assert "MMERC_CACHE" in caplog.text
+
+
+def test_other_errors_are_raised():
+    with pytest.raises(ValueError, match="wrong"), optional_write():
+        raise ValueError("wrong")
