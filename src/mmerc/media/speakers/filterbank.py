@@ -1,0 +1,55 @@
+"""Log-mel filterbank energies as Kaldi computes them, which CAM++ was trained on."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor
+from transformers.audio_utils import mel_filter_bank, window_function
+
+from mmerc.media.resampling import SAMPLE_RATE
+
+BANDS = 80
+STEP_SAMPLES = 160
+WINDOW_SAMPLES = 400
+_FOURIER_SAMPLES = 512
+_PRE_EMPHASIS = 0.97
+_FULL_SCALE = 2.0**15  # Kaldi reads samples as 16-bit integers
+
+
+def compute_filterbank(samples: Tensor) -> Tensor:
+    """Compute the log energy of 80 mel bands every 10 ms, each over 25 ms.
+
+    Shape: [T] float at 16 kHz, at least 400 samples -> [1 + (T - 400) // 160, 80].
+    """
+    frames = samples.unfold(0, WINDOW_SAMPLES, STEP_SAMPLES) * _FULL_SCALE
+    frames = frames - frames.mean(-1, keepdim=True)
+    before = torch.cat([frames[:, :1], frames[:, :-1]], dim=1)
+    windowed = (frames - _PRE_EMPHASIS * before) * _window()
+    power = torch.fft.rfft(windowed, _FOURIER_SAMPLES).abs() ** 2
+    energies: Tensor = power @ _mel_bands()
+    return energies.clamp_min(torch.finfo(torch.float32).eps).log()
+
+
+@cache
+def _window() -> Tensor:
+    """Shape: -> [400]."""
+    return torch.tensor(
+        window_function(WINDOW_SAMPLES, "povey", periodic=False), dtype=torch.float32
+    )
+
+
+@cache
+def _mel_bands() -> Tensor:
+    """Shape: -> [257, 80]."""
+    bands = mel_filter_bank(
+        num_frequency_bins=_FOURIER_SAMPLES // 2 + 1,
+        num_mel_filters=BANDS,
+        min_frequency=20.0,
+        max_frequency=SAMPLE_RATE / 2,
+        sampling_rate=SAMPLE_RATE,
+        mel_scale="kaldi",
+        triangularize_in_mel_space=True,
+    )
+    return torch.tensor(bands, dtype=torch.float32)

@@ -1,0 +1,192 @@
+"""One vector per voice: CAM++ (Wang et al. 2023), a densely connected time-delay network."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mmerc.media.speakers.weights import load_speaker_weights
+
+VOICE_WIDTH = 192
+_GROWTH, _BOTTLENECK, _SEGMENT = 32, 128, 100
+_BLOCKS = ((12, 1), (24, 2), (16, 2))  # layers and dilation
+
+
+@torch.inference_mode()
+def encode_voice(filterbank: Tensor) -> Tensor:
+    """Encode the voice that is heard in some frames of one speaker.
+
+    Shape: [T, 80] log-mel energies, 10 ms per frame -> [192], of length 1.
+    """
+    vector: Tensor = _load_network()((filterbank - filterbank.mean(0))[None])[0]
+    normed: Tensor = vector / vector.norm()
+    return normed
+
+
+@cache
+def _load_network() -> VoiceEncoder:
+    """Load the network once per process."""
+    network = VoiceEncoder()
+    load_speaker_weights(network, "voice_encoder.safetensors")
+    return network
+
+
+class VoiceEncoder(nn.Module):
+    """CAM++: a convolutional front, three dense blocks with context masks, statistics pooling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = _Front()
+        layers: OrderedDict[str, nn.Module] = OrderedDict(tdnn=_TimeDelay())
+        width = 128
+        for number, (depth, dilation) in enumerate(_BLOCKS, start=1):
+            layers[f"block{number}"] = nn.Sequential(
+                OrderedDict(
+                    (f"tdnnd{layer + 1}", _DenseLayer(width + _GROWTH * layer, dilation))
+                    for layer in range(depth)
+                )
+            )
+            width += _GROWTH * depth
+            layers[f"transit{number}"] = _Transition(width)
+            width //= 2
+        layers["out_nonlinear"] = _normalised_relu(width)
+        self.xvector = nn.Sequential(layers)
+        self.xvector.add_module("dense", _Projection(2 * width))
+
+    def forward(self, filterbank: Tensor) -> Tensor:
+        """Shape: [B, T, 80] -> [B, 192]."""
+        states: Tensor = self.head(filterbank.transpose(1, 2))
+        *layers, projection = self.xvector
+        for layer in layers:
+            states = layer(states)
+        pooled = torch.cat([states.mean(-1), states.std(-1)], dim=-1)
+        vectors: Tensor = projection(pooled)
+        return vectors
+
+
+def _normalised_relu(width: int) -> nn.Sequential:
+    """Batch normalisation and ReLU."""
+    return nn.Sequential(OrderedDict(batchnorm=nn.BatchNorm1d(width), relu=nn.ReLU()))
+
+
+class _Front(nn.Module):
+    """Two-dimensional convolutions that reduce 80 bands to 10 of 32 channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 32, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(32)
+        self.layer1 = nn.Sequential(_Residual(stride=2), _Residual(stride=1))
+        self.layer2 = nn.Sequential(_Residual(stride=2), _Residual(stride=1))
+        self.conv2 = nn.Conv2d(32, 32, 3, stride=(2, 1), padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(32)
+
+    def forward(self, bands: Tensor) -> Tensor:
+        """Shape: [B, 80, T] -> [B, 320, T]."""
+        states = functional.relu(self.bn1(self.conv1(bands.unsqueeze(1))))
+        states = self.layer2(self.layer1(states))
+        states = functional.relu(self.bn2(self.conv2(states)))
+        return states.flatten(1, 2)
+
+
+class _Residual(nn.Module):
+    """A residual block over bands and time; ``stride`` applies to the bands."""
+
+    def __init__(self, *, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(32, 32, 3, stride=(stride, 1), padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(32)
+        self.conv2 = nn.Conv2d(32, 32, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(32)
+        self.shortcut = nn.Sequential()
+        if stride > 1:
+            reduction = nn.Conv2d(32, 32, 1, stride=(stride, 1), bias=False)
+            self.shortcut = nn.Sequential(reduction, nn.BatchNorm2d(32))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Shape: [B, 32, F, T] -> [B, 32, F / stride, T]."""
+        inner = functional.relu(self.bn1(self.conv1(states)))
+        return functional.relu(self.bn2(self.conv2(inner)) + self.shortcut(states))
+
+
+class _TimeDelay(nn.Module):
+    """The first time-delay layer, which halves the frame rate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Conv1d(320, 128, 5, stride=2, padding=2, bias=False)
+        self.nonlinear = _normalised_relu(128)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Shape: [B, 320, T] -> [B, 128, T / 2]."""
+        outputs: Tensor = self.nonlinear(self.linear(states))
+        return outputs
+
+
+class _DenseLayer(nn.Module):
+    """A bottleneck and a context-masked convolution whose output is appended to the input."""
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.nonlinear1 = _normalised_relu(width)
+        self.linear1 = nn.Conv1d(width, _BOTTLENECK, 1, bias=False)
+        self.nonlinear2 = _normalised_relu(_BOTTLENECK)
+        self.cam_layer = _ContextMasking(dilation)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Shape: [B, D, T] -> [B, D + 32, T]."""
+        inner = self.nonlinear2(self.linear1(self.nonlinear1(states)))
+        return torch.cat([states, self.cam_layer(inner)], dim=1)
+
+
+class _ContextMasking(nn.Module):
+    """A convolution masked by the mean of the whole and of each second (CAM++, Eqs. 2 to 4)."""
+
+    def __init__(self, dilation: int) -> None:
+        super().__init__()
+        self.linear_local = nn.Conv1d(
+            _BOTTLENECK, _GROWTH, 3, padding=dilation, dilation=dilation, bias=False
+        )
+        self.linear1 = nn.Conv1d(_BOTTLENECK, _BOTTLENECK // 2, 1)
+        self.linear2 = nn.Conv1d(_BOTTLENECK // 2, _GROWTH, 1)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Shape: [B, 128, T] -> [B, 32, T]."""
+        segments = functional.avg_pool1d(states, _SEGMENT, _SEGMENT, ceil_mode=True)
+        spread = segments.repeat_interleave(_SEGMENT, dim=-1)[..., : states.shape[-1]]
+        context = functional.relu(self.linear1(states.mean(-1, keepdim=True) + spread))
+        masked: Tensor = self.linear_local(states) * self.linear2(context).sigmoid()
+        return masked
+
+
+class _Transition(nn.Module):
+    """Halve the width between two dense blocks."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.nonlinear = _normalised_relu(width)
+        self.linear = nn.Conv1d(width, width // 2, 1, bias=False)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Shape: [B, D, T] -> [B, D / 2, T]."""
+        outputs: Tensor = self.linear(self.nonlinear(states))
+        return outputs
+
+
+class _Projection(nn.Module):
+    """Pooled statistics to the voice vector."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Conv1d(width, VOICE_WIDTH, 1, bias=False)
+        norm = nn.BatchNorm1d(VOICE_WIDTH, affine=False)
+        self.nonlinear = nn.Sequential(OrderedDict(batchnorm=norm))
+
+    def forward(self, statistics: Tensor) -> Tensor:
+        """Shape: [B, D] -> [B, 192]."""
+        outputs: Tensor = self.nonlinear(self.linear(statistics.unsqueeze(-1)).squeeze(-1))
+        return outputs

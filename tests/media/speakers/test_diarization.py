@@ -1,0 +1,110 @@
+"""Turns of a conversation of two synthetic voices, and the count of speakers."""
+
+import numpy as np
+import pytest
+
+from mmerc.errors import UsageError
+from mmerc.media.decode import SAMPLE_RATE
+from mmerc.media.speakers import diarization
+from mmerc.media.speakers.clustering import SpeakerCount, assign_voices, cluster_voices
+from mmerc.media.speakers.diarization import STEP_SECONDS, find_turns_in
+from mmerc.media.speakers.segmentation import CHUNK_SAMPLES
+
+ORDER = ["woman", "man", "man", "woman", "woman", "man", "woman", "man"]
+
+
+@pytest.fixture(scope="module")
+def conversation(voices):
+    """Sound, and who speaks when: name, start, end in seconds."""
+    parts, turns, time = [], [], 0.0
+    for name in ORDER:
+        end = time + len(voices[name]) / SAMPLE_RATE
+        turns.append((name, time, end))
+        parts += [voices[name], np.zeros(4800, np.float32)]
+        time = end + 0.3
+    return np.concatenate(parts), turns
+
+
+@pytest.fixture(scope="module")
+def turns(conversation):
+    return find_turns_in([conversation[0]])
+
+
+def speaker_at(turns, time):
+    return {turn.speaker for turn in turns if turn.start <= time < turn.end}
+
+
+def test_two_voices_are_two_speakers(conversation, turns):
+    names = {}
+    for name, start, end in conversation[1]:
+        names.setdefault(name, []).append(speaker_at(turns, (start + end) / 2))
+    assert all(speakers == found[0] for found in names.values() for speakers in found)
+    assert sorted(map(sorted, (found[0] for found in names.values()))) == [
+        ["SPEAKER_01"],
+        ["SPEAKER_02"],
+    ]
+
+
+def test_who_speaks_most_is_the_first_speaker(turns):
+    spoken = {}
+    for turn in turns:
+        spoken[turn.speaker] = spoken.get(turn.speaker, 0) + turn.end - turn.start
+    assert spoken["SPEAKER_01"] >= spoken["SPEAKER_02"]
+
+
+def test_pieces_of_any_length_give_the_same_turns(conversation, turns):
+    samples = conversation[0]
+    assert find_turns_in(np.array_split(samples, 23)) == turns
+
+
+def test_a_given_count_is_kept(conversation):
+    one = find_turns_in([conversation[0]], count=SpeakerCount(1, 1))
+    assert {turn.speaker for turn in one} == {"SPEAKER_01"}
+
+
+@pytest.mark.parametrize("seconds", [0.01, 1.0, 15.0])
+def test_in_silence_there_is_no_turn(seconds):
+    assert find_turns_in([np.zeros(int(seconds * SAMPLE_RATE), np.float32)]) == ()
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1, int(STEP_SECONDS * SAMPLE_RATE), 70_000])
+def test_chunks_cover_the_whole_sound(extra):
+    samples = np.arange(CHUNK_SAMPLES + extra, dtype=np.float32)
+    chunks = list(diarization._cut_chunks(np.array_split(samples, 7)))
+    covered = np.zeros(len(samples), bool)
+    for start, chunk in chunks:
+        first = round(start * SAMPLE_RATE)
+        part = samples[first : first + CHUNK_SAMPLES]
+        assert np.array_equal(chunk[: len(part)], part)
+        assert not chunk[len(part) :].any()
+        covered[first : first + CHUNK_SAMPLES] = True
+    assert covered.all()
+    assert len({start for start, _ in chunks}) == len(chunks)
+
+
+def unit(*angles):
+    return np.array([[np.cos(a), np.sin(a)] for a in np.radians(angles)], np.float32)
+
+
+def test_voices_of_one_chunk_are_never_one_speaker():
+    vectors = unit(0, 5, 1, 90)
+    assert len(cluster_voices(vectors, [0, 1, 2, 3], count=SpeakerCount())) == 2
+    assert len(cluster_voices(vectors, [0, 0, 1, 2], count=SpeakerCount())) == 3
+
+
+@pytest.mark.parametrize(("text", "count"), [("2", 2), ("3-4", 3), ("1", 1), ("4", 4), ("9", 4)])
+def test_the_count_of_speakers_is_within_the_range(text, count):
+    centroids = cluster_voices(unit(0, 5, 90, 95), range(4), count=SpeakerCount.parse(text))
+    assert len(centroids) == count
+    assert np.allclose(np.linalg.norm(centroids, axis=1), 1)
+
+
+@pytest.mark.parametrize("text", ["0", "4-2", "two", "-1", "2-", "", "1.5"])
+def test_what_is_no_count_is_rejected(text):
+    with pytest.raises(UsageError, match=r"is not a count; write 2, or a range such as 2-4"):
+        SpeakerCount.parse(text)
+
+
+def test_voices_of_a_chunk_are_assigned_by_the_best_total():
+    pairs = assign_voices(unit(40, 50), unit(45, 90))
+    assert sorted(pairs) == [(0, 0), (1, 1)]
