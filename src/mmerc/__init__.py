@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mmerc.errors import InputError, MmercError, UsageError
     from mmerc.inference.pipeline import Pipeline
     from mmerc.labels import LabelSet
+    from mmerc.media.speaker_turns import read_rttm
+    from mmerc.media.subtitles import read_subtitles
     from mmerc.models.registry import load_model
     from mmerc.prediction.predictions import predict
     from mmerc.prediction.text_encoding import encode_text
@@ -44,6 +46,8 @@ __all__ = [
     "predict",
     "prepare_corpus",
     "read_manifest",
+    "read_rttm",
+    "read_subtitles",
     "read_transcript",
 ]
 
@@ -62,6 +66,8 @@ _MODULES = {
     "predict": "mmerc.prediction.predictions",
     "prepare_corpus": "mmerc.data.preparation",
     "read_manifest": "mmerc.corpora.manifest",
+    "read_rttm": "mmerc.media.speaker_turns",
+    "read_subtitles": "mmerc.media.subtitles",
     "read_transcript": "mmerc.corpora.transcript",
 }
 

@@ -44,7 +44,7 @@ def test_table_names_every_part_once(done):
 def test_table_is_cut_nowhere(done):
     words = " ".join(done("licences").out.split())
     assert "audEERING Research License Agreement no LICENSE of the package opensmile" in words
-    assert re.search(r"pysubs2 \S+ needed by the extra media MIT yes", words)
+    assert re.search(r"fastapi \S+ needed by the extra serve MIT yes", words)
 
 
 def test_json_holds_what_the_table_does(done):

@@ -1,5 +1,7 @@
 """Turns of RTTM files, and whose utterances they are."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,6 +58,11 @@ def test_rttm(read):
         (LINE.format(start=0, duration="1e999", name="A"), "'1e999' is not a time"),
         (LINE.format(start=0, duration=0, name="A"), "a turn that lasts no time"),
         (LINE.format(start=0, duration=1, name="A").replace("talk", "walk"), "two recordings"),
+        ("SPEAKER talk 0 1 <NA> <NA> A <NA> <NA>", "the columns are not those of RTTM|not a time"),
+        ("SPEAKER talk 0.1 4.1 <NA> <NA> A <NA> <NA>", "the columns are not those of RTTM"),
+        ("SPEAKER talk 1 1 2 un known A B <NA> <NA>x", "the columns are not those of RTTM|fields"),
+        ("SPEAKER a 1 2 3 <NA> <NA> b 1 2 3 <NA> <NA> c", "read in more than one way"),
+        ("speaker talk 1 0 1 <NA> <NA> A <NA> <NA>", "'speaker' is no kind of line"),
         ("SPEAKER talk 1 " + "9" * 9999 + " 1 a b c", r"'9{40}' is not a time"),
     ],
 )
@@ -67,8 +74,8 @@ def test_a_bad_line_is_told_with_its_number(read, line, told):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("", "it holds no speaker turn"),
-        ("SPKR-INFO talk 1 a b c d e", "it holds no speaker turn"),
+        ("", "no speaker turn in it"),
+        ("SPKR-INFO talk 1 a b c d e", "no speaker turn in it"),
         ("é".encode("latin-1"), "save it as UTF-8"),
         (b" " * (16 * 2**20 + 1), "larger than 16 MB"),
     ],
@@ -76,6 +83,58 @@ def test_a_bad_line_is_told_with_its_number(read, line, told):
 def test_a_bad_file(read, content, told):
     with pytest.raises(InputError, match=rf"talk\.rttm: .*{told}"):
         read(content)
+
+
+CASES = Path(__file__).parent / "data" / "cases"
+
+
+def test_a_recording_with_spaces():
+    found = read_rttm(CASES / "recording-with-spaces.rttm")
+    assert [(item.speaker, item.start) for item in found.turns] == [
+        ("SPEAKER_00", 0.1),
+        ("SPEAKER_01", 4.3),
+    ]
+    assert found.remarks == ()
+
+
+def test_speakers_with_spaces():
+    found = read_rttm(CASES / "speakers-with-spaces.rttm")
+    assert [(item.speaker, item.start) for item in found.turns] == [
+        ("Mara Jones", 0.1),
+        ("Mara Smith", 4.3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "speaker", "remark"),
+    [
+        ("SPEAKER my talk 2 1 0 2 <NA> <NA> A 0.93 <NA>", "A", ""),
+        ("SPEAKER talk 1 0 2 <NA> <NA> Speaker 1 <NA> <NA>", "Speaker 1", ""),
+        ("SPEAKER talk 1 0 2 <NA> <NA> Speaker 1 <NA>", "Speaker 1", "may be a confidence"),
+        ("SPEAKER talk 1 0 2 <NA> <NA> Speaker 2 <NA>", "Speaker 2", ""),
+        ("SPEAKER\tmy talk\t1\t0\t2\tx\ty\tMara 1\t<NA>\t<NA>", "Mara 1", ""),
+        ("SPEAKER talk A 0 2 x y Mara", "Mara", ""),
+        ("SPEAKER talk 1 0 2 <NA> <NA> <NA> <NA> <NA>", "unknown", "line 1: no speaker is named"),
+    ],
+)
+def test_columns_of_other_programs(tmp_path, line, speaker, remark):
+    file = tmp_path / "talk.rttm"
+    file.write_text(line)
+    found = read_rttm(file)
+    assert found.turns == (turn(speaker, 0, 2),)
+    assert len(found.remarks) == (remark != "")
+    assert remark in "".join(found.remarks)
+
+
+def test_ends_in_place_of_durations_are_remarked_upon(tmp_path):
+    file = tmp_path / "talk.rttm"
+    spans = [(1, 4), (4, 9), (9, 12), (12.5, 20)]
+    file.write_text("".join(LINE.format(start=a, duration=b, name="A") for a, b in spans))
+    assert read_rttm(file).remarks == (
+        "talk.rttm: the durations look like end times; write how long each turn lasts.",
+    )
+    file.write_text("".join(LINE.format(start=a, duration=b - a, name="A") for a, b in spans))
+    assert read_rttm(file).remarks == ()
 
 
 def test_the_speaker_who_overlaps_most():

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError
+from mmerc.media.line_remarks import LineRemarks
+from mmerc.media.rttm_fields import FIX, NOT_AVAILABLE, RttmFields, read_fields
 from mmerc.media.text_files import read_small_text
 
 UNKNOWN_SPEAKER = "unknown"
-FEWEST_FIELDS = 8  # kind, recording, channel, start, duration, two unused, speaker
-MEND = "write SPEAKER RECORDING 1 START DURATION <NA> <NA> NAME <NA> <NA>"
+FEWEST_TURNS, SLACK = 3, 0.5  # turns, seconds: below them nothing is guessed
+CONFIDENCE = "the number may be a confidence; it is read as part of the name"
+END_TIMES = "the durations look like end times; write how long each turn lasts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,41 +43,58 @@ class SpeakerTurns:
 def read_rttm(path: str | Path) -> SpeakerTurns:
     """Read the ``SPEAKER`` lines of an RTTM file, sorted by start (NIST RT-09 evaluation plan).
 
-    Other kinds of lines, comments (``;;``) and empty lines are left out. InputError with the line
-    for a line that is truncated, a time that is none, a duration that is not above zero, and turns
-    of a second recording; with the file where it holds no turn.
+    The other kinds of lines that the plan has, comments (``;;``) and empty lines are left out.
+    Recordings and speakers may have spaces in their names (``mmerc.media.rttm_fields``). Turns of
+    ``<NA>`` are of a speaker called "unknown", with a remark.
+
+    InputError with the line for an unknown kind, columns that do not fit or can be read in more
+    than one way, a time that is none, a duration that is not above zero, and turns of a second
+    recording; with the file where it has no turn.
     """
     path = Path(path)
+    remarks = LineRemarks(path.name)
     turns = []
     recordings: set[str] = set()
-    for number, fields in speaker_lines(path):
+    for number, line in enumerate(read_small_text(path).split("\n"), start=1):
         where = f"{path}, line {number}"
+        fields = read_fields(where, line)
+        if fields is None:
+            continue
         turns.append(read_turn(where, fields))
-        recordings.add(fields[1])
+        recordings.add(fields.recording)
+        if fields.speaker == NOT_AVAILABLE:
+            remarks.add(number, "no speaker is named")
+        if fields.doubtful:
+            remarks.add(number, CONFIDENCE, quote=fields.speaker)
         if len(recordings) > 1:
             problem = f"turns of two recordings ({', '.join(sorted(recordings))})"
             raise InputError(where, problem, "keep the turns of one recording in a file")
     if not turns:
-        raise InputError(path, "it holds no speaker turn", MEND)
-    return SpeakerTurns(turns=tuple(sorted(turns, key=lambda turn: turn.start)))
+        raise InputError(path, "no speaker turn in it", FIX)
+    ordered = sorted(turns, key=lambda turn: turn.start)
+    doubts = [f"{path.name}: {END_TIMES}."] if durations_look_like_ends(ordered) else []
+    return SpeakerTurns(turns=tuple(ordered), remarks=(*remarks.sentences(), *doubts))
 
 
-def speaker_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Number and fields of the lines that tell who speaks."""
-    for number, line in enumerate(read_small_text(path).split("\n"), start=1):
-        fields = line.split()
-        if fields and fields[0] == "SPEAKER":
-            yield number, fields
+def durations_look_like_ends(turns: Sequence[Turn]) -> bool:
+    """Whether turns that all overlap would follow one another if their durations were ends."""
+    if len(turns) < FEWEST_TURNS:
+        return False
+    lengths = [turn.end - turn.start for turn in turns]
+    as_ends = all(
+        turn.start < length <= after.start + SLACK
+        for turn, length, after in zip(turns, lengths, turns[1:], strict=False)
+    )
+    return as_ends and all(a.end > b.start + SLACK for a, b in pairwise(turns))
 
 
-def read_turn(where: str, fields: list[str]) -> Turn:
+def read_turn(where: str, fields: RttmFields) -> Turn:
     """The turn of one line."""
-    if len(fields) < FEWEST_FIELDS:
-        raise InputError(where, f"{len(fields)} fields where {FEWEST_FIELDS} are needed", MEND)
-    start, duration = (read_seconds(where, fields[position]) for position in (3, 4))
+    start, duration = (read_seconds(where, text) for text in (fields.start, fields.duration))
     if duration == 0:
         raise InputError(where, "a turn that lasts no time", "fix its duration or leave it out")
-    return Turn(speaker=fields[7], start=start, end=start + duration)
+    speaker = UNKNOWN_SPEAKER if fields.speaker == NOT_AVAILABLE else fields.speaker
+    return Turn(speaker=speaker, start=start, end=start + duration)
 
 
 def read_seconds(where: str, text: str) -> float:
@@ -83,7 +104,7 @@ def read_seconds(where: str, text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not (math.isfinite(seconds) and seconds >= 0):
-        raise InputError(where, f"{text[:40]!r} is not a time in seconds", MEND)
+        raise InputError(where, f"{text[:40]!r} is not a time in seconds", FIX)
     return seconds
 
 

@@ -1,33 +1,42 @@
-"""Subtitles as utterances: SRT, WebVTT and ASS/SSA, their times, their words and their speakers.
+"""Subtitles as utterances: SRT, WebVTT, SBV and ASS/SSA, their times, words and speakers.
 
-pysubs2 reads the cues. What it would take for words (WebVTT's comments, styles and names of cues)
-or read at length for nothing (ASS's fonts, pictures and styles) is taken out before, so that only
-lines of dialogue ever reach it and nothing that a file names is looked up.
+A file is read in steps: the cues with their raw text (timed_cues, ass_dialogue), plain lines
+(cue_text), lines that roll once each (rolling_captions), and who says them (speaker_labels,
+cue_turns). Whatever a step cannot be sure of becomes a remark with the line.
 """
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, chain
 from pathlib import Path
-
-from pysubs2 import SSAEvent, SSAFile
-from pysubs2.exceptions import Pysubs2Error
 
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError
-from mmerc.media.cue_text import Said, said_in
+from mmerc.media.ass_dialogue import read_ass_cues
+from mmerc.media.cue_text import WORD_TIME, split_voices
+from mmerc.media.cue_turns import CHANGE, CuePart, beginnings, split_turns
+from mmerc.media.line_remarks import LineRemarks
+from mmerc.media.rolling_captions import CueLines, roll_is_visible, unroll
+from mmerc.media.speaker_labels import SpeakerNames, find_label, name_in_brackets
+from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
 from mmerc.media.text_files import read_small_text
+from mmerc.media.timed_cues import Cue, read_timed_cues
 
-FORMATS = {".srt": "srt", ".vtt": "vtt", ".ass": "ass", ".ssa": "ssa"}
+FORMATS = {".srt": "srt", ".vtt": "vtt", ".ass": "ass", ".ssa": "ass"}
 MOST_CUES = 100_000
 LONGEST_CUE = 10_000  # characters with markup; a spoken line has some dozens
-MENDED_MILLISECONDS = 2000
-INLINE_TIME = re.compile(r"<\d[\d:.]*>")  # when a word appears; two would pass for a cue's times
-Timed = tuple[int, int, Said]  # start and end in milliseconds
+
+BELOW_ZERO = "times below zero are read as 0"
+REVERSED = "a cue ends before it begins; its words are kept without sound and face"
+NO_LENGTH = "a cue lasts no time; its words are kept without sound and face"
+NO_WORDS = "no words (nothing, music, or described sounds), left out"
+REPEATED = "a cue repeats the one before it, and is joined to it"
+UNNAMED = "nothing names the speaker"
+DOUBTFUL = "read as a speaker's name, though it occurs once"
+REJECTED = "kept as words, though it may be a speaker's name"
+BRACKETS = "kept as words, though it may be a speaker's name or a described sound"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,53 +47,66 @@ class Subtitles:
     remarks: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedPart:
+    """What one speaker says in a cue, with its share of the cue's time in milliseconds."""
+
+    line: int
+    start: int | None
+    end: int | None
+    speaker: str
+    text: str
+
+
 def read_subtitles(path: str | Path) -> Subtitles:
     """Utterances ``1``, ``2``, ... of a subtitle file, sorted by start, times in seconds.
 
-    The format is that of the suffix, or of the content where the suffix says nothing or no cue is
-    found in that format. Markup goes, line breaks become spaces; cues of nothing but music or
-    described sounds, empty ones, comments and drawings are left out. The speaker is ``<v Name>``,
-    ASS's name field or ``Name: text``, else "unknown". A cue of more than one speaker (``- first``,
-    ``- second``) is shared out by the length of what they say. Overlapping cues stay; a cue that
-    goes on where the same speaker ends the very same text is joined to it (rolling captions).
-    **[decided]** A cue that does not end after its start lasts two seconds.
+    The format is that of the suffix, or of the content where the suffix says nothing or no cue of
+    that format is in the file; SBV and whisper.cpp's output are read as SRT is. Markup goes, line
+    breaks become spaces, character references are resolved. The speaker is ``<v Name>``, ASS's name
+    field or a label in the words, else "unknown"; rolling captions give each line once. A cue of
+    more than one speaker is shared out by the length of what they say. Overlapping cues stay.
+    Utterances whose times cannot be read have none, and stay where they are in the file; those of
+    cues without a length start and end at the same time. All rules: docs/formats.md.
 
-    InputError for a file without a cue, of more than 100,000 cues or 16 MB, with a cue of more than
-    10,000 characters, or that is neither UTF-8 nor UTF-16 with a byte-order mark.
+    Every cue is read or named, with its line, in a remark.
+
+    InputError for a file without a cue whose times can be read, of more than 100,000 cues or 16 MB,
+    with a cue of more than 10,000 characters, or that is neither UTF-8 nor UTF-16 with a byte-order
+    mark.
     """
     path = Path(path)
     text = read_small_text(path)
-    for kind in formats_of(path, text):
-        events = read_events(path, text, kind)
-        if events:
-            return Subtitles(utterances=utterances_of(joined(shared_out(path, events))))
+    for kind in likely_formats(path, text):
+        remarks = LineRemarks(path.name)
+        cues = read_cues(path, text, kind, remarks)
+        if cues:
+            check_cues(path, cues)
+            parts = timed_parts(cues, ass=kind == "ass", remarks=remarks)
+            joined = join_repeats(sort_parts(parts), remarks)
+            return Subtitles(utterances=number_parts(joined), remarks=remarks.sentences())
     problem = "no cue of SRT, WebVTT or ASS/SSA subtitles was found"
     raise InputError(path, problem, "check that it is a subtitle file, or convert it")
 
 
-def formats_of(path: Path, text: str) -> tuple[str, ...]:
+def likely_formats(path: Path, text: str) -> tuple[str, ...]:
     """Formats to try: WebVTT says what it is; else the suffix, then what the content looks like."""
-    if text.lstrip().startswith("WEBVTT"):
+    if text.lstrip("\ufeff \n").startswith("WEBVTT"):
         return ("vtt",)
     likely = "ass" if "Dialogue:" in text else "srt"
-    return tuple(dict.fromkeys((FORMATS.get(path.suffix.lower(), likely), likely)))
+    suffix = FORMATS.get(path.suffix.lower(), likely)
+    return tuple(dict.fromkeys(("srt" if suffix == "vtt" else suffix, likely)))
 
 
-def read_events(path: Path, text: str, kind: str) -> list[SSAEvent]:
-    """pysubs2's events of one format with their markup as it stands; none where there is none."""
-    marker, prepared = READERS[kind]
-    check_count(path, text.count(marker))
-    if marker not in text:
-        return []
-    try:
-        with warnings.catch_warnings():  # margins and layers that it cannot read; nobody uses them
-            warnings.simplefilter("ignore", RuntimeWarning)
-            file = SSAFile.from_string(prepared(text), format_=kind, keep_html_tags=True)
-    except (Pysubs2Error, ValueError) as error:
-        problem = f"a cue cannot be read ({str(error)[:80]})"
-        raise InputError(path, problem, "fix its times, or save the subtitles again") from error
-    check_count(path, len(file.events))
-    return file.events
+def read_cues(path: Path, text: str, kind: str, remarks: LineRemarks) -> list[Cue]:
+    """The cues of one format; none where the file has none of it."""
+    check_count(path, text.count("Dialogue:" if kind == "ass" else "-->"))
+    if kind == "ass":
+        cues = read_ass_cues(text, remarks=remarks)
+    else:
+        cues = read_timed_cues(text, webvtt=kind == "vtt", remarks=remarks)
+    check_count(path, len(cues))
+    return cues
 
 
 def check_count(path: Path, count: int) -> None:
@@ -94,72 +116,150 @@ def check_count(path: Path, count: int) -> None:
         raise InputError(path, problem, "check that it is a subtitle file, or cut it into parts")
 
 
-def numbered_cues(text: str) -> str:
-    """SRT with single empty lines, and a number after the last cue as before every other.
-
-    pysubs2 takes the number before a cue for the end of the one before it, and cuts it off there.
-    """
-    lines = "\n".join(line.rstrip() for line in INLINE_TIME.sub("", text).split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", lines).rstrip() + "\n\n0\n"
-
-
-def webvtt_cues(text: str) -> str:
-    """The cues of WebVTT alone, numbered; whatever has no times is no cue."""
-    cues: list[str] = []
-    for block in re.split(r"\n{2,}", INLINE_TIME.sub("", text)):
-        lines = [line for line in block.split("\n") if line.strip()]
-        timed = next((i for i, line in enumerate(lines) if "-->" in line), None)
-        if timed is not None:
-            cues.append("\n".join((str(len(cues)), *lines[timed:])))
-    return numbered_cues("\n\n".join(cues))
+def check_cues(path: Path, cues: Sequence[Cue]) -> None:
+    """Refuse cues of a length that nobody speaks, and files without a readable time."""
+    for cue in cues:
+        if len(cue.text) > LONGEST_CUE:
+            where = f"{path}, line {cue.line}"
+            problem = f"the cue has {len(cue.text):,} characters"
+            raise InputError(where, problem, "check that it is a subtitle file, or cut the cue")
+    if all(cue.start is None for cue in cues):
+        where = f"{path}, line {cues[0].line}"
+        problem = "neither here nor in another cue are there times that can be read"
+        raise InputError(where, problem, "write them as 00:00:01,500 --> 00:00:03,000")
 
 
-def dialogue_lines(text: str) -> str:
-    """The lines of dialogue of ASS or SSA alone."""
-    lines = (line.strip() for line in text.split("\n"))
-    return "\n".join(line for line in lines if line.startswith("Dialogue:"))
+def timed_parts(cues: Sequence[Cue], *, ass: bool, remarks: LineRemarks) -> list[TimedPart]:
+    """What each speaker says, in the order of the file."""
+    lines = [item for cue in cues for item in plain_cues(cue, ass=ass, remarks=remarks)]
+    if roll_is_visible(lines):
+        remarks.add(lines[0].line, "rolling captions: each line is read once")
+        lines = unroll(lines)
+    labelled = [cue for cue in lines if cue.lines and not cue.voice]
+    starts = [[text for _, text in beginnings(cue)] for cue in labelled]
+    names = SpeakerNames.choose(chain(*starts), [next(iter(texts), "") for texts in starts])
+    chevrons = any(CHANGE.search(line) for cue in lines for line in cue.lines)
+    parts: list[TimedPart] = []
+    for cue in lines:
+        note_labels(cue, names, remarks)
+        spoken = split_turns(cue, names)
+        if not spoken:
+            remarks.add(cue.line, NO_WORDS)
+        if chevrons and spoken and parts and not spoken[0].speaker and not spoken[0].changes:
+            spoken[0] = replace(spoken[0], speaker=parts[-1].speaker)
+        parts += share_out(cue, spoken)
+    note_unnamed(parts, chevrons, remarks)
+    return parts
 
 
-READERS: Mapping[str, tuple[str, Callable[[str], str]]] = {
-    "srt": ("-->", numbered_cues),
-    "vtt": ("-->", webvtt_cues),
-    "ass": ("Dialogue:", dialogue_lines),
-    "ssa": ("Dialogue:", dialogue_lines),
-}
-"""What every cue holds, and what takes out the rest."""
+def plain_cues(cue: Cue, *, ass: bool, remarks: LineRemarks) -> Iterator[CueLines]:
+    """The plain lines of a cue, one item per voice, its times made to fit."""
+    start, end = cue.start, cue.end
+    if start is not None and end is not None:
+        if min(start, end) < 0:
+            remarks.add(cue.line, BELOW_ZERO)
+            start, end = max(start, 0), max(end, 0)
+        if end <= start:
+            remarks.add(cue.line, NO_LENGTH if end == start else REVERSED)
+            end = start
+    voices = list(split_voices(cue.text, name=cue.name, ass=ass))
+    if not voices:
+        remarks.add(cue.line, NO_WORDS)
+    total = sum(len(line) for _, lines in voices for line in lines) or 1
+    said = 0
+    for voice, lines in voices:
+        begin, said = said, said + sum(map(len, lines))
+        yield CueLines(
+            line=cue.line,
+            start=share(start, end, begin, total),
+            end=share(start, end, said, total) if len(voices) > 1 else end,
+            lines=lines,
+            voice=voice,
+            word_times=WORD_TIME.search(cue.text) is not None,
+        )
 
 
-def shared_out(path: Path, events: Iterable[SSAEvent]) -> Iterator[Timed]:
+def share(start: int | None, end: int | None, part: int, total: int) -> int | None:
+    """The time at ``part`` of ``total`` characters."""
+    return None if start is None or end is None else start + (end - start) * part // total
+
+
+def share_out(cue: CueLines, spoken: Iterable[CuePart]) -> Iterator[TimedPart]:
     """What each speaker says, with a share of the cue's time as long as their share of its text."""
-    for event in events:
-        if len(event.text) > LONGEST_CUE:
-            problem = f"the cue at {event.start / 1000:.3f} s has {len(event.text):,} characters"
-            raise InputError(path, problem, "check that it is a subtitle file, or cut the cue")
-        start = max(event.start, 0)
-        length = event.end - start if event.end > start else MENDED_MILLISECONDS
-        spoken = said_in(event.text, name=event.name)
-        ends = list(accumulate(len(said.text) for said in spoken))
-        for said, end in zip(spoken, ends, strict=True):
-            begin = end - len(said.text)
-            yield (start + length * begin // ends[-1], start + length * end // ends[-1], said)
+    parts = list(spoken)
+    ends = list(accumulate(len(part.text) for part in parts))
+    for part, end in zip(parts, ends, strict=True):
+        yield TimedPart(
+            line=cue.line,
+            start=share(cue.start, cue.end, end - len(part.text), ends[-1]),
+            end=share(cue.start, cue.end, end, ends[-1]),
+            speaker=part.speaker,
+            text=part.text,
+        )
 
 
-def joined(spoken: Iterable[Timed]) -> list[Timed]:
-    """Cues without those that only repeat the one before them while it lasts."""
-    kept: list[Timed] = []
-    for start, end, said in sorted(spoken, key=lambda timed: timed[0]):
-        if kept and kept[-1][2] == said and start <= kept[-1][1]:
-            kept[-1] = (kept[-1][0], max(kept[-1][1], end), said)
+def note_labels(cue: CueLines, names: SpeakerNames, remarks: LineRemarks) -> None:
+    """Remark on labels whose meaning only a person can tell."""
+    if cue.voice:
+        return
+    for mark, text in beginnings(cue):
+        label = find_label(text)
+        if label is None:
+            bracketed = name_in_brackets(text)
+            if bracketed and bracketed.speaker not in names.trusted:
+                remarks.add(cue.line, BRACKETS, quote=bracketed.speaker)
+        elif label.speaker in names.doubtful and not mark:
+            remarks.add(cue.line, DOUBTFUL, quote=label.speaker)
+        elif label.speaker in names.rejected:
+            remarks.add(cue.line, REJECTED, quote=label.speaker)
+
+
+def note_unnamed(parts: Sequence[TimedPart], marked: bool, remarks: LineRemarks) -> None:
+    """Remark on unnamed speakers where others have a name or marks say that they change."""
+    unnamed = [part for part in parts if not part.speaker]
+    if marked or len(unnamed) < len(parts):
+        for part in unnamed:
+            remarks.add(part.line, UNNAMED)
+
+
+def sort_parts(parts: Iterable[TimedPart]) -> list[TimedPart]:
+    """Parts by start; one without times stays behind the one that it follows in the file."""
+    latest, keyed = 0, []
+    for part in parts:
+        latest = latest if part.start is None else part.start
+        keyed.append((latest, part))
+    return [part for _, part in sorted(keyed, key=lambda pair: pair[0])]
+
+
+def join_repeats(parts: Iterable[TimedPart], remarks: LineRemarks) -> list[TimedPart]:
+    """Parts without those that only repeat the one before them while it lasts."""
+    result: list[TimedPart] = []
+    for part in parts:
+        last = result[-1] if result else None
+        if last is not None and repeats(last, part):
+            remarks.add(part.line, REPEATED)
+            result[-1] = replace(last, end=max(last.end or 0, part.end or 0))
         else:
-            kept.append((start, end, said))
-    return kept
+            result.append(part)
+    return result
 
 
-def utterances_of(spoken: Iterable[Timed]) -> tuple[Utterance, ...]:
+def repeats(last: TimedPart, part: TimedPart) -> bool:
+    """Whether a part says the same as the one before it, by the same speaker, while that lasts."""
+    if last.end is None or part.start is None or part.start > last.end:
+        return False
+    return (last.speaker, last.text) == (part.speaker, part.text)
+
+
+def number_parts(parts: Iterable[TimedPart]) -> tuple[Utterance, ...]:
     """Numbered utterances with times in seconds."""
     return tuple(
         Utterance(
-            id=str(number), speaker=said.speaker, text=said.text, start=start / 1000, end=end / 1000
+            id=str(number),
+            speaker=part.speaker or UNKNOWN_SPEAKER,
+            text=part.text,
+            start=None if part.start is None else part.start / 1000,
+            end=None if part.end is None else part.end / 1000,
         )
-        for number, (start, end, said) in enumerate(spoken, start=1)
+        for number, part in enumerate(parts, start=1)
     )

@@ -1,0 +1,68 @@
+"""The lines of dialogue of ASS and SSA files; fonts, pictures and styles are never looked at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from mmerc.media.cue_times import parse_stamp
+from mmerc.media.line_remarks import LineRemarks
+from mmerc.media.timed_cues import DAMAGED, Cue
+
+COLUMNS = (
+    "layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text",
+)  # fmt: skip
+EVENTS = ("dialogue", "comment", "format", "picture", "sound", "movie", "command")
+STAMP = re.compile(r"-?\d{1,6}:\d{1,2}:\d{1,2}(?:[.,:]\d{1,3})?")
+SECTION = re.compile(r"\[[^\[\]]{1,40}\]")
+UNREAD = "no line of dialogue that can be read, left out"
+
+
+def read_ass_cues(text: str, *, remarks: LineRemarks) -> list[Cue]:
+    """All lines of dialogue, in the file's order, by the columns that its ``Format`` names."""
+    columns: Sequence[str] = COLUMNS
+    cues: list[Cue] = []
+    for number, kind, content in event_lines(text):
+        fields = [field.strip() for field in content.split(",", len(columns) - 1)]
+        if kind == "format" and {"start", "end", "text"} <= {f.lower() for f in fields}:
+            columns = [field.lower() for field in content.replace(" ", "").split(",")]
+        elif kind == "dialogue" and len(fields) == len(columns):
+            values = dict(zip(columns, fields, strict=True))
+            cues.append(dialogue(number, values, remarks))
+        elif kind not in EVENTS or kind == "dialogue":
+            remarks.add(number, UNREAD)
+    return cues
+
+
+def event_lines(text: str) -> Iterator[tuple[int, str, str]]:
+    """Number, kind and content of the lines of the events, and of dialogue wherever it is."""
+    in_events = False
+    lines = (line.strip().lstrip("\ufeff") for line in text.split("\n"))
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        if SECTION.fullmatch(line[:50]):
+            in_events = line.lower() == "[events]"
+            continue
+        kind, _, content = line.partition(":")
+        kind = kind.strip().lower()
+        if kind == "dialogue" or (in_events and not line.startswith((";", "!"))):
+            yield number, kind, content.strip()
+
+
+def dialogue(number: int, values: dict[str, str], remarks: LineRemarks) -> Cue:
+    """The cue of one line of dialogue."""
+    start, end = (
+        parse_stamp(values[column]) if STAMP.fullmatch(values[column]) else None
+        for column in ("start", "end")
+    )
+    if start is None or end is None:
+        remarks.add(number, DAMAGED)
+        start = end = None
+    return Cue(
+        line=number,
+        start=start,
+        end=end,
+        text=values["text"],
+        name=values.get("name", values.get("actor", "")),
+    )

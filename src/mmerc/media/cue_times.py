@@ -1,0 +1,83 @@
+"""Times of subtitle cues, as programs and people write them.
+
+Every pattern is tried on the beginning of a line alone, so that a hostile line costs nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+LONGEST_TIMES = 200  # characters of a line in which two times are sought
+UNITS = (3_600_000, 60_000, 1000)  # milliseconds of an hour, a minute, a second
+SPACES_INSIDE = re.compile(r"(?<=\d)\s*([:.,])\s*(?=\d)")  # "00: 00: 01, 500", as translators write
+STAMP = r"-?\d{1,6}(?::\d{1,6}){0,3}(?:[.,]\d{1,9})?"
+EXACT_STAMP = r"\d{1,6}(?::\d{1,2}){1,2}[.,]\d{1,3}"
+ARROW = r"\s*(?:[-‐‑–—−]{1,3}\s?>|→)\s*"
+TIMES = re.compile(rf"\s*\[?\s*({STAMP}){ARROW}({STAMP})\s*\]?(?=\s|$)(.*)", re.DOTALL)
+WITHOUT_ARROW = re.compile(rf"\s*({EXACT_STAMP})\s*[\s,;–-]\s*({EXACT_STAMP})\s*()$")
+FRACTION = re.compile(r"[.,]|:\d{3}$")
+SETTINGS = re.compile(r"(?:\s*[A-Za-z]\w*:\S*)*\s*")  # align:start position:0%, X1:40
+DAMAGED = re.compile(
+    rf"\s*[-\[]?\d.{{0,60}}:.{{0,60}}{ARROW}\s*\S?\d|\s*{EXACT_STAMP}[^A-Za-z]{{0,40}}$"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CueTimes:
+    """Start and end of a cue in milliseconds, and the words after them on the same line.
+
+    ``whole_seconds``: one of them was written without a fraction.
+    """
+
+    start: int
+    end: int
+    words: str = ""
+    whole_seconds: bool = False
+
+
+def parse_times(line: str) -> CueTimes | None:
+    """The two times that begin a line, with SRT's, WebVTT's or SBV's separator; else None.
+
+    Settings after them (``align:start``) are left out; anything else there is words, as after
+    whisper.cpp's ``[00:00:00.000 --> 00:00:04.000]``.
+    """
+    head = SPACES_INSIDE.sub(r"\1", line[:LONGEST_TIMES])
+    match = TIMES.match(head) or WITHOUT_ARROW.match(head)
+    if match is None or (":" not in match[1] and "-->" not in head):
+        return None
+    start, end = parse_stamp(match[1]), parse_stamp(match[2])
+    if start is None or end is None:
+        return None
+    rest = match[3] + line[LONGEST_TIMES:]
+    return CueTimes(
+        start=start,
+        end=end,
+        words="" if SETTINGS.fullmatch(rest[:LONGEST_TIMES]) else rest.strip(),
+        whole_seconds=not all(FRACTION.search(match[position]) for position in (1, 2)),
+    )
+
+
+def parse_stamp(stamp: str) -> int | None:
+    """Milliseconds of ``H:MM:SS.mmm``, ``MM:SS.mmm`` or ``S.mmm``; None for anything else.
+
+    **[decided]** A fourth part is milliseconds where it has three digits; fewer are the number of
+    a frame, whose length nobody knows.
+    """
+    whole, _, fraction = stamp.lstrip("-").replace(",", ".").partition(".")
+    parts = whole.split(":")
+    if len(parts) == 4 and len(parts[3]) == 3 and not fraction:
+        fraction = parts.pop()
+    if len(parts) > 3 or (len(parts) == 1 and not fraction):
+        return None
+    numbers = [int(part) for part in parts]
+    if any(number >= 60 for number in numbers[1:]):
+        return None
+    total = sum(n * unit for n, unit in zip(numbers, UNITS[-len(numbers) :], strict=True))
+    total += round(float(f"0.{fraction or 0}") * 1000)
+    return -total if stamp.startswith("-") else total
+
+
+def looks_like_times(line: str) -> bool:
+    """Whether a line that ``parse_times`` cannot read was meant to be the times of a cue."""
+    return DAMAGED.match(line[:LONGEST_TIMES]) is not None

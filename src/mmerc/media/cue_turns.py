@@ -1,0 +1,92 @@
+"""Who says what within a cue: dashes, ``>>``, speaker turns of whisper.cpp, and names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mmerc.media.cue_text import only_sounds
+from mmerc.media.rolling_captions import CueLines
+from mmerc.media.speaker_labels import SpeakerNames
+
+Mark = Literal["", "dash", "change"]
+
+DASH = re.compile(r"[-‐–—](?![-‐–—\d])")
+INNER_DASH = re.compile(r"(?<=[.?!…\"”])\s+[-‐–—]\s*(?=[^\s\d-])")  # "- Yes. - No."
+CHANGE = re.compile(r"\s*(?:>{2,}|\[_?SPEAKER[_ ]TURN\]|<\|speaker_?turn\|>)\s*", re.IGNORECASE)
+SENTENCE_ENDS = (".", "?", "!", "…", '"', "”", "]", ")", "♪")
+
+
+@dataclass(frozen=True, slots=True)
+class CuePart:
+    """One speaker's words in a cue; ``speaker`` is "" where nothing names them.
+
+    ``changes``: a mark says that the speaker is another than before.
+    """
+
+    speaker: str
+    text: str
+    changes: bool
+
+
+@dataclass(slots=True)
+class Draft:
+    """A part while its lines are gathered."""
+
+    speaker: str
+    changes: bool
+    lines: list[str] = field(default_factory=list)
+
+
+def marked_lines(lines: Sequence[str]) -> Iterator[tuple[Mark, str]]:
+    """Lines without their marks of another speaker, cut where one is inside.
+
+    **[decided]** ``>>`` before a lower-case word, where the line before ends no sentence, only
+    repeats the mark of a sentence that goes on.
+    """
+    before = ""
+    for line in lines:
+        first, *rest = CHANGE.split(line)
+        pieces: list[tuple[Mark, str]] = []
+        if DASH.match(first):
+            dashed = INNER_DASH.split(first[1:].strip())
+            pieces += [("dash", piece) for piece in dashed]
+        elif first:
+            pieces.append(("", first))
+        pieces += [("change", piece) for piece in rest]
+        for mark, piece in pieces:
+            goes_on = mark == "change" and piece[:1].islower() and before != ""
+            yield ("" if goes_on and not before.endswith(SENTENCE_ENDS) else mark), piece
+            before = piece
+
+
+def split_turns(cue: CueLines, names: SpeakerNames) -> list[CuePart]:
+    """The parts of a cue that have words; none for one of nothing but music and described sounds.
+
+    A label names its speaker where the format has named none. On a line that continues another it
+    counts where the first line has one as well, or where the name is beyond doubt.
+    """
+    drafts: list[Draft] = []
+    labelled = False
+    for mark, line in marked_lines(cue.lines):
+        for position, piece in enumerate([line] if cue.voice else names.split(line)):
+            inside = bool(drafts) and not mark and not labelled and position == 0
+            label = None if cue.voice else names.find(piece, inside=inside)
+            labelled = labelled or label is not None
+            if not drafts or label is not None or (mark and position == 0):
+                speaker = cue.voice if label is None else label.speaker
+                drafts.append(Draft(speaker, bool(mark) or label is not None))
+            drafts[-1].lines.append(piece if label is None else label.words)
+    parts = (
+        CuePart(draft.speaker, " ".join(filter(None, draft.lines)), draft.changes)
+        for draft in drafts
+    )
+    return [part for part in parts if part.text and not only_sounds(part.text)]
+
+
+def beginnings(cue: CueLines) -> list[tuple[Mark, str]]:
+    """The texts of a cue that begin somebody's speech, where a label may be, with their marks."""
+    marked = enumerate(marked_lines(cue.lines))
+    return [(mark, line) for position, (mark, line) in marked if mark or position == 0]

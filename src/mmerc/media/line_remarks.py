@@ -1,0 +1,43 @@
+"""Remarks about the lines of a file, gathered by kind so that a thousand of them stay one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+LISTED = 3  # of lines or names; the rest are counted
+
+
+@dataclass(slots=True)
+class LineRemarks:
+    """What is doubtful about the lines of the file called ``name``."""
+
+    name: str
+    lines: dict[str, list[int]] = field(default_factory=dict)
+    quotes: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, line: int, problem: str, *, quote: str = "") -> None:
+        """Note a problem of one line (counted from 1), with the words it is about."""
+        self.lines.setdefault(problem, []).append(line)
+        if quote:
+            self.quotes.setdefault(problem, []).append(quote)
+
+    def sentences(self) -> tuple[str, ...]:
+        """One sentence per problem, in the order in which they were first noted."""
+        return tuple(self._sentence(problem) for problem in self.lines)
+
+    def _sentence(self, problem: str) -> str:
+        numbers = list(dict.fromkeys(self.lines[problem]))
+        where = f"line{'s' if len(numbers) > 1 else ''} {enumerate_some(map(str, numbers))}"
+        quotes = dict.fromkeys(self.quotes.get(problem, ()))
+        quoted = f" ({enumerate_some(repr(quote[:60]) for quote in quotes)})" if quotes else ""
+        return f"{self.name}, {where}: {problem}{quoted}."
+
+
+def enumerate_some(items: Iterable[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``; from the fourth on they are counted."""
+    listed = list(items)
+    if len(listed) > LISTED + 1:
+        listed = [*listed[:LISTED], f"{len(listed) - LISTED:,} more"]
+    *first, last = listed
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,108 @@
+"""The columns of one line of RTTM, which nothing but spaces separates.
+
+``SPEAKER recording channel start duration <NA> <NA> speaker confidence lookahead``: the last two
+may be missing. Programs write recordings and speakers with spaces in them all the same, so that the
+columns are those at which everything else fits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mmerc.errors import InputError
+
+NOT_AVAILABLE = "<NA>"
+FEWEST_FIELDS = 8
+LAST_COLUMNS = 2  # confidence and lookahead time
+KINDS = frozenset(
+    {
+        "SPEAKER", "SPKR-INFO", "SEGMENT", "NOSCORE", "NO_RT_METADATA", "LEXEME", "NON-LEX",
+        "NON-SPEECH", "FILLER", "EDIT", "IP", "SU", "CB", "A/P",
+    }
+)  # fmt: skip
+FIX = "write SPEAKER RECORDING 1 START DURATION <NA> <NA> NAME <NA> <NA>"
+CHANNEL = re.compile(r"\d{1,3}|[A-Za-z]|<NA>")
+NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RttmFields:
+    """The columns of a turn that are used, as they are written.
+
+    ``doubtful``: the speaker's name ends with a number that may be the confidence.
+    """
+
+    recording: str
+    start: str
+    duration: str
+    speaker: str
+    doubtful: bool = False
+
+
+def read_fields(where: str, line: str) -> RttmFields | None:
+    """The columns of a ``SPEAKER`` line; None for the other kinds, comments and empty lines.
+
+    InputError for an unknown kind, and for columns that do not fit or fit in several ways.
+    """
+    fields = split_line(line)
+    if not fields or fields[0].startswith(";"):
+        return None
+    if fields[0] not in KINDS:
+        problem = f"{fields[0][:40]!r} is no kind of line that RTTM has"
+        raise InputError(where, problem, FIX)
+    if fields[0] != "SPEAKER":
+        return None
+    if len(fields) < FEWEST_FIELDS:
+        problem = f"{len(fields)} fields where {FEWEST_FIELDS} are needed"
+        raise InputError(where, problem, FIX)
+    fitting = list(fitting_columns(fields))
+    if len(fitting) > 1:
+        problem = "columns that can be read in more than one way"
+        raise InputError(where, problem, "separate them by tabs, or take spaces out of the names")
+    return fitting[0] if fitting else plain_columns(where, fields)
+
+
+def split_line(line: str) -> list[str]:
+    """Columns separated by tabs where these are enough, else by any white space."""
+    columns = [column.strip() for column in line.strip().split("\t")]
+    return columns if len(columns) >= FEWEST_FIELDS else line.split()
+
+
+def fitting_columns(fields: list[str]) -> Iterator[RttmFields]:
+    """Every way to read a line that has a channel, two numbers and ``<NA> <NA>`` in succession.
+
+    The confidence is a number with a point, so that ``Speaker 1`` stays whole.
+    """
+    for position in range(2, len(fields) - 5):
+        channel, start, duration, *unused = fields[position : position + 5]
+        numbers = NUMBER.fullmatch(start[:99]) and NUMBER.fullmatch(duration[:99])
+        if CHANNEL.fullmatch(channel) and numbers and unused == [NOT_AVAILABLE] * 2:
+            rest = fields[position + 5 :]
+            name = drop_last_columns(rest)
+            yield RttmFields(
+                recording=" ".join(fields[1:position]),
+                start=start,
+                duration=duration,
+                speaker=" ".join(name),
+                doubtful=len(name) > 1 and name[-1] in {"0", "1"} and len(rest) - len(name) < 2,
+            )
+
+
+def drop_last_columns(fields: list[str]) -> list[str]:
+    """A speaker's name without confidence and lookahead time."""
+    for _ in range(LAST_COLUMNS):
+        last = fields[-1]
+        is_unused = last == NOT_AVAILABLE or ("." in last and NUMBER.fullmatch(last[:99]))
+        if len(fields) > 1 and is_unused:
+            fields = fields[:-1]
+    return fields
+
+
+def plain_columns(where: str, fields: list[str]) -> RttmFields:
+    """The columns of a line without spaces in its names, by their count."""
+    if len(fields) > FEWEST_FIELDS + LAST_COLUMNS or not CHANNEL.fullmatch(fields[2]):
+        problem = "the columns are not those of RTTM"
+        raise InputError(where, problem, FIX)
+    return RttmFields(recording=fields[1], start=fields[3], duration=fields[4], speaker=fields[7])

@@ -1,0 +1,196 @@
+"""Speakers' names at the beginning of what they say: ``[SPEAKER_00]: Hello``, ``Mara: Hello``.
+
+Nothing in a subtitle file tells a name from a sentence that has a colon. What a label looks like
+decides, and where that is not enough, how the other cues of the file begin (docs/formats.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+Shape = Literal["sure", "likely", "possible"]
+
+LONGEST_NAME = 100
+MOST_NAME_WORDS = 8
+NEARLY_ALL, HALF = 0.9, 0.5  # of the cues of a file
+FEWEST_CUES = 3
+
+SPEAKER = (
+    r"(?:speaker|spkr?|person|participant|guest|voice)(?:[\s_:#-]*(?:\d{1,9}|\?)|[\s_:#-]+[A-Za-z])"
+)
+BRACKETED = re.compile(rf"[\[(]\s*({SPEAKER})\s*[\])]\s*[:：]?\s*", re.IGNORECASE)
+BRACKETED_COLON = re.compile(
+    rf"(?:\[([^\[\]]{{1,{LONGEST_NAME}}})\]|\(([^()]{{1,{LONGEST_NAME}}})\))\s*[:：]\s*"
+)
+NUMBERED = re.compile(r"((?:SPEAKER|SPKR?)_\d{1,9})\b\s*[:：]?\s*", re.IGNORECASE)
+LABEL = re.compile(rf"([^\s:：\[({{<][^:：{{}}<>]{{0,{LONGEST_NAME}}}?)\s*(?::(?=\s|$)|：)\s*")
+IN_BRACKETS = re.compile(r"[\[(]([^\[\]()]{1,100})[\])]\s*(?=\S)")
+SENTENCE_END = re.compile(
+    rf"(?<=[.?!…\"”])\s+(?=([^\s:：?!][^:：?!]{{0,{LONGEST_NAME}}}?)\s*[:：](?:\s|$))"
+)
+ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")  # Maria (she/her)
+NO_NAME = re.compile(r"[?!;…\"“”]")
+PHONE = re.compile(r"\+?[\d*][\d*().\s-]{6,}")  # who joins a call by telephone
+
+
+def split_words(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
+ABBREVIATIONS = split_words(
+    "prof dr mr mrs ms mx jr sr st rev sgt lt col gen capt hon sen rep gov fr dipl ing mag mme "
+    "mlle sra srta inc ltd co"
+)
+PARTICLES = split_words(
+    "van von de der den del della di da do dos das du la le el al bin ibn bint ben ter ten te zu "
+    "zur af av y e i und and of the"
+)
+NO_FIRST_WORD = split_words(
+    "i you he she it we they this that these those there here and but or so if because then my "
+    "your his her our their what who why how when where is are was were in on at to for with from "
+    "as not no yes"
+)
+SOUNDS = split_words(
+    "music musik applause laughter laughs laugh cheers sigh sighs cough coughs silence inaudible "
+    "crosstalk noise beep gasp gasps scream screams sob sobs cries chuckle chuckles whisper "
+    "whispers sniff sniffs groan groans grunts door phone indistinct unintelligible pause "
+    "blank_audio"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label: the speaker's name ("" for ``(speaker ?)``), the words after it, how sure it is."""
+
+    speaker: str
+    words: str
+    shape: Shape
+
+
+def find_label(text: str) -> Label | None:
+    """The label at the beginning of a line, if it has one.
+
+    sure: ``[SPEAKER_00]:``, ``[Mara]:``, ``(speaker 0)``, ``SPEAKER_00``. likely: ``Name:`` of at
+    most eight words, each with a capital letter (or in a script without them) but for particles
+    (van, de) and what is in brackets (``Maria (she/her)``). possible: any other words of that
+    number, as ``sam's iPhone:``.
+    """
+    for pattern in (BRACKETED, BRACKETED_COLON, NUMBERED):
+        match = pattern.match(text)
+        if match:
+            name = " ".join(next(filter(None, match.groups())).split())
+            return Label("" if name.endswith("?") else name, text[match.end() :].strip(), "sure")
+    match = LABEL.match(text)
+    shape = name_shape(match[1]) if match else None
+    if match is None or shape is None:
+        return None
+    return Label(" ".join(match[1].split()), text[match.end() :].strip(), shape)
+
+
+def name_shape(name: str) -> Shape | None:
+    """Whether words before a colon look like a name."""
+    bare = ASIDE.sub("", name)
+    words = [word for word in bare.split() if any(map(str.isalnum, word))]
+    if PHONE.fullmatch(name):
+        return "likely"
+    if not 0 < len(words) <= MOST_NAME_WORDS or NO_NAME.search(bare):
+        return None
+    if not any(map(str.isalpha, bare)) or ends_sentence(words):
+        return None
+    small = [word for word in words if word[0].islower() and word.lower() not in PARTICLES]
+    first = words[0].lower().rstrip(",")
+    if first in NO_FIRST_WORD and len(words) > 1:
+        return "possible" if not small else None
+    if small or "," in bare or all(word[0].islower() for word in words):
+        return "possible"
+    return "likely"
+
+
+def ends_sentence(words: Sequence[str]) -> bool:
+    """Whether a word before the last ends with a full stop and is no title or initial."""
+    return any(
+        word.endswith(".")
+        and len(word) > 2
+        and "." not in word[:-1]
+        and word[:-1].lower() not in ABBREVIATIONS
+        for word in words[:-1]
+    )
+
+
+def name_in_brackets(text: str) -> Label | None:
+    """``[Mara] Hello``: a name, or a sound that is described; None for the usual sounds."""
+    match = IN_BRACKETS.match(text)
+    if match is None or name_shape(match[1]) != "likely":
+        return None
+    words = match[1].lower().split()
+    if any(word.strip(".,") in SOUNDS or word.endswith("ing") for word in words):
+        return None
+    return Label(" ".join(match[1].split()), text[match.end() :].strip(), "possible")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerNames:
+    """The names that begin cues of one file, and which of them are trusted.
+
+    ``doubtful`` are trusted though they occur once in a file that hardly labels its cues;
+    ``rejected`` may be names, and stay in the words.
+    """
+
+    trusted: frozenset[str] = frozenset()
+    doubtful: frozenset[str] = frozenset()
+    rejected: frozenset[str] = frozenset()
+
+    @classmethod
+    def choose(cls, beginnings: Iterable[str], cues: Sequence[str]) -> SpeakerNames:
+        """Judge the labels of a file by all ``beginnings`` of speech; ``cues`` are first lines.
+
+        **[decided]** A likely name is trusted. A possible one is where it occurs twice and half of
+        the cues have a label, or where nearly all of at least three cues have one.
+        """
+        labels = [label for label in map(find_label, beginnings) if label and label.speaker]
+        counts = Counter(label.speaker for label in labels)
+        shapes = {label.speaker: label.shape for label in labels}
+        share = sum(find_label(text) is not None for text in cues) / max(len(cues), 1)
+        everywhere = share >= NEARLY_ALL and len(cues) >= FEWEST_CUES
+        trusted = {
+            name
+            for name, shape in shapes.items()
+            if shape != "possible" or everywhere or (counts[name] > 1 and share >= HALF)
+        }
+        doubtful = {name for name in trusted if counts[name] == 1 and shapes[name] == "likely"}
+        return cls(
+            trusted=frozenset(trusted),
+            doubtful=frozenset(doubtful if share < HALF else ()),
+            rejected=frozenset(shapes.keys() - trusted),
+        )
+
+    def find(self, text: str, *, inside: bool = False) -> Label | None:
+        """The trusted label at the beginning of a text.
+
+        ``inside``: the text continues a speaker's line, so that a likely name must be in capitals
+        or begin speech elsewhere.
+        """
+        label = find_label(text)
+        if label is None:
+            label = name_in_brackets(text)
+            return label if label and label.speaker in self.trusted else None
+        if label.shape == "sure" or (label.shape == "likely" and not inside):
+            return label
+        trusted = label.speaker in self.trusted
+        return label if trusted or (label.shape == "likely" and label.speaker.isupper()) else None
+
+    def split(self, text: str) -> list[str]:
+        """A line cut where, after the end of a sentence, a trusted name and a colon follow."""
+        cuts = [
+            match.end()
+            for match in SENTENCE_END.finditer(text)
+            if " ".join(match[1].split()) in self.trusted
+        ]
+        bounds = [0, *cuts, len(text)]
+        return [text[a:b].strip() for a, b in pairwise(bounds)]
