@@ -28,6 +28,7 @@ from mmerc.cli.commands import (
     tries,
     tune,
 )
+from mmerc.cli.commands import list as list_command
 from mmerc.errors import MmercError, UsageError
 from mmerc.version import __version__
 
@@ -56,6 +57,7 @@ app.command("robustness", epilog=robustness.EXAMPLES)(robustness.robustness)
 app.command("package", epilog=package.EXAMPLES)(package.package)
 app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("export", epilog=export.EXAMPLES)(export.export)
+app.command("list", epilog=list_command.EXAMPLES)(list_command.list_installed)
 app.command("licences", epilog=licences.EXAMPLES)(licences.licences)
 
 

@@ -58,6 +58,19 @@ def reader_of_corpus(corpus: str, reader: str | None) -> CorpusReader:
     return next((r for r in readers if corpus in r.corpora), corpus_reader("manifest"))
 
 
+def list_corpora() -> dict[str, tuple[str, str]]:
+    """Name -> summary and package of every reader; of a broken plug-in, what is wrong with it."""
+    plugins = find_plugins("mmerc.corpora")
+    readers: dict[str, tuple[str, str]] = {}
+    for name in reader_names():
+        package = "mmerc" if name in READERS else plugins[name].package
+        try:
+            readers[name] = corpus_reader(name).summary, package
+        except MmercError as error:
+            readers[name] = str(error), package
+    return readers
+
+
 def reader_options(reader: CorpusReader) -> dict[str, Parameter]:
     """The reader's own options: the keyword-only parameters of its ``read``, types resolved."""
     signature = inspect.signature(reader.read, eval_str=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -59,6 +60,21 @@ def extractor_names() -> list[str]:
     """Names of all extractors, those of plug-ins last."""
     plugins = find_plugins("mmerc.extractors")
     return [*EXTRACTORS, *(name for name in plugins if name not in EXTRACTORS)]
+
+
+def list_extractors() -> dict[str, tuple[str, str]]:
+    """Name -> summary and package of every extractor; of a broken plug-in, what is wrong with it.
+
+    A plug-in's summary is the first sentence of its docstring.
+    """
+    extractors = {name: (summary, "mmerc") for name, (_, summary) in EXTRACTORS.items()}
+    for name, plugin in find_plugins("mmerc.extractors").items():
+        try:
+            text = " ".join((inspect.getdoc(plugin.load()) or "").split())
+            extractors.setdefault(name, (text.partition(". ")[0].rstrip("."), plugin.package))
+        except MmercError as error:
+            extractors.setdefault(name, (str(error), plugin.package))
+    return extractors
 
 
 def plugin_extractor(name: str) -> Extractor:

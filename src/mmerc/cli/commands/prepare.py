@@ -48,7 +48,7 @@ def meld(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare MELD (text, speakers, labels, and the clips if they are there)."""
+    """Prepare MELD: text, labels and clips."""
     prepare("meld", source, out, overwrite=overwrite, as_json=as_json)
 
 
@@ -67,7 +67,7 @@ def iemocap(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare IEMOCAP (text, speakers, labels, and where sound and film are)."""
+    """Prepare IEMOCAP: text, labels, sound and film."""
     options = {"classes": classes, "split": split}
     prepare("iemocap", source, out, overwrite=overwrite, as_json=as_json, options=options)
 
@@ -79,7 +79,7 @@ def mosi(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare CMU-MOSI (published vectors, binary sentiment)."""
+    """Prepare CMU-MOSI from its published vectors."""
     prepare("mosi", file, out, overwrite=overwrite, as_json=as_json)
 
 
@@ -92,7 +92,7 @@ def composed(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare the composed corpus (MELD's dialogues with real voices and faces)."""
+    """Prepare MELD's text with other voices and faces."""
     prepare("composed", source, out, overwrite=overwrite, as_json=as_json)
 
 
@@ -110,7 +110,7 @@ def manifest(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare your own corpus."""
+    """Prepare your own corpus from JSON Lines."""
     options = {"labels": labels}
     prepare("manifest", file, out, overwrite=overwrite, as_json=as_json, options=options)
 
@@ -126,7 +126,7 @@ def feature_pickle(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare published feature tuples (no code in the file is run)."""
+    """Prepare published pickles; no code is run."""
     options = {"labels": labels}
     prepare("feature-pickle", file, out, overwrite=overwrite, as_json=as_json, options=options)
 

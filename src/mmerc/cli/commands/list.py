@@ -1,0 +1,72 @@
+"""``mmerc list``: the models, extractors, corpora, targets and recipes that are installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal, get_args
+
+import typer
+
+from mmerc.cli.output import JsonOption, print_json, print_table
+
+Kind = Literal["models", "extractors", "corpora", "targets", "recipes"]
+EXAMPLES = "Examples: mmerc list models; mmerc list corpora --json"
+
+
+def list_installed(
+    kind: Annotated[Kind, typer.Argument(help=f"One of {', '.join(get_args(Kind))}.")],
+    as_json: JsonOption = False,
+) -> None:
+    """List models, extractors, corpora and more."""
+    entries = FINDERS[kind]()
+    if as_json:
+        keys = ("summary", "package")
+        print_json({name: dict(zip(keys, entry, strict=True)) for name, entry in entries.items()})
+        return
+    rows = [[name, summary, package] for name, (summary, package) in entries.items()]
+    print_table(["name", "what it is", "from"], rows)
+
+
+def find_models() -> Mapping[str, tuple[str, str]]:
+    """Name -> summary and package of every model."""
+    from mmerc.models.registry import list_models
+
+    return list_models()
+
+
+def find_extractors() -> Mapping[str, tuple[str, str]]:
+    """Name -> summary and package of every extractor."""
+    from mmerc.features.registry import list_extractors
+
+    return list_extractors()
+
+
+def find_corpora() -> Mapping[str, tuple[str, str]]:
+    """Name -> summary and package of every corpus reader."""
+    from mmerc.corpora.registry import list_corpora
+
+    return list_corpora()
+
+
+def find_targets() -> Mapping[str, tuple[str, str]]:
+    """Name -> title and package of every target."""
+    from mmerc.experiments.target import targets
+
+    return {name: (paper.targets[name].title, "mmerc") for name, paper in targets().items()}
+
+
+def find_recipes() -> Mapping[str, tuple[str, str]]:
+    """Name -> first sentence of the description, and package, of every recipe."""
+    from mmerc.training.recipe import load_recipe, recipe_names
+
+    names = recipe_names()
+    return {name: (load_recipe(name).description.partition(". ")[0], "mmerc") for name in names}
+
+
+FINDERS: Mapping[Kind, Callable[[], Mapping[str, tuple[str, str]]]] = {
+    "models": find_models,
+    "extractors": find_extractors,
+    "corpora": find_corpora,
+    "targets": find_targets,
+    "recipes": find_recipes,
+}

@@ -1,0 +1,27 @@
+"""``mmerc list``: what is installed, and from where."""
+
+import pytest
+
+KNOWN = {
+    "models": "df-erc",
+    "extractors": "is10",
+    "corpora": "meld",
+    "targets": "df-erc-table1",
+    "recipes": "demo",
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), KNOWN.items())
+def test_a_list_names_summary_and_package(mmerc, kind, name):
+    outcome = mmerc("list", kind, "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    entry = outcome.json[name]
+    assert entry["package"] == "mmerc"
+    assert len(entry["summary"]) > 10
+    assert name in mmerc("list", kind).out
+
+
+def test_an_unknown_kind_is_refused(mmerc):
+    outcome = mmerc("list", "papers")
+    assert outcome.code == 2
+    assert "corpora" in outcome.sentence
