@@ -43,7 +43,7 @@ class Outcome:
         assert len(self.err.splitlines()) == 1, self.err
         assert self.err.startswith("mmerc: "), self.err
         assert "Traceback" not in self.err
-        assert "a fault of mmerc itself" not in self.err
+        assert "internal error" not in self.err
         return self.err.strip()
 
 

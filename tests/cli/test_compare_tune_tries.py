@@ -60,7 +60,8 @@ def scores_of(run, metric):
 def test_help_has_an_example_and_json(mmerc, command):
     outcome = mmerc(command, "--help")
     assert (outcome.code, outcome.err) == (0, "")
-    assert f"Example: mmerc {command}" in " ".join(outcome.out.split())
+    assert "Example" in outcome.out
+    assert f"mmerc {command}" in " ".join(outcome.out.split())
     assert "--json" in outcome.out
 
 

@@ -137,7 +137,7 @@ def test_recording_becomes_a_manifest_that_can_be_predicted(mmerc, tmp_path):
         (["{raw}/good.wav", "--audio", "is10"], "--subtitles or --turns"),
         (["{raw}/no.wav", "--audio", "is10"], "neither a prepared corpus nor a recording"),
         (["{raw}", "--audio", "is10", "--media", "{raw}"], "not a prepared corpus"),
-        (["{corpus}", "--media", "{raw}", "--visual", "visextnet"], "needs a ResNet-101"),
+        (["{corpus}", "--media", "{raw}", "--video", "visextnet"], "needs a ResNet-101"),
     ],
 )
 def test_wrong_calls_get_one_sentence(mmerc, corpus, raw, arguments, words):

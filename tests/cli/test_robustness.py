@@ -48,7 +48,7 @@ def data(tmp_path_factory):
 def corpus(done, data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared") / "composed"
     done("prepare", "composed", data, "--out", folder)
-    done("extract", folder, "--media", data, "--audio", "is10", "--visual", "denseface", "--quiet")
+    done("extract", folder, "--media", data, "--audio", "is10", "--video", "denseface", "--quiet")
     return folder
 
 

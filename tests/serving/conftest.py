@@ -29,7 +29,7 @@ def subtitles(film):
 def server(tmp_path_factory, model):
     """One with small limits, for all that leave it as it was."""
     folder = tmp_path_factory.mktemp("server") / "jobs"
-    with serving(folder, model, "--megabytes", "1", "--waiting", "3") as started:
+    with serving(folder, model, "--max-upload-mb", "1", "--max-jobs", "3") as started:
         yield started
 
 

@@ -35,7 +35,7 @@ class Server:
             self.port = free.getsockname()[1]
         self.folder, self.url = folder, f"http://127.0.0.1:{self.port}"
         program = [*within, sys.executable, "-m", "mmerc", "serve"]
-        places = ["--port", self.port, "--folder", folder, "--model", model]
+        places = ["--port", self.port, "--jobs-folder", folder, "--model", model]
         self.command = [*program, *places, *options]
         self.environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
         self.log = Path(f"{folder}.log")

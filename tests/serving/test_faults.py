@@ -30,7 +30,7 @@ def test_a_killed_worker_is_followed_by_another_and_then_no_more(served, film, s
 
 
 def test_no_accepted_job_is_lost_when_the_server_goes(served, film, subtitles):
-    server = served("--keep", "5")
+    server = served("--keep-minutes", "5")
     first = server.upload(film, subtitles).json()["id"]
     waiting = server.upload(film, subtitles).json()["id"]
     worker = working(server)
@@ -46,7 +46,7 @@ def test_no_accepted_job_is_lost_when_the_server_goes(served, film, subtitles):
 
 
 def test_what_is_over_is_thrown_away_and_a_second_server_stays_out(served, film):
-    server = served("--keep", "0.1", "--job-minutes", "0.1", "--parallel", "2")
+    server = served("--keep-minutes", "0.1", "--max-job-minutes", "0.1", "--max-running-jobs", "2")
     film.with_suffix(".txt").write_text("no film")
     done = server.upload(film.with_suffix(".txt"))
     late = server.upload(film)
@@ -56,7 +56,7 @@ def test_what_is_over_is_thrown_away_and_a_second_server_stays_out(served, film)
     assert reason is None or "longer than 0.1 minutes" in reason
     until(lambda: not any(folders.iterdir()))
     assert server.ask("GET", f"/v1/jobs/{late.json()['id']}").status_code == 404
-    command = [sys.executable, "-m", "mmerc", "serve", "--folder", str(server.folder)]
+    command = [sys.executable, "-m", "mmerc", "serve", "--jobs-folder", str(server.folder)]
     second = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (second.returncode, "another server uses it" in second.stderr) == (1, True)
 
@@ -78,7 +78,7 @@ def test_a_key_is_asked_for(served):
 
 def test_a_list_of_jobs_that_is_none_is_said(tmp_path, model):
     (tmp_path / "jobs.sqlite").write_bytes(b"no database" * 1000)
-    command = [sys.executable, "-m", "mmerc", "serve", "--folder", tmp_path, "--model", model]
+    command = [sys.executable, "-m", "mmerc", "serve", "--jobs-folder", tmp_path, "--model", model]
     told = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert told.returncode == 1
     assert "jobs.sqlite: cannot be used (file is not a database)" in told.stderr

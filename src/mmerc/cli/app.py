@@ -1,9 +1,10 @@
-"""The program ``mmerc``: its commands, and how it leaves."""
+"""The program ``mmerc``: its commands, errors and exit codes."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -29,41 +30,56 @@ from mmerc.cli.commands import (
     tune,
 )
 from mmerc.cli.commands import list as list_command
+from mmerc.cli.options import ANALYSE, PUBLISH, RESEARCH, CommandGroup, examples_epilog
 from mmerc.errors import MmercError, UsageError
 from mmerc.version import __version__
 
 app = typer.Typer(
     name="mmerc",
-    help="Recognise the emotion of every utterance of a conversation from text, audio and video.",
+    cls=CommandGroup,
+    help="Recognise the emotion of every utterance in a conversation from text, audio and video.",
+    epilog="`mmerc COMMAND --help` explains a command and shows examples.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("analyze", epilog=analyze.EXAMPLES)(analyze.analyze)
-app.add_typer(prepare.app, name="prepare")
-app.command("encode-text", epilog=encode.EXAMPLES)(encode.encode_text)
-app.command("extract", epilog=extract.EXAMPLES)(extract.extract)
-app.command("select-features", epilog=select_features.EXAMPLES)(select_features.select_features)
-app.command("train-faces", epilog=train_faces.EXAMPLES)(train_faces.train_faces)
-app.command("train", epilog=train.EXAMPLES)(train.train)
-app.command("tune", epilog=tune.EXAMPLES)(tune.tune)
-app.command("tries", epilog=tries.EXAMPLES)(tries.tries)
-app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
-app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
-app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
-app.command("reproduce", epilog=reproduce.EXAMPLES)(reproduce.reproduce)
-app.command("robustness", epilog=robustness.EXAMPLES)(robustness.robustness)
-app.command("package", epilog=package.EXAMPLES)(package.package)
-app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
-app.command("export", epilog=export.EXAMPLES)(export.export)
-app.command("list", epilog=list_command.EXAMPLES)(list_command.list_installed)
-app.command("licences", epilog=licences.EXAMPLES)(licences.licences)
 
 
-def print_version(wanted: bool) -> None:
-    """Say the version and leave."""
-    if wanted:
+def _add(
+    heading: str, command: Callable[..., None], examples: Sequence[str], *, name: str = ""
+) -> None:
+    """Add a command under a heading; its name is the function's unless ``name`` is given."""
+    name = name or command.__name__.replace("_", "-")
+    app.command(name, epilog=examples_epilog(*examples), rich_help_panel=heading)(command)
+
+
+_add(ANALYSE, analyze.analyze, analyze.EXAMPLES)
+_add(ANALYSE, predict.predict, predict.EXAMPLES)
+_add(ANALYSE, serve.serve, serve.EXAMPLES)
+
+app.add_typer(prepare.app, name="prepare", rich_help_panel=RESEARCH)
+_add(RESEARCH, list_command.list_installed, list_command.EXAMPLES, name="list")
+_add(RESEARCH, encode.encode_text, encode.EXAMPLES)
+_add(RESEARCH, extract.extract, extract.EXAMPLES)
+_add(RESEARCH, select_features.select_features, select_features.EXAMPLES)
+_add(RESEARCH, train.train, train.EXAMPLES)
+_add(RESEARCH, tune.tune, tune.EXAMPLES)
+_add(RESEARCH, tries.tries, tries.EXAMPLES)
+_add(RESEARCH, evaluate.evaluate, evaluate.EXAMPLES)
+_add(RESEARCH, compare.compare, compare.EXAMPLES)
+_add(RESEARCH, reproduce.reproduce, reproduce.EXAMPLES)
+_add(RESEARCH, robustness.robustness, robustness.EXAMPLES)
+_add(RESEARCH, train_faces.train_faces, train_faces.EXAMPLES)
+
+_add(PUBLISH, package.package, package.EXAMPLES)
+_add(PUBLISH, export.export, export.EXAMPLES)
+_add(PUBLISH, licences.licences, licences.EXAMPLES)
+
+
+def _print_version(requested: bool) -> None:
+    """Print the version and exit."""
+    if requested:
         print(f"mmerc {__version__}")
         raise typer.Exit
 
@@ -72,48 +88,52 @@ def print_version(wanted: bool) -> None:
 def program(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=print_version, is_eager=True, help="Say the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Options of the program itself."""
 
 
 def main() -> None:
-    """Run a command: exit code 0 when done, 1 when it failed, 2 when it was called wrongly."""
+    """Run a command: exit code 0 if it succeeds, 1 if it fails, 2 if the call is wrong."""
     try:
         sys.exit(app(standalone_mode=False))
     except MmercError as error:
-        leave(str(error), code=2 if isinstance(error, UsageError) else 1)
+        _exit(str(error), code=2 if isinstance(error, UsageError) else 1)
     except typer.Abort:
         sys.exit(1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        leave(f"{where}{(error.strerror or str(error)).lower()}.", code=1)
+        place = f"{error.filename}: " if error.filename else ""
+        _exit(f"{place}{(error.strerror or str(error)).lower()}.", code=1)
     except Exception as error:
         if hasattr(error, "format_message"):  # typer's usage errors have no public base class
-            called_wrongly(error.format_message())
+            _exit_with_usage_error(error.format_message())
         if os.environ.get("MMERC_DEBUG"):
             raise
-        kind = type(error).__name__
-        leave(
-            f"a fault of mmerc itself ({kind}: {str(error).splitlines()[0] if str(error) else ''})"
-            "; set MMERC_DEBUG=1 to see where, and report it please.",
+        message = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(". :")
+        _exit(
+            f"internal error ({message}); please report it with the traceback that "
+            "MMERC_DEBUG=1 shows.",
             code=1,
         )
 
 
-def called_wrongly(message: str) -> None:
-    """Say what is wrong with the call; without any argument the help is what is said."""
+def _exit_with_usage_error(message: str) -> None:
+    """Print what is wrong with the call; without any argument, the help."""
     if message.startswith("Usage:"):
         print(message, file=sys.stderr)
         sys.exit(2)
-    leave(f"{message.strip().rstrip('.')}; see --help.", code=2)
+    message = message.strip()
+    hint = " See --help." if message.endswith("?") else "; see --help."
+    _exit(f"{message.rstrip('.')}{hint}", code=2)
 
 
-def leave(message: str, *, code: int) -> None:
-    """Say one sentence on stderr and go."""
+def _exit(message: str, *, code: int) -> None:
+    """Print one line on stderr and exit."""
     print(f"mmerc: {' '.join(message.splitlines())}", file=sys.stderr)
     sys.exit(code)

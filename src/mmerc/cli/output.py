@@ -15,31 +15,37 @@ from rich.table import Table
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace the folder if it is there already.")
+    bool, typer.Option("--overwrite", help="Replace the folder if it exists.")
 ]
 
 MediaOption = Annotated[
     Path | None,
-    typer.Option(help="Folder of the media, for models that read sound as it is."),
+    typer.Option(help="Folder with the corpus's media, for models that read raw audio."),
 ]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting (repeatable)."),
+]
+AcceleratorOption = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
 
 
 def remark(line: str) -> None:
-    """A line for the person who waits."""
+    """Print a line of progress, or a note, on stderr."""
     print(line, file=sys.stderr, flush=True)
 
 
 def silent(line: str) -> None:
-    """In the place of ``remark`` where nobody waits."""
+    """Print nothing; replaces ``remark`` with --quiet."""
 
 
 def print_json(value: object) -> None:
-    """One JSON document."""
+    """Print a value as a JSON document."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table, numbers to the right, as wide as the terminal (or as it needs in a file)."""
+    """Print a table with numbers aligned right, as wide as the terminal (200 in a file)."""
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
     table = Table(box=None, pad_edge=False)
     for number, column in enumerate(columns):
@@ -51,10 +57,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def percent(value: float | None) -> str:
-    """A score as a cell holds it."""
+    """Format a score for a table cell."""
     return "-" if value is None else f"{value:.2f}"
 
 
 def is_figure(text: str) -> bool:
-    """Whether a cell holds a number (or nothing)."""
+    """Whether a cell is a number or empty."""
     return text in {"", "-"} or text.replace(".", "").replace("%", "").strip().isdigit()

@@ -53,7 +53,7 @@ def telling_of(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise write_error(folder, error) from error
     except sqlite3.Error as error:
-        fix = "free space or choose another --folder"
+        fix = "free space or choose another --jobs-folder"
         raise InputError(folder / DATABASE, f"cannot be used ({error})", fix) from error
 
 
@@ -66,5 +66,5 @@ def alone_in(folder: Path) -> Iterator[None]:
         raise write_error(folder, error) from error
     with file_lock(folder / "lock") as alone:
         if not alone:
-            raise MmercError(f"{folder}: another server uses it; choose another --folder.")
+            raise MmercError(f"{folder}: another server uses it; choose another --jobs-folder.")
         yield

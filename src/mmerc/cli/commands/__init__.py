@@ -1,1 +1,1 @@
-"""One module a command; heavy libraries are imported only by the command that needs them."""
+"""One module per command; a command imports heavy libraries only when it runs."""

@@ -1,4 +1,4 @@
-"""``mmerc analyze``: a recording in, its timeline of emotions out."""
+"""``mmerc analyze``: from a recording to its timeline of emotions."""
 
 from __future__ import annotations
 
@@ -7,59 +7,64 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mmerc.cli.output import JsonOption, print_json, remark, silent
+from mmerc.cli.output import JsonOption, QuietOption, print_json, remark, silent
 from mmerc.errors import UsageError
 
 if TYPE_CHECKING:
     from mmerc.inference.analysis import Analysis
 
 EXAMPLES = (
-    "Examples: mmerc analyze talk.mp4; "
-    "mmerc analyze talk.mp4 --subtitles talk.srt --out analysis; mmerc analyze talk.txt"
+    "mmerc analyze talk.mp4",
+    "mmerc analyze talk.mp4 --subtitles talk.srt --out analysis",
+    "mmerc analyze talk.txt",
 )
 
 
 def analyze(
     recording: Annotated[
-        Path, typer.Argument(help="Film or sound file, or a transcript of `Speaker: text` (.txt).")
+        Path,
+        typer.Argument(help="Video, audio, or transcript with lines of `Speaker: text` (.txt)."),
     ],
     subtitles: Annotated[
-        Path | None, typer.Option(help="SRT, WebVTT or ASS; without, speech is transcribed.")
+        Path | None, typer.Option(help="SRT, WebVTT or ASS file (default: transcribe the speech).")
     ] = None,
-    turns: Annotated[Path | None, typer.Option(help="RTTM: who speaks when.")] = None,
+    turns: Annotated[Path | None, typer.Option(help="RTTM file: who speaks when.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the results (default: beside the recording).")
+        Path | None, typer.Option(help="Folder for the results (default: the recording's).")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Run or model folder, or Hub repository (else mmerc-mini).")
+        str | None, typer.Option(help="Run, model folder or Hub repository (default: mmerc-mini).")
     ] = None,
     face: Annotated[
         Literal["speaking", "largest", "all"],
-        typer.Option(help="Whose face counts; how often the choice is right is not measured."),
+        typer.Option(help="Whose face to use; the accuracy of the choice is not measured."),
     ] = "speaking",
     whisper: Annotated[
-        str, typer.Option(help="Whisper model: tiny.en is at hand, others by name or folder.")
+        str, typer.Option(help="Whisper model, by name or folder; tiny.en is included.")
     ] = "tiny.en",
     language: Annotated[
-        str | None, typer.Option(help="Language that is spoken, as a code (en).")
+        str | None, typer.Option(help="Spoken language as a code, such as en.")
     ] = None,
     commercial_only: Annotated[
-        bool, typer.Option("--commercial-only", help="Only parts that allow commercial use.")
+        bool,
+        typer.Option(
+            "--commercial-only", help="Use only components whose licence allows commercial use."
+        ),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that have the results' names.")
+        bool, typer.Option("--overwrite", help="Replace existing result files.")
     ] = False,
     live: Annotated[
-        bool, typer.Option("--live", help="Each utterance by what came before it, and no more.")
+        bool, typer.Option("--live", help="Predict each utterance from the past alone.")
     ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Number of processes.")] = None,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write STEM.html (a page to play with), .jsonl, .csv, .vtt, .eaf and .TextGrid.
+    """Analyse a recording or a transcript.
 
-    They come all or not at all, and replace no file without --overwrite. A killed analysis goes on
-    where it stopped when it is started again.
+    Writes STEM.html (an interactive page), .jsonl, .csv, .vtt, .eaf and .TextGrid: all of them, or
+    none if the analysis fails. If it is interrupted, run the same command again to resume.
     """
     from mmerc.cli.analysis import Saying, check_results, put_beside, write_analysis
     from mmerc.corpora.transcript import read_transcript

@@ -1,4 +1,4 @@
-"""``mmerc compare``: runs side by side, with tests."""
+"""``mmerc compare``: the scores of runs and their differences, with significance tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmerc.cli.output import JsonOption, print_json, print_table
 if TYPE_CHECKING:
     from mmerc.evaluation.comparison import Versus
 
-EXAMPLES = "Example: mmerc compare runs/plain runs/mini   (the first run is the reference)"
+EXAMPLES = ("mmerc compare runs/plain runs/mini",)
 
 
 def compare(
@@ -21,7 +21,11 @@ def compare(
     metric: Annotated[str, typer.Option(help="weighted_f1, macro_f1 or accuracy.")] = "weighted_f1",
     as_json: JsonOption = False,
 ) -> None:
-    """Compare runs on the same test split: bootstrap over conversations, seeds, McNemar, Holm."""
+    """Compare runs with significance tests.
+
+    All runs need the same test split. The tests are a paired bootstrap over conversations (with
+    Holm's correction), a paired t test over seeds, and McNemar's test.
+    """
     from mmerc.errors import UsageError
     from mmerc.evaluation.comparison import compare_runs, values
     from mmerc.evaluation.metrics import METRICS

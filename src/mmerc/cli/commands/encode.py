@@ -1,4 +1,4 @@
-"""``mmerc encode-text``: an encoder's vectors, kept for fast fusion experiments."""
+"""``mmerc encode-text``: store an encoder's vectors for fast fusion experiments."""
 
 from __future__ import annotations
 
@@ -10,29 +10,36 @@ import typer
 from mmerc.cli.output import JsonOption, OverwriteOption, print_json
 
 EXAMPLES = (
-    "Examples: mmerc encode-text --corpus corpora/meld --model minilm-l6 --out corpora/meld-text; "
-    "mmerc encode-text --corpus corpora/meld --model runs/mini --out corpora/meld-tuned; mmerc "
-    "encode-text --corpus corpora/meld --model roberta-base --scope surrounding --speaker-prefix "
-    "--out corpora/meld-roberta"
+    "mmerc encode-text --corpus corpora/meld --model minilm-l6 --out corpora/text",
+    "mmerc encode-text --corpus corpora/meld --model runs/mini --out corpora/text",
+    "mmerc encode-text --corpus corpora/meld --model roberta-base \\",
+    "  --scope surrounding --speaker-prefix --out corpora/meld-roberta",
 )
 Scope = Literal["conversation", "utterance", "surrounding"]
 
 
 def encode_text(
     corpus: Annotated[Path, typer.Option(help="Prepared corpus.")],
-    model: Annotated[str, typer.Option(help="Run or model folder, or a text encoder by name.")],
-    out: Annotated[Path, typer.Option(help="Folder of the corpus with the text vectors.")],
+    model: Annotated[str, typer.Option(help="Run, model folder, or the name of a text encoder.")],
+    out: Annotated[Path, typer.Option(help="Folder for the corpus with the text vectors.")],
     scope: Annotated[
         Scope | None,
-        typer.Option(help="What a plain encoder reads with an utterance; a run reads as trained."),
+        typer.Option(help="Context that a plain encoder reads; a run reads as it was trained."),
     ] = None,
     speaker_prefix: Annotated[
-        bool, typer.Option("--speaker-prefix", help="Have a plain encoder read who speaks.")
+        bool,
+        typer.Option(
+            "--speaker-prefix",
+            help="Put the speaker's name before each utterance (plain encoders).",
+        ),
     ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Store an encoder's text vectors, and on each whether the encoder saw that label."""
+    """Store an encoder's text vectors.
+
+    Each vector is marked if the encoder was trained on that utterance's label.
+    """
     from mmerc.prediction.text_encoding import encode_text as add_text_vectors
 
     encoded = add_text_vectors(corpus, model, scope=scope, speaker_prefix=speaker_prefix or None)

@@ -1,4 +1,4 @@
-"""``mmerc evaluate``: a finished run again, or on another corpus."""
+"""``mmerc evaluate``: show a run's result, or evaluate it on another corpus."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ import typer
 from mmerc.cli.commands.train import show
 from mmerc.cli.output import JsonOption, MediaOption
 
-EXAMPLES = "Examples: mmerc evaluate runs/mini; mmerc evaluate runs/mini --corpus corpora/my"
+EXAMPLES = ("mmerc evaluate runs/mini", "mmerc evaluate runs/mini --corpus corpora/my")
 
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     corpus: Annotated[
         Path | None,
-        typer.Option(help="Prepared corpus (default: show the run's own result again)."),
+        typer.Option(help="Prepared corpus (default: show the run's own result)."),
     ] = None,
     media: MediaOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate every seed of a run on the test split of a corpus."""
+    """Evaluate a run on a corpus's test split.
+
+    Every seed of the run is evaluated.
+    """
     from mmerc.data.corpus import PreparedCorpus
     from mmerc.data.corpus_media import add_corpus_sounds
     from mmerc.training.evaluate import evaluate_run

@@ -9,22 +9,23 @@ import typer
 
 from mmerc.cli.output import JsonOption, print_json, print_table
 
-EXAMPLES = "Example: mmerc export runs/mini --onnx mini.onnx"
+EXAMPLES = ("mmerc export runs/mini --onnx mini.onnx",)
 
 
 def export(
     model: Annotated[
-        str, typer.Argument(metavar="RUN", help="Run or model folder, or Hub repository.")
+        str, typer.Argument(metavar="MODEL", help="Run, model folder or Hub repository.")
     ],
     onnx: Annotated[Path, typer.Option("--onnx", help="File to write (.onnx).")],
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the file if it is there already.")
+        bool, typer.Option("--overwrite", help="Replace the file if it exists.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the fusion model as ONNX (vectors in, probabilities out), if the file equals it.
+    """Export a model to ONNX.
 
-    Of a model with a text encoder it is the part behind the encoder.
+    The file contains the fusion model: vectors in, probabilities out, without the text encoder.
+    It is written only if it gives the same results as the model.
     """
     import os
 

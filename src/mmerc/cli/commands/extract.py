@@ -1,4 +1,4 @@
-"""``mmerc extract``: vectors from the sound and film of a corpus or a recording."""
+"""``mmerc extract``: audio and face vectors of a corpus or a recording."""
 
 from __future__ import annotations
 
@@ -7,60 +7,63 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mmerc.cli.output import JsonOption, print_json, print_table, remark, silent
+from mmerc.cli.output import JsonOption, QuietOption, print_json, print_table, remark, silent
 
 if TYPE_CHECKING:
     from mmerc.data.feature_extraction import Extraction
 
 EXAMPLES = (
-    "Examples: mmerc extract corpora/composed --media data --audio is10 --visual denseface; "
-    "mmerc extract talk.mp4 --subtitles talk.srt --audio is10 --out talk.jsonl"
+    "mmerc extract corpora/composed --media data --audio is10 --video denseface",
+    "mmerc extract talk.mp4 --subtitles talk.srt --audio is10 --out talk.jsonl",
 )
 
 
 def extract(
     source: Annotated[Path, typer.Argument(help="Prepared corpus, or a recording.")],
     media: Annotated[
-        Path | None, typer.Option(help="Folder of the raw corpus, with its media.")
+        Path | None, typer.Option(help="Folder of the raw corpus with its media files.")
     ] = None,
     audio: Annotated[
         str | None,
         typer.Option(help="is10 or compare (openSMILE: 1582 or 6373 numbers), or a plug-in's."),
     ] = None,
-    visual: Annotated[
+    video: Annotated[
         str | None, typer.Option(help="denseface or visextnet (face networks), or a plug-in's.")
     ] = None,
     face: Annotated[
         Literal["speaking", "largest", "all"],
-        typer.Option(help="Whose face counts; the accuracy of this choice is not measured."),
+        typer.Option(help="Whose face to use; the accuracy of the choice is not measured."),
     ] = "speaking",
     weights: Annotated[
-        Path | None, typer.Option(help="Weights of the face network, if it needs yours.")
+        Path | None, typer.Option(help="Your own weights for the face network.")
     ] = None,
     subtitles: Annotated[
-        Path | None, typer.Option(help="SRT, WebVTT or ASS: the utterances of a recording.")
+        Path | None, typer.Option(help="SRT, WebVTT or ASS file with a recording's utterances.")
     ] = None,
     turns: Annotated[
-        Path | None, typer.Option(help="RTTM: who speaks when in a recording.")
+        Path | None, typer.Option(help="RTTM file: who speaks when in a recording.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Manifest to write for a recording (.jsonl).")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="This machine, or a Ray cluster.")
+        Literal["local", "ray"], typer.Option(help="This machine or a Ray cluster.")
     ] = "local",
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Extract vectors from sound and film; an interrupted run resumes."""
+    """Extract audio and face vectors.
+
+    If interrupted, run the same command again to resume.
+    """
     from mmerc.data.feature_extraction import extract as extract_vectors
     from mmerc.data.feature_extraction import manifest_path
 
     extractions = extract_vectors(
         source,
         audio=audio,
-        video=visual,
+        video=video,
         media=media,
         subtitles=subtitles,
         turns=turns,

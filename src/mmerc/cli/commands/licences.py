@@ -1,4 +1,4 @@
-"""``mmerc licences``: the components in use, and what their terms allow."""
+"""``mmerc licences``: the components in use and what their licences allow."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from mmerc.cli.output import print_json, print_table
 if TYPE_CHECKING:
     from mmerc.licences import Component
 
-EXAMPLES = "Examples: mmerc licences; mmerc licences --format json"
+EXAMPLES = ("mmerc licences", "mmerc licences --format json")
 NOT_INSTALLED = "not installed"
 
 
 def licences(
     form: Annotated[
-        Literal["text", "json"], typer.Option("--format", help="text (to read) or json.")
+        Literal["text", "json"], typer.Option("--format", help="A table to read, or JSON.")
     ] = "text",
 ) -> None:
-    """List code, weights and packages with their licences, and whether commerce may use them."""
+    """List the licences of all components.
+
+    Covers code, weights and packages, and whether each allows commercial use.
+    """
     from mmerc.licences import all_components, noncommercial_components
 
     components = all_components()

@@ -10,14 +10,14 @@ import typer
 from mmerc.cli.output import JsonOption, print_json, print_table
 
 Kind = Literal["models", "extractors", "corpora", "targets", "recipes"]
-EXAMPLES = "Examples: mmerc list models; mmerc list corpora --json"
+EXAMPLES = ("mmerc list models", "mmerc list corpora --json")
 
 
 def list_installed(
     kind: Annotated[Kind, typer.Argument(help=f"One of {', '.join(get_args(Kind))}.")],
     as_json: JsonOption = False,
 ) -> None:
-    """List models, extractors, corpora and more."""
+    """List what is installed, plug-ins included."""
     entries = FINDERS[kind]()
     if as_json:
         keys = ("summary", "package")

@@ -1,4 +1,4 @@
-"""``mmerc package``: a finished run as a small model to pass on."""
+"""``mmerc package``: turn a finished run into a small model to share."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ import typer
 
 from mmerc.cli.output import JsonOption, percent, print_json, print_table
 
-EXAMPLES = "Example: mmerc package runs/mini --corpus corpora/composed --out models/mini"
+EXAMPLES = ("mmerc package runs/mini --corpus corpora/composed --out models/mini",)
 
 
 def package(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    corpus: Annotated[Path, typer.Option(help="The prepared corpus that it was trained on.")],
-    out: Annotated[Path, typer.Option(help="Folder of the model; a former one is replaced.")],
+    corpus: Annotated[Path, typer.Option(help="Prepared corpus that the run was trained on.")],
+    out: Annotated[Path, typer.Option(help="Folder for the model; an existing one is replaced.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Calibrate the seed best on validation, and write it in 16 bits with a measured card."""
+    """Package a run as a small model.
+
+    The seed that is best on validation is calibrated and written in 16 bits, with a model card of
+    measured scores.
+    """
     from mmerc.data.corpus import PreparedCorpus
     from mmerc.training.packaging import ENGLISH, package_run
 

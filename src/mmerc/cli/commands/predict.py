@@ -1,4 +1,4 @@
-"""``mmerc predict``: emotions of a manifest or a plain transcript."""
+"""``mmerc predict``: the emotions of a manifest or a transcript."""
 
 from __future__ import annotations
 
@@ -14,26 +14,34 @@ if TYPE_CHECKING:
     from mmerc.features.store import FeatureTable
 
 EXAMPLES = (
-    "Examples: mmerc predict talk.txt --model runs/mini; "
-    "mmerc predict talk.jsonl --model runs/mosi --format csv --out emotions.csv"
+    "mmerc predict talk.txt --model mmerc-mini --format text",
+    "mmerc predict talk.jsonl --model runs/mosi --format csv --out emotions.csv",
 )
 
 
 def predict(
     source: Annotated[
         Path,
-        typer.Argument(metavar="INPUT", help="Manifest (.jsonl), or lines of `Speaker: text`."),
+        typer.Argument(
+            metavar="INPUT", help="Manifest (.jsonl) or transcript (lines of `Speaker: text`)."
+        ),
     ],
-    model: Annotated[str, typer.Option(help="Run or model folder, or Hub repository.")],
+    model: Annotated[str, typer.Option(help="Run, model folder or Hub repository.")],
     form: Annotated[str, typer.Option("--format", help="jsonl, csv or text (to read).")] = "jsonl",
-    out: Annotated[Path | None, typer.Option(help="File (default: the terminal).")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write (default: the terminal).")] = None,
     media: Annotated[
         Path | None,
-        typer.Option(help="Folder of a manifest's media, for models that read sound (its own)."),
+        typer.Option(
+            help="Folder with the media, for models that read raw audio (default: the file's)."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Label every utterance, with probabilities and reasons; uses the seed best on validation."""
+    """Predict the emotions of a transcript or manifest.
+
+    Gives the probabilities and reasons of every utterance. A run predicts with the seed that is
+    best on validation.
+    """
     from mmerc.corpora.error_location import inside
     from mmerc.data.corpus_media import conversation_sounds
     from mmerc.errors import UsageError

@@ -1,4 +1,4 @@
-"""``mmerc prepare``: a raw corpus into a prepared one."""
+"""``mmerc prepare``: turn a raw corpus into a prepared one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from typer.core import TyperGroup
 
+from mmerc.cli.options import CommandGroup, examples_epilog
 from mmerc.cli.output import JsonOption, OverwriteOption, print_json, print_table, remark
 from mmerc.labels import LABEL_SETS
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mmerc.data.corpus import PreparedCorpus
 
 
-class PrepareGroup(TyperGroup):
+class PrepareGroup(CommandGroup):
     """The corpora of mmerc, and those of plug-ins, which are imported only when used."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -36,74 +36,88 @@ class PrepareGroup(TyperGroup):
 
 
 app = typer.Typer(
-    cls=PrepareGroup, help="Turn a raw corpus into a prepared one.", rich_markup_mode=None
+    cls=PrepareGroup, help="Prepare a raw corpus for training.", rich_markup_mode=None
 )
-Out = Annotated[Path, typer.Option("--out", help="Folder of the prepared corpus.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the prepared corpus.")]
 
 
-@app.command(epilog="Example: mmerc prepare meld MELD.Raw --out corpora/meld")
+@app.command(epilog=examples_epilog("mmerc prepare meld MELD.Raw --out corpora/meld"))
 def meld(
-    source: Annotated[Path, typer.Argument(help="Folder of the three published CSV files.")],
+    source: Annotated[Path, typer.Argument(help="Folder with the three published CSV files.")],
     out: Out,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare MELD: text, labels and clips."""
+    """Prepare MELD from its CSV files.
+
+    Reads text, speakers and labels, and where the clips are.
+    """
     prepare("meld", source, out, overwrite=overwrite, as_json=as_json)
 
 
-@app.command(epilog="Example: mmerc prepare iemocap IEMOCAP_full_release --out corpora/iemocap")
+@app.command(
+    epilog=examples_epilog("mmerc prepare iemocap IEMOCAP_full_release --out corpora/iemocap")
+)
 def iemocap(
-    source: Annotated[Path, typer.Argument(help="Folder IEMOCAP_full_release as released.")],
+    source: Annotated[Path, typer.Argument(help="The folder IEMOCAP_full_release.")],
     out: Out,
     classes: Annotated[
         Literal["6", "4", "4-unmerged"],
-        typer.Option(help="Emotions: 4 counts excited as happy, 4-unmerged leaves excited out."),
+        typer.Option(help="Number of emotions; 4 merges excited with happy, 4-unmerged drops it."),
     ] = "6",
     split: Annotated[
         Literal["session", "ratio"],
-        typer.Option(help="Test on session 5, or a seeded 8:1:1 of all conversations."),
+        typer.Option(help="Test on session 5, or split all conversations 8:1:1 (seeded)."),
     ] = "session",
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare IEMOCAP: text, labels, sound and film."""
+    """Prepare IEMOCAP from its release.
+
+    Reads text, speakers and labels, and where the audio and video are.
+    """
     options = {"classes": classes, "split": split}
     prepare("iemocap", source, out, overwrite=overwrite, as_json=as_json, options=options)
 
 
-@app.command(epilog="Example: mmerc prepare mosi mosi_trimodal.npz --out corpora/mosi")
+@app.command(epilog=examples_epilog("mmerc prepare mosi mosi_trimodal.npz --out corpora/mosi"))
 def mosi(
-    file: Annotated[Path, typer.Argument(help="The .npz file of CMU-MOSI's vectors.")],
+    file: Annotated[Path, typer.Argument(help="The .npz file with CMU-MOSI's vectors.")],
     out: Out,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare CMU-MOSI from its published vectors."""
+    """Prepare CMU-MOSI from its vectors.
+
+    Reads the published vectors of three modalities, with binary sentiment.
+    """
     prepare("mosi", file, out, overwrite=overwrite, as_json=as_json)
 
 
-@app.command(epilog="Example: mmerc prepare composed data --out corpora/composed")
+@app.command(epilog=examples_epilog("mmerc prepare composed data --out corpora/composed"))
 def composed(
-    source: Annotated[
-        Path, typer.Argument(help="Folder that contains meld-composed, ravdess and fer2013.")
-    ],
+    source: Annotated[Path, typer.Argument(help="Folder with meld-composed, ravdess and fer2013.")],
     out: Out,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare MELD's text with other voices and faces."""
+    """Prepare the composed corpus.
+
+    Combines MELD's dialogues with RAVDESS's voices and FER2013's faces.
+    """
     prepare("composed", source, out, overwrite=overwrite, as_json=as_json)
 
 
-@app.command(epilog="Example: mmerc prepare manifest my.jsonl --out corpora/my --labels labels.txt")
+@app.command(
+    epilog=examples_epilog("mmerc prepare manifest my.jsonl --out corpora/my --labels labels.txt")
+)
 def manifest(
     file: Annotated[Path, typer.Argument(help="JSON Lines, one conversation per line.")],
     out: Out,
     labels: Annotated[
         str | None,
         typer.Option(
-            help=f"Label order: {', '.join(LABEL_SETS)}, or a file with one label per line or JSON"
+            help=f"Labels in order: {', '.join(LABEL_SETS)}, or a file, JSON or one per line"
             " (default: the labels that occur, sorted)."
         ),
     ] = None,
@@ -117,16 +131,21 @@ def manifest(
 
 @app.command(
     "feature-pickle",
-    epilog="Example: mmerc prepare feature-pickle IEMOCAP_features.pkl --labels iemocap --out dir",
+    epilog=examples_epilog(
+        "mmerc prepare feature-pickle IEMOCAP_features.pkl --labels iemocap --out corpora/iemocap"
+    ),
 )
 def feature_pickle(
     file: Annotated[Path, typer.Argument(help="IEMOCAP_features.pkl or MELD_features_raw1.pkl.")],
-    labels: Annotated[Literal["meld", "iemocap"], typer.Option(help="Whose labels they are.")],
+    labels: Annotated[Literal["meld", "iemocap"], typer.Option(help="Label set of the file.")],
     out: Out,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare published pickles; no code is run."""
+    """Prepare published feature pickles.
+
+    No code in the pickle is run.
+    """
     options = {"labels": labels}
     prepare("feature-pickle", file, out, overwrite=overwrite, as_json=as_json, options=options)
 
@@ -144,8 +163,8 @@ def plugin_command(name: str) -> Any:
     command.__signature__ = plugin_signature(reader.source, list(options.values()))  # type: ignore[attr-defined]
     command.__doc__ = reader.summary
     single = typer.Typer(rich_markup_mode=None, add_completion=False)
-    epilog = f"Example: mmerc prepare {name} SOURCE --out corpora/{name}"
-    single.command(name, epilog=epilog)(command)
+    example = f"mmerc prepare {name} SOURCE --out corpora/{name}"
+    single.command(name, epilog=examples_epilog(example))(command)
     return typer.main.get_command(single)
 
 

@@ -7,52 +7,66 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mmerc.cli.output import JsonOption, MediaOption, print_json, print_table, remark, silent
+from mmerc.cli.output import (
+    AcceleratorOption,
+    JsonOption,
+    MediaOption,
+    QuietOption,
+    SettingsOption,
+    print_json,
+    print_table,
+    remark,
+    silent,
+)
 from mmerc.errors import UsageError
 
 if TYPE_CHECKING:
     from mmerc.experiments.report.write import Written
 
 EXAMPLES = (
-    "Examples: mmerc reproduce df-erc-table2 --corpus corpora/composed-text --jobs 2; "
-    "mmerc reproduce all --corpus corpora/composed-text --quick; mmerc reproduce --list"
+    "mmerc reproduce --list",
+    "mmerc reproduce df-erc-table2 --corpus corpora/composed-text --jobs 2",
+    "mmerc reproduce all --corpus corpora/composed-text --quick",
 )
 
 
 def reproduce(
-    target: Annotated[str | None, typer.Argument(help="A target of --list, or all.")] = None,
+    target: Annotated[str | None, typer.Argument(help="A target from --list, or all.")] = None,
     corpus: Annotated[Path | None, typer.Option(help="Prepared corpus.")] = None,
     media: MediaOption = None,
     out: Annotated[
-        Path, typer.Option(help="Folder of runs and reports; the same command goes on in it.")
+        Path, typer.Option(help="Folder for runs and reports; run the same command to resume.")
     ] = Path("reproduced"),
-    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds a row (default 5).")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds per row (default: 5).")] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="One epoch of a few conversations, to try it.")
+        bool, typer.Option("--quick", help="Train one epoch on a few conversations, as a trial.")
     ] = False,
     end_to_end: Annotated[
         bool, typer.Option("--end-to-end", help="Train the text encoder too.")
     ] = False,
-    rows: Annotated[list[str] | None, typer.Option("--row", help="Only this row.")] = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting of every row.")
+    rows: Annotated[
+        list[str] | None, typer.Option("--row", metavar="NAME", help="Only this row (repeatable).")
     ] = None,
+    changes: SettingsOption = None,
     report_only: Annotated[
-        bool, typer.Option("--report-only", help="Train nothing; report what is finished.")
+        bool, typer.Option("--report-only", help="Train nothing; report finished runs.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings to run in parallel.")] = 1,
     engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="This machine, or a Ray cluster.")
+        Literal["local", "ray"], typer.Option(help="This machine or a Ray cluster.")
     ] = "local",
     no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Train again what was trained elsewhere.")
+        bool, typer.Option("--no-cache", help="Do not reuse cached trainings.")
     ] = False,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
-    show_list: Annotated[bool, typer.Option("--list", help="Say what there is.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    accelerator: AcceleratorOption = "auto",
+    show_list: Annotated[bool, typer.Option("--list", help="List the targets.")] = False,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Reproduce a table or figure: train what is missing, write report.html and report.md."""
+    """Reproduce a table or figure of a paper.
+
+    Trains what is missing and writes report.html and report.md.
+    """
     from mmerc.data.corpus import PreparedCorpus
     from mmerc.data.corpus_media import add_corpus_sounds
     from mmerc.experiments.execution import Workers

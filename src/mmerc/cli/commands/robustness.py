@@ -1,4 +1,4 @@
-"""``mmerc robustness``: what finished runs lose when what they read is disturbed."""
+"""``mmerc robustness``: how much models lose when their input is degraded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mmerc.cli.output import JsonOption, print_json, print_table, remark, silent
+from mmerc.cli.output import JsonOption, QuietOption, print_json, print_table, remark, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,39 +21,43 @@ if TYPE_CHECKING:
     from mmerc.features.store import FeatureSpec, FeatureTable
 
 EXAMPLES = (
-    "Examples: mmerc robustness runs/composed --corpus corpora/composed --media data; "
-    "mmerc robustness runs/composed runs/late mmerc-mini --corpus corpora/composed --modality text"
+    "mmerc robustness runs/composed --corpus corpora/composed --media data",
+    "mmerc robustness runs/late mmerc-mini --corpus corpora/composed --modality text",
 )
 
 
 def robustness(
     runs: Annotated[
-        list[str], typer.Argument(help="Finished runs (all their seeds), model folders, mmerc-mini")
+        list[str], typer.Argument(help="Finished runs (all seeds), model folders, or mmerc-mini.")
     ],
     corpus: Annotated[Path, typer.Option(help="Prepared corpus.")],
     media: Annotated[
         Path | None,
-        typer.Option(help="Folder of the raw corpus, with its media: for noise and lost frames."),
+        typer.Option(help="Folder of the raw corpus with its media, for noise and lost frames."),
     ] = None,
-    split: Annotated[Literal["valid", "test"], typer.Option(help="What is predicted.")] = "test",
+    split: Annotated[Literal["valid", "test"], typer.Option(help="Split to predict.")] = "test",
     modalities: Annotated[
         list[str] | None,
-        typer.Option("--modality", help="text, audio or video: disturb this alone (repeatable)."),
+        typer.Option("--modality", help="Degrade only text, audio or video (repeatable)."),
     ] = None,
     metric: Annotated[
-        Literal["weighted_f1", "macro_f1", "accuracy"], typer.Option(help="What is compared.")
+        Literal["weighted_f1", "macro_f1", "accuracy"], typer.Option(help="Score to compare.")
     ] = "weighted_f1",
     out: Annotated[
-        Path, typer.Option(help="Folder of table, figure and all that need not be made twice.")
+        Path, typer.Option(help="Folder for the table, the figure and cached vectors.")
     ] = Path("robustness"),
     weights: Annotated[
-        Path | None, typer.Option(help="Weights of the face network, where it needs yours.")
+        Path | None, typer.Option(help="Your own weights for the face network.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that take vectors.")] = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Zero or remove each modality, add noise, lose frames, drop words: a table and a figure."""
+    """Measure the effect of degraded input.
+
+    Removes or zeroes each modality, adds noise, loses frames and drops words. Writes a table and a
+    figure.
+    """
     from mmerc.conversation import MODALITIES
     from mmerc.data.corpus import PreparedCorpus
     from mmerc.experiments.robustness.measuring import measure

@@ -1,4 +1,4 @@
-"""``mmerc select-features``: the few numbers of a long vector that tell the labels apart."""
+"""``mmerc select-features``: the features of a long vector that best separate the labels."""
 
 from __future__ import annotations
 
@@ -16,26 +16,29 @@ if TYPE_CHECKING:
     from mmerc.features.selection import Selection
 
 EXAMPLES = (
-    "Examples: mmerc select-features --corpus corpora/meld --count 300 --out corpora/meld-300; "
-    "mmerc select-features --corpus corpora/mine --selection corpora/meld-300/audio-selection.json "
-    "--out corpora/mine-300"
+    "mmerc select-features --corpus corpora/meld --count 300 --out corpora/meld-300",
+    "mmerc select-features --corpus corpora/mine --out corpora/mine-300 \\",
+    "  --selection corpora/meld-300/audio-selection.json",
 )
 
 
 def select_features(
-    corpus: Annotated[Path, typer.Option(help="Prepared corpus with the vectors.")],
-    out: Annotated[Path, typer.Option(help="Folder of the corpus with the chosen numbers.")],
+    corpus: Annotated[Path, typer.Option(help="Prepared corpus with vectors.")],
+    out: Annotated[Path, typer.Option(help="Folder for the corpus with the selected features.")],
     modality: Annotated[
-        Literal["audio", "video", "text"], typer.Option(help="Whose vectors.")
+        Literal["audio", "video", "text"], typer.Option(help="Modality of the vectors.")
     ] = "audio",
-    count: Annotated[int, typer.Option(min=1, help="How many numbers to choose.")] = 300,
+    count: Annotated[int, typer.Option(min=1, help="Number of features to select.")] = 300,
     selection: Annotated[
-        Path | None, typer.Option(help="Take a choice that was made before, not a new one.")
+        Path | None, typer.Option(help="Apply a saved selection instead of a new one.")
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Choose numbers on the training split's labels alone; the choice is kept beside the corpus."""
+    """Select the most informative features.
+
+    Uses only the labels of the training split; the selection is saved with the corpus.
+    """
     from mmerc.data.corpus import PreparedCorpus
     from mmerc.features.selection import Selection
 

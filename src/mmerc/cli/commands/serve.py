@@ -1,4 +1,4 @@
-"""``mmerc serve``: the service and its page."""
+"""``mmerc serve``: the web page and the HTTP API."""
 
 from __future__ import annotations
 
@@ -9,37 +9,54 @@ import typer
 
 from mmerc.cli.output import remark
 
-EXAMPLES = "Examples: mmerc serve; MMERC_API_KEY=... mmerc serve --host 0.0.0.0 --name mmerc.lan"
+EXAMPLES = (
+    "mmerc serve",
+    "MMERC_API_KEY=... mmerc serve --host 0.0.0.0 --allow-host mmerc.lan",
+)
 KEY = "MMERC_API_KEY"
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at.")] = 8000,
-    name: Annotated[
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="Host name under which browsers may come (behind a proxy, say)."),
+        typer.Option(metavar="NAME", help="Accept requests for this host name (repeatable)."),
     ] = None,
-    folder: Annotated[
-        Path | None, typer.Option(help="Folder of the jobs (default: in mmerc's cache).")
+    jobs_folder: Annotated[
+        Path | None, typer.Option(help="Folder for job files (default: in mmerc's cache).")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Run or model folder, or Hub repository (else mmerc-mini).")
+        str | None, typer.Option(help="Run, model folder or Hub repository (default: mmerc-mini).")
     ] = None,
     commercial_only: Annotated[
-        bool, typer.Option("--commercial-only", help="Only parts that allow commercial use.")
+        bool,
+        typer.Option(
+            "--commercial-only", help="Use only components whose licence allows commercial use."
+        ),
     ] = False,
-    megabytes: Annotated[int, typer.Option(min=1, help="Largest upload.")] = 2048,
-    minutes: Annotated[float, typer.Option(min=0.1, help="Longest recording.")] = 120,
-    job_minutes: Annotated[float, typer.Option(min=0.1, help="Longest analysis.")] = 240,
-    memory: Annotated[int, typer.Option(min=1, help="Gigabytes for a process of a job.")] = 8,
-    keep: Annotated[float, typer.Option(min=0.1, help="Minutes until a job's files go.")] = 60,
-    waiting: Annotated[int, typer.Option(min=1, help="Jobs that are taken at a time.")] = 16,
-    parallel: Annotated[int, typer.Option(min=1, help="Jobs that are worked at a time.")] = 1,
+    max_upload_mb: Annotated[int, typer.Option(min=1, help="Maximum size of an upload.")] = 2048,
+    max_recording_minutes: Annotated[
+        float, typer.Option(min=0.1, help="Maximum length of a recording.")
+    ] = 120,
+    max_job_minutes: Annotated[
+        float, typer.Option(min=0.1, help="Maximum run time of a job.")
+    ] = 240,
+    max_memory_gb: Annotated[
+        int, typer.Option(min=1, help="Maximum memory of each process of a job.")
+    ] = 8,
+    keep_minutes: Annotated[
+        float, typer.Option(min=0.1, help="Delete a job's files after this time.")
+    ] = 60,
+    max_jobs: Annotated[int, typer.Option(min=1, help="Maximum unfinished jobs.")] = 16,
+    max_running_jobs: Annotated[
+        int, typer.Option(min=1, help="Maximum jobs that run in parallel.")
+    ] = 1,
 ) -> None:
-    """Serve the page, jobs and predictions on this computer alone, or where --host says.
+    """Serve the web page and the HTTP API.
 
-    Where MMERC_API_KEY is set in the environment, whoever asks must show it.
+    Only this computer can connect, unless --host says otherwise. If MMERC_API_KEY is set in the
+    environment, clients must send it.
     """
     import os
 
@@ -60,21 +77,23 @@ def serve(
     key = os.environ.get(KEY) or None
     local = host in LOOPBACK
     if not local and key is None:
-        remark(f"note: anybody who reaches {host} may use the service; set {KEY} to ask for a key.")
-    hosts = (*LOOPBACK, *(name or ())) if local or name else None
+        remark(
+            f"note: anyone who can reach {host} may use the service; set {KEY} to require a key."
+        )
+    hosts = (*LOOPBACK, *(allow_host or ())) if local or allow_host else None
     settings = Settings(
-        folder=folder or cache_folder() / "serve",
+        folder=jobs_folder or cache_folder() / "serve",
         model=model,
         commercial_only=commercial_only,
         key=key,
         hosts=hosts,
-        largest_upload=megabytes * 2**20,
-        longest_recording=minutes * 60,
-        longest_job=job_minutes * 60,
-        memory=memory * GIGABYTE,
-        keep=keep * 60,
-        waiting=waiting,
-        parallel=parallel,
+        largest_upload=max_upload_mb * 2**20,
+        longest_recording=max_recording_minutes * 60,
+        longest_job=max_job_minutes * 60,
+        memory=max_memory_gb * GIGABYTE,
+        keep=keep_minutes * 60,
+        waiting=max_jobs,
+        parallel=max_running_jobs,
         example=example_film(),
     )
     remark(f"mmerc: http://{f'[{host}]' if ':' in host else host}:{port}")

@@ -1,4 +1,4 @@
-"""``mmerc train``: a recipe on a corpus, with several seeds."""
+"""``mmerc train``: train a recipe on a corpus, with several seeds."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from mmerc.cli.output import (
+    AcceleratorOption,
     JsonOption,
     MediaOption,
+    QuietOption,
+    SettingsOption,
     percent,
     print_json,
     print_table,
@@ -19,34 +22,39 @@ from mmerc.cli.output import (
 )
 
 EXAMPLES = (
-    "Examples: mmerc train --recipe df-erc-mosi --corpus corpora/mosi --out runs/mosi; "
-    "mmerc train --recipe df-erc-meld-mini --corpus corpora/meld --out runs/mini --seeds 1 "
-    "--set training.epochs=3 --set 'model.ablations=[-DDM]'"
+    "mmerc train --recipe df-erc-mosi --corpus corpora/mosi --out runs/mosi",
+    "mmerc train --recipe df-erc-meld-mini --corpus corpora/meld --out runs/mini \\",
+    "  --seeds 1 --set training.epochs=3 --set 'model.ablations=[-DDM]'",
 )
 
 
 def train(
-    recipe: Annotated[str, typer.Option(help="Recipe by name, or a YAML file.")],
+    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a YAML file.")],
     corpus: Annotated[Path, typer.Option(help="Prepared corpus.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    out: Annotated[Path, typer.Option(help="Folder for the run.")],
     media: MediaOption = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Train seeds 0 to N-1 (default: the recipe's).")
+        int | None, typer.Option(min=1, help="Train seeds 0 to N-1 (default: as the recipe says).")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run.")] = False,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting: key.key=value.")
-    ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Seeds at a time; they share the cores.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume a run.")] = False,
+    changes: SettingsOption = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Seeds to train in parallel; they share the cores.")
+    ] = 1,
     no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Train again what was trained before.")
+        bool, typer.Option("--no-cache", help="Do not reuse cached trainings.")
     ] = False,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="Train data-parallel on so many.")] = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    accelerator: AcceleratorOption = "auto",
+    devices: Annotated[
+        int, typer.Option(min=1, help="Number of devices to train on in parallel.")
+    ] = 1,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train, choose the epoch on validation, evaluate once on test, write RUN/result.json."""
+    """Train a recipe on a corpus.
+
+    Chooses the epoch on validation, evaluates once on test, and writes OUT/result.json.
+    """
     from mmerc.data.corpus import PreparedCorpus
     from mmerc.data.corpus_media import add_corpus_sounds
     from mmerc.training.cache import RunCache

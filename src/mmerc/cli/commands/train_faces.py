@@ -1,4 +1,4 @@
-"""``mmerc train-faces``: the network behind the face vectors, on FER2013."""
+"""``mmerc train-faces``: train the network behind the face vectors on FER2013."""
 
 from __future__ import annotations
 
@@ -7,29 +7,41 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmerc.cli.output import JsonOption, percent, print_json, print_table, remark, silent
+from mmerc.cli.output import (
+    JsonOption,
+    QuietOption,
+    SettingsOption,
+    percent,
+    print_json,
+    print_table,
+    remark,
+    silent,
+)
 from mmerc.errors import UsageError
 
 if TYPE_CHECKING:
     from mmerc.training.face_network.config import FaceNetworkConfig
 
 EXAMPLES = (
-    "Examples: mmerc train-faces fer2013.parquet --out runs/faces; "
-    "mmerc train-faces fer2013.parquet --out runs/faces-gpu --device cuda --set epochs=60"
+    "mmerc train-faces fer2013.parquet --out runs/faces",
+    "mmerc train-faces fer2013.parquet --out runs/faces --device cuda --set epochs=60",
 )
 
 
 def train_faces(
-    faces: Annotated[Path, typer.Argument(help="FER2013 as Parquet: name, usage, label, jpeg.")],
-    out: Annotated[Path, typer.Option(help="Folder of the training; it goes on where it stood.")],
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting: key=value.")
-    ] = None,
+    faces: Annotated[
+        Path, typer.Argument(help="FER2013 as Parquet with columns name, usage, label and jpeg.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the run; run the same command to resume.")],
+    changes: SettingsOption = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train on Training, choose the epoch on PublicTest, open PrivateTest once at the end."""
+    """Train the face network on FER2013.
+
+    Trains on Training, chooses the epoch on PublicTest, and evaluates once on PrivateTest.
+    """
     from mmerc.training.face_network.training import train_face_network
 
     report = silent if quiet else remark
@@ -47,7 +59,7 @@ def train_faces(
             for name, scores in splits.items()
         ],
     )
-    print(f"in {out}/weights.safetensors: mmerc extract ... --visual denseface --weights")
+    print(f"in {out}/weights.safetensors: mmerc extract ... --video denseface --weights")
 
 
 def face_settings(changes: list[str]) -> FaceNetworkConfig:

@@ -1,4 +1,4 @@
-"""``mmerc tries``: how many trainings stand behind a choice."""
+"""``mmerc tries``: how many trainings were compared before a choice."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import typer
 
 from mmerc.cli.output import JsonOption, print_json, print_table
 
-EXAMPLES = "Example: mmerc tries --corpus meld"
+EXAMPLES = ("mmerc tries --corpus meld",)
 
 
 def tries(
-    corpus: Annotated[str | None, typer.Option(help="Only those on this corpus.")] = None,
+    corpus: Annotated[str | None, typer.Option(help="Only trainings on this corpus.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List every training that was ever scored on validation, by corpus and recipe."""
+    """Count the trainings behind each choice.
+
+    Counts every training that was scored on validation, by corpus and recipe.
+    """
     from mmerc.training.cache import RunCache
 
     found = [t for t in RunCache.stored().tries() if corpus is None or t.corpus == corpus]

@@ -1,4 +1,4 @@
-"""``mmerc tune``: search over the space that a recipe declares."""
+"""``mmerc tune``: search the space that a recipe declares."""
 
 from __future__ import annotations
 
@@ -7,32 +7,50 @@ from typing import Annotated
 
 import typer
 
-from mmerc.cli.output import JsonOption, MediaOption, print_json, print_table, remark, silent
+from mmerc.cli.output import (
+    AcceleratorOption,
+    JsonOption,
+    MediaOption,
+    QuietOption,
+    SettingsOption,
+    print_json,
+    print_table,
+    remark,
+    silent,
+)
 
 EXAMPLES = (
-    "Example: mmerc tune --recipe df-erc-mosi --corpus corpora/mosi --out tuning/mosi --trials 30 "
-    "--folds 5 --jobs 2, then mmerc train --recipe tuning/mosi/best.yaml ..."
+    "mmerc tune --recipe df-erc-mosi --corpus corpora/mosi --out tuning/mosi --jobs 2",
+    "mmerc train --recipe tuning/mosi/best.yaml --corpus corpora/mosi --out runs/mosi",
 )
 
 
 def tune(
-    recipe: Annotated[str, typer.Option(help="Recipe with a `search:` section.")],
+    recipe: Annotated[
+        str, typer.Option(help="Recipe (name or YAML file) with a `search:` section.")
+    ],
     corpus: Annotated[Path, typer.Option(help="Prepared corpus.")],
-    out: Annotated[Path, typer.Option(help="Folder of the search; it goes on where it stopped.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the search; run the same command to resume.")
+    ],
     media: MediaOption = None,
-    trials: Annotated[int, typer.Option(min=1, help="Finished trials to have in the end.")] = 20,
+    trials: Annotated[int, typer.Option(min=1, help="Total number of trials.")] = 20,
     folds: Annotated[
-        int, typer.Option(min=1, help="Folds over training conversations; 1: the valid split.")
+        int,
+        typer.Option(min=1, help="Folds over the training conversations; 1 uses the valid split."),
     ] = 5,
-    jobs: Annotated[int, typer.Option(min=1, help="Folds at a time; they share the cores.")] = 1,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting: key.key=value.")
-    ] = None,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Folds to train in parallel; they share the cores.")
+    ] = 1,
+    changes: SettingsOption = None,
+    accelerator: AcceleratorOption = "auto",
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Search settings on validation or folds (never on test); log every try; write best.yaml."""
+    """Search the settings of a recipe.
+
+    Scores every trial on validation or folds, never on test; logs all and writes OUT/best.yaml.
+    """
     from mmerc.data.corpus import PreparedCorpus
     from mmerc.data.corpus_media import add_corpus_sounds
     from mmerc.training.cache import RunCache
