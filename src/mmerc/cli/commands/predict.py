@@ -37,7 +37,7 @@ def predict(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict the emotions of a transcript or manifest.
+    """Predict emotions of a transcript or manifest.
 
     Gives the probabilities and reasons of every utterance. A run predicts with the seed that is
     best on validation.
