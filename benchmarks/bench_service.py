@@ -40,7 +40,16 @@ def serving(folder: Path, *options: str) -> Iterator[tuple[str, int]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mmerc", "serve", "--port", str(port), "--jobs-folder", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "mmerc",
+        "serve",
+        "--port",
+        str(port),
+        "--jobs-folder",
+        str(folder),
+    ]
     with open(folder.with_suffix(".log"), "w") as log:
         process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
