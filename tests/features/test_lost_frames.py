@@ -6,7 +6,7 @@ import pytest
 from fer2013 import drawn, encoded
 from mmerc.features.base import Absent
 from mmerc.features.speaker_faces import ALL_LOST, SpeakerFaces
-from mmerc.media.disturbance import FrameLoss
+from mmerc.media.degradation import FrameLoss
 from mmerc.media.segment import Clip, Segment
 from short_films import cut
 

@@ -9,11 +9,11 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 from mmerc.media.container import Reason, film_stream, first_film, has_decoder, open_media
-from mmerc.media.film import Frame, frame_times, read_frames, square_size
-from mmerc.media.moments import MICROSECONDS, decode
 from mmerc.media.pictures import decode_picture, display_of, resize, to_grey
 from mmerc.media.resampling import SAMPLE_RATE
 from mmerc.media.sound import read_clip, read_sound
+from mmerc.media.stream_frames import MICROSECONDS, decode
+from mmerc.media.video_frames import Frame, frame_times, read_frames, square_size
 
 __all__ = [
     "SAMPLE_RATE",
@@ -66,10 +66,10 @@ def with_film(info: MediaInfo, container: InputContainer, path: Path) -> MediaIn
     stream = film_stream(container, path)
     rate = stream.average_rate or stream.guessed_rate
     width, height = stream.width, stream.height
-    for moment in decode(container, stream, path):
-        if isinstance(moment.frame, VideoFrame):
-            width, height = square_size(moment.frame, stream, path)
-            if display_of(moment.frame).transposed:
+    for timed in decode(container, stream, path):
+        if isinstance(timed.frame, VideoFrame):
+            width, height = square_size(timed.frame, stream, path)
+            if display_of(timed.frame).transposed:
                 width, height = height, width
             break
     return replace(

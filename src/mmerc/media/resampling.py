@@ -15,10 +15,10 @@ FULL_SCALE = np.float32(2.0**31)
 Samples = NDArray[np.float32]
 
 
-class Run:
-    """Sound without a gap, all of one format; channels are weighted as FFmpeg does.
+class Resampler:
+    """Resamples sound without a gap, all of one format; channels are weighted as FFmpeg does.
 
-    The resampler starts, with silence if need be, at a sample that both rates have in common: so
+    It starts, with silence if need be, at a sample that both rates have in common: so
     a part that is read alone equals the same part of the whole.
     """
 
@@ -36,11 +36,11 @@ class Run:
         self.skip = math.ceil(ahead * SAMPLE_RATE / rate) - out
 
     def takes(self, frame: AudioFrame) -> bool:
-        """Whether ``frame`` has the format of this run."""
+        """Whether ``frame`` has the format of this resampler."""
         return sound_format(frame) == self.sound
 
     def feed(self, frame: AudioFrame | None) -> tuple[int, Samples]:
-        """Index (from second 0) and samples that ``frame`` makes ready; None ends the run.
+        """Index (from second 0) and samples that ``frame`` makes ready; None ends the sound.
 
         Raises av.FFmpegError for a layout of channels that FFmpeg cannot mix.
         """

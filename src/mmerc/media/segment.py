@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from mmerc.errors import InputError
-from mmerc.media.disturbance import FrameLoss, Noise
+from mmerc.media.degradation import FrameLoss, Noise
 
 
 class MediaError(InputError):

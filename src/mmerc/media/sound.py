@@ -11,9 +11,9 @@ import numpy as np
 from av.audio.frame import AudioFrame
 
 from mmerc.media.container import Reason, sound_stream
-from mmerc.media.moments import Moment, opened_at
-from mmerc.media.resampling import SAMPLE_RATE, Run, Samples
+from mmerc.media.resampling import SAMPLE_RATE, Resampler, Samples
 from mmerc.media.segment import Clip
+from mmerc.media.stream_frames import TimedFrame, opened_at
 
 # Containers with a time stamp on every packet may hold gaps, and round the stamps. Elsewhere time
 # is counted by the samples, and a gap is damage.
@@ -38,9 +38,9 @@ def read_sound(path: Path, *, start: float | None = None, end: float | None = No
     if stop <= first:
         raise Reason.TOO_SHORT.at(path)
     line, reached = Line(path, first=first, stop=stop), 0
-    with opened_at(path, sound_stream, time=first / SAMPLE_RATE) as (stream, moments):
+    with opened_at(path, sound_stream, time=first / SAMPLE_RATE) as (stream, timed_frames):
         gaps = stream.container.format.name in STAMPED
-        for index, samples in pieces(path, moments, start=first / SAMPLE_RATE, gaps=gaps):
+        for index, samples in pieces(path, timed_frames, start=first / SAMPLE_RATE, gaps=gaps):
             line.place(index, samples)
             reached = index + len(samples)
             if reached >= stop:
@@ -83,33 +83,33 @@ class Line:
 
 
 def pieces(
-    path: Path, moments: Iterator[Moment], *, start: float, gaps: bool
+    path: Path, timed_frames: Iterator[TimedFrame], *, start: float, gaps: bool
 ) -> Iterator[tuple[int, Samples]]:
     """Sound at 16 kHz piece by piece, each with its index from second 0.
 
     Raises MediaError where sound goes on behind a hole after ``start``: a packet that cannot be
     decoded or, where there are no ``gaps``, samples that are missing.
     """
-    run: Run | None = None
+    resampler: Resampler | None = None
     end, hole = 0.0, False
-    for moment in moments:
-        frame = moment.frame if isinstance(moment.frame, AudioFrame) else None
-        leap = run is not None and abs(moment.time - end) > (WAVERING if gaps else COUNTED)
-        if run is not None and (frame is None or leap or not run.takes(frame)):
-            yield run.feed(None)
-            if moment.time < end - STEP_BACK:
+    for timed in timed_frames:
+        frame = timed.frame if isinstance(timed.frame, AudioFrame) else None
+        leap = resampler is not None and abs(timed.time - end) > (WAVERING if gaps else COUNTED)
+        if resampler is not None and (frame is None or leap or not resampler.takes(frame)):
+            yield resampler.feed(None)
+            if timed.time < end - STEP_BACK:
                 raise Reason.NOT_MEDIA.at(path)
-            run = None
-        end = moment.end
+            resampler = None
+        end = timed.end
         hole = hole or ((frame is None or (leap and not gaps)) and end >= start)
         if frame is None:
             continue
         if hole:
             raise Reason.NOT_MEDIA.at(path)
         try:
-            run = run or Run(frame, time=moment.time)
-            yield run.feed(frame)
+            resampler = resampler or Resampler(frame, time=timed.time)
+            yield resampler.feed(frame)
         except av.FFmpegError as error:  # channels that cannot be mixed
             raise Reason.NOT_MEDIA.at(path) from error
-    if run is not None:
-        yield run.feed(None)
+    if resampler is not None:
+        yield resampler.feed(None)

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from mmerc.errors import UsageError
 from mmerc.media.container import sound_stream
-from mmerc.media.moments import opened_at
 from mmerc.media.resampling import Samples
 from mmerc.media.segment import MediaError
 from mmerc.media.sound import STAMPED, Line, pieces
+from mmerc.media.stream_frames import opened_at
 from mmerc.media.voice_network import (
     FRAME,
     FRAME_SECONDS,
@@ -78,9 +78,9 @@ def find_speech(path: Path, *, limits: UtteranceLimits = DEFAULT_LIMITS) -> tupl
 def read_pieces(path: Path) -> Iterator[Samples]:
     """The whole sound of a file as ``read_sound`` gives it, but in short pieces as they come."""
     line = Line(path, first=0, stop=sys.maxsize)
-    with opened_at(path, sound_stream, time=0.0) as (stream, moments):
+    with opened_at(path, sound_stream, time=0.0) as (stream, timed_frames):
         gaps = stream.container.format.name in STAMPED
-        for index, samples in pieces(path, moments, start=0.0, gaps=gaps):
+        for index, samples in pieces(path, timed_frames, start=0.0, gaps=gaps):
             line.place(index, samples)
             yield from line.parts
             line.parts.clear()

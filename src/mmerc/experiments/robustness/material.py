@@ -21,7 +21,7 @@ from mmerc.features.extraction import Task
 from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureSpec, FeatureTable
 from mmerc.files import fingerprint
-from mmerc.media.disturbance import FrameLoss, Noise
+from mmerc.media.degradation import FrameLoss, Noise
 from mmerc.media.segment import Clip, Segment
 from mmerc.models.base import AnyModel
 

@@ -10,7 +10,7 @@ from mmerc.data.sounds import LONGEST, read_samples
 from mmerc.features.base import Absent
 from mmerc.features.opensmile import OpenSmile
 from mmerc.media.decode import SAMPLE_RATE, read_clip, read_sound
-from mmerc.media.disturbance import FrameLoss, Noise
+from mmerc.media.degradation import FrameLoss, Noise
 from mmerc.media.segment import Clip, Segment
 
 SEEDS = st.integers(0, 2**64 - 1)

@@ -14,8 +14,8 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from mmerc.media.container import LARGEST_SIDE, Reason, film_stream
-from mmerc.media.moments import Moment, opened_at
 from mmerc.media.pictures import Pixels, display_of
+from mmerc.media.stream_frames import TimedFrame, opened_at
 
 FORWARD = 5.0  # seconds between two times up to which decoding on is cheaper than a seek
 ROUNDING = 1e-6  # seconds: times and time stamps come from different sums
@@ -49,9 +49,9 @@ def read_frames(
     if not all(map(math.isfinite, times)) or any(a > b for a, b in pairwise(times)):
         raise ValueError("times of frames must be finite and ascend")
     for group in groups(times):
-        with opened_at(path, film_stream, time=group[0]) as (stream, moments):
+        with opened_at(path, film_stream, time=group[0]) as (stream, timed_frames):
             convert = Converter(path, stream, height=height)
-            for time, shown in zip(group, on_screen(path, moments, group), strict=True):
+            for time, shown in zip(group, on_screen(path, timed_frames, group), strict=True):
                 yield Frame(time=time, pixels=convert(shown))
 
 
@@ -67,18 +67,20 @@ def groups(times: Sequence[float]) -> Iterator[list[float]]:
         yield group
 
 
-def on_screen(path: Path, moments: Iterator[Moment], times: list[float]) -> Iterator[VideoFrame]:
+def on_screen(
+    path: Path, timed_frames: Iterator[TimedFrame], times: list[float]
+) -> Iterator[VideoFrame]:
     """Give the frame on screen at each time; MediaError past the end, or where one is missing."""
     shown: VideoFrame | None = None
     began = ended = lost = -math.inf
-    ahead = next(moments, None)
+    ahead = next(timed_frames, None)
     for time in times:
         while ahead is not None and (shown is None or ahead.time <= time + ROUNDING):
             if isinstance(ahead.frame, VideoFrame):
                 shown, began, ended = ahead.frame, ahead.time, ahead.end
             else:
                 lost = max(lost, ahead.time)
-            ahead = next(moments, None)
+            ahead = next(timed_frames, None)
         if shown is None or began < lost <= time + ROUNDING:
             raise Reason.NOT_MEDIA.at(path)
         if ahead is None and time >= ended:

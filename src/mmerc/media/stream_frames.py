@@ -1,4 +1,4 @@
-"""The decoded frames of one stream from a moment on.
+"""The decoded frames of one stream, from any time on.
 
 Times are seconds from the start of the file as players count them: from its earliest stream, so
 that sound and film keep their places to each other.
@@ -26,7 +26,7 @@ from av.video.stream import VideoStream
 
 from mmerc.media.container import LIMITS, Reason, open_media
 
-# Seconds before the asked moment at which to start: decoders settle within the first half second;
+# Seconds before the time asked for at which to start: decoders settle within the first half second;
 # the rest is for containers that seek inexactly.
 STEPS_BACK = (0.5, 5.0, 30.0, math.inf)
 # Containers that state their length beforehand; with others it is an estimate.
@@ -40,7 +40,7 @@ StreamT = TypeVar("StreamT", AudioStream, VideoStream)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class TimedFrame:
     """A decoded frame with its start and end in seconds; None where a packet is undecodable."""
 
     time: float
@@ -51,8 +51,8 @@ class Moment:
 @contextmanager
 def opened_at(
     path: Path, pick: Callable[[InputContainer, Path], StreamT], *, time: float
-) -> Iterator[tuple[StreamT, Iterator[Moment]]]:
-    """Open one stream of a file and give its moments from ``time``, or somewhat before, on.
+) -> Iterator[tuple[StreamT, Iterator[TimedFrame]]]:
+    """Open one stream of a file and give its frames from ``time``, or somewhat before, on.
 
     The file is opened again for every try: after a seek back to its start some decoders no longer
     drop the silence with which their encoder began.
@@ -63,10 +63,10 @@ def opened_at(
             sought = time > back
             if sought and not seek(container, stream, time - back):
                 continue
-            moments = decode(container, stream, path)
-            first = next(moments, None)
+            timed_frames = decode(container, stream, path)
+            first = next(timed_frames, None)
             if not sought or (first is not None and first.frame is not None and first.time <= time):
-                yield stream, moments if first is None else chain([first], moments)
+                yield stream, timed_frames if first is None else chain([first], timed_frames)
                 return
 
 
@@ -81,7 +81,7 @@ def seek(container: InputContainer, stream: Stream, time: float) -> bool:
     return True
 
 
-def decode(container: InputContainer, stream: Stream, path: Path) -> Iterator[Moment]:
+def decode(container: InputContainer, stream: Stream, path: Path) -> Iterator[TimedFrame]:
     """Decode from where the container stands to its end.
 
     Raises MediaError where packets are encrypted, cannot be read, or end before the length that
@@ -95,9 +95,9 @@ def decode(container: InputContainer, stream: Stream, path: Path) -> Iterator[Mo
         for packet in container.demux(stream):
             if packet.has_sidedata("encryption_info"):
                 raise Reason.ENCRYPTED.at(path)
-            for moment in decode_packet(packet, stream, zero=zero, time=time):
-                yield moment
-                time = moment.end
+            for timed in decode_packet(packet, stream, zero=zero, time=time):
+                yield timed
+                time = timed.end
         cut_off = ends_early(container, reached=time)
     except av.FFmpegError as error:
         raise Reason.NOT_MEDIA.at(path) from error
@@ -107,8 +107,8 @@ def decode(container: InputContainer, stream: Stream, path: Path) -> Iterator[Mo
 
 def decode_packet(
     packet: Packet[Any], stream: Stream, *, zero: Fraction, time: float
-) -> Iterator[Moment]:
-    """Moments of one packet; ``time`` is where the one before it ended."""
+) -> Iterator[TimedFrame]:
+    """Frames of one packet; ``time`` is where the one before it ended."""
 
     def seconds(stamp: int | None, base: Fraction | None) -> float:
         return time if stamp is None or base is None else float(stamp * base - zero)
@@ -118,14 +118,14 @@ def decode_packet(
     except av.FFmpegError:
         start = seconds(packet.pts, packet.time_base)
         length = float((packet.duration or 0) * packet.time_base)
-        yield Moment(time=start, end=start + length, frame=None)
+        yield TimedFrame(time=start, end=start + length, frame=None)
         return
     # AVI knows no order of display: there FFmpeg guesses it, and wrongly where frames look ahead.
     in_order = stream.container.format.name == "avi"
     for frame in frames:
         start = seconds(frame.dts if in_order else frame.pts, frame.time_base)
         time = start + frame_length(frame, stream)
-        yield Moment(time=start, end=time, frame=frame)
+        yield TimedFrame(time=start, end=time, frame=frame)
 
 
 def frame_length(frame: AudioFrame | VideoFrame, stream: Stream) -> float:
