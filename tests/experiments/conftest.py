@@ -4,18 +4,12 @@ import pytest
 from very_small import ROWS, SMALL
 
 from mmerc.cli.output import silent
-from mmerc.experiments.execution import READ, Workers
+from mmerc.executors.executor import Executor
 from mmerc.experiments.plan import Choice
 from mmerc.experiments.reproduce import Request, reproduce
-from mmerc.experiments.workspace import CorpusSource
 from mmerc.training.cache import RunCache
+from mmerc.training.corpus_source import CorpusSource
 from mmerc.training.hardware import Hardware
-
-
-@pytest.fixture(autouse=True)
-def nothing_read():
-    """No test meets the corpus of another one at the same place."""
-    READ.clear()
 
 
 @pytest.fixture(scope="session")
@@ -26,10 +20,10 @@ def make_request(tmp_path_factory):
     def make(corpus, out, *, rows=(), changes=SMALL, seeds=2, told=None, **settings):
         choice = {k: settings.pop(k) for k in ("quick", "end_to_end") if k in settings}
         if not isinstance(corpus, CorpusSource):
-            corpus = CorpusSource(path=corpus, quick=choice.get("quick", False))
+            corpus = CorpusSource(corpus=corpus, quick=choice.get("quick", False))
         given = {
             "corpus": corpus,
-            "workers": Workers(), "hardware": Hardware(accelerator="cpu"), "cache": cache,
+            "executor": Executor(), "hardware": Hardware(accelerator="cpu"), "cache": cache,
             "use_cache": True, "train": True,
         } | settings  # fmt: skip
         return Request(

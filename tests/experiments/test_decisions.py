@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -77,3 +79,8 @@ def test_holm_corrects_over_the_decisions(small_corpus):
     assert one.adjusted == pytest.approx(2 * one.test.t_p_value)
     assert other.adjusted == pytest.approx(other.test.t_p_value)
     assert one.spread.mean == pytest.approx(1.04)
+
+
+def test_folds_do_not_need_optuna():
+    code = "import sys, mmerc.experiments.decisions; sys.exit('optuna' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,9 +8,9 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError
 from mmerc.experiments import analyses_layers as layers
 from mmerc.experiments.reproduce import reproduce
-from mmerc.experiments.workspace import CorpusSource
 from mmerc.labels import LabelSet
 from mmerc.media.segment import Clip
+from mmerc.training.corpus_source import CorpusSource
 
 RATE = 16_000
 
@@ -87,7 +87,7 @@ def spoken(tmp_path_factory, make_conversation):
         for split, sizes in SIZES.items()
     }
     PreparedCorpus(name="composed", labels=LABELS, splits=splits, features={}).save(folder / "it")
-    return CorpusSource(path=folder / "it", sounds=sounds)
+    return CorpusSource(corpus=folder / "it", sounds=sounds)
 
 
 @pytest.fixture(scope="module")

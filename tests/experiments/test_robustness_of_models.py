@@ -12,11 +12,12 @@ from fer2013 import drawn, encoded
 from mmerc.data.batches import feature_statistics
 from mmerc.data.feature_extraction import extract_modality
 from mmerc.errors import InputError
+from mmerc.executors.executor import Executor
 from mmerc.experiments.robustness.disturbances import DISTURBANCES
 from mmerc.experiments.robustness.material import Material
 from mmerc.experiments.robustness.measuring import predict
 from mmerc.experiments.robustness.remaking import LeftOut, maker_of
-from mmerc.features.extraction import Task, Workers
+from mmerc.features.extraction import Task
 from mmerc.features.registry import NamedExtractor
 from mmerc.features.selection import Selection
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
@@ -48,7 +49,7 @@ def material(tmp_path_factory, small_corpus):
         segment = Segment(sound=Clip(folder / f"{number}.wav"), pictures=pictures)
         tasks.append(Task(conversation=key[0], utterance=key[1], segment=segment))
     extract = partial(
-        extract_modality, stores=folder / "stores", engine=Workers(1), report=lambda line: None
+        extract_modality, stores=folder / "stores", executor=Executor(), report=lambda line: None
     )
     tables = {
         modality: extract(NamedExtractor(name), tasks).table

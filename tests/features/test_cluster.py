@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from mmerc.features.cluster import RayEngine
-from mmerc.features.extraction import CRASHED, Task, extract_all, here
+from mmerc.executors.executor import Executor
+from mmerc.features.extraction import CRASHED, Task, extract_all
 from mmerc.features.registry import NamedExtractor
-from mmerc.features.store import FeatureStore
+from mmerc.features.store import FeatureSpec, FeatureStore
 from mmerc.media.segment import Clip, Segment
 
 ray = pytest.importorskip("ray")
@@ -39,30 +39,33 @@ def task(folder, number):
     return Task(conversation="c", utterance=str(number), segment=Segment(sound=clip))
 
 
-def taken(tasks, engine, make, folder):
+def taken(tasks, executor, make, folder):
     store = FeatureStore.create(folder, make().spec)
-    extract_all(tasks, make, store, engine=engine, report=lambda progress: None)
+    extract_all(tasks, make, store, executor=executor, report=lambda progress: None)
     return store.read()
 
 
 def test_a_cluster_takes_the_same_vectors(cluster, tasks, tmp_path):
     make = NamedExtractor("is10")
-    near = taken(tasks, here, make, tmp_path / "here")
-    far = taken(tasks, RayEngine(2), make, tmp_path / "ray")
+    near = taken(tasks, Executor(), make, tmp_path / "here")
+    far = taken(tasks, Executor(jobs=2, engine="ray"), make, tmp_path / "ray")
     assert far.content_fingerprint == near.content_fingerprint
     assert [key for key, row in far.rows.items() if row.vector is None] == [("c", "3")]
 
 
-def test_a_file_that_kills_its_process_is_absent_and_the_others_are_there(cluster, tasks):
+def test_a_file_that_kills_its_process_is_absent_and_the_others_are_there(cluster, tasks, tmp_path):
     def make():
         return Deadly()
 
     class Deadly:  # in here, so that it travels with the call
+        spec = FeatureSpec(modality="audio", extractor="deadly", dim=3)
+
         def extract(self, segment):
             if segment.sound.path.name == "2.wav":
                 os.kill(os.getpid(), signal.SIGKILL)
             return np.ones(3, np.float32)
 
-    rows = {row.utterance: row for row in RayEngine(2)(tasks, make)}
+    table = taken(tasks, Executor(jobs=2, engine="ray"), make, tmp_path / "ray")
+    rows = {utterance: row for (_, utterance), row in table.rows.items()}
     assert rows["2"].absent_because == CRASHED
     assert all(rows[number].vector is not None for number in "0134")

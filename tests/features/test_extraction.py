@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmerc.executors.executor import Executor
 from mmerc.features.base import Absent
-from mmerc.features.extraction import CRASHED, Task, Workers, extract_all, here
+from mmerc.features.extraction import CRASHED, Task, extract_all
 from mmerc.features.journal import open_journal
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureStore
 from mmerc.media.segment import Clip, Segment
@@ -64,17 +65,17 @@ def store(tmp_path):
     return FeatureStore.create(tmp_path / "features", SPEC)
 
 
-def run(tasks, make, store, engine=here):
+def run(tasks, make, store, jobs=1):
     reports = []
     progress = extract_all(
-        tasks, make, store, engine=engine, report=lambda p: reports.append(p.done)
+        tasks, make, store, executor=Executor(jobs=jobs), report=lambda p: reports.append(p.done)
     )
     return progress, reports
 
 
-@pytest.mark.parametrize("engine", [here, Workers(1), Workers(2)], ids=["here", "one", "two"])
-def test_every_engine_stores_the_same(tasks, store, tmp_path, engine):
-    progress, reports = run(tasks, MakeFileSize(tmp_path / "log"), store, engine)
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_any_number_of_processes_stores_the_same(tasks, store, tmp_path, jobs):
+    progress, reports = run(tasks, MakeFileSize(tmp_path / "log"), store, jobs)
     rows = store.read().rows
     assert {key[1]: None if r.vector is None else r.vector.tolist() for key, r in rows.items()} == {
         str(n): [n, n, n] if n else None for n in range(12)
@@ -110,7 +111,7 @@ def test_utterances_that_share_their_media_share_the_work(tasks, store, tmp_path
 def test_a_file_that_kills_its_worker_is_absent_and_the_others_are_there(tasks, store, tmp_path):
     tasks[4] = task(tmp_path, 4, b"crash")
     tasks[9] = task(tmp_path, 9, b"crash")
-    progress, _ = run(tasks, MakeFileSize(tmp_path / "log"), store, Workers(2))
+    progress, _ = run(tasks, MakeFileSize(tmp_path / "log"), store, 2)
     rows = store.read().rows
     assert progress.absent == {"empty file": 1, CRASHED: 2}
     assert {key[1] for key, row in rows.items() if row.absent_because == CRASHED} == {"4", "9"}
@@ -122,7 +123,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_extraction import MakeFileSize, SPEC, Task
-from mmerc.features.extraction import Workers, extract_all
+from mmerc.executors.executor import Executor
+from mmerc.features.extraction import extract_all
 from mmerc.features.store import FeatureStore
 from mmerc.media.segment import Clip, Segment
 
@@ -136,7 +138,7 @@ if __name__ == "__main__":
     def report(progress):
         print(progress.done, flush=True)
     make = MakeFileSize(folder / "log", seconds=0.1)
-    extract_all(tasks, make, store, engine=Workers({workers}), report=report)
+    extract_all(tasks, make, store, executor=Executor(jobs={workers}), report=report)
 """
 
 

@@ -126,7 +126,7 @@ def test_finished_seeds_are_not_trained_again(train, tmp_path):
     told = []
     result = train(tmp_path / "run", seeds=2, resume=True, report=told.append)
     assert files_under(tmp_path / "run" / "seed-0") == before
-    assert told[0] == "seed 0: done before"
+    assert told[0] == "seed 0: already finished"
     assert [seed["seed"] for seed in result["seeds"]] == [0, 1]
     assert train(tmp_path / "run", seeds=2, resume=True) == result
 

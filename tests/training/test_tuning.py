@@ -7,8 +7,10 @@ import yaml
 
 from mmerc.cli.output import silent
 from mmerc.errors import InputError, MmercError, UsageError
-from mmerc.training import tuning
+from mmerc.executors.executor import Executor
+from mmerc.training import tuning, validation
 from mmerc.training.cache import RunCache
+from mmerc.training.corpus_source import CorpusSource
 from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Choices, Range, load_recipe, recipe_names
 from mmerc.training.tuning import Tuner, present_settings, suggest
@@ -47,9 +49,9 @@ def untested(small_corpus):
 def tuner(tmp_path, recipe, untested):
     def make(name="search", *, own=None, corpus=untested, folds=2, jobs=1, report=silent):
         return Tuner(
-            recipe=own or recipe(), corpus=corpus, directory=tmp_path / name, folds=folds,
-            jobs=jobs, hardware=Hardware(accelerator="cpu"), cache=RunCache(tmp_path / "cache"),
-            report=report,
+            recipe=own or recipe(), corpus=CorpusSource(corpus=corpus), directory=tmp_path / name,
+            folds=folds, executor=Executor(jobs=jobs), hardware=Hardware(accelerator="cpu"),
+            cache=RunCache(tmp_path / "cache"), report=report,
         )  # fmt: skip
 
     return make
@@ -69,11 +71,11 @@ def trained(monkeypatch):
     """The seeds that were trained since, as (recipe, corpus)."""
     calls = []
 
-    def counted(recipe, corpus, directory, kept=tuning.train_seed, **settings):
+    def counted(recipe, corpus, directory, kept=validation.train_seed, **settings):
         calls.append((recipe, corpus))
         return kept(recipe, corpus, directory, **settings)
 
-    monkeypatch.setattr(tuning, "train_seed", counted)
+    monkeypatch.setattr(validation, "train_seed", counted)
     return calls
 
 

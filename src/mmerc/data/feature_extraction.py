@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mmerc.conversation import Modality, Utterance
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.corpus_media import corpus_tasks
 from mmerc.errors import MmercError, UsageError
-from mmerc.features.extraction import Engine, Progress, Task, Workers, extract_all
+from mmerc.executors.executor import Engine, Executor
+from mmerc.features.extraction import Progress, Task, extract_all
 from mmerc.features.recordings import conversation_id, recording_task
 from mmerc.features.registry import NamedExtractor, named_extractors
 from mmerc.features.store import FeatureSpec, FeatureStore, FeatureTable
@@ -63,7 +64,7 @@ def extract(
     face: Choice = "speaking",
     weights: str | Path | None = None,
     workers: int = 1,
-    engine: Literal["local", "ray"] = "local",
+    engine: Engine = "local",
     report: Report | None = None,
     remark: Report | None = None,
 ) -> list[Extraction]:
@@ -81,14 +82,14 @@ def extract(
     extractors = named_extractors(
         audio=audio, video=video, face=face, weights=None if weights is None else Path(weights)
     )
-    pool = _choose_engine(engine, workers)
+    executor = Executor(jobs=workers, engine=engine)
     if source.is_dir():
         if media is None:
             raise UsageError("A corpus needs --media: the raw corpus's folder.")
-        return extract_corpus(source, Path(media), extractors, engine=pool, report=say)
+        return extract_corpus(source, Path(media), extractors, executor=executor, report=say)
     utterances = _read_utterances(source, subtitles, turns, remark or _warn)
     target = manifest_path(source, out)
-    return extract_recording(source, utterances, extractors, target, engine=pool, report=say)
+    return extract_recording(source, utterances, extractors, target, executor=executor, report=say)
 
 
 def manifest_path(recording: Path, out: str | Path | None) -> Path:
@@ -101,7 +102,7 @@ def extract_corpus(
     media: Path,
     extractors: Sequence[NamedExtractor],
     *,
-    engine: Engine,
+    executor: Executor,
     report: Report,
 ) -> list[Extraction]:
     """Add each extractor's vectors to the prepared corpus; a modality's old ones stay on disk.
@@ -112,7 +113,7 @@ def extract_corpus(
         corpus = PreparedCorpus.load(directory)
         tasks = corpus_tasks(corpus, media)
         extractions = [
-            extract_modality(named, tasks, directory / "features", engine=engine, report=report)
+            extract_modality(named, tasks, directory / "features", executor=executor, report=report)
             for named in extractors
         ]
         tables: dict[Modality, FeatureTable] = {e.table.spec.modality: e.table for e in extractions}
@@ -126,7 +127,7 @@ def extract_modality(
     tasks: Sequence[Task],
     stores: Path,
     *,
-    engine: Engine,
+    executor: Executor,
     report: Report,
     spec: FeatureSpec | None = None,
 ) -> Extraction:
@@ -135,7 +136,7 @@ def extract_modality(
     reporter = ProgressReporter(named.name, report)
     if store.spec.modality == "audio":  # pictures need not travel to where sound is read
         tasks = [replace(task, segment=Segment(sound=task.segment.sound)) for task in tasks]
-    progress = extract_all(tasks, named, store, engine=engine, report=reporter)
+    progress = extract_all(tasks, named, store, executor=executor, report=reporter)
     reporter.finish(progress)
     return Extraction(table=store.read(), progress=progress)
 
@@ -146,7 +147,7 @@ def extract_recording(
     extractors: Sequence[NamedExtractor],
     out: Path,
     *,
-    engine: Engine,
+    executor: Executor,
     report: Report,
 ) -> list[Extraction]:
     """Write a manifest of one conversation with its vectors, for `mmerc predict`.
@@ -156,7 +157,8 @@ def extract_recording(
     tasks = [recording_task(recording, utterance) for utterance in utterances]
     stores = out.with_name(out.name + ".features")
     extractions = [
-        extract_modality(named, tasks, stores, engine=engine, report=report) for named in extractors
+        extract_modality(named, tasks, stores, executor=executor, report=report)
+        for named in extractors
     ]
     name = conversation_id(recording)
     records = [_utterance_record(name, item, extractions) for item in utterances]
@@ -188,15 +190,6 @@ class ProgressReporter:
         absent = f", {progress.absent.total()} absent" if progress.absent else ""
         rate = f" ({progress.rate:.1f}/s)" if progress.fresh else ""
         return f"{self.name}: {progress.done} of {progress.total}{rate}{absent}"
-
-
-def _choose_engine(name: str, workers: int) -> Engine:
-    """The engine of that name."""
-    if name == "ray":
-        from mmerc.features.cluster import RayEngine
-
-        return RayEngine(workers)
-    return Workers(workers)
 
 
 def _read_utterances(

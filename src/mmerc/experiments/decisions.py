@@ -7,39 +7,24 @@ fold by fold. Neither the validation split nor the test split is in it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mmerc.errors import InputError, MmercError
+from mmerc.errors import InputError
 from mmerc.evaluation.significance import SeedTest, Summary, holm, seed_test, summarise
-from mmerc.experiments.execution import Workers, worker_corpus
+from mmerc.executors.executor import Executor
 from mmerc.experiments.plan import Plan, folder_name
-from mmerc.experiments.workspace import CorpusSource, Workspace, corpus_for
+from mmerc.experiments.workspace import Workspace, source_for
 from mmerc.files import read_json, write_json
 from mmerc.training.cache import RunCache
+from mmerc.training.corpus_source import CorpusSource, Fold
 from mmerc.training.folder import locked
-from mmerc.training.folds import fold_corpora
-from mmerc.training.hardware import Hardware
-from mmerc.training.recipe import Recipe
+from mmerc.training.job import TrainingJob
 from mmerc.training.selection import Report
+from mmerc.training.validation import validate
 
 FOLDS = 5
 Folds = Mapping[str, list[float]]  # weighted F1 of every fold and seed, by row
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoldTask:
-    """One training on a fold, as it travels to a worker."""
-
-    corpus: CorpusSource
-    fold: int
-    recipe: Recipe
-    seed: int
-    directory: Path
-    hardware: Hardware
-    cache: RunCache
-    report: Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,26 +55,29 @@ def run_folds(
     *,
     source: CorpusSource,
     seeds: int,
-    workers: Workers,
+    executor: Executor,
     cache: RunCache,
     report: Report,
 ) -> None:
     """Train every row on every fold; what the list of tries has already is not trained again."""
-    check_optuna()
     with locked(workspace.root):
         workspace.begin()
         folder = workspace.root / plan.folder
-        tasks = [
-            FoldTask(
-                corpus=source, fold=fold, recipe=recipe,
-                seed=seed, directory=(folder / f".{folder_name(recipe)}-{fold}-{seed}").absolute(),
-                hardware=workspace.hardware, cache=cache, report=report,
-            )
+        names = [
+            (recipe, fold, seed, f"{folder_name(recipe)}-{fold}-{seed}")
             for seed in range(seeds)
             for recipe in plan.recipes.values()
             for fold in range(FOLDS)
+        ]
+        jobs = [
+            TrainingJob(
+                recipe=recipe, seed=seed, name=name, directory=(folder / f".{name}").absolute(),
+                corpus=source_for(recipe, replace(source, fold=Fold(number=fold, folds=FOLDS))),
+                hardware=workspace.hardware, cache=cache, report=report,
+            )
+            for recipe, fold, seed, name in names
         ]  # fmt: skip
-        scores = iter(workers.run(fold_score, tasks))
+        scores = iter(executor.map(fold_score, jobs))
         found: dict[str, list[float]] = {name: [] for name in plan.recipes}
         for _ in range(seeds):
             for name in plan.recipes:
@@ -97,33 +85,10 @@ def run_folds(
         write_json(folder / "folds.json", found)
 
 
-def check_optuna() -> None:
-    """The search for settings, whose scoring this is, needs Optuna."""
-    try:
-        import optuna  # noqa: F401
-    except ImportError as error:
-        problem = "Folds need Optuna; install it with: pip install 'mmerc[tune]'."
-        raise MmercError(problem) from error
-
-
-def fold_score(task: FoldTask) -> float:
+def fold_score(job: TrainingJob) -> float:
     """Weighted F1 of the best epoch on the fold's held-out conversations."""
-    from mmerc.training.tuning import Validation, validate
-
-    corpus = corpus_for(task.recipe, worker_corpus(task.corpus))
-    score = validate(
-        Validation(
-            recipe=task.recipe,
-            corpus=list(fold_corpora(corpus, folds=FOLDS))[task.fold],
-            validated_on=f"fold-{task.fold}",
-            directory=task.directory,
-            seed=task.seed,
-            hardware=task.hardware,
-            cache=task.cache,
-            report=task.report,
-        )
-    )
-    task.report(f"{task.directory.name.lstrip('.')}: {score:.2f}")
+    score = validate(job)
+    job.say(f"{score:.2f}")
     return score
 
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmerc.errors import MmercError, UsageError
+from mmerc.executors.executor import Executor
 from mmerc.experiments.decisions import run_folds
-from mmerc.experiments.execution import Workers, train_all
+from mmerc.experiments.execution import train_all
 from mmerc.experiments.plan import Choice, Plan, folder_name, make_plan
 from mmerc.experiments.report.decisions import write_decisions
 from mmerc.experiments.report.write import Written, write_report
 from mmerc.experiments.target import targets
-from mmerc.experiments.workspace import CorpusSource, Workspace, open_corpus
+from mmerc.experiments.workspace import Workspace
 from mmerc.training.cache import RunCache
+from mmerc.training.corpus_source import CorpusSource
 from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe
 from mmerc.training.selection import Report
@@ -31,7 +33,7 @@ class Request:
     out: Path
     choice: Choice
     seeds: int | None
-    workers: Workers
+    executor: Executor
     hardware: Hardware
     cache: RunCache
     use_cache: bool
@@ -49,7 +51,7 @@ class Request:
 
 def reproduce(name: str, request: Request) -> dict[str, Written]:
     """Every target's folder and rows; ``all`` goes past what cannot be had, and says why."""
-    corpus = open_corpus(request.corpus)
+    corpus = request.corpus.open()
     workspace = Workspace(
         root=request.out, corpus=corpus, quick=request.choice.quick, hardware=request.hardware
     )
@@ -95,7 +97,7 @@ def train(plans: Sequence[Plan], workspace: Workspace, request: Request) -> None
         seeds = request.seeds_of(plan)
         if plan.target.plot == "decisions":
             run_folds(
-                plan, workspace, source=request.corpus, seeds=seeds, workers=request.workers,
+                plan, workspace, source=request.corpus, seeds=seeds, executor=request.executor,
                 cache=request.cache, report=request.report,
             )  # fmt: skip
             continue
@@ -104,7 +106,7 @@ def train(plans: Sequence[Plan], workspace: Workspace, request: Request) -> None
             work[key] = (recipe, max(seeds, work[key][1] if key in work else 0))
     if work:
         train_all(
-            list(work.values()), workspace, source=request.corpus, workers=request.workers,
+            list(work.values()), workspace, source=request.corpus, executor=request.executor,
             cache=request.cache if request.use_cache else None, report=request.report,
         )  # fmt: skip
 

@@ -7,32 +7,22 @@ OUT/TARGET/report.html  report.md  figures/NAME.png  NAME.svg  NAME.csv
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.data.sounds import Sounds
 from mmerc.errors import InputError
 from mmerc.experiments.plan import folder_name
 from mmerc.files import read_json, write_json
 from mmerc.training.cache import code_fingerprint
+from mmerc.training.corpus_source import CorpusSource
 from mmerc.training.folder import Run
 from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe
 from mmerc.training.result import versions
 
 ELSEWHERE = "choose another --out"
-QUICK_CONVERSATIONS = {"train": 64, "valid": 24, "test": 24}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CorpusSource:
-    """A prepared corpus by its folder, as it travels to a worker."""
-
-    path: Path
-    quick: bool = False
-    sounds: Sounds = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,18 +92,11 @@ def version_difference(before: dict[str, Any], now: dict[str, Any]) -> str | Non
     return "; ".join(changes) or None
 
 
+def source_for(recipe: Recipe, source: CorpusSource) -> CorpusSource:
+    """The source without sounds for a model that reads none, as ``corpus_for``."""
+    return source if recipe.model.speech is not None else replace(source, sounds={})
+
+
 def corpus_for(recipe: Recipe, corpus: PreparedCorpus) -> PreparedCorpus:
     """The corpus without sounds for a model that reads none: they would be part of its key."""
     return replace(corpus, sounds={}) if corpus.sounds and recipe.model.speech is None else corpus
-
-
-def cut(corpus: PreparedCorpus) -> PreparedCorpus:
-    """The first conversations of every split, to see in minutes that everything works."""
-    splits = {s: items[: QUICK_CONVERSATIONS[s]] for s, items in corpus.splits.items()}
-    return replace(corpus, splits=splits)
-
-
-def open_corpus(source: CorpusSource) -> PreparedCorpus:
-    """The prepared corpus with its sounds, cut where ``quick``."""
-    corpus = replace(PreparedCorpus.load(source.path), sounds=source.sounds)
-    return cut(corpus) if source.quick else corpus

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from functools import partial
 from typing import Protocol
 
+from mmerc.executors.executor import Executor
 from mmerc.features.base import Absent, Extractor
 from mmerc.features.journal import open_journal
 from mmerc.features.store import FeatureRow, FeatureStore, Key
 from mmerc.media.segment import Segment
-from mmerc.processes import leave_with_parent
 
 CRASHED = "the file crashed the decoder or the extractor"
 
@@ -38,12 +35,6 @@ class MakeExtractor(Protocol):
     """Makes an extractor in the process in which it works; picklable."""
 
     def __call__(self) -> Extractor: ...
-
-
-class Engine(Protocol):
-    """Runs tasks somewhere and gives their rows back as they are finished, in any order."""
-
-    def __call__(self, tasks: Sequence[Task], make: MakeExtractor) -> Iterator[FeatureRow]: ...
 
 
 @dataclass(kw_only=True)
@@ -78,7 +69,7 @@ def extract_all(
     make: MakeExtractor,
     store: FeatureStore,
     *,
-    engine: Engine,
+    executor: Executor,
     report: Callable[[Progress], None],
 ) -> Progress:
     """Take what is not in the store yet; a killed run is gone on with, no finished vector lost.
@@ -94,7 +85,9 @@ def extract_all(
         for task in left:
             sharing.setdefault(task.segment, []).append(task)
         first = {group[0].key: group for group in sharing.values()}
-        for row in engine([group[0] for group in first.values()], make) if left else ():
+        once = [group[0] for group in first.values()]
+        rows = executor.stream(partial(prepare, make), once, lost=crashed) if once else ()
+        for row in rows:
             for task in first[row.conversation, row.utterance]:
                 shared = replace(row, conversation=task.conversation, utterance=task.utterance)
                 journal.add(shared)
@@ -107,6 +100,11 @@ def reasons(known: Mapping[Key, FeatureRow], tasks: Iterable[Task]) -> list[str]
     """Why vectors that were sought before are absent."""
     rows = (known[task.key] for task in tasks if task.key in known)
     return [row.absent_because or "" for row in rows if row.vector is None]
+
+
+def prepare(make: MakeExtractor) -> Callable[[Task], FeatureRow]:
+    """Make the extractor of a process; returns the function that takes the vector of a task."""
+    return partial(take, make())
 
 
 def take(extractor: Extractor, task: Task) -> FeatureRow:
@@ -129,78 +127,3 @@ def crashed(task: Task) -> FeatureRow:
         vector=None,
         absent_because=CRASHED,
     )
-
-
-def here(tasks: Sequence[Task], make: MakeExtractor) -> Iterator[FeatureRow]:
-    """The engine of one process: this one."""
-    extractor = make()
-    for task in tasks:
-        yield take(extractor, task)
-
-
-@dataclass(frozen=True, slots=True)
-class Workers:
-    """The engine of several processes; a file that kills one of them is absent, no more."""
-
-    count: int
-
-    def __call__(self, tasks: Sequence[Task], make: MakeExtractor) -> Iterator[FeatureRow]:
-        if self.count <= 1:
-            yield from here(tasks, make)
-            return
-        left = list(tasks)
-        while left:
-            finished: set[Key] = set()
-            try:
-                for row in self.rows(left, make, count=self.count):
-                    finished.add((row.conversation, row.utterance))
-                    yield row
-            except BrokenProcessPool:
-                left = [task for task in left if task.key not in finished]
-                yield from self.alone(left[: 2 * self.count], make)
-                left = left[2 * self.count :]
-            else:
-                return
-
-    @staticmethod
-    def rows(tasks: Sequence[Task], make: MakeExtractor, *, count: int) -> Iterator[FeatureRow]:
-        """Rows as they are finished; at most ``2 * count`` tasks are under way."""
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(count, context, initializer=begin, initargs=(make,)) as pool:
-            waiting = iter(tasks)
-            running = {pool.submit(work, task) for task in islice(waiting, 2 * count)}
-            while running:
-                finished, running = wait(running, return_when=FIRST_COMPLETED)
-                running |= {pool.submit(work, task) for task in islice(waiting, len(finished))}
-                whole = [future for future in finished if future.exception() is None]
-                yield from (future.result() for future in whole)
-                for future in finished - set(whole):
-                    future.result()
-
-    def alone(self, tasks: Sequence[Task], make: MakeExtractor) -> Iterator[FeatureRow]:
-        """Each task in a process of its own: whichever breaks that is the culprit."""
-        for task in tasks:
-            try:
-                yield from self.rows([task], make, count=1)
-            except BrokenProcessPool:
-                yield crashed(task)
-
-
-_extractor: Extractor | None = None
-
-
-def begin(make: MakeExtractor) -> None:
-    """Make the extractor of this worker, which shares the cores with the others."""
-    import torch
-
-    global _extractor  # noqa: PLW0603 - a worker process has one extractor for its life
-    leave_with_parent()
-    torch.set_num_threads(1)
-    _extractor = make()
-
-
-def work(task: Task) -> FeatureRow:
-    """One task in a worker."""
-    if _extractor is None:
-        raise RuntimeError("the worker was not begun")
-    return take(_extractor, task)

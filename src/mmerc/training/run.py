@@ -10,8 +10,10 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.sounds import missing_sounds
 from mmerc.errors import InputError, MmercError
 from mmerc.evaluation.predictions import Predictions
+from mmerc.executors.executor import Executor
 from mmerc.files import read_json, write_json
 from mmerc.training.cache import RunCache
+from mmerc.training.corpus_source import CorpusSource
 from mmerc.training.folder import (
     Run,
     begin,
@@ -21,45 +23,47 @@ from mmerc.training.folder import (
     locked,
 )
 from mmerc.training.hardware import Hardware
-from mmerc.training.parallel import run_all
+from mmerc.training.job import TrainingJob
 from mmerc.training.recipe import Recipe
 from mmerc.training.result import result_of
-from mmerc.training.seed import SeedTask, finish_seed
+from mmerc.training.seed import finish_seed
 from mmerc.training.selection import Report
 
 
 def train_run(
     recipe: Recipe,
-    corpus: PreparedCorpus,
+    corpus: PreparedCorpus | CorpusSource,
     directory: Path,
     *,
     seeds: int | None = None,
     resume: bool = False,
-    jobs: int = 1,
+    executor: Executor | None = None,
     hardware: Hardware | None = None,
     cache: RunCache | None = None,
     report: Report = print,
 ) -> dict[str, Any]:
     """Train seeds 0 to ``seeds`` - 1, evaluate each once on test, and write ``result.json``.
 
-    ``jobs`` seeds at a time share the cores; with a ``cache`` a seed that was ever finished is
-    taken from it.
+    With a ``cache`` a seed that was ever finished is taken from it.
     """
-    run = Run(directory=directory, recipe=recipe, corpus=corpus)
-    check_splits(corpus)
+    source = corpus if isinstance(corpus, CorpusSource) else CorpusSource(corpus=corpus)
+    run = Run(directory=directory, recipe=recipe, corpus=source.open())
+    check_splits(run.corpus)
     check_folder(directory)
     with locked(directory):
         begin(run, resume=resume)
         warn_of_seen_labels(run, report)
         warn_of_missing_sounds(run, report)
-        tasks = [
-            SeedTask(
-                run=run, seed=seed, hardware=hardware or Hardware(), cache=cache, report=report
+        jobs = [
+            TrainingJob(
+                recipe=recipe, corpus=source, seed=seed, name=f"seed {seed}",
+                directory=run.seed_directory(seed).absolute(), hardware=hardware or Hardware(),
+                cache=cache, report=report,
             )
             for seed in range(recipe.training.seeds if seeds is None else seeds)
-        ]
+        ]  # fmt: skip
         try:
-            run_all(finish_seed, tasks, jobs=jobs)
+            (executor or Executor()).map(finish_seed, jobs)
         except MmercError:
             forget_unless_trained(directory)
             raise

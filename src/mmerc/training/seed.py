@@ -2,96 +2,86 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from mmerc.data.corpus import PreparedCorpus
 from mmerc.evaluation.metrics import score
 from mmerc.files import write_json, write_text
 from mmerc.models.base import AnyModel
 from mmerc.models.training_data import TrainedOn
-from mmerc.training.cache import RunCache, seed_key, tried
-from mmerc.training.folder import Run, remove_training_state
-from mmerc.training.hardware import Hardware
+from mmerc.training.cache import tried
+from mmerc.training.folder import remove_training_state
+from mmerc.training.job import TrainingJob
 from mmerc.training.result import confusion_csv, scores_json
 from mmerc.training.scoring import predict_corpus
-from mmerc.training.selection import Report
 from mmerc.training.trainer import Trained, train_seed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeedTask:
-    """A seed of a run, to be trained here or in a process of its own."""
-
-    run: Run
-    seed: int
-    hardware: Hardware
-    cache: RunCache | None
-    report: Report
-
-    def say(self, line: str) -> None:
-        self.report(f"seed {self.seed}: {line}")
+def fetch_seed(job: TrainingJob) -> bool:
+    """Return whether a seed is finished, in its folder or by taking it from the cache."""
+    if (job.directory / "seed.json").exists():
+        job.say("already finished")
+        return True
+    if job.cache is not None and job.cache.fetch(job.key(job.corpus.open()), job.directory):
+        job.say("taken from the cache")
+        return True
+    return False
 
 
-def finish_seed(task: SeedTask) -> None:
+def finish_seed(job: TrainingJob) -> None:
     """Train and evaluate one seed, unless that is done, in this run or in another."""
-    run, seed = task.run, task.seed
-    directory = run.seed_directory(seed)
-    if (directory / "seed.json").exists():
-        task.say("done before")
+    if fetch_seed(job):
         return
-    key = seed_key(run.recipe, run.corpus, seed, task.hardware)
-    if task.cache is not None and task.cache.fetch(key, directory):
-        task.say("taken from the cache")
-        return
+    corpus = job.corpus.open()
     trained = train_seed(
-        run.recipe, run.corpus, directory, seed=seed, hardware=task.hardware, report=task.say
+        job.recipe, corpus, job.directory, seed=job.seed, hardware=job.hardware, report=job.say
     )
     if trained is not None:
-        write_seed(task, key, trained)
+        _write_seed(job, corpus, trained)
 
 
-def write_seed(task: SeedTask, key: str, trained: Trained) -> None:
+def _write_seed(job: TrainingJob, corpus: PreparedCorpus, trained: Trained) -> None:
     """Open the test split, once; write predictions, model and scores; remember the seed."""
-    run, seed, model = task.run, task.seed, trained.model
-    directory = run.seed_directory(seed)
+    key, model, directory = job.key(corpus), trained.model, job.directory
     predictions = {
-        split: predict_corpus(model, run.corpus, split, hardware=task.hardware)
+        split: predict_corpus(model, corpus, split, hardware=job.hardware)
         for split in ("valid", "test")
     }
-    for split, made in predictions.items():
-        made.save(directory / f"predictions-{split}.parquet")
+    for split, predicted in predictions.items():
+        predicted.save(directory / f"predictions-{split}.parquet")
     write_text(directory / "confusion.csv", confusion_csv(predictions["test"]))
-    seen = frozenset(conversation.id for conversation in run.corpus.splits["train"])
     model.save_pretrained(
         directory / "model",
-        card=model_card(run, model, seed),
+        card=_model_card(job, corpus, model),
         trained_on=TrainedOn(
-            corpus=run.corpus.name,
-            labels_of=run.corpus.label_source,
-            conversations=seen,
-            extractors={m: run.corpus.features[m].spec.extractor for m in model.inputs.widths},
+            corpus=corpus.name,
+            labels_of=corpus.label_source,
+            conversations=frozenset(item.id for item in corpus.splits["train"]),
+            extractors={m: corpus.features[m].spec.extractor for m in model.inputs.widths},
         ),
     )
-    scores = {s: scores_json(score(made), model.labels) for s, made in predictions.items()}
-    if task.cache is not None and task.cache.score(key) is None:
-        # before the seed is done: a kill must not lose the look, nor count it again on resuming
-        valid = trained.valid_weighted_f1
-        line = tried(run.recipe, run.corpus, key=key, seed=seed, validated_on="valid", score=valid)
-        task.cache.log(line)
-    write_json(directory / "seed.json", {"seed": seed, "epoch": trained.epoch} | scores)
+    scores = {s: scores_json(score(items), model.labels) for s, items in predictions.items()}
+    if job.cache is not None and job.cache.score(key) is None:
+        # Before the seed is finished: a kill must neither lose the look at validation nor, when
+        # the run is resumed, count it twice.
+        line = tried(
+            job.recipe, corpus, key=key, seed=job.seed, validated_on=job.corpus.validated_on,
+            score=trained.valid_weighted_f1,
+        )  # fmt: skip
+        job.cache.log(line)
+    write_json(directory / "seed.json", {"seed": job.seed, "epoch": trained.epoch} | scores)
     remove_training_state(directory)
-    if task.cache is not None:
-        task.cache.keep(key, directory)
+    if job.cache is not None:
+        job.cache.keep(key, directory)
     test = scores["test"]["weighted_f1"]
-    task.say(f"test weighted F1 {test:.2f} (epoch {trained.epoch + 1})")
+    job.say(f"test weighted F1 {test:.2f} (epoch {trained.epoch + 1})")
 
 
-def model_card(run: Run, model: AnyModel, seed: int) -> str:
+def _model_card(job: TrainingJob, corpus: PreparedCorpus, model: AnyModel) -> str:
     """Model card: what it is, what it was trained on, what it must not be used for."""
     size = sum(parameter.numel() for parameter in model.parameters())
     return (
-        f"# {run.recipe.name}, seed {seed}\n\n{run.recipe.description}\n\n"
+        f"# {job.recipe.name}, seed {job.seed}\n\n{job.recipe.description}\n\n"
         f"- model: {model.name}, {size:,} parameters\n"
-        f"- corpus: {run.corpus.name} (its licence governs what these weights may be used for)\n"
+        f"- corpus: {corpus.name} (its licence governs what these weights may be used for)\n"
         f"- labels: {', '.join(model.labels)}\n"
         f"- modalities: {', '.join(model.inputs.output_widths)}\n\n"
         "Predicted emotions are guesses about how an utterance would be labelled, not facts about "

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import mean
@@ -14,54 +13,16 @@ import yaml
 from optuna.trial import TrialState
 from pydantic import ValidationError
 
-from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError, UsageError
+from mmerc.executors.executor import Executor, Workers
 from mmerc.files import fingerprint, write_json, write_text
-from mmerc.training.cache import RunCache, seed_key, tried
-from mmerc.training.folds import fold_corpora
+from mmerc.training.cache import RunCache
+from mmerc.training.corpus_source import CorpusSource, Fold
 from mmerc.training.hardware import Hardware
-from mmerc.training.parallel import Pool
+from mmerc.training.job import TrainingJob
 from mmerc.training.recipe import Choices, Recipe, SearchSpace, changed, finding
 from mmerc.training.selection import Report
-from mmerc.training.trainer import train_seed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Validation:
-    """One training that is scored on held-out conversations; the test split is not in it."""
-
-    recipe: Recipe
-    corpus: PreparedCorpus
-    validated_on: str
-    directory: Path
-    seed: int
-    hardware: Hardware
-    cache: RunCache
-    report: Report
-
-
-def validate(task: Validation) -> float:
-    """Weighted F1 of the best epoch on the held-out conversations; remembered, weights dropped."""
-    key = seed_key(task.recipe, task.corpus, task.seed, task.hardware)
-    known = task.cache.score(key)
-    if known is not None:
-        return known
-    try:
-        trained = train_seed(
-            task.recipe, task.corpus, task.directory,
-            seed=task.seed, hardware=task.hardware, report=task.report,
-        )  # fmt: skip
-    finally:  # a trial that was broken off is never gone on with
-        shutil.rmtree(task.directory, ignore_errors=True)
-    if trained is None:
-        raise UsageError("Tuning does not train data-parallel; leave --devices at 1.")
-    value = trained.valid_weighted_f1
-    line = tried(
-        task.recipe, task.corpus, key=key, seed=task.seed, validated_on=task.validated_on,
-        score=value,
-    )  # fmt: skip
-    task.cache.log(line)
-    return value
+from mmerc.training.validation import validate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +30,10 @@ class Tuner:
     """A search over the space that the recipe declares; it goes on where it was stopped."""
 
     recipe: Recipe
-    corpus: PreparedCorpus
+    corpus: CorpusSource
     directory: Path
     folds: int
-    jobs: int
+    executor: Executor
     hardware: Hardware
     cache: RunCache
     report: Report
@@ -94,8 +55,8 @@ class Tuner:
         done = study.get_trials(states=(TrialState.COMPLETE,))
         if not done:
             study.enqueue_trial(present_settings(self.recipe))
-        with Pool.of(self.jobs) as pool:
-            study.optimize(partial(self.attempt, pool), n_trials=max(0, trials - len(done)))
+        with self.executor.start() as workers:
+            study.optimize(partial(self.attempt, workers), n_trials=max(0, trials - len(done)))
         return self.write(study)
 
     def check(self) -> None:
@@ -103,45 +64,49 @@ class Tuner:
         if not self.recipe.search:
             raise UsageError(f"Recipe {self.recipe.name} declares no search space (`search:`).")
         check_space(self.recipe)
-        self.corpora()
+        for source in self.sources():
+            source.open()
 
     def check_same(self, study: optuna.Study) -> None:
         """Refuse to mix scores that cannot be compared."""
         settings = self.recipe.model_dump(mode="json", exclude={"description"})
-        parts = {"recipe": settings, "corpus": self.corpus.fingerprints, "folds": self.folds}
+        parts = {"recipe": settings, "corpus": self.corpus.open().fingerprints, "folds": self.folds}
         now = fingerprint(parts)
         if study.user_attrs.get("begun_with", now) != now:
             problem = "holds a search that was begun with another recipe, corpus or --folds"
             raise InputError(self.directory, problem, "choose another --out")
         study.set_user_attr("begun_with", now)
 
-    def attempt(self, pool: Pool, trial: optuna.Trial) -> float:
+    def attempt(self, workers: Workers, trial: optuna.Trial) -> float:
         """Mean over the folds (or the score on validation) of one choice of settings."""
         chosen = {key: suggest(trial, key, space) for key, space in self.recipe.search.items()}
         recipe = changed(self.recipe, chosen)
-        tasks = [
-            Validation(
-                recipe=recipe, corpus=corpus, validated_on=name, seed=0,
-                directory=self.directory / f"trial-{trial.number}-{name}",
+        jobs = [
+            TrainingJob(
+                recipe=recipe, corpus=source, seed=0, name=source.validated_on,
+                directory=(
+                    self.directory / f"trial-{trial.number}-{source.validated_on}"
+                ).absolute(),
                 hardware=self.hardware, cache=self.cache, report=self.report,
             )
-            for name, corpus in self.corpora()
+            for source in self.sources()
         ]  # fmt: skip
-        scores = pool.run(validate, tasks)
+        scores = workers.map(validate, jobs)
         trial.set_user_attr("scores", scores)
         settings = ", ".join(f"{key}={value}" for key, value in chosen.items())
         self.report(f"trial {trial.number}: {mean(scores):.2f} with {settings}")
         return mean(scores)
 
-    def corpora(self) -> list[tuple[str, PreparedCorpus]]:
-        """What a choice is validated on."""
-        if self.folds == 1:
-            if not self.corpus.splits.get("valid"):
-                fix = "choose more --folds, or prepare a corpus with one"
-                raise InputError(f"corpus {self.corpus.name!r}", "no valid split", fix)
-            return [("valid", self.corpus)]
-        corpora = fold_corpora(self.corpus, folds=self.folds)
-        return [(f"fold-{number}", corpus) for number, corpus in enumerate(corpora)]
+    def sources(self) -> list[CorpusSource]:
+        """The corpus with its valid split, or once per fold."""
+        if self.folds != 1:
+            folds = [Fold(number=number, folds=self.folds) for number in range(self.folds)]
+            return [replace(self.corpus, fold=fold) for fold in folds]
+        corpus = self.corpus.open()
+        if not corpus.splits.get("valid"):
+            fix = "choose more --folds, or prepare a corpus with one"
+            raise InputError(f"corpus {corpus.name!r}", "no valid split", fix)
+        return [self.corpus]
 
     def write(self, study: optuna.Study) -> dict[str, Any]:
         """Leave the best recipe and every trial behind."""

@@ -67,14 +67,12 @@ def reproduce(
 
     Trains what is missing and writes report.html and report.md.
     """
-    from mmerc.data.corpus import PreparedCorpus
-    from mmerc.data.corpus_media import add_corpus_sounds
-    from mmerc.experiments.execution import Workers
+    from mmerc.executors.executor import Executor
     from mmerc.experiments.plan import Choice
     from mmerc.experiments.reproduce import Request
     from mmerc.experiments.reproduce import reproduce as run
-    from mmerc.experiments.workspace import CorpusSource
     from mmerc.training.cache import RunCache
+    from mmerc.training.corpus_source import CorpusSource
     from mmerc.training.hardware import Hardware
 
     if show_list:
@@ -85,13 +83,12 @@ def reproduce(
     choice = Choice(
         end_to_end=end_to_end, quick=quick, rows=tuple(rows or ()), changes=tuple(changes or ())
     )
-    sounds = {} if media is None else add_corpus_sounds(PreparedCorpus.load(corpus), media).sounds
-    source = CorpusSource(path=corpus.absolute(), quick=quick, sounds=sounds)
+    source = CorpusSource.create(corpus, media=media, quick=quick)
     written = run(
         target,
         Request(
             corpus=source, out=out, choice=choice, seeds=seeds,
-            workers=Workers(jobs=jobs, engine=engine), hardware=Hardware(accelerator=accelerator),
+            executor=Executor(jobs=jobs, engine=engine), hardware=Hardware(accelerator=accelerator),
             cache=RunCache.default(), use_cache=not no_cache, train=not report_only,
             report=silent if quiet else remark,
         ),

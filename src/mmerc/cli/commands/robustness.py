@@ -95,11 +95,14 @@ def robustness(
 def extractor(stores: Path, workers: int, report: Callable[[str], None]) -> Extract:
     """Takes vectors as ``mmerc extract`` does, and keeps them in ``stores``."""
     from mmerc.data.feature_extraction import extract_modality
-    from mmerc.features.extraction import Workers
+    from mmerc.executors.executor import Executor
 
     def extract(named: NamedExtractor, spec: FeatureSpec, tasks: Sequence[Task]) -> FeatureTable:
-        engine = Workers(workers)
-        return extract_modality(named, tasks, stores, engine=engine, report=report, spec=spec).table
+        executor = Executor(jobs=workers)
+        extracted = extract_modality(
+            named, tasks, stores, executor=executor, report=report, spec=spec
+        )
+        return extracted.table
 
     return extract
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -41,6 +41,9 @@ def train(
     jobs: Annotated[
         int, typer.Option(min=1, help="Seeds to train in parallel; they share the cores.")
     ] = 1,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="This machine or a Ray cluster.")
+    ] = "local",
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Do not reuse cached trainings.")
     ] = False,
@@ -55,20 +58,20 @@ def train(
 
     Chooses the epoch on validation, evaluates once on test, and writes OUT/result.json.
     """
-    from mmerc.data.corpus import PreparedCorpus
-    from mmerc.data.corpus_media import add_corpus_sounds
+    from mmerc.executors.executor import Executor
     from mmerc.training.cache import RunCache
+    from mmerc.training.corpus_source import CorpusSource
     from mmerc.training.hardware import Hardware
     from mmerc.training.recipe import load_recipe
     from mmerc.training.run import train_run
 
     result = train_run(
         load_recipe(recipe, changes or ()),
-        add_corpus_sounds(PreparedCorpus.load(corpus), media),
+        CorpusSource.create(corpus, media=media),
         out,
         seeds=seeds,
         resume=resume,
-        jobs=jobs,
+        executor=Executor(jobs=jobs, engine=engine),
         cache=None if no_cache else RunCache.default(),
         hardware=Hardware(
             accelerator=accelerator,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -42,6 +42,9 @@ def tune(
     jobs: Annotated[
         int, typer.Option(min=1, help="Folds to train in parallel; they share the cores.")
     ] = 1,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="This machine or a Ray cluster.")
+    ] = "local",
     changes: SettingsOption = None,
     accelerator: AcceleratorOption = "auto",
     quiet: QuietOption = False,
@@ -51,9 +54,9 @@ def tune(
 
     Scores every trial on validation or folds, never on test; logs all and writes OUT/best.yaml.
     """
-    from mmerc.data.corpus import PreparedCorpus
-    from mmerc.data.corpus_media import add_corpus_sounds
+    from mmerc.executors.executor import Executor
     from mmerc.training.cache import RunCache
+    from mmerc.training.corpus_source import CorpusSource
     from mmerc.training.folder import locked
     from mmerc.training.hardware import Hardware
     from mmerc.training.recipe import load_recipe
@@ -61,10 +64,10 @@ def tune(
 
     tuner = Tuner(
         recipe=load_recipe(recipe, changes or ()),
-        corpus=add_corpus_sounds(PreparedCorpus.load(corpus), media),
+        corpus=CorpusSource.create(corpus, media=media),
         directory=out,
         folds=folds,
-        jobs=jobs,
+        executor=Executor(jobs=jobs, engine=engine),
         hardware=Hardware(accelerator=accelerator),
         cache=RunCache.default(),
         report=silent if quiet else remark,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mmerc.conversation import Modality, Utterance
 from mmerc.errors import InputError, MmercError
-from mmerc.features.extraction import Progress, Workers, extract_all
+from mmerc.executors.executor import Executor
+from mmerc.features.extraction import Progress, extract_all
 from mmerc.features.recordings import recording_task
 from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureStore, FeatureTable
@@ -45,7 +46,7 @@ def extract_features(
     tasks = [recording_task(recording, utterance) for utterance in utterances]
     try:
         store = FeatureStore.create(stores, extractor().spec)
-        extract_all(tasks, extractor, store, engine=Workers(workers), report=forward)
+        extract_all(tasks, extractor, store, executor=Executor(jobs=workers), report=forward)
         return store.read()
     except OSError as error:
         raise write_error(stores, error) from error

@@ -4,14 +4,11 @@ import time
 
 import pytest
 import torch
-from run_files import history, weights
 
-from mmerc.cli.output import silent
 from mmerc.errors import InputError, MmercError, UsageError
-from mmerc.training import parallel
-from mmerc.training.cache import RunCache
-from mmerc.training.parallel import Pool, available_cores, run_all
-from mmerc.training.run import train_run
+from mmerc.executors import local
+from mmerc.executors.executor import Executor
+from mmerc.processes import available_cores
 
 FAILURES = {
     "usage": UsageError("--x cannot be meant."),
@@ -51,30 +48,30 @@ def killed(item):
 def forked(monkeypatch):
     """Processes that begin at once: a spawned one first imports for seconds."""
     monkeypatch.setattr(
-        parallel.multiprocessing,
+        local.multiprocessing,
         "get_context",
-        lambda kind, kept=parallel.multiprocessing.get_context: kept("fork"),
+        lambda kind, kept=local.multiprocessing.get_context: kept("fork"),
     )
 
 
 def test_results_come_in_order(forked):
-    assert run_all(slowly, range(5), jobs=2) == [0, 1, 4, 9, 16]
+    assert Executor(jobs=2).map(slowly, range(5)) == [0, 1, 4, 9, 16]
 
 
 def test_processes_share_the_cores(forked, monkeypatch):
-    monkeypatch.setattr(parallel, "available_cores", lambda: 4)
-    found = run_all(told, range(4), jobs=2)
+    monkeypatch.setattr(local, "available_cores", lambda: 4)
+    found = Executor(jobs=2).map(told, range(4))
     assert os.getpid() not in {process for process, _, _ in found}
     assert {threads for _, threads, _ in found} == {2}
-    monkeypatch.setattr(parallel, "available_cores", lambda: 1)
-    assert {threads for _, threads, _ in run_all(told, range(2), jobs=2)} == {1}
+    monkeypatch.setattr(local, "available_cores", lambda: 1)
+    assert {threads for _, threads, _ in Executor(jobs=2).map(told, range(2))} == {1}
 
 
 def test_processes_stay_for_the_next_items(forked):
-    with Pool.of(2) as pool:
-        first, second = ({number for number, *_ in pool.run(told, range(9))} for _ in range(2))
+    with Executor(jobs=2).start() as workers:
+        first, second = ({number for number, *_ in workers.map(told, range(9))} for _ in range(2))
         assert second <= first
-        assert pool.run(told, [0]) == [(os.getpid(), torch.get_num_threads(), 0)]
+        assert workers.map(told, [0]) == [(os.getpid(), torch.get_num_threads(), 0)]
     assert len(first) <= 2
 
 
@@ -86,7 +83,7 @@ def test_processes_are_told_of_large_pages_unless_the_user_told_them_otherwise(
     if own is not None:
         monkeypatch.setenv("GLIBC_TUNABLES", own)
     before = dict(os.environ)
-    found = run_all(allocation, range(2), jobs=2)
+    found = Executor(jobs=2).map(allocation, range(2))
     assert found == [own or "glibc.malloc.hugetlb=1"] * 2
     assert dict(os.environ) == before
 
@@ -94,7 +91,7 @@ def test_processes_are_told_of_large_pages_unless_the_user_told_them_otherwise(
 @pytest.mark.parametrize(("jobs", "count"), [(1, 3), (0, 3), (2, 1), (2, 0)])
 def test_nothing_is_started_for_one(jobs, count):
     threads = torch.get_num_threads()
-    assert run_all(told, range(count), jobs=jobs) == [
+    assert Executor(jobs=jobs).map(told, range(count)) == [
         (os.getpid(), threads, item) for item in range(count)
     ]
 
@@ -118,7 +115,7 @@ def test_failures_come_through_from_a_spawned_process():
 def check_failure(name, jobs):
     expected = FAILURES[name]
     with pytest.raises(type(expected)) as caught:
-        run_all(failing, ["a", name, "b"], jobs=jobs)
+        Executor(jobs=jobs).map(failing, ["a", name, "b"])
     assert type(caught.value) is type(expected)
     assert str(caught.value) == str(expected)
     if isinstance(expected, InputError):
@@ -128,26 +125,6 @@ def check_failure(name, jobs):
 
 def test_a_process_that_is_killed_is_told_in_one_sentence(forked):
     with pytest.raises(MmercError, match="killed from outside") as caught:
-        run_all(killed, range(4), jobs=2)
+        Executor(jobs=2).map(killed, range(4))
     assert "\n" not in str(caught.value)
     assert "--resume" in str(caught.value)
-
-
-def test_seeds_side_by_side_are_those_one_after_another(tiny_recipe, small_corpus, tmp_path):
-    recipe = tiny_recipe(modality_dropout=0.2)
-    results = [
-        train_run(
-            recipe, small_corpus, tmp_path / f"{jobs}", seeds=2, jobs=jobs, report=silent,
-            cache=RunCache(tmp_path / f"cache {jobs}"),
-        )
-        for jobs in (1, 2)
-    ]  # fmt: skip
-    assert results[0] == results[1]
-    for seed in (0, 1):
-        assert weights(tmp_path / "1", seed) == weights(tmp_path / "2", seed)
-        assert history(tmp_path / "1", seed) == history(tmp_path / "2", seed)
-    one, two = (
-        sorted((t.key, t.weighted_f1) for t in RunCache(tmp_path / f"cache {jobs}").tries())
-        for jobs in (1, 2)
-    )
-    assert one == two

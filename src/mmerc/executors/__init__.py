@@ -1,0 +1,1 @@
+"""Running many items at a time, in processes of this machine or on a Ray cluster."""

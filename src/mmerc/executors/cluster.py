@@ -1,0 +1,59 @@
+"""Workers of a Ray cluster."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from mmerc.errors import MmercError
+from mmerc.executors.pool import WorkerLostError
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+
+class RayPool:
+    """Ray tasks of ``threads`` cores each (by default the cluster's cores divided by ``jobs``).
+
+    Ray never repeats a task that killed its worker.
+    """
+
+    def __init__(self, jobs: int, *, threads: int | None) -> None:
+        self.ray = connect()
+        cores = int(self.ray.cluster_resources().get("CPU", jobs))
+        self.threads = threads or max(1, cores // jobs)
+        self.remote = self.ray.remote(num_cpus=self.threads, max_retries=0)(run_with_threads)
+
+    def submit(self, function: Callable[[Item], Outcome], item: Item) -> Future[Outcome]:
+        future: Future[Outcome] = self.remote.remote(function, item, self.threads).future()
+        return future
+
+    def failure(self, error: BaseException) -> BaseException:
+        """Return what the item raised where a user can fix it, or that its worker was lost."""
+        cause = getattr(error, "cause", None)
+        if isinstance(cause, MmercError):
+            return cause
+        lost = isinstance(error, self.ray.exceptions.RayError) and cause is None
+        return WorkerLostError() if lost else error
+
+
+def connect() -> Any:
+    """Connect to the cluster, or start one here; MmercError where Ray is not installed."""
+    try:
+        import ray
+    except ImportError as error:
+        problem = "--engine ray needs Ray; install it with: pip install 'mmerc[scale]'."
+        raise MmercError(problem) from error
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+    return ray
+
+
+def run_with_threads(function: Callable[[Item], Outcome], item: Item, threads: int) -> Outcome:
+    """Run one item in a worker that keeps to its share of the cores."""
+    import torch
+
+    torch.set_num_threads(threads)
+    return function(item)

@@ -1,0 +1,177 @@
+"""One interface to both engines: processes of this machine (``local``) and a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal, TypeVar
+
+from mmerc.executors.pool import Pool, Prepared, WorkerLostError
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+Engine = Literal["local", "ray"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executor:
+    """Runs up to ``jobs`` items at a time; one local job runs in this process.
+
+    Functions, items and outcomes must be picklable; on a cluster, files that they name must be
+    where every node finds them.
+    """
+
+    jobs: int = 1
+    engine: Engine = "local"
+
+    @contextmanager
+    def start(self) -> Iterator[Workers]:
+        """Start workers that share the cores and stay until the block ends."""
+        if self.engine == "local" and self.jobs <= 1:
+            yield Workers(jobs=1, pool=None, runs_single_items=True)
+            return
+        with self._open_pool(self.jobs) as pool:
+            yield Workers(jobs=self.jobs, pool=pool, runs_single_items=self.engine == "local")
+
+    def map(self, function: Callable[[Item], Outcome], items: Iterable[Item]) -> list[Outcome]:
+        """Return the outcomes of all items, in order (see ``Workers.map``)."""
+        with self.start() as workers:
+            return workers.map(function, items)
+
+    def stream(
+        self,
+        prepare: Callable[[], Callable[[Item], Outcome]],
+        items: Sequence[Item],
+        *,
+        lost: Callable[[Item], Outcome],
+    ) -> Iterator[Outcome]:
+        """Yield outcomes as they are finished, one thread per worker.
+
+        ``prepare`` is called once per process and returns the function that is applied to items.
+        An item that kills its process, even when it runs alone, has the outcome ``lost(item)``;
+        the others are not affected.
+        """
+        if self.engine == "local" and self.jobs <= 1:
+            yield from map(prepare(), items)
+            return
+        function = Prepared.create(prepare)
+        remaining = iter(enumerate(items))
+        ahead = 2 * self.jobs if self.engine == "local" else self.jobs
+        suspects: list[int] | None = None
+        while suspects is None or suspects:
+            suspects = []
+            with self._open_pool(self.jobs, threads=1) as pool:
+                for number, outcome in _outcomes(pool, function, remaining, ahead=ahead):
+                    if isinstance(outcome, WorkerLostError):
+                        suspects.append(number)
+                    else:
+                        yield outcome
+            for number in suspects:
+                yield self._alone(function, items[number], lost=lost)
+
+    def _alone(
+        self,
+        function: Callable[[Item], Outcome],
+        item: Item,
+        *,
+        lost: Callable[[Item], Outcome],
+    ) -> Outcome:
+        """Run one item in a process of its own, so that only it can be what kills the process."""
+        with self._open_pool(1, threads=1) as pool:
+            ((_, outcome),) = _outcomes(pool, function, iter([(0, item)]), ahead=1)
+        return lost(item) if isinstance(outcome, WorkerLostError) else outcome
+
+    @contextmanager
+    def _open_pool(self, jobs: int, *, threads: int | None = None) -> Iterator[Pool]:
+        """Open the engine's pool; ``threads`` per worker are an equal share by default."""
+        if self.engine == "ray":
+            from mmerc.executors.cluster import RayPool
+
+            yield RayPool(jobs, threads=threads)
+            return
+        from mmerc.executors.local import open_processes
+
+        with open_processes(jobs, threads=threads) as processes:
+            yield processes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """Running workers of an executor; without a pool, this process."""
+
+    jobs: int
+    pool: Pool | None
+    runs_single_items: bool
+
+    def map(self, function: Callable[[Item], Outcome], items: Iterable[Item]) -> list[Outcome]:
+        """Return the outcomes of all items, in order; a single item runs in this process.
+
+        After a failure no further item begins, what is running is finished, and the first failure
+        is raised: what ``function`` raised, or MmercError for a worker that was killed.
+        """
+        items = list(items)
+        if self.pool is None or (self.runs_single_items and len(items) <= 1):
+            return [function(item) for item in items]
+        outcomes = dict(_outcomes(self.pool, function, iter(enumerate(items)), ahead=self.jobs))
+        for outcome in outcomes.values():
+            if isinstance(outcome, WorkerLostError):
+                raise outcome
+        return [_returned(outcomes[number]) for number in range(len(items))]
+
+
+def _returned(outcome: Outcome | WorkerLostError) -> Outcome:
+    """Return an outcome that is known to be one."""
+    if isinstance(outcome, WorkerLostError):
+        raise outcome
+    return outcome
+
+
+def _outcomes(
+    pool: Pool,
+    function: Callable[[Item], Outcome],
+    items: Iterator[tuple[int, Item]],
+    *,
+    ahead: int,
+) -> Iterator[tuple[int, Outcome | WorkerLostError]]:
+    """Yield numbered outcomes as they are finished; what ``function`` raised is raised last."""
+    failure: BaseException | None = None
+    for number, future in _futures(pool, function, items, ahead=ahead):
+        error = future.exception()
+        if error is None:
+            yield number, future.result()
+            continue
+        cause = pool.failure(error)
+        if isinstance(cause, WorkerLostError):
+            yield number, cause
+        else:
+            failure = failure or cause
+    if failure is not None:
+        raise failure
+
+
+def _futures(
+    pool: Pool,
+    function: Callable[[Item], Outcome],
+    items: Iterator[tuple[int, Item]],
+    *,
+    ahead: int,
+) -> Iterator[tuple[int, Future[Outcome]]]:
+    """Yield numbered futures as they are finished, with at most ``ahead`` of them unfinished.
+
+    After a failure no further item is taken from ``items``.
+    """
+    running: dict[Future[Any], int] = {}
+    failed = False
+    while True:
+        if not failed:
+            for number, item in islice(items, ahead - len(running)):
+                running[pool.submit(function, item)] = number
+        if not running:
+            return
+        finished, _ = wait(running, return_when=FIRST_COMPLETED)
+        failed = failed or any(future.exception() is not None for future in finished)
+        for future in finished:
+            yield running.pop(future), future

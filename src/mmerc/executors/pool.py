@@ -1,0 +1,59 @@
+"""What the engines have in common: how items reach workers, and how a lost worker is reported."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from mmerc.errors import MmercError
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+
+class WorkerLostError(MmercError):
+    """A worker process ended before its item was finished."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A worker process was killed from outside (out of memory, perhaps); finished work is "
+            "kept, so run the same command again (train: with --resume) with fewer --jobs."
+        )
+
+
+class Pool(Protocol):
+    """Workers of an engine."""
+
+    def submit(self, function: Callable[[Item], Outcome], item: Item) -> Future[Outcome]:
+        """Queue one item."""
+        ...
+
+    def failure(self, error: BaseException) -> BaseException:
+        """Return what ``function`` raised, or WorkerLostError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared(Generic[Item, Outcome]):
+    """A function that each worker process prepares once, at its first item."""
+
+    token: str
+    prepare: Callable[[], Callable[[Item], Outcome]]
+
+    @classmethod
+    def create(cls, prepare: Callable[[], Callable[[Item], Outcome]]) -> Prepared[Item, Outcome]:
+        return cls(uuid.uuid4().hex, prepare)
+
+    def __call__(self, item: Item) -> Outcome:
+        function = _prepared.get(self.token)
+        if function is None:
+            _prepared.clear()
+            function = _prepared[self.token] = self.prepare()
+        outcome: Outcome = function(item)
+        return outcome
+
+
+_prepared: dict[str, Callable[[Any], Any]] = {}  # the function in use, in each worker process

@@ -1,0 +1,97 @@
+"""A prepared corpus as it travels to the workers that train on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+from mmerc.conversation import Split
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.data.corpus_media import add_corpus_sounds
+from mmerc.data.sounds import Sounds
+from mmerc.training.folds import fold_corpora
+
+QUICK_CONVERSATIONS: dict[Split, int] = {"train": 64, "valid": 24, "test": 24}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """One of ``folds`` parts of the training conversations, counted from 0."""
+
+    number: int
+    folds: int
+
+    @property
+    def name(self) -> str:
+        return f"fold-{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusSource:
+    """A corpus by its folder, which each process reads once, or a corpus in memory.
+
+    ``sounds`` are for models that read waveforms. ``quick`` leaves the first conversations of
+    every split, to see in minutes that everything works. With a ``fold``, its conversations are
+    the validation split, the other training conversations are the training split, and there is no
+    test split.
+    """
+
+    corpus: Path | PreparedCorpus
+    sounds: Sounds = field(default_factory=dict)
+    quick: bool = False
+    fold: Fold | None = None
+
+    @classmethod
+    def create(
+        cls, folder: str | Path, *, media: str | Path | None = None, quick: bool = False
+    ) -> CorpusSource:
+        """Return the source of a prepared corpus, with the sounds in ``media``, its raw folder."""
+        corpus = Path(folder).absolute()
+        sounds = {} if media is None else _sounds(corpus, media)
+        return cls(corpus=corpus, sounds=sounds, quick=quick)
+
+    @property
+    def validated_on(self) -> str:
+        """Name of the conversations that score a training: the valid split or a fold."""
+        return "valid" if self.fold is None else self.fold.name
+
+    def open(self) -> PreparedCorpus:
+        """Return the corpus; a folder is read again only when it has changed."""
+        whole = _whole_corpus(replace(self, fold=None))
+        if self.fold is None:
+            return whole
+        folds = fold_corpora(whole, folds=self.fold.folds)
+        return next(islice(folds, self.fold.number, None))
+
+
+def _sounds(corpus: Path, media: str | Path) -> Sounds:
+    """Return the sound of every utterance that has one."""
+    return add_corpus_sounds(PreparedCorpus.load(corpus), media).sounds
+
+
+_last: list[tuple[CorpusSource, int, PreparedCorpus]] = []  # the corpus of this process
+
+
+def _whole_corpus(source: CorpusSource) -> PreparedCorpus:
+    """Return the corpus of all folds, the one that was read last where it is the same."""
+    if isinstance(source.corpus, PreparedCorpus):
+        return _adapted(source.corpus, source)
+    description = source.corpus / "corpus.json"
+    changed = description.stat().st_mtime_ns if description.is_file() else 0
+    for known, stamp, corpus in _last:
+        if known == source and stamp == changed:
+            return corpus
+    corpus = _adapted(PreparedCorpus.load(source.corpus), source)
+    _last[:] = [(source, changed, corpus)]
+    return corpus
+
+
+def _adapted(corpus: PreparedCorpus, source: CorpusSource) -> PreparedCorpus:
+    """Return the corpus with its sounds, cut where ``quick``; itself where nothing changes."""
+    if source.sounds:
+        corpus = replace(corpus, sounds=source.sounds)
+    if not source.quick:
+        return corpus
+    splits = {s: items[: QUICK_CONVERSATIONS[s]] for s, items in corpus.splits.items()}
+    return replace(corpus, splits=splits)

@@ -1,0 +1,39 @@
+"""The description of one training, wherever it is run and whatever it is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.training.cache import RunCache, seed_key
+from mmerc.training.corpus_source import CorpusSource
+from mmerc.training.hardware import Hardware
+from mmerc.training.recipe import Recipe
+from mmerc.training.selection import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingJob:
+    """One training: a recipe on a corpus with a seed.
+
+    It is a seed of a run or of a reproduction (``finish_seed``), or a fold or a trial of a search
+    (``validate``). ``directory`` is for its files alone; ``name`` begins every line it reports.
+    """
+
+    recipe: Recipe
+    corpus: CorpusSource
+    seed: int
+    directory: Path
+    name: str
+    hardware: Hardware
+    cache: RunCache | None
+    report: Report
+
+    def key(self, corpus: PreparedCorpus) -> str:
+        """Hash of all that decides the result; ``corpus`` is the opened one."""
+        return seed_key(self.recipe, corpus, self.seed, self.hardware)
+
+    def say(self, line: str) -> None:
+        """Report a line of progress."""
+        self.report(f"{self.name}: {line}")

@@ -1,0 +1,40 @@
+"""Trainings that are scored on held-out conversations alone: folds and trials of a search."""
+
+from __future__ import annotations
+
+import shutil
+
+from mmerc.errors import UsageError
+from mmerc.training.cache import tried
+from mmerc.training.job import TrainingJob
+from mmerc.training.trainer import train_seed
+
+
+def validate(job: TrainingJob) -> float:
+    """Return the weighted F1 of the best epoch on validation, from the cache where it has one.
+
+    Nothing is left but a line in the cache's list of tries: weights are dropped, and a training
+    that is interrupted starts again.
+    """
+    corpus = job.corpus.open()
+    key = job.key(corpus)
+    score = None if job.cache is None else job.cache.score(key)
+    if score is not None:
+        return score
+    try:
+        trained = train_seed(
+            job.recipe, corpus, job.directory,
+            seed=job.seed, hardware=job.hardware, report=job.say,
+        )  # fmt: skip
+    finally:
+        shutil.rmtree(job.directory, ignore_errors=True)
+    if trained is None:
+        raise UsageError("Tuning does not train data-parallel; leave --devices at 1.")
+    score = trained.valid_weighted_f1
+    if job.cache is not None:
+        line = tried(
+            job.recipe, corpus, key=key, seed=job.seed, validated_on=job.corpus.validated_on,
+            score=score,
+        )  # fmt: skip
+        job.cache.log(line)
+    return score
