@@ -15,7 +15,7 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.labels import MELD_7
 from mmerc.training.hardware import Hardware
-from mmerc.training.recipe import load_recipe
+from mmerc.training.recipe_files import load_recipe
 from mmerc.training.trainer import train_seed
 
 WIDTHS = {"text": 384, "audio": 1582, "video": 342}

@@ -13,11 +13,11 @@ import torch
 
 from mmerc.features.denseface.extractor import DenseFace
 from mmerc.features.speaker_faces import SpeakerFaces
+from mmerc.training.best_epoch import save_weights
 from mmerc.training.face_network.augmentation import augment
 from mmerc.training.face_network.config import FaceNetworkConfig
 from mmerc.training.face_network.state import TrainingState, fresh_network
 from mmerc.training.face_network.training import train_batch
-from mmerc.training.selection import save_weights
 from mmerc.training.trainer import keep_memory
 
 FACES, BAR = 640, 300

@@ -39,7 +39,8 @@ from mmerc.models.registry import create_model
 from mmerc.nn.whisper import log_mel
 from mmerc.prediction.run_model import build_model_examples
 from mmerc.training.optimization import make_optimizer
-from mmerc.training.recipe import Recipe, load_recipe
+from mmerc.training.recipe import Recipe
+from mmerc.training.recipe_files import load_recipe
 
 TEXT_COST, SOUND_COST = 6, 5  # layers of each mini encoder (its convolutions count as one)
 ROUNDS = 5

@@ -23,7 +23,7 @@ from mmerc.models.multiemo import MultiEmo
 from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss
 from mmerc.models.training_data import TrainingStatistics
 from mmerc.training.optimization import make_optimizer
-from mmerc.training.recipe import load_recipe
+from mmerc.training.recipe_files import load_recipe
 from mmerc.training.trainer import keep_memory
 
 WIDTHS = {"text": 768, "audio": 512, "video": 1000}

@@ -17,8 +17,8 @@ from mmerc.features.base import Absent
 from mmerc.features.denseface.extractor import SHIPPED, DenseFace
 from mmerc.features.speaker_faces import SpeakerFaces
 from mmerc.media.segment import Clip, Segment
+from mmerc.training.best_epoch import save_weights
 from mmerc.training.face_network.state import fresh_network
-from mmerc.training.selection import save_weights
 
 RATE, UTTERANCE, LENGTHS = 25, 3, (60, 600)  # frames a second, seconds
 SPEED_BAR, MEMORY_BAR = 3, 1.5  # times real time, GB

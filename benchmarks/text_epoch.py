@@ -13,7 +13,7 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.models.registry import create_model
 from mmerc.prediction.run_model import build_model_examples
 from mmerc.training.optimization import make_optimizer
-from mmerc.training.recipe import load_recipe
+from mmerc.training.recipe_files import load_recipe
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from folders import nothing_new
 
-from mmerc.training.recipe import load_recipe
+from mmerc.training.recipe_files import load_recipe
 
 SPACE = {
     "training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},

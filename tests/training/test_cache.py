@@ -11,7 +11,7 @@ from mmerc.training import cache as cache_module
 from mmerc.training import seed as seed_module
 from mmerc.training.cache import RunCache, code_fingerprint, seed_key
 from mmerc.training.hardware import Hardware
-from mmerc.training.recipe import changed
+from mmerc.training.recipe import change_recipe
 from mmerc.training.run import train_run
 
 FULL = OSError(28, "No space left on device")
@@ -93,7 +93,7 @@ def key_of(recipe, corpus, seed=0, hardware=None):
 )
 def test_a_setting_changes_the_key(tiny_recipe, small_corpus, settings):
     recipe = tiny_recipe()
-    assert key_of(changed(recipe, settings), small_corpus) != key_of(recipe, small_corpus)
+    assert key_of(change_recipe(recipe, settings), small_corpus) != key_of(recipe, small_corpus)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_setting_changes_the_key(tiny_recipe, small_corpus, settings):
 )
 def test_what_decides_nothing_leaves_the_key(tiny_recipe, small_corpus, settings):
     recipe = tiny_recipe()
-    assert key_of(changed(recipe, settings), small_corpus) == key_of(recipe, small_corpus)
+    assert key_of(change_recipe(recipe, settings), small_corpus) == key_of(recipe, small_corpus)
 
 
 def test_every_part_of_the_corpus_is_in_the_key(tiny_recipe, small_corpus):
@@ -158,7 +158,7 @@ def test_every_file_that_trains_is_in_the_fingerprint_of_the_code(monkeypatch, t
 
 
 def test_defaults_written_out_are_the_same_recipe(tiny_recipe, small_corpus):
-    whole = changed(tiny_recipe(), {"model.dropout": DfErcConfig().dropout})
+    whole = change_recipe(tiny_recipe(), {"model.dropout": DfErcConfig().dropout})
     assert key_of(whole, small_corpus) == key_of(tiny_recipe(), small_corpus)
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mmerc.training.recipe import changed, load_recipe
+from mmerc.training.recipe import change_recipe
+from mmerc.training.recipe_files import load_recipe
 
 PAPER = {
     "layers": 6, "temperature": 0.8, "sample_weight": 0.8, "contrast_focus": 2.0,
@@ -65,4 +66,4 @@ def test_every_end_of_the_search_space_is_a_recipe(name):
             key: space.choices[end] if hasattr(space, "choices") else (space.low, space.high)[end]
             for key, space in recipe.search.items()
         }
-        assert changed(recipe, values).model.name == "multiemo"
+        assert change_recipe(recipe, values).model.name == "multiemo"

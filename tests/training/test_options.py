@@ -13,7 +13,7 @@ from mmerc.models.df_erc.model import DfErc
 from mmerc.models.registry import load_model
 from mmerc.training import module as module_file
 from mmerc.training.module import TrainingModule, consistency_loss
-from mmerc.training.recipe import TrainingConfig, changed
+from mmerc.training.recipe import TrainingConfig, change_recipe
 from mmerc.training.run import train_run
 from mmerc.training.scoring import predict_corpus
 
@@ -237,7 +237,7 @@ def test_the_loss_is_the_mean_of_both_passes_and_the_weighted_difference(
 
 def test_without_dropout_nothing_differs(tiny_recipe, small_corpus, tmp_path):
     for dropout, name in ((0.0, "none"), (0.3, "some")):
-        recipe = changed(tiny_recipe(epochs=1, consistency=1.0), {"model.dropout": dropout})
+        recipe = change_recipe(tiny_recipe(epochs=1, consistency=1.0), {"model.dropout": dropout})
         train_run(recipe, small_corpus, tmp_path / name, report=lambda line: None)
         (row,) = history(tmp_path / name)
         assert (float(row["train_consistency"]) == 0) == (name == "none")
@@ -274,7 +274,7 @@ def emotion_oracle(logits, labels, counts, *, class_balance=0, focus=0, label_sm
 @pytest.mark.parametrize("names", [[], *([name] for name in TERMS), list(TERMS)], ids=str)
 def test_terms_of_a_recipe_reach_the_loss(tiny_recipe, small_corpus, passes, tmp_path, names):
     chosen = {name: TERMS[name] for name in names}
-    recipe = changed(
+    recipe = change_recipe(
         tiny_recipe(epochs=1), {f"model.{name}": value for name, value in chosen.items()}
     )
     train_run(recipe, small_corpus, tmp_path / "run", report=lambda line: None)

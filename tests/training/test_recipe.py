@@ -3,7 +3,7 @@ import yaml
 
 from mmerc.errors import InputError, UsageError
 from mmerc.models.registry import MODELS
-from mmerc.training.recipe import load_recipe, recipe_names
+from mmerc.training.recipe_files import list_recipes, load_recipe, recipe_names
 
 PUBLISHED = {
     "df-erc-meld": {
@@ -93,7 +93,7 @@ def test_changes_of_a_bad_form(change):
 
 
 def test_a_value_has_no_settings_of_its_own():
-    assert "'epochs' holds a value" in refusal("demo", "training.epochs.more=1")
+    assert "'epochs' is a value" in refusal("demo", "training.epochs.more=1")
 
 
 def test_changes_reach_into_settings_that_are_null():
@@ -159,3 +159,57 @@ def test_code_in_yaml_is_refused_and_not_run(tmp_path, where):
     path.write_text(f"name: {code}\n" if where == "file" else "name: own\n")
     refusal(str(path), *([f"name={code}"] if where == "change" else []))
     assert not trace.exists()
+
+
+# Recipes of other packages
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package with a plug-in and two recipes, one of them broken; importing it fails."""
+    recipes = tmp_path / "my_lab" / "recipes"
+    recipes.mkdir(parents=True)
+    (tmp_path / "my_lab" / "__init__.py").write_text("raise RuntimeError('imported')")
+    own = load_recipe("demo").model_dump(mode="json") | {"name": "own", "description": "Our own."}
+    (recipes / "own.yaml").write_text(yaml.safe_dump(own))
+    (recipes / "broken.yaml").write_text("a: [")
+    (tmp_path / "secret.yaml").write_text("name: secret")
+    metadata = tmp_path / "my_lab-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-lab\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[mmerc.models]\nmine = my_lab.model:Mine\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return recipes
+
+
+def test_a_recipe_of_a_package_loads(package):
+    assert load_recipe("my_lab:own", ["training.epochs=2"]).training.epochs == 2
+
+
+def test_a_package_has_its_recipes_listed(package):
+    listed = list_recipes()
+    assert (listed["my_lab:own"].description, listed["my_lab:own"].package) == (
+        "Our own.", "my-lab"
+    )  # fmt: skip
+    assert "is not YAML" in listed["my_lab:broken"].description
+    assert {name for name in listed if ":" not in name} == set(recipe_names())
+    assert {listed[name].package for name in recipe_names()} == {"mmerc"}
+    assert listed["demo"].description == " ".join(load_recipe("demo").description.split())
+
+
+def test_a_path_in_any_form(package):
+    by_text, by_path = load_recipe(str(package / "own.yaml")), load_recipe(package / "own.yaml")
+    assert by_text == by_path == load_recipe("my_lab:own")
+    (package / "recipe").write_text((package / "own.yaml").read_text())
+    assert load_recipe(package / "recipe") == by_path
+
+
+@pytest.mark.parametrize("name", ["my_lab:../../secret", "my_lab:/etc/x", "../my_lab:own", "x y:a"])
+def test_names_that_lead_out_of_a_package_are_no_recipes(package, name):
+    assert "No recipe is called" in refusal(name)
+
+
+def test_packages_without_the_recipe(package):
+    with pytest.raises(InputError, match="no recipe 'other'; choose from what it has: broken, own"):
+        load_recipe("my_lab:other")
+    assert "no package my_lap is installed" in refusal("my_lap:own")

@@ -159,7 +159,7 @@ def test_a_loss_that_is_no_number_is_named_and_the_state_is_kept(train, tmp_path
     assert weights(tmp_path / "run") == weights(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("place", ["training.selection", "training.checkpoint", "models.base"])
+@pytest.mark.parametrize("place", ["training.best_epoch", "training.checkpoint", "models.base"])
 @pytest.mark.parametrize("kind", [OSError(28, "No space left on device"), SafetensorError("full")])
 def test_a_full_disk_is_told_and_nothing_is_half_written(train, tmp_path, monkeypatch, place, kind):
     def full(tensors, path, metadata=None):

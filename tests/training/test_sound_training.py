@@ -20,7 +20,8 @@ from mmerc.models.registry import load_model
 from mmerc.prediction.predictions import predict
 from mmerc.training.evaluate import evaluate_run
 from mmerc.training.hardware import Hardware
-from mmerc.training.recipe import Recipe, load_recipe, recipe_names
+from mmerc.training.recipe import Recipe
+from mmerc.training.recipe_files import load_recipe, recipe_names
 from mmerc.training.run import train_run
 
 

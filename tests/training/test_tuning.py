@@ -12,7 +12,8 @@ from mmerc.training import tuning, validation
 from mmerc.training.cache import RunCache
 from mmerc.training.corpus_source import CorpusSource
 from mmerc.training.hardware import Hardware
-from mmerc.training.recipe import Choices, Range, load_recipe, recipe_names
+from mmerc.training.recipe import Choices, Range
+from mmerc.training.recipe_files import load_recipe, recipe_names
 from mmerc.training.tuning import Tuner, present_settings, suggest
 
 SPACE = {
@@ -96,7 +97,7 @@ def test_a_search_leaves_the_best_recipe_and_every_trial(tuner, recipe, tmp_path
     assert found["best"]["weighted_f1"] == best["weighted_f1"]
     loaded = load_recipe(str(tmp_path / "search" / "best.yaml"))
     assert present_settings(loaded) == found["best"]["settings"]
-    assert tuning.changed(loaded, OWN) == recipe()  # nothing else was touched
+    assert tuning.change_recipe(loaded, OWN) == recipe()  # nothing else was touched
     values = [trial["weighted_f1"] for trial in json.loads(
         (tmp_path / "search" / "trials.json").read_text()
     )]  # fmt: skip

@@ -20,7 +20,7 @@ from mmerc.training.cache import RunCache
 from mmerc.training.corpus_source import CorpusSource, Fold
 from mmerc.training.folder import locked
 from mmerc.training.job import TrainingJob
-from mmerc.training.selection import Report
+from mmerc.training.reporting import Reporter
 from mmerc.training.validation import validate
 
 FOLDS = 5
@@ -57,7 +57,7 @@ def run_folds(
     seeds: int,
     executor: Executor,
     cache: RunCache,
-    report: Report,
+    report: Reporter,
 ) -> None:
     """Train every row on every fold; what the list of tries has already is not trained again."""
     with locked(workspace.root):

@@ -13,9 +13,9 @@ from mmerc.training.corpus_source import CorpusSource
 from mmerc.training.folder import begin, locked
 from mmerc.training.job import TrainingJob
 from mmerc.training.recipe import Recipe
+from mmerc.training.reporting import Reporter
 from mmerc.training.run import check_splits, write_result
 from mmerc.training.seed import fetch_seed, finish_seed
-from mmerc.training.selection import Report
 
 MACHINE = "machine.json"
 
@@ -27,7 +27,7 @@ def train_all(
     source: CorpusSource,
     executor: Executor,
     cache: RunCache | None,
-    report: Report,
+    report: Reporter,
 ) -> None:
     """Finish that many seeds of every recipe; what is finished is never trained again.
 

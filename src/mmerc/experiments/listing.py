@@ -8,7 +8,8 @@ from typing import Any
 
 from mmerc.conversation import MODALITIES
 from mmerc.experiments.target import OTHER, Paper, Target, Time, targets
-from mmerc.training.recipe import Recipe, load_recipe, recipe_names
+from mmerc.training.recipe import Recipe
+from mmerc.training.recipe_files import load_recipe, recipe_names
 
 STORED = "stored vectors"
 

@@ -23,14 +23,8 @@ from mmerc.experiments.target import (
 from mmerc.files import fingerprint
 from mmerc.models.registry import model_class
 from mmerc.training.cache import NOT_PART_OF_A_SEED
-from mmerc.training.recipe import (
-    Recipe,
-    apply_change,
-    changed,
-    finding,
-    load_recipe,
-    recipe_names,
-)
+from mmerc.training.recipe import Recipe, change_recipe, recipe_error
+from mmerc.training.recipe_files import apply_change, load_recipe, recipe_names
 from mmerc.training.scoring import check_sounds
 
 INPUTS = ("modalities", "text_encoder", "speech_encoder", "history", "gradient_checkpointing")
@@ -134,13 +128,13 @@ def row_recipe(row: Row, source: Source, choice: Choice) -> Recipe:
         raise RowError(f"this version has no recipe {source.recipe}.")
     recipe = load_recipe(source.recipe)
     try:
-        recipe = changed(recipe, replaced_model(recipe, source.model))
-        recipe = changed(recipe, replaced_model(recipe, row.model) | row.set)
+        recipe = change_recipe(recipe, replaced_model(recipe, source.model))
+        recipe = change_recipe(recipe, replaced_model(recipe, row.model) | row.set)
     except UsageError as error:
         problem = f"this version cannot be set so ({str(error).rstrip('.')})."
         raise RowError(problem) from error
     if choice.quick:
-        recipe = changed(recipe, QUICK)
+        recipe = change_recipe(recipe, QUICK)
     return with_changes(recipe, own_changes(row, recipe, choice))
 
 
@@ -189,7 +183,7 @@ def with_changes(recipe: Recipe, changes: list[str]) -> Recipe:
     try:
         return Recipe.model_validate(value)
     except ValidationError as error:
-        raise UsageError(finding(error, recipe.name)) from error
+        raise recipe_error(error, recipe.name) from error
 
 
 def check_modalities(name: str, recipe: Recipe, corpus: PreparedCorpus) -> None:

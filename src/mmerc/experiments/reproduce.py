@@ -19,7 +19,7 @@ from mmerc.training.cache import RunCache
 from mmerc.training.corpus_source import CorpusSource
 from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe
-from mmerc.training.selection import Report
+from mmerc.training.reporting import Reporter
 
 EVERYTHING = "all"
 SEEDS = 5
@@ -38,7 +38,7 @@ class Request:
     cache: RunCache
     use_cache: bool
     train: bool
-    report: Report
+    report: Reporter
 
     def seeds_of(self, plan: Plan) -> int:
         """As asked for; what shows a single model takes no more than it can show."""

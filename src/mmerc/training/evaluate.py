@@ -9,7 +9,7 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.evaluation.metrics import score
 from mmerc.files import fingerprint, write_json, write_text
 from mmerc.models.registry import load_model
-from mmerc.training.result import confusion_csv, result_of, scores_json
+from mmerc.training.result import build_result, confusion_csv, scores_json
 from mmerc.training.scoring import predict_corpus
 
 
@@ -24,7 +24,7 @@ def evaluate_run(run: Path, result: dict[str, Any], corpus: PreparedCorpus) -> d
         write_text(folder / f"confusion-seed-{seed}.csv", confusion_csv(made))
         predictions.append(made)
         seeds.append({"seed": seed, "test": scores_json(score(made), model.labels)})
-    evaluated = result_of(
+    evaluated = build_result(
         recipe=result["recipe"],
         model=result["model"],
         corpus=corpus,

@@ -10,7 +10,7 @@ from mmerc.training.cache import RunCache, seed_key
 from mmerc.training.corpus_source import CorpusSource
 from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe
-from mmerc.training.selection import Report
+from mmerc.training.reporting import Reporter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class TrainingJob:
     name: str
     hardware: Hardware
     cache: RunCache | None
-    report: Report
+    report: Reporter
 
     def key(self, corpus: PreparedCorpus) -> str:
         """Hash of all that decides the result; ``corpus`` is the opened one."""

@@ -15,7 +15,7 @@ from mmerc.evaluation.metrics import Scores, score
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import find_model_folder, load_model
 from mmerc.models.training_data import TrainedOn
-from mmerc.training.recipe import load_recipe
+from mmerc.training.recipe_files import load_recipe
 from mmerc.training.scoring import predict_corpus
 
 ENGLISH: Mapping[Modality, str] = {"text": "text", "audio": "sound", "video": "faces"}

@@ -1,18 +1,14 @@
-"""Recipes: one YAML file a published experiment, every number in it, unknown keys refused."""
+"""Recipes: one YAML file per published experiment, with every number; unknown keys are refused."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from importlib.resources import files
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
 
 from mmerc.conversation import Modality
 from mmerc.errors import UsageError
-from mmerc.files import read_text
 from mmerc.models.base import ModelConfig
 from mmerc.models.registry import model_class
 
@@ -90,7 +86,7 @@ SearchSpace = Choices | Range
 
 
 class Recipe(BaseModel):
-    """A whole experiment; labels and widths come from the corpus that it is run on."""
+    """A whole experiment; labels and vector widths come from the corpus it is trained on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -103,94 +99,38 @@ class Recipe(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def own_configuration(cls, value: Any) -> Any:
-        """Read ``model`` as the configuration of the model that it names."""
+        """Read ``model`` as the configuration class of the model it names."""
         settings = value.get("model") if isinstance(value, dict) else None
         if isinstance(settings, dict):
             chosen = model_class(str(settings.get("name"))).config_class
             try:
                 return value | {"model": chosen.model_validate(settings)}
             except ValidationError as error:
-                raise UsageError(finding(error, value.get("name"), inside=("model",))) from error
+                raise recipe_error(error, value.get("name"), inside=("model",)) from error
         return value
 
 
-def recipe_names() -> list[str]:
-    """Recipes that come with mmerc."""
-    folder = files("mmerc") / "recipes"
-    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir())
-
-
-def changed(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """The recipe with other values at dotted keys."""
+def change_recipe(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """Return the recipe with other values at dotted keys, such as ``training.epochs``."""
     value = recipe.model_dump(mode="json")
     for key, setting in settings.items():
         *parents, last = key.split(".")
-        place = value
+        section = value
         for parent in parents:
-            place = place[parent]
-        place[last] = setting
+            section = section[parent]
+        section[last] = setting
     return Recipe.model_validate(value)
 
 
-def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
-    """Read a recipe by name or from a YAML file, with ``key.key=value`` changes."""
-    value = yaml_mapping(recipe_text(name), name)
-    for change in changes:
-        apply_change(value, change)
-    try:
-        return Recipe.model_validate(value)
-    except ValidationError as error:
-        raise UsageError(finding(error, name)) from error
-
-
-def finding(error: ValidationError, recipe: object, *, inside: tuple[str, ...] = ()) -> str:
-    """One sentence on the first thing that is wrong with a recipe."""
-    return f"Recipe {recipe}, {first_problem(error, inside=inside)}."
+def recipe_error(
+    error: ValidationError, recipe: object, *, inside: tuple[str, ...] = ()
+) -> UsageError:
+    """Return the error to raise: one sentence on the first thing that is wrong with a recipe."""
+    return UsageError(f"Recipe {recipe}, {first_problem(error, inside=inside)}.")
 
 
 def first_problem(error: ValidationError, *, inside: tuple[str, ...] = ()) -> str:
-    """Place and message of the first thing that is wrong with settings."""
+    """Return key and message of the first setting that is wrong."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in (*inside, *first["loc"])) or "settings"
     return f"{place}: {first['msg'].removeprefix('Value error, ').lower()}"
-
-
-def recipe_text(name: str) -> str:
-    """Text of a recipe file."""
-    if name in recipe_names():
-        return (files("mmerc") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
-    if not name.endswith((".yaml", ".yml")):
-        known = ", ".join(recipe_names())
-        raise UsageError(f"No recipe is called {name!r}; give a .yaml file or one of: {known}.")
-    return read_text(Path(name))
-
-
-def yaml_mapping(text: str, where: str) -> dict[str, Any]:
-    """Read YAML (data only) that must be a mapping."""
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{where} is not YAML: {str(error).splitlines()[0]}.") from error
-    if not isinstance(value, dict):
-        raise UsageError(
-            f"{where} is not a recipe: expected a mapping with name, description, model, training."
-        )
-    return value
-
-
-def apply_change(value: dict[str, Any], change: str) -> None:
-    """Set ``key.key=value`` (the value is read as YAML) in a recipe's mapping."""
-    path, equals, text = change.partition("=")
-    if not equals or not path:
-        raise UsageError(f"--set {change!r} is not of the form key.key=value.")
-    *parents, last = path.strip().split(".")
-    for parent in parents:
-        if value.get(parent) is None:
-            value[parent] = {}
-        value = value[parent]
-        if not isinstance(value, dict):
-            raise UsageError(f"--set {change!r}: {parent!r} holds a value, not settings.")
-    try:
-        value[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"--set {change!r}: the value is not YAML.") from error

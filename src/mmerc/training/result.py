@@ -31,7 +31,7 @@ def scores_json(scores: Scores, labels: LabelSet) -> dict[str, Any]:
     return value | {"per_class_f1": {name: value["per_class_f1"].get(name) for name in labels}}
 
 
-def result_of(
+def build_result(
     *,
     recipe: str,
     model: str,

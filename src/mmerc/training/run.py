@@ -25,9 +25,9 @@ from mmerc.training.folder import (
 from mmerc.training.hardware import Hardware
 from mmerc.training.job import TrainingJob
 from mmerc.training.recipe import Recipe
-from mmerc.training.result import result_of
+from mmerc.training.reporting import Reporter
+from mmerc.training.result import build_result
 from mmerc.training.seed import finish_seed
-from mmerc.training.selection import Report
 
 
 def train_run(
@@ -40,7 +40,7 @@ def train_run(
     executor: Executor | None = None,
     hardware: Hardware | None = None,
     cache: RunCache | None = None,
-    report: Report = print,
+    report: Reporter = print,
 ) -> dict[str, Any]:
     """Train seeds 0 to ``seeds`` - 1, evaluate each once on test, and write ``result.json``.
 
@@ -70,7 +70,7 @@ def train_run(
         return {} if is_worker() else write_result(run)
 
 
-def warn_of_seen_labels(run: Run, report: Report) -> None:
+def warn_of_seen_labels(run: Run, report: Reporter) -> None:
     """Say where validation is not to be trusted."""
     valid = {conversation.id for conversation in run.corpus.splits["valid"]}
     for modality in run.recipe.model.modalities:
@@ -85,7 +85,7 @@ def warn_of_seen_labels(run: Run, report: Report) -> None:
             )
 
 
-def warn_of_missing_sounds(run: Run, report: Report) -> None:
+def warn_of_missing_sounds(run: Run, report: Reporter) -> None:
     """Say how many utterances will have no sound."""
     missing = missing_sounds(run.corpus.sounds.values())
     if missing:
@@ -108,7 +108,7 @@ def write_result(run: Run) -> dict[str, Any]:
     if not seeds:
         return {}
     predictions = [Predictions.load(file.parent / "predictions-test.parquet") for file in files]
-    result = result_of(
+    result = build_result(
         recipe=run.recipe.name,
         model=run.recipe.model.name,
         corpus=run.corpus,

@@ -27,13 +27,14 @@ from mmerc.models.registry import create_model
 from mmerc.models.saved_model import load_weights
 from mmerc.models.training_data import TrainingStatistics
 from mmerc.prediction.run_model import build_model_examples
+from mmerc.training.best_epoch import BestEpoch, Patience
 from mmerc.training.checkpoint import SafetensorsCheckpointIO
 from mmerc.training.hardware import Hardware
 from mmerc.training.module import MONITORED, TrainingModule
 from mmerc.training.optimization import Plateau
 from mmerc.training.recipe import Recipe, TrainingConfig
+from mmerc.training.reporting import Reporter
 from mmerc.training.scoring import check_sounds
-from mmerc.training.selection import BestEpoch, Patience, Report
 
 MALLOPT_TRIM_THRESHOLD, MALLOPT_MMAP_THRESHOLD = -1, -3  # malloc.h
 
@@ -98,7 +99,7 @@ def train_seed(
     *,
     seed: int,
     hardware: Hardware,
-    report: Report,
+    report: Reporter,
 ) -> Trained | None:
     """Train, going on from ``resume.safetensors`` where there is one.
 

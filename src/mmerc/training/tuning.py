@@ -20,8 +20,8 @@ from mmerc.training.cache import RunCache
 from mmerc.training.corpus_source import CorpusSource, Fold
 from mmerc.training.hardware import Hardware
 from mmerc.training.job import TrainingJob
-from mmerc.training.recipe import Choices, Recipe, SearchSpace, changed, finding
-from mmerc.training.selection import Report
+from mmerc.training.recipe import Choices, Recipe, SearchSpace, change_recipe, recipe_error
+from mmerc.training.reporting import Reporter
 from mmerc.training.validation import validate
 
 
@@ -36,7 +36,7 @@ class Tuner:
     executor: Executor
     hardware: Hardware
     cache: RunCache
-    report: Report
+    report: Reporter
 
     def search(self, trials: int) -> dict[str, Any]:
         """Go on until ``trials`` are finished; write ``best.yaml`` and ``trials.json``."""
@@ -80,7 +80,7 @@ class Tuner:
     def attempt(self, workers: Workers, trial: optuna.Trial) -> float:
         """Mean over the folds (or the score on validation) of one choice of settings."""
         chosen = {key: suggest(trial, key, space) for key, space in self.recipe.search.items()}
-        recipe = changed(self.recipe, chosen)
+        recipe = change_recipe(self.recipe, chosen)
         jobs = [
             TrainingJob(
                 recipe=recipe, corpus=source, seed=0, name=source.validated_on,
@@ -115,7 +115,7 @@ class Tuner:
             {"trial": t.number, "weighted_f1": t.value, "settings": t.params, **t.user_attrs}
             for t in sorted(finished, key=lambda t: -(t.value or 0))
         ]
-        best = changed(self.recipe, study.best_params).model_dump(mode="json")
+        best = change_recipe(self.recipe, study.best_params).model_dump(mode="json")
         write_text(self.directory / "best.yaml", yaml.safe_dump(best, sort_keys=False))
         write_json(self.directory / "trials.json", trials)
         return {"best": trials[0], "trials": len(trials), "folds": self.folds}
@@ -139,9 +139,9 @@ def check_space(recipe: Recipe) -> None:
             raise UsageError(f"Recipe {recipe.name}, search.{key}: {problem}.")
         for value in space.choices if isinstance(space, Choices) else (space.low, space.high):
             try:
-                changed(recipe, {key: value})
+                change_recipe(recipe, {key: value})
             except ValidationError as error:
-                raise UsageError(finding(error, recipe.name, inside=("search",))) from error
+                raise recipe_error(error, recipe.name, inside=("search",)) from error
 
 
 def holds(space: SearchSpace, value: Any) -> bool:

@@ -57,10 +57,12 @@ def find_targets() -> Mapping[str, tuple[str, str]]:
 
 def find_recipes() -> Mapping[str, tuple[str, str]]:
     """Name -> first sentence of the description, and package, of every recipe."""
-    from mmerc.training.recipe import load_recipe, recipe_names
+    from mmerc.training.recipe_files import list_recipes
 
-    names = recipe_names()
-    return {name: (load_recipe(name).description.partition(". ")[0], "mmerc") for name in names}
+    return {
+        name: (recipe.description.partition(". ")[0], recipe.package)
+        for name, recipe in list_recipes().items()
+    }
 
 
 FINDERS: Mapping[Kind, Callable[[], Mapping[str, tuple[str, str]]]] = {

@@ -62,7 +62,7 @@ def train(
     from mmerc.training.cache import RunCache
     from mmerc.training.corpus_source import CorpusSource
     from mmerc.training.hardware import Hardware
-    from mmerc.training.recipe import load_recipe
+    from mmerc.training.recipe_files import load_recipe
     from mmerc.training.run import train_run
 
     result = train_run(

@@ -67,7 +67,8 @@ def face_settings(changes: list[str]) -> FaceNetworkConfig:
     from pydantic import ValidationError
 
     from mmerc.training.face_network.config import FaceNetworkConfig
-    from mmerc.training.recipe import apply_change, first_problem
+    from mmerc.training.recipe import first_problem
+    from mmerc.training.recipe_files import apply_change
 
     value: dict[str, Any] = {}
     for change in changes:

@@ -59,7 +59,7 @@ def tune(
     from mmerc.training.corpus_source import CorpusSource
     from mmerc.training.folder import locked
     from mmerc.training.hardware import Hardware
-    from mmerc.training.recipe import load_recipe
+    from mmerc.training.recipe_files import load_recipe
     from mmerc.training.tuning import Tuner
 
     tuner = Tuner(

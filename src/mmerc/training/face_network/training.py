@@ -17,13 +17,14 @@ from mmerc.features.denseface.extractor import load_network
 from mmerc.features.denseface.network import normalise
 from mmerc.files import file_fingerprint, read_json, write_json, write_text
 from mmerc.precision import fast_bfloat16
+from mmerc.training.best_epoch import history_csv, save_weights
 from mmerc.training.face_network.augmentation import augment
 from mmerc.training.face_network.config import FaceNetworkConfig
 from mmerc.training.face_network.images import EMOTIONS, LabelledFaces, read_faces
 from mmerc.training.face_network.scores import FaceScores, score_faces
 from mmerc.training.face_network.state import TrainingState
+from mmerc.training.reporting import Reporter
 from mmerc.training.result import versions
-from mmerc.training.selection import Report, as_csv, save_weights
 from mmerc.training.trainer import keep_memory
 
 
@@ -53,7 +54,7 @@ def train_face_network(
     config: FaceNetworkConfig,
     *,
     device: str = "cpu",
-    report: Report,
+    report: Reporter,
 ) -> FaceNetworkResult:
     """Train on FER2013's Training faces, less the reserved quarter; finished work is kept.
 
@@ -75,7 +76,7 @@ def train_face_network(
     while state.epoch < config.epochs:
         run_epoch(state, faces, public)
         state.save(resume, identity)
-        write_text(out / "history.csv", as_csv(state.history))
+        write_text(out / "history.csv", history_csv(state.history))
         report(epoch_line(state))
     result = finish(state, parquet, out, identity=identity, images=len(faces))
     resume.unlink()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,13 @@ from torch import Tensor
 
 from mmerc.files import atomic_file, write_text
 from mmerc.training.module import MONITORED, TrainingModule
-
-Report = Callable[[str], None]
+from mmerc.training.reporting import Reporter
 
 
 class BestEpoch(lightning.Callback):
     """Keeps the weights of the best epoch, and the history of all of them as CSV."""
 
-    def __init__(self, directory: Path, report: Report) -> None:
+    def __init__(self, directory: Path, report: Reporter) -> None:
         self.directory = directory
         self.report = report
         self.best = float("-inf")
@@ -50,7 +48,7 @@ class BestEpoch(lightning.Callback):
             if trainer.is_global_zero:
                 save_weights(pl_module.chosen.state_dict(), self.weights)
         if trainer.is_global_zero:
-            write_text(self.directory / "history.csv", as_csv(self.history))
+            write_text(self.directory / "history.csv", history_csv(self.history))
             self.report(
                 f"epoch {epoch + 1}/{trainer.max_epochs}: loss {row['train_loss']:.3f}, "
                 f"valid weighted F1 {row[MONITORED]:.2f} (best {self.best:.2f} in epoch "
@@ -80,7 +78,7 @@ def save_weights(state: dict[str, Tensor], path: Path) -> None:
         save_file({name: tensor.contiguous() for name, tensor in state.items()}, temporary)
 
 
-def as_csv(rows: list[dict[str, float]]) -> str:
+def history_csv(rows: list[dict[str, float]]) -> str:
     """CSV text of rows with the same keys."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
