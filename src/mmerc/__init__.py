@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from mmerc.data.feature_extraction import extract
     from mmerc.data.preparation import prepare_corpus
     from mmerc.errors import InputError, MmercError, UsageError
+    from mmerc.inference.analysis import Analysis
     from mmerc.inference.pipeline import Pipeline
+    from mmerc.inference.results import write_results
     from mmerc.labels import LabelSet
     from mmerc.media.speaker_turns import read_rttm
     from mmerc.media.subtitles import read_subtitles
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 opt_out_of_telemetry()
 
 __all__ = [
+    "Analysis",
     "Conversation",
     "InputError",
     "LabelSet",
@@ -49,9 +52,11 @@ __all__ = [
     "read_rttm",
     "read_subtitles",
     "read_transcript",
+    "write_results",
 ]
 
 _MODULES = {
+    "Analysis": "mmerc.inference.analysis",
     "Conversation": "mmerc.conversation",
     "InputError": "mmerc.errors",
     "LabelSet": "mmerc.labels",
@@ -69,6 +74,7 @@ _MODULES = {
     "read_rttm": "mmerc.media.speaker_turns",
     "read_subtitles": "mmerc.media.subtitles",
     "read_transcript": "mmerc.corpora.transcript",
+    "write_results": "mmerc.inference.results",
 }
 
 

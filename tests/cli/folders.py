@@ -1,6 +1,8 @@
 """What stands in a folder."""
 
-ENDINGS = ("html", "jsonl", "csv", "vtt", "eaf", "TextGrid")
+from mmerc.inference.formats import ANALYSIS_FORMATS
+
+ENDINGS = tuple(ANALYSIS_FORMATS)
 
 
 def nothing_new(folder, names):

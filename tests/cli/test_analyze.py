@@ -59,7 +59,8 @@ def test_six_files_that_other_tools_open(analyze, talk, tmp_path):
     assert outcome.out.splitlines()[0].startswith("2 utterances: ")
     assert {line.rpartition("/")[2] for line in outcome.out.splitlines()[-6:]} == results("scene")
     assert outcome.err.splitlines() == [
-        "finding speech", "sound: 1 of 2", "sound: 2 of 2", "emotions: 0 of 2", "emotions: 2 of 2",
+        "detecting speech", "sound: 1 of 2", "sound: 2 of 2",
+        "emotions: 0 of 2", "emotions: 2 of 2",
     ]  # fmt: skip
 
 

@@ -4,10 +4,15 @@ import pysubs2
 import pytest
 from folders import ENDINGS, nothing_new, results
 
-from mmerc.cli.analysis import results_of, write_analysis
 from mmerc.corpora.transcript import read_transcript
 from mmerc.errors import InputError
 from mmerc.inference.pipeline import Pipeline
+from mmerc.inference.results import check_results, result_paths, work_path, write_results
+
+
+def read_transcript_of(path):
+    path.write_text("Lewis: yes\n")
+    return read_transcript(path)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -38,7 +43,7 @@ def test_what_is_read_is_never_replaced(analyze, talk):
     arguments = ("--subtitles", talk / "scene.vtt", "--overwrite", "--quiet")
     outcome = analyze(talk / "scene.mp4", *arguments)
     assert outcome.code == 2
-    assert "scene.vtt is read, and a result would replace it; choose another --out" in outcome.err
+    assert "scene.vtt is an input, and a result would replace it; choose another" in outcome.err
     assert (talk / "scene.vtt").read_bytes() == before
     assert analyze(talk / "scene.mp4", *arguments, "--out", talk / "out").code == 0
 
@@ -47,22 +52,40 @@ def test_a_folder_or_another_recording_in_the_way(analyze, talk):
     (talk / "out" / "scene.eaf").mkdir(parents=True)
     arguments = (talk / "scene.mp4", "--subtitles", talk / "scene.srt", "--out", talk / "out")
     outcome = analyze(*arguments, "--overwrite", "--quiet")
-    assert "scene.eaf: a folder where a result is to stand" in outcome.sentence
+    assert "scene.eaf: a folder has the name of a result" in outcome.sentence
     (talk / "out" / "scene.eaf").rmdir()
     (talk / "out" / "scene.mp4").write_text("another film")
     outcome = analyze(*arguments, "--overwrite", "--quiet")
-    assert "scene.mp4: another file of the recording's name" in outcome.sentence
+    assert "scene.mp4: another file with the recording's name" in outcome.sentence
     nothing_new(talk / "out", ["scene.mp4"])
 
 
 def test_what_came_into_being_meanwhile_is_not_replaced(analysis_models, tmp_path):
-    (tmp_path / "talk.txt").write_text("Lewis: yes\n")
-    conversations = read_transcript(tmp_path / "talk.txt")
+    conversations = read_transcript_of(tmp_path / "talk.txt")
     analysis = Pipeline.from_pretrained(analysis_models / "read").read(conversations, name="talk")
     (tmp_path / "talk.eaf").write_text("mine")
     with pytest.raises(InputError, match=r"talk\.eaf: exists already"):
-        write_analysis(analysis, tmp_path / "talk.txt", tmp_path, overwrite=False)
+        write_results(analysis, tmp_path)
     nothing_new(tmp_path, ["talk.txt", "talk.eaf"])
-    written = write_analysis(analysis, tmp_path / "talk.txt", tmp_path, overwrite=True)
-    assert written == results_of(tmp_path / "talk.txt", tmp_path)
+    written = write_results(analysis, tmp_path, overwrite=True)
+    assert written == result_paths(tmp_path, "talk")
     nothing_new(tmp_path, results("talk") | {"talk.txt"})
+
+
+@pytest.mark.parametrize("length", [246, 247, 251])
+def test_names_of_results_that_do_not_fit_are_refused_before_the_work(tmp_path, length):
+    recording = tmp_path / f"{'x' * length}.mp4"
+    recording.touch()
+    if length + len(".TextGrid") <= 255:
+        check_results(recording, tmp_path / "new")
+        assert len(work_path(recording, tmp_path).name) <= 255
+        return
+    with pytest.raises(InputError, match=rf"names that are {length - 246} bytes too long"):
+        check_results(recording, tmp_path / "new")
+
+
+def test_every_name_that_is_accepted_can_be_written(analysis_models, tmp_path):
+    conversations = read_transcript_of(tmp_path / f"{'x' * 246}.txt")
+    pipeline = Pipeline.from_pretrained(analysis_models / "read")
+    analysis = pipeline.read(conversations, name=f"{'x' * 246}.txt")
+    assert all(path.is_file() for path in write_results(analysis, str(tmp_path)))

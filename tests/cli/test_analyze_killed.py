@@ -81,14 +81,14 @@ def test_a_killed_analysis_goes_on_and_nobody_joins_in(mmerc, started, tmp_path)
     assert lines()[: len(spoken)] == spoken
     told = (tmp_path / "stderr-1").read_text().splitlines()
     assert "transcribing: 1 of 2" in told
-    assert "finding speech" not in told
+    assert "detecting speech" not in told
     assert len(faces()) == 1
     nothing_new(killed, [".scene.mp4.mmerc"])
 
     outcome = mmerc("analyze", *arguments, "--out", killed)
     assert outcome.code == 0, outcome.err
     told = outcome.err.splitlines()
-    assert "finding speech" not in told
+    assert "detecting speech" not in told
     assert [line for line in told if "transcribing" in line] == ["transcribing: 2 of 2"]
     assert not [line for line in told if "sound" in line]
     assert [line for line in told if "faces" in line] == ["faces: 2 of 2"]

@@ -19,14 +19,14 @@ from mmerc.errors import InputError
 from mmerc.inference.analysis import Analysis
 from mmerc.inference.exports.captions import as_webvtt
 from mmerc.inference.exports.elan import as_eaf
-from mmerc.inference.exports.files import write_exports
 from mmerc.inference.exports.praat import as_textgrid
 from mmerc.inference.exports.tiers import about, one_line, tiers, timed
+from mmerc.inference.results import write_results
 from mmerc.labels import LabelSet
 from mmerc.prediction.predictions import UtterancePrediction
 
 LABELS = LabelSet("own", ("calm", "glad", "so, <so>"))
-ENDINGS = ["jsonl", "csv", "vtt", "eaf", "TextGrid"]
+ENDINGS = ["html", "jsonl", "csv", "vtt", "eaf", "TextGrid"]
 HOSTILE = [
     "a --> b",
     "<v Eve>x</v> <script>alert(1)</script>",
@@ -141,7 +141,7 @@ def test_captions_of_a_long_recording():
 @pytest.mark.parametrize("field", ["text", "speaker"])
 def test_captions_of_hostile_text_are_well_formed(text, field, tmp_path):
     made = analysis(said(1.0, 2.0, **{field: text}), said(2.0, 3.0), recording=text, remarks=[text])
-    (path,) = (item for item in write_exports(made, tmp_path, "x") if item.suffix == ".vtt")
+    (path,) = (item for item in write_results(made, tmp_path, stem="x") if item.suffix == ".vtt")
     blocks = path.read_text(encoding="utf-8").rstrip("\n").split("\n\n")
     assert [block.count("-->") for block in blocks] == [0, 0, 1, 1]
     assert [block.count("\n") for block in blocks[:2]] == [0, 0]
@@ -249,7 +249,7 @@ def test_tiers_are_named_apart_whatever_the_speakers_are_called():
 @pytest.mark.parametrize("field", ["text", "speaker"])
 def test_hostile_text_survives_in_eaf_and_textgrid(text, field, tmp_path):
     made = analysis(said(1.0, 2.0, **{field: text}), recording=text, model=text, remarks=(text,))
-    write_exports(made, tmp_path, "x")
+    write_results(made, tmp_path, stem="x")
     expected = one_line(text).encode("utf-8", "replace").decode()
     eaf = Eaf(tmp_path / "x.eaf")
     tier = next(iter(eaf.get_tier_names()))
@@ -292,7 +292,7 @@ def test_whatever_the_times_are_no_tier_overlaps_and_nobody_is_lost(drawn):
 
 def test_utterances_without_times_are_in_jsonl_and_csv_and_counted_elsewhere(tmp_path):
     made = analysis(said(None, None), said(1.0, None, name="b"), said(2.0, 2.0), said(3.0, 4.0))
-    paths = {path.suffix: path.read_text() for path in write_exports(made, tmp_path, "x")}
+    paths = {path.suffix: path.read_text() for path in write_results(made, tmp_path, stem="x")}
     assert paths[".jsonl"].count("\n") == 4
     assert len(list(csv.DictReader(io.StringIO(paths[".csv"])))) == 4
     assert paths[".vtt"].count(" --> ") == 1
@@ -304,7 +304,7 @@ def test_utterances_without_times_are_in_jsonl_and_csv_and_counted_elsewhere(tmp
 @pytest.mark.parametrize("duration", [None, 0.0, 3.5])
 def test_nothing_was_said_at_any_known_time(duration, tmp_path):
     made = analysis(said(None, None), duration=duration)
-    assert len(write_exports(made, tmp_path, "x")) == 5
+    assert len(write_results(made, tmp_path, stem="x")) == 6
     assert read_cues((tmp_path / "x.vtt").read_text()) == []
     assert list(Eaf(tmp_path / "x.eaf").get_tier_names()) == []
     grid = textgrid.openTextgrid(str(tmp_path / "x.TextGrid"), includeEmptyIntervals=True)
@@ -319,13 +319,13 @@ def test_a_recording_that_says_it_is_shorter_than_its_utterances(tmp_path):
 
 def test_all_files_are_written(tmp_path):
     folder = tmp_path / "new"
-    paths = write_exports(SHORT, folder, "a.talk")
+    paths = write_results(SHORT, folder, stem="a.talk")
     assert [path.name for path in paths] == [f"a.talk.{ending}" for ending in ENDINGS]
     assert sorted(folder.iterdir()) == sorted(paths)
-    assert json.loads(paths[0].read_text().split("\n")[0])["text"] == "You came!"
+    assert json.loads(paths[1].read_text().split("\n")[0])["text"] == "You came!"
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
-        write_exports(SHORT, tmp_path / "file", "x")
+        write_results(SHORT, tmp_path / "file", stem="x")

@@ -3,8 +3,10 @@ import io
 import json
 
 import pytest
+from talk import ANALYSIS
 
-from mmerc.inference.formats import FORMATS, as_text, reasons, render
+from mmerc.inference.exports.predictions import as_text, summarise_reasons
+from mmerc.inference.formats import ANALYSIS_FORMATS, PREDICTION_FORMATS
 from mmerc.prediction.predictions import UtterancePrediction
 
 AWKWARD = [
@@ -54,7 +56,7 @@ def rows_of(text):
 
 
 def test_a_json_line_holds_what_the_contract_says():
-    line = render([prediction()], "jsonl")
+    line = PREDICTION_FORMATS["jsonl"]([prediction()])
     assert line.endswith("}\n")
     value = json.loads(line)
     assert list(value) == [
@@ -71,23 +73,25 @@ def test_a_json_line_holds_what_the_contract_says():
 @pytest.mark.parametrize("field", ["text", "speaker", "conversation"])
 def test_any_text_survives_json_lines_and_csv(text, field):
     made = [prediction(**{field: text}), prediction(id="2")]
-    lines = render(made, "jsonl")
+    lines = PREDICTION_FORMATS["jsonl"](made)
     assert lines.count("\n") == 2
     first, second, end = lines.split("\n")
     assert json.loads(first)[field] == text
     assert (json.loads(second)["id"], end) == ("2", "")
-    rows = rows_of(render(made, "csv"))
+    rows = rows_of(PREDICTION_FORMATS["csv"](made))
     assert [row["id"] for row in rows] == ["1", "2"]
     assert rows[0][field] == text
 
 
 def test_text_is_written_as_it_is_and_not_escaped():
-    assert "😊 é" in render([prediction(text="😊 é")], "jsonl")
-    assert "😊 é" in render([prediction(text="😊 é")], "csv")
+    assert "😊 é" in PREDICTION_FORMATS["jsonl"]([prediction(text="😊 é")])
+    assert "😊 é" in PREDICTION_FORMATS["csv"]([prediction(text="😊 é")])
 
 
 def test_csv_has_a_column_for_every_label_and_modality():
-    text = render([prediction(), prediction(id="2", similarity=None, context_weight=None)], "csv")
+    text = PREDICTION_FORMATS["csv"](
+        [prediction(), prediction(id="2", similarity=None, context_weight=None)]
+    )
     first, second = rows_of(text)
     assert list(first) == COLUMNS
     assert first["probabilities.so, so"] == "0.1"
@@ -97,9 +101,9 @@ def test_csv_has_a_column_for_every_label_and_modality():
     assert (first["similarity"], first["context_weight"]) == ("0.5", "0.25")
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", PREDICTION_FORMATS)
 def test_no_prediction_at_all(form):
-    assert render([], form).strip() == ""
+    assert PREDICTION_FORMATS[form]([]).strip() == ""
 
 
 def test_text_to_read():
@@ -118,7 +122,20 @@ def test_text_to_read():
 def test_reasons_that_are_not_there_are_not_told():
     nothing = {"text": None, "audio": None, "video": None}
     bare = prediction(effects=nothing, context_effect=None)
-    assert reasons(bare) == "70% sure; else glad 20%"
+    assert summarise_reasons(bare) == "70% sure; else glad 20%"
     alone = prediction(effects=nothing, context_effect=0.126)
-    assert reasons(alone) == "70% sure; else glad 20%; points due to context +13"
-    assert reasons(prediction()).endswith("text +41, audio -3, context +0")
+    assert summarise_reasons(alone) == "70% sure; else glad 20%; points due to context +13"
+    assert summarise_reasons(prediction()).endswith("text +41, audio -3, context +0")
+
+
+def test_every_format_of_an_analysis_is_text_of_its_media_type():
+    made = ANALYSIS
+    for name, form in ANALYSIS_FORMATS.items():
+        assert (form.name, bool(form.description)) == (name, True)
+        assert form.write(made).strip()
+    assert (
+        json.loads(ANALYSIS_FORMATS["jsonl"].write(made).splitlines()[0])["id"]
+        == ANALYSIS.predictions[0].id
+    )
+    assert ANALYSIS_FORMATS["html"].media_type == "text/html; charset=utf-8"
+    assert set(PREDICTION_FORMATS) - set(ANALYSIS_FORMATS) == {"text"}

@@ -80,7 +80,7 @@ def test_an_id_that_comes_twice_is_refused(model):
     live = Live(model=model)
     first, second = list(talk(2))
     live.hear(*first)
-    with pytest.raises(InputError, match="stands twice"):
+    with pytest.raises(InputError, match="occurs twice"):
         live.hear(replace(second[0], id="0"), second[1])
     assert live.hear(*second).id == "1"
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmerc.serving.file_names import RESULT_TYPES, media_type, shown_name, stem_of, subtitle_file
+from mmerc.inference.formats import ANALYSIS_FORMATS
+from mmerc.serving.file_names import media_type, shown_name, stem_of, subtitle_file
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_no_name_is_a_path_or_a_page(given_name):
     assert not set(name) & set("/\\\x00") and name not in {".", ".."}
     assert len(f"{name}.TextGrid".encode()) <= 255
     assert media_type(name).split("/")[0] in {"video", "audio", "application"}
-    assert all(f"{stem_of(name)}.{ending}" != name for ending in RESULT_TYPES)
+    assert all(f"{stem_of(name)}.{ending}" != name for ending in ANALYSIS_FORMATS)
 
 
 def test_subtitles_are_told_by_their_ending():

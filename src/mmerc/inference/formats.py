@@ -1,75 +1,74 @@
-"""Predictions as JSON Lines, as CSV, and as text to read."""
+"""The formats of results: the one list that commands, service and pages share."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from mmerc.inference.analysis import Analysis
+from mmerc.inference.exports.captions import as_webvtt
+from mmerc.inference.exports.elan import as_eaf
+from mmerc.inference.exports.praat import as_textgrid
+from mmerc.inference.exports.predictions import as_csv, as_json_lines, as_text
+from mmerc.inference.page.render import render_page
 from mmerc.prediction.predictions import UtterancePrediction
 
-Format = Literal["jsonl", "csv", "text"]
-FORMATS: tuple[Format, ...] = get_args(Format)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultFormat:
+    """A file format; its ``name`` is also the file ending.
+
+    ``write`` formats an analysis as text, ``write_predictions`` predictions that belong to no
+    recording (None if the format needs times or the recording).
+    """
+
+    name: str
+    media_type: str
+    description: str
+    write: Callable[[Analysis], str]
+    write_predictions: Callable[[Sequence[UtterancePrediction]], str] | None = None
 
 
-def render(predictions: Sequence[UtterancePrediction], form: Format) -> str:
-    """Text in the chosen format."""
-    renderers = {"jsonl": as_json_lines, "csv": as_csv, "text": as_text}
-    return renderers[form](predictions)
-
-
-def as_json_lines(predictions: Sequence[UtterancePrediction]) -> str:
-    """One JSON object an utterance."""
-    return "".join(json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in predictions)
-
-
-def as_csv(predictions: Sequence[UtterancePrediction]) -> str:
-    """One row an utterance; ``probabilities.joy``, ``weights.text`` and so on are columns."""
-    rows = [flat(asdict(item)) for item in predictions]
-    text = io.StringIO()
-    # A lone carriage return would end a row, and Python quotes it from 3.13 on only.
-    lone = any("\r" in str(value) for row in rows for value in row.values())
-    writer = csv.DictWriter(
-        text,
-        fieldnames=list(rows[0]) if rows else [],
-        lineterminator="\n",
-        quoting=csv.QUOTE_ALL if lone else csv.QUOTE_MINIMAL,
+def _predictions_format(
+    name: str,
+    media_type: str,
+    description: str,
+    write: Callable[[Sequence[UtterancePrediction]], str],
+) -> ResultFormat:
+    """A format that depends on the predictions alone."""
+    return ResultFormat(
+        name=name,
+        media_type=media_type,
+        description=description,
+        write=lambda analysis: write(analysis.predictions),
+        write_predictions=write,
     )
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
-def flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings as columns of their own."""
-    columns: dict[str, Any] = {}
-    for name, value in row.items():
-        if isinstance(value, Mapping):
-            columns |= {f"{name}.{key}": inner for key, inner in value.items()}
-        else:
-            columns[name] = value
-    return columns
+_PAGE = ResultFormat(
+    name="html", media_type="text/html; charset=utf-8", description="Page", write=render_page
+)
+_JSON_LINES = _predictions_format("jsonl", "application/jsonl", "JSON Lines", as_json_lines)
+_CSV = _predictions_format("csv", "text/csv; charset=utf-8", "CSV (table)", as_csv)
+_WEBVTT = ResultFormat(
+    name="vtt",
+    media_type="text/vtt; charset=utf-8",
+    description="WebVTT (captions)",
+    write=as_webvtt,
+)
+_EAF = ResultFormat(name="eaf", media_type="application/xml", description="ELAN", write=as_eaf)
+_TEXTGRID = ResultFormat(
+    name="TextGrid",
+    media_type="text/plain; charset=utf-8",
+    description="Praat",
+    write=as_textgrid,
+)
+_TEXT = _predictions_format("text", "text/plain; charset=utf-8", "Text to read", as_text)
 
+ANALYSIS_FORMATS = {f.name: f for f in (_PAGE, _JSON_LINES, _CSV, _WEBVTT, _EAF, _TEXTGRID)}
+"""The files that an analysis is written to, in this order."""
 
-def as_text(predictions: Sequence[UtterancePrediction]) -> str:
-    """Two lines an utterance: what was said, and the emotion with its reasons."""
-    lines = []
-    for number, item in enumerate(predictions):
-        if number and item.conversation != predictions[number - 1].conversation:
-            lines.append("")
-        lines += [f"{item.speaker}: {item.text}", f"    {item.label.upper()}  {reasons(item)}"]
-    return "\n".join(lines) + "\n"
-
-
-def reasons(item: UtterancePrediction) -> str:
-    """How sure, what else it might be, and how many points of that each part brings."""
-    ranked = sorted(item.probabilities.items(), key=lambda pair: -pair[1])
-    parts = [f"{ranked[0][1]:.0%} sure", f"else {ranked[1][0]} {ranked[1][1]:.0%}"]
-    counted = [*item.effects.items(), ("context", item.context_effect)]
-    effects = [f"{name} {100 * e:+.0f}" for name, e in counted if e is not None]
-    if effects:
-        parts.append("points due to " + ", ".join(effects))
-    return "; ".join(parts)
+PREDICTION_FORMATS = {
+    f.name: f.write_predictions for f in (_JSON_LINES, _CSV, _TEXT) if f.write_predictions
+}
+"""Writers of predictions that belong to no recording."""

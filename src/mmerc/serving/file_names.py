@@ -25,14 +25,6 @@ MEDIA_TYPES = {
     ".opus": "audio/ogg",
 }
 UNKNOWN_TYPE = "application/octet-stream"
-RESULT_TYPES = {
-    "html": "text/html; charset=utf-8",
-    "jsonl": "application/jsonl",
-    "csv": "text/csv; charset=utf-8",
-    "vtt": "text/vtt; charset=utf-8",
-    "eaf": "application/xml",
-    "TextGrid": "text/plain; charset=utf-8",
-}
 OTHERWISE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 

@@ -13,7 +13,8 @@ from fastapi import APIRouter, HTTPException, Path, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
-from mmerc.serving.file_names import RESULT_TYPES, media_type, stem_of
+from mmerc.inference.formats import ANALYSIS_FORMATS
+from mmerc.serving.file_names import media_type, stem_of
 from mmerc.serving.jobs import Job
 from mmerc.serving.problems import refusals, storing
 from mmerc.serving.service import Here, Service
@@ -63,7 +64,7 @@ class JobAnswer(BaseModel):
 def answer(service: Service, job: Job) -> JobAnswer:
     """A job as its owner sees it."""
     at = f"/v1/jobs/{job.id}/files"
-    names = [*RESULT_TYPES, quote(job.name, safe="")] if job.state == "done" else []
+    names = [*ANALYSIS_FORMATS, quote(job.name, safe="")] if job.state == "done" else []
     left = None if job.ended is None else job.ended + service.settings.keep - time.time()
     return JobAnswer(
         id=job.id,
@@ -173,7 +174,7 @@ def delete(job: JobId, service: Here) -> None:
 def file(job: JobId, name: str, service: Here) -> FileResponse:
     """A result by its kind (html is the page), or the recording by its name."""
     found = known(service, job)
-    if name not in {*RESULT_TYPES, found.name}:
+    if name not in {*ANALYSIS_FORMATS, found.name}:
         raise HTTPException(404, "There is no such file; the job names those that there are.")
     if found.state != "done":
         raise HTTPException(409, "The job is not done; ask for it again.")
@@ -186,7 +187,7 @@ def file(job: JobId, name: str, service: Here) -> FileResponse:
         return FileResponse(recording, media_type=media_type(name), headers=headers)
     return FileResponse(
         result,
-        media_type=RESULT_TYPES[name],
+        media_type=ANALYSIS_FORMATS[name].media_type,
         filename=f"{stem_of(found.name)}.{name}",
         content_disposition_type="inline" if name == "html" else "attachment",
         headers={"Content-Security-Policy": PAGE_POLICY},

@@ -14,7 +14,7 @@ from mmerc.errors import InputError
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
 from mmerc.prediction.predictions import UtterancePrediction, predict
-from mmerc.serving.text_encoding import encode_in_few_shapes
+from mmerc.serving.window_encoding import encode_in_few_shapes
 
 MOST_UTTERANCES = 128  # computed together; more would not be faster, and have the others wait
 MOST_CONVERSATIONS = 16  # nor does prediction take more at a time

@@ -10,6 +10,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
+from mmerc.inference.formats import ANALYSIS_FORMATS
 from mmerc.serving.guard import COOKIE, is_key, knows_key, trace
 from mmerc.serving.page import PAGE, SCRIPT, STYLE
 from mmerc.serving.problems import refusals
@@ -26,8 +27,16 @@ class Health(BaseModel):
     status: Literal["ok"] = "ok"
 
 
+class Format(BaseModel):
+    """A format of results: ``name`` as in a job's files."""
+
+    name: str
+    media_type: str
+    description: str
+
+
 class About(BaseModel):
-    """What the page must know; sizes in bytes, times in seconds; ``key``: one must be shown."""
+    """What the page needs; sizes in bytes, times in seconds; ``key``: the client must send one."""
 
     version: str
     model: str
@@ -36,6 +45,7 @@ class About(BaseModel):
     keep: float
     example: bool
     key: bool
+    formats: list[Format]
 
 
 class Session(BaseModel):
@@ -70,6 +80,10 @@ def about(request: Request, service: Here) -> About:
         keep=settings.keep,
         example=settings.example is not None,
         key=not knows_key(settings, request.headers),
+        formats=[
+            Format(name=item.name, media_type=item.media_type, description=item.description)
+            for item in ANALYSIS_FORMATS.values()
+        ],
     )
 
 

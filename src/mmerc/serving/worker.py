@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmerc.errors import MmercError
-from mmerc.files import atomic_directory, file_lock, write_text
+from mmerc.files import atomic_directory, file_lock
 from mmerc.processes import leave_with_parent
 from mmerc.serving.file_names import stem_of
 from mmerc.serving.recording_limits import check_recording
@@ -75,6 +75,7 @@ def analyse(task: Task, report: Callable[[Step], None]) -> None:
     check_recording(recording, longest=task.longest_recording)
     # Only now: most of what is no recording is refused before torch is there.
     from mmerc.inference.pipeline.pipeline import Pipeline
+    from mmerc.inference.results import write_results
 
     pipeline = Pipeline.from_pretrained(
         task.model, commercial_only=task.commercial_only, workers=task.workers
@@ -85,7 +86,8 @@ def analyse(task: Task, report: Callable[[Step], None]) -> None:
         work=task.folder / "work",
         report=report,
     )
-    write_results(named(analysis, task.name), task.folder / "results")
+    with atomic_directory(task.folder / "results") as staging:
+        write_results(named(analysis, task.name), staging, stem="result")
 
 
 def named(analysis: Analysis, name: str) -> Analysis:
@@ -93,13 +95,3 @@ def named(analysis: Analysis, name: str) -> Analysis:
     conversation = stem_of(name)
     predictions = (replace(item, conversation=conversation) for item in analysis.predictions)
     return replace(analysis, recording=name, predictions=tuple(predictions))
-
-
-def write_results(analysis: Analysis, folder: Path) -> None:
-    """The page and the files of other tools, ``result.ENDING`` each, all of them or none."""
-    from mmerc.inference.exports.files import write_exports
-    from mmerc.inference.page.render import render_page
-
-    with atomic_directory(folder) as staging:
-        write_text(staging / "result.html", render_page(analysis))
-        write_exports(analysis, staging, "result")

@@ -66,30 +66,31 @@ def analyze(
     Writes STEM.html (an interactive page), .jsonl, .csv, .vtt, .eaf and .TextGrid: all of them, or
     none if the analysis fails. If it is interrupted, run the same command again to resume.
     """
-    from mmerc.cli.analysis import Saying, check_results, put_beside, write_analysis
+    from mmerc.cli.analysis_progress import AnalysisProgress
     from mmerc.corpora.transcript import read_transcript
     from mmerc.inference.pipeline import Pipeline
     from mmerc.inference.pipeline.work_folder import discard_work
+    from mmerc.inference.results import check_results, link_recording, work_path, write_results
 
     directory = out or recording.parent
     written = recording.suffix.lower() == ".txt"
     if written and (subtitles or turns):
         raise UsageError("A transcript has words and speakers; leave --subtitles and --turns out.")
-    check_results(recording, directory, read=(subtitles, turns), overwrite=overwrite)
+    check_results(recording, directory, inputs=(subtitles, turns), overwrite=overwrite)
     conversations = read_transcript(recording) if written else ()
     pipeline = Pipeline.from_pretrained(
         model, commercial_only=commercial_only, face=face, whisper=whisper, language=language,
         turns=turns, workers=workers, live=live,
     )  # fmt: skip
-    work = directory / f".{recording.name}.mmerc"
+    work = work_path(recording, directory)
     if written:
         analysis = pipeline.read(conversations, name=recording.name)
     else:
-        report = Saying(silent if quiet else remark)
+        report = AnalysisProgress(silent if quiet else remark)
         analysis = pipeline(recording, subtitles=subtitles, turns=turns, work=work, report=report)
-    paths = write_analysis(analysis, recording, directory, overwrite=overwrite)
+    paths = write_results(analysis, directory, overwrite=overwrite)
     if not written:
-        put_beside(recording, directory)
+        link_recording(recording, directory)
         discard_work(work)
     if as_json:
         print_json(

@@ -29,11 +29,10 @@ def export(
     """
     import os
 
-    from mmerc.cli.analysis import check_free
-
     # Before torch is loaded: what its exporter remarks on, the comparison settles.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from mmerc.inference.onnx import export_model
+    from mmerc.inference.results import check_free
     from mmerc.models.registry import load_model
 
     check_free(onnx, overwrite=overwrite)

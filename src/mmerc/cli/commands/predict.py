@@ -46,20 +46,22 @@ def predict(
     from mmerc.data.corpus_media import conversation_sounds
     from mmerc.errors import UsageError
     from mmerc.files import write_text
-    from mmerc.inference.formats import FORMATS, render
+    from mmerc.inference.formats import PREDICTION_FORMATS
     from mmerc.models.registry import load_model
     from mmerc.prediction.predictions import predict as predict_conversations
 
-    chosen = next((known for known in FORMATS if known == form), None)
-    if chosen is None:
-        raise UsageError(f"--format {form!r} is not known; choose {' or '.join(FORMATS)}.")
+    if form not in PREDICTION_FORMATS:
+        known = " or ".join(PREDICTION_FORMATS)
+        raise UsageError(f"--format {form!r} is not known; choose {known}.")
     conversations, tables = read_input(source)
     loaded = load_model(model)
     with inside(source):
         sounds = None
         if loaded.speech_encoder is not None:
             sounds = conversation_sounds(conversations, media or source.parent)
-        text = render(predict_conversations(loaded, conversations, tables, sounds), chosen)
+        text = PREDICTION_FORMATS[form](
+            predict_conversations(loaded, conversations, tables, sounds)
+        )
     if out is None:
         print(text, end="")
         return

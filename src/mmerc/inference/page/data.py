@@ -27,7 +27,7 @@ def page_data(analysis: Analysis) -> dict[str, object]:
     ]
     return {
         "recording": one_line(analysis.recording),
-        "media": "./" + quote(analysis.recording, safe="", errors="surrogateescape"),
+        "media": media_url(analysis.recording),
         "duration": length(analysis) / 1000,
         "model": one_line(analysis.model),
         "labels": labels(analysis.labels),
@@ -35,6 +35,15 @@ def page_data(analysis: Analysis) -> dict[str, object]:
         "utterances": utterances,
         "remarks": list(analysis.remarks),
     }
+
+
+def media_url(recording: str) -> str:
+    """The recording's address, relative to the page."""
+    try:
+        name = recording.encode("utf-8", "surrogateescape")  # as file systems spell it
+    except UnicodeEncodeError:
+        name = recording.encode("utf-8", "replace")
+    return "./" + quote(name, safe="")
 
 
 def utterance(item: UtterancePrediction, speaker: int, analysis: Analysis) -> dict[str, object]:

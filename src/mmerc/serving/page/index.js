@@ -8,13 +8,6 @@ const STAGES = {
   video: "Looking at faces",
   emotions: "Telling emotions",
 };
-const KINDS = {
-  jsonl: "JSON Lines",
-  csv: "CSV (tables)",
-  vtt: "WebVTT (captions)",
-  eaf: "ELAN",
-  TextGrid: "Praat",
-};
 const EVERY = 1000; // milliseconds between two questions
 const about = await ask("v1/about");
 let watched = null;
@@ -156,8 +149,9 @@ function results(job) {
   const link = byId("open").firstElementChild;
   link.href = job.files.html;
   byId("open").hidden = false;
-  const items = Object.entries(KINDS).map(([kind, name]) =>
-    element("li", null, element("a", { href: job.files[kind], download: "" }, name)),
+  const downloads = about.formats.filter(({ name }) => name !== "html");
+  const items = downloads.map(({ name, description }) =>
+    element("li", null, element("a", { href: job.files[name], download: "" }, description)),
   );
   byId("downloads").querySelector("ul").replaceChildren(...items);
   byId("downloads").hidden = false;

@@ -12,9 +12,9 @@ from mmerc.data.text_windows import TOKEN_STEP
 from mmerc.models.inputs import encode_batch_text
 from mmerc.models.registry import load_model
 from mmerc.prediction.run_model import build_model_examples
-from mmerc.serving import text_encoding
+from mmerc.serving import window_encoding
 from mmerc.serving.predictor import Request, together
-from mmerc.serving.text_encoding import WINDOWS_AT_ONCE, encode_in_few_shapes, parts
+from mmerc.serving.window_encoding import WINDOWS_AT_ONCE, encode_in_few_shapes, parts
 
 WORDS = ("oh", "no", "not", "the", "cheese")
 
@@ -45,7 +45,7 @@ def test_no_window_is_lost_or_moved(count):
 
 
 def test_vectors_are_those_of_all_windows_at_once(loaded, monkeypatch):
-    monkeypatch.setattr(text_encoding, "fast_bfloat16", lambda device: False)
+    monkeypatch.setattr(window_encoding, "fast_bfloat16", lambda device: False)
     drawn = random.Random(0)
     talks = [talk(drawn, str(i), size) for i, size in enumerate((1, 30, 7, 45))]
     loaded.eval()
@@ -60,7 +60,7 @@ def test_vectors_are_those_of_all_windows_at_once(loaded, monkeypatch):
 
 def test_requests_of_any_size_compile_few_kernels(loaded, monkeypatch):
     """A bfloat16 product of every shape stays in memory for good; float32 ones do not."""
-    monkeypatch.setattr(text_encoding, "fast_bfloat16", lambda device: True)
+    monkeypatch.setattr(window_encoding, "fast_bfloat16", lambda device: True)
     shapes = set()
 
     def see(module, inputs):

@@ -1,0 +1,67 @@
+"""Predictions as JSON Lines, as CSV, and as text to read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mmerc.prediction.predictions import UtterancePrediction
+
+
+def as_json_lines(predictions: Sequence[UtterancePrediction]) -> str:
+    """One JSON object per utterance, one per line."""
+    return "".join(json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in predictions)
+
+
+def as_csv(predictions: Sequence[UtterancePrediction]) -> str:
+    """One row per utterance, with columns such as ``probabilities.joy`` and ``weights.text``."""
+    rows = [flatten(asdict(item)) for item in predictions]
+    text = io.StringIO()
+    # A lone carriage return would end a row; Python quotes it only from 3.13 on.
+    lone_return = any("\r" in str(value) for row in rows for value in row.values())
+    writer = csv.DictWriter(
+        text,
+        fieldnames=list(rows[0]) if rows else [],
+        lineterminator="\n",
+        quoting=csv.QUOTE_ALL if lone_return else csv.QUOTE_MINIMAL,
+    )
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def flatten(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings as separate columns."""
+    columns: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            columns |= {f"{name}.{key}": inner for key, inner in value.items()}
+        else:
+            columns[name] = value
+    return columns
+
+
+def as_text(predictions: Sequence[UtterancePrediction]) -> str:
+    """Two lines per utterance: its words, and the emotion with the reasons."""
+    lines = []
+    for number, item in enumerate(predictions):
+        if number and item.conversation != predictions[number - 1].conversation:
+            lines.append("")
+        lines.append(f"{item.speaker}: {item.text}")
+        lines.append(f"    {item.label.upper()}  {summarise_reasons(item)}")
+    return "\n".join(lines) + "\n"
+
+
+def summarise_reasons(item: UtterancePrediction) -> str:
+    """The probability, the second most probable emotion, and the points due to each part."""
+    ranked = sorted(item.probabilities.items(), key=lambda pair: -pair[1])
+    parts = [f"{ranked[0][1]:.0%} sure", f"else {ranked[1][0]} {ranked[1][1]:.0%}"]
+    effects_by_part = [*item.effects.items(), ("context", item.context_effect)]
+    effects = [f"{name} {100 * e:+.0f}" for name, e in effects_by_part if e is not None]
+    if effects:
+        parts.append("points due to " + ", ".join(effects))
+    return "; ".join(parts)

@@ -1,0 +1,135 @@
+"""The files of an analysis: checked before it starts, written all together or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mmerc.errors import InputError, UsageError
+from mmerc.files import write_error
+from mmerc.inference.analysis import Analysis
+from mmerc.inference.formats import ANALYSIS_FORMATS
+
+
+def write_results(
+    analysis: Analysis, directory: str | Path, *, stem: str | None = None, overwrite: bool = False
+) -> list[Path]:
+    """Write an analysis in every format, and return the files, the page first.
+
+    The files are ``STEM.html``, ``STEM.jsonl``, ``STEM.csv``, ``STEM.vtt``, ``STEM.eaf`` and
+    ``STEM.TextGrid``; the stem is by default that of the recording. InputError, and no file, if one
+    of them cannot be written, or already exists and ``overwrite`` is false.
+    """
+    directory = Path(directory)
+    paths = result_paths(directory, Path(analysis.recording).stem if stem is None else stem)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".mmerc-", dir=directory) as folder:
+            staging = Path(folder)
+            for path, form in zip(paths, ANALYSIS_FORMATS.values(), strict=True):
+                _write_staged(staging / path.name, form.write(analysis), path)
+            for path in paths:
+                check_free(path, overwrite=overwrite)
+            for path in paths:
+                (staging / path.name).replace(path)
+    except OSError as error:
+        raise write_error(directory, error) from error
+    return paths
+
+
+def _write_staged(path: Path, text: str, target: Path) -> None:
+    """Write a file; an error names its ``target``."""
+    try:
+        # JSON can express half a character (a lone surrogate), UTF-8 cannot.
+        path.write_text(text, encoding="utf-8", errors="replace", newline="")
+    except OSError as error:
+        raise write_error(target, error) from error
+
+
+def result_paths(directory: str | Path, stem: str) -> list[Path]:
+    """The files that ``write_results`` writes."""
+    return [Path(directory) / f"{stem}.{name}" for name in ANALYSIS_FORMATS]
+
+
+def check_results(
+    recording: str | Path,
+    directory: str | Path,
+    *,
+    inputs: Iterable[str | Path | None] = (),
+    overwrite: bool = False,
+) -> None:
+    """Raise if the results of a recording cannot be written to ``directory``.
+
+    UsageError if one would replace the recording or another of the ``inputs``; InputError if one
+    already exists and ``overwrite`` is false, if a name would be too long, or if the page would
+    play another file of the recording's name.
+    """
+    recording, directory = Path(recording), Path(directory)
+    sources = [Path(source) for source in (recording, *inputs) if source is not None]
+    sources = [source for source in sources if source.exists()]
+    paths = result_paths(directory, recording.stem)
+    check_name(max(paths, key=lambda path: len(path.name)), recording)
+    for path in paths:
+        if path.exists() and any(path.samefile(source) for source in sources):
+            raise UsageError(
+                f"{path} is an input, and a result would replace it; choose another --out."
+            )
+        check_free(path, overwrite=overwrite)
+    beside = directory / recording.name
+    if recording.exists() and beside.exists() and not beside.samefile(recording):
+        problem = "another file with the recording's name, which the page would play"
+        raise InputError(beside, problem, "choose another --out")
+
+
+def check_name(path: Path, recording: Path) -> None:
+    """InputError if a result's name is longer than the file system allows."""
+    excess = len(os.fsencode(path.name)) - _longest_name(path.parent)
+    if excess > 0:
+        problem = f"its results would have names that are {excess} bytes too long"
+        raise InputError(recording, problem, "give the recording a shorter name")
+
+
+def check_free(path: str | Path, *, overwrite: bool) -> None:
+    """InputError if a file may not be written: a folder is there, or a file not to be replaced."""
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(path, "a folder has the name of a result", "choose another --out")
+    if not overwrite and (path.exists() or path.is_symlink()):
+        raise InputError(path, "exists already", "choose another --out, or pass --overwrite")
+
+
+def work_path(recording: str | Path, directory: str | Path) -> Path:
+    """The hidden folder for the intermediate results of a recording's analysis."""
+    recording, directory = Path(recording), Path(directory)
+    name = f".{recording.name}.mmerc"
+    if len(os.fsencode(name)) > _longest_name(directory):
+        name = f".{recording.stem}.mmerc"
+    return directory / name
+
+
+def link_recording(recording: str | Path, directory: str | Path) -> None:
+    """Link the recording into the folder of its page, which looks for it there.
+
+    On a file system without links nothing happens: the page says where to put the recording.
+    """
+    recording = Path(recording)
+    beside = Path(directory) / recording.name
+    if beside.exists() or beside.is_symlink():
+        return
+    try:
+        beside.symlink_to(recording.resolve())
+    except OSError:
+        return
+
+
+def _longest_name(directory: Path) -> int:
+    """The most bytes that a file name may have in a folder (or the one it would be created in)."""
+    for folder in (directory, *directory.absolute().parents):
+        if folder.is_dir():
+            try:
+                return os.pathconf(folder, "PC_NAME_MAX")
+            except (OSError, ValueError):
+                break
+    return 255
