@@ -4,6 +4,22 @@ from mmerc.corpora.transcript import read_transcript
 from mmerc.errors import InputError
 
 
+@pytest.fixture
+def read(tmp_path):
+    """A function that reads a transcript of this content."""
+
+    def call(content):
+        file = tmp_path / "talk.txt"
+        file.write_bytes(content.encode())
+        return read_transcript(str(file))
+
+    return call
+
+
+def rows(transcript):
+    return [(u.speaker, u.start, u.text) for c in transcript for u in c.utterances]
+
+
 def test_conversations_and_their_lines(tmp_path):
     file = tmp_path / "talk.txt"
     file.write_text(
@@ -17,6 +33,7 @@ def test_conversations_and_their_lines(tmp_path):
         ("2", "Bob Lee", "آه 😮\u2028so"),
     ]
     assert second.utterances[0].text == "Bye"
+    assert read_transcript(file).remarks == ()
 
 
 @pytest.mark.parametrize(
@@ -26,11 +43,113 @@ def test_conversations_and_their_lines(tmp_path):
         (": hi", "line 1: no speaker"),
         ("a" * 61 + ": hi", "line 1: no speaker of at most 60 characters"),
         ("Ann:  \n", "line 1: 'Ann' says nothing"),
-        ("# nothing\n\n", "holds no utterance"),
+        ("# nothing\n\n", "contains no utterance"),
+        ("[00:00:75] Mara: hi\n", "line 1: '00:00:75' is not a time"),
+        ("Ann: hi\n0:61 Mara: hi\n", "line 2: '0:61' is not a time"),
+        ("0:03 Mara: hi\n0:07\n", "line 2: it says nothing"),
+        ("0:09 - 0:07 Mara: hi\n", "line 1: it ends at 0:07, before it starts"),
+        ("Ann: hi\nTom Lee  0:07\nno\n", "line 2: a name and a time, where other lines"),
+        ("Mara Jones  0:03\n\nTom Lee  0:07\nno\n", "line 1: 'Mara Jones' says nothing"),
+        ("40/40/2024, 10:15 - Mara: hi\n", "neither day nor month first"),
+        ("12/03/2024, 25:15 - Mara: hi\n", "'25:15' is not a time of day"),
     ],
 )
 def test_bad_lines(tmp_path, content, told):
     (tmp_path / "talk.txt").write_text(content)
     with pytest.raises(InputError, match=told) as caught:
         read_transcript(tmp_path / "talk.txt")
-    assert "talk.txt" in str(caught.value)
+    assert str(caught.value).count("talk.txt") == 1
+
+
+TIMED = {
+    "in brackets": "[00:00:03] Mara: Hello: all.\n[00:00:07] Tom: Oh no.\n",
+    "first": "00:00:03 Mara: Hello: all.\n00:00:07 Tom: Oh no.\n",
+    "with a dash": "0:03 - Mara: Hello: all.\n0:07 – Tom: Oh no.\n",
+    "with Windows line ends": "[0:03] Mara: Hello: all.\r\n\r\n[0:07] Tom: Oh no.\r\n",
+    "name and time lines": "Mara  0:03\nHello: all.\n\nTom  0:07\nOh no.\n",
+    "name and time in brackets": "Mara (00:03):\nHello: all.\n\nTom (00:07):\nOh\nno.\n",
+    "time and name lines": "[00:00:03] Mara\nHello: all.\n[00:00:07] Tom\nOh no.\n",
+    "as chat of a meeting": "0:03 From Mara to Everyone:\tHello: all.\n0:07 From Tom : Oh no.\n",
+}
+
+
+@pytest.mark.parametrize("shape", TIMED)
+def test_times_become_starts_and_never_words(read, shape):
+    transcript = read(TIMED[shape])
+    assert rows(transcript) == [("Mara", 3.0, "Hello: all."), ("Tom", 7.0, "Oh no.")]
+    assert (len(transcript), transcript.remarks) == (1, ())
+
+
+def test_ranges_give_starts_and_ends(read):
+    (talk,) = read("[0:03 - 0:05] Mara: Hello.\n[0:05 - 0:07.5] Tom: No.\n")
+    assert [(u.start, u.end) for u in talk.utterances] == [(3, 5), (5, 7.5)]
+
+
+def test_the_output_of_whisper_is_read_as_subtitles_are(read):
+    (talk,) = read(
+        "[00:00:00.000 --> 00:00:04.000]   Hello all.\n[00:00:04.000 --> 00:00:05.500]   No.\n"
+    )
+    assert [(u.speaker, u.start, u.end, u.text) for u in talk.utterances] == [
+        ("unknown", 0.0, 4.0, "Hello all."),
+        ("unknown", 4.0, 5.5, "No."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "starts"),
+    [
+        ("12/03/2024, 10:15 - Mara: Hi.\n12/03/2024, 10:17 - Tom: No.\n", [0, 120]),
+        ("[13/03/2024, 23:59:58] Mara: Hi.\n[14/03/2024, 00:00:01] Tom: No.\n", [0, 3]),
+        ("3/12/24, 10:15\u202fAM - Mara: Hi.\n3/14/24, 1:15\u202fPM - Tom: No.\n", [0, 183600]),
+        ("2024-03-12 10:15:00 Mara: Hi.\n2024-03-12 10:15:02 Tom: No.\n", [0, 2]),
+        ("\u200e[12.03.24, 10:15:32] Mara: Hi.\n[12.03.24, 10:15:40] Tom: No.\n", [0, 8]),
+    ],
+)
+def test_dated_lines_count_from_the_earliest(read, content, starts):
+    transcript = read(content)
+    assert rows(transcript) == [("Mara", starts[0], "Hi."), ("Tom", starts[1], "No.")]
+    assert any("counted from the earliest" in line for line in transcript.remarks)
+
+
+def test_the_order_of_a_date_is_told_where_it_is_a_guess(read):
+    transcript = read("03/04/2024, 10:00 - Mara: Hi.\n04/04/2024, 10:00 - Tom: No.\n")
+    assert [start for _, start, _ in rows(transcript)] == [0, 86400]
+    assert any("day first" in line for line in transcript.remarks)
+
+
+def test_lines_without_a_time_continue_and_unnamed_ones_are_told(read):
+    transcript = read(
+        "12/03/2024, 10:14 - Messages are encrypted.\n"
+        "12/03/2024, 10:15 - sam's iPhone: Hello\nand more: words\n"
+    )
+    assert [(speaker, text) for speaker, _, text in rows(transcript)] == [
+        ("unknown", "Messages are encrypted."),
+        ("sam's iPhone", "Hello and more: words"),
+    ]
+    told = " ".join(transcript.remarks)
+    assert "line 3: has no time, and continues" in told
+    assert "line 1: nothing names the speaker" in told
+
+
+def test_a_known_speaker_without_a_time_is_an_utterance(read):
+    transcript = read("[0:03] Mara: a\nTom: b\n[0:09] Tom: c\n")
+    assert rows(transcript) == [("Mara", 3, "a"), ("Tom", None, "b"), ("Tom", 9, "c")]
+
+
+def test_a_time_that_goes_back_begins_a_conversation_after_an_empty_line(read):
+    first, second = read("[0:03] Mara: a\n\n[0:07] Tom: b\n\n[0:01] Mara: c\n")
+    assert (len(first), second.utterances[0].text) == (2, "c")
+    together = read("[0:07] Mara: a\n[0:03] Tom: b\n")
+    assert [start for _, start, _ in rows(together)] == [7, 3]
+    assert "line 2: begins before the line above it" in together.remarks[0]
+
+
+def test_what_only_looks_like_a_name_and_a_time_is_words(read):
+    transcript = read("Mara Jones  0:03\nsee you at 10:15\n\nTom Lee  0:07\nok\n")
+    assert rows(transcript) == [("Mara Jones", 3, "see you at 10:15"), ("Tom Lee", 7, "ok")]
+
+
+def test_comments_among_timed_lines_are_told(read):
+    transcript = read("[0:03] Mara: a\n#hashtag\n[0:07] Tom: b\n")
+    assert len(rows(transcript)) == 2
+    assert transcript.remarks == ("talk.txt, line 2: a comment (#), left out.",)

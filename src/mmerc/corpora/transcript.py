@@ -1,53 +1,306 @@
-"""Plain transcripts, ``Speaker: text`` a line, for prediction."""
+"""Transcripts: lines of ``Speaker: text``, with or without times. The rules: docs/formats.md."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Self
 
 from mmerc.conversation import Conversation, Utterance
+from mmerc.corpora.error_location import inside
+from mmerc.corpora.line_times import (
+    NameLine,
+    TimeHead,
+    dates_to_seconds,
+    find_name_line,
+    find_time,
+)
 from mmerc.errors import InputError
 from mmerc.files import read_text
+from mmerc.media.cue_times import parse_times
+from mmerc.media.line_remarks import LineRemarks
+from mmerc.media.speaker_labels import Label, SpeakerNames, find_label, name_shape
+from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
+from mmerc.media.subtitles import DOUBTFUL, REJECTED, UNNAMED, read_subtitles
 
 LONGEST_SPEAKER = 60
+FIX = "write Speaker: text, or begin a comment with #"
+CHAT = re.compile(r"From\s+(\S.{0,99}?)(?:\s+to\s+[^:]{1,99})?\s*:\s+(?=\S)")  # Zoom's chat
+CONTINUED = "has no time, and continues the line above it"
+COMMENT = "a comment (#), left out"
+EARLIER = "begins before the line above it; the order of the file is kept"
+FROM_EARLIEST = "dated lines: their times are counted from the earliest"
 
 
-def read_transcript(file: Path) -> tuple[Conversation, ...]:
+class Transcript(tuple[Conversation, ...]):
+    """The conversations of a transcript; ``remarks`` say what is doubtful, one sentence each."""
+
+    remarks: tuple[str, ...]
+
+    def __new__(cls, conversations: Iterable[Conversation], remarks: Iterable[str] = ()) -> Self:
+        """Conversations in the order of the file."""
+        transcript = super().__new__(cls, conversations)
+        transcript.remarks = tuple(remarks)
+        return transcript
+
+
+@dataclass(slots=True, kw_only=True)
+class Speech:
+    """One utterance of a transcript: its line, its words, and what is known of its speaker.
+
+    ``head`` is the time that begins it; ``after_gap``: an empty line is above it.
+    """
+
+    line: int
+    words: list[str]
+    speaker: str = ""
+    head: TimeHead | None = None
+    start: float | None = None
+    end: float | None = None
+    after_gap: bool = False
+
+
+def read_transcript(file: str | Path) -> Transcript:
     """Read conversations ``STEM-1``, ``STEM-2``, ..., with utterances ``1``, ``2``, ....
 
-    Empty lines separate conversations and lines that begin with ``#`` are comments. InputError
-    for a line without a speaker or without words, and for a file without any line.
+    Lines are ``Speaker: text``; an empty line begins another conversation, ``#`` a comment. Times
+    may begin the lines, as may a date, or names and times stand on lines of their own; they become
+    starts, in seconds. ``[00:00:00.000 --> 00:00:04.000]  words`` is read as subtitles are.
+
+    InputError for a line without a speaker or words, a time that cannot be read, and a file without
+    an utterance. Whatever is doubtful is in ``remarks`` of the result.
     """
-    groups: list[list[tuple[str, str]]] = [[]]
+    file = Path(file)
     # Only line feeds end a line: str.splitlines would also cut at rarer separators inside a text.
-    for number, line in enumerate(read_text(file).split("\n"), start=1):
+    lines = list(enumerate(read_text(file).split("\n"), start=1))
+    content = [(number, line) for number, line in lines if line.strip() and line[0] != "#"]
+    if not content:
+        problem = "it contains no utterance"
+        raise InputError(file, problem, "write lines of the form Speaker: text")
+    (number, first), remarks = content[0], LineRemarks(file.name)
+    if "-->" in first and parse_times(first) is not None:
+        subtitles = read_subtitles(file)
+        conversation = Conversation(id=f"{file.stem}-1", utterances=subtitles.utterances)
+        return Transcript([conversation], subtitles.remarks)
+    with inside(file):
+        if find_time(f"line {number}", first) is not None:
+            speeches = _read_timed_lines(lines, remarks)
+        elif find_name_line(f"line {number}", first) is not None:
+            speeches = _read_name_lines(lines, remarks)
+        else:
+            return Transcript(_number(file.stem, _read_plain_lines(lines)))
+        _count_from_earliest_date(speeches, remarks)
+    conversations = list(_number(file.stem, _split_where_times_restart(speeches, remarks)))
+    return Transcript(conversations, remarks.sentences())
+
+
+def _read_plain_lines(lines: Iterable[tuple[int, str]]) -> list[list[Speech]]:
+    """``Speaker: text`` lines; an empty line separates conversations."""
+    groups: list[list[Speech]] = [[]]
+    for number, line in lines:
         if not line.strip():
             groups.append([])
         elif not line.startswith("#"):
-            groups[-1].append(read_line(f"{file}, line {number}", line))
-    spoken = [group for group in groups if group]
-    if not spoken:
-        raise InputError(file, "it holds no utterance", "write lines of the form Speaker: text")
-    return tuple(
-        Conversation(id=f"{file.stem}-{number}", utterances=utterances_of(group))
-        for number, group in enumerate(spoken, start=1)
-    )
+            groups[-1].append(_read_plain_line(number, line))
+    return [group for group in groups if group]
 
 
-def read_line(where: str, line: str) -> tuple[str, str]:
-    """Speaker and text of one line."""
-    speaker, colon, text = (part.strip() for part in line.partition(":"))
-    fix = "write Speaker: text, or begin a comment with #"
+def _read_plain_line(number: int, line: str) -> Speech:
+    """Speaker, words and, if one begins the line, time of one line."""
+    where = f"line {number}"
+    head = find_time(where, line)
+    if head is None and find_name_line(where, line) is not None:
+        problem = "a name and a time, where other lines are Speaker: text"
+        raise InputError(where, problem, "write all lines in one way")
+    words = line if head is None else head.words
+    speaker, colon, text = (part.strip() for part in words.partition(":"))
     if not colon or not speaker or len(speaker) > LONGEST_SPEAKER:
         problem = f"no speaker of at most {LONGEST_SPEAKER} characters before a colon"
-        raise InputError(where, problem, fix)
+        raise InputError(where, problem, FIX)
     if not text:
-        raise InputError(where, f"{speaker!r} says nothing", fix)
-    return speaker, text
+        raise InputError(where, f"{speaker!r} says nothing", FIX)
+    start, end = (None, None) if head is None or head.date else (head.start, head.end)
+    return Speech(line=number, words=[text], speaker=speaker, start=start, end=end)
 
 
-def utterances_of(group: list[tuple[str, str]]) -> tuple[Utterance, ...]:
-    """Utterances of one conversation, numbered from 1."""
-    return tuple(
-        Utterance(id=str(number), speaker=speaker, text=text)
-        for number, (speaker, text) in enumerate(group, start=1)
-    )
+def _read_timed_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) -> list[Speech]:
+    """Lines that begin with a time, and the lines that continue them."""
+    heads = {number: find_time(f"line {number}", line) for number, line in lines if line.strip()}
+    timed = {number: head for number, head in heads.items() if head is not None}
+    names = SpeakerNames.choose(*[[head.words for head in timed.values() if head.words]] * 2)
+    speeches: list[Speech] = []
+    gap = False
+    for number, line in lines:
+        if not line.strip():
+            gap = True
+            continue
+        head = timed.get(number)
+        if head is not None:
+            speeches.append(_timed_speech(number, head, after_gap=gap))
+        elif line.startswith("#"):
+            remarks.add(number, COMMENT)
+        elif (label := _known_label(line, names)) is not None:
+            speeches.append(Speech(line=number, words=[label.words], speaker=label.speaker))
+        else:
+            _check_continuation(number, line, after_gap=gap)
+            if speeches[-1].words:
+                remarks.add(number, CONTINUED)
+            speeches[-1].words.append(line.strip())
+        gap = False
+    _name_speakers(speeches, remarks)
+    return speeches
+
+
+def _timed_speech(number: int, head: TimeHead, *, after_gap: bool) -> Speech:
+    """The speech that a time begins."""
+    return Speech(
+        line=number, words=[head.words] if head.words else [], head=head, start=head.start,
+        end=head.end, after_gap=after_gap,
+    )  # fmt: skip
+
+
+def _known_label(line: str, names: SpeakerNames) -> Label | None:
+    """The label of a line without a time, if it is that of a speaker of other lines."""
+    label = find_label(line.strip())
+    return label if label and label.speaker in names.trusted and label.words else None
+
+
+def _name_speakers(speeches: Sequence[Speech], remarks: LineRemarks) -> None:
+    """Take the speakers' names from the words of speeches that begin with a time."""
+    timed = [speech for speech in speeches if speech.head is not None]
+    if all(len(item.words) > 1 and name_shape(item.words[0]) == "likely" for item in timed):
+        for speech in timed:
+            speech.speaker = speech.words.pop(0)
+        remarks.lines.pop(CONTINUED, None)
+    texts = [" ".join(speech.words) for speech in timed if not speech.speaker]
+    names = SpeakerNames.choose(texts, texts)
+    for speech in timed:
+        text = " ".join(speech.words)
+        chat = CHAT.match(text)
+        label = None if speech.speaker or chat else _find_speaker(text, speech, names)
+        if chat:
+            speech.speaker, speech.words = " ".join(chat[1].split()), [text[chat.end() :]]
+        elif label is not None and label.speaker:
+            speech.speaker, speech.words = label.speaker, [label.words]
+            if label.speaker in names.doubtful:
+                remarks.add(speech.line, DOUBTFUL, quote=label.speaker)
+        elif not speech.speaker:
+            speech.speaker = UNKNOWN_SPEAKER
+            rejected = find_label(text)
+            if rejected and rejected.speaker in names.rejected:
+                remarks.add(speech.line, REJECTED, quote=rejected.speaker)
+            remarks.add(speech.line, UNNAMED)
+        _check_words(speech)
+
+
+def _find_speaker(text: str, speech: Speech, names: SpeakerNames) -> Label | None:
+    """The label that begins a speech; after a date, as chats write it, any name is one."""
+    dated = speech.head is not None and speech.head.date is not None
+    return find_label(text) if dated else names.find(text)
+
+
+def _check_words(speech: Speech) -> None:
+    """InputError for a speech without words."""
+    if not "".join(speech.words).strip():
+        who = "it" if speech.speaker in ("", UNKNOWN_SPEAKER) else repr(speech.speaker)
+        problem, fix = f"{who} says nothing", "add the words or remove the line"
+        raise InputError(f"line {speech.line}", problem, fix)
+
+
+def _read_name_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) -> list[Speech]:
+    """Blocks of a line of name and time, and lines of words."""
+    speeches: list[Speech] = []
+    gap = True
+    headings = _headings(lines)
+    for number, line in lines:
+        if not line.strip():
+            gap = True
+            continue
+        heading = headings.get(number)
+        if heading is not None:
+            speech = Speech(line=number, words=[], speaker=heading.speaker, after_gap=gap)
+            speech.start = heading.start
+            speeches.append(speech)
+        elif line.startswith("#"):
+            remarks.add(number, COMMENT)
+        else:
+            _check_continuation(number, line, after_gap=False)
+            speeches[-1].words.append(line.strip())
+        gap = False
+    for speech in speeches:
+        _check_words(speech)
+    return speeches
+
+
+def _check_continuation(number: int, line: str, *, after_gap: bool) -> None:
+    """InputError for a line that begins an utterance in another way than the first one does."""
+    head = find_time(f"line {number}", line)
+    name_line = find_name_line(f"line {number}", line) if after_gap else None
+    if (head is not None and find_label(head.words)) or (
+        name_line is not None and name_shape(name_line.speaker) == "likely"
+    ):
+        problem = "a name and a time, written otherwise than in the lines above it"
+        raise InputError(f"line {number}", problem, "write all of them in one way")
+
+
+def _headings(lines: Sequence[tuple[int, str]]) -> dict[int, NameLine]:
+    """The lines of a name and a time: those that look like it, or whose name occurs twice."""
+    candidates = {
+        number: heading
+        for number, line in lines
+        if not line.startswith("#")
+        and (heading := find_name_line(f"line {number}", line)) is not None
+    }
+    counts = Counter(heading.speaker for heading in candidates.values())
+    first = min(candidates)
+    return {
+        number: heading
+        for number, heading in candidates.items()
+        if number == first or name_shape(heading.speaker) == "likely" or counts[heading.speaker] > 1
+    }
+
+
+def _count_from_earliest_date(speeches: Sequence[Speech], remarks: LineRemarks) -> None:
+    """Replace times of the clock by seconds since the earliest dated line."""
+    dated = [speech for speech in speeches if speech.head is not None and speech.head.date]
+    if not dated:
+        return
+    seconds, guess = dates_to_seconds([speech.head for speech in dated if speech.head])
+    remarks.add(dated[0].line, FROM_EARLIEST)
+    if guess is not None:
+        remarks.add(dated[0].line, guess)
+    for speech, start in zip(dated, seconds, strict=True):
+        speech.start = start
+
+
+def _split_where_times_restart(
+    speeches: Sequence[Speech], remarks: LineRemarks
+) -> list[list[Speech]]:
+    """Conversations: another begins after an empty line where the time goes back."""
+    groups, latest = [[speeches[0]]], speeches[0].start
+    for _, speech in pairwise(speeches):
+        back = speech.start is not None and latest is not None and speech.start < latest
+        if back and speech.after_gap:
+            groups.append([])
+        elif back:
+            remarks.add(speech.line, EARLIER)
+        latest = latest if speech.start is None else speech.start
+        groups[-1].append(speech)
+    return groups
+
+
+def _number(stem: str, groups: Iterable[Sequence[Speech]]) -> Iterator[Conversation]:
+    """Conversations and utterances, numbered from 1."""
+    for number, group in enumerate(groups, start=1):
+        utterances = tuple(
+            Utterance(
+                id=str(position), speaker=speech.speaker, text=" ".join(speech.words),
+                start=speech.start, end=speech.end,
+            )
+            for position, speech in enumerate(group, start=1)
+        )  # fmt: skip
+        yield Conversation(id=f"{stem}-{number}", utterances=utterances)

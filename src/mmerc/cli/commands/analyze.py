@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -67,7 +68,7 @@ def analyze(
     none if the analysis fails. If it is interrupted, run the same command again to resume.
     """
     from mmerc.cli.analysis_progress import AnalysisProgress
-    from mmerc.corpora.transcript import read_transcript
+    from mmerc.corpora.transcript import Transcript, read_transcript
     from mmerc.inference.pipeline import Pipeline
     from mmerc.inference.pipeline.work_folder import discard_work
     from mmerc.inference.results import check_results, link_recording, work_path, write_results
@@ -77,7 +78,7 @@ def analyze(
     if written and (subtitles or turns):
         raise UsageError("A transcript has words and speakers; leave --subtitles and --turns out.")
     check_results(recording, directory, inputs=(subtitles, turns), overwrite=overwrite)
-    conversations = read_transcript(recording) if written else ()
+    conversations = read_transcript(recording) if written else Transcript(())
     pipeline = Pipeline.from_pretrained(
         model, commercial_only=commercial_only, face=face, whisper=whisper, language=language,
         turns=turns, workers=workers, live=live,
@@ -85,6 +86,8 @@ def analyze(
     work = work_path(recording, directory)
     if written:
         analysis = pipeline.read(conversations, name=recording.name)
+        remarks = (*conversations.remarks, *analysis.remarks)
+        analysis = replace(analysis, remarks=remarks)
     else:
         report = AnalysisProgress(silent if quiet else remark)
         analysis = pipeline(recording, subtitles=subtitles, turns=turns, work=work, report=report)

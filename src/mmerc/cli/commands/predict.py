@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmerc.cli.output import JsonOption, print_json
+from mmerc.cli.output import JsonOption, print_json, remark
 
 if TYPE_CHECKING:
     from mmerc.conversation import Conversation, Modality
@@ -82,6 +82,9 @@ def read_input(
     from mmerc.data.preparation import published_tables
 
     if source.suffix.lower() not in {".jsonl", ".json"}:
-        return read_transcript(source), {}
+        transcript = read_transcript(source)
+        for line in transcript.remarks:
+            remark(line)
+        return transcript, {}
     conversations, vectors = read_conversations(source)
     return conversations, published_tables(source.stem, {"test": conversations}, vectors)
