@@ -53,3 +53,28 @@ def test_a_failed_write_is_remarked_upon_once(error, caplog):
 def test_other_errors_are_raised():
     with pytest.raises(ValueError, match="wrong"), optional_write():
         raise ValueError("wrong")
+
+
+SHOW = (
+    "import mmerc.caching, os; mmerc.caching.cache_matplotlib(); print(os.environ['MPLCONFIGDIR'])"
+)
+
+
+@pytest.mark.parametrize(
+    ("variables", "folder"),
+    [
+        ({"MMERC_CACHE": "own"}, "own/matplotlib"),
+        ({"HOME": "."}, ".cache/mmerc/matplotlib"),
+        ({"MPLCONFIGDIR": "chosen"}, "chosen"),
+        ({"MMERC_CACHE": "/dev/null/cache"}, "mmerc-matplotlib-"),
+    ],
+)
+def test_matplotlib_is_kept_in_the_cache(tmp_path, variables, folder):
+    variables = {name: str(tmp_path / value) for name, value in variables.items()}
+    environment = {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", SHOW]
+    run = subprocess.run(
+        command, env=environment | variables, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.startswith(str(tmp_path / folder))
+    assert not list(tmp_path.glob("mmerc-matplotlib-*"))

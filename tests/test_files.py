@@ -1,5 +1,6 @@
 import errno
 import multiprocessing
+import os
 
 import pytest
 
@@ -11,6 +12,7 @@ from mmerc.files import (
     file_fingerprint,
     file_lock,
     fingerprint,
+    fit_name,
     read_json,
     read_text,
     write_json,
@@ -173,3 +175,32 @@ def test_a_lock_that_cannot_be_made_is_told(tmp_path):
         file_lock(tmp_path / "file" / "lock"),
     ):
         pass
+
+
+LONG = {"Latin": "a" * 255, "Georgian": "ა" * 85, "not UTF-8": "\udcff" * 255}
+
+
+@pytest.mark.parametrize("stem", LONG.values(), ids=LONG)
+def test_a_long_name_is_cut_and_stays_different(stem):
+    assert fit_name(stem) == stem
+    name, other = fit_name(stem, ".TextGrid"), fit_name(stem[:-1] + "b", ".TextGrid")
+    assert name != other
+    assert name.endswith(".TextGrid")
+    assert 250 <= len(os.fsencode(name)) <= 255
+    assert name.startswith(stem[:70])
+    assert fit_name("talk", ".TextGrid") == "talk.TextGrid"
+
+
+@pytest.mark.parametrize("name", LONG.values(), ids=LONG)
+def test_the_longest_names_can_be_written(tmp_path, name):
+    write_text(tmp_path / "files" / name, "a")
+    for content in ("a", "b"):
+        with atomic_directory(tmp_path / "folders" / name, overwrite=True) as folder:
+            (folder / content).write_text("")
+    assert [path.name for path in tmp_path.glob("*/*")] == [name, name]
+    assert [path.name for path in tmp_path.glob("folders/*/*")] == ["b"]
+
+
+def test_a_name_that_is_too_long_is_refused_with_advice(tmp_path):
+    with pytest.raises(InputError, match=r"file name too long\); choose a shorter name"):
+        write_text(tmp_path / ("a" * 256), "")

@@ -44,6 +44,20 @@ def temporary_cache(problem: str) -> Path:
     return Path(temporary)
 
 
+def cache_matplotlib() -> None:
+    """Keep Matplotlib's settings and fonts in the cache, not elsewhere in the home folder.
+
+    To be called before Matplotlib is imported.
+    """
+    if "MPLCONFIGDIR" in os.environ:
+        return
+    folder = configured_cache()
+    if folder is None or not os.access(_existing_parent(folder), os.W_OK | os.X_OK):
+        folder = Path(tempfile.mkdtemp(prefix="mmerc-matplotlib-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["MPLCONFIGDIR"] = str(folder / "matplotlib")
+
+
 @contextmanager
 def optional_write() -> Iterator[None]:
     """Turn an error of writing to the cache into a remark."""
@@ -51,6 +65,11 @@ def optional_write() -> Iterator[None]:
         yield
     except (OSError, InputError) as error:
         _remark_on(str(error))
+
+
+def _existing_parent(folder: Path) -> Path:
+    """The nearest folder that exists already."""
+    return next(path for path in (folder, *folder.parents) if os.path.lexists(path))
 
 
 def _find_problem(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writing, guarded reading, locks, fingerprints."""
+"""Atomic writing, reading with clear errors, file names, locks and fingerprints."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EACCES, ENAMETOOLONG, EPERM, EROFS
 from pathlib import Path
 
 from safetensors import SafetensorError
 
 from mmerc.errors import InputError, MmercError
 
+_MAX_NAME = 255  # bytes: what the usual file systems allow
+_MAX_TEMPORARY = 240  # bytes: leaves room for what tempfile appends
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its place when the block ends well."""
+    """Yield a temporary path beside ``path`` that replaces it if the block succeeds."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=temporary_prefix(path), dir=path.parent)
     except OSError as error:
         raise write_error(path, error) from error
     os.close(handle)
@@ -39,15 +43,15 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary folder that becomes ``path`` when the block ends well.
+    """Yield a temporary folder that becomes ``path`` if the block succeeds.
 
-    An existing ``path`` must be empty, unless ``overwrite`` allows its replacement.
+    An existing ``path`` must be an empty folder, unless ``overwrite`` allows its replacement.
     """
     if path.exists() and not overwrite and (not path.is_dir() or any(path.iterdir())):
         raise InputError(path, "exists already", "choose another --out, or pass --overwrite")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=temporary_prefix(path), dir=path.parent))
     except OSError as error:
         raise write_error(path, error) from error
     try:
@@ -66,11 +70,11 @@ def atomic_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def file_lock(path: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Hold the lock on ``path`` while the block runs, and say whether this process has it.
+    """Lock the file ``path`` while the block runs; yield whether this process has the lock.
 
-    Its folder is made, and the file stays: a lock ends with the process, however that ends. False
-    where another process has it (never with ``wait``) or has just thrown the file away. A file
-    system without locks keeps nobody out. InputError where the file cannot be made.
+    The folder is created, and the file stays: the lock ends with the process, however that ends.
+    False if another process has the lock (never with ``wait``) or has just removed the file. A file
+    system without locks excludes nobody. InputError if the file cannot be created.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +88,7 @@ def file_lock(path: Path, *, wait: bool = False) -> Iterator[bool]:
 
 
 def take_lock(handle: int, *, wait: bool) -> bool:
-    """Lock an open file until it is closed; False where another process was faster."""
+    """Lock an open file until it is closed; False if another process has the lock."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -94,25 +98,48 @@ def take_lock(handle: int, *, wait: bool) -> bool:
     return True
 
 
+def fit_name(stem: str, ending: str = "", *, limit: int = _MAX_NAME) -> str:
+    """Join ``stem`` and ``ending`` to a file name of at most ``limit`` bytes.
+
+    A stem that is too long is cut; a hash of it keeps different names different.
+    """
+    if len(os.fsencode(stem + ending)) <= limit:
+        return stem + ending
+    ending = f"~{hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]}{ending}"
+    while len(os.fsencode(stem + ending)) > limit:
+        stem = stem[:-1]
+    return stem + ending
+
+
+def temporary_prefix(path: Path) -> str:
+    """Prefix of temporary names beside ``path``: hidden, and short enough for any suffix."""
+    return fit_name(f".{path.name}", ".", limit=_MAX_TEMPORARY)
+
+
 def write_error(path: Path, error: OSError | SafetensorError) -> MmercError:
-    """Say in one sentence why ``path`` could not be written (safetensors wraps a full disk)."""
+    """Build the error for a ``path`` that cannot be written (safetensors wraps a full disk)."""
     reason = (getattr(error, "strerror", None) or str(error)).lower()
-    return InputError(path, f"cannot be written ({reason})", "free space or choose another place")
+    fixes = {
+        ENAMETOOLONG: "choose a shorter name",
+        **dict.fromkeys((EACCES, EPERM, EROFS), "choose a place that you may write to"),
+    }
+    fix = fixes.get(getattr(error, "errno", None) or 0, "free space or choose another place")
+    return InputError(path, f"cannot be written ({reason})", fix)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8, whole or not at all."""
+    """Write ``text`` as UTF-8, atomically."""
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write ``value`` as readable JSON, whole or not at all."""
+    """Write ``value`` as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_text(path: Path) -> str:
-    """Read UTF-8 text (a byte-order mark is dropped), or say what is wrong with the file."""
+    """Read UTF-8 text without its byte-order mark; InputError if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
@@ -126,7 +153,7 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> object:
-    """Read a JSON file, or say where it breaks."""
+    """Read a JSON file; InputError with the line if it is damaged."""
     try:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from mmerc.caching import cache_matplotlib
 from mmerc.cli.commands import (
     analyze,
     compare,
@@ -98,6 +99,7 @@ def program(
 
 def main() -> None:
     """Run a command: exit code 0 if it succeeds, 1 if it fails, 2 if the call is wrong."""
+    cache_matplotlib()
     try:
         sys.exit(app(standalone_mode=False))
     except MmercError as error:

@@ -1,0 +1,150 @@
+"""Small inputs for every command, and the program in a process of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmerc.cli import main
+from mmerc.conversation import SPLITS
+from short_films import cues, cut, save_model
+
+WIDTHS = {"text": 6, "audio": 5, "video": 4}
+LABELS = ("calm", "cross")
+RECIPE = """name: small
+description: small
+model: {name: concatenation}
+training: {epochs: 1, seeds: 1, batch_conversations: 4}
+"""
+PATIENCE = 600  # seconds; a machine may be busy
+PROGRAM = (sys.executable, "-m", "mmerc")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Folder of the inputs, and a new folder for what a command writes."""
+
+    folder: Path
+    out: Path
+
+    def command(self, name):
+        """Arguments of a command on these inputs."""
+        files = {path.name.replace(".", "_"): path for path in self.folder.iterdir()}
+        arguments = COMMANDS[name].format(out=self.out, **files)
+        return (*PROGRAM, *arguments.split())
+
+
+COMMANDS = {
+    "analyze": "analyze {scene_mp4} --model {heard} --workers 2 --out {out}",
+    "analyze with subtitles": (
+        "analyze {scene_mp4} --subtitles {scene_srt} --model {heard} --workers 1 --out {out}"
+    ),
+    "analyze live": "analyze {scene_mp4} --live --workers 1 --out {out}",
+    "prepare": "prepare manifest {vectors_jsonl} --out {out}/corpus",
+    "extract": (
+        "extract {films} --media {folder} --audio is10 --video denseface --workers 2 --json"
+    ),
+    "encode-text": "encode-text --corpus {films} --model minilm-l6 --out {out}/text",
+    "train": "train --recipe {small_yaml} --corpus {vectors} --out {out}/run",
+    "evaluate": "evaluate {run} --json",
+    "predict": "predict {talk_txt} --model {run_text} --format text",
+    "export": "export {run} --onnx {out}/model.onnx",
+    "reproduce": (
+        "reproduce df-erc-table3 --corpus {vectors} --quick --row T --out {out}/reproduction"
+    ),
+    "licences": "licences",
+}
+
+
+def write_manifest(path, *, media):
+    """A manifest of random vectors, or of one film in every conversation."""
+    numbers = np.random.default_rng(0)
+
+    def utterance(number):
+        vectors = {m: numbers.normal(size=d).round(3).tolist() for m, d in WIDTHS.items()}
+        own = {"media": media, "start": 3.0 * number, "end": 3.0 * number + 2}
+        own = own if media else {"features": vectors}
+        return {"id": str(number), "speaker": "a", "text": "so", "label": LABELS[number]} | own
+
+    lines = [
+        json.dumps({"id": f"{split}-{i}", "split": split, "utterances": [*map(utterance, (0, 1))]})
+        for split in SPLITS
+        for i in range(1 if media else 4)
+    ]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def call(*arguments):
+    """Run the program in this process."""
+    before = sys.argv
+    sys.argv = ["mmerc", *map(str, arguments)]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, arguments
+    finally:
+        sys.argv = before
+
+
+@pytest.fixture(scope="session")
+def folder():
+    """A folder that every user may reach, which pytest's own are not."""
+    folder = Path(tempfile.mkdtemp(prefix="mmerc-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def prepared(folder):
+    """The inputs of all commands."""
+    place = folder / "inputs"
+    place.mkdir()
+    cut("photograph", place / "scene.mp4", seconds=8.0)
+    cues("photograph", place / "scene.srt", count=2)
+    (place / "talk.txt").write_text("A: I am so glad you came!\nB: Go away.\n")
+    (place / "small.yaml").write_text(RECIPE)
+    save_model(place / "heard")
+    save_model(place / "run_text", widths={})
+    for name, media in (("vectors", None), ("films", "scene.mp4")):
+        manifest = write_manifest(place / f"{name}.jsonl", media=media)
+        call("prepare", "manifest", manifest, "--out", place / name)
+    run = ("--recipe", place / "small.yaml", "--corpus", place / "vectors", "--quiet")
+    call("train", *run, "--no-cache", "--out", place / "run")
+    return place
+
+
+@pytest.fixture
+def inputs(folder, prepared):
+    """A copy of the inputs that a command may change, and where it may write."""
+    own = Path(tempfile.mkdtemp(dir=folder))
+    shutil.copytree(prepared, own / "inputs")
+    (own / "out").mkdir()
+    return Inputs(own / "inputs", own / "out")
+
+
+def environment(**own):
+    """What a fresh login sets, and what finds the program under test."""
+    needed = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    return needed | {"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"} | own
+
+
+@pytest.fixture
+def start():
+    """A function that runs a command to its end."""
+
+    def run(command, **own):
+        return subprocess.run(
+            [*map(str, command)], env=environment(**own), cwd="/", stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+
+    return run
