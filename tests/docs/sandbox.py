@@ -1,0 +1,136 @@
+"""Small synthetic stand-ins, under their very names, for what the examples read."""
+
+import json
+import pickle
+import shutil
+
+import numpy as np
+import soundfile
+import yaml
+from documents import ROOT
+
+from fer2013 import fer_rows, write
+from mmerc.labels import MELD_7
+from short_films import cues, cut
+
+RATE = 16_000
+LINES = ("Well yes you saw me", "No", "They went red and blue", "Why always you", "I never came")
+TRANSCRIPT = "Ann: You came!\nBob: I said I would.\nAnn: Nobody told me.\n"
+MELD_HEADER = (
+    "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,"
+    "StartTime,EndTime"
+)
+
+
+def write_inputs(folder):
+    """Everything that a user would bring."""
+    (folder / "examples").symlink_to(ROOT / "examples")
+    cut("photograph", folder / "talk.mp4", seconds=7.0)
+    cues("photograph", folder / "talk.srt", count=2)
+    (folder / "talk.txt").write_text(TRANSCRIPT)
+    write_meld(folder / "MELD.Raw")
+    write_composed(folder / "data")
+    (folder / "DATA").symlink_to("data")
+    write_iemocap(folder / "IEMOCAP_full_release")
+    write_mosi(folder / "mosi_trimodal.npz")
+    write_pickle(folder / "IEMOCAP_features.pkl")
+    shutil.copy(folder / "data/fer2013/fer2013.parquet", folder)
+
+
+def write_meld(folder):
+    folder.mkdir()
+    for split in ("train", "dev", "test"):
+        rows = [
+            f"{number},{LINES[number % 5]},{('Ann', 'Bob')[number % 2]},{MELD_7.names[number % 7]},"
+            f'neutral,{number // 2},{number % 2},1,1,"00:00:01,500","00:00:02,250"'
+            for number in range(14)
+        ]
+        (folder / f"{split}_sent_emo.csv").write_text("\n".join([MELD_HEADER, *rows]) + "\n")
+    (folder / "train_splits").mkdir()
+    cut("photograph", folder / "train_splits/dia0_utt0.mp4", seconds=1.0)
+
+
+def write_composed(folder):
+    for name in ("ravdess", "fer2013", "meld-composed"):
+        (folder / name).mkdir(parents=True)
+    faces = fer_rows()
+    write(faces, folder / "fer2013/fer2013.parquet")
+    time = np.arange(RATE // 4) / RATE
+    for split in ("train", "dev", "test"):
+        lines = ["dialogue_id,utterance_id,speaker,emotion,text,audio,faces"]
+        for number in range(14):
+            shown = ";".join(faces[(number + i) % len(faces)]["name"] for i in range(2))
+            clip = f"{split}-{number}.flac"
+            lines.append(
+                f"{number // 2},{number % 2},Ann,{MELD_7.names[number % 7]},{LINES[number % 5]},"
+                f"{clip},{shown}"
+            )
+            tone = 0.2 * np.sin(2 * np.pi * (140 + 10 * number) * time)
+            soundfile.write(folder / "ravdess" / clip, tone, RATE)
+        (folder / "meld-composed" / f"{split}.csv").write_text("\n".join(lines) + "\n")
+
+
+def write_iemocap(folder):
+    for dialog in (f"Ses0{number}{letter}_impro01" for number in range(1, 6) for letter in "FM"):
+        root = folder / f"Session{dialog[4]}/dialog"
+        said, rated = [], []
+        for number, label in enumerate(("neu", "sad", "ang", "hap", "exc", "fru")):
+            name = f"{dialog}_F00{number}"
+            start, end = 2.0 * number, 2.0 * number + 1
+            said.append(f"{name} [{start:08.4f}-{end:08.4f}]: {LINES[number % 5]}.")
+            rated.append(f"[{start} - {end}]\t{name}\t{label}\t[2.5, 2.5, 2.5]\n\n")
+        for kind, text in (
+            ("transcriptions", "\n".join(said) + "\n"),
+            ("EmoEvaluation", "".join(rated)),
+        ):
+            (root / kind).mkdir(parents=True, exist_ok=True)
+            (root / kind / f"{dialog}.txt").write_text(text)
+
+
+def write_mosi(path):
+    random = np.random.default_rng(0)
+    content = {}
+    for half, videos in (("train", 6), ("test", 2)):
+        names = [f"{half}{video}_{place}" for video in range(videos) for place in (1, 2, 3)]
+        content[f"{half}_utt_id"] = np.array(names)
+        content[f"{half}_label"] = np.arange(len(names), dtype=np.int8) % 2
+        content[f"{half}_transcript"] = np.array([LINES[i % 5] for i in range(len(names))])
+        for name, width in {"text100": 100, "audio73": 73, "video100": 100}.items():
+            content[f"{half}_{name}"] = random.normal(size=(len(names), width)).astype(np.float32)
+    np.savez(path, **content)
+
+
+def write_pickle(path):
+    random = np.random.default_rng(0)
+    names = [f"Ses0{number}" for number in range(1, 6)]
+    vectors = [{n: list(random.normal(size=(2, width))) for n in names} for width in (4, 3, 2)]
+    items = (
+        {name: [f"{name}_F0", f"{name}_M0"] for name in names},
+        {name: ["F", "M"] for name in names},
+        {name: [0, 5] for name in names},
+        *vectors,
+        {name: ["Good evening.", "It is late."] for name in names},
+        set(names[:4]),
+        {"Ses05"},
+    )
+    path.write_bytes(pickle.dumps(items))
+
+
+# What earlier pages made: one command a folder, in the order in which they need each other.
+PREPARED = (
+    "prepare meld MELD.Raw --out corpora/meld",
+    "prepare composed data --out corpora/composed",
+    "extract corpora/composed --media data --audio is10 --video denseface --quiet",
+    "prepare mosi mosi_trimodal.npz --out corpora/mosi",
+    "train --recipe df-erc-meld-mini --corpus corpora/meld --out runs/mini --quiet",
+    "encode-text --corpus corpora/composed --model minilm-l6 --out corpora/composed-text",
+)
+
+
+def small_recipe(text):
+    """The same recipe trained for one epoch with one seed."""
+    value = yaml.safe_load(text)
+    value.setdefault("training", {}).update(epochs=1, seeds=1)
+    if "search" in value:
+        value["search"] = {key: value["search"][key] for key in list(value["search"])[:1]}
+    return json.dumps(value)

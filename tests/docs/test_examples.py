@@ -1,0 +1,42 @@
+"""Every Python and shell example is executed, or says above it why not."""
+
+import re
+import shutil
+
+import pytest
+from documents import BLOCKS, EXECUTED, PAGES, ROOT, SHOWN, page_blocks
+
+LONGEST_REASON = 100
+RUN = [block for block in BLOCKS if block.language in EXECUTED and block.reason is None]
+OUT = re.compile(r"--out (\S+)")
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
+def test_every_block_has_a_language_and_runs_or_says_why_not(block):
+    assert block.language in EXECUTED + SHOWN
+    if block.reason is not None:
+        assert block.language in EXECUTED
+        assert 10 <= len(block.reason) <= LONGEST_REASON
+
+
+def test_most_examples_are_executed(record_property):
+    examples = [block for block in BLOCKS if block.language in EXECUTED]
+    record_property("executed", f"{len(RUN)} of {len(examples)}")
+    assert len(RUN) >= 0.6 * len(examples)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if any(block.page == page for block in RUN)],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_examples_of_a_page_run_in_their_order(page, sandbox, shell):
+    blocks = [block for block in page_blocks(page) if block in RUN]
+    for path in {path for block in blocks for path in OUT.findall(block.text)}:
+        shutil.rmtree(sandbox / path, ignore_errors=True)  # what this page itself makes
+    names = {}
+    for block in blocks:
+        if block.language == "bash":
+            shell.run(block.text, sandbox)
+        elif block.language == "python":
+            exec(compile(block.text, block.name, "exec"), names)
