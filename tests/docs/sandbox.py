@@ -47,7 +47,9 @@ def write_meld(folder):
         ]
         (folder / f"{split}_sent_emo.csv").write_text("\n".join([MELD_HEADER, *rows]) + "\n")
     (folder / "train_splits").mkdir()
-    cut("photograph", folder / "train_splits/dia0_utt0.mp4", seconds=1.0)
+    clip = cut("photograph", folder / "clip.mp4", seconds=1.0)
+    for number in range(4):
+        shutil.copy(clip, folder / f"train_splits/dia{number // 2}_utt{number % 2}.mp4")
 
 
 def write_composed(folder):

@@ -7,6 +7,7 @@ import pytest
 from documents import BLOCKS, EXECUTED, PAGES, ROOT, SHOWN, page_blocks
 
 LONGEST_REASON = 100
+RECORDS = ("results.md", "tables.md")  # what was run once, for hours, on corpora of others
 RUN = [block for block in BLOCKS if block.language in EXECUTED and block.reason is None]
 OUT = re.compile(r"--out (\S+)")
 
@@ -20,9 +21,10 @@ def test_every_block_has_a_language_and_runs_or_says_why_not(block):
 
 
 def test_most_examples_are_executed(record_property):
-    examples = [block for block in BLOCKS if block.language in EXECUTED]
-    record_property("executed", f"{len(RUN)} of {len(examples)}")
-    assert len(RUN) >= 0.6 * len(examples)
+    examples = [b for b in BLOCKS if b.language in EXECUTED and b.page.name not in RECORDS]
+    executed = [block for block in examples if block.reason is None]
+    record_property("executed", f"{len(executed)} of {len(examples)}")
+    assert len(executed) >= 0.75 * len(examples)
 
 
 @pytest.mark.parametrize(
@@ -38,5 +40,5 @@ def test_examples_of_a_page_run_in_their_order(page, sandbox, shell):
     for block in blocks:
         if block.language == "bash":
             shell.run(block.text, sandbox)
-        elif block.language == "python":
+        elif block.language == "python":  # console blocks: tests/test_docs.py
             exec(compile(block.text, block.name, "exec"), names)
