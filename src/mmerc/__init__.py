@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from mmerc.models.registry import load_model
     from mmerc.prediction.predictions import predict
     from mmerc.prediction.text_encoding import encode_text
+    from mmerc.training.evaluate import evaluate
     from mmerc.training.recipe import Recipe
+    from mmerc.training.recipe_files import list_recipes, load_recipe
+    from mmerc.training.train import train
 
 opt_out_of_telemetry()
 
@@ -44,14 +47,18 @@ __all__ = [
     "Utterance",
     "__version__",
     "encode_text",
+    "evaluate",
     "extract",
+    "list_recipes",
     "load_model",
+    "load_recipe",
     "predict",
     "prepare_corpus",
     "read_manifest",
     "read_rttm",
     "read_subtitles",
     "read_transcript",
+    "train",
     "write_results",
 ]
 
@@ -66,14 +73,18 @@ _MODULES = {
     "UsageError": "mmerc.errors",
     "Utterance": "mmerc.conversation",
     "encode_text": "mmerc.prediction.text_encoding",
+    "evaluate": "mmerc.training.evaluate",
     "extract": "mmerc.data.feature_extraction",
+    "list_recipes": "mmerc.training.recipe_files",
     "load_model": "mmerc.models.registry",
+    "load_recipe": "mmerc.training.recipe_files",
     "predict": "mmerc.prediction.predictions",
     "prepare_corpus": "mmerc.data.preparation",
     "read_manifest": "mmerc.corpora.manifest",
     "read_rttm": "mmerc.media.speaker_turns",
     "read_subtitles": "mmerc.media.subtitles",
     "read_transcript": "mmerc.corpora.transcript",
+    "train": "mmerc.training.train",
     "write_results": "mmerc.inference.results",
 }
 

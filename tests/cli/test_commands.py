@@ -305,3 +305,14 @@ def test_empty_text_is_an_absent_modality(done, text_run, write_manifest, tmp_pa
     assert [item["weights"]["text"] is None for item in items] == [True, False, True]
     for item in items:
         check_prediction(item, MELD_7)
+
+
+def test_evaluate_takes_models_that_come_with_mmerc(done, mmerc, example_corpus):
+    outcome = done("evaluate", "mmerc-mini-text", "--corpus", example_corpus, "--json")
+    assert outcome.json["recipe"] == "mmerc-mini-text"
+    assert outcome.json["seeds"][0]["test"].keys() >= SCORES
+    table = done("evaluate", "mmerc-mini-text", "--corpus", example_corpus).out
+    assert "mmerc-mini-text on corpus, test split" in table
+    outcome = mmerc("evaluate", "mmerc-mini-text")
+    assert outcome.code == 1
+    assert "--corpus" in outcome.sentence

@@ -18,7 +18,7 @@ from mmerc.data.corpus_media import add_corpus_sounds, conversation_sounds
 from mmerc.errors import InputError, UsageError
 from mmerc.models.registry import load_model
 from mmerc.prediction.predictions import predict
-from mmerc.training.evaluate import evaluate_run
+from mmerc.training.evaluate import evaluate
 from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe
 from mmerc.training.recipe_files import load_recipe, recipe_names
@@ -145,7 +145,7 @@ def test_media_must_be_named(make_recipe, corpus, finished, tmp_path):
         train_run(make_recipe(), corpus, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     with pytest.raises(UsageError, match=r"The model reads sound, .* with --media"):
-        evaluate_run(finished[0], finished[1], corpus)
+        evaluate(finished[0], corpus)
     with pytest.raises(InputError, match="not a folder; name the folder of the media"):
         add_corpus_sounds(corpus, tmp_path / "nothing")
     with pytest.raises(InputError, match=r"no such file, and none of the other \d+ sounds"):
@@ -154,7 +154,7 @@ def test_media_must_be_named(make_recipe, corpus, finished, tmp_path):
 
 def test_predictions_equal_those_of_the_run(finished, corpus, media):
     directory, result, _ = finished
-    evaluated = evaluate_run(directory, result, add_corpus_sounds(corpus, media))
+    evaluated = evaluate(directory, corpus, media=media)
     assert evaluated["seeds"][0]["test"] == result["seeds"][0]["test"]
 
 

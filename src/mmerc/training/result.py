@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
+from mmerc.conversation import Split
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError
 from mmerc.evaluation.metrics import Metric, Scores, confusion
@@ -38,30 +39,36 @@ def build_result(
     corpus: PreparedCorpus,
     seeds: Sequence[dict[str, Any]],
     predictions: Sequence[Predictions],
+    split: Split = "test",
 ) -> dict[str, Any]:
-    """What ``result.json`` holds: every seed's scores, their summary, and what made them."""
+    """Build the content of ``result.json``: every seed's scores, their summary, and their origin.
+
+    Each of ``seeds`` has its scores under the name of the ``split``.
+    """
     return {
         "recipe": recipe,
         "model": model,
         "corpus": corpus.name,
         "seeds": list(seeds),
-        "summary": summary([seed["test"] for seed in seeds], predictions),
+        "summary": {split: summary([seed[split] for seed in seeds], predictions)},
         "versions": versions(),
         "fingerprints": corpus.fingerprints,
     }
 
 
-def summary(test: Sequence[dict[str, Any]], predictions: Sequence[Predictions]) -> dict[str, Any]:
-    """Mean, standard deviation over seeds, and 95 % bootstrap interval over conversations."""
-    described = {}
+def summary(
+    seed_scores: Sequence[dict[str, Any]], predictions: Sequence[Predictions]
+) -> dict[str, Any]:
+    """Mean and standard deviation over seeds, and 95 % bootstrap interval over conversations."""
+    described: dict[str, Any] = {}
     for metric in SUMMARISED:
-        mean, deviation = summarise([scores[metric] for scores in test])
+        mean, deviation = summarise([scores[metric] for scores in seed_scores])
         described[metric] = {
             "mean": round(mean, 4),
             "std": round(deviation, 4),
             "interval": interval(predictions, metric),
         }
-    return {"test": described}
+    return described
 
 
 def confusion_csv(predictions: Predictions) -> str:

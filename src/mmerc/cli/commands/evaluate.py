@@ -1,37 +1,47 @@
-"""``mmerc evaluate``: show a run's result, or evaluate it on another corpus."""
+"""``mmerc evaluate``: scores of a run or of any other model on a corpus."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from mmerc.cli.commands.train import show
-from mmerc.cli.output import JsonOption, MediaOption
+from mmerc.cli.output import JsonOption, MediaOption, remark
 
-EXAMPLES = ("mmerc evaluate runs/mini", "mmerc evaluate runs/mini --corpus corpora/my")
+EXAMPLES = (
+    "mmerc evaluate runs/mini",
+    "mmerc evaluate runs/mini --corpus corpora/my",
+    "mmerc evaluate mmerc-mini-text --corpus corpora/my",
+)
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    model: Annotated[
+        str, typer.Argument(help="Run or model folder, mmerc-mini, or Hub repository.")
+    ],
     corpus: Annotated[
         Path | None,
-        typer.Option(help="Prepared corpus (default: show the run's own result)."),
+        typer.Option(help="Prepared corpus with labels (default: show the run's own result)."),
     ] = None,
     media: MediaOption = None,
+    split: Annotated[
+        Literal["train", "valid", "test"], typer.Option(help="Split to evaluate on.")
+    ] = "test",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for predictions and result (default: RUN/evaluations)."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate a run on a corpus's test split.
+    """Evaluate a run or a model on a corpus.
 
-    Every seed of the run is evaluated.
+    Every seed of a run is evaluated. Remarks say what makes the scores doubtful.
     """
-    from mmerc.data.corpus import PreparedCorpus
-    from mmerc.data.corpus_media import add_corpus_sounds
-    from mmerc.training.evaluate import evaluate_run
-    from mmerc.training.result import read_result
+    from mmerc.training.evaluate import evaluate as evaluate_model
 
-    result = read_result(run)
-    if corpus is not None:
-        result = evaluate_run(run, result, add_corpus_sounds(PreparedCorpus.load(corpus), media))
+    result = evaluate_model(model, corpus, media=media, split=split, out=out)
+    for line in result.get("remarks", ()):
+        remark(f"remark: {line}")
     show(result, as_json=as_json)

@@ -58,26 +58,22 @@ def train(
 
     Chooses the epoch on validation, evaluates once on test, and writes OUT/result.json.
     """
-    from mmerc.executors.executor import Executor
-    from mmerc.training.cache import RunCache
-    from mmerc.training.corpus_source import CorpusSource
-    from mmerc.training.hardware import Hardware
-    from mmerc.training.recipe_files import load_recipe
-    from mmerc.training.run import train_run
+    from mmerc.training.train import train as train_recipe
 
-    result = train_run(
-        load_recipe(recipe, changes or ()),
-        CorpusSource.create(corpus, media=media),
+    result = train_recipe(
+        recipe,
+        corpus,
         out,
+        media=media,
         seeds=seeds,
+        changes=changes or (),
         resume=resume,
-        executor=Executor(jobs=jobs, engine=engine),
-        cache=None if no_cache else RunCache.default(),
-        hardware=Hardware(
-            accelerator=accelerator,
-            devices=devices,
-            progress=sys.stderr.isatty() and not quiet,
-        ),
+        jobs=jobs,
+        engine=engine,
+        accelerator=accelerator,
+        devices=devices,
+        cache=not no_cache,
+        progress=sys.stderr.isatty() and not quiet,
         report=silent if quiet else remark,
     )
     if result:
@@ -89,21 +85,23 @@ def show(result: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
-    labels = list(result["seeds"][0]["test"]["per_class_f1"])
+    split = next(iter(result["summary"]))
+    scores = [seed[split] for seed in result["seeds"]]
+    labels = list(scores[0]["per_class_f1"])
     rows = [
         [
-            str(seed["seed"]),
+            "-" if seed["seed"] is None else str(seed["seed"]),
             str(seed["epoch"] + 1) if "epoch" in seed else "-",
-            *(f"{seed['test'][name]:.2f}" for name in ("accuracy", "weighted_f1", "macro_f1")),
-            *(percent(seed["test"]["per_class_f1"][label]) for label in labels),
-            f"{seed['test']['calibration_error']:.2f}",
+            *(f"{own[name]:.2f}" for name in ("accuracy", "weighted_f1", "macro_f1")),
+            *(percent(own["per_class_f1"][label]) for label in labels),
+            f"{own['calibration_error']:.2f}",
         ]
-        for seed in result["seeds"]
+        for seed, own in zip(result["seeds"], scores, strict=True)
     ]
     columns = ["seed", "epoch", "accuracy", "weighted F1", "macro F1", *labels, "calibration error"]
-    print(f"{result['recipe']} on {result['corpus']}, test split:")
+    print(f"{result['recipe']} on {result['corpus']}, {split} split:")
     print_table(columns, rows)
-    for name, value in result["summary"]["test"].items():
+    for name, value in result["summary"][split].items():
         interval = value["interval"]
         spread = f" (95 % interval {interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
         print(f"{name}: {value['mean']:.2f} +- {value['std']:.2f}{spread}")

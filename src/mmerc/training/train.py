@@ -1,0 +1,74 @@
+"""``mmerc.train``: a recipe on a corpus, as ``mmerc train`` does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.data.corpus_media import add_corpus_sounds
+from mmerc.errors import UsageError
+from mmerc.executors.executor import Engine, Executor
+from mmerc.training.cache import RunCache
+from mmerc.training.corpus_source import CorpusSource
+from mmerc.training.hardware import Hardware
+from mmerc.training.recipe import Recipe
+from mmerc.training.recipe_files import load_recipe
+from mmerc.training.reporting import Reporter
+from mmerc.training.run import train_run
+
+
+def train(
+    recipe: Recipe | str | Path,
+    corpus: PreparedCorpus | str | Path,
+    out: str | Path,
+    *,
+    media: str | Path | None = None,
+    seeds: int | None = None,
+    changes: Sequence[str] = (),
+    resume: bool = False,
+    jobs: int = 1,
+    engine: Engine = "local",
+    accelerator: str = "auto",
+    devices: int = 1,
+    cache: bool = True,
+    progress: bool = False,
+    report: Reporter = print,
+) -> dict[str, Any]:
+    """Train a recipe with several seeds, evaluate each once on test, and write a run to ``out``.
+
+    ``recipe`` is a Recipe, the name of one (``df-erc-mosi``, ``PACKAGE:NAME``) or a YAML file;
+    ``changes`` such as ``training.epochs=3`` apply to a name or a file. ``corpus`` is a prepared
+    corpus or its folder, with all three splits; models that read waveforms need ``media``, the raw
+    corpus's folder. Seeds 0 to ``seeds`` - 1 are trained (by default as many as the recipe says),
+    ``jobs`` at a time in processes of this machine or on a Ray cluster. The epoch is chosen on
+    validation. ``resume`` continues a run that was interrupted; ``cache`` takes seeds that were
+    ever finished from the cache folder and keeps new ones there. ``accelerator`` is auto, cpu, gpu,
+    cuda or mps; more than one of its ``devices`` train data-parallel. ``progress`` shows a bar, and
+    ``report`` gets a line per epoch and warnings.
+
+    Returns the content of ``result.json``: scores of every seed in percent, their mean, standard
+    deviation and 95 % interval, versions and fingerprints. UsageError for a recipe or setting that
+    is not valid; InputError for a corpus or folder that does not fit; MmercError where training
+    fails.
+    """
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe, changes)
+    elif changes:
+        raise UsageError("Changes apply to the name or file of a recipe, not to a Recipe.")
+    if isinstance(corpus, PreparedCorpus):
+        source = CorpusSource(corpus=add_corpus_sounds(corpus, media))
+    else:
+        source = CorpusSource.create(corpus, media=media)
+    return train_run(
+        recipe,
+        source,
+        Path(out),
+        seeds=seeds,
+        resume=resume,
+        executor=Executor(jobs=jobs, engine=engine),
+        hardware=Hardware(accelerator=accelerator, devices=devices, progress=progress),
+        cache=RunCache.default() if cache else None,
+        report=report,
+    )
