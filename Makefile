@@ -4,10 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+NODE_TOOLS := node_modules/.installed
 DEMO := demo
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help demo demo-training test lint types imports unit docs bench clean
+.PHONY: help demo demo-training test lint types script imports unit docs bench clean
 
 help: ## explain the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -26,7 +27,7 @@ demo-training: $(INSTALLED) ## train for a minute on an example corpus, then lab
 	@echo
 	@$(BIN)/mmerc predict examples/conversation.txt --model $(DEMO)/run --format text
 
-test: lint types imports docs unit ## lint, types, import rules, the documents' links, then the tests
+test: lint types script imports docs unit ## lint, types, import rules, the documents' links, then the tests
 
 lint: $(INSTALLED) ## ruff: style and format
 	$(BIN)/ruff check .
@@ -34,6 +35,13 @@ lint: $(INSTALLED) ## ruff: style and format
 
 types: $(INSTALLED) ## mypy --strict on src
 	$(BIN)/mypy
+
+$(NODE_TOOLS): $(INSTALLED) package.json package-lock.json
+	PATH="$(abspath $(BIN)):$$PATH" npm ci --no-audit --no-fund --silent
+	@touch $@
+
+script: $(NODE_TOOLS) ## eslint and the type checker on the pages' JavaScript
+	PATH="$(abspath $(BIN)):$$PATH" npm run --silent check
 
 imports: $(INSTALLED) ## who may import whom
 	$(BIN)/lint-imports --no-cache
@@ -48,4 +56,4 @@ bench: $(INSTALLED) ## speed and memory; nothing of it is a test
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean: ## remove the environment and the demo
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) node_modules $(DEMO)

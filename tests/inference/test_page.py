@@ -6,13 +6,16 @@ import html
 import itertools
 import json
 import re
+from collections import Counter
 from dataclasses import replace
+from importlib.resources import files
 
 import pytest
 from talk import ANALYSIS, EVIL, PREDICTIONS, contrast, with_times
 
 from mmerc.inference.page.data import ink, luminance, page_data
 from mmerc.inference.page.render import render_page
+from mmerc.inference.page.scripts import bundle_modules
 from mmerc.labels import LABEL_SETS, PALETTE, LabelSet
 
 
@@ -26,7 +29,8 @@ def test_what_was_said_cannot_end_the_data():
     page = render_page(evil)
     assert page.count("<script") == page.count("</script>") == 2
     assert data_in(page)["remarks"] == [EVIL]
-    assert f"<title>{html.escape(EVIL)}</title>" in page
+    (title,) = re.findall("<title>(.*?)</title>", page)
+    assert html.unescape(title) == EVIL and "<" not in title
     assert page.isascii() or "😊" in page
 
 
@@ -83,3 +87,34 @@ def test_a_colour_that_is_none_is_replaced():
     odd = LabelSet("odd", ("a", "b"), ("red; background: url(//x)", "#00ff00"))
     made = replace(ANALYSIS, labels=odd, predictions=())
     assert [item["colour"] for item in page_data(made)["labels"]] == [PALETTE[0], "#00ff00"]
+
+
+# One script of several modules
+
+
+def test_modules_are_joined_once_and_after_what_they_import(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a" / "base.js").write_text("/** One. */\nexport const one = 1;\n")
+    (tmp_path / "a" / "twice.js").write_text(
+        'import { one } from "./base.js";\n\nexport function twice() {\n  return 2 * one;\n}\n'
+    )
+    (tmp_path / "b" / "page.js").write_text(
+        'import {\n  twice,\n} from "../a/twice.js";\nimport { one } from "../a/base.js";\n\n'
+        'log(twice(), one, "export");\n'
+    )
+    lines = [line for line in bundle_modules(tmp_path, "b/page.js").splitlines() if line]
+    assert lines == [
+        "const one = 1;",
+        "function twice() {", "  return 2 * one;", "}",
+        'log(twice(), one, "export");',
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", ["inference/page/page.js", "serving/page/index.js"])
+def test_the_modules_of_a_page_share_no_name(entry):
+    script = bundle_modules(files("mmerc"), entry)
+    names = re.findall(r"^(?:async )?(?:function|class|const|let) (\w+)", script, re.MULTILINE)
+    names += re.findall(r"^(?:const|let) \{ (\w+) \}", script, re.MULTILINE)
+    assert [name for name, uses in Counter(names).items() if uses > 1] == []
+    assert not re.search(r"^(?:import|export) ", script, re.MULTILINE)

@@ -66,7 +66,7 @@ def test_upload_run_click_download_delete(visit, server, film, subtitles):
     assert page.evaluate("document.querySelector('video').currentTime") == rows[1]["start"]
     assert page.inner_text("#which") == "Utterance 2 of 2"
     page.goto(address)
-    page.get_by_role("button", name="Delete it now").click()
+    page.get_by_role("button", name="Delete now").click()
     page.get_by_role("button", name="Analyse").wait_for()
     assert page.url.rstrip("#").rstrip("/") == server.url
     assert {urlsplit(url).netloc for url in page.asked} == {f"127.0.0.1:{server.port}"}
@@ -91,9 +91,9 @@ def test_everything_is_done_with_the_keyboard(visit, server, film):
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     page.get_by_role("alert").filter(has_text="not media").wait_for()
-    assert page.inner_text("#status") == "It failed."
+    assert page.inner_text("#status") == "The analysis failed."
     assert page.evaluate("document.activeElement.id") == "name"
-    page.get_by_role("button", name="Delete it now").focus()
+    page.get_by_role("button", name="Delete now").focus()
     page.keyboard.press("Space")
     page.get_by_role("button", name="Analyse").wait_for()
 
@@ -126,7 +126,7 @@ def test_a_server_that_comes_back_is_waited_for(visit, served, film, subtitles):
     page.get_by_label("Film or sound file").set_input_files(film)
     page.get_by_label("Subtitles").set_input_files(subtitles)
     page.get_by_role("button", name="Analyse").click()
-    page.get_by_role("button", name="Delete it now").wait_for()
+    page.get_by_role("button", name="Delete now").wait_for()
     server.kill()
     page.get_by_role("alert").filter(has_text="does not answer").wait_for()
     server.start()
@@ -143,7 +143,7 @@ def test_axe_finds_no_fault(visit, server, tmp_path, scheme):
     page.get_by_role("button", name="Analyse").click()
     page.get_by_role("alert").filter(has_text="not media").wait_for()
     assert faults(page) == []
-    page.get_by_role("button", name="Delete it now").click()
+    page.get_by_role("button", name="Delete now").click()
 
 
 def test_one_click_runs_the_example_and_its_page_has_no_fault(visit, server):

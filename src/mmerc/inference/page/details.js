@@ -1,56 +1,92 @@
-/* The chosen utterance: what was said, every emotion's probability, and what decided. */
+/* The selected utterance: its words, the probability of every emotion, and what decided. */
+
+import { createElement, paint } from "./elements.js";
+import { clock, percent, points } from "./format.js";
+
+/** @import { Analysis, Utterance } from "./analysis.js" */
 
 const SCALE =
-  "Points of the probability that go when it is left out; below 0 it spoke against the emotion.";
+  "Percentage points of probability that are lost without it; " +
+  "below 0, it spoke against the emotion.";
 
-function detailsOf(data, item) {
+/**
+ * @param {Analysis} analysis
+ * @param {Utterance} utterance
+ */
+export function createDetails(analysis, utterance) {
   return [
-    element("p", { class: "quiet" }, when(item)),
-    element("p", { class: "name", dir: "auto" }, data.speakers[item.speaker]),
-    element("blockquote", { dir: "auto" }, item.text || "(no words)"),
-    element("h3", null, "Emotion"),
-    emotions(data, item),
-    element("h3", null, "What counted"),
-    reasons(item),
-    element("p", { class: "quiet small" }, SCALE),
+    createElement("p", { class: "quiet" }, describeTime(utterance)),
+    createElement("p", { class: "name", dir: "auto" }, analysis.speakers[utterance.speaker]),
+    createElement("blockquote", { dir: "auto" }, utterance.text || "(no words)"),
+    createElement("h3", null, "Emotion"),
+    createEmotions(analysis, utterance),
+    createElement("h3", null, "What counted"),
+    createEffects(utterance),
+    createElement("p", { class: "quiet small" }, SCALE),
   ];
 }
 
-function when(item) {
-  if (item.start === null) return "no time known";
-  if (item.end === null) return `from ${clock(item.start, 1)}`;
-  const seconds = (item.end - item.start).toFixed(1);
-  return `${clock(item.start, 1)} to ${clock(item.end, 1)}, ${seconds} s`;
+/** @param {Utterance} utterance */
+function describeTime({ start, end }) {
+  if (start === null) return "time unknown";
+  if (end === null) return `from ${clock(start, 1)}`;
+  return `${clock(start, 1)} to ${clock(end, 1)}, ${(end - start).toFixed(1)} s`;
 }
 
-function emotions(data, item) {
-  const rows = data.labels.map((label, place) => {
-    const row = meter(label.name, item.probabilities[place], percent(item.probabilities[place]));
-    if (place === item.label) row.classList.add("told");
+/**
+ * @param {Analysis} analysis
+ * @param {Utterance} utterance
+ */
+function createEmotions(analysis, utterance) {
+  const rows = analysis.labels.map((label, position) => {
+    const probability = utterance.probabilities[position];
+    const row = createMeter(label.name, probability, percent(probability));
+    if (position === utterance.label) row.classList.add("predicted");
     return paint(row, label);
   });
-  return element("ul", { class: "meters" }, ...rows);
+  return createElement("ul", { class: "meters" }, ...rows);
 }
 
-function reasons(item) {
-  const rows = Object.entries(item.effects).map(([modality, effect]) => {
-    if (effect !== null) return effectOf(modality, effect);
-    const why = modality in item.absent ? `absent: ${item.absent[modality]}` : "not tried";
-    return element("li", null, element("span", null, modality), element("em", null, why));
+/** @param {Utterance} utterance */
+function createEffects(utterance) {
+  const rows = Object.entries(utterance.effects).map(([modality, effect]) => {
+    if (effect !== null) return createEffect(modality, effect);
+    const reason = utterance.absent[modality];
+    return createElement(
+      "li",
+      null,
+      createElement("span", null, modality),
+      createElement("em", null, reason === undefined ? "not measured" : `absent: ${reason}`),
+    );
   });
-  if (item.context !== null) rows.push(effectOf("context", item.context));
-  return element("ul", { class: "meters" }, ...rows);
+  if (utterance.context !== null) rows.push(createEffect("context", utterance.context));
+  return createElement("ul", { class: "meters" }, ...rows);
 }
 
-function effectOf(name, effect) {
-  const row = meter(name, Math.abs(effect), points(effect));
+/**
+ * @param {string} name
+ * @param {number} effect
+ */
+function createEffect(name, effect) {
+  const row = createMeter(name, Math.abs(effect), points(effect));
   if (effect < 0) row.classList.add("against");
   return row;
 }
 
-/** A name, a bar as long as the share (0 to 1), and the number itself. */
-function meter(name, share, number) {
-  const bar = element("span", { class: "meter", "aria-hidden": "true" }, element("span"));
-  bar.firstChild.style.width = `${100 * share}%`;
-  return element("li", null, element("span", null, name), bar, element("b", null, number));
+/**
+ * A name, a bar as long as the share (0 to 1), and the number itself.
+ * @param {string} name
+ * @param {number} share
+ * @param {string} number
+ */
+function createMeter(name, share, number) {
+  const fill = createElement("span", null);
+  fill.style.width = `${100 * share}%`;
+  return createElement(
+    "li",
+    null,
+    createElement("span", null, name),
+    createElement("span", { class: "meter", "aria-hidden": "true" }, fill),
+    createElement("b", null, number),
+  );
 }

@@ -1,51 +1,73 @@
-"""The page of an analysis: one file that asks for nothing but the recording beside it."""
+"""The page of an analysis: one file that loads nothing but the recording beside it."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import html
-import json
+from functools import cache
 from importlib.resources import files
-from string import Template
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mmerc.inference.analysis import Analysis
 from mmerc.inference.exports.tiers import one_line
 from mmerc.inference.page.data import page_data
-
-SCRIPTS = ("elements.js", "details.js", "speakers.js", "timeline.js", "utterances.js", "page.js")
+from mmerc.inference.page.scripts import bundle_modules
 
 
 def render_page(analysis: Analysis) -> str:
     """HTML with player, timeline, reasons and summary; the recording is expected beside it.
 
-    What was said is data and never markup: it travels as JSON without ``<`` and is shown as text.
-    The page's policy lets nothing load but the recording and nothing run but its own script.
+    Words of the recording are data, never markup: they are embedded as JSON without ``<`` and shown
+    as text. The page's policy allows nothing but the recording to load and nothing but its own
+    script to run.
     """
-    style, script = part("page.css"), "".join(map(part, SCRIPTS))
-    return Template(part("page.html")).substitute(
-        policy=policy(style=style, script=script),
-        title=html.escape(one_line(analysis.recording).encode("utf-8", "replace").decode("utf-8")),
-        style=style,
-        script=script,
-        data=json.dumps(page_data(analysis), separators=(",", ":")).replace("<", "\\u003c"),
+    style, script = read_style(), _script()
+    return (
+        page_environment()
+        .get_template("inference/page/page.html")
+        .render(
+            policy=content_security_policy(style=style, script=script),
+            title=one_line(analysis.recording).encode("utf-8", "replace").decode("utf-8"),
+            style=style,
+            script=script,
+            analysis=page_data(analysis),
+        )
     )
 
 
-def part(name: str) -> str:
-    """Text of a file that stands beside this module."""
-    return (files("mmerc.inference.page") / name).read_text(encoding="utf-8")
+@cache
+def page_environment() -> Environment:
+    """Jinja's environment for the templates of ``mmerc.inference`` and ``mmerc.serving``."""
+    environment = Environment(
+        loader=PackageLoader("mmerc", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    return environment
 
 
-def policy(*, style: str, script: str) -> str:
+def read_style() -> str:
+    """The style sheet that all pages share."""
+    return (files("mmerc.inference.page") / "page.css").read_text(encoding="utf-8")
+
+
+@cache
+def _script() -> str:
+    return bundle_modules(files("mmerc"), "inference/page/page.js")
+
+
+def content_security_policy(*, style: str, script: str) -> str:
     """Content Security Policy; ``file:`` because "self" means nothing for a page on disk."""
     return (
-        f"default-src 'none'; media-src 'self' file:; style-src {digest(style)}; "
-        f"script-src {digest(script)}; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; media-src 'self' file:; style-src {_source_hash(style)}; "
+        f"script-src {_source_hash(script)}; base-uri 'none'; form-action 'none'"
     )
 
 
-def digest(text: str) -> str:
-    """SHA-256 of a style or script as a policy's source."""
-    value = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(value).decode()}'"
+def _source_hash(text: str) -> str:
+    """SHA-256 of a style or script, as a source of the policy."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -1,41 +1,53 @@
-/* How each speaker's time is shared among the emotions. */
+/* How each speaker's time is divided among the emotions. */
 
-function summaryOf(data, codes) {
-  return data.speakers.map((name, speaker) => {
-    const said = data.utterances.filter((item) => item.speaker === speaker);
-    const { seconds, shares } = sharesOf(data, said);
-    const count = said.length === 1 ? "1 utterance" : `${said.length} utterances`;
-    const time = seconds ? `${clock(seconds)} of speech` : "no times known, so shares by number";
-    const there = shares.filter(({ share }) => share > 0);
-    const pieces = there.map(({ place, share }) => {
-      const piece = element("span", null, share > 0.04 ? codes[place] : "");
-      piece.style.flexGrow = share;
-      return paint(piece, data.labels[place]);
+import { secondsOf } from "./analysis.js";
+import { createElement, paint } from "./elements.js";
+import { clock, count, percent } from "./format.js";
+
+/** @import { Analysis, Utterance } from "./analysis.js" */
+
+/**
+ * @param {Analysis} analysis
+ * @param {string[]} codes
+ */
+export function createSummary(analysis, codes) {
+  return analysis.speakers.map((name, speaker) => {
+    const own = analysis.utterances.filter((utterance) => utterance.speaker === speaker);
+    const { seconds, shares } = measureShares(analysis, own);
+    const time = seconds ? `${clock(seconds)} of speech` : "times unknown, so shares by number";
+    const present = shares.filter(({ share }) => share > 0);
+    const pieces = present.map(({ position, share }) => {
+      const piece = createElement("span", null, share > 0.04 ? codes[position] : "");
+      piece.style.flexGrow = String(share);
+      return paint(piece, analysis.labels[position]);
     });
-    const texts = there.map(({ place, share }) => {
-      const label = data.labels[place];
-      const dot = paint(element("span", { class: "dot", "aria-hidden": "true" }), label);
-      return element("li", null, dot, `${label.name} ${percent(share)}`);
+    const texts = present.map(({ position, share }) => {
+      const label = analysis.labels[position];
+      const dot = paint(createElement("span", { class: "dot", "aria-hidden": "true" }), label);
+      return createElement("li", null, dot, `${label.name} ${percent(share)}`);
     });
-    return element(
+    return createElement(
       "article",
       null,
-      element("h3", { dir: "auto" }, name),
-      element("p", { class: "quiet" }, `${count}, ${time}`),
-      element("div", { class: "stack", "aria-hidden": "true" }, ...pieces),
-      element("ul", { class: "shares" }, ...texts),
+      createElement("h3", { dir: "auto" }, name),
+      createElement("p", { class: "quiet" }, `${count(own.length, "utterance")}, ${time}`),
+      createElement("div", { class: "stack", "aria-hidden": "true" }, ...pieces),
+      createElement("ul", { class: "shares" }, ...texts),
     );
   });
 }
 
-/** Seconds of speech, and each label's share of them; of the utterances where no time is known. */
-function sharesOf(data, said) {
-  const seconds = said.reduce((sum, item) => sum + lasting(item), 0);
-  const weigh = seconds ? lasting : () => 1;
-  const whole = seconds || said.length;
-  const totals = data.labels.map(() => 0);
-  for (const item of said) totals[item.label] += weigh(item);
-  return { seconds, shares: totals.map((total, place) => ({ place, share: total / whole })) };
+/**
+ * Seconds of speech, and each label's share of them (of the utterances if no times are known).
+ * @param {Analysis} analysis
+ * @param {Utterance[]} utterances
+ */
+function measureShares(analysis, utterances) {
+  const seconds = utterances.reduce((sum, utterance) => sum + secondsOf(utterance), 0);
+  const whole = seconds || utterances.length;
+  const totals = analysis.labels.map(() => 0);
+  for (const utterance of utterances) {
+    totals[utterance.label] += seconds ? secondsOf(utterance) : 1;
+  }
+  return { seconds, shares: totals.map((total, position) => ({ position, share: total / whole })) };
 }
-
-const lasting = (item) => (item.layer === null ? 0 : item.end - item.start);

@@ -1,124 +1,178 @@
-/* A lane a speaker, a bar an utterance. Bars stand in percent: zooming only widens their ground. */
+/* A lane per speaker, a bar per utterance. Positions are percentages, so zooming only widens. */
 
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
-const TICK_ROOM = 72;
-const LETTER = 7;
-const EDGES = 4;
-const WIDEST = 100000;
+import { isTimed } from "./analysis.js";
+import { byId, createElement, paint } from "./elements.js";
+import { clock, percent } from "./format.js";
 
-class Timeline {
-  constructor(data, codes) {
-    this.data = data;
+/** @import { Analysis, Utterance } from "./analysis.js" */
+
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200]; // seconds
+const LONGEST_STEP = 14400;
+const MIN_TICK_WIDTH = 72; // pixels, as all widths below
+const LETTER_WIDTH = 7;
+const BAR_PADDING = 4;
+const MAX_WIDTH = 100000;
+const MAX_WIDTH_PER_SECOND = 120;
+
+export class Timeline {
+  /** @type {HTMLButtonElement | null} */
+  #selected = null;
+
+  /** @type {HTMLButtonElement | null} */
+  #tabStop = null;
+
+  #zoom = 1;
+
+  /**
+   * @param {Analysis} analysis
+   * @param {string[]} codes
+   */
+  constructor(analysis, codes) {
+    this.analysis = analysis;
     this.codes = codes;
     this.scroll = byId("scroll");
     this.lanes = byId("lanes");
-    this.zoom = 1;
-    this.stop = null;
-    this.bars = data.utterances.map((item, index) => this.bar(item, index));
-    this.axis = element("div", { class: "axis", "aria-hidden": "true" });
-    this.head = element("div", { class: "head", "aria-hidden": "true" });
-    this.lanes.append(this.axis, ...this.speakerLanes(), this.head);
-    new ResizeObserver(() => this.fit()).observe(this.scroll);
-    this.tabStop(this.bars.find((bar) => bar));
+    this.bars = analysis.utterances.map((utterance, index) => this.#createBar(utterance, index));
+    this.axis = createElement("div", { class: "axis", "aria-hidden": "true" });
+    this.playhead = createElement("div", { class: "head", "aria-hidden": "true" });
+    this.lanes.append(this.axis, ...this.#createLanes(), this.playhead);
+    new ResizeObserver(() => this.#fit()).observe(this.scroll);
+    this.#moveTabStop(this.bars.find((bar) => bar !== null));
   }
 
-  bar(item, index) {
-    if (item.layer === null) return null;
-    const { data } = this;
-    const told = `${data.speakers[item.speaker]}, ${sureness(data, item)}`;
-    const label = `${clock(item.start)}, ${told}: ${item.text}`;
-    const attributes = { class: "bar", type: "button", tabindex: "-1", "data-index": index };
-    const bar = element("button", { ...attributes, "aria-label": label, title: told });
-    bar.style.left = `${(100 * item.start) / data.duration}%`;
-    bar.style.width = `${(100 * (item.end - item.start)) / data.duration}%`;
-    bar.style.setProperty("--layer", item.layer);
-    return paint(bar, data.labels[item.label]);
-  }
-
-  speakerLanes() {
-    const lanes = this.data.speakers.map((name, speaker) => {
-      const own = (item) => item.speaker === speaker && item.layer !== null;
-      const layers = this.data.utterances.filter(own).map((item) => item.layer);
-      if (layers.length === 0) return null;
-      const bars = this.bars.filter((bar, index) => bar && own(this.data.utterances[index]));
-      const track = element("div", { class: "track" }, ...bars);
-      const deepest = layers.reduce((most, layer) => Math.max(most, layer), 0);
-      track.style.setProperty("--layers", deepest + 1);
-      const title = element("span", { class: "name", dir: "auto" }, name);
-      return element("div", { class: "lane", role: "group", "aria-label": name }, title, track);
+  /**
+   * @param {Utterance} utterance
+   * @param {number} index
+   */
+  #createBar(utterance, index) {
+    if (!isTimed(utterance)) return null;
+    const { duration, labels, speakers } = this.analysis;
+    const { start, end, label, layer } = utterance;
+    const emotion = `${labels[label].name} ${percent(utterance.probabilities[label])}`;
+    const title = `${speakers[utterance.speaker]}, ${emotion}`;
+    const bar = createElement("button", {
+      class: "bar",
+      type: "button",
+      tabindex: "-1",
+      "data-index": index,
+      "aria-label": `${clock(start)}, ${title}: ${utterance.text}`,
+      title,
     });
-    return lanes.filter((lane) => lane);
+    bar.style.left = `${(100 * start) / duration}%`;
+    bar.style.width = `${(100 * (end - start)) / duration}%`;
+    bar.style.setProperty("--layer", String(layer));
+    return paint(bar, labels[label]);
   }
 
-  /** Ticks and names for the width that there is. */
-  fit() {
+  #createLanes() {
+    return this.analysis.speakers.flatMap((name, speaker) => {
+      /** @type {HTMLButtonElement[]} */
+      const bars = [];
+      let layers = 0;
+      this.analysis.utterances.forEach((utterance, index) => {
+        const bar = this.bars[index];
+        if (bar === null || utterance.speaker !== speaker || !isTimed(utterance)) return;
+        bars.push(bar);
+        layers = Math.max(layers, utterance.layer + 1);
+      });
+      if (bars.length === 0) return [];
+      const track = createElement("div", { class: "track" }, ...bars);
+      track.style.setProperty("--layers", String(layers));
+      const title = createElement("span", { class: "name", dir: "auto" }, name);
+      const attributes = { class: "lane", role: "group", "aria-label": name };
+      return [createElement("div", attributes, title, track)];
+    });
+  }
+
+  /** Ticks and names for the width available. */
+  #fit() {
     const width = this.lanes.clientWidth;
-    const { duration, labels, utterances } = this.data;
-    const step = STEPS.find((seconds) => (seconds * width) / duration >= TICK_ROOM) ?? 14400;
+    const { duration, labels, utterances } = this.analysis;
+    const step =
+      STEPS.find((seconds) => (seconds * width) / duration >= MIN_TICK_WIDTH) ?? LONGEST_STEP;
     const ticks = [];
     for (let time = 0; time < duration; time += step) {
-      const tick = element("span", null, clock(time));
+      const tick = createElement("span", null, clock(time));
       tick.style.left = `${(100 * time) / duration}%`;
       ticks.push(tick);
     }
     this.axis.replaceChildren(...ticks);
-    this.bars.forEach((bar, index) => {
-      if (!bar) return;
-      const item = utterances[index];
-      const letters = (((item.end - item.start) * width) / duration - EDGES) / LETTER;
-      const names = [labels[item.label].name, this.codes[item.label], ""];
+    utterances.forEach((utterance, index) => {
+      const bar = this.bars[index];
+      if (bar === null || !isTimed(utterance)) return;
+      const pixels = ((utterance.end - utterance.start) * width) / duration;
+      const letters = (pixels - BAR_PADDING) / LETTER_WIDTH;
+      const names = [labels[utterance.label].name, this.codes[utterance.label]];
       const name = names.find((text) => text.length <= letters) ?? "";
       if (bar.textContent !== name) bar.textContent = name;
     });
   }
 
+  /**
+   * Zoom in or out, and return the new zoom.
+   * @param {number} factor
+   */
   zoomBy(factor) {
-    const room = this.scroll.clientWidth;
-    const most = Math.max(1, Math.min(WIDEST, 120 * this.data.duration) / room);
-    this.zoom = Math.max(1, Math.min(this.zoom * factor, 2 ** Math.floor(Math.log2(most))));
-    this.lanes.style.width = `${100 * this.zoom}%`;
-    this.fit();
-    this.scroll.scrollLeft = this.head.offsetLeft - room / 2;
-    return this.zoom;
+    const width = this.scroll.clientWidth;
+    const widest = Math.min(MAX_WIDTH, MAX_WIDTH_PER_SECOND * this.analysis.duration);
+    const most = 2 ** Math.floor(Math.log2(Math.max(1, widest / width)));
+    this.#zoom = Math.max(1, Math.min(this.#zoom * factor, most));
+    this.lanes.style.width = `${100 * this.#zoom}%`;
+    this.#fit();
+    this.scroll.scrollLeft = this.playhead.offsetLeft - width / 2;
+    return this.#zoom;
   }
 
-  /** Move the playhead; keep it in sight. */
-  show(seconds) {
-    this.head.style.left = `${(100 * Math.min(seconds, this.data.duration)) / this.data.duration}%`;
-    if (this.zoom === 1) return;
-    const room = this.scroll.clientWidth;
-    const place = this.head.offsetLeft - this.scroll.scrollLeft;
-    if (place < 0 || place > room) this.scroll.scrollLeft = this.head.offsetLeft - room / 5;
+  /**
+   * Move the playhead, and keep it in view.
+   * @param {number} seconds
+   */
+  movePlayhead(seconds) {
+    const { duration } = this.analysis;
+    this.playhead.style.left = `${(100 * Math.min(seconds, duration)) / duration}%`;
+    if (this.#zoom === 1) return;
+    const width = this.scroll.clientWidth;
+    const offset = this.playhead.offsetLeft - this.scroll.scrollLeft;
+    if (offset < 0 || offset > width) {
+      this.scroll.scrollLeft = this.playhead.offsetLeft - width / 5;
+    }
   }
 
-  choose(index) {
-    this.chosen?.removeAttribute("aria-current");
-    this.chosen = this.bars[index];
-    this.chosen?.setAttribute("aria-current", "true");
-    if (this.chosen) this.tabStop(this.chosen);
+  /** @param {number} index */
+  select(index) {
+    this.#selected?.removeAttribute("aria-current");
+    this.#selected = this.bars[index];
+    this.#selected?.setAttribute("aria-current", "true");
+    this.#moveTabStop(this.#selected);
   }
 
-  filter(shown) {
+  /** @param {boolean[]} visible */
+  filter(visible) {
     this.bars.forEach((bar, index) => {
-      if (bar) bar.disabled = !shown[index];
+      if (bar) bar.disabled = !visible[index];
     });
-    if (this.stop?.disabled) this.tabStop(this.bars.find((bar) => bar && !bar.disabled));
+    if (this.#tabStop?.disabled) this.#moveTabStop(this.bars.find((bar) => bar && !bar.disabled));
   }
 
-  /** One bar alone is reached with Tab, the others from there with the arrow keys. */
-  tabStop(bar) {
+  /**
+   * Only one bar can be reached with Tab; the arrow keys lead from there to the others.
+   * @param {HTMLButtonElement | null | undefined} bar
+   */
+  #moveTabStop(bar) {
     if (!bar) return;
-    this.stop?.setAttribute("tabindex", "-1");
-    this.stop = bar;
+    this.#tabStop?.setAttribute("tabindex", "-1");
+    this.#tabStop = bar;
     bar.setAttribute("tabindex", "0");
   }
 
+  /** @param {number} index */
   focus(index) {
-    this.bars[index].focus();
+    this.bars[index]?.focus();
   }
 
+  /** @param {number} pixels */
   secondsAt(pixels) {
     const { left, width } = this.lanes.getBoundingClientRect();
-    return (Math.max(0, Math.min(pixels - left, width)) / width) * this.data.duration;
+    return (Math.max(0, Math.min(pixels - left, width)) / width) * this.analysis.duration;
   }
 }

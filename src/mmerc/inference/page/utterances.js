@@ -1,62 +1,93 @@
-/* The utterances as a table: what the page shows of them all at once, and what is printed. */
+/* All utterances as a table; this is also what is printed. */
 
-class Utterances {
-  constructor(data) {
-    this.data = data;
+import { byId, createElement, paint } from "./elements.js";
+import { clock, percent } from "./format.js";
+
+/** @import { Analysis, Utterance } from "./analysis.js" */
+
+export class UtteranceTable {
+  /** @type {number | null} */
+  #selected = null;
+
+  /** @param {Analysis} analysis */
+  constructor(analysis) {
+    this.analysis = analysis;
     this.list = byId("list");
-    this.rows = data.utterances.map((item, index) => this.row(item, index));
-    this.buttons = this.rows.map((row) => row.querySelector("button"));
-    byId("rows").append(...this.rows);
+    this.head = byId("head");
+    this.rows = analysis.utterances.map((utterance, index) => this.#createRow(utterance, index));
+    byId("rows").append(...this.rows.map(({ row }) => row));
   }
 
-  row(item, index) {
-    const { data } = this;
-    const speaker = data.speakers[item.speaker];
-    const start = item.start === null ? "–" : clock(item.start);
-    const label = `${start}, utterance ${index + 1}, ${speaker}, ${sureness(data, item)}`;
-    const attributes = { type: "button", tabindex: "-1", "aria-label": label };
-    const time = element("td", { class: "time" }, element("button", attributes, start));
-    if (item.end !== null) time.append(element("span", { class: "until" }, `–${clock(item.end)}`));
-    const shade = data.labels[item.label];
-    const dot = paint(element("span", { class: "dot", "aria-hidden": "true" }), shade);
-    return element(
+  /**
+   * @param {Utterance} utterance
+   * @param {number} index
+   */
+  #createRow(utterance, index) {
+    const { labels, speakers } = this.analysis;
+    const speaker = speakers[utterance.speaker];
+    const label = labels[utterance.label];
+    const probability = percent(utterance.probabilities[utterance.label]);
+    const start = utterance.start === null ? "–" : clock(utterance.start);
+    const button = createElement(
+      "button",
+      {
+        type: "button",
+        tabindex: "-1",
+        "aria-label": `${start}, utterance ${index + 1}, ${speaker}, ${label.name} ${probability}`,
+      },
+      start,
+    );
+    const time = createElement("td", { class: "time" }, button);
+    if (utterance.end !== null) {
+      time.append(createElement("span", { class: "until" }, `–${clock(utterance.end)}`));
+    }
+    const dot = paint(createElement("span", { class: "dot", "aria-hidden": "true" }), label);
+    const row = createElement(
       "tr",
       { "data-index": index },
       time,
-      element("td", { class: "who", dir: "auto" }, speaker),
-      element("td", { class: "emotion" }, dot, shade.name),
-      element("td", { class: "sure" }, percent(item.probabilities[item.label])),
-      element("td", { class: "said", dir: "auto" }, item.text),
+      createElement("td", { class: "who", dir: "auto" }, speaker),
+      createElement("td", { class: "emotion" }, dot, label.name),
+      createElement("td", { class: "sure" }, probability),
+      createElement("td", { class: "said", dir: "auto" }, utterance.text),
     );
+    return { row, button };
   }
 
-  choose(index) {
-    if (this.chosen !== undefined) {
-      this.rows[this.chosen].removeAttribute("aria-current");
-      this.buttons[this.chosen].setAttribute("tabindex", "-1");
+  /** @param {number} index */
+  select(index) {
+    if (this.#selected !== null) {
+      const { row, button } = this.rows[this.#selected];
+      row.removeAttribute("aria-current");
+      button.setAttribute("tabindex", "-1");
     }
-    this.chosen = index;
-    this.rows[index].setAttribute("aria-current", "true");
-    this.buttons[index].setAttribute("tabindex", "0");
-    this.reveal(this.rows[index]);
+    this.#selected = index;
+    const { row, button } = this.rows[index];
+    row.setAttribute("aria-current", "true");
+    button.setAttribute("tabindex", "0");
+    this.#reveal(row);
   }
 
-  /** Scroll the list, and the list alone, until the row is in sight. */
-  reveal(row) {
-    const head = this.list.querySelector("thead").offsetHeight;
-    const above = row.offsetTop - head;
-    const below = row.offsetTop + row.offsetHeight - this.list.clientHeight;
-    if (this.list.scrollTop > above) this.list.scrollTop = above;
-    if (this.list.scrollTop < below) this.list.scrollTop = below;
+  /**
+   * Scroll the list, and nothing else, until the row is in view.
+   * @param {HTMLElement} row
+   */
+  #reveal(row) {
+    const highest = row.offsetTop - this.head.offsetHeight;
+    const lowest = row.offsetTop + row.offsetHeight - this.list.clientHeight;
+    if (this.list.scrollTop > highest) this.list.scrollTop = highest;
+    if (this.list.scrollTop < lowest) this.list.scrollTop = lowest;
   }
 
-  filter(shown) {
-    this.rows.forEach((row, index) => {
-      row.hidden = !shown[index];
+  /** @param {boolean[]} visible */
+  filter(visible) {
+    this.rows.forEach(({ row }, index) => {
+      row.hidden = !visible[index];
     });
   }
 
+  /** @param {number} index */
   focus(index) {
-    this.buttons[index].focus({ preventScroll: true });
+    this.rows[index].button.focus({ preventScroll: true });
   }
 }

@@ -1,17 +1,12 @@
-"""The page of the service, in the looks of an analysis: no framework, no other host."""
+"""The page of the service, in the style of an analysis: no framework, no other host."""
 
 from __future__ import annotations
 
 from importlib.resources import files
 
-from mmerc.inference.page.render import part
+from mmerc.inference.page.render import page_environment, read_style
+from mmerc.inference.page.scripts import bundle_modules
 
-
-def own(name: str) -> str:
-    """Text of a file that stands beside this module."""
-    return (files("mmerc.serving.page") / name).read_text(encoding="utf-8")
-
-
-PAGE = own("index.html")
-STYLE = part("page.css") + own("index.css")
-SCRIPT = part("elements.js") + own("requests.js") + own("index.js")
+PAGE = page_environment().get_template("serving/page/index.html").render()
+STYLE = read_style() + (files("mmerc.serving.page") / "index.css").read_text(encoding="utf-8")
+SCRIPT = bundle_modules(files("mmerc"), "serving/page/index.js")

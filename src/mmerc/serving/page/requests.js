@@ -1,45 +1,61 @@
-/* Talking to the service: every answer is JSON, every trouble a sentence. */
+/* Requests to the service: every answer is JSON, every failure a sentence. */
 
-const AWAY = "The service does not answer; see whether it runs.";
+const UNREACHABLE = "The service does not answer; check whether it is running.";
 
-class Trouble extends Error {
+/** A failure to show to the user; status 0 if the service did not answer. */
+export class RequestError extends Error {
+  /**
+   * @param {string} message
+   * @param {number} status
+   */
   constructor(message, status) {
     super(message);
     this.status = status;
   }
 
-  /** Whether the same may well be answered a little later. */
-  get passes() {
+  /** Whether the same request may well succeed a little later. */
+  get isTemporary() {
     return this.status === 0 || this.status >= 500;
   }
 }
 
-/** An answer, or Trouble with what the service says. */
-async function ask(address, options) {
+/**
+ * The JSON that the service answers, or a RequestError with what it says.
+ * @param {string} address
+ * @param {RequestInit} [options]
+ */
+export async function request(address, options) {
   let response;
   try {
     response = await fetch(address, options);
   } catch {
-    throw new Trouble(AWAY, 0);
+    throw new RequestError(UNREACHABLE, 0);
   }
   if (response.status === 204) return null;
-  const body = await response.json().catch(() => ({ detail: AWAY }));
-  if (!response.ok) throw new Trouble(body.detail, response.status);
+  const body = await response.json().catch(() => ({ detail: UNREACHABLE }));
+  if (!response.ok) throw new RequestError(body.detail, response.status);
   return body;
 }
 
-/** Send a form; fetch could not tell how far it is. */
-function send(address, form, progress) {
-  return new Promise((done, failed) => {
-    const request = new XMLHttpRequest();
-    request.open("POST", address);
-    request.responseType = "json";
-    request.upload.addEventListener("progress", (event) => progress(event.loaded, event.total));
-    request.addEventListener("error", () => failed(new Trouble(AWAY, 0)));
-    request.addEventListener("load", () => {
-      if (request.status === 202) done(request.response);
-      else failed(new Trouble(request.response?.detail ?? AWAY, request.status));
+/**
+ * Send a form; unlike fetch, this reports progress.
+ * @template T
+ * @param {string} address
+ * @param {FormData} form
+ * @param {(sent: number, total: number) => void} onProgress
+ * @returns {Promise<T>}
+ */
+export function sendForm(address, form, onProgress) {
+  return new Promise((resolve, reject) => {
+    const upload = new XMLHttpRequest();
+    upload.open("POST", address);
+    upload.responseType = "json";
+    upload.upload.addEventListener("progress", (event) => onProgress(event.loaded, event.total));
+    upload.addEventListener("error", () => reject(new RequestError(UNREACHABLE, 0)));
+    upload.addEventListener("load", () => {
+      if (upload.status === 202) resolve(upload.response);
+      else reject(new RequestError(upload.response?.detail ?? UNREACHABLE, upload.status));
     });
-    request.send(form);
+    upload.send(form);
   });
 }

@@ -1,0 +1,91 @@
+/* The view of one job: its progress, then its results. */
+
+import { byId, createElement, typedById } from "../../inference/page/elements.js";
+import { minutes, resultAddress } from "./service.js";
+
+/** @import { About, Job } from "./service.js" */
+
+/** @type {Record<string, string>} */
+const STAGES = {
+  speech: "Detecting speech",
+  speakers: "Distinguishing speakers",
+  words: "Transcribing",
+  audio: "Listening to voices",
+  video: "Looking at faces",
+  emotions: "Predicting emotions",
+};
+
+const progress = typedById("progress", HTMLProgressElement);
+
+/**
+ * Show a status and how much is done, from 0 to 1 (null: unknown).
+ * @param {string} text
+ * @param {number | null} share
+ */
+export function showStatus(text, share) {
+  if (byId("status").textContent !== text) byId("status").textContent = text;
+  if (share === null) progress.removeAttribute("value");
+  else progress.value = share;
+}
+
+/**
+ * Show a job that begins.
+ * @param {string} name
+ */
+export function showJob(name) {
+  byId("name").textContent = name;
+  byId("name").focus();
+  progress.hidden = false;
+  for (const id of ["open", "downloads", "another", "delete", "reason"]) byId(id).hidden = true;
+  byId("expiry").textContent = "";
+}
+
+/**
+ * Show the state of a job, and return whether it is over.
+ * @param {Job} job
+ * @param {About} about
+ */
+export function updateJob(job, about) {
+  const over = job.state === "done" || job.state === "failed";
+  if (job.state === "done") showResults(job, about);
+  else if (job.state === "failed") {
+    showStatus("The analysis failed.", 0);
+    byId("reason").textContent = job.reason;
+    byId("reason").hidden = false;
+  } else if (job.state === "queued") {
+    showStatus(job.ahead ? `Waiting: ${job.ahead} ahead` : "Waiting", null);
+  } else {
+    const stage = STAGES[job.stage ?? ""] ?? "Starting";
+    if (job.total) showStatus(`${stage}: ${job.done} of ${job.total}`, job.done / job.total);
+    else showStatus(stage, null);
+  }
+  byId("delete").hidden = false;
+  byId("another").hidden = !over;
+  progress.hidden = over;
+  if (over) {
+    const what = job.state === "done" ? "The recording and its results are" : "The recording is";
+    byId("expiry").textContent =
+      `${what} deleted in ${minutes(job.expires ?? 0)}, or now if you choose.`;
+  }
+  return over;
+}
+
+/**
+ * @param {Job} job
+ * @param {About} about
+ */
+function showResults(job, about) {
+  showStatus("Done.", 1);
+  const link = typedById("timeline", HTMLAnchorElement);
+  link.href = resultAddress(job, "html");
+  byId("open").hidden = false;
+  const items = about.formats
+    .filter(({ name }) => name !== "html")
+    .map(({ name, description }) => {
+      const attributes = { href: resultAddress(job, name), download: "" };
+      return createElement("li", null, createElement("a", attributes, description));
+    });
+  byId("formats").replaceChildren(...items);
+  byId("downloads").hidden = false;
+  link.focus();
+}
