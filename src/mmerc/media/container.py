@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from mmerc.media.ogg_links import ByteRange, FilePart
 from mmerc.media.segment import MediaError
 
 LARGEST_SIDE = 8192
@@ -38,6 +39,7 @@ class Reason(StrEnum):
     PAST_SOUND = "past the end of the sound", "check the time against the file"
     PAST_FILM = "past the end of the film", "check the time against the file"
     TOO_SHORT = "not one sample of sound between these times", "check them against the file"
+    MANY_CHANNELS = "more than 64 channels of sound", "give a mix of them"
     TOO_LARGE = "larger than 8192 x 8192 pixels", "scale it down"
 
     def __new__(cls, text: str, fix: str) -> Reason:
@@ -51,8 +53,8 @@ class Reason(StrEnum):
         return MediaError(where, self.value, self.fix)
 
 
-def open_media(path: Path) -> InputContainer:
-    """Open a local media file, whatever its suffix.
+def open_media(path: Path, *, part: ByteRange | None = None) -> InputContainer:
+    """Open a local media file, whatever its suffix, or a ``part`` of it.
 
     Raises MediaError: no such file, empty, not to be read, not media.
     """
@@ -66,7 +68,8 @@ def open_media(path: Path) -> InputContainer:
     if empty:
         raise Reason.EMPTY.at(path)
     try:
-        return av.open(f"file:{path}", "r", options=OPTIONS, metadata_errors="replace")
+        source = f"file:{path}" if part is None else FilePart(path, part)
+        return av.open(source, "r", options=OPTIONS, metadata_errors="replace")
     except av.FFmpegError as error:
         raise Reason.NOT_MEDIA.at(path) from error
 

@@ -5,14 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
-from mmerc.media.container import Reason, film_stream, first_film, has_decoder, open_media
+from mmerc.media.container import (
+    Reason,
+    film_stream,
+    first_film,
+    has_decoder,
+    open_media,
+    sound_stream,
+)
 from mmerc.media.pictures import decode_picture, display_of, resize, to_grey
 from mmerc.media.resampling import SAMPLE_RATE
 from mmerc.media.sound import read_clip, read_sound
-from mmerc.media.stream_frames import MICROSECONDS, decode
+from mmerc.media.stream_frames import (
+    JOIN_MARKS,
+    MICROSECONDS,
+    decode,
+    link_length,
+    origin,
+    timed_links,
+)
 from mmerc.media.video_frames import Frame, frame_times, read_frames, square_size
 
 __all__ = [
@@ -31,12 +47,16 @@ __all__ = [
 ]
 
 
+ESTIMATE_ERROR = 0.1  # seconds: a smaller difference is rounding
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaInfo:
     """What a file says of itself.
 
-    ``duration`` in seconds; ``width`` and ``height`` as shown (upright, square pixels). None
-    where the container does not say, or where there is no film.
+    ``duration`` in seconds; ``channels`` of the sound; ``width`` and ``height`` as shown (upright,
+    square pixels). None where the container does not say, or where there is no sound or film.
+    ``parts``: how many recordings were joined end to end.
     """
 
     duration: float | None
@@ -45,10 +65,15 @@ class MediaInfo:
     width: int | None = None
     height: int | None = None
     frame_rate: float | None = None
+    channels: int | None = None
+    parts: int = 1
 
 
 def probe(path: Path) -> MediaInfo:
     """Look into a media file, decoding no more of it than a first frame.
+
+    The duration of chained Ogg files is that of all links, and that of MP3 files is counted by
+    their frames: the header of one that others were joined to knows nothing of them.
 
     Raises MediaError where it cannot be opened, or its film is encrypted or above 8192 x 8192.
     """
@@ -58,7 +83,39 @@ def probe(path: Path) -> MediaInfo:
             has_sound=any(map(has_decoder, container.streams.audio)),
             has_film=first_film(container) is not None,
         )
-        return with_film(info, container, path) if info.has_film else info
+        if info.has_sound:
+            info = replace(info, channels=container.streams.audio[0].channels)
+        if info.has_film:
+            return with_film(info, container, path)
+    return with_parts(info, path)
+
+
+def with_parts(info: MediaInfo, path: Path) -> MediaInfo:
+    """Add what was joined to the first recording of a file of sound."""
+    links = timed_links(path)
+    if links:
+        last = links[-1]
+        end = last.start + link_length(path, last.part)
+        return replace(info, duration=end, parts=len(links))
+    with open_media(path) as container:
+        if container.format.name != "mp3" or not info.has_sound:
+            return info
+        end, joins = count_packets(container, sound_stream(container, path))
+    differs = abs(end - (info.duration or 0.0)) > ESTIMATE_ERROR
+    return replace(info, duration=end if differs else info.duration, parts=1 + joins)
+
+
+def count_packets(container: InputContainer, stream: AudioStream) -> tuple[float, int]:
+    """Where the last packet ends, in seconds, and how many begin another file."""
+    end, joins = 0.0, 0
+    try:
+        for packet in container.demux(stream):
+            if packet.pts is not None:
+                end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                joins += bytes(packet).startswith(JOIN_MARKS)
+    except av.FFmpegError:  # damage, which whoever reads the sound is told
+        pass
+    return end - float(origin(container)), joins
 
 
 def with_film(info: MediaInfo, container: InputContainer, path: Path) -> MediaInfo:

@@ -9,6 +9,8 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
+from mmerc.media.channel_mix import PLAIN, ChannelMix
+
 SAMPLE_RATE = 16_000
 FULL_SCALE = np.float32(2.0**31)
 
@@ -16,13 +18,14 @@ Samples = NDArray[np.float32]
 
 
 class Resampler:
-    """Resamples sound without a gap, all of one format; channels are weighted as FFmpeg does.
+    """Resamples sound without a gap, all of one format; channels become one by ``mix``.
 
     It starts, with silence if need be, at a sample that both rates have in common: so
     a part that is read alone equals the same part of the whole.
     """
 
-    def __init__(self, frame: AudioFrame, *, time: float) -> None:
+    def __init__(self, frame: AudioFrame, *, time: float, mix: ChannelMix = PLAIN) -> None:
+        self.mix = mix
         rate = frame.sample_rate
         begin = round(time * rate)
         ahead = begin % (rate // math.gcd(rate, SAMPLE_RATE))
@@ -44,7 +47,7 @@ class Resampler:
 
         Raises av.FFmpegError for a layout of channels that FFmpeg cannot mix.
         """
-        mixed = [] if frame is None else self.mixer.resample(frame)
+        mixed = [] if frame is None else self.to_mono(frame)
         pieces = [piece for mono in mixed for piece in self.resampler.resample(mono)]
         if frame is None:
             pieces = [piece for piece in self.resampler.resample(None) if piece is not None]
@@ -54,6 +57,10 @@ class Resampler:
         self.index += len(samples)
         self.skip -= skip
         return index + skip, samples[skip:]
+
+    def to_mono(self, frame: AudioFrame) -> list[AudioFrame]:
+        """The frame as one channel."""
+        return self.mixer.resample(frame) if self.mix.is_plain else [self.mix.apply(frame)]
 
 
 def sound_format(frame: AudioFrame) -> tuple[str, str, int]:

@@ -10,6 +10,7 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 
+from mmerc.media.channel_mix import PLAIN, choose_mix
 from mmerc.media.container import Reason, sound_stream
 from mmerc.media.resampling import SAMPLE_RATE, Resampler, Samples
 from mmerc.media.segment import Clip
@@ -20,6 +21,7 @@ from mmerc.media.stream_frames import TimedFrame, opened_at
 STAMPED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "flv", "asf", "avi")
 WAVERING = 0.05  # seconds: time stamps waver by less
 COUNTED = 0.002  # seconds: counted time does not, but for rounding
+MOST_CHANNELS = 64  # that FFmpeg converts
 STEP_BACK = 1.0  # seconds: time stamps that fall back further are nonsense
 LONGEST_GAP = 3600 * SAMPLE_RATE  # samples: so is a greater leap ahead
 
@@ -94,22 +96,28 @@ def pieces(
     end, hole = 0.0, False
     for timed in timed_frames:
         frame = timed.frame if isinstance(timed.frame, AudioFrame) else None
-        leap = resampler is not None and abs(timed.time - end) > (WAVERING if gaps else COUNTED)
-        if resampler is not None and (frame is None or leap or not resampler.takes(frame)):
+        leap = not timed.join and abs(timed.time - end) > (WAVERING if gaps else COUNTED)
+        leap = leap and resampler is not None
+        broken = frame is None or leap or timed.join
+        if resampler is not None and (frame is None or broken or not resampler.takes(frame)):
             yield resampler.feed(None)
             if timed.time < end - STEP_BACK:
                 raise Reason.NOT_MEDIA.at(path)
             resampler = None
         end = timed.end
-        hole = hole or ((frame is None or (leap and not gaps)) and end >= start)
+        lost = (frame is None and not timed.join) or (leap and not gaps)
+        hole = hole or (lost and end >= start)
         if frame is None:
             continue
         if hole:
             raise Reason.NOT_MEDIA.at(path)
         try:
-            resampler = resampler or Resampler(frame, time=timed.time)
+            if resampler is None:
+                mix = choose_mix(path) if frame.layout.nb_channels > 1 else PLAIN
+                resampler = Resampler(frame, time=timed.time, mix=mix)
             yield resampler.feed(frame)
-        except av.FFmpegError as error:  # channels that cannot be mixed
-            raise Reason.NOT_MEDIA.at(path) from error
+        except av.FFmpegError as error:
+            many = frame.layout.nb_channels > MOST_CHANNELS
+            raise (Reason.MANY_CHANNELS if many else Reason.NOT_MEDIA).at(path) from error
     if resampler is not None:
         yield resampler.feed(None)

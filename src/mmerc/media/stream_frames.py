@@ -7,11 +7,12 @@ that sound and film keep their places to each other.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mmerc.media.container import LIMITS, Reason, open_media
+from mmerc.media.ogg_links import ByteRange, find_links
 
 # Seconds before the time asked for at which to start: decoders settle within the first half second;
 # the rest is for containers that seek inexactly.
@@ -33,6 +35,8 @@ STEPS_BACK = (0.5, 5.0, 30.0, math.inf)
 STATING_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac")
 # FLAC alone sums up every frame; without the check a damaged one comes back as noise.
 CHECKED = {"flac": {"err_detect": "crccheck+explode"}}
+# What stands between two MP3 files that were joined end to end, in place of a frame.
+JOIN_MARKS = (b"ID3", b"TAG", b"APETAGEX", b"Xing", b"Info", b"VBRI")
 MICROSECONDS = 1_000_000  # FFmpeg's unit for whole containers
 
 Stream = AudioStream | VideoStream
@@ -41,11 +45,15 @@ StreamT = TypeVar("StreamT", AudioStream, VideoStream)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedFrame:
-    """A decoded frame with its start and end in seconds; None where a packet is undecodable."""
+    """A decoded frame with its start and end in seconds; None where a packet is undecodable.
+
+    ``join``: here begins what was joined to the stream before; what is between them is no damage.
+    """
 
     time: float
     end: float
     frame: AudioFrame | VideoFrame | None
+    join: bool = False
 
 
 @contextmanager
@@ -54,11 +62,84 @@ def opened_at(
 ) -> Iterator[tuple[StreamT, Iterator[TimedFrame]]]:
     """Open one stream of a file and give its frames from ``time``, or somewhat before, on.
 
-    The file is opened again for every try: after a seek back to its start some decoders no longer
-    drop the silence with which their encoder began.
+    Of a chained Ogg file the stream is that of the link at ``time``; the frames go on through all
+    links after it.
+    """
+    links = timed_links(path)
+    if len(links) < 2:
+        with opened_part(path, pick, time=time) as opened:
+            yield opened
+        return
+    starts = [link.start for link in links]
+    first, *rest = links[max(bisect_right(starts, time) - 1, 0) :]
+    with opened_part(path, pick, time=time - first.start, part=first.part) as (stream, frames):
+        yield stream, chain(shifted(frames, first.start), chained(path, pick, rest))
+
+
+@dataclass(frozen=True, slots=True)
+class TimedLink:
+    """A link of a chained file and the second at which it starts."""
+
+    part: ByteRange
+    start: float
+
+
+def timed_links(path: Path) -> list[TimedLink]:
+    """The links of an Ogg file in time; one, or none, where it is not chained.
+
+    MediaError where one cannot be opened.
+    """
+    parts = find_links(path)
+    if len(parts) < 2:
+        return []
+    lengths = [link_length(path, part) for part in parts]
+    starts = accumulate(lengths[:-1], initial=0.0)
+    return [TimedLink(*pair) for pair in zip(parts, starts, strict=True)]
+
+
+def link_length(path: Path, part: ByteRange) -> float:
+    """Seconds of a link; of Opus FFmpeg counts the run-in of the encoder as well."""
+    with open_media(path, part=part) as container:
+        seconds = (container.duration or 0) / MICROSECONDS
+        packet = next(container.demux(), None)
+        if packet is None or packet.pts is None or packet.stream.codec_context.name != "opus":
+            return seconds
+        return seconds + min(float(packet.pts * packet.time_base), 0.0)
+
+
+def chained(
+    path: Path, pick: Callable[[InputContainer, Path], StreamT], links: Sequence[TimedLink]
+) -> Iterator[TimedFrame]:
+    """The frames of links from the beginning of each."""
+    for link in links:
+        with opened_part(path, pick, time=0.0, part=link.part) as (_, frames):
+            first = next(frames, None)
+            if first is not None:
+                yield from shifted([replace(first, join=True)], link.start)
+                yield from shifted(frames, link.start)
+
+
+def shifted(frames: Iterable[TimedFrame], seconds: float) -> Iterator[TimedFrame]:
+    """Frames, so many seconds later."""
+    for timed in frames:
+        yield replace(timed, time=timed.time + seconds, end=timed.end + seconds)
+
+
+@contextmanager
+def opened_part(
+    path: Path,
+    pick: Callable[[InputContainer, Path], StreamT],
+    *,
+    time: float,
+    part: ByteRange | None = None,
+) -> Iterator[tuple[StreamT, Iterator[TimedFrame]]]:
+    """``opened_at`` of a file, or of a part of it, that is not chained.
+
+    It is opened again for every try: after a seek back to its start some decoders no longer drop
+    the silence with which their encoder began.
     """
     for back in STEPS_BACK:
-        with open_media(path) as container:
+        with open_media(path, part=part) as container:
             stream = pick(container, path)
             sought = time > back
             if sought and not seek(container, stream, time - back):
@@ -114,11 +195,14 @@ def decode_packet(
         return time if stamp is None or base is None else float(stamp * base - zero)
 
     try:
-        frames = stream.decode(packet)
+        frames, damaged = stream.decode(packet), False
     except av.FFmpegError:
+        frames, damaged = [], True
+    join = not frames and begins_another(packet, stream)
+    if damaged or join:
         start = seconds(packet.pts, packet.time_base)
         length = float((packet.duration or 0) * packet.time_base)
-        yield TimedFrame(time=start, end=start + length, frame=None)
+        yield TimedFrame(time=start, end=start + length, frame=None, join=join)
         return
     # AVI knows no order of display: there FFmpeg guesses it, and wrongly where frames look ahead.
     in_order = stream.container.format.name == "avi"
@@ -126,6 +210,13 @@ def decode_packet(
         start = seconds(frame.dts if in_order else frame.pts, frame.time_base)
         time = start + frame_length(frame, stream)
         yield TimedFrame(time=start, end=time, frame=frame)
+
+
+def begins_another(packet: Packet[Any], stream: Stream) -> bool:
+    """Whether a packet without sound begins another MP3 file, joined to the one before."""
+    return stream.container.format.name == "mp3" and any(
+        mark in bytes(packet) for mark in JOIN_MARKS
+    )
 
 
 def frame_length(frame: AudioFrame | VideoFrame, stream: Stream) -> float:

@@ -1,0 +1,101 @@
+"""The links of a chained Ogg file: streams one after the other, as broadcasts are recorded.
+
+Each link begins with headers and a time of its own, so that each is opened as a file of its own.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+PAGE_HEADER = 27  # bytes, the last of which counts the segments whose sizes follow
+FIRST_PAGE = 2  # flag of the page with which a stream begins
+CAPTURE = b"OggS"
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """Bytes of a file from ``first`` up to ``last``."""
+
+    first: int
+    last: int
+
+
+def find_links(path: Path) -> tuple[ByteRange, ...]:
+    """The links of an Ogg file in their order; none for other files and unreadable ones."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return _find_links(str(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _find_links(path: str, size: int, changed: int) -> tuple[ByteRange, ...]:
+    """``find_links`` of a file in one state."""
+    try:
+        with open(path, "rb") as file:
+            starts = list(_link_starts(file))
+    except OSError:
+        return ()
+    ends = [*starts[1:], size]
+    return tuple(ByteRange(*pair) for pair in zip(starts, ends, strict=True)) if starts else ()
+
+
+def _link_starts(file: BinaryIO) -> Iterator[int]:
+    """Where links begin: at a stream's first page that follows a page of another kind.
+
+    A damaged page ends the search; what follows it belongs to the link before.
+    """
+    position, in_headers = 0, False
+    while True:
+        file.seek(position)
+        header = file.read(PAGE_HEADER)
+        if len(header) < PAGE_HEADER or not header.startswith(CAPTURE):
+            return
+        first = bool(header[5] & FIRST_PAGE)
+        if first and not in_headers:
+            yield position
+        in_headers = first
+        position += PAGE_HEADER + header[-1] + sum(file.read(header[-1]))
+
+
+class FilePart(io.RawIOBase):
+    """A part of a file, read as if it were a file of its own."""
+
+    def __init__(self, path: Path, part: ByteRange) -> None:
+        self.file = open(path, "rb", buffering=0)  # noqa: SIM115
+        self.part = part
+        self.position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        length = self.part.last - self.part.first
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: length}[whence]
+        self.position = max(start + offset, 0)
+        return self.position
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        room = max(self.part.last - self.part.first - self.position, 0)
+        self.file.seek(self.part.first + self.position)
+        data = self.file.read(min(len(buffer), room)) or b""
+        buffer[: len(data)] = data
+        self.position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
