@@ -16,7 +16,10 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Utterance:
-    """One turn of one speaker; times in seconds, ``label`` None if unknown."""
+    """One turn of one speaker; times in seconds, ``label`` None if unknown.
+
+    ``media_start``: the time of the conversation at which ``media`` begins; None means 0.
+    """
 
     id: str
     speaker: str
@@ -24,12 +27,13 @@ class Utterance:
     start: float | None = None
     end: float | None = None
     media: str | None = None
+    media_start: float | None = None
     label: str | None = None
 
     def __post_init__(self) -> None:
         if not self.id:
             raise InputError("utterance", "its id is empty", "give every utterance an id")
-        for name in ("start", "end"):
+        for name in ("start", "end", "media_start"):
             seconds = getattr(self, name)
             if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
                 problem = f"{name} is {seconds}, not a time in seconds"
@@ -38,11 +42,15 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """Utterances in spoken order, with unique ids."""
+    """Utterances in spoken order, with unique ids.
+
+    ``media_start``: the time, in seconds, at which ``media`` begins; None means 0.
+    """
 
     id: str
     utterances: tuple[Utterance, ...]
     media: str | None = None
+    media_start: float | None = None
 
     def __post_init__(self) -> None:
         if not self.id:

@@ -44,7 +44,7 @@ MANIFESTS = {
     "label of another type": (changed(label=3), "label"),
     "duplicate utterance": (changed(id="1"), "'1'"),
     "no utterance": (GOOD | {"utterances": []}, "utterances"),
-    "out of order": (changed(start=0.5, end=0.7), "order"),
+    "before its media": (changed(media="a.wav", media_start=9), "media"),
     "end before start": (changed(end=2.5), "ends at"),
     "negative time": (changed(0, start=-1), "start"),
     "vector with NaN": (vectors([1, float("nan")], [1, 2]), "audio"),

@@ -33,7 +33,7 @@ def test_sources_are_kept_for_extraction(tmp_path, round_trip):
         ("ravdess/clip-2.flac", ()),
         (None, ("d_4",)),
     ]
-    assert "not MELD's" in raw.notes[0]
+    assert "not MELD's" in raw.remarks[0]
 
 
 def test_errors_are_those_of_every_table(tmp_path):

@@ -76,7 +76,7 @@ def test_zeros_are_absent(write):
     items[5]["Ses02"][1] = np.zeros(2)
     raw = read_feature_pickle(write(items), labels="iemocap")
     assert raw.features["video"]["Ses02", "Ses02_M0"] is None
-    assert raw.notes[-1].startswith("1 of 10 video vectors")
+    assert raw.remarks[-1].startswith("1 of 10 video vectors")
 
 
 def test_validation_does_not_depend_on_the_order_of_a_set(write):
@@ -125,6 +125,15 @@ def test_a_cut_pickle(write, share):
     file.write_bytes(content[: int(share * len(content))])
     with pytest.raises(InputError, match=r"features\.pkl: not a whole pickle"):
         read_feature_pickle(file, labels="iemocap")
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_pickle_damaged_by_line_end_conversion_is_called_that(write, protocol):
+    file = write(iemocap(), protocol)
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    with pytest.raises(InputError, match=r"line ends \(CRLF\); .* binary mode") as caught:
+        read_feature_pickle(file, labels="iemocap")
+    assert "code" not in str(caught.value)
 
 
 def spoiled(position, name, value):

@@ -128,9 +128,9 @@ def test_label_sets(whole_release, classes, labels):
 
 
 def test_what_is_left_out_is_told(whole_release):
-    notes = " ".join(read_iemocap(whole_release).notes)
+    notes = " ".join(read_iemocap(whole_release).remarks)
     assert "left out: 20 rated xxx, 20 without a transcript." in notes
-    notes = " ".join(read_iemocap(whole_release, classes="4-unmerged").notes)
+    notes = " ".join(read_iemocap(whole_release, classes="4-unmerged").remarks)
     assert "left out: 20 rated exc, 20 rated fru, 20 rated xxx, 20 without a transcript." in notes
 
 
@@ -171,8 +171,8 @@ def test_missing_media_are_told(release):
     other = everything(raw)["Ses02F_impro01"].utterances[0].media
     assert other == "#film=Session2/dialog/avi/DivX/Ses02F_impro01.avi&half=left"
     assert media_parts(other).sound is None
-    assert any("No sound for 3 of 100" in note for note in raw.notes)
-    assert any("No film for 5 of 100" in note for note in raw.notes)
+    assert any("No sound for 3 of 100" in note for note in raw.remarks)
+    assert any("No film for 5 of 100" in note for note in raw.remarks)
 
 
 def test_a_release_without_media_needs_no_remark(annotations):
@@ -180,7 +180,7 @@ def test_a_release_without_media_needs_no_remark(annotations):
     assert {item.media for dialog in everything(raw).values() for item in dialog.utterances} == {
         None
     }
-    assert not any("No sound" in note or "No film" in note for note in raw.notes)
+    assert not any("No sound" in note or "No film" in note for note in raw.remarks)
 
 
 def test_split_by_session(whole_release):
@@ -189,7 +189,7 @@ def test_split_by_session(whole_release):
     assert {len(raw.splits[split]) for split in ("train", "valid", "test")} == {14, 2, 4}
     assert not {item.id for item in raw.splits["train"]} & {i.id for i in raw.splits["valid"]}
     assert raw.published == {"test": (1623, 31)}
-    notes = " ".join(raw.notes)
+    notes = " ".join(raw.remarks)
     assert "2 whole training conversations" in notes
     assert "5,246 / 564 / 1,623 utterances, 7,433 in all" in notes
     assert "here 70 / 10 / 20, 100 in all" in notes
@@ -202,7 +202,7 @@ def test_split_by_ratio(whole_release):
     assert len(everything(raw)) == 20
     assert raw.name == "iemocap-ratio"
     assert raw.labels_of == "iemocap"
-    assert "16 / 2 / 2 (8:1:1) with seed 0" in raw.notes[0]
+    assert "16 / 2 / 2 (8:1:1) with seed 0" in raw.remarks[0]
     assert sum(utterances for utterances, _ in raw.published.values()) == 7380
 
 

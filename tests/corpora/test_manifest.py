@@ -3,11 +3,16 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmerc.corpora.manifest import read_conversations, read_label_file, read_manifest
+from mmerc.corpora.manifest import (
+    read_label_file,
+    read_manifest,
+    read_unlabelled_manifest,
+)
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.preparation import write_corpus
 from mmerc.errors import InputError
@@ -73,14 +78,22 @@ BAD = {
         conversation("x", utterance("7", label="odd")),
         "conversation 'x', utterance '7', label set 'two': unknown label 'odd'",
     ),
-    "same conversation": (conversation("c1"), "the same conversation id stands in line 1"),
+    "same conversation": (conversation("c1"), "the same conversation id is in line 1"),
     "same utterance": (
         conversation("x", utterance("1"), utterance("1")),
         "conversation 'x': utterance id '1' occurs twice",
     ),
-    "out of order": (
-        conversation("x", utterance("1", start=5), utterance("2", start=4)),
-        "line 2, conversation 'x', utterance '2': it starts at 4.0 s, before an earlier one",
+    "before its media": (
+        conversation("x", utterance("1", start=1, end=2, media="a.wav", media_start=2)),
+        "utterance '1': it ends at 2.0 s, before its media begin at 2.0 s",
+    ),
+    "begins without media": (
+        conversation("x", utterance("1", media_start=2)),
+        "utterance '1': it has media_start, but no media",
+    ),
+    "conversation begins without media": (
+        conversation("x", media_start=2),
+        "'x', field 'media_start': there is no media",
     ),
     "end before start": (
         conversation("x", utterance("1", start=5, end=4)),
@@ -137,11 +150,47 @@ def test_a_manifest_of_one_label_alone(tmp_path):
 def test_prediction_needs_neither_split_nor_speaker_nor_label(tmp_path):
     bare = {"id": "c", "utterances": [{"id": "1", "text": "hm"}]}
     file = write(tmp_path, bare)
-    (found,), _ = read_conversations(file)
+    (found,) = read_unlabelled_manifest(file).conversations
     assert (found.utterances[0].speaker, found.utterances[0].label) == ("unknown", None)
     odd = write(tmp_path, conversation("c", utterance(label="odd")))
-    (labelled,), _ = read_conversations(odd)
+    (labelled,) = read_unlabelled_manifest(odd).conversations
     assert labelled.utterances[0].label == "odd"
+
+
+OVERLAPPING = conversation(
+    "c1",
+    utterance("1", start=5, end=9),
+    utterance("2", start=4, end=6, label="cross"),
+    utterance("3"),
+    utterance("4", start=7, end=8),
+)
+
+
+@pytest.mark.parametrize(
+    ("order", "ids", "action"),
+    [("given", "1234", "kept in the order given"), ("start", "2314", "sorted by start")],
+)
+def test_overlapping_speech_is_kept_or_sorted(tmp_path, round_trip, order, ids, action):
+    raw = read_manifest(write(tmp_path, OVERLAPPING), order=order)
+    assert raw.remarks == (f"Utterances that begin before an earlier one: 1, in c1; {action}.",)
+    (loaded,) = round_trip(raw).splits["train"]
+    assert "".join(item.id for item in loaded.utterances) == ids
+
+
+def test_media_start_survives_and_older_corpora_stay_the_same(tmp_path, round_trip):
+    timed = utterance("1", start=5, end=9, media="a.wav", media_start=4.5, label="cross")
+    (loaded,) = round_trip(
+        read_manifest(write(tmp_path, conversation("c1", timed, utterance("2"))))
+    ).splits["train"]
+    assert [item.media_start for item in loaded.utterances] == [4.5, None]
+    plain = read_manifest(write(tmp_path, conversation()))
+    write_corpus(plain, tmp_path / "plain")
+    table = pq.read_table(tmp_path / "plain" / "utterances.parquet")
+    pq.write_table(
+        table.drop_columns(["media_start", "conversation_media_start"]),
+        tmp_path / "plain" / "utterances.parquet",
+    )
+    assert PreparedCorpus.load(tmp_path / "plain").splits == plain.splits
 
 
 NAMES = st.text(min_size=1, max_size=8)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mmerc.corpora.meld import PUBLISHED, read_meld, read_time_code
 from mmerc.data.preparation import counts_table, write_corpus
-from mmerc.errors import InputError
+from mmerc.errors import InputError, UsageError
 
 HEADER = (
     "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,"
@@ -46,7 +46,38 @@ def test_times_that_end_before_they_start_are_left_out(tmp_path):
     raw = read_meld(write_meld(tmp_path))
     utterance = raw.splits["train"][1].utterances[0]
     assert (utterance.start, utterance.end) == (None, None)
-    assert "train_dia7 utt1" in raw.notes[0]
+    assert "train_dia7 utt1" in raw.remarks[0]
+
+
+WINDOWS = ROWS.replace(" 👋", "")
+
+
+def test_windows_text_is_read_with_a_remark_or_as_the_encoding_says(tmp_path):
+    file = write_meld(tmp_path) / "train_sent_emo.csv"
+    file.write_bytes((HEADER + WINDOWS).replace("\n", "\r\n").encode("cp1252"))
+    raw = read_meld(tmp_path)
+    assert raw.splits["train"][0].utterances[1].text == "It’s you"
+    assert "train_sent_emo.csv is not UTF-8 and was read as Windows-1252" in raw.remarks[0]
+    file.write_bytes((HEADER + WINDOWS.replace("’", "'").replace("Ann", "Äsa")).encode("mac-roman"))
+    for name in ("dev", "test"):
+        (tmp_path / f"{name}_sent_emo.csv").write_bytes(file.read_bytes())
+    named = read_meld(tmp_path, encoding="mac-roman")
+    assert named.splits["train"][0].utterances[0].speaker == "Äsa"
+    assert not any("encoding" in remark for remark in named.remarks)
+    with pytest.raises(UsageError, match="No encoding is called 'windows'"):
+        read_meld(tmp_path, encoding="windows")
+
+
+def test_a_file_that_is_no_windows_text_is_named_once(tmp_path):
+    file = write_meld(tmp_path) / "train_sent_emo.csv"
+    file.write_bytes(HEADER.encode() + b"\x81\x8d")
+    with pytest.raises(InputError, match="not cp1252 text") as caught:
+        read_meld(tmp_path)
+    assert str(caught.value).count("train_sent_emo.csv") == 1
+    file.unlink()
+    with pytest.raises(InputError, match="no such file") as caught:
+        read_meld(tmp_path)
+    assert str(caught.value).count("train_sent_emo.csv") == 1
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_clips_are_found_where_they_lie(archive, round_trip, unpacked):
         name: [f"{folder}/dia0_utt{n}.mp4" for n in range(2)] for name, folder in folders.items()
     }
     assert media_of(raw) == expected
-    assert raw.notes == ()
+    assert raw.remarks == ()
     round_trip(raw)
 
 
@@ -60,7 +60,7 @@ def test_missing_clips_are_told_and_stay_without_media(archive):
     raw = read_meld(folder)
     assert media_of(raw)["train"][1] is None
     assert media_of(raw)["dev"] == [None, "dev/dev_splits_complete/dia0_utt1.mp4"]
-    (note,) = raw.notes
+    (note,) = raw.remarks
     assert "No clip for 2 of 6 utterances" in note
     assert "train_dia0 utt1, dev_dia0 utt0." in note
 
@@ -79,13 +79,13 @@ def test_a_split_without_its_folder_is_told(archive):
         clip.unlink()
     raw = read_meld(folder)
     assert media_of(raw)["dev"] == [None, None]
-    assert "No clip for 2 of 6" in raw.notes[0]
+    assert "No clip for 2 of 6" in raw.remarks[0]
 
 
 def test_annotations_without_any_clip_name_the_published_ones(archive):
     raw = read_meld(archive(clips=()))
     assert media_of(raw)["train"] == [f"train_splits/dia0_utt{n}.mp4" for n in range(2)]
-    assert raw.notes == ()
+    assert raw.remarks == ()
 
 
 def test_the_training_annotations_may_lie_beside_their_clips(archive):
@@ -100,7 +100,7 @@ def test_a_long_list_is_cut_short(tmp_path):
         (tmp_path / f"{name}_sent_emo.csv").write_text(HEADER + rows)
     (tmp_path / "train_splits").mkdir()
     (tmp_path / "train_splits/dia125_utt0.mp4").touch()
-    (note,) = read_meld(tmp_path).notes
+    (note,) = read_meld(tmp_path).remarks
     assert "No clip for 44 of 45" in note
     assert note.count("_dia125") == 10
     assert note.endswith("and 34 more.")

@@ -54,7 +54,7 @@ def test_validation_is_whole_seeded_videos(write):
     assert len(set(held_out.values())) > 1
     half = read_mosi(file, valid_share=0.5)
     assert (len(half.splits["train"]), len(half.splits["valid"])) == (3, 3)
-    assert "held out with seed 0" in half.notes[0]
+    assert "held out with seed 0" in half.remarks[0]
     with pytest.raises(UsageError, match="between 0 and 1"):
         read_mosi(file, valid_share=1.0)
 
@@ -64,7 +64,7 @@ def test_zeros_are_absent_and_counted(write, round_trip):
     content["train_audio73"][4] = 0
     raw = read_mosi(write(content))
     assert raw.features["audio"]["v_1", "9"] is None
-    assert any(note.startswith("1 of 20 audio vectors are all zeros") for note in raw.notes)
+    assert any(note.startswith("1 of 20 audio vectors are all zeros") for note in raw.remarks)
     row = round_trip(raw).features["audio"].rows["v_1", "9"]
     assert row.absent_because == "the corpus was published without it"
 
@@ -137,4 +137,4 @@ def test_the_real_counts(shared_data):
 def test_text_and_video_of_the_training_videos_saw_their_labels(write):
     raw = read_mosi(write(arrays()))
     assert raw.saw_labels == {"text", "video"}
-    assert any("trained on those labels" in note for note in raw.notes)
+    assert any("trained on those labels" in note for note in raw.remarks)

@@ -24,7 +24,7 @@ Vectors = Mapping[tuple[str, str], NDArray[np.float32] | None]
 class RawCorpus:
     """Conversations by split, and the vectors that the corpus was published with.
 
-    ``published`` maps a split to the utterance and conversation counts of its authors; ``notes``
+    ``published`` maps a split to the utterance and conversation counts of its authors; ``remarks``
     are remarks for the user, one sentence each. ``labels_of`` names the corpus that the labels
     come from, if it is another one. ``saw_labels`` names the modalities whose training and
     validation vectors come from a network that was trained on those labels.
@@ -35,7 +35,7 @@ class RawCorpus:
     splits: Mapping[Split, tuple[Conversation, ...]]
     features: Mapping[Modality, Vectors] = field(default_factory=dict)
     published: Mapping[Split, tuple[int, int]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     labels_of: str | None = None
     saw_labels: frozenset[Modality] = frozenset()
 

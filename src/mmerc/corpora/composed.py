@@ -88,7 +88,7 @@ def read_composed(directory: Path) -> RawCorpus:
             columns=COLUMNS,
             labels=MELD_7,
             details=read_sources,
-        )
+        )[0]
         for split, name in SPLIT_NAMES.items()
     }
     return RawCorpus(
@@ -97,7 +97,7 @@ def read_composed(directory: Path) -> RawCorpus:
         labels_of="meld",
         splits=splits,
         published=PUBLISHED,
-        notes=(NOTE,),
+        remarks=(NOTE,),
     )
 
 

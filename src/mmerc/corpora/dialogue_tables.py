@@ -1,4 +1,4 @@
-"""CSV files with one utterance a row, grouped into conversations."""
+"""CSV files with one utterance per row, grouped into conversations."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TypedDict
 
 from mmerc.conversation import Conversation, Utterance
 from mmerc.corpora.error_location import inside
+from mmerc.corpora.text_encoding import read_encoded_text
 from mmerc.errors import InputError
-from mmerc.files import read_text
 from mmerc.labels import LabelSet
 
 
@@ -58,32 +58,37 @@ def read_dialogues(
     columns: Columns,
     labels: LabelSet,
     details: Callable[[TableRow], Details],
-) -> tuple[Conversation, ...]:
+    encoding: str | None = None,
+) -> tuple[tuple[Conversation, ...], str | None]:
     """Read a CSV file into conversations ``SPLIT_diaN`` of utterances ``uttN``.
+
+    Without ``encoding`` it is UTF-8, or else Windows-1252; the second value is a remark on that.
 
     InputError for a missing column, a row of another width, an unknown emotion, and for an
     utterance number that is not above the one before it in its dialogue.
     """
     dialogues: dict[int, list[TableRow]] = {}
+    text, remark = read_encoded_text(file, encoding)
     with inside(file):
-        for row in read_rows(file, columns):
+        for row in read_rows(text, columns):
             rows = dialogues.setdefault(row.dialogue, [])
             check_order(row, rows)
             rows.append(row)
         if not dialogues:
             raise InputError("line 2", "no utterance follows the header", "use a whole file")
-        return tuple(
+        conversations = tuple(
             Conversation(
                 id=f"{split_name}_dia{number}",
                 utterances=tuple(read_utterance(row, columns, labels, details) for row in rows),
             )
             for number, rows in dialogues.items()
         )
+    return conversations, remark
 
 
-def read_rows(file: Path, columns: Columns) -> Iterator[TableRow]:
-    """Rows of the file, each checked for its width and its numbers."""
-    reader = csv.DictReader(io.StringIO(read_text(file)), strict=True)
+def read_rows(text: str, columns: Columns) -> Iterator[TableRow]:
+    """Rows of a CSV text, each checked for its width and its numbers."""
+    reader = csv.DictReader(io.StringIO(text), strict=True)
     try:
         missing = [name for name in columns.names if name not in (reader.fieldnames or ())]
         if missing:

@@ -94,7 +94,7 @@ def read_feature_pickle(
             splits={"train": train, "valid": valid, "test": test},
             features=features,
             published={"test": layout.test},
-            notes=(
+            remarks=(
                 hold_out_note(valid, seed=seed),
                 "The authors count {} training utterances in {} conversations, which are train "
                 "and valid here.".format(*layout.training),

@@ -79,7 +79,7 @@ def read_iemocap(
         labels_of="iemocap",
         splits=divided,
         published=PUBLISHED[split] if six else {},
-        notes=(
+        remarks=(
             split_note(divided, split, seed=seed),
             *(count_note(divided) if six and split == "session" else ()),
             *left_out_note(dialogs, names),

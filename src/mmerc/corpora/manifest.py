@@ -1,29 +1,34 @@
 """JSON Lines manifests: anybody's corpus, one conversation a line.
 
-A line holds ``id``, ``split`` (train, valid or test), ``utterances`` and optionally ``media``; an
-utterance ``id``, ``speaker``, ``text`` and optionally ``start``, ``end`` (seconds), ``label``,
-``media`` and ``features`` ({modality: [numbers] or null}). Null means the same as leaving out.
+A line has ``id``, ``split`` (train, valid or test), ``utterances`` and optionally ``media`` and
+``media_start``; an utterance ``id``, ``speaker``, ``text`` and optionally ``start``, ``end``
+(seconds of the conversation), ``label``, ``media``, ``media_start`` (the second at which its media
+begin) and ``features`` ({modality: [numbers] or null}). Null is the same as leaving a field out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmerc.conversation import MODALITIES, SPLITS, Conversation, Modality, Split, Utterance
-from mmerc.corpora.base import CorpusReader, RawCorpus
+from mmerc.corpora.base import CorpusReader, RawCorpus, Vectors
 from mmerc.corpora.error_location import inside
 from mmerc.corpora.records import ConversationRecord, UtteranceRecord, read_records
 from mmerc.errors import InputError
 from mmerc.files import read_json, read_text
 from mmerc.labels import LABEL_SETS, LabelSet, infer_label_set
+from mmerc.media.line_remarks import enumerate_some
+from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
 
-UNKNOWN_SPEAKER = "unknown"
+Order = Literal["given", "start"]
 Vector = NDArray[np.float32]
-Vectors = dict[tuple[str, str], Vector | None]
 
 
 class ManifestReader(CorpusReader):
@@ -33,16 +38,30 @@ class ManifestReader(CorpusReader):
     summary = "Your own corpus: JSON Lines, one conversation per line"
     source = "JSON Lines, one conversation per line."
 
-    def read(self, source: Path, *, labels: LabelSet | str | Path | None = None) -> RawCorpus:
+    def read(
+        self, source: Path, *, labels: LabelSet | str | Path | None = None, order: Order = "given"
+    ) -> RawCorpus:
         """Read the manifest; see ``read_manifest``."""
-        return read_manifest(source, labels=labels)
+        return read_manifest(source, labels=labels, order=order)
 
 
-def read_manifest(file: str | Path, *, labels: LabelSet | str | Path | None = None) -> RawCorpus:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnlabelledManifest:
+    """Conversations for prediction, their vectors by modality, and remarks on them."""
+
+    conversations: tuple[Conversation, ...]
+    features: Mapping[Modality, Vectors]
+    remarks: tuple[str, ...]
+
+
+def read_manifest(
+    file: str | Path, *, labels: LabelSet | str | Path | None = None, order: Order = "given"
+) -> RawCorpus:
     """Read a manifest of labelled conversations, each with its split.
 
     ``labels``: a label set, the name of one (meld, iemocap, iemocap4, mosi), or a file as
-    ``read_label_file`` reads it; by default the labels that occur, sorted.
+    ``read_label_file`` reads it; by default the labels that occur, sorted. Utterances may overlap;
+    ``order``: keep those of a conversation as given, or sort them by start.
 
     InputError names the line and the field.
     """
@@ -50,10 +69,13 @@ def read_manifest(file: str | Path, *, labels: LabelSet | str | Path | None = No
     if isinstance(labels, str | Path):
         labels = LABEL_SETS.get(str(labels)) or read_label_file(Path(labels))
     records = list(read_checked(file, require_split=True))
+    remarks = order_remarks(records, order)
+    if order == "start":
+        records = [sort_by_start(record) for record in records]
     with inside(file):
-        found = [utterance.label for record in records for utterance in record.utterances]
-        labels = infer_label_set(found) if labels is None else labels
-    conversations = conversations_of(file, records, labels)
+        names = [utterance.label for record in records for utterance in record.utterances]
+        labels = infer_label_set(names) if labels is None else labels
+    conversations = build_conversations(file, records, labels)
     splits: dict[Split, list[Conversation]] = {}
     for record, conversation in zip(records, conversations, strict=True):
         if record.split is not None:  # checked above
@@ -62,20 +84,25 @@ def read_manifest(file: str | Path, *, labels: LabelSet | str | Path | None = No
         name=file.stem,
         labels=labels,
         splits={split: tuple(splits[split]) for split in SPLITS if split in splits},
-        features=features_of(file, records),
+        features=collect_vectors(file, records),
+        remarks=remarks,
     )
 
 
-def read_conversations(
-    file: Path,
-) -> tuple[tuple[Conversation, ...], dict[Modality, Vectors]]:
-    """Conversations and vectors for prediction, where split, speaker and labels do not matter."""
+def read_unlabelled_manifest(file: str | Path) -> UnlabelledManifest:
+    """Read a manifest for prediction, which needs no split, speaker or labels."""
+    file = Path(file)
     records = list(read_checked(file, require_split=False))
-    return conversations_of(file, records, None), features_of(file, records)
+    return UnlabelledManifest(
+        conversations=build_conversations(file, records, None),
+        features=collect_vectors(file, records),
+        remarks=order_remarks(records, "given"),
+    )
 
 
-def read_label_file(file: Path) -> LabelSet:
-    """Read a label set as JSON (``.json``), or plain text with one label a line, in order."""
+def read_label_file(file: str | Path) -> LabelSet:
+    """Read a label set as JSON (``.json``), or plain text with one label per line, in order."""
+    file = Path(file)
     with inside(file):
         if file.suffix == ".json":
             return LabelSet.from_json(read_json(file))
@@ -84,16 +111,17 @@ def read_label_file(file: Path) -> LabelSet:
 
 
 def read_checked(file: Path, *, require_split: bool) -> Iterator[ConversationRecord]:
-    """Records whose ids occur once and whose utterances stand in order."""
+    """Records with unique ids and plausible times."""
     lines: dict[str, int] = {}
     for number, record in read_records(file):
         with inside(f"{file}, line {number}, conversation {record.id!r}"):
             if record.id in lines:
-                problem = f"the same conversation id stands in line {lines[record.id]}"
-                raise InputError("field 'id'", problem, "give every conversation an id of its own")
+                problem = f"the same conversation id is in line {lines[record.id]}"
+                raise InputError("field 'id'", problem, "give every conversation its own id")
             if require_split:
                 check_trainable(record)
             check_times(record.utterances)
+            check_media_start(record)
         lines[record.id] = number
         yield record
 
@@ -109,37 +137,76 @@ def check_trainable(record: ConversationRecord) -> None:
 
 
 def check_times(utterances: Sequence[UtteranceRecord]) -> None:
-    """Refuse an end before its start, and a start before an earlier utterance's start."""
-    latest = 0.0
+    """Refuse an end before its start, and one before its media begin."""
     for utterance in utterances:
         where = f"utterance {utterance.id!r}"
-        if utterance.start is None:
-            continue
-        if utterance.end is not None and utterance.end < utterance.start:
-            problem = f"it ends at {utterance.end} s, before it starts at {utterance.start} s"
+        start, end, media_start = utterance.start, utterance.end, utterance.media_start
+        if start is not None and end is not None and end < start:
+            problem = f"it ends at {end} s, before it starts at {start} s"
             raise InputError(where, problem, "fix the times or leave them out")
-        if utterance.start < latest:
-            problem = f"it starts at {utterance.start} s, before an earlier one ({latest} s)"
-            raise InputError(where, problem, "put the utterances into their order in time")
-        latest = utterance.start
+        if media_start is not None and utterance.media is None:
+            raise InputError(where, "it has media_start, but no media", "name its media file")
+        if media_start is not None and end is not None and end <= media_start:
+            problem = f"it ends at {end} s, before its media begin at {media_start} s"
+            raise InputError(where, problem, "give both in seconds of the conversation")
 
 
-def conversations_of(
+def check_media_start(record: ConversationRecord) -> None:
+    """Refuse a conversation that says when its media begin and has none."""
+    if record.media_start is not None and record.media is None:
+        raise InputError("field 'media_start'", "there is no media", "name the media file")
+
+
+def order_remarks(records: Sequence[ConversationRecord], order: Order) -> tuple[str, ...]:
+    """Say how many utterances begin before an earlier one, and what was done about it."""
+    early = {record.id: count_early_starts(record.utterances) for record in records}
+    conversations = [name for name, count in early.items() if count]
+    if not conversations:
+        return ()
+    action = "sorted by start" if order == "start" else "kept in the order given"
+    return (
+        f"Utterances that begin before an earlier one: {sum(early.values())}, in "
+        f"{enumerate_some(conversations)}; {action}.",
+    )
+
+
+def count_early_starts(utterances: Sequence[UtteranceRecord]) -> int:
+    """How many utterances begin before an earlier one of their conversation."""
+    starts = [utterance.start for utterance in utterances if utterance.start is not None]
+    return sum(start < latest for start, latest in zip(starts[1:], accumulate(starts, max)))  # noqa: B905
+
+
+def sort_by_start(record: ConversationRecord) -> ConversationRecord:
+    """The conversation with its utterances by start; one without stays behind its predecessor."""
+    latest, keyed = 0.0, []
+    for utterance in record.utterances:
+        latest = latest if utterance.start is None else utterance.start
+        keyed.append((latest, utterance))
+    ordered = [utterance for _, utterance in sorted(keyed, key=lambda pair: pair[0])]
+    return record.model_copy(update={"utterances": ordered})
+
+
+def build_conversations(
     file: Path, records: Sequence[ConversationRecord], labels: LabelSet | None
 ) -> tuple[Conversation, ...]:
     """Conversations of the records, their labels checked where a label set is given."""
     conversations = []
     for record in records:
         with inside(f"{file}, conversation {record.id!r}"):
-            utterances = tuple(utterance_of(item, labels) for item in record.utterances)
+            utterances = tuple(build_utterance(item, labels) for item in record.utterances)
         with inside(file):
             conversations.append(
-                Conversation(id=record.id, utterances=utterances, media=record.media)
+                Conversation(
+                    id=record.id,
+                    utterances=utterances,
+                    media=record.media,
+                    media_start=record.media_start,
+                )
             )
     return tuple(conversations)
 
 
-def utterance_of(record: UtteranceRecord, labels: LabelSet | None) -> Utterance:
+def build_utterance(record: UtteranceRecord, labels: LabelSet | None) -> Utterance:
     """The utterance of one record."""
     if labels is not None:
         with inside(f"utterance {record.id!r}"):
@@ -151,27 +218,28 @@ def utterance_of(record: UtteranceRecord, labels: LabelSet | None) -> Utterance:
         start=record.start,
         end=record.end,
         media=record.media,
+        media_start=record.media_start,
         label=record.label,
     )
 
 
-def features_of(file: Path, records: Sequence[ConversationRecord]) -> dict[Modality, Vectors]:
+def collect_vectors(file: Path, records: Sequence[ConversationRecord]) -> dict[Modality, Vectors]:
     """Vectors of every modality that any utterance names, of one width each."""
-    features: dict[Modality, Vectors] = {}
+    features: dict[Modality, dict[tuple[str, str], Vector | None]] = {}
     widths: dict[Modality, tuple[str, int]] = {}
     for record in records:
         for utterance in record.utterances:
             where = f"conversation {record.id!r}, utterance {utterance.id!r}"
             for modality, numbers in utterance.features.items():
                 vectors = features.setdefault(modality, {})
-                vectors[record.id, utterance.id] = vector_of(numbers)
+                vectors[record.id, utterance.id] = to_vector(numbers)
                 if numbers is not None:
                     first = widths.setdefault(modality, (where, len(numbers)))
                     check_width(file, modality, first, (where, len(numbers)))
     return {modality: features[modality] for modality in MODALITIES if modality in features}
 
 
-def vector_of(numbers: list[float] | None) -> Vector | None:
+def to_vector(numbers: list[float] | None) -> Vector | None:
     """Numbers as float32 [D], or None for null."""
     with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as such
         return None if numbers is None else np.asarray(numbers, dtype=np.float32)

@@ -13,11 +13,17 @@ Locate = Callable[[Conversation, Utterance], Segment]
 
 
 def locate_in_file(media: Path) -> Locate:
-    """Find the utterance's file, or else its conversation's, between its start and end."""
+    """Find the utterance's file, or else its conversation's, between its start and end.
+
+    Times are those of the conversation; ``media_start`` says at which of them the file begins.
+    """
 
     def locate(conversation: Conversation, utterance: Utterance) -> Segment:
-        file = utterance.media or conversation.media
-        clip = clip_inside(media, file, start=utterance.start, end=utterance.end)
+        owner = utterance if utterance.media is not None else conversation
+        begin = owner.media_start or 0.0
+        start = None if utterance.start is None else max(0.0, utterance.start - begin)
+        end = None if utterance.end is None else max(0.0, utterance.end - begin)
+        clip = clip_inside(media, owner.media, start=start, end=end)
         return Segment(sound=clip, film=clip)
 
     return locate

@@ -52,34 +52,37 @@ class MeldReader(CorpusReader):
     )
     corpora = frozenset({"meld"})
 
-    def read(self, source: Path) -> RawCorpus:
+    def read(self, source: Path, *, encoding: str | None = None) -> RawCorpus:
         """Read the folder; see ``read_meld``."""
-        return read_meld(source)
+        return read_meld(source, encoding=encoding)
 
     def locator(self, media: Path, conversations: Iterable[Conversation]) -> Locate:
         """One clip per utterance, whole: its times are those of the episode."""
         return locate_whole_file(media)
 
 
-def read_meld(directory: Path) -> RawCorpus:
+def read_meld(directory: Path, *, encoding: str | None = None) -> RawCorpus:
     """Read ``train_sent_emo.csv``, ``dev_sent_emo.csv`` and ``test_sent_emo.csv``, and find clips.
 
     Times in seconds of the episode; media as paths inside the folder, of the clips that lie there
-    (the archive lacks two). Where no clip lies there at all, media are the published names.
+    (the archive lacks two). CSV files saved as Windows-1252 are read with a remark, or in the
+    ``encoding`` named. Where no clip lies there at all, media are the published names.
     InputError where a file is missing or a row cannot be read.
     """
     clips = {split: find_clips(directory, split) for split in SPLIT_NAMES}
     filmed = any(clips.values())
-    splits = {
-        split: read_split(directory, split, clips[split] if filmed else None)
+    tables = {
+        split: read_split(directory, split, clips[split] if filmed else None, encoding=encoding)
         for split in SPLIT_NAMES
     }
+    splits = {split: conversations for split, (conversations, _) in tables.items()}
+    guesses = tuple(remark for _, remark in tables.values() if remark is not None)
     return RawCorpus(
         name="meld",
         labels=MELD_7,
         splits=splits,
         published=PUBLISHED,
-        notes=(*untimed_note(splits), *clipless_note(splits)),
+        remarks=(*guesses, *untimed_note(splits), *clipless_note(splits)),
     )
 
 
@@ -98,8 +101,10 @@ def find_clips(directory: Path, split: Split) -> Clips:
     }
 
 
-def read_split(directory: Path, split: Split, clips: Clips | None) -> tuple[Conversation, ...]:
-    """Conversations of one annotation file."""
+def read_split(
+    directory: Path, split: Split, clips: Clips | None, *, encoding: str | None
+) -> tuple[tuple[Conversation, ...], str | None]:
+    """Conversations of one annotation file, and a remark on its encoding."""
 
     def details(row: TableRow) -> Details:
         start, end = read_times(row)
@@ -112,7 +117,9 @@ def read_split(directory: Path, split: Split, clips: Clips | None) -> tuple[Conv
     beside_clips = directory / name / file.name  # where the archive's inner one puts train's
     if beside_clips.is_file() and not file.is_file():
         file = beside_clips
-    return read_dialogues(file, split_name=name, columns=COLUMNS, labels=MELD_7, details=details)
+    return read_dialogues(
+        file, split_name=name, columns=COLUMNS, labels=MELD_7, details=details, encoding=encoding
+    )
 
 
 def read_times(row: TableRow) -> tuple[float | None, float | None]:
@@ -152,7 +159,7 @@ def clipless_note(splits: Mapping[Split, tuple[Conversation, ...]]) -> tuple[str
 def named(
     splits: Mapping[Split, tuple[Conversation, ...]],
 ) -> Iterator[tuple[str, Utterance]]:
-    """Every utterance with the name by which notes call it."""
+    """Every utterance with the name by which remarks call it."""
     for conversations in splits.values():
         for conversation in conversations:
             for utterance in conversation.utterances:

@@ -71,15 +71,15 @@ def read_mosi(file: Path, *, seed: int = 0, valid_share: float = 0.1) -> RawCorp
             if f"train_{name}" in arrays and f"test_{name}" in arrays
         }
         saw_labels = SAW_LABELS & features.keys()
-        notes = [hold_out_note(valid, seed=seed), PUBLISHED_TRAIN, *absence_notes(features)]
-        notes += [SAW_LABELS_NOTE] if saw_labels else []
+        remarks = [hold_out_note(valid, seed=seed), PUBLISHED_TRAIN, *absence_notes(features)]
+        remarks += [SAW_LABELS_NOTE] if saw_labels else []
         return RawCorpus(
             name="mosi",
             labels=MOSI_2,
             splits={"train": train, "valid": valid, "test": test},
             features=features,
             published={"test": (752, 31)},
-            notes=tuple(notes),
+            remarks=tuple(remarks),
             saw_labels=saw_labels,
         )
 

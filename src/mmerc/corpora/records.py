@@ -46,6 +46,7 @@ class UtteranceRecord(Record):
     end: Seconds | None = None
     label: Name | None = None
     media: Name | None = None
+    media_start: Seconds | None = None
     features: dict[Modality, Numbers | None] = {}
 
 
@@ -56,6 +57,7 @@ class ConversationRecord(Record):
     utterances: Annotated[list[UtteranceRecord], Field(min_length=1)]
     split: Split | None = None
     media: Name | None = None
+    media_start: Seconds | None = None
 
 
 def read_records(file: Path) -> Iterator[tuple[int, ConversationRecord]]:

@@ -1,4 +1,4 @@
-"""A reader of pickles that makes arrays and plain containers, and runs nothing else."""
+"""A pickle reader that builds arrays and plain containers, and runs nothing else."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ ADMITTED: Mapping[tuple[str, str], Any] = {
 }
 
 
+BINARY = b"\x80"  # the first byte of protocol 2 and above
+CONVERTED = "damaged: a program has turned its line feeds into Windows line ends (CRLF)"
+CONVERTED_FIX = "copy or download it again in binary mode"
+
+
 class RestrictedUnpickler(pickle.Unpickler):
     """Refuses every global that is not admitted above."""
 
@@ -57,11 +62,23 @@ def read_pickle(file: Path) -> Any:
     """
     if not file.is_file():
         raise InputError(file, "no such file", "check the path")
+    content = file.read_bytes()
+    converted = has_converted_line_ends(content)
+    if converted and not content.startswith(BINARY):  # text, whose every line has one more byte
+        raise InputError(file, CONVERTED, CONVERTED_FIX)
     try:
-        return RestrictedUnpickler(io.BytesIO(file.read_bytes()), encoding="latin1").load()
-    except InputError as error:
-        raise error.inside(file) from error
+        return RestrictedUnpickler(io.BytesIO(content), encoding="latin1").load()
     # A damaged pickle can raise whatever the objects inside it raise.
     except Exception as error:
+        if converted:
+            raise InputError(file, CONVERTED, CONVERTED_FIX) from error
+        if isinstance(error, InputError):
+            raise error.inside(file) from error
         problem = f"not a whole pickle ({str(error) or type(error).__name__})"
         raise InputError(file, problem, "copy or download it again") from error
+
+
+def has_converted_line_ends(content: bytes) -> bool:
+    """Whether every line feed follows a carriage return, as a transfer in text mode leaves them."""
+    count = content.count(b"\n")
+    return count > 0 and count == content.count(b"\r\n")

@@ -33,6 +33,8 @@ SCHEMA = pa.schema(
         ("media", pa.string()),
         ("label", pa.string()),
         ("conversation_media", pa.string()),
+        ("media_start", pa.float64()),
+        ("conversation_media_start", pa.float64()),
     ]
 )
 
@@ -43,7 +45,7 @@ class PreparedCorpus:
 
     ``labels_of`` names the corpus that the labels come from, if it is another one; ``reader`` the
     corpus reader (None if the corpus was prepared before that was recorded). ``published`` maps a
-    split to the utterance and conversation counts of the corpus's authors, and ``notes`` are the
+    split to the utterance and conversation counts of the corpus's authors, and ``remarks`` are the
     reader's remarks, one sentence each. ``sounds``, by conversation and utterance, are the clips
     for models that read waveforms; they stay outside of the folder, and ``save`` ignores them.
     """
@@ -55,7 +57,7 @@ class PreparedCorpus:
     labels_of: str | None = None
     reader: str | None = None
     published: Mapping[Split, tuple[int, int]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     sounds: Sounds = field(default_factory=dict)
 
     @property
@@ -110,7 +112,7 @@ class PreparedCorpus:
             "labels_of": self.labels_of,
             "reader": self.reader,
             "published": {split: list(counts) for split, counts in self.published.items()},
-            "notes": list(self.notes),
+            "remarks": list(self.remarks),
             "features": {name: table.spec.folder for name, table in self.features.items()},
             "counts": self.counts(),
             "fingerprints": {k: v for k, v in self.fingerprints.items() if k != "sounds"},
@@ -131,7 +133,7 @@ class PreparedCorpus:
             published={
                 split: tuple(counts) for split, counts in description.get("published", {}).items()
             },
-            notes=tuple(description.get("notes", ())),
+            remarks=tuple(description.get("remarks", ())),
             splits=conversations_of(table),
             features={
                 name: FeatureStore.open(directory / "features" / stores[name]).read()
@@ -161,9 +163,10 @@ def label_counts(conversations: tuple[Conversation, ...], labels: LabelSet) -> d
 
 
 def utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[dict[str, Any]]:
-    """One row an utterance: splits in their fixed order, times as decimal numbers.
+    """One row per utterance: splits in their fixed order, times as decimal numbers.
 
-    So the fingerprint is the same before saving and after loading.
+    So the fingerprint is the same before saving and after loading, and the same as before
+    ``media_start`` existed where there is none.
     """
     return [
         {
@@ -177,11 +180,21 @@ def utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[dic
             "media": utterance.media,
             "label": utterance.label,
             "conversation_media": conversation.media,
+            **media_starts(conversation, utterance),
         }
         for split in SPLITS
         for conversation in splits.get(split, ())
         for utterance in conversation.utterances
     ]
+
+
+def media_starts(conversation: Conversation, utterance: Utterance) -> dict[str, float]:
+    """When media begin, as columns; none where they begin with the conversation."""
+    columns = {
+        "media_start": utterance.media_start,
+        "conversation_media_start": conversation.media_start,
+    }
+    return {name: float(start) for name, start in columns.items() if start is not None}
 
 
 def read_utterances(path: Path) -> list[dict[str, Any]]:
@@ -207,11 +220,16 @@ def conversations_of(rows: list[dict[str, Any]]) -> dict[Split, tuple[Conversati
 
 def conversation_of(name: str, rows: list[dict[str, Any]]) -> Conversation:
     """One conversation of its rows."""
-    fields = ("speaker", "text", "start", "end", "media", "label")
+    fields = ("speaker", "text", "start", "end", "media", "media_start", "label")
     utterances = tuple(
         Utterance(id=row["utterance"], **{field: row[field] for field in fields}) for row in rows
     )
-    return Conversation(id=name, utterances=utterances, media=rows[0]["conversation_media"])
+    return Conversation(
+        id=name,
+        utterances=utterances,
+        media=rows[0]["conversation_media"],
+        media_start=rows[0]["conversation_media_start"],
+    )
 
 
 def read_description(directory: Path) -> dict[str, Any]:

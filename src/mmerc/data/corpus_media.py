@@ -9,6 +9,7 @@ from pathlib import Path
 from mmerc.conversation import Conversation
 from mmerc.corpora.media_locators import Locate, locate_in_file
 from mmerc.corpora.registry import reader_of_corpus
+from mmerc.data.clip_durations import check_clip_times
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.sounds import Sounds
 from mmerc.errors import InputError
@@ -32,13 +33,27 @@ def corpus_tasks(corpus: PreparedCorpus, media: str | Path) -> list[Task]:
 def add_corpus_sounds(corpus: PreparedCorpus, media: str | Path | None) -> PreparedCorpus:
     """Return the corpus with its utterances' sound clips; None returns it unchanged.
 
-    ``media`` is the raw corpus's folder; InputError if it is not a folder.
+    ``media`` is the raw corpus's folder; InputError if it is not a folder, or most utterances
+    begin past the end of their own file.
     """
     if media is None:
         return corpus
     conversations = [item for split in corpus.splits.values() for item in split]
     locate = media_locator(corpus, Path(media), ())
-    return replace(corpus, sounds=find_sounds(locate, conversations))
+    sounds = find_sounds(locate, conversations)
+    if any(clip.start for clip in sounds.values()):
+        check_clip_times(corpus.name, conversations, locate)
+    return replace(corpus, sounds=sounds)
+
+
+def check_media_times(corpus: PreparedCorpus, media: str | Path) -> tuple[str, ...]:
+    """Remarks on media files whose lengths do not fit the utterances' times.
+
+    InputError if most utterances begin past the end of their own file.
+    """
+    conversations = [item for split in corpus.splits.values() for item in split]
+    locate = media_locator(corpus, Path(media), ())
+    return check_clip_times(corpus.name, conversations, locate)
 
 
 def conversation_sounds(conversations: Iterable[Conversation], media: str | Path) -> Sounds:

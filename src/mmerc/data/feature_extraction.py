@@ -13,7 +13,7 @@ from typing import Any
 
 from mmerc.conversation import Modality, Utterance
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.data.corpus_media import corpus_tasks
+from mmerc.data.corpus_media import check_media_times, corpus_tasks
 from mmerc.errors import MmercError, UsageError
 from mmerc.executors.executor import Engine, Executor
 from mmerc.features.extraction import Progress, Task, extract_all
@@ -86,7 +86,9 @@ def extract(
     if source.is_dir():
         if media is None:
             raise UsageError("A corpus needs --media: the raw corpus's folder.")
-        return extract_corpus(source, Path(media), extractors, executor=executor, report=say)
+        return extract_corpus(
+            source, Path(media), extractors, executor=executor, report=say, remark=remark or _warn
+        )
     utterances = _read_utterances(source, subtitles, turns, remark or _warn)
     target = manifest_path(source, out)
     return extract_recording(source, utterances, extractors, target, executor=executor, report=say)
@@ -104,6 +106,7 @@ def extract_corpus(
     *,
     executor: Executor,
     report: Report,
+    remark: Report,
 ) -> list[Extraction]:
     """Add each extractor's vectors to the prepared corpus; a modality's old ones stay on disk.
 
@@ -112,6 +115,8 @@ def extract_corpus(
     with _locked(directory):
         corpus = PreparedCorpus.load(directory)
         tasks = corpus_tasks(corpus, media)
+        for line in check_media_times(corpus, media):
+            remark(line)
         extractions = [
             extract_modality(named, tasks, directory / "features", executor=executor, report=report)
             for named in extractors

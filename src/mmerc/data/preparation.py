@@ -39,7 +39,7 @@ def prepare_corpus(
 
     ``reader``: "meld", "iemocap", "mosi", "composed", "manifest", "feature-pickle", or the name of
     a plug-in's reader. ``options`` are the reader's own: ``classes`` and ``split`` of IEMOCAP,
-    ``labels`` and ``order`` of a manifest. The result's ``notes`` are the reader's remarks.
+    ``labels`` and ``order`` of a manifest. The result's ``remarks`` are the reader's remarks.
 
     UsageError for an unknown reader or option; InputError if a file is missing or malformed, or
     ``out`` is not empty and ``overwrite`` is false.
@@ -82,7 +82,7 @@ def write_corpus(
         labels_of=raw.labels_of,
         reader=reader,
         published=raw.published,
-        notes=raw.notes,
+        remarks=raw.remarks,
         splits=splits,
         features=features,
     )

@@ -59,16 +59,30 @@ def clip_seconds(clip: Clip, whole: float) -> float:
 
 
 def file_seconds(path: Path) -> float:
-    """What a file says of its length; 0 where it cannot be opened, the most where it is silent."""
+    """The length that a file states; 0 if it cannot be opened, the most if it states none."""
+    try:
+        duration = open_duration(path)
+    except MediaError:
+        return 0.0
+    return LONGEST if duration is None else duration
+
+
+def file_duration(path: Path) -> float | None:
+    """Seconds that a media file states; None if it cannot be opened or states none."""
+    try:
+        return open_duration(path)
+    except MediaError:
+        return None
+
+
+def open_duration(path: Path) -> float | None:
+    """Seconds that a media file states, if any; MediaError if it cannot be opened."""
     try:
         from mmerc.media.container import open_media
     except ImportError as error:
         raise missing_package_error("av", extra="media") from error
-    try:
-        with open_media(path) as container:
-            return LONGEST if container.duration is None else container.duration / 1e6
-    except MediaError:
-        return 0.0
+    with open_media(path) as container:
+        return None if container.duration is None else container.duration / 1e6
 
 
 def check_some(paths: Sequence[Path]) -> None:

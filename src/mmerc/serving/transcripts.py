@@ -10,7 +10,8 @@ from fastapi import HTTPException
 from pydantic import BaseModel, Field
 
 from mmerc.conversation import Conversation, Modality
-from mmerc.corpora.manifest import Vectors, check_times, conversations_of, features_of
+from mmerc.corpora.base import Vectors
+from mmerc.corpora.manifest import build_conversations, check_times, collect_vectors
 from mmerc.corpora.records import ConversationRecord, Record
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
@@ -48,8 +49,8 @@ def read(
     check_ids(records)
     for record in records:
         check_times(record.utterances)
-    conversations = conversations_of(WHERE, records, None)
-    return conversations, tables_of(conversations, features_of(WHERE, records))
+    conversations = build_conversations(WHERE, records, None)
+    return conversations, tables_of(conversations, collect_vectors(WHERE, records))
 
 
 def check_ids(records: Sequence[ConversationRecord]) -> None:

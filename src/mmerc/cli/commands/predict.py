@@ -10,7 +10,7 @@ import typer
 from mmerc.cli.output import JsonOption, print_json, remark
 
 if TYPE_CHECKING:
-    from mmerc.conversation import Conversation, Modality
+    from mmerc.conversation import Conversation, Modality, Split
     from mmerc.features.store import FeatureTable
 
 EXAMPLES = (
@@ -77,7 +77,7 @@ def read_input(
     source: Path,
 ) -> tuple[tuple[Conversation, ...], dict[Modality, FeatureTable]]:
     """Conversations of a manifest or transcript, and the vectors that a manifest carries."""
-    from mmerc.corpora.manifest import read_conversations
+    from mmerc.corpora.manifest import read_unlabelled_manifest
     from mmerc.corpora.transcript import read_transcript
     from mmerc.data.preparation import published_tables
 
@@ -86,5 +86,8 @@ def read_input(
         for line in transcript.remarks:
             remark(line)
         return transcript, {}
-    conversations, vectors = read_conversations(source)
-    return conversations, published_tables(source.stem, {"test": conversations}, vectors)
+    manifest = read_unlabelled_manifest(source)
+    for line in manifest.remarks:
+        remark(line)
+    splits: dict[Split, tuple[Conversation, ...]] = {"test": manifest.conversations}
+    return manifest.conversations, published_tables(source.stem, splits, manifest.features)

@@ -45,6 +45,9 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for the prepared corpus
 def meld(
     source: Annotated[Path, typer.Argument(help="Folder with the three published CSV files.")],
     out: Out,
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of the CSV files, such as cp1252 (else UTF-8).")
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -52,7 +55,8 @@ def meld(
 
     Reads text, speakers and labels, and where the clips are.
     """
-    prepare("meld", source, out, overwrite=overwrite, as_json=as_json)
+    options = {"encoding": encoding}
+    prepare("meld", source, out, overwrite=overwrite, as_json=as_json, options=options)
 
 
 @app.command(
@@ -121,11 +125,15 @@ def manifest(
             " (default: the labels that occur, sorted)."
         ),
     ] = None,
+    order: Annotated[
+        Literal["given", "start"],
+        typer.Option(help="Keep the utterances in the order given, or sort them by start."),
+    ] = "given",
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Prepare your own corpus from JSON Lines."""
-    options = {"labels": labels}
+    options = {"labels": labels, "order": order}
     prepare("manifest", file, out, overwrite=overwrite, as_json=as_json, options=options)
 
 
@@ -198,7 +206,7 @@ def prepare(
     from mmerc.data.preparation import counts_table, prepare_corpus
 
     prepared = prepare_corpus(reader, source, out, overwrite=overwrite, **(options or {}))
-    for note in prepared.notes:
+    for note in prepared.remarks:
         remark(note)
     if as_json:
         print_json(prepared.description())

@@ -1,0 +1,96 @@
+"""Do the annotated times fit the media files? Times of the dialogue often stand beside clips."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmerc.conversation import Conversation, Utterance
+from mmerc.corpora.media_locators import Locate
+from mmerc.data.sounds import file_duration
+from mmerc.errors import InputError
+from mmerc.media.line_remarks import enumerate_some
+from mmerc.media.segment import Clip
+
+FACTOR, MARGIN = 2.0, 1.0  # a clip is far longer at twice the annotated length and a second more
+NEARLY_ALL = 0.5  # of the files of one utterance: already half cannot be chance
+FIX = 'add "media_start", the second of the conversation at which the file begins, to the manifest'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnFile:
+    """An utterance with a media file that no other one has; seconds."""
+
+    utterance: Utterance
+    clip: Clip
+    duration: float
+
+    @property
+    def begins_past_end(self) -> bool:
+        """Whether the utterance begins where the file has ended."""
+        return self.clip.start is not None and self.clip.start >= self.duration
+
+    @property
+    def misfit(self) -> str | None:
+        """longer or shorter, if the file is that by far than the utterance's times say."""
+        start, end = self.utterance.start, self.utterance.end
+        if start is None or end is None or self.begins_past_end:
+            return None
+        annotated, actual = end - start, self.duration - (self.clip.start or 0.0)
+        if actual > FACTOR * annotated + MARGIN:
+            return "longer"
+        return "shorter" if annotated > FACTOR * actual + MARGIN else None
+
+
+def check_clip_times(
+    name: str, conversations: Iterable[Conversation], locate: Locate
+) -> tuple[str, ...]:
+    """Compare annotated times with the lengths of files that belong to one utterance each.
+
+    Returns a remark on files far longer or shorter than their utterances. InputError if most
+    utterances begin past the end of their own file: their times are those of the dialogue.
+    """
+    files = find_own_files(conversations, locate)
+    past = [file for file in files if file.begins_past_end]
+    if len(past) > 1 and len(past) >= NEARLY_ALL * len(files):
+        problem = (
+            f"{len(past)} of {len(files)} utterances begin past the end of their own media file, "
+            "so that their times seem to be those of the conversation"
+        )
+        raise InputError(f"corpus {name!r}", problem, FIX)
+    return tuple(
+        f"Media files far {kind} than their utterances' times: {len(misfits)} of {len(files)} "
+        f"({enumerate_some(misfits)}); check the times, or media_start."
+        for kind in ("longer", "shorter")
+        if (misfits := [file.clip.path.name for file in files if file.misfit == kind])
+    )
+
+
+def find_own_files(conversations: Iterable[Conversation], locate: Locate) -> list[OwnFile]:
+    """The utterances with times whose media file is theirs alone and can be opened."""
+    clips = [
+        (utterance, locate(conversation, utterance).sound)
+        for conversation in conversations
+        for utterance in conversation.utterances
+    ]
+    users = Counter(clip.path for _, clip in clips if clip is not None)
+    own = [
+        (utterance, clip)
+        for utterance, clip in clips
+        if clip is not None and users[clip.path] == 1 and utterance.start is not None
+    ]
+    durations = read_durations([clip.path for _, clip in own])
+    return [
+        OwnFile(utterance=utterance, clip=clip, duration=duration)
+        for (utterance, clip), duration in zip(own, durations, strict=True)
+        if duration is not None
+    ]
+
+
+def read_durations(paths: Sequence[Path]) -> list[float | None]:
+    """Seconds of each file; None if it cannot be opened or does not say."""
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(file_duration, paths))
