@@ -17,13 +17,14 @@ from mmerc.conversation import MODALITIES, Conversation, Utterance
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.evaluation.metrics import score
 from mmerc.evaluation.predictions import Predictions
-from mmerc.experiments.plan import Choice, make_plan
-from mmerc.experiments.report.write import write_report
-from mmerc.experiments.workspace import Workspace
+from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
+from mmerc.experiments.reproduction.report import report_target
+from mmerc.experiments.reproduction.workspace import Workspace
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.files import write_json, write_text
 from mmerc.labels import MELD_7
 from mmerc.training.folder import begin
+from mmerc.training.hardware import Hardware
 from mmerc.training.result import scores_json
 
 TARGETS = ("df-erc-table2", "df-erc-table3")
@@ -72,7 +73,7 @@ def random_predictions(corpus: PreparedCorpus, numbers: np.random.Generator) -> 
 def store_runs(workspace: Workspace) -> int:
     """Write the runs as training leaves them, but for their models."""
     numbers = np.random.default_rng(1)
-    plans = [make_plan(name, workspace.corpus, Choice()) for name in TARGETS]
+    plans = [make_plan(name, workspace.corpus, PlanOptions()) for name in TARGETS]
     runs = {r.directory: r for p in plans for r in map(workspace.run, p.recipes.values())}
     header = "epoch,seconds,train_loss,valid_weighted_f1\n"
     history = header + "".join(f"{e},9.5,{1 / (e + 1):.3f},{60 + e}\n" for e in range(EPOCHS))
@@ -92,12 +93,17 @@ def store_runs(workspace: Workspace) -> int:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         corpus = random_corpus(np.random.default_rng(0))
-        workspace = Workspace(root=Path(folder) / "out", corpus=corpus, quick=False)
+        workspace = Workspace(
+            root=Path(folder) / "out",
+            corpus=corpus,
+            quick=False,
+            hardware=Hardware(accelerator="cpu"),
+        )
         workspace.begin()
         stored = store_runs(workspace)
         started, used = time.perf_counter(), time.process_time()
         for name in TARGETS:
-            write_report(make_plan(name, corpus, Choice()), workspace, seeds=SEEDS)
+            report_target(make_plan(name, corpus, PlanOptions(seeds=SEEDS)), workspace)
         seconds, processor = time.perf_counter() - started, time.process_time() - used
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(

@@ -21,7 +21,7 @@ import typer
 
 from mmerc.cli import main
 from mmerc.cli.app import app
-from mmerc.experiments.target import find_target
+from mmerc.experiments.reproduction.catalogue import find_target
 from mmerc.training.recipe_files import recipe_names
 
 ROOT = Path(__file__).parents[1]

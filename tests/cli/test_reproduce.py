@@ -53,8 +53,8 @@ def test_a_target_is_tried_quickly(reproduce, tmp_path):
         (["df-erc-table2", "--corpus", "CORPUS", "--seeds", "0"], "--seeds"),
         (["df-erc-table2", "--corpus", "CORPUS", "--engine", "steam"], "--engine"),
         (["df-erc-table2", "--corpus", "CORPUS", "--row", "x"], "no row 'x'"),
-        (["all", "--corpus", "CORPUS", "--row", "x"], "name the target in place of all"),
-        (["dq-former-table3", "--corpus", "CORPUS"], "not on trimodal"),
+        (["all", "--corpus", "CORPUS", "--row", "x"], "name the target instead of all"),
+        (["dq-former-table3", "--corpus", "CORPUS"], "not for trimodal"),
     ],
 )
 def test_calls_that_cannot_be_meant(mmerc, trimodal_corpus, tmp_path, arguments, named):

@@ -198,8 +198,8 @@ def test_stored_text_vectors_cannot_lose_words(done, trimodal_run, trimodal_corp
     }  # fmt: skip
     told = outcome.json["left_out"]
     assert "reads stored text vectors" in told[1]
-    assert "were not made by an extractor of mmerc" in told[0]
-    assert "were not made by an extractor of mmerc" in told[2]
+    assert "were not extracted by mmerc" in told[0]
+    assert "were not extracted by mmerc" in told[2]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_stored_text_vectors_cannot_lose_words(done, trimodal_run, trimodal_corp
     [
         (["NONE"], 1, "neither a run or model folder nor a Hub repository"),
         (["EMPTY"], 1, "holds no model"),
-        (["RUN", "RUN"], 2, "stands twice"),
+        (["RUN", "RUN"], 2, "is named twice"),
         (["RUN", "--modality", "smell"], 2, "own-run reads no smell"),
         (["RUN", "--corpus", "OTHER"], 1, "trained on other conversations"),
         (["RUN", "--corpus", "EMPTY"], 1, "not a prepared corpus"),

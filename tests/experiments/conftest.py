@@ -5,33 +5,33 @@ from very_small import ROWS, SMALL
 
 from mmerc.cli.output import silent
 from mmerc.executors.executor import Executor
-from mmerc.experiments.plan import Choice
-from mmerc.experiments.reproduce import Request, reproduce
+from mmerc.experiments.reproduction.plan import PlanOptions
+from mmerc.experiments.reproduction.reproduce import ReproductionSettings, reproduce
 from mmerc.training.cache import RunCache
 from mmerc.training.corpus_source import CorpusSource
 from mmerc.training.hardware import Hardware
 
 
 @pytest.fixture(scope="session")
-def make_request(tmp_path_factory):
-    """A function that asks for very small models; settings replace parts of the request."""
+def make_settings(tmp_path_factory):
+    """A function that makes settings of a reproduction of very small models."""
     cache = RunCache(tmp_path_factory.mktemp("runs-cache"))
 
-    def make(corpus, out, *, rows=(), changes=SMALL, seeds=2, told=None, **settings):
-        choice = {k: settings.pop(k) for k in ("quick", "end_to_end") if k in settings}
+    def make(corpus, out, *, rows=(), changes=SMALL, seeds=2, lines=None, **settings):
+        names = ("quick", "end_to_end", "targets")
+        options = {name: settings.pop(name) for name in names if name in settings}
         if not isinstance(corpus, CorpusSource):
-            corpus = CorpusSource(corpus=corpus, quick=choice.get("quick", False))
-        given = {
+            corpus = CorpusSource(corpus=corpus, quick=options.get("quick", False))
+        defaults = {
             "corpus": corpus,
             "executor": Executor(), "hardware": Hardware(accelerator="cpu"), "cache": cache,
             "use_cache": True, "train": True,
-        } | settings  # fmt: skip
-        return Request(
+        }  # fmt: skip
+        return ReproductionSettings(
             out=out,
-            choice=Choice(rows=tuple(rows), changes=tuple(changes), **choice),
-            seeds=seeds,
-            report=silent if told is None else told.append,
-            **given,
+            options=PlanOptions(rows=tuple(rows), changes=tuple(changes), seeds=seeds, **options),
+            report=silent if lines is None else lines.append,
+            **(defaults | settings),
         )
 
     return make
@@ -45,20 +45,20 @@ def corpus_folder(tmp_path_factory, small_corpus):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, make_request, corpus_folder):
+def finished(tmp_path_factory, make_settings, corpus_folder):
     """Folder of a reproduction of part of DF-ERC's Table 2 by two seeds, to be read only."""
     out = tmp_path_factory.mktemp("reproduced") / "out"
-    reproduce("df-erc-table2", make_request(corpus_folder, out, rows=ROWS))
+    reproduce("df-erc-table2", make_settings(corpus_folder, out, rows=ROWS))
     return out
 
 
 @pytest.fixture
-def report_only(make_request, corpus_folder):
+def report_only(make_settings, corpus_folder):
     """A function that reports a target of a folder of finished runs."""
 
-    def call(target, out, *, corpus=corpus_folder, rows=(), **settings):
-        request = make_request(corpus, out, rows=rows, train=False, **settings)
-        return reproduce(target, request)[target]
+    def call(target, out, *, corpus=corpus_folder, rows=(), **changes):
+        settings = make_settings(corpus, out, rows=rows, train=False, **changes)
+        return reproduce(target, settings)[target]
 
     return call
 

@@ -6,9 +6,9 @@ import pytest
 from very_small import ROWS, SMALL
 
 from mmerc.errors import InputError
-from mmerc.experiments.plan import Choice, folder_name, make_plan
-from mmerc.experiments.reproduce import reproduce
-from mmerc.experiments.workspace import version_difference
+from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
+from mmerc.experiments.reproduction.reproduce import reproduce
+from mmerc.experiments.reproduction.workspace import folder_name, version_difference
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def copied(finished, tmp_path):
 @pytest.fixture
 def run(copied, small_corpus):
     """Folder of a row's run, and the sentence that a report without training is refused with."""
-    plan = make_plan("df-erc-table2", small_corpus, Choice(rows=ROWS, changes=SMALL))
+    plan = make_plan("df-erc-table2", small_corpus, PlanOptions(rows=ROWS, changes=SMALL))
     return copied / "runs" / folder_name(plan.recipes["-DDM"])
 
 
@@ -45,11 +45,11 @@ def test_a_missing_run(run, refusal):
 
 def test_a_missing_seed(run, refusal):
     shutil.rmtree(run / "seed-1")
-    assert "seed 1 of df-erc-table2's row -DDM is not there" in refusal()
+    assert "seed 1 of df-erc-table2's row -DDM is missing" in refusal()
 
 
 def test_more_seeds_than_were_trained(refusal):
-    assert "seed 2 of df-erc-table2's row DF-ERC is not there" in refusal(seeds=3)
+    assert "seed 2 of df-erc-table2's row DF-ERC is missing" in refusal(seeds=3)
 
 
 @pytest.mark.parametrize("name", ["predictions-test.parquet", "history.csv"])
@@ -60,42 +60,44 @@ def test_a_damaged_file(run, refusal, name):
 
 def test_a_run_of_something_else(run, refusal):
     rewritten(run / "run.json", corpus="other")
-    assert "was begun with another corpus" in refusal()
+    assert "was started with another corpus" in refusal()
 
 
 def test_a_folder_without_a_reproduction(report_only, tmp_path):
-    with pytest.raises(InputError, match=r"holds no reproduction; leave --report-only out"):
+    with pytest.raises(InputError, match=r"contains no reproduction; leave --report-only out"):
         report_only("df-erc-table2", tmp_path)
 
 
-def test_a_folder_of_something_else(make_request, corpus_folder, tmp_path):
+def test_a_folder_of_something_else(make_settings, corpus_folder, tmp_path):
     (tmp_path / "mine.txt").write_text("x")
-    with pytest.raises(InputError, match="holds other files, not a reproduction"):
-        reproduce("df-erc-figure11", make_request(corpus_folder, tmp_path))
+    with pytest.raises(InputError, match="contains other files, not a reproduction"):
+        reproduce("df-erc-figure11", make_settings(corpus_folder, tmp_path))
     assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == ["mine.txt"]
 
 
-def test_another_corpus(copied, make_request, small_corpus, tmp_path):
+def test_another_corpus(copied, make_settings, small_corpus, tmp_path):
     _, *others = small_corpus.splits["train"]
     splits = {**small_corpus.splits, "train": tuple(others)}
     replace(small_corpus, splits=splits).save(tmp_path / "other")
     for train in (True, False):
-        request = make_request(tmp_path / "other", copied, rows=("-DDM",), train=train)
-        with pytest.raises(InputError, match="holds runs on another corpus"):
-            reproduce("df-erc-table2", request)
+        settings = make_settings(tmp_path / "other", copied, rows=("-DDM",), train=train)
+        with pytest.raises(InputError, match="contains runs on another corpus"):
+            reproduce("df-erc-table2", settings)
 
 
-def test_quick_runs_are_not_mixed_with_others(copied, make_request, corpus_folder):
-    request = make_request(corpus_folder, copied, rows=("-DDM",), quick=True)
-    with pytest.raises(InputError, match=r"was begun without --quick|another corpus"):
-        reproduce("df-erc-table2", request)
+def test_quick_runs_are_not_mixed_with_others(copied, make_settings, corpus_folder):
+    settings = make_settings(corpus_folder, copied, rows=("-DDM",), quick=True)
+    with pytest.raises(InputError, match=r"was started without --quick|another corpus"):
+        reproduce("df-erc-table2", settings)
 
 
-def test_another_version_is_shown_but_never_mixed(copied, make_request, corpus_folder, report_only):
+def test_another_version_is_shown_but_never_mixed(
+    copied, make_settings, corpus_folder, report_only
+):
     rewritten(copied / "reproduction.json", code="0" * 64)
-    request = make_request(corpus_folder, copied, rows=("-DDM",))
+    settings = make_settings(corpus_folder, copied, rows=("-DDM",))
     with pytest.raises(InputError) as caught:
-        reproduce("df-erc-table2", request)
+        reproduce("df-erc-table2", settings)
     assert "results of another version (the code of mmerc has changed since)" in str(caught.value)
     made = report_only("df-erc-table2", copied, rows=("-DDM",))
     assert "Trained by another version: the code" in (made.folder / "report.md").read_text()
@@ -110,4 +112,4 @@ def test_which_version_it_is():
 
 def test_a_damaged_note_of_whose_runs_these_are(copied, refusal):
     (copied / "reproduction.json").write_text("{}")
-    assert "does not say whose runs these are" in refusal()
+    assert "does not identify its runs" in refusal()

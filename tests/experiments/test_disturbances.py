@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from mmerc.experiments.robustness.disturbances import (
     DISTURBANCES,
+    drop_conversation_words,
     drop_words,
-    seed_of,
-    with_words_dropped,
+    utterance_seed,
 )
 
 WORDS = [f"word{number}" for number in range(20)]
@@ -50,11 +50,11 @@ def test_nothing_and_one_word_stay(text):
 def test_ids_alone_decide(make_conversation):
     one, other = (make_conversation(name, 6, seed=1) for name in ("one", "other"))
     texts = [" ".join(WORDS)] * 6
-    same = [seed_of("one", item.id) for item in one.utterances]
+    same = [utterance_seed("one", item.id) for item in one.utterances]
     assert len(set(same)) == 6
-    assert seed_of("a", "bc") != seed_of("ab", "c")
-    dropped = with_words_dropped(one, 0.5)
-    assert dropped == with_words_dropped(one, 0.5)
+    assert utterance_seed("a", "bc") != utterance_seed("ab", "c")
+    dropped = drop_conversation_words(one, 0.5)
+    assert dropped == drop_conversation_words(one, 0.5)
     for item, seed in zip(dropped.utterances, same, strict=True):
         source = next(u for u in one.utterances if u.id == item.id)
         assert item.text == drop_words(source.text, 0.5, seed=seed)

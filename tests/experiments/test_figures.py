@@ -1,17 +1,16 @@
-"""Figures drawn from very small real runs; those of DQ-Former are in test_layers."""
+"""Figures drawn from very small real runs; those of DQ-Former are in test_dq_former_figures."""
 
 import numpy as np
 from very_small import SMALL
 
-from mmerc.experiments import inside, masking
-from mmerc.experiments.analyses_inside import saved_by_fusion
-from mmerc.experiments.figures.inside import draw_heat_maps
-from mmerc.experiments.figures.style import Drawn, new_figure
-from mmerc.experiments.measured import read_row, read_rows
-from mmerc.experiments.plan import Choice, make_plan
-from mmerc.experiments.reproduce import reproduce
-from mmerc.experiments.target import Masking
-from mmerc.experiments.workspace import Workspace
+from mmerc.experiments.papers.multiemo.figures import _draw_heat_maps, _saved_by_fusion
+from mmerc.experiments.plots.style import Plot, house_style, new_figure
+from mmerc.experiments.reproduction import hidden_states, masking
+from mmerc.experiments.reproduction.measure import measure, read_trained_row
+from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
+from mmerc.experiments.reproduction.reproduce import reproduce
+from mmerc.experiments.reproduction.targets import Masking
+from mmerc.experiments.reproduction.workspace import Workspace
 from mmerc.training.scoring import predict_corpus
 
 MASKING = Masking(modality="audio", how="absent")
@@ -28,9 +27,9 @@ def pictures(made, name):
     return (folder / f"{name}.png").read_bytes(), (folder / f"{name}.svg").read_text()
 
 
-def test_context_over_ranks_of_similarity(make_request, corpus_folder, tmp_path, read_csv):
-    request = make_request(corpus_folder, tmp_path / "out", seeds=1)
-    made = reproduce("df-erc-figure8", request)["df-erc-figure8"]
+def test_context_over_ranks_of_similarity(make_settings, corpus_folder, tmp_path, read_csv):
+    settings = make_settings(corpus_folder, tmp_path / "out", seeds=1)
+    made = reproduce("df-erc-figure8", settings)["df-erc-figure8"]
     rows = read_csv(made.folder / "figures" / "consistency.csv")
     assert {row["row"] for row in rows} == {"DF-ERC", "-CRM(full)", "-CRM(zero)"}
     png, svg = pictures(made, "consistency")
@@ -38,9 +37,9 @@ def test_context_over_ranks_of_similarity(make_request, corpus_folder, tmp_path,
     assert "-CRM(full)" in svg
 
 
-def test_scores_over_a_weight(make_request, corpus_folder, tmp_path, read_csv):
-    request = make_request(corpus_folder, tmp_path / "out", rows=("0.0", "1.0"))
-    made = reproduce("df-erc-figure9", request)["df-erc-figure9"]
+def test_scores_over_a_weight(make_settings, corpus_folder, tmp_path, read_csv):
+    settings = make_settings(corpus_folder, tmp_path / "out", rows=("0.0", "1.0"))
+    made = reproduce("df-erc-figure9", settings)["df-erc-figure9"]
     rows = read_csv(made.folder / "figures" / "trend.csv")
     assert [row["alpha 3"] for row in rows] == ["0.0", "0.3", "1.0"]
     assert [row["paper"] for row in rows] == ["", "67.03", ""]
@@ -48,10 +47,10 @@ def test_scores_over_a_weight(make_request, corpus_folder, tmp_path, read_csv):
     assert "alpha 3" in pictures(made, "trend")[1]
 
 
-def test_one_utterance_on_its_way(make_request, corpus_folder, small_corpus, tmp_path, read_csv):
+def test_one_utterance_on_its_way(make_settings, corpus_folder, small_corpus, tmp_path, read_csv):
     out = tmp_path / "out"
-    request = make_request(corpus_folder, out, changes=MULTIEMO)
-    made = reproduce("multiemo-figure6", request)["multiemo-figure6"]
+    settings = make_settings(corpus_folder, out, changes=MULTIEMO)
+    made = reproduce("multiemo-figure6", settings)["multiemo-figure6"]
     rows = read_csv(made.folder / "figures" / "heat-maps.csv")
     assert list(dict.fromkeys(row["features"] for row in rows)) == [
         f"{step}_{m}" for step in ("unimodal", "context", "fused")
@@ -61,11 +60,11 @@ def test_one_utterance_on_its_way(make_request, corpus_folder, small_corpus, tmp
     assert png.startswith(b"\x89PNG")
     assert "±" not in (made.folder / "report.md").read_text()  # one seed has no deviation
 
-    plan = make_plan("multiemo-figure6", small_corpus, Choice(changes=MULTIEMO))
-    workspace = Workspace(root=out, corpus=small_corpus, quick=False, hardware=request.hardware)
-    others, reference = read_rows(plan, workspace, seeds=1)[::-1]
-    chosen = saved_by_fusion(reference, [others])
-    key = reference.test[0].keys[chosen]
+    plan = make_plan("multiemo-figure6", small_corpus, PlanOptions(changes=MULTIEMO, seeds=1))
+    workspace = Workspace(root=out, corpus=small_corpus, quick=False, hardware=settings.hardware)
+    reference, other = measure(plan, workspace).trained
+    position = _saved_by_fusion(reference, [other])
+    key = reference.test[0].keys[position]
     utterance = next(
         u for c in small_corpus.splits["test"] for u in c.utterances if (c.id, u.id) == key
     )
@@ -76,7 +75,7 @@ def test_one_utterance_on_its_way(make_request, corpus_folder, small_corpus, tmp
 
 
 def test_models_are_asked_where_the_request_says(
-    make_request, corpus_folder, small_corpus, tmp_path, monkeypatch
+    make_settings, corpus_folder, small_corpus, tmp_path, monkeypatch
 ):
     asked = []
 
@@ -84,27 +83,28 @@ def test_models_are_asked_where_the_request_says(
         asked.append(hardware)
         return predict_corpus(*arguments, hardware=hardware)
 
-    monkeypatch.setattr(inside, "predict_corpus", watch)
+    monkeypatch.setattr(hidden_states, "predict_corpus", watch)
     monkeypatch.setattr(masking, "predict_corpus", watch)
-    request = make_request(corpus_folder, tmp_path / "out", changes=MULTIEMO)
-    reproduce("multiemo-figure6", request)
-    assert asked == [request.hardware]
+    settings = make_settings(corpus_folder, tmp_path / "out", changes=MULTIEMO)
+    reproduce("multiemo-figure6", settings)
+    assert asked == [settings.hardware]
     (folder,) = {path.parent for path in (tmp_path / "out" / "runs").glob("*/seed-0/inside-*")}
-    plan = make_plan("multiemo-figure6", small_corpus, request.choice)
+    plan = make_plan("multiemo-figure6", small_corpus, settings.options)
     row = next(row for row in plan.trained if row.name == "MultiEMO")
     row = row.model_copy(update={"masked": MASKING})
     workspace = Workspace(
-        root=request.out, corpus=small_corpus, quick=False, hardware=request.hardware
+        root=settings.out, corpus=small_corpus, quick=False, hardware=settings.hardware
     )
-    read_row(row, plan, workspace, seeds=1)
-    assert asked == [request.hardware] * 2
+    read_trained_row(row, plan, workspace)
+    assert asked == [settings.hardware] * 2
     assert list(folder.glob("predictions-test-audio-absent-*"))
 
 
 def test_heat_maps_stand_by_step_and_modality():
     names = ["unimodal_text", "unimodal_audio", "fused_text", "fused_audio", "joint"]
     rows = [{"features": n, "position": i, "value": float(i)} for n in names for i in range(5)]
-    drawn = draw_heat_maps(rows)
+    with house_style():
+        drawn = _draw_heat_maps(rows)
     titles = [axis.get_title(loc="left") for axis in drawn.figure.axes]
     assert titles == [
         "unimodal, text (5)", "fused, text (5)", "joint (5)",
@@ -116,10 +116,11 @@ def test_heat_maps_stand_by_step_and_modality():
 
 
 def test_nothing_of_a_figure_is_cut_off(tmp_path):
-    figure, (axis,) = new_figure(3, 2)
+    with house_style():
+        figure, (axis,) = new_figure(3, 2)
     axis.set_yticks([0, 1], ["a long name of a row of a table", "another"])
     axis.set_xlabel("below")
-    Drawn(name="x", title="x", says="x", figure=figure, rows=[]).save(tmp_path)
+    Plot(name="x", title="x", caption="x", figure=figure, records=[]).save(tmp_path)
     box = figure.get_tightbbox()
     assert 0 <= box.x0 < box.x1 <= 3
     assert 0 <= box.y0 < box.y1 <= 2

@@ -14,7 +14,7 @@ from very_small import SMALL
 
 from mmerc.errors import MmercError
 from mmerc.evaluation.predictions import Predictions
-from mmerc.experiments.reproduce import reproduce
+from mmerc.experiments.reproduction.reproduce import reproduce
 
 PATIENCE = 400  # seconds until the test gives up waiting
 LONGER = (*SMALL, "training.epochs=5")
@@ -66,15 +66,15 @@ def started(corpus_folder, tmp_path):
 
 
 def test_what_was_finished_before_a_kill_is_kept_and_the_rest_goes_on(
-    started, make_request, corpus_folder, tmp_path
+    started, make_settings, corpus_folder, tmp_path
 ):
     out = tmp_path / "out"
     wait_until(lambda: finished_seeds(out) or started.poll() is not None)
     assert started.poll() is None, (tmp_path / "stderr").read_text()
     os.killpg(started.pid, signal.SIGSTOP)
-    request = make_request(corpus_folder, out, rows=("-DDM",), changes=LONGER, use_cache=False)
+    settings = make_settings(corpus_folder, out, rows=("-DDM",), changes=LONGER, use_cache=False)
     with pytest.raises(MmercError, match="another process is at work in this folder"):
-        reproduce("df-erc-table2", request)
+        reproduce("df-erc-table2", settings)
     started.kill()
     assert started.wait() == -signal.SIGKILL
     os.killpg(started.pid, signal.SIGCONT)
@@ -83,19 +83,19 @@ def test_what_was_finished_before_a_kill_is_kept_and_the_rest_goes_on(
     assert 1 <= len(kept) < 4
     before = states(kept)
 
-    told = []
-    again = make_request(
-        corpus_folder, out, rows=("-DDM",), changes=LONGER, use_cache=False, told=told
+    lines = []
+    again = make_settings(
+        corpus_folder, out, rows=("-DDM",), changes=LONGER, use_cache=False, lines=lines
     )
     (made,) = reproduce("df-erc-table2", again).values()
-    assert told[0] == f"{4 - len(kept)} of 4 trainings are to be done"
+    assert lines[0] == f"{4 - len(kept)} of 4 trainings remain"
     assert states(kept) == before
     assert len(finished_seeds(out)) == 4
     assert [row["seeds"] for row in made.rows] == [2, 2]
     assert {json.loads(p.read_text())["threads"] for p in out.rglob("machine.json")} == {1}
 
     whole = tmp_path / "whole"
-    undisturbed = make_request(corpus_folder, whole, seeds=1, changes=LONGER, use_cache=False)
+    undisturbed = make_settings(corpus_folder, whole, seeds=1, changes=LONGER, use_cache=False)
     reproduce("df-erc-figure11", undisturbed)
     (path,) = whole.rglob("predictions-test.parquet")
     other = Predictions.load(out / path.relative_to(whole))

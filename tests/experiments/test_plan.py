@@ -3,14 +3,15 @@ from dataclasses import replace
 import pytest
 
 from mmerc.errors import InputError, UsageError
-from mmerc.experiments.plan import Choice, folder_name, make_plan
+from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
+from mmerc.experiments.reproduction.workspace import folder_name
 
 
 @pytest.fixture
 def plan(small_corpus):
-    def make(name="df-erc-table2", *, corpus=small_corpus, without=(), **choice):
+    def make(name="df-erc-table2", *, corpus=small_corpus, without=(), **options):
         features = {m: t for m, t in corpus.features.items() if m not in without}
-        return make_plan(name, replace(corpus, features=features), Choice(**choice))
+        return make_plan(name, replace(corpus, features=features), PlanOptions(**options))
 
     return make
 
@@ -20,7 +21,7 @@ def test_the_corpus_chooses_the_recipe(plan, small_corpus):
     assert plan(end_to_end=True).recipes["DF-ERC"].model.trains_text_encoder
     mosi = plan(corpus=replace(small_corpus, name="mosi"))
     assert mosi.recipes["DF-ERC"].name == "df-erc-mosi"
-    assert plan(corpus=replace(small_corpus, name="iemocap")).comparison.compare == "iemocap"
+    assert plan(corpus=replace(small_corpus, name="iemocap")).reference.compare == "iemocap"
 
 
 def test_both_modes_have_a_report(plan):
@@ -86,8 +87,8 @@ def test_end_to_end_needs_no_text_vectors(plan):
         ("df-erc-table2", {"rows": ("-XYZ",)}, "no row '-XYZ'; it has DF-ERC, -DDM"),
         ("df-erc-table2", {"changes": ("model.strange=1",)}, "model.strange"),
         ("df-erc-table2", {"changes": ("training",)}, "key.key=value"),
-        ("multiemo-table1", {}, "made on iemocap, not on small"),
-        ("dq-former-table3", {}, "not on small"),
+        ("multiemo-table1", {}, "is for iemocap, not for small"),
+        ("dq-former-table3", {}, "not for small"),
     ],
 )
 def test_plans_that_cannot_be_meant(plan, name, choice, named):

@@ -7,9 +7,10 @@ from very_small import ROWS, SMALL
 from mmerc.errors import InputError
 from mmerc.evaluation.comparison import compare_runs
 from mmerc.evaluation.predictions import Predictions
-from mmerc.experiments import execution
-from mmerc.experiments.plan import Choice, folder_name, make_plan
-from mmerc.experiments.reproduce import reproduce
+from mmerc.experiments.reproduction import training
+from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
+from mmerc.experiments.reproduction.reproduce import reproduce
+from mmerc.experiments.reproduction.workspace import folder_name
 
 FULL = OSError(28, "No space left on device")
 
@@ -17,7 +18,7 @@ FULL = OSError(28, "No space left on device")
 @pytest.fixture(scope="module")
 def runs(finished, small_corpus):
     """Folder of each row's run, by the row's name."""
-    plan = make_plan("df-erc-table2", small_corpus, Choice(rows=ROWS, changes=SMALL))
+    plan = make_plan("df-erc-table2", small_corpus, PlanOptions(rows=ROWS, changes=SMALL))
     return {name: finished / "runs" / folder_name(r) for name, r in plan.recipes.items()}
 
 
@@ -128,32 +129,32 @@ def test_differences_from_the_papers_corpus_and_encoders_are_told(finished):
     assert "audio as stored vectors (random, 7 wide)" in text
 
 
-def test_a_second_call_trains_nothing(finished, make_request, corpus_folder):
+def test_a_second_call_trains_nothing(finished, make_settings, corpus_folder):
     before = states(finished / "runs")
-    told = []
-    reproduce("df-erc-table2", make_request(corpus_folder, finished, rows=ROWS, told=told))
+    lines = []
+    reproduce("df-erc-table2", make_settings(corpus_folder, finished, rows=ROWS, lines=lines))
     after = states(finished / "runs")
-    assert told == ["0 of 8 trainings are to be done"]
+    assert lines == ["0 of 8 trainings remain"]
     changed = {path for path in before if before[path] != after[path]}
     assert {path.name for path in changed} <= {"result.json"}
 
 
 def test_another_folder_takes_finished_seeds_from_the_cache(
-    finished, make_request, corpus_folder, tmp_path
+    finished, make_settings, corpus_folder, tmp_path
 ):
-    told = []
-    request = make_request(corpus_folder, tmp_path / "out", rows=("-DDM",), told=told)
-    reproduce("df-erc-table2", request)
-    assert sum(line.endswith("taken from the cache") for line in told) == 4
+    lines = []
+    settings = make_settings(corpus_folder, tmp_path / "out", rows=("-DDM",), lines=lines)
+    reproduce("df-erc-table2", settings)
+    assert sum(line.endswith("taken from the cache") for line in lines) == 4
     one, other = (out / "df-erc-table2/figures/curves.csv" for out in (finished, tmp_path / "out"))
     assert set(other.read_text().splitlines()) <= set(one.read_text().splitlines())
     text = (tmp_path / "out" / "df-erc-table2" / "report.md").read_text()
-    assert "not noted" not in text
+    assert "not recorded" not in text
 
 
 @pytest.mark.parametrize("target", ["df-erc-figure6", "df-erc-figure7", "df-erc-figure11"])
 def test_a_new_figure_needs_no_training(finished, report_only, monkeypatch, target):
-    monkeypatch.setattr(execution, "finish_seed", lambda task: pytest.fail("trained"))
+    monkeypatch.setattr(training, "finish_seed_with_machine", lambda job: pytest.fail("trained"))
     before = {path for path in states(finished / "runs") if "inside" not in path.name}
     made = report_only(target, finished)
     assert (made.folder / "report.html").is_file()
@@ -161,7 +162,7 @@ def test_a_new_figure_needs_no_training(finished, report_only, monkeypatch, targ
 
 
 def test_a_full_disk_in_the_middle_loses_nothing(
-    make_request, corpus_folder, tmp_path, monkeypatch
+    make_settings, corpus_folder, tmp_path, monkeypatch
 ):
     saved = Predictions.save
 
@@ -170,30 +171,30 @@ def test_a_full_disk_in_the_middle_loses_nothing(
             raise InputError(path, "cannot be written (no space left on device)", "free space")
         saved(self, path)
 
-    request = make_request(corpus_folder, tmp_path / "out", rows=("-DDM",), use_cache=False)
+    settings = make_settings(corpus_folder, tmp_path / "out", rows=("-DDM",), use_cache=False)
     with monkeypatch.context() as patched:
         patched.setattr(Predictions, "save", save)
         with pytest.raises(InputError, match="no space left"):
-            reproduce("df-erc-table2", request)
+            reproduce("df-erc-table2", settings)
     kept = {p: n for p, n in states(tmp_path / "out" / "runs").items() if "model" in str(p)}
     assert len({p.parent.parent for p in kept}) == 2
-    told = []
-    again = make_request(
-        corpus_folder, tmp_path / "out", rows=("-DDM",), use_cache=False, told=told
+    lines = []
+    again = make_settings(
+        corpus_folder, tmp_path / "out", rows=("-DDM",), use_cache=False, lines=lines
     )
     assert reproduce("df-erc-table2", again)["df-erc-table2"].rows
-    assert told[0] == "2 of 4 trainings are to be done"
+    assert lines[0] == "2 of 4 trainings remain"
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
-def test_everything_that_a_corpus_allows(make_request, corpus_folder, tmp_path, monkeypatch):
-    from mmerc.experiments import reproduce as module
+def test_everything_that_a_corpus_allows(make_settings, corpus_folder, tmp_path, monkeypatch):
+    from mmerc.experiments.reproduction import reproduce as module
 
     wanted = {"df-erc-figure6", "df-erc-figure7", "multiemo-table1", "df-erc-decisions"}
-    known = {name: paper for name, paper in module.targets().items() if name in wanted}
-    monkeypatch.setattr(module, "targets", lambda: known)
-    told = []
-    made = reproduce("all", make_request(corpus_folder, tmp_path / "out", seeds=1, told=told))
+    files = {name: file for name, file in module.target_files().items() if name in wanted}
+    monkeypatch.setattr(module, "target_files", lambda path: files)
+    lines = []
+    made = reproduce("all", make_settings(corpus_folder, tmp_path / "out", seeds=1, lines=lines))
     assert list(made) == ["df-erc-figure6", "df-erc-figure7"]
-    assert "left out: multiemo-table1: multiemo-table1 is made on iemocap" in told[0]
-    assert "3 of 3 trainings" in told[1]
+    assert "left out: multiemo-table1: multiemo-table1 is for iemocap" in lines[0]
+    assert "3 of 3 trainings" in lines[1]

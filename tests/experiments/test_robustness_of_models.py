@@ -14,9 +14,9 @@ from mmerc.data.feature_extraction import extract_modality
 from mmerc.errors import InputError
 from mmerc.executors.executor import Executor
 from mmerc.experiments.robustness.disturbances import DISTURBANCES
-from mmerc.experiments.robustness.material import Material
-from mmerc.experiments.robustness.measuring import predict
-from mmerc.experiments.robustness.remaking import LeftOut, maker_of
+from mmerc.experiments.robustness.disturbed_corpora import DisturbedCorpora
+from mmerc.experiments.robustness.robustness_scores import predict_disturbed
+from mmerc.experiments.robustness.stored_extractor import Inapplicable, find_stored_extractor
 from mmerc.features.extraction import Task
 from mmerc.features.registry import NamedExtractor
 from mmerc.features.selection import Selection
@@ -36,9 +36,9 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def material(tmp_path_factory, small_corpus):
+def corpora(tmp_path_factory, small_corpus):
     """Two of the small corpus's test conversations with a sound and three pictures each."""
-    folder = tmp_path_factory.mktemp("material")
+    folder = tmp_path_factory.mktemp("media")
     conversations = small_corpus.splits["test"][::2]
     tasks = []
     for number, key in enumerate((c.id, u.id) for c in conversations for u in c.utterances):
@@ -55,7 +55,7 @@ def material(tmp_path_factory, small_corpus):
         modality: extract(NamedExtractor(name), tasks).table
         for modality, name in (("audio", "is10"), ("video", "denseface"))
     }
-    return Material(
+    return DisturbedCorpora(
         corpus=replace(
             small_corpus,
             splits={"test": conversations},
@@ -69,35 +69,35 @@ def material(tmp_path_factory, small_corpus):
 
 
 @pytest.fixture(params=CASES, ids="-".join)
-def model(request, make_model, make_sound_model, material):
+def model(request, make_model, make_sound_model, corpora):
     name, reads = request.param
     make = make_sound_model if reads == "sounds" else partial(make_model, tokens=reads == "tokens")
     made = make(name, widths=WIDTHS)
-    corpus = material.corpus
+    corpus = corpora.corpus
     examples = build_model_examples(made, corpus.splits["test"], corpus.features, corpus.sounds)
     counts = torch.ones(len(made.labels), dtype=torch.long)
     made.fit(TrainingStatistics(features=feature_statistics(examples), label_counts=counts))
     return made.eval()
 
 
-def test_every_disturbance_that_applies_is_felt(model, material, monkeypatch):
+def test_every_disturbance_that_applies_is_felt(model, corpora, monkeypatch):
     monkeypatch.setattr("mmerc.data.batches.available_cores", lambda: 1)  # a process for 8 sounds?
-    undisturbed = predict(model, material.corpus, None)
+    undisturbed = predict_disturbed(model, corpora.corpus, None)
     left_out = set()
     for disturbance in DISTURBANCES:
         if disturbance.modality not in model.inputs.output_widths:
             continue
-        corpus = material.disturbed(disturbance, model)
-        if isinstance(corpus, LeftOut):
+        corpus = corpora.apply(disturbance, model)
+        if isinstance(corpus, Inapplicable):
             left_out.add(disturbance.how)
             continue
-        found = predict(model, corpus, disturbance)
+        found = predict_disturbed(model, corpus, disturbance)
         assert found.keys == undisturbed.keys
         assert np.isfinite(found.probabilities).all()
         changed = np.abs(found.probabilities - undisturbed.probabilities).max()
         assert changed > 0 or disturbance.amount == "10 %", disturbance  # texts are short
     assert left_out == ({"word dropout"} if "text" in model.inputs.widths else set())
-    again = predict(model, material.corpus, None)  # no mask stays behind
+    again = predict_disturbed(model, corpora.corpus, None)  # no mask stays behind
     assert np.array_equal(again.probabilities, undisturbed.probabilities)
 
 
@@ -107,32 +107,32 @@ def of(modality, how, strength=None):
     )
 
 
-def test_noise_is_in_the_vectors_and_in_the_sounds(material, make_model, make_sound_model):
+def test_noise_is_in_the_vectors_and_in_the_sounds(corpora, make_model, make_sound_model):
     noise = of("audio", "noise", 10)
-    vectors = material.disturbed(noise, make_model("late-fusion", widths=WIDTHS))
-    clean, noisy = (c.features["audio"] for c in (material.corpus, vectors))
+    vectors = corpora.apply(noise, make_model("late-fusion", widths=WIDTHS))
+    clean, noisy = (c.features["audio"] for c in (corpora.corpus, vectors))
     assert noisy.spec == clean.spec
     assert all(not np.array_equal(noisy.vector(*key), clean.vector(*key)) for key in clean.rows)
-    assert vectors.features["video"] is material.corpus.features["video"]
-    heard = material.disturbed(noise, make_sound_model("dq-former", widths=WIDTHS))
-    assert heard.features is material.corpus.features
+    assert vectors.features["video"] is corpora.corpus.features["video"]
+    heard = corpora.apply(noise, make_sound_model("dq-former", widths=WIDTHS))
+    assert heard.features is corpora.corpus.features
     assert {clip.noise.decibels for clip in heard.sounds.values()} == {10}
     assert len({clip.noise.seed for clip in heard.sounds.values()}) == len(heard.sounds)
 
 
-def test_lost_pictures_leave_some_without_a_vector(material, make_model):
+def test_lost_pictures_leave_some_without_a_vector(corpora, make_model):
     tasks = [
         replace(task, segment=replace(task.segment, pictures=task.segment.pictures[:1]))
-        for task in material.tasks
+        for task in corpora.tasks
     ]
-    model, given = make_model("late-fusion", widths=WIDTHS), replace(material, tasks=tasks)
-    corpora = [given.disturbed(of("video", "frame loss", share), model) for share in (25, 50, 75)]
+    model, given = make_model("late-fusion", widths=WIDTHS), replace(corpora, tasks=tasks)
+    corpora = [given.apply(of("video", "frame loss", share), model) for share in (25, 50, 75)]
     without = [
         {key for key, row in corpus.features["video"].rows.items() if row.vector is None}
         for corpus in corpora
     ]
     assert without[0] <= without[1] <= without[2]
-    assert 0 < len(without[2]) < len(material.tasks)
+    assert 0 < len(without[2]) < len(corpora.tasks)
 
 
 @pytest.mark.parametrize(
@@ -141,14 +141,14 @@ def test_lost_pictures_leave_some_without_a_vector(material, make_model):
         ({"tasks": None}, ("audio", "noise", 0), "name it with --media"),
         ({"tasks": None}, ("video", "frame loss", 50), "name it with --media"),
         ({"features": {}}, ("audio", "zeroed"), "no audio vectors"),
-        ({"extractor": "found"}, ("audio", "noise", 0), "not made by an extractor of mmerc"),
+        ({"extractor": "found"}, ("audio", "noise", 0), "not extracted by mmerc"),
         ({"extractor": "visextnet"}, ("video", "frame loss", 50), "needs a ResNet-101"),
         ({"settings": {"set": "old"}}, ("audio", "noise", 0), "other settings"),
         ({"silent": True}, ("audio", "noise", 0), "names no sound"),
     ],
 )
-def test_what_is_left_out_says_why(material, make_model, changes, how, why):
-    corpus = material.corpus
+def test_what_is_left_out_says_why(corpora, make_model, changes, how, why):
+    corpus = corpora.corpus
     if "features" in changes:
         corpus = replace(corpus, features={"text": corpus.features["text"]})
     for name in ("extractor", "settings"):
@@ -157,34 +157,34 @@ def test_what_is_left_out_says_why(material, make_model, changes, how, why):
             spec = replace(table.spec, **{name: changes[name]})
             features = {**corpus.features, how[0]: replace(table, spec=spec)}
             corpus = replace(corpus, features=features)
-    tasks = changes.get("tasks", material.tasks)
+    tasks = changes.get("tasks", corpora.tasks)
     if "silent" in changes:
         tasks = [replace(task, segment=replace(task.segment, sound=None)) for task in tasks]
-    given = replace(material, corpus=corpus, tasks=tasks)
-    found = given.disturbed(of(*how), make_model("late-fusion", widths=WIDTHS))
-    assert isinstance(found, LeftOut)
+    given = replace(corpora, corpus=corpus, tasks=tasks)
+    found = given.apply(of(*how), make_model("late-fusion", widths=WIDTHS))
+    assert isinstance(found, Inapplicable)
     assert why in found.reason
     assert not found.reason.endswith(".")
 
 
-def test_media_that_are_all_missing_are_an_error(material, make_model, tmp_path):
+def test_media_that_are_all_missing_are_an_error(corpora, make_model, tmp_path):
     elsewhere = [
-        replace(task, segment=Segment(sound=Clip(tmp_path / "none.wav"))) for task in material.tasks
+        replace(task, segment=Segment(sound=Clip(tmp_path / "none.wav"))) for task in corpora.tasks
     ]
     with pytest.raises(InputError, match=r"no such file, .*--media"):
-        replace(material, tasks=elsewhere).disturbed(
+        replace(corpora, tasks=elsewhere).apply(
             of("audio", "noise", 0), make_model("late-fusion", widths=WIDTHS)
         )
 
 
-def test_selected_columns_are_selected_again(material, tmp_path):
-    spec = material.corpus.features["audio"].spec
+def test_selected_columns_are_selected_again(corpora, tmp_path):
+    spec = corpora.corpus.features["audio"].spec
     chosen = Selection(
         parent=spec.fingerprint, content="", indices=(3, 7), mean=(0.0, 0.0),
         deviation=(1.0, 1.0), conversations=1, fitted_on=(("a", "0"),),
     )  # fmt: skip
     chosen.save(tmp_path / "audio-selection.json")
-    maker = maker_of(chosen.spec_for(spec), tmp_path, weights=None)
+    maker = find_stored_extractor(chosen.spec_for(spec), tmp_path, weights=None)
     other = replace(spec, settings={**spec.settings, "disturbance": "noise"})
     vector = np.arange(1582, dtype=np.float32)
     row = FeatureRow(conversation="c", utterance="u", vector=vector)
@@ -193,11 +193,13 @@ def test_selected_columns_are_selected_again(material, tmp_path):
     assert stored.vector("c", "u").tolist() == [3, 7]
     changed = chosen.model_copy(update={"parent": "0"})
     changed.save(tmp_path / "audio-selection.json")
-    assert isinstance(maker_of(changed.spec_for(spec), tmp_path, weights=None), LeftOut)
+    assert isinstance(
+        find_stored_extractor(changed.spec_for(spec), tmp_path, weights=None), Inapplicable
+    )
 
 
 def test_broken_weights_are_an_error(tmp_path):
     (tmp_path / "own.safetensors").write_bytes(b"no weights")
     spec = FeatureSpec(modality="video", extractor="denseface", dim=342)
     with pytest.raises(InputError, match=r"own\.safetensors"):
-        maker_of(spec, tmp_path, weights=tmp_path / "own.safetensors")
+        find_stored_extractor(spec, tmp_path, weights=tmp_path / "own.safetensors")

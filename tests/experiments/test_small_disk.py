@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from mmerc.errors import InputError
-from mmerc.experiments.reproduce import reproduce
+from mmerc.experiments.reproduction.reproduce import reproduce
 
 
 @pytest.fixture
@@ -48,15 +48,15 @@ def finished_files(out):
 
 
 def test_what_was_finished_on_a_disk_that_is_full_then_is_kept(
-    disk, leave, make_request, corpus_folder, finished
+    disk, leave, make_settings, corpus_folder, finished
 ):
     seed, *_ = sorted(finished.rglob("seed-0"))
     size = sum(4096 * -(-path.stat().st_size // 4096) for path in seed.rglob("*") if path.is_file())
-    out, told = disk / "out", []
+    out, lines = disk / "out", []
 
     def call(**settings):
-        request = make_request(corpus_folder, out, rows=("-DDM",), use_cache=False, **settings)
-        return reproduce("df-erc-table2", request)["df-erc-table2"]
+        settings = make_settings(corpus_folder, out, rows=("-DDM",), use_cache=False, **settings)
+        return reproduce("df-erc-table2", settings)["df-erc-table2"]
 
     leave(3 * size)
     with pytest.raises(InputError, match="no space left on device") as caught:
@@ -67,8 +67,8 @@ def test_what_was_finished_on_a_disk_that_is_full_then_is_kept(
     assert 1 <= count < 4
 
     leave()
-    made = call(told=told)
-    assert told[0] == f"{4 - count} of 4 trainings are to be done"
+    made = call(lines=lines)
+    assert lines[0] == f"{4 - count} of 4 trainings remain"
     assert finished_files(out).items() >= kept.items()
     assert [row["seeds"] for row in made.rows] == [2, 2]
 

@@ -5,8 +5,9 @@ from very_small import SMALL
 
 from mmerc.evaluation.predictions import Predictions
 from mmerc.executors.executor import Executor
-from mmerc.experiments.plan import Choice, folder_name, make_plan
-from mmerc.experiments.reproduce import reproduce
+from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
+from mmerc.experiments.reproduction.reproduce import reproduce
+from mmerc.experiments.reproduction.workspace import folder_name
 
 ray = pytest.importorskip("ray")
 
@@ -21,13 +22,13 @@ def cluster():
         ray.shutdown()
 
 
-def test_a_cluster_trains_the_same(finished, make_request, corpus_folder, small_corpus, tmp_path):
+def test_a_cluster_trains_the_same(finished, make_settings, corpus_folder, small_corpus, tmp_path):
     executor = Executor(jobs=2, engine="ray")
-    request = make_request(
+    settings = make_settings(
         corpus_folder, tmp_path / "out", seeds=1, executor=executor, use_cache=False
     )
-    reproduce("df-erc-figure11", request)
-    plan = make_plan("df-erc-figure11", small_corpus, Choice(changes=SMALL))
+    reproduce("df-erc-figure11", settings)
+    plan = make_plan("df-erc-figure11", small_corpus, PlanOptions(changes=SMALL))
     name = folder_name(plan.recipes["DF-ERC"])
     near, far = (
         Predictions.load(out / "runs" / name / "seed-0" / "predictions-test.parquet")

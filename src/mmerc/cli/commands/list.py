@@ -50,9 +50,9 @@ def find_corpora() -> Mapping[str, tuple[str, str]]:
 
 def find_targets() -> Mapping[str, tuple[str, str]]:
     """Name -> title and package of every target."""
-    from mmerc.experiments.target import targets
+    from mmerc.experiments.reproduction.catalogue import list_targets
 
-    return {name: (paper.targets[name].title, "mmerc") for name, paper in targets().items()}
+    return list_targets()
 
 
 def find_recipes() -> Mapping[str, tuple[str, str]]:

@@ -21,7 +21,7 @@ from mmerc.cli.output import (
 from mmerc.errors import UsageError
 
 if TYPE_CHECKING:
-    from mmerc.experiments.report.write import Written
+    from mmerc.experiments.reproduction.report import WrittenReport
 
 EXAMPLES = (
     "mmerc reproduce --list",
@@ -47,6 +47,9 @@ def reproduce(
     rows: Annotated[
         list[str] | None, typer.Option("--row", metavar="NAME", help="Only this row (repeatable).")
     ] = None,
+    targets: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Read targets from this YAML file.")
+    ] = None,
     changes: SettingsOption = None,
     report_only: Annotated[
         bool, typer.Option("--report-only", help="Train nothing; report finished runs.")
@@ -68,53 +71,52 @@ def reproduce(
     Trains what is missing and writes report.html and report.md.
     """
     from mmerc.executors.executor import Executor
-    from mmerc.experiments.plan import Choice
-    from mmerc.experiments.reproduce import Request
-    from mmerc.experiments.reproduce import reproduce as run
+    from mmerc.experiments.reproduction.plan import PlanOptions
+    from mmerc.experiments.reproduction.reproduce import ReproductionSettings
+    from mmerc.experiments.reproduction.reproduce import reproduce as run
     from mmerc.training.cache import RunCache
     from mmerc.training.corpus_source import CorpusSource
     from mmerc.training.hardware import Hardware
 
     if show_list:
-        print_list(as_json=as_json)
+        print_list(targets, as_json=as_json)
         return
     if target is None or corpus is None:
-        raise UsageError("Name a target and its --corpus; --list says what there is.")
-    choice = Choice(
-        end_to_end=end_to_end, quick=quick, rows=tuple(rows or ()), changes=tuple(changes or ())
-    )
-    source = CorpusSource.create(corpus, media=media, quick=quick)
-    written = run(
+        raise UsageError("Name a target and its --corpus; --list shows all targets.")
+    options = PlanOptions(
+        end_to_end=end_to_end, quick=quick, rows=tuple(rows or ()), changes=tuple(changes or ()),
+        seeds=seeds, targets=targets,
+    )  # fmt: skip
+    reports = run(
         target,
-        Request(
-            corpus=source, out=out, choice=choice, seeds=seeds,
-            executor=Executor(jobs=jobs, engine=engine), hardware=Hardware(accelerator=accelerator),
-            cache=RunCache.default(), use_cache=not no_cache, train=not report_only,
-            report=silent if quiet else remark,
+        ReproductionSettings(
+            corpus=CorpusSource.create(corpus, media=media, quick=quick), out=out,
+            options=options, executor=Executor(jobs=jobs, engine=engine),
+            hardware=Hardware(accelerator=accelerator), cache=RunCache.default(),
+            use_cache=not no_cache, train=not report_only, report=silent if quiet else remark,
         ),
     )  # fmt: skip
-    show(written, as_json=as_json)
+    print_reports(reports, as_json=as_json)
 
 
-def show(written: dict[str, Written], *, as_json: bool) -> None:
-    """What was written, and where."""
+def print_reports(reports: dict[str, WrittenReport], *, as_json: bool) -> None:
+    """Print every target's table and the path of its report."""
     if as_json:
-        found = {n: {"folder": str(w.folder), "rows": w.rows} for n, w in written.items()}
-        print_json(found)
+        print_json({n: {"folder": str(r.folder), "rows": r.rows} for n, r in reports.items()})
         return
-    for name, made in written.items():
+    for name, report in reports.items():
         print(f"{name}:")
-        shown = ("paper", "mean", "paper_difference", "difference")
-        columns = ["row", *(name for name in shown if name in made.rows[0])]
+        optional = ("paper", "mean", "paper_difference", "difference")
+        columns = ["row", *(column for column in optional if column in report.rows[0])]
         print_table(
-            [name.replace("_", " ") for name in columns],
-            [[cell(name, row.get(name)) for name in columns] for row in made.rows],
+            [column.replace("_", " ") for column in columns],
+            [[cell(column, row.get(column)) for column in columns] for row in report.rows],
         )
-        print(f"report in {made.folder / 'report.html'}")
+        print(f"report in {report.folder / 'report.html'}")
 
 
 def cell(column: str, value: object) -> str:
-    """A cell of the table on the terminal; differences have their sign."""
+    """Format a cell of the table; differences have a sign."""
     if value is None:
         return "-"
     if not isinstance(value, float):
@@ -122,13 +124,13 @@ def cell(column: str, value: object) -> str:
     return f"{value:+.2f}" if "difference" in column else f"{value:.2f}"
 
 
-def print_list(*, as_json: bool) -> None:
-    """Every target with what it needs."""
-    from mmerc.experiments.listing import listed
+def print_list(targets: Path | None, *, as_json: bool) -> None:
+    """Print every target with what it needs."""
+    from mmerc.experiments.reproduction.requirements import list_requirements
 
-    found = listed()
+    requirements = list_requirements(targets)
     if as_json:
-        print_json([item.to_json() for item in found])
+        print_json([item.to_json() for item in requirements])
         return
-    rows = [[item.name, "\n".join(item.lines)] for item in found]
+    rows = [[item.name, "\n".join(item.lines)] for item in requirements]
     print_table(["target", "what it shows, what it needs, how long it took"], rows)

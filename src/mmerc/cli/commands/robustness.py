@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from mmerc.cli.output import JsonOption, QuietOption, print_json, print_table, remark, silent
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from mmerc.conversation import Split
-    from mmerc.data.corpus import PreparedCorpus
-    from mmerc.experiments.robustness.material import Extract, Material
-    from mmerc.features.extraction import Task
-    from mmerc.features.registry import NamedExtractor
-    from mmerc.features.store import FeatureSpec, FeatureTable
 
 EXAMPLES = (
     "mmerc robustness runs/composed --corpus corpora/composed --media data",
@@ -60,74 +49,43 @@ def robustness(
     """
     from mmerc.conversation import MODALITIES
     from mmerc.data.corpus import PreparedCorpus
-    from mmerc.experiments.robustness.measuring import measure
-    from mmerc.experiments.robustness.report import write_robustness
-    from mmerc.experiments.robustness.subjects import check_corpus, check_modalities, find_subjects
+    from mmerc.executors.executor import Executor
+    from mmerc.experiments.robustness.disturbed_corpora import open_disturbed_corpora
+    from mmerc.experiments.robustness.evaluated_runs import (
+        check_corpus,
+        check_modalities,
+        find_runs,
+    )
+    from mmerc.experiments.robustness.robustness_report import write_robustness
+    from mmerc.experiments.robustness.robustness_scores import measure_robustness
     from mmerc.training.folder import locked
 
     report = silent if quiet else remark
     prepared = PreparedCorpus.load(corpus)
-    subjects = find_subjects(runs)
-    check_modalities(subjects, modalities or ())
-    for subject in subjects:
-        check_corpus(subject, prepared)
-    extract = extractor(out / "features", workers, report)
-    given = material(prepared, corpus, media, split=split, weights=weights, extract=extract)
+    evaluated = find_runs(runs)
+    check_modalities(evaluated, modalities or ())
+    for run in evaluated:
+        check_corpus(run, prepared)
+    corpora = open_disturbed_corpora(
+        prepared, corpus, media, split=split, weights=weights, stores=out / "features",
+        executor=Executor(jobs=workers), report=report,
+    )  # fmt: skip
     with locked(out):
-        wanted = modalities or MODALITIES
         measured = [
-            measure(subject, given, out, modalities=wanted, metric=metric, report=report)
-            for subject in subjects
-        ]
-        rows = [row for found in measured for row in found.rows]
-        left_out = [line for found in measured for line in found.left_out]
-        table = write_robustness(rows, left_out, given.corpus, out, metric=metric)
+            measure_robustness(
+                run, corpora, out, modalities=modalities or MODALITIES, metric=metric,
+                report=report,
+            )
+            for run in evaluated
+        ]  # fmt: skip
+        scores = [score for item in measured for score in item.scores]
+        left_out = [line for item in measured for line in item.left_out]
+        table = write_robustness(scores, left_out, corpora.corpus, out, metric=metric)
     for line in left_out:
         remark(line)
     if as_json:
-        lines = [row.to_json() for row in rows]
+        lines = [score.to_json() for score in scores]
         print_json({"rows": lines, "left_out": left_out, "out": str(out)})
         return
     print_table(table.columns, table.rows)
     print(f"table and figure in {out / 'robustness.md'}")
-
-
-def extractor(stores: Path, workers: int, report: Callable[[str], None]) -> Extract:
-    """Takes vectors as ``mmerc extract`` does, and keeps them in ``stores``."""
-    from mmerc.data.feature_extraction import extract_modality
-    from mmerc.executors.executor import Executor
-
-    def extract(named: NamedExtractor, spec: FeatureSpec, tasks: Sequence[Task]) -> FeatureTable:
-        executor = Executor(jobs=workers)
-        extracted = extract_modality(
-            named, tasks, stores, executor=executor, report=report, spec=spec
-        )
-        return extracted.table
-
-    return extract
-
-
-def material(
-    prepared: PreparedCorpus,
-    folder: Path,
-    media: Path | None,
-    *,
-    split: Split,
-    weights: Path | None,
-    extract: Extract,
-) -> Material:
-    """One split of the corpus with its media; InputError where it has no such split."""
-    from mmerc.data.corpus_media import add_corpus_sounds, corpus_tasks
-    from mmerc.errors import InputError
-    from mmerc.experiments.robustness.material import Material
-
-    if split not in prepared.splits:
-        raise InputError(folder, f"no {split} split", "choose another --split")
-    part = replace(prepared, splits={split: prepared.splits[split]})
-    return Material(
-        corpus=add_corpus_sounds(part, media),
-        folder=folder,
-        tasks=None if media is None else corpus_tasks(part, media),
-        extract=extract,
-        weights=weights,
-    )

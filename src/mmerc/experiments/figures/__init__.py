@@ -1,1 +1,0 @@
-"""Figures: rows of a CSV in, a picture out."""

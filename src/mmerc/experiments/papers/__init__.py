@@ -1,0 +1,1 @@
+"""One folder per paper: ``targets.yaml``, and ``figures.py`` with one function per figure."""

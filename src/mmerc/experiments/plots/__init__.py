@@ -1,0 +1,1 @@
+"""Plotting shared by all papers: style, tables of scores, learning curves, groups of utterances."""

@@ -1,1 +1,0 @@
-"""A target's report: one page, and the same as Markdown."""

@@ -1,0 +1,1 @@
+"""Reports as a self-contained HTML page and as Markdown."""

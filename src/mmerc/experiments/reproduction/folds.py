@@ -1,0 +1,122 @@
+"""What a paper leaves open, settled by folds over training conversations.
+
+Each choice marked ``[decided]`` and its alternatives are trained on the same folds and compared
+fold by fold. Neither the validation nor the test split is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mmerc.errors import InputError
+from mmerc.evaluation.significance import SeedTest, Summary, holm, seed_test, summarise
+from mmerc.executors.executor import Executor
+from mmerc.experiments.reproduction.plan import Plan
+from mmerc.experiments.reproduction.workspace import Workspace, folder_name, source_for
+from mmerc.files import read_json, write_json
+from mmerc.training.cache import RunCache
+from mmerc.training.corpus_source import CorpusSource, Fold
+from mmerc.training.folder import locked
+from mmerc.training.job import TrainingJob
+from mmerc.training.reporting import Reporter
+from mmerc.training.validation import validate
+
+FOLDS = 5
+FoldScores = Mapping[str, list[float]]  # weighted F1 of every fold and seed, by row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """An alternative to what was decided, fold by fold; ``adjusted`` is Holm's p of the t test."""
+
+    name: str
+    against: str
+    scores: tuple[float, ...]
+    reference: tuple[float, ...]
+    test: SeedTest
+    adjusted: float | None
+
+    @property
+    def differences(self) -> list[float]:
+        """Alternative minus decided, fold by fold."""
+        return [own - other for own, other in zip(self.scores, self.reference, strict=True)]
+
+    @property
+    def summary(self) -> Summary:
+        """Mean and deviation of the differences."""
+        return summarise(self.differences)
+
+
+def run_folds(
+    plan: Plan,
+    workspace: Workspace,
+    *,
+    source: CorpusSource,
+    executor: Executor,
+    cache: RunCache,
+    report: Reporter,
+) -> None:
+    """Score every row on every fold, and write folds.json; the cache keeps finished scores."""
+    with locked(workspace.root):
+        workspace.begin()
+        folder = workspace.root / plan.folder
+        names = [
+            (recipe, fold, seed, f"{folder_name(recipe)}-{fold}-{seed}")
+            for seed in range(plan.seeds)
+            for recipe in plan.recipes.values()
+            for fold in range(FOLDS)
+        ]
+        jobs = [
+            TrainingJob(
+                recipe=recipe, seed=seed, name=name, directory=(folder / f".{name}").absolute(),
+                corpus=source_for(recipe, replace(source, fold=Fold(number=fold, folds=FOLDS))),
+                hardware=workspace.hardware, cache=cache, report=report,
+            )
+            for recipe, fold, seed, name in names
+        ]  # fmt: skip
+        scores = iter(executor.map(_score_fold, jobs))
+        by_row: dict[str, list[float]] = {name: [] for name in plan.recipes}
+        for _ in range(plan.seeds):
+            for name in plan.recipes:
+                by_row[name] += [next(scores) for _ in range(FOLDS)]
+        write_json(folder / "folds.json", by_row)
+
+
+def _score_fold(job: TrainingJob) -> float:
+    """Weighted F1 of the best epoch on the fold's held-out conversations."""
+    score = validate(job)
+    job.say(f"{score:.2f}")
+    return score
+
+
+def read_folds(plan: Plan, workspace: Workspace) -> FoldScores:
+    """Read what ``run_folds`` wrote; InputError names what is missing."""
+    path = workspace.root / plan.folder / "folds.json"
+    if not path.is_file():
+        raise InputError(path, "no such file", "train the folds: leave --report-only out")
+    value: Any = read_json(path)
+    missing = [name for name in plan.recipes if not isinstance(value, dict) or name not in value]
+    if missing:
+        problem = f"it has no row {missing[0]!r}"
+        raise InputError(path, problem, "train the folds: leave --report-only out")
+    return {name: [float(score) for score in value[name]] for name in plan.recipes}
+
+
+def compare_alternatives(plan: Plan, scores: FoldScores) -> list[Alternative]:
+    """Test every alternative, paired over folds, with Holm's correction over all of them."""
+    pairs = [(row.name, row.against) for row in plan.trained if row.against in plan.recipes]
+    tests = [seed_test(scores[name], scores[str(against)]) for name, against in pairs]
+    adjusted = iter(holm([test.t_p_value for test in tests if test.t_p_value is not None]))
+    return [
+        Alternative(
+            name=name,
+            against=str(against),
+            scores=tuple(scores[name]),
+            reference=tuple(scores[str(against)]),
+            test=test,
+            adjusted=None if test.t_p_value is None else next(adjusted),
+        )
+        for (name, against), test in zip(pairs, tests, strict=True)
+    ]

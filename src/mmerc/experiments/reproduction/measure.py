@@ -1,0 +1,181 @@
+"""Read the finished runs of a target, and score every row beside the paper's numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mmerc.errors import InputError, UsageError
+from mmerc.evaluation.comparison import Versus, compare_runs
+from mmerc.evaluation.metrics import Metric, class_f1
+from mmerc.evaluation.predictions import Predictions
+from mmerc.evaluation.significance import summarise
+from mmerc.experiments.reproduction.masking import masked_predictions
+from mmerc.experiments.reproduction.plan import Plan
+from mmerc.experiments.reproduction.results import (
+    Epoch,
+    RowScores,
+    ScoredRow,
+    TargetResults,
+    TrainedRow,
+)
+from mmerc.experiments.reproduction.targets import PaperScores, TargetRow
+from mmerc.experiments.reproduction.workspace import Workspace
+from mmerc.files import read_json, read_text
+from mmerc.training.folder import Run
+from mmerc.training.machine import MACHINE
+from mmerc.training.recipe import Recipe
+from mmerc.training.result import interval
+
+
+def measure(plan: Plan, workspace: Workspace) -> TargetResults:
+    """Read the planned seeds of every trained row; InputError names what is missing."""
+    trained = tuple(read_trained_row(row, plan, workspace) for row in plan.trained)
+    return TargetResults(
+        target=plan.target,
+        reference=plan.reference,
+        trained=trained,
+        scored=tuple(score_rows(plan, trained)),
+    )
+
+
+def read_trained_row(row: TargetRow, plan: Plan, workspace: Workspace) -> TrainedRow:
+    """Read one row; a masked one runs the saved models again, once."""
+    run = workspace.run(plan.recipes[row.name])
+    check_run(run)
+    folders = [run.seed_directory(seed) for seed in range(plan.seeds)]
+    for seed, folder in enumerate(folders):
+        if not (folder / "seed.json").is_file():
+            problem = f"seed {seed} of {plan.name}'s row {row.name} is missing"
+            raise InputError(run.directory, problem, "train it: leave --report-only out")
+    if row.masked is None:
+        test = [Predictions.load(folder / "predictions-test.parquet") for folder in folders]
+    else:
+        test = [
+            masked_predictions(folder, row.masked, run.corpus, hardware=workspace.hardware)
+            for folder in folders
+        ]
+    return TrainedRow(
+        row=row,
+        run=run,
+        seeds=tuple(range(plan.seeds)),
+        test=tuple(test),
+        history=tuple(read_history(folder / "history.csv") for folder in folders),
+        machines=tuple(read_machine(folder / MACHINE) for folder in folders),
+        hardware=workspace.hardware,
+    )
+
+
+def check_run(run: Run) -> None:
+    """InputError where a run is missing, or belongs to another recipe or corpus."""
+    path = run.directory / "run.json"
+    if not path.is_file():
+        fix = "train it: leave --report-only out"
+        raise InputError(run.directory, "no such run", fix)
+    stored, expected = read_json(path), run.identity()
+    if not isinstance(stored, dict) or not same_recipe(stored.get("recipe"), run.recipe):
+        raise InputError(run.directory, "was started with another recipe", "choose another --out")
+    if any(stored.get(key) != expected[key] for key in ("corpus", "fingerprints")):
+        raise InputError(run.directory, "was started with another corpus", "choose another --out")
+
+
+def same_recipe(value: object, recipe: Recipe) -> bool:
+    """Whether a stored recipe, as this version reads it, differs in names and seeds at most."""
+    try:
+        stored = Recipe.model_validate(value)
+    except (ValidationError, UsageError):
+        return False
+    return stored.model == recipe.model and stored.training == recipe.training
+
+
+def read_history(path: Path) -> tuple[Epoch, ...]:
+    """Read the epochs that training wrote."""
+    try:
+        lines = list(csv.DictReader(io.StringIO(read_text(path))))
+        return tuple({name: float(value) for name, value in line.items()} for line in lines)
+    except (TypeError, ValueError) as error:
+        raise InputError(path, "not the history of a run", "train it again") from error
+
+
+def read_machine(path: Path) -> Mapping[str, Any] | None:
+    """Read the machine of a seed; None for runs trained without ``mmerc reproduce``."""
+    value = read_json(path) if path.is_file() else None
+    return value if isinstance(value, dict) else None
+
+
+def score_rows(plan: Plan, trained: Sequence[TrainedRow]) -> list[ScoredRow]:
+    """Score all rows in the target's order, published ones and those left out among them."""
+    by_name = {row.row.name: row for row in trained}
+    versus = compare_with_baseline(plan, by_name)
+    baseline = paper_scores(plan.target.row(plan.target.baseline), plan)
+    scored = []
+    for row in plan.rows:
+        paper, own = paper_scores(row, plan), by_name.get(row.name)
+        scored.append(
+            ScoredRow(
+                row=row,
+                paper=paper,
+                paper_difference=paper_difference(paper, baseline, plan, row),
+                ours=None if own is None else score_row(own, plan.target.metric, versus),
+                left_out=plan.left_out.get(row.name, ""),
+            )
+        )
+    return scored
+
+
+def compare_with_baseline(plan: Plan, trained: Mapping[str, TrainedRow]) -> Mapping[str, Versus]:
+    """Compare every row with the baseline, Holm's correction over all of them."""
+    baseline = plan.target.baseline
+    names = [baseline, *(name for name in trained if name != baseline)]
+    conversations = set(trained[baseline].test[0].known().conversations)
+    if len(names) < 2 or len(conversations) < 2:  # a bootstrap draws from conversations
+        return {}
+    runs = {name: trained[name].test for name in names}
+    return {item.name: item for item in compare_runs(runs, metric=plan.target.metric)}
+
+
+def score_row(trained: TrainedRow, metric: Metric, versus: Mapping[str, Versus]) -> RowScores:
+    """Summarise a row over its seeds."""
+    mean, std = summarise(trained.values(metric))
+    bounds = interval(trained.test, metric)
+    return RowScores(
+        mean=mean,
+        std=std,
+        interval=None if bounds is None else (bounds[0], bounds[1]),
+        accuracy=summarise(trained.values("accuracy")).mean,
+        per_class=per_class(trained),
+        seeds=len(trained.seeds),
+        versus=versus.get(trained.row.name),
+    )
+
+
+def per_class(trained: TrainedRow) -> dict[str, float | None]:
+    """Mean F1 of every label over the seeds; None where gold lacks the label."""
+    occurs = trained.confusions[0].sum(axis=1) > 0
+    means = class_f1(trained.confusions).mean(axis=0)
+    labels = trained.test[0].labels
+    return {
+        label: float(f1) if occurring else None
+        for label, f1, occurring in zip(labels, means, occurs, strict=True)
+    }
+
+
+def paper_scores(row: TargetRow, plan: Plan) -> PaperScores:
+    """Look up the paper's scores on the corpus that ours is compared with."""
+    return row.paper.get(plan.reference.compare, PaperScores())
+
+
+def paper_difference(
+    paper: PaperScores, baseline: PaperScores, plan: Plan, row: TargetRow
+) -> float | None:
+    """The paper's row minus its baseline's."""
+    metric = plan.target.metric
+    if row.name == plan.target.baseline or metric == "macro_f1":
+        return None
+    own, reference = getattr(paper, metric), getattr(baseline, metric)
+    return None if own is None or reference is None else round(own - reference, 2)

@@ -1,0 +1,101 @@
+"""``mmerc reproduce`` without its command line: plan, train what is missing, write reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.errors import MmercError, UsageError
+from mmerc.executors.executor import Executor
+from mmerc.experiments.reproduction.catalogue import target_files
+from mmerc.experiments.reproduction.fold_report import report_folds
+from mmerc.experiments.reproduction.folds import run_folds
+from mmerc.experiments.reproduction.plan import Plan, PlanOptions, make_plan
+from mmerc.experiments.reproduction.report import WrittenReport, report_target
+from mmerc.experiments.reproduction.training import train_missing
+from mmerc.experiments.reproduction.workspace import Workspace
+from mmerc.training.cache import RunCache
+from mmerc.training.corpus_source import CorpusSource
+from mmerc.training.hardware import Hardware
+from mmerc.training.reporting import Reporter
+
+ALL_TARGETS = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReproductionSettings:
+    """The corpus, the output folder, and how to train; without ``train`` only reports are written.
+
+    Folds use the cache even without ``use_cache``: it is their only result.
+    """
+
+    corpus: CorpusSource
+    out: Path
+    options: PlanOptions
+    executor: Executor
+    hardware: Hardware
+    cache: RunCache
+    use_cache: bool
+    train: bool
+    report: Reporter
+
+
+def reproduce(name: str, settings: ReproductionSettings) -> dict[str, WrittenReport]:
+    """Reproduce a target, or ``all``; return every target's report by name.
+
+    ``all`` skips targets that the corpus does not allow, and reports why.
+    """
+    corpus = settings.corpus.open()
+    plans = _make_plans(name, corpus, settings)
+    workspace = Workspace(
+        root=settings.out,
+        corpus=corpus,
+        quick=settings.options.quick,
+        hardware=settings.hardware,
+    )
+    if settings.train:
+        _train(plans, workspace, settings)
+    reports: dict[str, WrittenReport] = {}
+    for plan in plans:
+        write = report_folds if plan.target.uses_folds else report_target
+        try:
+            reports[plan.name] = write(plan, workspace)
+        except MmercError as error:
+            if name != ALL_TARGETS:
+                raise
+            settings.report(f"no report: {plan.name}: {error}")
+    return reports
+
+
+def _make_plans(name: str, corpus: PreparedCorpus, settings: ReproductionSettings) -> list[Plan]:
+    options = settings.options
+    if name != ALL_TARGETS:
+        return [make_plan(name, corpus, options)]
+    if options.rows:
+        raise UsageError("--row selects rows of one target; name the target instead of all.")
+    plans = []
+    for target, file in target_files(options.targets).items():
+        if file.paper.targets[target].uses_folds:
+            continue
+        try:
+            plans.append(make_plan(target, corpus, options))
+        except MmercError as error:
+            settings.report(f"left out: {target}: {error}")
+    if not plans:
+        raise UsageError(f"No target can be reproduced on {corpus.name}; the reasons are above.")
+    return plans
+
+
+def _train(plans: list[Plan], workspace: Workspace, settings: ReproductionSettings) -> None:
+    for plan in (plan for plan in plans if plan.target.uses_folds):
+        run_folds(
+            plan, workspace, source=settings.corpus, executor=settings.executor,
+            cache=settings.cache, report=settings.report,
+        )  # fmt: skip
+    tested = [plan for plan in plans if not plan.target.uses_folds]
+    if tested:
+        train_missing(
+            tested, workspace, source=settings.corpus, executor=settings.executor,
+            cache=settings.cache if settings.use_cache else None, report=settings.report,
+        )  # fmt: skip

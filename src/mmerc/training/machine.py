@@ -1,0 +1,45 @@
+"""The machine that a seed was trained on, recorded beside it for reports."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import torch
+
+from mmerc.files import write_json
+from mmerc.training.hardware import Hardware
+from mmerc.training.job import TrainingJob
+from mmerc.training.recipe import Recipe
+from mmerc.training.seed import fetch_seed, finish_seed
+
+MACHINE = "machine.json"
+
+
+def finish_seed_with_machine(job: TrainingJob) -> None:
+    """Finish one seed; the seed's folder records the machine if it is trained here."""
+    if not fetch_seed(job):
+        write_json(job.directory / MACHINE, describe_machine(job.hardware, job.recipe))
+        finish_seed(job)
+
+
+def describe_machine(hardware: Hardware, recipe: Recipe) -> dict[str, str | int]:
+    """Kind of processor or graphics card, threads, and number format."""
+    device = hardware.device
+    name = torch.cuda.get_device_name() if device == "cuda" else _processor()
+    return {
+        "device": device,
+        "name": name,
+        "threads": torch.get_num_threads(),
+        "precision": hardware.precision(recipe),
+    }
+
+
+def _processor() -> str:
+    """The processor's name as the system reports it."""
+    description = Path("/proc/cpuinfo")
+    if description.is_file():
+        for line in description.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

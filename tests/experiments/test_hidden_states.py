@@ -1,0 +1,114 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from very_small import SMALL
+
+from mmerc.errors import InputError
+from mmerc.evaluation.predictions import Predictions
+from mmerc.experiments.papers.df_erc.figures import _contribution, _error_bins, _levels
+from mmerc.experiments.reproduction import hidden_states
+from mmerc.experiments.reproduction.hidden_states import stored_hidden_states
+from mmerc.experiments.reproduction.masking import corpus_key
+from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
+from mmerc.experiments.reproduction.workspace import folder_name
+
+
+@pytest.fixture(scope="module")
+def seed(finished, small_corpus):
+    """Folder of DF-ERC's first seed, and its test predictions."""
+    plan = make_plan("df-erc-figure11", small_corpus, PlanOptions(changes=SMALL))
+    folder = finished / "runs" / folder_name(plan.recipes["DF-ERC"]) / "seed-0"
+    return folder, Predictions.load(folder / "predictions-test.parquet")
+
+
+def test_hidden_states_belong_to_the_stored_predictions(seed, small_corpus):
+    folder, made = seed
+    table = stored_hidden_states(
+        folder, "contribution", _contribution, small_corpus, keys=made.keys
+    )
+    assert (table["predicted"] == made.predicted).all()
+    assert (table["gold"] == made.gold).all()
+    for m, weight in made.weights.items():
+        np.testing.assert_allclose(table[f"weight_{m}"], weight, atol=1e-5)
+        assert (np.isnan(table[f"tcp_{m}"]) == np.isnan(weight)).all()
+        there = ~np.isnan(weight)
+        assert ((table[f"tcp_{m}"][there] > 0) & (table[f"tcp_{m}"][there] < 1)).all()
+        # a true class probability above one half is the highest
+        sure = there & (table[f"tcp_{m}"] > 0.5) & (made.gold >= 0)
+        assert (table[f"right_{m}"][sure] == 1).all()
+
+
+def test_they_are_recorded_once(seed, small_corpus, monkeypatch):
+    folder, made = seed
+    keys = made.keys[3:9]
+    first = stored_hidden_states(folder, "levels", _levels, small_corpus, keys=keys)
+    assert first["modality_text"].shape == (6, 8)
+    monkeypatch.setattr(hidden_states, "record", lambda *a: pytest.fail("recorded again"))
+    again = stored_hidden_states(folder, "levels", _levels, small_corpus, keys=keys)
+    np.testing.assert_array_equal(again["utterance_audio"], first["utterance_audio"])
+
+
+def test_other_utterances_are_recorded_again(seed, small_corpus):
+    folder, made = seed
+    stored_hidden_states(folder, "levels", _levels, small_corpus, keys=made.keys[:2])
+    wide = stored_hidden_states(folder, "levels", _levels, small_corpus, keys=made.keys[1:4])
+    assert list(wide["utterance"]) == list(made.utterances[1:4])
+
+
+def test_another_corpus_is_recorded_again(seed, small_corpus):
+    """The same utterances with other vectors have the same keys."""
+    folder, made = seed
+    keys = made.keys[3:9]
+    table = small_corpus.features["audio"]
+    rows = {
+        key: row if row.vector is None else replace(row, vector=row.vector * 9)
+        for key, row in table.rows.items()
+    }
+    features = {**small_corpus.features, "audio": replace(table, rows=rows)}
+    first = stored_hidden_states(folder, "levels", _levels, small_corpus, keys=keys)
+    louder = replace(small_corpus, features=features)
+    other = stored_hidden_states(folder, "levels", _levels, louder, keys=keys)
+    assert np.nanmax(abs(first["modality_audio"] - other["modality_audio"])) > 1e-4
+
+
+def test_a_file_that_is_cut_short(seed, small_corpus):
+    folder, made = seed
+    path = folder / f"inside-odd-{corpus_key(small_corpus)}.parquet"
+    path.write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"inside-odd-\w{12}\.parquet: truncated; remove it"):
+        stored_hidden_states(folder, "odd", _levels, small_corpus, keys=made.keys)
+    path.unlink()
+
+
+def test_errors_are_counted_in_bins():
+    errors = np.array([0.0, 0.04, 0.06, 1.0, np.nan])
+    rows = _error_bins("text", errors, np.array([1.0, 0.0, 1.0, 0.0, np.nan]))
+    assert [row["utterances"] for row in rows][:2] == [2, 1]
+    assert (rows[0]["accuracy"], rows[1]["accuracy"], rows[-1]["accuracy"]) == (50, 100, 0)
+    assert rows[5]["accuracy"] is None
+    assert sum(row["share"] for row in rows) == pytest.approx(100)
+
+
+def test_the_report_of_contributions_error(finished, report_only, read_csv, seed, small_corpus):
+    made = report_only("df-erc-figure11", finished)
+    rows = read_csv(made.folder / "figures" / "contribution-error.csv")
+    assert {row["modality"] for row in rows} == {"text", "audio", "video", "mean of all"}
+    known = sum(u.label is not None for c in small_corpus.splits["test"] for u in c.utterances)
+    mean = [row for row in rows if row["modality"] == "mean of all"]
+    assert sum(int(row["utterances"]) for row in mean) <= 2 * known
+    text = [int(row["utterances"]) for row in rows if row["modality"] == "text"]
+    there = ~np.isnan(seed[1].weights["text"]) & (seed[1].gold >= 0)
+    assert sum(text) == 2 * int(there.sum())
+
+
+def test_points_of_the_projection(finished, report_only, read_csv):
+    made = report_only("df-erc-figure10", finished)
+    rows = read_csv(made.folder / "figures" / "projection.csv")
+    counts = {}
+    for row in rows:
+        key = (row["row"], row["level"], row["modality"])
+        counts[key] = counts.get(key, 0) + 1
+    assert len(counts) == 2 * 2 * 3
+    assert len(set(counts.values())) == 1
+    assert all(-1 <= float(row["silhouette"]) <= 1 for row in rows)
