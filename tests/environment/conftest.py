@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,9 @@ class Inputs:
     def command(self, name):
         """Arguments of a command on these inputs."""
         files = {path.name.replace(".", "_"): path for path in self.folder.iterdir()}
-        arguments = COMMANDS[name].format(out=self.out, **files)
+        arguments = (COMMANDS | {"serve": SERVE})[name].format(
+            out=self.out, inputs=self.folder, **files
+        )
         return (*PROGRAM, *arguments.split())
 
 
@@ -49,7 +52,7 @@ COMMANDS = {
     "analyze live": "analyze {scene_mp4} --live --workers 1 --out {out}",
     "prepare": "prepare manifest {vectors_jsonl} --out {out}/corpus",
     "extract": (
-        "extract {films} --media {folder} --audio is10 --video denseface --workers 2 --json"
+        "extract {films} --media {inputs} --audio is10 --video denseface --workers 2 --json"
     ),
     "encode-text": "encode-text --corpus {films} --model minilm-l6 --out {out}/text",
     "train": "train --recipe {small_yaml} --corpus {vectors} --out {out}/run",
@@ -61,6 +64,7 @@ COMMANDS = {
     ),
     "licences": "licences",
 }
+SERVE = "serve --model {run_text} --keep 5"
 
 
 def write_manifest(path, *, media):
@@ -129,6 +133,12 @@ def inputs(folder, prepared):
     shutil.copytree(prepared, own / "inputs")
     (own / "out").mkdir()
     return Inputs(own / "inputs", own / "out")
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def environment(**own):

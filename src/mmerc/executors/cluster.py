@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import secrets
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, TypeVar
 
 from mmerc.errors import MmercError
@@ -47,8 +50,17 @@ def connect() -> Any:
         problem = "--engine ray needs Ray; install it with: pip install 'mmerc[scale]'."
         raise MmercError(problem) from error
     if not ray.is_initialized():
-        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        _set_token()
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     return ray
+
+
+def _set_token() -> None:
+    """Give a new cluster a token of its own, where Ray would store one in the home folder."""
+    chosen = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+    stored = Path(os.path.expanduser("~/.ray/auth_token"))  # noqa: PTH111 (there may be no home)
+    if not any(name in os.environ for name in chosen) and not stored.exists():
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 def run_with_threads(function: Callable[[Item], Outcome], item: Item, threads: int) -> Outcome:
