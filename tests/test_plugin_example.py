@@ -164,6 +164,6 @@ def test_from_raw_files_to_a_prediction_and_a_table(mmerc, raw, tmp_path):
         "reproduce", "prosody-table1", "--corpus", corpus, "--out", tmp_path / "table",
         "--seeds", 1, "--quiet",
     )  # fmt: skip
-    report = (tmp_path / "table" / "report.md").read_text()
+    report = (tmp_path / "table" / "prosody-table1" / "report.md").read_text()
     assert "GRU" in report
     assert "Majority" in report

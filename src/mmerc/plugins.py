@@ -8,6 +8,7 @@ A package names its additions in its ``pyproject.toml``::
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Literal
@@ -37,15 +38,20 @@ class Plugin:
         return value
 
 
-def find_plugins(group: Group) -> dict[str, Plugin]:
+def find_plugins(group: Group, *, reserved: Collection[str] = ()) -> dict[str, Plugin]:
     """Find the installed plug-ins of one group by name, without importing them.
 
-    MmercError if two packages add the same name.
+    MmercError if two packages add the same name, or one takes a name of mmerc (``reserved``).
     """
     plugins: dict[str, Plugin] = {}
     for entry_point in entry_points(group=group):
         package = entry_point.dist.name if entry_point.dist is not None else "?"
         plugin = Plugin(name=entry_point.name, package=package, entry_point=entry_point)
+        if plugin.name in reserved:
+            raise MmercError(
+                f"The package {package} adds {plugin.name!r} to {group}, a name that mmerc itself "
+                f"uses; uninstall {package} or rename it there."
+            )
         other = plugins.setdefault(plugin.name, plugin)
         if other is not plugin and other.package != package:
             raise MmercError(

@@ -23,7 +23,7 @@ READERS = {
 
 def reader_names() -> list[str]:
     """Names of all readers, those of plug-ins last."""
-    return [*READERS, *(name for name in find_plugins("mmerc.corpora") if name not in READERS)]
+    return [*READERS, *find_plugins("mmerc.corpora", reserved=READERS)]
 
 
 def corpus_reader(name: str) -> CorpusReader:
@@ -33,7 +33,7 @@ def corpus_reader(name: str) -> CorpusReader:
         reader: object = getattr(import_module(module), attribute)
         package = "mmerc"
     else:
-        plugins = find_plugins("mmerc.corpora")
+        plugins = find_plugins("mmerc.corpora", reserved=READERS)
         if name not in plugins:
             known = ", ".join(reader_names())
             raise UsageError(f"No corpus reader is called {name!r}; choose from {known}.")
@@ -60,7 +60,7 @@ def reader_of_corpus(corpus: str, reader: str | None) -> CorpusReader:
 
 def list_corpora() -> dict[str, tuple[str, str]]:
     """Name -> summary and package of every reader; of a broken plug-in, what is wrong with it."""
-    plugins = find_plugins("mmerc.corpora")
+    plugins = find_plugins("mmerc.corpora", reserved=READERS)
     readers: dict[str, tuple[str, str]] = {}
     for name in reader_names():
         package = "mmerc" if name in READERS else plugins[name].package

@@ -58,8 +58,7 @@ class NamedExtractor:
 
 def extractor_names() -> list[str]:
     """Names of all extractors, those of plug-ins last."""
-    plugins = find_plugins("mmerc.extractors")
-    return [*EXTRACTORS, *(name for name in plugins if name not in EXTRACTORS)]
+    return [*EXTRACTORS, *find_plugins("mmerc.extractors", reserved=EXTRACTORS)]
 
 
 def list_extractors() -> dict[str, tuple[str, str]]:
@@ -68,12 +67,12 @@ def list_extractors() -> dict[str, tuple[str, str]]:
     A plug-in's summary is the first sentence of its docstring.
     """
     extractors = {name: (summary, "mmerc") for name, (_, summary) in EXTRACTORS.items()}
-    for name, plugin in find_plugins("mmerc.extractors").items():
+    for name, plugin in find_plugins("mmerc.extractors", reserved=EXTRACTORS).items():
         try:
             text = " ".join((inspect.getdoc(plugin.load()) or "").split())
-            extractors.setdefault(name, (text.partition(". ")[0].rstrip("."), plugin.package))
+            extractors[name] = text.partition(". ")[0].rstrip("."), plugin.package
         except MmercError as error:
-            extractors.setdefault(name, (str(error), plugin.package))
+            extractors[name] = str(error), plugin.package
     return extractors
 
 
@@ -82,7 +81,7 @@ def plugin_extractor(name: str) -> Extractor:
 
     UsageError if there is none; MmercError if it fails or builds something else.
     """
-    plugins = find_plugins("mmerc.extractors")
+    plugins = find_plugins("mmerc.extractors", reserved=EXTRACTORS)
     if name not in plugins:
         known = ", ".join(extractor_names())
         raise UsageError(f"No extractor is called {name!r}; choose from {known}.")
