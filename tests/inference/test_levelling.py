@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
-from mmerc.inference.levelling import CLIP, PRIOR, Statistics, level_table
+from mmerc.inference.levelling import CLIP, PRIOR, SPEAKER_PRIOR, Statistics, level_table
 
 WIDTH = 6
 
@@ -63,6 +63,52 @@ def test_equals_the_slow_form(training, count):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     assert distance == pytest.approx(far, rel=1e-5)
     assert all(vector.dtype == np.float32 for vector in found)
+
+
+def by_speaker_slowly(vectors, names, training):
+    """The recording's statistics, then each speaker's with ten typical utterances beside them."""
+    moved = [list(map(float, vector)) for vector in vectors]
+    for d in range(WIDTH):
+        mean, deviation = float(training.mean[d]), float(training.deviation[d])
+        scores = [(float(vector[d]) - mean) / deviation for vector in vectors]
+        weight = 1 / (len(scores) + PRIOR)
+        centre = weight * sum(scores)
+        spread = weight * sum((score - centre) ** 2 for score in scores)
+        spread += weight * PRIOR * (1 + centre**2)
+        for name in set(names):
+            rows = [row for row, other in enumerate(names) if other == name]
+            part = 1 / (len(rows) + SPEAKER_PRIOR)
+            own = part * (sum(scores[row] for row in rows) + SPEAKER_PRIOR * centre)
+            width = part * sum((scores[row] - own) ** 2 for row in rows)
+            width += part * SPEAKER_PRIOR * (spread + (centre - own) ** 2)
+            for row in rows:
+                score = max(-CLIP, min(CLIP, (scores[row] - own) / math.sqrt(width)))
+                moved[row][d] = score * deviation + mean
+    return moved
+
+
+@pytest.mark.parametrize("count", [1, 5, 60])
+def test_by_speaker_equals_the_slow_form(training, count):
+    numbers = np.random.default_rng(count)
+    vectors = numbers.normal(loc=4.0, scale=12.0, size=(count, WIDTH)).astype("float32")
+    names = [["Mara", "Tom", "Ann"][number % 3] for number in range(count)]
+    speakers = {str(number): name for number, name in enumerate(names)}
+    table, _ = level_table(table_of(vectors), training, speakers=speakers)
+    levelled = [table.vector("c", str(number)) for number in range(count)]
+    expected = by_speaker_slowly(vectors, names, training)
+    np.testing.assert_allclose(levelled, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_what_is_typical_of_a_person_is_levelled_out(training):
+    numbers = np.random.default_rng(0)
+    typical = training.mean + training.deviation * numbers.normal(size=(2000, WIDTH))
+    vectors = typical + 2 * training.deviation * (np.arange(2000) % 2)[:, None]
+    speakers = {str(number): "ab"[number % 2] for number in range(2000)}
+    table, _ = level_table(table_of(vectors), training, speakers=speakers)
+    moved = np.stack([row.vector for row in table.rows.values()])
+    scores = (moved - training.mean) / training.deviation
+    np.testing.assert_allclose(scores[0::2].mean(0), scores[1::2].mean(0), atol=0.05)
+    np.testing.assert_allclose(scores.std(0), 1, atol=0.1)
 
 
 def test_a_long_recording_is_levelled_out(training):

@@ -24,7 +24,8 @@ class Live:
     """Predicts one utterance after another.
 
     The context is the last ``history`` utterances, including the one to predict. The last ``level``
-    utterances show what the microphone usually sounds like (``mmerc.inference.levelling``).
+    utterances show what the microphone and each speaker usually sound and look like
+    (``mmerc.inference.levelling``).
     """
 
     model: AnyModel
@@ -54,7 +55,7 @@ class Live:
             yield self.hear(utterance, vectors)
 
     def table(self, modality: Modality, past: Sequence[Spoken]) -> FeatureTable:
-        """Features of the past utterances, audio on the level of the training data."""
+        """Features of the past utterances, on the level of the training data."""
         width = self.model.inputs.widths[modality]
         table = FeatureTable.of(
             FeatureSpec(modality=modality, extractor="live", dim=width),
@@ -67,8 +68,7 @@ class Live:
                 for utterance, vectors in past
             ),
         )
-        if modality != "audio":
-            return table
         mean, deviation = self.model.inputs.statistics(modality)
         training = Statistics(mean=mean.cpu().numpy(), deviation=deviation.cpu().numpy())
-        return level_table(table, training)[0]
+        speakers = {utterance.id: utterance.speaker for utterance, _ in past}
+        return level_table(table, training, speakers=speakers)[0]

@@ -150,7 +150,7 @@ class Pipeline:
         self.check_features(recording, utterances, absent)
         report(Step("emotions", 0, len(utterances)))
         conversation = Conversation(id=conversation_id(recording), utterances=utterances)
-        levelled, distance = self.level(tables)
+        levelled, distance = self.level(tables, utterances)
         predictions = self.predict([conversation], tables if self.live else levelled)
         report(Step("emotions", len(predictions), len(predictions)))
         remarks = analysis_remarks(self.model, utterances, absent, distance=distance)
@@ -235,14 +235,18 @@ class Pipeline:
         predictions = Live(model=self.model).follow(stream)
         return [replace(prediction, conversation=conversation.id) for prediction in predictions]
 
-    def level(self, tables: Tables) -> tuple[Tables, float]:
-        """Audio features on the level of the training data, and how far away they were."""
-        if "audio" not in tables:
-            return tables, 0.0
-        mean, deviation = self.model.inputs.statistics("audio")
-        training = Statistics(mean=mean.cpu().numpy(), deviation=deviation.cpu().numpy())
-        table, distance = level_table(tables["audio"], training)
-        return {**tables, "audio": table}, distance
+    def level(self, tables: Tables, utterances: Sequence[Utterance]) -> tuple[Tables, float]:
+        """Features on the level of the training data, and how far away the sound was."""
+        speakers = {utterance.id: utterance.speaker for utterance in utterances}
+        levelled, distances = dict(tables), dict.fromkeys(tables, 0.0)
+        for modality in tables.keys() & self.model.inputs.widths.keys():
+            mean, deviation = self.model.inputs.statistics(modality)
+            training = Statistics(mean=mean.cpu().numpy(), deviation=deviation.cpu().numpy())
+            table = tables[modality]
+            levelled[modality], distances[modality] = level_table(
+                table, training, speakers=speakers
+            )
+        return levelled, distances.get("audio", 0.0)
 
 
 def collect_absences(
