@@ -6,18 +6,20 @@ At hand without a network is the English model tiny.en, inside the package
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.media.decode import SAMPLE_RATE, read_sound
+from mmerc.media.sentences import Word
 from mmerc.media.voice_activity import Span
 from mmerc.packaged_weights import WHISPER, missing_package_error
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
+    from faster_whisper.transcribe import Segment
 
 EMBEDDED_MODEL = "tiny.en"
 BEAMS = 5
@@ -42,6 +44,7 @@ class Transcript:
     text: str
     language: str | None
     uncertain: bool
+    words: tuple[Word, ...] = ()
 
 
 class Transcriber:
@@ -86,6 +89,7 @@ class Transcriber:
             temperature=0.0,
             condition_on_previous_text=False,
             without_timestamps=True,
+            word_timestamps=True,
         )
         heard = list(segments)
         return Transcript(
@@ -97,7 +101,23 @@ class Transcriber:
                 segment.avg_logprob < UNSURE or segment.compression_ratio > REPETITIVE
                 for segment in heard
             ),
+            words=_words_of_span(heard, span),
         )
+
+
+def _words_of_span(segments: Sequence[Segment], span: Span) -> tuple[Word, ...]:
+    """Words at their times in the recording, within the span."""
+    return tuple(
+        Word(
+            text=word.word.strip(),
+            start=round(min(span.start + word.start, span.end), 3),
+            end=round(min(span.start + word.end, span.end), 3),
+            probability=round(word.probability, 4),
+        )
+        for segment in segments
+        for word in segment.words or ()
+        if word.word.strip()
+    )
 
 
 def find_model(name: str) -> Path:

@@ -30,6 +30,9 @@ def analyze(
         Path | None, typer.Option(help="SRT, WebVTT or ASS file (default: transcribe the speech).")
     ] = None,
     turns: Annotated[Path | None, typer.Option(help="RTTM file: who speaks when.")] = None,
+    speakers: Annotated[
+        str | None, typer.Option(help="How many people speak: 2, or 2-4 (default: estimated).")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results (default: the recording's).")
     ] = None,
@@ -81,7 +84,7 @@ def analyze(
     conversations = read_transcript(recording) if written else Transcript(())
     pipeline = Pipeline.from_pretrained(
         model, commercial_only=commercial_only, face=face, whisper=whisper, language=language,
-        turns=turns, workers=workers, live=live,
+        turns=turns, speakers=speakers, workers=workers, live=live,
     )  # fmt: skip
     work = work_path(recording, directory)
     if written:

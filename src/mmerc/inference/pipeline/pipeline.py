@@ -27,6 +27,7 @@ from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo, probe
 from mmerc.media.faces.speaking import Choice
 from mmerc.media.segment import MediaError
+from mmerc.media.speakers.clustering import SpeakerCount
 from mmerc.media.transcription import EMBEDDED_MODEL
 from mmerc.models.base import AnyModel
 from mmerc.precision import fast_bfloat16
@@ -66,6 +67,7 @@ class Pipeline:
         whisper: str = EMBEDDED_MODEL,
         language: str | None = None,
         turns: str | Path | None = None,
+        speakers: str | None = None,
         workers: int | None = None,
         live: bool = False,
     ) -> Self:
@@ -76,20 +78,22 @@ class Pipeline:
         forbids commercial use: openSMILE, denseface, and mmerc-mini, which mmerc-mini-text
         replaces. ``face`` chooses the face to look at: "speaking", "largest" or "all". ``whisper``
         names the transcriber's model, ``language`` the code of the spoken language (None: detect
-        it). ``turns`` is an RTTM file that says who speaks when. ``workers`` is the number of
-        processes (None: one per core).
+        it). ``turns`` is an RTTM file that says who speaks when; without it, speakers are found by
+        their voices: ``speakers`` states their number, "2" or "2-4" (None: estimate it).
+        ``workers`` is the number of processes (None: one per core).
 
         UsageError if ``commercial_only`` forbids the model; MmercError or InputError if it cannot
         be loaded.
         """
         components = load_components(source, commercial_only=commercial_only, face=face, live=live)
         turns = None if turns is None else Path(turns)
+        count = SpeakerCount() if speakers is None else SpeakerCount.parse(speakers)
         return cls(
             model=components.model,
             name=components.name,
             extractors=components.extractors,
             missing=components.missing,
-            find=FromSpeech(whisper=whisper, language=language, turns=turns),
+            find=FromSpeech(whisper=whisper, language=language, turns=turns, count=count),
             workers=workers or available_cores(),
             live=live,
         )

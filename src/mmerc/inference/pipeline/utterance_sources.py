@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
 
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError, MmercError
@@ -15,19 +16,19 @@ from mmerc.inference.pipeline.progress import Hook, Step
 from mmerc.inference.pipeline.subtitle_match import matches_speech
 from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo
-from mmerc.media.diarization import find_turns
 from mmerc.media.segment import MediaError
+from mmerc.media.sentences import split_sentences
 from mmerc.media.speaker_turns import (
     UNKNOWN_SPEAKER,
     Turn,
     assign_speakers,
     read_rttm,
 )
+from mmerc.media.speakers.clustering import SpeakerCount
+from mmerc.media.speakers.diarization import find_turns
 from mmerc.media.subtitles import read_subtitles
 from mmerc.media.transcription import EMBEDDED_MODEL, Transcriber, Transcript
 from mmerc.media.voice_activity import Span, find_speech
-
-MIN_PIECE = 0.25  # seconds: the shortest piece of a span that is cut where the speaker changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,21 +93,24 @@ class FromSubtitles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromSpeech:
-    """Utterances from voice activity, speakers from their voices, words from a transcriber.
+    """Utterances from recognised words: one sentence of one speaker each.
 
     ``whisper`` and ``language`` as in ``mmerc.media.transcription.Transcriber``; ``turns`` is an
-    RTTM file with the speakers.
+    RTTM file with the speakers, in place of those found by their voices, of whom there are
+    ``count``.
     """
 
     whisper: str = EMBEDDED_MODEL
     language: str | None = None
     turns: Path | None = None
+    count: SpeakerCount = field(default_factory=SpeakerCount)
 
     def settings(self) -> dict[str, Any]:
         return {
             "whisper": self.whisper,
             "language": self.language,
             "turns": None if self.turns is None else fingerprint_input(self.turns),
+            "speakers": [self.count.fewest, self.count.most],
         }
 
     def __call__(
@@ -119,22 +123,28 @@ class FromSpeech:
         if not spans:
             problem = "no speech detected"
             raise MediaError(recording, problem, "give its subtitles if somebody speaks in it")
-        turns, remarks = self.speakers(recording, spans, report)
-        spans = cut_at_turns(spans, turns)
+        turns, remarks = self.speakers(recording, spans, work, report)
         transcripts = self.words(recording, spans, work, report)
-        utterances = assign_speakers(build_utterances(transcripts), turns)
-        remarks = (*remarks, *uncertainty_remarks(transcripts))
+        utterances = build_utterances(transcripts, turns)
+        remarks = (*remarks, *uncertainty_remarks(transcripts), *overlap_remarks(utterances, turns))
         return Segmentation(utterances=utterances, remarks=remarks)
 
     def speakers(
-        self, recording: Path, spans: Sequence[Span], report: Hook
+        self, recording: Path, spans: Sequence[Span], work: WorkFolder, report: Hook
     ) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
-        """Who speaks when, and remarks on the RTTM file that says so."""
-        report(Step("speakers", 0, 0))
-        if self.turns is None:
-            return find_turns(recording, spans), ()
-        turns = read_rttm(self.turns)
-        return turns.turns, turns.remarks
+        """Who speaks when, and remarks on how that is known."""
+        if self.turns is not None:
+            given = read_rttm(self.turns)
+            return given.turns, given.remarks
+        turns = work.turns()
+        if turns is None:
+            report(Step("speakers", 0, 0))
+            turns = find_turns(recording, count=self.count)
+            work.keep_turns(turns)
+        if not turns:
+            whole = Turn(speaker="SPEAKER_01", start=spans[0].start, end=spans[-1].end)
+            return (whole,), ("No voice could be told from another: all is by one speaker.",)
+        return turns, ()
 
     def words(
         self, recording: Path, spans: Sequence[Span], work: WorkFolder, report: Hook
@@ -193,33 +203,41 @@ def check_subtitles(
     )
 
 
-def cut_at_turns(spans: Sequence[Span], turns: Sequence[Turn]) -> tuple[Span, ...]:
-    """Spans cut where the speaker changes, into pieces of a quarter of a second or more."""
-    changes = sorted(
-        turn.start for before, turn in pairwise(turns) if before.speaker != turn.speaker
-    )
-    pieces = []
-    for span in spans:
-        start = span.start
-        for cut in changes:
-            if start + MIN_PIECE <= cut <= span.end - MIN_PIECE:
-                pieces.append(Span(start, cut))
-                start = cut
-        pieces.append(Span(start, span.end))
-    return tuple(pieces)
+def build_utterances(
+    transcripts: Sequence[Transcript], turns: Sequence[Turn]
+) -> tuple[Utterance, ...]:
+    """Utterances ``1``, ``2``, ...: sentences, and spans of speech without recognised words."""
+    words = [word for transcript in transcripts for word in transcript.words]
+    spoken = [
+        (item.start, item.end, item.speaker, item.text) for item in split_sentences(words, turns)
+    ]
+    spoken += [
+        (item.span.start, item.span.end, UNKNOWN_SPEAKER, item.text)
+        for item in transcripts
+        if not item.words
+    ]
+    utterances = [
+        Utterance(id=str(number), speaker=speaker, text=text, start=start, end=end)
+        for number, (start, end, speaker, text) in enumerate(sorted(spoken), start=1)
+    ]
+    return assign_speakers(utterances, turns)
 
 
-def build_utterances(transcripts: Sequence[Transcript]) -> tuple[Utterance, ...]:
-    """Utterances ``1``, ``2``, ... whose speaker is not yet known."""
-    return tuple(
-        Utterance(
-            id=str(number),
-            speaker=UNKNOWN_SPEAKER,
-            text=transcript.text,
-            start=transcript.span.start,
-            end=transcript.span.end,
-        )
-        for number, transcript in enumerate(transcripts, start=1)
+def overlap_remarks(utterances: Sequence[Utterance], turns: Sequence[Turn]) -> tuple[str, ...]:
+    """A remark if another person speaks during a third or more of some utterances."""
+    starts, ends = (np.array([getattr(turn, name) for turn in turns]) for name in ("start", "end"))
+    speakers = np.array([turn.speaker for turn in turns])
+    count = 0
+    for item in utterances:
+        start, end = item.start or 0.0, item.end or 0.0
+        shared = (np.minimum(ends, end) - np.maximum(starts, start)).clip(min=0)
+        others = float(shared[speakers != item.speaker].sum())
+        count += end > start and others >= (end - start) / 3
+    if not count:
+        return ()
+    return (
+        f"During {count} of {len(utterances)} utterances another person speaks too: their voice "
+        "results may be unreliable.",
     )
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError, MmercError
 from mmerc.files import file_lock, fingerprint, read_json, write_error, write_json, write_text
+from mmerc.media.sentences import Word
+from mmerc.media.speaker_turns import Turn
 from mmerc.media.transcription import Transcript
 from mmerc.media.voice_activity import Span
 
@@ -71,6 +73,17 @@ class WorkFolder:
     def keep_spans(self, spans: tuple[Span, ...]) -> None:
         write_json(self.folder / "speech.json", [[span.start, span.end] for span in spans])
 
+    def turns(self) -> tuple[Turn, ...] | None:
+        """The speaker turns, or None if they were not detected yet."""
+        path = self.folder / "turns.json"
+        if not path.is_file():
+            return None
+        value = read_json(path)
+        return tuple(Turn(**turn) for turn in value) if isinstance(value, list) else None
+
+    def keep_turns(self, turns: tuple[Turn, ...]) -> None:
+        write_json(self.folder / "turns.json", [asdict(turn) for turn in turns])
+
     def transcripts(self) -> list[Transcript]:
         """The transcripts so far, in order, up to the first line that is not whole."""
         path = self.folder / "words.jsonl"
@@ -111,6 +124,7 @@ def parse_transcript(value: Mapping[str, Any]) -> Transcript:
         text=value["text"],
         language=value["language"],
         uncertain=value["uncertain"],
+        words=tuple(Word(**word) for word in value["words"]),
     )
 
 
