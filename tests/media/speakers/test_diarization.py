@@ -92,6 +92,13 @@ def test_voices_of_one_chunk_are_never_one_speaker():
     assert len(cluster_voices(vectors, [0, 0, 1, 2], count=SpeakerCount())) == 3
 
 
+def test_one_odd_vector_is_no_further_speaker():
+    angles = [0, 1, 2, 3, 60]  # cosine distance 0.5: too far to be grouped, near enough to merge
+    assert len(cluster_voices(unit(*angles), range(5), count=SpeakerCount())) == 1
+    many = [0, 1, 2, 3, 60, 61, 62]
+    assert len(cluster_voices(unit(*many), range(7), count=SpeakerCount())) == 2
+
+
 @pytest.mark.parametrize(("text", "count"), [("2", 2), ("3-4", 3), ("1", 1), ("4", 4), ("9", 4)])
 def test_the_count_of_speakers_is_within_the_range(text, count):
     centroids = cluster_voices(unit(0, 5, 90, 95), range(4), count=SpeakerCount.parse(text))
