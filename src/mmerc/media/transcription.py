@@ -6,8 +6,10 @@ At hand without a network is the English model tiny.en, inside the package
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 EMBEDDED_MODEL = "tiny.en"
 BEAMS = 5
+_WINDOW = 30 * SAMPLE_RATE  # samples that Whisper reads at a time
 SHORTEST = 0.1  # seconds: of less, Whisper makes words up
 UNSURE, REPETITIVE = -1.0, 2.4  # beyond them Whisper's own decoding tries again (section 4.5)
 
@@ -91,7 +94,8 @@ class Transcriber:
             without_timestamps=True,
             word_timestamps=True,
         )
-        heard = list(segments)
+        # With word times, faster-whisper decodes again after the last word and invents words there.
+        heard = list(islice(segments, math.ceil(len(samples) / _WINDOW)))
         return Transcript(
             span=span,
             text=" ".join(" ".join(segment.text for segment in heard).split()),
@@ -110,9 +114,9 @@ def _words_of_span(segments: Sequence[Segment], span: Span) -> tuple[Word, ...]:
     return tuple(
         Word(
             text=word.word.strip(),
-            start=round(min(span.start + word.start, span.end), 3),
-            end=round(min(span.start + word.end, span.end), 3),
-            probability=round(word.probability, 4),
+            start=round(min(span.start + float(word.start), span.end), 3),
+            end=round(min(span.start + float(word.end), span.end), 3),
+            probability=round(float(word.probability), 4),
         )
         for segment in segments
         for word in segment.words or ()

@@ -1,5 +1,6 @@
 """Where utterances come from, and what is told where they are doubtful."""
 
+import json
 import shutil
 import sys
 
@@ -14,12 +15,14 @@ from mmerc.inference.pipeline.subtitle_match import matches_speech
 from mmerc.inference.pipeline.utterance_sources import (
     FromSpeech,
     FromSubtitles,
-    cut_at_turns,
+    build_utterances,
+    overlap_remarks,
     uncertainty_remarks,
 )
 from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import probe
 from mmerc.media.segment import MediaError
+from mmerc.media.sentences import Word
 from mmerc.media.speaker_turns import Turn
 from mmerc.media.subtitles import read_subtitles
 from mmerc.media.transcription import Transcript
@@ -68,21 +71,40 @@ def find(tmp_path):
 # Spans and turns
 
 
-@pytest.mark.parametrize(
-    ("who", "expected"),
-    [
-        ([("a", 0, 10)], [(0, 4), (5, 9)]),
-        ([("a", 0, 2), ("a", 2, 10)], [(0, 4), (5, 9)]),
-        ([("a", 0, 2), ("b", 2, 10)], [(0, 2), (2, 4), (5, 9)]),
-        ([("a", 0, 1), ("b", 1, 2), ("a", 2, 6), ("b", 6, 9)],
-         [(0, 1), (1, 2), (2, 4), (5, 6), (6, 9)]),
-        ([("a", 0, 0.2), ("b", 0.2, 3.9), ("a", 3.9, 10)], [(0, 4), (5, 9)]),
-        ([("a", 0, 4.5), ("b", 4.5, 9)], [(0, 4), (5, 9)]),
-        ([], [(0, 4), (5, 9)]),
-    ],
-)  # fmt: skip
-def test_spans_are_cut_where_another_speaker_begins(who, expected):
-    assert cut_at_turns(spans((0, 4), (5, 9)), turns(*who)) == spans(*expected)
+def transcript(start, end, *words):
+    """A span of speech and its words: text, start, end."""
+    return Transcript(
+        span=Span(start, end),
+        text=" ".join(text for text, _, _ in words),
+        language=None,
+        uncertain=not words,
+        words=tuple(Word(text=text, start=first, end=last) for text, first, last in words),
+    )
+
+
+def test_utterances_are_sentences_of_one_speaker_each():
+    transcripts = [
+        transcript(0, 4, ("Are", 0.1, 0.3), ("you", 0.3, 0.6), ("in?", 0.6, 1.4),
+                   ("Yes,", 1.6, 2.1), ("come", 2.1, 2.6), ("up.", 2.6, 3.8)),
+        transcript(6, 7),
+    ]  # fmt: skip
+    who = turns(("A", 0, 1.5), ("B", 1.5, 4), ("A", 6, 7))
+    built = build_utterances(transcripts, who)
+    assert [(u.id, u.speaker, u.text, u.start, u.end) for u in built] == [
+        ("1", "A", "Are you in?", 0.1, 1.4),
+        ("2", "B", "Yes, come up.", 1.6, 3.8),
+        ("3", "A", "", 6, 7),
+    ]
+
+
+def test_speech_of_two_at_once_is_remarked_upon():
+    items = [
+        Utterance(id="1", speaker="A", text="", start=0.0, end=3.0),
+        Utterance(id="2", speaker="B", text="", start=3.0, end=6.0),
+    ]
+    assert overlap_remarks(items, turns(("A", 0, 3.5), ("B", 3, 6))) == ()
+    (remark,) = overlap_remarks(items, turns(("A", 0, 4.2), ("B", 3, 6)))
+    assert remark.startswith("During 1 of 2 utterances another person speaks too")
 
 
 # Subtitles of this recording or of another one
@@ -219,18 +241,16 @@ def test_words_of_a_killed_run_are_taken_over(films, tmp_path):
         first = stage(films / "sound.m4a", info, work=work, report=ignore_progress)
         path = tmp_path / "work" / "words.jsonl"
         lines = path.read_text().splitlines()
-        kept = lines[0].replace(first.utterances[0].text, "Kept from before.")
+        kept = json.loads(lines[0])
+        kept["words"] = [kept["words"][0] | {"text": "Kept."}]
+        kept = json.dumps(kept)
         path.write_text(f"{kept}\n{lines[1][:30]}")
         again = stage(films / "sound.m4a", info, work=work, report=steps.append)
     assert [item.text for item in again.utterances] == [
-        "Kept from before.",
+        "Kept.",
         first.utterances[1].text,
     ]
-    assert [(step.stage, step.done) for step in steps] == [
-        ("speakers", 0),
-        ("words", 1),
-        ("words", 2),
-    ]
+    assert [(step.stage, step.done) for step in steps] == [("words", 1), ("words", 2)]
     assert {"light", "better"} <= set(first.utterances[0].text.lower().replace(".", "").split())
 
 

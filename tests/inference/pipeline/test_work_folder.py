@@ -7,17 +7,23 @@ import pytest
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError, MmercError
 from mmerc.inference.pipeline.work_folder import WorkFolder, discard_work, lock_work
+from mmerc.media.sentences import Word
+from mmerc.media.speaker_turns import Turn
 from mmerc.media.transcription import Transcript
 from mmerc.media.voice_activity import Span
 from short_films import small_disk
 
 OF = {"recording": "abc", "language": None}
 SPANS = (Span(0.1, 2.25), Span(3.0, 4.5))
+TURNS = (Turn(speaker="SPEAKER_01", start=0.125, end=2.5),)
 
 
 def transcript(number, text="Well, “yes” – no."):
     span = Span(number + 0.1, number + 0.7)
-    return Transcript(span=span, text=text, language=None, uncertain=number % 2 == 0)
+    words = (Word(text=text, start=number + 0.1, end=number + 0.5, probability=0.25),) * (
+        number % 2
+    )
+    return Transcript(span=span, text=text, language=None, uncertain=number % 2 == 0, words=words)
 
 
 def keep(work, *items):
@@ -36,10 +42,13 @@ def test_what_was_kept_comes_back_the_same(folder):
     with WorkFolder.open(folder, of=OF) as work:
         assert work.spans() is None
         assert work.transcripts() == []
+        assert work.turns() is None
         work.keep_spans(SPANS)
+        work.keep_turns(TURNS)
         keep(work, *items[:2])
     with WorkFolder.open(folder, of=dict(OF)) as work:
         assert work.spans() == SPANS
+        assert work.turns() == TURNS
         assert work.transcripts() == items[:2]
         keep(work, items[2])
         assert work.transcripts() == items
@@ -138,7 +147,7 @@ def test_a_full_disk_keeps_the_words_that_were_whole(folder):
     long = [transcript(number, text="very " * 40) for number in range(4)]
     with (
         pytest.raises(InputError, match=r"words\.jsonl: cannot be written"),
-        small_disk(700),
+        small_disk(1100),
         WorkFolder.open(folder, of=OF) as work,
     ):
         keep(work, *long)
