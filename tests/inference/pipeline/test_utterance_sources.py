@@ -250,7 +250,11 @@ def test_words_of_a_killed_run_are_taken_over(films, tmp_path):
         "Kept.",
         first.utterances[1].text,
     ]
-    assert [(step.stage, step.done) for step in steps] == [("words", 1), ("words", 2)]
+    assert [(step.stage, step.done) for step in steps] == [
+        ("speakers", 0),
+        ("words", 1),
+        ("words", 2),
+    ]
     assert {"light", "better"} <= set(first.utterances[0].text.lower().replace(".", "").split())
 
 

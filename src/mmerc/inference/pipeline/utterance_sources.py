@@ -133,12 +133,12 @@ class FromSpeech:
         self, recording: Path, spans: Sequence[Span], work: WorkFolder, report: Hook
     ) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
         """Who speaks when, and remarks on how that is known."""
+        report(Step("speakers", 0, 0))
         if self.turns is not None:
             given = read_rttm(self.turns)
             return given.turns, given.remarks
         turns = work.turns()
         if turns is None:
-            report(Step("speakers", 0, 0))
             turns = find_turns(recording, count=self.count)
             work.keep_turns(turns)
         if not turns:
