@@ -15,6 +15,7 @@ COLUMNS = (
 EVENTS = ("dialogue", "comment", "format", "picture", "sound", "movie", "command")
 STAMP = re.compile(r"-?\d{1,6}:\d{1,2}:\d{1,2}(?:[.,:]\d{1,3})?")
 SECTION = re.compile(r"\[[^\[\]]{1,40}\]")
+NO_COLUMNS = "a format without start, end and text; the usual columns are taken"
 UNREAD = "no line of dialogue that can be read, left out"
 
 
@@ -29,6 +30,8 @@ def read_ass_cues(text: str, *, remarks: LineRemarks) -> list[Cue]:
         elif kind == "dialogue" and len(fields) == len(columns):
             values = dict(zip(columns, fields, strict=True))
             cues.append(dialogue(number, values, remarks))
+        elif kind == "format":
+            remarks.add(number, NO_COLUMNS)
         elif kind not in EVENTS or kind == "dialogue":
             remarks.add(number, UNREAD)
     return cues
@@ -36,7 +39,7 @@ def read_ass_cues(text: str, *, remarks: LineRemarks) -> list[Cue]:
 
 def event_lines(text: str) -> Iterator[tuple[int, str, str]]:
     """Number, kind and content of the lines of the events, and of dialogue wherever it is."""
-    in_events = False
+    in_events = "[events]" not in text.lower()
     lines = (line.strip().lstrip("\ufeff") for line in text.split("\n"))
     for number, line in enumerate(lines, start=1):
         if not line:
