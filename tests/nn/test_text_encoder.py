@@ -10,7 +10,7 @@ from torch import nn
 
 from mmerc.data.text_windows import build_windows
 from mmerc.errors import InputError
-from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig, apart, mean_by_index
+from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig, block_mask, mean_by_index
 
 SAID = [["yes no", "why", "they went red xy"], ["never"], ["saw blue", "", "you came well"]]
 
@@ -99,7 +99,7 @@ def test_surroundings_equal_each_alone_by_its_first_token(tiny_encoder):
 
 
 def test_places_begin_anew_with_every_utterance():
-    same, places = apart(torch.tensor([[4, 4, 4, 0, 0, 9]]))
+    same, places = block_mask(torch.tensor([[4, 4, 4, 0, 0, 9]]))
     assert places.tolist() == [[0, 1, 2, 0, 1, 0]]
     assert same[0, 0, 0].tolist() == [True, True, True, False, False, False]
     assert same[0, 0, 4].tolist() == [False, False, False, True, True, False]
@@ -137,7 +137,7 @@ def gradients(encoder):
 
 
 def test_an_encoder_of_another_kind(tiny_speech_encoder):
-    with pytest.raises(InputError, match="a model of the kind 'whisper', not a text encoder; give"):
+    with pytest.raises(InputError, match="of the kind 'whisper', not a text encoder; use BERT, Ro"):
         TextEncoder.from_source(TextEncoderConfig(name=str(tiny_speech_encoder)))
 
 

@@ -38,6 +38,7 @@ from mmerc.models.saved_model import (
 )
 from mmerc.models.training_data import TrainedOn, TrainingStatistics
 from mmerc.nn.classification import class_balanced_weights, classification_loss
+from mmerc.nn.encoder_check import check_encoder
 from mmerc.nn.reduction import Reduction
 from mmerc.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
@@ -243,6 +244,8 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
             kept=untrained_state(model) if compact else {},
             sha256=value.get("weights_sha256"),
         )
+        if model.text_encoder is not None:
+            check_encoder(model.text_encoder, folder)
         return model.eval()
 
     @classmethod

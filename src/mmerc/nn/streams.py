@@ -43,10 +43,8 @@ def read_tokens(
     if not bool(present.any()):
         depth = int(encoder.backbone.config.num_hidden_layers)
         return nothing(present, depth=depth, width=encoder.width)
-    found = encoder.backbone(
-        input_ids=token_ids[present], attention_mask=mask[present], output_hidden_states=True
-    )
-    return placed(found.hidden_states[1:], shown[present], present)
+    states = encoder.read_layers(token_ids[present], mask[present], every_layer=True)
+    return placed(states, shown[present], present)
 
 
 def read_sound(encoder: SpeechEncoder, samples: Tensor, lengths: Tensor, present: Tensor) -> Stream:

@@ -1,4 +1,4 @@
-"""A pre-trained language model that reads whole conversations and pools its utterances."""
+"""A pre-trained language model that reads conversations and pools the tokens of each utterance."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoConfig, AutoModel
 
 from mmerc.errors import InputError
-from mmerc.nn.attention import register_attention
 from mmerc.nn.dropout import FastDropout, use_fast_dropout
+from mmerc.nn.encoder_check import check_encoder
+from mmerc.nn.encoder_families import ATTENTION_DROPOUT, NAMES, encoder_family
 from mmerc.nn.encoder_sources import load_backbone, resolve_encoder
 from mmerc.nn.encoder_tuning import Tuning, tuned
-from mmerc.nn.tokenizer import POSITION_OFFSET, TextTokenizer
+from mmerc.nn.tokenizer import TextTokenizer
 
 Scope = Literal["conversation", "utterance", "surrounding"]
 
@@ -24,10 +26,12 @@ Scope = Literal["conversation", "utterance", "surrounding"]
 class TextEncoderConfig(BaseModel):
     """How text is read (DF-ERC, Eq. 1 and Sec. 4.1, by default).
 
-    ``scope``: Eq. 1 has every word attend to the whole conversation; with "utterance" each is read
-    by itself, as sentence encoders were trained to, and context comes in behind the encoder alone;
-    with "surrounding" each is read between what precedes and what follows it, as much as fits, and
-    the first token stands for it (MultiEMO, Sec. 3.3.1), at the cost of a whole text an utterance.
+    ``name``: a folder, "minilm-l6", or a Hugging Face Hub name. ``scope``: with "conversation",
+    every token attends to the whole conversation (Eq. 1); with "utterance", each utterance is read
+    on its own, as sentence encoders were trained, and context enters only after the encoder; with
+    "surrounding", each is read between as much of the preceding and following text as fits, and its
+    first token represents it (MultiEMO, Sec. 3.3.1), which costs a whole text per utterance.
+    ``utterance_tokens`` and ``max_length`` limit the tokens of an utterance and of a row.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,16 +48,17 @@ class TextEncoderConfig(BaseModel):
 
 
 class TextEncoder(nn.Module):
-    """Eq. 1: run the language model over token windows, average each utterance's pooled tokens.
+    """Run the language model over token windows; average the tokens of each utterance (Eq. 1).
 
-    Attention dropout is off unless asked for: it keeps scaled-dot-product attention off its fused
-    path, at several times the cost. All other dropout of the language model stays.
+    Attention dropout is off unless asked for: it prevents the fused attention kernel, which is
+    several times faster. The language model's other dropout is kept.
     """
 
     def __init__(self, backbone: Any, folder: Path, config: TextEncoderConfig) -> None:
         super().__init__()
         settings = backbone.config
-        self.offset = POSITION_OFFSET.get(settings.model_type, 0)
+        self.family = encoder_family(settings.model_type)
+        self.offset = self.family.position_offset(settings)
         longest = min(config.max_length, settings.max_position_embeddings - self.offset)
         self.config = config
         self.width = int(settings.hidden_size)
@@ -64,10 +69,15 @@ class TextEncoder(nn.Module):
 
     @classmethod
     def from_source(cls, config: TextEncoderConfig) -> TextEncoder:
-        """Load the pre-trained weights that ``config.name`` means; InputError for other models."""
+        """Load the pre-trained weights that ``config.name`` names.
+
+        InputError if they are not those of a text encoder that keeps utterances apart.
+        """
         folder = resolve_encoder(config.name)
         backbone = load_backbone(folder, text_settings(folder, config))
-        return cls(backbone.train(), folder, config)  # it comes in evaluation mode
+        encoder = cls(backbone.train(), folder, config)  # it is loaded in evaluation mode
+        check_encoder(encoder, folder)
+        return encoder
 
     @classmethod
     def from_folder(cls, folder: Path, config: TextEncoderConfig) -> TextEncoder:
@@ -83,45 +93,96 @@ class TextEncoder(nn.Module):
         self.tokenizer.save(folder)
 
     def merge_adapters(self) -> None:
-        """Add LoRA's matrices to the weights: for prediction alone, which it makes faster."""
+        """Add LoRA's matrices to the weights, which makes prediction faster; not for training."""
         if self.config.tuning == "lora":
             self.backbone = self.backbone.merge_and_unload()
 
     def forward(
         self, token_ids: Tensor, attention_mask: Tensor, pool_into: Tensor, *, utterances: int
     ) -> Tensor:
-        """Shape: token_ids, attention_mask (bool), pool_into [W, L] -> [utterances, width].
+        """Encode windows of tokens into one vector per utterance.
 
-        ``pool_into`` numbers the utterance of each token; ``utterances`` itself means none.
-        An utterance without tokens comes out as zeros.
+        ``pool_into`` is the utterance of each token, or ``utterances`` for tokens of none.
+        An utterance without tokens gets zeros.
+
+        Shape: token_ids, attention_mask (bool), pool_into [W, L] -> [utterances, width].
         """
-        seen, places = attention_mask, None
-        if self.config.scope == "utterance":
-            seen, places = apart(pool_into)
-            places = places + self.offset
-        states = self.backbone(
-            input_ids=token_ids, attention_mask=seen, position_ids=places
-        ).last_hidden_state
+        mask, positions = attention_mask, None
+        if self.config.scope == "utterance" and self.family.packs:
+            mask, positions = block_mask(pool_into)
+            positions = positions + self.offset
+        elif self.config.scope == "utterance":
+            token_ids, mask, pool_into = split_rows(
+                token_ids, pool_into, pad_id=self.tokenizer.pad_id, none=utterances
+            )
+        states = self.read_layers(token_ids, mask, positions=positions)[-1]
         pooled = mean_by_index(states.flatten(0, 1), pool_into.flatten(), utterances)
         dropped: Tensor = self.dropout(pooled)
         return dropped
 
+    def read_layers(
+        self,
+        token_ids: Tensor,
+        mask: Tensor,
+        *,
+        positions: Tensor | None = None,
+        every_layer: bool = False,
+    ) -> tuple[Tensor, ...]:
+        """Run the language model; return the states of its last layer, or of every layer.
 
-def apart(utterance: Tensor) -> tuple[Tensor, Tensor]:
-    """What each token attends to, and its place, where every utterance is read by itself.
+        Shape: token_ids and positions [W, L], mask [W, L] or [W, 1, L, L] bool -> [W, L, width]
+        each.
+        """
+        if not self.family.shared_attention:
+            mask = mask.long() if mask.ndim == 2 else additive_mask(mask)
+        output = self.backbone(
+            input_ids=token_ids,
+            attention_mask=mask,
+            position_ids=positions,
+            output_hidden_states=every_layer,
+        )
+        return tuple(output.hidden_states[1:]) if every_layer else (output.last_hidden_state,)
 
-    Shape: utterance [W, L] int, equal numbers side by side -> [W, 1, L, L] bool, [W, L].
+
+def split_rows(
+    token_ids: Tensor, pool_into: Tensor, *, pad_id: int, none: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Give every utterance of packed rows a row of its own: token ids, mask, utterance per token.
+
+    ``none`` marks padding; rows without an utterance stay one row.
+
+    Shape: token_ids, pool_into [W, L] -> [U, l], [U, l] bool, [U, l]; U utterances of l tokens.
+    """
+    own = pool_into != none
+    counts = torch.unique_consecutive(pool_into[own], return_counts=True)[1].tolist()
+    if not counts:
+        return token_ids, torch.ones_like(own), pool_into
+    ids = pad_sequence(list(token_ids[own].split_with_sizes(counts)), True, pad_id)
+    owners = pad_sequence(list(pool_into[own].split_with_sizes(counts)), True, none)
+    return ids, owners != none, owners
+
+
+def block_mask(utterance: Tensor) -> tuple[Tensor, Tensor]:
+    """Which tokens each token attends to, and its position, with utterances kept apart.
+
+    Shape: utterance [W, L] int, equal numbers adjacent -> [W, 1, L, L] bool, [W, L].
     """
     same = utterance[:, None, :, None] == utterance[:, None, None, :]
-    begins = torch.ones_like(utterance, dtype=torch.bool)
-    begins[:, 1:] = utterance[:, 1:] != utterance[:, :-1]
-    place = torch.arange(utterance.shape[1], device=utterance.device).expand_as(utterance)
-    start = torch.where(begins, place, 0).cummax(dim=1).values
-    return same, place - start
+    starts = torch.ones_like(utterance, dtype=torch.bool)
+    starts[:, 1:] = utterance[:, 1:] != utterance[:, :-1]
+    column = torch.arange(utterance.shape[1], device=utterance.device).expand_as(utterance)
+    first = torch.where(starts, column, 0).cummax(dim=1).values
+    return same, column - first
+
+
+def additive_mask(mask: Tensor) -> Tensor:
+    """Turn a Boolean mask into what is added to attention scores. Shape: [...] bool -> [...]."""
+    zeros = torch.zeros(mask.shape, device=mask.device)
+    return zeros.masked_fill(~mask, torch.finfo(zeros.dtype).min)
 
 
 def mean_by_index(states: Tensor, index: Tensor, groups: int) -> Tensor:
-    """Mean of the rows of each group; index ``groups`` is left out.
+    """Average the rows of each group, in float32; rows with index ``groups`` are left out.
 
     Shape: states [T, D], index [T] -> [groups, D].
     """
@@ -134,26 +195,26 @@ def mean_by_index(states: Tensor, index: Tensor, groups: int) -> Tensor:
 
 
 def text_settings(folder: Path, config: TextEncoderConfig) -> Any:
-    """Configuration of a text encoder; InputError where it is that of another kind of model."""
+    """Read the configuration of a text encoder; InputError for another kind of model."""
     settings = backbone_config(folder, config)
-    if not hasattr(settings, "max_position_embeddings"):
+    if getattr(settings, "max_position_embeddings", 0) < 1 or not hasattr(settings, "hidden_size"):
         problem = f"a model of the kind {settings.model_type!r}, not a text encoder"
-        raise InputError(folder, problem, "give one of the kinds of BERT or RoBERTa")
+        raise InputError(folder, problem, f"use {NAMES}")
     return settings
 
 
 def backbone_config(folder: Path, config: TextEncoderConfig) -> Any:
-    """The language model's configuration with our attention settings."""
-    return AutoConfig.from_pretrained(
-        str(folder),
-        local_files_only=True,
-        attention_probs_dropout_prob=config.attention_dropout,
-        attn_implementation=register_attention(),
-    )
+    """Read the language model's configuration and apply our attention settings."""
+    settings = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+    for name in ATTENTION_DROPOUT:
+        if hasattr(settings, name):
+            setattr(settings, name, config.attention_dropout)
+    settings._attn_implementation = encoder_family(settings.model_type).attention
+    return settings
 
 
 def without_pooler(backbone: Any) -> Any:
-    """Utterances are pooled here; the language model's own pooler would never be used."""
+    """Remove the language model's own pooler: utterances are pooled here."""
     if hasattr(backbone, "pooler"):
         backbone.pooler = None
     return backbone

@@ -8,7 +8,8 @@ from typing import Literal
 
 from transformers import AutoTokenizer
 
-POSITION_OFFSET = {"roberta": 2, "xlm-roberta": 2, "camembert": 2}
+from mmerc.errors import InputError
+from mmerc.nn.encoder_families import NAMES
 
 
 class TextTokenizer:
@@ -31,9 +32,16 @@ class TextTokenizer:
         self.max_length = max_length
         self.scope = scope
         self.longest = max_length - (4 if scope == "surrounding" else 2)  # beside special tokens
-        self.first_id = int(self.tokenizer.cls_token_id)
-        self.last_id = int(self.tokenizer.sep_token_id)
-        self.pad_id = int(self.tokenizer.pad_token_id)
+        self.first_id = self._special_id("cls", folder)
+        self.last_id = self._special_id("sep", folder)
+        self.pad_id = self._special_id("pad", folder)
+
+    def _special_id(self, kind: str, folder: Path) -> int:
+        token_id = getattr(self.tokenizer, f"{kind}_token_id")
+        if token_id is None:
+            problem = f"not a text encoder: its tokenizer has no {kind.upper()} token"
+            raise InputError(folder, problem, f"use {NAMES}")
+        return int(token_id)
 
     def encode(self, texts: Sequence[str], *, limit: int) -> list[list[int]]:
         """Ids of each text, at most ``limit`` of them; none for a text without a word."""

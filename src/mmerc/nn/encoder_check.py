@@ -1,0 +1,102 @@
+"""Whether an encoder of a family that the tests do not cover reads text as it must.
+
+Other utterances in a row, and padding, must not change an utterance's vector. A model that does not
+keep them apart trains without an error, to worse results.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from mmerc.errors import InputError
+from mmerc.nn.encoder_families import NAMES, is_supported
+
+if TYPE_CHECKING:
+    from mmerc.nn.text_encoder import TextEncoder
+
+SHORT, LONGER = 4, 7  # tokens of the two utterances that are compared
+TOLERANCE = 1e-3  # of the largest value; float32 differs by less than 1e-5
+
+
+def check_encoder(encoder: TextEncoder, folder: Path) -> None:
+    """Run an encoder on tiny inputs; InputError if neighbours or padding change its vectors.
+
+    Families that the tests cover are not run. Weights and random numbers stay as they are.
+    """
+    family = str(encoder.backbone.config.model_type)
+    if is_supported(family):
+        return
+    training, longest = encoder.training, encoder.tokenizer.max_length
+    fix = f"use {NAMES}"
+    try:
+        with torch.no_grad():
+            problem = find_problem(encoder.eval())
+    except Exception as error:  # whatever a model that is no text encoder may raise
+        problem = f"fails on a row of {longest} tokens ({type(error).__name__})"
+        fix = f"lower model.text_encoder.max_length, or {fix}"
+    finally:
+        encoder.train(training)
+    if problem:
+        raise InputError(folder, f"a model of the family {family!r}, which {problem}", fix)
+
+
+def find_problem(encoder: TextEncoder) -> str:
+    """Return what is wrong with how the encoder reads, "" if nothing is."""
+    short, longer = sample_tokens(encoder, SHORT), sample_tokens(encoder, LONGER)
+    full = sample_tokens(encoder, encoder.tokenizer.max_length)
+    expected = pool(encoder, [short], [[0] * SHORT], 1)
+    padded = pool(encoder, [short, full], [[0] * SHORT, [1] * len(full)], 2)
+    if differ(padded[:1], expected):
+        return "lets padding change what it reads"
+    states = hidden_states(encoder, [short])
+    if len(states) != int(encoder.backbone.config.num_hidden_layers):
+        return "does not return the states of every layer"
+    padded_states = hidden_states(encoder, [short, full])
+    if any(differ(b[:1, :SHORT], a) for a, b in zip(states, padded_states, strict=True)):
+        return "lets padding change the states of its layers"
+    if encoder.config.scope == "utterance":
+        row = pool(encoder, [torch.cat([short, longer])], [[0] * SHORT + [1] * LONGER], 2)
+        if differ(row[:1], expected) or differ(row[1:], pool(encoder, [longer], [[0] * LONGER], 1)):
+            return "lets utterances in one row change each other"
+    return ""
+
+
+def sample_tokens(encoder: TextEncoder, length: int) -> Tensor:
+    """Return one utterance between its special tokens. Shape: -> [length]."""
+    tokenizer = encoder.tokenizer
+    special = {tokenizer.first_id, tokenizer.last_id, tokenizer.pad_id}
+    words = [i for i in range(2 * LONGER) if i not in special]
+    inner = [words[i % len(words)] for i in range(length - 2)]
+    return torch.tensor([tokenizer.first_id, *inner, tokenizer.last_id])
+
+
+def pool(encoder: TextEncoder, rows: list[Tensor], owners: list[list[int]], count: int) -> Tensor:
+    """Encode rows of tokens of which each belongs to an utterance. Shape: -> [count, width]."""
+    ids, mask = stack(encoder, rows)
+    into = pad_sequence([torch.tensor(row) for row in owners], True, padding_value=count)
+    return encoder(ids, mask, into.to(ids.device), utterances=count)  # type: ignore[no-any-return]
+
+
+def hidden_states(encoder: TextEncoder, rows: list[Tensor]) -> tuple[Tensor, ...]:
+    """Return the states of every layer. Shape: -> layers x [rows, L, width]."""
+    ids, mask = stack(encoder, rows)
+    return encoder.read_layers(ids, mask, every_layer=True)
+
+
+def stack(encoder: TextEncoder, rows: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Pad rows of tokens. Shape: -> ids [rows, L], mask [rows, L] bool."""
+    device = next(encoder.parameters()).device
+    ids = pad_sequence(rows, True, padding_value=encoder.tokenizer.pad_id)
+    mask = pad_sequence([torch.ones(len(row), dtype=torch.bool) for row in rows], True)
+    return ids.to(device), mask.to(device)
+
+
+def differ(actual: Tensor, expected: Tensor) -> bool:
+    """Whether two tensors differ by more than rounding (or are not numbers)."""
+    gap = (actual - expected).abs().max()
+    return not bool(gap <= TOLERANCE * expected.abs().max())
