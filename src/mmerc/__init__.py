@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from mmerc.media.speaker_turns import read_rttm
     from mmerc.media.subtitles import read_subtitles
     from mmerc.models.registry import load_model
-    from mmerc.prediction.predictions import predict
     from mmerc.prediction.text_encoding import encode_text
+    from mmerc.prediction.utterance_predictions import predict
     from mmerc.training.evaluate import evaluate
     from mmerc.training.recipe import Recipe
     from mmerc.training.recipe_files import list_recipes, load_recipe
@@ -78,7 +78,7 @@ _MODULES = {
     "list_recipes": "mmerc.training.recipe_files",
     "load_model": "mmerc.models.registry",
     "load_recipe": "mmerc.training.recipe_files",
-    "predict": "mmerc.prediction.predictions",
+    "predict": "mmerc.prediction.utterance_predictions",
     "prepare_corpus": "mmerc.data.preparation",
     "read_manifest": "mmerc.corpora.manifest",
     "read_rttm": "mmerc.media.speaker_turns",

@@ -23,7 +23,7 @@ from mmerc.inference.exports.praat import as_textgrid
 from mmerc.inference.exports.tiers import about, one_line, tiers, timed
 from mmerc.inference.results import write_results
 from mmerc.labels import LabelSet
-from mmerc.prediction.predictions import UtterancePrediction
+from mmerc.prediction.utterance_predictions import UtterancePrediction
 
 LABELS = LabelSet("own", ("calm", "glad", "so, <so>"))
 ENDINGS = ["html", "jsonl", "csv", "vtt", "eaf", "TextGrid"]

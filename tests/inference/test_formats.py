@@ -7,7 +7,7 @@ from talk import ANALYSIS
 
 from mmerc.inference.exports.predictions import as_text, summarise_reasons
 from mmerc.inference.formats import ANALYSIS_FORMATS, PREDICTION_FORMATS
-from mmerc.prediction.predictions import UtterancePrediction
+from mmerc.prediction.utterance_predictions import UtterancePrediction
 
 AWKWARD = [
     "a, b; c",

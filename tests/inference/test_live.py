@@ -9,7 +9,7 @@ from mmerc.conversation import Conversation, Utterance
 from mmerc.errors import InputError
 from mmerc.inference.live import Live
 from mmerc.inference.pipeline import Pipeline
-from mmerc.prediction.predictions import predict
+from mmerc.prediction.utterance_predictions import predict
 
 WIDTHS = {"audio": 10, "video": 8}
 WORDS = ["well", "yes", "no", "never", "again", "today", "why", "not", "because", "perhaps"]

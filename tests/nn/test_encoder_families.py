@@ -19,7 +19,7 @@ from mmerc.models.registry import load_model
 from mmerc.nn import text_encoder
 from mmerc.nn.encoder_check import check_encoder
 from mmerc.nn.encoder_families import FAMILIES
-from mmerc.nn.streams import read_tokens
+from mmerc.nn.streams import encode_tokens
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
 
 SCOPES = ["conversation", "utterance", "surrounding"]
@@ -207,10 +207,10 @@ def test_states_of_every_layer_do_not_depend_on_padding(folders, family):
     mask[0, len(ids) :] = False
     everyone = torch.ones(2, dtype=torch.bool)
     with torch.no_grad():
-        alone = read_tokens(
+        alone = encode_tokens(
             encoder, row, torch.ones_like(row, dtype=torch.bool), row > 0, everyone[:1]
         )
-        batch = read_tokens(encoder, both, mask, mask, everyone)
+        batch = encode_tokens(encoder, both, mask, mask, everyone)
     assert len(alone.states) == len(batch.states) == 3
     for one, other in zip(alone.states, batch.states, strict=True):
         torch.testing.assert_close(other[:1, : len(ids)], one, atol=2e-5, rtol=1e-4)

@@ -14,7 +14,7 @@ from server_process import PATIENCE
 from mmerc.conversation import Conversation, Utterance
 from mmerc.models.registry import load_model
 from mmerc.precision import fast_bfloat16
-from mmerc.prediction.predictions import predict
+from mmerc.prediction.utterance_predictions import predict
 from mmerc.serving.openapi_examples import ANSWER, REQUEST, SHOWN
 from mmerc.serving.predictor import Request, together
 from mmerc.serving.transcripts import PredictRequest, read

@@ -17,7 +17,7 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.corpus_media import add_corpus_sounds, conversation_sounds
 from mmerc.errors import InputError, UsageError
 from mmerc.models.registry import load_model
-from mmerc.prediction.predictions import predict
+from mmerc.prediction.utterance_predictions import predict
 from mmerc.training.evaluate import evaluate
 from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe

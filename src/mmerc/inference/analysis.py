@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mmerc.conversation import Modality
 from mmerc.labels import LabelSet
-from mmerc.prediction.predictions import UtterancePrediction
+from mmerc.prediction.utterance_predictions import UtterancePrediction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from mmerc.inference.exports.elan import as_eaf
 from mmerc.inference.exports.praat import as_textgrid
 from mmerc.inference.exports.predictions import as_csv, as_json_lines, as_text
 from mmerc.inference.page.render import render_page
-from mmerc.prediction.predictions import UtterancePrediction
+from mmerc.prediction.utterance_predictions import UtterancePrediction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

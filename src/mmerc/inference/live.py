@@ -13,7 +13,7 @@ from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.inference.levelling import Statistics, level_table
 from mmerc.models.base import AnyModel
-from mmerc.prediction.predictions import UtterancePrediction, predict
+from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
 
 Spoken = tuple[Utterance, Mapping[Modality, Vector | None]]
 CONVERSATION = "live"
@@ -39,7 +39,7 @@ class Live:
         """Predict the utterance that was just spoken.
 
         Shape: vectors [D_m] per modality; None if the modality is absent. Ids must be new;
-        UsageError or InputError as for ``mmerc.prediction.predictions.predict``.
+        UsageError or InputError as for ``mmerc.prediction.utterance_predictions.predict``.
         """
         past = [*self.past, (utterance, vectors)][-max(self.level, self.history) :]
         recent = tuple(spoken for spoken, _ in past[-self.history :])

@@ -1,1 +1,1 @@
-"""The published systems and their baselines, one folder each."""
+"""The published systems, one folder each, and the baselines."""

@@ -1,4 +1,4 @@
-"""What every model is: configuration, inputs, output, and how it is saved and loaded."""
+"""The base class of models: configuration, inputs, output, saving and loading."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from mmerc.models.inputs import ModalityInputs
 from mmerc.models.saved_model import (
     compact_state,
     download_model,
+    load_saved_encoder,
+    load_saved_speech_encoder,
     load_weights,
     read_model_config,
-    saved_encoder,
-    saved_speech_encoder,
     untrained_state,
     upload_model,
 )
@@ -45,7 +45,12 @@ from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
 
 
 class ModelConfig(BaseModel):
-    """Settings that every model has; each model adds its own."""
+    """Settings of every model; each model adds its own.
+
+    ``name`` is the model's name in the registry. ``reduction`` is that of every loss;
+    ``label_smoothing``, ``focus`` and ``class_balance`` are terms of the cross-entropy
+    (``mmerc.nn.classification``), 0 for none. Unknown settings are rejected.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,7 +65,7 @@ class ModelConfig(BaseModel):
     @field_validator("modalities")
     @classmethod
     def each_once_in_order(cls, modalities: tuple[Modality, ...]) -> tuple[Modality, ...]:
-        """Text, audio, video, whatever the order in which they were named."""
+        """Sort the modalities: text, audio, video."""
         if not modalities or len(set(modalities)) < len(modalities):
             raise ValueError("name one or more modalities, each once")
         return tuple(modality for modality in MODALITIES if modality in modalities)
@@ -71,18 +76,18 @@ class ModelConfig(BaseModel):
 
     @property
     def speech(self) -> SpeechEncoderConfig | None:
-        """The speech encoder that the model trains; None for one that takes vectors."""
+        """The speech encoder that the model trains; None if it takes audio vectors."""
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why a prediction came about, as far as the model can tell.
+    """What a model reports about how it came to a prediction.
 
     Shape: ``weights[m]`` (how much the modality counted in the fusion), ``similarity`` (psi) and
-    ``context_weight`` [B, N]; None where the model has no such thing. ``layer_weights[m]``
-    [B, N, F]: the same in each of F fusion layers, the lowest first. ``attention`` [B, N, N]: the
-    share of each utterance (last) in what was read for another.
+    ``context_weight`` [B, N], None if the model has no such value; ``layer_weights[m]`` [B, N, F],
+    the weights in each of F fusion layers, lowest first; ``attention`` [B, N, N], from each
+    utterance (second) to each other (last).
     """
 
     weights: Mapping[Modality, Tensor] = field(default_factory=dict)
@@ -94,10 +99,11 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOutput:
-    """Scores and losses.
+    """A model's output for a batch.
 
-    Shape: logits [B, N, K]. ``losses`` are the named terms before weighting; ``loss`` is what
-    training minimises.
+    ``losses`` are the named terms before weighting; ``loss`` is what training minimises.
+
+    Shape: logits [B, N, K]; every loss a scalar.
     """
 
     logits: Tensor
@@ -110,16 +116,17 @@ Config = TypeVar("Config", bound=ModelConfig)
 
 
 class ConversationModel(nn.Module, ABC, Generic[Config]):
-    """A model that labels every utterance of a batch of conversations.
+    """A model that predicts the emotion of every utterance of a batch of conversations.
 
-    A subclass names itself and its configuration, makes its parts in ``build`` (where ``config``,
-    ``labels`` and ``inputs`` are there already) and says in ``forward`` what they do.
+    A subclass sets ``name`` and ``config_class``, creates its parts in ``build`` (``config``,
+    ``labels`` and ``inputs`` are already set) and implements ``forward``. ``unit`` says what a
+    batch consists of: conversations, or single utterances.
     """
 
     name: ClassVar[str]
     config_class: type[Config]
     kind: ClassVar[Literal["system", "baseline"]] = "system"
-    unit: ClassVar[Literal["conversation", "utterance"]] = "conversation"  # what batches are of
+    unit: ClassVar[Literal["conversation", "utterance"]] = "conversation"
 
     def __init__(
         self,
@@ -130,7 +137,7 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
         text_encoder: TextEncoder | None = None,
         speech_encoder: SpeechEncoder | None = None,
     ) -> None:
-        """``widths`` gives the width of every modality that comes as ready-made vectors."""
+        """Create the model; ``widths`` are those of the modalities that come as vectors."""
         super().__init__()
         self.config = config
         self.labels = labels
@@ -145,10 +152,11 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
 
     @abstractmethod
     def build(self) -> None:
-        """Make the model's parts."""
+        """Create the model's parts."""
 
     @abstractmethod
-    def forward(self, batch: ConversationBatch) -> ModelOutput: ...
+    def forward(self, batch: ConversationBatch) -> ModelOutput:
+        """Predict a batch, and compute its losses."""
 
     @property
     def text_encoder(self) -> TextEncoder | None:
@@ -163,7 +171,7 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
         return None if self.text_encoder is None else self.text_encoder.tokenizer
 
     def fit(self, statistics: TrainingStatistics) -> None:
-        """Take over the training split's statistics, before training begins."""
+        """Store the statistics of the training split, before training starts."""
         self.inputs.fit(statistics.features)
         if self.config.class_balance > 0:
             self.class_weights = class_balanced_weights(
@@ -171,10 +179,13 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
             )
 
     def start_epoch(self) -> None:
-        """Forget what a model gathers over one epoch; called before each."""
+        """Reset what a model accumulates over an epoch; called before each epoch."""
 
     def emotion_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy with the configuration's terms. Shape: [..., K], [...] -> scalar."""
+        """Cross-entropy with the configuration's terms; labels of -100 are left out.
+
+        Shape: logits [..., K], labels [...] int -> scalar.
+        """
         return classification_loss(
             logits,
             labels,
@@ -192,10 +203,12 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
         trained_on: TrainedOn | None = None,
         compact: bool = False,
     ) -> None:
-        """Write config.json, model.safetensors, the tokenizer and the model card.
+        """Write config.json, model.safetensors, the tokenizer and the model card to a folder.
 
-        ``compact``: in float16, and without those weights of the text encoder that were not
-        trained; they and the tokenizer are then those of the encoder that the configuration names.
+        ``card`` is the text of the model card, ``trained_on`` the conversations whose labels the
+        model has seen. ``compact`` stores weights in float16 and leaves out encoder weights that
+        were not trained; these, and the tokenizer, are then loaded from the encoder that the
+        configuration names.
         """
         with atomic_directory(Path(directory), overwrite=True) as folder:
             state = compact_state(self) if compact else self.state_dict()
@@ -221,7 +234,11 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> Self:
-        """Load a folder that ``save_pretrained`` wrote, or a Hub repository of that layout."""
+        """Load a folder written by ``save_pretrained``, or a Hub repository with the same files.
+
+        Returns the model in evaluation mode. MmercError if there is no such model, InputError if
+        its files are damaged, incomplete or those of another model.
+        """
         folder = Path(source)
         if not folder.is_dir():
             folder = download_model(str(source))
@@ -232,16 +249,20 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
             config,
             labels=LabelSet.from_json(value["labels"]),
             widths=value["widths"],
-            text_encoder=None if text is None else saved_encoder(folder, text, compact=compact),
+            text_encoder=None
+            if text is None
+            else load_saved_encoder(folder, text, compact=compact),
             speech_encoder=(
-                None if speech is None else saved_speech_encoder(folder, speech, compact=compact)
+                None
+                if speech is None
+                else load_saved_speech_encoder(folder, speech, compact=compact)
             ),
         )
         model.temperature = float(value.get("temperature", 1.0))
         load_weights(
             model,
             folder / "model.safetensors",
-            kept=untrained_state(model) if compact else {},
+            untrained=untrained_state(model) if compact else {},
             sha256=value.get("weights_sha256"),
         )
         if model.text_encoder is not None:
@@ -250,15 +271,17 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
 
     @classmethod
     def saved_config(cls, folder: Path, value: Mapping[str, Any]) -> Config:
-        """The configuration in a model folder; InputError for that of another model or version."""
+        """Validate a saved configuration; InputError if another model or version wrote it."""
         if value["name"] != cls.name:
-            problem = f"holds the model {value['name']!r}, not {cls.name!r}"
+            problem = f"contains the model {value['name']!r}, not {cls.name!r}"
             raise InputError(folder, problem, "load it with mmerc.models.registry.load_model")
         try:
             return cls.config_class.model_validate(value)
         except ValidationError as error:
-            problem = f"settings that this version does not know ({error.errors()[0]['loc']})"
-            raise InputError(folder / "config.json", problem, "use the version it says") from error
+            problem = f"settings that this version does not support ({error.errors()[0]['loc']})"
+            raise InputError(
+                folder / "config.json", problem, "use the version of mmerc named in its README"
+            ) from error
 
     def push_to_hub(
         self,
@@ -269,12 +292,12 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
         trained_on: TrainedOn | None = None,
         compact: bool = False,
     ) -> None:
-        """Upload what ``save_pretrained`` writes to the Hugging Face Hub, for ``from_pretrained``.
+        """Upload what ``save_pretrained`` writes to a Hugging Face Hub repository.
 
-        MmercError where the Hub cannot be reached, or does not let one write there.
+        MmercError if the Hub cannot be reached or the repository is not writable.
         """
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place) / "model"
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "model"
             self.save_pretrained(folder, card=card, trained_on=trained_on, compact=compact)
             upload_model(folder, repository, private=private)
 

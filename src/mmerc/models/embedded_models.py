@@ -12,5 +12,5 @@ EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
 
 def find_embedded_model(name: str) -> Path | None:
-    """Folder of a model that comes with mmerc; None for any other name."""
+    """Return the folder of a model that comes with mmerc; None for any other name."""
     return EMBEDDED_FOLDER / name if name in EMBEDDED_MODELS else None

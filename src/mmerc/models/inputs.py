@@ -1,4 +1,4 @@
-"""The vectors that a model starts from: standardised features, and text from its own encoder."""
+"""The input vectors of a model: standardised features, and text from its own encoder."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ WindowEncoder = Callable[[TextWindows, TextEncoder, torch.Size], Tensor]
 
 
 class ModalityInputs(nn.Module):
-    """One vector an utterance and modality.
+    """Provide one vector per utterance and modality.
 
-    [decided] Each dimension of a ready-made vector is standardised with statistics of the training
-    split, which are buffers of the model, so that a prediction needs no corpus.
+    [decided] Each dimension of a feature vector is standardised with statistics of the training
+    split, which are buffers of the model, so that prediction needs no corpus.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ModalityInputs(nn.Module):
 
     @property
     def output_widths(self) -> dict[Modality, int]:
-        """Width of each modality, in the order text, audio, video."""
+        """Width of each modality's vectors, in the order text, audio, video."""
         widths = dict(self.widths)
         if self.text_encoder is not None:
             widths["text"] = self.text_encoder.width
@@ -52,7 +52,7 @@ class ModalityInputs(nn.Module):
         return {modality: widths[modality] for modality in MODALITIES if modality in widths}
 
     def fit(self, statistics: Mapping[Modality, tuple[Tensor, Tensor]]) -> None:
-        """Take over mean and deviation of each modality."""
+        """Store mean and standard deviation of each modality."""
         for modality in self.widths:
             mean, deviation = statistics[modality]
             setattr(self, f"mean_{modality}", mean)
@@ -61,54 +61,54 @@ class ModalityInputs(nn.Module):
     def forward(
         self, batch: ConversationBatch
     ) -> tuple[dict[Modality, Tensor], dict[Modality, Tensor]]:
-        """Vectors, zero where absent, and presence.
+        """Return the vectors, zero where absent, and which are present.
 
-        A batch without tokens may hold what the encoder has read before as its text vectors.
+        A batch without tokens may contain the encoder's vectors already.
 
         Shape: -> {modality: [B, N, D_m]}, {modality: [B, N] bool}.
         """
         vectors: dict[Modality, Tensor] = {}
         for modality in self.output_widths:
             if modality == "text" and self.text_encoder is not None:
-                vectors["text"] = self.text(batch, self.text_encoder)
+                vectors["text"] = self.encode_text(batch, self.text_encoder)
             else:
-                vectors[modality] = self.standardised(batch.features[modality], modality)
+                vectors[modality] = self.standardise(batch.features[modality], modality)
         present = {modality: batch.present[modality] & batch.mask for modality in vectors}
         return {m: zero_absent(vector, present[m]) for m, vector in vectors.items()}, present
 
     @staticmethod
-    def text(batch: ConversationBatch, encoder: TextEncoder) -> Tensor:
-        """Text vectors, read now or before. Shape: -> [B, N, width]."""
+    def encode_text(batch: ConversationBatch, encoder: TextEncoder) -> Tensor:
+        """Encode the text, unless the batch contains its vectors. Shape: -> [B, N, width]."""
         if batch.windows is None and "text" in batch.features:
             return batch.features["text"]
         return encode_batch_text(batch, encoder)
 
-    def standardised(self, features: Tensor, modality: Modality) -> Tensor:
+    def standardise(self, features: Tensor, modality: Modality) -> Tensor:
         mean, deviation = self.statistics(modality)
         return (features - mean) / deviation
 
     def statistics(self, modality: Modality) -> tuple[Tensor, Tensor]:
-        """Mean and deviation over the training split. Shape: -> [D_m], [D_m]."""
+        """Mean and standard deviation over the training split. Shape: -> [D_m], [D_m]."""
         return getattr(self, f"mean_{modality}"), getattr(self, f"deviation_{modality}")
 
 
 def zero_absent(vectors: Tensor, present: Tensor) -> Tensor:
-    """Vectors with zeros where absent. Shape: [..., D], [...] bool -> [..., D].
+    """Replace absent vectors by zeros. Shape: [..., D], [...] bool -> [..., D].
 
-    Filled, not multiplied: whatever stands in place of an absent vector may not be finite.
+    Not by multiplication: the placeholder of an absent vector may not be finite.
     """
     return vectors.masked_fill(~present.unsqueeze(-1), 0.0)
 
 
 def encode_batch_text(batch: ConversationBatch, encoder: TextEncoder) -> Tensor:
-    """Text vectors of a batch by an encoder (DF-ERC, Eq. 1). Shape: -> [B, N, width]."""
+    """Encode the text of a batch (DF-ERC, Eq. 1). Shape: -> [B, N, width]."""
     if batch.windows is None:
-        raise ValueError("the model reads tokens, but the batch has none")
+        raise ValueError("the model needs tokens, but the batch has none")
     return encode_windows(batch.windows, encoder, batch.mask.shape)
 
 
 def encode_windows(windows: TextWindows, encoder: TextEncoder, shape: torch.Size) -> Tensor:
-    """Vectors of the utterances that some windows hold, zeros for others. Shape: -> [*shape, D]."""
+    """Encode the utterances in some windows; the others get zeros. Shape: -> [*shape, D]."""
     pooled = encoder(
         windows.token_ids, windows.attention_mask, windows.pool_into, utterances=shape.numel()
     )

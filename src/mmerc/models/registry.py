@@ -136,9 +136,10 @@ def is_config_class(value: object) -> bool:
 def create_model(
     config: ModelConfig, *, labels: LabelSet, widths: Mapping[Modality, int]
 ) -> AnyModel:
-    """A fresh model; the encoders that it trains are loaded pre-trained.
+    """Create an untrained model; the encoders that it trains are loaded pre-trained.
 
-    ``widths`` are those of the corpus's vectors; MmercError where a modality is missing.
+    ``widths`` are those of the corpus's vectors. MmercError if the model uses a modality for which
+    there are no vectors, or an encoder cannot be loaded.
     """
     encoder = None
     if config.trains_text_encoder and config.text_encoder is not None:
@@ -148,7 +149,7 @@ def create_model(
     for modality in config.modalities:
         if modality not in widths and not trained.get(modality):
             raise MmercError(
-                f"The corpus has no {modality} vectors, which the recipe's model takes; prepare "
+                f"The corpus has no {modality} vectors, which the recipe's model needs; prepare "
                 "them, or leave the modality out (--set 'model.modalities=[...]')."
             )
     return model_class(config.name)(
@@ -176,7 +177,10 @@ def load_model(source: str | Path) -> AnyModel:
 
 
 def locate_model(source: str | Path) -> Path:
-    """Folder of a model: a local one first, then what comes with mmerc, then the Hub."""
+    """Find the folder of a model: a local one, one that comes with mmerc, or one of the Hub.
+
+    MmercError if there is none, InputError for a run without a finished seed.
+    """
     folder = find_model_folder(Path(source))
     if folder.is_dir():
         return folder
@@ -184,7 +188,7 @@ def locate_model(source: str | Path) -> Path:
 
 
 def find_model_folder(source: Path) -> Path:
-    """The model inside a run folder, or ``source`` itself."""
+    """Return the model folder inside a run folder (its seed best on validation), or ``source``."""
     if not (source / "run.json").is_file():
         return source
     path = source / "result.json"

@@ -1,4 +1,4 @@
-"""Models in folders: reading what ``save_pretrained`` wrote, and the compact form of weights."""
+"""Saved models: reading what ``save_pretrained`` wrote, and the compact form of weights."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from mmerc.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
 
 
-def saved_encoder(model: Path, config: TextEncoderConfig, *, compact: bool) -> TextEncoder:
-    """Rebuild a model's text encoder; a ``compact`` one is that which the configuration names.
+def load_saved_encoder(model: Path, config: TextEncoderConfig, *, compact: bool) -> TextEncoder:
+    """Rebuild a model's text encoder; of a ``compact`` model, the one its configuration names.
 
-    InputError where its files are not whole.
+    InputError if its files are incomplete.
     """
     if compact:
         return TextEncoder.from_source(config)
-    with of_whole_folder(model / "text_encoder") as folder:
+    with report_damage(model / "text_encoder") as folder:
         return TextEncoder.from_folder(folder, config)
 
 
-def saved_speech_encoder(
+def load_saved_speech_encoder(
     model: Path, config: SpeechEncoderConfig, *, compact: bool
 ) -> SpeechEncoder:
-    """As ``saved_encoder``, of the speech encoder."""
+    """Rebuild a model's speech encoder, as ``load_saved_encoder``."""
     if compact:
         return SpeechEncoder.from_source(config)
-    with of_whole_folder(model / "speech_encoder") as folder:
+    with report_damage(model / "speech_encoder") as folder:
         return SpeechEncoder.from_folder(folder, config)
 
 
 @contextmanager
-def of_whole_folder(folder: Path) -> Iterator[Path]:
-    """InputError where what is read of a folder is not there, or not what it should be."""
+def report_damage(folder: Path) -> Iterator[Path]:
+    """Raise InputError if reading a folder fails."""
     try:
         yield folder
     except (OSError, ValueError) as error:
-        raise InputError(folder, "missing or not whole", "copy the whole model folder") from error
+        raise InputError(folder, "missing or incomplete", "copy the whole model folder") from error
 
 
 def untrained_state(model: nn.Module) -> dict[str, Tensor]:
-    """Weights of the encoders that training leaves as they are."""
+    """Select the encoder weights that training does not change."""
     prefixes = ("inputs.text_encoder.", "inputs.speech_encoder.")
     state = model.state_dict()
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -58,15 +58,15 @@ def untrained_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def compact_state(model: nn.Module) -> dict[str, Tensor]:
-    """What ``untrained_state`` does not hold, weights in 16 bits.
+    """Select everything else, weights in float16.
 
-    Statistics stay as they are: a small deviation would become 0 and divide by it.
+    Statistics keep their precision: a small deviation would become 0, and is divided by.
     """
-    kept, weights = untrained_state(model), dict(model.named_parameters())
+    untrained, weights = untrained_state(model), dict(model.named_parameters())
     return {
         name: tensor.half() if name in weights else tensor
         for name, tensor in model.state_dict().items()
-        if name not in kept
+        if name not in untrained
     }
 
 
@@ -74,29 +74,30 @@ def load_weights(
     module: nn.Module,
     path: Path,
     *,
-    kept: Mapping[str, Tensor] | None = None,
+    untrained: Mapping[str, Tensor] | None = None,
     sha256: str | None = None,
 ) -> None:
-    """Load a safetensors file that, with what is ``kept``, must fit names and shapes exactly.
+    """Load a safetensors file that, together with ``untrained``, matches names and shapes exactly.
 
-    ``sha256``: the file's, where it is known; InputError for another file.
+    ``sha256``: the expected hash of the file, if known. InputError if the file is missing, damaged,
+    another one, or does not match.
     """
     try:
         if sha256 is not None and file_fingerprint(path) != sha256:
-            problem = "not the file that config.json was written with, or damaged"
+            problem = "damaged, or not the file that belongs to its config.json"
             raise InputError(path, problem, "copy the whole model folder again")
-        module.load_state_dict({**(kept or {}), **load_file(path)})
+        module.load_state_dict({**(untrained or {}), **load_file(path)})
     except FileNotFoundError as error:
         raise InputError(path, "no such file", "copy the whole model folder") from error
     except SafetensorError as error:
         raise InputError(path, "truncated or not safetensors", "copy or train it again") from error
     except RuntimeError as error:
-        problem = "weights that do not fit the configuration beside them"
+        problem = "weights that do not match the configuration next to them"
         raise InputError(path, problem, "keep the files of one model together") from error
 
 
 def download_model(repository: str) -> Path:
-    """Fetch a model of the Hub, or say that there is none."""
+    """Download a model from the Hub (or find it in the cache); MmercError if there is none."""
     try:
         return Path(snapshot_download(repository, etag_timeout=5))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
@@ -107,23 +108,25 @@ def download_model(repository: str) -> Path:
 
 
 def upload_model(folder: Path, repository: str, *, private: bool) -> None:
-    """Send a model folder to the Hub; the repository is made if it is not there."""
+    """Upload a model folder to the Hub; the repository is created if it does not exist."""
     api = HfApi()
     try:
         api.create_repo(repository, private=private, exist_ok=True)
         api.upload_folder(repo_id=repository, folder_path=folder)
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise MmercError(
-            f"{repository} cannot be written on the Hub ({str(error).splitlines()[0]}); check the "
+            f"{repository} cannot be written to the Hub ({str(error).splitlines()[0]}); check the "
             "name and the network, and log in with `hf auth login`."
         ) from error
 
 
 def read_model_config(folder: Path) -> dict[str, Any]:
-    """Read config.json of a model folder."""
+    """Read config.json of a model folder; MmercError or InputError if it is not one of ours."""
     path = folder / "config.json"
     if not path.is_file():
-        raise MmercError(f"{folder} holds no model (no config.json); give a run or model folder.")
+        raise MmercError(
+            f"{folder} contains no model (no config.json); give a run or model folder."
+        )
     value = read_json(path)
     if not describes_model(value) or "name" not in value["model"]:
         raise InputError(path, "not the configuration of a model", "copy or train it again")
@@ -131,5 +134,5 @@ def read_model_config(folder: Path) -> dict[str, Any]:
 
 
 def describes_model(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a config.json is one of ours, not a plain encoder's."""
+    """Whether a config.json is that of a model of ours, not of a plain encoder."""
     return isinstance(value, dict) and {"model", "labels", "widths"} <= value.keys()

@@ -1,4 +1,4 @@
-"""What a model knows, and tells, of the data that it was trained on."""
+"""What a model stores about the data that it was trained on."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from mmerc.labels import label_source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingStatistics:
-    """What a model may know of the training split beforehand.
+    """Statistics of the training split that a model is given before training.
 
-    Shape: ``features[m]``: mean and deviation [D_m]; ``label_counts`` [K].
+    Shape: ``features[m]``, mean and standard deviation [D_m]; ``label_counts`` [K].
     """
 
     features: Mapping[Modality, tuple[Tensor, Tensor]]
@@ -28,9 +28,10 @@ class TrainingStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedOn:
-    """The conversations whose labels a model has seen, and what made the vectors of them.
+    """The conversations whose labels a model has seen.
 
-    ``labels_of`` names the corpus that the labels were taken from, where it is not ``corpus``.
+    ``extractors`` are the fingerprints of those that extracted the vectors, by modality.
+    ``labels_of`` names the corpus that the labels were taken from, if it is not ``corpus``.
     """
 
     corpus: str
@@ -39,11 +40,12 @@ class TrainedOn:
     labels_of: str | None = None
 
     def seen(self, source: str) -> frozenset[str]:
-        """The conversations with labels of the corpus ``source`` that the model has seen."""
+        """Return the ids of the conversations whose labels, of corpus ``source``, were seen."""
         same = source == label_source(self.corpus, self.labels_of)
         return self.conversations if same else frozenset()
 
     def to_json(self) -> dict[str, Any]:
+        """Return the content of ``training_data.json``."""
         return {
             "corpus": self.corpus,
             "labels_of": self.labels_of,
@@ -53,7 +55,7 @@ class TrainedOn:
 
     @classmethod
     def read(cls, folder: Path) -> TrainedOn:
-        """What ``save_pretrained`` wrote; nothing for a model that does not tell."""
+        """Read what ``save_pretrained`` wrote; empty for a model without the file."""
         path = folder / "training_data.json"
         value = read_json(path) if path.is_file() else {}
         if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What models that read utterances one by one share: streams of states, heads, losses."""
+"""The base class of models that read utterances one by one: streams of states, heads, losses."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from mmerc.models.base import ConversationModel, Explanation, ModelConfig, Model
 from mmerc.models.inputs import zero_absent
 from mmerc.nn.checkpointing import recompute_activations
 from mmerc.nn.speech_encoder import SpeechEncoderConfig
-from mmerc.nn.streams import Stream, read_sound, read_tokens
+from mmerc.nn.streams import Stream, encode_sound, encode_tokens
 
 
 class UtteranceConfig(ModelConfig):
     """Settings of every model that reads tokens and waveforms (DQ-Former, Secs. 3.2 and 4.2).
 
-    A modality without an encoder comes as a vector an utterance: a stream of one state.
+    A modality without an encoder comes as one vector per utterance: a stream of one state.
     """
 
     modalities: tuple[Modality, ...] = ("text", "audio")
@@ -34,8 +34,8 @@ class UtteranceConfig(ModelConfig):
     history_states: bool = Field(
         default=True,
         description=(
-            "what comes behind the text encoder reads the states of preceding utterances too; "
-            "off: the utterance's own alone, which have read the others inside the encoder"
+            "layers after the text encoder also read the states of preceding utterances; "
+            "off: only the utterance's own, which have read the others inside the encoder"
         ),
     )
     gradient_checkpointing: bool = False
@@ -47,10 +47,10 @@ class UtteranceConfig(ModelConfig):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UtteranceOutput:
-    """What a model makes of U utterances.
+    """A model's output for U utterances.
 
-    Shape: logits [U, K]; ``alone[m]`` [U, K], those of a modality by itself; ``confidence[m]``
-    [U, F], how much it counted in each fusion layer.
+    Shape: logits [U, K]; ``alone[m]`` [U, K], the logits of a modality by itself;
+    ``confidence[m]`` [U, F], how much the modality counted in each of F fusion layers.
     """
 
     logits: Tensor
@@ -62,13 +62,13 @@ Config = TypeVar("Config", bound=UtteranceConfig)
 
 
 class UtteranceModel(ConversationModel[Config]):
-    """A model that knows of an utterance's neighbours what stands in its text, and no more.
+    """A model that knows only as much of an utterance's neighbours as its text contains.
 
-    A subclass makes its parts in ``build`` and says in ``read`` what they do with the streams.
+    A subclass creates its parts in ``build`` and implements ``read``.
     """
 
     unit: ClassVar[Literal["conversation", "utterance"]] = "utterance"
-    alone_weight = 1.0  # of the losses of single modalities beside the first's
+    alone_weight = 1.0  # of the losses of single modalities, relative to that of the fusion
 
     def __init__(self, config: Config, **parts: Any) -> None:
         super().__init__(config, **parts)
@@ -79,7 +79,7 @@ class UtteranceModel(ConversationModel[Config]):
 
     @abstractmethod
     def read(self, streams: Mapping[Modality, Stream]) -> UtteranceOutput:
-        """Logits of every utterance of the streams."""
+        """Predict every utterance of the streams."""
 
     @property
     def tokenizer(self) -> AnyTokenizer | None:
@@ -90,7 +90,7 @@ class UtteranceModel(ConversationModel[Config]):
 
     @property
     def depths(self) -> dict[Modality, int]:
-        """Layers of each encoder; a modality that comes as vectors has none."""
+        """Number of layers of each encoder; modalities that come as vectors are left out."""
         depths: dict[Modality, int] = {}
         if self.text_encoder is not None:
             depths["text"] = int(self.text_encoder.backbone.config.num_hidden_layers)
@@ -99,19 +99,19 @@ class UtteranceModel(ConversationModel[Config]):
         return depths
 
     def forward(self, batch: ConversationBatch) -> ModelOutput:
-        """Read the utterances of a batch, whichever conversations they belong to."""
-        chosen = batch.mask
+        """Predict the utterances of a batch, whichever conversations they belong to."""
+        mask = batch.mask
         streams = self.streams(batch)
-        reading = self.read(streams)
-        labels = batch.labels[chosen]
-        losses = {"emotion": self.emotion_loss(reading.logits.float(), labels)}
-        for m, logits in reading.alone.items():
-            heard = labels.where(streams[m].present, -100)
-            losses[f"emotion_{m}"] = self.emotion_loss(logits.float(), heard)
+        output = self.read(streams)
+        labels = batch.labels[mask]
+        losses = {"emotion": self.emotion_loss(output.logits.float(), labels)}
+        for m, logits in output.alone.items():
+            own_labels = labels.where(streams[m].present, -100)
+            losses[f"emotion_{m}"] = self.emotion_loss(logits.float(), own_labels)
         alone = [loss for name, loss in losses.items() if name != "emotion"]
-        layers = {m: scatter_utterances(c.detach(), chosen) for m, c in reading.confidence.items()}
+        layers = {m: scatter_utterances(c.detach(), mask) for m, c in output.confidence.items()}
         return ModelOutput(
-            logits=scatter_utterances(reading.logits.float(), chosen),
+            logits=scatter_utterances(output.logits.float(), mask),
             losses=losses,
             loss=losses["emotion"] + self.alone_weight * sum(alone, torch.zeros(())),
             explanation=Explanation(
@@ -121,29 +121,33 @@ class UtteranceModel(ConversationModel[Config]):
         )
 
     def streams(self, batch: ConversationBatch) -> dict[Modality, Stream]:
-        """The states of every modality, for the U utterances of the batch."""
+        """Return the states of every modality, for the U utterances of the batch."""
         return {m: self.stream(batch, m) for m in self.inputs.output_widths}
 
     def stream(self, batch: ConversationBatch, modality: Modality) -> Stream:
-        """The states of one modality: its encoder's, or its vector."""
-        chosen = batch.mask
-        present = batch.present[modality][chosen]
+        """Return the states of one modality: those of its encoder, or its vector."""
+        mask = batch.mask
+        present = batch.present[modality][mask]
         if modality == "text" and self.text_encoder is not None:
             if batch.tokens is None:
-                raise ValueError("the model reads tokens, but the batch has none")
-            token_ids, mask = batch.tokens.token_ids[chosen], batch.tokens.attention_mask[chosen]
-            shown = mask if self.config.history_states else batch.tokens.targets[chosen]
-            return read_tokens(self.text_encoder, token_ids, mask, shown, present & mask.any(-1))
+                raise ValueError("the model needs tokens, but the batch has none")
+            token_ids, tokens = batch.tokens.token_ids[mask], batch.tokens.attention_mask[mask]
+            visible = tokens if self.config.history_states else batch.tokens.targets[mask]
+            present = present & tokens.any(-1)
+            return encode_tokens(self.text_encoder, token_ids, tokens, visible, present)
         if modality == "audio" and self.speech_encoder is not None:
             if batch.waveforms is None:
-                raise ValueError("the model reads waveforms, but the batch has none")
-            samples, lengths = batch.waveforms.samples[chosen], batch.waveforms.lengths[chosen]
-            return read_sound(self.speech_encoder, samples, lengths, present & (lengths > 0))
-        vectors = self.inputs.standardised(batch.features[modality][chosen], modality)
+                raise ValueError("the model needs waveforms, but the batch has none")
+            samples, lengths = batch.waveforms.samples[mask], batch.waveforms.lengths[mask]
+            return encode_sound(self.speech_encoder, samples, lengths, present & (lengths > 0))
+        vectors = self.inputs.standardise(batch.features[modality][mask], modality)
         return Stream((zero_absent(vectors, present).unsqueeze(1),), present.unsqueeze(1))
 
 
-def scatter_utterances(values: Tensor, chosen: Tensor) -> Tensor:
-    """Put utterances into their places, zeros elsewhere. Shape: [U, X], [B, N] -> [B, N, X]."""
-    placed = values.new_zeros(*chosen.shape, values.shape[-1])
-    return placed.masked_scatter(chosen.unsqueeze(-1), values)
+def scatter_utterances(values: Tensor, mask: Tensor) -> Tensor:
+    """Put utterances back where ``mask`` is true, zeros elsewhere.
+
+    Shape: values [U, X], mask [B, N] bool -> [B, N, X].
+    """
+    zeros = values.new_zeros(*mask.shape, values.shape[-1])
+    return zeros.masked_scatter(mask.unsqueeze(-1), values)

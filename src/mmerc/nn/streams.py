@@ -1,4 +1,4 @@
-"""A modality's hidden states, layer by layer, with the places that may be read."""
+"""A modality's hidden states, layer by layer, with a mask of the positions that may be read."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from mmerc.nn.text_encoder import TextEncoder
 class Stream:
     """H of DQ-Former's Eq. 1 for U utterances.
 
-    Shape: ``states``, one a layer, [U, L, D], zeros where absent; ``mask`` [U, L] bool, nowhere
-    true for an utterance without this modality.
+    Shape: ``states``, one per layer, [U, L, D], zeros where absent; ``mask`` [U, L] bool, false
+    throughout for an utterance without this modality.
     """
 
     states: tuple[Tensor, ...]
@@ -25,58 +25,63 @@ class Stream:
 
     @property
     def present(self) -> Tensor:
-        """Shape: -> [U] bool."""
+        """Which utterances have the modality. Shape: -> [U] bool."""
         return self.mask.any(-1)
 
     def last(self, layers: int) -> tuple[Tensor, ...]:
-        """The states of the last layers; a vector, which has but one, at each of them."""
+        """Return the states of the last layers; the only state of a vector, once for each."""
         return self.states[:1] * (layers - len(self.states)) + self.states[-layers:]
 
 
-def read_tokens(
-    encoder: TextEncoder, token_ids: Tensor, mask: Tensor, shown: Tensor, present: Tensor
+def encode_tokens(
+    encoder: TextEncoder, token_ids: Tensor, mask: Tensor, visible: Tensor, present: Tensor
 ) -> Stream:
-    """The text stream, of which the tokens ``shown`` may be read by others than the encoder.
+    """Encode the text stream; only the ``visible`` tokens may be read after the encoder.
 
-    Shape: token_ids, mask, shown [U, L], present [U].
+    Shape: token_ids, mask, visible [U, L], present [U].
     """
     if not bool(present.any()):
         depth = int(encoder.backbone.config.num_hidden_layers)
-        return nothing(present, depth=depth, width=encoder.width)
+        return empty_stream(present, depth=depth, width=encoder.width)
     states = encoder.read_layers(token_ids[present], mask[present], every_layer=True)
-    return placed(states, shown[present], present)
+    return place_states(states, visible[present], present)
 
 
-def read_sound(encoder: SpeechEncoder, samples: Tensor, lengths: Tensor, present: Tensor) -> Stream:
-    """The audio stream. Shape: samples [U, T], lengths and present [U]."""
+def encode_sound(
+    encoder: SpeechEncoder, samples: Tensor, lengths: Tensor, present: Tensor
+) -> Stream:
+    """Encode the audio stream. Shape: samples [U, T], lengths and present [U]."""
     if not bool(present.any()):
-        return nothing(present, depth=encoder.depth, width=encoder.width)
+        return empty_stream(present, depth=encoder.depth, width=encoder.width)
     states, mask = encoder(samples[present], lengths[present])
-    return placed(states, mask, present)
+    return place_states(states, mask, present)
 
 
-def nothing(present: Tensor, *, depth: int, width: int) -> Stream:
-    """The stream of utterances of which none has the modality."""
+def empty_stream(present: Tensor, *, depth: int, width: int) -> Stream:
+    """Return the stream of utterances none of which has the modality."""
     states = torch.zeros(len(present), 1, width, device=present.device)
     return Stream((states,) * depth, present.unsqueeze(1))
 
 
-def placed(states: Sequence[Tensor], mask: Tensor, present: Tensor) -> Stream:
-    """The states of those that are present, in their places among all.
+def place_states(states: Sequence[Tensor], mask: Tensor, present: Tensor) -> Stream:
+    """Put the states of the present utterances back among all.
 
-    Shape: states [V, L, D], mask [V, L] of the V that are present [U].
+    Shape: states [V, L, D] and mask [V, L] of the V utterances that are present [U].
     """
     if bool(present.all()):
         return Stream(tuple(states), mask)
     rows = present.nonzero().squeeze(-1)
 
-    def among_all(tensor: Tensor) -> Tensor:
+    def expand(tensor: Tensor) -> Tensor:
         return tensor.new_zeros(len(present), *tensor.shape[1:]).index_copy(0, rows, tensor)
 
-    return Stream(tuple(map(among_all, states)), among_all(mask))
+    return Stream(tuple(map(expand, states)), expand(mask))
 
 
 def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the places that may be read, 0 where there is none. Shape: -> [U, D]."""
+    """Average over the positions that may be read; 0 if there are none.
+
+    Shape: states [U, L, D], mask [U, L] bool -> [U, D].
+    """
     total = states.float().masked_fill(~mask.unsqueeze(-1), 0.0).sum(1)
     return total / mask.sum(1, keepdim=True).clamp(min=1)

@@ -1,1 +1,1 @@
-"""Running a model over conversations: predictions, what decided them, and text vectors."""
+"""Running models on conversations: predictions, the effects of leaving out, text vectors."""

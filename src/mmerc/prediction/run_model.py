@@ -1,9 +1,10 @@
-"""Run a model over conversations and bring the answers back in their order."""
+"""Run a model on conversations; return its outputs utterance by utterance, in order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,12 +24,12 @@ from mmerc.prediction.effects import measure_effects, with_encoded_text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionTensors:
-    """What a model says of M utterances.
+    """A model's outputs for M utterances.
 
-    Shape: probabilities [M, K]; labels [M] (-100 unknown); weights[m], similarity and
-    context_weight [M], NaN where the model or the utterance has none; effects[m] and
-    context_effect [M] (``mmerc.prediction.effects``), NaN where they were not asked for;
-    layer_weights[m] [M, F], of models that fuse layer by layer.
+    Shape: probabilities [M, K]; labels [M] int (-100 unknown); weights[m], similarity and
+    context_weight [M], NaN if the model or the utterance has none; effects[m] and context_effect
+    [M] (``mmerc.prediction.effects``), NaN if they were not measured; layer_weights[m] [M, F], of
+    models that fuse layer by layer.
     """
 
     probabilities: Tensor
@@ -40,9 +41,25 @@ class PredictionTensors:
     context_effect: Tensor
     layer_weights: Mapping[Modality, Tensor] = field(default_factory=dict)
 
+    def convert(self, function: Callable[[Tensor], Tensor]) -> PredictionTensors:
+        """Apply a function to every tensor."""
+        return PredictionTensors(
+            **{
+                item.name: mapped_values(getattr(self, item.name), function)
+                for item in fields(self)
+            }
+        )
+
+
+def mapped_values(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """Apply a function to a tensor, or to every tensor of a mapping."""
+    if isinstance(value, Mapping):
+        return {name: function(tensor) for name, tensor in value.items()}
+    return function(value)
+
 
 def build_text_input(encoder: TextEncoder | None) -> TextInput | None:
-    """How an encoder wants its text; None for a model that takes ready-made vectors."""
+    """Describe how an encoder takes its text; None for a model that takes vectors."""
     if encoder is None:
         return None
     return TextInput(
@@ -55,10 +72,13 @@ def build_text_input(encoder: TextEncoder | None) -> TextInput | None:
 def build_model_examples(
     model: AnyModel,
     conversations: Sequence[Conversation],
-    tables: Mapping[Modality, FeatureTable],
+    vectors: Mapping[Modality, FeatureTable],
     sounds: Sounds | None = None,
 ) -> list[Example]:
-    """Tensors of the conversations as this model takes them: whole, or utterance by utterance."""
+    """Convert conversations into the tensors that a model takes: by conversation, or by utterance.
+
+    InputError if vectors of a modality that the model uses have another width.
+    """
     text = build_text_input(model.text_encoder)
     if text is not None and model.tokenizer is not None:
         text = replace(text, tokenizer=model.tokenizer)
@@ -66,7 +86,7 @@ def build_model_examples(
         conversations,
         labels=model.labels,
         widths=model.inputs.widths,
-        tables=tables,
+        tables=vectors,
         text=text,
     )
     if model.speech_encoder is not None:
@@ -86,69 +106,58 @@ def run_model(
     """Predict every utterance, in the order of ``examples``, on the model's device.
 
     ``effects``: also measure the effect of each modality and of the context by leaving it out;
-    ``window_encoder`` then runs the text encoder.
+    ``window_encoder`` then runs the text encoder. ``size`` is the number of examples per batch.
     """
     was_training = model.training
     model.eval()
     device = model.class_weights.device
-    pieces: dict[int, PredictionTensors] = {}
+    parts: dict[int, PredictionTensors] = {}
     for batch in batch_loader(examples, tokenizer=model.tokenizer, size=size, shuffle=False):
-        found = run_batch(model, batch.to(device), effects=effects, window_encoder=window_encoder)
+        output = run_batch(model, batch.to(device), effects=effects, window_encoder=window_encoder)
         rows = zip(batch.indices.tolist(), batch.mask.cpu(), strict=True)
-        pieces |= {index: pick(found, row, mask) for row, (index, mask) in enumerate(rows)}
+        parts |= {index: select_row(output, row, mask) for row, (index, mask) in enumerate(rows)}
     model.train(was_training)
-    return join([pieces[example.index] for example in examples], model)
+    return concatenate([parts[example.index] for example in examples], model)
 
 
 def run_batch(
     model: AnyModel, batch: ConversationBatch, *, effects: bool, window_encoder: WindowEncoder
 ) -> PredictionTensors:
-    """PredictionTensors with [B, N] in place of [M]."""
+    """Predict one batch; the outputs are [B, N] instead of [M]."""
     batch = with_encoded_text(model, batch, window_encoder=window_encoder) if effects else batch
     output = model(batch)
-    shown = output.explanation
+    explanation = output.explanation
     probabilities = (output.logits.float() / model.temperature).softmax(-1)
-    left_out = measure_effects(model, batch, probabilities) if effects else None
+    measured = measure_effects(model, batch, probabilities) if effects else None
     nothing = torch.full(batch.mask.shape, torch.nan)
     return PredictionTensors(
         probabilities=probabilities,
         labels=batch.labels,
         weights={
             m: weight.float().masked_fill(~batch.present[m], torch.nan)
-            for m, weight in shown.weights.items()
+            for m, weight in explanation.weights.items()
         },
-        similarity=nothing if shown.similarity is None else shown.similarity,
-        context_weight=nothing if shown.context_weight is None else shown.context_weight,
-        effects={} if left_out is None else left_out.modalities,
-        context_effect=nothing if left_out is None else left_out.context,
+        similarity=nothing if explanation.similarity is None else explanation.similarity.float(),
+        context_weight=(
+            nothing if explanation.context_weight is None else explanation.context_weight.float()
+        ),
+        effects={} if measured is None else measured.modalities,
+        context_effect=nothing if measured is None else measured.context,
         layer_weights={
             m: weights.float().masked_fill(~batch.present[m].unsqueeze(-1), torch.nan)
-            for m, weights in shown.layer_weights.items()
+            for m, weights in explanation.layer_weights.items()
         },
     )
 
 
-def pick(found: PredictionTensors, row: int, mask: Tensor) -> PredictionTensors:
-    """The answers of one conversation of a batch, on the processor."""
-
-    def of(tensor: Tensor) -> Tensor:
-        return tensor[row].cpu()[mask]
-
-    return PredictionTensors(
-        probabilities=of(found.probabilities),
-        labels=of(found.labels),
-        weights={m: of(weight) for m, weight in found.weights.items()},
-        similarity=of(found.similarity.float()),
-        context_weight=of(found.context_weight.float()),
-        effects={m: of(effect) for m, effect in found.effects.items()},
-        context_effect=of(found.context_effect),
-        layer_weights={m: of(weights) for m, weights in found.layer_weights.items()},
-    )
+def select_row(output: PredictionTensors, row: int, mask: Tensor) -> PredictionTensors:
+    """Select one conversation of a batch, without padding, on the processor."""
+    return output.convert(lambda tensor: tensor[row].cpu()[mask])
 
 
-def join(pieces: Sequence[PredictionTensors], model: AnyModel) -> PredictionTensors:
-    """All pieces end to end."""
-    if not pieces:
+def concatenate(parts: Sequence[PredictionTensors], model: AnyModel) -> PredictionTensors:
+    """Join the outputs of several conversations; those of none are empty."""
+    if not parts:
         nothing = torch.zeros(0)
         return PredictionTensors(
             probabilities=torch.zeros(0, len(model.labels)),
@@ -159,16 +168,13 @@ def join(pieces: Sequence[PredictionTensors], model: AnyModel) -> PredictionTens
             effects={},
             context_effect=nothing,
         )
-    first = pieces[0]
-    return PredictionTensors(
-        probabilities=torch.cat([piece.probabilities for piece in pieces]),
-        labels=torch.cat([piece.labels for piece in pieces]),
-        weights={m: torch.cat([p.weights[m] for p in pieces]) for m in first.weights},
-        similarity=torch.cat([piece.similarity for piece in pieces]),
-        context_weight=torch.cat([piece.context_weight for piece in pieces]),
-        effects={m: torch.cat([p.effects[m] for p in pieces]) for m in first.effects},
-        context_effect=torch.cat([piece.context_effect for piece in pieces]),
-        layer_weights={
-            m: torch.cat([p.layer_weights[m] for p in pieces]) for m in first.layer_weights
-        },
-    )
+    first = parts[0]
+    joined: dict[str, Any] = {}
+    for item in fields(first):
+        values = [getattr(part, item.name) for part in parts]
+        joined[item.name] = (
+            {m: torch.cat([value[m] for value in values]) for m in values[0]}
+            if isinstance(values[0], Mapping)
+            else torch.cat(values)
+        )
+    return PredictionTensors(**joined)

@@ -91,7 +91,7 @@ def build_text_table(
     corpus: PreparedCorpus, encoder: TextEncoder, trained_on: TrainedOn, weights: str
 ) -> FeatureTable:
     """Encode every utterance of a corpus; ``weights`` is the SHA-256 of the encoder's."""
-    seen = trained_on.seen(corpus.label_source)
+    labelled = trained_on.seen(corpus.label_source)
     spec = FeatureSpec(
         modality="text",
         extractor="encoder",
@@ -110,7 +110,7 @@ def build_text_table(
             utterance=utterance.id,
             vector=vector,
             absent_because=NO_TEXT if vector is None else None,
-            saw_label=conversation.id in seen,
+            saw_label=conversation.id in labelled,
         )
         for conversation, vectors in encode_conversations(encoder, conversations, corpus.labels)
         for utterance, vector in zip(conversation.utterances, vectors, strict=True)

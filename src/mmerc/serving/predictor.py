@@ -13,7 +13,7 @@ from mmerc.conversation import Conversation, Modality
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
-from mmerc.prediction.predictions import UtterancePrediction, predict
+from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
 from mmerc.serving.window_encoding import encode_in_few_shapes
 
 MOST_UTTERANCES = 128  # computed together; more would not be faster, and have the others wait

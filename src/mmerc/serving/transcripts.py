@@ -15,7 +15,7 @@ from mmerc.corpora.manifest import build_conversations, check_times, collect_vec
 from mmerc.corpora.records import ConversationRecord, Record
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
-from mmerc.prediction.predictions import UtterancePrediction
+from mmerc.prediction.utterance_predictions import UtterancePrediction
 
 MOST_UTTERANCES = 500
 LONGEST_TEXT = 10_000  # characters; a spoken line has some dozens

@@ -48,7 +48,7 @@ def predict(
     from mmerc.files import write_text
     from mmerc.inference.formats import PREDICTION_FORMATS
     from mmerc.models.registry import load_model
-    from mmerc.prediction.predictions import predict as predict_conversations
+    from mmerc.prediction.utterance_predictions import predict as predict_conversations
 
     if form not in PREDICTION_FORMATS:
         known = " or ".join(PREDICTION_FORMATS)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mmerc.prediction.predictions import UtterancePrediction
+from mmerc.prediction.utterance_predictions import UtterancePrediction
 
 
 def as_json_lines(predictions: Sequence[UtterancePrediction]) -> str:

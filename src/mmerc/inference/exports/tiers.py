@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mmerc.inference.analysis import Analysis
-from mmerc.prediction.predictions import UtterancePrediction
+from mmerc.prediction.utterance_predictions import UtterancePrediction
 
 NAMELESS = "unknown"
 # What XML 1.0 cannot hold, not even escaped (section 2.2), and no other format is the better for.

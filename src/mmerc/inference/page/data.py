@@ -8,7 +8,7 @@ from urllib.parse import quote
 from mmerc.inference.analysis import Analysis
 from mmerc.inference.exports.tiers import NAMELESS, length, one_line, tiers
 from mmerc.labels import PALETTE, LabelSet
-from mmerc.prediction.predictions import UtterancePrediction
+from mmerc.prediction.utterance_predictions import UtterancePrediction
 
 COLOUR = re.compile("#[0-9a-fA-F]{6}")
 BLACK, WHITE = "#000000", "#ffffff"

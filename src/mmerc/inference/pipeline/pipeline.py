@@ -31,7 +31,7 @@ from mmerc.media.speakers.clustering import SpeakerCount
 from mmerc.media.transcription import EMBEDDED_MODEL
 from mmerc.models.base import AnyModel
 from mmerc.precision import fast_bfloat16
-from mmerc.prediction.predictions import UtterancePrediction, predict
+from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
 from mmerc.processes import available_cores
 from mmerc.version import __version__
 

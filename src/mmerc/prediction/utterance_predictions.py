@@ -1,4 +1,4 @@
-"""Emotions of every utterance of some conversations, with what decided them."""
+"""The emotion of every utterance of conversations, with what decided it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from mmerc.conversation import MODALITIES, Conversation, Modality
+from mmerc.conversation import MODALITIES, Conversation, Modality, Utterance
 from mmerc.data.examples import Example
 from mmerc.data.sounds import Sounds
 from mmerc.errors import InputError
@@ -17,20 +17,26 @@ from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel, ConversationModel
 from mmerc.models.inputs import WindowEncoder, encode_windows
 from mmerc.models.registry import load_model
-from mmerc.prediction.run_model import build_model_examples, run_model
+from mmerc.prediction.run_model import PredictionTensors, build_model_examples, run_model
+
+Names = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UtterancePrediction:
-    """One utterance's emotion; ``start`` and ``end`` in seconds, None where unknown.
+    """The predicted emotion of one utterance; ``start`` and ``end`` in seconds, None if unknown.
 
-    ``weights`` say how much each modality counted, for DF-ERC the estimated probability that it
-    alone is right (0 to 1 each, no shares of a whole; None where absent or not told);
-    ``similarity`` their agreement (psi), ``context_weight`` how much context came in: what the
-    model says of itself. ``effects`` and ``context_effect`` are found by leaving it out: what goes
-    of the predicted emotion's probability (below 0 where that grows; None where there would be
-    nothing left, or the modality is absent). ``layer_weights`` of a model that fuses layer by
-    layer: the weight of a modality in each ("audio.1" is the lowest).
+    ``probabilities`` maps every label of the model to its probability (0 to 1, summing to 1).
+
+    What the model says of itself: ``weights``, how much each modality counted (for DF-ERC the
+    estimated probability that the modality alone is right, 0 to 1 each, not summing to 1);
+    ``similarity``, the agreement of the modalities (psi, -1 to 1); ``context_weight``, how much
+    context was used; ``layer_weights``, for models that fuse layer by layer, the weight of a
+    modality in each layer ("audio.1" is the lowest). None where absent or not provided.
+
+    What leaving it out shows, for any model: ``effects`` of each modality and ``context_effect``
+    are the loss of the predicted emotion's probability (-1 to 1; below 0 if the probability grows).
+    None if the modality is absent or nothing would remain.
     """
 
     conversation: str
@@ -73,31 +79,41 @@ def predict(
     unlabelled = [without_labels(conversation) for conversation in conversations]
     examples = build_model_examples(model, unlabelled, vectors or {}, sounds)
     check_any_input(model, examples)
-    answers = run_model(model, examples, effects=True, window_encoder=window_encoder)
+    output = run_model(model, examples, effects=True, window_encoder=window_encoder)
     utterances = [(item.id, utterance) for item in conversations for utterance in item.utterances]
     return [
-        UtterancePrediction(
-            conversation=conversation,
-            id=utterance.id,
-            speaker=utterance.speaker,
-            text=utterance.text,
-            start=utterance.start,
-            end=utterance.end,
-            label=model.labels.names[int(answers.probabilities[row].argmax())],
-            probabilities=dict(zip(model.labels, rounded(answers.probabilities[row]), strict=True)),
-            weights={m: shown(answers.weights.get(m), row) for m in MODALITIES},
-            similarity=shown(answers.similarity, row),
-            context_weight=shown(answers.context_weight, row),
-            effects={m: shown(answers.effects.get(m), row) for m in MODALITIES},
-            context_effect=shown(answers.context_effect, row),
-            layer_weights={
-                f"{m}.{layer + 1}": shown(weights[:, layer], row)
-                for m, weights in answers.layer_weights.items()
-                for layer in range(weights.shape[1])
-            },
-        )
+        build_prediction(output, row, conversation, utterance, model.labels.names)
         for row, (conversation, utterance) in enumerate(utterances)
     ]
+
+
+def build_prediction(
+    output: PredictionTensors, row: int, conversation: str, utterance: Utterance, names: Names
+) -> UtterancePrediction:
+    """Collect the values of one utterance, which is in row ``row`` of the tensors."""
+    probabilities = output.probabilities[row]
+    return UtterancePrediction(
+        conversation=conversation,
+        id=utterance.id,
+        speaker=utterance.speaker,
+        text=utterance.text,
+        start=utterance.start,
+        end=utterance.end,
+        label=names[int(probabilities.argmax())],
+        probabilities={
+            name: round(float(p), 6) for name, p in zip(names, probabilities, strict=True)
+        },
+        weights={m: value_at(output.weights.get(m), row) for m in MODALITIES},
+        similarity=value_at(output.similarity, row),
+        context_weight=value_at(output.context_weight, row),
+        effects={m: value_at(output.effects.get(m), row) for m in MODALITIES},
+        context_effect=value_at(output.context_effect, row),
+        layer_weights={
+            f"{m}.{layer + 1}": value_at(weights[:, layer], row)
+            for m, weights in output.layer_weights.items()
+            for layer in range(weights.shape[1])
+        },
+    )
 
 
 def check_any_input(model: AnyModel, examples: Sequence[Example]) -> None:
@@ -111,17 +127,12 @@ def check_any_input(model: AnyModel, examples: Sequence[Example]) -> None:
 
 
 def without_labels(conversation: Conversation) -> Conversation:
-    """The same conversation; what its author thinks of the emotions is not looked at."""
+    """Copy a conversation without its labels, so that no prediction can depend on them."""
     utterances = tuple(replace(utterance, label=None) for utterance in conversation.utterances)
     return replace(conversation, utterances=utterances)
 
 
-def rounded(values: Tensor) -> list[float]:
-    """Six digits are more than a probability deserves."""
-    return [round(float(value), 6) for value in values]
-
-
-def shown(values: Tensor | None, row: int) -> float | None:
-    """One value, or None where there is none."""
+def value_at(values: Tensor | None, row: int) -> float | None:
+    """Return one value, rounded to six digits; None if it is missing or NaN."""
     value = math.nan if values is None else float(values[row])
     return None if math.isnan(value) else round(value, 6)
