@@ -206,7 +206,7 @@ def test_stored_text_vectors_cannot_lose_words(done, trimodal_run, trimodal_corp
     ("options", "code", "named"),
     [
         (["NONE"], 1, "neither a run or model folder nor a Hub repository"),
-        (["EMPTY"], 1, "holds no model"),
+        (["EMPTY"], 1, "contains no model"),
         (["RUN", "RUN"], 2, "is named twice"),
         (["RUN", "--modality", "smell"], 2, "own-run reads no smell"),
         (["RUN", "--corpus", "OTHER"], 1, "trained on other conversations"),

@@ -111,6 +111,6 @@ def test_model_that_is_not_there_is_told_in_one_sentence(hub):
 
 @pytest.mark.parametrize("repository", ["someone/model", "not a name/at all"])
 def test_hub_out_of_reach_is_told_in_one_sentence(make_model, repository):
-    with pytest.raises(MmercError, match="cannot be written on the Hub") as caught:
+    with pytest.raises(MmercError, match="cannot be written to the Hub") as caught:
         make_model("concatenation").push_to_hub(repository)
     assert "\n" not in str(caught.value)

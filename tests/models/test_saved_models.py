@@ -70,11 +70,11 @@ def change_config(folder, change):
         (cut_weights, "truncated or not safetensors"),
         (empty_weights, "truncated or not safetensors"),
         (lose_weights, "no such file"),
-        (other_width, "do not fit the configuration"),
-        (one_label_less, "do not fit the configuration"),
-        (other_feature_width, "do not fit the configuration"),
-        (no_audio, "do not fit the configuration"),
-        (unknown_setting, "settings that this version does not know"),
+        (other_width, "do not match the configuration"),
+        (one_label_less, "do not match the configuration"),
+        (other_feature_width, "do not match the configuration"),
+        (no_audio, "do not match the configuration"),
+        (unknown_setting, "settings that this version does not support"),
         (not_json, "not JSON"),
         (no_labels, "not the configuration of a model"),
     ],
@@ -98,19 +98,19 @@ def test_model_without_its_text_encoder(make_model, tmp_path):
 def test_weights_of_another_model(make_model, saved, tmp_path):
     make_model("bc-lstm").save_pretrained(tmp_path / "other")
     shutil.copy(tmp_path / "other" / "model.safetensors", saved)
-    with pytest.raises(InputError, match="do not fit the configuration"):
+    with pytest.raises(InputError, match="do not match the configuration"):
         load_model(saved)
 
 
 def test_model_of_another_class_is_refused(saved):
-    with pytest.raises(InputError, match="holds the model 'concatenation', not 'df-erc'"):
+    with pytest.raises(InputError, match="contains the model 'concatenation', not 'df-erc'"):
         MODELS["df-erc"].from_pretrained(saved)
 
 
 def test_unknown_names(tmp_path):
     with pytest.raises(UsageError, match="No model is called 'bert'"):
         model_class("bert")
-    with pytest.raises(MmercError, match="holds no model"):
+    with pytest.raises(MmercError, match="contains no model"):
         load_model(tmp_path)
     with pytest.raises(MmercError, match="neither a run or model folder nor a Hub repository"):
         load_model(tmp_path / "nothing-here")
@@ -181,7 +181,7 @@ def test_weights_that_were_exchanged_are_refused(compact):
     weights = bytearray((folder / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (folder / "model.safetensors").write_bytes(weights)
-    with pytest.raises(InputError, match="not the file that config"):
+    with pytest.raises(InputError, match="not the file that belongs to its config"):
         load_model(folder)
 
 

@@ -280,7 +280,7 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
         except ValidationError as error:
             problem = f"settings that this version does not support ({error.errors()[0]['loc']})"
             raise InputError(
-                folder / "config.json", problem, "use the version of mmerc named in its README"
+                folder / "config.json", problem, "update mmerc, or train the model again"
             ) from error
 
     def push_to_hub(
