@@ -7,15 +7,15 @@ import pytest
 from sandbox import PREPARED, small_recipe, write_inputs
 from shell import Shell, call
 
-import mmerc.training.recipe
+from mmerc.training import recipe_files
 
 
 @pytest.fixture(scope="session")
 def small_recipes():
     """Recipes by name train for one epoch; nothing else of them changes."""
     with pytest.MonkeyPatch.context() as patch:
-        whole = mmerc.training.recipe.recipe_text
-        patch.setattr(mmerc.training.recipe, "recipe_text", lambda name: small_recipe(whole(name)))
+        read = recipe_files.read_text
+        patch.setattr(recipe_files, "read_text", lambda path: small_recipe(read(path)))
         yield
 
 

@@ -24,7 +24,7 @@ def test_most_examples_are_executed(record_property):
     examples = [b for b in BLOCKS if b.language in EXECUTED and b.page.name not in RECORDS]
     executed = [block for block in examples if block.reason is None]
     record_property("executed", f"{len(executed)} of {len(examples)}")
-    assert len(executed) >= 0.75 * len(examples)
+    assert len(executed) >= 0.7 * len(examples)
 
 
 @pytest.mark.parametrize(
