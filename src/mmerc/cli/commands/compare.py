@@ -32,9 +32,9 @@ def compare(
     from mmerc.evaluation.significance import summarise
     from mmerc.training.result import read_predictions
 
-    chosen = next((known for known in METRICS if known == metric), None)
+    chosen = next((name for name in METRICS if name == metric), None)
     if chosen is None:
-        raise UsageError(f"--metric {metric!r} is not known; choose {', '.join(METRICS)}.")
+        raise UsageError(f"--metric {metric!r} is unknown; choose {', '.join(METRICS)}.")
     if len(set(runs)) < 2:
         raise UsageError("Give two or more different runs; the first is the reference.")
     predictions = {str(run): read_predictions(run) for run in runs}
@@ -42,7 +42,7 @@ def compare(
     if as_json:
         print_json({"reference": str(runs[0]), "runs": [asdict(item) for item in versus]})
         return
-    summaries = {name: summarise(values(made, chosen)) for name, made in predictions.items()}
+    summaries = {name: summarise(values(seeds, chosen)) for name, seeds in predictions.items()}
     rows = [
         [name, str(len(predictions[name])), f"{mean:.2f} +- {std:.2f}"]
         for name, (mean, std) in summaries.items()
@@ -53,7 +53,7 @@ def compare(
 
 
 def print_versus(versus: list[Versus]) -> None:
-    """A row a run: the difference and what each test says of it."""
+    """Print one row per run: its difference from the reference and the result of each test."""
     columns = [
         "run",
         "difference",

@@ -36,15 +36,15 @@ def export(
     from mmerc.models.registry import load_model
 
     check_free(onnx, overwrite=overwrite)
-    found = export_model(load_model(model), onnx)
+    exported = export_model(load_model(model), onnx)
     if as_json:
         print_json(
             {
                 "out": str(onnx),
-                "bytes": found.size,
-                "inputs": found.inputs,
-                "outputs": found.outputs,
-                "difference": found.difference,
+                "bytes": exported.size,
+                "inputs": exported.inputs,
+                "outputs": exported.outputs,
+                "difference": exported.difference,
             }
         )
         return
@@ -52,8 +52,10 @@ def export(
         ["", "name", "shape"],
         [
             [kind, name, " x ".join(map(str, shape))]
-            for kind, items in (("in", found.inputs), ("out", found.outputs))
+            for kind, items in (("in", exported.inputs), ("out", exported.outputs))
             for name, shape in items.items()
         ],
     )
-    print(f"{found.size / 1e6:.1f} MB in {onnx}; logits differ by at most {found.difference:.1g}")
+    print(
+        f"{exported.size / 1e6:.1f} MB in {onnx}; logits differ by at most {exported.difference:.1g}"
+    )

@@ -26,21 +26,23 @@ def package(
     from mmerc.data.corpus import PreparedCorpus
     from mmerc.training.packaging import ENGLISH, package_run
 
-    found = package_run(run, PreparedCorpus.load(corpus), out)
+    packaged = package_run(run, PreparedCorpus.load(corpus), out)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     rows = [
         {"modalities": [ENGLISH[m] for m in subset]} | scores.to_json()
-        for subset, scores in found.scores.items()
+        for subset, scores in packaged.scores.items()
     ]
     if as_json:
-        print_json({"out": str(out), "bytes": size, "temperature": found.temperature, "test": rows})
+        print_json(
+            {"out": str(out), "bytes": size, "temperature": packaged.temperature, "test": rows}
+        )
         return
     print_table(
         ["modalities", "accuracy", "weighted F1", "calibration error"],
         [
             [" + ".join(ENGLISH[m] for m in subset), percent(scores.accuracy),
              percent(scores.weighted_f1), percent(scores.calibration_error)]
-            for subset, scores in found.scores.items()
+            for subset, scores in packaged.scores.items()
         ],
     )  # fmt: skip
-    print(f"temperature {found.temperature:.3f}; {size / 1e6:.1f} MB in {out}")
+    print(f"temperature {packaged.temperature:.3f}; {size / 1e6:.1f} MB in {out}")

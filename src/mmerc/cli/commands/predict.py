@@ -52,7 +52,7 @@ def predict(
 
     if form not in PREDICTION_FORMATS:
         known = " or ".join(PREDICTION_FORMATS)
-        raise UsageError(f"--format {form!r} is not known; choose {known}.")
+        raise UsageError(f"--format {form!r} is unknown; choose {known}.")
     conversations, tables = read_input(source)
     loaded = load_model(model)
     with inside(source):

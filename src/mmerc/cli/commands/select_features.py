@@ -46,27 +46,31 @@ def select_features(
     if modality not in prepared.features:
         raise UsageError(f"{corpus} has no {modality} vectors; extract them first.")
     table = prepared.features[modality]
-    known = None if selection is None else Selection.load(selection)
-    chosen = known or fitted(prepared, modality, count)
-    grown = {**prepared.features, modality: chosen.apply(table)}
-    replace(prepared, features=grown).save(out, overwrite=overwrite)
+    saved = None if selection is None else Selection.load(selection)
+    chosen = saved or fit(prepared, modality, count)
+    features = {**prepared.features, modality: chosen.apply(table)}
+    replace(prepared, features=features).save(out, overwrite=overwrite)
     path = out / f"{modality}-selection.json"
     chosen.save(path)
-    told = {"width": len(chosen.indices), "of": table.spec.dim, "fitted_on": len(chosen.fitted_on)}
+    counts = {
+        "width": len(chosen.indices),
+        "of": table.spec.dim,
+        "fitted_on": len(chosen.fitted_on),
+    }
     if as_json:
-        print_json(told | {"selection": str(path), "out": str(out)})
+        print_json(counts | {"selection": str(path), "out": str(out)})
         return
     print(
-        f"{told['width']} of {told['of']} numbers, chosen on the labels of {told['fitted_on']} "
-        f"training utterances, which are marked so; the choice is in {path}"
+        f"{counts['width']} of {counts['of']} features, selected with the labels of "
+        f"{counts['fitted_on']} training utterances (marked as such); the selection is in {path}"
     )
     print(f"prepared corpus in {out}")
 
 
-def fitted(
+def fit(
     corpus: PreparedCorpus, modality: Literal["audio", "video", "text"], count: int
 ) -> Selection:
-    """A selection made on the corpus's training split."""
+    """Fit a selection on the corpus's training split."""
     from mmerc.features.selection import fit_selection
 
     labels = {

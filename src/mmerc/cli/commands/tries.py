@@ -22,17 +22,17 @@ def tries(
     """
     from mmerc.training.cache import RunCache
 
-    found = [t for t in RunCache.stored().tries() if corpus is None or t.corpus == corpus]
+    trainings = [t for t in RunCache.stored().tries() if corpus is None or t.corpus == corpus]
     if as_json:
-        print_json([asdict(item) for item in found])
+        print_json([asdict(item) for item in trainings])
         return
-    groups = sorted({(t.corpus, t.recipe) for t in found})
+    groups = sorted({(t.corpus, t.recipe) for t in trainings})
     rows = []
     for group in groups:
-        members = [t for t in found if (t.corpus, t.recipe) == group]
+        members = [t for t in trainings if (t.corpus, t.recipe) == group]
         settings = {str(t.settings) for t in members}
         best = max(t.weighted_f1 for t in members)
         rows.append([*group, str(len(members)), str(len(settings)), f"{best:.2f}"])
     columns = ["corpus", "recipe", "trainings", "different settings", "best valid weighted F1"]
     print_table(columns, rows)
-    print(f"{len(found)} trainings looked at validation")
+    print(f"{len(trainings)} trainings were scored on validation")

@@ -74,11 +74,13 @@ def tune(
     )
     tuner.check()
     with locked(out):
-        found = tuner.search(trials)
+        summary = tuner.search(trials)
     if as_json:
-        print_json(found)
+        print_json(summary)
         return
-    best = found["best"]
-    print(f"best of {found['trials']} trials: weighted F1 {best['weighted_f1']:.2f} on validation")
+    best = summary["best"]
+    print(
+        f"best of {summary['trials']} trials: weighted F1 {best['weighted_f1']:.2f} on validation"
+    )
     print_table(["setting", "value"], [[k, str(v)] for k, v in best["settings"].items()])
     print(f"recipe in {out / 'best.yaml'}")
