@@ -45,7 +45,7 @@ def test_a_choice_made_before_is_taken_over(done, mmerc, chosen, trimodal_corpus
     selection = chosen[1] / "audio-selection.json"
     call = ("--corpus", trimodal_corpus, "--selection", selection)
     told = done("select-features", *call, "--out", tmp_path / "again")
-    assert "2 of 5 numbers" in told.out
+    assert "2 of 5 features" in told.out
     same = PreparedCorpus.load(tmp_path / "again").fingerprints
     assert same == PreparedCorpus.load(chosen[1]).fingerprints
     other = mmerc("select-features", *call, "--modality", "video", "--out", tmp_path / "other")

@@ -56,6 +56,5 @@ def export(
             for name, shape in items.items()
         ],
     )
-    print(
-        f"{exported.size / 1e6:.1f} MB in {onnx}; logits differ by at most {exported.difference:.1g}"
-    )
+    size = f"{exported.size / 1e6:.1f} MB"
+    print(f"{size} in {onnx}; logits differ by at most {exported.difference:.1g}")
