@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mmerc.data.preparation import prepare_corpus
     from mmerc.errors import InputError, MmercError, UsageError
     from mmerc.inference.analysis import Analysis
+    from mmerc.inference.file_check import check_file
     from mmerc.inference.pipeline import Pipeline
     from mmerc.inference.results import write_results
     from mmerc.labels import LabelSet
@@ -46,6 +47,7 @@ __all__ = [
     "UsageError",
     "Utterance",
     "__version__",
+    "check_file",
     "encode_text",
     "evaluate",
     "extract",
@@ -63,6 +65,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "check_file": "mmerc.inference.file_check",
     "Analysis": "mmerc.inference.analysis",
     "Conversation": "mmerc.conversation",
     "InputError": "mmerc.errors",

@@ -12,6 +12,7 @@ import typer
 from mmerc.caching import cache_matplotlib
 from mmerc.cli.commands import (
     analyze,
+    check,
     compare,
     encode,
     evaluate,
@@ -56,6 +57,7 @@ def _add(
 
 
 _add(ANALYSE, analyze.analyze, analyze.EXAMPLES)
+_add(ANALYSE, check.check, check.EXAMPLES)
 _add(ANALYSE, predict.predict, predict.EXAMPLES)
 _add(ANALYSE, serve.serve, serve.EXAMPLES)
 

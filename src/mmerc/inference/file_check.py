@@ -1,0 +1,231 @@
+"""How a file would be read, without analysing it: what it has, and what is doubtful.
+
+The readers are those of the analysis and of training, so that what is said here is what they do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mmerc.conversation import Conversation, Utterance
+from mmerc.corpora.manifest import read_unlabelled_manifest
+from mmerc.corpora.transcript import read_transcript
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.errors import MmercError
+from mmerc.media.channel_mix import choose_mix
+from mmerc.media.decode import MediaInfo, Reason, probe, read_sound
+from mmerc.media.segment import MediaError
+from mmerc.media.speaker_turns import read_rttm
+from mmerc.media.subtitles import read_subtitles
+
+Facts = dict[str, Any]
+HEAD_BYTES = 4096
+SUFFIXES = {
+    ".srt": "subtitles",
+    ".vtt": "subtitles",
+    ".ass": "subtitles",
+    ".ssa": "subtitles",
+    ".sbv": "subtitles",
+    ".rttm": "speaker turns",
+    ".jsonl": "manifest",
+    ".txt": "transcript",
+}
+SIGNS = (
+    (re.compile(rb"SPEAKER\s"), "speaker turns"),
+    (re.compile(rb"WEBVTT|\[Script Info\]|(?s:.{0,2000})(?:-->|Dialogue:)"), "subtitles"),
+    (re.compile(rb"\{"), "manifest"),
+)
+SLACK = 0.5  # seconds by which the last cue may outlast its recording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReport:
+    """How one file would be read.
+
+    ``kind``: recording, subtitles, speaker turns, transcript, manifest or prepared corpus.
+    ``facts``: what it has, by name (times in seconds). ``remarks``: what is doubtful. ``problem``:
+    why it cannot be read; None if it can.
+    """
+
+    path: str
+    kind: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    problem: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON."""
+        return {
+            "path": self.path,
+            "kind": self.kind,
+            "facts": dict(self.facts),
+            "remarks": list(self.remarks),
+            "problem": self.problem,
+        }
+
+
+def check_file(path: str | Path) -> FileReport:
+    """Read a recording, subtitles, RTTM, transcript, manifest or prepared corpus, and describe it.
+
+    The suffix tells the kind, else the content. A recording is not decoded but for its ends and
+    the parts by which its channels are judged. Never raises for a bad file: ``problem`` says it.
+    """
+    path = Path(path)
+    kind = find_kind(path)
+    try:
+        facts, remarks = CHECKS[kind](path)
+    except MmercError as error:
+        return FileReport(path=str(path), kind=kind, problem=str(error))
+    return FileReport(path=str(path), kind=kind, facts=facts, remarks=remarks)
+
+
+def check_files(paths: Iterable[str | Path]) -> list[FileReport]:
+    """``check_file`` for each; beside a single recording, also what goes on after its end."""
+    reports = [check_file(path) for path in paths]
+    lengths = [r.facts["seconds"] for r in reports if r.kind == "recording" and r.facts]
+    if len(lengths) != 1 or lengths[0] is None:
+        return reports
+    return [_with_late_end(report, lengths[0]) for report in reports]
+
+
+def _with_late_end(report: FileReport, seconds: float) -> FileReport:
+    """The report with a remark if its utterances end after the recording does."""
+    end = report.facts.get("to")
+    if end is None or end <= seconds + SLACK:
+        return report
+    late = (
+        f"{Path(report.path).name} goes on to {end:.1f} s; the recording ends at {seconds:.1f} s."
+    )
+    return replace(report, remarks=(*report.remarks, late))
+
+
+def find_kind(path: Path) -> str:
+    """The kind of file by its suffix, else by how its content begins."""
+    kind = "prepared corpus" if path.is_dir() else SUFFIXES.get(path.suffix.lower())
+    if kind is not None:
+        return kind
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES).lstrip(b"\xef\xbb\xbf \n")
+    except OSError:
+        return "recording"
+    if b"\0" in head or not head:
+        return "recording"
+    return next((kind for sign, kind in SIGNS if sign.match(head)), "transcript")
+
+
+def check_recording(path: Path) -> tuple[Facts, tuple[str, ...]]:
+    """Streams and duration of a recording, and whether its sound can be read to the end."""
+    info = probe(path)
+    facts: Facts = {"seconds": info.duration, "channels": info.channels if info.has_sound else 0}
+    if info.has_film:
+        facts |= {"width": info.width, "height": info.height, "frames_per_second": info.frame_rate}
+    if not info.has_sound and not info.has_film:
+        raise Reason.NO_SOUND.at(path)
+    return facts, tuple(recording_remarks(path, info))
+
+
+def recording_remarks(path: Path, info: MediaInfo) -> Iterable[str]:
+    """What is doubtful about a recording."""
+    if not info.has_sound:
+        yield "No sound: nothing can be transcribed; give its subtitles."
+        return
+    if not info.has_film:
+        yield "No film: faces have no part in the analysis."
+    if info.parts > 1:
+        yield f"{info.parts} recordings, joined end to end; they are read as one."
+    mix = choose_mix(path) if (info.channels or 1) > 1 else None
+    if mix is not None and mix.channel is not None:
+        yield f"The channels cancel one another; channel {mix.channel + 1}, the loudest, is read."
+    try:
+        start = max((info.duration or 0.0) - 1.0, 0.0)
+        samples = read_sound(path, start=start, end=start + 1.0)
+        if info.duration and not samples.any():
+            yield "The last second is digital silence."
+    except MediaError as error:
+        yield f"The end of the sound cannot be read: {error.reason}."
+
+
+def check_subtitles(path: Path) -> tuple[Facts, tuple[str, ...]]:
+    """The utterances of a subtitle file."""
+    subtitles = read_subtitles(path)
+    return describe_utterances(subtitles.utterances), subtitles.remarks
+
+
+def check_turns(path: Path) -> tuple[Facts, tuple[str, ...]]:
+    """The turns of an RTTM file."""
+    speaker_turns = read_rttm(path)
+    seconds: dict[str, float] = {}
+    for turn in speaker_turns.turns:
+        seconds[turn.speaker] = seconds.get(turn.speaker, 0.0) + turn.end - turn.start
+    facts: Facts = {
+        "turns": len(speaker_turns.turns),
+        "from": speaker_turns.turns[0].start,
+        "to": max(turn.end for turn in speaker_turns.turns),
+        "seconds_of_speakers": {name: round(total, 3) for name, total in seconds.items()},
+    }
+    return facts, speaker_turns.remarks
+
+
+def check_transcript(path: Path) -> tuple[Facts, tuple[str, ...]]:
+    """The conversations of a transcript."""
+    transcript = read_transcript(path)
+    return describe_conversations(transcript), transcript.remarks
+
+
+def check_manifest(path: Path) -> tuple[Facts, tuple[str, ...]]:
+    """The conversations of a manifest, labelled or not."""
+    manifest = read_unlabelled_manifest(path)
+    facts = describe_conversations(manifest.conversations)
+    return facts | {"features": sorted(manifest.features)}, manifest.remarks
+
+
+def check_corpus(path: Path) -> tuple[Facts, tuple[str, ...]]:
+    """The splits, labels and vectors of a prepared corpus."""
+    corpus = PreparedCorpus.load(path)
+    conversations = [item for split in corpus.splits.values() for item in split]
+    facts = {"name": corpus.name, "labels": list(corpus.labels), "splits": corpus.counts()}
+    features = {
+        modality: f"{table.spec.extractor}, {table.spec.dim} wide"
+        for modality, table in corpus.features.items()
+    }
+    return facts | describe_conversations(conversations) | {"features": features}, corpus.remarks
+
+
+def describe_conversations(conversations: Iterable[Conversation]) -> Facts:
+    """Counts over conversations; times only where there is one conversation."""
+    items = list(conversations)
+    facts = describe_utterances([item for group in items for item in group.utterances])
+    if len(items) != 1:
+        facts = {name: value for name, value in facts.items() if name not in {"from", "to"}}
+    return {"conversations": len(items)} | facts
+
+
+def describe_utterances(utterances: Iterable[Utterance]) -> Facts:
+    """Counts of utterances, words and speakers; where they are in time, in seconds."""
+    items = list(utterances)
+    starts = [item.start for item in items if item.start is not None]
+    ends = [item.end for item in items if item.end is not None]
+    return {
+        "utterances": len(items),
+        "with_times": len(starts),
+        "words": sum(len(item.text.split()) for item in items),
+        "from": min(starts, default=None),
+        "to": max([*starts, *ends], default=None),
+        "speakers": dict(Counter(item.speaker for item in items).most_common()),
+    }
+
+
+CHECKS: Mapping[str, Callable[[Path], tuple[Facts, tuple[str, ...]]]] = {
+    "recording": check_recording,
+    "subtitles": check_subtitles,
+    "speaker turns": check_turns,
+    "transcript": check_transcript,
+    "manifest": check_manifest,
+    "prepared corpus": check_corpus,
+}

@@ -1,0 +1,109 @@
+"""How files would be read, by the readers that the analysis has."""
+
+from pathlib import Path
+
+import pytest
+
+from mmerc.inference.file_check import check_file, check_files
+
+CASES = Path(__file__).parents[1] / "media" / "data" / "cases"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def test_a_film():
+    report = check_file(EXAMPLES / "phone-call.mp4")
+    assert report.kind == "recording"
+    assert report.facts == {
+        "seconds": pytest.approx(56.5, abs=0.1),
+        "channels": 1,
+        "width": 640,
+        "height": 480,
+        "frames_per_second": 25,
+    }
+    assert report.remarks == ()
+    assert report.problem is None
+
+
+def test_recordings_joined_end_to_end():
+    report = check_file(CASES / "chained.opus")
+    assert report.facts["seconds"] == pytest.approx(10.276, abs=0.001)
+    assert report.remarks == (
+        "No film: faces have no part in the analysis.",
+        "2 recordings, joined end to end; they are read as one.",
+    )
+
+
+def test_a_recording_that_was_cut_off(tmp_path):
+    data = (EXAMPLES / "phone-call.mp4").read_bytes()
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(data[: int(0.95 * len(data))])
+    report = check_file(path)
+    assert report.problem or "cannot be read" in report.remarks[0]
+
+
+def test_subtitles():
+    report = check_file(CASES / "unreadable-times.srt")
+    assert report.kind == "subtitles"
+    assert report.facts == {
+        "utterances": 4,
+        "with_times": 2,
+        "words": 25,
+        "from": 0.1,
+        "to": 6.5,
+        "speakers": {"Mara": 2, "Tom": 2},
+    }
+    assert len(report.remarks) == 1
+    assert "lines 6 and 14" in report.remarks[0]
+
+
+def test_speaker_turns():
+    report = check_file(CASES / "speakers-with-spaces.rttm")
+    assert report.kind == "speaker turns"
+    assert report.facts["seconds_of_speakers"] == {"Mara Jones": 4.1, "Mara Smith": 3.7}
+
+
+def test_a_transcript_and_a_manifest(tmp_path):
+    transcript, manifest = tmp_path / "talk.txt", tmp_path / "talk.jsonl"
+    transcript.write_text("Mara: Hello.\nTom: Yes, it is.\n\nMara: No.\n")
+    report = check_file(transcript)
+    assert (report.kind, report.facts["conversations"]) == ("transcript", 2)
+    assert report.facts["speakers"] == {"Mara": 2, "Tom": 1}
+    manifest.write_text('{"id": "a", "utterances": [{"id": "1", "text": "Hello there."}]}\n')
+    report = check_file(manifest)
+    assert (report.kind, report.facts["words"]) == ("manifest", 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        ("SPEAKER talk 1 0 1 <NA> <NA> A <NA> <NA>", "speaker turns"),
+        ("1\n00:00:01,000 --> 00:00:02,000\nHello.", "subtitles"),
+        ('{"id": "a", "utterances": [{"id": "1", "text": "Hi."}]}', "manifest"),
+        ("Mara: Hello.", "transcript"),
+    ],
+)
+def test_the_kind_by_the_content(tmp_path, content, kind):
+    path = tmp_path / "file"
+    path.write_text(content)
+    report = check_file(path)
+    assert (report.kind, report.problem) == (kind, None)
+
+
+@pytest.mark.parametrize("name", ["none.mp4", "empty.mp4", "bad.srt", "folder", "words.md"])
+def test_what_cannot_be_read_is_a_problem(tmp_path, name):
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "bad.srt").write_text("no times")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "words.md").write_text("nothing here")
+    report = check_file(str(tmp_path / name))
+    assert report.problem is not None
+    assert name in report.problem
+    assert report.facts == {}
+
+
+def test_subtitles_that_go_on_after_the_recording(tmp_path):
+    late = tmp_path / "late.srt"
+    late.write_text("1\n00:00:01,000 --> 00:01:02,000\nHello.\n")
+    film, subtitles = check_files([EXAMPLES / "phone-call.mp4", late])
+    assert film.remarks == ()
+    assert subtitles.remarks == ("late.srt goes on to 62.0 s; the recording ends at 56.5 s.",)
