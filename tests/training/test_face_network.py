@@ -23,13 +23,18 @@ from mmerc.features.speaker_faces import SpeakerFaces
 from mmerc.files import file_fingerprint
 from mmerc.media.segment import Segment
 from mmerc.precision import fast_bfloat16
-from mmerc.training.face_network import training
 from mmerc.training.face_network.augmentation import Augmentation, augment
 from mmerc.training.face_network.config import FaceNetworkConfig
+from mmerc.training.face_network.face_module import (
+    FaceBatches,
+    create_network,
+    create_optimizer,
+    mixup_loss,
+    resize_faces,
+)
+from mmerc.training.face_network.face_scores import scores_of
 from mmerc.training.face_network.images import EMOTIONS, read_faces, reserved
-from mmerc.training.face_network.scores import scores_of
-from mmerc.training.face_network.state import TrainingState
-from mmerc.training.face_network.training import smaller, train_batch, train_face_network
+from mmerc.training.face_network.train_faces import train_face_network
 
 STILL = Augmentation(
     flip=0, shift=0, rotation=0, zoom=0, brightness=0, contrast=0, erasing=0, erased_area=0
@@ -198,9 +203,14 @@ def test_a_batch_is_learnt(parquet):
     config = FaceNetworkConfig(epochs=8, batch_size=8, learning_rate=0.05, label_smoothing=0)
     faces = read_faces(parquet, "Training")
     images, labels = faces.images[:8].float(), faces.labels[:8]
-    state = TrainingState(config, images=8, device=torch.device("cpu"))
-    state.network.train()
-    losses = [float(train_batch(state, images, labels, share=1.0)) for _ in range(8)]
+    network = create_network(config.seed).train()
+    optimizer, losses = create_optimizer(network, config), []
+    for _ in range(8):
+        loss = mixup_loss(network, images, labels, share=1.0, config=config)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
     assert losses[0] > 0.5 * math.log(7)
     assert losses[-1] < 0.3 * losses[0]
 
@@ -211,8 +221,8 @@ def test_mixup_is_the_loss_of_both_labels(parquet):
     images, labels = faces.images[:8].float(), faces.labels[:8]
 
     def loss(share, images, labels):
-        state = TrainingState(config, images=8, device=torch.device("cpu"))
-        return float(train_batch(state, images, labels, share=share))
+        network = create_network(config.seed)
+        return float(mixup_loss(network, images, labels, share=share, config=config).detach())
 
     mixed = 0.3 * images + 0.7 * images.roll(1, 0)
     own, other = loss(1.0, mixed, labels), loss(1.0, mixed, labels.roll(1))
@@ -220,25 +230,23 @@ def test_mixup_is_the_loss_of_both_labels(parquet):
     assert loss(0.3, images, labels) == pytest.approx(0.3 * own + 0.7 * other, rel=1e-4)
 
 
-def test_the_first_epochs_may_see_smaller_faces(parquet, tmp_path, monkeypatch):
+def test_the_first_epochs_may_see_smaller_faces(parquet):
     config = SHORT.model_copy(update={"epochs": 4, "early_side": 24, "early_share": 0.5})
     assert [config.side_in(epoch) for epoch in range(4)] == [24, 24, 48, 48]
-    sides = []
-
-    def noting(state, images, labels, *, share):
-        sides.append((state.epoch, images.shape[-1]))
-        return train_batch(state, images, labels, share=share)
-
-    monkeypatch.setattr(training, "train_batch", noting)
-    train_face_network(parquet, tmp_path / "out", config, report=lambda line: None)
-    assert {(0, 24), (1, 24), (2, 48), (3, 48)} == set(sides)
+    batches, sides = FaceBatches(read_faces(parquet, "Training"), config), []
+    for epoch in range(4):
+        batches.epoch = epoch
+        shapes = [images.shape for images, _, _ in batches]
+        assert len(shapes) == len(batches)
+        sides.append({shape[-1] for shape in shapes})
+    assert sides == [{24}, {24}, {48}, {48}]
 
 
 def test_a_smaller_face_is_the_same_face():
     image = torch.arange(48.0).expand(1, 1, 48, 48)
     pairs = image.reshape(1, 1, 24, 2, 24, 2).mean(dim=(3, 5))
-    torch.testing.assert_close(smaller(image, 24)[..., 2:-2], pairs[..., 2:-2])
-    assert smaller(image, 48) is image
+    torch.testing.assert_close(resize_faces(image, 24)[..., 2:-2], pairs[..., 2:-2])
+    assert resize_faces(image, 48) is image
 
 
 class Stop(Exception):

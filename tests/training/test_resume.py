@@ -93,7 +93,7 @@ def test_a_run_that_is_stopped_and_then_killed_ends_as_an_undisturbed_one(on_dis
         told = process.communicate()[1].splitlines()[-1]
     assert process.returncode == 1
     assert told.startswith("mmerc: ")
-    assert told.endswith("training was stopped; go on with --resume.")
+    assert "training was stopped; to resume, run the same command again" in told
     done = lines_of(seed)
     with subprocess.Popen([*command, "--resume"], stderr=subprocess.DEVNULL) as process:
         wait_for_epochs(process, seed, done + 1)
@@ -114,7 +114,9 @@ def test_ctrl_c_is_told_in_one_sentence(train, tmp_path):
 
     before = signal.getsignal(signal.SIGINT)
     try:
-        with pytest.raises(MmercError, match="training was stopped; go on with --resume"):
+        with pytest.raises(
+            MmercError, match="training was stopped; to resume, run the same command"
+        ):
             train(tmp_path / "run", report=report)
     finally:
         signal.signal(signal.SIGINT, before)

@@ -1,4 +1,4 @@
-"""Which epoch is kept: the best weighted F1 on validation. No option changes that."""
+"""Which epoch is kept: the best on validation (by weighted F1). No option changes that."""
 
 from __future__ import annotations
 
@@ -6,24 +6,40 @@ import csv
 import io
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import lightning
-from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmerc.files import atomic_file, write_text
-from mmerc.training.module import MONITORED, TrainingModule
+from mmerc.training.module import MONITORED
 from mmerc.training.reporting import Reporter
 
 
-class BestEpoch(lightning.Callback):
-    """Keeps the weights of the best epoch, and the history of all of them as CSV."""
+@runtime_checkable
+class AveragedModule(Protocol):
+    """A Lightning module that says which network is validated and kept."""
 
-    def __init__(self, directory: Path, report: Reporter) -> None:
+    @property
+    def chosen(self) -> nn.Module: ...
+
+
+class BestEpoch(lightning.Callback):
+    """Keeps the weights of the epoch with the best ``metric``, and a CSV of all epochs."""
+
+    def __init__(
+        self,
+        directory: Path,
+        report: Reporter,
+        *,
+        metric: str = MONITORED,
+        title: str = "valid weighted F1",
+    ) -> None:
         self.directory = directory
         self.report = report
+        self.metric, self.title = metric, title
         self.best = float("-inf")
         self.best_epoch = -1
         self.history: list[dict[str, float]] = []
@@ -37,23 +53,27 @@ class BestEpoch(lightning.Callback):
         self.started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        if not isinstance(pl_module, TrainingModule):
-            raise TypeError(f"expected a TrainingModule, got {type(pl_module).__name__}")
+        if not isinstance(pl_module, AveragedModule):
+            raise TypeError(f"{type(pl_module).__name__} does not say which network is kept")
         epoch = trainer.current_epoch
         measured = {name: float(value) for name, value in trainer.callback_metrics.items()}
         row = {"epoch": epoch, "seconds": time.monotonic() - self.started, **measured}
         self.history = [*self.history, row]
-        if measured[MONITORED] > self.best:
-            self.best, self.best_epoch = measured[MONITORED], epoch
+        if measured[self.metric] > self.best:
+            self.best, self.best_epoch = measured[self.metric], epoch
             if trainer.is_global_zero:
                 save_weights(pl_module.chosen.state_dict(), self.weights)
         if trainer.is_global_zero:
             write_text(self.directory / "history.csv", history_csv(self.history))
-            self.report(
-                f"epoch {epoch + 1}/{trainer.max_epochs}: loss {row['train_loss']:.3f}, "
-                f"valid weighted F1 {row[MONITORED]:.2f} (best {self.best:.2f} in epoch "
-                f"{self.best_epoch + 1}), {row['seconds']:.1f} s"
-            )
+
+    def report_epoch(self, epochs: int | None) -> None:
+        """Report the last of ``epochs`` epochs so far."""
+        row = self.history[-1]
+        self.report(
+            f"epoch {len(self.history)}/{epochs}: loss {row['train_loss']:.3f}, "
+            f"{self.title} {row[self.metric]:.2f} (best {self.best:.2f} in epoch "
+            f"{self.best_epoch + 1}), {row['seconds']:.1f} s"
+        )
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "best_epoch": self.best_epoch, "history": self.history}
@@ -64,8 +84,31 @@ class BestEpoch(lightning.Callback):
         self.history = state_dict["history"]
 
 
+class ResumeState(ModelCheckpoint):
+    """Writes ``resume.safetensors`` after every epoch, and only then reports the epoch."""
+
+    FILE_EXTENSION = ".safetensors"
+
+    def __init__(self, best: BestEpoch) -> None:
+        super().__init__(
+            dirpath=best.directory, filename="resume", every_n_epochs=1, save_top_k=1,
+            save_on_train_epoch_end=True, enable_version_counter=False,
+        )  # fmt: skip
+        self.best = best
+
+    @property
+    def state_key(self) -> str:
+        """The key of earlier versions, whose runs can so be resumed."""
+        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        super().on_train_epoch_end(trainer, pl_module)
+        if trainer.is_global_zero:
+            self.best.report_epoch(trainer.max_epochs)
+
+
 class Patience(EarlyStopping):
-    """Ends training that no longer gets better, also when it is resumed after its last epoch."""
+    """Ends training that no longer improves, also when it is resumed after its last epoch."""
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         if self.wait_count >= self.patience:

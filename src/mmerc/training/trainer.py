@@ -6,6 +6,7 @@ import ctypes
 import logging
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from mmerc.conversation import Modality
@@ -27,7 +28,7 @@ from mmerc.models.registry import create_model
 from mmerc.models.saved_model import load_weights
 from mmerc.models.training_data import TrainingStatistics
 from mmerc.prediction.run_model import build_model_examples
-from mmerc.training.best_epoch import BestEpoch, Patience
+from mmerc.training.best_epoch import BestEpoch, Patience, ResumeState
 from mmerc.training.checkpoint import SafetensorsCheckpointIO
 from mmerc.training.hardware import Hardware
 from mmerc.training.module import MONITORED, TrainingModule
@@ -123,18 +124,16 @@ def train_seed(
         model=model, settings=settings, seed=seed,
     )  # fmt: skip
     best = BestEpoch(directory, report)
-    try:
-        trainer = make_trainer(recipe, directory, best, hardware)
-    except MisconfigurationException as error:
-        wanted = f"--accelerator {hardware.accelerator} --devices {hardware.devices}"
-        reason = str(error).strip().splitlines()[0].rstrip(".!")
-        raise MmercError(f"This machine has no such hardware ({wanted}): {reason}.") from error
-    resume = directory / "resume.safetensors"
-    module = TrainingModule(model, settings, seed=seed)
-    try:
-        trainer.fit(module, data, ckpt_path=resume if resume.exists() else None)
-    except SystemExit as error:  # so Lightning answers Ctrl-C and SIGTERM
-        raise MmercError(f"{directory}: training was stopped; go on with --resume.") from error
+    callbacks: list[lightning.Callback] = []
+    if settings.patience is not None:
+        callbacks.append(Patience(MONITORED, mode="max", patience=settings.patience))
+    if settings.schedule == "plateau":
+        callbacks.append(Plateau(settings))
+    trainer = create_trainer(
+        directory, best, hardware,
+        epochs=settings.epochs, precision=hardware.precision(recipe), callbacks=callbacks,
+    )  # fmt: skip
+    fit(trainer, TrainingModule(model, settings, seed=seed), directory, data)
     if not trainer.is_global_zero:
         return None
     model.cpu()
@@ -151,39 +150,63 @@ def statistics_of(examples: list[Example], *, classes: int) -> TrainingStatistic
     )
 
 
-def make_trainer(
-    recipe: Recipe, directory: Path, best: BestEpoch, hardware: Hardware
+def create_trainer(
+    directory: Path,
+    best: BestEpoch,
+    hardware: Hardware,
+    *,
+    epochs: int,
+    precision: Any,
+    callbacks: Sequence[lightning.Callback] = (),
+    tensorboard: bool = True,
 ) -> lightning.Trainer:
-    """Lightning's trainer with our selection, and resume state without pickle."""
-    settings = recipe.training
-    precision: Any = hardware.precision(recipe)
-    resume = ModelCheckpoint(
-        dirpath=directory, filename="resume", every_n_epochs=1, save_top_k=1,
-        save_on_train_epoch_end=True, enable_version_counter=False,
-    )  # fmt: skip
-    resume.FILE_EXTENSION = ".safetensors"
-    callbacks: list[Any] = [best, resume]
-    if settings.schedule == "plateau":
-        callbacks.append(Plateau(settings))
-    if settings.patience is not None:
-        callbacks.insert(1, Patience(MONITORED, mode="max", patience=settings.patience))
-    if hardware.progress:
-        callbacks.append(TQDMProgressBar(refresh_rate=5, leave=False))
-    return lightning.Trainer(
-        accelerator=hardware.accelerator,
-        devices=hardware.devices,
-        strategy="auto" if hardware.devices == 1 else "ddp_find_unused_parameters_true",
-        precision=precision,
-        max_epochs=settings.epochs,
-        callbacks=callbacks,
-        logger=TensorBoardLogger(directory, name="", version="tensorboard"),
-        plugins=[SafetensorsCheckpointIO()],
-        num_sanity_val_steps=0,
-        log_every_n_steps=10,
-        enable_model_summary=False,
-        enable_progress_bar=hardware.progress,
-        use_distributed_sampler=False,
-    )
+    """Create Lightning's trainer with our choice of the epoch and resume state without pickle.
+
+    MmercError where this machine lacks the hardware.
+    """
+    logger = TensorBoardLogger(directory, name="", version="tensorboard") if tensorboard else False
+    bar = [TQDMProgressBar(refresh_rate=5, leave=False)] if hardware.progress else []
+    try:
+        return lightning.Trainer(
+            accelerator=hardware.accelerator,
+            devices=hardware.devices,
+            strategy="auto" if hardware.devices == 1 else "ddp_find_unused_parameters_true",
+            precision=precision,
+            max_epochs=epochs,
+            callbacks=[best, *callbacks, ResumeState(best), *bar],
+            logger=logger,
+            plugins=[SafetensorsCheckpointIO()],
+            num_sanity_val_steps=0,
+            log_every_n_steps=10,
+            enable_model_summary=False,
+            enable_progress_bar=hardware.progress,
+            use_distributed_sampler=False,
+        )
+    except MisconfigurationException as error:
+        options = f"--accelerator {hardware.accelerator} --devices {hardware.devices}"
+        reason = str(error).strip().splitlines()[0].rstrip(".!")
+        raise MmercError(f"This machine has no such hardware ({options}): {reason}.") from error
+
+
+def fit(
+    trainer: lightning.Trainer,
+    module: lightning.LightningModule,
+    directory: Path,
+    train: Any,
+    valid: Any = None,
+) -> None:
+    """Train, from ``resume.safetensors`` in ``directory`` where there is one.
+
+    ``train`` is a data module, or loads the training batches as ``valid`` the validation batches.
+    """
+    resume = directory / "resume.safetensors"
+    try:
+        trainer.fit(module, train, valid, ckpt_path=resume if resume.exists() else None)
+    except SystemExit as error:  # this is how Lightning answers Ctrl-C and SIGTERM
+        raise MmercError(
+            f"{directory}: training was stopped; to resume, run the same command again "
+            "(train: with --resume)."
+        ) from error
 
 
 def quiet_lightning() -> None:

@@ -42,7 +42,7 @@ def train_faces(
 
     Trains on Training, chooses the epoch on PublicTest, and evaluates once on PrivateTest.
     """
-    from mmerc.training.face_network.training import train_face_network
+    from mmerc.training.face_network.train_faces import train_face_network
 
     report = silent if quiet else remark
     settings = face_settings(changes or [])
