@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmerc.training.face_network.state import TrainingState, fresh_network
+from mmerc.training.face_network.training import train_batch
 
 from mmerc.features.denseface.extractor import DenseFace
 from mmerc.features.speaker_faces import SpeakerFaces
 from mmerc.training.best_epoch import save_weights
 from mmerc.training.face_network.augmentation import augment
 from mmerc.training.face_network.config import FaceNetworkConfig
-from mmerc.training.face_network.state import TrainingState, fresh_network
-from mmerc.training.face_network.training import train_batch
 from mmerc.training.trainer import keep_memory
 
 FACES, BAR = 640, 300

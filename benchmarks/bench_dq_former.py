@@ -38,7 +38,7 @@ from mmerc.models.base import AnyModel
 from mmerc.models.registry import create_model
 from mmerc.nn.whisper import log_mel
 from mmerc.prediction.run_model import build_model_examples
-from mmerc.training.optimization import make_optimizer
+from mmerc.training.optimization import create_optimizer
 from mmerc.training.recipe import Recipe
 from mmerc.training.recipe_files import load_recipe
 
@@ -137,7 +137,7 @@ def step() -> None:
     batch = batch_of(utterances=8, seconds=4, tokens=96)
     alone = seconds(lambda: encoders_alone(model, batch))
     whole = seconds(lambda: forward_backward(model, batch))
-    optimizer = make_optimizer(model, recipe.training)
+    optimizer = create_optimizer(model, recipe.training)
     update = seconds(optimizer.step)
     print(f"both encoders, forward and backward: {alone:.3f} s")
     print(f"DQ-Former, forward and backward: {whole:.3f} s ({whole / alone:.2f} times)")
@@ -154,7 +154,7 @@ def parts() -> None:
     ids, mask = batch.tokens.token_ids[:, 0], batch.tokens.attention_mask[:, 0]
     samples, lengths = batch.waveforms.samples[:, 0], batch.waveforms.lengths[:, 0]
     text, speech = model.text_encoder.backbone, model.speech_encoder
-    optimizer = make_optimizer(model, recipe.training)
+    optimizer = create_optimizer(model, recipe.training)
     pieces: dict[str, Callable[[], None]] = {
         "text": lambda: back(lambda: text(input_ids=ids, attention_mask=mask).last_hidden_state),
         "sound": lambda: back(lambda: speech(samples, lengths)[0][-1]),
@@ -180,7 +180,7 @@ def void(_result: object) -> None:
 
 def memory() -> None:
     model, recipe = mini()
-    optimizer = make_optimizer(model, recipe.training)
+    optimizer = create_optimizer(model, recipe.training)
     for length in (4, 10):
         for _ in range(2):
             forward_backward(model, batch_of(utterances=8, seconds=length, tokens=128))
@@ -213,7 +213,7 @@ def large(steps: int = 2) -> None:
     model, recipe = large_pair()
     count = sum(parameter.numel() for parameter in model.parameters())
     print(f"large pair, {count / 1e6:.0f} million parameters")
-    optimizer = make_optimizer(model, recipe.training) if steps else None
+    optimizer = create_optimizer(model, recipe.training) if steps else None
     for number in range(max(1, steps)):
         started = time.process_time()
         forward_backward(model, batch_of(utterances=1, seconds=10, tokens=512))

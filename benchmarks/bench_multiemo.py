@@ -22,7 +22,7 @@ from mmerc.labels import MELD_7
 from mmerc.models.multiemo import MultiEmo
 from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss
 from mmerc.models.training_data import TrainingStatistics
-from mmerc.training.optimization import make_optimizer
+from mmerc.training.optimization import create_optimizer
 from mmerc.training.recipe_files import load_recipe
 from mmerc.training.trainer import keep_memory
 
@@ -94,7 +94,7 @@ def report(name: str, found: tuple[float, float, int], total: int, bar: str) -> 
 def epoch(model: MultiEmo, examples: list[Example], batches: int | None) -> None:
     """Forward, backward and step over the training conversations."""
     recipe = load_recipe("multiemo-meld-released")
-    optimizer = make_optimizer(model, recipe.training)
+    optimizer = create_optimizer(model, recipe.training)
 
     def step(batch: ConversationBatch) -> None:
         model(batch).loss.backward()

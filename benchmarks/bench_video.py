@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.video.stream import VideoStream
+from mmerc.training.face_network.state import fresh_network
 
 from bench_faces import film
 from mmerc.features.base import Absent
@@ -18,7 +19,6 @@ from mmerc.features.denseface.extractor import SHIPPED, DenseFace
 from mmerc.features.speaker_faces import SpeakerFaces
 from mmerc.media.segment import Clip, Segment
 from mmerc.training.best_epoch import save_weights
-from mmerc.training.face_network.state import fresh_network
 
 RATE, UTTERANCE, LENGTHS = 25, 3, (60, 600)  # frames a second, seconds
 SPEED_BAR, MEMORY_BAR = 3, 1.5  # times real time, GB

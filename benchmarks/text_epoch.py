@@ -12,7 +12,7 @@ from mmerc.data.batches import batch_loader
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.models.registry import create_model
 from mmerc.prediction.run_model import build_model_examples
-from mmerc.training.optimization import make_optimizer
+from mmerc.training.optimization import create_optimizer
 from mmerc.training.recipe_files import load_recipe
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     rows_read = sum(len(batch.windows.token_ids) for batch in loader)
     padded = sum(batch.windows.attention_mask.numel() for batch in loader)
     batches = [batch for _, batch in zip(range(arguments.batches), loader, strict=False)]
-    whole = make_optimizer(model, recipe.training)
+    whole = create_optimizer(model, recipe.training)
     bare = torch.optim.AdamW(encoder.backbone.parameters(), lr=1e-5, fused=True)
 
     def train_step(batch) -> None:

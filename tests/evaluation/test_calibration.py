@@ -51,5 +51,5 @@ def test_what_is_predicted_stays():
 def test_nothing_known_is_refused():
     predictions = drawn(overconfidence=1.0, count=3)
     predictions.gold[:] = -100
-    with pytest.raises(InputError, match="no utterance has a known gold label"):
+    with pytest.raises(InputError, match="no utterance has a gold label"):
         fit_temperature(predictions)

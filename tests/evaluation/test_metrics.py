@@ -64,7 +64,7 @@ def test_scores_are_those_of_sklearn(seed: int) -> None:
 
 
 def slow_calibration_error(predictions: Predictions) -> float:
-    known = predictions.known()
+    known = predictions.with_gold()
     total = 0.0
     for low in range(15):
         inside = [
@@ -84,7 +84,7 @@ def test_calibration_and_likelihood_match_loops(seed: int) -> None:
     predictions = random_predictions(seed)
     scores = score(predictions)
     assert scores.calibration_error == pytest.approx(slow_calibration_error(predictions))
-    known = predictions.known()
+    known = predictions.with_gold()
     rows = zip(known.probabilities, known.gold, strict=True)
     losses = [-math.log(float(row[label])) for row, label in rows]
     assert scores.negative_log_likelihood == pytest.approx(sum(losses) / len(losses), rel=1e-5)
@@ -123,7 +123,7 @@ def test_json_is_rounded_and_plain() -> None:
 
 @pytest.mark.parametrize("gold", [[], [UNKNOWN_LABEL] * 3])
 def test_nothing_labelled_is_refused(gold) -> None:
-    with pytest.raises(InputError, match="no utterance has a known gold label"):
+    with pytest.raises(InputError, match="no utterance has a gold label"):
         score(predictions_of(gold, np.full((len(gold), 2), 0.5)))
 
 

@@ -80,7 +80,7 @@ def test_columns_open_in_other_tools(tmp_path: Path) -> None:
 
 
 def test_known_where_and_take_keep_rows_together() -> None:
-    known = example().known()
+    known = example().with_gold()
     assert known.keys == [("b", "1"), ("a", "2"), ("b", "0")]
     assert known.gold.tolist() == [0, 2, 1]
     assert known.weights["text"].tolist() == [0.25, 0.5, 0.125]
@@ -98,22 +98,22 @@ def test_a_file_cut_short_is_refused_in_one_sentence(tmp_path: Path, kept: int) 
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(InputError) as caught:
         Predictions.load(path)
-    assert str(caught.value) == f"{path}: not a whole file of predictions; make it again."
+    assert str(caught.value) == f"{path}: not a file of predictions; write it again."
 
 
 def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         Predictions.load(tmp_path / "none.parquet")
-    with pytest.raises(InputError, match="not a whole file"):
+    with pytest.raises(InputError, match="not a file of predictions"):
         Predictions.load(tmp_path)
     path = tmp_path / "p.parquet"
     example().save(path)
     table = pq.read_table(path)
     pq.write_table(table.replace_schema_metadata(None), path)
-    with pytest.raises(InputError, match="not a whole file"):
+    with pytest.raises(InputError, match="not a file of predictions"):
         Predictions.load(path)
     pq.write_table(table.drop_columns(["similarity"]), path)
-    with pytest.raises(InputError, match="not a whole file"):
+    with pytest.raises(InputError, match="not a file of predictions"):
         Predictions.load(path)
 
 
@@ -136,7 +136,7 @@ def test_a_stranger_among_the_labels_is_named_with_its_file(tmp_path: Path) -> N
         ({"probabilities": np.full((4, 2), 0.5, np.float32)}, "'probabilities': \\(4, 2\\)"),
         ({"probabilities": np.full((4, 3), np.nan, np.float32)}, "do not sum to 1"),
         ({"probabilities": np.full((4, 3), 1, np.float32)}, "conversation 'b', '1'"),
-        ({"utterances": ("1", "1", "1", "0")}, "stands twice"),
+        ({"utterances": ("1", "1", "1", "0")}, "occurs twice"),
         ({"weights": {"text": np.ones(5, np.float32)}}, "weight text"),
     ],
 )

@@ -153,7 +153,7 @@ def test_bootstraps_that_cannot_be_meant_are_refused() -> None:
     run = simulated(seed=1, hit_rate=0.6)
     with pytest.raises(InputError, match="one conversation"):
         bootstrap_interval([predictions_of([0, 1], [0, 1])])
-    with pytest.raises(InputError, match="there is none"):
+    with pytest.raises(InputError, match="no run to compare"):
         bootstrap_interval([])
     with pytest.raises(InputError, match="one side has no run"):
         paired_bootstrap([run], [])
@@ -168,7 +168,7 @@ def test_unknown_gold_labels_are_left_out() -> None:
     gold = run.gold.copy()
     gold[::4] = -100
     partly = replace(run, gold=gold)
-    assert bootstrap_interval([partly]) == bootstrap_interval([partly.known()])
+    assert bootstrap_interval([partly]) == bootstrap_interval([partly.with_gold()])
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from very_small import SMALL
 from mmerc.errors import MmercError
 from mmerc.evaluation.predictions import Predictions
 from mmerc.experiments.reproduction.reproduce import reproduce
+from mmerc.training.folder import TRAINING_STATE
 
 PATIENCE = 400  # seconds until the test gives up waiting
 LONGER = (*SMALL, "training.epochs=5")
@@ -25,7 +26,13 @@ def finished_seeds(out):
 
 
 def states(folders):
-    return {p: p.stat().st_mtime_ns for f in folders for p in f.rglob("*") if p.is_file()}
+    """When each file was written, those aside that a kill just before their removal may leave."""
+    return {
+        p: p.stat().st_mtime_ns
+        for f in folders
+        for p in f.rglob("*")
+        if p.is_file() and p.name not in TRAINING_STATE
+    }
 
 
 def running(session):

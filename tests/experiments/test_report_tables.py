@@ -3,7 +3,7 @@
 import pytest
 
 from mmerc.evaluation.comparison import Versus
-from mmerc.evaluation.significance import Comparison, SeedTest
+from mmerc.evaluation.significance import PairedDifference, SeedTest
 from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
 from mmerc.experiments.reproduction.report_tables import difference_table, score_table, sign_summary
 from mmerc.experiments.reproduction.results import RowScores, ScoredRow, TargetResults
@@ -26,7 +26,7 @@ def results(plan):
             if difference is not None:
                 versus = Versus(
                     name=row.name, mcnemar_p_values=(), adjusted=0.5,
-                    bootstrap=Comparison(
+                    bootstrap=PairedDifference(
                         metric="weighted_f1", difference=difference, low=low, high=high, level=0.95,
                         p_value=0.25,
                     ),

@@ -32,7 +32,7 @@ from mmerc.training.face_network.face_module import (
     mixup_loss,
     resize_faces,
 )
-from mmerc.training.face_network.face_scores import scores_of
+from mmerc.training.face_network.face_scores import count_scores
 from mmerc.training.face_network.images import EMOTIONS, read_faces, reserved
 from mmerc.training.face_network.train_faces import train_face_network
 
@@ -191,7 +191,7 @@ def test_nonsense_is_no_configuration(settings):
 def test_scores_by_hand():
     labels = torch.tensor([0, 0, 3, 3, 3, 6])
     right = torch.tensor([True, False, True, True, False, True])
-    scores = scores_of(right, labels)
+    scores = count_scores(right, labels)
     assert scores.accuracy == pytest.approx(66.6667)
     assert scores.per_class == dict.fromkeys(EMOTIONS) | {
         "angry": 50.0, "happy": 66.67, "neutral": 100.0

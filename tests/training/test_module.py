@@ -4,7 +4,7 @@ import torch
 from mmerc.models.registry import create_model
 from mmerc.nn.text_encoder import TextEncoderConfig
 from mmerc.training.module import drop_modalities
-from mmerc.training.optimization import learning_rate_factor, make_optimizer, parameter_groups
+from mmerc.training.optimization import create_optimizer, learning_rate_factor, parameter_groups
 from mmerc.training.recipe import TrainingConfig
 
 
@@ -34,7 +34,7 @@ def test_the_optimizer_decays_weights_apart_from_the_gradient_or_in_it(name):
     config = TrainingConfig(
         optimizer=name, adam_betas=(0.0, 0.0), learning_rate=0.1, weight_decay=0.5
     )
-    optimizer = make_optimizer(model, config)
+    optimizer = create_optimizer(model, config)
     model.weight.grad, model.bias.grad = torch.zeros_like(before), torch.zeros(1)
     optimizer.step()
     expected = before * 0.95 if name == "adamw" else before - 0.1 * before.sign()

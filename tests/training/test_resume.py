@@ -114,9 +114,7 @@ def test_ctrl_c_is_told_in_one_sentence(train, tmp_path):
 
     before = signal.getsignal(signal.SIGINT)
     try:
-        with pytest.raises(
-            MmercError, match="training was stopped; to resume, run the same command"
-        ):
+        with pytest.raises(MmercError, match="training was stopped; to resume, run the same"):
             train(tmp_path / "run", report=report)
     finally:
         signal.signal(signal.SIGINT, before)
@@ -148,9 +146,9 @@ def test_a_kill_just_after_a_seed_was_finished_leaves_no_training_state(train, t
 
 def test_a_run_is_not_overwritten(finished, train):
     before = files_under(finished[0])
-    with pytest.raises(InputError, match="holds a run already; pass --resume"):
+    with pytest.raises(InputError, match="contains a run already; pass --resume"):
         train(finished[0])
-    with pytest.raises(InputError, match="was begun with another recipe; choose another --out"):
+    with pytest.raises(InputError, match="was started with another recipe; choose another --out"):
         train(finished[0], resume=True, epochs=4)
     assert files_under(finished[0]) == before
 
@@ -158,9 +156,9 @@ def test_a_run_is_not_overwritten(finished, train):
 def test_another_corpus_is_not_gone_on_with(finished, tiny_recipe, small_corpus):
     other = replace(small_corpus, features={**small_corpus.features, "audio": louder(small_corpus)})
     before = files_under(finished[0])
-    with pytest.raises(InputError, match="was begun with another fingerprints"):
+    with pytest.raises(InputError, match="was started with another fingerprints"):
         train_run(tiny_recipe(), other, finished[0], resume=True)
-    with pytest.raises(InputError, match="was begun with another corpus"):
+    with pytest.raises(InputError, match="was started with another corpus"):
         train_run(tiny_recipe(), replace(small_corpus, name="big"), finished[0], resume=True)
     assert files_under(finished[0]) == before
 
@@ -186,7 +184,7 @@ def test_a_second_process_is_refused(train, tmp_path):
 
 def test_a_folder_of_other_things_is_left_as_it_is(train, tmp_path):
     (tmp_path / "recipe.yaml").write_text("mine")
-    with pytest.raises(InputError, match="holds other files, not a run of mmerc"):
+    with pytest.raises(InputError, match="contains other files, not a run of mmerc"):
         train(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
 

@@ -121,7 +121,7 @@ def test_a_run_begun_before_a_setting_existed_goes_on(make_recipe, corpus, media
     assert again == first
     value["recipe"]["training"]["upsampling"] = 0.3
     path.write_text(json.dumps(value))
-    with pytest.raises(InputError, match="was begun with another recipe"):
+    with pytest.raises(InputError, match="was started with another recipe"):
         train_run(recipe, heard, tmp_path / "run", resume=True, report=lambda line: None)
 
 

@@ -14,7 +14,7 @@ from mmerc.training.corpus_source import CorpusSource
 from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Choices, Range
 from mmerc.training.recipe_files import load_recipe, recipe_names
-from mmerc.training.tuning import Tuner, present_settings, suggest
+from mmerc.training.tuning import Tuner, own_settings, suggest
 
 SPACE = {
     "training.learning_rate": {"low": 1e-3, "high": 1e-1, "log": True},
@@ -96,7 +96,7 @@ def test_a_search_leaves_the_best_recipe_and_every_trial(tuner, recipe, tmp_path
     assert (found["trials"], found["folds"]) == (3, 2)
     assert found["best"]["weighted_f1"] == best["weighted_f1"]
     loaded = load_recipe(str(tmp_path / "search" / "best.yaml"))
-    assert present_settings(loaded) == found["best"]["settings"]
+    assert own_settings(loaded) == found["best"]["settings"]
     assert tuning.change_recipe(loaded, OWN) == recipe()  # nothing else was touched
     values = [trial["weighted_f1"] for trial in json.loads(
         (tmp_path / "search" / "trials.json").read_text()
@@ -264,7 +264,7 @@ def test_scores_that_cannot_be_compared_are_not_mixed(tuner, recipe, small_corpu
         tuner(own=recipe(space)),
         tuner(corpus=replace(small_corpus, splits=fewer)),
     ):
-        with pytest.raises(InputError, match="begun with another recipe, corpus or --folds"):
+        with pytest.raises(InputError, match="a search of another recipe, corpus or --folds"):
             other.search(2)
     assert (tmp_path / "search" / "trials.json").read_text() == before
 

@@ -1,4 +1,4 @@
-"""Temperature scaling (Guo et al., ICML 2017): how sure a model may say that it is."""
+"""Temperature scaling (Guo et al., ICML 2017), which calibrates a model's probabilities."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ COLDEST, HOTTEST = 0.05, 20.0
 
 
 def fit_temperature(predictions: Predictions) -> float:
-    """The temperature by which scores are divided so that the likelihood is greatest.
+    """Fit the temperature that scores are divided by to maximise the likelihood.
 
-    Fitted on labelled predictions that training did not see, of a model whose temperature is 1;
-    InputError where no label is known.
+    ``predictions`` are of a model whose temperature is 1, on labelled utterances that training did
+    not see; InputError where none has a label.
     """
-    known = labelled(predictions)
+    scored = labelled(predictions)
 
     def loss(log_temperature: float) -> float:
-        return negative_log_likelihood(tempered(known, float(np.exp(log_temperature))))
+        return negative_log_likelihood(tempered(scored, float(np.exp(log_temperature))))
 
     bounds = (float(np.log(COLDEST)), float(np.log(HOTTEST)))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
 def tempered(predictions: Predictions, temperature: float) -> Predictions:
-    """The predictions of the same model at another temperature."""
+    """Return the predictions of the same model at another temperature."""
     scores = np.log(np.maximum(predictions.probabilities, SMALLEST)) / temperature
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)

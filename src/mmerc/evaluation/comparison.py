@@ -1,4 +1,4 @@
-"""Runs side by side: which difference is more than chance."""
+"""Comparison of runs: which differences are more than chance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mmerc.evaluation.metrics import FROM_CONFUSION, Metric, confusion, labelled
 from mmerc.evaluation.predictions import Predictions
 from mmerc.evaluation.significance import (
-    Comparison,
+    PairedDifference,
     SeedTest,
     holm,
     mcnemar,
@@ -19,15 +19,15 @@ from mmerc.evaluation.significance import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Versus:
-    """One run against the reference, positive where it is better.
+    """Difference of a run from the reference, positive where the run is better.
 
     ``bootstrap`` draws conversations, ``seeds`` compares the seeds' scores; ``mcnemar_p_values``
-    holds one value a pair of seeds. ``adjusted`` is the bootstrap's p value after Holm's correction
+    has one value per pair of seeds. ``adjusted`` is the bootstrap's p value after Holm's correction
     over all runs that were compared.
     """
 
     name: str
-    bootstrap: Comparison
+    bootstrap: PairedDifference
     seeds: SeedTest
     mcnemar_p_values: tuple[float, ...]
     adjusted: float
@@ -36,7 +36,7 @@ class Versus:
 def compare_runs(
     runs: Mapping[str, Sequence[Predictions]], *, metric: Metric = "weighted_f1"
 ) -> list[Versus]:
-    """Every run but the first against the first; the same utterances in all of them."""
+    """Compare every run but the first with the first; all must cover the same utterances."""
     (_, reference), *others = runs.items()
     compared = [(name, paired_bootstrap(run, reference, metric=metric)) for name, run in others]
     adjusted = holm([comparison.p_value for _, comparison in compared])
@@ -55,5 +55,5 @@ def compare_runs(
 
 
 def values(run: Sequence[Predictions], metric: Metric) -> list[float]:
-    """The metric of every seed."""
-    return [float(FROM_CONFUSION[metric](confusion(labelled(made)))) for made in run]
+    """Return the metric of every seed."""
+    return [float(FROM_CONFUSION[metric](confusion(labelled(seed)))) for seed in run]

@@ -1,4 +1,4 @@
-"""How good predictions are: accuracy, F1 and calibration, in percent."""
+"""Accuracy, F1 and calibration of predictions, in percent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CALIBRATION_BINS = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """All in percent (0 to 100) but ``negative_log_likelihood``, which is in nats.
+    """Scores in percent (0 to 100), except ``negative_log_likelihood``, which is in nats.
 
     ``per_class_f1`` and its mean ``macro_f1`` cover the labels that occur in gold.
     """
@@ -35,7 +35,7 @@ class Scores:
     utterances: int
 
     def to_json(self) -> dict[str, object]:
-        """Return what a result file holds, to four decimals."""
+        """Return the scores as in a result file, to four decimals."""
         return {
             "accuracy": round(self.accuracy, 4),
             "weighted_f1": round(self.weighted_f1, 4),
@@ -47,37 +47,37 @@ class Scores:
 
 
 def score(predictions: Predictions) -> Scores:
-    """Judge the utterances whose gold label is known; InputError where there is none."""
-    known = labelled(predictions)
-    matrix = confusion(known)
-    pairs = zip(known.labels, class_f1(matrix), matrix.sum(axis=1), strict=True)
+    """Score the utterances that have a gold label; InputError where none has."""
+    scored = labelled(predictions)
+    matrix = confusion(scored)
+    pairs = zip(scored.labels, class_f1(matrix), matrix.sum(axis=1), strict=True)
     return Scores(
         accuracy=float(accuracy_from_confusion(matrix)),
         weighted_f1=float(weighted_f1_from_confusion(matrix)),
         macro_f1=float(macro_f1_from_confusion(matrix)),
         per_class_f1={label: float(f1) for label, f1, support in pairs if support},
-        calibration_error=calibration_error(known),
-        negative_log_likelihood=negative_log_likelihood(known),
-        utterances=len(known),
+        calibration_error=calibration_error(scored),
+        negative_log_likelihood=negative_log_likelihood(scored),
+        utterances=len(scored),
     )
 
 
 def labelled(predictions: Predictions) -> Predictions:
-    """Rows with a known gold label; InputError where there is none."""
-    known = predictions.known()
-    if not len(known):
+    """Return the rows with a gold label; InputError where there is none."""
+    scored = predictions.with_gold()
+    if not len(scored):
         fix = "score a split whose utterances have labels"
-        raise InputError("predictions", "no utterance has a known gold label", fix)
-    return known
+        raise InputError("predictions", "no utterance has a gold label", fix)
+    return scored
 
 
 def confusion(predictions: Predictions) -> NDArray[np.int64]:
-    """Count the known utterances by gold and predicted label.
+    """Count labelled utterances by gold and predicted label.
 
     Shape: [K, K], rows gold, columns predicted.
     """
-    known, count = predictions.known(), len(predictions.labels)
-    cells = known.gold * count + known.predicted
+    scored, count = predictions.with_gold(), len(predictions.labels)
+    cells = scored.gold * count + scored.predicted
     return np.bincount(cells, minlength=count**2).reshape(count, count).astype(np.int64)
 
 
@@ -111,7 +111,7 @@ def macro_f1_from_confusion(confusions: Confusions) -> NDArray[np.float64]:
 
 
 def accuracy_from_confusion(confusions: Confusions) -> NDArray[np.float64]:
-    """Share of hits in percent.
+    """Accuracy in percent.
 
     Shape: confusions [..., K, K], none of them empty -> [...].
     """
@@ -131,17 +131,17 @@ def calibration_error(predictions: Predictions) -> float:
 
     The top probability falls into one of 15 bins of equal width, each open below and closed above.
     """
-    known = labelled(predictions)
-    confidence = known.probabilities.max(axis=1).astype(np.float64)
-    gaps = (known.predicted == known.gold) - confidence
+    scored = labelled(predictions)
+    confidence = scored.probabilities.max(axis=1).astype(np.float64)
+    gaps = (scored.predicted == scored.gold) - confidence
     edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
     bins = np.digitize(confidence, edges, right=True)
-    return float(100.0 * np.abs(np.bincount(bins, weights=gaps)).sum() / len(known))
+    return float(100.0 * np.abs(np.bincount(bins, weights=gaps)).sum() / len(scored))
 
 
 def negative_log_likelihood(predictions: Predictions) -> float:
     """Mean negative log probability of the gold label, in nats."""
-    known = labelled(predictions)
-    probabilities = known.probabilities.astype(np.float64)
+    scored = labelled(predictions)
+    probabilities = scored.probabilities.astype(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    return float(log_loss(known.gold, probabilities, labels=np.arange(len(known.labels))))
+    return float(log_loss(scored.gold, probabilities, labels=np.arange(len(scored.labels))))

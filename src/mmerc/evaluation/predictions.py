@@ -1,4 +1,4 @@
-"""What a model said about every utterance of a split, beside what is true."""
+"""Predicted and gold labels of every utterance of a split."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ SUM_TOLERANCE = 0.01  # a softmax in half precision misses one by this much at m
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Predictions:
-    """One row an utterance, in any order; each (conversation, utterance) pair stands once.
+    """One row per utterance, in any order; each (conversation, utterance) pair occurs once.
 
     Shape: gold [N] int64 (-100 unknown), probabilities [N, K] float32, each of ``weights`` [N]
     float32 (NaN where the modality is absent), similarity and context_weight [N] float32 (NaN
-    where the model has none). InputError where shapes, labels or probabilities cannot be meant.
+    where the model has none). InputError where shapes, labels or probabilities are invalid.
     """
 
     labels: LabelSet
@@ -49,7 +49,7 @@ class Predictions:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """Position of the most probable label, the first of equals.
+        """Index of the most probable label, the first of equals.
 
         Shape: [N].
         """
@@ -60,13 +60,13 @@ class Predictions:
         """Conversation id and utterance id of each row."""
         return list(zip(self.conversations, self.utterances, strict=True))
 
-    def known(self) -> Predictions:
-        """Only the rows whose gold label is known."""
-        there = self.gold >= 0
-        return self if there.all() else self.where(there)
+    def with_gold(self) -> Predictions:
+        """Return the rows that have a gold label."""
+        labelled = self.gold >= 0
+        return self if labelled.all() else self.where(labelled)
 
     def where(self, mask: NDArray[np.bool_]) -> Predictions:
-        """Only the rows where ``mask`` is true.
+        """Return the rows where ``mask`` is true.
 
         Shape: mask [N].
         """
@@ -75,7 +75,7 @@ class Predictions:
         return self.take(np.flatnonzero(mask))
 
     def take(self, rows: NDArray[np.intp]) -> Predictions:
-        """Rows at the positions ``rows``, in that order."""
+        """Return the rows at these positions, in that order."""
         return Predictions(
             labels=self.labels,
             conversations=tuple(self.conversations[row] for row in rows),
@@ -107,20 +107,20 @@ class Predictions:
         except FileNotFoundError as error:
             raise InputError(path, "no such file", "check the path") from error
         except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
-            raise InputError(path, "not a whole file of predictions", "make it again") from error
+            raise InputError(path, "not a file of predictions", "write it again") from error
 
 
 def check_shapes(predictions: Predictions) -> None:
-    """Refuse columns of different lengths, and other than one probability a label."""
+    """Refuse columns of different lengths, and anything but one probability per label."""
     count = len(predictions.utterances)
-    found = {
+    shapes = {
         "conversations": (len(predictions.conversations),),
         "gold": predictions.gold.shape,
         "similarity": predictions.similarity.shape,
         "context_weight": predictions.context_weight.shape,
         **{f"weight {name}": weight.shape for name, weight in predictions.weights.items()},
     }
-    wrong = {name: shape for name, shape in found.items() if shape != (count,)}
+    wrong = {name: shape for name, shape in shapes.items() if shape != (count,)}
     if predictions.probabilities.shape != (count, len(predictions.labels)):
         wrong["probabilities"] = predictions.probabilities.shape
     if wrong:
@@ -129,10 +129,10 @@ def check_shapes(predictions: Predictions) -> None:
 
 
 def check_values(predictions: Predictions) -> None:
-    """Refuse repeated utterances, foreign labels and numbers that are no probabilities."""
+    """Refuse repeated utterances, unknown labels and invalid probabilities."""
     if len(set(predictions.keys)) != len(predictions):
         fix = "predict each utterance once"
-        raise InputError("predictions", "an utterance stands twice in its conversation", fix)
+        raise InputError("predictions", "an utterance occurs twice in its conversation", fix)
     gold, count = predictions.gold, len(predictions.labels)
     if not (((gold >= 0) & (gold < count)) | (gold == UNKNOWN_LABEL)).all():
         problem = f"a gold label is neither {UNKNOWN_LABEL} nor one of 0 to {count - 1}"
@@ -149,7 +149,7 @@ def check_values(predictions: Predictions) -> None:
 
 
 def to_columns(predictions: Predictions) -> dict[str, Any]:
-    """Arrow columns by name; every modality has its column, empty where there is no weight."""
+    """Return Arrow columns by name; every modality has a column, empty without weights."""
     names = predictions.labels.names
     empty = np.full(len(predictions), np.nan, np.float32)
     gold = [names[label] if label >= 0 else None for label in predictions.gold]

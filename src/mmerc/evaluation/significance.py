@@ -1,4 +1,4 @@
-"""What a difference can bear: intervals over conversations, and tests over seeds."""
+"""Significance: bootstrap intervals over conversations, and tests over seeds."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mmerc.evaluation.metrics import FROM_CONFUSION, Metric, labelled
 from mmerc.evaluation.predictions import Predictions
 
 CHUNK_NUMBERS = 4_000_000  # float64 numbers in memory at a time, 32 MB
-NO_SPREAD = 1e-9  # percent points; less is rounding, not a spread
+NO_SPREAD = 1e-9  # percentage points; less is rounding, not a spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """First less second in percent points, its interval, and a two-sided p value."""
+class PairedDifference:
+    """First minus second in percentage points, its interval, and a two-sided p value."""
 
     metric: Metric
     difference: float
@@ -32,7 +32,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedTest:
-    """First less second over seeds; a p value is None where no test can be made.
+    """First minus second over seeds; a p value is None where no test is possible.
 
     ``wilcoxon_p_value`` belongs to paired seeds only, and is never below 0.0625 with five.
     """
@@ -58,10 +58,10 @@ def bootstrap_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile interval, in percent, of the metric's mean over ``runs`` (one a seed).
+    """Percentile interval, in percent, of the metric's mean over ``runs`` (one per seed).
 
-    Whole conversations are drawn, the same for every run: it says how far the mean would move on
-    other conversations, not with other seeds. InputError where the runs do not cover the same
+    Whole conversations are drawn, the same for every run: it shows how the mean varies with the
+    conversations, not with the seeds. InputError where the runs do not cover the same
     utterances, or fewer than two conversations.
     """
     check_settings(metric=metric, level=level, resamples=resamples)
@@ -79,7 +79,7 @@ def paired_bootstrap(
     level: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
-) -> Comparison:
+) -> PairedDifference:
     """Compare the means over the runs of two systems on the same resampled conversations.
 
     InputError where the runs do not all cover the same utterances with the same gold labels.
@@ -91,23 +91,23 @@ def paired_bootstrap(
 
     def differences(values: NDArray[np.float64]) -> NDArray[np.float64]:
         scores = FROM_CONFUSION[metric](values)
-        left, right = scores[:, : len(first)], scores[:, len(first) :]
-        return np.asarray(left.mean(axis=1) - right.mean(axis=1))
+        one, other = scores[:, : len(first)], scores[:, len(first) :]
+        return np.asarray(one.mean(axis=1) - other.mean(axis=1))
 
     chunks = resampled(confusions, resamples=resamples, seed=seed)
     drawn = np.concatenate([differences(chunk) for chunk in chunks])
     low, high = percentiles(drawn, level=level)
     observed = float(differences(confusions.sum(axis=0, keepdims=True))[0])
     p_value = two_sided(drawn)
-    return Comparison(
+    return PairedDifference(
         metric=metric, difference=observed, low=low, high=high, level=level, p_value=p_value
     )
 
 
 def check_settings(*, metric: str, level: float, resamples: int) -> None:
-    """Refuse settings of a bootstrap that cannot be meant."""
+    """Refuse invalid settings of a bootstrap."""
     if metric not in FROM_CONFUSION:
-        raise UsageError(f"No metric is called {metric!r}; known: {', '.join(FROM_CONFUSION)}.")
+        raise UsageError(f"No metric is called {metric!r}; available: {', '.join(FROM_CONFUSION)}.")
     if not 0 < level < 1 or resamples < 1:
         problem = f"level {level} and {resamples} resamples"
         raise UsageError(f"A bootstrap needs a level in (0, 1) and a resample, got {problem}.")
@@ -116,7 +116,7 @@ def check_settings(*, metric: str, level: float, resamples: int) -> None:
 def aligned(runs: Sequence[Predictions]) -> list[Predictions]:
     """Return labelled rows of each run in one order; InputError where the runs do not match."""
     if not runs:
-        raise InputError("runs", "there is none", "give one run or more")
+        raise InputError("runs", "no run to compare", "give one run or more")
     ordered = [sort_rows(labelled(run)) for run in runs]
     reference = ordered[0]
     for number, run in enumerate(ordered[1:], start=2):
@@ -189,9 +189,9 @@ def two_sided(differences: NDArray[np.float64]) -> float:
 
 
 def mcnemar(first: Predictions, second: Predictions) -> float:
-    """Exact two-sided p value that two runs are right equally often (McNemar 1947).
+    """Exact two-sided p value that two runs are correct equally often (McNemar 1947).
 
-    It takes utterances as independent, which those of a conversation are not: read it beside
+    It assumes independent utterances, which those of a conversation are not: read it with
     ``paired_bootstrap``. InputError where the runs do not cover the same utterances.
     """
     one, other = aligned([first, second])
@@ -208,13 +208,13 @@ def seed_test(first: Sequence[float], second: Sequence[float]) -> SeedTest:
 
     Values at the same position must come from the same seed. InputError on none or a NaN.
     """
-    left, right = checked(first), checked(second)
-    paired = len(left) == len(right)
+    one, other = checked(first), checked(second)
+    paired = len(one) == len(other)
     return SeedTest(
-        difference=float(left.mean() - right.mean()),
+        difference=float(one.mean() - other.mean()),
         paired=paired,
-        t_p_value=paired_t(left - right) if paired else welch(left, right),
-        wilcoxon_p_value=wilcoxon(left - right) if paired else None,
+        t_p_value=paired_t(one - other) if paired else welch(one, other),
+        wilcoxon_p_value=wilcoxon(one - other) if paired else None,
     )
 
 
@@ -265,7 +265,7 @@ def summarise(values: Sequence[float]) -> Summary:
 
 
 def checked(values: Sequence[float]) -> NDArray[np.float64]:
-    """Return ``values`` as an array; InputError where there is none or one is not finite."""
+    """Return ``values`` as an array; InputError where it is empty or a value is not finite."""
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.ndim != 1 or not len(numbers) or not np.isfinite(numbers).all():
         problem = f"expected one finite number or more, got {list(values)}"

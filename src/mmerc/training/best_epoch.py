@@ -116,13 +116,13 @@ class Patience(EarlyStopping):
 
 
 def save_weights(state: dict[str, Tensor], path: Path) -> None:
-    """Write a state dictionary as safetensors, whole or not at all."""
+    """Write a state dictionary as safetensors, completely or not at all."""
     with atomic_file(path) as temporary:
         save_file({name: tensor.contiguous() for name, tensor in state.items()}, temporary)
 
 
 def history_csv(rows: list[dict[str, float]]) -> str:
-    """CSV text of rows with the same keys."""
+    """Return rows with the same keys as CSV."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()

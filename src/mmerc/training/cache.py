@@ -1,8 +1,8 @@
-"""What is done is never done twice, and every look at validation is counted.
+"""The cache of finished trainings, and the log of every look at validation.
 
-A seed is known by the hash of its recipe, corpus, vectors, seed, number format and the code that
-trains it. Finished seeds lie under ``runs/KEY`` (hard links where the disk allows); ``tries.jsonl``
-has a line for every training that was scored on validation.
+A seed is identified by the hash of its recipe, corpus, vectors, seed, number format and the code
+that trains it. Finished seeds are in ``runs/KEY`` (hard links where the disk allows them);
+``tries.jsonl`` has a line for every training that was scored on validation.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class RunCache:
-    """Folder of finished seeds, and the list of tries."""
+    """The folder of finished seeds and the log of tries."""
 
     root: Path
 
@@ -63,7 +63,7 @@ class RunCache:
         return cls(configured_cache() or cache_folder())
 
     def fetch(self, key: str, directory: Path) -> bool:
-        """Put the finished seed ``key`` at ``directory``, if there is one."""
+        """Copy the finished seed ``key`` to ``directory``; False if there is none."""
         source = self.root / "runs" / key
         if directory.exists() or not (source / "seed.json").is_file():
             return False
@@ -78,21 +78,21 @@ class RunCache:
                 link_folder(directory, target)
 
     def score(self, key: str) -> float | None:
-        """What the training ``key`` scored on validation, if it was ever done."""
+        """Return the validation score of the training ``key``, None if it was never done."""
         return next((t.weighted_f1 for t in self.tries() if t.key == key), None)
 
-    def log(self, tried: Try) -> None:
+    def log(self, entry: Try) -> None:
         """Add a line to the list of tries; processes wait for each other.
 
         A cache that cannot be written is only remarked upon.
         """
         path = self.root / "tries.jsonl"
-        line = json.dumps(asdict(tried)).encode() + b"\n"
+        line = json.dumps(asdict(entry)).encode() + b"\n"
         with optional_write(), file_lock(path, wait=True), open(path, "a+b") as file:
             file.write(line if ends_a_line(file) else b"\n" + line)
 
     def tries(self) -> Iterator[Try]:
-        """Every try so far; a line that a full disk truncated is passed over."""
+        """Yield every try so far; lines truncated by a full disk are skipped."""
         path = self.root / "tries.jsonl"
         if not path.is_file():
             return
@@ -104,7 +104,7 @@ class RunCache:
 
 
 def seed_key(recipe: Recipe, corpus: PreparedCorpus, seed: int, hardware: Hardware) -> str:
-    """Hash of all that decides a seed's result."""
+    """Hash of everything that determines a seed's result."""
     settings = recipe.model_dump(mode="json", exclude=NOT_PART_OF_A_SEED)
     settings["training"].pop("seeds")
     return fingerprint(
@@ -152,7 +152,7 @@ def source_files(path: Path) -> list[Path]:
 
 
 def ends_a_line(file: BinaryIO) -> bool:
-    """Whether a file is empty or ends with a whole line: a full disk may have cut the last one."""
+    """Whether a file is empty or ends with a newline: a full disk may truncate the last line."""
     if not file.seek(0, os.SEEK_END):
         return True
     file.seek(-1, os.SEEK_END)
@@ -160,7 +160,7 @@ def ends_a_line(file: BinaryIO) -> bool:
 
 
 def link_folder(source: Path, target: Path) -> None:
-    """Copy a folder whole or not at all, by hard links where they are possible."""
+    """Copy a folder completely or not at all, by hard links where possible."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
@@ -168,7 +168,7 @@ def link_folder(source: Path, target: Path) -> None:
             (Path(folder) / "whole").replace(target)
     except FileExistsError:
         return  # another process was faster
-    except shutil.Error as error:  # an OSError with a finding a file
+    except shutil.Error as error:  # an OSError with one problem per file
         raise write_error(target, OSError(str(error.args[0][0][-1]))) from error
     except OSError as error:
         if not target.exists():
@@ -183,10 +183,10 @@ def link_or_copy(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def tried(
+def create_try(
     recipe: Recipe, corpus: PreparedCorpus, *, key: str, seed: int, validated_on: str, score: float
 ) -> Try:
-    """A line for the list of tries."""
+    """Create a line for the log of tries."""
     settings = recipe.model_dump(mode="json", exclude=NOT_PART_OF_A_SEED)
     return Try(
         when=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,4 +1,4 @@
-"""Resume state without pickle: one safetensors file, its structure as JSON in the header."""
+"""Resume state without pickle: one safetensors file with its structure as JSON in the header."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmerc.files import atomic_file
 
 
 class SafetensorsCheckpointIO(CheckpointIO):
-    """Writes and reads Lightning's checkpoints; a file is whole or not there."""
+    """Writes and reads Lightning's checkpoints; a file is complete or absent."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
@@ -45,7 +45,7 @@ class SafetensorsCheckpointIO(CheckpointIO):
 
 
 def flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """JSON form of ``value``; its tensors go into ``tensors`` under running numbers."""
+    """Return ``value`` as JSON; its tensors are added to ``tensors`` under consecutive numbers."""
     if isinstance(value, Tensor):
         name = str(len(tensors))
         tensors[name] = value.detach().cpu().contiguous().clone()

@@ -79,8 +79,8 @@ def _whole_corpus(source: CorpusSource) -> PreparedCorpus:
         return _adapted(source.corpus, source)
     description = source.corpus / "corpus.json"
     changed = description.stat().st_mtime_ns if description.is_file() else 0
-    for known, stamp, corpus in _last:
-        if known == source and stamp == changed:
+    for last_source, stamp, corpus in _last:
+        if last_source == source and stamp == changed:
             return corpus
     corpus = _adapted(PreparedCorpus.load(source.corpus), source)
     _last[:] = [(source, changed, corpus)]

@@ -35,11 +35,11 @@ def find_remarks(
         yield f"{unlabelled} of {len(utterances)} utterances have no label and are not scored"
     yield from _vector_remarks(model, trained_on, corpus, conversations)
     seen = trained_on.seen(corpus.label_source)
-    known = sum(item.id in seen for item in conversations)
-    if known:
+    trained = sum(item.id in seen for item in conversations)
+    if trained:
         yield (
-            f"the model was trained on {known} of these {len(conversations)} conversations, so the "
-            "scores are too high"
+            f"the model was trained on {trained} of these {len(conversations)} conversations, so "
+            "the scores are too high"
         )
     elif seen and split == "valid":
         yield "the model was chosen on the validation split, so the scores are too high"

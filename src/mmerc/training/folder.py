@@ -1,4 +1,4 @@
-"""A run's folder: what it is, who may write to it, and what it was begun with.
+"""A run's folder: its identity, its lock, and what interrupted runs leave.
 
 RUN/recipe.yaml  run.json  result.json
 RUN/seed-0/model/  history.csv  predictions-valid.parquet  predictions-test.parquet
@@ -30,7 +30,7 @@ TRAINING_STATE = ("resume.safetensors", "best.safetensors")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Where a run lies and what it is made of."""
+    """A run: its folder, recipe and corpus."""
 
     directory: Path
     recipe: Recipe
@@ -40,7 +40,7 @@ class Run:
         return self.directory / f"seed-{seed}"
 
     def identity(self) -> dict[str, Any]:
-        """What must be the same for a run to go on."""
+        """Return what must be the same for a run to resume."""
         return {
             "recipe": self.recipe.model_dump(mode="json"),
             "corpus": self.corpus.name,
@@ -49,21 +49,21 @@ class Run:
 
 
 def is_worker() -> bool:
-    """Whether this is a data-parallel run's second, third, ... process, which writes nothing."""
+    """Whether this is a further process of a data-parallel run, which writes nothing."""
     return int(os.environ.get("LOCAL_RANK", "0")) > 0
 
 
 def check_folder(directory: Path) -> None:
-    """Refuse a folder that holds something else, before anything is written to it."""
+    """Refuse a folder with other files, before anything is written to it."""
     if not directory.is_dir() or (directory / "run.json").exists():
         return
     if any(item.name != ".lock" for item in directory.iterdir()):
         fix = "choose another --out"
-        raise InputError(directory, "holds other files, not a run of mmerc", fix)
+        raise InputError(directory, "contains other files, not a run of mmerc", fix)
 
 
 def forget_unless_trained(directory: Path) -> None:
-    """Take a run away that failed before its first batch, so that it can be begun again."""
+    """Remove a run that failed before its first batch, so that it can be started again."""
     if not is_worker() and not any(directory.glob("seed-*")):
         for name in ("run.json", "recipe.yaml", ".lock"):
             (directory / name).unlink(missing_ok=True)
@@ -73,21 +73,21 @@ def forget_unless_trained(directory: Path) -> None:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Keep a second process out of a folder (the workers of one run belong together)."""
+    """Lock a folder against other processes (workers of the same run excepted)."""
     if is_worker():
         yield
         return
     with file_lock(directory / ".lock") as alone:
         if not alone:
             raise MmercError(
-                f"{directory}: another process is at work in this folder; wait for its end, "
-                "or choose another one."
+                f"{directory}: another process is at work in this folder; wait until it ends, "
+                "or choose another folder."
             )
         yield
 
 
 def remove_leftovers(directory: Path) -> None:
-    """Take away what a kill left: half-written things, and finished seeds' training state."""
+    """Remove what a kill left: partial files, and the training state of finished seeds."""
     for finished in directory.glob("seed-*/seed.json"):
         remove_training_state(finished.parent)
     for leftover in (*directory.glob("seed-*/.*"), *directory.glob(".seed-*")):
@@ -98,13 +98,13 @@ def remove_leftovers(directory: Path) -> None:
 
 
 def remove_training_state(seed_directory: Path) -> None:
-    """Take away what a seed needs only while it is in training."""
+    """Remove the files that a seed needs only during training."""
     for name in TRAINING_STATE:
         (seed_directory / name).unlink(missing_ok=True)
 
 
 def begin(run: Run, *, resume: bool) -> None:
-    """Write down what the run is, or check that it is the same as before."""
+    """Record the run's identity, or check that it is the same as before."""
     path = run.directory / "run.json"
     if not path.exists():
         write_json(path, run.identity() | {"versions": versions()})
@@ -112,23 +112,23 @@ def begin(run: Run, *, resume: bool) -> None:
         write_text(run.directory / "recipe.yaml", yaml.safe_dump(recipe, sort_keys=False))
         return
     if not resume and not is_worker():
-        fix = "pass --resume to go on with it, or choose another --out"
-        raise InputError(run.directory, "holds a run already", fix)
+        fix = "pass --resume to resume it, or choose another --out"
+        raise InputError(run.directory, "contains a run already", fix)
     remove_leftovers(run.directory)
-    before = completed(read_json(path))
-    now = run.identity()
+    before, now = comparable(read_json(path)), comparable(run.identity())
     changed = [key for key in now if before.get(key) != now[key]]
     if changed:
-        problem = f"was begun with another {' and '.join(changed)}"
+        problem = f"was started with another {' and '.join(changed)}"
         raise InputError(run.directory, problem, "choose another --out")
 
 
-def completed(identity: object) -> dict[str, Any]:
-    """What a run was begun with; settings that did not exist then have their defaults."""
+def comparable(identity: object) -> dict[str, Any]:
+    """Return an identity without prose; settings that did not exist then get their defaults."""
     if not isinstance(identity, dict):
         return {}
     try:
-        recipe = Recipe.model_validate(identity.get("recipe")).model_dump(mode="json")
+        recipe = Recipe.model_validate(identity.get("recipe"))
     except (ValidationError, UsageError):
         return identity
-    return identity | {"recipe": recipe}
+    settings = recipe.model_dump(mode="json", exclude={"description"})
+    return identity | {"recipe": settings}

@@ -1,4 +1,4 @@
-"""Cross-validation over training conversations: small differences need more than one split."""
+"""Cross-validation over training conversations: one split cannot show small differences."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mmerc.errors import InputError
 
 
 def fold_corpora(corpus: PreparedCorpus, *, folds: int, seed: int = 0) -> Iterator[PreparedCorpus]:
-    """The corpus ``folds`` times: each time other training conversations become validation.
+    """Yield the corpus ``folds`` times, each time with other training conversations as validation.
 
-    Neither the corpus's own validation split nor its test split is in any of them.
+    The corpus's own validation and test splits are in none of them.
     """
     conversations = list(corpus.splits.get("train", ()))
     if not 2 <= folds <= len(conversations):
@@ -23,5 +23,5 @@ def fold_corpora(corpus: PreparedCorpus, *, folds: int, seed: int = 0) -> Iterat
     random.Random(seed).shuffle(conversations)  # noqa: S311
     for fold in range(folds):
         held_out = conversations[fold::folds]
-        kept = [item for position, item in enumerate(conversations) if position % folds != fold]
-        yield replace(corpus, splits={"train": tuple(kept), "valid": tuple(held_out)})
+        training = [item for position, item in enumerate(conversations) if position % folds != fold]
+        yield replace(corpus, splits={"train": tuple(training), "valid": tuple(held_out)})

@@ -1,4 +1,4 @@
-"""What to train on, and in which number format."""
+"""Devices to train on, and the number format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """``devices`` > 1 trains data-parallel."""
+    """Where to train: more than one of ``devices`` train data-parallel."""
 
     accelerator: str = "auto"
     devices: int = 1
@@ -23,12 +23,13 @@ class Hardware:
 
     def __post_init__(self) -> None:
         if self.accelerator not in ACCELERATORS:
-            known = ", ".join(ACCELERATORS)
-            raise UsageError(f"No accelerator is called {self.accelerator!r}; known: {known}.")
+            names = ", ".join(ACCELERATORS)
+            problem = f"No accelerator is called {self.accelerator!r}"
+            raise UsageError(f"{problem}; available: {names}.")
 
     @property
     def device(self) -> str:
-        """What ``auto`` means on this machine."""
+        """The torch device; ``auto`` is resolved for this machine."""
         if self.accelerator in {"gpu", "cuda"}:
             return "cuda"
         if self.accelerator == "auto" and torch.cuda.is_available():
@@ -37,10 +38,10 @@ class Hardware:
         return "mps" if mps or self.accelerator == "mps" else "cpu"
 
     def precision(self, recipe: Recipe) -> str:
-        """The recipe's number format; for ``auto``, bfloat16 where that is faster here.
+        """Return the recipe's number format; ``auto`` is bfloat16 where that is faster here.
 
-        Small fusion models on ready-made vectors gain nothing from it on a processor, with AMX or
-        without: their time goes into reading and converting weights (benchmarks/).
+        Small fusion models on stored vectors gain nothing from it on a processor, with or without
+        AMX: their time goes into reading and converting weights (benchmarks/).
         """
         if recipe.training.precision != "auto":
             return recipe.training.precision
@@ -49,6 +50,6 @@ class Hardware:
         return "bf16-mixed" if gains else "32-true"
 
     def identity(self, recipe: Recipe) -> dict[str, str | int]:
-        """What of it a result depends on."""
+        """Return what a result depends on."""
         precision = self.precision(recipe)
         return {"device": self.device, "devices": self.devices, "precision": precision}

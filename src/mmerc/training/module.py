@@ -16,7 +16,7 @@ from mmerc.errors import MmercError
 from mmerc.evaluation.metrics import weighted_f1_from_confusion
 from mmerc.models.base import AnyModel
 from mmerc.nn.reduction import reduce_items
-from mmerc.training.optimization import VALID_LOSS, learning_rate_factor, make_optimizer
+from mmerc.training.optimization import VALID_LOSS, create_optimizer, learning_rate_factor
 from mmerc.training.recipe import TrainingConfig
 
 MONITORED = "valid_weighted_f1"
@@ -25,7 +25,7 @@ MONITORED = "valid_weighted_f1"
 class TrainingModule(lightning.LightningModule):
     """Trains ``model`` by ``config``; all randomness of an epoch comes from seed and epoch.
 
-    That is what makes a resumed run equal to an undisturbed one: no random state is carried over.
+    This makes a resumed run equal to an uninterrupted one: no random state is carried over.
     """
 
     def __init__(self, model: AnyModel, config: TrainingConfig, *, seed: int) -> None:
@@ -75,11 +75,11 @@ class TrainingModule(lightning.LightningModule):
 
     @property
     def chosen(self) -> AnyModel:
-        """The model that is validated and kept: the averaged one where there is one."""
+        """The model that is validated and kept: the averaged one if weights are averaged."""
         return self.model if self.averaged is None else cast(AnyModel, self.averaged.module)
 
     def report_loss(self, losses: Any, batch_idx: int) -> None:
-        """Stop with the name of the term that is not finite."""
+        """Raise MmercError naming the loss term that is not finite."""
         bad = [name for name, value in losses.items() if not bool(torch.isfinite(value))]
         raise MmercError(
             f"Training stopped in epoch {self.current_epoch + 1}, batch {batch_idx + 1}: the loss "
@@ -100,8 +100,8 @@ class TrainingModule(lightning.LightningModule):
             size = int((batch.labels >= 0).sum())
             self.log(VALID_LOSS, output.loss, on_epoch=True, batch_size=size, sync_dist=True)
         predicted = output.logits.argmax(-1)
-        known = batch.labels >= 0
-        pairs = batch.labels[known] * len(self.confusion) + predicted[known]
+        labelled = batch.labels >= 0
+        pairs = batch.labels[labelled] * len(self.confusion) + predicted[labelled]
         counted = torch.bincount(pairs.cpu(), minlength=self.confusion.numel())
         self.confusion += counted.view_as(self.confusion)
 
@@ -121,7 +121,7 @@ class TrainingModule(lightning.LightningModule):
         nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_norm)
 
     def configure_optimizers(self) -> Any:
-        optimizer = make_optimizer(self.model, self.settings)
+        optimizer = create_optimizer(self.model, self.settings)
         if self.settings.schedule == "plateau":
             return optimizer
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.learning_rate_factor)
@@ -131,7 +131,7 @@ class TrainingModule(lightning.LightningModule):
         }
 
     def learning_rate_factor(self, step: int) -> float:
-        """What a step's learning rates are multiplied by."""
+        """Return the factor of a step's learning rates."""
         return learning_rate_factor(
             step, int(self.trainer.estimated_stepping_batches), self.settings
         )
@@ -148,16 +148,16 @@ def consistency_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
 
 
 def mix_vectors(batch: ConversationBatch, shares: Mapping[Modality, float]) -> ConversationBatch:
-    """Mix into each vector the given share of another utterance's, drawn from the whole batch.
+    """Mix into each vector a share of another utterance's, drawn from the whole batch.
 
-    Vectors of a network that was trained on these very labels are cleaner than those of test: a
-    model that trusts them as they are trusts them too much. Mixing takes their certainty away.
+    Vectors of a network that was trained on these very labels are cleaner than those of test, so
+    a model learns to trust them too much. Mixing removes that certainty.
     """
     if not shares:
         return batch
     features = dict(batch.features)
     for modality, share in shares.items():
-        if modality not in features:  # the model was asked to do without it
+        if modality not in features:  # the model does not use it
             continue
         present = batch.present[modality]
         vectors = batch.features[modality][present]
@@ -169,14 +169,14 @@ def mix_vectors(batch: ConversationBatch, shares: Mapping[Modality, float]) -> C
 
 
 def drop_modalities(batch: ConversationBatch, rate: float) -> ConversationBatch:
-    """Declare modalities absent at random; every utterance keeps at least one that it had.
+    """Declare modalities absent at random; every utterance keeps at least one of its own.
 
     A text encoder still reads dropped text as context of its neighbours.
     """
     names = list(batch.present)
     had = torch.stack([batch.present[name] for name in names])
-    kept = had & (torch.rand(had.shape, device=had.device) >= rate)
-    lost_all = had.any(0) & ~kept.any(0)
-    kept = torch.where(lost_all, had, kept)
-    present: dict[Modality, Tensor] = {name: kept[i] for i, name in enumerate(names)}
+    present_after = had & (torch.rand(had.shape, device=had.device) >= rate)
+    lost_all = had.any(0) & ~present_after.any(0)
+    present_after = torch.where(lost_all, had, present_after)
+    present: dict[Modality, Tensor] = {name: present_after[i] for i, name in enumerate(names)}
     return batch.with_present(present)

@@ -1,4 +1,4 @@
-"""What changes the weights: the optimiser, its learning rates and how they fall."""
+"""The optimizer, its learning rates and their schedule."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ VALID_LOSS = "valid_loss"
 LOWEST = ("embeddings", "embed_positions", "conv", "feature_")  # parts below an encoder's layers
 
 
-def make_optimizer(model: AnyModel, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The recipe's optimiser over all parameters that are trained."""
+def create_optimizer(model: AnyModel, config: TrainingConfig) -> torch.optim.Optimizer:
+    """Create the recipe's optimizer over all trainable parameters."""
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     return kind(parameter_groups(model, config), betas=config.adam_betas, fused=True)
 
 
 def parameter_groups(model: AnyModel, config: TrainingConfig) -> list[dict[str, Any]]:
-    """Two learning rates (Sec. 4.1), the encoders' falling by ``layer_decay`` a layer downwards.
+    """Group parameters by learning rate: two (DF-ERC, Sec. 4.1), with decay by encoder layer.
+
+    The encoders' rate is multiplied by ``layer_decay`` per layer downwards.
 
     [decided] Biases and normalisation weights are not decayed.
     """
-    depth_of = encoder_depths(model)
+    depths = encoder_depths(model)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in trainable(model):
         rate = config.learning_rate
-        if parameter in depth_of:
-            depth = depth_of[parameter]
-            layers_above = depth - layer_of(name, depth)
+        if parameter in depths:
+            depth = depths[parameter]
+            layers_above = depth - encoder_layer(name, depth)
             rate = config.encoder_learning_rate * config.layer_decay**layers_above
         decay = config.weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
@@ -46,12 +48,12 @@ def parameter_groups(model: AnyModel, config: TrainingConfig) -> list[dict[str, 
 
 
 def trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """Named parameters that have a gradient."""
+    """Named parameters that are trained."""
     return ((name, p) for name, p in model.named_parameters() if p.requires_grad)
 
 
 def encoder_depths(model: AnyModel) -> dict[nn.Parameter, int]:
-    """For every parameter of the model's encoders, how many layers its encoder has."""
+    """Map every encoder parameter to the number of layers of its encoder."""
     depths: dict[nn.Parameter, int] = {}
     if model.text_encoder is not None:
         layers = int(model.text_encoder.backbone.config.num_hidden_layers)
@@ -61,18 +63,18 @@ def encoder_depths(model: AnyModel) -> dict[nn.Parameter, int]:
     return depths
 
 
-def layer_of(name: str, depth: int) -> int:
-    """Layer of an encoder parameter, from 1; 0 for what is below, ``depth`` for what follows."""
-    found = re.search(r"\.layers?\.(\d+)\.", name)
-    if found is not None:
-        return int(found.group(1)) + 1
+def encoder_layer(name: str, depth: int) -> int:
+    """Layer of an encoder parameter, from 1; 0 for parts below, ``depth`` for parts above."""
+    match = re.search(r"\.layers?\.(\d+)\.", name)
+    if match is not None:
+        return int(match.group(1)) + 1
     return 0 if any(part in name for part in LOWEST) else depth
 
 
 def learning_rate_factor(step: int, steps: int, config: TrainingConfig) -> float:
-    """What the learning rates are multiplied by at one of all ``steps``.
+    """Return the factor of the learning rates at one of all ``steps``.
 
-    [decided] Linear warm-up, then linear decay to 0, if the schedule is not another.
+    [decided] Linear warm-up, then linear decay to 0, unless the schedule says otherwise.
     """
     warmup = config.warmup_steps
     if step < warmup:
@@ -86,9 +88,9 @@ def learning_rate_factor(step: int, steps: int, config: TrainingConfig) -> float
 
 
 class Plateau(lightning.Callback):
-    """Lowers the learning rates where the validation loss no longer falls.
+    """Lowers the learning rates when the validation loss no longer falls.
 
-    Not Lightning's own way of doing so, which comes after an epoch's state has been saved.
+    Lightning's own scheduling comes only after an epoch's state has been saved.
     """
 
     def __init__(self, config: TrainingConfig) -> None:

@@ -1,4 +1,4 @@
-"""A finished run as a small model to pass on: calibrated, in 16 bits, with its card."""
+"""A finished run as a small model to share: calibrated, in 16 bits, with a model card."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mmerc.training.scoring import predict_corpus
 ENGLISH: Mapping[Modality, str] = {"text": "text", "audio": "sound", "video": "faces"}
 UNKNOWN = "The corpus's licence governs what these weights may be used for."
 LIMITS = """## What it was not tested on
-Real recordings in which words, voices and faces belong together: none with labels was at hand. \
+Real recordings in which words, voices and faces belong together: none with labels was available. \
 Other languages than English, children, dialects, noise, telephones, masks, and faces from the \
 side.
 
@@ -34,7 +34,7 @@ of people at work and in education.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packaged:
-    """A model that was packaged: scores on the test split, by the modalities that were there."""
+    """Scores of a packaged model on the test split, by the modalities it was given."""
 
     temperature: float
     before: Scores
@@ -42,40 +42,39 @@ class Packaged:
 
 
 def package_run(run: Path, corpus: PreparedCorpus, out: Path) -> Packaged:
-    """Write the seed that is best on validation as a compact model into ``out``.
+    """Write the seed that is best on validation to ``out`` as a compact model.
 
-    Its temperature is fitted on the validation split; what the card tells is measured here, on the
-    test split. InputError for an unfinished run, or a corpus of other labels.
+    Its temperature is fitted on the validation split; the scores on its card are measured here, on
+    the test split. InputError for an unfinished run, or a corpus with other labels.
     """
     recipe = load_recipe(str(run / "recipe.yaml"))
     folder = find_model_folder(run)
     model = load_model(folder)
     model.temperature = fit_temperature(predict_corpus(model, corpus, "valid"))
     trained_on = TrainedOn.read(folder)
-    features = corpus.features
-    known = {m: features[m].spec.extractor for m in model.inputs.widths}
-    small = made_small(model)
-    found = measure(small, corpus)
-    small.save_pretrained(
+    extractors = {m: corpus.features[m].spec.extractor for m in model.inputs.widths}
+    compact = compact_copy(model)
+    packaged = measure_packaged(compact, corpus)
+    compact.save_pretrained(
         out,
-        card=card(recipe.name, recipe.description, small, corpus, found),
-        trained_on=replace(trained_on, extractors=known),
+        card=card(recipe.name, recipe.description, compact, corpus, packaged),
+        trained_on=replace(trained_on, extractors=extractors),
         compact=True,
     )
-    return found
+    return packaged
 
 
-def made_small(model: AnyModel) -> AnyModel:
-    """The model as it will be read again: what the card tells is measured on that."""
+def compact_copy(model: AnyModel) -> AnyModel:
+    """Return the model as it will be loaded: the card states scores of that."""
     with TemporaryDirectory() as folder:
         model.save_pretrained(Path(folder) / "model", compact=True)
         return load_model(Path(folder) / "model")
 
 
-def measure(model: AnyModel, corpus: PreparedCorpus) -> Packaged:
-    """Scores on the test split with every set of modalities."""
+def measure_packaged(model: AnyModel, corpus: PreparedCorpus) -> Packaged:
+    """Score the model on the test split with every subset of its modalities."""
     scores = {
-        subset: score(predict_corpus(model, only(corpus, subset), "test"))
+        subset: score(predict_corpus(model, restrict_modalities(corpus, subset), "test"))
         for subset in subsets(tuple(model.inputs.output_widths))
     }
     temperature, model.temperature = model.temperature, 1.0
@@ -85,22 +84,22 @@ def measure(model: AnyModel, corpus: PreparedCorpus) -> Packaged:
 
 
 def subsets(modalities: Sequence[Modality]) -> Iterator[tuple[Modality, ...]]:
-    """All sets of modalities but the empty one, the largest first."""
+    """Yield all non-empty subsets of modalities, the largest first."""
     for size in range(len(modalities), 0, -1):
         yield from combinations(modalities, size)
 
 
-def only(corpus: PreparedCorpus, modalities: Sequence[Modality]) -> PreparedCorpus:
-    """The corpus with the other modalities absent."""
+def restrict_modalities(corpus: PreparedCorpus, modalities: Sequence[Modality]) -> PreparedCorpus:
+    """Return the corpus with only these modalities present."""
     splits = corpus.splits
     if "text" not in modalities:
-        splits = {split: tuple(map(speechless, items)) for split, items in splits.items()}
+        splits = {split: tuple(map(without_text, items)) for split, items in splits.items()}
     tables = {m: table for m, table in corpus.features.items() if m in modalities}
     return replace(corpus, splits=splits, features=tables)
 
 
-def speechless(conversation: Conversation) -> Conversation:
-    """The conversation without a word."""
+def without_text(conversation: Conversation) -> Conversation:
+    """Return the conversation with empty texts."""
     utterances = tuple(replace(utterance, text="") for utterance in conversation.utterances)
     return replace(conversation, utterances=utterances)
 
@@ -110,10 +109,10 @@ def card(
     description: str,
     model: AnyModel,
     corpus: PreparedCorpus,
-    found: Packaged,
+    packaged: Packaged,
 ) -> str:
     """The model card."""
-    whole = next(iter(found.scores.values()))
+    whole = next(iter(packaged.scores.values()))
     size = sum(parameter.numel() for parameter in model.parameters())
     return "\n".join(
         [
@@ -124,12 +123,12 @@ def card(
             f"## Data and terms\n{corpus.terms or UNKNOWN}\n",
             "## How good it is\n",
             table(["modalities", "accuracy", "weighted F1", "macro F1", "calibration error"]),
-            *(row(subset, scores) for subset, scores in found.scores.items()),
+            *(row(subset, scores) for subset, scores in packaged.scores.items()),
             "\nF1 of every emotion, with all of these modalities:\n",
             table(list(whole.per_class_f1)),
             line([f"{f1:.1f}" for f1 in whole.per_class_f1.values()]),
-            f"\nThe temperature {found.temperature:.3f} was fitted on validation; before, the "
-            f"calibration error was {found.before.calibration_error:.1f}.\n",
+            f"\nThe temperature {packaged.temperature:.3f} was fitted on validation; before, the "
+            f"calibration error was {packaged.before.calibration_error:.1f}.\n",
             LIMITS,
         ]
     )

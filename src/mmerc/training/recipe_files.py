@@ -108,10 +108,10 @@ def _recipe_text(name: str) -> str:
     packaged = PACKAGED_NAME.fullmatch(name)
     if packaged is not None:
         return _packaged_text(packaged["package"], packaged["name"])
-    known = ", ".join(recipe_names())
+    names = ", ".join(recipe_names())
     raise UsageError(
         f"No recipe is called {name!r}; name a YAML file, PACKAGE:NAME for a recipe of an "
-        f"installed package, or one of: {known}."
+        f"installed package, or one of: {names}."
     )
 
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind to be read: scores of each seed, their summary, what made them."""
+"""The result of a run: scores of each seed, their summary, and what produced them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SUMMARISED: tuple[Metric, ...] = ("accuracy", "weighted_f1", "macro_f1")
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a number depends on."""
+    """Return the versions of Python and of the packages that results depend on."""
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
 def scores_json(scores: Scores, labels: LabelSet) -> dict[str, Any]:
-    """Scores as ``result.json`` holds them: every label of the set, null where gold lacks it."""
+    """Return scores as in ``result.json``: every label of the set, null where gold lacks it."""
     value = cast(dict[str, Any], scores.to_json())
     return value | {"per_class_f1": {name: value["per_class_f1"].get(name) for name in labels}}
 
@@ -72,7 +72,7 @@ def summary(
 
 
 def confusion_csv(predictions: Predictions) -> str:
-    """Counts of gold (rows) against predicted (columns) labels."""
+    """Return CSV with counts of gold (rows) and predicted (columns) labels."""
     labels: LabelSet = predictions.labels
     rows = [",".join(["gold", *labels])]
     for name, counts in zip(labels, confusion(predictions), strict=True):
@@ -81,14 +81,14 @@ def confusion_csv(predictions: Predictions) -> str:
 
 
 def interval(predictions: Sequence[Predictions], metric: Metric) -> list[float] | None:
-    """95 % bootstrap interval over conversations; None where there is but one to draw."""
-    if len(set(predictions[0].known().conversations)) < 2:
+    """Return the 95 % bootstrap interval over conversations; None for a single conversation."""
+    if len(set(predictions[0].with_gold().conversations)) < 2:
         return None
     return [round(bound, 4) for bound in bootstrap_interval(predictions, metric=metric)]
 
 
 def read_result(run: Path) -> dict[str, Any]:
-    """Read ``result.json`` of a finished run."""
+    """Read ``result.json`` of a finished run; InputError where it is missing or damaged."""
     path = run / "result.json"
     if not path.is_file():
         fix = "finish it with `mmerc train ... --resume`, or name another folder"
@@ -102,6 +102,6 @@ def read_result(run: Path) -> dict[str, Any]:
 
 
 def read_predictions(run: Path) -> list[Predictions]:
-    """Test predictions of every seed of a finished run, in the order of the seeds."""
+    """Read the test predictions of every seed of a finished run, in order."""
     seeds = [int(seed["seed"]) for seed in read_result(run)["seeds"]]
     return [Predictions.load(run / f"seed-{seed}" / "predictions-test.parquet") for seed in seeds]

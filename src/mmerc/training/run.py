@@ -71,7 +71,7 @@ def train_run(
 
 
 def warn_of_seen_labels(run: Run, report: Reporter) -> None:
-    """Say where validation is not to be trusted."""
+    """Warn where validation scores are too high."""
     valid = {conversation.id for conversation in run.corpus.splits["valid"]}
     for modality in run.recipe.model.modalities:
         table = run.corpus.features.get(modality)
@@ -81,19 +81,19 @@ def warn_of_seen_labels(run: Run, report: Reporter) -> None:
         if seen:
             report(
                 f"warning: {seen} {modality} vectors of validation come from a network that was "
-                "trained on their labels, so validation is too good"
+                "trained on their labels, so validation scores are too high"
             )
 
 
 def warn_of_missing_sounds(run: Run, report: Reporter) -> None:
-    """Say how many utterances will have no sound."""
+    """Warn of utterances without sound."""
     missing = missing_sounds(run.corpus.sounds.values())
     if missing:
         report(f"warning: {missing} sound files are missing; their utterances have no sound")
 
 
 def check_splits(corpus: PreparedCorpus) -> None:
-    """Training needs labelled utterances in all three splits."""
+    """InputError unless all three splits have labelled utterances."""
     counts = corpus.counts()
     for split in SPLITS:
         if split not in counts or not sum(counts[split]["labels"].values()):

@@ -1,4 +1,4 @@
-"""Predictions of a model on a split, in the form that evaluation reads."""
+"""Predictions of a model on a split of a corpus."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mmerc.training.hardware import Hardware
 
 
 def check_sounds(corpus: PreparedCorpus) -> None:
-    """A model that reads waveforms needs a corpus with sounds."""
+    """UsageError for a corpus without sounds, which a model that reads waveforms needs."""
     if not corpus.sounds:
         raise UsageError(
-            f"The model reads sound, and of corpus {corpus.name!r} none is known; name the raw "
-            "corpus's folder with --media."
+            f"The model reads sound, but corpus {corpus.name!r} has none; name the raw corpus's "
+            "folder with --media."
         )
 
 
@@ -24,7 +24,8 @@ def predict_corpus(
 ) -> Predictions:
     """Predict one split of a corpus whose labels must be the model's (in any order).
 
-    The model is lent to the ``hardware`` (by default the fastest there is) and comes back.
+    The model is moved to the ``hardware`` (by default the fastest available) and back. InputError
+    for a corpus of other labels or without the split.
     """
     if set(corpus.labels) != set(model.labels):
         problem = (
@@ -38,16 +39,16 @@ def predict_corpus(
         check_sounds(corpus)
     examples = build_model_examples(model, conversations, corpus.features, corpus.sounds)
     home = model.class_weights.device
-    answers = run_model(model.to((hardware or Hardware()).device), examples)
+    outputs = run_model(model.to((hardware or Hardware()).device), examples)
     model.to(home)
     pairs = [(item.id, utterance.id) for item in conversations for utterance in item.utterances]
     return Predictions(
         labels=model.labels,
         conversations=tuple(conversation for conversation, _ in pairs),
         utterances=tuple(utterance for _, utterance in pairs),
-        gold=answers.labels.numpy(),
-        probabilities=answers.probabilities.numpy(),
-        weights={name: weight.numpy() for name, weight in answers.weights.items()},
-        similarity=answers.similarity.numpy(),
-        context_weight=answers.context_weight.numpy(),
+        gold=outputs.labels.numpy(),
+        probabilities=outputs.probabilities.numpy(),
+        weights={name: weight.numpy() for name, weight in outputs.weights.items()},
+        similarity=outputs.similarity.numpy(),
+        context_weight=outputs.context_weight.numpy(),
     )

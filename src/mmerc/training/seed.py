@@ -7,7 +7,7 @@ from mmerc.evaluation.metrics import score
 from mmerc.files import write_json, write_text
 from mmerc.models.base import AnyModel
 from mmerc.models.training_data import TrainedOn
-from mmerc.training.cache import tried
+from mmerc.training.cache import create_try
 from mmerc.training.folder import remove_training_state
 from mmerc.training.job import TrainingJob
 from mmerc.training.result import confusion_csv, scores_json
@@ -62,7 +62,7 @@ def _write_seed(job: TrainingJob, corpus: PreparedCorpus, trained: Trained) -> N
     if job.cache is not None and job.cache.score(key) is None:
         # Before the seed is finished: a kill must neither lose the look at validation nor, when
         # the run is resumed, count it twice.
-        line = tried(
+        line = create_try(
             job.recipe, corpus, key=key, seed=job.seed, validated_on=job.corpus.validated_on,
             score=trained.valid_weighted_f1,
         )  # fmt: skip

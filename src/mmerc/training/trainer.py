@@ -42,7 +42,7 @@ MALLOPT_TRIM_THRESHOLD, MALLOPT_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A model with the weights of its best epoch, and what that scored on validation."""
+    """A model with the weights of its best epoch, and its validation score."""
 
     model: AnyModel
     epoch: int
@@ -50,7 +50,7 @@ class Trained:
 
 
 class ConversationData(lightning.LightningDataModule):
-    """Loaders of one seed; under data-parallel training each process reads its own batches."""
+    """Loaders of one seed; in data-parallel training each process reads its own batches."""
 
     def __init__(
         self,
@@ -102,9 +102,9 @@ def train_seed(
     hardware: Hardware,
     report: Reporter,
 ) -> Trained | None:
-    """Train, going on from ``resume.safetensors`` where there is one.
+    """Train one seed, from ``resume.safetensors`` where there is one.
 
-    Returns None in a worker process of a data-parallel run, whose main process goes on alone.
+    Returns None in a further process of a data-parallel run, whose main process continues alone.
     """
     if recipe.model.speech is not None:
         check_sounds(corpus)
@@ -142,7 +142,7 @@ def train_seed(
 
 
 def statistics_of(examples: list[Example], *, classes: int) -> TrainingStatistics:
-    """Statistics of the training split."""
+    """Compute the statistics of the training split."""
     labels = torch.cat([example.labels for example in examples])
     return TrainingStatistics(
         features=feature_statistics(examples),
@@ -210,7 +210,7 @@ def fit(
 
 
 def quiet_lightning() -> None:
-    """Keep Lightning's remarks about itself out of our users' sight."""
+    """Silence Lightning's remarks about itself."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in (
@@ -220,13 +220,13 @@ def quiet_lightning() -> None:
 
 
 def keep_memory() -> None:
-    """Have the C library keep large blocks for the next step instead of giving them back.
+    """Let the C library keep large blocks for the next step instead of returning them.
 
-    By default the larger of them are mapped again at every step, and page faults cost time. Only
-    glibc has these settings; elsewhere nothing changes.
+    By default large blocks are mapped again at every step, and page faults cost time. Only glibc
+    has these settings; elsewhere nothing changes.
     """
     if sys.platform == "linux":
         library = ctypes.CDLL(None)
         if hasattr(library, "mallopt"):
-            library.mallopt(MALLOPT_MMAP_THRESHOLD, 32 << 20)  # the largest that it admits
+            library.mallopt(MALLOPT_MMAP_THRESHOLD, 32 << 20)  # the largest it allows
             library.mallopt(MALLOPT_TRIM_THRESHOLD, 512 << 20)

@@ -1,4 +1,4 @@
-"""Choosing settings by what they score on validation or on folds of the training conversations."""
+"""Search for settings by their score on validation or on folds of training conversations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mmerc.training.validation import validate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuner:
-    """A search over the space that the recipe declares; it goes on where it was stopped."""
+    """A search over the space that the recipe declares; a stopped search resumes."""
 
     recipe: Recipe
     corpus: CorpusSource
@@ -39,7 +39,7 @@ class Tuner:
     report: Reporter
 
     def search(self, trials: int) -> dict[str, Any]:
-        """Go on until ``trials`` are finished; write ``best.yaml`` and ``trials.json``."""
+        """Run until ``trials`` are finished; write ``best.yaml`` and ``trials.json``."""
         self.check()
         self.directory.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -50,17 +50,17 @@ class Tuner:
             load_if_exists=True,
         )
         self.check_same(study)
-        # Not the seed of the last call, or the same settings would be drawn again.
+        # Not the seed of the last call: the same settings would be drawn again.
         study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
         done = study.get_trials(states=(TrialState.COMPLETE,))
         if not done:
-            study.enqueue_trial(present_settings(self.recipe))
+            study.enqueue_trial(own_settings(self.recipe))
         with self.executor.start() as workers:
             study.optimize(partial(self.attempt, workers), n_trials=max(0, trials - len(done)))
         return self.write(study)
 
     def check(self) -> None:
-        """Refuse what cannot be searched, before anything is written."""
+        """Refuse an invalid search before anything is written."""
         if not self.recipe.search:
             raise UsageError(f"Recipe {self.recipe.name} declares no search space (`search:`).")
         check_space(self.recipe)
@@ -68,17 +68,17 @@ class Tuner:
             source.open()
 
     def check_same(self, study: optuna.Study) -> None:
-        """Refuse to mix scores that cannot be compared."""
+        """Refuse to mix scores that are not comparable."""
         settings = self.recipe.model_dump(mode="json", exclude={"description"})
         parts = {"recipe": settings, "corpus": self.corpus.open().fingerprints, "folds": self.folds}
         now = fingerprint(parts)
         if study.user_attrs.get("begun_with", now) != now:
-            problem = "holds a search that was begun with another recipe, corpus or --folds"
+            problem = "contains a search of another recipe, corpus or --folds"
             raise InputError(self.directory, problem, "choose another --out")
         study.set_user_attr("begun_with", now)
 
     def attempt(self, workers: Workers, trial: optuna.Trial) -> float:
-        """Mean over the folds (or the score on validation) of one choice of settings."""
+        """Score one choice of settings: the mean over folds, or the score on validation."""
         chosen = {key: suggest(trial, key, space) for key, space in self.recipe.search.items()}
         recipe = change_recipe(self.recipe, chosen)
         jobs = [
@@ -109,7 +109,7 @@ class Tuner:
         return [self.corpus]
 
     def write(self, study: optuna.Study) -> dict[str, Any]:
-        """Leave the best recipe and every trial behind."""
+        """Write the best recipe and all trials."""
         finished = [trial for trial in study.trials if trial.value is not None]
         trials = [
             {"trial": t.number, "weighted_f1": t.value, "settings": t.params, **t.user_attrs}
@@ -122,7 +122,7 @@ class Tuner:
 
 
 def suggest(trial: optuna.Trial, key: str, space: SearchSpace) -> Any:
-    """Let Optuna choose from one dimension of the space."""
+    """Let Optuna choose a value of one setting."""
     if isinstance(space, Choices):
         return trial.suggest_categorical(key, space.choices)
     if isinstance(space.low, int) and isinstance(space.high, int):
@@ -131,10 +131,10 @@ def suggest(trial: optuna.Trial, key: str, space: SearchSpace) -> Any:
 
 
 def check_space(recipe: Recipe) -> None:
-    """Refuse a space of values that cannot be meant, or that lacks the recipe's own."""
-    for key, own in present_settings(recipe).items():
+    """Refuse a space with invalid values, or without the recipe's own."""
+    for key, own in own_settings(recipe).items():
         space = recipe.search[key]
-        if not holds(space, own):
+        if not contains(space, own):
             problem = f"its own value {own!r} is not in the search space"
             raise UsageError(f"Recipe {recipe.name}, search.{key}: {problem}.")
         for value in space.choices if isinstance(space, Choices) else (space.low, space.high):
@@ -144,8 +144,8 @@ def check_space(recipe: Recipe) -> None:
                 raise recipe_error(error, recipe.name, inside=("search",)) from error
 
 
-def holds(space: SearchSpace, value: Any) -> bool:
-    """Whether a value lies in one dimension of the space."""
+def contains(space: SearchSpace, value: Any) -> bool:
+    """Whether a value is in one dimension of the space."""
     if isinstance(space, Choices):
         return value in space.choices
     if not isinstance(value, int | float) or (space.log and space.low <= 0):
@@ -154,16 +154,16 @@ def holds(space: SearchSpace, value: Any) -> bool:
     return space.low <= value <= space.high and (isinstance(value, int) or not whole)
 
 
-def present_settings(recipe: Recipe) -> dict[str, Any]:
-    """The recipe's own values: the first trial, which every other must beat."""
+def own_settings(recipe: Recipe) -> dict[str, Any]:
+    """Return the recipe's own values: the first trial, which all others must beat."""
     settings = recipe.model_dump(mode="json")
 
     def value(key: str) -> Any:
-        found: Any = settings
+        setting: Any = settings
         for part in key.split("."):
-            if not isinstance(found, dict) or part not in found:
+            if not isinstance(setting, dict) or part not in setting:
                 raise UsageError(f"Recipe {recipe.name}, search: it has no setting {key!r}.")
-            found = found[part]
-        return found
+            setting = setting[part]
+        return setting
 
     return {key: value(key) for key in recipe.search}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from mmerc.errors import UsageError
-from mmerc.training.cache import tried
+from mmerc.training.cache import create_try
 from mmerc.training.job import TrainingJob
 from mmerc.training.trainer import train_seed
 
@@ -32,7 +32,7 @@ def validate(job: TrainingJob) -> float:
         raise UsageError("Tuning does not train data-parallel; leave --devices at 1.")
     score = trained.valid_weighted_f1
     if job.cache is not None:
-        line = tried(
+        line = create_try(
             job.recipe, corpus, key=key, seed=job.seed, validated_on=job.corpus.validated_on,
             score=score,
         )  # fmt: skip

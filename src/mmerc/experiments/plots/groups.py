@@ -26,7 +26,7 @@ def grouped(
         record
         for trained in results.trained
         for record in merge_seeds(
-            [group_seed(test.known(), results.metric) for test in trained.test],
+            [group_seed(test.with_gold(), results.metric) for test in trained.test],
             {"row": trained.row.name},
         )
     ]

@@ -132,7 +132,7 @@ def compare_with_baseline(plan: Plan, trained: Mapping[str, TrainedRow]) -> Mapp
     """Compare every row with the baseline, Holm's correction over all of them."""
     baseline = plan.target.baseline
     names = [baseline, *(name for name in trained if name != baseline)]
-    conversations = set(trained[baseline].test[0].known().conversations)
+    conversations = set(trained[baseline].test[0].with_gold().conversations)
     if len(names) < 2 or len(conversations) < 2:  # a bootstrap draws from conversations
         return {}
     runs = {name: trained[name].test for name in names}

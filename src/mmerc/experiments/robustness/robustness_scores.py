@@ -153,7 +153,7 @@ def _scores(
 ) -> tuple[RobustnessScore, ...]:
     """Score every disturbance, undisturbed first; Holm's correction over all of the run's."""
     by_name = {_file_name(disturbance): seeds for disturbance, seeds in predictions.items()}
-    conversations = set(predictions[None][0].known().conversations)
+    conversations = set(predictions[None][0].with_gold().conversations)
     comparable = len(conversations) > 1 and len(predictions) > 1
     versus = {v.name: v for v in compare_runs(by_name, metric=metric)} if comparable else {}
     scores = []

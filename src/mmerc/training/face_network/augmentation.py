@@ -1,4 +1,4 @@
-"""Faces as they might as well have been: moved, turned, mirrored, lit otherwise, partly hidden."""
+"""Augmentation of faces: moved, rotated, mirrored, lit differently, partly hidden."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SQUAREST, LONGEST = math.log(0.3), math.log(1 / 0.3)  # of hidden rectangles, as
 
 
 class Augmentation(BaseModel):
-    """How far a face is changed; every number is drawn evenly up to these, for each image again."""
+    """Limits of the changes, each drawn uniformly up to its limit for every image."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,7 +30,7 @@ class Augmentation(BaseModel):
 
 
 def augment(images: Tensor, settings: Augmentation, *, generator: Generator) -> Tensor:
-    """Change every image of a batch in its own way, on the device where it lies.
+    """Change every image of a batch separately, on its device.
 
     Shape: uint8 [B, 1, H, W] -> float32 of the same shape, 0 to 255.
     """
@@ -39,13 +39,13 @@ def augment(images: Tensor, settings: Augmentation, *, generator: Generator) -> 
 
 
 def uniform(like: Tensor, generator: Generator, low: float, high: float) -> Tensor:
-    """One number for each image; -> [B]."""
+    """Draw one number per image; -> [B]."""
     drawn = torch.rand(len(like), generator=generator, device=like.device)
     return low + (high - low) * drawn
 
 
 def move(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
-    """Mirror, turn, scale and shift in one sampling; edges are drawn out to the borders."""
+    """Mirror, rotate, scale and shift in one resampling; edge pixels are repeated outwards."""
 
     def within(limit: float) -> Tensor:
         return uniform(images, generator, -limit, limit)

@@ -1,4 +1,4 @@
-"""Every number of a face network's training."""
+"""Settings of the face network's training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmerc.training.face_network.augmentation import Augmentation
 class FaceNetworkConfig(BaseModel):
     """Settings of a training; the schedule is one cycle (Smith & Topin 2019).
 
-    Small faces cost less: the first epochs may see them smaller than they are (Howard 2018).
+    The first epochs may use smaller images, which cost less (Howard 2018).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

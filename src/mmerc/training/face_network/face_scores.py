@@ -1,4 +1,4 @@
-"""How many faces a network names rightly."""
+"""Accuracy of a face network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BATCH = 256
 
 
 class FaceScores(BaseModel):
-    """Accuracy in percent, of all and of each emotion (None where no face shows it)."""
+    """Accuracy in percent, of all faces and per emotion (None for an emotion without a face)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,26 +23,29 @@ class FaceScores(BaseModel):
 
 @torch.inference_mode()
 def score_faces(network: DenseNet, faces: LabelledFaces, *, bfloat16: bool) -> FaceScores:
-    """Score a network in evaluation mode, each face and its mirror image taken together."""
+    """Score a network in evaluation mode; a face and its mirror image are predicted together."""
     device = next(network.parameters()).device
     right = []
     parts = (torch.split(tensor, BATCH) for tensor in (faces.images, faces.labels))
     for images, labels in zip(*parts, strict=True):
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-            found = probabilities(network, images.to(device))
-        right.append(found.argmax(dim=1).cpu() == labels.cpu())
-    return scores_of(torch.cat(right), faces.labels.cpu())
+            predicted = probabilities(network, images.to(device)).argmax(dim=1)
+        right.append(predicted.cpu() == labels.cpu())
+    return count_scores(torch.cat(right), faces.labels.cpu())
 
 
 def probabilities(network: DenseNet, images: Tensor) -> Tensor:
     """Mean over a face and its mirror image; uint8 [B, 1, 48, 48] -> [B, 7]."""
-    given = normalise(images).contiguous(memory_format=torch.channels_last)
-    both = [network(view).logits.softmax(dim=1) for view in (given, given.flip(3))]
+    inputs = normalise(images).contiguous(memory_format=torch.channels_last)
+    both = [network(view).logits.softmax(dim=1) for view in (inputs, inputs.flip(3))]
     return torch.stack(both).mean(dim=0)
 
 
-def scores_of(right: Tensor, labels: Tensor) -> FaceScores:
-    """Shape: right [N] bool, labels [N]."""
+def count_scores(right: Tensor, labels: Tensor) -> FaceScores:
+    """Count correct faces, of all and per emotion.
+
+    Shape: right [N] bool, labels [N].
+    """
     per_class = {}
     for index, name in enumerate(EMOTIONS):
         own = right[labels == index]

@@ -1,4 +1,4 @@
-"""FER2013's faces as one tensor a usage, without those that the composed corpus trains on."""
+"""FER2013's faces as one tensor per usage, without those that the composed corpus uses."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class LabelledFaces:
 
 
 def reserved(name: str) -> bool:
-    """Whether a Training image is kept for the corpus that is composed of faces.
+    """Whether a Training image is reserved for the composed corpus.
 
-    A network whose vectors are used there must not have seen them.
+    A network whose vectors are used there must not have seen it.
     """
     return zlib.crc32(name.encode()) % 4 == 0
 
@@ -47,7 +47,7 @@ def reserved(name: str) -> bool:
 def read_faces(parquet: Path, usage: Usage) -> LabelledFaces:
     """Faces of one usage; of Training's, those that are not reserved.
 
-    InputError where the file is not FER2013's, has no such face, or one that cannot be read.
+    InputError where the file is not FER2013, has no such face, or a face cannot be read.
     """
     rows = [
         row for row in read_rows(parquet, usage) if usage != "Training" or not reserved(row["name"])
@@ -64,10 +64,10 @@ def read_rows(parquet: Path, usage: Usage) -> list[dict[str, Any]]:
     """Rows of one usage."""
     fix = "give FER2013 as Parquet with the columns name, usage, label and jpeg"
     try:
-        found = pq.read_schema(parquet)
-        if any(found.names.count(name) != 1 for name in COLUMNS):
+        schema = pq.read_schema(parquet)
+        if any(schema.names.count(name) != 1 for name in COLUMNS):
             raise InputError(parquet, "not FER2013's columns", fix)
-        if any(found.field(name).type != kind for name, kind in COLUMNS.items()):
+        if any(schema.field(name).type != kind for name, kind in COLUMNS.items()):
             raise InputError(parquet, "not FER2013's types of columns", fix)
         table = pq.read_table(parquet, columns=list(COLUMNS), filters=[("usage", "==", usage)])
     except (OSError, pa.ArrowException) as error:
@@ -77,7 +77,7 @@ def read_rows(parquet: Path, usage: Usage) -> list[dict[str, Any]]:
 
 
 def face_of(row: dict[str, Any], parquet: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Grey levels of a row's picture."""
+    """Decode the grey levels of a row's picture."""
     try:
         return grey_face(row["jpeg"])
     except MediaError as error:
@@ -85,7 +85,7 @@ def face_of(row: dict[str, Any], parquet: Path) -> np.ndarray[Any, np.dtype[np.u
 
 
 def label_of(row: dict[str, Any], parquet: Path) -> int:
-    """Index of a row's emotion."""
+    """Return the index of a row's emotion."""
     if row["label"] not in EMOTIONS:
         problem = f"{row['name']} has the label {row['label']!r}"
         raise InputError(parquet, problem, f"use {', '.join(EMOTIONS)}")
