@@ -20,7 +20,7 @@ from mmerc.inference.analysis import Analysis
 from mmerc.inference.exports.captions import as_webvtt
 from mmerc.inference.exports.elan import as_eaf
 from mmerc.inference.exports.praat import as_textgrid
-from mmerc.inference.exports.tiers import about, one_line, tiers, timed
+from mmerc.inference.exports.tiers import build_tiers, describe, one_line, timed_utterances
 from mmerc.inference.results import write_results
 from mmerc.labels import LabelSet
 from mmerc.prediction.utterance_predictions import UtterancePrediction
@@ -227,7 +227,7 @@ def test_textgrid_has_three_tiers_a_speaker_without_gaps(tmp_path):
 def test_overlapping_utterances_of_a_speaker_get_tiers_of_their_own(tmp_path):
     names = ["Ada", "Ada (2)", "Ada (3)"]
     texts = [["long", "touching"], ["inside", "after inside"], ["inside too"]]
-    dealt = tiers(OVERLAPPING)
+    dealt = build_tiers(OVERLAPPING)
     assert [tier.name for tier in dealt] == names
     assert [tier.layer for tier in dealt] == [0, 1, 2]
     assert [[item.prediction.text for item in tier.utterances] for tier in dealt] == texts
@@ -242,7 +242,7 @@ def test_overlapping_utterances_of_a_speaker_get_tiers_of_their_own(tmp_path):
 def test_tiers_are_named_apart_whatever_the_speakers_are_called():
     names = ["Ada", "Ada (2)", "Ada", "", "unknown", "Ada\n"]
     made = analysis(*(said(i * 0.1, 5, speaker=name) for i, name in enumerate(names)))
-    assert len({tier.name for tier in tiers(made)}) == 6
+    assert len({tier.name for tier in build_tiers(made)}) == 6
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -272,13 +272,13 @@ def texts_as_praat_reads_them(text):
 @given(drawn=ANYTHING)
 def test_whatever_the_times_are_no_tier_overlaps_and_nobody_is_lost(drawn):
     made = made_of(drawn)
-    placed = timed(made)
+    placed = timed_utterances(made)
     expected = sum(
         a is not None and b is not None and round(b * 1000) > round(a * 1000)
         for a, b, _, _ in drawn
     )
     assert len(placed) == expected
-    dealt = tiers(made)
+    dealt = build_tiers(made)
     assert sum(len(tier.utterances) for tier in dealt) == expected
     for tier in dealt:
         assert all(x.end <= y.start for x, y in itertools.pairwise(tier.utterances))
@@ -298,7 +298,7 @@ def test_utterances_without_times_are_in_jsonl_and_csv_and_counted_elsewhere(tmp
     assert paths[".vtt"].count(" --> ") == 1
     for ending in (".vtt", ".eaf", ".TextGrid"):
         assert "3 of 4 utterances have no times and are left out" in paths[ending]
-    assert "left out" not in about(SHORT)
+    assert "left out" not in describe(SHORT)
 
 
 @pytest.mark.parametrize("duration", [None, 0.0, 3.5])

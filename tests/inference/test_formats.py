@@ -5,7 +5,7 @@ import json
 import pytest
 from talk import ANALYSIS
 
-from mmerc.inference.exports.predictions import as_text, summarise_reasons
+from mmerc.inference.exports.utterance_rows import as_text, summarise_reasons
 from mmerc.inference.formats import ANALYSIS_FORMATS, PREDICTION_FORMATS
 from mmerc.prediction.utterance_predictions import UtterancePrediction
 

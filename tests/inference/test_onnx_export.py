@@ -117,7 +117,7 @@ def test_file_that_says_something_else_is_not_kept(make_model, tmp_path, monkeyp
         return logits + 0.01 * torch.jit.is_tracing(), probabilities
 
     monkeypatch.setattr(graphs.Graph, "forward", shifted)
-    with pytest.raises(MmercError, match=r"differs from itself by 0\.01"):
+    with pytest.raises(MmercError, match=r"differs from the model by 0\.01"):
         export_model(make_model("concatenation"), tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 
@@ -137,7 +137,7 @@ def test_looped_dialogue_rnn_is_dialogue_rnn(bidirectional):
 def test_trial_covers_what_may_happen(make_model):
     """Padding, absent utterances, conversations without a modality, and NaN wherever it is not."""
     graph = graphs.Graph(make_model("df-erc"), exportable=False)
-    given = dict(zip(graph.names, graphs.trial(graph, (3, 5, 2), seed=0), strict=True))
+    given = dict(zip(graph.names, graphs.random_inputs(graph, (3, 5, 2), seed=0), strict=True))
     assert given["mask"].sum(1).tolist() == [3, 5, 2]
     for position, modality in enumerate(MODALITIES):
         present = given[f"{modality}_present"]

@@ -15,9 +15,9 @@ from mmerc.conversation import Conversation, Utterance
 from mmerc.models.registry import load_model
 from mmerc.precision import fast_bfloat16
 from mmerc.prediction.utterance_predictions import predict
-from mmerc.serving.openapi_examples import ANSWER, REQUEST, SHOWN
-from mmerc.serving.predictor import Request, together
-from mmerc.serving.transcripts import PredictRequest, read
+from mmerc.serving.openapi_examples import ANSWER, EXAMPLES, REQUEST
+from mmerc.serving.predictor import PendingRequest, predict_together
+from mmerc.serving.transcripts import PredictRequest, read_request
 
 schemathesis = pytest.importorskip("schemathesis")
 SAID = [("Mara", "I am so happy!"), ("Tom", "Oh no, not again."), ("Mara", "Well.")]
@@ -78,7 +78,7 @@ def conversation(**changes):
         ({"conversations": []}, 422, "at least 1 item"),
         (conversation(text=3), 422, "utterances[0].text"),
         (conversation(txt="x"), 422, "fix its spelling"),
-        (conversation(text=" "), 422, "holds none of the text"),
+        (conversation(text=" "), 422, "contains no text"),
         (conversation(text="x" * 10_001), 413, "send it in parts"),
         (conversation(start=2.0, end=1.0), 422, "before it starts"),
         (conversation(features={"audio": [1.0, None]}), 422, "features.audio"),
@@ -158,7 +158,7 @@ def test_numbers_for_prometheus_name_no_path(server):
 def test_the_description_has_examples_and_names_every_refusal(server):
     described = server.ask("GET", "/openapi.json").json()
     schemas = described["components"]["schemas"]
-    for name, example in SHOWN.items():
+    for name, example in EXAMPLES.items():
         assert schemas[name]["examples"] == [example]
         assert set(schemas[name]["required"]) <= set(example)
     upload = described["paths"]["/v1/jobs"]["post"]
@@ -168,8 +168,8 @@ def test_the_description_has_examples_and_names_every_refusal(server):
 
 def test_the_answer_that_is_shown_is_the_one_that_is_given():
     default = load_model(ANSWER["model"])
-    request = Request(*read(PredictRequest.model_validate(REQUEST)), None)
-    ((*found,),) = together(default, [request])
+    request = PendingRequest(*read_request(PredictRequest.model_validate(REQUEST)), None)
+    ((*found,),) = predict_together(default, [request])
     close = 0.02 if fast_bfloat16("cpu") else 1e-4
     assert list(default.labels) == ANSWER["labels"]
     for item, shown in zip(map(asdict, found), ANSWER["predictions"], strict=True):

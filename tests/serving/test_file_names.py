@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmerc.inference.formats import ANALYSIS_FORMATS
-from mmerc.serving.file_names import media_type, shown_name, stem_of, subtitle_file
+from mmerc.serving.file_names import display_name, media_type, result_stem, subtitle_file
 
 
 @pytest.mark.parametrize(
@@ -24,16 +24,16 @@ from mmerc.serving.file_names import media_type, shown_name, stem_of, subtitle_f
     ],
 )
 def test_a_name_is_a_name_and_no_path(given_name, shown):
-    assert shown_name(given_name) == shown
+    assert display_name(given_name) == shown
 
 
 @given(st.text(st.characters(codec=None)))
 def test_no_name_is_a_path_or_a_page(given_name):
-    name = shown_name(given_name)
+    name = display_name(given_name)
     assert not set(name) & set("/\\\x00") and name not in {".", ".."}
     assert len(f"{name}.TextGrid".encode()) <= 255
     assert media_type(name).split("/")[0] in {"video", "audio", "application"}
-    assert all(f"{stem_of(name)}.{ending}" != name for ending in ANALYSIS_FORMATS)
+    assert all(f"{result_stem(name)}.{ending}" != name for ending in ANALYSIS_FORMATS)
 
 
 def test_subtitles_are_told_by_their_ending():

@@ -43,7 +43,7 @@ def test_a_full_disk_is_said_and_no_accepted_job_is_lost(server, film, subtitles
     accepted = [server.upload(film, subtitles).json()["id"] for _ in range(2)]
     filler = fill(disk / "filler")
     for answer in (server.upload(film), server.ask("POST", "/v1/jobs/example")):
-        assert (answer.status_code, "no room" in answer.json()["detail"]) == (507, True)
+        assert (answer.status_code, "disk is full" in answer.json()["detail"]) == (507, True)
     assert {folder.name for folder in (disk / "jobs").iterdir()} == set(accepted)
     assert server.ask("GET", "/health").ok
     assert server.ask("POST", "/v1/predict", json=REQUEST).ok
@@ -51,7 +51,7 @@ def test_a_full_disk_is_said_and_no_accepted_job_is_lost(server, film, subtitles
     filler.unlink()
     for job in accepted:
         ended = server.wait(job, "done", "failed")
-        assert ended["state"] == "done" or "no room" in ended["reason"]
+        assert ended["state"] == "done" or "disk is full" in ended["reason"]
     again = server.upload(film, subtitles)
     assert again.status_code == 202
     assert server.wait(again.json()["id"], "done", "failed")["state"] == "done"
@@ -63,7 +63,7 @@ def test_an_upload_that_fills_the_disk_leaves_its_room(server, film):
     large = film.with_name("large.mp4")
     large.write_bytes(film.read_bytes() + bytes(9 * 2**20))
     answer = server.upload(large)
-    assert (answer.status_code, "no room" in answer.json()["detail"]) == (507, True)
+    assert (answer.status_code, "disk is full" in answer.json()["detail"]) == (507, True)
     assert not any((disk / "jobs").iterdir())
     taken = server.upload(film)
     assert taken.status_code == 202
@@ -71,20 +71,20 @@ def test_an_upload_that_fills_the_disk_leaves_its_room(server, film):
 
 
 def test_a_job_ends_as_soon_as_that_can_be_written_down(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(running, "TROUBLE", 0.05)
+    monkeypatch.setattr(running, "RETRY", 0.05)
     caplog.set_level("INFO", logger="mmerc.serving")
-    jobs = Jobs(tmp_path, waiting=1)
+    jobs = Jobs(tmp_path, max_jobs=1)
     job = jobs.reserve()
     (jobs.folder(job) / "recording").write_bytes(b"no film")
     jobs.accept(job, "talk.mp4")
     runner = running.Runner(jobs, Settings(folder=tmp_path), Metrics(jobs))
     claimed = jobs.claim()
-    jobs.ask("PRAGMA query_only = ON")
-    thread = threading.Thread(target=runner.see_through, args=(claimed,))
+    jobs.execute("PRAGMA query_only = ON")
+    thread = threading.Thread(target=runner.run_job, args=(claimed,))
     thread.start()
     until(lambda: "end of a job: OperationalError" in caplog.text)
     assert jobs.get(job).state == "running"
-    jobs.ask("PRAGMA query_only = OFF")
+    jobs.execute("PRAGMA query_only = OFF")
     thread.join()
     assert (jobs.get(job).state, "not media" in jobs.get(job).reason) == ("failed", True)
     jobs.close()

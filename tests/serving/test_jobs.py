@@ -11,7 +11,7 @@ from mmerc.serving.jobs import Jobs
 
 @pytest.fixture
 def jobs(tmp_path):
-    opened = Jobs(tmp_path, waiting=3)
+    opened = Jobs(tmp_path, max_jobs=3)
     yield opened
     opened.close()
 
@@ -44,7 +44,7 @@ def test_what_was_accepted_outlives_the_server(tmp_path, jobs):
     jobs.advance(running, Step("video", 3, 12))
     (jobs.folder(running) / "recording").write_bytes(b"film")
     (tmp_path / "jobs" / "nobody").mkdir()
-    later = Jobs(tmp_path, waiting=3)
+    later = Jobs(tmp_path, max_jobs=3)
     later.recover()
     assert later.get(running).state == later.get(queued).state == "queued"
     assert (later.get(running).stage, later.get(running).done) == ("video", 3)
@@ -72,14 +72,14 @@ def test_what_a_full_disk_left_half_is_thrown_away(jobs, lost):
     if lost == "folder":
         jobs.folder(half).rmdir()
     else:
-        jobs.ask("DELETE FROM jobs WHERE id = ?", (half,))
+        jobs.execute("DELETE FROM jobs WHERE id = ?", (half,))
     jobs.sweep()
     assert jobs.get(half) is None and not jobs.folder(half).exists()
     assert jobs.get(whole) is not None and jobs.folder(whole).exists()
 
 
 def test_a_place_that_cannot_be_written_down_leaves_no_folder(jobs):
-    jobs.ask("PRAGMA query_only = ON")
+    jobs.execute("PRAGMA query_only = ON")
     with pytest.raises(sqlite3.OperationalError):
         jobs.reserve()
     assert not any(jobs.root.iterdir())
@@ -97,6 +97,6 @@ def test_deaths_are_counted_and_restarts_are_not(jobs):
     job = accepted(jobs)
     for died, deaths in ((False, 0), (True, 1)):
         jobs.claim()
-        jobs.again(job, died=died)
+        jobs.requeue(job, died=died)
         assert (jobs.get(job).state, jobs.get(job).deaths) == ("queued", deaths)
     assert jobs.counts() == {"uploading": 0, "queued": 1, "running": 0, "done": 0, "failed": 0}

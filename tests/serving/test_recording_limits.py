@@ -66,8 +66,8 @@ def test_times_that_leap(tmp_path):
 
 
 def test_pictures_that_are_too_many(film, monkeypatch):
-    monkeypatch.setattr("mmerc.serving.recording_limits.PIXELS_A_SECOND", 25 * 640 * 480 // 10)
-    with pytest.raises(MediaError, match="larger when it is decoded"):
+    monkeypatch.setattr("mmerc.serving.recording_limits.PIXELS_PER_SECOND", 25 * 640 * 480 // 10)
+    with pytest.raises(MediaError, match="larger when decoded"):
         check_recording(film, longest=60)
 
 

@@ -110,7 +110,7 @@ def test_what_is_refused_is_said(visit, server, tmp_path):
     page.get_by_label("Film or sound file").set_input_files(named)
     page.get_by_label("Subtitles").set_input_files(named)
     page.get_by_role("button", name="Analyse").click()
-    page.get_by_role("alert").filter(has_text="no known ending").wait_for()
+    page.get_by_role("alert").filter(has_text="unknown ending").wait_for()
     assert page.get_by_role("button", name="Analyse").is_visible()
     page.get_by_role("button", name="Try the example film").click()
     page.get_by_role("heading", name="photograph.mp4").wait_for()

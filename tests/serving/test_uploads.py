@@ -69,13 +69,13 @@ def test_a_film_goes_in_and_its_analysis_comes_out(server, film, subtitles):
 @pytest.mark.parametrize(
     ("content", "status", "sentence"),
     [
-        (body(("recording", "a.mp4", b"x"), end=""), 400, "ends in the middle"),
-        (body(("recording", "a.mp4", b"x"))[:40], 400, "ends in the middle"),
+        (body(("recording", "a.mp4", b"x"), end=""), 400, "upload is incomplete"),
+        (body(("recording", "a.mp4", b"x"))[:40], 400, "upload is incomplete"),
         (b"no form at all, but long enough", 400, "cannot be read"),
         (body(("subtitles", "a.srt", b"x")), 422, "no part 'recording'"),
-        (body(("subtitles", "a.exe", b"x")), 415, "no known ending"),
-        (body(("other", "a.mp4", b"x")), 422, "neither the recording"),
-        (body(*2 * [("recording", "a.mp4", b"x")]), 422, "comes twice"),
+        (body(("subtitles", "a.exe", b"x")), 415, "unknown ending"),
+        (body(("other", "a.mp4", b"x")), 422, "other than the recording"),
+        (body(*2 * [("recording", "a.mp4", b"x")]), 422, "one of them twice"),
         (body(("recording", "a.mp4", bytes(2**20 + 1))), 413, "larger than the 1 MB"),
         (body(("recording", "a.mp4", bytes(40 * 2**20))), 413, "larger than the 1 MB"),
         (iter([body(("recording", "a.mp4", bytes(3 * 2**20)))]), 413, "larger than the 1 MB"),
@@ -125,7 +125,7 @@ def test_who_goes_in_the_middle_leaves_nothing(server):
 
 
 def test_an_upload_that_stands_still_gives_its_place_back(tmp_path, monkeypatch):
-    monkeypatch.setattr("mmerc.serving.upload.LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr("mmerc.serving.upload.MAX_PAUSE", 0.05)
     pieces = [body(("recording", "a.mp4", bytes(100)), end="")]
 
     async def stalling():

@@ -9,7 +9,7 @@ from mmerc.inference.analysis import Analysis
 from mmerc.inference.exports.captions import as_webvtt
 from mmerc.inference.exports.elan import as_eaf
 from mmerc.inference.exports.praat import as_textgrid
-from mmerc.inference.exports.predictions import as_csv, as_json_lines, as_text
+from mmerc.inference.exports.utterance_rows import as_csv, as_json_lines, as_text
 from mmerc.inference.page.render import render_page
 from mmerc.prediction.utterance_predictions import UtterancePrediction
 

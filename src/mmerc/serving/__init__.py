@@ -1,1 +1,1 @@
-"""The service: recordings and transcripts in over HTTP, analyses and a page out."""
+"""The service: a web page and an HTTP API for analyses and predictions."""

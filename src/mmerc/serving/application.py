@@ -1,4 +1,4 @@
-"""The service put together."""
+"""The application, assembled."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mmerc.serving import job_routes, routes
 from mmerc.serving.guard import Guard
 from mmerc.serving.jobs import Jobs
 from mmerc.serving.monitoring import Metrics
-from mmerc.serving.openapi_examples import Described
+from mmerc.serving.openapi_examples import DescribedApp
 from mmerc.serving.predictor import Predictor
 from mmerc.serving.problems import (
-    answer_fault,
     answer_input_error,
-    answer_invalid,
-    answer_storage,
+    answer_internal_error,
+    answer_storage_error,
+    answer_validation_error,
 )
 from mmerc.serving.runner import Runner
 from mmerc.serving.service import Service
@@ -30,14 +30,14 @@ from mmerc.serving.settings import Settings
 from mmerc.version import __version__
 
 ABOUT = (
-    "Recordings and transcripts in, timelines of emotions out. A prediction says how people would "
-    "probably label an utterance, not what anybody felt."
+    "Emotions of recordings and transcripts over time. A prediction says how people would probably "
+    "label an utterance, not what anybody felt."
 )
 
 
 def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
-    """The application; its jobs are worked off while it runs."""
-    jobs = Jobs(settings.folder, waiting=settings.waiting)
+    """The application; its jobs are processed while it runs."""
+    jobs = Jobs(settings.folder, max_jobs=settings.max_jobs)
     jobs.recover()
     metrics = Metrics(jobs)
     runner = Runner(jobs, settings, metrics)
@@ -55,19 +55,19 @@ def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
             await asyncio.to_thread(runner.stop)
             jobs.close()
 
-    app = Described(
+    app = DescribedApp(
         title="mmerc",
         version=__version__,
         description=ABOUT,
         lifespan=lifespan,
-        docs_url=None,  # both load their scripts from other hosts
+        docs_url=None,  # both pages load scripts from other hosts
         redoc_url=None,
     )
     app.state.service = Service(settings=settings, jobs=jobs, predictor=predictor, metrics=metrics)
-    app.add_exception_handler(sqlite3.Error, answer_storage)
-    app.add_exception_handler(Exception, answer_fault)
+    app.add_exception_handler(sqlite3.Error, answer_storage_error)
+    app.add_exception_handler(Exception, answer_internal_error)
     app.add_exception_handler(InputError, answer_input_error)
-    app.add_exception_handler(RequestValidationError, answer_invalid)
+    app.add_exception_handler(RequestValidationError, answer_validation_error)
     app.include_router(job_routes.router)
     app.include_router(routes.router)
     return Guard(app, settings, metrics)

@@ -1,4 +1,4 @@
-"""Uploads, jobs and what comes of them."""
+"""Uploads, jobs and their results."""
 
 from __future__ import annotations
 
@@ -14,17 +14,28 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
 from mmerc.inference.formats import ANALYSIS_FORMATS
-from mmerc.serving.file_names import media_type, stem_of
+from mmerc.serving.file_names import media_type, result_stem
 from mmerc.serving.jobs import Job
-from mmerc.serving.problems import refusals, storing
-from mmerc.serving.service import Here, Service
-from mmerc.serving.upload import FORM, patiently, receive
+from mmerc.serving.problems import problem_responses, translate_storage_errors
+from mmerc.serving.service import Service, ServiceDependency
+from mmerc.serving.upload import FORM, receive, receiving_rest
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+FileName = Annotated[
+    str,
+    Path(
+        description="; ".join(f"`{f.name}`: {f.description}" for f in ANALYSIS_FORMATS.values())
+        + "; or the recording's name"
+    ),
+]
+FILE_TYPES: dict[str, dict[str, object]] = {
+    **{f.media_type.partition(";")[0]: {} for f in ANALYSIS_FORMATS.values()},
+    "*/*": {},
+}
 RECORDING_POLICY = "default-src 'none'; media-src 'self'; sandbox"
-PAGE_POLICY = "frame-ancestors 'none'"  # the page itself says what it may load and run
-BINARY = {"contentMediaType": "application/octet-stream"}  # no type: any bytes are a file
+PAGE_POLICY = "frame-ancestors 'none'"  # the page has a policy of its own for what it may load
+BINARY = {"contentMediaType": "application/octet-stream"}  # without "type": any bytes
 UPLOAD_BODY = {
     "requestBody": {
         "required": True,
@@ -44,9 +55,10 @@ UPLOAD_BODY = {
 
 
 class JobAnswer(BaseModel):
-    """A job; ``done`` of ``total`` utterances of ``stage``, ``ahead`` jobs that come before it.
+    """A job: ``done`` of ``total`` utterances of ``stage``, and ``ahead`` jobs before it.
 
-    ``files`` are the addresses of what came out, ``expires`` the seconds until all of it goes.
+    ``files`` are the addresses of its results by format, and of the recording by its name;
+    ``expires`` is the number of seconds until all of them are deleted.
     """
 
     id: str
@@ -61,11 +73,11 @@ class JobAnswer(BaseModel):
     files: dict[str, str]
 
 
-def answer(service: Service, job: Job) -> JobAnswer:
+def describe_job(service: Service, job: Job) -> JobAnswer:
     """A job as its owner sees it."""
-    at = f"/v1/jobs/{job.id}/files"
+    address = f"{service.settings.root_path}/v1/jobs/{job.id}/files"
     names = [*ANALYSIS_FORMATS, quote(job.name, safe="")] if job.state == "done" else []
-    left = None if job.ended is None else job.ended + service.settings.keep - time.time()
+    remaining = None if job.ended is None else job.ended + service.settings.keep - time.time()
     return JobAnswer(
         id=job.id,
         name=job.name,
@@ -75,46 +87,46 @@ def answer(service: Service, job: Job) -> JobAnswer:
         total=job.total,
         ahead=service.jobs.ahead(job) if job.state == "queued" else 0,
         reason=job.reason,
-        expires=None if left is None else max(0.0, round(left, 1)),
-        files={unquote(name): f"{at}/{name}" for name in names},
+        expires=None if remaining is None else max(0.0, round(remaining, 1)),
+        files={unquote(name): f"{address}/{name}" for name in names},
     )
 
 
-def known(service: Service, job: str) -> Job:
-    """The job that is called so; HTTPException 404."""
-    found = service.jobs.get(job)
-    if found is None or found.state == "uploading":
-        raise HTTPException(404, "There is no such job, or its time is over; begin a new one.")
-    return found
+def find_job(service: Service, job_id: str) -> Job:
+    """The job with this id; HTTPException 404."""
+    job = service.jobs.get(job_id)
+    if job is None or job.state == "uploading":
+        raise HTTPException(404, "No such job, or it has expired; start a new one.")
+    return job
 
 
 def reserve(service: Service) -> str:
-    """A place in the queue before anything is taken in; HTTPException 429."""
+    """Reserve a place in the queue, before anything is uploaded; HTTPException 429."""
     job = service.jobs.reserve()
     if job is None:
-        detail = "The queue is full; come again in a minute."
+        detail = "The queue is full; try again in a minute."
         raise HTTPException(429, detail, headers={"Retry-After": "60"})
     return job
 
 
-def accepted(service: Service, job: str, name: str, response: Response) -> JobAnswer:
-    """From here on the job is not lost."""
+def accept(service: Service, job: str, name: str, response: Response) -> JobAnswer:
+    """Queue an uploaded job; from here on it is not lost."""
     service.jobs.accept(job, name)
-    response.headers["Location"] = f"/v1/jobs/{job}"
-    return answer(service, known(service, job))
+    response.headers["Location"] = f"{service.settings.root_path}/v1/jobs/{job}"
+    return describe_job(service, find_job(service, job))
 
 
 @router.post(
     "",
     status_code=202,
     openapi_extra=UPLOAD_BODY,
-    responses=refusals(400, 401, 403, 408, 413, 415, 422, 429, 503, 507),
+    responses=problem_responses(400, 401, 403, 408, 413, 415, 422, 429, 503, 507),
 )
-async def upload(request: Request, response: Response, service: Here) -> JobAnswer:
-    """Upload a film or sound file (``recording``) and, if there are any, its ``subtitles``."""
+async def upload(request: Request, response: Response, service: ServiceDependency) -> JobAnswer:
+    """Upload a film or sound file (``recording``) and optionally its ``subtitles``."""
     settings = service.settings
-    async with patiently(request):
-        with storing():
+    async with receiving_rest(request):
+        with translate_storage_errors():
             job = await run_sync(reserve, service)
             try:
                 name = await receive(
@@ -123,41 +135,41 @@ async def upload(request: Request, response: Response, service: Here) -> JobAnsw
                     largest=settings.largest_upload,
                     longest=settings.longest_upload,
                 )
-                return await run_sync(accepted, service, job, name, response)
+                return await run_sync(accept, service, job, name, response)
             except BaseException:
                 with CancelScope(shield=True):
                     await run_sync(service.jobs.remove, job)
                 raise
 
 
-@router.post("/example", status_code=202, responses=refusals(401, 403, 404, 429, 503, 507))
-def example(response: Response, service: Here) -> JobAnswer:
+@router.post("/example", status_code=202, responses=problem_responses(401, 403, 404, 429, 503, 507))
+def example(response: Response, service: ServiceDependency) -> JobAnswer:
     """Analyse the example film."""
     film = service.settings.example
     if film is None:
-        raise HTTPException(404, "There is no example film here; upload a recording.")
-    with storing():
+        raise HTTPException(404, "This service has no example film; upload a recording.")
+    with translate_storage_errors():
         job = reserve(service)
         folder = service.jobs.folder(job)
         try:
             shutil.copyfile(film, folder / "recording")
             shutil.copyfile(film.with_suffix(".srt"), folder / "subtitles.srt")
-            return accepted(service, job, film.name, response)
+            return accept(service, job, film.name, response)
         except BaseException:
             service.jobs.remove(job)
             raise
 
 
-@router.get("/{job}", responses=refusals(401, 404, 422))
-def show(job: JobId, service: Here) -> JobAnswer:
-    """How far a job is, and the addresses of its files once it is done."""
-    return answer(service, known(service, job))
+@router.get("/{job}", responses=problem_responses(401, 404, 422))
+def get_job(job: JobId, service: ServiceDependency) -> JobAnswer:
+    """The progress of a job, and the addresses of its files once it is done."""
+    return describe_job(service, find_job(service, job))
 
 
-@router.delete("/{job}", status_code=204, responses=refusals(401, 403, 404, 422))
-def delete(job: JobId, service: Here) -> None:
-    """Forget a job at once, with everything that was uploaded and found."""
-    known(service, job)
+@router.delete("/{job}", status_code=204, responses=problem_responses(401, 403, 404, 422))
+def delete_job(job: JobId, service: ServiceDependency) -> None:
+    """Delete a job at once, with its recording and results."""
+    find_job(service, job)
     service.jobs.remove(job)
 
 
@@ -165,30 +177,30 @@ def delete(job: JobId, service: Here) -> None:
     "/{job}/files/{name}",
     response_class=FileResponse,
     responses={
-        200: {"content": {"*/*": {}}, "description": "The file; ranges may be asked for"},
-        206: {"content": {"*/*": {}}, "description": "A range of it"},
-        416: {"content": {"*/*": {}}, "description": "No range of this file"},
-        **refusals(400, 401, 404, 409, 422),
+        200: {"content": FILE_TYPES, "description": "The file; ranges are supported"},
+        206: {"content": FILE_TYPES, "description": "A range of the file"},
+        416: {"content": {"*/*": {}}, "description": "Not a range of this file"},
+        **problem_responses(400, 401, 404, 409, 422),
     },
 )
-def file(job: JobId, name: str, service: Here) -> FileResponse:
-    """A result by its kind (html is the page), or the recording by its name."""
-    found = known(service, job)
-    if name not in {*ANALYSIS_FORMATS, found.name}:
-        raise HTTPException(404, "There is no such file; the job names those that there are.")
-    if found.state != "done":
-        raise HTTPException(409, "The job is not done; ask for it again.")
+def get_file(job: JobId, name: FileName, service: ServiceDependency) -> FileResponse:
+    """A result by its format (``html`` is the page), or the recording by its name."""
+    owner = find_job(service, job)
+    if name not in {*ANALYSIS_FORMATS, owner.name}:
+        raise HTTPException(404, "No such file; the job lists its files.")
+    if owner.state != "done":
+        raise HTTPException(409, "The job is not done; try again later.")
     folder = service.jobs.folder(job)
     recording, result = folder / "recording", folder / "results" / f"result.{name}"
-    if not (recording if name == found.name else result).is_file():
-        raise HTTPException(404, "The job is being deleted; begin a new one.")
-    if name == found.name:
+    if not (recording if name == owner.name else result).is_file():
+        raise HTTPException(404, "The job is being deleted; start a new one.")
+    if name == owner.name:
         headers = {"Content-Security-Policy": RECORDING_POLICY}
         return FileResponse(recording, media_type=media_type(name), headers=headers)
     return FileResponse(
         result,
         media_type=ANALYSIS_FORMATS[name].media_type,
-        filename=f"{stem_of(found.name)}.{name}",
+        filename=f"{result_stem(owner.name)}.{name}",
         content_disposition_type="inline" if name == "html" else "attachment",
         headers={"Content-Security-Policy": PAGE_POLICY},
     )

@@ -1,4 +1,4 @@
-"""The jobs and how far they are, in SQLite: what was accepted outlives the server."""
+"""Jobs and their progress, in SQLite: an accepted job survives the server."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ COLUMNS = "id, name, state, stage, done, total, reason, deaths, created, ended"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A recording to analyse: ``done`` of ``total`` of a ``stage``, and why it failed if it did.
+    """A recording to analyse: ``done`` of ``total`` of a ``stage``, and the reason of a failure.
 
     ``deaths``: how often its worker was killed; times in seconds since 1970.
     """
@@ -56,10 +56,10 @@ class Job:
 
 
 class Jobs:
-    """All jobs below one folder; may be used by several threads."""
+    """The jobs in one folder; safe to use from several threads."""
 
-    def __init__(self, folder: Path, *, waiting: int) -> None:
-        self.root, self.waiting = folder / "jobs", waiting
+    def __init__(self, folder: Path, *, max_jobs: int) -> None:
+        self.root, self.max_jobs = folder / "jobs", max_jobs
         self.root.mkdir(parents=True, exist_ok=True)
         self.lock = threading.RLock()
         path = folder / DATABASE
@@ -68,102 +68,104 @@ class Jobs:
             self.database.execute(f"PRAGMA {pragma}")
         self.database.execute(TABLE)
 
-    def ask(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement, whole or not at all."""
+    def execute(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement, and return its rows."""
         with self.lock:
             return self.database.execute(statement, values).fetchall()
 
     def change(self, job: str, assignments: str, values: Sequence[object] = ()) -> bool:
-        """Set columns of a job; False where it is gone by now."""
+        """Set columns of a job; False if it no longer exists."""
         statement = f"UPDATE jobs SET {assignments} WHERE id = ? RETURNING id"  # noqa: S608
-        return bool(self.ask(statement, (*values, job)))
+        return bool(self.execute(statement, (*values, job)))
 
     def folder(self, job: str) -> Path:
         return self.root / job
 
     def reserve(self) -> str | None:
-        """A place for an upload, with its folder; None where there are too many jobs."""
-        job, taken = secrets.token_hex(16), False
-        with self.lock:  # between folder and row a sweep would take the folder for a left one
+        """A place for an upload, with its folder; None if there are too many jobs."""
+        job, reserved = secrets.token_hex(16), False
+        with self.lock:  # a sweep between folder and row would delete the folder
             self.folder(job).mkdir(mode=0o700)
             try:
-                taken = bool(self.ask(RESERVE, (job, time.time(), self.waiting)))
+                reserved = bool(self.execute(RESERVE, (job, time.time(), self.max_jobs)))
             finally:
-                if not taken:
+                if not reserved:
                     self.folder(job).rmdir()
-        return job if taken else None
+        return job if reserved else None
 
     def accept(self, job: str, name: str) -> None:
-        """The upload is whole: from now on the job is not lost."""
+        """Queue a job whose upload is complete; from now on it is not lost."""
         self.change(job, "state = 'queued', name = ?", (name,))
 
     def get(self, job: str) -> Job | None:
-        rows = self.ask(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (job,))  # noqa: S608
+        rows = self.execute(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (job,))  # noqa: S608
         return Job(*rows[0]) if rows else None
 
     def claim(self) -> Job | None:
-        """The job that has waited longest; from now on it is running."""
+        """Start the job that has waited longest."""
         oldest = "SELECT id FROM jobs WHERE state = 'queued' ORDER BY created, id LIMIT 1"
-        rows = self.ask(
+        rows = self.execute(
             f"UPDATE jobs SET state = 'running' WHERE id = ({oldest}) RETURNING {COLUMNS}"  # noqa: S608
         )
         return Job(*rows[0]) if rows else None
 
     def advance(self, job: str, step: Step) -> bool:
-        """Say how far a job is; False where somebody deleted it."""
+        """Record the progress of a job; False if it was deleted."""
         values = (step.stage, step.done, step.total)
         return self.change(job, "stage = ?, done = ?, total = ?", values)
 
     def end(self, job: str, reason: str | None) -> None:
-        """A job is over: done, or failed for a reason."""
+        """Record the end of a job: done, or failed for a reason."""
         values = ("done" if reason is None else "failed", reason, time.time())
         self.change(job, "state = ?, reason = ?, ended = ?", values)
 
-    def again(self, job: str, *, died: bool) -> None:
+    def requeue(self, job: str, *, died: bool) -> None:
         """Let a job whose worker is gone wait for another one."""
         self.change(job, "state = 'queued', deaths = deaths + ?", (int(died),))
 
     def ahead(self, job: Job) -> int:
-        """How many jobs are worked on or come before this one."""
-        return int(self.ask(AHEAD, (job.created, job.id))[0][0])
+        """How many jobs are running or queued before this one."""
+        return int(self.execute(AHEAD, (job.created, job.id))[0][0])
 
     def counts(self) -> dict[State, int]:
-        """How many jobs there are in each state."""
-        rows: dict[State, int] = dict(self.ask("SELECT state, count(*) FROM jobs GROUP BY state"))
+        """The number of jobs in each state."""
+        rows: dict[State, int] = dict(
+            self.execute("SELECT state, count(*) FROM jobs GROUP BY state")
+        )
         return {state: rows.get(state, 0) for state in STATES}
 
     def remove(self, job: str) -> bool:
-        """Forget a job and all its files; False where there is none.
+        """Delete a job and all its files; False if there is no such job.
 
-        The files go first: a full disk then has room to write the rest down.
+        Files are deleted first, which makes room for the database on a full disk.
         """
         shutil.rmtree(self.folder(job), ignore_errors=True)
-        return bool(self.ask("DELETE FROM jobs WHERE id = ? RETURNING id", (job,)))
+        return bool(self.execute("DELETE FROM jobs WHERE id = ? RETURNING id", (job,)))
 
     def recover(self) -> None:
-        """After a start: what was worked on waits again, unfinished uploads are gone."""
-        for row in self.ask("SELECT id FROM jobs WHERE state = 'uploading'"):
+        """After a start: queue what was running, and delete unfinished uploads."""
+        for row in self.execute("SELECT id FROM jobs WHERE state = 'uploading'"):
             self.remove(str(row[0]))
-        self.ask("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
+        self.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
         self.sweep()
 
     def expire(self, *, keep: float) -> int:
-        """Forget what ended ``keep`` seconds ago; how many jobs that were."""
-        rows = self.ask("SELECT id FROM jobs WHERE ended <= ?", (time.time() - keep,))
+        """Delete jobs that ended ``keep`` seconds ago, and return their number."""
+        rows = self.execute("SELECT id FROM jobs WHERE ended <= ?", (time.time() - keep,))
         for row in rows:
             self.remove(str(row[0]))
         self.sweep()
         return len(rows)
 
     def sweep(self) -> None:
-        """Throw away folders of no job, and jobs of no folder.
+        """Delete folders without a job, and jobs without a folder.
 
-        A killed worker may leave the one behind its job's removal, a full disk the other.
+        A killed worker may leave the former after its job was deleted, a full disk the latter.
         """
         with self.lock:
-            there = {folder.name for folder in self.root.iterdir()}
-            known = {str(row[0]) for row in self.ask("SELECT id FROM jobs")}
-        for job in there ^ known:
+            folders = {folder.name for folder in self.root.iterdir()}
+            jobs = {str(row[0]) for row in self.execute("SELECT id FROM jobs")}
+        for job in folders ^ jobs:
             self.remove(job)
 
     def close(self) -> None:

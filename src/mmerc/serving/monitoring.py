@@ -1,4 +1,4 @@
-"""What Prometheus may know: numbers, and nothing of anybody's recordings."""
+"""Metrics for Prometheus: numbers, and nothing about anybody's recordings."""
 
 from __future__ import annotations
 
@@ -14,40 +14,51 @@ SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 
 
 class Metrics:
-    """Counters of one server."""
+    """The metrics of one server."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(JobStates(jobs))
         self.requests = Counter(
-            "mmerc_requests", "Answers.", ["method", "route", "status"], registry=self.registry
+            "mmerc_requests",
+            "Requests answered.",
+            ["method", "route", "status"],
+            registry=self.registry,
         )
         self.seconds = Histogram(
             "mmerc_request_seconds",
-            "Seconds until an answer began.",
+            "Seconds until a response started.",
             ["route"],
             buckets=SECONDS,
             registry=self.registry,
         )
         self.predicted = Counter(
-            "mmerc_predicted_utterances", "Utterances of /v1/predict.", registry=self.registry
+            "mmerc_predicted_utterances",
+            "Utterances predicted by /v1/predict.",
+            registry=self.registry,
         )
-        self.ended = Counter("mmerc_jobs_ended", "Jobs.", ["outcome"], registry=self.registry)
+        self.ended = Counter(
+            "mmerc_jobs_ended", "Jobs that ended.", ["outcome"], registry=self.registry
+        )
         self.restarted = Counter(
-            "mmerc_workers_restarted", "Workers that died once.", registry=self.registry
+            "mmerc_workers_restarted",
+            "Workers restarted after they were killed.",
+            registry=self.registry,
         )
-        self.expired = Counter("mmerc_jobs_expired", "Jobs out of date.", registry=self.registry)
+        self.expired = Counter(
+            "mmerc_jobs_expired", "Jobs deleted after their time.", registry=self.registry
+        )
 
 
 class JobStates(Collector):
-    """How many jobs there are, at the moment of asking."""
+    """The number of jobs in each state, counted when it is asked for."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        family = GaugeMetricFamily("mmerc_jobs", "Jobs that are there.", labels=["state"])
+        family = GaugeMetricFamily("mmerc_jobs", "Jobs.", labels=["state"])
         for state, count in self.jobs.counts().items():
             family.add_metric([state], count)
         yield family

@@ -1,4 +1,4 @@
-"""What the description of the service shows; the answer is mmerc-mini's to the request."""
+"""Examples in the OpenAPI description; the answer is mmerc-mini's to the request."""
 
 from __future__ import annotations
 
@@ -80,15 +80,20 @@ JOB: JsonDict = {
     "expires": None,
     "files": {},
 }
-REFUSAL: JsonDict = {"detail": "The queue is full; come again in a minute."}
-SHOWN = {"PredictRequest": REQUEST, "PredictAnswer": ANSWER, "JobAnswer": JOB, "Problem": REFUSAL}
+PROBLEM: JsonDict = {"detail": "The queue is full; try again in a minute."}
+EXAMPLES = {
+    "PredictRequest": REQUEST,
+    "PredictAnswer": ANSWER,
+    "JobAnswer": JOB,
+    "Problem": PROBLEM,
+}
 
 
-class Described(FastAPI):
-    """Its description has examples; FastAPI's own way would leave every null of them out."""
+class DescribedApp(FastAPI):
+    """An application with examples in its description; FastAPI itself would omit their nulls."""
 
     def openapi(self) -> dict[str, Any]:
         description = super().openapi()
-        for name, example in SHOWN.items():
+        for name, example in EXAMPLES.items():
             description["components"]["schemas"][name]["examples"] = [example]
         return description

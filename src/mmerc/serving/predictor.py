@@ -1,4 +1,4 @@
-"""Predictions for requests that come at the same time, computed together by one thread."""
+"""Predictions for concurrent requests, computed together by one thread."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mmerc.models.base import AnyModel
 from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
 from mmerc.serving.window_encoding import encode_in_few_shapes
 
-MOST_UTTERANCES = 128  # computed together; more would not be faster, and have the others wait
-MOST_CONVERSATIONS = 16  # nor does prediction take more at a time
-LONGEST_WAIT = 30.0  # seconds
-LONGEST_QUEUE = 256  # requests
+BATCH_UTTERANCES = 128  # more would not be faster, and would keep the others waiting
+BATCH_CONVERSATIONS = 16  # as many as prediction takes at a time
+MAX_WAIT = 30.0  # seconds
+MAX_QUEUE = 256  # requests
 Tables = Mapping[Modality, FeatureTable]
 
 
 @dataclass(slots=True)
-class Request:
-    """Conversations that wait for their predictions."""
+class PendingRequest:
+    """Conversations that await their predictions."""
 
     conversations: Sequence[Conversation]
     tables: Tables
@@ -37,83 +37,89 @@ class Request:
 
 @dataclass
 class Predictor:
-    """A model that is loaded once; ``run`` answers what ``__call__`` puts into the queue.
+    """A model that is loaded once; ``run`` answers the requests that ``__call__`` queues.
 
-    Words are read in bfloat16 where the processor is fast with it: probabilities then differ by
-    some thousandths from those of ``mmerc predict``.
+    Words are encoded in bfloat16 on processors where it is fast: probabilities then differ by a few
+    thousandths from those of ``mmerc predict``.
     """
 
     model: AnyModel
     name: str
-    queue: asyncio.Queue[Request] = field(default_factory=lambda: asyncio.Queue(LONGEST_QUEUE))
+    queue: asyncio.Queue[PendingRequest] = field(default_factory=lambda: asyncio.Queue(MAX_QUEUE))
 
     async def __call__(
         self, conversations: Sequence[Conversation], tables: Tables
     ) -> list[UtterancePrediction]:
         """Predict every utterance.
 
-        InputError for what the model cannot take, HTTPException where too many ask.
+        InputError if the model cannot use the input, HTTPException if there are too many requests.
         """
         self.check(conversations, tables)
-        request = Request(conversations, tables, asyncio.get_running_loop().create_future())
+        request = PendingRequest(conversations, tables, asyncio.get_running_loop().create_future())
         try:
             self.queue.put_nowait(request)
-            async with asyncio.timeout(LONGEST_WAIT):
+            async with asyncio.timeout(MAX_WAIT):
                 return await request.answer
         except asyncio.QueueFull as error:
-            detail = "Too many requests wait; come again in a second."
+            detail = "Too many requests are waiting; try again in a second."
             raise HTTPException(429, detail, headers={"Retry-After": "1"}) from error
         except TimeoutError as error:
-            raise HTTPException(503, "The answer took too long; send less at a time.") from error
+            raise HTTPException(
+                503, "The prediction took too long; send less at a time."
+            ) from error
 
     def check(self, conversations: Sequence[Conversation], tables: Tables) -> None:
-        """Refuse what would be refused alone, so that it spoils no others' batch."""
+        """InputError for input that the model would reject, so that it spoils no other's batch."""
         widths = self.model.inputs.widths
         for modality, table in tables.items():
             if modality in widths and table.spec.dim != widths[modality]:
-                expected = f"the model takes {widths[modality]}"
+                expected = f"the model expects {widths[modality]}"
                 problem = f"vectors of {table.spec.dim} numbers, where {expected}"
-                raise InputError(f"features of {modality}", problem, "make them as it was trained")
-        taken = self.model.inputs.output_widths.keys()
+                raise InputError(
+                    f"features of {modality}", problem, "extract them as for the model's training"
+                )
+        modalities = self.model.inputs.output_widths.keys()
         spoken = any(item.text.strip() for c in conversations for item in c.utterances)
         read = self.model.text_encoder is not None and spoken
-        if taken and not (read or taken & tables.keys()):
-            problem = f"holds none of the {' or '.join(taken)} that the model takes"
-            raise InputError("request", problem, "give it what the model was trained on")
+        if modalities and not (read or modalities & tables.keys()):
+            problem = f"contains no {' or '.join(modalities)}, which the model needs"
+            raise InputError("request", problem, "send what the model was trained on")
 
     async def run(self) -> None:
-        """Answer requests, those that wait together, until cancelled."""
+        """Answer requests, in batches of those that are waiting, until cancelled."""
         with ThreadPoolExecutor(1, thread_name_prefix="predictions") as pool:
             loop = asyncio.get_running_loop()
             while True:
                 requests = [await self.queue.get()]
                 while not self.queue.empty() and has_room(requests):
                     requests.append(self.queue.get_nowait())
-                wanted = [request for request in requests if not request.answer.done()]
-                answers = await loop.run_in_executor(pool, self.answers, wanted)
-                for request, answer in zip(wanted, answers, strict=True):
-                    settle(request.answer, answer)
+                pending = [request for request in requests if not request.answer.done()]
+                answers = await loop.run_in_executor(pool, self.answers, pending)
+                for request, answer in zip(pending, answers, strict=True):
+                    resolve(request.answer, answer)
 
-    def answers(self, requests: Sequence[Request]) -> list[list[UtterancePrediction] | Exception]:
-        """An answer each; where one cannot be had, the others are found one by one."""
+    def answers(
+        self, requests: Sequence[PendingRequest]
+    ) -> list[list[UtterancePrediction] | Exception]:
+        """One answer per request; if the batch fails, each request is computed alone."""
         try:
-            return list(together(self.model, requests))
+            return list(predict_together(self.model, requests))
         except Exception as error:
             if len(requests) == 1:
                 return [error]
             return [answer for request in requests for answer in self.answers([request])]
 
 
-def has_room(requests: Sequence[Request]) -> bool:
-    """Whether another request may join these."""
+def has_room(requests: Sequence[PendingRequest]) -> bool:
+    """Whether another request may join the batch."""
     conversations = sum(len(request.conversations) for request in requests)
-    return conversations < MOST_CONVERSATIONS and sum(map(len, requests)) < MOST_UTTERANCES
+    return conversations < BATCH_CONVERSATIONS and sum(map(len, requests)) < BATCH_UTTERANCES
 
 
-def settle(
+def resolve(
     future: asyncio.Future[list[UtterancePrediction]], answer: list[UtterancePrediction] | Exception
 ) -> None:
-    """Give an answer to whoever still waits for it."""
+    """Set the result of a future, unless its request was given up."""
     if future.done():
         return
     if isinstance(answer, Exception):
@@ -122,8 +128,10 @@ def settle(
         future.set_result(answer)
 
 
-def together(model: AnyModel, requests: Sequence[Request]) -> list[list[UtterancePrediction]]:
-    """Predict all requests at once; ids may occur in several, so each gets a number before it."""
+def predict_together(
+    model: AnyModel, requests: Sequence[PendingRequest]
+) -> list[list[UtterancePrediction]]:
+    """Predict all requests at once; their numbers keep equal ids apart."""
     conversations: list[Conversation] = []
     names: list[str] = []
     tables: dict[Modality, FeatureTable] = {}
@@ -136,12 +144,12 @@ def together(model: AnyModel, requests: Sequence[Request]) -> list[list[Utteranc
             before = tables[modality].rows if modality in tables else {}
             tables[modality] = FeatureTable(spec=table.spec, rows={**before, **rows})
     predictions = iter(predict(model, conversations, tables, window_encoder=encode_in_few_shapes))
-    found: list[list[UtterancePrediction]] = []
+    answers: list[list[UtterancePrediction]] = []
     ids = iter(names)
     for request in requests:
-        found.append([])
+        answers.append([])
         for conversation in request.conversations:
             name = next(ids)
             for _ in conversation.utterances:
-                found[-1].append(replace(next(predictions), conversation=name))
-    return found
+                answers[-1].append(replace(next(predictions), conversation=name))
+    return answers

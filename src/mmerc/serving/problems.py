@@ -1,4 +1,4 @@
-"""What the service refuses, in one plain sentence with a status."""
+"""Errors of the API: a status, and one plain sentence that says how to fix it."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from pydantic import BaseModel
 
 from mmerc.corpora.records import MENDS, shortened
 from mmerc.errors import InputError
-from mmerc.serving.storage_errors import NO_ROOM, NOT_WRITABLE, is_full
+from mmerc.serving.storage_errors import DISK_FULL, NOT_WRITABLE, is_full
 
 
 class Problem(BaseModel):
-    """Why a request was refused, and how to fix it."""
+    """Why a request failed, and how to fix it."""
 
     detail: str
 
 
 MEANINGS = {
-    400: "The request is not what it says it is",
+    400: "The request is malformed, or its host name is not accepted",
     401: "The key is missing or wrong",
-    403: "A page of another site asked",
-    404: "No such job or file, or its time is over",
+    403: "The request comes from a page of another site",
+    404: "No such job or file, or it has expired",
     408: "The upload took too long",
-    409: "The job is not over yet",
-    413: "Larger than the service takes",
-    415: "Not of a kind that the service takes",
+    409: "The job has not finished",
+    413: "Larger than the service accepts",
+    415: "A type that the service does not accept",
     422: "The content cannot be used",
-    429: "The service is full; come again later",
+    429: "Too many jobs or requests; try again later",
     503: "The service could not answer in time",
     507: "The service's disk is full",
 }
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, object]]:
-    """How a route describes the refusals that it knows."""
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """The errors of a route, as OpenAPI describes them."""
     return {code: {"model": Problem, "description": MEANINGS[code]} for code in statuses}
 
 
 async def answer_input_error(request: Request, error: Exception) -> JSONResponse:
-    """What is wrong with the content."""
-    return problem(422, str(error))
+    """Say what is wrong with the content."""
+    return problem_response(422, str(error))
 
 
-async def answer_invalid(request: Request, error: Exception) -> JSONResponse:
-    """The first finding of pydantic as one sentence that names the field."""
+async def answer_validation_error(request: Request, error: Exception) -> JSONResponse:
+    """The first error that pydantic found, as one sentence that names the field."""
     if not isinstance(error, RequestValidationError):
         raise error
     first = error.errors()[0]
@@ -59,36 +59,38 @@ async def answer_invalid(request: Request, error: Exception) -> JSONResponse:
     message = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
     got = "" if first["type"] in MENDS else f", got {shortened(first['input'])}"
     fix = MENDS.get(first["type"], "fix the value")
-    return problem(422, str(InputError(shortened(where), f"{message}{got}", fix)))
+    return problem_response(422, str(InputError(shortened(where), f"{message}{got}", fix)))
 
 
-def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The answer; half characters, which JSON can spell and UTF-8 cannot, are replaced."""
+def problem_response(
+    status: int, detail: str, *, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """The response; half characters, which JSON can express and UTF-8 cannot, are replaced."""
     text = detail.encode("utf-8", "replace").decode("utf-8")
     content = jsonable_encoder(Problem(detail=text))
     return JSONResponse(content, status_code=status, headers=dict(headers or {}))
 
 
-async def answer_storage(request: Request, error: Exception) -> JSONResponse:
-    """The jobs' own file cannot be written."""
-    refused = storage(error)
-    return problem(refused.status_code, refused.detail)
+async def answer_storage_error(request: Request, error: Exception) -> JSONResponse:
+    """Say that the database of jobs cannot be written."""
+    exception = storage_exception(error)
+    return problem_response(exception.status_code, exception.detail)
 
 
-def storage(error: Exception) -> HTTPException:
-    """What to say of a disk that takes no more."""
-    return HTTPException(507, NO_ROOM) if is_full(error) else HTTPException(503, NOT_WRITABLE)
+def storage_exception(error: Exception) -> HTTPException:
+    """The error for a disk that cannot be written."""
+    return HTTPException(507, DISK_FULL) if is_full(error) else HTTPException(503, NOT_WRITABLE)
 
 
 @contextmanager
-def storing() -> Iterator[None]:
-    """Refuse what the disk does not take."""
+def translate_storage_errors() -> Iterator[None]:
+    """Raise an HTTPException if the disk cannot be written."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        raise storage(error) from error
+        raise storage_exception(error) from error
 
 
-async def answer_fault(request: Request, error: Exception) -> JSONResponse:
-    """A fault of ours, of which the log says more."""
-    return problem(500, "A fault of the service itself; report it please.")
+async def answer_internal_error(request: Request, error: Exception) -> JSONResponse:
+    """An internal error; the log says more."""
+    return problem_response(500, "Internal error of the service; please report it.")

@@ -1,4 +1,4 @@
-"""Predictions, the page, and what a watcher asks."""
+"""Predictions, the page, and monitoring."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from mmerc.inference.formats import ANALYSIS_FORMATS
-from mmerc.serving.guard import COOKIE, is_key, knows_key, trace
+from mmerc.serving.access import COOKIE, cookie_token, has_key, is_key
 from mmerc.serving.page import PAGE, SCRIPT, STYLE
-from mmerc.serving.problems import refusals
-from mmerc.serving.service import Here
-from mmerc.serving.transcripts import PredictAnswer, PredictRequest, read
+from mmerc.serving.problems import problem_responses
+from mmerc.serving.service import ServiceDependency
+from mmerc.serving.transcripts import PredictAnswer, PredictRequest, read_request
 from mmerc.version import __version__
 
 router = APIRouter()
 
 
 class Health(BaseModel):
-    """That the service answers."""
+    """The service answers."""
 
     status: Literal["ok"] = "ok"
 
@@ -49,17 +49,19 @@ class About(BaseModel):
 
 
 class Session(BaseModel):
-    """The key, for a browser to keep as a cookie that no script reads."""
+    """The key, which the browser keeps as a cookie that no script can read."""
 
     key: Annotated[str, Field(max_length=1000)]
 
 
 @router.post(
-    "/v1/predict", tags=["predictions"], responses=refusals(400, 401, 403, 413, 422, 429, 503)
+    "/v1/predict",
+    tags=["predictions"],
+    responses=problem_responses(400, 401, 403, 413, 422, 429, 503),
 )
-async def predict(body: PredictRequest, service: Here) -> PredictAnswer:
-    """Emotions of conversations, from words, vectors of sound and of faces, or any of them."""
-    conversations, tables = await run_sync(read, body)
+async def predict(body: PredictRequest, service: ServiceDependency) -> PredictAnswer:
+    """Predict the emotions of conversations from words, features of sound and of faces, or some."""
+    conversations, tables = await run_sync(read_request, body)
     predictions = await service.predictor(conversations, tables)
     service.metrics.predicted.inc(len(predictions))
     predictor = service.predictor
@@ -69,8 +71,8 @@ async def predict(body: PredictRequest, service: Here) -> PredictAnswer:
 
 
 @router.get("/v1/about", tags=["service"])
-def about(request: Request, service: Here) -> About:
-    """Limits, and which model answers."""
+def about(request: Request, service: ServiceDependency) -> About:
+    """Limits, the model, and the formats of results."""
     settings = service.settings
     return About(
         version=__version__,
@@ -79,7 +81,7 @@ def about(request: Request, service: Here) -> About:
         longest_recording=settings.longest_recording,
         keep=settings.keep,
         example=settings.example is not None,
-        key=not knows_key(settings, request.headers),
+        key=not has_key(settings, request.headers),
         formats=[
             Format(name=item.name, media_type=item.media_type, description=item.description)
             for item in ANALYSIS_FORMATS.values()
@@ -88,43 +90,49 @@ def about(request: Request, service: Here) -> About:
 
 
 @router.post(
-    "/session", status_code=204, tags=["service"], responses=refusals(400, 401, 403, 413, 422)
+    "/session",
+    status_code=204,
+    tags=["service"],
+    responses=problem_responses(400, 401, 403, 413, 422),
 )
-def session(body: Session, response: Response, service: Here) -> None:
-    """Keep the key in the browser."""
+def session(body: Session, response: Response, service: ServiceDependency) -> None:
+    """Keep the key in the browser as a cookie."""
     key = service.settings.key
     if key is None:
         return
     if not is_key(key, body.key):
-        raise HTTPException(401, "The key is wrong; ask whoever runs the service.")
-    response.set_cookie(COOKIE, trace(key), httponly=True, samesite="strict")
+        raise HTTPException(401, "The key is wrong; ask the operator of the service.")
+    path = service.settings.root_path or "/"
+    response.set_cookie(COOKIE, cookie_token(key), path=path, httponly=True, samesite="strict")
 
 
 @router.get("/health", tags=["service"])
 async def health() -> Health:
-    """Whether the service answers."""
+    """Check that the service answers."""
     return Health()
 
 
-@router.get("/metrics", tags=["service"], response_class=PlainTextResponse, responses=refusals(401))
-def metrics(service: Here) -> Response:
-    """Numbers for Prometheus."""
+@router.get(
+    "/metrics", tags=["service"], response_class=PlainTextResponse, responses=problem_responses(401)
+)
+def metrics(service: ServiceDependency) -> Response:
+    """Metrics for Prometheus."""
     return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/", include_in_schema=False)
 async def page() -> Response:
-    """What people see."""
+    """The web page."""
     return Response(PAGE, media_type="text/html; charset=utf-8")
 
 
 @router.get("/page.css", include_in_schema=False)
 async def style() -> Response:
-    """Its looks."""
+    """The page's style sheet."""
     return Response(STYLE, media_type="text/css; charset=utf-8")
 
 
 @router.get("/page.js", include_in_schema=False)
 async def script() -> Response:
-    """What it does."""
+    """The page's script."""
     return Response(SCRIPT, media_type="text/javascript; charset=utf-8")

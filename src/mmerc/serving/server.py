@@ -1,4 +1,4 @@
-"""The server: one folder, one model, until it is told to stop."""
+"""The server: one folder and one model, until it is stopped."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from mmerc.serving.jobs import DATABASE
 from mmerc.serving.predictor import Predictor
 from mmerc.serving.settings import Settings
 
-MOST_CONNECTIONS = 1000
-GRACE = 10  # seconds for answers that are on their way when the server is told to stop
+MAX_CONNECTIONS = 1000
+GRACE = 10  # seconds for requests in progress when the server is stopped
 
 
-def serve(settings: Settings, *, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM; MmercError where the model or the folder cannot be had."""
-    with alone_in(settings.folder):
-        parts = load_components(
+def run_server(settings: Settings, *, host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM; MmercError if the model or the folder cannot be used."""
+    with exclusive_folder(settings.folder):
+        components = load_components(
             settings.model, commercial_only=settings.commercial_only, face="speaking"
         )
-        predictor = Predictor(parts.model, parts.name)
+        predictor = Predictor(components.model, components.name)
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
         logging.getLogger("mmerc.serving").setLevel(logging.INFO)
-        with telling_of(settings.folder):
+        with explaining_errors(settings.folder):
             app = create_app(settings, predictor)
         uvicorn.run(
             app,
             host=host,
             port=port,
             log_config=None,
-            access_log=False,  # paths hold the names of files
+            access_log=False,  # paths contain file names
             server_header=False,
-            limit_concurrency=MOST_CONNECTIONS,
+            limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=GRACE,
         )
 
 
 @contextmanager
-def telling_of(folder: Path) -> Iterator[None]:
-    """InputError where the jobs in a folder cannot be opened."""
+def explaining_errors(folder: Path) -> Iterator[None]:
+    """InputError if the jobs in a folder cannot be opened."""
     try:
         yield
     except OSError as error:
@@ -58,8 +58,8 @@ def telling_of(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Make the folder, which nobody else may read; MmercError where another server uses it."""
+def exclusive_folder(folder: Path) -> Iterator[None]:
+    """Create the folder, private to its owner; MmercError if another server is using it."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:

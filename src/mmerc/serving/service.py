@@ -1,4 +1,4 @@
-"""What the routes share."""
+"""The parts of the service that its routes use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmerc.serving.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One server's parts."""
+    """Settings, jobs, predictor and metrics of one server."""
 
     settings: Settings
     jobs: Jobs
@@ -23,10 +23,10 @@ class Service:
     metrics: Metrics
 
 
-async def service_of(request: Request) -> Service:
-    """The server that a request came to."""
+async def get_service(request: Request) -> Service:
+    """The service that a request came to."""
     service: Service = request.app.state.service
     return service
 
 
-Here = Annotated[Service, Depends(service_of)]
+ServiceDependency = Annotated[Service, Depends(get_service)]

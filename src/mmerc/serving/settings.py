@@ -1,24 +1,28 @@
-"""What whoever runs the service decides."""
+"""Settings of the service."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmerc.errors import UsageError
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 GIGABYTE = 2**30
+_PREFIX = re.compile(r"(/[\w.~-]+)+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Limits of the service; times in seconds, sizes in bytes.
+    """Access and limits; times in seconds, sizes in bytes.
 
-    ``folder`` holds the jobs and what belongs to them. ``model`` as for the pipeline. ``key``: who
-    asks must show it. ``hosts``: names under which browsers may reach the service, None for any.
-    ``waiting``: jobs that may be there and not over; ``parallel``: how many are worked at a time.
-    A job takes at most ``longest_job`` and each of its processes ``memory``; a recording lasts at
-    most ``longest_recording``. ``keep``: until the job's files go, from its end. ``example``: a
-    film to try, its subtitles beside it.
+    ``folder`` contains the jobs and their files. ``model`` as for the pipeline. ``key``: clients
+    must send it. ``hosts``: host names under which browsers may reach the service, None for any.
+    ``root_path``: the prefix under which a proxy serves it ("/mmerc"). ``max_jobs`` may be
+    unfinished, of which ``max_running_jobs`` run. A job takes at most ``longest_job``, each of its
+    processes ``memory``, and a recording lasts at most ``longest_recording``. A job's files are
+    deleted ``keep`` after its end. ``example``: a film to try, with its subtitles beside it.
     """
 
     folder: Path
@@ -26,12 +30,23 @@ class Settings:
     commercial_only: bool = False
     key: str | None = None
     hosts: tuple[str, ...] | None = LOOPBACK
+    root_path: str = ""
     largest_upload: int = 2 * GIGABYTE
     longest_upload: float = 3600.0
     longest_recording: float = 7200.0
     longest_job: float = 4 * 3600.0
     memory: int = 8 * GIGABYTE
     keep: float = 3600.0
-    waiting: int = 16
-    parallel: int = 1
+    max_jobs: int = 16
+    max_running_jobs: int = 1
     example: Path | None = None
+
+
+def normalise_root_path(value: str) -> str:
+    """A prefix with a slash at its start and none at its end; UsageError if it is not a path."""
+    path = "/" + value.strip().strip("/")
+    if path == "/":
+        return ""
+    if not _PREFIX.fullmatch(path):
+        raise UsageError(f"--root-path {value!r} is not a path prefix; give one such as /mmerc.")
+    return path

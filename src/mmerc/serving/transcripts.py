@@ -1,4 +1,4 @@
-"""Conversations in a request: the lines of a manifest, as one JSON document."""
+"""Conversations of a request: the lines of a manifest, as one JSON document."""
 
 from __future__ import annotations
 
@@ -17,53 +17,53 @@ from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.prediction.utterance_predictions import UtterancePrediction
 
-MOST_UTTERANCES = 500
-LONGEST_TEXT = 10_000  # characters; a spoken line has some dozens
+MAX_UTTERANCES = 500
+MAX_TEXT = 10_000  # characters; a spoken line has a few dozen
 WHERE = Path("request")
 
 
 class PredictRequest(Record):
-    """Lines of a manifest; ``label``, ``split`` and ``media`` are not looked at."""
+    """Lines of a manifest; ``label``, ``split`` and ``media`` are ignored."""
 
     conversations: Annotated[list[ConversationRecord], Field(min_length=1)]
 
 
 class PredictAnswer(BaseModel):
-    """The model, its labels in order, and a prediction an utterance in the request's order."""
+    """The model, its labels in order, and one prediction per utterance in the request's order."""
 
     model: str
     labels: tuple[str, ...]
     predictions: list[UtterancePrediction]
 
 
-def read(
+def read_request(
     request: PredictRequest,
 ) -> tuple[tuple[Conversation, ...], Mapping[Modality, FeatureTable]]:
-    """Conversations and vectors; InputError for no manifest, HTTPException for too much."""
+    """Conversations and features; InputError if they are invalid, HTTPException if too long."""
     records = request.conversations
     utterances = [item for record in records for item in record.utterances]
     longest = max(len(item.text) for item in utterances)
-    if len(utterances) > MOST_UTTERANCES or longest > LONGEST_TEXT:
-        limit = f"{MOST_UTTERANCES} utterances of {LONGEST_TEXT} characters"
-        raise HTTPException(413, f"The service takes at most {limit} at a time; send it in parts.")
+    if len(utterances) > MAX_UTTERANCES or longest > MAX_TEXT:
+        limit = f"{MAX_UTTERANCES} utterances of {MAX_TEXT} characters"
+        raise HTTPException(413, f"The service accepts at most {limit} at a time; send parts.")
     check_ids(records)
     for record in records:
         check_times(record.utterances)
     conversations = build_conversations(WHERE, records, None)
-    return conversations, tables_of(conversations, collect_vectors(WHERE, records))
+    return conversations, build_tables(conversations, collect_vectors(WHERE, records))
 
 
 def check_ids(records: Sequence[ConversationRecord]) -> None:
-    """Refuse two conversations of one id."""
+    """InputError if two conversations have the same id."""
     if len({record.id for record in records}) < len(records):
         problem = "two conversations have the same id"
         raise InputError(WHERE, problem, "give every conversation an id of its own")
 
 
-def tables_of(
+def build_tables(
     conversations: Sequence[Conversation], features: Mapping[Modality, Vectors]
 ) -> dict[Modality, FeatureTable]:
-    """A table for every modality of which there is a vector at all."""
+    """A table for every modality that has any vector."""
     tables = {}
     for modality, vectors in features.items():
         width = next((len(vector) for vector in vectors.values() if vector is not None), None)

@@ -1,4 +1,4 @@
-"""A form with files, to disk as it comes in: memory stays small and every limit is kept."""
+"""Uploads written to disk as they arrive, in little memory and within every limit."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from mmerc.serving.file_names import shown_name, subtitle_file
+from mmerc.serving.file_names import display_name, subtitle_file
 
-LARGEST_SUBTITLES = 16_000_000  # bytes; nor does the pipeline read more
-LARGEST_REST = 65_536  # bytes of boundaries and headers
-LONGEST_PAUSE = 60.0  # seconds without a byte; an upload holds a place in the queue
-PATIENCE = 5.0  # seconds in which a refused client may finish, so that it reads the answer
+MAX_SUBTITLES = 16_000_000  # bytes; the pipeline reads no more
+MAX_FORM_OVERHEAD = 65_536  # bytes of boundaries and headers
+MAX_PAUSE = 60.0  # seconds without a byte; an upload occupies a place in the queue
+PATIENCE = 5.0  # seconds for a refused client to finish sending, so that it reads the answer
 FORM = "multipart/form-data"
 
 
 @dataclass
 class Form:
-    """Takes the parts ``recording`` and ``subtitles`` of a body to ``folder`` as they come."""
+    """Writes the parts ``recording`` and ``subtitles`` of a body to ``folder`` as they arrive."""
 
     folder: Path
     boundary: bytes
     largest: int
     name: str | None = None
-    whole: bool = False
+    complete: bool = False
     header: bytearray = field(default_factory=bytearray)
     headers: dict[bytes, bytes] = field(default_factory=dict)
     file: BinaryIO | None = None
@@ -57,7 +57,7 @@ class Form:
         )
 
     def feed(self, data: bytes) -> None:
-        """Take what came in; HTTPException for no form or too much, OSError for a full disk."""
+        """Process a chunk; HTTPException if malformed or too large, OSError on a full disk."""
         try:
             self.parser.write(data)
         except MultipartParseError as error:
@@ -71,24 +71,24 @@ class Form:
         self.headers[name] = self.headers.get(name, b"") + data[start:end]
 
     def open_part(self) -> None:
-        """Begin the file of a part whose headers are there."""
+        """Open the file of a part whose headers are complete."""
         _, options = parse_options_header(self.headers.get(b"content-disposition"))
         part = options.get(b"name", b"").decode(errors="replace")
-        given = options.get(b"filename", b"").decode(errors="replace")
+        file_name = options.get(b"filename", b"").decode(errors="replace")
         if part not in {"recording", "subtitles"} or part in self.seen:
-            problem = "a part that is neither the recording nor the subtitles, or comes twice"
-            raise HTTPException(422, f"The form has {problem}; leave it out.")
+            problem = "a part other than the recording and the subtitles, or one of them twice"
+            raise HTTPException(422, f"The form has {problem}; remove it.")
         self.seen.add(part)
-        place: str | None = "recording"
+        target: str | None = "recording"
         if part == "recording":
-            self.name, self.room = shown_name(given), self.largest
+            self.name, self.room = display_name(file_name), self.largest
         else:
-            place, self.room = subtitle_file(given), LARGEST_SUBTITLES
-        if place is None:
+            target, self.room = subtitle_file(file_name), MAX_SUBTITLES
+        if target is None:
             raise HTTPException(
-                415, "The subtitles have no known ending; give .srt, .vtt, .ass or .ssa."
+                415, "The subtitles have an unknown ending; use .srt, .vtt, .ass or .ssa."
             )
-        self.file = open(self.folder / place, "wb")  # noqa: SIM115
+        self.file = open(self.folder / target, "wb")  # noqa: SIM115
 
     def take_data(self, data: bytes, start: int, end: int) -> None:
         self.room -= end - start
@@ -98,85 +98,85 @@ class Form:
             self.file.write(memoryview(data)[start:end])
 
     def close_part(self) -> None:
-        """What is accepted survives even a loss of power."""
+        """Write the part to disk, so that an accepted upload survives a power failure."""
         if self.file is not None:
             self.file.flush()
             os.fsync(self.file.fileno())
             self.file.close()
 
     def finish(self) -> None:
-        self.whole = True
+        self.complete = True
 
     def abandon(self) -> None:
-        """Close what is open, full disk or not."""
+        """Close an open file, even on a full disk."""
         if self.file is not None:
             with suppress(OSError):
                 self.file.close()
 
     def result(self) -> str:
-        """The recording's name; HTTPException where the body ended too soon or had no recording."""
-        if not self.whole:
-            raise HTTPException(400, "The upload ends in the middle; send it again.")
+        """The recording's name; HTTPException if the body is incomplete or has no recording."""
+        if not self.complete:
+            raise HTTPException(400, "The upload is incomplete; send it again.")
         if self.name is None:
             raise HTTPException(422, "The form has no part 'recording'; add a film or sound file.")
         return self.name
 
 
 def too_large(largest: int) -> HTTPException:
-    """What to say of a file above the limit."""
+    """The error for a file above the limit."""
     size = f"{largest / 2**20:g} MB"
     return HTTPException(
-        413, f"The file is larger than the {size} that this service takes; cut it."
+        413, f"The file is larger than the {size} that this service accepts; cut it."
     )
 
 
-def boundary_of(request: Request) -> bytes:
+def read_boundary(request: Request) -> bytes:
     """The form's boundary; HTTPException 415 for any other body."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
     if kind != FORM.encode() or not 0 < len(boundary) <= 70:  # RFC 2046
-        raise HTTPException(415, f"The body is no form with files; send {FORM} with a boundary.")
+        raise HTTPException(415, f"The body is not a form with files; send {FORM} with a boundary.")
     return boundary
 
 
 async def receive(request: Request, folder: Path, *, largest: int, longest: float) -> str:
-    """Take a form's files into ``folder`` and give the recording's name.
+    """Write the files of a form to ``folder``, and return the recording's name.
 
-    ``largest`` in bytes, ``longest`` in seconds. HTTPException if it cannot be, OSError for a disk
-    that does not take it, ClientDisconnect where nobody is left to answer.
+    ``largest`` in bytes, ``longest`` in seconds. HTTPException for an invalid upload, OSError on a
+    full disk, ClientDisconnect if the client is gone.
     """
     form: Form | None = None
     try:
         with anyio.fail_after(longest):
-            form = Form(folder, boundary_of(request), largest)
+            form = Form(folder, read_boundary(request), largest)
             check_length(request, largest)
-            with anyio.fail_after(LONGEST_PAUSE) as pause:
+            with anyio.fail_after(MAX_PAUSE) as pause:
                 async for chunk in request.stream():
                     await run_sync(form.feed, chunk)
-                    pause.deadline = anyio.current_time() + LONGEST_PAUSE
+                    pause.deadline = anyio.current_time() + MAX_PAUSE
         return form.result()
     except TimeoutError as error:
-        raise HTTPException(408, "The upload took too long; send it over a faster line.") from error
+        raise HTTPException(408, "The upload took too long; use a faster connection.") from error
     finally:
         if form is not None:
             await run_sync(form.abandon)
 
 
 def check_length(request: Request, largest: int) -> None:
-    """Refuse what says of itself that it is too large, before it is read."""
-    said = request.headers.get("content-length", "")
-    if said.isdecimal() and int(said) > largest + LARGEST_SUBTITLES + LARGEST_REST:
+    """HTTPException 413 if the announced length is too large, before anything is read."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > largest + MAX_SUBTITLES + MAX_FORM_OVERHEAD:
         raise too_large(largest)
 
 
 @asynccontextmanager
-async def patiently(request: Request) -> AsyncIterator[None]:
-    """Read on for a while before a refusal: who is cut off while sending never reads the answer."""
+async def receiving_rest(request: Request) -> AsyncIterator[None]:
+    """Keep reading before an error: a client cut off while sending never reads the answer."""
     try:
         yield
     except HTTPException:
-        if "expect" not in request.headers:  # who asks before sending can read
+        if "expect" not in request.headers:  # a client that asks before sending can read the answer
             with anyio.move_on_after(PATIENCE), suppress(ClientDisconnect, RuntimeError):
-                async for _ in request.stream():  # RuntimeError: all of it was read
+                async for _ in request.stream():  # RuntimeError: everything was read
                     pass
         raise

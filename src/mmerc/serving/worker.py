@@ -1,4 +1,4 @@
-"""One job in a process of its own."""
+"""One job, in a process of its own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from mmerc.errors import MmercError
 from mmerc.files import atomic_directory, file_lock
 from mmerc.processes import leave_with_parent
-from mmerc.serving.file_names import stem_of
+from mmerc.serving.file_names import result_stem
 from mmerc.serving.recording_limits import check_recording
-from mmerc.serving.storage_errors import NO_ROOM, is_full
+from mmerc.serving.storage_errors import DISK_FULL, is_full
 
 if TYPE_CHECKING:
     from mmerc.inference.analysis import Analysis
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """What a worker needs to know; ``folder`` holds the recording, and its results at the end."""
+class AnalysisTask:
+    """Input of a worker; ``folder`` contains the recording, and in the end its results."""
 
     folder: Path
     name: str
@@ -37,43 +37,43 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A job's end, and the reason where it failed."""
+    """The end of a job, with the reason if it failed."""
 
     reason: str | None = None
 
 
-def work(task: Task, said: Connection) -> None:
-    """Analyse, and say how far it is and how it ended; leave when the server does."""
+def run_task(task: AnalysisTask, sender: Connection) -> None:
+    """Analyse, sending progress and the end; exit when the server does."""
     leave_with_parent()
     resource.setrlimit(resource.RLIMIT_DATA, (task.memory, task.memory))
-    said.send(Ended(outcome(task, said.send)))
+    sender.send(Ended(attempt(task, sender.send)))
 
 
-def outcome(task: Task, report: Callable[[Step], None]) -> str | None:
-    """Why the job failed, if it did: a sentence without paths, and never what was said or heard."""
+def attempt(task: AnalysisTask, report: Callable[[Step], None]) -> str | None:
+    """Analyse, and return why it failed, if it did: a sentence without paths and content."""
     try:
-        # The worker before may still be leaving, its server killed.
+        # After its server was killed, an earlier worker may still be exiting.
         with file_lock(task.folder / "lock", wait=True):
             if not (task.folder / "results").is_dir():
                 analyse(task, report)
     except MemoryError:
-        return "It takes more memory than the service allows."
+        return "The analysis needs more memory than the service allows."
     except Exception as error:
         if is_full(error):
-            return NO_ROOM
+            return DISK_FULL
         if isinstance(error, MmercError):
             return str(error).replace(f"{task.folder}/", "")
         if os.environ.get("MMERC_DEBUG"):
             raise
-        return f"A fault of mmerc itself ({type(error).__name__}); report it please."
+        return f"Internal error ({type(error).__name__}); please report it."
     return None
 
 
-def analyse(task: Task, report: Callable[[Step], None]) -> None:
-    """What ``mmerc analyze`` does, within bounds."""
+def analyse(task: AnalysisTask, report: Callable[[Step], None]) -> None:
+    """Do what ``mmerc analyze`` does, within the service's limits."""
     recording = task.folder / "recording"
     check_recording(recording, longest=task.longest_recording)
-    # Only now: most of what is no recording is refused before torch is there.
+    # Only now: most files that are not recordings are refused before torch is imported.
     from mmerc.inference.pipeline.pipeline import Pipeline
     from mmerc.inference.results import write_results
 
@@ -87,11 +87,11 @@ def analyse(task: Task, report: Callable[[Step], None]) -> None:
         report=report,
     )
     with atomic_directory(task.folder / "results") as staging:
-        write_results(named(analysis, task.name), staging, stem="result")
+        write_results(rename_recording(analysis, task.name), staging, stem="result")
 
 
-def named(analysis: Analysis, name: str) -> Analysis:
-    """The analysis of the recording under the name that its owner knows."""
-    conversation = stem_of(name)
+def rename_recording(analysis: Analysis, name: str) -> Analysis:
+    """The analysis with the name under which the recording was uploaded."""
+    conversation = result_stem(name)
     predictions = (replace(item, conversation=conversation) for item in analysis.predictions)
     return replace(analysis, recording=name, predictions=tuple(predictions))

@@ -23,6 +23,9 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME", help="Accept requests for this host name (repeatable)."),
     ] = None,
+    root_path: Annotated[
+        str, typer.Option(metavar="PREFIX", help="Path prefix that a proxy adds (/mmerc, say).")
+    ] = "",
     jobs_folder: Annotated[
         Path | None, typer.Option(help="Folder for job files (default: in mmerc's cache).")
     ] = None,
@@ -60,19 +63,19 @@ def serve(
     """
     import os
 
-    # Before torch is there. Its threads wait for each other at every product; waiting busily, while
-    # other work holds one of them up, made predictions ten times slower (benchmarks/).
+    # Before torch is imported. Its threads wait for each other at every product; waiting busily,
+    # while other work delays one of them, made predictions ten times slower (benchmarks/).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
     from mmerc.caching import cache_folder
     from mmerc.errors import UsageError
 
     try:
-        from mmerc.serving.server import serve as run
-        from mmerc.serving.settings import GIGABYTE, LOOPBACK, Settings
+        from mmerc.serving.server import run_server
+        from mmerc.serving.settings import GIGABYTE, LOOPBACK, Settings, normalise_root_path
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"The service needs {error.name}; pip install 'mmerc[serve]' brings it."
+            f"The service needs {error.name}; install it with `pip install 'mmerc[serve]'`."
         ) from error
     key = os.environ.get(KEY) or None
     local = host in LOOPBACK
@@ -87,21 +90,22 @@ def serve(
         commercial_only=commercial_only,
         key=key,
         hosts=hosts,
+        root_path=normalise_root_path(root_path),
         largest_upload=max_upload_mb * 2**20,
         longest_recording=max_recording_minutes * 60,
         longest_job=max_job_minutes * 60,
         memory=max_memory_gb * GIGABYTE,
         keep=keep_minutes * 60,
-        waiting=max_jobs,
-        parallel=max_running_jobs,
+        max_jobs=max_jobs,
+        max_running_jobs=max_running_jobs,
         example=example_film(),
     )
     remark(f"mmerc: http://{f'[{host}]' if ':' in host else host}:{port}")
-    run(settings, host=host, port=port)
+    run_server(settings, host=host, port=port)
 
 
 def example_film() -> Path | None:
-    """The example film where mmerc runs from its source; a package does not carry it."""
+    """The example film if mmerc runs from its source; packages do not contain it."""
     import mmerc
 
     film = Path(mmerc.__file__).parents[2] / "examples" / "photograph.mp4"

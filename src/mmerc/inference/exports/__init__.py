@@ -1,1 +1,1 @@
-"""An analysis as files that other tools open."""
+"""An analysis as text in the formats of other tools."""

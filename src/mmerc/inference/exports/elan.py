@@ -1,4 +1,4 @@
-"""Emotions beside the words as ELAN shows them: EAF."""
+"""Emotions beside the words for ELAN: EAF."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from mmerc.inference.analysis import Analysis
-from mmerc.inference.exports.tiers import Tier, about, printable, tiers
+from mmerc.inference.exports.tiers import Tier, build_tiers, describe, printable
 from mmerc.labels import LabelSet
 
 SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
@@ -22,89 +22,90 @@ ASSOCIATION = "Symbolic_Association"
 
 
 def as_eaf(analysis: Analysis) -> str:
-    """A tier ``words@NAME`` a speaker, with ``emotion@NAME`` and ``probability@NAME`` below it.
+    """A tier ``words@NAME`` per speaker, with ``emotion@NAME`` and ``probability@NAME`` below it.
 
-    Where utterances of a speaker overlap, ``NAME (2)`` has the later one: ELAN allows no overlap in
-    a tier. The property ``about`` says how many utterances have no times and are left out. ELAN
-    keeps colours in its own preferences; EAF has no place for them. Source: EAF 3.0 (Max Planck
-    Institute for Psycholinguistics, the schema's order of elements).
+    If utterances of a speaker overlap, the later one is in ``NAME (2)``: ELAN allows no overlap in
+    a tier. The property ``about`` says how many utterances have no times and are left out. Colours
+    are part of ELAN's preferences, not of EAF. Source: EAF 3.0 (Max Planck Institute for
+    Psycholinguistics, the schema's order of elements).
     """
-    dealt = tiers(analysis)
+    tiers = build_tiers(analysis)
     root = Element(
         "ANNOTATION_DOCUMENT",
         {"AUTHOR": f"mmerc, {printable(analysis.model)}", "VERSION": "3.0", "FORMAT": "3.0"}
         | {"DATE": datetime.now(UTC).isoformat(timespec="seconds")}
         | {"xmlns:xsi": INSTANCE, "xsi:noNamespaceSchemaLocation": SCHEMA},
     )
-    root.append(header(analysis))
-    root.append(time_order(dealt))
-    for tier in dealt:
-        root.extend(tier_elements(tier, analysis.labels))
-    root.extend(types())
-    root.append(vocabulary(analysis.labels))
+    root.append(build_header(analysis))
+    root.append(build_time_order(tiers))
+    for tier in tiers:
+        root.extend(build_tier_elements(tier, analysis.labels))
+    root.extend(build_types())
+    root.append(build_vocabulary(analysis.labels))
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
 
-def header(analysis: Analysis) -> Element:
-    """Which recording this is about; ELAN looks for it beside the file."""
-    made = Element("HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
+def build_header(analysis: Analysis) -> Element:
+    """The recording, which ELAN looks for beside the file."""
+    header = Element("HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     name = printable(analysis.recording)
-    kind = mimetypes.guess_type(name)[0] or "unknown"
-    # ELAN writes and reads names as they are, without %-escapes.
-    place = {"MEDIA_URL": f"file:///./{name}", "RELATIVE_MEDIA_URL": f"./{name}"}
-    SubElement(made, "MEDIA_DESCRIPTOR", place | {"MIME_TYPE": kind})
-    SubElement(made, "PROPERTY", NAME="about").text = about(analysis)
-    return made
+    media_type = mimetypes.guess_type(name)[0] or "unknown"
+    # ELAN writes and reads names unchanged, without %-escapes.
+    urls = {"MEDIA_URL": f"file:///./{name}", "RELATIVE_MEDIA_URL": f"./{name}"}
+    SubElement(header, "MEDIA_DESCRIPTOR", urls | {"MIME_TYPE": media_type})
+    SubElement(header, "PROPERTY", NAME="about").text = describe(analysis)
+    return header
 
 
-def time_order(dealt: list[Tier]) -> Element:
-    """Two moments an utterance, in the order of time."""
-    made = Element("TIME_ORDER")
-    moments = [
-        (moment, f"ts{2 * item.position + offset}")
-        for tier in dealt
+def build_time_order(tiers: list[Tier]) -> Element:
+    """Two time slots per utterance, in order of time."""
+    order = Element("TIME_ORDER")
+    slots = [
+        (time, f"ts{2 * item.position + offset}")
+        for tier in tiers
         for item in tier.utterances
-        for offset, moment in enumerate((item.start, item.end), start=1)
+        for offset, time in enumerate((item.start, item.end), start=1)
     ]
-    for moment, name in sorted(moments):
-        SubElement(made, "TIME_SLOT", TIME_SLOT_ID=name, TIME_VALUE=str(moment))
-    return made
+    for time, name in sorted(slots):
+        SubElement(order, "TIME_SLOT", TIME_SLOT_ID=name, TIME_VALUE=str(time))
+    return order
 
 
-def tier_elements(tier: Tier, labels: LabelSet) -> tuple[Element, ...]:
-    """The words in time, and what hangs on them."""
-    words = tier_element("words", tier)
-    emotion = tier_element("emotion", tier, PARENT_REF=f"words@{tier.name}")
-    probability = tier_element("probability", tier, PARENT_REF=f"words@{tier.name}")
+def build_tier_elements(tier: Tier, labels: LabelSet) -> tuple[Element, ...]:
+    """The tier of words, aligned with time, and the tiers that depend on it."""
+    words = build_tier_element("words", tier)
+    emotion = build_tier_element("emotion", tier, PARENT_REF=f"words@{tier.name}")
+    probability = build_tier_element("probability", tier, PARENT_REF=f"words@{tier.name}")
     for item in tier.utterances:
-        said, number = item.prediction, item.position
+        prediction, number = item.prediction, item.position
         slots = {"TIME_SLOT_REF1": f"ts{2 * number + 1}", "TIME_SLOT_REF2": f"ts{2 * number + 2}"}
-        words.append(annotation("ALIGNABLE", 3 * number + 1, said.text, **slots))
-        below = {"ANNOTATION_REF": f"a{3 * number + 1}"}
-        entry = {"CVE_REF": f"cve{labels.index(said.label)}"}
-        emotion.append(annotation("REF", 3 * number + 2, said.label, **below, **entry))
-        sure = f"{item.probability:.2f}"
-        probability.append(annotation("REF", 3 * number + 3, sure, **below))
+        words.append(build_annotation("ALIGNABLE", 3 * number + 1, prediction.text, **slots))
+        parent = {"ANNOTATION_REF": f"a{3 * number + 1}"}
+        entry = {"CVE_REF": f"cve{labels.index(prediction.label)}"}
+        emotion.append(build_annotation("REF", 3 * number + 2, prediction.label, **parent, **entry))
+        value = f"{item.probability:.2f}"
+        probability.append(build_annotation("REF", 3 * number + 3, value, **parent))
     return words, emotion, probability
 
 
-def tier_element(kind: str, tier: Tier, **parent: str) -> Element:
-    """An empty tier; the names of its type and of its kind are one."""
+def build_tier_element(kind: str, tier: Tier, **parent: str) -> Element:
+    """An empty tier, whose linguistic type is named after its kind."""
     names = {"TIER_ID": f"{kind}@{tier.name}", "LINGUISTIC_TYPE_REF": kind}
     return Element("TIER", names | {"PARTICIPANT": printable(tier.speaker)} | parent)
 
 
-def annotation(kind: str, number: int, value: str, **place: str) -> Element:
-    """One annotation, in time (ALIGNABLE) or on another one (REF)."""
-    made = Element("ANNOTATION")
-    inner = SubElement(made, f"{kind}_ANNOTATION", {"ANNOTATION_ID": f"a{number}"} | place)
+def build_annotation(kind: str, number: int, value: str, **references: str) -> Element:
+    """One annotation, aligned with time (ALIGNABLE) or on another annotation (REF)."""
+    annotation = Element("ANNOTATION")
+    attributes = {"ANNOTATION_ID": f"a{number}"} | references
+    inner = SubElement(annotation, f"{kind}_ANNOTATION", attributes)
     SubElement(inner, "ANNOTATION_VALUE").text = printable(value)
-    return made
+    return annotation
 
 
-def types() -> Iterator[Element]:
-    """Words stand in time; an emotion and a probability belong to words each."""
+def build_types() -> Iterator[Element]:
+    """Types of the tiers: words are aligned with time, the others belong to words."""
     yield Element("LINGUISTIC_TYPE", LINGUISTIC_TYPE_ID="words", TIME_ALIGNABLE="true")
     dependent = {"CONSTRAINTS": ASSOCIATION, "TIME_ALIGNABLE": "false"}
     listed = {"CONTROLLED_VOCABULARY_REF": "emotions"}
@@ -115,12 +116,12 @@ def types() -> Iterator[Element]:
     yield Element("CONSTRAINT", STEREOTYPE=ASSOCIATION, DESCRIPTION=description)
 
 
-def vocabulary(labels: LabelSet) -> Element:
-    """The label set as a controlled vocabulary: ELAN offers these emotions where one corrects."""
+def build_vocabulary(labels: LabelSet) -> Element:
+    """The label set as a controlled vocabulary, from which ELAN lets people choose."""
     language = {"LANG_REF": LANGUAGE["LANG_ID"]}
-    made = Element("CONTROLLED_VOCABULARY", CV_ID="emotions")
-    SubElement(made, "DESCRIPTION", language).text = f"label set {printable(labels.name)}"
+    vocabulary = Element("CONTROLLED_VOCABULARY", CV_ID="emotions")
+    SubElement(vocabulary, "DESCRIPTION", language).text = f"label set {printable(labels.name)}"
     for number, name in enumerate(labels):
-        entry = SubElement(made, "CV_ENTRY_ML", CVE_ID=f"cve{number}")
+        entry = SubElement(vocabulary, "CV_ENTRY_ML", CVE_ID=f"cve{number}")
         SubElement(entry, "CVE_VALUE", language).text = printable(name)
-    return made
+    return vocabulary

@@ -1,14 +1,20 @@
-"""Emotions beside the words as Praat shows them: a TextGrid."""
+"""Emotions beside the words for Praat: a TextGrid."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 from mmerc.inference.analysis import Analysis
-from mmerc.inference.exports.tiers import TimedUtterance, about, length, one_line, tiers
+from mmerc.inference.exports.tiers import (
+    TimedUtterance,
+    build_tiers,
+    describe,
+    duration_ms,
+    one_line,
+)
 
 Interval = tuple[int, int, str]
-LAYERS: dict[str, Callable[[TimedUtterance], str]] = {
+CONTENTS: dict[str, Callable[[TimedUtterance], str]] = {
     "words": lambda item: item.prediction.text,
     "emotion": lambda item: item.prediction.label,
     "probability": lambda item: f"{item.probability:.2f}",
@@ -16,32 +22,32 @@ LAYERS: dict[str, Callable[[TimedUtterance], str]] = {
 
 
 def as_textgrid(analysis: Analysis) -> str:
-    """Three interval tiers a speaker: ``words@NAME``, ``emotion@NAME``, ``probability@NAME``.
+    """Three interval tiers per speaker: ``words@NAME``, ``emotion@NAME``, ``probability@NAME``.
 
-    Where utterances of a speaker overlap, ``NAME (2)`` has the later one: intervals of a tier must
+    If utterances of a speaker overlap, the later one is in ``NAME (2)``: intervals of a tier must
     follow each other. The tier ``about`` says how many utterances have no times and are left out.
     Source: Praat manual, "TextGrid file formats".
     """
-    end = length(analysis)
-    grid = [("about", [(0, end, about(analysis))])]
-    for tier in tiers(analysis):
-        for kind, text_of in LAYERS.items():
-            said = [(item.start, item.end, text_of(item)) for item in tier.utterances]
-            grid.append((f"{kind}@{tier.name}", list(gapless(said, end))))
+    end = duration_ms(analysis)
+    grid = [("about", [(0, end, describe(analysis))])]
+    for tier in build_tiers(analysis):
+        for kind, read_text in CONTENTS.items():
+            spoken = [(item.start, item.end, read_text(item)) for item in tier.utterances]
+            grid.append((f"{kind}@{tier.name}", list(fill_gaps(spoken, end))))
     head = [
         'File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0",
-        f"xmax = {seconds(end)}", "tiers? <exists>", f"size = {len(grid)}", "item []:",
+        f"xmax = {format_seconds(end)}", "tiers? <exists>", f"size = {len(grid)}", "item []:",
     ]  # fmt: skip
     body = [
         line
         for number, (name, intervals) in enumerate(grid, start=1)
-        for line in tier_lines(number, name, intervals)
+        for line in format_tier(number, name, intervals)
     ]
     return "\n".join([*head, *body]) + "\n"
 
 
-def gapless(intervals: list[Interval], end: int) -> Iterator[Interval]:
-    """The same intervals, and empty ones from 0 to ``end`` where there was nothing."""
+def fill_gaps(intervals: list[Interval], end: int) -> Iterator[Interval]:
+    """The same intervals, with empty ones in the gaps between 0 and ``end``."""
     reached = 0
     for interval in intervals:
         if interval[0] > reached:
@@ -52,26 +58,26 @@ def gapless(intervals: list[Interval], end: int) -> Iterator[Interval]:
         yield reached, end, ""
 
 
-def tier_lines(number: int, name: str, intervals: list[Interval]) -> Iterator[str]:
+def format_tier(number: int, name: str, intervals: list[Interval]) -> Iterator[str]:
     """One interval tier."""
     yield f"    item [{number}]:"
     yield '        class = "IntervalTier"'
-    yield f"        name = {quoted(name)}"
+    yield f"        name = {quote(name)}"
     yield "        xmin = 0"
-    yield f"        xmax = {seconds(intervals[-1][1])}"
+    yield f"        xmax = {format_seconds(intervals[-1][1])}"
     yield f"        intervals: size = {len(intervals)}"
-    for place, (start, end, text) in enumerate(intervals, start=1):
-        yield f"        intervals [{place}]:"
-        yield f"            xmin = {seconds(start)}"
-        yield f"            xmax = {seconds(end)}"
-        yield f"            text = {quoted(text)}"
+    for position, (start, end, text) in enumerate(intervals, start=1):
+        yield f"        intervals [{position}]:"
+        yield f"            xmin = {format_seconds(start)}"
+        yield f"            xmax = {format_seconds(end)}"
+        yield f"            text = {quote(text)}"
 
 
-def seconds(milliseconds: int) -> str:
-    """Seconds, exact to the millisecond."""
+def format_seconds(milliseconds: int) -> str:
+    """Milliseconds as seconds with three digits."""
     return f"{milliseconds / 1000:.3f}"
 
 
-def quoted(text: str) -> str:
-    """One line in quotation marks, which are doubled inside."""
+def quote(text: str) -> str:
+    """One line in quotation marks; those inside are doubled."""
     return '"' + one_line(text).replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""Write a fusion model as an ONNX file that says the same as the model."""
+"""Export a fusion model as an ONNX file that computes the same."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import torch
 
 from mmerc.errors import MmercError
 from mmerc.files import atomic_file
-from mmerc.inference.onnx.graph import OUTPUTS, Graph, trial
+from mmerc.inference.onnx.graph import OUTPUTS, Graph, random_inputs
 from mmerc.models.base import AnyModel
 from mmerc.version import __version__
 
 OPSET = 18
-TRACED = (3, 5, 2)  # lengths of the conversations that are looked at while the graph is recorded
-TRIED = (TRACED, (1,), (6, 1, 9, 4), (12,) * 5)  # and of those that the file is tried with
-TOLERANCE = 1e-4  # of logits; float32 in another order of sums
+TRACED = (3, 5, 2)  # lengths of the conversations used to trace the graph
+TRIED = (TRACED, (1,), (6, 1, 9, 4), (12,) * 5)  # lengths of those used to test the file
+TOLERANCE = 1e-4  # of logits: float32 sums in another order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """What was written: names with shapes (words for what is free), and how equal it is.
+    """An exported file: the names and shapes of its inputs and outputs (words for free sizes).
 
     ``difference`` is the largest between a logit of the file and of the model, over random
-    conversations of several lengths with absences and padding.
+    conversations of several lengths with absences and padding; ``size`` in bytes.
     """
 
     inputs: dict[str, list[int | str]]
@@ -36,28 +36,29 @@ class Exported:
     size: int
 
 
-def export_model(model: AnyModel, path: Path) -> Exported:
-    """Write ``path``, try it in onnxruntime, and keep it if it equals the model.
+def export_model(model: AnyModel, path: str | Path) -> Exported:
+    """Write ``path``, test it in onnxruntime, and keep it if it equals the model.
 
-    Of a model that trains a text encoder the part behind it: ``text`` are the encoder's vectors.
-    Vectors come as they are stored: the file standardises them itself. Labels (in their order) and
-    temperature stand in the file's metadata. MmercError for a model that cannot be exported, one
-    whose file says something else, and where the extra ``export`` is not installed.
+    For a model that trains a text encoder, only the part after the encoder is exported: ``text`` is
+    the encoder's vectors. Features are passed as they are stored, and the file standardises them.
+    Labels (in order) and temperature are in the file's metadata. MmercError if the model cannot be
+    exported, if the file computes something else, or if the extra ``export`` is not installed;
+    InputError if the file cannot be written.
     """
     if model.unit == "utterance":
         raise MmercError(
-            f"{model.name} fuses inside its encoders, of which no part stands alone; export a "
+            f"{model.name} fuses inside its encoders, so no part of it can be exported; export a "
             "model that fuses vectors (df-erc, multiemo, concatenation)."
         )
-    onnx, _ = libraries()
-    with atomic_file(path) as temporary:
-        record(Graph(model, exportable=True), temporary)
-        describe(onnx, temporary, model)
-        return compare(model, temporary)
+    onnx, _ = import_libraries()
+    with atomic_file(Path(path)) as temporary:
+        trace_graph(Graph(model, exportable=True), temporary)
+        write_metadata(onnx, temporary, model)
+        return compare_with_model(model, temporary)
 
 
-def libraries() -> tuple[Any, Any]:
-    """onnx and onnxruntime, which the extra ``export`` installs."""
+def import_libraries() -> tuple[Any, Any]:
+    """Import onnx and onnxruntime, which the extra ``export`` installs."""
     try:
         import onnx
         import onnxruntime
@@ -69,11 +70,11 @@ def libraries() -> tuple[Any, Any]:
     return onnx, onnxruntime
 
 
-def record(graph: Graph, path: Path) -> None:
+def trace_graph(graph: Graph, path: Path) -> None:
     """Write the graph by tracing it once.
 
-    torch's newer exporter (dynamo) knows no packed sequence and no loop of DialogueRNN's kind, and
-    takes tens of times as long; what tracing may get wrong is found by ``compare``.
+    torch's newer exporter (dynamo) supports neither packed sequences nor loops like DialogueRNN's,
+    and takes tens of times as long; ``compare_with_model`` finds what tracing gets wrong.
     """
     free = {0: "conversations", 1: "utterances"}
     names = [*graph.names, *OUTPUTS]
@@ -81,7 +82,8 @@ def record(graph: Graph, path: Path) -> None:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                graph, trial(graph, TRACED, seed=0), str(path), dynamo=False, opset_version=OPSET,
+                graph, random_inputs(graph, TRACED, seed=0), str(path),
+                dynamo=False, opset_version=OPSET,
                 input_names=list(graph.names), output_names=list(OUTPUTS),
                 dynamic_axes=dict.fromkeys(names, free),
             )  # fmt: skip
@@ -90,8 +92,8 @@ def record(graph: Graph, path: Path) -> None:
         raise MmercError(f"{graph.model.name} cannot be written as ONNX ({reason}).") from error
 
 
-def describe(onnx: Any, path: Path, model: AnyModel) -> None:
-    """Put into the file what its numbers mean."""
+def write_metadata(onnx: Any, path: Path, model: AnyModel) -> None:
+    """Add to the file what its numbers mean."""
     file = onnx.load(path)
     file.producer_name, file.producer_version = "mmerc", __version__
     entries = {
@@ -104,22 +106,22 @@ def describe(onnx: Any, path: Path, model: AnyModel) -> None:
 
 
 @torch.no_grad()
-def compare(model: AnyModel, path: Path) -> Exported:
-    """Run file and model on the same conversations; MmercError where they differ."""
-    _, onnxruntime = libraries()
+def compare_with_model(model: AnyModel, path: Path) -> Exported:
+    """Run file and model on the same conversations; MmercError if they differ."""
+    _, onnxruntime = import_libraries()
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-    graph, wanted = Graph(model, exportable=False), [item.name for item in session.get_inputs()]
+    graph, names = Graph(model, exportable=False), [item.name for item in session.get_inputs()]
     difference = 0.0
     for seed, lengths in enumerate(TRIED):
-        tensors = dict(zip(graph.names, trial(graph, lengths, seed=seed), strict=True))
-        given = {name: tensors[name].numpy() for name in wanted}
-        found = torch.from_numpy(session.run(["logits"], given)[0])
-        apart = (found - graph(*tensors.values())[0])[tensors["mask"]].abs().max()
-        difference = max(difference, float(apart.nan_to_num(torch.inf)))
+        tensors = dict(zip(graph.names, random_inputs(graph, lengths, seed=seed), strict=True))
+        inputs = {name: tensors[name].numpy() for name in names}
+        logits = torch.from_numpy(session.run(["logits"], inputs)[0])
+        largest = (logits - graph(*tensors.values())[0])[tensors["mask"]].abs().max()
+        difference = max(difference, float(largest.nan_to_num(torch.inf)))
     if difference > TOLERANCE:
         raise MmercError(
-            f"{model.name} as ONNX differs from itself by {difference:.2g} in a logit, so the "
-            "file was not kept; use the model itself."
+            f"The ONNX file of {model.name} differs from the model by {difference:.2g} in a logit "
+            "and was not kept; use the model itself."
         )
     return Exported(
         inputs={item.name: list(item.shape) for item in session.get_inputs()},

@@ -1,4 +1,4 @@
-"""A model as a function of tensors alone, which is what an ONNX file holds."""
+"""A model as a function of tensors alone, as an ONNX file contains it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ OUTPUTS = ("logits", "probabilities")
 
 
 class Graph(nn.Module):
-    """A model's answers to tensors in the order of ``names``.
+    """A model as a function of tensors in the order of ``names``.
 
-    ``exportable``: a copy of the model, in which nothing stands that ONNX cannot hold.
+    ``exportable``: use a copy of the model without modules that ONNX cannot represent.
     """
 
     def __init__(self, model: AnyModel, *, exportable: bool) -> None:
@@ -38,15 +38,15 @@ class Graph(nn.Module):
         return (*vectors, "mask", "speakers")
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
-        """Shape: vectors [B, N, D_m] and presence [B, N] bool a modality, mask [B, N] bool,
+        """Shape: vectors [B, N, D_m] and presence [B, N] bool per modality, mask [B, N] bool,
         speakers [B, N] int -> logits and probabilities [B, N, K].
         """
-        given = dict(zip(self.names, tensors, strict=True))
-        speakers = given["speakers"]
+        inputs = dict(zip(self.names, tensors, strict=True))
+        speakers = inputs["speakers"]
         batch = ConversationBatch(
-            features={m: given[m] for m in self.modalities},
-            present={m: given[f"{m}_present"] for m in self.modalities},
-            mask=given["mask"],
+            features={m: inputs[m] for m in self.modalities},
+            present={m: inputs[f"{m}_present"] for m in self.modalities},
+            mask=inputs["mask"],
             speakers=speakers,
             labels=torch.full_like(speakers, UNKNOWN_LABEL),
             indices=torch.zeros_like(speakers[:, 0]),
@@ -55,21 +55,21 @@ class Graph(nn.Module):
         return logits, (logits / self.model.temperature).softmax(-1)
 
 
-def trial(graph: Graph, lengths: tuple[int, ...], *, seed: int) -> tuple[Tensor, ...]:
-    """Random inputs: padding behind the shorter conversations, and NaN wherever nothing is.
+def random_inputs(graph: Graph, lengths: tuple[int, ...], *, seed: int) -> tuple[Tensor, ...]:
+    """Random inputs: padding after the shorter conversations, and NaN wherever a vector is absent.
 
-    Vectors have the mean and deviation of the training split. Others would come out of the
-    standardisation far from anything real, where float32 itself is off by more than a fault of the
-    file. [decided] Where an encoder makes the vectors, mean 0 and deviation 1.
+    Vectors have the mean and deviation of the training split. Standardising others would give
+    values far from any real ones, where the error of float32 itself is larger than a fault of the
+    file. [decided] If an encoder computes the vectors, mean 0 and deviation 1.
 
-    The first conversation lacks the first modality altogether, the second the second and so on;
-    besides, single utterances lack single modalities.
+    The first conversation lacks the first modality entirely, the second the second and so on;
+    in addition, single utterances lack single modalities.
     """
     generator = torch.Generator().manual_seed(seed)
     shape = (len(lengths), max(lengths))
     mask = torch.arange(shape[1]) < torch.tensor(lengths)[:, None]
     widths = graph.model.inputs.output_widths
-    found: list[Tensor] = []
+    tensors: list[Tensor] = []
     for position, modality in enumerate(graph.modalities):
         present = mask & (torch.rand(shape, generator=generator) < 0.7)
         present[position : position + 1] = False
@@ -77,5 +77,5 @@ def trial(graph: Graph, lengths: tuple[int, ...], *, seed: int) -> tuple[Tensor,
         if modality in graph.model.inputs.widths:
             mean, deviation = graph.model.inputs.statistics(modality)
             vectors = vectors * deviation + mean
-        found += [vectors.masked_fill(~present.unsqueeze(-1), torch.nan), present]
-    return (*found, mask, torch.randint(3, shape, generator=generator))
+        tensors += [vectors.masked_fill(~present.unsqueeze(-1), torch.nan), present]
+    return (*tensors, mask, torch.randint(3, shape, generator=generator))

@@ -1,4 +1,4 @@
-"""DialogueRNN as a loop that an ONNX file can hold; for export alone."""
+"""DialogueRNN as a loop that ONNX can represent; only for export."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmerc.nn.dialogue_rnn import DialogueRnn
 
 
 def replace_recurrent(module: nn.Module) -> None:
-    """Put the exportable form in the place of every ``DialogueRnn`` inside ``module``."""
+    """Replace every ``DialogueRnn`` inside ``module`` by its exportable form."""
     for name, child in module.named_children():
         if isinstance(child, DialogueRnn):
             setattr(module, name, LoopedDialogueRnn(child))
@@ -19,32 +19,32 @@ def replace_recurrent(module: nn.Module) -> None:
 
 
 class LoopedDialogueRnn(nn.Module):
-    """The states of ``DialogueRnn``, which writes out a gradient that no exporter can follow."""
+    """The states of ``DialogueRnn``, whose hand-written gradient no exporter can follow."""
 
     def __init__(self, source: DialogueRnn) -> None:
         super().__init__()
         self.source = source
 
     def forward(self, vectors: Tensor, present: Tensor, speakers: Tensor) -> Tensor:
-        """Shape: as ``DialogueRnn``."""
+        """Shape: as for ``DialogueRnn``."""
         rnn = self.source
-        known = vectors.masked_fill(~present.unsqueeze(-1), 0.0)
-        steps = rnn.both_ways(known.transpose(1, 2))
-        there = rnn.both_ways(present.transpose(1, 2))
+        visible = vectors.masked_fill(~present.unsqueeze(-1), 0.0)
+        steps = rnn.both_ways(visible.transpose(1, 2))
+        speech = rnn.both_ways(present.transpose(1, 2))
         speaking = rnn.both_ways(speakers.T.unsqueeze(0).expand(len(present), -1, -1))
         bias = functional.pad(rnn.vector_bias.view(rnn.runs, 1, 1, -1), (0, rnn.hidden))
         drive = steps @ rnn.from_vector.unsqueeze(1) + bias
         recurrent_bias = rnn.recurrent_bias.view(4, rnn.runs, 1, -1)
-        states = recur(drive, last_turn(speaking, there), rnn.recurrent, recurrent_bias)
+        states = recur(drive, last_turn_by_pairs(speaking, speech), rnn.recurrent, recurrent_bias)
         if rnn.bidirectional:
             forwards, backwards = states.chunk(2)
             states = torch.cat([forwards, backwards.flip(1)], -1)
-        found: Tensor = states.transpose(1, 2)
-        return found
+        output: Tensor = states.transpose(1, 2)
+        return output
 
 
-def last_turn(speakers: Tensor, present: Tensor) -> Tensor:
-    """As ``mmerc.nn.dialogue_rnn.last_turn``, by looking at all pairs: ONNX sorts unstably.
+def last_turn_by_pairs(speakers: Tensor, present: Tensor) -> Tensor:
+    """Like ``mmerc.nn.dialogue_rnn.last_turn``, but by comparing all pairs: ONNX sorts unstably.
 
     Shape: speakers, present [R, N, B] -> [R, N, B].
     """
@@ -57,11 +57,11 @@ def last_turn(speakers: Tensor, present: Tensor) -> Tensor:
 
 @torch.jit.script
 def unit(
-    given: Tensor, entering: Tensor, state: Tensor, *, weights: Tensor, bias: Tensor
+    drive: Tensor, entering: Tensor, state: Tensor, *, weights: Tensor, bias: Tensor
 ) -> Tensor:
-    """A gated recurrent unit, as ``mmerc.nn.dialogue_rnn.Unit``. Shape: weights [2, R, H, 3H]."""
+    """A gated recurrent unit, as in ``mmerc.nn.dialogue_rnn``. Shape: weights [2, R, H, 3H]."""
     hidden = state.size(-1)
-    inputs = given + entering @ weights[0]
+    inputs = drive + entering @ weights[0]
     states = bias + state @ weights[1]
     both = (inputs[:, :, : 2 * hidden] + states[:, :, : 2 * hidden]).sigmoid()
     update = both[:, :, hidden:]
@@ -72,29 +72,29 @@ def unit(
 
 @torch.jit.script
 def recur(drive: Tensor, turns: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
-    """The time loop of ``Recurrence``; scripted, so that its length is not fixed.
+    """The time loop of ``Recurrence``, scripted so that its length is not fixed.
 
     Shape: drive [R, N, B, 7H], turns [R, N, B], weights [6, R, H, 3H], bias [4, R, 1, 3H]
     -> [R, N, B, H].
     """
     hidden = weights.size(2)
     places = torch.arange(drive.size(1))
-    there = (turns >= 0).transpose(1, 2)  # [R, B, N]
+    speech = (turns >= 0).transpose(1, 2)  # [R, B, N]
     whole = torch.zeros_like(drive[:, 0, :, :hidden])
     emotion = whole
     past = torch.zeros_like(drive[:, :, :, :hidden]).transpose(1, 2)  # [R, B, N, H]
     parties, emotions = past, past
     for t in range(drive.size(1)):
-        given, turn = drive[:, t], turns[:, t].unsqueeze(-1)
+        step, turn = drive[:, t], turns[:, t].unsqueeze(-1)
         here = (places == t).unsqueeze(-1)
         party = (parties * (places + 1 == turn).unsqueeze(-1)).sum(2)
-        seen = there & (places < t)
-        scores = (past * given[:, :, 6 * hidden :].unsqueeze(2)).sum(-1)
+        seen = speech & (places < t)
+        scores = (past * step[:, :, 6 * hidden :].unsqueeze(2)).sum(-1)
         shares = scores.masked_fill(~seen, -1e9).softmax(-1) * seen
         recalled = (shares.unsqueeze(-1) * past).sum(2)
-        moved = unit(given[:, :, : 3 * hidden], party, whole, weights=weights[:2], bias=bias[0])
+        moved = unit(step[:, :, : 3 * hidden], party, whole, weights=weights[:2], bias=bias[0])
         whole = torch.where(turn >= 0, moved, whole)
-        heard = given[:, :, 3 * hidden : 6 * hidden]
+        heard = step[:, :, 3 * hidden : 6 * hidden]
         party = unit(heard, recalled, party, weights=weights[2:4], bias=bias[1])
         moved = unit(bias[3], party, emotion, weights=weights[4:], bias=bias[2])
         emotion = torch.where(turn >= 0, moved, emotion)

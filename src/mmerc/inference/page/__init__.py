@@ -1,1 +1,1 @@
-"""An analysis as one page for a browser: no network, no framework."""
+"""An analysis as one page for a browser, without a network or a framework."""

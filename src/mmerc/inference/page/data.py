@@ -1,4 +1,4 @@
-"""What the page knows of an analysis, as plain JSON values."""
+"""The data of an analysis that the page shows, as plain JSON values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from urllib.parse import quote
 
 from mmerc.inference.analysis import Analysis
-from mmerc.inference.exports.tiers import NAMELESS, length, one_line, tiers
+from mmerc.inference.exports.tiers import NAMELESS, build_tiers, duration_ms, one_line
 from mmerc.labels import PALETTE, LabelSet
 from mmerc.prediction.utterance_predictions import UtterancePrediction
 
@@ -15,22 +15,25 @@ BLACK, WHITE = "#000000", "#ffffff"
 
 
 def page_data(analysis: Analysis) -> dict[str, object]:
-    """Everything that the page shows; speakers and labels stand by their place in their list.
+    """Everything that the page shows; utterances refer to speakers and labels by position.
 
-    ``layer`` tells where in its speaker's lane an utterance lies, None where it has no times.
+    ``layer`` is an utterance's row in its speaker's lane, None without times.
     """
     speakers = list(dict.fromkeys(item.speaker for item in analysis.predictions))
-    layers = {item.position: tier.layer for tier in tiers(analysis) for item in tier.utterances}
+    layers = {
+        item.position: tier.layer for tier in build_tiers(analysis) for item in tier.utterances
+    }
     utterances = [
-        utterance(item, speakers.index(item.speaker), analysis) | {"layer": layers.get(position)}
+        utterance_data(item, speakers.index(item.speaker), analysis)
+        | {"layer": layers.get(position)}
         for position, item in enumerate(analysis.predictions)
     ]
     return {
         "recording": one_line(analysis.recording),
         "media": media_url(analysis.recording),
-        "duration": length(analysis) / 1000,
+        "duration": duration_ms(analysis) / 1000,
         "model": one_line(analysis.model),
-        "labels": labels(analysis.labels),
+        "labels": label_data(analysis.labels),
         "speakers": [one_line(speaker) or NAMELESS for speaker in speakers],
         "utterances": utterances,
         "remarks": list(analysis.remarks),
@@ -46,7 +49,9 @@ def media_url(recording: str) -> str:
     return "./" + quote(name, safe="")
 
 
-def utterance(item: UtterancePrediction, speaker: int, analysis: Analysis) -> dict[str, object]:
+def utterance_data(
+    item: UtterancePrediction, speaker: int, analysis: Analysis
+) -> dict[str, object]:
     """One utterance; probabilities in the order of the labels."""
     return {
         "speaker": speaker,
@@ -61,14 +66,14 @@ def utterance(item: UtterancePrediction, speaker: int, analysis: Analysis) -> di
     }
 
 
-def labels(label_set: LabelSet) -> list[dict[str, str]]:
-    """Names, colours, and what can be read on each colour."""
-    made = []
-    for place, (name, given) in enumerate(zip(label_set, label_set.colours, strict=True)):
-        # Colours come out of a model's file and may be anything.
-        colour = given if COLOUR.fullmatch(given) else PALETTE[place % len(PALETTE)]
-        made.append({"name": one_line(name), "colour": colour, "ink": ink(colour)})
-    return made
+def label_data(label_set: LabelSet) -> list[dict[str, str]]:
+    """Names, colours, and a text colour that can be read on each."""
+    labels = []
+    for position, (name, colour) in enumerate(zip(label_set, label_set.colours, strict=True)):
+        # Colours are read from a model's file and may be anything.
+        valid = colour if COLOUR.fullmatch(colour) else PALETTE[position % len(PALETTE)]
+        labels.append({"name": one_line(name), "colour": valid, "ink": ink(valid)})
+    return labels
 
 
 def ink(colour: str) -> str:
@@ -79,6 +84,6 @@ def ink(colour: str) -> str:
 
 def luminance(colour: str) -> float:
     """Relative luminance, 0 to 1 (WCAG 2.2, sRGB)."""
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue

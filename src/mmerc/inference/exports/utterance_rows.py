@@ -1,4 +1,4 @@
-"""Predictions as JSON Lines, as CSV, and as text to read."""
+"""Predictions as rows: JSON Lines, CSV, and text to read."""
 
 from __future__ import annotations
 

@@ -1,0 +1,40 @@
+"""Which requests come from our own page."""
+
+import pytest
+from starlette.datastructures import Headers
+
+from mmerc.serving.access import is_same_origin
+
+
+@pytest.mark.parametrize(
+    ("expected", "headers"),
+    [
+        (True, {"host": "mmerc.lan:8000"}),  # no browser
+        (True, {"host": "mmerc.lan:8000", "origin": "http://mmerc.lan:8000"}),
+        (True, {"host": "MMERC.lan", "origin": "https://mmerc.lan"}),
+        (True, {"host": "mmerc.lan:443", "origin": "https://mmerc.lan"}),
+        (True, {"host": "[::1]:8000", "origin": "http://[::1]:8000"}),
+        (False, {"host": "mmerc.lan:443", "origin": "http://mmerc.lan"}),
+        (False, {"host": "mmerc.lan:8000", "origin": "http://mmerc.lan:8001"}),
+        (False, {"host": "mmerc.lan", "origin": "http://mmerc.lan.elsewhere.example"}),
+        (False, {"host": "mmerc.lan", "origin": "http://elsewhere.example"}),
+        (False, {"host": "mmerc.lan", "origin": "null"}),
+        (False, {"host": "mmerc.lan", "origin": "http://[bad"}),
+        (False, {"host": "", "origin": "null"}),
+        # a proxy that names the host it was asked for
+        (True, {"host": "127.0.0.1:8000", "x-forwarded-host": "mmerc.lan:81",
+                "origin": "http://mmerc.lan:81"}),
+        (False, {"host": "127.0.0.1:8000", "x-forwarded-host": "mmerc.lan",
+                 "origin": "http://elsewhere.example"}),
+        # what browsers say themselves, whatever a proxy makes of the host
+        (True, {"host": "127.0.0.1:8000", "sec-fetch-site": "same-origin",
+                "origin": "https://mmerc.lan"}),
+        (True, {"host": "mmerc.lan", "sec-fetch-site": "none"}),
+        (False, {"host": "mmerc.lan", "sec-fetch-site": "same-site",
+                 "origin": "http://mmerc.lan"}),
+        (False, {"host": "mmerc.lan", "sec-fetch-site": "cross-site",
+                 "origin": "http://mmerc.lan"}),
+    ],
+)  # fmt: skip
+def test_own_pages_and_those_of_others(expected, headers):
+    assert is_same_origin(Headers(headers)) is expected
