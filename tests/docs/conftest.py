@@ -1,13 +1,21 @@
 """A sandbox per page: synthetic inputs, and what earlier pages made from them."""
 
+import contextlib
 import shlex
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 
 import pytest
 from sandbox import PREPARED, small_recipe, write_inputs
 from shell import Shell, call
 
 from mmerc.training import recipe_files
+
+SERVER_PATIENCE = 480  # half seconds; a machine may be busy
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +52,29 @@ def sandbox(workshop, tmp_path, monkeypatch):
 @pytest.fixture
 def shell(tmp_path):
     return Shell(tmp_path / "programs")
+
+
+@pytest.fixture
+def start_server(tmp_path):
+    """A function that starts ``mmerc serve`` in a process of its own and returns its port."""
+    processes = []
+
+    def start():
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "mmerc", "serve", "--port", str(port)]
+        command += ["--jobs-folder", str(tmp_path / "jobs")]
+        with open(tmp_path / "server.log", "w") as log:
+            processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+        for _ in range(SERVER_PATIENCE):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health").close()
+                return port
+            time.sleep(0.5)
+        raise AssertionError((tmp_path / "server.log").read_text())
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()

@@ -32,8 +32,10 @@ def test_most_examples_are_executed(record_property):
     [page for page in PAGES if any(block.page == page for block in RUN)],
     ids=lambda page: str(page.relative_to(ROOT)),
 )
-def test_examples_of_a_page_run_in_their_order(page, sandbox, shell):
+def test_examples_of_a_page_run_in_their_order(page, sandbox, shell, start_server):
     blocks = [block for block in page_blocks(page) if block in RUN]
+    if any("curl " in block.text for block in blocks):
+        shell.port = start_server()
     for path in {path for block in blocks for path in OUT.findall(block.text)}:
         shutil.rmtree(sandbox / path, ignore_errors=True)  # what this page itself makes
     names = {}
