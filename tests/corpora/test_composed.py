@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mmerc.corpora.composed import media_parts, read_composed
+from mmerc.corpora.composed import read_composed, split_media
 from mmerc.corpora.meld import PUBLISHED
 from mmerc.errors import InputError
 
@@ -28,7 +28,7 @@ def test_sources_are_kept_for_extraction(tmp_path, round_trip):
     first, second = loaded.splits["valid"]
     assert (first.id, first.utterances[0].text) == ("dev_dia4", "Really, now?")
     media = [utterance.media for item in (first, second) for utterance in item.utterances]
-    assert [media_parts(item) for item in media] == [
+    assert [split_media(item) for item in media] == [
         ("ravdess/clip-1.flac", ("a_1", "b_2", "c_3")),
         ("ravdess/clip-2.flac", ()),
         (None, ("d_4",)),
@@ -49,6 +49,6 @@ def test_the_real_counts_are_those_of_meld(shared_data):
         for split, conversations in raw.splits.items()
     }
     assert counts == PUBLISHED
-    sound, faces = media_parts(raw.splits["train"][0].utterances[0].media)
+    sound, faces = split_media(raw.splits["train"][0].utterances[0].media)
     assert (shared_data / sound).is_file()
     assert len(faces) == 3

@@ -123,7 +123,7 @@ def test_a_cut_pickle(write, share):
     file = write(iemocap())
     content = file.read_bytes()
     file.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(InputError, match=r"features\.pkl: not a whole pickle"):
+    with pytest.raises(InputError, match=r"features\.pkl: not a complete pickle"):
         read_feature_pickle(file, labels="iemocap")
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmerc.conversation import Conversation, Utterance
-from mmerc.corpora.splits import hold_out, share_out
+from mmerc.corpora.splits import hold_out, split_by_ratio
 from mmerc.errors import InputError
 
 
@@ -32,29 +32,29 @@ def test_one_conversation_cannot_be_split():
 @given(st.integers(3, 200), st.integers(0, 99))
 def test_eight_to_one_to_one(count, seed):
     names = [item.id for item in conversations(count)]
-    found = share_out(names, seed=seed)
+    found = split_by_ratio(names, seed=seed)
     assert sorted(name for part in found.values() for name in part) == sorted(names)
-    assert found == share_out(names[::-1], seed=seed)
+    assert found == split_by_ratio(names[::-1], seed=seed)
     for part, share in (("train", 0.8), ("valid", 0.1), ("test", 0.1)):
         assert found[part]
         assert abs(len(found[part]) - share * count) < 2
 
 
 def test_as_many_conversations_as_dq_former_counts():
-    found = share_out([item.id for item in conversations(151)], seed=4)
+    found = split_by_ratio([item.id for item in conversations(151)], seed=4)
     assert [len(found[part]) for part in ("train", "valid", "test")] == [121, 14, 16]
 
 
 def test_the_split_is_the_same_everywhere_and_always():
     names = ("Ses01F_impro01", "Ses02M_impro03", "Ses04F_script02_1", "Ses05M_script01_1b")
-    assert share_out(names, seed=0) == {
+    assert split_by_ratio(names, seed=0) == {
         "train": {"Ses01F_impro01", "Ses02M_impro03"},
         "valid": {"Ses05M_script01_1b"},
         "test": {"Ses04F_script02_1"},
     }
-    assert share_out(names, seed=1) != share_out(names, seed=0)
+    assert split_by_ratio(names, seed=1) != split_by_ratio(names, seed=0)
 
 
 def test_two_conversations_are_too_few_for_three_splits():
-    with pytest.raises(InputError, match="2 conversations cannot be shared out over three splits"):
-        share_out(["a", "b"], seed=0)
+    with pytest.raises(InputError, match="2 conversations cannot be divided among three splits"):
+        split_by_ratio(["a", "b"], seed=0)

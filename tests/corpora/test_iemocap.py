@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from mmerc.cli.app import app
-from mmerc.corpora.iemocap import CORPUS_NAMES, Sources, media_parts, read_iemocap
+from mmerc.corpora.iemocap import CORPUS_NAMES, MediaSources, read_iemocap, split_media
 from mmerc.corpora.registry import reader_of_corpus
 from mmerc.data.corpus_media import add_corpus_sounds, corpus_tasks
 from mmerc.data.preparation import prepare_corpus
@@ -153,7 +153,7 @@ def test_the_actor_with_the_markers_sits_left(whole_release, dialog, name, half)
     sound = f"{session}/sentences/wav/{dialog}/{dialog}_{name}.wav"
     film = f"{session}/dialog/avi/DivX/{dialog}.avi"
     assert found.media == f"{sound}#film={film}&half={half}"
-    assert media_parts(found.media) == Sources(sound=sound, film=film, half=half)
+    assert split_media(found.media) == MediaSources(sound=sound, film=film, half=half)
     assert (whole_release / sound).is_file()
     assert (whole_release / film).is_file()
 
@@ -166,11 +166,11 @@ def test_missing_media_are_told(release):
     raw = read_iemocap(release)
     media = [item.media for item in everything(raw)["Ses01F_impro01"].utterances]
     assert media[:2] == [None, None]
-    assert media_parts(media[2]).film is None
-    assert media_parts(media[2]).sound.endswith("_F001.wav")
+    assert split_media(media[2]).film is None
+    assert split_media(media[2]).sound.endswith("_F001.wav")
     other = everything(raw)["Ses02F_impro01"].utterances[0].media
     assert other == "#film=Session2/dialog/avi/DivX/Ses02F_impro01.avi&half=left"
-    assert media_parts(other).sound is None
+    assert split_media(other).sound is None
     assert any("No sound for 3 of 100" in note for note in raw.remarks)
     assert any("No film for 5 of 100" in note for note in raw.remarks)
 
@@ -260,14 +260,14 @@ def test_the_seed_decides(whole_release, split):
     [
         ("transcriptions", " [006.2901-008.2357]", "", "line 2: '.*_F000' without times"),
         ("transcriptions", "-008.2357", "-006.2901", "line 2: it ends at 006.2901 s, not after"),
-        ("transcriptions", "F000 [006", "M000 [006", r"line 3: '.*_M000' stands in the file al"),
-        ("transcriptions", "F_impro01_F000", "F_impro02_F000", "line 2: .* no utterance of this"),
+        ("transcriptions", "F000 [006", "M000 [006", r"line 3: '.*_M000' occurs twice"),
+        ("transcriptions", "F_impro01_F000", "F_impro02_F000", "line 2: .* not an utterance of this"),
         ("EmoEvaluation", "[6.2901 - 8.2357]", "[9.0 - 8.2357]", "line 7: it ends at 8.2357 s"),
-        ("EmoEvaluation", "F000\tneu", "F001\tneu", "line 7: 'Ses01F_impro01_F001' stands"),
+        ("EmoEvaluation", "F000\tneu", "F001\tneu", "line 7: 'Ses01F_impro01_F001' occurs twice"),
         ("EmoEvaluation", "\tneu\t", "\tjoy\t", "line 7: unknown label 'joy'; use one of ang"),
         ("EmoEvaluation", "\tneu\t", "neu", "line 7: not a rated utterance"),
         ("EmoEvaluation", "[6.2901 - 8.2357]", "[soon - later]", "line 7: not a rated"),
-        ("EmoEvaluation", "F000\tneu", "../F000\tneu", "line 7: .* no utterance of this dialog"),
+        ("EmoEvaluation", "F000\tneu", "../F000\tneu", "line 7: .* not an utterance of this dialog"),
     ],
 )
 def test_a_bad_line_is_told_with_its_file(annotations, kind, old, new, told):
@@ -288,7 +288,7 @@ def test_each_dialog_has_both_files(annotations, kind):
 
 def test_an_evaluation_without_ratings(annotations):
     (annotations / "Session3/dialog/EmoEvaluation/Ses03M_impro01.txt").write_text("% nothing\n")
-    with pytest.raises(InputError, match="it holds no rated utterance"):
+    with pytest.raises(InputError, match="it contains no rated utterance"):
         read_iemocap(annotations)
 
 
@@ -303,7 +303,7 @@ def test_a_dialog_in_the_wrong_folder(annotations, name):
 
 def test_a_session_that_is_not_there(annotations):
     shutil.rmtree(annotations / "Session4")
-    with pytest.raises(InputError, match=r"Session4.dialog: no annotation lies there; give the"):
+    with pytest.raises(InputError, match=r"Session4.dialog: no annotation is there; give the"):
         read_iemocap(annotations)
 
 
@@ -327,7 +327,7 @@ def test_the_command(whole_release, tmp_path):
 @pytest.mark.parametrize("media", ["a.wav#film=b.avi", "a#b", "#film=&half=left", "a#half=left"])
 def test_a_media_string_of_another_corpus(media):
     with pytest.raises(InputError, match="is not SOUND#film=FILM&half=left"):
-        media_parts(media)
+        split_media(media)
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="#&\n"), min_size=1, max_size=9)
@@ -337,4 +337,4 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="#&\n"), min_siz
 @given(sound=NAMES | st.none(), film=NAMES | st.none(), half=st.sampled_from(["left", "right"]))
 def test_media_come_apart_as_they_were_put_together(sound, film, half):
     media = (sound or "") + (f"#film={film}&half={half}" if film else "")
-    assert media_parts(media) == Sources(sound=sound, film=film, half=half if film else None)
+    assert split_media(media) == MediaSources(sound=sound, film=film, half=half if film else None)

@@ -60,7 +60,7 @@ def test_every_field_survives(tmp_path, round_trip):
 
 BAD = {
     "not JSON": ('{"id": ', "line 2, text: not JSON"),
-    "too deep": ("[" * 100_000, "line 2, text: JSON with a number too long or lists too deep"),
+    "too deep": ("[" * 100_000, "line 2, text: JSON with too long a number or lists too deep"),
     "not an object": ("[1]", "line 2, whole line: input should be"),
     "missing key": ({"id": "x"}, "line 2, conversation 'x', field 'utterances': field required"),
     "no split": (conversation("x", split=None), "field 'split': it is missing"),
@@ -115,7 +115,7 @@ BAD = {
         conversation("x", utterance("1", features={"smell": [1.0]})),
         "input should be 'text', 'audio' or 'video', got 'smell'",
     ),
-    "lone surrogate": (conversation("x", utterance("1", text="\ud800")), "holds half a Unicode"),
+    "lone surrogate": (conversation("x", utterance("1", text="\ud800")), "contains half a Unicode"),
 }
 
 
@@ -138,7 +138,7 @@ def test_widths_that_differ_name_both_utterances(tmp_path):
 
 @pytest.mark.parametrize("content", ["", "\n \n"])
 def test_an_empty_manifest(tmp_path, content):
-    with pytest.raises(InputError, match="it holds no conversation"):
+    with pytest.raises(InputError, match="it contains no conversation"):
         read_manifest(write(tmp_path, content))
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmerc.corpora.meld import PUBLISHED, read_meld, read_time_code
+from mmerc.corpora.meld import PUBLISHED, parse_time_code, read_meld
 from mmerc.data.preparation import counts_table, write_corpus
 from mmerc.errors import InputError, UsageError
 
@@ -87,8 +87,8 @@ def test_a_file_that_is_no_windows_text_is_named_once(tmp_path):
         ("Emotion", "Feeling", "line 1: no column 'Emotion'"),
         ('"0:00:03,000"', "soon", "line 3, StartTime, time code: cannot read 'soon'"),
         ('"0:00:03,000"', "0:00:03,000", "line 3, row: it has more or fewer fields"),
-        (",0,3,1,2,", ",0,0,1,2,", "utterance 0: the same utterance stands in line 2"),
-        (",0,0,1,2,", ",0,9,1,2,", "line 3, dialogue 0, utterance 3: it stands after utterance 9"),
+        (",0,3,1,2,", ",0,0,1,2,", "utterance 0: the same utterance is in line 2"),
+        (",0,0,1,2,", ",0,9,1,2,", "line 3, dialogue 0, utterance 3: it follows utterance 9"),
         (",0,3,1,2,", ",0,x,1,2,", "line 3, Utterance_ID: 'x' is not a whole number"),
         ('"01:00:00,000"\n', '"01:00:00,000', "not CSV"),
         (ROWS, "", "no utterance follows the header"),
@@ -113,13 +113,13 @@ def test_time_codes_are_exact(total):
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     code = f"{hours:02d}:{minutes:02d}:{seconds:02d},{milliseconds:03d}"
-    assert read_time_code(code) == total / 1000
+    assert parse_time_code(code) == total / 1000
 
 
 @given(st.text(max_size=12))
 def test_any_other_time_code_is_refused_or_finite(text):
     try:
-        assert read_time_code(text) >= 0
+        assert parse_time_code(text) >= 0
     except InputError as error:
         assert "HH:MM:SS,mmm" in str(error)
 

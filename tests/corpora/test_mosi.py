@@ -83,13 +83,13 @@ def test_a_missing_modality_and_transcript_are_absent(write, round_trip):
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("test_label", None, "test_label: the archive holds only"),
+        ("test_label", None, "test_label: the archive contains only"),
         ("test_label", np.array([0, 2]), r"test_label\[1\], label: .* is neither 0 nor 1"),
         ("test_label", np.array([0]), "does not fit 2 utterances"),
         ("test_utt_id", np.array(["w_1", "w2"]), r"test_utt_id\[1\]: cannot read 'w2'"),
         ("test_utt_id", np.array(["w_1", "w_1"]), "utterance id '1' occurs twice"),
         ("test_utt_id", np.array(["v_0_1", "v_0_2"]), "'v_0': occurs twice, in"),
-        ("test_label", np.array([{}, {}], dtype=object), "not a whole NPZ archive"),
+        ("test_label", np.array([{}, {}], dtype=object), "not a complete NPZ archive"),
     ],
 )
 def test_a_bad_archive_is_told(write, name, value, told):
@@ -103,7 +103,7 @@ def test_a_bad_archive_is_told(write, name, value, told):
 def test_a_cut_archive_and_a_missing_one(write, tmp_path):
     file = write(arrays())
     file.write_bytes(file.read_bytes()[:500])
-    with pytest.raises(InputError, match="not a whole NPZ archive"):
+    with pytest.raises(InputError, match="not a complete NPZ archive"):
         read_mosi(file)
     with pytest.raises(InputError, match="no such file"):
         read_mosi(tmp_path / "other.npz")

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmerc.conversation import Conversation, Utterance
-from mmerc.data.batches import BalancedSampler, Collate, upsampled
+from mmerc.data.batches import BalancedSampler, Collate, upsample
 from mmerc.data.examples import TextInput, build_examples
 from mmerc.data.history import UtteranceTokenizer
-from mmerc.data.sounds import missing_sounds, read_samples, seconds_of
-from mmerc.data.utterance_batches import each_utterance, with_sounds
+from mmerc.data.sounds import clip_lengths, missing_sounds, read_samples
+from mmerc.data.utterance_batches import split_utterances, with_sounds
 from mmerc.errors import InputError
 from mmerc.labels import LabelSet
 from mmerc.media.segment import Clip
@@ -118,10 +118,10 @@ class TestBadSound:
     def test_a_minute_ends_after_ten_seconds(self, tmp_path):
         clip = write(tmp_path / "a.wav", 60)
         assert read_samples(clip).shape == (160_000,)
-        assert seconds_of([clip]) == [10.0]
+        assert clip_lengths([clip]) == [10.0]
         later = replace(clip, start=55.0)
         assert read_samples(later).shape == (80_000,)
-        assert seconds_of([later, replace(clip, start=7.0, end=8.5)]) == [5.0, 1.5]
+        assert clip_lengths([later, replace(clip, start=7.0, end=8.5)]) == [5.0, 1.5]
 
     def test_stereo_at_another_rate(self, tmp_path):
         heard = read_samples(write(tmp_path / "a.wav", 2, channels=2, rate=44_100))
@@ -133,7 +133,7 @@ class TestBadSound:
         lost, bad = Clip(tmp_path / "lost.wav"), Clip(tmp_path / "bad.wav")
         assert read_samples(lost) is read_samples(bad) is read_samples(None) is None
         there = write(tmp_path / "a.wav", 1)
-        assert seconds_of([lost, there, bad, None]) == [0.0, 1.0, 0.0, 0.0]
+        assert clip_lengths([lost, there, bad, None]) == [0.0, 1.0, 0.0, 0.0]
         assert missing_sounds([lost, there, bad, lost]) == 1
 
     def test_all_missing_means_the_wrong_folder(self, tmp_path):
@@ -141,7 +141,7 @@ class TestBadSound:
         with pytest.raises(
             InputError, match=r"0.wav: no such file, and none of the other 2 sounds"
         ):
-            seconds_of(clips)
+            clip_lengths(clips)
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_waveforms_and_tokens_of_a_batch(examples, base):
 
 def test_utterances_apart_are_those_of_the_whole(examples, base):
     collate = Collate(UtteranceTokenizer(base, 5))
-    whole, apart = collate(examples), collate(each_utterance(examples))
+    whole, apart = collate(examples), collate(split_utterances(examples))
     assert apart.indices.tolist() == list(range(5))
     assert apart.mask.tolist() == [[True]] * 5
     chosen = whole.mask
@@ -192,10 +192,10 @@ def test_utterances_apart_are_those_of_the_whole(examples, base):
 
 def test_rare_classes_are_sampled_up():
     labels = [0] * 10 + [1] * 3 + [2] * 7 + [-100] * 2
-    pool = upsampled(labels, 0.5)
+    pool = upsample(labels, 0.5)
     counts = {label: sum(labels[i] == label for i in pool) for label in (0, 1, 2, -100)}
     assert counts == {0: 10, 1: 5, 2: 7, -100: 2}
-    assert sorted(upsampled(labels, 0.0)) == list(range(22))
+    assert sorted(upsample(labels, 0.0)) == list(range(22))
     assert {i for i in pool if labels[i] == 1} == {10, 11, 12}
 
 

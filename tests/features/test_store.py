@@ -75,7 +75,7 @@ def test_a_cut_part_is_told(tmp_path):
     store.append(ROWS)
     part = store.parts()[0]
     part.write_bytes(part.read_bytes()[:100])
-    with pytest.raises(InputError, match=r"part-00000\.parquet: not a whole part"):
+    with pytest.raises(InputError, match=r"part-00000\.parquet: not a complete part"):
         store.read()
 
 

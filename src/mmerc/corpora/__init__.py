@@ -1,1 +1,1 @@
-"""Raw corpora, each read into conversations with labels, splits and ready-made vectors."""
+"""Readers of raw corpora: conversations, labels, splits and published vectors."""

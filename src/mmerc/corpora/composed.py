@@ -1,9 +1,8 @@
 """The composed corpus: MELD's dialogues, RAVDESS's speech and FER2013's faces.
 
 An utterance has more than one source, and ``media`` names them all:
-``ravdess/CLIP.flac#faces=NAME;NAME;NAME``. Before the ``#`` stands the sound file inside the data
-folder, after it the names of the images in ``fer2013/fer2013.parquet``; without a face there is no
-``#``. ``media_parts`` takes such a string apart.
+``ravdess/CLIP.flac#faces=NAME;NAME;NAME``: the sound file in the data folder, then the names of
+images in ``fer2013/fer2013.parquet``. Without faces there is no ``#``.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ COLUMNS = Columns(
 FACES = "#faces="
 FACE_FILE = Path("fer2013/fer2013.parquet")
 NOTE = (
-    "Constructed of three corpora: it shows that the multimodal machinery works on real sound and "
+    "Composed of three corpora: it shows that the multimodal machinery works on real sound and "
     "images, and its numbers are not MELD's."
 )
 
@@ -64,12 +63,12 @@ class ComposedReader(CorpusReader):
             face
             for conversation in conversations
             for utterance in conversation.utterances
-            for face in media_parts(utterance.media or "")[1]
+            for face in split_media(utterance.media or "")[1]
         }
         pictures = dict(read_pictures(media / FACE_FILE, names)) if names else {}
 
         def locate(conversation: Conversation, utterance: Utterance) -> Segment:
-            sound, faces = media_parts(utterance.media or "")
+            sound, faces = split_media(utterance.media or "")
             present = tuple(pictures[face] for face in faces if face in pictures)
             return Segment(sound=clip_inside(media, sound), pictures=present)
 
@@ -77,9 +76,9 @@ class ComposedReader(CorpusReader):
 
 
 def read_composed(directory: Path) -> RawCorpus:
-    """Read ``meld-composed/{train,dev,test}.csv``; ``directory`` also holds the sources.
+    """Read ``meld-composed/{train,dev,test}.csv``; ``directory`` also contains the sources.
 
-    InputError where a file is missing or a row cannot be read.
+    InputError if a file is missing or a row cannot be read.
     """
     splits = {
         split: read_dialogues(
@@ -102,14 +101,14 @@ def read_composed(directory: Path) -> RawCorpus:
 
 
 def read_sources(row: TableRow) -> Details:
-    """Sound file and faces of one row; a composed utterance has no place in time."""
+    """Sound file and faces of one row; a composed utterance has no times."""
     sound = f"ravdess/{row.values['audio']}" if row.values["audio"] else ""
     faces = FACES + row.values["faces"] if row.values["faces"] else ""
     return {"start": None, "end": None, "media": sound + faces or None}
 
 
-def media_parts(media: str) -> tuple[str | None, tuple[str, ...]]:
-    """Sound file inside the data folder (or None), and the names of the faces."""
+def split_media(media: str) -> tuple[str | None, tuple[str, ...]]:
+    """Split a ``media`` string into the sound file (or None) and the names of the faces."""
     sound, _, faces = media.partition(FACES)
     return sound or None, tuple(faces.split(";")) if faces else ()
 

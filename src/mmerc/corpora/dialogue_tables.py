@@ -18,7 +18,7 @@ from mmerc.labels import LabelSet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """What the columns that we need are called; ``others`` are for the corpus's own reader."""
+    """Names of the columns; ``others`` are those that only the corpus's own reader uses."""
 
     dialogue: str
     utterance: str
@@ -35,7 +35,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableRow:
-    """One row with the number of its last line in the file, and its two numbers read."""
+    """One row, the number of its last line in the file, and its two numbers."""
 
     line: int
     values: Mapping[str, str]
@@ -75,7 +75,7 @@ def read_dialogues(
             check_order(row, rows)
             rows.append(row)
         if not dialogues:
-            raise InputError("line 2", "no utterance follows the header", "use a whole file")
+            raise InputError("line 2", "no utterance follows the header", "use a complete file")
         conversations = tuple(
             Conversation(
                 id=f"{split_name}_dia{number}",
@@ -103,19 +103,19 @@ def read_rows(text: str, columns: Columns) -> Iterator[TableRow]:
 
 
 def read_row(line: int, values: dict[str, str], columns: Columns) -> TableRow:
-    """One row as it stands in the file."""
+    """One row of the file."""
     if None in values or None in values.values():
         problem = "it has more or fewer fields than the header"
         raise InputError("row", problem, "fix the row, most likely its quotes")
     return TableRow(
         line=line,
         values=values,
-        dialogue=read_number(columns.dialogue, values[columns.dialogue]),
-        utterance=read_number(columns.utterance, values[columns.utterance]),
+        dialogue=parse_number(columns.dialogue, values[columns.dialogue]),
+        utterance=parse_number(columns.utterance, values[columns.utterance]),
     )
 
 
-def read_number(column: str, value: str) -> int:
+def parse_number(column: str, value: str) -> int:
     """A dialogue or utterance number."""
     if not value.isdecimal():
         raise InputError(column, f"{value!r} is not a whole number", "number it from 0")
@@ -129,9 +129,9 @@ def check_order(row: TableRow, before: list[TableRow]) -> None:
     where = f"line {row.line}, dialogue {row.dialogue}, utterance {row.utterance}"
     for earlier in before:
         if earlier.utterance == row.utterance:
-            problem = f"the same utterance stands in line {earlier.line} already"
-            raise InputError(where, problem, "give every utterance a number of its own")
-    problem = f"it stands after utterance {before[-1].utterance}, out of order"
+            problem = f"the same utterance is in line {earlier.line}"
+            raise InputError(where, problem, "give every utterance its own number")
+    problem = f"it follows utterance {before[-1].utterance}, out of order"
     raise InputError(where, problem, "sort the rows of a dialogue by utterance number")
 
 

@@ -1,4 +1,4 @@
-"""Put findings into the file, line or conversation in which they were made."""
+"""Locate errors in the file, line or conversation that they are about."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmerc.errors import InputError
 
 @contextmanager
 def inside(where: object) -> Iterator[None]:
-    """Place every InputError of the block inside ``where``."""
+    """Locate every InputError of the block inside ``where``."""
     try:
         yield
     except InputError as error:

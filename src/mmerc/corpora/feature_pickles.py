@@ -1,8 +1,8 @@
-"""The feature tuples that the field passes around as pickles, read without running any code.
+"""Published feature tuples of MELD and IEMOCAP, pickles that are read without running code.
 
 ``IEMOCAP_features.pkl`` is (utterance ids, speakers, labels, text, audio, visual, sentences,
 training ids, test ids), each but the last two a dictionary by conversation;
-``MELD_features_raw1.pkl`` is the same with a tenth item that nobody uses.
+``MELD_features_raw1.pkl`` is the same with a tenth item, which is not used.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ ITEMS = (
     "ids", "speakers", "labels", "text", "audio", "visual", "sentences", "train", "test",
 )  # fmt: skip
 VECTORS: Mapping[Modality, str] = {"text": "text", "audio": "audio", "video": "visual"}
-MEND = "use the file as it was published, with the labels that belong to it"
+FIX = "use the file as it was published, with the labels that belong to it"
 Fields = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """One of the two files: its number of items, its labels and its authors' counts."""
+    """One of the two files: its labels, number of items and published counts."""
 
     labels: LabelSet
     items: int
@@ -49,7 +49,7 @@ LAYOUTS: Mapping[str, Layout] = {
 
 
 class FeaturePickleReader(CorpusReader):
-    """The feature tuples of MELD and IEMOCAP that the field passes around."""
+    """Published feature tuples of MELD and IEMOCAP."""
 
     name = "feature-pickle"
     summary = "Published feature tuples of MELD or IEMOCAP; no code in the file is run"
@@ -75,19 +75,19 @@ def read_feature_pickle(
 ) -> RawCorpus:
     """Read one of the two files; validation is a seeded share of whole training conversations.
 
-    InputError for a file that carries code (it is not run), is truncated, has another number of
-    items, lists of different lengths, or a number that is not finite.
+    InputError for a file that carries code (which is not run), is truncated or damaged, has another
+    number of items, lists of different lengths, or a number that is not finite.
     """
     layout = LAYOUTS[labels]
     content = read_pickle(file)
     with inside(file):
-        fields = fields_of(content, layout)
+        fields = name_fields(content, layout)
         training, test = (
-            tuple(conversation_of(name, fields, layout.labels) for name in ordered(fields[half]))
+            tuple(read_conversation(n, fields, layout.labels) for n in order_names(fields[half]))
             for half in ("train", "test")
         )
         train, valid = hold_out(training, seed=seed, share=valid_share)
-        features = {modality: read_vectors(fields, modality) for modality in VECTORS}
+        features = {modality: read_modality(fields, modality) for modality in VECTORS}
         return RawCorpus(
             name=labels,
             labels=layout.labels,
@@ -103,109 +103,109 @@ def read_feature_pickle(
         )
 
 
-def fields_of(content: object, layout: Layout) -> Fields:
+def name_fields(content: object, layout: Layout) -> Fields:
     """The items of the tuple by name."""
     if not isinstance(content, tuple | list) or len(content) != layout.items:
         kind = f"{len(content)}" if isinstance(content, tuple | list) else type(content).__name__
-        raise InputError("pickle", f"expected a tuple of {layout.items} items, got {kind}", MEND)
+        raise InputError("pickle", f"expected a tuple of {layout.items} items, got {kind}", FIX)
     fields = dict(zip(ITEMS, content, strict=False))
     for name, value in fields.items():
         expected = Iterable if name in ("train", "test") else Mapping
         if not isinstance(value, expected):
             problem = f"expected a {expected.__name__.lower()}, got {type(value).__name__}"
-            raise InputError(f"item {name!r}", problem, MEND)
+            raise InputError(f"item {name!r}", problem, FIX)
     return fields
 
 
-def ordered(names: Iterable[Any]) -> list[Any]:
-    """Conversation names in the file's order, or sorted where the file holds a set."""
+def order_names(names: Iterable[Any]) -> list[Any]:
+    """Conversation names in the file's order, or sorted if the file has a set."""
     if isinstance(names, set | frozenset):
         return sorted(names, key=lambda name: (len(str(name)), str(name)))
     return list(names)
 
 
-def entries(fields: Fields, item: str, name: Any) -> Sequence[Any]:
+def read_entries(fields: Fields, item: str, name: Any) -> Sequence[Any]:
     """One conversation's entries of one item, as many as it has utterance ids."""
     where = f"item {item!r}, conversation {str(name)!r}"
     if not isinstance(name, Hashable) or name not in fields[item]:
-        raise InputError(where, "nothing stands there", MEND)
+        raise InputError(where, "nothing is there", FIX)
     values: Sequence[Any] = fields[item][name]
     if not isinstance(values, list | tuple | np.ndarray):
-        raise InputError(where, f"expected a list, got {type(values).__name__}", MEND)
+        raise InputError(where, f"expected a list, got {type(values).__name__}", FIX)
     count = len(fields["ids"][name])
     if len(values) != count:
-        raise InputError(where, f"expected {count} entries, got {len(values)}", MEND)
+        raise InputError(where, f"expected {count} entries, got {len(values)}", FIX)
     return values
 
 
-def conversation_of(name: Any, fields: Fields, labels: LabelSet) -> Conversation:
-    """One conversation of its entries."""
+def read_conversation(name: Any, fields: Fields, labels: LabelSet) -> Conversation:
+    """Build one conversation from its entries."""
     items = ("ids", "speakers", "labels", "sentences")
-    columns = [entries(fields, item, name) for item in items]
+    columns = [read_entries(fields, item, name) for item in items]
     with inside(f"conversation {str(name)!r}"):
         utterances = tuple(
             Utterance(
                 id=str(utterance),
-                speaker=speaker_of(speaker),
-                label=label_of(label, labels),
-                text=repaired(str(sentence)),
+                speaker=read_speaker(speaker),
+                label=read_label(label, labels),
+                text=repair_encoding(str(sentence)),
             )
             for utterance, speaker, label, sentence in zip(*columns, strict=True)
         )
     return Conversation(id=str(name), utterances=utterances)
 
 
-def speaker_of(value: Any) -> str:
-    """A name as it stands ('M', 'F'), or ``speaker-N`` of a one-hot list."""
+def read_speaker(value: Any) -> str:
+    """A name unchanged ('M', 'F'), or ``speaker-N`` for a one-hot list."""
     if isinstance(value, str):
         return value
     numbers = list(value) if isinstance(value, Sequence | np.ndarray) else []
     plain = all(isinstance(number, int | float | np.number) for number in numbers)
     if not plain or numbers.count(1) != 1 or numbers.count(0) != len(numbers) - 1:
-        raise InputError("speakers", f"{value!r} is neither a name nor one-hot", MEND)
+        raise InputError("speakers", f"{value!r} is neither a name nor one-hot", FIX)
     return f"speaker-{numbers.index(1)}"
 
 
-def label_of(value: Any, labels: LabelSet) -> str:
+def read_label(value: Any, labels: LabelSet) -> str:
     """Name of a label number in the published order."""
     if not isinstance(value, int | np.integer) or value not in range(len(labels)):
         problem = f"{value!r} is not a label from 0 to {len(labels) - 1}"
-        raise InputError("labels", problem, MEND)
+        raise InputError("labels", problem, FIX)
     return labels.names[int(value)]
 
 
-def repaired(text: str) -> str:
-    """Python 2 wrote UTF-8 bytes, which come out of the pickle as Latin-1 text."""
+def repair_encoding(text: str) -> str:
+    """Decode UTF-8 that Python 2 wrote as bytes, and that the pickle gives as Latin-1 text."""
     try:
         return text.encode("latin1").decode("utf-8")
     except UnicodeError:
         return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def read_vectors(
+def read_modality(
     fields: Fields, modality: Modality
 ) -> dict[tuple[str, str], NDArray[np.float32] | None]:
     """Vectors of one modality by conversation and utterance, float32 [D] each."""
     return {
         (str(name), str(utterance)): zeros_as_absent(vector, modality)
         for half in ("train", "test")
-        for name in ordered(fields[half])
+        for name in order_names(fields[half])
         for utterance, vector in zip(
-            fields["ids"][name], matrix_of(fields, VECTORS[modality], name), strict=True
+            fields["ids"][name], read_matrix(fields, VECTORS[modality], name), strict=True
         )
     }
 
 
-def matrix_of(fields: Fields, item: str, name: Any) -> NDArray[np.float32]:
+def read_matrix(fields: Fields, item: str, name: Any) -> NDArray[np.float32]:
     """One conversation's vectors, float32 [N, D], all finite."""
     where = f"item {item!r}, conversation {str(name)!r}"
-    values = entries(fields, item, name)
+    values = read_entries(fields, item, name)
     try:
         matrix = np.asarray([np.asarray(value, dtype=np.float32) for value in values])
     except (TypeError, ValueError) as error:
-        raise InputError(where, "not vectors of one width", MEND) from error
+        raise InputError(where, "not vectors of one width", FIX) from error
     if matrix.ndim != 2:
-        raise InputError(where, f"expected vectors, got shape {matrix.shape}", MEND)
+        raise InputError(where, f"expected vectors, got shape {matrix.shape}", FIX)
     if not np.isfinite(matrix).all():
         row, column = np.argwhere(~np.isfinite(matrix))[0]
         utterance = str(fields["ids"][name][row])

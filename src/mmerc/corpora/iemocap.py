@@ -1,13 +1,13 @@
 """IEMOCAP: acted dialogs of two people, in the folder that its authors release on request.
 
-Published counts are a convention of which utterances are kept. The release rates 7,380 utterances
-as one of the six emotions; DQ-Former counts these (Table 1), and these are read here. The 7,433 of
-DF-ERC (Table 5) and MultiEMO are those of a feature file that the field passes around: the 53 more
-all stand under happy there (648, where the release has 595) and have no such rating.
+Published counts differ by which utterances are included. The release rates 7,380 utterances as one
+of the six emotions; DQ-Former counts these (Table 1), and these are read here. The 7,433 of DF-ERC
+(Table 5) and MultiEMO are those of a published feature file, whose 53 more are all labelled happy
+(648, where the release has 595) and have no such rating.
 
 An utterance's ``media`` names its sound, the film of its dialog and the half of the picture in
-which its speaker sits: ``SOUND#film=FILM&half=left``. ``media_parts`` takes such a string apart.
-The sound file is the utterance alone; ``start`` and ``end`` are places in the dialog's film.
+which its speaker sits: ``SOUND#film=FILM&half=left``; ``split_media`` parses it.
+The sound file is the utterance alone; ``start`` and ``end`` are seconds of the dialog's film.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mmerc.corpora.base import CorpusReader, RawCorpus
 from mmerc.corpora.iemocap_files import Dialog, Rated, read_session
 from mmerc.corpora.media_locators import Locate, clip_inside
 from mmerc.corpora.missing_files import missing_note
-from mmerc.corpora.splits import Conversations, hold_out, hold_out_note, share_out
+from mmerc.corpora.splits import Conversations, hold_out, hold_out_note, split_by_ratio
 from mmerc.errors import InputError
 from mmerc.labels import IEMOCAP_4, IEMOCAP_6
 from mmerc.media.segment import Segment
@@ -48,7 +48,7 @@ MEDIA = re.compile(r"([^#]*)(?:#film=([^#&]+)&half=(left|right))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class MediaSources:
     """Sound and film of one utterance as paths inside the release, and its speaker's half."""
 
     sound: str | None
@@ -65,12 +65,12 @@ def read_iemocap(
     happy, as in the speech field) or "4-unmerged" (happy alone, as in DQ-Former); utterances with
     other labels, or without a transcript, are left out. ``split``: "session" (session 5 is test, a
     seeded tenth of the other conversations validation: DF-ERC) or "ratio" (a seeded 8:1:1 of all
-    dialogs, the same whichever emotions are kept: DQ-Former). InputError where a file is
-    missing or a line cannot be read.
+    dialogs, the same whichever emotions are kept: DQ-Former). InputError if a file is missing
+    or a line cannot be read.
     """
     names = NAMES[classes]
     dialogs = [dialog for session in SESSIONS for dialog in read_session(directory, session)]
-    conversations = tuple(conversations_of(directory, dialogs, names))
+    conversations = tuple(build_conversations(directory, dialogs, names))
     divided = divide(conversations, dialogs, split, seed=seed)
     six = classes == "6"
     return RawCorpus(
@@ -89,7 +89,7 @@ def read_iemocap(
 
 
 def corpus_name(classes: Classes, split: SplitRule) -> str:
-    """What the corpus of these emotions and this split is called."""
+    """Name of the corpus of these emotions and this split."""
     return "iemocap" + f"-{classes}" * (classes != "6") + "-ratio" * (split == "ratio")
 
 
@@ -115,7 +115,7 @@ class IemocapReader(CorpusReader):
         """One sound file per utterance; in the dialog's film the speaker sits in one half."""
 
         def locate(conversation: Conversation, utterance: Utterance) -> Segment:
-            parts = media_parts(utterance.media or "")
+            parts = split_media(utterance.media or "")
             return Segment(
                 sound=clip_inside(media, parts.sound),
                 film=clip_inside(media, parts.film, start=utterance.start, end=utterance.end),
@@ -125,19 +125,19 @@ class IemocapReader(CorpusReader):
         return locate
 
 
-def conversations_of(
+def build_conversations(
     directory: Path, dialogs: Sequence[Dialog], names: Mapping[str, str]
 ) -> Iterator[Conversation]:
-    """Conversations of the utterances that are kept, without those of which none is."""
+    """Conversations of the utterances with these labels; a dialog without any is left out."""
     for dialog in dialogs:
         utterances = tuple(
             Utterance(
                 id=rated.id,
-                speaker=dialog.name[:5] + letter_of(rated),
+                speaker=dialog.name[:5] + speaker_letter(rated),
                 text=dialog.words[rated.id],
                 start=rated.start,
                 end=rated.end,
-                media=media_of(directory, dialog, rated),
+                media=name_media(directory, dialog, rated),
                 label=names[rated.emotion],
             )
             for rated in dialog.rated
@@ -147,13 +147,13 @@ def conversations_of(
             yield Conversation(id=dialog.name, utterances=utterances)
 
 
-def letter_of(rated: Rated) -> str:
-    """F or M: who speaks."""
+def speaker_letter(rated: Rated) -> str:
+    """F or M: the speaker's part of an utterance id."""
     return rated.id.rpartition("_")[2][0]
 
 
-def media_of(directory: Path, dialog: Dialog, rated: Rated) -> str | None:
-    """Sound and film of one utterance as far as they lie there, None without either.
+def name_media(directory: Path, dialog: Dialog, rated: Rated) -> str | None:
+    """Name the sound and the film of one utterance that exist; None without either.
 
     **[decided]** The letter after the session in a dialog's name is that of the actor who wears
     the markers (the release's README), and this actor sits in the left half of the film (so the
@@ -161,21 +161,21 @@ def media_of(directory: Path, dialog: Dialog, rated: Rated) -> str | None:
     """
     sound = f"Session{dialog.session}/sentences/wav/{dialog.name}/{rated.id}.wav"
     film = f"Session{dialog.session}/dialog/avi/DivX/{dialog.name}.avi"
-    half = "left" if letter_of(rated) == dialog.name[5] else "right"
-    found = sound if (directory / sound).is_file() else ""
+    half = "left" if speaker_letter(rated) == dialog.name[5] else "right"
+    media = sound if (directory / sound).is_file() else ""
     if (directory / film).is_file():
-        found += f"#film={film}&half={half}"
-    return found or None
+        media += f"#film={film}&half={half}"
+    return media or None
 
 
-def media_parts(media: str) -> Sources:
-    """Take a ``media`` string of this corpus apart; InputError for any other."""
+def split_media(media: str) -> MediaSources:
+    """Parse a ``media`` string of this corpus; InputError for any other."""
     match = MEDIA.fullmatch(media)
     if match is None:
         fix = "prepare the corpus again"
         raise InputError("media", f"{media[:80]!r} is not SOUND#film=FILM&half=left", fix)
     half = cast(Literal["left", "right"] | None, match[3])
-    return Sources(sound=match[1] or None, film=match[2], half=half)
+    return MediaSources(sound=match[1] or None, film=match[2], half=half)
 
 
 def divide(
@@ -183,7 +183,7 @@ def divide(
 ) -> Splits:
     """Session 5 for the test and a tenth of the rest for validation, or 8:1:1 of all dialogs."""
     if split == "ratio":
-        names = share_out([dialog.name for dialog in dialogs], seed=seed)
+        names = split_by_ratio([dialog.name for dialog in dialogs], seed=seed)
         return {
             part: tuple(item for item in conversations if item.id in chosen)
             for part, chosen in names.items()
@@ -195,18 +195,18 @@ def divide(
 
 
 def split_note(splits: Splits, split: SplitRule, *, seed: int) -> str:
-    """Say that the split, or its validation part, is ours."""
+    """Say that the split, or its validation part, is our own."""
     if split == "session":
         return hold_out_note(splits["valid"], seed=seed)
     counts = " / ".join(str(len(conversations)) for conversations in splits.values())
     return (
-        "The corpus is published without a split: its conversations were shared out as "
+        "The corpus is published without a split: its conversations were divided as "
         f"{counts} (8:1:1) with seed {seed}."
     )
 
 
 def count_note(splits: Splits) -> tuple[str]:
-    """The published counts of the six emotions beside those that were read."""
+    """Compare the published counts of the six emotions with those that were read."""
     counts = [sum(len(item) for item in conversations) for conversations in splits.values()]
     ours = " / ".join(f"{count:,}" for count in counts)
     return (
@@ -221,20 +221,20 @@ def left_out_note(dialogs: Sequence[Dialog], names: Mapping[str, str]) -> tuple[
     rated = [(dialog, item) for dialog in dialogs for item in dialog.rated]
     others = Counter(item.emotion for _, item in rated if item.emotion not in names)
     silent = sum(item.emotion in names and item.id not in dialog.words for dialog, item in rated)
-    found = [f"{count} rated {emotion}" for emotion, count in sorted(others.items())]
-    found += [f"{silent} without a transcript"] if silent else []
-    return (f"Utterances left out: {', '.join(found)}.",) if found else ()
+    counts = [f"{count} rated {emotion}" for emotion, count in sorted(others.items())]
+    counts += [f"{silent} without a transcript"] if silent else []
+    return (f"Utterances left out: {', '.join(counts)}.",) if counts else ()
 
 
 def media_notes(conversations: Conversations) -> tuple[str, ...]:
     """Say which utterances lack their sound or their film."""
     sources = {
-        utterance.id: media_parts(utterance.media or "")
+        utterance.id: split_media(utterance.media or "")
         for conversation in conversations
         for utterance in conversation.utterances
     }
-    soundless = [name for name, found in sources.items() if found.sound is None]
-    filmless = [name for name, found in sources.items() if found.film is None]
+    soundless = [name for name, media in sources.items() if media.sound is None]
+    filmless = [name for name, media in sources.items() if media.film is None]
     return (
         *missing_note("sound", soundless, total=len(sources)),
         *missing_note("film", filmless, total=len(sources)),

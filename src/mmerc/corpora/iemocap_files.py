@@ -1,8 +1,8 @@
-"""The two annotation files of an IEMOCAP dialog: what was said, and what its raters heard in it.
+"""The two annotation files of an IEMOCAP dialog: its transcript, and its raters' evaluation.
 
 ``dialog/transcriptions/NAME.txt``: ``Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.``
-``dialog/EmoEvaluation/NAME.txt``: ``[6.2901 - 8.2357]``, the id, the label and three ratings, by
-tabulators, followed by a line for each rater.
+``dialog/EmoEvaluation/NAME.txt``: ``[6.2901 - 8.2357]``, the id, the label and three ratings,
+separated by tabs, followed by one line per rater.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from mmerc.errors import InputError
 from mmerc.files import read_text
 
 DIALOG = re.compile(r"Ses0(\d)[FM]_\w+", re.ASCII)
-SAID = re.compile(r"(\S+)\s+\[(\d+\.\d+)-(\d+\.\d+)\]:(.*)", re.ASCII)
+TRANSCRIBED = re.compile(r"(\S+)\s+\[(\d+\.\d+)-(\d+\.\d+)\]:(.*)", re.ASCII)
 RATED = re.compile(r"\[(\d+\.\d+) - (\d+\.\d+)\]\t(\S+)\t(\S+)\t\[.*\]", re.ASCII)
 UNRATED = re.compile(r"\w+_[FM]XX\d+", re.ASCII)
 EMOTIONS = frozenset(
     {"neu", "hap", "sad", "ang", "exc", "fru", "fea", "sur", "dis", "oth", "xxx"}
 )  # xxx: the raters did not agree
-MEND = "use the file as it was published"
+FIX = "use the file as it was published"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,79 +54,79 @@ def read_session(directory: Path, session: int) -> Iterator[Dialog]:
         for file in (folder / kind).glob("Ses*.txt")
     }
     if not names:
-        fix = "give the folder IEMOCAP_full_release with all of its five sessions"
-        raise InputError(folder, "no annotation lies there", fix)
+        fix = "give the folder IEMOCAP_full_release with all five sessions"
+        raise InputError(folder, "no annotation is there", fix)
     for name, file in sorted(names.items()):
         match = DIALOG.fullmatch(name)
         if match is None or int(match[1]) != session:
-            raise InputError(file, f"not the name of a dialog of session {session}", MEND)
+            raise InputError(file, f"not the name of a dialog of session {session}", FIX)
         yield Dialog(
             name=name,
             session=session,
             rated=read_evaluation(folder / "EmoEvaluation" / f"{name}.txt"),
-            words=read_transcript(folder / "transcriptions" / f"{name}.txt"),
+            words=read_words(folder / "transcriptions" / f"{name}.txt"),
         )
 
 
-def read_transcript(file: Path) -> dict[str, str]:
+def read_words(file: Path) -> dict[str, str]:
     """Words of each utterance of a transcript.
 
     Breathing and the like, which have no id (``M: [BREATHING]``), and utterances that were never
     rated (``..._MXX0``) are left out. InputError with the line for one without times.
     """
     words: dict[str, str] = {}
-    for number, line in lines_of(file):
+    for number, line in read_lines(file):
         id_ = re.split(r"[\s:]", line, maxsplit=1)[0]
         if not id_.startswith("Ses") or UNRATED.fullmatch(id_):
             continue
         where = f"{file}, line {number}"
-        match = SAID.fullmatch(line)
+        match = TRANSCRIBED.fullmatch(line)
         if match is None:
-            raise InputError(where, f"{id_[:40]!r} without times", f"{MEND} (ID [START-END]: text)")
+            raise InputError(where, f"{id_[:40]!r} without times", f"{FIX} (ID [START-END]: text)")
         check_id(where, match[1], file, words)
-        read_times(where, match[2], match[3])
+        parse_times(where, match[2], match[3])
         words[match[1]] = match[4].strip()
     return words
 
 
 def read_evaluation(file: Path) -> tuple[Rated, ...]:
-    """Rated utterances of an evaluation, by start; each rater's own lines are left out."""
+    """Rated utterances of an evaluation, by start; lines of single raters are left out."""
     rated: dict[str, Rated] = {}
-    for number, line in lines_of(file):
+    for number, line in read_lines(file):
         if not line.startswith("["):
             continue
         where = f"{file}, line {number}"
         match = RATED.fullmatch(line)
         if match is None:
-            fix = f"{MEND} ([START - END], the id, its label and three ratings, by tabulators)"
+            fix = f"{FIX} ([START - END], the id, its label and three ratings, separated by tabs)"
             raise InputError(where, "not a rated utterance", fix)
         check_id(where, match[3], file, rated)
-        start, end = read_times(where, match[1], match[2])
+        start, end = parse_times(where, match[1], match[2])
         if match[4] not in EMOTIONS:
             fix = f"use one of {', '.join(sorted(EMOTIONS))}"
             raise InputError(where, f"unknown label {match[4][:40]!r}", fix)
         rated[match[3]] = Rated(id=match[3], start=start, end=end, emotion=match[4])
     if not rated:
-        raise InputError(file, "it holds no rated utterance", MEND)
+        raise InputError(file, "it contains no rated utterance", FIX)
     return tuple(sorted(rated.values(), key=lambda item: (item.start, item.id)))
 
 
-def lines_of(file: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines without the blanks around them."""
+def read_lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines without surrounding blanks."""
     for number, line in enumerate(read_text(file).split("\n"), start=1):
         yield number, line.strip()
 
 
 def check_id(where: str, id_: str, file: Path, before: Mapping[str, object]) -> None:
-    """Refuse an id of another dialog, of another form, or that stands there already."""
+    """Refuse an id of another dialog, of another form, or that occurred before."""
     if not re.fullmatch(rf"{re.escape(file.stem)}_[FM]\d+", id_, re.ASCII):
-        raise InputError(where, f"{id_[:40]!r} is no utterance of this dialog", MEND)
+        raise InputError(where, f"{id_[:40]!r} is not an utterance of this dialog", FIX)
     if id_ in before:
-        problem = f"{id_!r} stands in the file already"
+        problem = f"{id_!r} occurs twice"
         raise InputError(where, problem, "give every utterance one line")
 
 
-def read_times(where: str, start: str, end: str) -> tuple[float, float]:
+def parse_times(where: str, start: str, end: str) -> tuple[float, float]:
     """Start and end in seconds, the end after the start."""
     if float(end) <= float(start):
         problem = f"it ends at {end} s, not after its start at {start} s"

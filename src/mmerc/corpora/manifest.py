@@ -1,4 +1,4 @@
-"""JSON Lines manifests: anybody's corpus, one conversation a line.
+"""JSON Lines manifests: your own corpus, one conversation per line.
 
 A line has ``id``, ``split`` (train, valid or test), ``utterances`` and optionally ``media`` and
 ``media_start``; an utterance ``id``, ``speaker``, ``text`` and optionally ``start``, ``end``
@@ -127,7 +127,7 @@ def read_checked(file: Path, *, require_split: bool) -> Iterator[ConversationRec
 
 
 def check_trainable(record: ConversationRecord) -> None:
-    """Refuse a conversation without a split or with an utterance of nobody."""
+    """Refuse a conversation without a split, or an utterance without a speaker."""
     if record.split is None:
         raise InputError("field 'split'", "it is missing", f"write one of {', '.join(SPLITS)}")
     for utterance in record.utterances:
@@ -189,7 +189,7 @@ def sort_by_start(record: ConversationRecord) -> ConversationRecord:
 def build_conversations(
     file: Path, records: Sequence[ConversationRecord], labels: LabelSet | None
 ) -> tuple[Conversation, ...]:
-    """Conversations of the records, their labels checked where a label set is given."""
+    """Build the conversations; labels are checked against a label set if there is one."""
     conversations = []
     for record in records:
         with inside(f"{file}, conversation {record.id!r}"):
@@ -207,7 +207,7 @@ def build_conversations(
 
 
 def build_utterance(record: UtteranceRecord, labels: LabelSet | None) -> Utterance:
-    """The utterance of one record."""
+    """Build the utterance of one record."""
     if labels is not None:
         with inside(f"utterance {record.id!r}"):
             labels.index(record.label)
@@ -241,7 +241,7 @@ def collect_vectors(file: Path, records: Sequence[ConversationRecord]) -> dict[M
 
 def to_vector(numbers: list[float] | None) -> Vector | None:
     """Numbers as float32 [D], or None for null."""
-    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as such
+    with np.errstate(over="ignore"):  # what overflows becomes infinite, and is refused as such
         return None if numbers is None else np.asarray(numbers, dtype=np.float32)
 
 

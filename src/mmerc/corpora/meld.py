@@ -1,4 +1,4 @@
-"""MELD: dialogues of a television series, its annotations and clips as its authors publish them."""
+"""MELD: dialogues of a television series, with annotations and clips as published."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ class MeldReader(CorpusReader):
 def read_meld(directory: Path, *, encoding: str | None = None) -> RawCorpus:
     """Read ``train_sent_emo.csv``, ``dev_sent_emo.csv`` and ``test_sent_emo.csv``, and find clips.
 
-    Times in seconds of the episode; media as paths inside the folder, of the clips that lie there
-    (the archive lacks two). CSV files saved as Windows-1252 are read with a remark, or in the
-    ``encoding`` named. Where no clip lies there at all, media are the published names.
-    InputError where a file is missing or a row cannot be read.
+    Times are seconds of the episode; media are paths inside the folder of the clips that exist (the
+    archive lacks two). CSV files saved as Windows-1252 are read with a remark, or in the
+    ``encoding`` named. If there is no clip at all, media are the published names.
+    InputError if a file is missing or a row cannot be read.
     """
     clips = {split: find_clips(directory, split) for split in SPLIT_NAMES}
     filmed = any(clips.values())
@@ -87,10 +87,10 @@ def read_meld(directory: Path, *, encoding: str | None = None) -> RawCorpus:
 
 
 def find_clips(directory: Path, split: Split) -> Clips:
-    """Clips of one split, in ``train/train_splits`` as published or ``train_splits`` as unpacked.
+    """Find the clips of one split, in ``train/train_splits`` (published) or ``train_splits``.
 
-    The archive's other files have no annotation: the repeated ``final_videos_test...`` and what
-    macOS leaves beside every file (``._...``).
+    The archive's other files have no annotation: the repeated ``final_videos_test...`` and those
+    that macOS leaves beside every file (``._...``).
     """
     published, unpacked = f"{SPLIT_NAMES[split]}/{CLIP_FOLDERS[split]}", CLIP_FOLDERS[split]
     folder = published if (directory / published).is_dir() else unpacked
@@ -107,7 +107,7 @@ def read_split(
     """Conversations of one annotation file, and a remark on its encoding."""
 
     def details(row: TableRow) -> Details:
-        start, end = read_times(row)
+        start, end = parse_row_times(row)
         clip = f"dia{row.dialogue}_utt{row.utterance}.mp4"
         media = f"{CLIP_FOLDERS[split]}/{clip}" if clips is None else clips.get(clip)
         return {"start": start, "end": end, "media": media}
@@ -122,16 +122,16 @@ def read_split(
     )
 
 
-def read_times(row: TableRow) -> tuple[float | None, float | None]:
-    """Start and end in seconds, both None where the utterance would end before it begins."""
+def parse_row_times(row: TableRow) -> tuple[float | None, float | None]:
+    """Start and end in seconds, both None if the end is not after the start."""
     with inside("StartTime"):
-        start = read_time_code(row.values["StartTime"])
+        start = parse_time_code(row.values["StartTime"])
     with inside("EndTime"):
-        end = read_time_code(row.values["EndTime"])
+        end = parse_time_code(row.values["EndTime"])
     return (start, end) if start < end else (None, None)
 
 
-def read_time_code(text: str) -> float:
+def parse_time_code(text: str) -> float:
     """Seconds of ``HH:MM:SS,mmm``; three published ends have two decimals, ``HH:MM:SS,mm``."""
     match = TIME_CODE.fullmatch(text.strip())
     if match is None:
@@ -143,7 +143,7 @@ def read_time_code(text: str) -> float:
 
 def untimed_note(splits: Mapping[Split, tuple[Conversation, ...]]) -> tuple[str, ...]:
     """Say which utterances have no usable times."""
-    untimed = [name for name, utterance in named(splits) if utterance.start is None]
+    untimed = [name for name, utterance in name_utterances(splits) if utterance.start is None]
     if not untimed:
         return ()
     return (f"Times left out where the end is not after the start: {', '.join(untimed)}.",)
@@ -151,12 +151,12 @@ def untimed_note(splits: Mapping[Split, tuple[Conversation, ...]]) -> tuple[str,
 
 def clipless_note(splits: Mapping[Split, tuple[Conversation, ...]]) -> tuple[str, ...]:
     """Say which utterances have no clip."""
-    utterances = list(named(splits))
+    utterances = list(name_utterances(splits))
     missing = [name for name, utterance in utterances if utterance.media is None]
     return missing_note("clip", missing, total=len(utterances))
 
 
-def named(
+def name_utterances(
     splits: Mapping[Split, tuple[Conversation, ...]],
 ) -> Iterator[tuple[str, Utterance]]:
     """Every utterance with the name by which remarks call it."""

@@ -1,4 +1,4 @@
-"""Published corpora lack some of their own files: say which, so that nobody has to find out."""
+"""Remarks on files that a published corpus lacks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ MOST_NAMES = 10
 
 
 def missing_note(what: str, missing: Sequence[str], *, total: int) -> tuple[str, ...]:
-    """One sentence about the utterances without ``what``; none where none lacks it or all do.
+    """One sentence on the utterances without ``what``; none if all have it or none does.
 
-    A corpus of which nobody has the media at all is a corpus of text, and no cause for a remark.
+    A corpus without any media is a text corpus, which needs no remark.
     """
     if not 0 < len(missing) < total:
         return ()
     rest = len(missing) - MOST_NAMES
     names = ", ".join(missing[:MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
-    return (f"No {what} for {len(missing)} of {total} utterances, which stay without: {names}.",)
+    return (f"No {what} for {len(missing)} of {total} utterances; they stay without: {names}.",)

@@ -28,11 +28,11 @@ SAW_LABELS_NOTE = (
     "The published text and video vectors of the training videos come from networks that were "
     "trained on those labels: what they score on validation says little about test."
 )
-MEND = "use the archive as it was published"
+FIX = "use the archive as it was published"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class ArrayRow:
     """One row of the arrays: the video, the position in it, and the row's number."""
 
     video: str
@@ -55,10 +55,10 @@ class MosiReader(CorpusReader):
 
 
 def read_mosi(file: Path, *, seed: int = 0, valid_share: float = 0.1) -> RawCorpus:
-    """Read ``mosi_trimodal.npz``: one conversation a video, its utterances by position.
+    """Read ``mosi_trimodal.npz``: one conversation per video, its utterances by position.
 
-    Arrays ``train_`` and ``test_`` of ``utt_id``, ``label`` (0 negative, 1 positive), and, where
-    the archive holds them, ``transcript``, ``text100``, ``audio73`` and ``video100`` [rows, D].
+    Arrays ``train_`` and ``test_`` of ``utt_id``, ``label`` (0 negative, 1 positive), and, if the
+    archive has them, ``transcript``, ``text100``, ``audio73`` and ``video100`` [rows, D].
     Validation is a seeded share of whole training videos. InputError for anything else.
     """
     arrays = read_arrays(file)
@@ -66,7 +66,7 @@ def read_mosi(file: Path, *, seed: int = 0, valid_share: float = 0.1) -> RawCorp
         training, test = (read_half(arrays, half) for half in ("train", "test"))
         train, valid = hold_out(training, seed=seed, share=valid_share)
         features = {
-            modality: read_vectors(arrays, modality)
+            modality: read_modality(arrays, modality)
             for modality, name in ARRAYS.items()
             if f"train_{name}" in arrays and f"test_{name}" in arrays
         }
@@ -92,38 +92,38 @@ def read_arrays(file: Path) -> dict[str, NDArray[Any]]:
         with np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(file, "not a whole NPZ archive of plain arrays", MEND) from error
+        raise InputError(file, "not a complete NPZ archive of plain arrays", FIX) from error
 
 
-def read_items(arrays: Arrays, half: str) -> list[Item]:
+def read_items(arrays: Arrays, half: str) -> list[ArrayRow]:
     """Video and position of every row, of the ids ``VIDEO_POSITION``."""
     items = []
-    for row, name in enumerate(column(arrays, half, "utt_id")):
+    for row, name in enumerate(read_column(arrays, half, "utt_id")):
         video, _, position = str(name).rpartition("_")
         if not video or not position.isdecimal():
             fix = "write VIDEO_POSITION"
             raise InputError(f"{half}_utt_id[{row}]", f"cannot read {str(name)!r}", fix)
-        items.append(Item(video=video, position=int(position), row=row))
+        items.append(ArrayRow(video=video, position=int(position), row=row))
     return items
 
 
-def column(arrays: Arrays, half: str, name: str) -> NDArray[Any]:
+def read_column(arrays: Arrays, half: str, name: str) -> NDArray[Any]:
     """One array of one half, as long as that half's ids."""
     key = f"{half}_{name}"
     for needed in (f"{half}_utt_id", key):
         if needed not in arrays:
-            raise InputError(needed, f"the archive holds only {sorted(arrays)}", MEND)
+            raise InputError(needed, f"the archive contains only {sorted(arrays)}", FIX)
     if arrays[key].shape[:1] != arrays[f"{half}_utt_id"].shape:
         problem = f"{arrays[key].shape} does not fit {len(arrays[f'{half}_utt_id'])} utterances"
-        raise InputError(key, problem, MEND)
+        raise InputError(key, problem, FIX)
     return arrays[key]
 
 
 def read_half(arrays: Arrays, half: str) -> Conversations:
     """Conversations of the training or the test half."""
-    labels = column(arrays, half, "label")
+    labels = read_column(arrays, half, "label")
     transcribed = f"{half}_transcript" in arrays
-    transcripts = column(arrays, half, "transcript") if transcribed else [""] * len(labels)
+    transcripts = read_column(arrays, half, "transcript") if transcribed else [""] * len(labels)
     videos: dict[str, list[Utterance]] = defaultdict(list)
     for item in sorted(read_items(arrays, half), key=lambda item: (item.video, item.position)):
         with inside(f"{half}_label[{item.row}]"):
@@ -131,26 +131,26 @@ def read_half(arrays: Arrays, half: str) -> Conversations:
                 id=str(item.position),
                 speaker=item.video,
                 text=str(transcripts[item.row]),
-                label=label_of(labels[item.row]),
+                label=read_label(labels[item.row]),
             )
         videos[item.video].append(utterance)
     return tuple(Conversation(id=name, utterances=tuple(videos[name])) for name in videos)
 
 
-def label_of(value: Any) -> str:
+def read_label(value: Any) -> str:
     """Name of the label 0 or 1."""
     if value not in (0, 1):
-        raise InputError("label", f"{value!r} is neither 0 nor 1", MEND)
+        raise InputError("label", f"{value!r} is neither 0 nor 1", FIX)
     return MOSI_2.names[int(value)]
 
 
-def read_vectors(
+def read_modality(
     arrays: Arrays, modality: Modality
 ) -> dict[tuple[str, str], NDArray[np.float32] | None]:
     """Vectors of both halves by conversation and utterance, float32 [D] each."""
     return {
         (item.video, str(item.position)): zeros_as_absent(vectors[item.row], modality)
         for half in ("train", "test")
-        for vectors in [column(arrays, half, ARRAYS[modality]).astype(np.float32)]
+        for vectors in [read_column(arrays, half, ARRAYS[modality]).astype(np.float32)]
         for item in read_items(arrays, half)
     }

@@ -16,22 +16,22 @@ from mmerc.errors import InputError
 from mmerc.files import read_text
 
 
-def writable(text: str) -> str:
-    """Refuse half a character (a lone surrogate), which JSON can spell and no file can hold."""
+def check_surrogates(text: str) -> str:
+    """Refuse a lone surrogate, which JSON can spell and no UTF-8 file can contain."""
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise PydanticCustomError("lone_surrogate", "text holds half a Unicode character")
+        raise PydanticCustomError("lone_surrogate", "text contains half a Unicode character")
     return text
 
 
-Text = Annotated[str, AfterValidator(writable)]
+Text = Annotated[str, AfterValidator(check_surrogates)]
 Name = Annotated[Text, Field(min_length=1)]
 Seconds = Annotated[FiniteFloat, Field(ge=0)]
 Numbers = Annotated[list[FiniteFloat], Field(min_length=1)]
-MENDS = {"missing": "add it", "extra_forbidden": "take it out or fix its spelling"}
+FIXES = {"missing": "add it", "extra_forbidden": "remove it or fix its spelling"}
 
 
 class Record(BaseModel):
-    """Unknown keys are refused, and nothing is converted but whole numbers to decimal ones."""
+    """Unknown keys are refused; only whole numbers are converted, to decimal ones."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -63,14 +63,14 @@ class ConversationRecord(Record):
 def read_records(file: Path) -> Iterator[tuple[int, ConversationRecord]]:
     """Line number and record of every line that is not empty; InputError for a bad one."""
     empty = True
-    # Only line feeds end a line: JSON strings may hold other separators as they are.
+    # Only line feeds end a line: JSON strings may contain other separators.
     for number, line in enumerate(read_text(file).split("\n"), start=1):
         if line.strip():
             empty = False
             with inside(f"{file}, line {number}"):
                 yield number, read_record(line)
     if empty:
-        raise InputError(file, "it holds no conversation", "write one JSON object a line")
+        raise InputError(file, "it contains no conversation", "write one JSON object per line")
 
 
 def read_record(line: str) -> ConversationRecord:
@@ -79,34 +79,34 @@ def read_record(line: str) -> ConversationRecord:
         value = json.loads(line)
     except json.JSONDecodeError as error:
         problem = f"not JSON (column {error.colno}: {error.msg.lower()})"
-        raise InputError("text", problem, "write one JSON object a line") from error
+        raise InputError("text", problem, "write one JSON object per line") from error
     except (ValueError, RecursionError) as error:
-        problem = "JSON with a number too long or lists too deep to be read"
-        raise InputError("text", problem, "write one JSON object a line") from error
+        problem = "JSON with too long a number or lists too deep to read"
+        raise InputError("text", problem, "write one JSON object per line") from error
     try:
         return ConversationRecord.model_validate(value)
     except ValidationError as error:
-        raise plain_error(value, error) from error
+        raise describe_error(value, error) from error
 
 
-def plain_error(value: object, error: ValidationError) -> InputError:
-    """The first finding as one sentence that names the conversation and the field."""
+def describe_error(value: object, error: ValidationError) -> InputError:
+    """The first problem as one sentence that names the conversation and the field."""
     first = error.errors(include_url=False)[0]
     steps = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
     conversation = conversation_name(value)
-    got = "" if first["type"] in MENDS else f", got {shortened(first['input'])}"
+    got = "" if first["type"] in FIXES else f", got {shorten(first['input'])}"
     problem = f"{first['msg'][:1].lower()}{first['msg'][1:]}{got}"
     where = f"{conversation}field {steps.lstrip('.')!r}" if steps else "whole line"
-    return InputError(where, problem, MENDS.get(first["type"], "fix the value"))
+    return InputError(where, problem, FIXES.get(first["type"], "fix the value"))
 
 
 def conversation_name(value: object) -> str:
-    """The conversation of a raw line, where its id can be told."""
+    """The conversation of a raw line, if it has a readable id."""
     name = value.get("id") if isinstance(value, dict) else None
     return f"conversation {name!r}, " if isinstance(name, str) else ""
 
 
-def shortened(value: object) -> str:
-    """A value as it may stand in a sentence."""
+def shorten(value: object) -> str:
+    """A value, short enough for a sentence."""
     text = ascii(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -15,8 +15,8 @@ from numpy._core import multiarray, numeric
 
 from mmerc.errors import InputError
 
-# Python 2, older numpy and newer numpy call the same things by different names. Objects are given
-# from here and never imported by name, so that nothing but these can be reached.
+# Python 2, older numpy and newer numpy use different names for the same objects. They are looked up
+# here and never imported by name, so that nothing else can be reached.
 ADMITTED: Mapping[tuple[str, str], Any] = {
     **{
         (f"numpy.{core}.multiarray", name): getattr(multiarray, name)
@@ -45,7 +45,7 @@ CONVERTED_FIX = "copy or download it again in binary mode"
 
 
 class RestrictedUnpickler(pickle.Unpickler):
-    """Refuses every global that is not admitted above."""
+    """Refuses every global that is not in ``ADMITTED``."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ADMITTED:
@@ -74,7 +74,7 @@ def read_pickle(file: Path) -> Any:
             raise InputError(file, CONVERTED, CONVERTED_FIX) from error
         if isinstance(error, InputError):
             raise error.inside(file) from error
-        problem = f"not a whole pickle ({str(error) or type(error).__name__})"
+        problem = f"not a complete pickle ({str(error) or type(error).__name__})"
         raise InputError(file, problem, "copy or download it again") from error
 
 

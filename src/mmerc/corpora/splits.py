@@ -1,4 +1,4 @@
-"""Splits of whole conversations, for corpora published without them."""
+"""Splits by whole conversations, for corpora published without them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Conversations = tuple[Conversation, ...]
 def hold_out(
     conversations: Sequence[Conversation], *, seed: int, share: float
 ) -> tuple[Conversations, Conversations]:
-    """Split into training and validation conversations, both in their first order.
+    """Split into training and validation conversations, both in their original order.
 
-    The choice depends on the seed and the conversation ids alone, not on their order. At least one
-    conversation goes to either side; InputError where there are fewer than two.
+    The choice depends on the seed and the conversation ids alone, not on their order. Each side
+    gets at least one conversation; InputError if there are fewer than two.
     """
     if not 0 < share < 1:
-        raise UsageError(f"The validation share must lie between 0 and 1, got {share}.")
+        raise UsageError(f"The validation share must be between 0 and 1, got {share}.")
     if len(conversations) < 2:
         problem = "fewer than two conversations, so that none can be held out for validation"
         raise InputError("training split", problem, "give more conversations")
@@ -35,20 +35,20 @@ def hold_out(
     return train, valid
 
 
-def share_out(names: Sequence[str], *, seed: int) -> dict[Split, frozenset[str]]:
-    """Names of conversations 8:1:1; of 151 as many as DQ-Former's Table 1 has: 121 / 14 / 16.
+def split_by_ratio(names: Sequence[str], *, seed: int) -> dict[Split, frozenset[str]]:
+    """Split conversation names 8:1:1; 151 become DQ-Former's 121 / 14 / 16 (Table 1).
 
-    Who goes where is decided by a hash of seed and name, the same on every machine and whatever
-    the names' order. At least one goes to each; InputError where there are fewer than three.
+    A hash of seed and name decides, the same on every machine and for any order of the names. Each
+    split gets at least one; InputError if there are fewer than three.
     """
     if len(names) < 3:
-        problem = f"{len(names)} conversations cannot be shared out over three splits"
+        problem = f"{len(names)} conversations cannot be divided among three splits"
         raise InputError("the corpus", problem, "give more conversations")
 
-    def drawn(name: str) -> bytes:
+    def draw(name: str) -> bytes:
         return hashlib.sha256(f"{seed} {name}".encode()).digest()
 
-    order, count = sorted(names, key=drawn), len(names)
+    order, count = sorted(names, key=draw), len(names)
     test = -(-count // 10)
     valid = max(1, count - round(0.8 * count) - test)
     return {
@@ -59,7 +59,7 @@ def share_out(names: Sequence[str], *, seed: int) -> dict[Split, frozenset[str]]
 
 
 def hold_out_note(valid: Conversations, *, seed: int) -> str:
-    """Say that the validation split is ours."""
+    """Say that the validation split is our own."""
     utterances = sum(len(conversation) for conversation in valid)
     return (
         f"The corpus is published without a validation split: {len(valid)} whole training "

@@ -1,1 +1,1 @@
-"""From a prepared corpus to batches of conversations."""
+"""Prepared corpora, their media and vectors, and batches of conversations."""

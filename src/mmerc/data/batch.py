@@ -1,4 +1,4 @@
-"""The batch that every model takes."""
+"""The batch that every model reads."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mmerc.conversation import Modality
 class TextWindows:
     """Tokenised conversations, cut into windows that a language model can read whole.
 
-    Shape: ``token_ids``, ``attention_mask`` (bool) and ``pool_into`` [W, L]. ``pool_into`` holds
-    for each token the flat index b * N + n of the utterance whose mean it enters, or B * N for
+    Shape: ``token_ids``, ``attention_mask`` (bool) and ``pool_into`` [W, L]. ``pool_into`` has,
+    for each token, the flat index b * N + n of the utterance whose mean it enters, or B * N for
     tokens that enter none (special tokens, context that another window pools, padding).
     """
 
@@ -27,9 +27,9 @@ class TextWindows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """Every utterance as tokens of its own, for models that train a text encoder on them.
+    """Every utterance as its own token sequence, for models that train a text encoder.
 
-    Shape: ``token_ids``, ``attention_mask`` (bool, nowhere true where there is no text) and
+    Shape: ``token_ids``, ``attention_mask`` (bool, all false without text) and
     ``targets`` (bool, the utterance's own tokens, not those of its history) [B, N, L].
     """
 
@@ -40,10 +40,10 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waveforms:
-    """Every utterance's sound at 16 kHz, for models that train a speech encoder on it.
+    """Every utterance's sound at 16 kHz, for models that train a speech encoder.
 
-    Shape: ``samples`` [B, N, T] float32, ``lengths`` [B, N] int: samples that are real, 0 where
-    there is no sound.
+    Shape: ``samples`` [B, N, T] float32, ``lengths`` [B, N] int: number of real samples, 0
+    without sound.
     """
 
     samples: Tensor
@@ -82,7 +82,7 @@ class ConversationBatch:
         return self._map(lambda tensor: tensor.pin_memory())
 
     def with_present(self, present: Mapping[Modality, Tensor]) -> ConversationBatch:
-        """The same batch in which other modalities count as present."""
+        """The same batch with another presence mask."""
         return replace(self, present=present)
 
     def with_features(self, features: Mapping[Modality, Tensor]) -> ConversationBatch:
@@ -98,17 +98,17 @@ class ConversationBatch:
             speakers=function(self.speakers),
             labels=function(self.labels),
             indices=function(self.indices),
-            windows=mapped(self.windows, function),
-            tokens=mapped(self.tokens, function),
-            waveforms=mapped(self.waveforms, function),
+            windows=map_tensors(self.windows, function),
+            tokens=map_tensors(self.tokens, function),
+            waveforms=map_tensors(self.waveforms, function),
         )
 
 
 Part = TypeVar("Part", TextWindows, Tokens, Waveforms)
 
 
-def mapped(part: Part | None, function: Callable[[Tensor], Tensor]) -> Part | None:
-    """``function`` of every tensor of a part, where there is one."""
+def map_tensors(part: Part | None, function: Callable[[Tensor], Tensor]) -> Part | None:
+    """Apply ``function`` to every tensor of a part, if there is one."""
     if part is None:
         return None
     return replace(part, **{f.name: function(getattr(part, f.name)) for f in fields(part)})

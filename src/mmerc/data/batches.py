@@ -25,12 +25,12 @@ MOST_WORKERS = 4
 
 
 class LengthBucketSampler(Sampler[list[int]]):
-    """Batches of conversations of like length.
+    """Batches of conversations of similar length.
 
     Training: the conversations are shuffled, sorted by length within chunks of ``chunk`` batches,
     and the batches shuffled again; ``set_epoch`` changes the order, which depends on seed and epoch
-    alone. Evaluation (``shuffle=False``): sorted by length throughout. Of ``world`` processes each
-    takes every ``world``-th batch; the first batches come again where they do not share out.
+    alone. Evaluation (``shuffle=False``): sorted by length throughout. Each of ``world``
+    processes takes every ``world``-th batch; the first batches are repeated to fill the last round.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class LengthBucketSampler(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         batches = self.shuffled() if self.shuffle else self.cut(self.by_length(), self.size)
-        shared_out = len(self) * self.world
-        yield from (batches * self.world)[self.rank : shared_out : self.world]
+        total = len(self) * self.world
+        yield from (batches * self.world)[self.rank : total : self.world]
 
     def by_length(self) -> list[int]:
         return sorted(range(len(self.costs)), key=self.costs.__getitem__)
@@ -75,7 +75,7 @@ class LengthBucketSampler(Sampler[list[int]]):
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     def order(self, generator: torch.Generator) -> list[int]:
-        """What an epoch takes, at random."""
+        """The items of an epoch in random order."""
         drawn: list[int] = torch.randperm(len(self.costs), generator=generator).tolist()
         return drawn
 
@@ -87,9 +87,9 @@ class LengthBucketSampler(Sampler[list[int]]):
 class BalancedSampler(LengthBucketSampler):
     """Training batches with rare classes up-sampled, in epochs of any length (DQ-Former, Sec. 4.2).
 
-    Every class comes to ``upsampling`` times the items of the largest, if it has less; 0: as they
-    are. Epochs of ``per_epoch`` items follow each other through the shuffled whole, which is
-    shuffled again when it is through; None: an epoch is the whole.
+    Every class gets at least ``upsampling`` times the items of the largest; 0 changes nothing.
+    Epochs of ``per_epoch`` items go through the shuffled whole, which is shuffled again at its end;
+    None: an epoch is the whole.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class BalancedSampler(LengthBucketSampler):
         world: int = 1,
     ) -> None:
         super().__init__(costs, size=size, seed=seed, shuffle=True, rank=rank, world=world)
-        self.pool = upsampled(labels, upsampling)
+        self.pool = upsample(labels, upsampling)
         self.per_epoch = len(self.pool) if per_epoch is None else per_epoch
 
     def __len__(self) -> int:
@@ -122,31 +122,31 @@ class BalancedSampler(LengthBucketSampler):
         return drawn
 
     def turn(self, number: int) -> list[int]:
-        """The whole, shuffled for the so-manieth time."""
+        """The whole in the shuffle of that number."""
         generator = torch.Generator().manual_seed(self.seed * 100_003 + number)
         order = torch.randperm(len(self.pool), generator=generator).tolist()
         return [self.pool[position] for position in order]
 
 
-def upsampled(labels: Sequence[int], share: float) -> list[int]:
-    """Positions of all items, those of rare classes again until each class has enough.
+def upsample(labels: Sequence[int], share: float) -> list[int]:
+    """Positions of all items, those of rare classes repeated until each class has enough.
 
-    [decided] Enough is ``share`` of the largest class; items without a label come once.
+    [decided] Enough is ``share`` of the largest class; items without a label occur once.
     """
-    places: dict[int, list[int]] = {}
+    positions: dict[int, list[int]] = {}
     for position, label in enumerate(labels):
-        places.setdefault(label, []).append(position)
-    wanted = round(share * max(len(group) for name, group in places.items() if name >= 0))
+        positions.setdefault(label, []).append(position)
+    target = round(share * max(len(group) for name, group in positions.items() if name >= 0))
     pool: list[int] = []
-    for label, group in places.items():
-        times = max(1, -(-wanted // len(group))) if label >= 0 else 1
-        pool += (group * times)[: max(wanted, len(group))]
+    for label, group in positions.items():
+        times = max(1, -(-target // len(group))) if label >= 0 else 1
+        pool += (group * times)[: max(target, len(group))]
     return pool
 
 
 @dataclass(frozen=True, slots=True)
 class Collate:
-    """Pads examples into a batch; sound is decoded here, wherever this runs."""
+    """Pads examples into a batch, and decodes their sound."""
 
     tokenizer: AnyTokenizer | None
 
@@ -178,7 +178,7 @@ class Collate:
 
 
 def pad(tensors: list[torch.Tensor], value: float = 0) -> torch.Tensor:
-    """Stack tensors of different lengths, filled up with ``value``."""
+    """Stack tensors of different lengths, padded with ``value``."""
     return pad_sequence(tensors, batch_first=True, padding_value=value)
 
 
@@ -201,22 +201,22 @@ def batch_loader(
         rank=rank,
         world=world,
     )
-    return loader_of(examples, tokenizer, sampler)
+    return sampled_loader(examples, tokenizer, sampler)
 
 
-def loader_of(
+def sampled_loader(
     examples: Sequence[Example], tokenizer: AnyTokenizer | None, sampler: LengthBucketSampler
 ) -> DataLoader[ConversationBatch]:
     """Batches in a sampler's order.
 
-    Sound is decoded by worker processes beside the training; all else lies in memory, and one
+    Sound is decoded by worker processes during training; everything else is in memory, where one
     process is fastest.
     """
     heard = bool(examples) and examples[0].sounds is not None
     workers = min(MOST_WORKERS, available_cores() // 2) if heard else 0
     if workers == 0:
         return DataLoader(examples, batch_sampler=sampler, collate_fn=Collate(tokenizer))  # type: ignore[arg-type]
-    return PatientLoader(
+    return LazyLoader(
         examples,  # type: ignore[arg-type]
         batch_sampler=sampler,
         collate_fn=Collate(tokenizer),
@@ -225,10 +225,10 @@ def loader_of(
     )
 
 
-class PatientLoader(DataLoader[ConversationBatch]):
-    """Has its workers begin when the first batch is asked for.
+class LazyLoader(DataLoader[ConversationBatch]):
+    """Starts its workers at the first batch.
 
-    Lightning makes an iterator before it says which epoch a resumed run is in.
+    Lightning creates an iterator before it sets the epoch of a resumed run.
     """
 
     def __iter__(self) -> Any:
@@ -238,7 +238,7 @@ class PatientLoader(DataLoader[ConversationBatch]):
 def feature_statistics(
     examples: Sequence[Example],
 ) -> dict[Modality, tuple[torch.Tensor, torch.Tensor]]:
-    """Mean and standard deviation of each modality's vectors, absent ones left out.
+    """Mean and standard deviation of each modality's vectors, without absent ones.
 
     Shape: {modality: ([D], [D])}; a modality that is never present has mean 0, deviation 1.
     """

@@ -1,4 +1,4 @@
-"""The prepared corpus: one folder that holds everything training needs."""
+"""The prepared corpus: one folder with everything that training needs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class PreparedCorpus:
 
     @property
     def label_source(self) -> str:
-        """The corpus whose labels these are: who was trained on it has seen them."""
+        """The corpus that the labels come from: a model trained on it has seen them."""
         return label_source(self.name, self.labels_of)
 
     @property
@@ -74,13 +74,13 @@ class PreparedCorpus:
     def fingerprints(self) -> dict[str, str]:
         """SHA-256 of the conversations with their labels, and of each modality's vectors.
 
-        Sounds, where there are any, are known by their files' names and sizes.
+        Sounds, if any, are identified by their files' names and sizes.
         """
         conversations = {"labels": list(self.labels), "rows": utterance_rows(self.splits)}
         known = {"conversations": fingerprint(conversations)} | {
             modality: table.content_fingerprint for modality, table in self.features.items()
         }
-        return known | ({"sounds": fingerprint(sizes(self.sounds))} if self.sounds else {})
+        return known | ({"sounds": fingerprint(sound_sizes(self.sounds))} if self.sounds else {})
 
     def counts(self) -> dict[str, dict[str, Any]]:
         """Per split: conversations, utterances, and utterances of each label."""
@@ -134,7 +134,7 @@ class PreparedCorpus:
                 split: tuple(counts) for split, counts in description.get("published", {}).items()
             },
             remarks=tuple(description.get("remarks", ())),
-            splits=conversations_of(table),
+            splits=group_conversations(table),
             features={
                 name: FeatureStore.open(directory / "features" / stores[name]).read()
                 for name in MODALITIES
@@ -147,8 +147,8 @@ class PreparedCorpus:
         return corpus
 
 
-def sizes(sounds: Sounds) -> list[tuple[str, str, str, int | None]]:
-    """Each utterance with the name and the size in bytes of its sound, None where it is missing."""
+def sound_sizes(sounds: Sounds) -> list[tuple[str, str, str, int | None]]:
+    """Each utterance with the name and size in bytes of its sound file, None if it is missing."""
     bytes_of = {
         clip.path: clip.path.stat().st_size if clip.path.is_file() else None
         for clip in sounds.values()
@@ -166,7 +166,7 @@ def utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[dic
     """One row per utterance: splits in their fixed order, times as decimal numbers.
 
     So the fingerprint is the same before saving and after loading, and the same as before
-    ``media_start`` existed where there is none.
+    ``media_start`` existed if there is none.
     """
     return [
         {
@@ -189,7 +189,7 @@ def utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[dic
 
 
 def media_starts(conversation: Conversation, utterance: Utterance) -> dict[str, float]:
-    """When media begin, as columns; none where they begin with the conversation."""
+    """When media begin, as columns; none if they begin with the conversation."""
     columns = {
         "media_start": utterance.media_start,
         "conversation_media_start": conversation.media_start,
@@ -206,20 +206,20 @@ def read_utterances(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def conversations_of(rows: list[dict[str, Any]]) -> dict[Split, tuple[Conversation, ...]]:
+def group_conversations(rows: list[dict[str, Any]]) -> dict[Split, tuple[Conversation, ...]]:
     """Group rows back into conversations by split."""
     grouped: dict[Split, dict[str, list[dict[str, Any]]]] = {}
     for row in rows:
         grouped.setdefault(row["split"], {}).setdefault(row["conversation"], []).append(row)
     return {
-        split: tuple(conversation_of(name, group) for name, group in grouped[split].items())
+        split: tuple(build_conversation(name, group) for name, group in grouped[split].items())
         for split in SPLITS
         if split in grouped
     }
 
 
-def conversation_of(name: str, rows: list[dict[str, Any]]) -> Conversation:
-    """One conversation of its rows."""
+def build_conversation(name: str, rows: list[dict[str, Any]]) -> Conversation:
+    """Build one conversation from its rows."""
     fields = ("speaker", "text", "start", "end", "media", "media_start", "label")
     utterances = tuple(
         Utterance(id=row["utterance"], **{field: row[field] for field in fields}) for row in rows
@@ -233,7 +233,7 @@ def conversation_of(name: str, rows: list[dict[str, Any]]) -> Conversation:
 
 
 def read_description(directory: Path) -> dict[str, Any]:
-    """Read ``corpus.json`` and check that it is one of ours."""
+    """Read ``corpus.json`` and check its format."""
     path = directory / "corpus.json"
     if not path.is_file():
         raise InputError(directory, "not a prepared corpus", "make one with `mmerc prepare`")

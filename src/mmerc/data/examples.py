@@ -1,4 +1,4 @@
-"""Conversations as tensors: what batches are collated from."""
+"""Conversations as tensors, from which batches are collated."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ MOST_TOKENS = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextInput:
-    """How a model that trains its text encoder wants its text."""
+    """How a model that trains its text encoder reads text."""
 
     tokenizer: Tokenizer | UtteranceTokenizer
     utterance_tokens: int
     speaker_prefix: bool
 
     def encode(self, conversation: Conversation) -> list[list[int]]:
-        """Token ids of each utterance; none where the text is empty."""
-        texts = [self.written(item.speaker, item.text) for item in conversation.utterances]
+        """Token ids of each utterance; none for an empty text."""
+        texts = [self.format_text(item.speaker, item.text) for item in conversation.utterances]
         limit = min(self.utterance_tokens, self.tokenizer.max_length - 2)
         return self.tokenizer.encode(texts, limit=limit)
 
-    def written(self, speaker: str, text: str) -> str:
+    def format_text(self, speaker: str, text: str) -> str:
         if not text.strip():
             return ""
         return f"{speaker}: {text}" if self.speaker_prefix and speaker else text
@@ -46,7 +46,7 @@ class Example:
     """One conversation of N utterances.
 
     Shape: ``features[m]`` [N, D_m], ``present[m]`` [N] bool, ``speakers`` and ``labels`` [N];
-    ``token_ids``: N lists, or None for a model that takes ready-made text vectors. ``sounds`` and
+    ``token_ids``: N lists, or None for a model that reads stored text vectors. ``sounds`` and
     their ``seconds``: N each for a model that reads waveforms, which are decoded batch by batch.
     """
 
@@ -64,7 +64,7 @@ class Example:
 
     @property
     def cost(self) -> int:
-        """Length by which examples are bucketed: tokens where there are any, sound first of all."""
+        """Length by which examples are bucketed: sound, else tokens, else utterances."""
         tokens = None if self.token_ids is None else sum(map(len, self.token_ids))
         if self.sounds is not None:
             return bucket(sum(self.seconds), tokens or 0)
@@ -72,9 +72,9 @@ class Example:
 
 
 def bucket(seconds: float, tokens: int) -> int:
-    """Where an utterance stands when they are sorted: by steps of its duration, then by tokens.
+    """Sort key of an utterance: steps of its duration, then tokens.
 
-    Tokens rise and fall in turn, so that neighbours are alike where two steps meet.
+    Tokens rise and fall in turn, so that neighbours are similar where two steps meet.
     """
     step, tokens = int(seconds / DURATION_STEP), min(tokens, MOST_TOKENS - 1)
     return step * MOST_TOKENS + (tokens if step % 2 == 0 else MOST_TOKENS - 1 - tokens)
@@ -88,7 +88,7 @@ def build_examples(
     tables: Mapping[Modality, FeatureTable],
     text: TextInput | None,
 ) -> list[Example]:
-    """Tensors of every conversation; ``widths`` names the modalities that come as vectors."""
+    """Tensors of every conversation; ``widths`` names the modalities that are vectors."""
     for modality, width in widths.items():
         if modality in tables and tables[modality].spec.dim != width:
             problem = f"{tables[modality].spec.dim} wide, but the model takes {width}"
@@ -136,7 +136,7 @@ def build_example(
 def stack_vectors(
     conversation: Conversation, table: FeatureTable | None, width: int
 ) -> tuple[Tensor, Tensor]:
-    """Vectors of a conversation with zeros where absent, and which are present.
+    """Vectors of a conversation, zeros where absent, and which are present.
 
     Shape: -> [N, width], [N] bool.
     """

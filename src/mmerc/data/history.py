@@ -1,4 +1,4 @@
-"""Utterances as a language model reads them one by one, each behind what was said before it."""
+"""Utterances as a language model reads them one by one, each after its history."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class UtteranceTokenizer:
     """An encoder's tokenizer for a model that reads utterances by themselves (DQ-Former, Sec. 3.2).
 
     ``[CLS] up to history preceding utterances [SEP] target [SEP]``. [decided] Whole utterances of
-    history are left out, the oldest first, until the rest fits; a target without history keeps both
-    separators; an utterance without a word has no tokens at all, and counts as no history.
+    history are dropped, the oldest first, until the rest fits; a target without history keeps both
+    separators; an utterance without words has no tokens, and is no history.
     """
 
     base: Tokenizer
@@ -26,15 +26,15 @@ class UtteranceTokenizer:
 
     @property
     def max_length(self) -> int:
-        """One less than the encoder's: there is a separator more."""
+        """One less than the encoder's, for the additional separator."""
         return self.base.max_length - 1
 
     def target_begins(self, ids: Sequence[int]) -> int:
-        """How many tokens of a sequence stand before its target's."""
+        """Number of tokens before the target's first."""
         return ids.index(self.base.last_id) + 1 if ids else 0
 
     def encode(self, texts: Sequence[str], *, limit: int) -> list[list[int]]:
-        """Ids of each of a conversation's utterances, behind its history; ``limit`` for each."""
+        """Ids of each utterance of a conversation after its history, ``limit`` for each."""
         spoken = self.base.encode(texts, limit=min(limit, self.max_length - 2))
         return [
             self.sequence(spoken[max(0, position - self.history) : position], target)
@@ -42,14 +42,14 @@ class UtteranceTokenizer:
         ]
 
     def sequence(self, history: Sequence[Sequence[int]], target: Sequence[int]) -> list[int]:
-        """Ids of one utterance; none where it has none itself."""
+        """Ids of one utterance after its history; none if the utterance has none."""
         if not target:
             return []
         room = self.base.max_length - 3 - len(target)
-        kept: list[int] = []
+        context: list[int] = []
         for utterance in reversed(history):
-            if len(kept) + len(utterance) > room:
+            if len(context) + len(utterance) > room:
                 break
-            kept = [*utterance, *kept]
+            context = [*utterance, *context]
         end = self.base.last_id
-        return [self.base.first_id, *kept, end, *target, end]
+        return [self.base.first_id, *context, end, *target, end]

@@ -1,4 +1,4 @@
-"""The utterances' sound: where it lies, how long it is, and its samples when they are needed."""
+"""The utterances' sound: its files, its lengths and its samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmerc.media.segment import Clip, MediaError
 from mmerc.packaged_weights import missing_package_error
 
 SAMPLE_RATE = 16_000
-LONGEST = 10.0  # seconds (DQ-Former, Sec. 4.2); the rest is not heard
+LONGEST = 10.0  # seconds (DQ-Former, Sec. 4.2); the rest is not used
 SHORTEST = 0.025  # seconds: the window of every speech encoder here
 
 Sounds = Mapping[tuple[str, str], Clip]  # by conversation and utterance
@@ -24,7 +24,7 @@ Sounds = Mapping[tuple[str, str], Clip]  # by conversation and utterance
 def read_samples(clip: Clip | None) -> Tensor | None:
     """At most the first ten seconds of a clip, mono at 16 kHz.
 
-    None where there is nothing to hear: no clip, no file, damage, less than 25 ms.
+    None if there is nothing to hear: no clip, no file, a damaged file, less than 25 ms.
     Shape: -> float32 [samples].
     """
     if clip is None:
@@ -40,10 +40,10 @@ def read_samples(clip: Clip | None) -> Tensor | None:
     return None if len(samples) < SHORTEST * SAMPLE_RATE else samples
 
 
-def seconds_of(clips: Sequence[Clip | None]) -> list[float]:
-    """How long each clip is, 0 without one; files are looked into, not decoded.
+def clip_lengths(clips: Sequence[Clip | None]) -> list[float]:
+    """Seconds of each clip, 0 for None; files are opened, not decoded.
 
-    InputError where not one of the files is there: then the folder is the wrong one.
+    InputError if none of the files exists: the folder must be the wrong one.
     """
     paths = sorted({clip.path for clip in clips if clip is not None})
     check_some(paths)
@@ -86,15 +86,12 @@ def open_duration(path: Path) -> float | None:
 
 
 def check_some(paths: Sequence[Path]) -> None:
-    """Refuse sounds that are missing altogether."""
+    """Refuse sounds none of which exists."""
     if paths and not any(path.is_file() for path in paths):
-        problem = f"no such file, and none of the other {len(paths) - 1} sounds is there either"
+        problem = f"no such file, and none of the other {len(paths) - 1} sounds exists either"
         raise InputError(paths[0], problem, "name the folder of the media with --media")
 
 
 def missing_sounds(clips: Iterable[Clip]) -> int:
-    """How many clips lie in files that are not there."""
-    there: dict[Path, bool] = {}
-    for clip in clips:
-        there.setdefault(clip.path, clip.path.is_file())
-    return sum(not found for found in there.values())
+    """How many sound files do not exist."""
+    return sum(not path.is_file() for path in {clip.path for clip in clips})

@@ -1,4 +1,4 @@
-"""Conversations of tokens, cut into windows that a language model can read whole."""
+"""Tokenised conversations, cut into windows that fit a language model."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from mmerc.data.batch import TextWindows
 # Windows are padded to a multiple of this: a processor compiles its bfloat16 matrix kernels again
 # for every new shape, which costs as much as the layer's own work.
 TOKEN_STEP = 16
-AROUND = 4  # [CLS] and three [SEP], where an utterance stands between others
-SHARED_ROW = 128  # tokens of utterances that are read by themselves
+AROUND = 4  # [CLS] and three [SEP] around an utterance and its context
+SHARED_ROW = 128  # tokens of utterances that are encoded independently
 
 
 Scope = Literal["conversation", "utterance", "surrounding"]
-Row = tuple[list[int], list[int]]  # token ids, and the utterance of each
+TokenRow = tuple[list[int], list[int]]  # token ids, and the utterance of each
 
 
 class Tokenizer(Protocol):
-    """What batches need to know of an encoder's tokenizer."""
+    """What batches need of an encoder's tokenizer."""
 
     scope: Scope
     max_length: int
@@ -46,8 +46,8 @@ class Window:
 def plan_windows(lengths: Sequence[int], *, budget: int) -> list[Window]:
     """Cut utterances of ``lengths`` tokens into windows of at most ``budget`` tokens.
 
-    [decided] Windows overlap by about half and hold at least one utterance; an utterance is pooled
-    from the window in which it stands furthest from an edge. No utterance may exceed the budget.
+    [decided] Windows overlap by about half and have at least one utterance; an utterance is pooled
+    from the window in which it is furthest from an edge. No utterance may exceed the budget.
     """
     bounds = window_bounds(lengths, budget=budget)
     home: dict[int, tuple[int, int]] = {}  # utterance -> (distance to an edge, window)
@@ -83,7 +83,7 @@ def window_bounds(lengths: Sequence[int], *, budget: int) -> list[tuple[int, int
 def next_start(lengths: Sequence[int], start: int, end: int, budget: int) -> int:
     """First utterance from which at most half of the budget leads up to ``end``.
 
-    It moves on further where the utterance at ``end`` would not fit otherwise.
+    It is later if the utterance at ``end`` would not fit otherwise.
     """
     following = start + 1
     while following < end and (
@@ -124,10 +124,10 @@ def build_windows(
 
 def rows_of_conversations(
     conversations: Sequence[Sequence[Sequence[int]]], tokenizer: Tokenizer, padded: int
-) -> list[Row]:
+) -> list[TokenRow]:
     """``[CLS] first utterance, second utterance, ... [SEP]`` of each window (Eq. 1)."""
     nowhere = len(conversations) * padded
-    rows: list[Row] = []
+    rows: list[TokenRow] = []
     for position, utterances in enumerate(conversations):
         lengths = [len(tokens) for tokens in utterances]
         for window in plan_windows(lengths, budget=tokenizer.max_length - 2):
@@ -142,8 +142,8 @@ def rows_of_conversations(
 
 def rows_of_utterances(
     conversations: Sequence[Sequence[Sequence[int]]], tokenizer: Tokenizer, padded: int
-) -> list[Row]:
-    """``[CLS] utterance [SEP]`` of each, as many in a row as it holds, the longest first.
+) -> list[TokenRow]:
+    """``[CLS] utterance [SEP]`` of each, as many per row as fit, the longest first.
 
     The special tokens enter the utterance's mean, as in sentence encoders.
     """
@@ -155,7 +155,7 @@ def rows_of_utterances(
     ]
     utterances.sort(key=lambda item: -len(item[1]))
     limit = min(tokenizer.max_length, max([SHARED_ROW, *(len(ids) for _, ids in utterances[:1])]))
-    rows: list[Row] = []
+    rows: list[TokenRow] = []
     for target, ids in utterances:
         room = (row for row in rows if len(row[0]) + len(ids) <= limit)
         row = next(room, None)
@@ -169,15 +169,15 @@ def rows_of_utterances(
 
 def rows_of_surroundings(
     conversations: Sequence[Sequence[Sequence[int]]], tokenizer: Tokenizer, padded: int
-) -> list[Row]:
+) -> list[TokenRow]:
     """``[CLS] what precedes [SEP] utterance [SEP] what follows [SEP]`` of each (MultiEMO, 3.3.1).
 
-    [CLS] alone is pooled. [decided] The separators stand also where nothing precedes or follows.
+    [CLS] alone is pooled. [decided] Separators are there even if nothing precedes or follows.
     """
     nowhere = len(conversations) * padded
     between = [tokenizer.last_id]
     budget = tokenizer.max_length - AROUND
-    rows: list[Row] = []
+    rows: list[TokenRow] = []
     for position, utterances in enumerate(conversations):
         lengths = [len(tokens) for tokens in utterances]
         for number, tokens in enumerate(utterances):
@@ -195,7 +195,7 @@ def rows_of_surroundings(
 def surrounding(lengths: Sequence[int], current: int, *, budget: int) -> tuple[int, int]:
     """Utterances ``start`` to ``end`` (exclusive) that fit with ``current`` into ``budget`` tokens.
 
-    [decided] Whole utterances go, the furthest first; of two as far the one that follows.
+    [decided] Whole utterances are dropped, the furthest first; of two as far, the following one.
     """
     start, end, total = current, current + 1, lengths[current]
     distances = ((current - step, current + step) for step in range(1, len(lengths)))

@@ -12,7 +12,7 @@ from mmerc.conversation import Conversation
 from mmerc.data.batch import Tokens, Waveforms
 from mmerc.data.examples import Example
 from mmerc.data.history import UtteranceTokenizer
-from mmerc.data.sounds import SHORTEST, Sounds, read_samples, seconds_of
+from mmerc.data.sounds import SHORTEST, Sounds, clip_lengths, read_samples
 
 # Batches are padded to multiples of these: a processor compiles its bfloat16 matrix kernels again
 # for every new shape, which costs as much as the layer's own work.
@@ -23,12 +23,12 @@ SAMPLE_STEP = 2560  # eight positions of an encoder, 0.16 s
 def with_sounds(
     examples: Sequence[Example], conversations: Sequence[Conversation], sounds: Sounds
 ) -> list[Example]:
-    """The examples with their utterances' clips; whether one can be heard shows when it is read."""
+    """Add the utterances' sound clips to the examples; whether one is audible shows later."""
     clips = [
         tuple(sounds.get((conversation.id, item.id)) for item in conversation.utterances)
         for conversation in conversations
     ]
-    lengths = iter(seconds_of([clip for group in clips for clip in group]))
+    lengths = iter(clip_lengths([clip for group in clips for clip in group]))
     grown = []
     for example, group in zip(examples, clips, strict=True):
         seconds = tuple(next(lengths) for _ in group)
@@ -37,13 +37,13 @@ def with_sounds(
     return grown
 
 
-def each_utterance(examples: Sequence[Example]) -> list[Example]:
-    """Every utterance as an example of its own, numbered again, in the same order."""
+def split_utterances(examples: Sequence[Example]) -> list[Example]:
+    """Every utterance as its own example, renumbered, in the same order."""
     apart = [
         Example(
             index=0,
             features={m: vectors[i : i + 1] for m, vectors in example.features.items()},
-            present={m: there[i : i + 1] for m, there in example.present.items()},
+            present={m: mask[i : i + 1] for m, mask in example.present.items()},
             speakers=torch.zeros(1, dtype=torch.long),
             labels=example.labels[i : i + 1],
             token_ids=None if example.token_ids is None else [example.token_ids[i]],
@@ -78,9 +78,9 @@ def stack_waveforms(examples: Sequence[Example], *, padded: int) -> Waveforms:
     decoded: dict[tuple[int, int], Tensor] = {}
     for b, example in enumerate(examples):
         for i, clip in enumerate(example.sounds or ()):
-            heard = read_samples(clip)
-            if heard is not None:
-                decoded[b, i] = heard
+            samples = read_samples(clip)
+            if samples is not None:
+                decoded[b, i] = samples
     longest = rounded_up(max(map(len, decoded.values()), default=0), SAMPLE_STEP)
     samples = torch.zeros(len(examples), padded, longest)
     lengths = torch.zeros(len(examples), padded, dtype=torch.long)

@@ -1,1 +1,1 @@
-"""Vectors of utterances: how they are made, and where they are kept."""
+"""Feature vectors of utterances: extractors and the feature store."""

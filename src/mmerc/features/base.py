@@ -1,4 +1,4 @@
-"""What every extractor of utterance vectors does."""
+"""The interface of extractors."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from mmerc.media.segment import Segment
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """There is no vector, and why ("no face in any frame"): never a vector of zeros instead."""
+    """No vector, and why ("no face in any frame"); never a vector of zeros instead."""
 
     reason: str
 
 
 class Extractor(Protocol):
-    """One modality of an utterance as one vector.
+    """Turns one modality of an utterance into one vector.
 
     ``spec`` names modality, width and all that the vectors depend on (weights, versions,
-    settings): its fingerprint keeps vectors of different makes apart.
+    settings): its fingerprint keeps different vectors apart.
     """
 
     @property
@@ -29,7 +29,7 @@ class Extractor(Protocol):
     def extract(self, segment: Segment) -> Vector | Absent:
         """Shape: -> float32 [spec.dim], finite.
 
-        Damaged, missing or empty media make an ``Absent`` with the kind of trouble as its reason;
-        nothing that a file holds may raise.
+        Damaged, missing or empty media give an ``Absent`` with the kind of problem as its reason;
+        no content of a file may raise.
         """
         ...

@@ -1,7 +1,7 @@
-"""Rows that are safe as soon as they are finished, before they make up a whole Parquet part.
+"""Rows that are saved as soon as they are finished, before they fill a Parquet part.
 
-Each row is one batch of an Arrow stream. Whoever is killed leaves at most a torn last batch behind;
-the whole ones are folded into the store by the next who opens it.
+Each row is one batch of an Arrow stream. A killed process leaves at most one truncated batch; the
+next process that opens the journal moves the complete ones into the store.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from mmerc.features.store import FeatureRow, FeatureStore, check_vector, rows_of, table_of
+from mmerc.features.store import FeatureRow, FeatureStore, check_vector, from_arrow, to_arrow
 
-FOLD_AT = 1000  # rows that a part should have at least, as long as more are to come
+FOLD_AT = 1000  # rows of a part, but for the last
 
 
 class Journal:
@@ -28,9 +28,9 @@ class Journal:
         self.stream: Any = None
 
     def add(self, row: FeatureRow) -> None:
-        """Keep ``row``: from here on no kill can lose it."""
+        """Save ``row``: after this, a kill cannot lose it."""
         check_vector(row, self.store.spec)
-        table = table_of([row], self.store.spec.dim)
+        table = to_arrow([row], self.store.spec.dim)
         if self.stream is None:
             self.file = open(self.path, "wb", buffering=0)  # noqa: SIM115
             self.stream = pa.ipc.new_stream(self.file, table.schema)
@@ -40,7 +40,7 @@ class Journal:
             self.fold()
 
     def fold(self) -> None:
-        """Make a part of the rows and begin again."""
+        """Write the rows as a part and start again."""
         self.close()
         if self.rows:
             self.store.append(self.rows)
@@ -48,7 +48,7 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
     def recover(self) -> None:
-        """Fold what somebody who was killed left behind."""
+        """Move the rows of a killed process into the store."""
         self.rows = list(whole_rows(self.path, self.store.spec.dim))
         self.fold()
 
@@ -61,7 +61,7 @@ class Journal:
 
 @contextmanager
 def open_journal(store: FeatureStore) -> Iterator[Journal]:
-    """Recover what was left, then keep rows; an exception leaves the journal for the next time."""
+    """Recover earlier rows, then save new ones; an exception leaves the journal for next time."""
     journal = Journal(store)
     journal.recover()
     try:
@@ -72,12 +72,12 @@ def open_journal(store: FeatureStore) -> Iterator[Journal]:
 
 
 def whole_rows(path: Path, dim: int) -> Iterator[FeatureRow]:
-    """Rows of a journal up to the place where it is torn."""
+    """Rows of a journal up to where it is truncated."""
     if not path.exists():
         return
     with open(path, "rb") as file:
         try:
             for batch in pa.ipc.open_stream(file):
-                yield from rows_of(pa.Table.from_batches([batch]), dim)
+                yield from from_arrow(pa.Table.from_batches([batch]), dim)
         except (OSError, pa.ArrowException):
             return

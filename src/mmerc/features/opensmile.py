@@ -1,8 +1,8 @@
-"""Hand-made acoustic features of an utterance: openSMILE's IS10 and ComParE 2016 functionals.
+"""Hand-crafted acoustic features of an utterance: openSMILE's IS10 and ComParE 2016 functionals.
 
-openSMILE is free for non-commercial use alone (its own licence). It is fast enough to be run once
-an utterance (benchmarks/bench_audio.py), and works outside of Python's lock: threads may share one
-extractor, processes may have one each.
+openSMILE is free for non-commercial use only (its own licence). It is fast enough to run once per
+utterance (benchmarks/bench_audio.py) and releases Python's lock: threads may share one extractor,
+processes may have one each.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class OpenSmile:
     ``is10``: 1582 numbers (INTERSPEECH 2010 paralinguistic challenge; DF-ERC on IEMOCAP).
     ``compare``: 6373 numbers (ComParE 2016; MultiEMO, Sec. 3.2).
 
-    MmercError where the package opensmile is not installed.
+    MmercError if the package opensmile is not installed.
     """
 
     def __init__(self, set_name: SetName) -> None:
@@ -68,15 +68,15 @@ class OpenSmile:
             return Absent("sound with samples that are no numbers")
         if np.abs(samples).max() < QUIETEST:
             return Absent("silence")
-        found = self.smile(np.clip(samples, -1.0, LOUDEST), SAMPLE_RATE)  # [1, D, 1]
-        vector: Vector = np.asarray(found, np.float32).reshape(-1)
+        values = self.smile(np.clip(samples, -1.0, LOUDEST), SAMPLE_RATE)  # [1, D, 1]
+        vector: Vector = np.asarray(values, np.float32).reshape(-1)
         if not np.isfinite(vector).all():
             return Absent("openSMILE gave values that are no numbers")
         return vector
 
 
 def installed_version() -> str:
-    """Version of the package opensmile; MmercError where it is not installed."""
+    """Version of the package opensmile; MmercError if it is not installed."""
     try:
         return version("opensmile")
     except PackageNotFoundError as error:

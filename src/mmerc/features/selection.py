@@ -1,9 +1,9 @@
-"""Fewer features out of many: those that a linear classifier of the training labels leans on.
+"""Feature selection: the columns with the largest weights in a linear classifier.
 
-DF-ERC's 300 audio numbers of MELD were chosen so from openSMILE's (Sec. 4.1). The vectors keep
-their raw values, for models standardise what they read; only the choice of columns is learnt. Yet
-the choice has seen the label of every utterance that it was fitted on, and marks those rows
-``saw_label``: scores on them flatter. No validation or test utterance may be among them.
+DF-ERC chose its 300 audio features of MELD from openSMILE's in this way (Sec. 4.1). Vectors keep
+their raw values, since models standardise their input; only the choice of columns is learnt. That
+choice has seen the label of every utterance that it was fitted on, and marks those rows
+``saw_label``: scores on them are too high. No validation or test utterance may be among them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PENALTY = 0.001  # C of the classifier: strong, since there are about as many co
 
 
 class Selection(BaseModel):
-    """Columns of one extractor's vectors, and what they were chosen on.
+    """Columns of one extractor's vectors, and the utterances they were chosen on.
 
     ``indices`` ascend; ``mean`` and ``deviation`` are theirs over the utterances in ``fitted_on``
     (what the classifier standardised by; ``apply`` does not use them). ``parent`` and ``content``
-    are the fingerprints of the vectors' specification and of the very table.
+    are the fingerprints of the vectors' specification and of the table.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,10 +66,10 @@ class Selection(BaseModel):
         )
 
     def apply(self, table: FeatureTable) -> FeatureTable:
-        """The selected columns of ``table``, in raw values; absent stays absent.
+        """The selected columns of ``table`` in raw values; absent stays absent.
 
-        Rows in ``fitted_on`` are marked ``saw_label``. InputError where ``table`` comes from
-        another extractor than the one that was selected from.
+        Rows in ``fitted_on`` are marked ``saw_label``. InputError if ``table`` comes from another
+        extractor.
         """
         if table.spec.fingerprint != self.parent or self.indices[-1] >= table.spec.dim:
             raise InputError(
@@ -92,12 +92,12 @@ class Selection(BaseModel):
         )
 
     def save(self, path: Path) -> None:
-        """Write as JSON, whole or not at all."""
+        """Write as JSON, all of it or nothing."""
         write_json(path, self.model_dump(mode="json"))
 
     @classmethod
     def load(cls, path: Path) -> Selection:
-        """Read what ``save`` wrote; InputError where it is anything else."""
+        """Read what ``save`` wrote; InputError for anything else."""
         try:
             return cls.model_validate(read_json(path))
         except ValidationError as error:
@@ -115,9 +115,9 @@ def fit_selection(
     """Choose the ``count`` columns with the largest weights of a linear support vector machine.
 
     Columns are standardised; weights are summed by magnitude over the classes (one against the
-    rest, squared hinge loss, L2). ``train_keys`` without a vector or a label are passed over.
+    rest, squared hinge loss, L2). ``train_keys`` without a vector or a label are ignored.
 
-    InputError where fewer than two labels are left, or fewer columns than ``count``.
+    InputError if fewer than two labels remain, or there are fewer columns than ``count``.
     """
     from sklearn.preprocessing import StandardScaler
 
@@ -148,14 +148,14 @@ def fitting_rows(
 
 
 def check_fit(table: FeatureTable, names: list[str], *, count: int) -> None:
-    """Refuse what nothing can be chosen from."""
+    """Refuse vectors or labels that no choice can be made from."""
     where = f"{table.spec.modality} vectors of {table.spec.extractor}"
     if not 0 < count <= table.spec.dim:
         problem = f"cannot choose {count} of {table.spec.dim} numbers"
         raise InputError(where, problem, f"ask for 1 to {table.spec.dim}")
     if len(set(names)) < 2:
         problem = f"training utterances with a vector have {len(set(names))} different labels"
-        raise InputError(where, problem, "give at least two labels to tell apart")
+        raise InputError(where, problem, "provide at least two labels")
 
 
 def largest_weights(

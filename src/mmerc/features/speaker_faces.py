@@ -1,4 +1,4 @@
-"""The speaker's face in some frames of an utterance's film, or in pictures given for it."""
+"""Crops of the speaker's face from an utterance's film or pictures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mmerc.media.faces.tracks import link_faces
 from mmerc.media.segment import Clip, MediaError, Segment
 
 Faces = NDArray[np.uint8]
-FRAME_HEIGHT = 480  # of what is looked at: higher films are scaled down
+FRAME_HEIGHT = 480  # pixels; higher films are scaled down
 NO_FACE, NO_FILM = "no face in any frame", "no film or picture"
 NO_LENGTH = "the film does not say how long it is"
 ALL_LOST = "every frame was lost"
@@ -37,11 +37,11 @@ ALL_LOST = "every frame was lost"
 
 @dataclass(frozen=True)
 class SpeakerFaces:
-    """Up to ``frames`` crops of the speaker's face, evenly over the utterance.
+    """Up to ``frames`` crops of the speaker's face, evenly spread over the utterance.
 
-    ``choice`` says whose face counts where there are several; the accuracy of choosing the speaker
-    is not measured. ``smallest`` is the least height of a face in pixels, of frames that are at
-    most 480 high. Where a segment has ``pictures``, each is one face already, as in FER2013.
+    ``choice`` selects the face if there are several; the accuracy of choosing the speaker is not
+    measured. ``smallest`` is the minimum height of a face in pixels, in frames at most 480 high.
+    If a segment has ``pictures``, each is one face already, as in FER2013.
     """
 
     choice: Choice = "speaking"
@@ -65,7 +65,7 @@ class SpeakerFaces:
             return Absent(error.reason)
 
     def picture_crops(self, pictures: Sequence[bytes]) -> Faces | Absent:
-        """Each picture in the size and colour of the crops, without those that cannot be read."""
+        """The readable pictures in the size and colour of the crops."""
         faces, reason = [], ALL_LOST
         for data in pictures:
             try:
@@ -79,8 +79,8 @@ class SpeakerFaces:
         """Crops of the chosen track (of all tracks); MediaError where the film cannot be read."""
         if segment.film is None:
             return Absent(NO_FILM)
-        times = times_of(segment.film, self.frames)
-        everything = list(shown(segment.film, times, half=segment.half))
+        times = choose_times(segment.film, self.frames)
+        everything = list(read_halves(segment.film, times, half=segment.half))
         kept = segment.kept(len(everything))
         if not kept:
             return Absent(ALL_LOST)
@@ -100,8 +100,8 @@ class SpeakerFaces:
         return np.stack(crops)
 
 
-def times_of(film: Clip, count: int) -> list[float]:
-    """Times (seconds) of the frames to look at; MediaError where the film has no known end."""
+def choose_times(film: Clip, count: int) -> list[float]:
+    """Times of the frames to read, in seconds; MediaError if the film has no known end."""
     start = film.start or 0.0
     end = probe(film.path).duration if film.end is None else film.end
     if end is None:
@@ -109,28 +109,28 @@ def times_of(film: Clip, count: int) -> list[float]:
     return frame_times(start, end, count)
 
 
-def shown(
+def read_halves(
     film: Clip, times: Sequence[float], *, half: Literal["left", "right"] | None
 ) -> Iterator[Frame]:
-    """The frames, or the half of them in which the speaker sits, up to where the film ends.
+    """The frames, or the half in which the speaker sits, up to the end of the film.
 
-    A file's sound may be longer than its film: only a film that ends before the utterance begins
-    is a MediaError.
+    A file's sound may be longer than its film: MediaError only if the film ends before the
+    utterance begins.
     """
-    found = 0
+    count = 0
     try:
         for frame in read_frames(film.path, times, height=FRAME_HEIGHT):
             middle = frame.pixels.shape[1] // 2
             halves = {"left": frame.pixels[:, :middle], "right": frame.pixels[:, middle:]}
             yield frame.pixels if half is None else halves[half]
-            found += 1
+            count += 1
     except MediaError as error:
-        if error.reason != Reason.PAST_FILM or not found:
+        if error.reason != Reason.PAST_FILM or not count:
             raise
 
 
 def energy_at(sound: Clip | None, count: int) -> NDArray[np.float64] | None:
-    """How loud it is at ``count`` times evenly over the utterance; None without sound."""
+    """Loudness at ``count`` times, evenly spread over the utterance; None without sound."""
     if sound is None:
         return None
     try:

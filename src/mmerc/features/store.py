@@ -30,7 +30,7 @@ Key = tuple[str, str]  # conversation id, utterance id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSpec:
-    """What made the vectors: a changed setting changes the fingerprint."""
+    """What the vectors depend on: a changed setting changes the fingerprint."""
 
     modality: Modality
     extractor: str
@@ -48,7 +48,7 @@ class FeatureSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureRow:
-    """One utterance's vector (float32 [dim]), or None and the reason why it is absent."""
+    """One utterance's vector (float32 [dim]), or None and the reason for its absence."""
 
     conversation: str
     utterance: str
@@ -111,7 +111,7 @@ class FeatureStore:
 
     @classmethod
     def create(cls, directory: Path, spec: FeatureSpec) -> FeatureStore:
-        """Open the store for ``spec`` inside ``directory``, making its folder if need be."""
+        """Open the store for ``spec`` in ``directory``, creating its folder if necessary."""
         folder = directory / spec.folder
         if not (folder / "store.json").exists():
             folder.mkdir(parents=True, exist_ok=True)
@@ -124,11 +124,11 @@ class FeatureStore:
         return cls(folder, read_spec(folder / "store.json"))
 
     def append(self, rows: Sequence[FeatureRow]) -> None:
-        """Add ``rows`` as one new part, whole or not at all."""
+        """Add ``rows`` as one new part, all of it or nothing."""
         for row in rows:
             check_vector(row, self.spec)
         with atomic_file(self.directory / f"part-{len(self.parts()):05d}.parquet") as path:
-            pq.write_table(table_of(rows, self.spec.dim), path)
+            pq.write_table(to_arrow(rows, self.spec.dim), path)
 
     def parts(self) -> list[Path]:
         return sorted(self.directory.glob("part-*.parquet"))
@@ -140,7 +140,7 @@ class FeatureStore:
         )
 
 
-def table_of(rows: Sequence[FeatureRow], dim: int) -> pa.Table:
+def to_arrow(rows: Sequence[FeatureRow], dim: int) -> pa.Table:
     """Rows as an Arrow table."""
     return pa.table(
         {
@@ -162,15 +162,16 @@ def vector_column(vectors: Sequence[Vector | None], dim: int) -> pa.Array:
 
 
 def read_part(path: Path, dim: int) -> Iterator[FeatureRow]:
-    """Rows of one part; InputError where the file is damaged."""
+    """Rows of one part; InputError if the file is damaged."""
     try:
-        yield from rows_of(pq.read_table(path), dim)
+        yield from from_arrow(pq.read_table(path), dim)
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise InputError(path, "not a whole part of a feature store", "make it again") from error
+        problem = "not a complete part of a feature store"
+        raise InputError(path, problem, "extract the features again") from error
 
 
-def rows_of(table: pa.Table, dim: int) -> list[FeatureRow]:
-    """Rows of an Arrow table; KeyError or ValueError where it is not one of ours."""
+def from_arrow(table: pa.Table, dim: int) -> list[FeatureRow]:
+    """Rows of an Arrow table; KeyError or ValueError for a table of another form."""
     vectors = table.column("vector").combine_chunks()
     matrix = np.asarray(vectors.values, dtype=np.float32).reshape(-1, dim)
     present = np.asarray(vectors.is_valid())
@@ -198,7 +199,8 @@ def read_spec(path: Path) -> FeatureSpec:
         or value["modality"] not in MODALITIES
         or not isinstance(value["dim"], int)
     ):
-        raise InputError(path, "not the description of a feature store", "make the store again")
+        problem = "not the description of a feature store"
+        raise InputError(path, problem, "extract the features again")
     return FeatureSpec(
         modality=cast(Modality, value["modality"]),
         extractor=str(value["extractor"]),

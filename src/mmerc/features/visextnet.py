@@ -1,6 +1,6 @@
-"""VisExtNet: faces as a ResNet-101 sees them that has learnt people on VGGFace2 (MultiEMO, 3.2).
+"""VisExtNet: face vectors of a ResNet-101 trained on VGGFace2 (MultiEMO, Sec. 3.2).
 
-The weights are nobody's to give away: who has a checkpoint names it.
+The weights may not be redistributed: name your own checkpoint.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class VisExtNet:
 
     The paper's checkpoint has 1000 outputs; ``spec.dim`` is whatever the file has. ``weights`` is
     safetensors or a ``.pth`` state dictionary, named as transformers or as torchvision names its
-    tensors. ``faces`` gives colour crops; a frame with two of them counts twice. Pixels (0 to
-    255) are taken less ``mean``, over ``deviation``: as the checkpoint was trained.
+    tensors. ``faces`` gives colour crops; a frame with two faces counts twice. Pixels (0 to
+    255) are standardised by ``mean`` and ``deviation``, as when the checkpoint was trained.
 
-    MmercError without weights, InputError where they are not this network's.
+    MmercError without weights, InputError if they are not this network's.
     """
 
     def __init__(
@@ -98,8 +98,8 @@ class VisExtNet:
                 images, size=(SIDE, SIDE), mode="bilinear", antialias=True
             )
             parts.append(self.network(images.to(self.device)).logits.cpu())
-        found: Vector = torch.cat(parts).numpy()
-        return found
+        vectors: Vector = torch.cat(parts).numpy()
+        return vectors
 
 
 def load_resnet(path: Path, architecture: Architecture) -> Any:
@@ -128,13 +128,13 @@ def load_resnet(path: Path, architecture: Architecture) -> Any:
 
 
 def read_tensors(path: Path) -> Mapping[str, Tensor]:
-    """Tensors by name out of safetensors, or out of a state dictionary read without code."""
+    """Tensors by name from safetensors, or from a state dictionary (no code is run)."""
     try:
         if path.suffix == ".safetensors":
             value: Any = load_file(path)
         else:
             value = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what a damaged pickle makes its reader say has no bounds
+    except Exception as error:  # a damaged pickle can raise anything
         problem = "neither safetensors nor a state dictionary of tensors alone"
         raise InputError(path, problem, "check the path, or save its state_dict again") from error
     value = value.get("state_dict", value) if isinstance(value, Mapping) else {}
@@ -153,7 +153,7 @@ def own_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def own_name(name: str) -> str:
     """``layer2.0.conv3.weight`` is ``resnet.encoder.stages.1.layers.0.layer.2.convolution.weight``.
 
-    What is no name of torchvision's stays as it is.
+    Any other name stays unchanged.
     """
     kinds = {"conv": "convolution", "bn": "normalization", "0": "convolution", "1": "normalization"}
     part = r"(?:(conv|bn)(\d)|downsample\.([01]))"

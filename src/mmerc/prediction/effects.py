@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mmerc.conversation import Modality
-from mmerc.data.batch import ConversationBatch, mapped
+from mmerc.data.batch import ConversationBatch, map_tensors
 from mmerc.models.base import AnyModel
 from mmerc.models.inputs import WindowEncoder, encode_windows
 
@@ -93,6 +93,6 @@ def split_conversations(batch: ConversationBatch) -> ConversationBatch:
         speakers=torch.zeros_like(split(batch.speakers)),
         labels=split(batch.labels),
         indices=torch.arange(batch.mask.numel(), device=batch.mask.device),
-        tokens=mapped(batch.tokens, split),
-        waveforms=mapped(batch.waveforms, split),
+        tokens=map_tensors(batch.tokens, split),
+        waveforms=map_tensors(batch.waveforms, split),
     )

@@ -14,7 +14,7 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import batch_loader
 from mmerc.data.examples import Example, TextInput, build_examples
 from mmerc.data.sounds import Sounds
-from mmerc.data.utterance_batches import each_utterance, with_sounds
+from mmerc.data.utterance_batches import split_utterances, with_sounds
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
 from mmerc.models.inputs import WindowEncoder, encode_windows
@@ -91,7 +91,7 @@ def build_model_examples(
     )
     if model.speech_encoder is not None:
         examples = with_sounds(examples, conversations, sounds or {})
-    return each_utterance(examples) if model.unit == "utterance" else examples
+    return split_utterances(examples) if model.unit == "utterance" else examples
 
 
 @torch.inference_mode()

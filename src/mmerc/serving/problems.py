@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from mmerc.corpora.records import MENDS, shortened
+from mmerc.corpora.records import FIXES, shorten
 from mmerc.errors import InputError
 from mmerc.serving.storage_errors import DISK_FULL, NOT_WRITABLE, is_full
 
@@ -57,9 +57,9 @@ async def answer_validation_error(request: Request, error: Exception) -> JSONRes
     steps = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"][1:]]
     where = "".join(steps).lstrip(".") or str(first["loc"][0])
     message = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
-    got = "" if first["type"] in MENDS else f", got {shortened(first['input'])}"
-    fix = MENDS.get(first["type"], "fix the value")
-    return problem_response(422, str(InputError(shortened(where), f"{message}{got}", fix)))
+    got = "" if first["type"] in FIXES else f", got {shorten(first['input'])}"
+    fix = FIXES.get(first["type"], "fix the value")
+    return problem_response(422, str(InputError(shorten(where), f"{message}{got}", fix)))
 
 
 def problem_response(

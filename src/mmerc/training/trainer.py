@@ -19,7 +19,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from mmerc.conversation import Modality
 from mmerc.data.batch import ConversationBatch
-from mmerc.data.batches import BalancedSampler, batch_loader, feature_statistics, loader_of
+from mmerc.data.batches import BalancedSampler, batch_loader, feature_statistics, sampled_loader
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.examples import Example
 from mmerc.errors import MmercError
@@ -78,7 +78,7 @@ class ConversationData(lightning.LightningDataModule):
                 size=self.size, seed=self.seed, upsampling=self.settings.upsampling,
                 per_epoch=self.settings.utterances_per_epoch, rank=rank, world=world,
             )  # fmt: skip
-            return loader_of(self.train, self.tokenizer, sampler)
+            return sampled_loader(self.train, self.tokenizer, sampler)
         return batch_loader(
             self.train, tokenizer=self.tokenizer, size=self.size, seed=self.seed, shuffle=True,
             rank=rank, world=world,

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from mmerc.conversation import Modality, Split
-from mmerc.data.corpus import PreparedCorpus, sizes
+from mmerc.data.corpus import PreparedCorpus, sound_sizes
 from mmerc.data.corpus_media import add_corpus_sounds, corpus_tasks
 from mmerc.data.feature_extraction import extract_modality
 from mmerc.data.sounds import check_some
@@ -115,7 +115,7 @@ class DisturbedCorpora:
         if not clips and not pictures:
             return Inapplicable(f"corpus {self.corpus.name!r} names no {_MEDIA[modality]}")
         check_some(sorted({clip.path for clip in clips.values()}))
-        media = fingerprint([sizes(clips), pictures])
+        media = fingerprint([sound_sizes(clips), pictures])
         return {
             disturbance: self._extract_table(disturbance, disturbance.strength, extractor, media)
             for disturbance in modality_disturbances(modality)

@@ -1,1 +1,1 @@
-"""DenseFace: a DenseNet that was trained to tell facial expressions, as an extractor."""
+"""DenseFace: an extractor with a DenseNet trained on facial expressions."""

@@ -1,4 +1,4 @@
-"""Vector of an utterance: the mean of its faces' vectors, as DenseNet-BC sees them."""
+"""One vector per utterance: the mean of its faces' vectors by DenseNet-BC."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Faces = NDArray[np.uint8]
 
 
 class FaceSource(Protocol):
-    """Where faces come from: a dataclass, whose fields are all that the crops depend on."""
+    """A source of face crops: a dataclass whose fields are all that the crops depend on."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
@@ -38,7 +38,7 @@ class FaceSource(Protocol):
 
 
 def grey_face(picture: bytes) -> Faces:
-    """Decode a picture of a face; MediaError where it cannot be.
+    """Decode a picture of a face; MediaError if it is damaged.
 
     Shape: -> uint8 [48, 48].
     """
@@ -46,11 +46,11 @@ def grey_face(picture: bytes) -> Faces:
 
 
 class DenseFace:
-    """Mean vector of up to 20 faces, evenly chosen.
+    """Mean vector of up to 20 evenly chosen faces.
 
-    ``weights`` is a file that mmerc's trainer wrote; None takes the one that comes with mmerc.
-    bfloat16 where the processor has it: the number format is part of the fingerprint.
-    MmercError where there are no weights, InputError where they are not whole.
+    ``weights`` is a file that mmerc's trainer wrote; None uses the one that comes with mmerc.
+    Computes in bfloat16 if the processor has it; the number format is part of the fingerprint.
+    MmercError if there are no weights, InputError if they are damaged.
     """
 
     def __init__(
@@ -89,14 +89,16 @@ class DenseFace:
         for batch in torch.split(torch.from_numpy(crops), BATCH):
             images = normalise(batch.to(self.device)[:, None])
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-                vectors = self.network(images.contiguous(memory_format=torch.channels_last)).vectors
-            parts.append(vectors.cpu())
-        found: Vector = torch.cat(parts).numpy()
-        return found
+                batch_vectors = self.network(
+                    images.contiguous(memory_format=torch.channels_last)
+                ).vectors
+            parts.append(batch_vectors.cpu())
+        vectors: Vector = torch.cat(parts).numpy()
+        return vectors
 
 
 def source_settings(faces: FaceSource) -> Mapping[str, str]:
-    """What a fingerprint says of a face source."""
+    """The settings of a face source, for the fingerprint."""
     return {"source": type(faces).__name__} | {
         f"source.{name}": str(value) for name, value in asdict(faces).items()
     }
@@ -111,9 +113,9 @@ def evenly(crops: Faces, count: int) -> Faces:
 
 
 def shipped_weights() -> Path:
-    """The weights that come with mmerc, checked against the hash that came with them.
+    """The weights that come with mmerc, checked against their hash.
 
-    MmercError where this mmerc has none, InputError where they are not what was shipped.
+    MmercError if this mmerc has none, InputError if they are not what was shipped.
     """
     if not SHIPPED.is_file():
         raise MmercError(
