@@ -261,13 +261,23 @@ def test_the_seed_decides(whole_release, split):
         ("transcriptions", " [006.2901-008.2357]", "", "line 2: '.*_F000' without times"),
         ("transcriptions", "-008.2357", "-006.2901", "line 2: it ends at 006.2901 s, not after"),
         ("transcriptions", "F000 [006", "M000 [006", r"line 3: '.*_M000' occurs twice"),
-        ("transcriptions", "F_impro01_F000", "F_impro02_F000", "line 2: .* not an utterance of this"),
+        (
+            "transcriptions",
+            "F_impro01_F000",
+            "F_impro02_F000",
+            "line 2: .* not an utterance of this",
+        ),
         ("EmoEvaluation", "[6.2901 - 8.2357]", "[9.0 - 8.2357]", "line 7: it ends at 8.2357 s"),
         ("EmoEvaluation", "F000\tneu", "F001\tneu", "line 7: 'Ses01F_impro01_F001' occurs twice"),
         ("EmoEvaluation", "\tneu\t", "\tjoy\t", "line 7: unknown label 'joy'; use one of ang"),
         ("EmoEvaluation", "\tneu\t", "neu", "line 7: not a rated utterance"),
         ("EmoEvaluation", "[6.2901 - 8.2357]", "[soon - later]", "line 7: not a rated"),
-        ("EmoEvaluation", "F000\tneu", "../F000\tneu", "line 7: .* not an utterance of this dialog"),
+        (
+            "EmoEvaluation",
+            "F000\tneu",
+            "../F000\tneu",
+            "line 7: .* not an utterance of this dialog",
+        ),
     ],
 )
 def test_a_bad_line_is_told_with_its_file(annotations, kind, old, new, told):
