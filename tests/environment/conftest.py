@@ -144,6 +144,7 @@ def free_port():
 def environment(**own):
     """What a fresh login sets, and what finds the program under test."""
     needed = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    own = {name: str(value) for name, value in own.items()}
     return needed | {"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"} | own
 
 

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ from transformers import (
 )
 
 from mmerc.errors import InputError, MmercError
+from mmerc.nn import whisper_weights
 from mmerc.nn.checkpointing import recompute_activations
 from mmerc.nn.encoder_sources import resolve_encoder, resolve_speech_encoder
 from mmerc.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from mmerc.nn.whisper import encode, log_mel
-from mmerc.nn.whisper_weights import read_variables, whisper_folder
+from mmerc.nn.whisper_weights import is_whole, read_variables, whisper_folder
 
 WAVEFORM_MODELS = {
     "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
@@ -248,6 +250,25 @@ class TestEmbeddedWhisper:
         weights.write_bytes(before[0][:-1] + b"x")
         whisper_folder()
         assert weights.read_bytes() == before[0]
+
+    @pytest.mark.parametrize("problem", ["no folder", "full"])
+    def test_a_cache_that_cannot_be_written(self, problem, tmp_path, monkeypatch, caplog):
+        cache = Path("/dev/null/cache") if problem == "no folder" else tmp_path
+        monkeypatch.setenv("MMERC_CACHE", str(cache))
+        convert = whisper_weights.convert
+
+        def run_full(source, folder):
+            if problem == "full" and tmp_path in folder.parents:
+                raise OSError(28, "No space left on device")
+            convert(source, folder)
+
+        monkeypatch.setattr(whisper_weights, "convert", run_full)
+        folder = whisper_folder()
+        assert cache not in folder.parents
+        assert whisper_folder() == folder
+        assert is_whole(folder)
+        (remark,) = caplog.messages
+        assert "MMERC_CACHE" in remark
 
     @pytest.mark.parametrize("size", [0, 3, 40, 5000])
     def test_a_model_that_is_cut_short(self, size, tmp_path):
