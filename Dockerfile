@@ -1,11 +1,11 @@
-# mmerc's service and page on a processor:
+# The mmerc service and its page, without a GPU:
 #   docker build --tag mmerc .
 #   docker run --publish 127.0.0.1:8000:8000 --env MMERC_API_KEY=choose-one mmerc
 FROM python:3.11-slim
 
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1
 
-# PyTorch's build for processors spares several gigabytes of CUDA libraries.
+# The CPU build of PyTorch avoids several gigabytes of CUDA libraries.
 RUN pip install --extra-index-url https://download.pytorch.org/whl/cpu 'torch==2.13.0+cpu'
 
 WORKDIR /opt/mmerc

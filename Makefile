@@ -1,4 +1,4 @@
-# Everything that one does with mmerc from a checkout. `make` alone explains.
+# Tasks for work on a checkout; `make` lists them.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ export HF_HUB_OFFLINE ?= 1
 
 .PHONY: help demo demo-training test lint types script imports unit docs bench clean
 
-help: ## explain the targets
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -18,7 +18,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(INSTALLED) ## analyse an example film, and say where its page lies
+demo: $(INSTALLED) ## analyse an example film
 	@$(BIN)/mmerc analyze examples/phone-call.mp4 --subtitles examples/phone-call.srt --out $(DEMO) --overwrite
 
 demo-training: $(INSTALLED) ## train for a minute on an example corpus, then label a conversation
@@ -27,32 +27,32 @@ demo-training: $(INSTALLED) ## train for a minute on an example corpus, then lab
 	@echo
 	@$(BIN)/mmerc predict examples/conversation.txt --model $(DEMO)/run --format text
 
-test: lint types script imports docs unit ## lint, types, import rules, the documents' links, then the tests
+test: lint types script imports docs unit ## every check and all tests
 
-lint: $(INSTALLED) ## ruff: style and format
+lint: $(INSTALLED) ## check style and formatting with ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(INSTALLED) ## mypy --strict on src
+types: $(INSTALLED) ## check types with mypy --strict
 	$(BIN)/mypy
 
 $(NODE_TOOLS): $(INSTALLED) package.json package-lock.json
 	PATH="$(abspath $(BIN)):$$PATH" npm ci --no-audit --no-fund --silent
 	@touch $@
 
-script: $(NODE_TOOLS) ## eslint and the type checker on the pages' JavaScript
+script: $(NODE_TOOLS) ## lint and type-check the pages' JavaScript
 	PATH="$(abspath $(BIN)):$$PATH" npm run --silent check
 
-imports: $(INSTALLED) ## who may import whom
+imports: $(INSTALLED) ## check which layer imports which
 	$(BIN)/lint-imports --no-cache
 
-unit: $(INSTALLED) ## pytest, two workers with one thread each
+unit: $(INSTALLED) ## run the tests with two workers
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
-docs: $(INSTALLED) ## the site of the documents, in site/; a dead link is an error
+docs: $(INSTALLED) ## build the documentation in site/; fail on dead links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-bench: $(INSTALLED) ## speed and memory; nothing of it is a test
+bench: $(INSTALLED) ## measure speed and memory
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean: ## remove the environment and the demo
