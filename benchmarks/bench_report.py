@@ -17,12 +17,14 @@ from mmerc.conversation import MODALITIES, Conversation, Utterance
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.evaluation.metrics import score
 from mmerc.evaluation.predictions import Predictions
+from mmerc.experiments.reproduction.measure import measure
 from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
 from mmerc.experiments.reproduction.report import report_target
 from mmerc.experiments.reproduction.workspace import Workspace
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.files import write_json, write_text
 from mmerc.labels import MELD_7
+from mmerc.training.corpus_source import CorpusSource
 from mmerc.training.folder import begin
 from mmerc.training.hardware import Hardware
 from mmerc.training.result import scores_json
@@ -74,7 +76,7 @@ def store_runs(workspace: Workspace) -> int:
     """Write the runs as training leaves them, but for their models."""
     numbers = np.random.default_rng(1)
     plans = [make_plan(name, workspace.corpus, PlanOptions()) for name in TARGETS]
-    runs = {r.directory: r for p in plans for r in map(workspace.run, p.recipes.values())}
+    runs = {item.run.directory: item.run for item in workspace.planned_runs(plans)}
     header = "epoch,seconds,train_loss,valid_weighted_f1\n"
     history = header + "".join(f"{e},9.5,{1 / (e + 1):.3f},{60 + e}\n" for e in range(EPOCHS))
     for run in runs.values():
@@ -93,17 +95,15 @@ def store_runs(workspace: Workspace) -> int:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         corpus = random_corpus(np.random.default_rng(0))
-        workspace = Workspace(
-            root=Path(folder) / "out",
-            corpus=corpus,
-            quick=False,
-            hardware=Hardware(accelerator="cpu"),
-        )
-        workspace.begin()
-        stored = store_runs(workspace)
+        source = CorpusSource(corpus=corpus)
+        workspace = Workspace(root=Path(folder) / "out", source=source, corpus=corpus)
+        with workspace.begin():
+            stored = store_runs(workspace)
         started, used = time.perf_counter(), time.process_time()
         for name in TARGETS:
-            report_target(make_plan(name, corpus, PlanOptions(seeds=SEEDS)), workspace)
+            plan = make_plan(name, corpus, PlanOptions(seeds=SEEDS))
+            results = measure(plan, workspace.runs(plan), hardware=Hardware(accelerator="cpu"))
+            report_target(plan, results, corpus, workspace.root / plan.folder, version=None)
         seconds, processor = time.perf_counter() - started, time.process_time() - used
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(

@@ -171,7 +171,7 @@ def test_without_media_two_lines_say_what_is_missing(done, run, corpus, tmp_path
     assert [line.split(" is left out: ")[0] for line in told] == [
         "own-run: audio, noise", "own-run: video, frame loss",
     ]  # fmt: skip
-    assert all(line.endswith("; name it with --media.") for line in told)
+    assert all(line.endswith("; name their folder with --media.") for line in told)
     table = outcome.out.splitlines()
     assert table[0].split()[:3] == ["run", "modality", "disturbance"]
     assert len(table) == 1 + 1 + 3 + 6 + 1

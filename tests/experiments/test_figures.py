@@ -61,8 +61,9 @@ def test_one_utterance_on_its_way(make_settings, corpus_folder, small_corpus, tm
     assert "±" not in (made.folder / "report.md").read_text()  # one seed has no deviation
 
     plan = make_plan("multiemo-figure6", small_corpus, PlanOptions(changes=MULTIEMO, seeds=1))
-    workspace = Workspace(root=out, corpus=small_corpus, quick=False, hardware=settings.hardware)
-    reference, other = measure(plan, workspace).trained
+    workspace = Workspace(root=out, source=settings.corpus, corpus=small_corpus)
+    runs = workspace.runs(plan)
+    reference, other = measure(plan, runs, hardware=settings.hardware).trained
     position = _saved_by_fusion(reference, [other])
     key = reference.test[0].keys[position]
     utterance = next(
@@ -92,10 +93,9 @@ def test_models_are_asked_where_the_request_says(
     plan = make_plan("multiemo-figure6", small_corpus, settings.options)
     row = next(row for row in plan.trained if row.name == "MultiEMO")
     row = row.model_copy(update={"masked": MASKING})
-    workspace = Workspace(
-        root=settings.out, corpus=small_corpus, quick=False, hardware=settings.hardware
-    )
-    read_trained_row(row, plan, workspace)
+    workspace = Workspace(root=settings.out, source=settings.corpus, corpus=small_corpus)
+    run = workspace.runs(plan)["MultiEMO"]
+    read_trained_row(row, plan, run, hardware=settings.hardware)
     assert asked == [settings.hardware] * 2
     assert list(folder.glob("predictions-test-audio-absent-*"))
 

@@ -40,7 +40,12 @@ def results(plan):
             )  # fmt: skip
             rows.append(ScoredRow(row=row, paper=PaperScores(), paper_difference=paper, ours=ours))
         return TargetResults(
-            target=plan.target, reference=plan.reference, trained=(), scored=tuple(rows)
+            target=plan.target,
+            reference=plan.reference,
+            metric="weighted_f1",
+            baseline=None,
+            trained=(),
+            scored=tuple(rows),
         )
 
     return make

@@ -126,10 +126,10 @@ def test_lost_pictures_leave_some_without_a_vector(corpora, make_model):
         for task in corpora.tasks
     ]
     model, given = make_model("late-fusion", widths=WIDTHS), replace(corpora, tasks=tasks)
-    corpora = [given.apply(of("video", "frame loss", share), model) for share in (25, 50, 75)]
+    disturbed = [given.apply(of("video", "frame loss", share), model) for share in (25, 50, 75)]
     without = [
         {key for key, row in corpus.features["video"].rows.items() if row.vector is None}
-        for corpus in corpora
+        for corpus in disturbed
     ]
     assert without[0] <= without[1] <= without[2]
     assert 0 < len(without[2]) < len(corpora.tasks)
@@ -138,8 +138,8 @@ def test_lost_pictures_leave_some_without_a_vector(corpora, make_model):
 @pytest.mark.parametrize(
     ("changes", "how", "why"),
     [
-        ({"tasks": None}, ("audio", "noise", 0), "name it with --media"),
-        ({"tasks": None}, ("video", "frame loss", 50), "name it with --media"),
+        ({"tasks": None}, ("audio", "noise", 0), "name their folder with --media"),
+        ({"tasks": None}, ("video", "frame loss", 50), "name their folder with --media"),
         ({"features": {}}, ("audio", "zeroed"), "no audio vectors"),
         ({"extractor": "found"}, ("audio", "noise", 0), "not extracted by mmerc"),
         ({"extractor": "visextnet"}, ("video", "frame loss", 50), "needs a ResNet-101"),

@@ -45,7 +45,7 @@ def changed(**target):
 
 def test_all_targets_are_there():
     assert sorted(target_files()) == sorted(NAMES)
-    assert parse_targets(yaml.safe_dump(GOOD), "good").targets["t"].row("b").name == "b"
+    assert parse_targets(yaml.safe_dump(GOOD), "good").targets["t"].rows[1].name == "b"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,8 @@ def test_four_emotions_of_iemocap_are_the_paper_s_where_happy_stands_alone():
     ],
 )
 def test_numbers_of_the_papers(target, row, corpus, weighted_f1, accuracy):
-    numbers = find_target(target).paper.targets[target].row(row).paper[corpus]
+    rows = {item.name: item for item in find_target(target).paper.targets[target].rows}
+    numbers = rows[row].paper[corpus]
     assert (numbers.weighted_f1, numbers.accuracy) == (weighted_f1, accuracy)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from mmerc.data.corpus import PreparedCorpus
 from mmerc.experiments.plots.style import (
     COLOURS,
     SOFT,
@@ -24,32 +26,29 @@ from mmerc.experiments.reproduction.plan import Plan
 from mmerc.experiments.reproduction.remarks import report_remarks
 from mmerc.experiments.reproduction.report import WrittenReport
 from mmerc.experiments.reproduction.report_tables import format_p
-from mmerc.experiments.reproduction.workspace import Workspace
 
 
-def report_folds(plan: Plan, workspace: Workspace) -> WrittenReport:
-    """Write report.html, report.md and figures/ from the finished folds."""
-    version = workspace.check()
-    scores = read_folds(plan, workspace)
+def report_folds(
+    plan: Plan, corpus: PreparedCorpus, folder: Path, *, version: str | None
+) -> WrittenReport:
+    """Write report.html, report.md and figures/ from the folds that are finished in ``folder``."""
+    scores = read_folds(plan, folder)
     alternatives = compare_alternatives(plan, scores)
     records = [_record(alternative) for alternative in alternatives]
-    train = workspace.corpus.counts()["train"]
+    train = corpus.counts()["train"]
     with house_style():
         content = ReportContent(
             title=f"{plan.name}: {plan.target.title}",
             lines=(
                 plan.target.shows,
-                f"{plan.paper.paper}, on {workspace.corpus.name}: folds over "
+                f"{plan.paper.paper}, on {corpus.name}: folds over "
                 f"{train['conversations']} training conversations, {train['utterances']} "
                 "utterances.",
             ),
-            remarks=tuple(
-                report_remarks(plan, workspace.corpus, quick=workspace.quick, version=version)
-            ),
+            remarks=tuple(report_remarks(plan, corpus, version=version)),
             tables=(_alternative_table(alternatives), _fold_table(scores)),
             plots=(_plot(alternatives, records),),
         )
-    folder = workspace.root / plan.folder
     write_report(content, folder)
     return WrittenReport(folder=folder, rows=records)
 

@@ -6,19 +6,21 @@ fold by fold. Neither the validation nor the test split is used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from mmerc.errors import InputError
 from mmerc.evaluation.significance import SeedTest, Summary, holm, seed_test, summarise
 from mmerc.executors.executor import Executor
 from mmerc.experiments.reproduction.plan import Plan
-from mmerc.experiments.reproduction.workspace import Workspace, folder_name, source_for
+from mmerc.experiments.reproduction.workspace import PlannedRun
 from mmerc.files import read_json, write_json
 from mmerc.training.cache import RunCache
-from mmerc.training.corpus_source import CorpusSource, Fold
-from mmerc.training.folder import locked
+from mmerc.training.corpus_source import Fold
+from mmerc.training.folder import Run
+from mmerc.training.hardware import Hardware
 from mmerc.training.job import TrainingJob
 from mmerc.training.reporting import Reporter
 from mmerc.training.validation import validate
@@ -50,38 +52,39 @@ class Alternative:
 
 
 def run_folds(
-    plan: Plan,
-    workspace: Workspace,
+    planned: Sequence[PlannedRun],
+    rows: Mapping[str, Run],
+    folder: Path,
     *,
-    source: CorpusSource,
+    hardware: Hardware,
     executor: Executor,
     cache: RunCache,
     report: Reporter,
 ) -> None:
-    """Score every row on every fold, and write folds.json; the cache keeps finished scores."""
-    with locked(workspace.root):
-        workspace.begin()
-        folder = workspace.root / plan.folder
-        names = [
-            (recipe, fold, seed, f"{folder_name(recipe)}-{fold}-{seed}")
-            for seed in range(plan.seeds)
-            for recipe in plan.recipes.values()
-            for fold in range(FOLDS)
-        ]
-        jobs = [
-            TrainingJob(
-                recipe=recipe, seed=seed, name=name, directory=(folder / f".{name}").absolute(),
-                corpus=source_for(recipe, replace(source, fold=Fold(number=fold, folds=FOLDS))),
-                hardware=workspace.hardware, cache=cache, report=report,
-            )
-            for recipe, fold, seed, name in names
-        ]  # fmt: skip
-        scores = iter(executor.map(_score_fold, jobs))
-        by_row: dict[str, list[float]] = {name: [] for name in plan.recipes}
-        for _ in range(plan.seeds):
-            for name in plan.recipes:
-                by_row[name] += [next(scores) for _ in range(FOLDS)]
-        write_json(folder / "folds.json", by_row)
+    """Score every run on every fold, and write the scores of ``rows`` to folds.json.
+
+    The cache keeps finished scores.
+    """
+    names = [
+        (item, fold, seed, f"{item.run.directory.name}-{fold}-{seed}")
+        for seed in range(max(item.seeds for item in planned))
+        for item in planned
+        for fold in range(FOLDS)
+    ]
+    jobs = [
+        TrainingJob(
+            recipe=item.run.recipe, seed=seed, name=name,
+            directory=(folder / f".{name}").absolute(),
+            corpus=replace(item.source, fold=Fold(number=fold, folds=FOLDS)),
+            hardware=hardware, cache=cache, report=report,
+        )
+        for item, fold, seed, name in names
+    ]  # fmt: skip
+    scores: dict[Path, list[float]] = {item.run.directory: [] for item in planned}
+    outcomes = executor.map(_score_fold, jobs)
+    for (item, *_), score in zip(names, outcomes, strict=True):
+        scores[item.run.directory].append(score)
+    write_json(folder / "folds.json", {n: scores[run.directory] for n, run in rows.items()})
 
 
 def _score_fold(job: TrainingJob) -> float:
@@ -91,9 +94,9 @@ def _score_fold(job: TrainingJob) -> float:
     return score
 
 
-def read_folds(plan: Plan, workspace: Workspace) -> FoldScores:
+def read_folds(plan: Plan, folder: Path) -> FoldScores:
     """Read what ``run_folds`` wrote; InputError names what is missing."""
-    path = workspace.root / plan.folder / "folds.json"
+    path = folder / "folds.json"
     if not path.is_file():
         raise InputError(path, "no such file", "train the folds: leave --report-only out")
     value: Any = read_json(path)

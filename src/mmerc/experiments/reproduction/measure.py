@@ -25,28 +25,34 @@ from mmerc.experiments.reproduction.results import (
     TrainedRow,
 )
 from mmerc.experiments.reproduction.targets import PaperScores, TargetRow
-from mmerc.experiments.reproduction.workspace import Workspace
 from mmerc.files import read_json, read_text
 from mmerc.training.folder import Run
+from mmerc.training.hardware import Hardware
 from mmerc.training.machine import MACHINE
 from mmerc.training.recipe import Recipe
 from mmerc.training.result import interval
 
 
-def measure(plan: Plan, workspace: Workspace) -> TargetResults:
-    """Read the planned seeds of every trained row; InputError names what is missing."""
-    trained = tuple(read_trained_row(row, plan, workspace) for row in plan.trained)
+def measure(plan: Plan, runs: Mapping[str, Run], *, hardware: Hardware) -> TargetResults:
+    """Read the planned seeds of every trained row; InputError names what is missing.
+
+    ``runs`` are by row; ``hardware`` runs saved models again, for masked rows and for figures.
+    """
+    trained = tuple(
+        read_trained_row(row, plan, runs[row.name], hardware=hardware) for row in plan.trained
+    )
     return TargetResults(
         target=plan.target,
         reference=plan.reference,
+        metric=plan.target.metric,
+        baseline=next(row for row in trained if row.row.name == plan.target.baseline),
         trained=trained,
         scored=tuple(score_rows(plan, trained)),
     )
 
 
-def read_trained_row(row: TargetRow, plan: Plan, workspace: Workspace) -> TrainedRow:
+def read_trained_row(row: TargetRow, plan: Plan, run: Run, *, hardware: Hardware) -> TrainedRow:
     """Read one row; a masked one runs the saved models again, once."""
-    run = workspace.run(plan.recipes[row.name])
     check_run(run)
     folders = [run.seed_directory(seed) for seed in range(plan.seeds)]
     for seed, folder in enumerate(folders):
@@ -57,7 +63,7 @@ def read_trained_row(row: TargetRow, plan: Plan, workspace: Workspace) -> Traine
         test = [Predictions.load(folder / "predictions-test.parquet") for folder in folders]
     else:
         test = [
-            masked_predictions(folder, row.masked, run.corpus, hardware=workspace.hardware)
+            masked_predictions(folder, row.masked, run.corpus, hardware=hardware)
             for folder in folders
         ]
     return TrainedRow(
@@ -67,7 +73,7 @@ def read_trained_row(row: TargetRow, plan: Plan, workspace: Workspace) -> Traine
         test=tuple(test),
         history=tuple(read_history(folder / "history.csv") for folder in folders),
         machines=tuple(read_machine(folder / MACHINE) for folder in folders),
-        hardware=workspace.hardware,
+        hardware=hardware,
     )
 
 
@@ -112,7 +118,7 @@ def score_rows(plan: Plan, trained: Sequence[TrainedRow]) -> list[ScoredRow]:
     """Score all rows in the target's order, published ones and those left out among them."""
     by_name = {row.row.name: row for row in trained}
     versus = compare_with_baseline(plan, by_name)
-    baseline = paper_scores(plan.target.row(plan.target.baseline), plan)
+    baseline = next(paper_scores(r, plan) for r in plan.rows if r.name == plan.target.baseline)
     scored = []
     for row in plan.rows:
         paper, own = paper_scores(row, plan), by_name.get(row.name)

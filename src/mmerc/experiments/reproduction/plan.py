@@ -55,7 +55,8 @@ class Plan:
     """What a target amounts to on a corpus: a recipe for every row that is trained.
 
     Masked rows have the recipe of their model. ``left_out`` says why a row is not trained,
-    ``plots`` draw the target.
+    ``plots`` draw the target, and ``baseline`` is the recipe of the row that the others are
+    compared with.
     """
 
     name: str
@@ -63,20 +64,15 @@ class Plan:
     target: Target
     reference: ReferenceCorpus
     rows: tuple[TargetRow, ...]
+    trained: tuple[TargetRow, ...]
     recipes: Mapping[str, Recipe]
+    baseline: Recipe
     left_out: Mapping[str, str]
     plots: tuple[Draw, ...]
     seeds: int
+    quick: bool
+    uses_folds: bool
     folder: str
-
-    @property
-    def trained(self) -> tuple[TargetRow, ...]:
-        return tuple(row for row in self.rows if row.name in self.recipes)
-
-    @property
-    def baseline(self) -> Recipe:
-        """The recipe of the row that the others are compared with."""
-        return self.recipes[self.target.baseline]
 
 
 def make_plan(name: str, corpus: PreparedCorpus, options: PlanOptions) -> Plan:
@@ -105,10 +101,14 @@ def make_plan(name: str, corpus: PreparedCorpus, options: PlanOptions) -> Plan:
         target=target,
         reference=reference,
         rows=rows,
+        trained=tuple(row for row in rows if row.name in recipes),
         recipes=recipes,
+        baseline=recipes[target.baseline],
         left_out=left_out,
         plots=find_plots(target, file),
         seeds=_seeds(target, options),
+        quick=options.quick,
+        uses_folds=target.uses_folds,
         folder=name + "-end-to-end" * options.end_to_end,  # both modes have a report
     )
 

@@ -10,20 +10,18 @@ from mmerc.experiments.reproduction.plan import Plan
 from mmerc.training.recipe import Recipe
 
 
-def report_remarks(
-    plan: Plan, corpus: PreparedCorpus, *, quick: bool, version: str | None
-) -> list[str]:
+def report_remarks(plan: Plan, corpus: PreparedCorpus, *, version: str | None) -> list[str]:
     """One or two sentences each; ``version`` says how that of the runs differs."""
     remarks = [plan.reference.differs, _encoders(plan, corpus)]
     remarks += _seen_labels(plan.baseline, corpus)
-    if quick:
+    if plan.quick:
         remarks.append(
             "Trained with --quick, one epoch on a few conversations: the numbers mean nothing."
         )
     if version is not None:
         remarks.append(f"Trained by another version: {version}.")
     remarks += [f"{name} was not trained: {reason}" for name, reason in plan.left_out.items()]
-    if plan.seeds == 1 and not plan.target.uses_folds:
+    if plan.seeds == 1 and not plan.uses_folds:
         remarks.append("One seed: no deviation, and no test over seeds.")
     return [remark for remark in remarks if remark]
 

@@ -11,6 +11,7 @@ from mmerc.executors.executor import Executor
 from mmerc.experiments.reproduction.catalogue import target_files
 from mmerc.experiments.reproduction.fold_report import report_folds
 from mmerc.experiments.reproduction.folds import run_folds
+from mmerc.experiments.reproduction.measure import measure
 from mmerc.experiments.reproduction.plan import Plan, PlanOptions, make_plan
 from mmerc.experiments.reproduction.report import WrittenReport, report_target
 from mmerc.experiments.reproduction.training import train_missing
@@ -19,6 +20,7 @@ from mmerc.training.cache import RunCache
 from mmerc.training.corpus_source import CorpusSource
 from mmerc.training.hardware import Hardware
 from mmerc.training.reporting import Reporter
+from mmerc.training.run import check_splits
 
 ALL_TARGETS = "all"
 
@@ -48,19 +50,16 @@ def reproduce(name: str, settings: ReproductionSettings) -> dict[str, WrittenRep
     """
     corpus = settings.corpus.open()
     plans = _make_plans(name, corpus, settings)
-    workspace = Workspace(
-        root=settings.out,
-        corpus=corpus,
-        quick=settings.options.quick,
-        hardware=settings.hardware,
-    )
+    workspace = Workspace(root=settings.out, source=settings.corpus, corpus=corpus)
     if settings.train:
-        _train(plans, workspace, settings)
+        check_splits(corpus)
+        with workspace.begin():
+            _train(plans, workspace, settings)
+    version = workspace.check()
     reports: dict[str, WrittenReport] = {}
     for plan in plans:
-        write = report_folds if plan.target.uses_folds else report_target
         try:
-            reports[plan.name] = write(plan, workspace)
+            reports[plan.name] = _report(plan, workspace, settings.hardware, version)
         except MmercError as error:
             if name != ALL_TARGETS:
                 raise
@@ -88,14 +87,25 @@ def _make_plans(name: str, corpus: PreparedCorpus, settings: ReproductionSetting
 
 
 def _train(plans: list[Plan], workspace: Workspace, settings: ReproductionSettings) -> None:
-    for plan in (plan for plan in plans if plan.target.uses_folds):
+    for plan in (plan for plan in plans if plan.uses_folds):
         run_folds(
-            plan, workspace, source=settings.corpus, executor=settings.executor,
-            cache=settings.cache, report=settings.report,
+            workspace.planned_runs([plan]), workspace.runs(plan), workspace.root / plan.folder,
+            hardware=settings.hardware, executor=settings.executor, cache=settings.cache,
+            report=settings.report,
         )  # fmt: skip
-    tested = [plan for plan in plans if not plan.target.uses_folds]
-    if tested:
+    planned = workspace.planned_runs(plan for plan in plans if not plan.uses_folds)
+    if planned:
         train_missing(
-            tested, workspace, source=settings.corpus, executor=settings.executor,
+            planned, hardware=settings.hardware, executor=settings.executor,
             cache=settings.cache if settings.use_cache else None, report=settings.report,
         )  # fmt: skip
+
+
+def _report(
+    plan: Plan, workspace: Workspace, hardware: Hardware, version: str | None
+) -> WrittenReport:
+    folder = workspace.root / plan.folder
+    if plan.uses_folds:
+        return report_folds(plan, workspace.corpus, folder, version=version)
+    results = measure(plan, workspace.runs(plan), hardware=hardware)
+    return report_target(plan, results, workspace.corpus, folder, version=version)

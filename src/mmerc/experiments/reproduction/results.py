@@ -108,18 +108,14 @@ class ScoredRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetResults:
-    """All rows of a target: ``trained`` ones, and every row with its scores (``scored``)."""
+    """All rows of a target: ``trained`` ones, and every row with its scores (``scored``).
+
+    The others are compared with ``baseline``, by ``metric``.
+    """
 
     target: Target
     reference: ReferenceCorpus
+    metric: Metric
+    baseline: TrainedRow
     trained: tuple[TrainedRow, ...]
     scored: tuple[ScoredRow, ...]
-
-    @property
-    def metric(self) -> Metric:
-        return self.target.metric
-
-    @property
-    def baseline(self) -> TrainedRow:
-        """The row that the others are compared with."""
-        return next(row for row in self.trained if row.row.name == self.target.baseline)

@@ -132,9 +132,6 @@ class Target(StrictModel):
         """Whether rows are compared by folds over training conversations, not on test."""
         return self.plot == FOLDS_PLOT
 
-    def row(self, name: str) -> TargetRow:
-        return next(row for row in self.rows if row.name == name)
-
 
 class PaperTargets(StrictModel):
     """A paper's targets, the recipes of its systems, and the corpora and encoders it used."""

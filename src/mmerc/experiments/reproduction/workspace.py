@@ -7,17 +7,19 @@ OUT/TARGET/report.html  report.md  figures/NAME.png  NAME.svg  NAME.csv
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError
+from mmerc.experiments.reproduction.plan import Plan
 from mmerc.files import fingerprint, read_json, write_json
 from mmerc.training.cache import NOT_PART_OF_A_SEED, code_fingerprint
 from mmerc.training.corpus_source import CorpusSource
-from mmerc.training.folder import Run
-from mmerc.training.hardware import Hardware
+from mmerc.training.folder import Run, locked
 from mmerc.training.recipe import Recipe
 from mmerc.training.result import versions
 
@@ -25,41 +27,74 @@ _ELSEWHERE = "choose another --out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRun:
+    """A run with its planned number of seeds, and the corpus as it is sent to workers."""
+
+    run: Run
+    seeds: int
+    source: CorpusSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """Runs of one corpus, version and size; ``hardware`` trains and evaluates them."""
+    """Runs of one corpus (``source``, and opened ``corpus``), version and size."""
 
     root: Path
+    source: CorpusSource
     corpus: PreparedCorpus
-    quick: bool
-    hardware: Hardware
 
-    def run(self, recipe: Recipe) -> Run:
-        directory = self.root / "runs" / folder_name(recipe)
-        return Run(directory=directory, recipe=recipe, corpus=corpus_for(recipe, self.corpus))
+    def planned_runs(self, plans: Iterable[Plan]) -> list[PlannedRun]:
+        """Every recipe's run once, however many plans share it, with the most seeds of any."""
+        planned: dict[Path, PlannedRun] = {}
+        for plan in plans:
+            for run in self.runs(plan).values():
+                earlier = planned.get(run.directory)
+                seeds = max(plan.seeds, 0 if earlier is None else earlier.seeds)
+                source = self.source if run.corpus.sounds else replace(self.source, sounds={})
+                planned[run.directory] = PlannedRun(run=run, seeds=seeds, source=source)
+        return list(planned.values())
+
+    def runs(self, plan: Plan) -> dict[str, Run]:
+        """The run of every trained row, by name.
+
+        Models that read no sound get the corpus without sounds, which would be part of its key.
+        """
+        silent = replace(self.corpus, sounds={}) if self.corpus.sounds else self.corpus
+        return {
+            name: Run(
+                directory=self.root / "runs" / folder_name(recipe),
+                recipe=recipe,
+                corpus=self.corpus if recipe.model.speech is not None else silent,
+            )
+            for name, recipe in plan.recipes.items()
+        }
 
     def identity(self) -> dict[str, Any]:
         """What all runs of the folder share."""
         return {
             "corpus": self.corpus.name,
             "fingerprints": {k: v for k, v in self.corpus.fingerprints.items() if k != "sounds"},
-            "quick": self.quick,
+            "quick": self.source.quick,
             "versions": versions(),
             "code": code_fingerprint(),
         }
 
-    def begin(self) -> None:
-        """Write the identity of the runs; InputError where the folder has other runs."""
+    @contextmanager
+    def begin(self) -> Iterator[None]:
+        """Lock the folder and write whose runs it contains; InputError where it has others."""
         path = self.root / "reproduction.json"
-        if path.exists():
-            difference = self.check()
-            if difference is not None:
-                problem = f"contains results of another version ({difference})"
-                fix = f"{_ELSEWHERE}; --report-only shows what is finished here"
-                raise InputError(self.root, problem, fix)
-        elif self.root.is_dir() and any(item.name != ".lock" for item in self.root.iterdir()):
-            raise InputError(self.root, "contains other files, not a reproduction", _ELSEWHERE)
-        else:
-            write_json(path, self.identity())
+        with locked(self.root):
+            if path.exists():
+                difference = self.check()
+                if difference is not None:
+                    problem = f"contains results of another version ({difference})"
+                    fix = f"{_ELSEWHERE}; --report-only shows what is finished here"
+                    raise InputError(self.root, problem, fix)
+            elif any(item.name != ".lock" for item in self.root.iterdir()):
+                raise InputError(self.root, "contains other files, not a reproduction", _ELSEWHERE)
+            else:
+                write_json(path, self.identity())
+            yield
 
     def check(self) -> str | None:
         """Describe how the version differs; InputError where the runs are of another corpus."""
@@ -102,13 +137,3 @@ def folder_name(recipe: Recipe) -> str:
     training = recipe.training.model_dump(mode="json", exclude={"seeds"}, exclude_defaults=True)
     key = fingerprint([recipe.model.name, settings, training])
     return f"{recipe.name}-{key[:10]}"
-
-
-def source_for(recipe: Recipe, source: CorpusSource) -> CorpusSource:
-    """Drop the source's sounds, as ``corpus_for`` does."""
-    return source if recipe.model.speech is not None else replace(source, sounds={})
-
-
-def corpus_for(recipe: Recipe, corpus: PreparedCorpus) -> PreparedCorpus:
-    """Drop the sounds for a model that reads none: they would be part of its cache key."""
-    return replace(corpus, sounds={}) if corpus.sounds and recipe.model.speech is None else corpus
