@@ -44,3 +44,13 @@ def test_examples_of_a_page_run_in_their_order(page, sandbox, shell, start_serve
             shell.run(block.text, sandbox)
         elif block.language == "python":  # console blocks: tests/test_docs.py
             exec(compile(block.text, block.name, "exec"), names)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if not page.is_relative_to(ROOT / "src")],  # those are model cards
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_a_page_names_a_command_in_its_first_ten_lines(page):
+    beginning = "\n".join(page.read_text().splitlines()[:10])
+    assert re.search(r"\b(mmerc|python|make) ", beginning)

@@ -30,7 +30,7 @@ def licences(
     if form == "json":
         print_json({"parts": [as_json(component) for component in components]})
         return
-    columns = ["part", "version", "what for", "licence", "commercial use", "where the terms stand"]
+    columns = ["component", "version", "purpose", "licence", "commercial use", "terms"]
     print_table(columns, [as_row(component) for component in components])
     print()
     for component in components:
@@ -41,7 +41,7 @@ def licences(
 
 
 def as_row(component: Component) -> list[str]:
-    """A line of the table."""
+    """The row of a component in the table."""
     version = component.version or NOT_INSTALLED
     return [
         component.name,
@@ -54,7 +54,7 @@ def as_row(component: Component) -> list[str]:
 
 
 def as_json(component: Component) -> dict[str, str | None]:
-    """A component in words; ``version`` is null where its package is not installed."""
+    """A component as JSON; ``version`` is null if its package is not installed."""
     return {
         "part": component.name,
         "version": component.version,
