@@ -210,12 +210,12 @@ def test_which_layers_are_fused(make):
     stream = middle.streams(batch_of(utterances((1,), tokenizer=middle.tokenizer)))["audio"]
     assert stream.last(1)[0] is stream.states[-1]
     assert stream.last(2)[0] is stream.states[-2]
-    with pytest.raises(UsageError, match=r"fusion_layers is 3, but an encoder has no more than 2"):
+    with pytest.raises(UsageError, match=r"fusion_layers is 3, but an encoder has only 2"):
         make(fusion_layers=3)
 
 
 def test_settings_that_cannot_be_meant():
-    with pytest.raises(ValidationError, match="width 20 is no multiple of 8 heads"):
+    with pytest.raises(ValidationError, match="width 20 is not a multiple of 8 heads"):
         DqFormerConfig(width=20)
 
 

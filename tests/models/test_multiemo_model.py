@@ -122,7 +122,7 @@ def test_settings_are_the_papers():
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"attention_heads": 3}, "width 256 is no multiple of 3 heads"),
+        ({"attention_heads": 3}, "width 256 is not a multiple of 3 heads"),
         ({"contrast_weight": 0.6, "correlation_weight": 0.5}, "together more than 1"),
         ({"ablations": ("-VisExtNet",), "modalities": ("text",)}, "-VisExtNet replaces video"),
         ({"ablations": ("-XYZ",)}, "-VisExtNet"),

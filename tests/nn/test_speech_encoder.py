@@ -18,8 +18,8 @@ from mmerc.nn import whisper_weights
 from mmerc.nn.checkpointing import recompute_activations
 from mmerc.nn.encoder_sources import resolve_encoder, resolve_speech_encoder
 from mmerc.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
-from mmerc.nn.whisper import encode, log_mel
-from mmerc.nn.whisper_weights import is_whole, read_variables, whisper_folder
+from mmerc.nn.whisper import log_mel, run_layers
+from mmerc.nn.whisper_weights import is_complete, read_variables, whisper_folder
 
 WAVEFORM_MODELS = {
     "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
@@ -178,14 +178,14 @@ def test_save_and_rebuild(encoder, tmp_path):
 
 
 def test_an_encoder_that_is_not_to_be_had():
-    with pytest.raises(MmercError, match=r"Speech encoder 'no/such' .* at hand .*: whisper-tiny"):
+    with pytest.raises(MmercError, match=r"Speech encoder 'no/such' .* available .*: whisper-tiny"):
         resolve_speech_encoder("no/such")
-    with pytest.raises(MmercError, match=r"Text encoder 'no/such' .* at hand .*: minilm-l6"):
+    with pytest.raises(MmercError, match=r"Text encoder 'no/such' .* available .*: minilm-l6"):
         resolve_encoder("no/such")
 
 
 def test_an_encoder_of_another_kind(tiny_encoder):
-    with pytest.raises(InputError, match="a model of the kind 'bert', not a speech encoder; give"):
+    with pytest.raises(InputError, match="a model of the kind 'bert', not a speech encoder; use"):
         encoder_of(tiny_encoder)
 
 
@@ -195,7 +195,7 @@ def test_an_encoder_without_weights(tiny_speech_encoder, tmp_path, weights):
     (tmp_path / "config.json").write_text(config)
     if weights is not None:
         (tmp_path / "model.safetensors").write_bytes(weights)
-    with pytest.raises(InputError, match="no weights that can be read; give a folder with"):
+    with pytest.raises(InputError, match="no readable weights; give a folder with"):
         encoder_of(tmp_path)
 
 
@@ -227,9 +227,9 @@ class TestEmbeddedWhisper:
         np.testing.assert_allclose(mine[0], frames, atol=1e-4)
         with torch.inference_mode():
             there = torch.ones(1, 1500, dtype=torch.bool)
-            states = encode(encoder.backbone, mine, there)[-1]
+            states = run_layers(encoder.backbone, mine, there)[-1]
             # Both round, on some processors each by more than half of what is allowed.
-            exact = encode(encoder.backbone.double(), mine.double(), there)[-1].numpy()
+            exact = run_layers(encoder.backbone.double(), mine.double(), there)[-1].numpy()
         assert np.abs(expected - exact).max() < 1e-3
         assert np.abs(states.numpy() - exact).max() < 1e-3
         assert np.abs(expected).max() > 1
@@ -266,7 +266,7 @@ class TestEmbeddedWhisper:
         folder = whisper_folder()
         assert cache not in folder.parents
         assert whisper_folder() == folder
-        assert is_whole(folder)
+        assert is_complete(folder)
         (remark,) = caplog.messages
         assert "MMERC_CACHE" in remark
 

@@ -148,7 +148,7 @@ def test_an_encoder_without_weights(tiny_encoder, tmp_path, weights):
             (tmp_path / file.name).write_bytes(file.read_bytes())
     if weights is not None:
         (tmp_path / "model.safetensors").write_bytes(weights)
-    with pytest.raises(InputError, match="no weights that can be read; give a folder with"):
+    with pytest.raises(InputError, match="no readable weights; give a folder with"):
         TextEncoder.from_source(TextEncoderConfig(name=str(tmp_path)))
 
 

@@ -1,1 +1,1 @@
-"""Blocks that two models share; they know torch, transformers and peft, and nothing of ours."""
+"""Blocks that several models share; they depend on torch, transformers and peft only."""

@@ -1,4 +1,4 @@
-"""Attention of the text encoder, by the fastest way that the processor has."""
+"""Attention for transformers models, by the kernel that is fastest on the processor."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def attention(
     dropout: float = 0.0,
     **others: Any,
 ) -> tuple[Tensor, None]:
-    """Scaled dot-product attention, in the form that transformers asks for.
+    """Scaled dot-product attention, with the signature that transformers expects.
 
-    While it is trained on a processor without matrix units, the fused kernel's backward pass costs
-    several times the plain products as long as the windows are short (benchmarks/).
+    In training on a CPU, the backward pass of the fused kernel is several times slower than plain
+    matrix products as long as rows are short (benchmarks/bench_kernels.py).
 
     Shape: query, key, value [B, H, L, D], attention_mask [B, 1, L or 1, L] bool -> [B, L, H, D].
     """
@@ -48,7 +48,7 @@ def attention(
 
 
 def register_attention() -> str:
-    """Make ``attention`` known to transformers; returns the name to ask for."""
+    """Register ``attention`` with transformers; return the name of the implementation."""
     AttentionInterface.register(NAME, attention)
     AttentionMaskInterface.register(NAME, sdpa_mask)
     return NAME

@@ -1,4 +1,4 @@
-"""Cross-entropy of utterances, with the usual terms against rare classes."""
+"""Cross-entropy over utterances, with the usual terms for rare classes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def classification_loss(
 
     Shape: logits [..., K], labels [...] int, -100 unknown -> scalar.
     """
-    known = labels >= 0
+    labelled = labels >= 0
     target = labels.clamp(min=0)
     log_probability = functional.log_softmax(logits.float(), dim=-1)
     gold = log_probability.gather(-1, target.unsqueeze(-1)).squeeze(-1)
@@ -35,11 +35,11 @@ def classification_loss(
         item_loss = item_loss * (1 - gold.exp()).clamp(min=1e-6) ** focus
     if class_weights is not None:
         item_loss = item_loss * class_weights[target]
-    return reduce_items(item_loss, known, reduction)
+    return reduce_items(item_loss, labelled, reduction)
 
 
 def class_balanced_weights(counts: Tensor, *, beta: float) -> Tensor:
-    """Weights (1 - beta) / (1 - beta^n_k), mean 1 over the training items (Cui et al. 2019).
+    """Class weights (1 - beta) / (1 - beta^n_k), mean 1 over training items (Cui et al. 2019).
 
     Shape: counts [K] -> [K]. A class without items gets weight 0.
     """

@@ -1,4 +1,4 @@
-"""Conversation context by a recurrent network that never reads padding."""
+"""Conversation context from an LSTM that never reads padding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ class ContextLstm(nn.Module):
         self.width = hidden * (2 if bidirectional else 1)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Shape: vectors [B, N, D], mask [B, N] bool (a prefix of each row) -> [B, N, width]."""
+        """Read the utterances of each conversation in order.
+
+        Shape: vectors [B, N, D], mask [B, N] bool (a prefix of each row) -> [B, N, width].
+        """
         lengths = mask.sum(1).cpu()
         packed = pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(

@@ -1,4 +1,4 @@
-"""Contrastive loss over a set of vectors."""
+"""A supervised contrastive loss over sets of vectors."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def contrastive_loss(
     reduction: Reduction = "mean",
     candidates: Tensor | None = None,
 ) -> Tensor:
-    """Pull positives together and push all else away (DF-ERC Eqs. 3 and 5).
+    """Pull positives together and push all other items apart (DF-ERC, Eqs. 3 and 5).
 
     For item i with positives P(i), over cosines: - sum_k log softmax_{j != i}(cos_ij / tau)_k.
     ``reduction="sum"`` is the paper's; ``"mean"`` [decided] is the mean over the items that have
     a positive of the mean over their positives. An item without a positive contributes nothing.
-    ``candidates`` says which items take part at all (default: every one).
+    ``candidates`` are the items that take part (default: all).
 
     Shape: vectors [..., M, D], positives [..., M, M] bool with a false diagonal,
     candidates [..., M] bool -> scalar. Leading dimensions are separate sets.

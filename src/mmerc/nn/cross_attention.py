@@ -1,4 +1,4 @@
-"""Attention of one sequence to another, of which some places may not be read."""
+"""Attention of one sequence to another, some positions of which are masked."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from mmerc.nn.dropout import FastDropout
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention with learnt projections (Vaswani et al. 2017).
 
-    Keys have no bias: it would cancel out. Where nothing may be read, what comes out is finite and
-    for nobody to use.
+    Keys have no bias: it would cancel out. If every position is masked, the output is finite but
+    meaningless.
     """
 
     def __init__(self, width: int, *, heads: int, dropout: float = 0.0) -> None:
@@ -22,17 +22,20 @@ class MultiHeadAttention(nn.Module):
         self.key = nn.Linear(width, width, bias=False)
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
-        begin_as_transformer(self)
+        init_like_transformer(self)
 
     def forward(self, queries: Tensor, states: Tensor, mask: Tensor) -> Tensor:
-        """Shape: queries [U, Q, D], states [U, L, D], mask [U, L] bool -> [U, Q, D]."""
+        """Attend from queries to the states that ``mask`` allows.
+
+        Shape: queries [U, Q, D], states [U, L, D], mask [U, L] bool -> [U, Q, D].
+        """
         readable = mask | ~mask.any(-1, keepdim=True)
         heads = self.heads
 
         def split(tensor: Tensor) -> Tensor:
             return tensor.view(*tensor.shape[:2], heads, -1).transpose(1, 2)
 
-        gathered, _ = attention(
+        attended, _ = attention(
             self,
             split(self.query(queries)),
             split(self.key(states)),
@@ -40,7 +43,7 @@ class MultiHeadAttention(nn.Module):
             readable[:, None, None, :],
             dropout=self.dropout if self.training else 0.0,
         )
-        result: Tensor = self.output(gathered.flatten(-2))
+        result: Tensor = self.output(attended.flatten(-2))
         return result
 
 
@@ -55,14 +58,17 @@ class TransformerLayer(nn.Module):
         self.outer_norm = nn.LayerNorm(width)
 
     def forward(self, queries: Tensor, states: Tensor, mask: Tensor) -> Tensor:
-        """Shape: queries [U, Q, D], states [U, L, D], mask [U, L] bool -> [U, Q, D]."""
+        """Run the layer.
+
+        Shape: queries [U, Q, D], states [U, L, D], mask [U, L] bool -> [U, Q, D].
+        """
         inner = self.inner_norm(queries + self.attention(queries, states, mask))
         result: Tensor = self.outer_norm(inner + self.feed_forward(inner))
         return result
 
 
 def feed_forward(width: int, *, dropout: float) -> nn.Module:
-    """F, [decided] four times as wide inside, with GELU as in the encoders."""
+    """Build F of Vaswani et al.: [decided] four times as wide inside, GELU as in the encoders."""
     network = nn.Sequential(
         nn.Linear(width, 4 * width),
         nn.GELU(),
@@ -70,14 +76,15 @@ def feed_forward(width: int, *, dropout: float) -> nn.Module:
         nn.Linear(4 * width, width),
         FastDropout(dropout),
     )
-    begin_as_transformer(network)
+    init_like_transformer(network)
     return network
 
 
-def begin_as_transformer(module: nn.Module) -> None:
-    """Weights by Glorot's rule, biases 0 ([decided], as ``nn.Transformer`` does).
+def init_like_transformer(module: nn.Module) -> None:
+    """Initialise weights by Glorot's rule and biases to 0 ([decided], as in ``nn.Transformer``).
 
-    By ``nn.Linear``'s own rule what attention gathers would be a tenth of what it is added to.
+    With the default of ``nn.Linear``, the output of attention would be a tenth of what it is added
+    to.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Linear):

@@ -16,19 +16,19 @@ Gates = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class DialogueRnn(nn.Module):
-    """Three states of a conversation, each a gated recurrent unit as torch's.
+    """Track three states of a conversation, each by a gated recurrent unit as torch's.
 
-    At utterance u_t of speaker s: g_t = GRU([u_t; q_s], g_{t-1}) is the whole conversation's state,
-    c_t = sum_{k<t} softmax_k(u_t W g_k) g_k what is recalled of it, q_s = GRU([u_t; c_t], q_s) the
-    speaker's, and e_t = GRU(q_s, e_{t-1}), which comes out, the emotion's. All begin as zeros; only
-    the speaker's own state changes. At an absent utterance every state passes through unchanged,
-    and nobody recalls it; padding is such an utterance.
+    At utterance u_t of speaker s: g_t = GRU([u_t; q_s], g_{t-1}) is the global state of the
+    conversation, c_t = sum_{k<t} softmax_k(u_t W g_k) g_k its context by attention,
+    q_s = GRU([u_t; c_t], q_s) the speaker's state, and e_t = GRU(q_s, e_{t-1}), the output, that of
+    the emotion. All start as zeros; only the speaker's own state changes. At an absent utterance
+    all states stay unchanged, and nothing attends to it; padding counts as absent.
 
-    The R = ``modalities`` (x 2, forwards first) runs have weights of their own, stacked in front:
-    ``from_vector`` [R, D, 7H] leads u to the gates of g and q (r, z, n each) and to the query u W;
-    ``recurrent`` [6, R, H, 3H] leads q to g, g to g, c to q, q to q, q to e, e to e. Biases are
-    flat, so that an optimiser knows them for such: R x 6H of u's gates, then 4 x R x 3H of
-    g to g, q to q, e to e and q to e.
+    The R = ``modalities`` (x 2, forwards first) runs have weights of their own, stacked in the
+    first dimension: ``from_vector`` [R, D, 7H] maps u to the gates of g and q (r, z, n each) and to
+    the query u W; ``recurrent`` [6, R, H, 3H] maps q to g, g to g, c to q, q to q, q to e, e to e.
+    Biases are one-dimensional, so that optimisers recognise them: R x 6H of u's gates, then
+    4 x R x 3H of g to g, q to q, e to e and q to e.
     """
 
     def __init__(
@@ -47,20 +47,22 @@ class DialogueRnn(nn.Module):
             nn.init.uniform_(parameter, -1 / math.sqrt(hidden), 1 / math.sqrt(hidden))
 
     def forward(self, vectors: Tensor, present: Tensor, speakers: Tensor) -> Tensor:
-        """Shape: vectors [M, B, N, D], present [M, B, N] bool, speakers [B, N] int (any numbers,
-        equal for equal speakers of a conversation) -> [M, B, N, width].
+        """Run over the utterances of every conversation, for every modality.
+
+        Shape: vectors [M, B, N, D], present [M, B, N] bool, speakers [B, N] int (equal numbers for
+        the same speaker of a conversation) -> [M, B, N, width].
         """
         with torch.autocast(vectors.device.type, enabled=False):
-            known = vectors.to(self.recurrent.dtype).masked_fill(~present.unsqueeze(-1), 0.0)
-            steps = self.both_ways(known.transpose(1, 2))  # [R, N, B, D]
-            there = self.both_ways(present.transpose(1, 2))
-            speaking = self.both_ways(speakers.T.expand(len(present), -1, -1))
+            inputs = vectors.to(self.recurrent.dtype).masked_fill(~present.unsqueeze(-1), 0.0)
+            steps = self.both_directions(inputs.transpose(1, 2))  # [R, N, B, D]
+            occupied = self.both_directions(present.transpose(1, 2))
+            speaking = self.both_directions(speakers.T.expand(len(present), -1, -1))
             bias = self.vector_bias.view(self.runs, 1, -1)
             bias = functional.pad(bias, (0, self.hidden))  # the query has none
             drive = torch.baddbmm(bias, steps.flatten(1, 2), self.from_vector)
             states = Recurrence.apply(  # type: ignore[no-untyped-call]
-                drive.view(*there.shape, -1),
-                last_turn(speaking, there),
+                drive.view(*occupied.shape, -1),
+                last_turn(speaking, occupied),
                 self.recurrent,
                 self.recurrent_bias.view(4, self.runs, 1, -1),
             )
@@ -69,18 +71,18 @@ class DialogueRnn(nn.Module):
             states = torch.cat([forwards, backwards.flip(1)], -1)
         return states.transpose(1, 2)  # type: ignore[no-any-return]
 
-    def both_ways(self, steps: Tensor) -> Tensor:
-        """Shape: [M, N, ...] -> [R, N, ...]."""
+    def both_directions(self, steps: Tensor) -> Tensor:
+        """Append the reversed order, if bidirectional. Shape: [M, N, ...] -> [R, N, ...]."""
         return torch.cat([steps, steps.flip(1)]) if self.bidirectional else steps
 
 
 def last_turn(speakers: Tensor, present: Tensor) -> Tensor:
-    """1 + the step at which the same speaker was present last, 0 where there is none, -1 if absent.
+    """Return 1 + the previous step of the same speaker, 0 if there is none, -1 if absent.
 
     Shape: speakers, present [R, N, B] -> [R, N, B].
     """
     speakers = speakers.masked_fill(~present, int(speakers.max()) + 1)
-    order = speakers.argsort(dim=1, stable=True)  # each one's turns side by side
+    order = speakers.argsort(dim=1, stable=True)  # each speaker's turns are adjacent
     turns = speakers.gather(1, order)
     before = torch.zeros_like(order)
     before[:, 1:] = (order[:, :-1] + 1) * (turns[:, 1:] == turns[:, :-1])
@@ -88,8 +90,10 @@ def last_turn(speakers: Tensor, present: Tensor) -> Tensor:
 
 
 class Recurrence(torch.autograd.Function):
-    """The time loop. Its gradient is written out: autograd keeps no buffer of states in place and
-    adds up the weights' gradients step by step, which costs more than twice as much.
+    """The time loop, with its gradient written out.
+
+    Autograd cannot update a buffer of states in place, and adds up the gradients of the weights
+    step by step, which takes more than twice as long.
     """
 
     @staticmethod
@@ -102,21 +106,21 @@ class Recurrence(torch.autograd.Function):
         to_whole, to_party, queries = torch.split(drive, parts, -1)
         past = drive.new_zeros(runs, batch, steps, hidden)  # g
         parties = drive.new_zeros(steps + 1, runs, batch, hidden)  # q of each step's speaker
-        there, rows = (turns >= 0).unsqueeze(-1), rows_of(turns)
-        kept = any(ctx.needs_input_grad)
-        units, shares, emotions = tuple(Unit(kept) for _ in range(3)), [], []
-        whole = emotion = parties[0]
+        present, rows = (turns >= 0).unsqueeze(-1), speaker_rows(turns)
+        keeps = any(ctx.needs_input_grad)
+        units, shares, emotions = tuple(Unit(keeps) for _ in range(3)), [], []
+        overall = emotion = parties[0]
         for t in range(steps):
-            party = parties.flatten(0, 2)[rows[t]].view_as(whole)
-            recalled, share = attend(queries[:, t], past[:, :, :t], there[:, :t])
-            moved = units[0].step(to_whole[:, t], party, whole, weights[:2], bias[0])
-            past[:, :, t] = whole = torch.where(there[:, t], moved, whole)
+            party = parties.flatten(0, 2)[rows[t]].view_as(overall)
+            recalled, share = attend(queries[:, t], past[:, :, :t], present[:, :t])
+            moved = units[0].step(to_whole[:, t], party, overall, weights[:2], bias[0])
+            past[:, :, t] = overall = torch.where(present[:, t], moved, overall)
             party = units[1].step(to_party[:, t], recalled, party, weights[2:4], bias[1])
             parties[t + 1] = party
             moved = units[2].step(bias[3], party, emotion, weights[4:], bias[2])
-            emotion = torch.where(there[:, t], moved, emotion)
+            emotion = torch.where(present[:, t], moved, emotion)
             emotions.append(emotion)
-            if kept:
+            if keeps:
                 shares.append(share)
         ctx.units, ctx.shares, ctx.past = units, shares, past
         ctx.save_for_backward(queries, turns, weights)
@@ -125,31 +129,33 @@ class Recurrence(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, into_emotions: Tensor) -> tuple[Tensor, None, Tensor, Tensor]:
-        """The same steps from the last to the first; the weights take all of them at once."""
+        """Run the steps backwards; the weights get the gradients of all steps at once."""
         queries, turns, weights = ctx.saved_tensors
         units, past = ctx.units, ctx.past
         steps = turns.shape[1]
-        there, rows = (turns >= 0).unsqueeze(-1), rows_of(turns)
+        present, rows = (turns >= 0).unsqueeze(-1), speaker_rows(turns)
         into_past, into_queries = torch.zeros_like(past), torch.zeros_like(queries)
         into_parties = past.new_zeros(steps + 1, *into_emotions[:, 0].shape)
         into = past.new_empty(3, 2, *queries.shape[:-1], weights.shape[-1])
         emotion = torch.zeros_like(into_emotions[:, 0])
         for t in reversed(range(steps)):
             emotion = emotion + into_emotions[:, t]
-            party, state = units[2].back(t, emotion * there[:, t], weights[4:], into[2, :, :, t])
-            emotion = state + emotion * ~there[:, t]
+            party, state = units[2].back(t, emotion * present[:, t], weights[4:], into[2, :, :, t])
+            emotion = state + emotion * ~present[:, t]
             party = into_parties[t + 1] + party
             recalled, party = units[1].back(t, party, weights[2:4], into[1, :, :, t])
-            whole = into_past[:, :, t]
-            heard, state = units[0].back(t, whole * there[:, t], weights[:2], into[0, :, :, t])
-            into_parties.flatten(0, 2).index_add_(0, rows[t], (party + heard).flatten(0, 1))
+            overall = into_past[:, :, t]
+            into_party, state = units[0].back(
+                t, overall * present[:, t], weights[:2], into[0, :, :, t]
+            )
+            into_parties.flatten(0, 2).index_add_(0, rows[t], (party + into_party).flatten(0, 1))
             if t:
-                into_past[:, :, t - 1] += state + whole * ~there[:, t]
+                into_past[:, :, t - 1] += state + overall * ~present[:, t]
                 into_queries[:, t] = attend_backward(
                     recalled, queries[:, t], past[:, :, :t], ctx.shares[t], into_past[:, :, :t]
                 )
         into_drive = torch.cat([into[0, 0], into[1, 0], into_queries], -1)
-        into_weights = torch.empty_like(weights)  # some 30 MB: joining parts would cost a copy
+        into_weights = torch.empty_like(weights)  # some 30 MB: concatenation would cost a copy
         for unit, part, place in zip(units, into, into_weights.chunk(3), strict=True):
             unit.add_up_weights(part, place)
         into_bias = torch.stack([*into[:, 1], into[2, 0]]).sum((2, 3)).unsqueeze(2)
@@ -157,37 +163,39 @@ class Recurrence(torch.autograd.Function):
 
 
 class Unit:
-    """One gated recurrent unit over all steps; if asked it keeps what its gradient needs."""
+    """One gated recurrent unit over all steps; ``keeps``: store what its gradient needs."""
 
     def __init__(self, keeps: bool) -> None:
         self.keeps = keeps
-        self.taken: list[tuple[Tensor, Tensor, Gates]] = []
+        self.stored: list[tuple[Tensor, Tensor, Gates]] = []
 
     def step(
-        self, given: Tensor, entering: Tensor, state: Tensor, weights: Tensor, bias: Tensor
+        self, drive: Tensor, entering: Tensor, state: Tensor, weights: Tensor, bias: Tensor
     ) -> Tensor:
-        """New state. Shape: given [R, B, 3H], entering and state [R, B, H], weights [2, R, H, 3H]
-        (of what enters, of the state), bias [R, 1, 3H] -> [R, B, H].
+        """Compute the new state.
+
+        Shape: drive [R, B, 3H], entering and state [R, B, H], weights [2, R, H, 3H] (of the input,
+        of the state), bias [R, 1, 3H] -> [R, B, H].
         """
         hidden = state.shape[-1]
-        inputs = torch.baddbmm(given, entering, weights[0])
+        inputs = torch.baddbmm(drive, entering, weights[0])
         states = torch.baddbmm(bias, state, weights[1])
         both = (inputs[..., : 2 * hidden] + states[..., : 2 * hidden]).sigmoid_()
         reset, update = both.chunk(2, -1)
         carried = states[..., 2 * hidden :]
         candidate = torch.addcmul(inputs[..., 2 * hidden :], reset, carried).tanh_()
         if self.keeps:
-            self.taken.append((entering, state, (reset, update, candidate, carried)))
+            self.stored.append((entering, state, (reset, update, candidate, carried)))
         return torch.lerp(candidate, state, update)
 
     def back(
         self, t: int, gradient: Tensor, weights: Tensor, into: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Gradients of what entered at step ``t`` and of the state; the products' go to ``into``.
+        """Return the gradients of the input at step ``t`` and of the state; gates' go to ``into``.
 
         Shape: gradient [R, B, H], weights as in ``step``, into [2, R, B, 3H] -> [R, B, H] twice.
         """
-        _, state, (reset, update, candidate, carried) = self.taken[t]
+        _, state, (reset, update, candidate, carried) = self.stored[t]
         into_candidate = gradient * (1 - update) * (1 - candidate * candidate)
         into_reset, into_update, into_new = into.chunk(3, -1)
         into_reset[:] = into_candidate * carried * reset * (1 - reset)
@@ -198,17 +206,17 @@ class Unit:
         return torch.bmm(into[0], weights[0].mT), into_state
 
     def add_up_weights(self, into: Tensor, place: Tensor) -> None:
-        """Gradient of the weights over all steps, written to ``place``.
+        """Write the gradient of the weights over all steps to ``place``.
 
         Shape: into [2, R, N, B, 3H], place [2, R, H, 3H].
         """
-        entering, before, _ = zip(*self.taken, strict=True)
-        for given, side, to in zip((entering, before), into, place, strict=True):
-            torch.bmm(torch.stack(given, 1).flatten(1, 2).mT, side.flatten(1, 2), out=to)
+        entering, before, _ = zip(*self.stored, strict=True)
+        for values, side, to in zip((entering, before), into, place, strict=True):
+            torch.bmm(torch.stack(values, 1).flatten(1, 2).mT, side.flatten(1, 2), out=to)
 
 
-def rows_of(turns: Tensor) -> list[Tensor]:
-    """For each step the row of every speaker's state among the states of all steps.
+def speaker_rows(turns: Tensor) -> list[Tensor]:
+    """For each step, return the row of the speaker's last state among the states of all steps.
 
     Shape: [R, N, B] -> N times [R * B], into [N + 1, R, B] flattened.
     """
@@ -217,25 +225,25 @@ def rows_of(turns: Tensor) -> list[Tensor]:
     return list(flat * len(first) + first)
 
 
-def attend(query: Tensor, past: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean of past states by their softmax; zeros where there is none.
+def attend(query: Tensor, past: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    """Average past states, weighted by attention; zeros if there are none.
 
-    Shape: query [R, B, H], past [R, B, t, H], there [R, t, B, 1] -> [R, B, H], [R * B, 1, t].
+    Shape: query [R, B, H], past [R, B, t, H], present [R, t, B, 1] -> [R, B, H], [R * B, 1, t].
     """
-    states, seen = past.flatten(0, 1), there.permute(0, 2, 3, 1).flatten(0, 1)
-    scores = torch.bmm(query.flatten(0, 1).unsqueeze(1), states.mT).masked_fill_(~seen, NEVER)
-    shares = scores.softmax(-1) * seen
+    states, visible = past.flatten(0, 1), present.permute(0, 2, 3, 1).flatten(0, 1)
+    scores = torch.bmm(query.flatten(0, 1).unsqueeze(1), states.mT).masked_fill_(~visible, NEVER)
+    shares = scores.softmax(-1) * visible
     return torch.bmm(shares, states).view_as(query), shares
 
 
 def attend_backward(
     gradient: Tensor, query: Tensor, past: Tensor, shares: Tensor, into_past: Tensor
 ) -> Tensor:
-    """Gradient of the query; that of the past states is added to ``into_past``."""
+    """Return the gradient of the query; add that of the past states to ``into_past``."""
     states = past.flatten(0, 1)
-    recalled, asked = gradient.flatten(0, 1).unsqueeze(1), query.flatten(0, 1).unsqueeze(1)
+    recalled, queried = gradient.flatten(0, 1).unsqueeze(1), query.flatten(0, 1).unsqueeze(1)
     into_shares = torch.bmm(recalled, states.mT)
     into_scores = shares * (into_shares - (shares * into_shares).sum(-1, keepdim=True))
-    sides = torch.cat([shares, into_scores], 1).mT, torch.cat([recalled, asked], 1)
+    sides = torch.cat([shares, into_scores], 1).mT, torch.cat([recalled, queried], 1)
     into_past.flatten(0, 1).baddbmm_(*sides)
     return torch.bmm(into_scores, states).view_as(query)

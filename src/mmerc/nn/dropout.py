@@ -1,17 +1,18 @@
-"""Dropout whose random numbers cost less than the layer that it follows."""
+"""Dropout whose random numbers cost less than the layer before it."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-LANES = 1 << 16  # a drawn 64-bit word gives four decisions of 16 bits
+LANES = 1 << 16  # one random 64-bit word gives four decisions of 16 bits
 
 
 class FastDropout(nn.Dropout):
-    """``nn.Dropout`` for processors: a quarter of the random numbers, a tenth of the time.
+    """``nn.Dropout`` for CPUs: a quarter of the random numbers, a tenth of the time.
 
-    The rate is rounded to a multiple of 1/65536. On other devices it is ``nn.Dropout`` itself.
+    The rate is rounded to a multiple of 1/65536. On other devices it is ``nn.Dropout``.
+
     Shape: any -> the same.
     """
 
@@ -20,12 +21,12 @@ class FastDropout(nn.Dropout):
             return super().forward(input)
         words = torch.empty((input.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         lanes = words.view(torch.int16)[: input.numel()].view(input.shape)
-        kept = lanes >= round(self.p * LANES) - LANES // 2
-        return input * (kept.to(input.dtype) * (1 / (1 - self.p)))
+        keep = lanes >= round(self.p * LANES) - LANES // 2
+        return input * (keep.to(input.dtype) * (1 / (1 - self.p)))
 
 
 def use_fast_dropout(module: nn.Module) -> None:
-    """Put ``FastDropout`` in the place of every ``nn.Dropout`` inside ``module``."""
+    """Replace every ``nn.Dropout`` inside ``module`` by ``FastDropout``."""
     for name, child in module.named_children():
         if type(child) is nn.Dropout:
             setattr(module, name, FastDropout(child.p))

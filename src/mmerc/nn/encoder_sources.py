@@ -1,7 +1,7 @@
-"""Where a pre-trained encoder lies: a local folder, the Hub cache, an installed package, the Hub.
+"""Where pre-trained encoders come from: a folder, an installed package, the Hub cache, the Hub.
 
-Embedded defaults come inside packages of the Python package index, so that nothing needs a model
-hub. Their weight files are known by SHA-256; another file under the same name is refused.
+The default encoders come from packages of the Python package index, so that no model hub is needed.
+Their weight files are verified by SHA-256.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ SPEECH = "whisper-tiny"
 
 
 def resolve_encoder(name: str) -> Path:
-    """Folder with config.json, model.safetensors and tokenizer of the encoder ``name``."""
+    """Find the folder of a text encoder: config.json, model.safetensors and tokenizer."""
     if name in TEXT_ENCODERS and not (Path(name) / "config.json").is_file():
         return TEXT_ENCODERS[name].locate()
-    return find_folder(name) or fail(name, kind="text", at_hand=list(TEXT_ENCODERS))
+    return find_folder(name) or raise_unavailable(name, kind="text", available=list(TEXT_ENCODERS))
 
 
 def resolve_speech_encoder(name: str) -> Path:
-    """Folder with config.json and model.safetensors of the speech encoder ``name``."""
+    """Find the folder of a speech encoder: config.json and model.safetensors."""
     if name == SPEECH and not (Path(name) / "config.json").is_file():
         return whisper_folder()
-    return find_folder(name) or fail(name, kind="speech", at_hand=[SPEECH])
+    return find_folder(name) or raise_unavailable(name, kind="speech", available=[SPEECH])
 
 
 def find_folder(name: str) -> Path | None:
-    """A local folder, or a Hub model in the cache or from the Hub; None where there is none."""
+    """Find a local folder, or a Hub model in the cache or on the Hub; None if there is none."""
     if (Path(name) / "config.json").is_file():
         return Path(name)
     cached = hub_folder(name, local_only=True)
@@ -64,17 +64,17 @@ def find_folder(name: str) -> Path | None:
     return cached
 
 
-def fail(name: str, *, kind: str, at_hand: Sequence[str]) -> NoReturn:
-    """Say what is at hand in the place of an encoder that is not to be had."""
+def raise_unavailable(name: str, *, kind: str, available: Sequence[str]) -> NoReturn:
+    """Raise MmercError for an encoder that cannot be found, naming those that can."""
     raise MmercError(
         f"{kind.capitalize()} encoder {name!r} is neither a folder nor in the Hub cache, and the "
-        f"Hub cannot be reached; at hand without a network: {', '.join(at_hand)} "
-        f"(--set model.{kind}_encoder.name={at_hand[0]})."
+        f"Hub cannot be reached; available without a network: {', '.join(available)} "
+        f"(--set model.{kind}_encoder.name={available[0]})."
     )
 
 
 def load_backbone(folder: Path, settings: Any) -> Any:
-    """The weights in a folder as a transformers model; InputError where they cannot be read."""
+    """Load the weights in a folder as a transformers model; InputError if they cannot be read."""
     disable_progress_bar()
     try:
         return AutoModel.from_pretrained(
@@ -86,11 +86,11 @@ def load_backbone(folder: Path, settings: Any) -> Any:
         )
     except (OSError, ValueError, SafetensorError) as error:
         fix = "give a folder with model.safetensors"
-        raise InputError(folder, "no weights that can be read", fix) from error
+        raise InputError(folder, "no readable weights", fix) from error
 
 
 def hub_folder(name: str, *, local_only: bool) -> Path | None:
-    """Snapshot folder of a Hub model, or None where it cannot be had."""
+    """Find the snapshot folder of a Hub model; None if it is not available."""
     try:
         return Path(
             snapshot_download(

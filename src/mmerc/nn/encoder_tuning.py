@@ -1,4 +1,4 @@
-"""How much of a pre-trained encoder is trained: all of it, LoRA's matrices, or nothing."""
+"""How much of a pre-trained encoder is trained: everything, LoRA adapters, or nothing."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from typing import Any, Literal
 Tuning = Literal["full", "lora", "frozen"]
 
 
-def tuned(
+def apply_tuning(
     backbone: Any, tuning: Tuning, *, rank: int, layers: Sequence[str] | str = "all-linear"
 ) -> Any:
-    """Make those parameters trainable; ``layers`` get LoRA's matrices (Hu et al., ICLR 2022)."""
+    """Choose the trainable parameters; with "lora", ``layers`` get adapters (Hu et al., ICLR 2022).
+
+    The adapters have rank ``rank`` and scaling 2.
+    """
     if tuning == "frozen":
         backbone.requires_grad_(False)
     if tuning != "lora":
         return backbone
-    from peft import LoraConfig, get_peft_model  # a second to import, and seldom needed
+    from peft import LoraConfig, get_peft_model  # takes a second to import, and is seldom needed
 
     modules = layers if isinstance(layers, str) else list(layers)
     settings = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=modules)
-    with warnings.catch_warnings():  # of a name that peft itself still uses
+    with warnings.catch_warnings():  # about a name that peft itself still uses
         warnings.simplefilter("ignore", FutureWarning)
         return get_peft_model(backbone, settings)

@@ -1,4 +1,4 @@
-"""The multilayer perceptron of all papers here."""
+"""The multilayer perceptron that the papers use."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from mmerc.nn.dropout import FastDropout
 
 
 def mlp(width_in: int, width_out: int, *, hidden: int | None = None, dropout: float) -> nn.Module:
-    """Linear - ReLU - Dropout - Linear (DF-ERC gives no depth: [decided]).
+    """Build Linear - ReLU - Dropout - Linear ([decided]: DF-ERC gives no depth).
 
-    Shape: [..., width_in] -> [..., width_out]. ``hidden`` is ``width_out`` when not given.
+    Shape: [..., width_in] -> [..., width_out]. ``hidden`` is ``width_out`` by default.
     """
     hidden = width_out if hidden is None else hidden
     return nn.Sequential(

@@ -1,4 +1,4 @@
-"""One switch for every loss: the mean over items ([decided], our default) or the paper's sum."""
+"""The reduction of every loss: mean over items ([decided], our default) or the papers' sum."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Reduction = Literal["mean", "sum"]
 
 
 def reduce_items(values: Tensor, counted: Tensor, reduction: Reduction) -> Tensor:
-    """Mean or sum of the ``values`` that are ``counted``; 0 where none is.
+    """Average or add up the ``values`` that are ``counted``; 0 if there are none.
 
     Shape: values and counted (bool) [...] -> scalar.
     """

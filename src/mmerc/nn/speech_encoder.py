@@ -1,4 +1,4 @@
-"""A pre-trained speech transformer that reads waveforms and shows every layer."""
+"""A pre-trained speech transformer that reads waveforms and returns the states of every layer."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mmerc.errors import InputError
 from mmerc.nn.attention import register_attention
 from mmerc.nn.dropout import use_fast_dropout
 from mmerc.nn.encoder_sources import SPEECH, load_backbone, resolve_speech_encoder
-from mmerc.nn.encoder_tuning import Tuning, tuned
+from mmerc.nn.encoder_tuning import Tuning, apply_tuning
 from mmerc.nn.waveform import waveform_states
 from mmerc.nn.whisper import whisper_states
 
 KINDS = ("whisper", "wav2vec2", "hubert", "wavlm")
-# [decided] No layer is skipped and nothing masked at random: fusion needs every layer's states, and
-# transformers draws these masks from numpy, which a resumed run would not draw again.
+# [decided] No layer is skipped and nothing is masked at random: fusion needs the states of every
+# layer, and transformers draws these masks from numpy, whose state a resumed run does not restore.
 SETTINGS = {
     "layerdrop": 0.0,
     "encoder_layerdrop": 0.0,
@@ -45,8 +45,8 @@ class SpeechEncoderConfig(BaseModel):
 class SpeechEncoder(nn.Module):
     """Whisper's encoder, WavLM, HuBERT or wav2vec 2.0.
 
-    [decided] Where layers normalise only what they read (Whisper, the large models), the states
-    between them grow from layer to layer; they are shown with mean 0 and variance 1.
+    [decided] In models whose layers normalise only their inputs (Whisper, the large models), states
+    grow from layer to layer; all but the last are returned with mean 0 and variance 1.
     """
 
     def __init__(self, backbone: Any, config: SpeechEncoderConfig) -> None:
@@ -58,21 +58,21 @@ class SpeechEncoder(nn.Module):
         self.width = int(settings.hidden_size)
         self.depth = int(settings.encoder_layers if self.whisper else settings.num_hidden_layers)
         use_fast_dropout(backbone)
-        self.backbone = tuned(
+        self.backbone = apply_tuning(
             backbone, config.tuning, rank=config.lora_rank, layers=adapted_layers(backbone)
         )
 
     @classmethod
     def from_source(cls, config: SpeechEncoderConfig) -> SpeechEncoder:
-        """Load the pre-trained weights that ``config.name`` means; InputError for other models."""
+        """Load the pre-trained weights that ``config.name`` names; InputError for other models."""
         folder = resolve_speech_encoder(config.name)
         model = load_backbone(folder, speech_settings(folder))
-        return cls(encoder_of(model).train(), config)  # it comes in evaluation mode
+        return cls(speech_part(model).train(), config)  # it is loaded in evaluation mode
 
     @classmethod
     def from_folder(cls, folder: Path, config: SpeechEncoderConfig) -> SpeechEncoder:
         """Rebuild the architecture that ``save`` described; the weights come with the model."""
-        return cls(encoder_of(AutoModel.from_config(speech_settings(folder))), config)
+        return cls(speech_part(AutoModel.from_config(speech_settings(folder))), config)
 
     def save(self, folder: Path) -> None:
         """Write the architecture (weights are saved with the whole model)."""
@@ -82,9 +82,13 @@ class SpeechEncoder(nn.Module):
         (folder / "config.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
 
     def forward(self, samples: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Shape: samples [U, T] at 16 kHz, lengths [U] -> depth x [U, P, width], [U, P] bool."""
-        read = whisper_states if self.whisper else waveform_states
-        states, mask = read(bare(self.backbone), samples, lengths)
+        """Return the states of every layer, and which positions are not padding.
+
+        Shape: samples [U, T] float32 at 16 kHz, lengths [U] in samples -> depth x [U, P, width],
+        [U, P] bool.
+        """
+        read_states = whisper_states if self.whisper else waveform_states
+        states, mask = read_states(without_peft(self.backbone), samples, lengths)
         if self.grows:
             between = [functional.layer_norm(s.float(), s.shape[-1:]) for s in states[:-1]]
             states = [*between, states[-1]]
@@ -92,35 +96,35 @@ class SpeechEncoder(nn.Module):
 
 
 def speech_settings(folder: Path) -> Any:
-    """Configuration of a speech encoder; InputError where it is that of another kind of model."""
+    """Read the configuration of a speech encoder; InputError for another kind of model."""
     settings = AutoConfig.from_pretrained(str(folder), local_files_only=True)
     if settings.model_type not in KINDS:
         problem = f"a model of the kind {settings.model_type!r}, not a speech encoder"
-        raise InputError(folder, problem, f"give one of {', '.join(KINDS)}")
+        raise InputError(folder, problem, f"use one of {', '.join(KINDS)}")
     for name, value in SETTINGS.items():
         if hasattr(settings, name):
             setattr(settings, name, value)
-    if settings.model_type != "wavlm":  # its relative positions go their own way
+    if settings.model_type != "wavlm":  # it has relative positions in an attention of its own
         settings._attn_implementation = register_attention()
     preprocessor = folder / "preprocessor_config.json"
     if preprocessor.is_file() and settings.model_type != "whisper":
-        told = json.loads(preprocessor.read_text(encoding="utf-8"))
-        settings.do_normalize = bool(told.get("do_normalize", False))
+        features = json.loads(preprocessor.read_text(encoding="utf-8"))
+        settings.do_normalize = bool(features.get("do_normalize", False))
     return settings
 
 
-def encoder_of(model: Any) -> Any:
-    """The part of a model that reads sound."""
+def speech_part(model: Any) -> Any:
+    """Return the part of a model that reads sound."""
     return model.encoder if model.config.model_type == "whisper" else model
 
 
-def bare(backbone: Any) -> Any:
-    """The network itself, without peft around it."""
+def without_peft(backbone: Any) -> Any:
+    """Unwrap a model from peft."""
     return backbone.get_base_model() if hasattr(backbone, "get_base_model") else backbone
 
 
 def adapted_layers(backbone: Any) -> Sequence[str] | str:
-    """Layers that LoRA may wrap: WavLM's attention reads its projections' weights past a wrap."""
+    """Name the layers for LoRA: WavLM's attention reads its projections' weights directly."""
     if backbone.config.model_type == "wavlm":
         return ("intermediate_dense", "output_dense")
     return "all-linear"

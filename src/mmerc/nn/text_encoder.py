@@ -17,7 +17,7 @@ from mmerc.nn.dropout import FastDropout, use_fast_dropout
 from mmerc.nn.encoder_check import check_encoder
 from mmerc.nn.encoder_families import ATTENTION_DROPOUT, NAMES, encoder_family
 from mmerc.nn.encoder_sources import load_backbone, resolve_encoder
-from mmerc.nn.encoder_tuning import Tuning, tuned
+from mmerc.nn.encoder_tuning import Tuning, apply_tuning
 from mmerc.nn.tokenizer import TextTokenizer
 
 Scope = Literal["conversation", "utterance", "surrounding"]
@@ -65,7 +65,7 @@ class TextEncoder(nn.Module):
         self.tokenizer = TextTokenizer(folder, max_length=longest, scope=config.scope)
         self.dropout = FastDropout(config.dropout)
         use_fast_dropout(backbone)
-        self.backbone = tuned(without_pooler(backbone), config.tuning, rank=config.lora_rank)
+        self.backbone = apply_tuning(without_pooler(backbone), config.tuning, rank=config.lora_rank)
 
     @classmethod
     def from_source(cls, config: TextEncoderConfig) -> TextEncoder:

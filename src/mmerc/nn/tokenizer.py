@@ -1,4 +1,4 @@
-"""Token ids of utterances, as the encoder's own tokenizer makes them."""
+"""Token ids of utterances, from the encoder's own tokenizer."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from mmerc.nn.encoder_families import NAMES
 
 
 class TextTokenizer:
-    """Turns utterances into token ids without special tokens, and knows the special ones.
+    """Convert utterances into token ids without special tokens, whose ids it provides.
 
-    ``scope`` says what is read with an utterance: see ``TextEncoderConfig``.
+    ``scope``: what is read with an utterance (``TextEncoderConfig``). InputError if the tokenizer
+    lacks a special token.
     """
 
     def __init__(
@@ -25,13 +26,13 @@ class TextTokenizer:
         max_length: int,
         scope: Literal["conversation", "utterance", "surrounding"] = "conversation",
     ) -> None:
-        # RoBERTa's byte pairs carry the space before a word; BERT's tokenizer ignores the option.
+        # RoBERTa's byte pairs include the space before a word; BERT's tokenizer ignores the option.
         self.tokenizer = AutoTokenizer.from_pretrained(
             str(folder), add_prefix_space=True, local_files_only=True
         )
         self.max_length = max_length
         self.scope = scope
-        self.longest = max_length - (4 if scope == "surrounding" else 2)  # beside special tokens
+        self.longest = max_length - (4 if scope == "surrounding" else 2)  # without special tokens
         self.first_id = self._special_id("cls", folder)
         self.last_id = self._special_id("sep", folder)
         self.pad_id = self._special_id("pad", folder)
@@ -44,7 +45,7 @@ class TextTokenizer:
         return int(token_id)
 
     def encode(self, texts: Sequence[str], *, limit: int) -> list[list[int]]:
-        """Ids of each text, at most ``limit`` of them; none for a text without a word."""
+        """Tokenise texts, each to at most ``limit`` ids; a text without a word has none."""
         if not texts:
             return []
         encoded = self.tokenizer(
@@ -58,4 +59,5 @@ class TextTokenizer:
         return ids
 
     def save(self, folder: Path) -> None:
+        """Write the tokenizer's files."""
         self.tokenizer.save_pretrained(str(folder))

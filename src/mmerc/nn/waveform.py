@@ -10,24 +10,26 @@ from torch.nn.utils.rnn import pad_sequence
 
 
 def waveform_states(backbone: Any, samples: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
-    """What every layer gives, and which positions are real; padding changes neither.
+    """Return the states of every layer, and which positions are real; padding changes neither.
 
-    Shape: samples [U, T] float32 with zeros behind lengths [U] (400 or more) -> layers x [U, P, D],
+    Shape: samples [U, T] float32 with zeros after lengths [U] (400 or more) -> layers x [U, P, D],
     [U, P] bool.
     """
     if getattr(backbone.config, "do_normalize", False):
-        samples = standardised(samples, lengths)
-    features = convolved(backbone, samples, lengths)
+        samples = standardise(samples, lengths)
+    features = convolve(backbone, samples, lengths)
     counts = backbone._get_feat_extract_output_lengths(lengths)
     mask = torch.arange(features.shape[1], device=samples.device) < counts[:, None]
     projected = backbone.feature_projection(features)
-    hidden = projected[0] if isinstance(projected, tuple) else projected  # HuBERT gives one tensor
+    hidden = (
+        projected[0] if isinstance(projected, tuple) else projected
+    )  # HuBERT returns one tensor
     states: list[Tensor] = []
 
-    def keep(_layer: Any, _given: Any, result: Any) -> None:
+    def store(_layer: Any, _inputs: Any, result: Any) -> None:
         states.append(result[0] if isinstance(result, tuple) else result)
 
-    handles = [layer.register_forward_hook(keep) for layer in backbone.encoder.layers]
+    handles = [layer.register_forward_hook(store) for layer in backbone.encoder.layers]
     try:
         last = backbone.encoder(hidden.clone(), attention_mask=mask).last_hidden_state
     finally:
@@ -36,22 +38,22 @@ def waveform_states(backbone: Any, samples: Tensor, lengths: Tensor) -> tuple[li
     return [*states[:-1], last], mask
 
 
-def convolved(backbone: Any, samples: Tensor, lengths: Tensor) -> Tensor:
-    """What the convolutions give. Shape: [U, T], [U] -> [U, P, channels].
+def convolve(backbone: Any, samples: Tensor, lengths: Tensor) -> Tensor:
+    """Run the convolutions. Shape: samples [U, T], lengths [U] -> [U, P, channels].
 
-    The first layer of the base models normalises over the whole time axis, padding and all: so
-    there the clips go through one by one, as they did when these models were trained.
+    The first layer of the base models normalises over the whole time axis, including padding: there
+    the clips are run one by one, as in the training of these models.
     """
     if getattr(backbone.config, "feat_extract_norm", "group") == "layer":
         features: Tensor = backbone.feature_extractor(samples).mT
         return features
     clips = zip(samples, lengths.tolist(), strict=True)
-    apart = [backbone.feature_extractor(clip[None, :length])[0].mT for clip, length in clips]
-    return pad_sequence(apart, batch_first=True)
+    separate = [backbone.feature_extractor(clip[None, :length])[0].mT for clip, length in clips]
+    return pad_sequence(separate, batch_first=True)
 
 
-def standardised(samples: Tensor, lengths: Tensor) -> Tensor:
-    """Every clip with mean 0 and variance 1, zeros behind it. Shape: [U, T], [U] -> [U, T]."""
+def standardise(samples: Tensor, lengths: Tensor) -> Tensor:
+    """Give every clip mean 0 and variance 1, with zeros after it. Shape: [U, T], [U] -> [U, T]."""
     real = torch.arange(samples.shape[1], device=samples.device) < lengths[:, None]
     mean = samples.sum(1, keepdim=True) / lengths[:, None]
     centred = (samples - mean).where(real, 0.0)

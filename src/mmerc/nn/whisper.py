@@ -1,7 +1,7 @@
 """Whisper's encoder on clips of any length (Radford et al. 2022).
 
-transformers pads every clip to 30 s; here positions end with the longest clip of the batch. What a
-clip gives does not depend on how far the batch is padded.
+transformers pads every clip to 30 s; here positions end with the longest clip of the batch. The
+output for a clip does not depend on the padding.
 """
 
 from __future__ import annotations
@@ -16,24 +16,27 @@ from transformers.audio_utils import mel_filter_bank
 
 SAMPLE_RATE = 16_000
 WINDOW, HOP = 400, 160  # samples
-SAMPLES_A_POSITION = 2 * HOP  # the second convolution takes every other frame
+SAMPLES_PER_POSITION = 2 * HOP  # the second convolution has stride 2
 
 
 def whisper_states(backbone: Any, samples: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
-    """What every layer gives, and which positions are real.
+    """Return the states of every layer, and which positions are real.
 
-    Shape: samples [U, T] float32 with zeros behind lengths [U] -> layers x [U, P, D], [U, P] bool;
+    Shape: samples [U, T] float32 with zeros after lengths [U] -> layers x [U, P, D], [U, P] bool;
     P is T / 320, rounded up.
     """
-    positions = -(-samples.shape[1] // SAMPLES_A_POSITION)
-    mask = torch.arange(positions, device=samples.device) * SAMPLES_A_POSITION < lengths[:, None]
-    # A frame of silence more: what a convolution finds behind a clip must not depend on padding.
+    positions = -(-samples.shape[1] // SAMPLES_PER_POSITION)
+    mask = torch.arange(positions, device=samples.device) * SAMPLES_PER_POSITION < lengths[:, None]
+    # One more frame of silence: what a convolution reads after a clip must not depend on padding.
     frames = log_mel(samples, frames=2 * positions + 1, bands=backbone.config.num_mel_bins)
-    return encode(backbone, frames, mask), mask
+    return run_layers(backbone, frames, mask), mask
 
 
-def encode(backbone: Any, frames: Tensor, mask: Tensor) -> list[Tensor]:
-    """Shape: frames [U, bands, >= 2 P], mask [U, P] -> layers x [U, P, D], the last normalised."""
+def run_layers(backbone: Any, frames: Tensor, mask: Tensor) -> list[Tensor]:
+    """Run the encoder; the states of the last layer are normalised.
+
+    Shape: frames [U, bands, >= 2 P], mask [U, P] bool -> layers x [U, P, D].
+    """
     hidden = functional.gelu(backbone.conv1(frames))
     hidden = functional.gelu(backbone.conv2(hidden)).mT[:, : mask.shape[1]]
     hidden = hidden + backbone.embed_positions.weight[: mask.shape[1]]
@@ -46,7 +49,10 @@ def encode(backbone: Any, frames: Tensor, mask: Tensor) -> list[Tensor]:
 
 @torch.no_grad()
 def log_mel(samples: Tensor, *, frames: int, bands: int) -> Tensor:
-    """Whisper's spectrogram of clips that silence follows. Shape: [U, T] -> [U, bands, frames]."""
+    """Compute Whisper's spectrogram of clips followed by silence.
+
+    Shape: samples [U, T] at 16 kHz -> [U, bands, frames].
+    """
     with torch.autocast(samples.device.type, enabled=False):
         needed = frames * HOP + WINDOW
         padded = functional.pad(samples.float(), (0, max(0, needed - samples.shape[1])))
@@ -60,7 +66,7 @@ def log_mel(samples: Tensor, *, frames: int, bands: int) -> Tensor:
 
 @cache
 def mel_filters(bands: int) -> Tensor:
-    """Shape: -> [bands, 201]."""
+    """Return the mel filter bank. Shape: -> [bands, 201]."""
     filters = mel_filter_bank(
         num_frequency_bins=1 + WINDOW // 2,
         num_mel_filters=bands,

@@ -1,6 +1,6 @@
-"""The encoder of the embedded Whisper tiny.en, converted once from CTranslate2's form.
+"""The encoder of the packaged Whisper tiny.en, converted once from CTranslate2's format.
 
-``model.bin`` of CTranslate2 holds a version, the specification's name and revision, and then for
+``model.bin`` of CTranslate2 contains a version, the specification's name and revision, and then for
 each variable its name, shape, number format and bytes (ctranslate2/specs/model_spec.py).
 """
 
@@ -35,7 +35,7 @@ def whisper_folder() -> Path:
     model = WHISPER.locate() / "model.bin"
     name = f"encoders/whisper-tiny.en-{WHISPER.sha256['model.bin'][:12]}"
     stored = configured_cache()
-    if stored is not None and is_whole(stored / name):
+    if stored is not None and is_complete(stored / name):
         return stored / name
     try:
         return write_encoder(model, cache_folder() / name)
@@ -51,7 +51,7 @@ def write_encoder(model: Path, folder: Path) -> Path:
     return folder
 
 
-def is_whole(folder: Path) -> bool:
+def is_complete(folder: Path) -> bool:
     """Whether the weights are those that were converted."""
     try:
         expected = (folder / "sha256").read_text(encoding="utf-8")
@@ -61,18 +61,18 @@ def is_whole(folder: Path) -> bool:
 
 
 def convert(source: Path, folder: Path) -> None:
-    """Write the encoder of a CTranslate2 Whisper (of tiny's size) as transformers reads it."""
+    """Convert the encoder of a CTranslate2 Whisper (of tiny's size) for transformers."""
     transformers_logging.disable_progress_bar()
     with torch.random.fork_rng(devices=[]):
         model = WhisperModel(WhisperConfig(**TINY, **NO_DECODER, **NO_WORDS))
     for parameter in model.decoder.parameters():
-        parameter.data.zero_()  # of no use, but transformers asks for it
+        parameter.data.zero_()  # unused, but transformers needs it
     model.encoder.load_state_dict(encoder_state(dict(read_variables(source))))
     model.save_pretrained(str(folder))
 
 
 def encoder_state(variables: dict[str, Tensor]) -> dict[str, Tensor]:
-    """CTranslate2's names as transformers' names; keys have no bias."""
+    """Translate CTranslate2's names into transformers' names; keys have no bias."""
     state = {
         "embed_positions.weight": variables["encoder/position_encodings/encodings"],
         "layer_norm.weight": variables["encoder/layer_norm/gamma"],
@@ -87,7 +87,7 @@ def encoder_state(variables: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def layer_state(variables: dict[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
-    """The names of one layer; CTranslate2 keeps queries, keys and values in one matrix."""
+    """Translate one layer; CTranslate2 stores queries, keys and values in one matrix."""
     state = {}
     for kind in ("weight", "bias"):
         parts = variables[f"{old}self_attention/linear_0/{kind}"].chunk(3)
@@ -104,7 +104,7 @@ def layer_state(variables: dict[str, Tensor], old: str, new: str) -> dict[str, T
 
 
 def read_variables(path: Path) -> Iterator[tuple[str, Tensor]]:
-    """Every variable of a ``model.bin``, in 32 bits; InputError where the file breaks off."""
+    """Yield every variable of a ``model.bin`` as float32; InputError if the file is truncated."""
     try:
         with open(path, "rb") as file:
             read_numbers(file, "I")
@@ -118,7 +118,7 @@ def read_variables(path: Path) -> Iterator[tuple[str, Tensor]]:
 
 
 def read_variable(file: BinaryIO) -> tuple[str, Tensor]:
-    """One variable: name, shape, number format, bytes."""
+    """Read one variable: name, shape, number format, bytes."""
     name = read_name(file)
     (rank,) = read_numbers(file, "B")
     shape = read_numbers(file, "I" * rank)
@@ -128,11 +128,11 @@ def read_variable(file: BinaryIO) -> tuple[str, Tensor]:
 
 
 def read_name(file: BinaryIO) -> str:
-    """A string that is led by its length and ends with a zero."""
+    """Read a string preceded by its length and ending with a zero byte."""
     (length,) = read_numbers(file, "H")
     return file.read(length)[:-1].decode()
 
 
 def read_numbers(file: BinaryIO, form: str) -> tuple[int, ...]:
-    """Numbers in little-endian order."""
+    """Read little-endian numbers; ``form`` is a ``struct`` format."""
     return struct.unpack(f"<{form}", file.read(struct.calcsize(f"<{form}")))

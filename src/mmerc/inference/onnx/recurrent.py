@@ -29,9 +29,9 @@ class LoopedDialogueRnn(nn.Module):
         """Shape: as for ``DialogueRnn``."""
         rnn = self.source
         visible = vectors.masked_fill(~present.unsqueeze(-1), 0.0)
-        steps = rnn.both_ways(visible.transpose(1, 2))
-        speech = rnn.both_ways(present.transpose(1, 2))
-        speaking = rnn.both_ways(speakers.T.unsqueeze(0).expand(len(present), -1, -1))
+        steps = rnn.both_directions(visible.transpose(1, 2))
+        speech = rnn.both_directions(present.transpose(1, 2))
+        speaking = rnn.both_directions(speakers.T.unsqueeze(0).expand(len(present), -1, -1))
         bias = functional.pad(rnn.vector_bias.view(rnn.runs, 1, 1, -1), (0, rnn.hidden))
         drive = steps @ rnn.from_vector.unsqueeze(1) + bias
         recurrent_bias = rnn.recurrent_bias.view(4, rnn.runs, 1, -1)

@@ -1,1 +1,1 @@
-"""Plain models on the same footing, to measure the systems against."""
+"""Baselines, trained and evaluated in the same way as the published systems."""

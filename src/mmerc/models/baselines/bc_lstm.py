@@ -1,4 +1,4 @@
-"""bc-LSTM: a context LSTM a modality, then one over all of them (Poria et al., ACL 2017)."""
+"""bc-LSTM: a context LSTM per modality, then one over all of them (Poria et al., ACL 2017)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class BcLstmConfig(ModelConfig):
 
 
 class BcLstm(ConversationModel[BcLstmConfig]):
-    """The hierarchical variant, [decided] trained jointly with a head a modality.
+    """The hierarchical variant, [decided] trained jointly, with a head per modality.
 
     The paper trains the unimodal level first and freezes it.
     """

@@ -1,4 +1,4 @@
-"""MBT: modalities exchange through a few bottleneck tokens (Nagrani et al., NeurIPS 2021)."""
+"""MBT: modalities exchange information through bottleneck tokens (Nagrani et al., NeurIPS 2021)."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class BottleneckConfig(UtteranceConfig):
 
 
 class Bottleneck(UtteranceModel[BottleneckConfig]):
-    """In each fusion layer a modality's states and the shared tokens read each other.
+    """In each fusion layer, a modality's states and the shared tokens attend to each other.
 
-    The tokens become the mean of what each present modality makes of them (the paper's Eq. 9).
-    [decided] Pre-trained layers stay as they are: a fusion layer of its own reads the encoder's
-    states of that layer, to which what the layer below made of them is added.
+    The tokens become the mean of their updates by the present modalities (the paper's Eq. 9).
+    [decided] Pre-trained layers stay unchanged: a separate fusion layer reads the encoder's states
+    of that layer, plus the output of the fusion layer below.
     """
 
     name: ClassVar[str] = "mbt"
@@ -45,7 +45,7 @@ class Bottleneck(UtteranceModel[BottleneckConfig]):
         fewest = min(self.depths.values(), default=config.fusion_layers)
         if config.fusion_layers > fewest:
             raise UsageError(
-                f"model.fusion_layers is {config.fusion_layers}, but an encoder has no more than "
+                f"model.fusion_layers is {config.fusion_layers}, but an encoder has only "
                 f"{fewest} layers; choose {fewest} or fewer."
             )
         self.tokens = nn.Parameter(torch.randn(config.bottlenecks, config.width) * 0.02)
@@ -65,7 +65,7 @@ class Bottleneck(UtteranceModel[BottleneckConfig]):
         self.heads = nn.ModuleDict({m: nn.Linear(config.width, len(self.labels)) for m in widths})
 
     def read(self, streams: Mapping[Modality, Stream]) -> UtteranceOutput:
-        """The mean of the modalities' logits, as in the paper."""
+        """Average the logits of the modalities, as in the paper."""
         below: dict[Modality, Tensor] = {}
         utterances = len(next(iter(streams.values())).mask)
         tokens = self.tokens.expand(utterances, -1, -1)
@@ -75,7 +75,7 @@ class Bottleneck(UtteranceModel[BottleneckConfig]):
             self.heads[m](self.dropout(masked_mean(below[m], stream.mask)))
             for m, stream in streams.items()
         ]
-        return UtteranceOutput(logits=mean_of(logits, streams))
+        return UtteranceOutput(logits=average_present(logits, streams))
 
     def exchange(
         self,
@@ -85,23 +85,23 @@ class Bottleneck(UtteranceModel[BottleneckConfig]):
         below: Mapping[Modality, Tensor],
         tokens: Tensor,
     ) -> tuple[dict[Modality, Tensor], Tensor]:
-        """One fusion layer: the modalities' states, and the tokens [U, T, D]."""
+        """Run one fusion layer; return the states of each modality, and the tokens [U, T, D]."""
         above: dict[Modality, Tensor] = {}
-        made = []
+        updates = []
         count = tokens.shape[1]
         for m, stream in streams.items():
             states = self.maps[m](stream.last(len(self.layers))[number]) + below.get(m, 0.0)
             joined = torch.cat([states, tokens], 1)
             mask = torch.cat([stream.mask, stream.mask.new_ones(len(joined), count)], 1)
-            read = layer[m](joined, joined, mask)
-            above[m], here = read[:, :-count], read[:, -count:]
-            made.append(here)
-        return above, mean_of(made, streams)
+            output = layer[m](joined, joined, mask)
+            above[m], update = output[:, :-count], output[:, -count:]
+            updates.append(update)
+        return above, average_present(updates, streams)
 
 
-def mean_of(values: list[Tensor], streams: Mapping[Modality, Stream]) -> Tensor:
-    """Mean over the modalities that are there, 0 without any. Shape: each [U, ...] -> [U, ...]."""
-    there = torch.stack([stream.present for stream in streams.values()])
+def average_present(values: list[Tensor], streams: Mapping[Modality, Stream]) -> Tensor:
+    """Average over the present modalities, 0 if none. Shape: each [U, ...] -> [U, ...]."""
+    present = torch.stack([stream.present for stream in streams.values()])
     stacked = torch.stack(values)
-    share = (there / there.sum(0).clamp(min=1)).view(*there.shape, *[1] * (stacked.ndim - 2))
+    share = (present / present.sum(0).clamp(min=1)).view(*present.shape, *[1] * (stacked.ndim - 2))
     return (stacked * share).sum(0)

@@ -1,4 +1,4 @@
-"""DialogueRNN over the joined vectors (Majumder et al., AAAI 2019)."""
+"""DialogueRNN over the concatenated vectors (Majumder et al., AAAI 2019)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmerc.nn.mlp import mlp
 
 
 class DialogueRnnConfig(ModelConfig):
-    """``hidden`` is each direction's."""
+    """Settings of DialogueRNN; ``hidden`` is the width of each direction."""
 
     name: str = "dialogue-rnn"
     hidden: int = Field(default=256, ge=1)
@@ -25,9 +25,10 @@ class DialogueRnnConfig(ModelConfig):
 
 
 class DialogueRnnClassifier(ConversationModel[DialogueRnnConfig]):
-    """The paper's own trimodal form: vectors joined, one network over them, a layer behind it.
+    """The paper's trimodal form: one network over the concatenated vectors, then a classifier.
 
-    [decided] An absent modality is zeros and a flag; an utterance without any passes the states on.
+    [decided] An absent modality is zeros and a flag; an utterance without any leaves the states
+    unchanged.
     """
 
     name: ClassVar[str] = "dialogue-rnn"

@@ -1,4 +1,4 @@
-"""A plain pre-trained language model classifier, with or without an LSTM over the conversation."""
+"""A classifier on a pre-trained language model, with or without an LSTM over the conversation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmerc.nn.text_encoder import TextEncoderConfig
 
 
 class LanguageModelConfig(FusionConfig):
-    """Text alone, through a trained encoder unless the corpus holds text vectors."""
+    """Text only, from an encoder that is trained unless ``text_encoder`` is None."""
 
     name: str = "language-model"
     modalities: tuple[Modality, ...] = ("text",)
@@ -23,14 +23,14 @@ class LanguageModelConfig(FusionConfig):
     @field_validator("modalities")
     @classmethod
     def text_alone(cls, modalities: tuple[Modality, ...]) -> tuple[Modality, ...]:
-        """There is no place for another modality."""
+        """Reject other modalities."""
         if modalities != ("text",):
-            raise ValueError("a language model takes text alone")
+            raise ValueError("a language model takes text only")
         return modalities
 
 
 class LanguageModelClassifier(ConversationModel[LanguageModelConfig]):
-    """Pooled utterance -> classifier."""
+    """A classifier over the pooled tokens of each utterance."""
 
     name: ClassVar[str] = "language-model"
     config_class = LanguageModelConfig

@@ -1,4 +1,4 @@
-"""The label distribution of the training split, and nothing else."""
+"""The majority baseline: the label distribution of the training split."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmerc.models.training_data import TrainingStatistics
 
 
 class MajorityConfig(ModelConfig):
-    """It looks at nothing, so that it needs no modality."""
+    """No modality is needed."""
 
     name: str = "majority"
     modalities: tuple[Modality, ...] = ()
@@ -23,12 +23,12 @@ class MajorityConfig(ModelConfig):
     @field_validator("modalities")
     @classmethod
     def each_once_in_order(cls, modalities: tuple[Modality, ...]) -> tuple[Modality, ...]:
-        """Those that are named are read and not used."""
+        """Accept none; those that are named are not used."""
         return tuple(modality for modality in MODALITIES if modality in modalities)
 
 
 class Majority(ConversationModel[MajorityConfig]):
-    """Always names the most frequent emotion of the training split."""
+    """Always predict the most frequent emotion of the training split."""
 
     name: ClassVar[str] = "majority"
     config_class = MajorityConfig

@@ -1,4 +1,4 @@
-"""MulT: every modality reads every other, late (Tsai et al., ACL 2019)."""
+"""MulT: late crossmodal attention between all pairs of modalities (Tsai et al., ACL 2019)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmerc.nn.streams import Stream, masked_mean
 
 
 class MultConfig(UtteranceConfig):
-    """[decided] Layers of each crossmodal and of each self-attention stack."""
+    """Settings of MulT; [decided] ``layers`` of each crossmodal and each self-attention stack."""
 
     name: str = "mult"
     width: int = Field(default=768, ge=1)
@@ -28,10 +28,10 @@ class MultConfig(UtteranceConfig):
 
 
 class Mult(UtteranceModel[MultConfig]):
-    """Crossmodal transformers between all pairs over the encoders' last states, then each alone.
+    """Crossmodal transformers between all pairs of last encoder states, then self-attention.
 
-    [decided] Mean in the place of the last state; a target that is absent gives zeros, and what
-    would be read of an absent source changes nothing.
+    [decided] The mean replaces the last state; an absent target gives zeros, and an absent source
+    changes nothing.
     """
 
     name: ClassVar[str] = "mult"
@@ -51,7 +51,7 @@ class Mult(UtteranceModel[MultConfig]):
         self.classifier = nn.Linear(len(widths) * config.width, len(self.labels))
 
     def stack(self) -> nn.ModuleList:
-        """Layers of one transformer."""
+        """Create the layers of one transformer."""
         config = self.config
         return nn.ModuleList(
             TransformerLayer(config.width, heads=config.attention_heads, dropout=config.dropout)
@@ -69,7 +69,7 @@ class Mult(UtteranceModel[MultConfig]):
         states: Mapping[Modality, Tensor],
         streams: Mapping[Modality, Stream],
     ) -> Tensor:
-        """A modality that has read the others. Shape: -> [U, D]."""
+        """Let a modality attend to the others, and average it. Shape: -> [U, D]."""
         mask = streams[target].mask
         enriched = torch.zeros_like(states[target])
         for source in self.sources[target]:
@@ -77,8 +77,8 @@ class Mult(UtteranceModel[MultConfig]):
             layers: Any = self.crossing[f"{target} {source}"]
             for layer in layers:
                 crossed = layer(crossed, states[source], streams[source].mask)
-            heard = streams[source].present[:, None, None]
-            enriched = enriched + torch.where(heard, crossed, states[target])
+            present = streams[source].present[:, None, None]
+            enriched = enriched + torch.where(present, crossed, states[target])
         alone: Any = self.alone[target]
         for layer in alone:
             enriched = layer(enriched, enriched, mask)

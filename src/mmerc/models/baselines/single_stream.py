@@ -1,4 +1,4 @@
-"""SA: one transformer over the states of all modalities, joined (DQ-Former, Sec. 4.3)."""
+"""SA: one transformer over the concatenated states of all modalities (DQ-Former, Sec. 4.3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmerc.nn.streams import Stream, masked_mean
 
 
 class SingleStreamConfig(UtteranceConfig):
-    """[decided] Two layers over the encoders', as each of MulT's stacks has."""
+    """Settings of SA; [decided] two layers on top of the encoders, as in each stack of MulT."""
 
     name: str = "sa"
     width: int = Field(default=768, ge=1)
@@ -27,7 +27,7 @@ class SingleStreamConfig(UtteranceConfig):
 
 
 class SingleStream(UtteranceModel[SingleStreamConfig]):
-    """The encoders' last states, a learnt vector of each modality added, are read as one."""
+    """Self-attention over the encoders' last states, plus a learnt vector per modality."""
 
     name: ClassVar[str] = "sa"
     config_class = SingleStreamConfig

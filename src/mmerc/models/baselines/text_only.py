@@ -16,7 +16,7 @@ from mmerc.nn.streams import Stream, masked_mean
 
 
 class TextOnlyConfig(UtteranceConfig):
-    """Takes the text, as DQ-Former does."""
+    """Settings of the text-only model; text is read as in DQ-Former."""
 
     name: str = "text-only"
     modalities: tuple[Modality, ...] = ("text",)

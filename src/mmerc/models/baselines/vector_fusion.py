@@ -24,13 +24,13 @@ class FusionConfig(ModelConfig):
 
 
 class LateFusionConfig(FusionConfig):
-    """The same settings for one head a modality."""
+    """The same settings, for one head per modality."""
 
     name: str = "late-fusion"
 
 
 class Head(nn.Module):
-    """Vectors of a conversation -> class scores."""
+    """A classifier over the vectors of a conversation."""
 
     def __init__(self, width: int, classes: int, config: FusionConfig) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Head(nn.Module):
         self.classifier = mlp(width, classes, hidden=config.hidden, dropout=config.dropout)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """Shape: vectors [B, N, D], mask [B, N] -> [B, N, K]."""
+        """Compute logits. Shape: vectors [B, N, D], mask [B, N] bool -> [B, N, K]."""
         if self.context is not None:
             vectors = self.context(vectors, mask)
         scores: Tensor = self.classifier(vectors)
@@ -47,7 +47,7 @@ class Head(nn.Module):
 
 
 class Concatenation(ConversationModel[FusionConfig]):
-    """One classifier over the joined vectors; an absent modality is zeros and a flag."""
+    """One classifier over the concatenated vectors; an absent modality is zeros and a flag."""
 
     name: ClassVar[str] = "concatenation"
     config_class = FusionConfig
@@ -67,7 +67,7 @@ class Concatenation(ConversationModel[FusionConfig]):
 
 
 class LateFusion(ConversationModel[LateFusionConfig]):
-    """One classifier a modality, trained side by side; the mean of their probabilities decides."""
+    """One classifier per modality, trained together; the mean of their probabilities decides."""
 
     name: ClassVar[str] = "late-fusion"
     config_class = LateFusionConfig

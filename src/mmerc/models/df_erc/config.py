@@ -14,7 +14,7 @@ Ablation = Literal[
 
 
 class DfErcConfig(ModelConfig):
-    """``ablations`` are the switches of Table 2, by the paper's names.
+    """Settings of DF-ERC; ``ablations`` are the switches of Table 2, by the paper's names.
 
     [decided] "Removal of contrastive learning" drops the loss and keeps the branch, so that
     capacity is equal; ``drop_branch`` drops both.
@@ -35,7 +35,7 @@ class DfErcConfig(ModelConfig):
     prototype_width: int = Field(default=500, ge=1)
     context_width: int = Field(default=300, ge=1)
     attention_heads: int = Field(default=4, ge=1)
-    bidirectional: bool = Field(default=True, description="False: context is the past alone")
+    bidirectional: bool = Field(default=True, description="False: context is the past only")
     dropout: float = Field(default=0.2, ge=0, lt=1)
     ablations: tuple[Ablation, ...] = ()
     drop_branch: bool = False
@@ -43,7 +43,7 @@ class DfErcConfig(ModelConfig):
 
     @model_validator(mode="after")
     def one_switch_a_part(self) -> DfErcConfig:
-        """Two switches of one part contradict each other."""
+        """Reject switches that contradict each other."""
         for part in ("-CFM", "-CRM"):
             chosen = [ablation for ablation in self.ablations if ablation.startswith(part)]
             if len(chosen) > 1:

@@ -18,7 +18,10 @@ from mmerc.nn.reduction import reduce_items
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FusionOutput:
-    """Shape: fused [B, N, fusion_width]; weights[m] [B, N]; losses L_p and L_q are scalars."""
+    """Fused vectors, the weight of each modality, and the losses L_p and L_q.
+
+    Shape: fused [B, N, fusion_width]; weights[m] [B, N]; losses scalar.
+    """
 
     fused: Tensor
     weights: Mapping[Modality, Tensor]
@@ -27,7 +30,7 @@ class FusionOutput:
 
 
 class ContributionFusion(nn.Module):
-    """Weigh each modality by the probability that it alone would name the right emotion.
+    """Weight each modality by the probability that it alone predicts the right emotion.
 
     The three vectors have different widths: [decided] each is first projected to ``fusion_width``.
     "-CFM": [decided] equal weights over the modalities that are present, and no losses.
@@ -57,7 +60,10 @@ class ContributionFusion(nn.Module):
     def forward(
         self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor], labels: Tensor
     ) -> FusionOutput:
-        """Shape: vectors[m] [B, N, D_m], present[m] [B, N] bool, labels [B, N]."""
+        """Fuse the modalities of every utterance.
+
+        Shape: vectors[m] [B, N, D_m], present[m] [B, N] bool, labels [B, N] int.
+        """
         projected = {m: self.projection[m](vectors[m]) for m in vectors}
         zero = labels.new_zeros((), dtype=torch.float32)
         if self.attention is not None:
@@ -89,7 +95,7 @@ class ContributionFusion(nn.Module):
         present: Mapping[Modality, Tensor],
         labels: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Eqs. 13 and 14, summed over the modalities; an absent one has neither loss.
+        """Compute Eqs. 13 and 14, summed over the modalities; an absent one has no loss.
 
         [decided] The target is detached: the teacher must not chase the student (Corbiere et al.
         2019, where it is frozen).
@@ -97,18 +103,20 @@ class ContributionFusion(nn.Module):
         classifier, confidence = [], []
         for modality, vector in vectors.items():
             logits = self.teacher[modality](vector)
-            seen = labels.where(present[modality], -100)
-            classifier.append(classification_loss(logits, seen, reduction=self.config.reduction))
+            own_labels = labels.where(present[modality], -100)
+            classifier.append(
+                classification_loss(logits, own_labels, reduction=self.config.reduction)
+            )
             target = true_class_probability(logits, labels)
             if self.config.detach_contribution:
                 target = target.detach()
             error = (target - weights[modality]) ** 2
-            confidence.append(reduce_items(error, seen >= 0, self.config.reduction))
+            confidence.append(reduce_items(error, own_labels >= 0, self.config.reduction))
         return torch.stack(classifier).sum(), torch.stack(confidence).sum()
 
 
 def true_class_probability(logits: Tensor, labels: Tensor) -> Tensor:
-    """Eqs. 10 and 11: softmax probability of the gold class (of class 0 where it is unknown).
+    """Eqs. 10 and 11: softmax probability of the gold class (of class 0 if it is unknown).
 
     Shape: logits [..., K], labels [...] -> [...].
     """
@@ -119,7 +127,7 @@ def true_class_probability(logits: Tensor, labels: Tensor) -> Tensor:
 class ModalityAttention(nn.Module):
     """ "-CFM+Att": self-attention over the modalities of an utterance, mean over those present.
 
-    The weight shown for a modality is the mean attention that it receives.
+    The reported weight of a modality is the mean attention that it receives.
     """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
@@ -131,15 +139,15 @@ class ModalityAttention(nn.Module):
     ) -> tuple[Tensor, dict[Modality, Tensor]]:
         """Shape: vectors[m] [B, N, D], present[m] [B, N] -> [B, N, D], {m: [B, N]}."""
         items = torch.stack(list(vectors.values()), 2)  # [B, N, M, D]
-        seen = torch.stack([present[m] for m in vectors], 2)
-        flat, flat_seen = items.flatten(0, 1), seen.flatten(0, 1)
-        # An utterance without any modality attends to all of its zeros and is zeroed again below.
-        hidden = ~flat_seen & flat_seen.any(-1, keepdim=True)
+        occupied = torch.stack([present[m] for m in vectors], 2)
+        flat, flat_present = items.flatten(0, 1), occupied.flatten(0, 1)
+        # An utterance without any modality attends to all of its zeros; it is zeroed again below.
+        hidden = ~flat_present & flat_present.any(-1, keepdim=True)
         attended, shares = self.attention(flat, flat, flat, key_padding_mask=hidden)
-        counted = flat_seen.unsqueeze(-1).float()
+        counted = flat_present.unsqueeze(-1).float()
         total = counted.sum(1).clamp(min=1)
         fused = ((attended + flat) * counted).sum(1) / total
-        received = (shares * counted).sum(1) / total * flat_seen
+        received = (shares * counted).sum(1) / total * flat_present
         shape = items.shape[:2]
         weights = {m: received[:, i].unflatten(0, shape) for i, m in enumerate(vectors)}
         return fused.unflatten(0, shape), weights

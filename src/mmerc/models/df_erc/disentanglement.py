@@ -19,7 +19,10 @@ Level = Literal["modality", "utterance"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisentanglementOutput:
-    """Shape: vectors[m] [B, N, D_m + H per kept level]; the level vectors [B, N, H]."""
+    """Vectors with both levels appended, the levels, and the losses of Eqs. 3 and 5.
+
+    Shape: vectors[m] [B, N, D_m + H per level]; levels [B, N, H]; losses scalar.
+    """
 
     vectors: Mapping[Modality, Tensor]
     modality_level: Mapping[Modality, Tensor]
@@ -29,19 +32,19 @@ class DisentanglementOutput:
 
 
 class Disentanglement(nn.Module):
-    """Two branches per modality: one told apart by modality, one drawn together by utterance."""
+    """Two branches per modality: one separates modalities, one draws utterances together."""
 
     def __init__(self, widths: Mapping[Modality, int], config: DfErcConfig) -> None:
         super().__init__()
         self.config = config
-        self.modality_branch = self.branch(widths, kept=config.contrasts_modalities)
-        self.utterance_branch = self.branch(widths, kept=config.contrasts_utterances)
+        self.modality_branch = self.branch(widths, trained=config.contrasts_modalities)
+        self.utterance_branch = self.branch(widths, trained=config.contrasts_utterances)
         levels = bool(self.modality_branch) + bool(self.utterance_branch)
         added = levels * config.disentangled_width
         self.widths = {modality: width + added for modality, width in widths.items()}
 
-    def branch(self, widths: Mapping[Modality, int], *, kept: bool) -> nn.ModuleDict:
-        if self.config.drop_branch and not kept:
+    def branch(self, widths: Mapping[Modality, int], *, trained: bool) -> nn.ModuleDict:
+        if self.config.drop_branch and not trained:
             return nn.ModuleDict()
         width, dropout = self.config.disentangled_width, self.config.dropout
         return nn.ModuleDict({m: mlp(widths[m], width, dropout=dropout) for m in widths})
@@ -49,7 +52,7 @@ class Disentanglement(nn.Module):
     def forward(
         self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
     ) -> DisentanglementOutput:
-        """Shape: vectors[m] [B, N, D_m], present[m] [B, N] bool."""
+        """Disentangle every modality. Shape: vectors[m] [B, N, D_m], present[m] [B, N] bool."""
         modality_level = run_branch(self.modality_branch, vectors)
         utterance_level = run_branch(self.utterance_branch, vectors)
         levels = (vectors, modality_level, utterance_level)
@@ -70,7 +73,7 @@ class Disentanglement(nn.Module):
     def contrast(
         self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor], level: Level
     ) -> Tensor:
-        """Eq. 3 or 5 over R = [t1 a1 v1 t2 a2 v2 ...] of each conversation (or of the batch)."""
+        """Compute Eq. 3 or 5 over R = [t1 a1 v1 t2 ...] of each conversation (or of the batch)."""
         items = torch.stack([vectors[m] for m in vectors], 2)  # [B, N, M, H]
         taking_part = torch.stack([present[m] for m in present], 2)  # [B, N, M]
         if self.config.scope == "batch":
@@ -92,5 +95,5 @@ class Disentanglement(nn.Module):
 
 
 def run_branch(branch: nn.ModuleDict, vectors: Mapping[Modality, Tensor]) -> dict[Modality, Tensor]:
-    """Eq. 2 or 4; nothing for a branch that was dropped."""
+    """Apply Eq. 2 or 4; a branch that was dropped gives nothing."""
     return {m: branch[m](vector) for m, vector in vectors.items() if m in branch}

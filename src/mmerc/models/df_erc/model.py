@@ -1,4 +1,4 @@
-"""DF-ERC, whole (Li et al., ACM MM 2023)."""
+"""The complete DF-ERC (Li et al., ACM MM 2023)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmerc.nn.mlp import mlp
 
 
 class DfErc(ConversationModel[DfErcConfig]):
-    """Disentangle every modality, fuse them by contribution, refuse context by agreement."""
+    """Disentangle the modalities, fuse them by contribution, add context by their disagreement."""
 
     name: ClassVar[str] = "df-erc"
     config_class = DfErcConfig
@@ -38,19 +38,21 @@ class DfErc(ConversationModel[DfErcConfig]):
             self.refusion.prototypes.restart()
 
     def forward(self, batch: ConversationBatch) -> ModelOutput:
-        """Eqs. 1-25."""
+        """Apply Eqs. 1-25."""
         vectors, present = self.inputs(batch)
-        apart = self.disentanglement(vectors, present)
-        fused = self.fusion(apart.vectors, present, batch.labels)
-        refused = self.refusion(fused.fused, apart.vectors, present, batch.mask, batch.labels)
-        logits = self.classifier(refused.vectors).float()
+        disentangled = self.disentanglement(vectors, present)
+        fused = self.fusion(disentangled.vectors, present, batch.labels)
+        refusion = self.refusion(
+            fused.fused, disentangled.vectors, present, batch.mask, batch.labels
+        )
+        logits = self.classifier(refusion.vectors).float()
         losses = {
             "emotion": self.emotion_loss(logits, batch.labels),
-            "contrast_modality": apart.modality_loss,
-            "contrast_utterance": apart.utterance_loss,
+            "contrast_modality": disentangled.modality_loss,
+            "contrast_utterance": disentangled.utterance_loss,
             "contribution_classifier": fused.classifier_loss,
             "contribution_confidence": fused.confidence_loss,
-            "prototype": refused.prototype_loss,
+            "prototype": refusion.prototype_loss,
         }
         contrast = losses["contrast_modality"] + losses["contrast_utterance"]
         contribution = losses["contribution_classifier"] + losses["contribution_confidence"]
@@ -62,7 +64,7 @@ class DfErc(ConversationModel[DfErcConfig]):
         )
         explanation = Explanation(
             weights=fused.weights,
-            similarity=refused.similarity,
-            context_weight=refused.context_weight,
+            similarity=refusion.similarity,
+            context_weight=refusion.context_weight,
         )
         return ModelOutput(logits=logits, losses=losses, loss=loss, explanation=explanation)

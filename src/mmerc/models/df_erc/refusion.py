@@ -18,7 +18,10 @@ from mmerc.nn.mlp import mlp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusionOutput:
-    """Shape: vectors [B, N, width]; similarity (psi) and context_weight [B, N] or None."""
+    """Vectors with context, the similarity of the modalities, and the prototype loss (Eq. 19).
+
+    Shape: vectors [B, N, width]; similarity (psi) and context_weight [B, N] or None; loss scalar.
+    """
 
     vectors: Tensor
     similarity: Tensor | None
@@ -27,7 +30,7 @@ class RefusionOutput:
 
 
 class EmotionPrototypes(nn.Module):
-    """One running mean vector an emotion, over all modalities (Eqs. 18 and 19).
+    """One running mean vector per emotion, over all modalities (Eqs. 18 and 19).
 
     [decided] Restarted each epoch; order in a step: update, then the loss; updated in training
     only; summed over all processes of a distributed run.
@@ -43,12 +46,13 @@ class EmotionPrototypes(nn.Module):
         self.register_buffer("count", torch.zeros(classes))
 
     def restart(self) -> None:
+        """Forget all items."""
         self.mean.zero_()
         self.count.zero_()
 
     @torch.no_grad()
     def update(self, items: Tensor, labels: Tensor) -> None:
-        """Eq. 18. Shape: items [M, D], labels [M] int (known ones only)."""
+        """Add items (Eq. 18). Shape: items [M, D], labels [M] int, all known."""
         total = torch.zeros_like(self.mean).index_add_(0, labels, items.detach().float())
         added = torch.bincount(labels, minlength=len(self.count)).to(self.count)
         if distributed.is_available() and distributed.is_initialized():
@@ -59,7 +63,7 @@ class EmotionPrototypes(nn.Module):
         self.count.copy_(count)
 
     def forward(self, items: Tensor, labels: Tensor) -> Tensor:
-        """Eq. 19: mean over the items of max(MSE to the own prototype - margin, 0).
+        """Compute Eq. 19: mean over the items of max(MSE to their prototype - margin, 0).
 
         Shape: items [M, D], labels [M] -> scalar. A class without a prototype yet costs nothing.
         """
@@ -69,7 +73,7 @@ class EmotionPrototypes(nn.Module):
 
 
 class ContextRefusion(nn.Module):
-    """Bring in as much context as the modalities disagree.
+    """Add more context the more the modalities disagree.
 
     [decided] ``context_width`` is each direction's; "-CRM+Att" attends over the LSTM's states.
     """
@@ -84,15 +88,15 @@ class ContextRefusion(nn.Module):
             if config.context != "zero"
             else None
         )
-        refused = config.context == "refusion"
+        compares = config.context == "refusion"
         self.aligned = nn.ModuleDict(
             {m: mlp(w, config.prototype_width, dropout=config.dropout) for m, w in widths.items()}
-            if refused
+            if compares
             else {}
         )
         self.prototypes = (
             EmotionPrototypes(classes, config.prototype_width, margin=config.prototype_margin)
-            if refused
+            if compares
             else None
         )
         self.attention = (
@@ -110,7 +114,10 @@ class ContextRefusion(nn.Module):
         mask: Tensor,
         labels: Tensor,
     ) -> RefusionOutput:
-        """Shape: fused [B, N, F], vectors[m] [B, N, D_m], present[m], mask, labels [B, N]."""
+        """Append context to the fused vectors.
+
+        Shape: fused [B, N, F], vectors[m] [B, N, D_m], present[m], mask and labels [B, N].
+        """
         similarity, loss = None, fused.new_zeros(())
         if self.prototypes is not None:
             aligned = {m: self.aligned[m](vectors[m]) for m in vectors}
@@ -128,14 +135,14 @@ class ContextRefusion(nn.Module):
         )
 
     def read_context(self, fused: Tensor, mask: Tensor) -> Tensor:
-        """Eq. 21 (zeros for "-CRM(zero)", attended for "-CRM+Att")."""
+        """Compute Eq. 21 (zeros for "-CRM(zero)", with attention for "-CRM+Att")."""
         if self.context is None:
             return fused.new_zeros(*mask.shape, self.context_width)
         context: Tensor = self.context(fused, mask)
         return context if self.attention is None else self.attention(fused, context, mask)
 
     def context_weight(self, similarity: Tensor | None, mask: Tensor) -> Tensor:
-        """1 - psi of Eq. 22, or the constant of the ablations."""
+        """Return 1 - psi of Eq. 22, or the constant of the ablations."""
         if similarity is not None:
             return 1 - similarity
         return torch.full(mask.shape, float(self.context is not None), device=mask.device)
@@ -147,7 +154,7 @@ class ContextRefusion(nn.Module):
         present: Mapping[Modality, Tensor],
         labels: Tensor,
     ) -> Tensor:
-        """Eqs. 18 and 19 over the present modalities of labelled utterances."""
+        """Compute Eqs. 18 and 19 over the present modalities of labelled utterances."""
         items = torch.cat([aligned[m][present[m] & (labels >= 0)] for m in aligned])
         gold = torch.cat([labels[present[m] & (labels >= 0)] for m in aligned])
         if self.training:
@@ -161,7 +168,7 @@ def modality_similarity(
 ) -> Tensor:
     """Eq. 20: psi, the mean of the pairwise cosines over the pairs that are present.
 
-    Shape: aligned[m] [B, N, D], present[m] [B, N] -> [B, N]; [decided] 0 where there is no pair.
+    Shape: aligned[m] [B, N, D], present[m] [B, N] -> [B, N]; [decided] 0 if there is no pair.
     """
     first = next(iter(aligned.values()))
     total = first.new_zeros(first.shape[:2], dtype=torch.float32)

@@ -10,12 +10,13 @@ from mmerc.models.utterance_model import UtteranceConfig
 
 
 class DqFormerConfig(UtteranceConfig):
-    """The switches of Table 3: ``threshold`` (tau; 0: w/o tau), ``priority`` (false: w/o DMP),
-    ``fusion`` ("late": at the last layer alone; "early": from the first layer of the encoder that
-    has the fewest).
+    """Settings of DQ-Former, with the switches of Table 3.
 
-    [decided] Encoders of different depths are fused at the last layers of each. Off, ``residual``
-    leaves Eq. 9 as printed; on, the queries themselves are added, as in the released code.
+    ``threshold`` (tau; 0: w/o tau), ``priority`` (false: w/o DMP), ``fusion``
+    ("late": at the last layer only; "early": from the first layer of the encoder with the fewest).
+
+    [decided] Encoders of different depths are fused at the last layers of each. Without
+    ``residual``, Eq. 9 is as printed; with it, the queries are added, as in the released code.
     """
 
     name: Literal["dq-former"] = "dq-former"
@@ -25,14 +26,16 @@ class DqFormerConfig(UtteranceConfig):
     fusion_layers: int = Field(default=4, ge=1, description="the last of each encoder's")
     fusion: Literal["middle", "late", "early"] = "middle"
     threshold: float = Field(default=0.1, ge=0, lt=1, description="tau, Eq. 8")
-    priority: bool = Field(default=True, description="DMP; without it modalities count alike")
+    priority: bool = Field(default=True, description="DMP; without it all modalities count equally")
     residual: bool = True
     dropout: float = Field(default=0.1, ge=0, lt=1)
     alone_weight: float = Field(default=1.0, ge=0, description="lambda of text, audio, Eq. 14")
 
     @model_validator(mode="after")
     def heads_share_the_width(self) -> DqFormerConfig:
-        """Every head has the same part of the width."""
+        """Reject a width that the heads do not divide."""
         if self.width % self.attention_heads:
-            raise ValueError(f"width {self.width} is no multiple of {self.attention_heads} heads")
+            raise ValueError(
+                f"width {self.width} is not a multiple of {self.attention_heads} heads"
+            )
         return self

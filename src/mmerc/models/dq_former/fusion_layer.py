@@ -1,4 +1,4 @@
-"""Fusion layers: queries gather what each modality's layer holds (DQ-Former, Sec. 3.3)."""
+"""Fusion layers: queries attend to the states of each modality's layer (DQ-Former, Sec. 3.3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ class CrossModalAttention(TransformerLayer):
     """Eq. 4: LN(Q + F(LN(Q + attention))); the outer sum takes Q, as printed."""
 
     def forward(self, queries: Tensor, states: Tensor, mask: Tensor) -> Tensor:
-        """Shape: queries [U, Q, D], states [U, L, D], mask [U, L] -> [U, Q, D]."""
+        """Let queries attend to states.
+
+        Shape: queries [U, Q, D], states [U, L, D], mask [U, L] bool -> [U, Q, D].
+        """
         gathered = self.inner_norm(queries + self.attention(queries, states, mask))
         result: Tensor = self.outer_norm(queries + self.feed_forward(gathered))
         return result
@@ -26,7 +29,7 @@ class CrossModalAttention(TransformerLayer):
 class QueryFusionLayer(nn.Module):
     """One layer of Eqs. 2-9.
 
-    [decided] States of another width than the queries' come to it by a linear map.
+    [decided] States of another width are mapped to that of the queries by a linear layer.
     """
 
     def __init__(self, widths: Mapping[Modality, int], config: DqFormerConfig) -> None:
@@ -53,7 +56,7 @@ class QueryFusionLayer(nn.Module):
         states: Mapping[Modality, Tensor],
         masks: Mapping[Modality, Tensor],
     ) -> tuple[Tensor, dict[Modality, Tensor]]:
-        """The fused queries, and how much each modality counted.
+        """Return the fused queries, and how much each modality counted.
 
         Shape: queries [U, Q, D], states[m] [U, L, D_m], masks[m] [U, L] -> [U, Q, D], {m: [U]}.
         """

@@ -1,4 +1,4 @@
-"""DQ-Former, whole (MM 2024)."""
+"""The complete DQ-Former (MM 2024)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mmerc.models.utterance_model import UtteranceModel, UtteranceOutput
 from mmerc.nn.dropout import FastDropout
 from mmerc.nn.streams import Stream, masked_mean
 
-QUIET = 0.1  # of what normalisation would give the queries
-UNDECIDED = 0.002  # deviation of the classifier's weights
+QUIET = 0.1  # initial scale of the normalised queries
+UNDECIDED = 0.002  # initial standard deviation of the classifier's weights
 
 
 class DqFormer(UtteranceModel[DqFormerConfig]):
-    """Queries gather emotion from the last layers of each encoder, by each modality's confidence.
+    """Queries gather emotion from the last encoder layers, weighted by each modality's confidence.
 
     [decided] A modality that comes as a vector (the vision stream) is one state, the same at every
     layer.
@@ -35,19 +35,19 @@ class DqFormer(UtteranceModel[DqFormerConfig]):
         self.alone_weight = config.alone_weight
         self.queries = nn.Parameter(torch.randn(config.queries, config.width) * 0.02)
         layers = [QueryFusionLayer(widths, config) for _ in range(self.fusion_layers())]
-        # [decided] The queries are the same for all utterances: as loud as what they gather, they
-        # would drown it, and the fused vectors of two utterances would differ by a fortieth.
+        # [decided] The queries are the same for all utterances: at the scale of what they gather,
+        # they would dominate, and the fused vectors of two utterances would differ by a fortieth.
         nn.init.constant_(layers[0].self_attention.outer_norm.weight, QUIET)
         self.layers = nn.ModuleList(layers)
         self.dropout = FastDropout(config.dropout)
         self.classifier = nn.Linear(config.width, len(self.labels))
-        # [decided] What all utterances have in common is still the most of it: greater weights
-        # would begin with a guess, and with gradients ten times those of the heads beside it.
+        # [decided] The common part is still the largest: with larger weights, training would start
+        # from an arbitrary guess, with gradients ten times those of the other heads.
         nn.init.normal_(self.classifier.weight, std=UNDECIDED)
         self.heads = nn.ModuleDict({m: nn.Linear(w, len(self.labels)) for m, w in widths.items()})
 
     def fusion_layers(self) -> int:
-        """How many layers are fused; UsageError where an encoder has fewer."""
+        """Return the number of fusion layers; UsageError if an encoder has fewer layers."""
         if self.config.fusion == "late":
             return 1
         fewest = min(self.depths.values(), default=self.config.fusion_layers)
@@ -55,13 +55,13 @@ class DqFormer(UtteranceModel[DqFormerConfig]):
             return fewest
         if self.config.fusion_layers > fewest:
             raise UsageError(
-                f"model.fusion_layers is {self.config.fusion_layers}, but an encoder has no more "
-                f"than {fewest} layers; choose {fewest} or fewer."
+                f"model.fusion_layers is {self.config.fusion_layers}, but an encoder has "
+                f"only {fewest} layers; choose {fewest} or fewer."
             )
         return self.config.fusion_layers
 
     def read(self, streams: Mapping[Modality, Stream]) -> UtteranceOutput:
-        """Eqs. 2-13."""
+        """Apply Eqs. 2-13."""
         fused, confidence = self.fuse(streams)
         alone = {
             m: self.heads[m](self.dropout(masked_mean(stream.states[-1], stream.mask)))
@@ -71,14 +71,17 @@ class DqFormer(UtteranceModel[DqFormerConfig]):
         return UtteranceOutput(logits=logits, alone=alone, confidence=confidence)
 
     def fuse(self, streams: Mapping[Modality, Stream]) -> tuple[Tensor, dict[Modality, Tensor]]:
-        """Eqs. 2-9, and c of every layer. Shape: -> [U, Q, D], {m: [U, F]}."""
+        """Apply Eqs. 2-9; return the queries, and c of every layer.
+
+        Shape: -> [U, Q, D], {m: [U, F]}.
+        """
         masks = {m: stream.mask for m, stream in streams.items()}
         states = {m: stream.last(len(self.layers)) for m, stream in streams.items()}
         utterances = len(next(iter(masks.values())))
         queries = self.queries.expand(utterances, -1, -1)
-        found: dict[Modality, list[Tensor]] = {m: [] for m in streams}
+        by_layer: dict[Modality, list[Tensor]] = {m: [] for m in streams}
         for number, layer in enumerate(self.layers):
             queries, confidence = layer(queries, {m: states[m][number] for m in states}, masks)
             for m, value in confidence.items():
-                found[m].append(value)
-        return queries, {m: torch.stack(values, -1) for m, values in found.items()}
+                by_layer[m].append(value)
+        return queries, {m: torch.stack(values, -1) for m, values in by_layer.items()}

@@ -12,7 +12,7 @@ from mmerc.nn.streams import masked_mean
 
 
 class ConfidenceNetwork(nn.Module):
-    """ConNet (Eqs. 5-8), [decided] one for a fusion layer, shared by the modalities."""
+    """ConNet (Eqs. 5-8), [decided] one per fusion layer, shared by the modalities."""
 
     def __init__(self, width: int, *, threshold: float) -> None:
         super().__init__()
@@ -22,26 +22,26 @@ class ConfidenceNetwork(nn.Module):
     def forward(
         self, states: Mapping[Modality, Tensor], masks: Mapping[Modality, Tensor]
     ) -> dict[Modality, Tensor]:
-        """c of each modality. Shape: states[m] [U, L, D], masks[m] [U, L] -> {m: [U]}."""
+        """Compute c of each modality. Shape: states[m] [U, L, D], masks[m] [U, L] -> {m: [U]}."""
         raw = {
             m: self.score(masked_mean(states[m], masks[m])).float().squeeze(-1).sigmoid()
             for m in states
         }
-        shares = shared(raw, masks)
+        shares = normalise_shares(raw, masks)
         return {m: share.where(share >= self.threshold, 0.0) for m, share in shares.items()}
 
 
 def equal_confidence(masks: Mapping[Modality, Tensor]) -> dict[Modality, Tensor]:
-    """The same of each modality that is there ("w/o DMP"). Shape: masks[m] [U, L] -> {m: [U]}."""
-    return shared(
+    """Weight present modalities equally ("w/o DMP"). Shape: masks[m] [U, L] -> {m: [U]}."""
+    return normalise_shares(
         {m: torch.ones(len(mask), device=mask.device) for m, mask in masks.items()}, masks
     )
 
 
-def shared(
+def normalise_shares(
     raw: Mapping[Modality, Tensor], masks: Mapping[Modality, Tensor]
 ) -> dict[Modality, Tensor]:
-    """Eq. 7 over the modalities that are there; 0 for the others. Shape: raw[m] [U] -> {m: [U]}."""
-    there = {m: value.where(masks[m].any(-1), 0.0) for m, value in raw.items()}
-    total = torch.stack(list(there.values())).sum(0)
-    return {m: value / total.where(total > 0, 1.0) for m, value in there.items()}
+    """Apply Eq. 7 to the present modalities; 0 for the others. Shape: raw[m] [U] -> {m: [U]}."""
+    present = {m: value.where(masks[m].any(-1), 0.0) for m, value in raw.items()}
+    total = torch.stack(list(present.values())).sum(0)
+    return {m: value / total.where(total > 0, 1.0) for m, value in present.items()}

@@ -13,10 +13,10 @@ VISEXTNET_WIDTH = 1000  # Sec. 3.3.3
 
 
 class MultiEmoConfig(ModelConfig):
-    """``ablations`` are the switches of Tables 1 and 2, by the paper's names.
+    """Settings of MultiEMO; ``ablations`` are the switches of Tables 1 and 2, by the paper's names.
 
     "-VisExtNet" says that the video vectors are a 3D-CNN's; "-MultiAttn" joins the modalities'
-    contexts as they are; "-SWFC" drops that loss and leaves the weights of the others.
+    contexts unchanged; "-SWFC" drops that loss and keeps the weights of the others.
 
     [decided] SWFC normalises its vectors unless ``normalize`` is off (the paper's Eq. 18 does not);
     ``class_counting`` by "training" is the released way: classes are counted over the training
@@ -25,7 +25,9 @@ class MultiEmoConfig(ModelConfig):
 
     name: Literal["multiemo"] = "multiemo"
     width: int = Field(default=256, ge=1, description="of every modality, and of z (Eq. 14)")
-    audio_width: int = Field(default=512, ge=1, description="to which wider voices come first")
+    audio_width: int = Field(
+        default=512, ge=1, description="wider audio vectors are first reduced to this"
+    )
     feed_forward_width: int = Field(default=1024, ge=1)
     classifier_width: int = Field(default=512, ge=1)
     layers: int = Field(default=6, ge=1, description="T")
@@ -44,9 +46,11 @@ class MultiEmoConfig(ModelConfig):
 
     @model_validator(mode="after")
     def fits_together(self) -> MultiEmoConfig:
-        """Settings that contradict each other."""
+        """Reject settings that contradict each other."""
         if self.width % self.attention_heads:
-            raise ValueError(f"width {self.width} is no multiple of {self.attention_heads} heads")
+            raise ValueError(
+                f"width {self.width} is not a multiple of {self.attention_heads} heads"
+            )
         if self.contrast_weight + self.correlation_weight > 1:
             raise ValueError("contrast_weight and correlation_weight are together more than 1")
         if "-VisExtNet" in self.ablations and "video" not in self.modalities:

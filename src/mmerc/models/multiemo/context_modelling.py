@@ -1,4 +1,4 @@
-"""Every modality at one width and in its context (MultiEMO, Sec. 3.3)."""
+"""Projection of every modality to one width, and its context (MultiEMO, Sec. 3.3)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from mmerc.nn.dialogue_rnn import DialogueRnn
 
 
 class ContextModelling(nn.Module):
-    """A linear layer a modality, and DialogueRNN for voices and faces (``text_context``: for all).
+    """A linear layer per modality; DialogueRNN for audio, video and, with ``text_context``, text.
 
-    [decided] Voices wider than ``audio_width`` take two linear layers (6373 - 512 - 256); both
-    directions of DialogueRNN together come to ``width`` by a linear layer.
+    [decided] Audio vectors wider than ``audio_width`` take two linear layers (6373 - 512 - 256); the
+    two directions of DialogueRNN are reduced to ``width`` by a linear layer.
     """
 
     def __init__(self, widths: Mapping[Modality, int], config: MultiEmoConfig) -> None:
         super().__init__()
         self.projection = nn.ModuleDict(
-            {m: projection(m, width, config) for m, width in widths.items()}
+            {m: build_projection(m, width, config) for m, width in widths.items()}
         )
         self.in_dialogue = [m for m in widths if m != "text" or config.text_context]
         self.dialogue: DialogueRnn | None = None
@@ -47,9 +47,9 @@ class ContextModelling(nn.Module):
         present: Mapping[Modality, Tensor],
         speakers: Tensor,
     ) -> dict[Modality, Tensor]:
-        """Shape: vectors[m] [B, N, D_m], present[m], speakers [B, N] -> {m: [B, N, width]}.
+        """Put every modality in context; values where it is absent are meaningless.
 
-        What stands at an absent vector's place is for nobody to read.
+        Shape: vectors[m] [B, N, D_m], present[m] and speakers [B, N] -> {m: [B, N, width]}.
         """
         context: dict[Modality, Tensor] = {m: self.projection[m](vectors[m]) for m in vectors}
         if self.dialogue is not None:
@@ -63,8 +63,8 @@ class ContextModelling(nn.Module):
         return context
 
 
-def projection(modality: Modality, width: int, config: MultiEmoConfig) -> nn.Module:
-    """To the common width. Shape: [..., width] -> [..., config.width]."""
+def build_projection(modality: Modality, width: int, config: MultiEmoConfig) -> nn.Module:
+    """Map a modality to the common width. Shape: [..., width] -> [..., config.width]."""
     if modality == "audio" and width > config.audio_width:
         middle = config.audio_width
         return nn.Sequential(nn.Linear(width, middle), nn.Linear(middle, config.width))

@@ -1,6 +1,6 @@
-"""MultiEMO's losses beside cross-entropy (Eqs. 18-20), each with its gradient written out.
+"""MultiEMO's losses besides cross-entropy (Eqs. 18-20), with their gradients written out.
 
-Autograd would go over every matrix of all pairs of utterances some thirty times.
+Autograd would pass over every matrix of all pairs of utterances some thirty times.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ def sample_weighted_focal_contrastive_loss(
     items. ``class_counts`` [K] counts over the training split instead; as in the released code the
     weights of all classes then sum to 1 (a class without items weighs nothing).
 
-    [decided] ``normalize``: z has length 1; the paper takes it as it is.
+    [decided] ``normalize``: z is scaled to length 1; the paper leaves it unchanged.
 
     Shape: vectors [..., D], labels [...] int, -100 unknown (left out) -> scalar.
     """
     if vectors.shape[:-1] != labels.shape:
         expected = tuple(vectors.shape[:-1])
         raise ValueError(f"labels: expected shape {expected}, got {tuple(labels.shape)}")
-    known = labels >= 0
+    labelled = labels >= 0
     with torch.autocast(vectors.device.type, enabled=False):
-        items, labels = vectors[known].float(), labels[known]
+        items, labels = vectors[labelled].float(), labels[labelled]
         if normalize:
             items = functional.normalize(items, dim=-1, eps=SMALLEST_NORM)
-        order = labels.argsort()  # each class side by side
+        order = labels.argsort()  # items of a class are adjacent
         items, labels = items[order] / temperature**0.5, labels[order]
         sizes = torch.bincount(labels)
         weights = class_weights(labels, class_counts, sample_weight)
@@ -63,7 +63,7 @@ def sample_weighted_focal_contrastive_loss(
 def focal_contrast(
     items: Tensor, weights: Tensor, sizes: Sequence[int], focus: float
 ) -> tuple[Tensor, tuple[Tensor]]:
-    """Sum of w_j - (1 - s_jg)^gamma log s_jg over all pairs of a class, and its gradient.
+    """Sum w_j - (1 - s_jg)^gamma log s_jg over all pairs of a class; return it and its gradient.
 
     Shape: items [M, D] in the order of their classes, weights [M], sizes (of each class) [K] ->
     scalar, [M, D].
@@ -88,7 +88,7 @@ def focal_contrast(
 
 
 def class_weights(labels: Tensor, class_counts: Tensor | None, sample_weight: float) -> Tensor:
-    """The weight of each item's class. Shape: labels [M], class_counts [K] -> [M]."""
+    """Return the weight of each item's class. Shape: labels [M], class_counts [K] -> [M]."""
     counts = torch.bincount(labels) if class_counts is None else class_counts
     rarity = (counts.sum() / counts.clamp(min=1)) ** sample_weight
     if class_counts is not None:
@@ -98,13 +98,13 @@ def class_weights(labels: Tensor, class_counts: Tensor | None, sample_weight: fl
 
 
 def soft_hgr_loss(first: Tensor, second: Tensor) -> Tensor:
-    """Soft-HGR: let two modalities' features say the same (Eq. 20; Wang et al., AAAI 2019).
+    """Soft-HGR: correlate the features of two modalities (Eq. 20; Wang et al., AAAI 2019).
 
-    - (E[q . v] - 1/2 tr(cov(q) cov(v))) of centred features; 0 of fewer than two items. E is the
+    - (E[q . v] - 1/2 tr(cov(q) cov(v))) of centred features; 0 for fewer than two items. E is the
     mean over the items, cov the sample covariance [D, D] of the features (divisor M - 1). The paper
-    prints the trace outside of the sum over pairs of modalities, a misprint. The released code
-    takes the items for the variables ([M, M]), does not centre and divides the trace by M; this is
-    the paper's definition.
+    prints the trace outside the sum over pairs of modalities, a misprint. The released code treats
+    items as variables ([M, M]), does not centre, and divides the trace by M; this is the paper's
+    definition.
 
     Shape: first, second [M, D] -> scalar.
     """
@@ -117,7 +117,7 @@ def soft_hgr_loss(first: Tensor, second: Tensor) -> Tensor:
 
 
 def correlation(first: Tensor, second: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """Soft-HGR and its gradients. Shape: first, second [M, D] -> scalar, [M, D] twice."""
+    """Compute Soft-HGR and its gradients. Shape: first, second [M, D] -> scalar, [M, D] twice."""
     items = len(first)
     one, other = first - first.mean(0), second - second.mean(0)
     spread_one, spread_other = one.mT @ one / (items - 1), other.mT @ other / (items - 1)
@@ -128,13 +128,13 @@ def correlation(first: Tensor, second: Tensor) -> tuple[Tensor, tuple[Tensor, Te
 
 
 def with_gradient(function: Callable[..., Any], *arguments: Any) -> Tensor:
-    """A loss from a function that also says its gradients by its first arguments."""
+    """Compute a loss with a function that also returns the gradients of its first arguments."""
     loss: Tensor = KnownGradient.apply(function, *arguments)  # type: ignore[no-untyped-call]
     return loss
 
 
 class KnownGradient(torch.autograd.Function):
-    """What ``with_gradient`` hands to autograd."""
+    """Connects ``with_gradient`` to autograd."""
 
     @staticmethod
     def forward(ctx: Any, function: Callable[..., Any], *arguments: Any) -> Tensor:
@@ -147,5 +147,5 @@ class KnownGradient(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, into_loss: Tensor) -> tuple[Tensor | None, ...]:
-        known = (into_loss * gradient for gradient in ctx.saved_tensors)
-        return (None, *known, *(None,) * ctx.others)
+        scaled = (into_loss * gradient for gradient in ctx.saved_tensors)
+        return (None, *scaled, *(None,) * ctx.others)

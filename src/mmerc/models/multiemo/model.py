@@ -1,4 +1,4 @@
-"""MultiEMO, whole (Shi and Huang, ACL 2023)."""
+"""The complete MultiEMO (Shi and Huang, ACL 2023)."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Vectors = Mapping[Modality, Tensor]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intermediates:
-    """What a batch is on its way through the model (the paper's Figure 6).
+    """The features of a batch at each stage of the model (the paper's Figure 6).
 
     Shape: ``unimodal[m]`` [B, N, D_m], ``context[m]`` and ``fused[m]`` [B, N, W], ``joint`` (z)
-    [B, N, W]; ``attention[m, other]`` [B, N, N], nothing for "-MultiAttn".
+    [B, N, W]; ``attention[m, other]`` [B, N, N], empty for "-MultiAttn".
     """
 
     unimodal: Vectors
@@ -40,11 +40,11 @@ class Intermediates:
 
 
 class MultiEmo(ConversationModel[MultiEmoConfig]):
-    """Put every modality in context, let each read the others, and join them.
+    """Put every modality in context, let each attend to the others, and join them.
 
-    [decided] For an absent modality a vector of its own is learnt, which stands where its fused
-    features would; nobody reads it. The two losses over whole batches are training's: in evaluation
-    they would depend on which conversations happen to share a batch, and count as 0.
+    [decided] A learnt vector replaces the fused features of an absent modality; the others do not
+    attend to it. The two losses over whole batches are for training only: in evaluation they would
+    depend on which conversations share a batch, and are 0.
     """
 
     name: ClassVar[str] = "multiemo"
@@ -75,11 +75,11 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
         self.class_counts = statistics.label_counts.float()
 
     def forward(self, batch: ConversationBatch) -> ModelOutput:
-        """Eqs. 2-22 (the weight decay of Eq. 22 is the optimiser's)."""
+        """Apply Eqs. 2-22 (the weight decay of Eq. 22 is left to the optimiser)."""
         vectors, present = self.inputs(batch)
         context = self.context(vectors, present, batch.speakers)
         fused = self.fuse(context, present)
-        joint = self.join(fused, present)
+        joint = self.join_modalities(fused, present)
         logits = self.classifier(joint).float()
         losses = {"emotion": self.emotion_loss(logits, batch.labels)}
         losses |= self.batch_losses(fused, joint, present, batch.labels)
@@ -92,18 +92,17 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
             + second * correlation
             + (1 - first - second) * losses["emotion"]
         )
-        reasons = Explanation() if self.training else self.explained(context, present)
+        reasons = Explanation() if self.training else self.explain(context, present)
         return ModelOutput(logits=logits, losses=losses, loss=loss, explanation=reasons)
 
     def fuse(self, context: Vectors, present: Vectors) -> Vectors:
-        """Eqs. 2-12; the contexts themselves for "-MultiAttn". Shape: {m: [B, N, W]}."""
+        """Apply Eqs. 2-12; "-MultiAttn" leaves the contexts unchanged. Shape: {m: [B, N, W]}."""
         return context if self.fusion is None else self.fusion(context, present)
 
-    def join(self, fused: Vectors, present: Vectors) -> Tensor:
-        """z of Eq. 14. Shape: fused[m] [B, N, W], present[m] [B, N] -> [B, N, W]."""
+    def join_modalities(self, fused: Vectors, present: Vectors) -> Tensor:
+        """Compute z of Eq. 14. Shape: fused[m] [B, N, W], present[m] [B, N] -> [B, N, W]."""
         parts = [
-            torch.where(there.unsqueeze(-1), fused[m], self.absent[m])
-            for m, there in present.items()
+            torch.where(mask.unsqueeze(-1), fused[m], self.absent[m]) for m, mask in present.items()
         ]
         joint: Tensor = self.joint(torch.cat(parts, -1))
         return joint
@@ -111,7 +110,7 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
     def batch_losses(
         self, fused: Vectors, joint: Tensor, present: Vectors, labels: Tensor
     ) -> dict[str, Tensor]:
-        """Eq. 19 as "contrast" and Eq. 20 over all pairs of modalities as "correlation"."""
+        """Compute Eq. 19 ("contrast") and Eq. 20 over all pairs of modalities ("correlation")."""
         config = self.config
         contrast = correlation = joint.new_zeros((), dtype=torch.float32)
         if self.training and "-SWFC" not in config.ablations:
@@ -132,22 +131,21 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
         return {"contrast": contrast, "correlation": correlation}
 
     @torch.no_grad()
-    def explained(self, context: Vectors, present: Vectors) -> Explanation:
-        """MultiAttn's attention between utterances; how much a modality counted is for
-        ``mmerc.prediction.effects`` to find.
+    def explain(self, context: Vectors, present: Vectors) -> Explanation:
+        """Report MultiAttn's attention between utterances.
 
-        The attention is a mean over all that is read for an utterance; ``context_weight`` is the
-        share of it that goes to other utterances.
+        It is averaged over all pairs of modalities; ``context_weight`` is the share of it that goes
+        to other utterances. ``mmerc.prediction.effects`` measures how much a modality counted.
         """
         if self.fusion is None or len(context) < 2:
             return Explanation()
-        attention = between_utterances(self.fusion.shares(context, present), present)
+        attention = average_attention(self.fusion.shares(context, present), present)
         elsewhere = attention.sum(-1) - attention.diagonal(dim1=1, dim2=2)
         return Explanation(context_weight=elsewhere, attention=attention)
 
     @torch.no_grad()
     def compute_intermediates(self, batch: ConversationBatch) -> Intermediates:
-        """Features and attention of a batch, to be drawn; call it in evaluation mode."""
+        """Compute features and attention of a batch, for figures; call it in evaluation mode."""
         vectors, present = self.inputs(batch)
         context = self.context(vectors, present, batch.speakers)
         fused = self.fuse(context, present)
@@ -155,18 +153,18 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
             unimodal=vectors,
             context=context,
             fused=fused,
-            joint=self.join(fused, present),
+            joint=self.join_modalities(fused, present),
             attention={} if self.fusion is None else self.fusion.shares(context, present),
         )
 
 
-def between_utterances(shares: Shares, present: Vectors) -> Tensor:
-    """Mean attention over all pairs of modalities, of which the asking one is present.
+def average_attention(shares: Shares, present: Vectors) -> Tensor:
+    """Average the attention over all pairs of modalities, the first of which is present.
 
-    Rows sum to 1, or to 0 where nobody asks or nothing is there to read.
+    Rows sum to 1, or to 0 if the utterance has no modality or there is nothing to attend to.
     Shape: shares[m, other] [B, N, N], present[m] [B, N] -> [B, N, N].
     """
-    asked = torch.stack([share * present[m].unsqueeze(-1) for (m, _), share in shares.items()])
-    attention = asked.sum(0)
+    weighted = torch.stack([share * present[m].unsqueeze(-1) for (m, _), share in shares.items()])
+    attention = weighted.sum(0)
     total = attention.sum(-1, keepdim=True)
     return attention / torch.where(total > 0, total, 1.0)
