@@ -13,10 +13,10 @@ from mmerc.nn.dialogue_rnn import DialogueRnn
 
 
 class ContextModelling(nn.Module):
-    """A linear layer per modality; DialogueRNN for audio, video and, with ``text_context``, text.
+    """A linear layer per modality, DialogueRNN for audio, video and (``text_context``) text.
 
-    [decided] Audio vectors wider than ``audio_width`` take two linear layers (6373 - 512 - 256); the
-    two directions of DialogueRNN are reduced to ``width`` by a linear layer.
+    [decided] Audio vectors wider than ``audio_width`` take two linear layers (6373 - 512 - 256);
+    the two directions of DialogueRNN are reduced to ``width`` by a linear layer.
     """
 
     def __init__(self, widths: Mapping[Modality, int], config: MultiEmoConfig) -> None:
