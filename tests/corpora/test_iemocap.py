@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from mmerc.cli.app import app
-from mmerc.corpora.iemocap import CORPUS_NAMES, MediaSources, read_iemocap, split_media
+from mmerc.corpora.iemocap import CORPUS_NAMES, MediaSources, parse_media, read_iemocap
 from mmerc.corpora.registry import reader_of_corpus
 from mmerc.data.corpus_media import add_corpus_sounds, corpus_tasks
 from mmerc.data.preparation import prepare_corpus
@@ -153,7 +153,7 @@ def test_the_actor_with_the_markers_sits_left(whole_release, dialog, name, half)
     sound = f"{session}/sentences/wav/{dialog}/{dialog}_{name}.wav"
     film = f"{session}/dialog/avi/DivX/{dialog}.avi"
     assert found.media == f"{sound}#film={film}&half={half}"
-    assert split_media(found.media) == MediaSources(sound=sound, film=film, half=half)
+    assert parse_media(found.media) == MediaSources(sound=sound, film=film, half=half)
     assert (whole_release / sound).is_file()
     assert (whole_release / film).is_file()
 
@@ -166,11 +166,11 @@ def test_missing_media_are_told(release):
     raw = read_iemocap(release)
     media = [item.media for item in everything(raw)["Ses01F_impro01"].utterances]
     assert media[:2] == [None, None]
-    assert split_media(media[2]).film is None
-    assert split_media(media[2]).sound.endswith("_F001.wav")
+    assert parse_media(media[2]).film is None
+    assert parse_media(media[2]).sound.endswith("_F001.wav")
     other = everything(raw)["Ses02F_impro01"].utterances[0].media
     assert other == "#film=Session2/dialog/avi/DivX/Ses02F_impro01.avi&half=left"
-    assert split_media(other).sound is None
+    assert parse_media(other).sound is None
     assert any("No sound for 3 of 100" in note for note in raw.remarks)
     assert any("No film for 5 of 100" in note for note in raw.remarks)
 
@@ -337,7 +337,7 @@ def test_the_command(whole_release, tmp_path):
 @pytest.mark.parametrize("media", ["a.wav#film=b.avi", "a#b", "#film=&half=left", "a#half=left"])
 def test_a_media_string_of_another_corpus(media):
     with pytest.raises(InputError, match="is not SOUND#film=FILM&half=left"):
-        split_media(media)
+        parse_media(media)
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="#&\n"), min_size=1, max_size=9)
@@ -347,4 +347,4 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="#&\n"), min_siz
 @given(sound=NAMES | st.none(), film=NAMES | st.none(), half=st.sampled_from(["left", "right"]))
 def test_media_come_apart_as_they_were_put_together(sound, film, half):
     media = (sound or "") + (f"#film={film}&half={half}" if film else "")
-    assert split_media(media) == MediaSources(sound=sound, film=film, half=half if film else None)
+    assert parse_media(media) == MediaSources(sound=sound, film=film, half=half if film else None)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TypedDict
 
 from mmerc.conversation import Conversation, Utterance
+from mmerc.corpora.encoded_text import read_encoded_text
 from mmerc.corpora.error_location import inside
-from mmerc.corpora.text_encoding import read_encoded_text
 from mmerc.errors import InputError
 from mmerc.labels import LabelSet
 

@@ -6,7 +6,7 @@ of the six emotions; DQ-Former counts these (Table 1), and these are read here. 
 (648, where the release has 595) and have no such rating.
 
 An utterance's ``media`` names its sound, the film of its dialog and the half of the picture in
-which its speaker sits: ``SOUND#film=FILM&half=left``; ``split_media`` parses it.
+which its speaker sits: ``SOUND#film=FILM&half=left``; ``parse_media`` parses it.
 The sound file is the utterance alone; ``start`` and ``end`` are seconds of the dialog's film.
 """
 
@@ -70,7 +70,7 @@ def read_iemocap(
     """
     names = NAMES[classes]
     dialogs = [dialog for session in SESSIONS for dialog in read_session(directory, session)]
-    conversations = tuple(build_conversations(directory, dialogs, names))
+    conversations = tuple(select_conversations(directory, dialogs, names))
     divided = divide(conversations, dialogs, split, seed=seed)
     six = classes == "6"
     return RawCorpus(
@@ -115,7 +115,7 @@ class IemocapReader(CorpusReader):
         """One sound file per utterance; in the dialog's film the speaker sits in one half."""
 
         def locate(conversation: Conversation, utterance: Utterance) -> Segment:
-            parts = split_media(utterance.media or "")
+            parts = parse_media(utterance.media or "")
             return Segment(
                 sound=clip_inside(media, parts.sound),
                 film=clip_inside(media, parts.film, start=utterance.start, end=utterance.end),
@@ -125,7 +125,7 @@ class IemocapReader(CorpusReader):
         return locate
 
 
-def build_conversations(
+def select_conversations(
     directory: Path, dialogs: Sequence[Dialog], names: Mapping[str, str]
 ) -> Iterator[Conversation]:
     """Conversations of the utterances with these labels; a dialog without any is left out."""
@@ -168,7 +168,7 @@ def name_media(directory: Path, dialog: Dialog, rated: Rated) -> str | None:
     return media or None
 
 
-def split_media(media: str) -> MediaSources:
+def parse_media(media: str) -> MediaSources:
     """Parse a ``media`` string of this corpus; InputError for any other."""
     match = MEDIA.fullmatch(media)
     if match is None:
@@ -229,7 +229,7 @@ def left_out_note(dialogs: Sequence[Dialog], names: Mapping[str, str]) -> tuple[
 def media_notes(conversations: Conversations) -> tuple[str, ...]:
     """Say which utterances lack their sound or their film."""
     sources = {
-        utterance.id: split_media(utterance.media or "")
+        utterance.id: parse_media(utterance.media or "")
         for conversation in conversations
         for utterance in conversation.utterances
     }

@@ -84,7 +84,7 @@ def read_words(file: Path) -> dict[str, str]:
         if match is None:
             raise InputError(where, f"{id_[:40]!r} without times", f"{FIX} (ID [START-END]: text)")
         check_id(where, match[1], file, words)
-        parse_times(where, match[2], match[3])
+        check_span(where, match[2], match[3])
         words[match[1]] = match[4].strip()
     return words
 
@@ -101,7 +101,7 @@ def read_evaluation(file: Path) -> tuple[Rated, ...]:
             fix = f"{FIX} ([START - END], the id, its label and three ratings, separated by tabs)"
             raise InputError(where, "not a rated utterance", fix)
         check_id(where, match[3], file, rated)
-        start, end = parse_times(where, match[1], match[2])
+        start, end = check_span(where, match[1], match[2])
         if match[4] not in EMOTIONS:
             fix = f"use one of {', '.join(sorted(EMOTIONS))}"
             raise InputError(where, f"unknown label {match[4][:40]!r}", fix)
@@ -126,7 +126,7 @@ def check_id(where: str, id_: str, file: Path, before: Mapping[str, object]) -> 
         raise InputError(where, problem, "give every utterance one line")
 
 
-def parse_times(where: str, start: str, end: str) -> tuple[float, float]:
+def check_span(where: str, start: str, end: str) -> tuple[float, float]:
     """Start and end in seconds, the end after the start."""
     if float(end) <= float(start):
         problem = f"it ends at {end} s, not after its start at {start} s"

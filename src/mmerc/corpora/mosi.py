@@ -66,7 +66,7 @@ def read_mosi(file: Path, *, seed: int = 0, valid_share: float = 0.1) -> RawCorp
         training, test = (read_half(arrays, half) for half in ("train", "test"))
         train, valid = hold_out(training, seed=seed, share=valid_share)
         features = {
-            modality: read_modality(arrays, modality)
+            modality: read_archive_vectors(arrays, modality)
             for modality, name in ARRAYS.items()
             if f"train_{name}" in arrays and f"test_{name}" in arrays
         }
@@ -131,20 +131,20 @@ def read_half(arrays: Arrays, half: str) -> Conversations:
                 id=str(item.position),
                 speaker=item.video,
                 text=str(transcripts[item.row]),
-                label=read_label(labels[item.row]),
+                label=name_label(labels[item.row]),
             )
         videos[item.video].append(utterance)
     return tuple(Conversation(id=name, utterances=tuple(videos[name])) for name in videos)
 
 
-def read_label(value: Any) -> str:
+def name_label(value: Any) -> str:
     """Name of the label 0 or 1."""
     if value not in (0, 1):
         raise InputError("label", f"{value!r} is neither 0 nor 1", FIX)
     return MOSI_2.names[int(value)]
 
 
-def read_modality(
+def read_archive_vectors(
     arrays: Arrays, modality: Modality
 ) -> dict[tuple[str, str], NDArray[np.float32] | None]:
     """Vectors of both halves by conversation and utterance, float32 [D] each."""

@@ -36,7 +36,7 @@ EARLIER = "begins before the line above it; the order of the file is kept"
 FROM_EARLIEST = "dated lines: their times are counted from the earliest"
 
 
-class Transcript(tuple[Conversation, ...]):
+class TranscriptFile(tuple[Conversation, ...]):
     """The conversations of a transcript; ``remarks`` say what is doubtful, one sentence each."""
 
     remarks: tuple[str, ...]
@@ -64,7 +64,7 @@ class Speech:
     after_gap: bool = False
 
 
-def read_transcript(file: str | Path) -> Transcript:
+def read_transcript(file: str | Path) -> TranscriptFile:
     """Read conversations ``STEM-1``, ``STEM-2``, ..., with utterances ``1``, ``2``, ....
 
     Lines are ``Speaker: text``; an empty line begins another conversation, ``#`` a comment. Times
@@ -85,17 +85,19 @@ def read_transcript(file: str | Path) -> Transcript:
     if "-->" in first and parse_times(first) is not None:
         subtitles = read_subtitles(file)
         conversation = Conversation(id=f"{file.stem}-1", utterances=subtitles.utterances)
-        return Transcript([conversation], subtitles.remarks)
+        return TranscriptFile([conversation], subtitles.remarks)
     with inside(file):
         if find_time(f"line {number}", first) is not None:
             speeches = _read_timed_lines(lines, remarks)
         elif find_name_line(f"line {number}", first) is not None:
             speeches = _read_name_lines(lines, remarks)
         else:
-            return Transcript(_number(file.stem, _read_plain_lines(lines)))
+            return TranscriptFile(_number_utterances(file.stem, _read_plain_lines(lines)))
         _count_from_earliest_date(speeches, remarks)
-    conversations = list(_number(file.stem, _split_where_times_restart(speeches, remarks)))
-    return Transcript(conversations, remarks.sentences())
+    conversations = list(
+        _number_utterances(file.stem, _split_where_times_restart(speeches, remarks))
+    )
+    return TranscriptFile(conversations, remarks.sentences())
 
 
 def _read_plain_lines(lines: Iterable[tuple[int, str]]) -> list[list[Speech]]:
@@ -293,7 +295,7 @@ def _split_where_times_restart(
     return groups
 
 
-def _number(stem: str, groups: Iterable[Sequence[Speech]]) -> Iterator[Conversation]:
+def _number_utterances(stem: str, groups: Iterable[Sequence[Speech]]) -> Iterator[Conversation]:
     """Conversations and utterances, numbered from 1."""
     for number, group in enumerate(groups, start=1):
         utterances = tuple(

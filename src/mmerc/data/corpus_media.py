@@ -62,7 +62,7 @@ def conversation_sounds(conversations: Iterable[Conversation], media: str | Path
     InputError if it is not a folder.
     """
     folder = Path(media)
-    check_folder(folder)
+    check_media_folder(folder)
     return find_sounds(locate_in_file(folder.resolve()), conversations)
 
 
@@ -80,12 +80,12 @@ def media_locator(
     corpus: PreparedCorpus, media: Path, conversations: Iterable[Conversation]
 ) -> Locate:
     """How the corpus's reader finds media in the folder ``media``; InputError if it is not one."""
-    check_folder(media)
+    check_media_folder(media)
     reader = reader_of_corpus(corpus.name, corpus.reader)
     return reader.locator(media.resolve(), conversations)
 
 
-def check_folder(media: Path) -> None:
+def check_media_folder(media: Path) -> None:
     """InputError if ``media`` is not a folder."""
     if not media.is_dir():
         raise InputError(media, "not a folder", "name the folder of the media with --media")

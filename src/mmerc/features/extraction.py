@@ -1,4 +1,4 @@
-"""Vectors of many utterances: in several processes, resumable, whatever the files hold."""
+"""Extraction of many utterances: parallel, resumable, and safe against damaged files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CRASHED = "the file crashed the decoder or the extractor"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One utterance to take a vector of."""
+    """One utterance to extract a vector from."""
 
     conversation: str
     utterance: str
@@ -32,14 +32,14 @@ class Task:
 
 
 class MakeExtractor(Protocol):
-    """Makes an extractor in the process in which it works; picklable."""
+    """Builds an extractor in the process that uses it; picklable."""
 
     def __call__(self) -> Extractor: ...
 
 
 @dataclass(kw_only=True)
 class Progress:
-    """What is done of a run, and how fast it goes."""
+    """How much of a run is done, and how fast it is."""
 
     total: int
     done: int
@@ -55,12 +55,12 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Utterances a second in this run."""
+        """Utterances per second in this run."""
         return self.fresh / max(time.monotonic() - self.started, 1e-9)
 
     @property
     def remaining(self) -> float:
-        """Seconds until the end, as far as the rate tells."""
+        """Estimated seconds until the end."""
         return (self.total - self.done) / max(self.rate, 1e-9)
 
 
@@ -72,21 +72,21 @@ def extract_all(
     executor: Executor,
     report: Callable[[Progress], None],
 ) -> Progress:
-    """Take what is not in the store yet; a killed run is gone on with, no finished vector lost.
+    """Extract what is not in the store yet; an interrupted run resumes without loss.
 
     Utterances that share their media share the work.
     """
     with open_journal(store) as journal:
-        known = store.read().rows
-        left = [task for task in tasks if task.key not in known]
-        progress = Progress(total=len(tasks), done=len(tasks) - len(left))
-        progress.absent.update(reasons(known, tasks))
+        stored = store.read().rows
+        remaining = [task for task in tasks if task.key not in stored]
+        progress = Progress(total=len(tasks), done=len(tasks) - len(remaining))
+        progress.absent.update(reasons(stored, tasks))
         sharing: dict[Segment, list[Task]] = {}
-        for task in left:
+        for task in remaining:
             sharing.setdefault(task.segment, []).append(task)
         first = {group[0].key: group for group in sharing.values()}
         once = [group[0] for group in first.values()]
-        rows = executor.stream(partial(prepare, make), once, lost=crashed) if once else ()
+        rows = executor.stream(partial(prepare_extractor, make), once, lost=crashed) if once else ()
         for row in rows:
             for task in first[row.conversation, row.utterance]:
                 shared = replace(row, conversation=task.conversation, utterance=task.utterance)
@@ -96,21 +96,21 @@ def extract_all(
     return progress
 
 
-def reasons(known: Mapping[Key, FeatureRow], tasks: Iterable[Task]) -> list[str]:
-    """Why vectors that were sought before are absent."""
-    rows = (known[task.key] for task in tasks if task.key in known)
+def reasons(stored: Mapping[Key, FeatureRow], tasks: Iterable[Task]) -> list[str]:
+    """Why vectors of earlier runs are absent."""
+    rows = (stored[task.key] for task in tasks if task.key in stored)
     return [row.absent_because or "" for row in rows if row.vector is None]
 
 
-def prepare(make: MakeExtractor) -> Callable[[Task], FeatureRow]:
-    """Make the extractor of a process; returns the function that takes the vector of a task."""
-    return partial(take, make())
+def prepare_extractor(make: MakeExtractor) -> Callable[[Task], FeatureRow]:
+    """Build the extractor of a process; return the function that extracts a task's vector."""
+    return partial(extract_task, make())
 
 
-def take(extractor: Extractor, task: Task) -> FeatureRow:
-    """Vector of one task, or why there is none."""
-    found = extractor.extract(task.segment)
-    vector, reason = (None, found.reason) if isinstance(found, Absent) else (found, None)
+def extract_task(extractor: Extractor, task: Task) -> FeatureRow:
+    """Vector of one task, or the reason for its absence."""
+    result = extractor.extract(task.segment)
+    vector, reason = (None, result.reason) if isinstance(result, Absent) else (result, None)
     return FeatureRow(
         conversation=task.conversation,
         utterance=task.utterance,
@@ -120,7 +120,7 @@ def take(extractor: Extractor, task: Task) -> FeatureRow:
 
 
 def crashed(task: Task) -> FeatureRow:
-    """Row of a task whose media killed the process that read them."""
+    """The row of a task whose media crashed its process."""
     return FeatureRow(
         conversation=task.conversation,
         utterance=task.utterance,

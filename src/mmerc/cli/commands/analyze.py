@@ -71,7 +71,7 @@ def analyze(
     none if the analysis fails. If it is interrupted, run the same command again to resume.
     """
     from mmerc.cli.analysis_progress import AnalysisProgress
-    from mmerc.corpora.transcript import Transcript, read_transcript
+    from mmerc.corpora.transcript import TranscriptFile, read_transcript
     from mmerc.inference.pipeline import Pipeline
     from mmerc.inference.pipeline.work_folder import discard_work
     from mmerc.inference.results import check_results, link_recording, work_path, write_results
@@ -81,7 +81,7 @@ def analyze(
     if written and (subtitles or turns):
         raise UsageError("A transcript has words and speakers; leave --subtitles and --turns out.")
     check_results(recording, directory, inputs=(subtitles, turns), overwrite=overwrite)
-    conversations = read_transcript(recording) if written else Transcript(())
+    conversations = read_transcript(recording) if written else TranscriptFile(())
     pipeline = Pipeline.from_pretrained(
         model, commercial_only=commercial_only, face=face, whisper=whisper, language=language,
         turns=turns, speakers=speakers, workers=workers, live=live,

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from mmerc.cli.output import JsonOption, OverwriteOption, print_json
-from mmerc.errors import UsageError
-
-if TYPE_CHECKING:
-    from mmerc.data.corpus import PreparedCorpus
-    from mmerc.features.selection import Selection
 
 EXAMPLES = (
     "mmerc select-features --corpus corpora/meld --count 300 --out corpora/meld-300",
@@ -39,23 +33,16 @@ def select_features(
 
     Uses only the labels of the training split; the selection is saved with the corpus.
     """
-    from mmerc.data.corpus import PreparedCorpus
-    from mmerc.features.selection import Selection
+    from mmerc.data.feature_selection import select_corpus_features
 
-    prepared = PreparedCorpus.load(corpus)
-    if modality not in prepared.features:
-        raise UsageError(f"{corpus} has no {modality} vectors; extract them first.")
-    table = prepared.features[modality]
-    saved = None if selection is None else Selection.load(selection)
-    chosen = saved or fit(prepared, modality, count)
-    features = {**prepared.features, modality: chosen.apply(table)}
-    replace(prepared, features=features).save(out, overwrite=overwrite)
-    path = out / f"{modality}-selection.json"
-    chosen.save(path)
+    selected = select_corpus_features(
+        corpus, out, modality=modality, count=count, selection=selection, overwrite=overwrite
+    )
+    path = selected.file
     counts = {
-        "width": len(chosen.indices),
-        "of": table.spec.dim,
-        "fitted_on": len(chosen.fitted_on),
+        "width": len(selected.selection.indices),
+        "of": selected.width_before,
+        "fitted_on": len(selected.selection.fitted_on),
     }
     if as_json:
         print_json(counts | {"selection": str(path), "out": str(out)})
@@ -65,18 +52,3 @@ def select_features(
         f"{counts['fitted_on']} training utterances (marked as such); the selection is in {path}"
     )
     print(f"prepared corpus in {out}")
-
-
-def fit(
-    corpus: PreparedCorpus, modality: Literal["audio", "video", "text"], count: int
-) -> Selection:
-    """Fit a selection on the corpus's training split."""
-    from mmerc.features.selection import fit_selection
-
-    labels = {
-        (conversation.id, utterance.id): utterance.label
-        for conversation in corpus.splits.get("train", ())
-        for utterance in conversation.utterances
-        if utterance.label is not None
-    }
-    return fit_selection(corpus.features[modality], labels, labels.keys(), count=count)
