@@ -45,7 +45,8 @@ def read_request(
     longest = max(len(item.text) for item in utterances)
     if len(utterances) > MAX_UTTERANCES or longest > MAX_TEXT:
         limit = f"{MAX_UTTERANCES} utterances of {MAX_TEXT} characters"
-        raise HTTPException(413, f"The service accepts at most {limit} at a time; send parts.")
+        detail = f"The service accepts at most {limit} at a time; send it in parts."
+        raise HTTPException(413, detail)
     check_ids(records)
     for record in records:
         check_times(record.utterances)
