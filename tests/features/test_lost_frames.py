@@ -20,7 +20,7 @@ def losing(count, *, some):
     return next(
         loss
         for loss in (FrameLoss(0.5, seed) for seed in range(100))
-        if 1 < len(loss.kept(count)) < count - 1
+        if 1 < len(loss.arriving(count)) < count - 1
     )
 
 
@@ -28,7 +28,7 @@ def test_pictures_that_arrive_are_as_they_were():
     loss = losing(len(PICTURES), some=True)
     whole = SpeakerFaces().crops(Segment(pictures=PICTURES))
     left = SpeakerFaces().crops(Segment(pictures=PICTURES, loss=loss))
-    assert np.array_equal(left, whole[loss.kept(len(PICTURES))])
+    assert np.array_equal(left, whole[loss.arriving(len(PICTURES))])
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_frames_that_arrive_are_as_they_were(film):
     whole = faces.crops(Segment(film=clip))
     assert len(whole) == 5
     left = faces.crops(Segment(film=clip, loss=loss))
-    assert np.array_equal(left, whole[loss.kept(5)])
+    assert np.array_equal(left, whole[loss.arriving(5)])
 
 
 def test_nothing_is_left_of_what_is_lost_altogether(film):

@@ -89,7 +89,7 @@ def test_vectors_are_taken_of_the_noise(wave, tmp_path):
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
 def test_as_many_frames_are_lost_as_asked(share):
-    lost = [20 - len(FrameLoss(share, seed).kept(20)) for seed in range(2000)]
+    lost = [20 - len(FrameLoss(share, seed).arriving(20)) for seed in range(2000)]
     assert sum(lost) / 40_000 == pytest.approx(share, abs=0.01)
     assert len(set(lost)) > 5  # each frame by itself
 
@@ -97,8 +97,8 @@ def test_as_many_frames_are_lost_as_asked(share):
 @given(SEEDS, st.integers(0, 30), st.floats(0, 1), st.floats(0, 1))
 def test_what_a_small_share_loses_a_great_one_loses_too(seed, count, one, other):
     small, great = sorted((one, other))
-    arrived = FrameLoss(small, seed).kept(count)
+    arrived = FrameLoss(small, seed).arriving(count)
     assert arrived == sorted(set(arrived))
-    assert set(FrameLoss(great, seed).kept(count)) <= set(arrived) <= set(range(count))
-    assert FrameLoss(0.0, seed).kept(count) == list(range(count))
-    assert FrameLoss(1.0, seed).kept(count) == []
+    assert set(FrameLoss(great, seed).arriving(count)) <= set(arrived) <= set(range(count))
+    assert FrameLoss(0.0, seed).arriving(count) == list(range(count))
+    assert FrameLoss(1.0, seed).arriving(count) == []

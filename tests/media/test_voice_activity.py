@@ -215,7 +215,7 @@ def test_files_without_speech_to_hear(tmp_path, talk):
     cut_off = tmp_path / "cut.flac"
     cut_off.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     told = {
-        short: "too short to hold speech; give a recording of 32 ms or more",
+        short: "too short for speech; give a recording of 32 ms or more",
         silent: Reason.NO_SOUND,
         cut_off: Reason.NOT_MEDIA,
         tmp_path / "none.wav": Reason.NO_FILE,

@@ -57,7 +57,7 @@ class SpeakerFaces:
     def crops(self, segment: Segment) -> Faces | Absent:
         """Shape: -> uint8 [n, size, size], or [n, size, size, 3] in colour; n > 0."""
         if segment.pictures:
-            kept = segment.kept(len(segment.pictures))
+            kept = segment.arriving(len(segment.pictures))
             return self.picture_crops([segment.pictures[i] for i in kept])
         try:
             return self.film_crops(segment)
@@ -81,7 +81,7 @@ class SpeakerFaces:
             return Absent(NO_FILM)
         times = choose_times(segment.film, self.frames)
         everything = list(read_halves(segment.film, times, half=segment.half))
-        kept = segment.kept(len(everything))
+        kept = segment.arriving(len(everything))
         if not kept:
             return Absent(ALL_LOST)
         frames = [everything[i] for i in kept]

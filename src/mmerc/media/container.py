@@ -25,7 +25,7 @@ OPTIONS = {"protocol_whitelist": "file", "format_whitelist": FORMATS, **LIMITS}
 
 
 class Reason(StrEnum):
-    """Why a modality cannot be had from a file, and how to fix it."""
+    """Why a modality is not available from a file, and how to fix it."""
 
     fix: str
 
@@ -56,7 +56,7 @@ class Reason(StrEnum):
 def open_media(path: Path, *, part: ByteRange | None = None) -> InputContainer:
     """Open a local media file, whatever its suffix, or a ``part`` of it.
 
-    Raises MediaError: no such file, empty, not to be read, not media.
+    Raises MediaError: no such file, empty, unreadable, not media.
     """
     if not path.is_file():
         raise Reason.NO_FILE.at(path)
@@ -75,7 +75,7 @@ def open_media(path: Path, *, part: ByteRange | None = None) -> InputContainer:
 
 
 def sound_stream(container: InputContainer, path: Path) -> AudioStream:
-    """Return the main sound track; MediaError where there is none that can be decoded."""
+    """Return the main sound track; MediaError if none can be decoded."""
     stream = container.streams.best("audio")
     if not isinstance(stream, AudioStream) or not has_decoder(stream):
         raise Reason.NO_SOUND.at(path)
@@ -94,7 +94,7 @@ def first_film(container: InputContainer) -> VideoStream | None:
 
 
 def film_stream(container: InputContainer, path: Path) -> VideoStream:
-    """Return the film of a file; MediaError where there is none or it is too large."""
+    """Return the film of a file; MediaError if it has none or it is too large."""
     stream = first_film(container)
     if stream is None:
         raise Reason.NO_FILM.at(path)

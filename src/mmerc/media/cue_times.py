@@ -62,7 +62,7 @@ def parse_stamp(stamp: str) -> int | None:
     """Milliseconds of ``H:MM:SS.mmm``, ``MM:SS.mmm`` or ``S.mmm``; None for anything else.
 
     **[decided]** A fourth part is milliseconds where it has three digits; fewer are the number of
-    a frame, whose length nobody knows.
+    a frame, whose length is unknown.
     """
     whole, _, fraction = stamp.lstrip("-").replace(",", ".").partition(".")
     parts = whole.split(":")

@@ -44,7 +44,7 @@ def marked_lines(lines: Sequence[str]) -> Iterator[tuple[Mark, str]]:
     """Lines without their marks of another speaker, cut where one is inside.
 
     **[decided]** ``>>`` before a lower-case word, where the line before ends no sentence, only
-    repeats the mark of a sentence that goes on.
+    repeats the mark of a sentence that continues.
     """
     before = ""
     for line in lines:

@@ -1,4 +1,4 @@
-"""Decoding of media: what a file holds, its sound, its frames, single pictures."""
+"""Decoding of media: what a file contains, its sound, its frames, single pictures."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ESTIMATE_ERROR = 0.1  # seconds: a smaller difference is rounding
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaInfo:
-    """What a file says of itself.
+    """What a file contains, by its headers.
 
     ``duration`` in seconds; ``channels`` of the sound; ``width`` and ``height`` as shown (upright,
     square pixels). None where the container does not say, or where there is no sound or film.
@@ -113,13 +113,13 @@ def count_packets(container: InputContainer, stream: AudioStream) -> tuple[float
             if packet.pts is not None:
                 end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
                 joins += bytes(packet).startswith(JOIN_MARKS)
-    except av.FFmpegError:  # damage, which whoever reads the sound is told
+    except av.FFmpegError:  # damage is reported when the sound is read
         pass
     return end - float(origin(container)), joins
 
 
 def with_film(info: MediaInfo, container: InputContainer, path: Path) -> MediaInfo:
-    """Add what is known of the film, its size by the first frame: that alone tells its turn."""
+    """Add what the film has; its size by the first frame, which alone knows its rotation."""
     stream = film_stream(container, path)
     rate = stream.average_rate or stream.guessed_rate
     width, height = stream.width, stream.height

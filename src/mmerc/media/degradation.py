@@ -1,4 +1,4 @@
-"""Sound and frames as they come over a bad microphone or line: for tests of robustness."""
+"""Degraded sound and frames, as over a bad microphone or line, for tests of robustness."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def level(samples: NDArray[np.floating]) -> float:
 class FrameLoss:
     """Frames that do not arrive, each by itself with the probability ``share`` (0 to 1).
 
-    The same seed loses the same frames, and with a greater share others besides.
+    The same seed loses the same frames, and a greater share loses others besides.
     """
 
     share: float
     seed: int
 
-    def kept(self, count: int) -> list[int]:
-        """Positions of those of ``count`` frames that arrive: it may be none."""
+    def arriving(self, count: int) -> list[int]:
+        """Positions of those of ``count`` frames that arrive; there may be none."""
         draws = np.random.default_rng(self.seed).random(count)
         return [int(position) for position in np.flatnonzero(draws >= self.share)]

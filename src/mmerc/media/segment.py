@@ -1,4 +1,4 @@
-"""Where the sound and the pictures of one utterance lie, and why there may be none."""
+"""Where the sound and the pictures of one utterance are, and why it may have none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmerc.media.degradation import FrameLoss, Noise
 
 
 class MediaError(InputError):
-    """A modality that cannot be had from a file.
+    """A modality that is not available from a file.
 
     ``reason`` names the kind of trouble without the file ("no sound in the file"): absent
     modalities are summed up by it.
@@ -28,7 +28,7 @@ class MediaError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Part of a media file, from ``start`` to ``end`` in seconds; None is the file's own border.
+    """Part of a media file, from ``start`` to ``end`` in seconds; None is the file's own end.
 
     ``noise`` is added to its sound when it is read (tests of robustness).
     """
@@ -43,9 +43,9 @@ class Clip:
 class Segment:
     """The media of one utterance.
 
-    ``sound`` and ``film`` often lie in one file; ``half`` is the half of the picture in which the
+    ``sound`` and ``film`` are often in one file; ``half`` is the half of the picture in which the
     speaker sits; ``pictures`` are encoded images (JPEG, PNG) of the speaker's face in place of a
-    film. ``loss`` takes frames or pictures away before anyone looks at them (tests of robustness).
+    film. ``loss`` takes frames or pictures away before they are used (tests of robustness).
     """
 
     sound: Clip | None = None
@@ -54,6 +54,6 @@ class Segment:
     pictures: tuple[bytes, ...] = ()
     loss: FrameLoss | None = None
 
-    def kept(self, count: int) -> Sequence[int]:
+    def arriving(self, count: int) -> Sequence[int]:
         """Positions of those of ``count`` frames or pictures that arrive."""
-        return range(count) if self.loss is None else self.loss.kept(count)
+        return range(count) if self.loss is None else self.loss.arriving(count)

@@ -1,4 +1,4 @@
-"""Sound of any file as samples at 16 kHz, in their places on the file's time line."""
+"""Sound of any file as samples at 16 kHz, placed on the file's time line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmerc.media.resampling import SAMPLE_RATE, Resampler, Samples
 from mmerc.media.segment import Clip
 from mmerc.media.stream_frames import TimedFrame, opened_at
 
-# Containers with a time stamp on every packet may hold gaps, and round the stamps. Elsewhere time
+# Containers with a time stamp on every packet may have gaps, and round the stamps. Elsewhere time
 # is counted by the samples, and a gap is damage.
 STAMPED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "flv", "asf", "avi")
 WAVERING = 0.05  # seconds: time stamps waver by less
@@ -31,25 +31,25 @@ def read_sound(path: Path, *, start: float | None = None, end: float | None = No
 
     Shape: -> float32 [samples], mono, 16 kHz, between -1 and 1; sample i sounds at
     ``start + i / 16000``. Gaps of the track, its late beginning too, are silence; where the track
-    ends before ``end``, so do the samples. Only the asked part is decoded.
+    ends before ``end``, so do the samples. Only that part is decoded.
 
-    Raises MediaError where there is no sample in the asked part or where it is damaged.
+    Raises MediaError where there is no sample in that part or where it is damaged.
     """
     first = round((start or 0.0) * SAMPLE_RATE)
     stop = sys.maxsize if end is None else round(end * SAMPLE_RATE)
     if stop <= first:
         raise Reason.TOO_SHORT.at(path)
-    line, reached = Line(path, first=first, stop=stop), 0
+    timeline, reached = Timeline(path, first=first, stop=stop), 0
     with opened_at(path, sound_stream, time=first / SAMPLE_RATE) as (stream, timed_frames):
         gaps = stream.container.format.name in STAMPED
         for index, samples in pieces(path, timed_frames, start=first / SAMPLE_RATE, gaps=gaps):
-            line.place(index, samples)
+            timeline.place(index, samples)
             reached = index + len(samples)
             if reached >= stop:
                 break
-    if not line.heard:
+    if not timeline.heard:
         raise (Reason.PAST_SOUND if 0 < reached <= first else Reason.TOO_SHORT).at(path)
-    return np.concatenate(line.parts)
+    return np.concatenate(timeline.parts)
 
 
 def read_clip(clip: Clip) -> Samples:
@@ -58,7 +58,7 @@ def read_clip(clip: Clip) -> Samples:
     return samples if clip.noise is None else clip.noise.added_to(samples)
 
 
-class Line:
+class Timeline:
     """Samples from index ``first`` up to ``stop``, with silence where none are placed."""
 
     def __init__(self, path: Path, *, first: int, stop: int) -> None:
@@ -69,7 +69,7 @@ class Line:
         self.heard = False
 
     def place(self, index: int, samples: Samples) -> None:
-        """Add ``samples`` from ``index`` on, less what is filled or lies beyond the stop."""
+        """Add ``samples`` from ``index`` on, except what is filled or beyond the stop."""
         gap = min(index, self.stop) - self.filled
         if gap > LONGEST_GAP:
             raise Reason.NOT_MEDIA.at(self.path)
@@ -89,7 +89,7 @@ def pieces(
 ) -> Iterator[tuple[int, Samples]]:
     """Sound at 16 kHz piece by piece, each with its index from second 0.
 
-    Raises MediaError where sound goes on behind a hole after ``start``: a packet that cannot be
+    Raises MediaError where sound continues after a hole behind ``start``: a packet that cannot be
     decoded or, where there are no ``gaps``, samples that are missing.
     """
     resampler: Resampler | None = None

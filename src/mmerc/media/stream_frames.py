@@ -62,8 +62,8 @@ def opened_at(
 ) -> Iterator[tuple[StreamT, Iterator[TimedFrame]]]:
     """Open one stream of a file and give its frames from ``time``, or somewhat before, on.
 
-    Of a chained Ogg file the stream is that of the link at ``time``; the frames go on through all
-    links after it.
+    Of a chained Ogg file the stream is that of the link at ``time``; the frames continue through
+    all links after it.
     """
     links = timed_links(path)
     if len(links) < 2:
@@ -231,7 +231,7 @@ def frame_length(frame: AudioFrame | VideoFrame, stream: Stream) -> float:
 def origin(container: InputContainer) -> Fraction:
     """Time stamp (seconds) that players show as 0.
 
-    What lies before 0 is the run-in of an encoder, which decoders drop.
+    What is before 0 is the run-in of an encoder, which decoders drop.
     """
     return Fraction(max(container.start_time or 0, 0), MICROSECONDS)
 

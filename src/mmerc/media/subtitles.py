@@ -110,14 +110,14 @@ def read_cues(path: Path, text: str, kind: str, remarks: LineRemarks) -> list[Cu
 
 
 def check_count(path: Path, count: int) -> None:
-    """Refuse what nobody could watch."""
+    """Refuse more cues than anybody could watch."""
     if count > MOST_CUES:
         problem = f"more than {MOST_CUES:,} cues"
         raise InputError(path, problem, "check that it is a subtitle file, or cut it into parts")
 
 
 def check_cues(path: Path, cues: Sequence[Cue]) -> None:
-    """Refuse cues of a length that nobody speaks, and files without a readable time."""
+    """Refuse overlong cues, and files without a readable time."""
     for cue in cues:
         if len(cue.text) > LONGEST_CUE:
             where = f"{path}, line {cue.line}"
@@ -166,13 +166,13 @@ def plain_cues(cue: Cue, *, ass: bool, remarks: LineRemarks) -> Iterator[CueLine
     if not voices:
         remarks.add(cue.line, NO_WORDS)
     total = sum(len(line) for _, lines in voices for line in lines) or 1
-    said = 0
+    position = 0
     for voice, lines in voices:
-        begin, said = said, said + sum(map(len, lines))
+        begin, position = position, position + sum(map(len, lines))
         yield CueLines(
             line=cue.line,
             start=share(start, end, begin, total),
-            end=share(start, end, said, total) if len(voices) > 1 else end,
+            end=share(start, end, position, total) if len(voices) > 1 else end,
             lines=lines,
             voice=voice,
             word_times=WORD_TIME.search(cue.text) is not None,

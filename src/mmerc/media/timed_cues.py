@@ -1,6 +1,6 @@
 """The cues of SRT, WebVTT and SBV files and of whisper.cpp's output, line by line.
 
-Every line that holds ``-->`` becomes a cue or a remark, and so does every line of text.
+Every line with ``-->`` becomes a cue or a remark, and so does every line of text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from mmerc.media.cue_times import LONGEST_TIMES, CueTimes, looks_like_times, par
 from mmerc.media.line_remarks import LineRemarks
 
 ARROW = "-->"
-WEBVTT_BLOCKS = ("NOTE", "STYLE", "REGION", "WEBVTT")  # words of nobody
+WEBVTT_BLOCKS = ("NOTE", "STYLE", "REGION", "WEBVTT")  # not spoken
 DAMAGED = "times that cannot be read; the words are kept without sound and face"
 ARROW_IN_WORDS = "'-->' without times is read as words"
 WHOLE_SECONDS = "times without milliseconds are read as whole seconds"
@@ -62,7 +62,7 @@ def read_timed_cues(text: str, *, webvtt: bool, remarks: LineRemarks) -> list[Cu
 
 
 def find_time_lines(lines: Sequence[str], remarks: LineRemarks) -> Iterator[TimeLine]:
-    """The lines that hold the times of cues, readable or damaged."""
+    """The lines with the times of cues, readable or damaged."""
     for position, line in enumerate(lines):
         if ARROW not in line and ":" not in line[:LONGEST_TIMES]:
             continue  # most lines: a file of millions is read in seconds

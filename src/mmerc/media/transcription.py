@@ -54,27 +54,27 @@ class Transcriber:
     """A Whisper model in 8-bit numbers on the processor; the same sound gives the same words.
 
     ``model`` is tiny.en, the folder of a model in CTranslate2 form, or one that faster-whisper
-    knows by name ("small", "large-v3") or that lies on the Hub, there or in its cache.
+    knows by name ("small", "large-v3") or one on the Hub, online or in its cache.
     ``language`` is a code such as "en"; None lets a multilingual model judge every span.
 
-    MmercError where the model or a package cannot be had, InputError where files are others than
+    MmercError where the model or a package is not available, InputError where files differ from
     those published or no such model, UsageError where the model does not know the language.
     """
 
     def __init__(self, model: str = EMBEDDED_MODEL, *, language: str | None = None) -> None:
         self.whisper = load_model(find_model(model))
         self.language = language
-        known = self.whisper.supported_languages
-        if language is not None and language not in known:
+        languages = self.whisper.supported_languages
+        if language is not None and language not in languages:
             raise UsageError(
                 f"Whisper model {model!r} does not know the language {language!r}; "
-                f"it knows {', '.join(known)}."
+                f"it knows {', '.join(languages)}."
             )
 
     def transcribe(self, path: Path, spans: Iterable[Span]) -> Iterator[Transcript]:
         """The words of each span of a recording, one after the other.
 
-        Only the sound of one span is held at a time. MediaError where a span lies past the end of
+        Only one span is in memory at a time. MediaError where a span is past the end of
         the sound, or the sound is damaged.
         """
         for span in spans:
@@ -148,7 +148,7 @@ def find_model(name: str) -> Path:
 
 
 def load_model(folder: Path) -> WhisperModel:
-    """The model in ``folder``, which must hold all of it: nothing is fetched."""
+    """Load the model in ``folder``, which must be complete: nothing is downloaded."""
     try:
         from faster_whisper import WhisperModel
     except ImportError as error:

@@ -51,8 +51,8 @@ def read_frames(
     for group in groups(times):
         with opened_at(path, film_stream, time=group[0]) as (stream, timed_frames):
             convert = Converter(path, stream, height=height)
-            for time, shown in zip(group, on_screen(path, timed_frames, group), strict=True):
-                yield Frame(time=time, pixels=convert(shown))
+            for time, frame in zip(group, on_screen(path, timed_frames, group), strict=True):
+                yield Frame(time=time, pixels=convert(frame))
 
 
 def groups(times: Sequence[float]) -> Iterator[list[float]]:
@@ -70,22 +70,22 @@ def groups(times: Sequence[float]) -> Iterator[list[float]]:
 def on_screen(
     path: Path, timed_frames: Iterator[TimedFrame], times: list[float]
 ) -> Iterator[VideoFrame]:
-    """Give the frame on screen at each time; MediaError past the end, or where one is missing."""
-    shown: VideoFrame | None = None
+    """Yield the frame on screen at each time; MediaError past the end, or where one is missing."""
+    current: VideoFrame | None = None
     began = ended = lost = -math.inf
     ahead = next(timed_frames, None)
     for time in times:
-        while ahead is not None and (shown is None or ahead.time <= time + ROUNDING):
+        while ahead is not None and (current is None or ahead.time <= time + ROUNDING):
             if isinstance(ahead.frame, VideoFrame):
-                shown, began, ended = ahead.frame, ahead.time, ahead.end
+                current, began, ended = ahead.frame, ahead.time, ahead.end
             else:
                 lost = max(lost, ahead.time)
             ahead = next(timed_frames, None)
-        if shown is None or began < lost <= time + ROUNDING:
+        if current is None or began < lost <= time + ROUNDING:
             raise Reason.NOT_MEDIA.at(path)
         if ahead is None and time >= ended:
             raise Reason.PAST_FILM.at(path)
-        yield shown
+        yield current
 
 
 class Converter:

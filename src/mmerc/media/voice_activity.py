@@ -1,7 +1,7 @@
-"""Where somebody speaks in a recording, cut into utterances at the pauses.
+"""Spans of speech in a recording, cut into utterances at the pauses.
 
-The sound is decoded and judged a minute at a time: of what lies behind, nothing is kept but one
-number for every 32 ms.
+The sound is decoded and judged a minute at a time: of what is behind, one number per 32 ms is
+kept.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mmerc.errors import UsageError
 from mmerc.media.container import sound_stream
 from mmerc.media.resampling import Samples
 from mmerc.media.segment import MediaError
-from mmerc.media.sound import STAMPED, Line, pieces
+from mmerc.media.sound import STAMPED, Timeline, pieces
 from mmerc.media.stream_frames import opened_at
 from mmerc.media.voice_network import (
     FRAME,
@@ -67,7 +67,7 @@ DEFAULT_LIMITS = UtteranceLimits()
 
 
 def find_speech(path: Path, *, limits: UtteranceLimits = DEFAULT_LIMITS) -> tuple[Span, ...]:
-    """Spans of speech in a recording, in order and without overlap; none where nobody speaks.
+    """Spans of speech in a recording, in order and without overlap; none where there is no speech.
 
     MediaError where there is no sound, where it is damaged or cut off, or lasts less than 32 ms;
     MmercError where the network's weights are not installed, InputError where they are others.
@@ -77,15 +77,15 @@ def find_speech(path: Path, *, limits: UtteranceLimits = DEFAULT_LIMITS) -> tupl
 
 def read_pieces(path: Path) -> Iterator[Samples]:
     """The whole sound of a file as ``read_sound`` gives it, but in short pieces as they come."""
-    line = Line(path, first=0, stop=sys.maxsize)
+    timeline = Timeline(path, first=0, stop=sys.maxsize)
     with opened_at(path, sound_stream, time=0.0) as (stream, timed_frames):
         gaps = stream.container.format.name in STAMPED
         for index, samples in pieces(path, timed_frames, start=0.0, gaps=gaps):
-            line.place(index, samples)
-            yield from line.parts
-            line.parts.clear()
-    if line.filled < FRAME:
-        raise MediaError(path, "too short to hold speech", "give a recording of 32 ms or more")
+            timeline.place(index, samples)
+            yield from timeline.parts
+            timeline.parts.clear()
+    if timeline.filled < FRAME:
+        raise MediaError(path, "too short for speech", "give a recording of 32 ms or more")
 
 
 def speech_spans(
@@ -98,10 +98,10 @@ def speech_spans(
 def spans_of(probabilities: Probabilities, limits: UtteranceLimits) -> tuple[Span, ...]:
     """Spans of speech by the probabilities of successive frames."""
     shortest = math.ceil(limits.shortest / FRAME_SECONDS)
-    found = [
+    frames = [
         (first, end) for first, end in utterances(probabilities, limits) if end - first >= shortest
     ]
-    spans = np.array(found, np.float64).reshape(-1, 2) * FRAME_SECONDS
+    spans = np.array(frames, np.float64).reshape(-1, 2) * FRAME_SECONDS
     padded = with_margins(spans, length=len(probabilities) * FRAME_SECONDS)
     return tuple(Span(start, end) for start, end in padded.round(3).tolist())
 

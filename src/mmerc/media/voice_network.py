@@ -2,7 +2,7 @@
 
 Only a file of the package ``silero-vad`` (MIT) is used, known by SHA-256: the network for whole
 sequences of frames, which ONNX Runtime runs. The package itself is not imported. Its safetensors
-file is left alone: in version 6.2.3 it holds other weights than its TorchScript and ONNX files.
+file is not used: in version 6.2.3 its weights differ from those of TorchScript and ONNX.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Probabilities = NDArray[np.float32]
 
 
 def load_network(folder: Path) -> InferenceSession:
-    """Return the network that lies in ``folder``, to run on one core."""
+    """Load the network in ``folder``, to run on one core."""
     try:
         from onnxruntime import InferenceSession, SessionOptions
     except ImportError as error:
@@ -52,7 +52,7 @@ def speech_probabilities(sound: Iterable[Samples]) -> Iterator[Probabilities]:
     """Probability of speech in every whole frame of 32 ms, those of a minute at a time.
 
     Shape: sound float32 [any] each, 16 kHz -> float32 [at most 1875] each. MmercError where the
-    package silero-vad is not installed, InputError where it holds another file.
+    package silero-vad is not installed, InputError where its file is another.
     """
     network = load_network(SILERO.locate())
     before = np.zeros(CONTEXT, np.float32)
@@ -67,15 +67,15 @@ def speech_probabilities(sound: Iterable[Samples]) -> Iterator[Probabilities]:
 
 
 def in_blocks(sound: Iterable[Samples]) -> Iterator[Samples]:
-    """The same samples in blocks of a minute; the last holds what is left in whole frames."""
-    held: list[Samples] = []
+    """The same samples in blocks of a minute; the last has what remains in whole frames."""
+    waiting: list[Samples] = []
     count = 0
     for piece in sound:
         for part in np.split(piece, range(BLOCK - count, len(piece), BLOCK)):
-            held.append(part)
+            waiting.append(part)
             count += len(part)
             if count == BLOCK:
-                yield np.concatenate(held)
-                held, count = [], 0
+                yield np.concatenate(waiting)
+                waiting, count = [], 0
     if count >= FRAME:
-        yield np.concatenate(held)[: count - count % FRAME]
+        yield np.concatenate(waiting)[: count - count % FRAME]

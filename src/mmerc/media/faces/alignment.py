@@ -27,14 +27,14 @@ def similarity(
     Shape: points, target [N, 2] -> (a, b), so that a z + b is nearest in squares, a point (x, y)
     being the complex number z = x + iy. ValueError where all points are one.
     """
-    given = points[:, 0] + 1j * points[:, 1]
-    wanted = target[:, 0] + 1j * target[:, 1]
-    centred = given - given.mean()
+    source = points[:, 0] + 1j * points[:, 1]
+    aim = target[:, 0] + 1j * target[:, 1]
+    centred = source - source.mean()
     spread = np.vdot(centred, centred).real
     if spread == 0:
         raise ValueError("landmarks of a face must not all be in one place")
-    turn = np.vdot(centred, wanted - wanted.mean()) / spread
-    return complex(turn), complex(wanted.mean() - turn * given.mean())
+    turn = np.vdot(centred, aim - aim.mean()) / spread
+    return complex(turn), complex(aim.mean() - turn * source.mean())
 
 
 def align_face(

@@ -41,8 +41,8 @@ def best_boxes(
     order = order[groups[order].argsort(stable=True)]
     group, counts = groups[order], groups.bincount()
     place = torch.arange(len(order), device=order.device) - (counts.cumsum(0) - counts)[group]
-    kept = place < MOST_IN_A_GROUP
-    order, group, place = order[kept], group[kept], place[kept]
+    ranked = place < MOST_IN_A_GROUP
+    order, group, place = order[ranked], group[ranked], place[ranked]
     width = int(place.max()) + 1 if len(order) else 0
     padded = boxes.new_zeros(len(counts), width, 4)
     padded[group, place] = boxes[order]

@@ -95,13 +95,13 @@ class FaceDetector:
         """
         for frame in frames:
             check_frame(frame)
-        found: list[list[Face]] = [[] for _ in frames]
+        faces: list[list[Face]] = [[] for _ in frames]
         large = [i for i, frame in enumerate(frames) if min(frame.shape[:2]) >= self.smallest]
         for batch in batches_of_one_size(frames, large):
             pictures = torch.from_numpy(np.stack([frames[i] for i in batch])).to(self.device)
             for i, face in self.detect_batch(pictures):
-                found[batch[i]].append(face)
-        return found
+                faces[batch[i]].append(face)
+        return faces
 
     def detect_batch(self, frames: Tensor) -> Iterator[tuple[int, Face]]:
         """Pairs of a frame's index and a face in it.
@@ -119,11 +119,11 @@ class FaceDetector:
         height, width = frames.shape[1:3]
         levels = scales(min(height, width), smallest=self.smallest, cell=CELL, step=self.step)
         sizes = [(int(height * scale), int(width * scale)) for scale in levels]
-        found = [
+        proposals = [
             self.propose_at(pictures, scale).best(0.5)
             for pictures, scale in zip(pyramid(frames, sizes), levels, strict=True)
         ]
-        return Candidates.joined(found).best(0.7)
+        return Candidates.joined(proposals).best(0.7)
 
     def propose_at(self, pictures: Tensor, scale: float) -> Candidates:
         """What P-Net takes for faces in frames that were made smaller by ``scale``.
@@ -136,27 +136,27 @@ class FaceDetector:
         cells = torch.cat([start, start + CELL - 1], dim=1)
         return Candidates(frame, (cells + offsets[chosen] * (CELL - 1)) / scale, scores[chosen])
 
-    def refine(self, frames: Tensor, found: Candidates) -> Candidates:
+    def refine(self, frames: Tensor, candidates: Candidates) -> Candidates:
         """What R-Net leaves of the proposals."""
-        squares = squared(found.box)
-        scores, offsets = judge(self.networks.refinement, frames, found.frame, squares)
-        refined = Candidates(found.frame, moved(squares, offsets), scores)
+        squares = squared(candidates.box)
+        scores, offsets = judge(self.networks.refinement, frames, candidates.frame, squares)
+        refined = Candidates(candidates.frame, moved(squares, offsets), scores)
         return refined[scores > self.thresholds[1]].best(0.7)
 
-    def decide(self, frames: Tensor, found: Candidates) -> tuple[Candidates, Tensor]:
+    def decide(self, frames: Tensor, candidates: Candidates) -> tuple[Candidates, Tensor]:
         """The faces that O-Net leaves, inside of their frames, and their landmarks [M, 5, 2]."""
-        squares = squared(found.box)
-        scores, offsets, shares = judge(self.networks.output, frames, found.frame, squares)
+        squares = squared(candidates.box)
+        scores, offsets, shares = judge(self.networks.output, frames, candidates.frame, squares)
         boxes = moved(squares, offsets)
         height, width = frames.shape[1:3]
         inside = boxes.clamp(min=0).minimum(boxes.new_tensor([width, height] * 2) - 1)
-        there = (inside[:, 2:] > inside[:, :2]).all(1)
-        faces = (there & (scores > self.thresholds[2])).nonzero().flatten()
-        columns = (boxes[faces], scores[faces], found.frame[faces])
+        visible = (inside[:, 2:] > inside[:, :2]).all(1)
+        faces = (visible & (scores > self.thresholds[2])).nonzero().flatten()
+        columns = (boxes[faces], scores[faces], candidates.frame[faces])
         faces = faces[best_boxes(*columns, overlap=0.7, measure="smaller")]
         start, end = squares[faces, None, :2] - 1, squares[faces, None, 2:]
         landmarks = torch.lerp(start, end, shares[faces])
-        return Candidates(found.frame[faces], inside[faces], scores[faces]), landmarks
+        return Candidates(candidates.frame[faces], inside[faces], scores[faces]), landmarks
 
 
 def judge(

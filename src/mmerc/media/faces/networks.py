@@ -7,9 +7,9 @@ from torch import Tensor, nn
 CELL, STRIDE = 12, 2  # pixels that one place of P-Net's map sees, and pixels to the next place
 
 
-def convolution(given: int, made: int, size: int) -> tuple[nn.Module, nn.Module]:
+def convolution(inputs: int, outputs: int, size: int) -> tuple[nn.Module, nn.Module]:
     """Convolution without padding, and its PReLU."""
-    return nn.Conv2d(given, made, size), nn.PReLU(made)
+    return nn.Conv2d(inputs, outputs, size), nn.PReLU(outputs)
 
 
 def pooling(size: int) -> nn.Module:

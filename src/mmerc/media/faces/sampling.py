@@ -13,27 +13,27 @@ def normalised(levels: Tensor) -> Tensor:
 
 
 def scales(side: int, *, smallest: float, cell: int, step: float) -> list[float]:
-    """Sizes of a picture at which ``cell`` pixels hold a face: the smallest, larger ones, all.
+    """Sizes of a picture at which a face fills ``cell`` pixels, from the smallest face on.
 
     ``side`` is the picture's shorter side, ``step`` the ratio of a size to the one before.
     """
-    found = []
+    ratios = []
     face = smallest
     while face <= side:
-        found.append(cell / face)
+        ratios.append(cell / face)
         face /= step
-    return found
+    return ratios
 
 
-def area_weights(given: int, made: int, device: torch.device) -> Tensor:
-    """How much of each of ``given`` pixels falls into each of ``made`` equal parts.
+def area_weights(pixels: int, parts: int, device: torch.device) -> Tensor:
+    """How much of each of ``pixels`` falls into each of ``parts`` of equal size.
 
-    Shape: -> [made, given], each row 1 in sum.
+    Shape: -> [parts, pixels], each row 1 in sum.
     """
-    edges = torch.arange(made + 1, device=device, dtype=torch.float64) * given / made
-    pixel = torch.arange(given, device=device)
+    edges = torch.arange(parts + 1, device=device, dtype=torch.float64) * pixels / parts
+    pixel = torch.arange(pixels, device=device)
     covered = (edges[:, None] - pixel).clamp(0, 1).diff(dim=0)  # of a pixel, up to each edge
-    return (covered * made / given).float()
+    return (covered * parts / pixels).float()
 
 
 def pyramid(frames: Tensor, sizes: list[tuple[int, int]]) -> list[Tensor]:
@@ -62,7 +62,7 @@ def pyramid(frames: Tensor, sizes: list[tuple[int, int]]) -> list[Tensor]:
 
 
 def crops(frames: Tensor, frame: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Square crops by bilinear sampling; what lies outside of a frame is 0, a middle grey.
+    """Square crops by bilinear sampling; what is outside of a frame is 0, a middle grey.
 
     Shape: frames [F, H, W, 3] uint8, frame [M] (index), boxes [M, 4] -> [M, 3, size, size] in
     -1..1.

@@ -31,7 +31,7 @@ def link_faces(
 ) -> list[Track]:
     """Join faces of successive frames where their boxes overlap by ``overlap`` or more.
 
-    ``detections`` holds the faces of each frame; a person may be missing in ``gap`` frames on end.
+    ``detections`` has the faces of each frame; a person may be missing in ``gap`` frames in a row.
     Boxes are all that counts: two people in the same place before and after a cut make one track.
     """
     tracks: list[dict[int, Face]] = []

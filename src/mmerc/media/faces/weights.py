@@ -1,4 +1,4 @@
-"""The published weights of MTCNN, which lie inside the package ``mtcnn`` (MIT).
+"""The published weights of MTCNN, inside the package ``mtcnn`` (MIT).
 
 That package keeps them as joblib pickles and needs TensorFlow to be imported: it is not imported.
 Its files are known by SHA-256 and read by an unpickler that makes arrays and nothing else.
@@ -48,7 +48,7 @@ class Networks(nn.Module):
 def load_networks() -> Networks:
     """The three networks with their published weights, ready to run.
 
-    MmercError where the package ``mtcnn`` is not installed, InputError where it holds other files.
+    MmercError where the package ``mtcnn`` is not installed, InputError where its files are others.
     """
     networks = Networks()
     networks.load_state_dict(convert_package(MTCNN.locate()))
@@ -65,7 +65,7 @@ def convert_package(folder: Path) -> dict[str, Tensor]:
     MTCNN.check(folder)
     contents = [lz4.frame.decompress((folder / name).read_bytes()) for name in MTCNN.sha256]
     arrays = [array for content in contents for array in read_arrays(content)]
-    names = Networks().state_dict()  # in the order in which the files hold them
+    names = Networks().state_dict()  # in the order of the files
     return {name: as_torch(array) for name, array in zip(names, arrays, strict=True)}
 
 
