@@ -8,7 +8,7 @@ NODE_TOOLS := node_modules/.installed
 DEMO := demo
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help demo demo-training test lint types script imports unit docs bench clean
+.PHONY: help demo demo-training test lint types script imports unit docs installed bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -51,6 +51,9 @@ unit: $(INSTALLED) ## run the tests with two workers
 
 docs: $(INSTALLED) ## build the documentation in site/; fail on dead links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+installed: ## check the built wheel in a fresh environment (minutes)
+	PYTHON=$(PYTHON) .ci/installed
 
 bench: $(INSTALLED) ## measure speed and memory
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
