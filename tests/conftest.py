@@ -15,7 +15,7 @@ import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast, WhisperConfig, WhisperModel
 
 from mmerc.conversation import MODALITIES, SPLITS, Conversation, Utterance
-from mmerc.data.batches import Collate
+from mmerc.data.batches import _Collate
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.examples import Example
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
@@ -163,7 +163,7 @@ def make_batch():
     """A function that makes one padded batch of such examples."""
 
     def make(sizes, *, tokenizer=None, **settings):
-        return Collate(tokenizer)(random_examples(sizes, tokenizer=tokenizer, **settings))
+        return _Collate(tokenizer)(random_examples(sizes, tokenizer=tokenizer, **settings))
 
     return make
 

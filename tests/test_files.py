@@ -7,12 +7,12 @@ import pytest
 from mmerc import files
 from mmerc.errors import InputError
 from mmerc.files import (
+    _fit_name,
     atomic_directory,
     atomic_file,
     file_fingerprint,
     file_lock,
     fingerprint,
-    fit_name,
     read_json,
     read_text,
     write_json,
@@ -182,13 +182,13 @@ LONG = {"Latin": "a" * 255, "Georgian": "ა" * 85, "not UTF-8": "\udcff" * 255}
 
 @pytest.mark.parametrize("stem", LONG.values(), ids=LONG)
 def test_a_long_name_is_cut_and_stays_different(stem):
-    assert fit_name(stem) == stem
-    name, other = fit_name(stem, ".TextGrid"), fit_name(stem[:-1] + "b", ".TextGrid")
+    assert _fit_name(stem) == stem
+    name, other = _fit_name(stem, ".TextGrid"), _fit_name(stem[:-1] + "b", ".TextGrid")
     assert name != other
     assert name.endswith(".TextGrid")
     assert 250 <= len(os.fsencode(name)) <= 255
     assert name.startswith(stem[:70])
-    assert fit_name("talk", ".TextGrid") == "talk.TextGrid"
+    assert _fit_name("talk", ".TextGrid") == "talk.TextGrid"
 
 
 @pytest.mark.parametrize("name", LONG.values(), ids=LONG)

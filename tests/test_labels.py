@@ -1,7 +1,7 @@
 import pytest
 
 from mmerc.errors import InputError, UsageError
-from mmerc.labels import LABEL_SETS, MELD_7, UNKNOWN_LABEL, LabelSet, infer_label_set, label_set
+from mmerc.labels import LABEL_SETS, MELD_7, UNKNOWN_LABEL, LabelSet, _label_set, infer_label_set
 
 
 def test_the_order_is_kept():
@@ -15,7 +15,7 @@ def test_the_order_is_kept():
 def test_json_round_trip(labels):
     assert LabelSet.from_json(labels.to_json()) == labels
     assert len(labels.colours) == len(labels) == len(set(labels.colours))
-    assert label_set(labels.name) is labels
+    assert _label_set(labels.name) is labels
 
 
 def test_large_sets_have_a_colour_for_every_label():
@@ -39,4 +39,4 @@ def test_strangers():
     with pytest.raises(InputError, match="unknown label 'bored'; use one of neutral"):
         MELD_7.index("bored")
     with pytest.raises(UsageError, match="No label set is called 'mine'"):
-        label_set("mine")
+        _label_set("mine")

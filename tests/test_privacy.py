@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from mmerc.privacy import OPT_OUTS
+from mmerc.privacy import _OPT_OUTS
 
-SHOW = f"import mmerc, os; print([os.environ[name] for name in {list(OPT_OUTS)}])"
+SHOW = f"import mmerc, os; print([os.environ[name] for name in {list(_OPT_OUTS)}])"
 
 
 @pytest.mark.parametrize(
     ("environment", "values"),
-    [({}, list(OPT_OUTS.values())), ({"RAY_USAGE_STATS_ENABLED": "1"}, ["1", "1", "1"])],
+    [({}, list(_OPT_OUTS.values())), ({"RAY_USAGE_STATS_ENABLED": "1"}, ["1", "1", "1"])],
 )
 def test_importing_mmerc_opts_out_unless_the_user_chose(environment, values):
     command = [sys.executable, "-c", SHOW]

@@ -26,7 +26,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that replaces it if the block succeeds."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=temporary_prefix(path), dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=_temporary_prefix(path), dir=path.parent)
     except OSError as error:
         raise write_error(path, error) from error
     os.close(handle)
@@ -51,7 +51,7 @@ def atomic_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise InputError(path, "exists already", "choose another --out, or pass --overwrite")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=temporary_prefix(path), dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=_temporary_prefix(path), dir=path.parent))
     except OSError as error:
         raise write_error(path, error) from error
     try:
@@ -82,12 +82,12 @@ def file_lock(path: Path, *, wait: bool = False) -> Iterator[bool]:
     except OSError as error:
         raise write_error(path, error) from error
     try:
-        yield take_lock(handle, wait=wait) and os.fstat(handle).st_nlink > 0
+        yield _take_lock(handle, wait=wait) and os.fstat(handle).st_nlink > 0
     finally:
         os.close(handle)
 
 
-def take_lock(handle: int, *, wait: bool) -> bool:
+def _take_lock(handle: int, *, wait: bool) -> bool:
     """Lock an open file until it is closed; False if another process has the lock."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -98,7 +98,7 @@ def take_lock(handle: int, *, wait: bool) -> bool:
     return True
 
 
-def fit_name(stem: str, ending: str = "", *, limit: int = _MAX_NAME) -> str:
+def _fit_name(stem: str, ending: str = "", *, limit: int = _MAX_NAME) -> str:
     """Join ``stem`` and ``ending`` to a file name of at most ``limit`` bytes.
 
     A stem that is too long is cut; a hash of it keeps different names different.
@@ -111,9 +111,9 @@ def fit_name(stem: str, ending: str = "", *, limit: int = _MAX_NAME) -> str:
     return stem + ending
 
 
-def temporary_prefix(path: Path) -> str:
+def _temporary_prefix(path: Path) -> str:
     """Prefix of temporary names beside ``path``: hidden, and short enough for any suffix."""
-    return fit_name(f".{path.name}", ".", limit=_MAX_TEMPORARY)
+    return _fit_name(f".{path.name}", ".", limit=_MAX_TEMPORARY)
 
 
 def write_error(path: Path, error: OSError | SafetensorError) -> MmercError:

@@ -77,7 +77,7 @@ IEMOCAP_4 = LabelSet(
 MOSI_2 = LabelSet("mosi", ("negative", "positive"), ("#0072B2", "#E69F00"))
 LABEL_SETS = {labels.name: labels for labels in (MELD_7, IEMOCAP_6, IEMOCAP_4, MOSI_2)}
 # Label sources of corpora prepared, or trained on, before their files recorded them.
-EARLIER_SOURCES = {
+_EARLIER_SOURCES = {
     "composed": "meld",
     "iemocap-4": "iemocap",
     "iemocap-4-unmerged": "iemocap",
@@ -89,10 +89,10 @@ EARLIER_SOURCES = {
 
 def label_source(corpus: str, labels_of: object = None) -> str:
     """Name the corpus whose labels ``corpus`` uses: ``labels_of``, by default itself."""
-    return str(labels_of or EARLIER_SOURCES.get(corpus, corpus))
+    return str(labels_of or _EARLIER_SOURCES.get(corpus, corpus))
 
 
-def label_set(name: str) -> LabelSet:
+def _label_set(name: str) -> LabelSet:
     """Look up a known label set by name."""
     if name not in LABEL_SETS:
         raise UsageError(f"No label set is called {name!r}; choose from {', '.join(LABEL_SETS)}.")

@@ -11,12 +11,12 @@ from packaging.requirements import Requirement
 
 from mmerc.errors import UsageError
 
-CommercialUse = Literal["yes", "no", "see terms"]
+_CommercialUse = Literal["yes", "no", "see terms"]
 
 # How licences that forbid no use begin, as SPDX identifiers or as packages put it.
-PERMISSIVE = re.compile(r"(3-clause )?(0?bsd|apache|mit|bsl-1|cc0|isc|psf|zlib)\b", re.IGNORECASE)
-SKIPPED_EXTRAS = {"all", "dev", "docs"}  # the sum of the others, and tools for work on mmerc
-MAX_NAME = 60  # characters: a longer "License" field is the licence's text, not its name
+_PERMISSIVE = re.compile(r"(3-clause )?(0?bsd|apache|mit|bsl-1|cc0|isc|psf|zlib)\b", re.IGNORECASE)
+_SKIPPED_EXTRAS = {"all", "dev", "docs"}  # the sum of the others, and tools for work on mmerc
+_MAX_NAME = 60  # characters: a longer "License" field is the licence's text, not its name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Component:
     condition: str = ""
 
     @property
-    def commercial_use(self) -> CommercialUse:
+    def commercial_use(self) -> _CommercialUse:
         """``commercial`` and ``condition`` in a word."""
         if not self.commercial:
             return "no"
@@ -52,7 +52,7 @@ class Component:
             return None
 
 
-COMPONENTS = (
+_COMPONENTS = (
     Component(
         name="mmerc",
         purpose="the code",
@@ -158,35 +158,35 @@ COMPONENTS = (
 
 def find_component(name: str) -> Component:
     """Look up a component; UsageError for an unknown name."""
-    for component in COMPONENTS:
+    for component in _COMPONENTS:
         if component.name == name:
             return component
-    names = ", ".join(component.name for component in COMPONENTS)
+    names = ", ".join(component.name for component in _COMPONENTS)
     raise UsageError(f"No component is called {name!r}; the components are {names}.")
 
 
 def noncommercial_components() -> tuple[Component, ...]:
     """The components whose terms forbid commercial use."""
-    return tuple(component for component in COMPONENTS if not component.commercial)
+    return tuple(component for component in _COMPONENTS if not component.commercial)
 
 
 def all_components() -> tuple[Component, ...]:
     """The components above, then every other package that mmerc requires."""
-    listed = {component.distribution for component in COMPONENTS}
-    return COMPONENTS + tuple(
-        describe_package(name, extra)
-        for name, extra in required_packages().items()
+    listed = {component.distribution for component in _COMPONENTS}
+    return _COMPONENTS + tuple(
+        _describe_package(name, extra)
+        for name, extra in _required_packages().items()
         if name not in listed
     )
 
 
-def required_packages() -> dict[str, str]:
+def _required_packages() -> dict[str, str]:
     """Packages that the installed mmerc requires, each with the extra that does ("" for none)."""
     try:
         facts = metadata("mmerc")
     except PackageNotFoundError:  # run from its sources
         return {}
-    extras = ["", *(e for e in facts.get_all("Provides-Extra") or [] if e not in SKIPPED_EXTRAS)]
+    extras = ["", *(e for e in facts.get_all("Provides-Extra") or [] if e not in _SKIPPED_EXTRAS)]
     requirements = [Requirement(line) for line in facts.get_all("Requires-Dist") or []]
     packages: dict[str, str] = {}
     for extra in extras:
@@ -196,14 +196,14 @@ def required_packages() -> dict[str, str]:
     return {name: extra for name, extra in packages.items() if name != "mmerc"}
 
 
-def describe_package(name: str, extra: str) -> Component:
+def _describe_package(name: str, extra: str) -> Component:
     """Describe a Python package by its own metadata, where it is installed."""
     try:
-        licence = read_licence(metadata(name)) or "not stated"
+        licence = _read_licence(metadata(name)) or "not stated"
     except PackageNotFoundError:
         licence = "not known: not installed"
     pieces = re.split(r" (?:AND|OR) |; ", licence)
-    permissive = all(PERMISSIVE.match(piece.strip("()")) for piece in pieces)
+    permissive = all(_PERMISSIVE.match(piece.strip("()")) for piece in pieces)
     return Component(
         name=name,
         purpose=f"needed by the extra {extra}" if extra else "needed by all of mmerc",
@@ -215,12 +215,12 @@ def describe_package(name: str, extra: str) -> Component:
     )
 
 
-def read_licence(facts: PackageMetadata) -> str:
+def _read_licence(facts: PackageMetadata) -> str:
     """Read the licence from a package's metadata: SPDX expression, short name or classifiers."""
     if "License-Expression" in facts:
         return facts["License-Expression"]
     name: str = (facts.get_all("License") or [""])[0]
-    if name and len(name) <= MAX_NAME and "\n" not in name:
+    if name and len(name) <= _MAX_NAME and "\n" not in name:
         return name
     classifiers = facts.get_all("Classifier") or []
     return "; ".join(

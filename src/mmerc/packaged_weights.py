@@ -36,7 +36,7 @@ class PackagedWeights:
             requirement = self.distribution.partition("==")[0]
             raise missing_package_error(requirement, extra=self.extra)
         folder = Path(spec.origin).parent / self.folder
-        check_once(self, folder)
+        _check_once(self, folder)
         return folder
 
     def check(self, folder: Path) -> None:
@@ -53,7 +53,7 @@ class PackagedWeights:
 
 
 @cache
-def check_once(weights: PackagedWeights, folder: Path) -> None:
+def _check_once(weights: PackagedWeights, folder: Path) -> None:
     """Run ``PackagedWeights.check``, which reads every byte, once per process."""
     weights.check(folder)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-OPT_OUTS = {
+_OPT_OUTS = {
     "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime: looks up a host and stores a device id
     "HF_HUB_DISABLE_TELEMETRY": "1",  # Hugging Face Hub, for itself and for transformers
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray
@@ -16,5 +16,5 @@ def opt_out_of_telemetry() -> None:
 
     A variable that is set already stays as it is.
     """
-    for name, value in OPT_OUTS.items():
+    for name, value in _OPT_OUTS.items():
         os.environ.setdefault(name, value)

@@ -14,10 +14,10 @@ def available_cores() -> int:
 
 def leave_with_parent() -> None:
     """End this worker process as soon as its parent ends, however that happens."""
-    threading.Thread(target=wait_for_parent, daemon=True).start()
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
-def wait_for_parent() -> None:
+def _wait_for_parent() -> None:
     """Wait for the parent's end, then exit silently: nobody is left to read a message."""
     parent = multiprocessing.parent_process()
     if parent is not None:

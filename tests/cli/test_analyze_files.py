@@ -7,7 +7,7 @@ from folders import ENDINGS, nothing_new, results
 from mmerc.corpora.transcript import read_transcript
 from mmerc.errors import InputError
 from mmerc.inference.pipeline import Pipeline
-from mmerc.inference.results import check_results, result_paths, work_path, write_results
+from mmerc.inference.results import _result_paths, check_results, work_path, write_results
 
 
 def read_transcript_of(path):
@@ -68,7 +68,7 @@ def test_what_came_into_being_meanwhile_is_not_replaced(analysis_models, tmp_pat
         write_results(analysis, tmp_path)
     nothing_new(tmp_path, ["talk.txt", "talk.eaf"])
     written = write_results(analysis, tmp_path, overwrite=True)
-    assert written == result_paths(tmp_path, "talk")
+    assert written == _result_paths(tmp_path, "talk")
     nothing_new(tmp_path, results("talk") | {"talk.txt"})
 
 

@@ -10,7 +10,7 @@ import time
 import pytest
 from folders import nothing_new, results
 
-from mmerc.features.journal import whole_rows
+from mmerc.features.journal import _whole_rows
 from short_films import cut, save_model
 
 PATIENCE = 120  # seconds until a test gives up waiting
@@ -60,7 +60,7 @@ def test_a_killed_analysis_goes_on_and_nobody_joins_in(mmerc, started, tmp_path)
         return path.read_text().splitlines() if path.is_file() else []
 
     def faces():
-        rows = [list(whole_rows(p, 342)) for p in work.glob("vectors-*/video-*/journal.arrows")]
+        rows = [list(_whole_rows(p, 342)) for p in work.glob("vectors-*/video-*/journal.arrows")]
         return rows[0] if rows else []
 
     process = started(*arguments, "--out", killed)

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from mmerc.cli.app import app
-from mmerc.cli.options import HEADINGS, RENAMED_OPTIONS, replace_renamed
+from mmerc.cli.options import _HEADINGS, _RENAMED_OPTIONS, _replace_renamed
 
 PROGRAM = typer.main.get_command(app)
 HEAVY = ("torch", "transformers", "numpy", "pyarrow", "pydantic", "sklearn", "matplotlib")
@@ -46,14 +46,14 @@ def sections(text):
 
 def test_every_command_is_under_one_of_three_headings(program_help):
     found = sections(program_help)
-    assert list(found)[-3:] == list(HEADINGS)
-    names = [line.split()[0] for heading in HEADINGS for line in found[heading] if line[2] != "`"]
+    assert list(found)[-3:] == list(_HEADINGS)
+    names = [line.split()[0] for heading in _HEADINGS for line in found[heading] if line[2] != "`"]
     assert sorted(names) == sorted(PROGRAM.commands)
 
 
 def test_no_summary_is_cut_off_at_80_columns(program_help):
     found = sections(program_help)
-    for line in (line for heading in HEADINGS for line in found[heading] if line[2] != "`"):
+    for line in (line for heading in _HEADINGS for line in found[heading] if line[2] != "`"):
         _, summary = line.split(maxsplit=1)
         assert len(line) <= 80
         assert summary.endswith(".") and not summary.endswith("..."), line
@@ -76,7 +76,7 @@ def test_every_option_and_argument_is_explained(words, command):
 
 @pytest.mark.parametrize(
     ("command", "old", "new"),
-    [(command, *pair) for command, names in RENAMED_OPTIONS.items() for pair in names.items()],
+    [(command, *pair) for command, names in _RENAMED_OPTIONS.items() for pair in names.items()],
 )
 def test_an_old_option_name_stands_for_one_that_exists(command, old, new):
     options = {name for item in PROGRAM.commands[command].params for name in item.opts}
@@ -94,7 +94,7 @@ def test_an_old_option_name_works_with_a_notice(mmerc, tmp_path):
 
 def test_old_names_are_replaced_in_both_forms_but_not_among_arguments(capsys):
     given = ["--old", "1", "--old=2", "--other", "--", "--old"]
-    replaced = replace_renamed(given, {"--old": "--new"})
+    replaced = _replace_renamed(given, {"--old": "--new"})
     assert replaced == ["--new", "1", "--new=2", "--other", "--", "--old"]
     assert capsys.readouterr().err.count("note:") == 2
 

@@ -9,13 +9,13 @@ import pytest
 
 from mmerc.errors import UsageError
 from mmerc.licences import (
-    COMPONENTS,
+    _COMPONENTS,
+    _describe_package,
+    _read_licence,
+    _required_packages,
     all_components,
-    describe_package,
     find_component,
     noncommercial_components,
-    read_licence,
-    required_packages,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -105,13 +105,13 @@ def test_installed_package_says_what_the_list_says(name, words):
 
 @pytest.mark.parametrize("name", ["LICENSE", "LICENSE-WEIGHTS"])
 def test_own_terms_are_where_the_list_says(name):
-    assert name in {component.terms for component in COMPONENTS}
+    assert name in {component.terms for component in _COMPONENTS}
     assert (ROOT / name).is_file()
 
 
 def test_every_package_that_users_need_is_listed():
     listed = {component.distribution for component in all_components()}
-    needed = required_packages()
+    needed = _required_packages()
     assert {"torch", "transformers", "opensmile"} <= set(needed) <= listed
     assert needed["torch"] == ""
     assert needed["opensmile"] == "media"
@@ -121,7 +121,7 @@ def test_every_package_that_users_need_is_listed():
 
 
 def test_missing_package_is_said_to_be_missing():
-    missing = describe_package("mmerc-no-such-package", "serve")
+    missing = _describe_package("mmerc-no-such-package", "serve")
     assert missing.version is None
     assert missing.licence == "not known: not installed"
     assert missing.commercial_use == "see terms"
@@ -152,8 +152,8 @@ def test_licence_is_read_from_metadata(tmp_path, monkeypatch, lines, licence, us
     head = ["Metadata-Version: 2.4", "Name: pretended", "Version: 1.0"]
     (folder / "METADATA").write_text("\n".join([*head, *lines, ""]))
     monkeypatch.syspath_prepend(tmp_path)
-    assert read_licence(importlib.metadata.metadata("pretended")) == licence
-    found = describe_package("pretended", "")
+    assert _read_licence(importlib.metadata.metadata("pretended")) == licence
+    found = _describe_package("pretended", "")
     assert (found.version, found.licence) == ("1.0", licence or "not stated")
     assert found.commercial_use == use
 

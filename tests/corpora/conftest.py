@@ -5,7 +5,7 @@ import pytest
 
 from mmerc.corpora.base import RawCorpus
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.data.preparation import write_corpus
+from mmerc.data.preparation import _write_corpus
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -23,7 +23,7 @@ def round_trip(tmp_path: Path) -> Callable[[RawCorpus], PreparedCorpus]:
     """Prepare, load, and check that both are equal and hold what was read."""
 
     def check(raw: RawCorpus) -> PreparedCorpus:
-        prepared = write_corpus(raw, tmp_path / "prepared")
+        prepared = _write_corpus(raw, tmp_path / "prepared")
         loaded = PreparedCorpus.load(tmp_path / "prepared")
         assert loaded.splits == prepared.splits == dict(raw.splits)
         assert loaded.labels == raw.labels

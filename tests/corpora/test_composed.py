@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mmerc.corpora.composed import read_composed, split_media
+from mmerc.corpora.composed import _read_composed, _split_media
 from mmerc.corpora.meld import PUBLISHED
 from mmerc.errors import InputError
 
@@ -22,13 +22,13 @@ def write_composed(folder: Path, test: str = HEADER + ROWS) -> Path:
 
 
 def test_sources_are_kept_for_extraction(tmp_path, round_trip):
-    raw = read_composed(write_composed(tmp_path))
+    raw = _read_composed(write_composed(tmp_path))
     loaded = round_trip(raw)
     assert loaded.label_source == "meld"
     first, second = loaded.splits["valid"]
     assert (first.id, first.utterances[0].text) == ("dev_dia4", "Really, now?")
     media = [utterance.media for item in (first, second) for utterance in item.utterances]
-    assert [split_media(item) for item in media] == [
+    assert [_split_media(item) for item in media] == [
         ("ravdess/clip-1.flac", ("a_1", "b_2", "c_3")),
         ("ravdess/clip-2.flac", ()),
         (None, ("d_4",)),
@@ -39,16 +39,16 @@ def test_sources_are_kept_for_extraction(tmp_path, round_trip):
 def test_errors_are_those_of_every_table(tmp_path):
     folder = write_composed(tmp_path, HEADER + ROWS.replace("fear", "dread"))
     with pytest.raises(InputError, match=r"test\.csv, line 3, .*unknown label 'dread'"):
-        read_composed(folder)
+        _read_composed(folder)
 
 
 def test_the_real_counts_are_those_of_meld(shared_data):
-    raw = read_composed(shared_data)
+    raw = _read_composed(shared_data)
     counts = {
         split: (sum(len(item) for item in conversations), len(conversations))
         for split, conversations in raw.splits.items()
     }
     assert counts == PUBLISHED
-    sound, faces = split_media(raw.splits["train"][0].utterances[0].media)
+    sound, faces = _split_media(raw.splits["train"][0].utterances[0].media)
     assert (shared_data / sound).is_file()
     assert len(faces) == 3

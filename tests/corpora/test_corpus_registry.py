@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from mmerc.corpora.registry import (
-    READERS,
+    _READERS,
     corpus_reader,
     list_corpora,
     reader_names,
@@ -14,7 +14,7 @@ from mmerc.corpora.registry import (
 )
 from mmerc.data.preparation import prepare_corpus
 from mmerc.errors import MmercError, UsageError
-from mmerc.features.registry import EXTRACTORS, NamedExtractor, extractor_names, list_extractors
+from mmerc.features.registry import _EXTRACTORS, NamedExtractor, _extractor_names, list_extractors
 
 MODULE = '''
 from mmerc.corpora.base import CorpusReader
@@ -54,7 +54,7 @@ def install(tmp_path, monkeypatch):
 
 
 def test_every_reader_of_ours_knows_itself():
-    for name in READERS:
+    for name in _READERS:
         reader = corpus_reader(name)
         assert (reader.name, list_corpora()[name]) == (name, (reader.summary, "mmerc"))
     assert reader_of_corpus("iemocap-4-ratio", None).name == "iemocap"
@@ -99,7 +99,7 @@ def test_readers_that_are_none(install, line, told):
 
 def test_extractors_of_another_package(install):
     install(extractors="odd = tiny_package:Extractor\nnone = tiny_package:nothing")
-    assert set(extractor_names()) == {*EXTRACTORS, "odd", "none"}
+    assert set(_extractor_names()) == {*_EXTRACTORS, "odd", "none"}
     assert list_extractors()["odd"] == ("Not one", "tiny-package")
     assert "cannot be loaded" in list_extractors()["none"][0]
     with pytest.raises(MmercError, match="'odd' of the package tiny-package is not a class"):

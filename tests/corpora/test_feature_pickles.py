@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
-from mmerc.corpora.feature_pickles import read_feature_pickle
+from mmerc.corpora.feature_pickles import _read_feature_pickle
 from mmerc.errors import InputError
 from mmerc.labels import IEMOCAP_6, MELD_7
 
@@ -48,7 +48,7 @@ def write(tmp_path):
 @pytest.mark.parametrize("protocol", range(6))
 def test_iemocap_tuple(write, round_trip, protocol):
     items = iemocap()
-    loaded = round_trip(read_feature_pickle(write(items, protocol), labels="iemocap"))
+    loaded = round_trip(_read_feature_pickle(write(items, protocol), labels="iemocap"))
     assert loaded.labels == IEMOCAP_6
     assert (len(loaded.splits["train"]), len(loaded.splits["valid"])) == (3, 1)
     (last,) = loaded.splits["test"]
@@ -62,7 +62,7 @@ def test_iemocap_tuple(write, round_trip, protocol):
 
 
 def test_meld_tuple(write, round_trip):
-    loaded = round_trip(read_feature_pickle(write(meld()), labels="meld"))
+    loaded = round_trip(_read_feature_pickle(write(meld()), labels="meld"))
     assert loaded.labels == MELD_7
     (last,) = loaded.splits["test"]
     assert (last.id, last.utterances[0].speaker, last.utterances[1].speaker) == (
@@ -74,14 +74,14 @@ def test_meld_tuple(write, round_trip):
 def test_zeros_are_absent(write):
     items = iemocap()
     items[5]["Ses02"][1] = np.zeros(2)
-    raw = read_feature_pickle(write(items), labels="iemocap")
+    raw = _read_feature_pickle(write(items), labels="iemocap")
     assert raw.features["video"]["Ses02", "Ses02_M0"] is None
     assert raw.remarks[-1].startswith("1 of 10 video vectors")
 
 
 def test_validation_does_not_depend_on_the_order_of_a_set(write):
     names = [
-        [item.id for item in read_feature_pickle(write(items), labels="iemocap").splits["valid"]]
+        [item.id for item in _read_feature_pickle(write(items), labels="iemocap").splits["valid"]]
         for items in ([*iemocap()[:7], order, {"Ses05"}] for order in (TRAIN, TRAIN[::-1]))
     ]
     assert names[0] == names[1]
@@ -101,21 +101,21 @@ def test_code_is_refused_and_never_run(write, tmp_path, protocol):
     items = [*iemocap()[:8], Malicious(os.system, f"touch {trace}")]
     told = r"features\.pkl, pickle: the file carries code \((posix|nt)\.system\)"
     with pytest.raises(InputError, match=told):
-        read_feature_pickle(write(items, protocol), labels="iemocap")
+        _read_feature_pickle(write(items, protocol), labels="iemocap")
     assert not trace.exists()
 
 
 @pytest.mark.parametrize("call", [eval, exec, getattr, __import__, np.load, open])
 def test_no_other_global_is_admitted(write, call):
     with pytest.raises(InputError, match="the file carries code"):
-        read_feature_pickle(write([*iemocap()[:8], Malicious(call, "1")]), labels="iemocap")
+        _read_feature_pickle(write([*iemocap()[:8], Malicious(call, "1")]), labels="iemocap")
 
 
 def test_dotted_names_do_not_reach_further(tmp_path):
     stolen = b"\x80\x04\x8c\x05numpy\x8c\x0fndarray.__new__\x93."
     (tmp_path / "features.pkl").write_bytes(stolen)
     with pytest.raises(InputError, match=r"carries code \(numpy\.ndarray\.__new__\)"):
-        read_feature_pickle(tmp_path / "features.pkl", labels="iemocap")
+        _read_feature_pickle(tmp_path / "features.pkl", labels="iemocap")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
@@ -124,7 +124,7 @@ def test_a_cut_pickle(write, share):
     content = file.read_bytes()
     file.write_bytes(content[: int(share * len(content))])
     with pytest.raises(InputError, match=r"features\.pkl: not a complete pickle"):
-        read_feature_pickle(file, labels="iemocap")
+        _read_feature_pickle(file, labels="iemocap")
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -132,7 +132,7 @@ def test_a_pickle_damaged_by_line_end_conversion_is_called_that(write, protocol)
     file = write(iemocap(), protocol)
     file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
     with pytest.raises(InputError, match=r"line ends \(CRLF\); .* binary mode") as caught:
-        read_feature_pickle(file, labels="iemocap")
+        _read_feature_pickle(file, labels="iemocap")
     assert "code" not in str(caught.value)
 
 
@@ -168,10 +168,10 @@ def spoiled(position, name, value):
 )
 def test_a_bad_tuple_is_told(write, items, told):
     with pytest.raises(InputError, match=told) as caught:
-        read_feature_pickle(write(items), labels="iemocap")
+        _read_feature_pickle(write(items), labels="iemocap")
     assert "features.pkl" in str(caught.value)
 
 
 def test_a_missing_pickle(tmp_path):
     with pytest.raises(InputError, match="no such file"):
-        read_feature_pickle(tmp_path / "none.pkl", labels="meld")
+        _read_feature_pickle(tmp_path / "none.pkl", labels="meld")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from mmerc.cli.app import app
-from mmerc.corpora.iemocap import CORPUS_NAMES, MediaSources, parse_media, read_iemocap
+from mmerc.corpora.iemocap import _CORPUS_NAMES, _MediaSources, _parse_media, _read_iemocap
 from mmerc.corpora.registry import reader_of_corpus
 from mmerc.data.corpus_media import add_corpus_sounds, corpus_tasks
 from mmerc.data.preparation import prepare_corpus
@@ -93,7 +93,7 @@ def everything(raw):
 
 
 def test_a_dialog_is_a_conversation_by_start(whole_release, round_trip):
-    raw = read_iemocap(whole_release)
+    raw = _read_iemocap(whole_release)
     assert sorted(everything(raw)) == sorted(EVERY)
     found = everything(raw)["Ses01F_impro01"].utterances
     assert [item.id.rpartition("_")[2] for item in found] == [
@@ -119,7 +119,7 @@ def test_a_dialog_is_a_conversation_by_start(whole_release, round_trip):
     ],
 )
 def test_label_sets(whole_release, classes, labels):
-    raw = read_iemocap(whole_release, classes=classes)
+    raw = _read_iemocap(whole_release, classes=classes)
     assert [item.label for item in everything(raw)["Ses02M_impro01"].utterances] == labels
     assert raw.labels == (IEMOCAP_6 if classes == "6" else IEMOCAP_4)
     assert raw.name == ("iemocap" if classes == "6" else f"iemocap-{classes}")
@@ -128,9 +128,9 @@ def test_label_sets(whole_release, classes, labels):
 
 
 def test_what_is_left_out_is_told(whole_release):
-    notes = " ".join(read_iemocap(whole_release).remarks)
+    notes = " ".join(_read_iemocap(whole_release).remarks)
     assert "left out: 20 rated xxx, 20 without a transcript." in notes
-    notes = " ".join(read_iemocap(whole_release, classes="4-unmerged").remarks)
+    notes = " ".join(_read_iemocap(whole_release, classes="4-unmerged").remarks)
     assert "left out: 20 rated exc, 20 rated fru, 20 rated xxx, 20 without a transcript." in notes
 
 
@@ -146,14 +146,14 @@ def test_what_is_left_out_is_told(whole_release):
 def test_the_actor_with_the_markers_sits_left(whole_release, dialog, name, half):
     (found,) = (
         item
-        for item in everything(read_iemocap(whole_release))[dialog].utterances
+        for item in everything(_read_iemocap(whole_release))[dialog].utterances
         if item.id == f"{dialog}_{name}"
     )
     session = f"Session{dialog[4]}"
     sound = f"{session}/sentences/wav/{dialog}/{dialog}_{name}.wav"
     film = f"{session}/dialog/avi/DivX/{dialog}.avi"
     assert found.media == f"{sound}#film={film}&half={half}"
-    assert parse_media(found.media) == MediaSources(sound=sound, film=film, half=half)
+    assert _parse_media(found.media) == _MediaSources(sound=sound, film=film, half=half)
     assert (whole_release / sound).is_file()
     assert (whole_release / film).is_file()
 
@@ -163,20 +163,20 @@ def test_missing_media_are_told(release):
     for name in ("F000", "M000"):
         (release / f"Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_{name}.wav").unlink()
     (release / "Session2/sentences/wav/Ses02F_impro01/Ses02F_impro01_F000.wav").unlink()
-    raw = read_iemocap(release)
+    raw = _read_iemocap(release)
     media = [item.media for item in everything(raw)["Ses01F_impro01"].utterances]
     assert media[:2] == [None, None]
-    assert parse_media(media[2]).film is None
-    assert parse_media(media[2]).sound.endswith("_F001.wav")
+    assert _parse_media(media[2]).film is None
+    assert _parse_media(media[2]).sound.endswith("_F001.wav")
     other = everything(raw)["Ses02F_impro01"].utterances[0].media
     assert other == "#film=Session2/dialog/avi/DivX/Ses02F_impro01.avi&half=left"
-    assert parse_media(other).sound is None
+    assert _parse_media(other).sound is None
     assert any("No sound for 3 of 100" in note for note in raw.remarks)
     assert any("No film for 5 of 100" in note for note in raw.remarks)
 
 
 def test_a_release_without_media_needs_no_remark(annotations):
-    raw = read_iemocap(annotations)
+    raw = _read_iemocap(annotations)
     assert {item.media for dialog in everything(raw).values() for item in dialog.utterances} == {
         None
     }
@@ -184,7 +184,7 @@ def test_a_release_without_media_needs_no_remark(annotations):
 
 
 def test_split_by_session(whole_release):
-    raw = read_iemocap(whole_release)
+    raw = _read_iemocap(whole_release)
     assert {item.id[:5] for item in raw.splits["test"]} == {"Ses05"}
     assert {len(raw.splits[split]) for split in ("train", "valid", "test")} == {14, 2, 4}
     assert not {item.id for item in raw.splits["train"]} & {i.id for i in raw.splits["valid"]}
@@ -196,7 +196,7 @@ def test_split_by_session(whole_release):
 
 
 def test_split_by_ratio(whole_release):
-    raw = read_iemocap(whole_release, split="ratio")
+    raw = _read_iemocap(whole_release, split="ratio")
     sizes = {split: len(conversations) for split, conversations in raw.splits.items()}
     assert sizes == {"train": 16, "valid": 2, "test": 2}
     assert len(everything(raw)) == 20
@@ -209,7 +209,7 @@ def test_split_by_ratio(whole_release):
 def test_the_ratio_is_that_of_all_dialogs_whichever_emotions_are_kept(annotations, round_trip):
     splits = []
     for classes in ("6", "4", "4-unmerged"):
-        prepared = round_trip(read_iemocap(annotations, classes=classes, split="ratio"))
+        prepared = round_trip(_read_iemocap(annotations, classes=classes, split="ratio"))
         splits.append({part: [c.id for c in group] for part, group in prepared.splits.items()})
         shutil.rmtree(annotations.parent / "prepared")
     assert splits[0] == splits[1] == splits[2]
@@ -219,20 +219,20 @@ def test_the_ratio_is_that_of_all_dialogs_whichever_emotions_are_kept(annotation
     for label in ("neu", "hap", "ang", "sad"):
         without = without.replace(f"\t{label}\t", "\tfru\t")
     file.write_text(without)
-    found = read_iemocap(annotations, classes="4-unmerged", split="ratio").splits
+    found = _read_iemocap(annotations, classes="4-unmerged", split="ratio").splits
     rest = {part: [c.id for c in group] for part, group in found.items()}
     assert rest == splits[0] | {"test": splits[0]["test"][1:]}
 
 
 def test_the_terms_are_known_under_every_name():
-    assert len(CORPUS_NAMES) == 6
-    assert all(reader_of_corpus(name, None).terms.startswith("IEMOCAP") for name in CORPUS_NAMES)
+    assert len(_CORPUS_NAMES) == 6
+    assert all(reader_of_corpus(name, None).terms.startswith("IEMOCAP") for name in _CORPUS_NAMES)
 
 
 @pytest.mark.parametrize("classes", ["6", "4", "4-unmerged"])
 @pytest.mark.parametrize("split", ["session", "ratio"])
 def test_sound_and_film_are_found_whatever_is_kept(whole_release, tmp_path, classes, split):
-    raw = read_iemocap(whole_release, classes=classes, split=split)
+    raw = _read_iemocap(whole_release, classes=classes, split=split)
     out = tmp_path / "prepared"
     corpus = prepare_corpus("iemocap", whole_release, out, classes=classes, split=split)
     sounds = add_corpus_sounds(corpus, whole_release).sounds
@@ -248,7 +248,7 @@ def test_sound_and_film_are_found_whatever_is_kept(whole_release, tmp_path, clas
 @pytest.mark.parametrize("split", ["session", "ratio"])
 def test_the_seed_decides(whole_release, split):
     def held_out(seed):
-        raw = read_iemocap(whole_release, split=split, seed=seed)
+        raw = _read_iemocap(whole_release, split=split, seed=seed)
         return frozenset(item.id for item in raw.splits["valid"])
 
     assert held_out(3) == held_out(3)
@@ -286,20 +286,20 @@ def test_a_bad_line_is_told_with_its_file(annotations, kind, old, new, told):
     assert old in content
     file.write_text(content.replace(old, new, 1))
     with pytest.raises(InputError, match=rf"Ses01F_impro01\.txt, {told}"):
-        read_iemocap(annotations)
+        _read_iemocap(annotations)
 
 
 @pytest.mark.parametrize("kind", ["transcriptions", "EmoEvaluation"])
 def test_each_dialog_has_both_files(annotations, kind):
     (annotations / "Session3/dialog" / kind / "Ses03M_impro01.txt").unlink()
     with pytest.raises(InputError, match=rf"{kind}/Ses03M_impro01\.txt: no such file"):
-        read_iemocap(annotations)
+        _read_iemocap(annotations)
 
 
 def test_an_evaluation_without_ratings(annotations):
     (annotations / "Session3/dialog/EmoEvaluation/Ses03M_impro01.txt").write_text("% nothing\n")
     with pytest.raises(InputError, match="it contains no rated utterance"):
-        read_iemocap(annotations)
+        _read_iemocap(annotations)
 
 
 @pytest.mark.parametrize("name", ["Ses01F_impro01", "Ses04", "Ses04F_a b"])
@@ -308,13 +308,13 @@ def test_a_dialog_in_the_wrong_folder(annotations, name):
         folder = annotations / "Session4/dialog" / kind
         (folder / "Ses04F_impro01.txt").rename(folder / f"{name}.txt")
     with pytest.raises(InputError, match=rf"{name}\.txt: not the name of a dialog of session 4"):
-        read_iemocap(annotations)
+        _read_iemocap(annotations)
 
 
 def test_a_session_that_is_not_there(annotations):
     shutil.rmtree(annotations / "Session4")
     with pytest.raises(InputError, match=r"Session4.dialog: no annotation is there; give the"):
-        read_iemocap(annotations)
+        _read_iemocap(annotations)
 
 
 def test_the_command(whole_release, tmp_path):
@@ -337,7 +337,7 @@ def test_the_command(whole_release, tmp_path):
 @pytest.mark.parametrize("media", ["a.wav#film=b.avi", "a#b", "#film=&half=left", "a#half=left"])
 def test_a_media_string_of_another_corpus(media):
     with pytest.raises(InputError, match="is not SOUND#film=FILM&half=left"):
-        parse_media(media)
+        _parse_media(media)
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="#&\n"), min_size=1, max_size=9)
@@ -347,4 +347,4 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="#&\n"), min_siz
 @given(sound=NAMES | st.none(), film=NAMES | st.none(), half=st.sampled_from(["left", "right"]))
 def test_media_come_apart_as_they_were_put_together(sound, film, half):
     media = (sound or "") + (f"#film={film}&half={half}" if film else "")
-    assert parse_media(media) == MediaSources(sound=sound, film=film, half=half if film else None)
+    assert _parse_media(media) == _MediaSources(sound=sound, film=film, half=half if film else None)

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmerc.corpora.manifest import (
-    read_label_file,
+    _read_label_file,
     read_manifest,
     read_unlabelled_manifest,
 )
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.data.preparation import write_corpus
+from mmerc.data.preparation import _write_corpus
 from mmerc.errors import InputError
 from mmerc.labels import LabelSet
 
@@ -184,7 +184,7 @@ def test_media_start_survives_and_older_corpora_stay_the_same(tmp_path, round_tr
     ).splits["train"]
     assert [item.media_start for item in loaded.utterances] == [4.5, None]
     plain = read_manifest(write(tmp_path, conversation()))
-    write_corpus(plain, tmp_path / "plain")
+    _write_corpus(plain, tmp_path / "plain")
     table = pq.read_table(tmp_path / "plain" / "utterances.parquet")
     pq.write_table(
         table.drop_columns(["media_start", "conversation_media_start"]),
@@ -234,7 +234,7 @@ def test_any_manifest_survives_preparing(lines, ascii_only):
         text = "\n".join(json.dumps(line, ensure_ascii=ascii_only) for line in lines)
         file.write_text(text, encoding="utf-8", newline="")
         raw = read_manifest(file, labels=LABELS)
-        write_corpus(raw, Path(name) / "out")
+        _write_corpus(raw, Path(name) / "out")
         loaded = PreparedCorpus.load(Path(name) / "out")
     assert loaded.splits == raw.splits
     found = {item.id: item for group in loaded.splits.values() for item in group}
@@ -254,13 +254,13 @@ def test_label_files(tmp_path):
     (tmp_path / "a.json").write_text('["b", "a"]')
     (tmp_path / "b.json").write_text(json.dumps(LABELS.to_json()))
     (tmp_path / "moods.txt").write_text("b\n\n a \n")
-    assert read_label_file(tmp_path / "a.json").names == ("b", "a")
-    assert read_label_file(tmp_path / "b.json") == LABELS
-    assert read_label_file(tmp_path / "moods.txt") == LabelSet("moods", ("b", "a"))
+    assert _read_label_file(tmp_path / "a.json").names == ("b", "a")
+    assert _read_label_file(tmp_path / "b.json") == LABELS
+    assert _read_label_file(tmp_path / "moods.txt") == LabelSet("moods", ("b", "a"))
 
 
 @pytest.mark.parametrize("content", ["", "one\n", "one\none\n"])
 def test_bad_label_files(tmp_path, content):
     (tmp_path / "moods.txt").write_text(content)
     with pytest.raises(InputError, match=r"moods\.txt, label set 'moods': .* two or more"):
-        read_label_file(tmp_path / "moods.txt")
+        _read_label_file(tmp_path / "moods.txt")

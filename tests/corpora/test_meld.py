@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmerc.corpora.meld import PUBLISHED, parse_time_code, read_meld
-from mmerc.data.preparation import counts_table, write_corpus
+from mmerc.corpora.meld import PUBLISHED, _parse_time_code, read_meld
+from mmerc.data.preparation import _write_corpus, counts_table
 from mmerc.errors import InputError, UsageError
 
 HEADER = (
@@ -113,20 +113,20 @@ def test_time_codes_are_exact(total):
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     code = f"{hours:02d}:{minutes:02d}:{seconds:02d},{milliseconds:03d}"
-    assert parse_time_code(code) == total / 1000
+    assert _parse_time_code(code) == total / 1000
 
 
 @given(st.text(max_size=12))
 def test_any_other_time_code_is_refused_or_finite(text):
     try:
-        assert parse_time_code(text) >= 0
+        assert _parse_time_code(text) >= 0
     except InputError as error:
         assert "HH:MM:SS,mmm" in str(error)
 
 
 def test_the_real_counts_are_the_published_ones(tmp_path, shared_data):
     raw = read_meld(shared_data / "meld")
-    rows = counts_table(write_corpus(raw, tmp_path / "out"))
+    rows = counts_table(_write_corpus(raw, tmp_path / "out"))
     assert {row.split: (row.utterances, row.conversations) for row in rows} == PUBLISHED
     assert all(row.utterances == row.published_utterances for row in rows)
     assert rows[0].labels["neutral"] == 4710

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmerc.corpora.mosi import read_mosi
+from mmerc.corpora.mosi import _read_mosi
 from mmerc.data.preparation import prepare_corpus
 from mmerc.errors import InputError, UsageError
 
@@ -33,7 +33,7 @@ def write(tmp_path):
 
 def test_one_conversation_a_video_in_order_of_position(write, round_trip):
     content = arrays()
-    loaded = round_trip(read_mosi(write(content)))
+    loaded = round_trip(_read_mosi(write(content)))
     conversations = loaded.splits["train"] + loaded.splits["valid"]
     assert {item.id for item in conversations} == {f"v_{video}" for video in range(6)}
     assert all([u.id for u in item.utterances] == ["1", "9", "10"] for item in conversations)
@@ -47,22 +47,22 @@ def test_one_conversation_a_video_in_order_of_position(write, round_trip):
 def test_validation_is_whole_seeded_videos(write):
     file = write(arrays())
     held_out = {
-        seed: tuple(item.id for item in read_mosi(file, seed=seed).splits["valid"])
+        seed: tuple(item.id for item in _read_mosi(file, seed=seed).splits["valid"])
         for seed in range(5)
     }
-    assert read_mosi(file, seed=3).splits["valid"][0].id == held_out[3][0]
+    assert _read_mosi(file, seed=3).splits["valid"][0].id == held_out[3][0]
     assert len(set(held_out.values())) > 1
-    half = read_mosi(file, valid_share=0.5)
+    half = _read_mosi(file, valid_share=0.5)
     assert (len(half.splits["train"]), len(half.splits["valid"])) == (3, 3)
     assert "held out with seed 0" in half.remarks[0]
     with pytest.raises(UsageError, match="between 0 and 1"):
-        read_mosi(file, valid_share=1.0)
+        _read_mosi(file, valid_share=1.0)
 
 
 def test_zeros_are_absent_and_counted(write, round_trip):
     content = arrays()
     content["train_audio73"][4] = 0
-    raw = read_mosi(write(content))
+    raw = _read_mosi(write(content))
     assert raw.features["audio"]["v_1", "9"] is None
     assert any(note.startswith("1 of 20 audio vectors are all zeros") for note in raw.remarks)
     row = round_trip(raw).features["audio"].rows["v_1", "9"]
@@ -75,7 +75,7 @@ def test_a_missing_modality_and_transcript_are_absent(write, round_trip):
         for name, value in arrays().items()
         if "video" not in name and "transcript" not in name
     }
-    loaded = round_trip(read_mosi(write(content)))
+    loaded = round_trip(_read_mosi(write(content)))
     assert set(loaded.features) == {"text", "audio"}
     assert loaded.splits["test"][0].utterances[0].text == ""
 
@@ -96,7 +96,7 @@ def test_a_bad_archive_is_told(write, name, value, told):
     content = arrays() | {name: value}
     file = write({key: item for key, item in content.items() if item is not None})
     with pytest.raises(InputError, match=told) as caught:
-        read_mosi(file)
+        _read_mosi(file)
     assert "mosi.npz" in str(caught.value)
 
 
@@ -104,9 +104,9 @@ def test_a_cut_archive_and_a_missing_one(write, tmp_path):
     file = write(arrays())
     file.write_bytes(file.read_bytes()[:500])
     with pytest.raises(InputError, match="not a complete NPZ archive"):
-        read_mosi(file)
+        _read_mosi(file)
     with pytest.raises(InputError, match="no such file"):
-        read_mosi(tmp_path / "other.npz")
+        _read_mosi(tmp_path / "other.npz")
 
 
 def test_nan_is_refused_when_prepared(write, tmp_path):
@@ -119,7 +119,7 @@ def test_nan_is_refused_when_prepared(write, tmp_path):
 
 
 def test_the_real_counts(shared_data):
-    raw = read_mosi(shared_data / "mosi" / "mosi_trimodal.npz")
+    raw = _read_mosi(shared_data / "mosi" / "mosi_trimodal.npz")
     counts = {
         split: (sum(len(item) for item in conversations), len(conversations))
         for split, conversations in raw.splits.items()
@@ -135,6 +135,6 @@ def test_the_real_counts(shared_data):
 
 
 def test_text_and_video_of_the_training_videos_saw_their_labels(write):
-    raw = read_mosi(write(arrays()))
+    raw = _read_mosi(write(arrays()))
     assert raw.saw_labels == {"text", "video"}
     assert any("trained on those labels" in note for note in raw.remarks)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mmerc.conversation import MODALITIES, Conversation, Utterance
 from mmerc.data.batch import ConversationBatch
-from mmerc.data.batches import Collate, LengthBucketSampler, batch_loader, feature_statistics
+from mmerc.data.batches import LengthBucketSampler, _Collate, batch_loader, feature_statistics
 from mmerc.data.examples import TextInput, build_examples
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
@@ -117,7 +117,7 @@ def test_little_of_meld_is_padding(label_names):
 def test_collate(make_examples, tokenizer, widths):
     examples = make_examples([3, 1, 5], absent=0.3, unknown=0.3, tokenizer=tokenizer)
     examples = [examples[2], examples[0], examples[1]]
-    batch = Collate(tokenizer)(examples)
+    batch = _Collate(tokenizer)(examples)
     assert len(batch) == 3
     assert batch.indices.tolist() == [2, 0, 1]
     assert set(batch.present) == set(MODALITIES)
@@ -137,7 +137,7 @@ def test_collate(make_examples, tokenizer, widths):
 
 
 def test_vectors_need_no_tokenizer(make_examples, widths):
-    batch = Collate(None)(make_examples([2, 3]))
+    batch = _Collate(None)(make_examples([2, 3]))
     assert batch.windows is None
     assert {m: batch.features[m].shape for m in batch.features} == {
         m: (2, 3, width) for m, width in widths.items()
@@ -261,7 +261,7 @@ def test_hostile_text(texts, limit, label_names, tokenizer):
     examples = text_examples(
         [said(*texts), said("yes", "no")], label_names, tokenizer, tokens=limit
     )
-    batch = Collate(tokenizer)(examples)
+    batch = _Collate(tokenizer)(examples)
     windows = batch.windows
     assert batch.mask.sum(1).tolist() == [len(texts), 2]
     assert windows.token_ids.shape[1] <= tokenizer.max_length

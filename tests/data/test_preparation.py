@@ -4,7 +4,7 @@ import pytest
 from mmerc.conversation import Conversation, Utterance
 from mmerc.corpora.base import RawCorpus
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.data.preparation import counts_table, write_corpus
+from mmerc.data.preparation import _write_corpus, counts_table
 from mmerc.errors import InputError
 from mmerc.labels import MOSI_2
 
@@ -24,7 +24,7 @@ def corpus(**more):
 
 def test_absent_vectors_say_why_and_an_empty_modality_is_left_out(tmp_path):
     features = {"audio": {("c", "1"): np.ones(3)}, "video": {("c", "1"): None}}
-    write_corpus(corpus(features=features), tmp_path / "out")
+    _write_corpus(corpus(features=features), tmp_path / "out")
     loaded = PreparedCorpus.load(tmp_path / "out")
     assert list(loaded.splits) == ["train", "test"]
     assert set(loaded.features) == {"audio"}
@@ -38,7 +38,7 @@ def test_absent_vectors_say_why_and_an_empty_modality_is_left_out(tmp_path):
 
 def test_counts_stand_beside_the_published_ones(tmp_path):
     raw = corpus(published={"test": (5, 2)})
-    train, test = counts_table(write_corpus(raw, tmp_path / "out"))
+    train, test = counts_table(_write_corpus(raw, tmp_path / "out"))
     assert (train.utterances, train.conversations, train.published_utterances) == (2, 1, None)
     assert train.labels == {"negative": 0, "positive": 1}
     assert (test.split, test.published_utterances, test.published_conversations) == ("test", 5, 2)
@@ -48,19 +48,19 @@ def test_a_folder_in_use_needs_overwrite(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("keep")
     with pytest.raises(InputError, match="exists already"):
-        write_corpus(corpus(), tmp_path / "out")
+        _write_corpus(corpus(), tmp_path / "out")
     assert (tmp_path / "out" / "mine.txt").read_text() == "keep"
-    write_corpus(corpus(), tmp_path / "out", overwrite=True)
+    _write_corpus(corpus(), tmp_path / "out", overwrite=True)
     assert not (tmp_path / "out" / "mine.txt").exists()
 
 
 def test_bad_corpora_are_refused(tmp_path):
     widths = {"audio": {("c", "1"): np.ones(3), ("c", "2"): np.ones(2)}}
     with pytest.raises(InputError, match=r"corpus 'own', audio vector .* expected 3 numbers"):
-        write_corpus(corpus(features=widths), tmp_path / "out")
+        _write_corpus(corpus(features=widths), tmp_path / "out")
     empty = RawCorpus(name="none", labels=MOSI_2, splits={"train": ()})
     with pytest.raises(InputError, match="'none': it contains no conversation"):
-        write_corpus(empty, tmp_path / "out")
+        _write_corpus(empty, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -69,7 +69,7 @@ def test_vectors_that_saw_their_labels_say_so(tmp_path):
     features = {m: {key: np.ones(3) for key in keys} for m in ("text", "audio")}
     features["text"]["c", "2"] = None
     raw = corpus(features=features, saw_labels=frozenset({"text"}))
-    write_corpus(raw, tmp_path / "out")
+    _write_corpus(raw, tmp_path / "out")
     loaded = PreparedCorpus.load(tmp_path / "out").features
     saw = {m: [loaded[m].rows[key].saw_label for key in keys] for m in features}
     assert saw == {"text": [True, False, False], "audio": [False, False, False]}

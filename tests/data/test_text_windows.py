@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmerc.data.text_windows import (
-    SHARED_ROW,
-    TOKEN_STEP,
+    _SHARED_ROW,
+    _TOKEN_STEP,
+    _plan_windows,
     build_windows,
-    plan_windows,
     surrounding,
 )
 
@@ -42,13 +42,13 @@ def distance_to_edge(lengths, window, utterance):
 
 @given(lengths=LENGTHS)
 def test_every_utterance_is_pooled_exactly_once(lengths):
-    pooled = [u for window in plan_windows(lengths, budget=BUDGET) for u in window.pooled]
+    pooled = [u for window in _plan_windows(lengths, budget=BUDGET) for u in window.pooled]
     assert sorted(pooled) == list(range(len(lengths)))
 
 
 @given(lengths=LENGTHS)
 def test_windows_hold_what_they_pool_and_keep_the_budget(lengths):
-    for window in plan_windows(lengths, budget=BUDGET):
+    for window in _plan_windows(lengths, budget=BUDGET):
         assert window.end > window.start
         assert sum(lengths[window.start : window.end]) <= BUDGET
         assert window.pooled <= set(range(window.start, window.end))
@@ -56,7 +56,7 @@ def test_windows_hold_what_they_pool_and_keep_the_budget(lengths):
 
 @given(lengths=LENGTHS)
 def test_each_window_goes_further_and_nothing_is_left_out(lengths):
-    windows = plan_windows(lengths, budget=BUDGET)
+    windows = _plan_windows(lengths, budget=BUDGET)
     assert windows[0].start == 0
     assert windows[-1].end == len(lengths)
     for one, following in itertools.pairwise(windows):
@@ -65,7 +65,7 @@ def test_each_window_goes_further_and_nothing_is_left_out(lengths):
 
 @given(lengths=LENGTHS)
 def test_pooled_where_furthest_from_an_edge(lengths):
-    windows = plan_windows(lengths, budget=BUDGET)
+    windows = _plan_windows(lengths, budget=BUDGET)
     for window in windows:
         for utterance in window.pooled:
             best = max(
@@ -78,7 +78,7 @@ def test_pooled_where_furthest_from_an_edge(lengths):
 
 @given(lengths=st.lists(st.integers(1, BUDGET // 4), min_size=1, max_size=60))
 def test_overlap_is_about_half_for_short_utterances(lengths):
-    windows = plan_windows(lengths, budget=BUDGET)
+    windows = _plan_windows(lengths, budget=BUDGET)
     for one, following in itertools.pairwise(windows):
         overlap = sum(lengths[following.start : one.end])
         assert BUDGET // 2 - max(lengths) < overlap <= BUDGET // 2
@@ -86,14 +86,14 @@ def test_overlap_is_about_half_for_short_utterances(lengths):
 
 @given(lengths=LENGTHS.filter(lambda lengths: sum(lengths) <= BUDGET))
 def test_one_window_when_all_fits(lengths):
-    windows = plan_windows(lengths, budget=BUDGET)
+    windows = _plan_windows(lengths, budget=BUDGET)
     assert [(window.start, window.end) for window in windows] == [(0, len(lengths))]
 
 
 @pytest.mark.parametrize("count", [2, 3, 7])
 def test_progress_with_utterances_of_256_tokens(count):
     """Two of them and the special tokens are 514: each stands alone."""
-    windows = plan_windows([256] * count, budget=510)
+    windows = _plan_windows([256] * count, budget=510)
     assert [(w.start, w.end, set(w.pooled)) for w in windows] == [
         (i, i + 1, {i}) for i in range(count)
     ]
@@ -132,9 +132,9 @@ def test_tokens_of_a_batch(conversations):
         for i, ids in enumerate(utterances)
         if ids
     }
-    assert windows.attention_mask.any(0).logical_not().sum() < TOKEN_STEP
+    assert windows.attention_mask.any(0).logical_not().sum() < _TOKEN_STEP
     length = windows.token_ids.shape[1]
-    assert length % TOKEN_STEP == 0 or length == OwnTokenizer.max_length
+    assert length % _TOKEN_STEP == 0 or length == OwnTokenizer.max_length
 
 
 @given(
@@ -162,7 +162,7 @@ def test_utterances_by_themselves_share_rows(conversations):
         for i, ids in enumerate(utterances)
         if ids
     }
-    limit = min(SHARED_ROW, UtteranceTokenizer.max_length)
+    limit = min(_SHARED_ROW, UtteranceTokenizer.max_length)
     assert all(one + other > limit for one, other in itertools.combinations(filled, 2))
 
 

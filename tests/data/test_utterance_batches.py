@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmerc.conversation import Conversation, Utterance
-from mmerc.data.batches import BalancedSampler, Collate, upsample
+from mmerc.data.batches import BalancedSampler, _Collate, _upsample
 from mmerc.data.examples import TextInput, build_examples
 from mmerc.data.history import UtteranceTokenizer
 from mmerc.data.sounds import clip_lengths, missing_sounds, read_samples
@@ -156,7 +156,7 @@ def examples(base, tmp_path):
 
 
 def test_waveforms_and_tokens_of_a_batch(examples, base):
-    batch = Collate(UtteranceTokenizer(base, 5))(examples)
+    batch = _Collate(UtteranceTokenizer(base, 5))(examples)
     assert batch.windows is None
     assert batch.waveforms.lengths.tolist() == [[16000, 0, 19200], [20800, 22400, 0]]
     assert batch.waveforms.samples.shape[:2] == batch.tokens.token_ids.shape[:2] == (2, 3)
@@ -178,7 +178,7 @@ def test_waveforms_and_tokens_of_a_batch(examples, base):
 
 
 def test_utterances_apart_are_those_of_the_whole(examples, base):
-    collate = Collate(UtteranceTokenizer(base, 5))
+    collate = _Collate(UtteranceTokenizer(base, 5))
     whole, apart = collate(examples), collate(split_utterances(examples))
     assert apart.indices.tolist() == list(range(5))
     assert apart.mask.tolist() == [[True]] * 5
@@ -192,10 +192,10 @@ def test_utterances_apart_are_those_of_the_whole(examples, base):
 
 def test_rare_classes_are_sampled_up():
     labels = [0] * 10 + [1] * 3 + [2] * 7 + [-100] * 2
-    pool = upsample(labels, 0.5)
+    pool = _upsample(labels, 0.5)
     counts = {label: sum(labels[i] == label for i in pool) for label in (0, 1, 2, -100)}
     assert counts == {0: 10, 1: 5, 2: 7, -100: 2}
-    assert sorted(upsample(labels, 0.0)) == list(range(22))
+    assert sorted(_upsample(labels, 0.0)) == list(range(22))
     assert {i for i in pool if labels[i] == 1} == {10, 11, 12}
 
 

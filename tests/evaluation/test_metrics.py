@@ -12,9 +12,9 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from mmerc.errors import InputError
 from mmerc.evaluation.metrics import (
-    accuracy_from_confusion,
+    _accuracy_from_confusion,
+    _macro_f1_from_confusion,
     confusion,
-    macro_f1_from_confusion,
     score,
     weighted_f1_from_confusion,
 )
@@ -148,5 +148,5 @@ def test_stacked_confusions_match_sklearn(groups) -> None:
         macro = f1_score(gold, predicted, labels=occur, average="macro", zero_division=0)
         hits = accuracy_score(gold, predicted)
         assert weighted_f1_from_confusion(stacked)[0, i] == pytest.approx(100 * weighted)
-        assert macro_f1_from_confusion(stacked)[0, i] == pytest.approx(100 * macro)
-        assert accuracy_from_confusion(stacked)[0, i] == pytest.approx(100 * hits)
+        assert _macro_f1_from_confusion(stacked)[0, i] == pytest.approx(100 * macro)
+        assert _accuracy_from_confusion(stacked)[0, i] == pytest.approx(100 * hits)

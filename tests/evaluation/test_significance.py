@@ -83,7 +83,7 @@ def test_bootstrap_matches_a_loop_over_utterances(metric, monkeypatch) -> None:
     settings = {"metric": metric, "resamples": 60, "seed": 5, "level": 0.9}
     expected = pytest.approx(tuple(np.quantile(slow, [0.05, 0.95])))
     assert bootstrap_interval(runs, **settings) == expected
-    monkeypatch.setattr(significance, "CHUNK_NUMBERS", 200)
+    monkeypatch.setattr(significance, "_CHUNK_NUMBERS", 200)
     assert bootstrap_interval(runs, **settings) == expected
 
 

@@ -8,7 +8,7 @@ from very_small import ROWS, SMALL
 from mmerc.errors import InputError
 from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
 from mmerc.experiments.reproduction.reproduce import reproduce
-from mmerc.experiments.reproduction.workspace import folder_name, version_difference
+from mmerc.experiments.reproduction.workspace import _folder_name, _version_difference
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def copied(finished, tmp_path):
 def run(copied, small_corpus):
     """Folder of a row's run, and the sentence that a report without training is refused with."""
     plan = make_plan("df-erc-table2", small_corpus, PlanOptions(rows=ROWS, changes=SMALL))
-    return copied / "runs" / folder_name(plan.recipes["-DDM"])
+    return copied / "runs" / _folder_name(plan.recipes["-DDM"])
 
 
 @pytest.fixture
@@ -106,8 +106,8 @@ def test_another_version_is_shown_but_never_mixed(
 def test_which_version_it_is():
     before = {"versions": {"torch": "1", "mmerc": "2"}, "code": "a"}
     now = {"versions": {"torch": "3", "mmerc": "2"}, "code": "b"}
-    assert version_difference(before, now) == "torch 1, here 3"
-    assert version_difference(now, now) is None
+    assert _version_difference(before, now) == "torch 1, here 3"
+    assert _version_difference(now, now) is None
 
 
 def test_a_damaged_note_of_whose_runs_these_are(copied, refusal):

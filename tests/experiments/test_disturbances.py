@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from mmerc.experiments.robustness.disturbances import (
     DISTURBANCES,
+    _drop_words,
     drop_conversation_words,
-    drop_words,
     utterance_seed,
 )
 
@@ -24,7 +24,7 @@ def test_what_there_is():
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
 def test_as_many_words_go_as_asked(share):
     text = " ".join(WORDS)
-    left = [len(drop_words(text, share, seed=seed).split()) for seed in range(2000)]
+    left = [len(_drop_words(text, share, seed=seed).split()) for seed in range(2000)]
     assert 1 - sum(left) / 40_000 == pytest.approx(share, abs=0.01)
     assert len(set(left)) > 4  # each word by itself
 
@@ -32,7 +32,7 @@ def test_as_many_words_go_as_asked(share):
 @given(st.lists(st.sampled_from(WORDS), min_size=1), st.floats(0, 1), st.floats(0, 1), SEEDS)
 def test_some_words_stay_in_their_order(words, one, other, seed):
     def left(share):
-        return drop_words(" ".join(words), share, seed=seed).split()
+        return _drop_words(" ".join(words), share, seed=seed).split()
 
     small, great = sorted((one, other))
     rest = iter(words)
@@ -44,7 +44,7 @@ def test_some_words_stay_in_their_order(words, one, other, seed):
 
 @pytest.mark.parametrize("text", ["", "  ", "Yes!"])
 def test_nothing_and_one_word_stay(text):
-    assert drop_words(text, 0.5, seed=1) == text
+    assert _drop_words(text, 0.5, seed=1) == text
 
 
 def test_ids_alone_decide(make_conversation):
@@ -57,7 +57,7 @@ def test_ids_alone_decide(make_conversation):
     assert dropped == drop_conversation_words(one, 0.5)
     for item, seed in zip(dropped.utterances, same, strict=True):
         source = next(u for u in one.utterances if u.id == item.id)
-        assert item.text == drop_words(source.text, 0.5, seed=seed)
+        assert item.text == _drop_words(source.text, 0.5, seed=seed)
         assert item.label == source.label
-    assert len({drop_words(texts[0], 0.5, seed=seed) for seed in same}) == 6
+    assert len({_drop_words(texts[0], 0.5, seed=seed) for seed in same}) == 6
     assert other.id != one.id

@@ -6,7 +6,7 @@ from very_small import SMALL
 from mmerc.experiments.papers.multiemo.figures import _draw_heat_maps, _saved_by_fusion
 from mmerc.experiments.plots.style import Plot, house_style, new_figure
 from mmerc.experiments.reproduction import hidden_states, masking
-from mmerc.experiments.reproduction.measure import measure, read_trained_row
+from mmerc.experiments.reproduction.measure import _read_trained_row, measure
 from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
 from mmerc.experiments.reproduction.reproduce import reproduce
 from mmerc.experiments.reproduction.targets import Masking
@@ -95,7 +95,7 @@ def test_models_are_asked_where_the_request_says(
     row = row.model_copy(update={"masked": MASKING})
     workspace = Workspace(root=settings.out, source=settings.corpus, corpus=small_corpus)
     run = workspace.runs(plan)["MultiEMO"]
-    read_trained_row(row, plan, run, hardware=settings.hardware)
+    _read_trained_row(row, plan, run, hardware=settings.hardware)
     assert asked == [settings.hardware] * 2
     assert list(folder.glob("predictions-test-audio-absent-*"))
 

@@ -8,23 +8,23 @@ from mmerc.errors import InputError
 from mmerc.evaluation.predictions import Predictions
 from mmerc.experiments.papers.df_erc.figures import _contribution, _error_bins, _levels
 from mmerc.experiments.reproduction import hidden_states
-from mmerc.experiments.reproduction.hidden_states import stored_hidden_states
+from mmerc.experiments.reproduction.hidden_states import _stored_hidden_states
 from mmerc.experiments.reproduction.masking import corpus_key
 from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
-from mmerc.experiments.reproduction.workspace import folder_name
+from mmerc.experiments.reproduction.workspace import _folder_name
 
 
 @pytest.fixture(scope="module")
 def seed(finished, small_corpus):
     """Folder of DF-ERC's first seed, and its test predictions."""
     plan = make_plan("df-erc-figure11", small_corpus, PlanOptions(changes=SMALL))
-    folder = finished / "runs" / folder_name(plan.recipes["DF-ERC"]) / "seed-0"
+    folder = finished / "runs" / _folder_name(plan.recipes["DF-ERC"]) / "seed-0"
     return folder, Predictions.load(folder / "predictions-test.parquet")
 
 
 def test_hidden_states_belong_to_the_stored_predictions(seed, small_corpus):
     folder, made = seed
-    table = stored_hidden_states(
+    table = _stored_hidden_states(
         folder, "contribution", _contribution, small_corpus, keys=made.keys
     )
     assert (table["predicted"] == made.predicted).all()
@@ -42,17 +42,17 @@ def test_hidden_states_belong_to_the_stored_predictions(seed, small_corpus):
 def test_they_are_recorded_once(seed, small_corpus, monkeypatch):
     folder, made = seed
     keys = made.keys[3:9]
-    first = stored_hidden_states(folder, "levels", _levels, small_corpus, keys=keys)
+    first = _stored_hidden_states(folder, "levels", _levels, small_corpus, keys=keys)
     assert first["modality_text"].shape == (6, 8)
-    monkeypatch.setattr(hidden_states, "record", lambda *a: pytest.fail("recorded again"))
-    again = stored_hidden_states(folder, "levels", _levels, small_corpus, keys=keys)
+    monkeypatch.setattr(hidden_states, "_record", lambda *a: pytest.fail("recorded again"))
+    again = _stored_hidden_states(folder, "levels", _levels, small_corpus, keys=keys)
     np.testing.assert_array_equal(again["utterance_audio"], first["utterance_audio"])
 
 
 def test_other_utterances_are_recorded_again(seed, small_corpus):
     folder, made = seed
-    stored_hidden_states(folder, "levels", _levels, small_corpus, keys=made.keys[:2])
-    wide = stored_hidden_states(folder, "levels", _levels, small_corpus, keys=made.keys[1:4])
+    _stored_hidden_states(folder, "levels", _levels, small_corpus, keys=made.keys[:2])
+    wide = _stored_hidden_states(folder, "levels", _levels, small_corpus, keys=made.keys[1:4])
     assert list(wide["utterance"]) == list(made.utterances[1:4])
 
 
@@ -66,9 +66,9 @@ def test_another_corpus_is_recorded_again(seed, small_corpus):
         for key, row in table.rows.items()
     }
     features = {**small_corpus.features, "audio": replace(table, rows=rows)}
-    first = stored_hidden_states(folder, "levels", _levels, small_corpus, keys=keys)
+    first = _stored_hidden_states(folder, "levels", _levels, small_corpus, keys=keys)
     louder = replace(small_corpus, features=features)
-    other = stored_hidden_states(folder, "levels", _levels, louder, keys=keys)
+    other = _stored_hidden_states(folder, "levels", _levels, louder, keys=keys)
     assert np.nanmax(abs(first["modality_audio"] - other["modality_audio"])) > 1e-4
 
 
@@ -77,7 +77,7 @@ def test_a_file_that_is_cut_short(seed, small_corpus):
     path = folder / f"inside-odd-{corpus_key(small_corpus)}.parquet"
     path.write_bytes(b"PAR1")
     with pytest.raises(InputError, match=r"inside-odd-\w{12}\.parquet: truncated; remove it"):
-        stored_hidden_states(folder, "odd", _levels, small_corpus, keys=made.keys)
+        _stored_hidden_states(folder, "odd", _levels, small_corpus, keys=made.keys)
     path.unlink()
 
 

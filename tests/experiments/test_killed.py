@@ -15,7 +15,7 @@ from very_small import SMALL
 from mmerc.errors import MmercError
 from mmerc.evaluation.predictions import Predictions
 from mmerc.experiments.reproduction.reproduce import reproduce
-from mmerc.training.folder import TRAINING_STATE
+from mmerc.training.folder import _TRAINING_STATE
 
 PATIENCE = 400  # seconds until the test gives up waiting
 LONGER = (*SMALL, "training.epochs=5")
@@ -31,7 +31,7 @@ def states(folders):
         p: p.stat().st_mtime_ns
         for f in folders
         for p in f.rglob("*")
-        if p.is_file() and p.name not in TRAINING_STATE
+        if p.is_file() and p.name not in _TRAINING_STATE
     }
 
 

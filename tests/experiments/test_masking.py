@@ -6,10 +6,10 @@ import torch
 from very_small import SMALL
 
 from mmerc.data.batch import Tokens, Waveforms
-from mmerc.experiments.reproduction.masking import mask_batch, masked_predictions, predict_masked
+from mmerc.experiments.reproduction.masking import _mask_batch, masked_predictions, predict_masked
 from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
 from mmerc.experiments.reproduction.targets import Masking
-from mmerc.experiments.reproduction.workspace import folder_name
+from mmerc.experiments.reproduction.workspace import _folder_name
 from mmerc.models.registry import load_model
 from mmerc.training.scoring import predict_corpus
 
@@ -17,7 +17,7 @@ from mmerc.training.scoring import predict_corpus
 @pytest.fixture(scope="module")
 def seed(finished, small_corpus):
     plan = make_plan("df-erc-figure11", small_corpus, PlanOptions(changes=SMALL))
-    return finished / "runs" / folder_name(plan.recipes["DF-ERC"]) / "seed-0"
+    return finished / "runs" / _folder_name(plan.recipes["DF-ERC"]) / "seed-0"
 
 
 def emptied(corpus, modality):
@@ -66,7 +66,7 @@ def test_answers_about_one_corpus_are_not_given_for_another(seed, small_corpus, 
 
 def test_zeroed_vectors_are_still_present(make_batch):
     batch = make_batch([3, 2])
-    made = mask_batch(batch, Masking(modality="video", how="zeroed"))
+    made = _mask_batch(batch, Masking(modality="video", how="zeroed"))
     assert not made.features["video"].any()
     assert torch.equal(made.features["audio"], batch.features["audio"])
     assert made.present["video"] is batch.present["video"]
@@ -81,11 +81,11 @@ def test_zeroed_words_and_sounds_keep_their_length(make_batch):
         ),
         waveforms=Waveforms(samples=torch.ones(1, 2, 5), lengths=torch.tensor([[5, 4]])),
     )
-    quiet = mask_batch(batch, Masking(modality="audio", how="zeroed"))
+    quiet = _mask_batch(batch, Masking(modality="audio", how="zeroed"))
     assert not quiet.waveforms.samples.any()
     assert quiet.waveforms.lengths is batch.waveforms.lengths
     assert quiet.tokens is batch.tokens
-    mute = mask_batch(batch, Masking(modality="text", how="zeroed"))
+    mute = _mask_batch(batch, Masking(modality="text", how="zeroed"))
     assert not mute.tokens.token_ids.any()
     assert mute.tokens.attention_mask is mask
     assert mute.waveforms is batch.waveforms

@@ -4,7 +4,7 @@ import pytest
 
 from mmerc.errors import InputError, UsageError
 from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
-from mmerc.experiments.reproduction.workspace import folder_name
+from mmerc.experiments.reproduction.workspace import _folder_name
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def test_both_modes_have_a_report(plan):
 def test_rows_that_are_the_same_are_trained_once(plan):
     first, second, third = (plan(n) for n in ("df-erc-table2", "df-erc-table3", "df-erc-figure9"))
     same = [first.recipes["DF-ERC"], second.recipes["T+A+V"], third.recipes["0.3"]]
-    assert len({folder_name(recipe) for recipe in same}) == 1
-    assert folder_name(first.recipes["-DDM"]) != folder_name(same[0])
+    assert len({_folder_name(recipe) for recipe in same}) == 1
+    assert _folder_name(first.recipes["-DDM"]) != _folder_name(same[0])
 
 
 def test_published_rows_are_not_trained(plan):

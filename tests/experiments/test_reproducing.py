@@ -10,7 +10,7 @@ from mmerc.evaluation.predictions import Predictions
 from mmerc.experiments.reproduction import training
 from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
 from mmerc.experiments.reproduction.reproduce import reproduce
-from mmerc.experiments.reproduction.workspace import folder_name
+from mmerc.experiments.reproduction.workspace import _folder_name
 
 FULL = OSError(28, "No space left on device")
 
@@ -19,7 +19,7 @@ FULL = OSError(28, "No space left on device")
 def runs(finished, small_corpus):
     """Folder of each row's run, by the row's name."""
     plan = make_plan("df-erc-table2", small_corpus, PlanOptions(rows=ROWS, changes=SMALL))
-    return {name: finished / "runs" / folder_name(r) for name, r in plan.recipes.items()}
+    return {name: finished / "runs" / _folder_name(r) for name, r in plan.recipes.items()}
 
 
 def results(run):

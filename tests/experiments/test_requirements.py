@@ -1,4 +1,4 @@
-from mmerc.experiments.reproduction.requirements import STORED, describe_target, list_requirements
+from mmerc.experiments.reproduction.requirements import _STORED, _describe_target, list_requirements
 from mmerc.experiments.reproduction.targets import PaperTargets
 
 PAPER = {
@@ -31,9 +31,9 @@ PAPER = {
 
 def test_a_target_says_what_it_needs_and_how_long_it_took():
     paper = PaperTargets.model_validate(PAPER)
-    item = describe_target("t", paper, paper.targets["t"])
+    item = _describe_target("t", paper, paper.targets["t"])
     assert item.encoders == {
-        "meld": ("roberta-large",), "composed": (STORED, "minilm-l6"), "other": (STORED,),
+        "meld": ("roberta-large",), "composed": (_STORED, "minilm-l6"), "other": (_STORED,),
     }  # fmt: skip
     assert item.lines == [
         "A table",

@@ -15,23 +15,23 @@ from mmerc.errors import InputError
 from mmerc.executors.executor import Executor
 from mmerc.experiments.robustness.disturbances import DISTURBANCES
 from mmerc.experiments.robustness.disturbed_corpora import DisturbedCorpora
-from mmerc.experiments.robustness.robustness_scores import predict_disturbed
+from mmerc.experiments.robustness.robustness_scores import _predict_disturbed
 from mmerc.experiments.robustness.stored_extractor import Inapplicable, find_stored_extractor
 from mmerc.features.extraction import Task
 from mmerc.features.registry import NamedExtractor
 from mmerc.features.selection import Selection
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.media.segment import Clip, Segment
-from mmerc.models.registry import MODELS
+from mmerc.models.registry import _MODELS
 from mmerc.models.training_data import TrainingStatistics
 from mmerc.prediction.run_model import build_model_examples
 
 RATE = 16_000
 WIDTHS = {"text": 12, "audio": 1582, "video": 342}
 CASES = [
-    *((name, "vectors") for name in MODELS),
-    *((name, "tokens") for name in MODELS if name != "majority"),
-    *((name, "sounds") for name, model in MODELS.items() if model.unit == "utterance"),
+    *((name, "vectors") for name in _MODELS),
+    *((name, "tokens") for name in _MODELS if name != "majority"),
+    *((name, "sounds") for name, model in _MODELS.items() if model.unit == "utterance"),
 ]
 
 
@@ -82,7 +82,7 @@ def model(request, make_model, make_sound_model, corpora):
 
 def test_every_disturbance_that_applies_is_felt(model, corpora, monkeypatch):
     monkeypatch.setattr("mmerc.data.batches.available_cores", lambda: 1)  # a process for 8 sounds?
-    undisturbed = predict_disturbed(model, corpora.corpus, None)
+    undisturbed = _predict_disturbed(model, corpora.corpus, None)
     left_out = set()
     for disturbance in DISTURBANCES:
         if disturbance.modality not in model.inputs.output_widths:
@@ -91,13 +91,13 @@ def test_every_disturbance_that_applies_is_felt(model, corpora, monkeypatch):
         if isinstance(corpus, Inapplicable):
             left_out.add(disturbance.how)
             continue
-        found = predict_disturbed(model, corpus, disturbance)
+        found = _predict_disturbed(model, corpus, disturbance)
         assert found.keys == undisturbed.keys
         assert np.isfinite(found.probabilities).all()
         changed = np.abs(found.probabilities - undisturbed.probabilities).max()
         assert changed > 0 or disturbance.amount == "10 %", disturbance  # texts are short
     assert left_out == ({"word dropout"} if "text" in model.inputs.widths else set())
-    again = predict_disturbed(model, corpora.corpus, None)  # no mask stays behind
+    again = _predict_disturbed(model, corpora.corpus, None)  # no mask stays behind
     assert np.array_equal(again.probabilities, undisturbed.probabilities)
 
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from mmerc.conversation import MODALITIES
-from mmerc.corpora.iemocap import CORPUS_NAMES
+from mmerc.corpora.iemocap import _CORPUS_NAMES
 from mmerc.errors import UsageError
 from mmerc.experiments.reproduction.catalogue import find_target, target_files
 from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
@@ -98,7 +98,7 @@ def test_four_emotions_of_iemocap_are_the_paper_s_where_happy_stands_alone():
     assert corpora["iemocap-4-unmerged-ratio"].compare == "iemocap4"
     assert not corpora["iemocap-4-unmerged-ratio"].differs
     assert "the paper takes happy alone" in corpora["iemocap-4-ratio"].differs
-    assert {name for name in corpora if name.startswith("iemocap")} <= CORPUS_NAMES
+    assert {name for name in corpora if name.startswith("iemocap")} <= _CORPUS_NAMES
 
 
 @pytest.mark.parametrize(

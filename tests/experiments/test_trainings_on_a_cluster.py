@@ -7,7 +7,7 @@ from mmerc.evaluation.predictions import Predictions
 from mmerc.executors.executor import Executor
 from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
 from mmerc.experiments.reproduction.reproduce import reproduce
-from mmerc.experiments.reproduction.workspace import folder_name
+from mmerc.experiments.reproduction.workspace import _folder_name
 
 ray = pytest.importorskip("ray")
 
@@ -29,7 +29,7 @@ def test_a_cluster_trains_the_same(finished, make_settings, corpus_folder, small
     )
     reproduce("df-erc-figure11", settings)
     plan = make_plan("df-erc-figure11", small_corpus, PlanOptions(changes=SMALL))
-    name = folder_name(plan.recipes["DF-ERC"])
+    name = _folder_name(plan.recipes["DF-ERC"])
     near, far = (
         Predictions.load(out / "runs" / name / "seed-0" / "predictions-test.parquet")
         for out in (finished, tmp_path / "out")

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from mmerc.executors.executor import Executor
-from mmerc.features.extraction import CRASHED, Task, extract_all
+from mmerc.features.extraction import _CRASHED, Task, extract_all
 from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureSpec, FeatureStore
 from mmerc.media.segment import Clip, Segment
@@ -67,5 +67,5 @@ def test_a_file_that_kills_its_process_is_absent_and_the_others_are_there(cluste
 
     table = taken(tasks, Executor(jobs=2, engine="ray"), make, tmp_path / "ray")
     rows = {utterance: row for (_, utterance), row in table.rows.items()}
-    assert rows["2"].absent_because == CRASHED
+    assert rows["2"].absent_because == _CRASHED
     assert all(rows[number].vector is not None for number in "0134")

@@ -245,7 +245,7 @@ def test_the_weights_that_come_with_mmerc_name_a_real_smile():
     astronaut = pytest.importorskip("skimage.data", reason="scikit-image is missing").astronaut()
     (found,) = SpeakerFaces().detector.detect([astronaut])
     crop = align_face(astronaut, found[0].landmarks, size=48, grey=True)
-    network = load_network(extractor.shipped_weights())
+    network = load_network(extractor._shipped_weights())
     logits = network(normalise(torch.from_numpy(crop)[None, None])).logits
     assert EMOTIONS[int(logits.argmax())] == "happy"
     assert logits.softmax(-1).max() > 0.5

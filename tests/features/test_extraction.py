@@ -13,7 +13,7 @@ import pytest
 
 from mmerc.executors.executor import Executor
 from mmerc.features.base import Absent
-from mmerc.features.extraction import CRASHED, Task, extract_all
+from mmerc.features.extraction import _CRASHED, Task, extract_all
 from mmerc.features.journal import open_journal
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureStore
 from mmerc.media.segment import Clip, Segment
@@ -113,8 +113,8 @@ def test_a_file_that_kills_its_worker_is_absent_and_the_others_are_there(tasks, 
     tasks[9] = task(tmp_path, 9, b"crash")
     progress, _ = run(tasks, MakeFileSize(tmp_path / "log"), store, 2)
     rows = store.read().rows
-    assert progress.absent == {"empty file": 1, CRASHED: 2}
-    assert {key[1] for key, row in rows.items() if row.absent_because == CRASHED} == {"4", "9"}
+    assert progress.absent == {"empty file": 1, _CRASHED: 2}
+    assert {key[1] for key, row in rows.items() if row.absent_because == _CRASHED} == {"4", "9"}
     assert sum(row.vector is not None for row in rows.values()) == 9
 
 

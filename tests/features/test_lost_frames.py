@@ -5,7 +5,7 @@ import pytest
 
 from fer2013 import drawn, encoded
 from mmerc.features.base import Absent
-from mmerc.features.speaker_faces import ALL_LOST, SpeakerFaces
+from mmerc.features.speaker_faces import _ALL_LOST, SpeakerFaces
 from mmerc.media.degradation import FrameLoss
 from mmerc.media.segment import Clip, Segment
 from short_films import cut
@@ -47,6 +47,6 @@ def test_frames_that_arrive_are_as_they_were(film):
 
 def test_nothing_is_left_of_what_is_lost_altogether(film):
     loss = losing(5, some=False)
-    assert SpeakerFaces().crops(Segment(pictures=PICTURES, loss=loss)) == Absent(ALL_LOST)
+    assert SpeakerFaces().crops(Segment(pictures=PICTURES, loss=loss)) == Absent(_ALL_LOST)
     lost = Segment(film=Clip(film, end=3.0), loss=loss)
-    assert SpeakerFaces(frames=5).crops(lost) == Absent(ALL_LOST)
+    assert SpeakerFaces(frames=5).crops(lost) == Absent(_ALL_LOST)

@@ -92,7 +92,7 @@ def test_the_shortest_sound_has_finite_numbers(is10, compare):
 
 def test_what_opensmile_cannot_measure_is_absent(is10, monkeypatch):
     """Below 0.06 s it gives NaN, with a warning; nothing of that may pass for a vector."""
-    monkeypatch.setattr(ours, "SHORTEST", 0.01)
+    monkeypatch.setattr(ours, "_SHORTEST", 0.01)
     with pytest.warns(UserWarning, match="too short"):
         found = is10.extract_samples(voice(0.05))
     assert found == Absent("openSMILE gave values that are no numbers")

@@ -11,10 +11,10 @@ from transformers import ResNetConfig, ResNetForImageClassification
 
 from mmerc.errors import InputError, MmercError
 from mmerc.features.base import Absent
-from mmerc.features.visextnet import VGGFACE2_MEAN, Architecture, VisExtNet, own_name
+from mmerc.features.visextnet import _VGGFACE2_MEAN, VisExtNet, _Architecture, _own_name
 from mmerc.media.segment import Segment
 
-TINY = Architecture(depths=(2, 1, 1, 1), widths=(8, 12, 16, 20), stem=4)
+TINY = _Architecture(depths=(2, 1, 1, 1), widths=(8, 12, 16, 20), stem=4)
 OUTPUTS = 10
 
 
@@ -73,11 +73,11 @@ def torchvision_names(depths):
 
 def test_every_name_of_resnet_101_is_known():
     with torch.device("meta"):
-        wanted = resnet(Architecture(), 1000).state_dict().keys()
+        wanted = resnet(_Architecture(), 1000).state_dict().keys()
     pairs = torchvision_names((3, 4, 23, 3))
-    assert {theirs: own_name(theirs) for theirs in pairs} == pairs
+    assert {theirs: _own_name(theirs) for theirs in pairs} == pairs
     assert set(pairs.values()) == wanted
-    assert {own_name(name) for name in wanted} == wanted
+    assert {_own_name(name) for name in wanted} == wanted
 
 
 def as_transformers(state, path):
@@ -108,7 +108,7 @@ def test_the_vector_is_the_mean_output_over_faces(network, tmp_path, name):
     WRITERS[name](network.state_dict(), tmp_path / name)
     made = VisExtNet(ColourFaces(), weights=tmp_path / name, architecture=TINY)
     found = made.extract(Segment())
-    images = torch.from_numpy(colours(3)).permute(0, 3, 1, 2) - torch.tensor(VGGFACE2_MEAN).view(
+    images = torch.from_numpy(colours(3)).permute(0, 3, 1, 2) - torch.tensor(_VGGFACE2_MEAN).view(
         1, 3, 1, 1
     )
     expected = network(images).logits.mean(dim=0)

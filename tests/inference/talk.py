@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from mmerc.inference.analysis import Analysis
-from mmerc.inference.page.data import luminance
+from mmerc.inference.page.data import _luminance
 from mmerc.labels import MELD_7
 from mmerc.prediction.utterance_predictions import UtterancePrediction
 
@@ -92,5 +92,5 @@ def with_times(*times):
 
 
 def contrast(one, other):
-    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)

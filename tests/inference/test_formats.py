@@ -5,7 +5,7 @@ import json
 import pytest
 from talk import ANALYSIS
 
-from mmerc.inference.exports.utterance_rows import as_text, summarise_reasons
+from mmerc.inference.exports.utterance_rows import _summarise_reasons, as_text
 from mmerc.inference.formats import ANALYSIS_FORMATS, PREDICTION_FORMATS
 from mmerc.prediction.utterance_predictions import UtterancePrediction
 
@@ -122,10 +122,10 @@ def test_text_to_read():
 def test_reasons_that_are_not_there_are_not_told():
     nothing = {"text": None, "audio": None, "video": None}
     bare = prediction(effects=nothing, context_effect=None)
-    assert summarise_reasons(bare) == "70% sure; else glad 20%"
+    assert _summarise_reasons(bare) == "70% sure; else glad 20%"
     alone = prediction(effects=nothing, context_effect=0.126)
-    assert summarise_reasons(alone) == "70% sure; else glad 20%; points due to context +13"
-    assert summarise_reasons(prediction()).endswith("text +41, audio -3, context +0")
+    assert _summarise_reasons(alone) == "70% sure; else glad 20%; points due to context +13"
+    assert _summarise_reasons(prediction()).endswith("text +41, audio -3, context +0")
 
 
 def test_every_format_of_an_analysis_is_text_of_its_media_type():

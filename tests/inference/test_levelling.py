@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
-from mmerc.inference.levelling import CLIP, PRIOR, SPEAKER_PRIOR, Statistics, level_table
+from mmerc.inference.levelling import _CLIP, PRIOR, SPEAKER_PRIOR, Statistics, level_table
 
 WIDTH = 6
 
@@ -47,7 +47,7 @@ def slowly(vectors, training):
         spread = weight * sum((score - centre) ** 2 for score in scores)
         spread += weight * PRIOR * (1 + centre**2)  # and have variance 1 around 0
         for row, score in zip(moved, scores, strict=True):
-            own = max(-CLIP, min(CLIP, (score - centre) / math.sqrt(spread)))
+            own = max(-_CLIP, min(_CLIP, (score - centre) / math.sqrt(spread)))
             row[d] = own * deviation + mean
         distances.append(abs(sum(scores) / len(scores)))
     return moved, float(np.median(distances))
@@ -82,7 +82,7 @@ def by_speaker_slowly(vectors, names, training):
             width = part * sum((scores[row] - own) ** 2 for row in rows)
             width += part * SPEAKER_PRIOR * (spread + (centre - own) ** 2)
             for row in rows:
-                score = max(-CLIP, min(CLIP, (scores[row] - own) / math.sqrt(width)))
+                score = max(-_CLIP, min(_CLIP, (scores[row] - own) / math.sqrt(width)))
                 moved[row][d] = score * deviation + mean
     return moved
 

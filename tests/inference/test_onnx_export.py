@@ -9,15 +9,15 @@ from mmerc.conversation import MODALITIES
 from mmerc.errors import MmercError
 from mmerc.inference.onnx import export_model
 from mmerc.inference.onnx import graph as graphs
-from mmerc.inference.onnx.recurrent import LoopedDialogueRnn
-from mmerc.models.registry import MODELS
+from mmerc.inference.onnx.recurrent import _LoopedDialogueRnn
+from mmerc.models.registry import _MODELS
 from mmerc.nn.dialogue_rnn import DialogueRnn
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-FUSING = [name for name, model in MODELS.items() if model.unit == "conversation"]
-BY_THEMSELVES = [name for name, model in MODELS.items() if model.unit == "utterance"]
+FUSING = [name for name, model in _MODELS.items() if model.unit == "conversation"]
+BY_THEMSELVES = [name for name, model in _MODELS.items() if model.unit == "utterance"]
 SIZES = (4, 1, 7)
 
 
@@ -129,7 +129,7 @@ def test_looped_dialogue_rnn_is_dialogue_rnn(bidirectional):
     vectors, speakers = torch.randn(2, 3, 9, 6), torch.randint(4, (3, 9))
     present = torch.rand(2, 3, 9) < 0.6
     with torch.no_grad():
-        found = LoopedDialogueRnn(rnn)(vectors, present, speakers)
+        found = _LoopedDialogueRnn(rnn)(vectors, present, speakers)
         expected = rnn(vectors, present, speakers)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 

@@ -13,7 +13,7 @@ from importlib.resources import files
 import pytest
 from talk import ANALYSIS, EVIL, PREDICTIONS, contrast, with_times
 
-from mmerc.inference.page.data import ink, luminance, page_data
+from mmerc.inference.page.data import _ink, _luminance, page_data
 from mmerc.inference.page.render import render_page
 from mmerc.inference.page.scripts import bundle_modules
 from mmerc.labels import LABEL_SETS, PALETTE, LabelSet
@@ -74,13 +74,13 @@ def test_times_and_layers_go_to_the_page():
     "colour", [*PALETTE, *itertools.chain(*(s.colours for s in LABEL_SETS.values()))]
 )
 def test_names_can_be_read_on_every_colour(colour):
-    assert contrast(colour, ink(colour)) >= 4.5
+    assert contrast(colour, _ink(colour)) >= 4.5
 
 
 def test_luminance_as_the_standard_gives_it():
-    assert luminance("#ffffff") == pytest.approx(1)
-    assert luminance("#ff0000") == pytest.approx(0.2126)
-    assert luminance("#808080") == pytest.approx(0.2158605)
+    assert _luminance("#ffffff") == pytest.approx(1)
+    assert _luminance("#ff0000") == pytest.approx(0.2126)
+    assert _luminance("#808080") == pytest.approx(0.2158605)
 
 
 def test_a_colour_that_is_none_is_replaced():

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from talk import ANALYSIS, EVIL, PREDICTIONS, SCENE, TALK, contrast, with_times
 
-from mmerc.inference.page.data import luminance
+from mmerc.inference.page.data import _luminance
 from mmerc.inference.page.render import render_page
 from mmerc.labels import MELD_7, LabelSet
 
@@ -268,7 +268,7 @@ def test_text_can_be_read_in_light_and_in_the_dark(visit, scheme):
     )
     grounds, inks = values[:3], values[3:]
     assert all(contrast(ground, ink) >= 4.5 for ground in grounds for ink in inks)
-    assert (luminance(grounds[0]) < 0.1) == (scheme == "dark")
+    assert (_luminance(grounds[0]) < 0.1) == (scheme == "dark")
     painted = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert painted == "rgb({}, {}, {})".format(*bytes.fromhex(grounds[0][1:]))
 

@@ -6,7 +6,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmerc.data.sounds import LONGEST, read_samples
+from mmerc.data.sounds import _LONGEST, read_samples
 from mmerc.features.base import Absent
 from mmerc.features.opensmile import OpenSmile
 from mmerc.media.decode import SAMPLE_RATE, read_clip, read_sound
@@ -73,7 +73,7 @@ def test_a_clip_is_read_with_its_noise(wave):
 
 def test_models_of_waveforms_hear_the_noise(wave):
     clean, noisy = (read_samples(Clip(wave, noise=noise)).numpy() for noise in (None, Noise(0, 5)))
-    assert len(noisy) == LONGEST * SAMPLE_RATE
+    assert len(noisy) == _LONGEST * SAMPLE_RATE
     assert ratio(clean, noisy) == pytest.approx(0, abs=1e-3)
 
 

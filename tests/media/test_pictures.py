@@ -128,7 +128,7 @@ def test_picture_above_8192_pixels(monkeypatch):
     with pytest.raises(MediaError) as caught:
         decode_picture(png(np.zeros((4, 8200, 3), np.uint8)))
     assert caught.value.reason == Reason.TOO_LARGE
-    monkeypatch.setitem(pictures.STRICT, "max_pixels", str(64 * 48 - 1))
+    monkeypatch.setitem(pictures._STRICT, "max_pixels", str(64 * 48 - 1))
     for data in (jpeg(NOISE), png(NOISE)):
         with pytest.raises(MediaError):
             decode_picture(data)

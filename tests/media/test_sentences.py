@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmerc.media.sentences import LONGEST, Word, split_sentences
+from mmerc.media.sentences import _LONGEST, Word, split_sentences
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER, Turn
 
 
@@ -115,4 +115,4 @@ def test_every_word_is_in_exactly_one_utterance_in_order(words, turns):
     assert sorted(spoken, key=lambda word: word.start) == ordered
     assert len(spoken) == len(words)
     for sentence in sentences:
-        assert sentence.end - sentence.start <= LONGEST or len(sentence.words) == 1
+        assert sentence.end - sentence.start <= _LONGEST or len(sentence.words) == 1

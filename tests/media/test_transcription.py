@@ -14,7 +14,7 @@ from mmerc.media.transcription import (
     WHISPER,
     Transcriber,
     Transcript,
-    find_model,
+    _find_model,
     load_model,
 )
 from mmerc.media.voice_activity import Span
@@ -99,13 +99,13 @@ def test_a_language_that_the_model_does_not_know():
 @pytest.mark.parametrize("name", ["small", "nobody/nothing", "no such", "../elsewhere"])
 def test_a_model_that_cannot_be_had(name):
     with pytest.raises(MmercError, match=r"the Hub does not give it; at hand without .* tiny\.en"):
-        find_model(name)
+        _find_model(name)
 
 
 def test_a_local_folder(tmp_path):
     folder = tmp_path / "small"
     folder.mkdir()
-    assert find_model(str(folder)) == folder
+    assert _find_model(str(folder)) == folder
     for name in ("model.bin", "tokenizer.json"):
         with pytest.raises(InputError, match=rf"there is no {name}.*CTranslate2 form"):
             load_model(folder)

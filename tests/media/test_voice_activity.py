@@ -17,12 +17,12 @@ from mmerc.media.decode import SAMPLE_RATE, Reason, read_sound
 from mmerc.media.segment import MediaError
 from mmerc.media.voice_activity import (
     UtteranceLimits,
+    _spans_of,
+    _speech_spans,
     find_speech,
     read_pieces,
-    spans_of,
-    speech_spans,
 )
-from mmerc.media.voice_network import BLOCK, FRAME, SILERO, in_blocks, speech_probabilities
+from mmerc.media.voice_network import _BLOCK, _SILERO, FRAME, _in_blocks, speech_probabilities
 
 DATA = Path(__file__).parent / "data"
 LIMITS = UtteranceLimits()
@@ -57,7 +57,7 @@ def times(spans):
 def test_the_network_agrees_with_the_published_one_frame_by_frame(talk):
     """The TorchScript file of the same package, which is told one frame at a time."""
     samples = talk[0][: 130 * FRAME]
-    reference = torch.jit.load(SILERO.locate() / "silero_vad.jit")
+    reference = torch.jit.load(_SILERO.locate() / "silero_vad.jit")
     frames = torch.from_numpy(samples).split(FRAME)
     expected = [reference(frame, SAMPLE_RATE).item() for frame in frames]
     found = np.concatenate(list(speech_probabilities([samples])))
@@ -85,8 +85,8 @@ def test_speech_between_silences(tmp_path, talk, kind, codec):
     ids=["silence", "tone", "murmur", "noise"],
 )
 def test_what_is_not_speech(samples):
-    assert speech_spans([samples]) == ()
-    assert speech_spans([samples[:0]]) == ()
+    assert _speech_spans([samples]) == ()
+    assert _speech_spans([samples[:0]]) == ()
 
 
 def test_a_long_recording_is_as_its_parts(talk):
@@ -94,22 +94,30 @@ def test_a_long_recording_is_as_its_parts(talk):
     samples, expected = talk
     period = len(samples) / SAMPLE_RATE
     sound = np.concatenate([silence(2), *[samples] * 8])
-    found = speech_spans(np.split(sound, range(7919, len(sound), 7919)))
-    assert found == speech_spans([sound])
+    found = _speech_spans(np.split(sound, range(7919, len(sound), 7919)))
+    assert found == _speech_spans([sound])
     again = [2 + i * period + np.array(span) for i in range(8) for span in expected]
     np.testing.assert_allclose(times(found), again, atol=0.2)
-    assert any(start + 1 < BLOCK / SAMPLE_RATE < end - 0.5 for start, end in times(found))
+    assert any(start + 1 < _BLOCK / SAMPLE_RATE < end - 0.5 for start, end in times(found))
 
 
 @pytest.mark.parametrize(
     "lengths",
-    [[], [1], [FRAME], [BLOCK], [BLOCK + 1], [700_000, 0, 700_000, 5], [2 * BLOCK + 600, 900_000]],
+    [
+        [],
+        [1],
+        [FRAME],
+        [_BLOCK],
+        [_BLOCK + 1],
+        [700_000, 0, 700_000, 5],
+        [2 * _BLOCK + 600, 900_000],
+    ],
 )
 def test_blocks_hold_the_same_samples(lengths):
     sound = np.arange(sum(lengths), dtype=np.float32)
-    found = list(in_blocks(np.split(sound, np.cumsum(lengths)[:-1])))
-    assert {len(block) for block in found[:-1]} <= {BLOCK}
-    assert all(0 < len(block) <= BLOCK for block in found)
+    found = list(_in_blocks(np.split(sound, np.cumsum(lengths)[:-1])))
+    assert {len(block) for block in found[:-1]} <= {_BLOCK}
+    assert all(0 < len(block) <= _BLOCK for block in found)
     whole = len(sound) // FRAME * FRAME
     np.testing.assert_array_equal(np.concatenate([*found, sound[:0]]), sound[:whole])
 
@@ -131,7 +139,7 @@ def test_no_more_than_a_minute_and_a_piece_is_held():
             most = max(most, len(alive))
             yield piece
 
-    assert sum(map(len, in_blocks(sound()))) == 10 * BLOCK
+    assert sum(map(len, _in_blocks(sound()))) == 10 * _BLOCK
     assert most <= 9
 
 
@@ -154,24 +162,24 @@ def frames(*runs):
     [(0.4, [(0.95, 4.45)]), (0.6, [(0.95, 2.05), (2.55, 4.65)])],
 )
 def test_a_pause_parts_utterances(pause, expected):
-    found = spans_of(frames((1, 0), (1, 0.9), (pause, 0.1), (2, 0.9), (1, 0)), LIMITS)
+    found = _spans_of(frames((1, 0), (1, 0.9), (pause, 0.1), (2, 0.9), (1, 0)), LIMITS)
     np.testing.assert_allclose(times(found), expected, atol=0.07)
 
 
 def test_half_sure_goes_on_but_does_not_begin():
-    found = spans_of(frames((2, 0.45), (1, 0.6), (1, 0.45), (2, 0.1)), LIMITS)
+    found = _spans_of(frames((2, 0.45), (1, 0.6), (1, 0.45), (2, 0.1)), LIMITS)
     np.testing.assert_allclose(times(found), [(1.95, 4.05)], atol=0.07)
 
 
 @pytest.mark.parametrize(("length", "count"), [(0.2, 0), (0.3, 1)])
 def test_the_shortest_utterance(length, count):
-    assert len(spans_of(frames((1, 0), (length, 0.9), (1, 0)), LIMITS)) == count
+    assert len(_spans_of(frames((1, 0), (length, 0.9), (1, 0)), LIMITS)) == count
 
 
 def test_long_speech_is_cut_where_it_is_least_sure():
     """45 s: 0.3 s of a pause at 13 s and at 30 s; the first 5 s have one too, which is early."""
     runs = [(5, 0.9), (0.3, 0), (7.7, 0.9), (0.3, 0), (16.7, 0.9), (0.3, 0), (14.7, 0.9)]
-    found = times(spans_of(frames(*runs), LIMITS))
+    found = times(_spans_of(frames(*runs), LIMITS))
     np.testing.assert_allclose(found, [(0, 13.15), (13.15, 30.15), (30.15, 45)], atol=0.1)
     assert found[0][1] == found[1][0]
 
@@ -189,7 +197,7 @@ CHOICES = st.builds(
 @given(runs=RUNS, limits=CHOICES)
 def test_utterances_keep_to_their_limits(runs, limits):
     probabilities = frames((0.1, 0), *runs)
-    found = spans_of(probabilities, limits)
+    found = _spans_of(probabilities, limits)
     ends = [0.0]
     for span in found:
         assert ends[-1] <= span.start < span.end
@@ -227,7 +235,7 @@ def test_files_without_speech_to_hear(tmp_path, talk):
 
 
 def test_another_weight_file_is_refused(tmp_path, monkeypatch):
-    content = bytearray(next(SILERO.locate().glob("*sequence.onnx")).read_bytes())
+    content = bytearray(next(_SILERO.locate().glob("*sequence.onnx")).read_bytes())
     content[len(content) // 2] ^= 1
     package = tmp_path / "silero_vad"
     (package / "data").mkdir(parents=True)
@@ -235,14 +243,14 @@ def test_another_weight_file_is_refused(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "silero_vad", raising=False)
     with pytest.raises(InputError, match=r"onnx: cannot be read; reinstall silero-vad==6"):
-        speech_spans([silence(1)])
+        _speech_spans([silence(1)])
     (package / "data" / "silero_vad_16k_sequence.onnx").write_bytes(content)
     with pytest.raises(InputError, match=r"onnx: expected SHA-256 .* reinstall silero-vad==6"):
-        speech_spans([silence(1)])
+        _speech_spans([silence(1)])
 
 
 @pytest.mark.parametrize("package", ["silero_vad", "onnxruntime"])
 def test_without_the_packages(monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MmercError, match=r"not installed; install it with `pip install 'mmerc\["):
-        speech_spans([silence(1)])
+        _speech_spans([silence(1)])

@@ -7,16 +7,16 @@ import torch
 
 from mmerc.conversation import MODALITIES
 from mmerc.data.batch import ConversationBatch
-from mmerc.data.batches import Collate, feature_statistics
+from mmerc.data.batches import _Collate, feature_statistics
 from mmerc.errors import MmercError
 from mmerc.labels import LabelSet
-from mmerc.models.registry import MODELS, load_model, model_class
+from mmerc.models.registry import _MODELS, load_model, model_class
 from mmerc.models.training_data import TrainedOn, TrainingStatistics
 from mmerc.nn.text_encoder import TextEncoderConfig
 from mmerc.prediction.run_model import run_model
 
-VECTORS = [(name, False) for name in MODELS]
-TOKENS = [(name, True) for name in MODELS if name != "majority"]  # which reads nothing at all
+VECTORS = [(name, False) for name in _MODELS]
+TOKENS = [(name, True) for name in _MODELS if name != "majority"]  # which reads nothing at all
 SIZES = (3, 1, 6, 4)
 
 
@@ -50,7 +50,7 @@ def examples(model, make_examples):
 
 @pytest.fixture
 def batch(model, examples):
-    return Collate(tokenizer_of(model))(examples)
+    return _Collate(tokenizer_of(model))(examples)
 
 
 def explained(output):
@@ -90,7 +90,7 @@ def test_padded_batch_equals_its_conversations_one_by_one(model, examples, batch
     model.eval()
     whole = model(batch)
     for row, example in enumerate(examples):
-        alone = model(Collate(tokenizer_of(model))([example]))
+        alone = model(_Collate(tokenizer_of(model))([example]))
         size = len(example)
         torch.testing.assert_close(whole.logits[row, :size], alone.logits[0], atol=1e-5, rtol=1e-4)
         one = explained(alone)
@@ -179,7 +179,7 @@ def test_overfits_eight_conversations(case, model, make_examples):
     tokenizer = tokenizer_of(model)
     examples = make_examples([3, 5, 2, 4, 1, 3, 4, 2], seed=4, tokenizer=tokenizer)
     model.fit(statistics_of(model, examples))
-    batch = Collate(tokenizer)(examples)
+    batch = _Collate(tokenizer)(examples)
     encoder = [] if tokenizer is None else list(model.text_encoder.parameters())
     rest = [p for p in model.parameters() if all(p is not other for other in encoder)]
     optimizer = torch.optim.AdamW([{"params": rest, "lr": 1e-2}, {"params": encoder, "lr": 3e-3}])
@@ -253,7 +253,7 @@ def test_vectors_are_standardised_with_statistics_of_training(make_model, make_e
     training = make_examples((5, 8, 2), absent=0.2, seed=1)
     statistics = statistics_of(model, training)
     model.fit(statistics)
-    batch = Collate(None)(make_examples(SIZES, absent=0.3, seed=2))
+    batch = _Collate(None)(make_examples(SIZES, absent=0.3, seed=2))
     vectors, present = model.inputs(batch)
     for m in MODALITIES:
         mean, deviation = statistics.features[m]
@@ -265,7 +265,7 @@ def test_vectors_are_standardised_with_statistics_of_training(make_model, make_e
     assert model.class_weights.argmax() == rare
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", _MODELS)
 def test_labels_decide_nothing_in_evaluation(name, make_model, make_batch):
     model = make_model(name).eval()
     batch = make_batch(SIZES)
@@ -273,7 +273,7 @@ def test_labels_decide_nothing_in_evaluation(name, make_model, make_batch):
     assert torch.equal(model(batch).logits, model(other).logits)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", _MODELS)
 def test_label_order_survives(name, make_model, tmp_path):
     labels = LabelSet("backwards", ("z", "m", "a"), ("#000001", "#000002", "#000003"))
     make_model(name, labels=labels).save_pretrained(tmp_path / "model")
@@ -285,7 +285,7 @@ def test_label_order_survives(name, make_model, tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", _MODELS)
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_both_reductions(name, reduction, make_model, make_batch):
     """Twice the same conversations: means stay, sums double."""
@@ -311,7 +311,7 @@ def test_majority_needs_no_modality(make_model, make_batch):
     assert model(make_batch([2, 5])).logits.shape[:2] == (2, 5)
 
 
-@pytest.mark.parametrize("name", [n for n in MODELS if n != "majority"])
+@pytest.mark.parametrize("name", [n for n in _MODELS if n != "majority"])
 def test_missing_modality_of_the_corpus_is_told(name, make_model):
     if "audio" in model_class(name).config_class().modalities:
         with pytest.raises(MmercError, match="no audio vectors"):

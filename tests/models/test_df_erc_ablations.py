@@ -9,7 +9,7 @@ from df_erc_oracles import CONTRAST, CONTRIBUTION, SIZES, places, there
 from pydantic import ValidationError
 
 from mmerc.conversation import MODALITIES
-from mmerc.data.batches import Collate
+from mmerc.data.batches import _Collate
 from mmerc.models.df_erc.config import DfErcConfig
 
 ABLATIONS = (
@@ -170,9 +170,9 @@ def test_attention_over_context(make_model, batch):
 def test_ablations_never_read_padding(make_model, make_examples, ablation):
     model = make_model("df-erc", ablations=(ablation,)).eval()
     examples = make_examples(SIZES, absent=0.25, seed=8)
-    whole = model(Collate(None)(examples)).logits
+    whole = model(_Collate(None)(examples)).logits
     for row, example in enumerate(examples):
-        alone = model(Collate(None)([example])).logits[0]
+        alone = model(_Collate(None)([example])).logits[0]
         torch.testing.assert_close(whole[row, : len(example)], alone, atol=1e-5, rtol=1e-4)
 
 

@@ -15,8 +15,8 @@ from df_erc_oracles import (
 from torch import multiprocessing
 
 from mmerc.conversation import MODALITIES
-from mmerc.data.batches import Collate
-from mmerc.models.df_erc.refusion import EmotionPrototypes, modality_similarity
+from mmerc.data.batches import _Collate
+from mmerc.models.df_erc.refusion import EmotionPrototypes, _modality_similarity
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.02])
@@ -32,7 +32,7 @@ def test_prototypes_are_a_running_mean_of_an_epoch(make_model, make_examples, ma
         assert (model.refusion.prototypes.mean == 0).all()
         gathered = []
         for step in range(3):
-            batch = Collate(None)(make_examples(SIZES, absent=0.3, unknown=0.3, seed=20 + step))
+            batch = _Collate(None)(make_examples(SIZES, absent=0.3, unknown=0.3, seed=20 + step))
             items = aligned_items(model, batch)
             gathered += [
                 (item.detach(), int(batch.labels[place]))
@@ -108,7 +108,7 @@ def test_similarity_by_hand():
     vectors = {"text": one, "audio": other, "video": third}
 
     def psi(text, audio, video):
-        found = modality_similarity(vectors, {"text": text, "audio": audio, "video": video})
+        found = _modality_similarity(vectors, {"text": text, "audio": audio, "video": video})
         return float(found)
 
     assert psi(yes, yes, yes) == pytest.approx((0.6 - 1.0 - 0.6) / 3)

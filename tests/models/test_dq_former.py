@@ -13,7 +13,7 @@ from utterance_batches import batch_of, utterances
 
 from mmerc.errors import UsageError
 from mmerc.models.dq_former import DqFormerConfig
-from mmerc.models.dq_former.fusion_layer import CrossModalAttention
+from mmerc.models.dq_former.fusion_layer import _CrossModalAttention
 from mmerc.models.dq_former.priority import ConfidenceNetwork, equal_confidence
 from mmerc.nn.cross_attention import TransformerLayer
 from mmerc.nn.streams import Stream
@@ -153,7 +153,7 @@ def test_an_untrained_model_begins_undecided(make_sound_model):
 @torch.no_grad()
 def test_cross_modal_attention():
     torch.manual_seed(0)
-    layer = CrossModalAttention(16, heads=4, dropout=0.3).eval()
+    layer = _CrossModalAttention(16, heads=4, dropout=0.3).eval()
     torch.nn.init.normal_(layer.inner_norm.bias)
     queries, states = torch.randn(2, 3, 16), torch.randn(2, 5, 16)
     mask = torch.tensor([[True] * 5, [False, True, True, False, True]])

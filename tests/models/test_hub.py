@@ -10,7 +10,7 @@ import torch
 
 from mmerc.errors import MmercError
 from mmerc.models import saved_model
-from mmerc.models.registry import MODELS, load_model
+from mmerc.models.registry import _MODELS, load_model
 from mmerc.models.training_data import TrainedOn
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -66,13 +66,13 @@ def assert_same(loaded, model):
 
 
 @pytest.mark.parametrize("tokens", [False, True], ids=["vectors", "tokens"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", _MODELS)
 def test_every_model_comes_back_from_the_hub(hub, make_model, name, tokens):
     model = make_model(name, tokens=tokens and name != "majority")
     model.temperature = 1.5
     model.push_to_hub("someone/model")
     assert_same(load_model("someone/model"), model)
-    assert_same(MODELS[name].from_pretrained("someone/model"), model)
+    assert_same(_MODELS[name].from_pretrained("someone/model"), model)
 
 
 def test_sound_model_comes_back_from_the_hub(hub, make_sound_model):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmerc.errors import InputError, MmercError, UsageError
-from mmerc.models.registry import MODELS, list_models, load_model, model_class, model_names
+from mmerc.models.registry import _MODELS, _model_names, list_models, load_model, model_class
 from mmerc.training.recipe import Recipe
 
 MODEL = '''
@@ -74,7 +74,7 @@ def install(tmp_path, monkeypatch):
 
 
 def test_a_models_class_is_the_one_of_its_name():
-    for name, model in MODELS.items():
+    for name, model in _MODELS.items():
         assert model_class(name) is model
         assert model.name == name
         assert model.config_class.model_fields["name"].default == name
@@ -89,7 +89,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(install):
 def test_a_plugins_model_is_found_by_name_and_in_recipes(install):
     install(mean="mean_package:Mean")
     assert model_class("mean").__name__ == "Mean"
-    assert model_names()[-1] == "mean"
+    assert _model_names()[-1] == "mean"
     recipe = Recipe.model_validate(
         {"name": "r", "description": "d", "model": {"name": "mean", "scale": 2.0}}
     )
@@ -151,9 +151,9 @@ def test_a_plugin_may_not_take_the_name_of_a_model_of_mmerc(install):
 def test_list_says_what_each_model_is_and_where_it_comes_from(install):
     install(mean="mean_package:Mean")
     models = list_models()
-    assert list(models) == [*MODELS, "mean"]
+    assert list(models) == [*_MODELS, "mean"]
     assert models["mean"] == ("One linear layer over the joined vectors", "mean-package")
-    for name in MODELS:
+    for name in _MODELS:
         assert models[name].package == "mmerc"
         assert models[name].summary
         assert "\n" not in models[name].summary

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmerc.errors import InputError, MmercError, UsageError
-from mmerc.models.registry import MODELS, load_model, model_class
+from mmerc.models.registry import _MODELS, load_model, model_class
 from mmerc.prediction.run_model import run_model
 
 
@@ -104,7 +104,7 @@ def test_weights_of_another_model(make_model, saved, tmp_path):
 
 def test_model_of_another_class_is_refused(saved):
     with pytest.raises(InputError, match="contains the model 'concatenation', not 'df-erc'"):
-        MODELS["df-erc"].from_pretrained(saved)
+        _MODELS["df-erc"].from_pretrained(saved)
 
 
 def test_unknown_names(tmp_path):

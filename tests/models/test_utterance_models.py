@@ -6,12 +6,12 @@ import pytest
 import torch
 from utterance_batches import batch_of, utterances
 
-from mmerc.models.registry import MODELS, load_model
+from mmerc.models.registry import _MODELS, load_model
 from mmerc.prediction.effects import measure_effects, probabilities
-from mmerc.training.optimization import parameter_groups
+from mmerc.training.optimization import _parameter_groups
 from mmerc.training.recipe import TrainingConfig
 
-NAMES = [name for name, model in MODELS.items() if model.unit == "utterance"]
+NAMES = [name for name, model in _MODELS.items() if model.unit == "utterance"]
 SIZES = (2, 1, 3)
 
 
@@ -203,7 +203,7 @@ def test_encoders_learn_at_their_own_rate(make_sound_model):
     model = make_sound_model("dq-former")
     settings = TrainingConfig(learning_rate=1e-3, encoder_learning_rate=1e-5, layer_decay=0.5)
     rates = {
-        id(p): group["lr"] for group in parameter_groups(model, settings) for p in group["params"]
+        id(p): group["lr"] for group in _parameter_groups(model, settings) for p in group["params"]
     }
     assert all(rates[id(p)] == 1e-3 for p in model.layers.parameters())
     for encoder in (model.text_encoder, model.speech_encoder):

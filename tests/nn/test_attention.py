@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from mmerc.nn.attention import LONGEST_SHORT, attention
+from mmerc.nn.attention import _LONGEST_SHORT, attention
 
 
 def inputs(length):
@@ -15,7 +15,7 @@ def inputs(length):
     return query, key, value, mask
 
 
-@pytest.mark.parametrize("length", [5, LONGEST_SHORT, LONGEST_SHORT + 1])
+@pytest.mark.parametrize("length", [5, _LONGEST_SHORT, _LONGEST_SHORT + 1])
 @pytest.mark.parametrize("masked", [True, False])
 def test_equals_the_reference_in_output_and_gradient(length, masked):
     query, key, value, mask = inputs(length)

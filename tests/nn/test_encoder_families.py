@@ -18,7 +18,7 @@ from mmerc.errors import InputError
 from mmerc.models.registry import load_model
 from mmerc.nn import text_encoder
 from mmerc.nn.encoder_check import check_encoder
-from mmerc.nn.encoder_families import FAMILIES
+from mmerc.nn.encoder_families import _FAMILIES
 from mmerc.nn.streams import encode_tokens
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
 
@@ -219,7 +219,7 @@ def test_states_of_every_layer_do_not_depend_on_padding(folders, family):
 @pytest.mark.parametrize("family", SETTINGS)
 def test_as_many_tokens_as_the_model_has_positions(folders, family):
     encoder = load(folders(family)).eval()
-    assert encoder.tokenizer.max_length == 66 - 2 * FAMILIES[family].counts_from_padding
+    assert encoder.tokenizer.max_length == 66 - 2 * _FAMILIES[family].counts_from_padding
     with torch.no_grad():
         vectors = encode(encoder, [["yes no why well"] * 40])[0]
     assert (vectors.abs().sum(-1) > 0).all()

@@ -7,7 +7,7 @@ import pytest
 
 from mmerc.errors import InputError, MmercError
 from mmerc.nn import encoder_sources
-from mmerc.nn.encoder_sources import TEXT_ENCODERS, resolve_encoder
+from mmerc.nn.encoder_sources import _TEXT_ENCODERS, resolve_encoder
 
 
 def test_folder_is_taken_as_it_is(tiny_encoder):
@@ -33,14 +33,14 @@ def test_unknown_name_is_told_at_once(name):
 
 
 def test_other_weights_under_the_same_name_are_refused(monkeypatch):
-    other = replace(TEXT_ENCODERS["minilm-l6"], sha256={"model.safetensors": "0" * 64})
-    monkeypatch.setattr(encoder_sources, "TEXT_ENCODERS", {"minilm-l6": other})
+    other = replace(_TEXT_ENCODERS["minilm-l6"], sha256={"model.safetensors": "0" * 64})
+    monkeypatch.setattr(encoder_sources, "_TEXT_ENCODERS", {"minilm-l6": other})
     with pytest.raises(InputError, match=r"expected SHA-256 000000000000.*, found 53aa51172d14"):
         resolve_encoder("minilm-l6")
 
 
 def test_missing_package_is_named(monkeypatch):
-    absent = replace(TEXT_ENCODERS["minilm-l6"], package="no_such_package_here")
-    monkeypatch.setattr(encoder_sources, "TEXT_ENCODERS", {"minilm-l6": absent})
+    absent = replace(_TEXT_ENCODERS["minilm-l6"], package="no_such_package_here")
+    monkeypatch.setattr(encoder_sources, "_TEXT_ENCODERS", {"minilm-l6": absent})
     with pytest.raises(MmercError, match=r"pip install 'mmerc\[offline\]'"):
         resolve_encoder("minilm-l6")

@@ -18,8 +18,8 @@ from mmerc.nn import whisper_weights
 from mmerc.nn.checkpointing import recompute_activations
 from mmerc.nn.encoder_sources import resolve_encoder, resolve_speech_encoder
 from mmerc.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
-from mmerc.nn.whisper import log_mel, run_layers
-from mmerc.nn.whisper_weights import is_complete, read_variables, whisper_folder
+from mmerc.nn.whisper import _run_layers, log_mel
+from mmerc.nn.whisper_weights import _is_complete, _read_variables, whisper_folder
 
 WAVEFORM_MODELS = {
     "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
@@ -227,9 +227,9 @@ class TestEmbeddedWhisper:
         np.testing.assert_allclose(mine[0], frames, atol=1e-4)
         with torch.inference_mode():
             there = torch.ones(1, 1500, dtype=torch.bool)
-            states = run_layers(encoder.backbone, mine, there)[-1]
+            states = _run_layers(encoder.backbone, mine, there)[-1]
             # Both round, on some processors each by more than half of what is allowed.
-            exact = run_layers(encoder.backbone.double(), mine.double(), there)[-1].numpy()
+            exact = _run_layers(encoder.backbone.double(), mine.double(), there)[-1].numpy()
         assert np.abs(expected - exact).max() < 1e-3
         assert np.abs(states.numpy() - exact).max() < 1e-3
         assert np.abs(expected).max() > 1
@@ -255,18 +255,18 @@ class TestEmbeddedWhisper:
     def test_a_cache_that_cannot_be_written(self, problem, tmp_path, monkeypatch, caplog):
         cache = Path("/dev/null/cache") if problem == "no folder" else tmp_path
         monkeypatch.setenv("MMERC_CACHE", str(cache))
-        convert = whisper_weights.convert
+        convert = whisper_weights._convert
 
         def run_full(source, folder):
             if problem == "full" and tmp_path in folder.parents:
                 raise OSError(28, "No space left on device")
             convert(source, folder)
 
-        monkeypatch.setattr(whisper_weights, "convert", run_full)
+        monkeypatch.setattr(whisper_weights, "_convert", run_full)
         folder = whisper_folder()
         assert cache not in folder.parents
         assert whisper_folder() == folder
-        assert is_complete(folder)
+        assert _is_complete(folder)
         (remark,) = caplog.messages
         assert "MMERC_CACHE" in remark
 
@@ -277,4 +277,4 @@ class TestEmbeddedWhisper:
         with open(WHISPER.locate() / "model.bin", "rb") as file:
             (tmp_path / "model.bin").write_bytes(file.read(size))
         with pytest.raises(InputError, match="not a model of CTranslate2, or truncated"):
-            dict(read_variables(tmp_path / "model.bin"))
+            dict(_read_variables(tmp_path / "model.bin"))

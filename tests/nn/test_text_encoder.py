@@ -10,7 +10,7 @@ from torch import nn
 
 from mmerc.data.text_windows import build_windows
 from mmerc.errors import InputError
-from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig, block_mask, mean_by_index
+from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig, _block_mask, _mean_by_index
 
 SAID = [["yes no", "why", "they went red xy"], ["never"], ["saw blue", "", "you came well"]]
 
@@ -41,7 +41,7 @@ def encoder_of(folder, **settings):
 )
 def test_mean_by_index(index, width, seed):
     states = torch.randn(len(index), width, generator=torch.Generator().manual_seed(seed))
-    found = mean_by_index(states, torch.tensor(index), 5)
+    found = _mean_by_index(states, torch.tensor(index), 5)
     for group in range(5):
         own = [states[i] for i in range(len(index)) if index[i] == group]
         expected = sum(own) / len(own) if own else torch.zeros(width)
@@ -50,7 +50,7 @@ def test_mean_by_index(index, width, seed):
 
 def test_mean_of_many_half_precision_states_is_exact():
     states = torch.full((3000, 2), 1.001, dtype=torch.bfloat16)
-    found = mean_by_index(states, torch.zeros(3000, dtype=torch.long), 1)
+    found = _mean_by_index(states, torch.zeros(3000, dtype=torch.long), 1)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found[0], states[0].float())
 
@@ -99,7 +99,7 @@ def test_surroundings_equal_each_alone_by_its_first_token(tiny_encoder):
 
 
 def test_places_begin_anew_with_every_utterance():
-    same, places = block_mask(torch.tensor([[4, 4, 4, 0, 0, 9]]))
+    same, places = _block_mask(torch.tensor([[4, 4, 4, 0, 0, 9]]))
     assert places.tolist() == [[0, 1, 2, 0, 1, 0]]
     assert same[0, 0, 0].tolist() == [True, True, True, False, False, False]
     assert same[0, 0, 4].tolist() == [False, False, False, True, True, False]

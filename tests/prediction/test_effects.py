@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from mmerc.conversation import MODALITIES
-from mmerc.data.batches import Collate
-from mmerc.models.registry import MODELS
+from mmerc.data.batches import _Collate
+from mmerc.models.registry import _MODELS
 from mmerc.prediction.effects import measure_effects, probabilities, with_encoded_text
 from mmerc.prediction.run_model import run_model
 
@@ -36,10 +36,10 @@ def without(example, modality):
 @torch.inference_mode()
 def told(model, example):
     tokenizer = model.text_encoder.tokenizer if model.text_encoder is not None else None
-    return (model(Collate(tokenizer)([example])).logits[0] / model.temperature).softmax(-1)
+    return (model(_Collate(tokenizer)([example])).logits[0] / model.temperature).softmax(-1)
 
 
-@pytest.mark.parametrize("name", [n for n in MODELS if MODELS[n].kind == "system"] + ["bc-lstm"])
+@pytest.mark.parametrize("name", [n for n in _MODELS if _MODELS[n].kind == "system"] + ["bc-lstm"])
 def test_effects_are_what_is_lost_by_leaving_out(make_model, make_examples, name):
     model = make_model(name).eval()
     model.temperature = 1.5
@@ -75,7 +75,7 @@ def test_text_is_read_once_and_the_answers_stay(make_model, make_examples):
     model = make_model("df-erc", tokens=True).eval()
     tokenizer = model.text_encoder.tokenizer
     examples = make_examples(SIZES, absent=0.2, tokenizer=tokenizer)
-    batch = Collate(tokenizer)(examples)
+    batch = _Collate(tokenizer)(examples)
     with torch.inference_mode():
         read = with_encoded_text(model, batch)
         assert read.windows is None

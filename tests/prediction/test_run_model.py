@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmerc.conversation import MODALITIES
-from mmerc.data.batches import Collate
+from mmerc.data.batches import _Collate
 from mmerc.prediction.run_model import build_model_examples, run_model
 
 SIZES = (7, 1, 4, 9, 2, 4, 12)
@@ -21,7 +21,7 @@ def test_rows_stand_in_the_order_of_the_examples(make_model, make_examples, toke
     rows = 0
     for example in examples:
         with torch.inference_mode():
-            alone = model(Collate(tokenizer)([example]))
+            alone = model(_Collate(tokenizer)([example]))
         part = slice(rows, rows + len(example))
         rows += len(example)
         torch.testing.assert_close(

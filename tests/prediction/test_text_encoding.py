@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from mmerc.corpora.iemocap import CORPUS_NAMES
-from mmerc.data.batches import Collate
+from mmerc.corpora.iemocap import _CORPUS_NAMES
+from mmerc.data.batches import _Collate
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.files import file_fingerprint
 from mmerc.models.training_data import TrainedOn
 from mmerc.prediction.run_model import build_model_examples
-from mmerc.prediction.text_encoding import encode_text, load_encoder
+from mmerc.prediction.text_encoding import _load_encoder, encode_text
 
 SEEN = frozenset({"train-0", "train-2", "train-3"})
 
@@ -73,7 +73,7 @@ def test_labels_count_as_seen_whatever_the_corpus_is_called(
 
 @pytest.mark.parametrize(
     ("corpus", "source"),
-    [("composed", "meld"), *((name, "iemocap") for name in sorted(CORPUS_NAMES))],
+    [("composed", "meld"), *((name, "iemocap") for name in sorted(_CORPUS_NAMES))],
 )
 def test_a_model_of_an_earlier_version_has_seen_its_sources_labels(model, tmp_path, corpus, source):
     model.save_pretrained(tmp_path, trained_on=TrainedOn(corpus=corpus, conversations=SEEN))
@@ -102,7 +102,7 @@ def test_vectors_are_those_of_the_model(model, folder, small_corpus):
     assert len(table.rows) == sum(map(len, conversations))
     for conversation in conversations:
         example = build_model_examples(model, [conversation], {})[0]
-        batch = Collate(model.text_encoder.tokenizer)([example])
+        batch = _Collate(model.text_encoder.tokenizer)([example])
         with torch.no_grad():
             expected = model.inputs(batch)[0]["text"][0].numpy()
         for i, utterance in enumerate(conversation.utterances):
@@ -124,7 +124,7 @@ def test_run_folder_means_its_best_seed(folder, tmp_path):
     (tmp_path / "result.json").write_text(json.dumps(result))
     (tmp_path / "seed-5").mkdir()
     (tmp_path / "seed-5" / "model").symlink_to(folder)
-    _, trained_on, weights = load_encoder(str(tmp_path))
+    _, trained_on, weights = _load_encoder(str(tmp_path))
     assert trained_on.conversations == SEEN
     assert weights == file_fingerprint(folder / "model.safetensors")
 
@@ -133,14 +133,14 @@ def test_model_without_text_encoder_is_refused(make_model, tmp_path):
     nothing = TrainedOn(corpus="small", conversations=SEEN)
     make_model("concatenation").save_pretrained(tmp_path / "model", trained_on=nothing)
     with pytest.raises(InputError, match="its model has no text encoder"):
-        load_encoder(str(tmp_path / "model"))
+        _load_encoder(str(tmp_path / "model"))
 
 
 def test_model_that_does_not_tell_its_training_data_is_refused(model, tmp_path):
     """Its vectors would pass for those of an encoder that saw no label."""
     model.save_pretrained(tmp_path / "model")
     with pytest.raises(MmercError, match=r"training_data\.json") as caught:
-        load_encoder(str(tmp_path / "model"))
+        _load_encoder(str(tmp_path / "model"))
     assert "\n" not in str(caught.value)
 
 
@@ -155,7 +155,7 @@ def test_surroundings_in_the_papers_form(tiny_encoder, small_corpus):
     table = encoded(tiny_encoder, small_corpus, reading=reading)
     assert table.spec.settings["scope"] == "surrounding"
     assert table.spec.fingerprint != encoded(tiny_encoder, small_corpus).spec.fingerprint
-    encoder, *_ = load_encoder(str(tiny_encoder), settings=reading)
+    encoder, *_ = _load_encoder(str(tiny_encoder), settings=reading)
     first, last = encoder.tokenizer.first_id, encoder.tokenizer.last_id
     cut = 0
     for conversation in all_conversations(small_corpus):

@@ -3,7 +3,7 @@
 import pytest
 from starlette.datastructures import Headers
 
-from mmerc.serving.access import is_same_origin
+from mmerc.serving.access import _is_same_origin
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ from mmerc.serving.access import is_same_origin
     ],
 )  # fmt: skip
 def test_own_pages_and_those_of_others(expected, headers):
-    assert is_same_origin(Headers(headers)) is expected
+    assert _is_same_origin(Headers(headers)) is expected

@@ -15,8 +15,8 @@ from mmerc.conversation import Conversation, Utterance
 from mmerc.models.registry import load_model
 from mmerc.precision import fast_bfloat16
 from mmerc.prediction.utterance_predictions import predict
-from mmerc.serving.openapi_examples import ANSWER, EXAMPLES, REQUEST
-from mmerc.serving.predictor import PendingRequest, predict_together
+from mmerc.serving.openapi_examples import _ANSWER, _EXAMPLES, _REQUEST
+from mmerc.serving.predictor import PendingRequest, _predict_together
 from mmerc.serving.transcripts import PredictRequest, read_request
 
 schemathesis = pytest.importorskip("schemathesis")
@@ -140,11 +140,11 @@ def test_no_path_leads_out_of_the_jobs(server, path):
 
 def test_pages_of_others_and_other_names_are_refused(server):
     foreign = {"Origin": "http://elsewhere.example"}
-    assert server.ask("POST", "/v1/predict", json=REQUEST, headers=foreign).status_code == 403
+    assert server.ask("POST", "/v1/predict", json=_REQUEST, headers=foreign).status_code == 403
     rebound = {"Host": "elsewhere.example"}
     assert server.ask("GET", "/v1/about", headers=rebound).status_code == 400
     own = {"Origin": server.url}
-    assert server.ask("POST", "/v1/predict", json=REQUEST, headers=own).status_code == 200
+    assert server.ask("POST", "/v1/predict", json=_REQUEST, headers=own).status_code == 200
 
 
 def test_numbers_for_prometheus_name_no_path(server):
@@ -158,7 +158,7 @@ def test_numbers_for_prometheus_name_no_path(server):
 def test_the_description_has_examples_and_names_every_refusal(server):
     described = server.ask("GET", "/openapi.json").json()
     schemas = described["components"]["schemas"]
-    for name, example in EXAMPLES.items():
+    for name, example in _EXAMPLES.items():
         assert schemas[name]["examples"] == [example]
         assert set(schemas[name]["required"]) <= set(example)
     upload = described["paths"]["/v1/jobs"]["post"]
@@ -167,12 +167,12 @@ def test_the_description_has_examples_and_names_every_refusal(server):
 
 
 def test_the_answer_that_is_shown_is_the_one_that_is_given():
-    default = load_model(ANSWER["model"])
-    request = PendingRequest(*read_request(PredictRequest.model_validate(REQUEST)), None)
-    ((*found,),) = predict_together(default, [request])
+    default = load_model(_ANSWER["model"])
+    request = PendingRequest(*read_request(PredictRequest.model_validate(_REQUEST)), None)
+    ((*found,),) = _predict_together(default, [request])
     close = 0.02 if fast_bfloat16("cpu") else 1e-4
-    assert list(default.labels) == ANSWER["labels"]
-    for item, shown in zip(map(asdict, found), ANSWER["predictions"], strict=True):
+    assert list(default.labels) == _ANSWER["labels"]
+    for item, shown in zip(map(asdict, found), _ANSWER["predictions"], strict=True):
         for name in ("probabilities", "weights", "context_weight", "context_effect", "similarity"):
             assert item.pop(name) == pytest.approx(shown[name], abs=close), name
         assert item == {name: shown[name] for name in item}

@@ -13,7 +13,7 @@ from server_process import PATIENCE, serving, until
 
 from mmerc.errors import UsageError
 from mmerc.inference.formats import ANALYSIS_FORMATS
-from mmerc.serving.openapi_examples import REQUEST
+from mmerc.serving.openapi_examples import _REQUEST
 from mmerc.serving.settings import normalise_root_path
 
 PREFIX = "/tools/mmerc"
@@ -116,7 +116,7 @@ def test_pages_of_other_sites_are_refused_behind_a_proxy(proxied):
         ("null", 403),
     ]:
         headers = {"Origin": origin}
-        answer = ask("POST", f"{proxied}/v1/predict", json=REQUEST, headers=headers)
+        answer = ask("POST", f"{proxied}/v1/predict", json=_REQUEST, headers=headers)
         assert (origin, answer.status_code) == (origin, status)
     assert ask("GET", f"{proxied}/v1/about", headers={"Host": "elsewhere"}).status_code == 400
 

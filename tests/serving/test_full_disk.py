@@ -10,7 +10,7 @@ from server_process import serving, until
 from mmerc.serving import runner as running
 from mmerc.serving.jobs import Jobs
 from mmerc.serving.monitoring import Metrics
-from mmerc.serving.openapi_examples import REQUEST
+from mmerc.serving.openapi_examples import _REQUEST
 from mmerc.serving.settings import Settings
 
 APART = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
@@ -46,7 +46,7 @@ def test_a_full_disk_is_said_and_no_accepted_job_is_lost(server, film, subtitles
         assert (answer.status_code, "disk is full" in answer.json()["detail"]) == (507, True)
     assert {folder.name for folder in (disk / "jobs").iterdir()} == set(accepted)
     assert server.ask("GET", "/health").ok
-    assert server.ask("POST", "/v1/predict", json=REQUEST).ok
+    assert server.ask("POST", "/v1/predict", json=_REQUEST).ok
     assert {server.job(job)["state"] for job in accepted} <= {"queued", "running", "failed", "done"}
     filler.unlink()
     for job in accepted:
@@ -71,7 +71,7 @@ def test_an_upload_that_fills_the_disk_leaves_its_room(server, film):
 
 
 def test_a_job_ends_as_soon_as_that_can_be_written_down(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(running, "RETRY", 0.05)
+    monkeypatch.setattr(running, "_RETRY", 0.05)
     caplog.set_level("INFO", logger="mmerc.serving")
     jobs = Jobs(tmp_path, max_jobs=1)
     job = jobs.reserve()

@@ -66,7 +66,7 @@ def test_times_that_leap(tmp_path):
 
 
 def test_pictures_that_are_too_many(film, monkeypatch):
-    monkeypatch.setattr("mmerc.serving.recording_limits.PIXELS_PER_SECOND", 25 * 640 * 480 // 10)
+    monkeypatch.setattr("mmerc.serving.recording_limits._PIXELS_PER_SECOND", 25 * 640 * 480 // 10)
     with pytest.raises(MediaError, match="larger when decoded"):
         check_recording(film, longest=60)
 

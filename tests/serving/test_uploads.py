@@ -125,7 +125,7 @@ def test_who_goes_in_the_middle_leaves_nothing(server):
 
 
 def test_an_upload_that_stands_still_gives_its_place_back(tmp_path, monkeypatch):
-    monkeypatch.setattr("mmerc.serving.upload.MAX_PAUSE", 0.05)
+    monkeypatch.setattr("mmerc.serving.upload._MAX_PAUSE", 0.05)
     pieces = [body(("recording", "a.mp4", bytes(100)), end="")]
 
     async def stalling():

@@ -8,13 +8,13 @@ import torch
 from mmerc.conversation import Conversation, Utterance
 from mmerc.data.batch import TextWindows
 from mmerc.data.batches import batch_loader
-from mmerc.data.text_windows import TOKEN_STEP
+from mmerc.data.text_windows import _TOKEN_STEP
 from mmerc.models.inputs import encode_batch_text
 from mmerc.models.registry import load_model
 from mmerc.prediction.run_model import build_model_examples
 from mmerc.serving import window_encoding
-from mmerc.serving.predictor import PendingRequest, predict_together
-from mmerc.serving.window_encoding import WINDOW_COUNTS, encode_in_few_shapes, split_windows
+from mmerc.serving.predictor import PendingRequest, _predict_together
+from mmerc.serving.window_encoding import _WINDOW_COUNTS, _split_windows, encode_in_few_shapes
 
 WORDS = ("oh", "no", "not", "the", "cheese")
 
@@ -38,12 +38,12 @@ def talk(drawn, name, utterances):
 def test_no_window_is_lost_or_moved(count):
     rows = torch.arange(count)[:, None].expand(count, 3)
     found = list(
-        split_windows(TextWindows(token_ids=rows, attention_mask=rows > 0, pool_into=rows + 1))
+        _split_windows(TextWindows(token_ids=rows, attention_mask=rows > 0, pool_into=rows + 1))
     )
     assert torch.equal(torch.cat([part.token_ids for part in found]), rows)
     assert torch.equal(torch.cat([part.attention_mask for part in found]), rows > 0)
     assert torch.equal(torch.cat([part.pool_into for part in found]), rows + 1)
-    assert {len(part.token_ids) for part in found} <= set(WINDOW_COUNTS)
+    assert {len(part.token_ids) for part in found} <= set(_WINDOW_COUNTS)
 
 
 def test_vectors_are_those_of_all_windows_at_once(loaded, monkeypatch):
@@ -53,7 +53,7 @@ def test_vectors_are_those_of_all_windows_at_once(loaded, monkeypatch):
     loaded.eval()
     examples = build_model_examples(loaded, talks, {})
     (batch,) = batch_loader(examples, tokenizer=loaded.tokenizer, size=4, shuffle=False)
-    assert len(batch.windows.token_ids) not in WINDOW_COUNTS
+    assert len(batch.windows.token_ids) not in _WINDOW_COUNTS
     with torch.inference_mode():
         expected = encode_batch_text(batch, loaded.text_encoder)
         found = encode_in_few_shapes(batch.windows, loaded.text_encoder, batch.mask.shape)
@@ -74,8 +74,8 @@ def test_requests_of_any_size_compile_few_kernels(loaded, monkeypatch):
     drawn = random.Random(1)
     for turn in range(12):
         talks = [talk(drawn, f"{turn}-{i}", drawn.randint(1, 25)) for i in range(turn % 5 + 1)]
-        predict_together(loaded, [PendingRequest([item], {}, None) for item in talks])
+        _predict_together(loaded, [PendingRequest([item], {}, None) for item in talks])
     for hook in hooks:
         hook.remove()
     assert len(shapes) > 3
-    assert all(rows in WINDOW_COUNTS and not length % TOKEN_STEP for rows, length in shapes)
+    assert all(rows in _WINDOW_COUNTS and not length % _TOKEN_STEP for rows, length in shapes)

@@ -36,7 +36,7 @@ def test_a_corpus_in_memory_is_itself(small_corpus):
 
 def test_quick_leaves_the_first_conversations(folder, small_corpus, monkeypatch):
     counts = {"train": 2, "valid": 1, "test": 1}
-    monkeypatch.setattr("mmerc.training.corpus_source.QUICK_CONVERSATIONS", counts)
+    monkeypatch.setattr("mmerc.training.corpus_source._QUICK_CONVERSATIONS", counts)
     quick = CorpusSource(corpus=folder, quick=True).open()
     assert quick.splits == {s: small_corpus.splits[s][:n] for s, n in counts.items()}
     assert CorpusSource(corpus=folder).open().splits == small_corpus.splits

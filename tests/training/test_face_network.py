@@ -27,13 +27,13 @@ from mmerc.training.face_network.augmentation import Augmentation, augment
 from mmerc.training.face_network.config import FaceNetworkConfig
 from mmerc.training.face_network.face_module import (
     FaceBatches,
-    create_network,
-    create_optimizer,
-    mixup_loss,
-    resize_faces,
+    _create_network,
+    _create_optimizer,
+    _mixup_loss,
+    _resize_faces,
 )
-from mmerc.training.face_network.face_scores import count_scores
-from mmerc.training.face_network.images import EMOTIONS, read_faces, reserved
+from mmerc.training.face_network.face_scores import _count_scores
+from mmerc.training.face_network.images import EMOTIONS, _reserved, read_faces
 from mmerc.training.face_network.train_faces import train_face_network
 
 STILL = Augmentation(
@@ -68,8 +68,8 @@ def test_faces_are_read_as_they_are(parquet):
 
 def test_the_reserved_quarter_is_never_touched(parquet, tmp_path):
     rows = fer_rows()
-    kept = [row for row in rows if row["usage"] == "Training" and not reserved(row["name"])]
-    held = [row["name"] for row in rows if row["usage"] == "Training" and reserved(row["name"])]
+    kept = [row for row in rows if row["usage"] == "Training" and not _reserved(row["name"])]
+    held = [row["name"] for row in rows if row["usage"] == "Training" and _reserved(row["name"])]
     assert held == [f"Training_{n}" for n in range(20) if zlib.crc32(b"Training_%d" % n) % 4 == 0]
     assert 2 < len(held) < 10
     other = spoilt(rows, tmp_path / "fer.parquet", where=lambda row: row["name"] in held)
@@ -191,7 +191,7 @@ def test_nonsense_is_no_configuration(settings):
 def test_scores_by_hand():
     labels = torch.tensor([0, 0, 3, 3, 3, 6])
     right = torch.tensor([True, False, True, True, False, True])
-    scores = count_scores(right, labels)
+    scores = _count_scores(right, labels)
     assert scores.accuracy == pytest.approx(66.6667)
     assert scores.per_class == dict.fromkeys(EMOTIONS) | {
         "angry": 50.0, "happy": 66.67, "neutral": 100.0
@@ -203,10 +203,10 @@ def test_a_batch_is_learnt(parquet):
     config = FaceNetworkConfig(epochs=8, batch_size=8, learning_rate=0.05, label_smoothing=0)
     faces = read_faces(parquet, "Training")
     images, labels = faces.images[:8].float(), faces.labels[:8]
-    network = create_network(config.seed).train()
-    optimizer, losses = create_optimizer(network, config), []
+    network = _create_network(config.seed).train()
+    optimizer, losses = _create_optimizer(network, config), []
     for _ in range(8):
-        loss = mixup_loss(network, images, labels, share=1.0, config=config)
+        loss = _mixup_loss(network, images, labels, share=1.0, config=config)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -221,8 +221,8 @@ def test_mixup_is_the_loss_of_both_labels(parquet):
     images, labels = faces.images[:8].float(), faces.labels[:8]
 
     def loss(share, images, labels):
-        network = create_network(config.seed)
-        return float(mixup_loss(network, images, labels, share=share, config=config).detach())
+        network = _create_network(config.seed)
+        return float(_mixup_loss(network, images, labels, share=share, config=config).detach())
 
     mixed = 0.3 * images + 0.7 * images.roll(1, 0)
     own, other = loss(1.0, mixed, labels), loss(1.0, mixed, labels.roll(1))
@@ -245,8 +245,8 @@ def test_the_first_epochs_may_see_smaller_faces(parquet):
 def test_a_smaller_face_is_the_same_face():
     image = torch.arange(48.0).expand(1, 1, 48, 48)
     pairs = image.reshape(1, 1, 24, 2, 24, 2).mean(dim=(3, 5))
-    torch.testing.assert_close(resize_faces(image, 24)[..., 2:-2], pairs[..., 2:-2])
-    assert resize_faces(image, 48) is image
+    torch.testing.assert_close(_resize_faces(image, 24)[..., 2:-2], pairs[..., 2:-2])
+    assert _resize_faces(image, 48) is image
 
 
 class Stop(Exception):

@@ -3,8 +3,8 @@ import torch
 
 from mmerc.models.registry import create_model
 from mmerc.nn.text_encoder import TextEncoderConfig
-from mmerc.training.module import drop_modalities
-from mmerc.training.optimization import create_optimizer, learning_rate_factor, parameter_groups
+from mmerc.training.module import _drop_modalities
+from mmerc.training.optimization import _parameter_groups, create_optimizer, learning_rate_factor
 from mmerc.training.recipe import TrainingConfig
 
 
@@ -55,7 +55,7 @@ def test_every_parameter_has_its_rate_and_decay(reading_model):
     config = TrainingConfig(
         learning_rate=1e-2, encoder_learning_rate=8e-4, layer_decay=0.5, weight_decay=0.1
     )
-    groups = parameter_groups(reading_model, config)
+    groups = _parameter_groups(reading_model, config)
     found = {id(p): (g["lr"], g["weight_decay"]) for g in groups for p in g["params"]}
     assert sum(len(group["params"]) for group in groups) == len(found)
     assert len(found) == len(list(reading_model.parameters()))
@@ -78,7 +78,7 @@ def test_frozen_parameters_are_in_no_group(tiny_recipe, tiny_encoder, small_corp
     config = tiny_recipe().model.model_copy(update={"text_encoder": encoder})
     widths = {name: table.spec.dim for name, table in small_corpus.features.items()}
     model = create_model(config, labels=small_corpus.labels, widths=widths)
-    groups = parameter_groups(model, TrainingConfig())
+    groups = _parameter_groups(model, TrainingConfig())
     grouped = {id(p) for group in groups for p in group["params"]}
     assert not grouped & {id(p) for p in model.text_encoder.parameters()}
     assert grouped
@@ -88,7 +88,7 @@ def test_frozen_parameters_are_in_no_group(tiny_recipe, tiny_encoder, small_corp
 def test_every_utterance_keeps_a_modality_that_it_had(make_batch, rate):
     batch = make_batch([3, 9, 30, 60], absent=0.3)
     torch.manual_seed(0)
-    dropped = drop_modalities(batch, rate)
+    dropped = _drop_modalities(batch, rate)
     had = torch.stack(list(batch.present.values()))
     kept = torch.stack([dropped.present[name] for name in batch.present])
     assert not (kept & ~had).any()

@@ -12,7 +12,7 @@ from mmerc.evaluation.predictions import Predictions
 from mmerc.models.df_erc.model import DfErc
 from mmerc.models.registry import load_model
 from mmerc.training import module as module_file
-from mmerc.training.module import TrainingModule, consistency_loss
+from mmerc.training.module import TrainingModule, _consistency_loss
 from mmerc.training.recipe import TrainingConfig, change_recipe
 from mmerc.training.run import train_run
 from mmerc.training.scoring import predict_corpus
@@ -149,28 +149,28 @@ def test_consistency_against_a_loop():
             other = sum(c * math.log(c / a) for a, c in zip(p, q, strict=True))
             terms.append((one + other) / 2)
     expected = sum(terms) / len(terms)
-    assert float(consistency_loss(first, second, labels)) == pytest.approx(expected, rel=1e-5)
-    assert float(consistency_loss(second, first, labels)) == pytest.approx(expected, rel=1e-5)
+    assert float(_consistency_loss(first, second, labels)) == pytest.approx(expected, rel=1e-5)
+    assert float(_consistency_loss(second, first, labels)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_consistency_of_equal_passes_is_zero():
     logits = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(1))
     labels = torch.tensor([[0, 1, -100], [2, 3, 0]])
-    assert float(consistency_loss(logits, logits.clone(), labels)) == 0
+    assert float(_consistency_loss(logits, logits.clone(), labels)) == 0
     shifted = logits + torch.randn(2, 3, 1, generator=torch.Generator().manual_seed(2))
-    assert float(consistency_loss(logits, shifted, labels)) == pytest.approx(0, abs=1e-6)
+    assert float(_consistency_loss(logits, shifted, labels)) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1, 1e4])
 def test_consistency_stays_finite(scale):
     first = (scale * torch.tensor([[[1.0, -1.0], [0.0, 0.0]]])).requires_grad_()
     second = scale * torch.tensor([[[-1.0, 1.0], [5.0, 5.0]]])
-    loss = consistency_loss(first, second, torch.tensor([[0, -100]]))
+    loss = _consistency_loss(first, second, torch.tensor([[0, -100]]))
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(first.grad).all()
     assert (first.grad[0, 1] == 0).all()
-    nothing = consistency_loss(first, second, torch.tensor([[-100, -100]]))
+    nothing = _consistency_loss(first, second, torch.tensor([[-100, -100]]))
     assert float(nothing.detach()) == 0
 
 
@@ -191,11 +191,11 @@ def passes(monkeypatch):
 def test_both_passes_lack_the_same_modalities(train, passes, monkeypatch, tmp_path):
     dropped = []
 
-    def counted(batch, rate, kept=module_file.drop_modalities):
+    def counted(batch, rate, kept=module_file._drop_modalities):
         dropped.append((batch, rate))
         return kept(batch, rate)
 
-    monkeypatch.setattr(module_file, "drop_modalities", counted)
+    monkeypatch.setattr(module_file, "_drop_modalities", counted)
     train(tmp_path / "run", epochs=1, consistency=1.0, modality_dropout=0.5)
     training = [(batch, output) for mode, batch, output in passes if mode]
     assert len(training) == 2 * len(dropped) == 6
@@ -228,7 +228,7 @@ def test_the_loss_is_the_mean_of_both_passes_and_the_weighted_difference(
     torch.manual_seed(0)
     loss = module.training_step(batch, 0)
     (_, _, one), (_, _, other) = passes
-    difference = consistency_loss(one.logits, other.logits, batch.labels)
+    difference = _consistency_loss(one.logits, other.logits, batch.labels)
     torch.testing.assert_close(loss, (one.loss + other.loss) / 2 + 0.4 * difference)
     assert float(difference.detach()) > 0
     assert torch.equal(logged["train_consistency"], difference)

@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from mmerc.errors import InputError, UsageError
-from mmerc.models.registry import MODELS
+from mmerc.models.registry import _MODELS
 from mmerc.training.recipe_files import list_recipes, load_recipe, recipe_names
 
 PUBLISHED = {
@@ -45,8 +45,8 @@ def refusal(name="demo", *changes):
 def test_every_shipped_recipe_loads(name):
     recipe = load_recipe(name)
     assert recipe.name == name
-    assert recipe.model.name in MODELS
-    assert isinstance(recipe.model, MODELS[recipe.model.name].config_class)
+    assert recipe.model.name in _MODELS
+    assert isinstance(recipe.model, _MODELS[recipe.model.name].config_class)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -123,7 +123,7 @@ def test_unknown_names_list_the_known_ones():
     told = refusal("df-erc-mled")
     assert all(name in told for name in recipe_names())
     told = refusal("demo", "model.name=df-ecr")
-    assert all(name in told for name in MODELS)
+    assert all(name in told for name in _MODELS)
 
 
 @pytest.mark.parametrize("pair", ["-CFM, -CFM+Att", "-CRM(full), -CRM+Att", "-CRM(zero), -CRM+Att"])

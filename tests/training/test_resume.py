@@ -8,7 +8,7 @@ import pytest
 from run_files import files_under, history, seed_file, weights
 
 from mmerc.errors import InputError, MmercError
-from mmerc.training.folder import TRAINING_STATE
+from mmerc.training.folder import _TRAINING_STATE
 from mmerc.training.hardware import Hardware
 from mmerc.training.run import train_run
 from mmerc.training.trainer import train_seed
@@ -136,12 +136,12 @@ def test_a_kill_just_after_a_seed_was_finished_leaves_no_training_state(train, t
     before = files_under(tmp_path / "run" / "seed-0")
     (tmp_path / "run" / "seed-1").mkdir()
     for seed in (0, 1):
-        for name in TRAINING_STATE:
+        for name in _TRAINING_STATE:
             (tmp_path / "run" / f"seed-{seed}" / name).write_bytes(b"of seed %d" % seed)
     with pytest.raises(InputError, match="the resume state is truncated"):  # seed 1 still has its
         train(tmp_path / "run", seeds=2, resume=True)
     assert files_under(tmp_path / "run" / "seed-0") == before
-    assert not [path for path in before if path.name in TRAINING_STATE]
+    assert not [path for path in before if path.name in _TRAINING_STATE]
 
 
 def test_a_run_is_not_overwritten(finished, train):

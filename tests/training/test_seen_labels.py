@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmerc.features.store import FeatureTable
-from mmerc.training.module import mix_vectors
+from mmerc.training.module import _mix_vectors
 from mmerc.training.run import train_run
 
 
@@ -37,7 +37,7 @@ def test_a_run_without_such_vectors_does_not_warn(tmp_path, tiny_recipe, small_c
 def test_mixing_adds_the_share_of_another_present_vector(make_batch):
     batch = make_batch([4, 7, 2])
     torch.manual_seed(0)
-    mixed = mix_vectors(batch, {"audio": 0.4})
+    mixed = _mix_vectors(batch, {"audio": 0.4})
     present = batch.present["audio"]
     before, after = batch.features["audio"][present], mixed.features["audio"][present]
     added = (after - 0.6 * before) / 0.4
@@ -51,13 +51,13 @@ def test_mixing_adds_the_share_of_another_present_vector(make_batch):
 def test_a_modality_that_is_not_there_is_passed_over(make_batch):
     batch = make_batch([3])
     fewer = batch.with_features({"text": batch.features["text"]})
-    mixed = mix_vectors(fewer, {"audio": 0.5})
+    mixed = _mix_vectors(fewer, {"audio": 0.5})
     assert torch.equal(mixed.features["text"], batch.features["text"])
 
 
 def test_no_share_leaves_the_batch_alone(make_batch):
     batch = make_batch([3])
-    assert mix_vectors(batch, {}) is batch
+    assert _mix_vectors(batch, {}) is batch
 
 
 def test_every_epoch_is_validated_on_the_same_mixtures(tmp_path, tiny_recipe, small_corpus):

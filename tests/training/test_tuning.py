@@ -14,7 +14,7 @@ from mmerc.training.corpus_source import CorpusSource
 from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Choices, Range
 from mmerc.training.recipe_files import load_recipe, recipe_names
-from mmerc.training.tuning import Tuner, own_settings, suggest
+from mmerc.training.tuning import Tuner, _own_settings, _suggest
 
 SPACE = {
     "training.learning_rate": {"low": 1e-3, "high": 1e-1, "log": True},
@@ -96,7 +96,7 @@ def test_a_search_leaves_the_best_recipe_and_every_trial(tuner, recipe, tmp_path
     assert (found["trials"], found["folds"]) == (3, 2)
     assert found["best"]["weighted_f1"] == best["weighted_f1"]
     loaded = load_recipe(str(tmp_path / "search" / "best.yaml"))
-    assert own_settings(loaded) == found["best"]["settings"]
+    assert _own_settings(loaded) == found["best"]["settings"]
     assert tuning.change_recipe(loaded, OWN) == recipe()  # nothing else was touched
     values = [trial["weighted_f1"] for trial in json.loads(
         (tmp_path / "search" / "trials.json").read_text()
@@ -347,9 +347,9 @@ class Asked:
     ],
 )
 def test_each_form_is_drawn_as_it_says(space, expected):
-    assert suggest(Asked(), "k", space) == expected
+    assert _suggest(Asked(), "k", space) == expected
 
 
 def test_the_spaces_of_shipped_recipes_can_be_meant():
     for name in recipe_names():
-        tuning.check_space(load_recipe(name))
+        tuning._check_space(load_recipe(name))

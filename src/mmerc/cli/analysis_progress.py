@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mmerc.inference.pipeline.progress import Step
 
-INTERVAL = 2.0  # seconds between two lines of one stage
-STAGES = {
+_INTERVAL = 2.0  # seconds between two lines of one stage
+_STAGES = {
     "speech": "detecting speech",
     "speakers": "distinguishing speakers",
     "words": "transcribing",
@@ -31,7 +31,7 @@ class AnalysisProgress:
 
     def __call__(self, step: Step) -> None:
         first, last = step.stage != self.stage, step.done == step.total
-        if first or last or time.monotonic() - self.reported >= INTERVAL:
+        if first or last or time.monotonic() - self.reported >= _INTERVAL:
             self.stage, self.reported = step.stage, time.monotonic()
             count = f": {step.done} of {step.total}" if step.total else ""
-            self.report(f"{STAGES.get(step.stage, step.stage)}{count}")
+            self.report(f"{_STAGES.get(step.stage, step.stage)}{count}")

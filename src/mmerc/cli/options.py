@@ -9,10 +9,10 @@ from typer.core import TyperGroup
 
 from mmerc.cli.output import remark
 
-ANALYSE, RESEARCH, PUBLISH = HEADINGS = ("Analyse", "Research", "Publish")
+ANALYSE, RESEARCH, PUBLISH = _HEADINGS = ("Analyse", "Research", "Publish")
 
 # command: {old name: new name}. Help shows the new name alone; the old one works, with a notice.
-RENAMED_OPTIONS: Mapping[str, Mapping[str, str]] = {
+_RENAMED_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "extract": {"--visual": "--video"},
     "serve": {
         "--name": "--allow-host",
@@ -39,7 +39,7 @@ class CommandGroup(TyperGroup):
         commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
         visible = [command for command in commands if command is not None and not command.hidden]
         width = max(len(str(command.name)) for command in visible)
-        sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in HEADINGS}
+        sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in _HEADINGS}
         for command in sorted(visible, key=lambda item: not isinstance(item, TyperGroup)):
             name = str(command.name).ljust(width)
             summary = command.get_short_help_str(formatter.width - width - 6)
@@ -52,10 +52,10 @@ class CommandGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Find the command, and replace old option names in its arguments."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command, replace_renamed(rest, RENAMED_OPTIONS.get(name or "", {}))
+        return name, command, _replace_renamed(rest, _RENAMED_OPTIONS.get(name or "", {}))
 
 
-def replace_renamed(arguments: list[str], names: Mapping[str, str]) -> list[str]:
+def _replace_renamed(arguments: list[str], names: Mapping[str, str]) -> list[str]:
     """Replace old option names by new ones, with a notice on stderr for each."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     replaced = []

@@ -49,7 +49,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
     table = Table(box=None, pad_edge=False)
     for number, column in enumerate(columns):
-        figures = all(is_figure(row[number]) for row in rows)
+        figures = all(_is_figure(row[number]) for row in rows)
         table.add_column(column, justify="right" if figures else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
@@ -61,6 +61,6 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def is_figure(text: str) -> bool:
+def _is_figure(text: str) -> bool:
     """Whether a cell is a number or empty."""
     return text in {"", "-"} or text.replace(".", "").replace("%", "").strip().isdigit()

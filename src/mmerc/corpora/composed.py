@@ -22,7 +22,7 @@ from mmerc.errors import InputError
 from mmerc.labels import MELD_7
 from mmerc.media.segment import Segment
 
-COLUMNS = Columns(
+_COLUMNS = Columns(
     dialogue="dialogue_id",
     utterance="utterance_id",
     speaker="speaker",
@@ -30,9 +30,9 @@ COLUMNS = Columns(
     text="text",
     others=("audio", "faces"),
 )
-FACES = "#faces="
-FACE_FILE = Path("fer2013/fer2013.parquet")
-NOTE = (
+_FACES = "#faces="
+_FACE_FILE = Path("fer2013/fer2013.parquet")
+_NOTE = (
     "Composed of three corpora: it shows that the multimodal machinery works on real sound and "
     "images, and its numbers are not MELD's."
 )
@@ -54,8 +54,8 @@ class ComposedReader(CorpusReader):
     corpora = frozenset({"composed"})
 
     def read(self, source: Path) -> RawCorpus:
-        """Read the folder; see ``read_composed``."""
-        return read_composed(source)
+        """Read the folder; see ``_read_composed``."""
+        return _read_composed(source)
 
     def locator(self, media: Path, conversations: Iterable[Conversation]) -> Locate:
         """One sound file of RAVDESS, and images from FER2013's single file."""
@@ -63,19 +63,19 @@ class ComposedReader(CorpusReader):
             face
             for conversation in conversations
             for utterance in conversation.utterances
-            for face in split_media(utterance.media or "")[1]
+            for face in _split_media(utterance.media or "")[1]
         }
-        pictures = dict(read_pictures(media / FACE_FILE, names)) if names else {}
+        pictures = dict(_read_pictures(media / _FACE_FILE, names)) if names else {}
 
         def locate(conversation: Conversation, utterance: Utterance) -> Segment:
-            sound, faces = split_media(utterance.media or "")
+            sound, faces = _split_media(utterance.media or "")
             present = tuple(pictures[face] for face in faces if face in pictures)
             return Segment(sound=clip_inside(media, sound), pictures=present)
 
         return locate
 
 
-def read_composed(directory: Path) -> RawCorpus:
+def _read_composed(directory: Path) -> RawCorpus:
     """Read ``meld-composed/{train,dev,test}.csv``; ``directory`` also contains the sources.
 
     InputError if a file is missing or a row cannot be read.
@@ -84,9 +84,9 @@ def read_composed(directory: Path) -> RawCorpus:
         split: read_dialogues(
             directory / "meld-composed" / f"{name}.csv",
             split_name=name,
-            columns=COLUMNS,
+            columns=_COLUMNS,
             labels=MELD_7,
-            details=read_sources,
+            details=_read_sources,
         )[0]
         for split, name in SPLIT_NAMES.items()
     }
@@ -96,24 +96,24 @@ def read_composed(directory: Path) -> RawCorpus:
         labels_of="meld",
         splits=splits,
         published=PUBLISHED,
-        remarks=(NOTE,),
+        remarks=(_NOTE,),
     )
 
 
-def read_sources(row: TableRow) -> Details:
+def _read_sources(row: TableRow) -> Details:
     """Sound file and faces of one row; a composed utterance has no times."""
     sound = f"ravdess/{row.values['audio']}" if row.values["audio"] else ""
-    faces = FACES + row.values["faces"] if row.values["faces"] else ""
+    faces = _FACES + row.values["faces"] if row.values["faces"] else ""
     return {"start": None, "end": None, "media": sound + faces or None}
 
 
-def split_media(media: str) -> tuple[str | None, tuple[str, ...]]:
+def _split_media(media: str) -> tuple[str | None, tuple[str, ...]]:
     """Split a ``media`` string into the sound file (or None) and the names of the faces."""
-    sound, _, faces = media.partition(FACES)
+    sound, _, faces = media.partition(_FACES)
     return sound or None, tuple(faces.split(";")) if faces else ()
 
 
-def read_pictures(path: Path, names: set[str]) -> Iterator[tuple[str, bytes]]:
+def _read_pictures(path: Path, names: set[str]) -> Iterator[tuple[str, bytes]]:
     """Name and encoded image (JPEG) of each face in ``names``."""
     try:
         for batch in pq.ParquetFile(path).iter_batches(columns=["name", "jpeg"]):

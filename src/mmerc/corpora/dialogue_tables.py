@@ -70,23 +70,23 @@ def read_dialogues(
     dialogues: dict[int, list[TableRow]] = {}
     text, remark = read_encoded_text(file, encoding)
     with inside(file):
-        for row in read_rows(text, columns):
+        for row in _read_rows(text, columns):
             rows = dialogues.setdefault(row.dialogue, [])
-            check_order(row, rows)
+            _check_order(row, rows)
             rows.append(row)
         if not dialogues:
             raise InputError("line 2", "no utterance follows the header", "use a complete file")
         conversations = tuple(
             Conversation(
                 id=f"{split_name}_dia{number}",
-                utterances=tuple(read_utterance(row, columns, labels, details) for row in rows),
+                utterances=tuple(_read_utterance(row, columns, labels, details) for row in rows),
             )
             for number, rows in dialogues.items()
         )
     return conversations, remark
 
 
-def read_rows(text: str, columns: Columns) -> Iterator[TableRow]:
+def _read_rows(text: str, columns: Columns) -> Iterator[TableRow]:
     """Rows of a CSV text, each checked for its width and its numbers."""
     reader = csv.DictReader(io.StringIO(text), strict=True)
     try:
@@ -96,13 +96,13 @@ def read_rows(text: str, columns: Columns) -> Iterator[TableRow]:
             raise InputError("line 1", problem, "use the file as it was published")
         for values in reader:
             with inside(f"line {reader.line_num}"):
-                yield read_row(reader.line_num, values, columns)
+                yield _read_row(reader.line_num, values, columns)
     except csv.Error as error:
         fix = "fix its quotes, or use the file as it was published"
         raise InputError(f"line {reader.line_num}", f"not CSV ({error})", fix) from error
 
 
-def read_row(line: int, values: dict[str, str], columns: Columns) -> TableRow:
+def _read_row(line: int, values: dict[str, str], columns: Columns) -> TableRow:
     """One row of the file."""
     if None in values or None in values.values():
         problem = "it has more or fewer fields than the header"
@@ -110,19 +110,19 @@ def read_row(line: int, values: dict[str, str], columns: Columns) -> TableRow:
     return TableRow(
         line=line,
         values=values,
-        dialogue=parse_number(columns.dialogue, values[columns.dialogue]),
-        utterance=parse_number(columns.utterance, values[columns.utterance]),
+        dialogue=_parse_number(columns.dialogue, values[columns.dialogue]),
+        utterance=_parse_number(columns.utterance, values[columns.utterance]),
     )
 
 
-def parse_number(column: str, value: str) -> int:
+def _parse_number(column: str, value: str) -> int:
     """A dialogue or utterance number."""
     if not value.isdecimal():
         raise InputError(column, f"{value!r} is not a whole number", "number it from 0")
     return int(value)
 
 
-def check_order(row: TableRow, before: list[TableRow]) -> None:
+def _check_order(row: TableRow, before: list[TableRow]) -> None:
     """Refuse an utterance number that is not above the last one of its dialogue."""
     if not before or row.utterance > before[-1].utterance:
         return
@@ -135,7 +135,7 @@ def check_order(row: TableRow, before: list[TableRow]) -> None:
     raise InputError(where, problem, "sort the rows of a dialogue by utterance number")
 
 
-def read_utterance(
+def _read_utterance(
     row: TableRow, columns: Columns, labels: LabelSet, details: Callable[[TableRow], Details]
 ) -> Utterance:
     """The utterance of one row."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from mmerc.errors import InputError, UsageError
 from mmerc.files import read_text
 
-WINDOWS = "cp1252"
+_WINDOWS = "cp1252"
 
 
 def read_encoded_text(file: Path, encoding: str | None) -> tuple[str, str | None]:
@@ -23,7 +23,7 @@ def read_encoded_text(file: Path, encoding: str | None) -> tuple[str, str | None
     except InputError as error:
         if not isinstance(error.__cause__, UnicodeDecodeError):
             raise
-    return _decode(file, WINDOWS), (
+    return _decode(file, _WINDOWS), (
         f"{file.name} is not UTF-8 and was read as Windows-1252; check names and quotation marks, "
         "or name the encoding with --encoding."
     )

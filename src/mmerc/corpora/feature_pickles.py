@@ -24,16 +24,16 @@ from mmerc.corpora.splits import hold_out, hold_out_note
 from mmerc.errors import InputError
 from mmerc.labels import IEMOCAP_6, MELD_7, LabelSet
 
-ITEMS = (
+_ITEMS = (
     "ids", "speakers", "labels", "text", "audio", "visual", "sentences", "train", "test",
 )  # fmt: skip
-VECTORS: Mapping[Modality, str] = {"text": "text", "audio": "audio", "video": "visual"}
-FIX = "use the file as it was published, with the labels that belong to it"
-Fields = Mapping[str, Any]
+_VECTORS: Mapping[Modality, str] = {"text": "text", "audio": "audio", "video": "visual"}
+_FIX = "use the file as it was published, with the labels that belong to it"
+_Fields = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class _Layout:
     """One of the two files: its labels, number of items and published counts."""
 
     labels: LabelSet
@@ -42,9 +42,9 @@ class Layout:
     training: tuple[int, int]
 
 
-LAYOUTS: Mapping[str, Layout] = {
-    "iemocap": Layout(labels=IEMOCAP_6, items=9, test=(1623, 31), training=(5810, 120)),
-    "meld": Layout(labels=MELD_7, items=10, test=(2610, 280), training=(11098, 1152)),
+_LAYOUTS: Mapping[str, _Layout] = {
+    "iemocap": _Layout(labels=IEMOCAP_6, items=9, test=(1623, 31), training=(5810, 120)),
+    "meld": _Layout(labels=MELD_7, items=10, test=(2610, 280), training=(11098, 1152)),
 }
 
 
@@ -56,8 +56,8 @@ class FeaturePickleReader(CorpusReader):
     source = "IEMOCAP_features.pkl or MELD_features_raw1.pkl."
 
     def read(self, source: Path, *, labels: Literal["meld", "iemocap"]) -> RawCorpus:
-        """Read the pickle; see ``read_feature_pickle``."""
-        return read_feature_pickle(source, labels=labels)
+        """Read the pickle; see ``_read_feature_pickle``."""
+        return _read_feature_pickle(source, labels=labels)
 
     def corpus_terms(self, corpus: str) -> str | None:
         """The terms of the corpus that the vectors come from."""
@@ -66,7 +66,7 @@ class FeaturePickleReader(CorpusReader):
         return reader_of_corpus(corpus, None).terms
 
 
-def read_feature_pickle(
+def _read_feature_pickle(
     file: Path,
     *,
     labels: Literal["meld", "iemocap"],
@@ -78,16 +78,16 @@ def read_feature_pickle(
     InputError for a file that carries code (which is not run), is truncated or damaged, has another
     number of items, lists of different lengths, or a number that is not finite.
     """
-    layout = LAYOUTS[labels]
+    layout = _LAYOUTS[labels]
     content = read_pickle(file)
     with inside(file):
-        fields = name_fields(content, layout)
+        fields = _name_fields(content, layout)
         training, test = (
-            tuple(read_conversation(n, fields, layout.labels) for n in order_names(fields[half]))
+            tuple(_read_conversation(n, fields, layout.labels) for n in _order_names(fields[half]))
             for half in ("train", "test")
         )
         train, valid = hold_out(training, seed=seed, share=valid_share)
-        features = {modality: read_modality(fields, modality) for modality in VECTORS}
+        features = {modality: _read_modality(fields, modality) for modality in _VECTORS}
         return RawCorpus(
             name=labels,
             labels=layout.labels,
@@ -103,78 +103,78 @@ def read_feature_pickle(
         )
 
 
-def name_fields(content: object, layout: Layout) -> Fields:
+def _name_fields(content: object, layout: _Layout) -> _Fields:
     """The items of the tuple by name."""
     if not isinstance(content, tuple | list) or len(content) != layout.items:
         kind = f"{len(content)}" if isinstance(content, tuple | list) else type(content).__name__
-        raise InputError("pickle", f"expected a tuple of {layout.items} items, got {kind}", FIX)
-    fields = dict(zip(ITEMS, content, strict=False))
+        raise InputError("pickle", f"expected a tuple of {layout.items} items, got {kind}", _FIX)
+    fields = dict(zip(_ITEMS, content, strict=False))
     for name, value in fields.items():
         expected = Iterable if name in ("train", "test") else Mapping
         if not isinstance(value, expected):
             problem = f"expected a {expected.__name__.lower()}, got {type(value).__name__}"
-            raise InputError(f"item {name!r}", problem, FIX)
+            raise InputError(f"item {name!r}", problem, _FIX)
     return fields
 
 
-def order_names(names: Iterable[Any]) -> list[Any]:
+def _order_names(names: Iterable[Any]) -> list[Any]:
     """Conversation names in the file's order, or sorted if the file has a set."""
     if isinstance(names, set | frozenset):
         return sorted(names, key=lambda name: (len(str(name)), str(name)))
     return list(names)
 
 
-def read_entries(fields: Fields, item: str, name: Any) -> Sequence[Any]:
+def _read_entries(fields: _Fields, item: str, name: Any) -> Sequence[Any]:
     """One conversation's entries of one item, as many as it has utterance ids."""
     where = f"item {item!r}, conversation {str(name)!r}"
     if not isinstance(name, Hashable) or name not in fields[item]:
-        raise InputError(where, "nothing is there", FIX)
+        raise InputError(where, "nothing is there", _FIX)
     values: Sequence[Any] = fields[item][name]
     if not isinstance(values, list | tuple | np.ndarray):
-        raise InputError(where, f"expected a list, got {type(values).__name__}", FIX)
+        raise InputError(where, f"expected a list, got {type(values).__name__}", _FIX)
     count = len(fields["ids"][name])
     if len(values) != count:
-        raise InputError(where, f"expected {count} entries, got {len(values)}", FIX)
+        raise InputError(where, f"expected {count} entries, got {len(values)}", _FIX)
     return values
 
 
-def read_conversation(name: Any, fields: Fields, labels: LabelSet) -> Conversation:
+def _read_conversation(name: Any, fields: _Fields, labels: LabelSet) -> Conversation:
     """Build one conversation from its entries."""
     items = ("ids", "speakers", "labels", "sentences")
-    columns = [read_entries(fields, item, name) for item in items]
+    columns = [_read_entries(fields, item, name) for item in items]
     with inside(f"conversation {str(name)!r}"):
         utterances = tuple(
             Utterance(
                 id=str(utterance),
-                speaker=read_speaker(speaker),
-                label=read_label(label, labels),
-                text=repair_encoding(str(sentence)),
+                speaker=_read_speaker(speaker),
+                label=_read_label(label, labels),
+                text=_repair_encoding(str(sentence)),
             )
             for utterance, speaker, label, sentence in zip(*columns, strict=True)
         )
     return Conversation(id=str(name), utterances=utterances)
 
 
-def read_speaker(value: Any) -> str:
+def _read_speaker(value: Any) -> str:
     """A name unchanged ('M', 'F'), or ``speaker-N`` for a one-hot list."""
     if isinstance(value, str):
         return value
     numbers = list(value) if isinstance(value, Sequence | np.ndarray) else []
     plain = all(isinstance(number, int | float | np.number) for number in numbers)
     if not plain or numbers.count(1) != 1 or numbers.count(0) != len(numbers) - 1:
-        raise InputError("speakers", f"{value!r} is neither a name nor one-hot", FIX)
+        raise InputError("speakers", f"{value!r} is neither a name nor one-hot", _FIX)
     return f"speaker-{numbers.index(1)}"
 
 
-def read_label(value: Any, labels: LabelSet) -> str:
+def _read_label(value: Any, labels: LabelSet) -> str:
     """Name of a label number in the published order."""
     if not isinstance(value, int | np.integer) or value not in range(len(labels)):
         problem = f"{value!r} is not a label from 0 to {len(labels) - 1}"
-        raise InputError("labels", problem, FIX)
+        raise InputError("labels", problem, _FIX)
     return labels.names[int(value)]
 
 
-def repair_encoding(text: str) -> str:
+def _repair_encoding(text: str) -> str:
     """Decode UTF-8 that Python 2 wrote as bytes, and that the pickle gives as Latin-1 text."""
     try:
         return text.encode("latin1").decode("utf-8")
@@ -182,30 +182,30 @@ def repair_encoding(text: str) -> str:
         return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def read_modality(
-    fields: Fields, modality: Modality
+def _read_modality(
+    fields: _Fields, modality: Modality
 ) -> dict[tuple[str, str], NDArray[np.float32] | None]:
     """Vectors of one modality by conversation and utterance, float32 [D] each."""
     return {
         (str(name), str(utterance)): zeros_as_absent(vector, modality)
         for half in ("train", "test")
-        for name in order_names(fields[half])
+        for name in _order_names(fields[half])
         for utterance, vector in zip(
-            fields["ids"][name], read_matrix(fields, VECTORS[modality], name), strict=True
+            fields["ids"][name], _read_matrix(fields, _VECTORS[modality], name), strict=True
         )
     }
 
 
-def read_matrix(fields: Fields, item: str, name: Any) -> NDArray[np.float32]:
+def _read_matrix(fields: _Fields, item: str, name: Any) -> NDArray[np.float32]:
     """One conversation's vectors, float32 [N, D], all finite."""
     where = f"item {item!r}, conversation {str(name)!r}"
-    values = read_entries(fields, item, name)
+    values = _read_entries(fields, item, name)
     try:
         matrix = np.asarray([np.asarray(value, dtype=np.float32) for value in values])
     except (TypeError, ValueError) as error:
-        raise InputError(where, "not vectors of one width", FIX) from error
+        raise InputError(where, "not vectors of one width", _FIX) from error
     if matrix.ndim != 2:
-        raise InputError(where, f"expected vectors, got shape {matrix.shape}", FIX)
+        raise InputError(where, f"expected vectors, got shape {matrix.shape}", _FIX)
     if not np.isfinite(matrix).all():
         row, column = np.argwhere(~np.isfinite(matrix))[0]
         utterance = str(fields["ids"][name][row])

@@ -6,7 +6,7 @@ of the six emotions; DQ-Former counts these (Table 1), and these are read here. 
 (648, where the release has 595) and have no such rating.
 
 An utterance's ``media`` names its sound, the film of its dialog and the half of the picture in
-which its speaker sits: ``SOUND#film=FILM&half=left``; ``parse_media`` parses it.
+which its speaker sits: ``SOUND#film=FILM&half=left``; ``_parse_media`` parses it.
 The sound file is the utterance alone; ``start`` and ``end`` are seconds of the dialog's film.
 """
 
@@ -29,26 +29,26 @@ from mmerc.errors import InputError
 from mmerc.labels import IEMOCAP_4, IEMOCAP_6
 from mmerc.media.segment import Segment
 
-Classes = Literal["6", "4", "4-unmerged"]
-SplitRule = Literal["session", "ratio"]
-Splits = Mapping[Split, Conversations]
-SESSIONS = range(1, 6)
-TEST_SESSION = "Ses05"
-FOUR = {"hap": "happy", "sad": "sad", "neu": "neutral", "ang": "angry"}
-NAMES: Mapping[Classes, Mapping[str, str]] = {
-    "6": FOUR | {"exc": "excited", "fru": "frustrated"},
-    "4": FOUR | {"exc": "happy"},
-    "4-unmerged": FOUR,
+_Classes = Literal["6", "4", "4-unmerged"]
+_SplitRule = Literal["session", "ratio"]
+_Splits = Mapping[Split, Conversations]
+_SESSIONS = range(1, 6)
+_TEST_SESSION = "Ses05"
+_FOUR = {"hap": "happy", "sad": "sad", "neu": "neutral", "ang": "angry"}
+_NAMES: Mapping[_Classes, Mapping[str, str]] = {
+    "6": _FOUR | {"exc": "excited", "fru": "frustrated"},
+    "4": _FOUR | {"exc": "happy"},
+    "4-unmerged": _FOUR,
 }
-PUBLISHED: Mapping[SplitRule, Mapping[Split, tuple[int, int]]] = {
+_PUBLISHED: Mapping[_SplitRule, Mapping[Split, tuple[int, int]]] = {
     "session": {"test": (1623, 31)},
     "ratio": {"train": (5929, 121), "valid": (600, 14), "test": (851, 16)},
 }
-MEDIA = re.compile(r"([^#]*)(?:#film=([^#&]+)&half=(left|right))?")
+_MEDIA = re.compile(r"([^#]*)(?:#film=([^#&]+)&half=(left|right))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MediaSources:
+class _MediaSources:
     """Sound and film of one utterance as paths inside the release, and its speaker's half."""
 
     sound: str | None
@@ -56,8 +56,8 @@ class MediaSources:
     half: Literal["left", "right"] | None
 
 
-def read_iemocap(
-    directory: Path, *, classes: Classes = "6", split: SplitRule = "session", seed: int = 0
+def _read_iemocap(
+    directory: Path, *, classes: _Classes = "6", split: _SplitRule = "session", seed: int = 0
 ) -> RawCorpus:
     """Read ``IEMOCAP_full_release``: one conversation a dialog, its utterances by start.
 
@@ -68,32 +68,34 @@ def read_iemocap(
     dialogs, the same whichever emotions are kept: DQ-Former). InputError if a file is missing
     or a line cannot be read.
     """
-    names = NAMES[classes]
-    dialogs = [dialog for session in SESSIONS for dialog in read_session(directory, session)]
-    conversations = tuple(select_conversations(directory, dialogs, names))
-    divided = divide(conversations, dialogs, split, seed=seed)
+    names = _NAMES[classes]
+    dialogs = [dialog for session in _SESSIONS for dialog in read_session(directory, session)]
+    conversations = tuple(_select_conversations(directory, dialogs, names))
+    divided = _divide(conversations, dialogs, split, seed=seed)
     six = classes == "6"
     return RawCorpus(
-        name=corpus_name(classes, split),
+        name=_corpus_name(classes, split),
         labels=IEMOCAP_6 if six else IEMOCAP_4,
         labels_of="iemocap",
         splits=divided,
-        published=PUBLISHED[split] if six else {},
+        published=_PUBLISHED[split] if six else {},
         remarks=(
-            split_note(divided, split, seed=seed),
-            *(count_note(divided) if six and split == "session" else ()),
-            *left_out_note(dialogs, names),
-            *media_notes(conversations),
+            _split_note(divided, split, seed=seed),
+            *(_count_note(divided) if six and split == "session" else ()),
+            *_left_out_note(dialogs, names),
+            *_media_notes(conversations),
         ),
     )
 
 
-def corpus_name(classes: Classes, split: SplitRule) -> str:
+def _corpus_name(classes: _Classes, split: _SplitRule) -> str:
     """Name of the corpus of these emotions and this split."""
     return "iemocap" + f"-{classes}" * (classes != "6") + "-ratio" * (split == "ratio")
 
 
-CORPUS_NAMES = frozenset(corpus_name(c, s) for c in get_args(Classes) for s in get_args(SplitRule))
+_CORPUS_NAMES = frozenset(
+    _corpus_name(c, s) for c in get_args(_Classes) for s in get_args(_SplitRule)
+)
 
 
 class IemocapReader(CorpusReader):
@@ -103,19 +105,19 @@ class IemocapReader(CorpusReader):
     summary = "IEMOCAP: acted dialogues of two people, four or six emotions"
     source = "Folder IEMOCAP_full_release as released."
     terms = "IEMOCAP: acted dialogues of ten actors (SAIL's licence, for research)."
-    corpora = CORPUS_NAMES
+    corpora = _CORPUS_NAMES
 
     def read(
-        self, source: Path, *, classes: Classes = "6", split: SplitRule = "session"
+        self, source: Path, *, classes: _Classes = "6", split: _SplitRule = "session"
     ) -> RawCorpus:
-        """Read the release; see ``read_iemocap``."""
-        return read_iemocap(source, classes=classes, split=split)
+        """Read the release; see ``_read_iemocap``."""
+        return _read_iemocap(source, classes=classes, split=split)
 
     def locator(self, media: Path, conversations: Iterable[Conversation]) -> Locate:
         """One sound file per utterance; in the dialog's film the speaker sits in one half."""
 
         def locate(conversation: Conversation, utterance: Utterance) -> Segment:
-            parts = parse_media(utterance.media or "")
+            parts = _parse_media(utterance.media or "")
             return Segment(
                 sound=clip_inside(media, parts.sound),
                 film=clip_inside(media, parts.film, start=utterance.start, end=utterance.end),
@@ -125,7 +127,7 @@ class IemocapReader(CorpusReader):
         return locate
 
 
-def select_conversations(
+def _select_conversations(
     directory: Path, dialogs: Sequence[Dialog], names: Mapping[str, str]
 ) -> Iterator[Conversation]:
     """Conversations of the utterances with these labels; a dialog without any is left out."""
@@ -133,11 +135,11 @@ def select_conversations(
         utterances = tuple(
             Utterance(
                 id=rated.id,
-                speaker=dialog.name[:5] + speaker_letter(rated),
+                speaker=dialog.name[:5] + _speaker_letter(rated),
                 text=dialog.words[rated.id],
                 start=rated.start,
                 end=rated.end,
-                media=name_media(directory, dialog, rated),
+                media=_name_media(directory, dialog, rated),
                 label=names[rated.emotion],
             )
             for rated in dialog.rated
@@ -147,12 +149,12 @@ def select_conversations(
             yield Conversation(id=dialog.name, utterances=utterances)
 
 
-def speaker_letter(rated: Rated) -> str:
+def _speaker_letter(rated: Rated) -> str:
     """F or M: the speaker's part of an utterance id."""
     return rated.id.rpartition("_")[2][0]
 
 
-def name_media(directory: Path, dialog: Dialog, rated: Rated) -> str | None:
+def _name_media(directory: Path, dialog: Dialog, rated: Rated) -> str | None:
     """Name the sound and the film of one utterance that exist; None without either.
 
     **[decided]** The letter after the session in a dialog's name is that of the actor who wears
@@ -161,26 +163,26 @@ def name_media(directory: Path, dialog: Dialog, rated: Rated) -> str | None:
     """
     sound = f"Session{dialog.session}/sentences/wav/{dialog.name}/{rated.id}.wav"
     film = f"Session{dialog.session}/dialog/avi/DivX/{dialog.name}.avi"
-    half = "left" if speaker_letter(rated) == dialog.name[5] else "right"
+    half = "left" if _speaker_letter(rated) == dialog.name[5] else "right"
     media = sound if (directory / sound).is_file() else ""
     if (directory / film).is_file():
         media += f"#film={film}&half={half}"
     return media or None
 
 
-def parse_media(media: str) -> MediaSources:
+def _parse_media(media: str) -> _MediaSources:
     """Parse a ``media`` string of this corpus; InputError for any other."""
-    match = MEDIA.fullmatch(media)
+    match = _MEDIA.fullmatch(media)
     if match is None:
         fix = "prepare the corpus again"
         raise InputError("media", f"{media[:80]!r} is not SOUND#film=FILM&half=left", fix)
     half = cast(Literal["left", "right"] | None, match[3])
-    return MediaSources(sound=match[1] or None, film=match[2], half=half)
+    return _MediaSources(sound=match[1] or None, film=match[2], half=half)
 
 
-def divide(
-    conversations: Conversations, dialogs: Sequence[Dialog], split: SplitRule, *, seed: int
-) -> Splits:
+def _divide(
+    conversations: Conversations, dialogs: Sequence[Dialog], split: _SplitRule, *, seed: int
+) -> _Splits:
     """Session 5 for the test and a tenth of the rest for validation, or 8:1:1 of all dialogs."""
     if split == "ratio":
         names = split_by_ratio([dialog.name for dialog in dialogs], seed=seed)
@@ -188,13 +190,13 @@ def divide(
             part: tuple(item for item in conversations if item.id in chosen)
             for part, chosen in names.items()
         }
-    test = tuple(item for item in conversations if item.id.startswith(TEST_SESSION))
-    training = tuple(item for item in conversations if not item.id.startswith(TEST_SESSION))
+    test = tuple(item for item in conversations if item.id.startswith(_TEST_SESSION))
+    training = tuple(item for item in conversations if not item.id.startswith(_TEST_SESSION))
     train, valid = hold_out(training, seed=seed, share=0.1)
     return {"train": train, "valid": valid, "test": test}
 
 
-def split_note(splits: Splits, split: SplitRule, *, seed: int) -> str:
+def _split_note(splits: _Splits, split: _SplitRule, *, seed: int) -> str:
     """Say that the split, or its validation part, is our own."""
     if split == "session":
         return hold_out_note(splits["valid"], seed=seed)
@@ -205,7 +207,7 @@ def split_note(splits: Splits, split: SplitRule, *, seed: int) -> str:
     )
 
 
-def count_note(splits: Splits) -> tuple[str]:
+def _count_note(splits: _Splits) -> tuple[str]:
     """Compare the published counts of the six emotions with those that were read."""
     counts = [sum(len(item) for item in conversations) for conversations in splits.values()]
     ours = " / ".join(f"{count:,}" for count in counts)
@@ -216,7 +218,7 @@ def count_note(splits: Splits) -> tuple[str]:
     )
 
 
-def left_out_note(dialogs: Sequence[Dialog], names: Mapping[str, str]) -> tuple[str, ...]:
+def _left_out_note(dialogs: Sequence[Dialog], names: Mapping[str, str]) -> tuple[str, ...]:
     """Say how many utterances of other labels, or without words, are left out."""
     rated = [(dialog, item) for dialog in dialogs for item in dialog.rated]
     others = Counter(item.emotion for _, item in rated if item.emotion not in names)
@@ -226,10 +228,10 @@ def left_out_note(dialogs: Sequence[Dialog], names: Mapping[str, str]) -> tuple[
     return (f"Utterances left out: {', '.join(counts)}.",) if counts else ()
 
 
-def media_notes(conversations: Conversations) -> tuple[str, ...]:
+def _media_notes(conversations: Conversations) -> tuple[str, ...]:
     """Say which utterances lack their sound or their film."""
     sources = {
-        utterance.id: parse_media(utterance.media or "")
+        utterance.id: _parse_media(utterance.media or "")
         for conversation in conversations
         for utterance in conversation.utterances
     }

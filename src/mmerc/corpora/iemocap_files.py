@@ -15,14 +15,14 @@ from pathlib import Path
 from mmerc.errors import InputError
 from mmerc.files import read_text
 
-DIALOG = re.compile(r"Ses0(\d)[FM]_\w+", re.ASCII)
-TRANSCRIBED = re.compile(r"(\S+)\s+\[(\d+\.\d+)-(\d+\.\d+)\]:(.*)", re.ASCII)
-RATED = re.compile(r"\[(\d+\.\d+) - (\d+\.\d+)\]\t(\S+)\t(\S+)\t\[.*\]", re.ASCII)
-UNRATED = re.compile(r"\w+_[FM]XX\d+", re.ASCII)
-EMOTIONS = frozenset(
+_DIALOG = re.compile(r"Ses0(\d)[FM]_\w+", re.ASCII)
+_TRANSCRIBED = re.compile(r"(\S+)\s+\[(\d+\.\d+)-(\d+\.\d+)\]:(.*)", re.ASCII)
+_RATED = re.compile(r"\[(\d+\.\d+) - (\d+\.\d+)\]\t(\S+)\t(\S+)\t\[.*\]", re.ASCII)
+_UNRATED = re.compile(r"\w+_[FM]XX\d+", re.ASCII)
+_EMOTIONS = frozenset(
     {"neu", "hap", "sad", "ang", "exc", "fru", "fea", "sur", "dis", "oth", "xxx"}
 )  # xxx: the raters did not agree
-FIX = "use the file as it was published"
+_FIX = "use the file as it was published"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,76 +57,76 @@ def read_session(directory: Path, session: int) -> Iterator[Dialog]:
         fix = "give the folder IEMOCAP_full_release with all five sessions"
         raise InputError(folder, "no annotation is there", fix)
     for name, file in sorted(names.items()):
-        match = DIALOG.fullmatch(name)
+        match = _DIALOG.fullmatch(name)
         if match is None or int(match[1]) != session:
-            raise InputError(file, f"not the name of a dialog of session {session}", FIX)
+            raise InputError(file, f"not the name of a dialog of session {session}", _FIX)
         yield Dialog(
             name=name,
             session=session,
-            rated=read_evaluation(folder / "EmoEvaluation" / f"{name}.txt"),
-            words=read_words(folder / "transcriptions" / f"{name}.txt"),
+            rated=_read_evaluation(folder / "EmoEvaluation" / f"{name}.txt"),
+            words=_read_words(folder / "transcriptions" / f"{name}.txt"),
         )
 
 
-def read_words(file: Path) -> dict[str, str]:
+def _read_words(file: Path) -> dict[str, str]:
     """Words of each utterance of a transcript.
 
     Breathing and the like, which have no id (``M: [BREATHING]``), and utterances that were never
     rated (``..._MXX0``) are left out. InputError with the line for one without times.
     """
     words: dict[str, str] = {}
-    for number, line in read_lines(file):
+    for number, line in _read_lines(file):
         id_ = re.split(r"[\s:]", line, maxsplit=1)[0]
-        if not id_.startswith("Ses") or UNRATED.fullmatch(id_):
+        if not id_.startswith("Ses") or _UNRATED.fullmatch(id_):
             continue
         where = f"{file}, line {number}"
-        match = TRANSCRIBED.fullmatch(line)
+        match = _TRANSCRIBED.fullmatch(line)
         if match is None:
-            raise InputError(where, f"{id_[:40]!r} without times", f"{FIX} (ID [START-END]: text)")
-        check_id(where, match[1], file, words)
-        check_span(where, match[2], match[3])
+            raise InputError(where, f"{id_[:40]!r} without times", f"{_FIX} (ID [START-END]: text)")
+        _check_id(where, match[1], file, words)
+        _check_span(where, match[2], match[3])
         words[match[1]] = match[4].strip()
     return words
 
 
-def read_evaluation(file: Path) -> tuple[Rated, ...]:
+def _read_evaluation(file: Path) -> tuple[Rated, ...]:
     """Rated utterances of an evaluation, by start; lines of single raters are left out."""
     rated: dict[str, Rated] = {}
-    for number, line in read_lines(file):
+    for number, line in _read_lines(file):
         if not line.startswith("["):
             continue
         where = f"{file}, line {number}"
-        match = RATED.fullmatch(line)
+        match = _RATED.fullmatch(line)
         if match is None:
-            fix = f"{FIX} ([START - END], the id, its label and three ratings, separated by tabs)"
+            fix = f"{_FIX} ([START - END], the id, its label and three ratings, separated by tabs)"
             raise InputError(where, "not a rated utterance", fix)
-        check_id(where, match[3], file, rated)
-        start, end = check_span(where, match[1], match[2])
-        if match[4] not in EMOTIONS:
-            fix = f"use one of {', '.join(sorted(EMOTIONS))}"
+        _check_id(where, match[3], file, rated)
+        start, end = _check_span(where, match[1], match[2])
+        if match[4] not in _EMOTIONS:
+            fix = f"use one of {', '.join(sorted(_EMOTIONS))}"
             raise InputError(where, f"unknown label {match[4][:40]!r}", fix)
         rated[match[3]] = Rated(id=match[3], start=start, end=end, emotion=match[4])
     if not rated:
-        raise InputError(file, "it contains no rated utterance", FIX)
+        raise InputError(file, "it contains no rated utterance", _FIX)
     return tuple(sorted(rated.values(), key=lambda item: (item.start, item.id)))
 
 
-def read_lines(file: Path) -> Iterator[tuple[int, str]]:
+def _read_lines(file: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines without surrounding blanks."""
     for number, line in enumerate(read_text(file).split("\n"), start=1):
         yield number, line.strip()
 
 
-def check_id(where: str, id_: str, file: Path, before: Mapping[str, object]) -> None:
+def _check_id(where: str, id_: str, file: Path, before: Mapping[str, object]) -> None:
     """Refuse an id of another dialog, of another form, or that occurred before."""
     if not re.fullmatch(rf"{re.escape(file.stem)}_[FM]\d+", id_, re.ASCII):
-        raise InputError(where, f"{id_[:40]!r} is not an utterance of this dialog", FIX)
+        raise InputError(where, f"{id_[:40]!r} is not an utterance of this dialog", _FIX)
     if id_ in before:
         problem = f"{id_!r} occurs twice"
         raise InputError(where, problem, "give every utterance one line")
 
 
-def check_span(where: str, start: str, end: str) -> tuple[float, float]:
+def _check_span(where: str, start: str, end: str) -> tuple[float, float]:
     """Start and end in seconds, the end after the start."""
     if float(end) <= float(start):
         problem = f"it ends at {end} s, not after its start at {start} s"

@@ -15,22 +15,22 @@ from typing import Literal
 from mmerc.errors import InputError
 from mmerc.media.cue_times import parse_stamp
 
-LONGEST_HEAD = 120  # characters of a line in which a time is sought
-MARKS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
-STAMP = r"\d{1,6}(?::\d{1,6}){1,3}(?:[.,]\d{1,9})?"
-HALF_DAY = r"(?:\s?(?P<half>[aApP])\.?\s?[mM]\b\.?)?"
-DATE = r"\d{1,4}(?P<mark>[./-])\d{1,2}(?P=mark)\d{1,4}"
-TIME_HEAD = re.compile(
-    rf"\s*(?P<open>[\[(])?\s*(?:(?P<date>{DATE}),?\s+)?(?P<start>{STAMP}){HALF_DAY}"
-    rf"(?:\s*(?:-{{1,3}}>|[→–—-])\s*(?P<end>{STAMP}))?\s*(?(open)[\])]|(?=[\s:|–—-]|$))"
+_LONGEST_HEAD = 120  # characters of a line in which a time is sought
+_MARKS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+_STAMP = r"\d{1,6}(?::\d{1,6}){1,3}(?:[.,]\d{1,9})?"
+_HALF_DAY = r"(?:\s?(?P<half>[aApP])\.?\s?[mM]\b\.?)?"
+_DATE = r"\d{1,4}(?P<mark>[./-])\d{1,2}(?P=mark)\d{1,4}"
+_TIME_HEAD = re.compile(
+    rf"\s*(?P<open>[\[(])?\s*(?:(?P<date>{_DATE}),?\s+)?(?P<start>{_STAMP}){_HALF_DAY}"
+    rf"(?:\s*(?:-{{1,3}}>|[→–—-])\s*(?P<end>{_STAMP}))?\s*(?(open)[\])]|(?=[\s:|–—-]|$))"
     r"\s*(?:[-–—|:](?=\s|$))?\s*"
 )
-NAME_LINE = re.compile(
-    rf"(?P<name>[^:：]*[^\s:：])\s+(?P<open>[\[(])?(?P<start>{STAMP})(?(open)[\])]):?\s*"
+_NAME_LINE = re.compile(
+    rf"(?P<name>[^:：]*[^\s:：])\s+(?P<open>[\[(])?(?P<start>{_STAMP})(?(open)[\])]):?\s*"
 )
-DAY_FIRST, MONTH_FIRST = (2, 1, 0), (2, 0, 1)
-FIX = "write a time as 00:01:02 or 1:02, or the line without one"
-DateOrder = Literal["day", "month"]
+_DAY_FIRST, _MONTH_FIRST = (2, 1, 0), (2, 0, 1)
+_FIX = "write a time as 00:01:02 or 1:02, or the line without one"
+_DateOrder = Literal["day", "month"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +56,8 @@ class NameLine:
 
 def find_time(where: str, line: str) -> TimeHead | None:
     """The time that begins a line; None without one, InputError for one that cannot be read."""
-    bare = line.lstrip(MARKS + " \t")
-    match = TIME_HEAD.match(bare[:LONGEST_HEAD])
+    bare = line.lstrip(_MARKS + " \t")
+    match = _TIME_HEAD.match(bare[:_LONGEST_HEAD])
     if match is None:
         return None
     start, end = _seconds(where, match["start"]), None
@@ -75,7 +75,7 @@ def find_time(where: str, line: str) -> TimeHead | None:
 
 def find_name_line(where: str, line: str) -> NameLine | None:
     """Name and time of a line such as ``Mara Jones  0:03``; None for any other line."""
-    match = NAME_LINE.fullmatch(line.strip(MARKS + " \t")[:LONGEST_HEAD])
+    match = _NAME_LINE.fullmatch(line.strip(_MARKS + " \t")[:_LONGEST_HEAD])
     if match is None:
         return None
     return NameLine(speaker=" ".join(match["name"].split()), start=_seconds(where, match["start"]))
@@ -87,8 +87,8 @@ def dates_to_seconds(heads: Sequence[TimeHead]) -> tuple[list[float], str | None
     **[decided]** 3/12/2024 is 3 December where all dates allow that and times then never go back
     more often than with the month first. InputError for a date that no order can read.
     """
-    choices: list[tuple[int, DateOrder, list[float]]] = []
-    for name, order in (("day", DAY_FIRST), ("month", MONTH_FIRST)):
+    choices: list[tuple[int, _DateOrder, list[float]]] = []
+    for name, order in (("day", _DAY_FIRST), ("month", _MONTH_FIRST)):
         moments = _moments(heads, order)
         if moments is not None:
             seconds = [(moment - min(moments)).total_seconds() for moment in moments]
@@ -126,7 +126,7 @@ def _seconds(where: str, stamp: str) -> float:
     """Seconds of a time; InputError if it is none."""
     milliseconds = parse_stamp(stamp)
     if milliseconds is None:
-        raise InputError(where, f"{stamp[:40]!r} is not a time", FIX)
+        raise InputError(where, f"{stamp[:40]!r} is not a time", _FIX)
     return milliseconds / 1000
 
 
@@ -136,5 +136,5 @@ def _time_of_day(where: str, stamp: str, half: str) -> float:
     lowest, highest = (3600, 13 * 3600) if half else (0, 24 * 3600)
     if not lowest <= seconds < highest:
         problem = f"{f'{stamp[:40]} {half}m'.removesuffix(' m')!r} is not a time of day"
-        raise InputError(where, problem, FIX)
+        raise InputError(where, problem, _FIX)
     return seconds % 43200 + 43200 * (half.lower() == "p") if half else seconds

@@ -27,8 +27,8 @@ from mmerc.labels import LABEL_SETS, LabelSet, infer_label_set
 from mmerc.media.line_remarks import enumerate_some
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
 
-Order = Literal["given", "start"]
-Vector = NDArray[np.float32]
+_Order = Literal["given", "start"]
+_Vector = NDArray[np.float32]
 
 
 class ManifestReader(CorpusReader):
@@ -39,7 +39,7 @@ class ManifestReader(CorpusReader):
     source = "JSON Lines, one conversation per line."
 
     def read(
-        self, source: Path, *, labels: LabelSet | str | Path | None = None, order: Order = "given"
+        self, source: Path, *, labels: LabelSet | str | Path | None = None, order: _Order = "given"
     ) -> RawCorpus:
         """Read the manifest; see ``read_manifest``."""
         return read_manifest(source, labels=labels, order=order)
@@ -55,23 +55,23 @@ class UnlabelledManifest:
 
 
 def read_manifest(
-    file: str | Path, *, labels: LabelSet | str | Path | None = None, order: Order = "given"
+    file: str | Path, *, labels: LabelSet | str | Path | None = None, order: _Order = "given"
 ) -> RawCorpus:
     """Read a manifest of labelled conversations, each with its split.
 
     ``labels``: a label set, the name of one (meld, iemocap, iemocap4, mosi), or a file as
-    ``read_label_file`` reads it; by default the labels that occur, sorted. Utterances may overlap;
+    ``_read_label_file`` reads it; by default the labels that occur, sorted. Utterances may overlap;
     ``order``: keep those of a conversation as given, or sort them by start.
 
     InputError names the line and the field.
     """
     file = Path(file)
     if isinstance(labels, str | Path):
-        labels = LABEL_SETS.get(str(labels)) or read_label_file(Path(labels))
-    records = list(read_checked(file, require_split=True))
-    remarks = order_remarks(records, order)
+        labels = LABEL_SETS.get(str(labels)) or _read_label_file(Path(labels))
+    records = list(_read_checked(file, require_split=True))
+    remarks = _order_remarks(records, order)
     if order == "start":
-        records = [sort_by_start(record) for record in records]
+        records = [_sort_by_start(record) for record in records]
     with inside(file):
         names = [utterance.label for record in records for utterance in record.utterances]
         labels = infer_label_set(names) if labels is None else labels
@@ -92,15 +92,15 @@ def read_manifest(
 def read_unlabelled_manifest(file: str | Path) -> UnlabelledManifest:
     """Read a manifest for prediction, which needs no split, speaker or labels."""
     file = Path(file)
-    records = list(read_checked(file, require_split=False))
+    records = list(_read_checked(file, require_split=False))
     return UnlabelledManifest(
         conversations=build_conversations(file, records, None),
         features=collect_vectors(file, records),
-        remarks=order_remarks(records, "given"),
+        remarks=_order_remarks(records, "given"),
     )
 
 
-def read_label_file(file: str | Path) -> LabelSet:
+def _read_label_file(file: str | Path) -> LabelSet:
     """Read a label set as JSON (``.json``), or plain text with one label per line, in order."""
     file = Path(file)
     with inside(file):
@@ -110,7 +110,7 @@ def read_label_file(file: str | Path) -> LabelSet:
         return LabelSet(file.stem, tuple(line for line in lines if line))
 
 
-def read_checked(file: Path, *, require_split: bool) -> Iterator[ConversationRecord]:
+def _read_checked(file: Path, *, require_split: bool) -> Iterator[ConversationRecord]:
     """Records with unique ids and plausible times."""
     lines: dict[str, int] = {}
     for number, record in read_records(file):
@@ -119,14 +119,14 @@ def read_checked(file: Path, *, require_split: bool) -> Iterator[ConversationRec
                 problem = f"the same conversation id is in line {lines[record.id]}"
                 raise InputError("field 'id'", problem, "give every conversation its own id")
             if require_split:
-                check_trainable(record)
+                _check_trainable(record)
             check_times(record.utterances)
-            check_media_start(record)
+            _check_media_start(record)
         lines[record.id] = number
         yield record
 
 
-def check_trainable(record: ConversationRecord) -> None:
+def _check_trainable(record: ConversationRecord) -> None:
     """Refuse a conversation without a split, or an utterance without a speaker."""
     if record.split is None:
         raise InputError("field 'split'", "it is missing", f"write one of {', '.join(SPLITS)}")
@@ -151,15 +151,15 @@ def check_times(utterances: Sequence[UtteranceRecord]) -> None:
             raise InputError(where, problem, "give both in seconds of the conversation")
 
 
-def check_media_start(record: ConversationRecord) -> None:
+def _check_media_start(record: ConversationRecord) -> None:
     """Refuse a conversation that says when its media begin and has none."""
     if record.media_start is not None and record.media is None:
         raise InputError("field 'media_start'", "there is no media", "name the media file")
 
 
-def order_remarks(records: Sequence[ConversationRecord], order: Order) -> tuple[str, ...]:
+def _order_remarks(records: Sequence[ConversationRecord], order: _Order) -> tuple[str, ...]:
     """Say how many utterances begin before an earlier one, and what was done about it."""
-    early = {record.id: count_early_starts(record.utterances) for record in records}
+    early = {record.id: _count_early_starts(record.utterances) for record in records}
     conversations = [name for name, count in early.items() if count]
     if not conversations:
         return ()
@@ -170,13 +170,13 @@ def order_remarks(records: Sequence[ConversationRecord], order: Order) -> tuple[
     )
 
 
-def count_early_starts(utterances: Sequence[UtteranceRecord]) -> int:
+def _count_early_starts(utterances: Sequence[UtteranceRecord]) -> int:
     """How many utterances begin before an earlier one of their conversation."""
     starts = [utterance.start for utterance in utterances if utterance.start is not None]
     return sum(start < latest for start, latest in zip(starts[1:], accumulate(starts, max)))  # noqa: B905
 
 
-def sort_by_start(record: ConversationRecord) -> ConversationRecord:
+def _sort_by_start(record: ConversationRecord) -> ConversationRecord:
     """The conversation with its utterances by start; one without stays behind its predecessor."""
     latest, keyed = 0.0, []
     for utterance in record.utterances:
@@ -193,7 +193,7 @@ def build_conversations(
     conversations = []
     for record in records:
         with inside(f"{file}, conversation {record.id!r}"):
-            utterances = tuple(build_utterance(item, labels) for item in record.utterances)
+            utterances = tuple(_build_utterance(item, labels) for item in record.utterances)
         with inside(file):
             conversations.append(
                 Conversation(
@@ -206,7 +206,7 @@ def build_conversations(
     return tuple(conversations)
 
 
-def build_utterance(record: UtteranceRecord, labels: LabelSet | None) -> Utterance:
+def _build_utterance(record: UtteranceRecord, labels: LabelSet | None) -> Utterance:
     """Build the utterance of one record."""
     if labels is not None:
         with inside(f"utterance {record.id!r}"):
@@ -225,27 +225,27 @@ def build_utterance(record: UtteranceRecord, labels: LabelSet | None) -> Utteran
 
 def collect_vectors(file: Path, records: Sequence[ConversationRecord]) -> dict[Modality, Vectors]:
     """Vectors of every modality that any utterance names, of one width each."""
-    features: dict[Modality, dict[tuple[str, str], Vector | None]] = {}
+    features: dict[Modality, dict[tuple[str, str], _Vector | None]] = {}
     widths: dict[Modality, tuple[str, int]] = {}
     for record in records:
         for utterance in record.utterances:
             where = f"conversation {record.id!r}, utterance {utterance.id!r}"
             for modality, numbers in utterance.features.items():
                 vectors = features.setdefault(modality, {})
-                vectors[record.id, utterance.id] = to_vector(numbers)
+                vectors[record.id, utterance.id] = _to_vector(numbers)
                 if numbers is not None:
                     first = widths.setdefault(modality, (where, len(numbers)))
-                    check_width(file, modality, first, (where, len(numbers)))
+                    _check_width(file, modality, first, (where, len(numbers)))
     return {modality: features[modality] for modality in MODALITIES if modality in features}
 
 
-def to_vector(numbers: list[float] | None) -> Vector | None:
+def _to_vector(numbers: list[float] | None) -> _Vector | None:
     """Numbers as float32 [D], or None for null."""
     with np.errstate(over="ignore"):  # what overflows becomes infinite, and is refused as such
         return None if numbers is None else np.asarray(numbers, dtype=np.float32)
 
 
-def check_width(
+def _check_width(
     file: Path, modality: Modality, first: tuple[str, int], this: tuple[str, int]
 ) -> None:
     """Refuse a vector that is wider or narrower than the first of its modality."""

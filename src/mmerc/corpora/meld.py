@@ -15,7 +15,7 @@ from mmerc.corpora.missing_files import missing_note
 from mmerc.errors import InputError
 from mmerc.labels import MELD_7
 
-COLUMNS = Columns(
+_COLUMNS = Columns(
     dialogue="Dialogue_ID",
     utterance="Utterance_ID",
     speaker="Speaker",
@@ -24,7 +24,7 @@ COLUMNS = Columns(
     others=("StartTime", "EndTime"),
 )
 SPLIT_NAMES: Mapping[Split, str] = {"train": "train", "valid": "dev", "test": "test"}
-CLIP_FOLDERS: Mapping[Split, str] = {
+_CLIP_FOLDERS: Mapping[Split, str] = {
     "train": "train_splits",
     "valid": "dev_splits_complete",
     "test": "output_repeated_splits_test",
@@ -34,10 +34,12 @@ PUBLISHED: Mapping[Split, tuple[int, int]] = {
     "valid": (1109, 114),
     "test": (2610, 280),
 }
-CLIP = re.compile(r"dia\d+_utt\d+\.mp4", re.ASCII)  # neither ._dia0_utt0.mp4 nor final_videos_test*
-Clips = Mapping[str, str]
+_CLIP = re.compile(
+    r"dia\d+_utt\d+\.mp4", re.ASCII
+)  # neither ._dia0_utt0.mp4 nor final_videos_test*
+_Clips = Mapping[str, str]
 """File name of a clip -> its path inside the raw folder."""
-TIME_CODE = re.compile(r"(\d{1,3}):([0-5]?\d):([0-5]?\d)[,.](\d{1,3})", re.ASCII)
+_TIME_CODE = re.compile(r"(\d{1,3}):([0-5]?\d):([0-5]?\d)[,.](\d{1,3})", re.ASCII)
 
 
 class MeldReader(CorpusReader):
@@ -69,10 +71,10 @@ def read_meld(directory: Path, *, encoding: str | None = None) -> RawCorpus:
     ``encoding`` named. If there is no clip at all, media are the published names.
     InputError if a file is missing or a row cannot be read.
     """
-    clips = {split: find_clips(directory, split) for split in SPLIT_NAMES}
+    clips = {split: _find_clips(directory, split) for split in SPLIT_NAMES}
     filmed = any(clips.values())
     tables = {
-        split: read_split(directory, split, clips[split] if filmed else None, encoding=encoding)
+        split: _read_split(directory, split, clips[split] if filmed else None, encoding=encoding)
         for split in SPLIT_NAMES
     }
     splits = {split: conversations for split, (conversations, _) in tables.items()}
@@ -82,34 +84,34 @@ def read_meld(directory: Path, *, encoding: str | None = None) -> RawCorpus:
         labels=MELD_7,
         splits=splits,
         published=PUBLISHED,
-        remarks=(*guesses, *untimed_note(splits), *clipless_note(splits)),
+        remarks=(*guesses, *_untimed_note(splits), *_clipless_note(splits)),
     )
 
 
-def find_clips(directory: Path, split: Split) -> Clips:
+def _find_clips(directory: Path, split: Split) -> _Clips:
     """Find the clips of one split, in ``train/train_splits`` (published) or ``train_splits``.
 
     The archive's other files have no annotation: the repeated ``final_videos_test...`` and those
     that macOS leaves beside every file (``._...``).
     """
-    published, unpacked = f"{SPLIT_NAMES[split]}/{CLIP_FOLDERS[split]}", CLIP_FOLDERS[split]
+    published, unpacked = f"{SPLIT_NAMES[split]}/{_CLIP_FOLDERS[split]}", _CLIP_FOLDERS[split]
     folder = published if (directory / published).is_dir() else unpacked
     return {
         file.name: f"{folder}/{file.name}"
         for file in (directory / folder).glob("dia*.mp4")
-        if CLIP.fullmatch(file.name)
+        if _CLIP.fullmatch(file.name)
     }
 
 
-def read_split(
-    directory: Path, split: Split, clips: Clips | None, *, encoding: str | None
+def _read_split(
+    directory: Path, split: Split, clips: _Clips | None, *, encoding: str | None
 ) -> tuple[tuple[Conversation, ...], str | None]:
     """Conversations of one annotation file, and a remark on its encoding."""
 
     def details(row: TableRow) -> Details:
-        start, end = parse_row_times(row)
+        start, end = _parse_row_times(row)
         clip = f"dia{row.dialogue}_utt{row.utterance}.mp4"
-        media = f"{CLIP_FOLDERS[split]}/{clip}" if clips is None else clips.get(clip)
+        media = f"{_CLIP_FOLDERS[split]}/{clip}" if clips is None else clips.get(clip)
         return {"start": start, "end": end, "media": media}
 
     name = SPLIT_NAMES[split]
@@ -118,22 +120,22 @@ def read_split(
     if beside_clips.is_file() and not file.is_file():
         file = beside_clips
     return read_dialogues(
-        file, split_name=name, columns=COLUMNS, labels=MELD_7, details=details, encoding=encoding
+        file, split_name=name, columns=_COLUMNS, labels=MELD_7, details=details, encoding=encoding
     )
 
 
-def parse_row_times(row: TableRow) -> tuple[float | None, float | None]:
+def _parse_row_times(row: TableRow) -> tuple[float | None, float | None]:
     """Start and end in seconds, both None if the end is not after the start."""
     with inside("StartTime"):
-        start = parse_time_code(row.values["StartTime"])
+        start = _parse_time_code(row.values["StartTime"])
     with inside("EndTime"):
-        end = parse_time_code(row.values["EndTime"])
+        end = _parse_time_code(row.values["EndTime"])
     return (start, end) if start < end else (None, None)
 
 
-def parse_time_code(text: str) -> float:
+def _parse_time_code(text: str) -> float:
     """Seconds of ``HH:MM:SS,mmm``; three published ends have two decimals, ``HH:MM:SS,mm``."""
-    match = TIME_CODE.fullmatch(text.strip())
+    match = _TIME_CODE.fullmatch(text.strip())
     if match is None:
         raise InputError("time code", f"cannot read {text!r}", "write HH:MM:SS,mmm")
     hours, minutes, seconds = (int(part) for part in match.groups()[:3])
@@ -141,22 +143,22 @@ def parse_time_code(text: str) -> float:
     return ((hours * 60 + minutes) * 60_000 + seconds * 1000 + milliseconds) / 1000
 
 
-def untimed_note(splits: Mapping[Split, tuple[Conversation, ...]]) -> tuple[str, ...]:
+def _untimed_note(splits: Mapping[Split, tuple[Conversation, ...]]) -> tuple[str, ...]:
     """Say which utterances have no usable times."""
-    untimed = [name for name, utterance in name_utterances(splits) if utterance.start is None]
+    untimed = [name for name, utterance in _name_utterances(splits) if utterance.start is None]
     if not untimed:
         return ()
     return (f"Times left out where the end is not after the start: {', '.join(untimed)}.",)
 
 
-def clipless_note(splits: Mapping[Split, tuple[Conversation, ...]]) -> tuple[str, ...]:
+def _clipless_note(splits: Mapping[Split, tuple[Conversation, ...]]) -> tuple[str, ...]:
     """Say which utterances have no clip."""
-    utterances = list(name_utterances(splits))
+    utterances = list(_name_utterances(splits))
     missing = [name for name, utterance in utterances if utterance.media is None]
     return missing_note("clip", missing, total=len(utterances))
 
 
-def name_utterances(
+def _name_utterances(
     splits: Mapping[Split, tuple[Conversation, ...]],
 ) -> Iterator[tuple[str, Utterance]]:
     """Every utterance with the name by which remarks call it."""

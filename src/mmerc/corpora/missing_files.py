@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-MOST_NAMES = 10
+_MOST_NAMES = 10
 
 
 def missing_note(what: str, missing: Sequence[str], *, total: int) -> tuple[str, ...]:
@@ -14,6 +14,6 @@ def missing_note(what: str, missing: Sequence[str], *, total: int) -> tuple[str,
     """
     if not 0 < len(missing) < total:
         return ()
-    rest = len(missing) - MOST_NAMES
-    names = ", ".join(missing[:MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
+    rest = len(missing) - _MOST_NAMES
+    names = ", ".join(missing[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
     return (f"No {what} for {len(missing)} of {total} utterances; they stay without: {names}.",)

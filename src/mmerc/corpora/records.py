@@ -16,17 +16,17 @@ from mmerc.errors import InputError
 from mmerc.files import read_text
 
 
-def check_surrogates(text: str) -> str:
+def _check_surrogates(text: str) -> str:
     """Refuse a lone surrogate, which JSON can spell and no UTF-8 file can contain."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise PydanticCustomError("lone_surrogate", "text contains half a Unicode character")
     return text
 
 
-Text = Annotated[str, AfterValidator(check_surrogates)]
-Name = Annotated[Text, Field(min_length=1)]
-Seconds = Annotated[FiniteFloat, Field(ge=0)]
-Numbers = Annotated[list[FiniteFloat], Field(min_length=1)]
+_Text = Annotated[str, AfterValidator(_check_surrogates)]
+_Name = Annotated[_Text, Field(min_length=1)]
+_Seconds = Annotated[FiniteFloat, Field(ge=0)]
+_Numbers = Annotated[list[FiniteFloat], Field(min_length=1)]
 FIXES = {"missing": "add it", "extra_forbidden": "remove it or fix its spelling"}
 
 
@@ -39,25 +39,25 @@ class Record(BaseModel):
 class UtteranceRecord(Record):
     """An utterance of a manifest; ``features`` maps a modality to numbers or null."""
 
-    id: Name
-    text: Text
-    speaker: Name | None = None
-    start: Seconds | None = None
-    end: Seconds | None = None
-    label: Name | None = None
-    media: Name | None = None
-    media_start: Seconds | None = None
-    features: dict[Modality, Numbers | None] = {}
+    id: _Name
+    text: _Text
+    speaker: _Name | None = None
+    start: _Seconds | None = None
+    end: _Seconds | None = None
+    label: _Name | None = None
+    media: _Name | None = None
+    media_start: _Seconds | None = None
+    features: dict[Modality, _Numbers | None] = {}
 
 
 class ConversationRecord(Record):
     """A line of a manifest."""
 
-    id: Name
+    id: _Name
     utterances: Annotated[list[UtteranceRecord], Field(min_length=1)]
     split: Split | None = None
-    media: Name | None = None
-    media_start: Seconds | None = None
+    media: _Name | None = None
+    media_start: _Seconds | None = None
 
 
 def read_records(file: Path) -> Iterator[tuple[int, ConversationRecord]]:
@@ -68,12 +68,12 @@ def read_records(file: Path) -> Iterator[tuple[int, ConversationRecord]]:
         if line.strip():
             empty = False
             with inside(f"{file}, line {number}"):
-                yield number, read_record(line)
+                yield number, _read_record(line)
     if empty:
         raise InputError(file, "it contains no conversation", "write one JSON object per line")
 
 
-def read_record(line: str) -> ConversationRecord:
+def _read_record(line: str) -> ConversationRecord:
     """One line's conversation."""
     try:
         value = json.loads(line)
@@ -86,21 +86,21 @@ def read_record(line: str) -> ConversationRecord:
     try:
         return ConversationRecord.model_validate(value)
     except ValidationError as error:
-        raise describe_error(value, error) from error
+        raise _describe_error(value, error) from error
 
 
-def describe_error(value: object, error: ValidationError) -> InputError:
+def _describe_error(value: object, error: ValidationError) -> InputError:
     """The first problem as one sentence that names the conversation and the field."""
     first = error.errors(include_url=False)[0]
     steps = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
-    conversation = conversation_name(value)
+    conversation = _conversation_name(value)
     got = "" if first["type"] in FIXES else f", got {shorten(first['input'])}"
     problem = f"{first['msg'][:1].lower()}{first['msg'][1:]}{got}"
     where = f"{conversation}field {steps.lstrip('.')!r}" if steps else "whole line"
     return InputError(where, problem, FIXES.get(first["type"], "fix the value"))
 
 
-def conversation_name(value: object) -> str:
+def _conversation_name(value: object) -> str:
     """The conversation of a raw line, if it has a readable id."""
     name = value.get("id") if isinstance(value, dict) else None
     return f"conversation {name!r}, " if isinstance(name, str) else ""

@@ -10,7 +10,7 @@ from mmerc.corpora.base import CorpusReader
 from mmerc.errors import MmercError, UsageError
 from mmerc.plugins import find_plugins
 
-READERS = {
+_READERS = {
     "meld": "mmerc.corpora.meld:MeldReader",
     "iemocap": "mmerc.corpora.iemocap:IemocapReader",
     "mosi": "mmerc.corpora.mosi:MosiReader",
@@ -23,17 +23,17 @@ READERS = {
 
 def reader_names() -> list[str]:
     """Names of all readers, those of plug-ins last."""
-    return [*READERS, *find_plugins("mmerc.corpora", reserved=READERS)]
+    return [*_READERS, *find_plugins("mmerc.corpora", reserved=_READERS)]
 
 
 def corpus_reader(name: str) -> CorpusReader:
     """The reader of that name; UsageError if there is none, MmercError if a plug-in is broken."""
-    if name in READERS:
-        module, _, attribute = READERS[name].partition(":")
+    if name in _READERS:
+        module, _, attribute = _READERS[name].partition(":")
         reader: object = getattr(import_module(module), attribute)
         package = "mmerc"
     else:
-        plugins = find_plugins("mmerc.corpora", reserved=READERS)
+        plugins = find_plugins("mmerc.corpora", reserved=_READERS)
         if name not in plugins:
             known = ", ".join(reader_names())
             raise UsageError(f"No corpus reader is called {name!r}; choose from {known}.")
@@ -54,16 +54,16 @@ def reader_of_corpus(corpus: str, reader: str | None) -> CorpusReader:
     """
     if reader is not None:
         return corpus_reader(reader)
-    readers = (corpus_reader(name) for name in READERS)
+    readers = (corpus_reader(name) for name in _READERS)
     return next((r for r in readers if corpus in r.corpora), corpus_reader("manifest"))
 
 
 def list_corpora() -> dict[str, tuple[str, str]]:
     """Name -> summary and package of every reader; of a broken plug-in, what is wrong with it."""
-    plugins = find_plugins("mmerc.corpora", reserved=READERS)
+    plugins = find_plugins("mmerc.corpora", reserved=_READERS)
     readers: dict[str, tuple[str, str]] = {}
     for name in reader_names():
-        package = "mmerc" if name in READERS else plugins[name].package
+        package = "mmerc" if name in _READERS else plugins[name].package
         try:
             readers[name] = corpus_reader(name).summary, package
         except MmercError as error:

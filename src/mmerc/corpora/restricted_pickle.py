@@ -17,7 +17,7 @@ from mmerc.errors import InputError
 
 # Python 2, older numpy and newer numpy use different names for the same objects. They are looked up
 # here and never imported by name, so that nothing else can be reached.
-ADMITTED: Mapping[tuple[str, str], Any] = {
+_ADMITTED: Mapping[tuple[str, str], Any] = {
     **{
         (f"numpy.{core}.multiarray", name): getattr(multiarray, name)
         for core in ("core", "_core")
@@ -39,20 +39,20 @@ ADMITTED: Mapping[tuple[str, str], Any] = {
 }
 
 
-BINARY = b"\x80"  # the first byte of protocol 2 and above
-CONVERTED = "damaged: a program has turned its line feeds into Windows line ends (CRLF)"
-CONVERTED_FIX = "copy or download it again in binary mode"
+_BINARY = b"\x80"  # the first byte of protocol 2 and above
+_CONVERTED = "damaged: a program has turned its line feeds into Windows line ends (CRLF)"
+_CONVERTED_FIX = "copy or download it again in binary mode"
 
 
-class RestrictedUnpickler(pickle.Unpickler):
-    """Refuses every global that is not in ``ADMITTED``."""
+class _RestrictedUnpickler(pickle.Unpickler):
+    """Refuses every global that is not in ``_ADMITTED``."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in ADMITTED:
+        if (module, name) not in _ADMITTED:
             problem = f"the file carries code ({module}.{name}), which was not run"
             fix = "take the file from its authors, or save it again with arrays and lists only"
             raise InputError("pickle", problem, fix)
-        return ADMITTED[module, name]
+        return _ADMITTED[module, name]
 
 
 def read_pickle(file: Path) -> Any:
@@ -63,22 +63,22 @@ def read_pickle(file: Path) -> Any:
     if not file.is_file():
         raise InputError(file, "no such file", "check the path")
     content = file.read_bytes()
-    converted = has_converted_line_ends(content)
-    if converted and not content.startswith(BINARY):  # text, whose every line has one more byte
-        raise InputError(file, CONVERTED, CONVERTED_FIX)
+    converted = _has_converted_line_ends(content)
+    if converted and not content.startswith(_BINARY):  # text, whose every line has one more byte
+        raise InputError(file, _CONVERTED, _CONVERTED_FIX)
     try:
-        return RestrictedUnpickler(io.BytesIO(content), encoding="latin1").load()
+        return _RestrictedUnpickler(io.BytesIO(content), encoding="latin1").load()
     # A damaged pickle can raise whatever the objects inside it raise.
     except Exception as error:
         if converted:
-            raise InputError(file, CONVERTED, CONVERTED_FIX) from error
+            raise InputError(file, _CONVERTED, _CONVERTED_FIX) from error
         if isinstance(error, InputError):
             raise error.inside(file) from error
         problem = f"not a complete pickle ({str(error) or type(error).__name__})"
         raise InputError(file, problem, "copy or download it again") from error
 
 
-def has_converted_line_ends(content: bytes) -> bool:
+def _has_converted_line_ends(content: bytes) -> bool:
     """Whether every line feed follows a carriage return, as a transfer in text mode leaves them."""
     count = content.count(b"\n")
     return count > 0 and count == content.count(b"\r\n")

@@ -27,13 +27,13 @@ from mmerc.media.speaker_labels import Label, SpeakerNames, find_label, name_sha
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
 from mmerc.media.subtitles import DOUBTFUL, REJECTED, UNNAMED, read_subtitles
 
-LONGEST_SPEAKER = 60
-FIX = "write Speaker: text, or begin a comment with #"
-CHAT = re.compile(r"From\s+(\S.{0,99}?)(?:\s+to\s+[^:]{1,99})?\s*:\s+(?=\S)")  # Zoom's chat
-CONTINUED = "has no time, and continues the line above it"
-COMMENT = "a comment (#), left out"
-EARLIER = "begins before the line above it; the order of the file is kept"
-FROM_EARLIEST = "dated lines: their times are counted from the earliest"
+_LONGEST_SPEAKER = 60
+_FIX = "write Speaker: text, or begin a comment with #"
+_CHAT = re.compile(r"From\s+(\S.{0,99}?)(?:\s+to\s+[^:]{1,99})?\s*:\s+(?=\S)")  # Zoom's chat
+_CONTINUED = "has no time, and continues the line above it"
+_COMMENT = "a comment (#), left out"
+_EARLIER = "begins before the line above it; the order of the file is kept"
+_FROM_EARLIEST = "dated lines: their times are counted from the earliest"
 
 
 class TranscriptFile(tuple[Conversation, ...]):
@@ -49,7 +49,7 @@ class TranscriptFile(tuple[Conversation, ...]):
 
 
 @dataclass(slots=True, kw_only=True)
-class Speech:
+class _Speech:
     """One utterance of a transcript: its line, its words, and what is known of its speaker.
 
     ``head`` is the time that begins it; ``after_gap``: an empty line is above it.
@@ -100,9 +100,9 @@ def read_transcript(file: str | Path) -> TranscriptFile:
     return TranscriptFile(conversations, remarks.sentences())
 
 
-def _read_plain_lines(lines: Iterable[tuple[int, str]]) -> list[list[Speech]]:
+def _read_plain_lines(lines: Iterable[tuple[int, str]]) -> list[list[_Speech]]:
     """``Speaker: text`` lines; an empty line separates conversations."""
-    groups: list[list[Speech]] = [[]]
+    groups: list[list[_Speech]] = [[]]
     for number, line in lines:
         if not line.strip():
             groups.append([])
@@ -111,7 +111,7 @@ def _read_plain_lines(lines: Iterable[tuple[int, str]]) -> list[list[Speech]]:
     return [group for group in groups if group]
 
 
-def _read_plain_line(number: int, line: str) -> Speech:
+def _read_plain_line(number: int, line: str) -> _Speech:
     """Speaker, words and, if one begins the line, time of one line."""
     where = f"line {number}"
     head = find_time(where, line)
@@ -120,21 +120,21 @@ def _read_plain_line(number: int, line: str) -> Speech:
         raise InputError(where, problem, "write all lines in one way")
     words = line if head is None else head.words
     speaker, colon, text = (part.strip() for part in words.partition(":"))
-    if not colon or not speaker or len(speaker) > LONGEST_SPEAKER:
-        problem = f"no speaker of at most {LONGEST_SPEAKER} characters before a colon"
-        raise InputError(where, problem, FIX)
+    if not colon or not speaker or len(speaker) > _LONGEST_SPEAKER:
+        problem = f"no speaker of at most {_LONGEST_SPEAKER} characters before a colon"
+        raise InputError(where, problem, _FIX)
     if not text:
-        raise InputError(where, f"{speaker!r} says nothing", FIX)
+        raise InputError(where, f"{speaker!r} says nothing", _FIX)
     start, end = (None, None) if head is None or head.date else (head.start, head.end)
-    return Speech(line=number, words=[text], speaker=speaker, start=start, end=end)
+    return _Speech(line=number, words=[text], speaker=speaker, start=start, end=end)
 
 
-def _read_timed_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) -> list[Speech]:
+def _read_timed_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) -> list[_Speech]:
     """Lines that begin with a time, and the lines that continue them."""
     heads = {number: find_time(f"line {number}", line) for number, line in lines if line.strip()}
     timed = {number: head for number, head in heads.items() if head is not None}
     names = SpeakerNames.choose(*[[head.words for head in timed.values() if head.words]] * 2)
-    speeches: list[Speech] = []
+    speeches: list[_Speech] = []
     gap = False
     for number, line in lines:
         if not line.strip():
@@ -144,22 +144,22 @@ def _read_timed_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) ->
         if head is not None:
             speeches.append(_timed_speech(number, head, after_gap=gap))
         elif line.startswith("#"):
-            remarks.add(number, COMMENT)
+            remarks.add(number, _COMMENT)
         elif (label := _known_label(line, names)) is not None:
-            speeches.append(Speech(line=number, words=[label.words], speaker=label.speaker))
+            speeches.append(_Speech(line=number, words=[label.words], speaker=label.speaker))
         else:
             _check_continuation(number, line, after_gap=gap)
             if speeches[-1].words:
-                remarks.add(number, CONTINUED)
+                remarks.add(number, _CONTINUED)
             speeches[-1].words.append(line.strip())
         gap = False
     _name_speakers(speeches, remarks)
     return speeches
 
 
-def _timed_speech(number: int, head: TimeHead, *, after_gap: bool) -> Speech:
+def _timed_speech(number: int, head: TimeHead, *, after_gap: bool) -> _Speech:
     """The speech that a time begins."""
-    return Speech(
+    return _Speech(
         line=number, words=[head.words] if head.words else [], head=head, start=head.start,
         end=head.end, after_gap=after_gap,
     )  # fmt: skip
@@ -171,18 +171,18 @@ def _known_label(line: str, names: SpeakerNames) -> Label | None:
     return label if label and label.speaker in names.trusted and label.words else None
 
 
-def _name_speakers(speeches: Sequence[Speech], remarks: LineRemarks) -> None:
+def _name_speakers(speeches: Sequence[_Speech], remarks: LineRemarks) -> None:
     """Take the speakers' names from the words of speeches that begin with a time."""
     timed = [speech for speech in speeches if speech.head is not None]
     if all(len(item.words) > 1 and name_shape(item.words[0]) == "likely" for item in timed):
         for speech in timed:
             speech.speaker = speech.words.pop(0)
-        remarks.lines.pop(CONTINUED, None)
+        remarks.lines.pop(_CONTINUED, None)
     texts = [" ".join(speech.words) for speech in timed if not speech.speaker]
     names = SpeakerNames.choose(texts, texts)
     for speech in timed:
         text = " ".join(speech.words)
-        chat = CHAT.match(text)
+        chat = _CHAT.match(text)
         label = None if speech.speaker or chat else _find_speaker(text, speech, names)
         if chat:
             speech.speaker, speech.words = " ".join(chat[1].split()), [text[chat.end() :]]
@@ -199,13 +199,13 @@ def _name_speakers(speeches: Sequence[Speech], remarks: LineRemarks) -> None:
         _check_words(speech)
 
 
-def _find_speaker(text: str, speech: Speech, names: SpeakerNames) -> Label | None:
+def _find_speaker(text: str, speech: _Speech, names: SpeakerNames) -> Label | None:
     """The label that begins a speech; after a date, as chats write it, any name is one."""
     dated = speech.head is not None and speech.head.date is not None
     return find_label(text) if dated else names.find(text)
 
 
-def _check_words(speech: Speech) -> None:
+def _check_words(speech: _Speech) -> None:
     """InputError for a speech without words."""
     if not "".join(speech.words).strip():
         who = "it" if speech.speaker in ("", UNKNOWN_SPEAKER) else repr(speech.speaker)
@@ -213,9 +213,9 @@ def _check_words(speech: Speech) -> None:
         raise InputError(f"line {speech.line}", problem, fix)
 
 
-def _read_name_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) -> list[Speech]:
+def _read_name_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) -> list[_Speech]:
     """Blocks of a line of name and time, and lines of words."""
-    speeches: list[Speech] = []
+    speeches: list[_Speech] = []
     gap = True
     headings = _headings(lines)
     for number, line in lines:
@@ -224,11 +224,11 @@ def _read_name_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) -> 
             continue
         heading = headings.get(number)
         if heading is not None:
-            speech = Speech(line=number, words=[], speaker=heading.speaker, after_gap=gap)
+            speech = _Speech(line=number, words=[], speaker=heading.speaker, after_gap=gap)
             speech.start = heading.start
             speeches.append(speech)
         elif line.startswith("#"):
-            remarks.add(number, COMMENT)
+            remarks.add(number, _COMMENT)
         else:
             _check_continuation(number, line, after_gap=False)
             speeches[-1].words.append(line.strip())
@@ -266,13 +266,13 @@ def _headings(lines: Sequence[tuple[int, str]]) -> dict[int, NameLine]:
     }
 
 
-def _count_from_earliest_date(speeches: Sequence[Speech], remarks: LineRemarks) -> None:
+def _count_from_earliest_date(speeches: Sequence[_Speech], remarks: LineRemarks) -> None:
     """Replace times of the clock by seconds since the earliest dated line."""
     dated = [speech for speech in speeches if speech.head is not None and speech.head.date]
     if not dated:
         return
     seconds, guess = dates_to_seconds([speech.head for speech in dated if speech.head])
-    remarks.add(dated[0].line, FROM_EARLIEST)
+    remarks.add(dated[0].line, _FROM_EARLIEST)
     if guess is not None:
         remarks.add(dated[0].line, guess)
     for speech, start in zip(dated, seconds, strict=True):
@@ -280,8 +280,8 @@ def _count_from_earliest_date(speeches: Sequence[Speech], remarks: LineRemarks) 
 
 
 def _split_where_times_restart(
-    speeches: Sequence[Speech], remarks: LineRemarks
-) -> list[list[Speech]]:
+    speeches: Sequence[_Speech], remarks: LineRemarks
+) -> list[list[_Speech]]:
     """Conversations: another begins after an empty line where the time goes back."""
     groups, latest = [[speeches[0]]], speeches[0].start
     for _, speech in pairwise(speeches):
@@ -289,13 +289,13 @@ def _split_where_times_restart(
         if back and speech.after_gap:
             groups.append([])
         elif back:
-            remarks.add(speech.line, EARLIER)
+            remarks.add(speech.line, _EARLIER)
         latest = latest if speech.start is None else speech.start
         groups[-1].append(speech)
     return groups
 
 
-def _number_utterances(stem: str, groups: Iterable[Sequence[Speech]]) -> Iterator[Conversation]:
+def _number_utterances(stem: str, groups: Iterable[Sequence[_Speech]]) -> Iterator[Conversation]:
     """Conversations and utterances, numbered from 1."""
     for number, group in enumerate(groups, start=1):
         utterances = tuple(

@@ -104,10 +104,10 @@ class ConversationBatch:
         )
 
 
-Part = TypeVar("Part", TextWindows, Tokens, Waveforms)
+_Part = TypeVar("_Part", TextWindows, Tokens, Waveforms)
 
 
-def map_tensors(part: Part | None, function: Callable[[Tensor], Tensor]) -> Part | None:
+def map_tensors(part: _Part | None, function: Callable[[Tensor], Tensor]) -> _Part | None:
     """Apply ``function`` to every tensor of a part, if there is one."""
     if part is None:
         return None

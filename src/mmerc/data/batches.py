@@ -21,7 +21,7 @@ from mmerc.labels import UNKNOWN_LABEL
 from mmerc.processes import available_cores
 
 AnyTokenizer = Tokenizer | UtteranceTokenizer
-MOST_WORKERS = 4
+_MOST_WORKERS = 4
 
 
 class LengthBucketSampler(Sampler[list[int]]):
@@ -105,7 +105,7 @@ class BalancedSampler(LengthBucketSampler):
         world: int = 1,
     ) -> None:
         super().__init__(costs, size=size, seed=seed, shuffle=True, rank=rank, world=world)
-        self.pool = upsample(labels, upsampling)
+        self.pool = _upsample(labels, upsampling)
         self.per_epoch = len(self.pool) if per_epoch is None else per_epoch
 
     def __len__(self) -> int:
@@ -128,7 +128,7 @@ class BalancedSampler(LengthBucketSampler):
         return [self.pool[position] for position in order]
 
 
-def upsample(labels: Sequence[int], share: float) -> list[int]:
+def _upsample(labels: Sequence[int], share: float) -> list[int]:
     """Positions of all items, those of rare classes repeated until each class has enough.
 
     [decided] Enough is ``share`` of the largest class; items without a label occur once.
@@ -145,7 +145,7 @@ def upsample(labels: Sequence[int], share: float) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Collate:
+class _Collate:
     """Pads examples into a batch, and decodes their sound."""
 
     tokenizer: AnyTokenizer | None
@@ -160,16 +160,16 @@ class Collate:
         elif self.tokenizer is not None:
             ids = [example.token_ids or [] for example in examples]
             windows = build_windows(ids, self.tokenizer, padded)
-        present = {m: pad([e.present[m] for e in examples]) for m in first.present}
+        present = {m: _pad([e.present[m] for e in examples]) for m in first.present}
         if first.sounds is not None:
             waveforms = stack_waveforms(examples, padded=padded)
             present["audio"] = waveforms.lengths > 0
         return ConversationBatch(
-            features={m: pad([e.features[m] for e in examples]) for m in first.features},
+            features={m: _pad([e.features[m] for e in examples]) for m in first.features},
             present=present,
             mask=torch.arange(padded) < lengths[:, None],
-            speakers=pad([example.speakers for example in examples]),
-            labels=pad([example.labels for example in examples], UNKNOWN_LABEL),
+            speakers=_pad([example.speakers for example in examples]),
+            labels=_pad([example.labels for example in examples], UNKNOWN_LABEL),
             indices=torch.tensor([example.index for example in examples]),
             windows=windows,
             tokens=tokens,
@@ -177,7 +177,7 @@ class Collate:
         )
 
 
-def pad(tensors: list[torch.Tensor], value: float = 0) -> torch.Tensor:
+def _pad(tensors: list[torch.Tensor], value: float = 0) -> torch.Tensor:
     """Stack tensors of different lengths, padded with ``value``."""
     return pad_sequence(tensors, batch_first=True, padding_value=value)
 
@@ -213,19 +213,19 @@ def sampled_loader(
     process is fastest.
     """
     heard = bool(examples) and examples[0].sounds is not None
-    workers = min(MOST_WORKERS, available_cores() // 2) if heard else 0
+    workers = min(_MOST_WORKERS, available_cores() // 2) if heard else 0
     if workers == 0:
-        return DataLoader(examples, batch_sampler=sampler, collate_fn=Collate(tokenizer))  # type: ignore[arg-type]
-    return LazyLoader(
+        return DataLoader(examples, batch_sampler=sampler, collate_fn=_Collate(tokenizer))  # type: ignore[arg-type]
+    return _LazyLoader(
         examples,  # type: ignore[arg-type]
         batch_sampler=sampler,
-        collate_fn=Collate(tokenizer),
+        collate_fn=_Collate(tokenizer),
         num_workers=workers,
         persistent_workers=True,
     )
 
 
-class LazyLoader(DataLoader[ConversationBatch]):
+class _LazyLoader(DataLoader[ConversationBatch]):
     """Starts its workers at the first batch.
 
     Lightning creates an iterator before it sets the epoch of a resumed run.

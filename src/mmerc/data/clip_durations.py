@@ -15,13 +15,13 @@ from mmerc.errors import InputError
 from mmerc.media.line_remarks import enumerate_some
 from mmerc.media.segment import Clip
 
-FACTOR, MARGIN = 2.0, 1.0  # a clip is far longer at twice the annotated length and a second more
-NEARLY_ALL = 0.5  # of the files of one utterance: already half cannot be chance
-FIX = 'add "media_start", the second of the conversation at which the file begins, to the manifest'
+_FACTOR, _MARGIN = 2.0, 1.0  # a clip is far longer at twice the annotated length and a second more
+_NEARLY_ALL = 0.5  # of the files of one utterance: already half cannot be chance
+_FIX = 'add "media_start", the second of the conversation at which the file begins, to the manifest'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OwnFile:
+class _OwnFile:
     """An utterance with a media file that no other one has; seconds."""
 
     utterance: Utterance
@@ -40,9 +40,9 @@ class OwnFile:
         if start is None or end is None or self.begins_past_end:
             return None
         annotated, actual = end - start, self.duration - (self.clip.start or 0.0)
-        if actual > FACTOR * annotated + MARGIN:
+        if actual > _FACTOR * annotated + _MARGIN:
             return "longer"
-        return "shorter" if annotated > FACTOR * actual + MARGIN else None
+        return "shorter" if annotated > _FACTOR * actual + _MARGIN else None
 
 
 def check_clip_times(
@@ -53,14 +53,14 @@ def check_clip_times(
     Returns a remark on files far longer or shorter than their utterances. InputError if most
     utterances begin past the end of their own file: their times are those of the dialogue.
     """
-    files = find_own_files(conversations, locate)
+    files = _find_own_files(conversations, locate)
     past = [file for file in files if file.begins_past_end]
-    if len(past) > 1 and len(past) >= NEARLY_ALL * len(files):
+    if len(past) > 1 and len(past) >= _NEARLY_ALL * len(files):
         problem = (
             f"{len(past)} of {len(files)} utterances begin past the end of their own media file, "
             "so that their times seem to be those of the conversation"
         )
-        raise InputError(f"corpus {name!r}", problem, FIX)
+        raise InputError(f"corpus {name!r}", problem, _FIX)
     return tuple(
         f"Media files far {kind} than their utterances' times: {len(misfits)} of {len(files)} "
         f"({enumerate_some(misfits)}); check the times, or media_start."
@@ -69,7 +69,7 @@ def check_clip_times(
     )
 
 
-def find_own_files(conversations: Iterable[Conversation], locate: Locate) -> list[OwnFile]:
+def _find_own_files(conversations: Iterable[Conversation], locate: Locate) -> list[_OwnFile]:
     """The utterances with times whose media file is theirs alone and can be opened."""
     clips = [
         (utterance, locate(conversation, utterance).sound)
@@ -82,15 +82,15 @@ def find_own_files(conversations: Iterable[Conversation], locate: Locate) -> lis
         for utterance, clip in clips
         if clip is not None and users[clip.path] == 1 and utterance.start is not None
     ]
-    durations = read_durations([clip.path for _, clip in own])
+    durations = _read_durations([clip.path for _, clip in own])
     return [
-        OwnFile(utterance=utterance, clip=clip, duration=duration)
+        _OwnFile(utterance=utterance, clip=clip, duration=duration)
         for (utterance, clip), duration in zip(own, durations, strict=True)
         if duration is not None
     ]
 
 
-def read_durations(paths: Sequence[Path]) -> list[float | None]:
+def _read_durations(paths: Sequence[Path]) -> list[float | None]:
     """Seconds of each file; None if it cannot be opened or does not say."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(file_duration, paths))

@@ -20,8 +20,8 @@ from mmerc.features.store import FeatureStore, FeatureTable
 from mmerc.files import atomic_directory, fingerprint, read_json, write_json
 from mmerc.labels import LabelSet, label_source
 
-FORMAT = 1
-SCHEMA = pa.schema(
+_FORMAT = 1
+_SCHEMA = pa.schema(
     [
         ("conversation", pa.string()),
         ("split", pa.string()),
@@ -76,7 +76,7 @@ class PreparedCorpus:
 
         Sounds, if any, are identified by their files' names and sizes.
         """
-        conversations = {"labels": list(self.labels), "rows": utterance_rows(self.splits)}
+        conversations = {"labels": list(self.labels), "rows": _utterance_rows(self.splits)}
         known = {"conversations": fingerprint(conversations)} | {
             modality: table.content_fingerprint for modality, table in self.features.items()
         }
@@ -88,7 +88,7 @@ class PreparedCorpus:
             split: {
                 "conversations": len(conversations),
                 "utterances": sum(len(conversation) for conversation in conversations),
-                "labels": label_counts(conversations, self.labels),
+                "labels": _label_counts(conversations, self.labels),
             }
             for split, conversations in self.splits.items()
         }
@@ -96,8 +96,8 @@ class PreparedCorpus:
     def save(self, directory: str | Path, *, overwrite: bool = False) -> None:
         """Write the folder, all of it or nothing."""
         with atomic_directory(Path(directory), overwrite=overwrite) as folder:
-            rows = utterance_rows(self.splits)
-            pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / "utterances.parquet")
+            rows = _utterance_rows(self.splits)
+            pq.write_table(pa.Table.from_pylist(rows, _SCHEMA), folder / "utterances.parquet")
             for table in self.features.values():
                 store = FeatureStore.create(folder / "features", table.spec)
                 store.append(list(table.rows.values()))
@@ -106,7 +106,7 @@ class PreparedCorpus:
     def description(self) -> dict[str, Any]:
         """The content of ``corpus.json``."""
         return {
-            "format": FORMAT,
+            "format": _FORMAT,
             "name": self.name,
             "labels": self.labels.to_json(),
             "labels_of": self.labels_of,
@@ -122,8 +122,8 @@ class PreparedCorpus:
     def load(cls, directory: str | Path) -> PreparedCorpus:
         """Read the folder that ``save`` wrote; InputError if it is not one or was changed."""
         directory = Path(directory)
-        description = read_description(directory)
-        table = read_utterances(directory / "utterances.parquet")
+        description = _read_description(directory)
+        table = _read_utterances(directory / "utterances.parquet")
         stores = description["features"]
         corpus = cls(
             name=str(description["name"]),
@@ -134,7 +134,7 @@ class PreparedCorpus:
                 split: tuple(counts) for split, counts in description.get("published", {}).items()
             },
             remarks=tuple(description.get("remarks", ())),
-            splits=group_conversations(table),
+            splits=_group_conversations(table),
             features={
                 name: FeatureStore.open(directory / "features" / stores[name]).read()
                 for name in MODALITIES
@@ -156,13 +156,13 @@ def sound_sizes(sounds: Sounds) -> list[tuple[str, str, str, int | None]]:
     return [(*key, clip.path.name, bytes_of[clip.path]) for key, clip in sounds.items()]
 
 
-def label_counts(conversations: tuple[Conversation, ...], labels: LabelSet) -> dict[str, int]:
+def _label_counts(conversations: tuple[Conversation, ...], labels: LabelSet) -> dict[str, int]:
     """Utterances of each label, in the label set's order."""
     counted = Counter(utterance.label for item in conversations for utterance in item.utterances)
     return {label: counted[label] for label in labels}
 
 
-def utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[dict[str, Any]]:
+def _utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[dict[str, Any]]:
     """One row per utterance: splits in their fixed order, times as decimal numbers.
 
     So the fingerprint is the same before saving and after loading, and the same as before
@@ -180,7 +180,7 @@ def utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[dic
             "media": utterance.media,
             "label": utterance.label,
             "conversation_media": conversation.media,
-            **media_starts(conversation, utterance),
+            **_media_starts(conversation, utterance),
         }
         for split in SPLITS
         for conversation in splits.get(split, ())
@@ -188,7 +188,7 @@ def utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[dic
     ]
 
 
-def media_starts(conversation: Conversation, utterance: Utterance) -> dict[str, float]:
+def _media_starts(conversation: Conversation, utterance: Utterance) -> dict[str, float]:
     """When media begin, as columns; none if they begin with the conversation."""
     columns = {
         "media_start": utterance.media_start,
@@ -197,28 +197,28 @@ def media_starts(conversation: Conversation, utterance: Utterance) -> dict[str, 
     return {name: float(start) for name, start in columns.items() if start is not None}
 
 
-def read_utterances(path: Path) -> list[dict[str, Any]]:
+def _read_utterances(path: Path) -> list[dict[str, Any]]:
     """Rows of ``utterances.parquet``."""
     try:
-        rows: list[dict[str, Any]] = pq.read_table(path, schema=SCHEMA).to_pylist()
+        rows: list[dict[str, Any]] = pq.read_table(path, schema=_SCHEMA).to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise InputError(path, "missing or truncated", "prepare the corpus again") from error
     return rows
 
 
-def group_conversations(rows: list[dict[str, Any]]) -> dict[Split, tuple[Conversation, ...]]:
+def _group_conversations(rows: list[dict[str, Any]]) -> dict[Split, tuple[Conversation, ...]]:
     """Group rows back into conversations by split."""
     grouped: dict[Split, dict[str, list[dict[str, Any]]]] = {}
     for row in rows:
         grouped.setdefault(row["split"], {}).setdefault(row["conversation"], []).append(row)
     return {
-        split: tuple(build_conversation(name, group) for name, group in grouped[split].items())
+        split: tuple(_build_conversation(name, group) for name, group in grouped[split].items())
         for split in SPLITS
         if split in grouped
     }
 
 
-def build_conversation(name: str, rows: list[dict[str, Any]]) -> Conversation:
+def _build_conversation(name: str, rows: list[dict[str, Any]]) -> Conversation:
     """Build one conversation from its rows."""
     fields = ("speaker", "text", "start", "end", "media", "media_start", "label")
     utterances = tuple(
@@ -232,13 +232,13 @@ def build_conversation(name: str, rows: list[dict[str, Any]]) -> Conversation:
     )
 
 
-def read_description(directory: Path) -> dict[str, Any]:
+def _read_description(directory: Path) -> dict[str, Any]:
     """Read ``corpus.json`` and check its format."""
     path = directory / "corpus.json"
     if not path.is_file():
         raise InputError(directory, "not a prepared corpus", "make one with `mmerc prepare`")
     value = read_json(path)
     keys = {"format", "name", "labels", "features", "fingerprints"}
-    if not isinstance(value, dict) or not keys <= value.keys() or value["format"] != FORMAT:
+    if not isinstance(value, dict) or not keys <= value.keys() or value["format"] != _FORMAT:
         raise InputError(path, "not a prepared corpus of this version", "prepare the corpus again")
     return value

@@ -22,7 +22,7 @@ def corpus_tasks(corpus: PreparedCorpus, media: str | Path) -> list[Task]:
     ``media`` is the raw corpus's folder; InputError if it is not a folder.
     """
     conversations = [item for split in corpus.splits.values() for item in split]
-    locate = media_locator(corpus, Path(media), conversations)
+    locate = _media_locator(corpus, Path(media), conversations)
     return [
         Task(conversation=item.id, utterance=utterance.id, segment=locate(item, utterance))
         for item in conversations
@@ -39,8 +39,8 @@ def add_corpus_sounds(corpus: PreparedCorpus, media: str | Path | None) -> Prepa
     if media is None:
         return corpus
     conversations = [item for split in corpus.splits.values() for item in split]
-    locate = media_locator(corpus, Path(media), ())
-    sounds = find_sounds(locate, conversations)
+    locate = _media_locator(corpus, Path(media), ())
+    sounds = _find_sounds(locate, conversations)
     if any(clip.start for clip in sounds.values()):
         check_clip_times(corpus.name, conversations, locate)
     return replace(corpus, sounds=sounds)
@@ -52,7 +52,7 @@ def check_media_times(corpus: PreparedCorpus, media: str | Path) -> tuple[str, .
     InputError if most utterances begin past the end of their own file.
     """
     conversations = [item for split in corpus.splits.values() for item in split]
-    locate = media_locator(corpus, Path(media), ())
+    locate = _media_locator(corpus, Path(media), ())
     return check_clip_times(corpus.name, conversations, locate)
 
 
@@ -62,11 +62,11 @@ def conversation_sounds(conversations: Iterable[Conversation], media: str | Path
     InputError if it is not a folder.
     """
     folder = Path(media)
-    check_media_folder(folder)
-    return find_sounds(locate_in_file(folder.resolve()), conversations)
+    _check_media_folder(folder)
+    return _find_sounds(locate_in_file(folder.resolve()), conversations)
 
 
-def find_sounds(locate: Locate, conversations: Iterable[Conversation]) -> Sounds:
+def _find_sounds(locate: Locate, conversations: Iterable[Conversation]) -> Sounds:
     """The sound clip of every utterance that has one, by conversation and utterance."""
     clips = {
         (conversation.id, utterance.id): locate(conversation, utterance).sound
@@ -76,16 +76,16 @@ def find_sounds(locate: Locate, conversations: Iterable[Conversation]) -> Sounds
     return {key: clip for key, clip in clips.items() if clip is not None}
 
 
-def media_locator(
+def _media_locator(
     corpus: PreparedCorpus, media: Path, conversations: Iterable[Conversation]
 ) -> Locate:
     """How the corpus's reader finds media in the folder ``media``; InputError if it is not one."""
-    check_media_folder(media)
+    _check_media_folder(media)
     reader = reader_of_corpus(corpus.name, corpus.reader)
     return reader.locator(media.resolve(), conversations)
 
 
-def check_media_folder(media: Path) -> None:
+def _check_media_folder(media: Path) -> None:
     """InputError if ``media`` is not a folder."""
     if not media.is_dir():
         raise InputError(media, "not a folder", "name the folder of the media with --media")

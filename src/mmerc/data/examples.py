@@ -17,8 +17,8 @@ from mmerc.features.store import FeatureTable
 from mmerc.labels import LabelSet
 from mmerc.media.segment import Clip
 
-DURATION_STEP = 0.25  # seconds
-MOST_TOKENS = 4096
+_DURATION_STEP = 0.25  # seconds
+_MOST_TOKENS = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,17 +67,17 @@ class Example:
         """Length by which examples are bucketed: sound, else tokens, else utterances."""
         tokens = None if self.token_ids is None else sum(map(len, self.token_ids))
         if self.sounds is not None:
-            return bucket(sum(self.seconds), tokens or 0)
+            return _bucket(sum(self.seconds), tokens or 0)
         return len(self) if tokens is None else tokens
 
 
-def bucket(seconds: float, tokens: int) -> int:
+def _bucket(seconds: float, tokens: int) -> int:
     """Sort key of an utterance: steps of its duration, then tokens.
 
     Tokens rise and fall in turn, so that neighbours are similar where two steps meet.
     """
-    step, tokens = int(seconds / DURATION_STEP), min(tokens, MOST_TOKENS - 1)
-    return step * MOST_TOKENS + (tokens if step % 2 == 0 else MOST_TOKENS - 1 - tokens)
+    step, tokens = int(seconds / _DURATION_STEP), min(tokens, _MOST_TOKENS - 1)
+    return step * _MOST_TOKENS + (tokens if step % 2 == 0 else _MOST_TOKENS - 1 - tokens)
 
 
 def build_examples(
@@ -95,14 +95,14 @@ def build_examples(
             fix = "extract the features that the model was trained on"
             raise InputError(f"{modality} features", problem, fix)
     return [
-        build_example(
+        _build_example(
             conversation, index=index, labels=labels, widths=widths, tables=tables, text=text
         )
         for index, conversation in enumerate(conversations)
     ]
 
 
-def build_example(
+def _build_example(
     conversation: Conversation,
     *,
     index: int,
@@ -115,7 +115,7 @@ def build_example(
     features: dict[Modality, Tensor] = {}
     present: dict[Modality, Tensor] = {}
     for modality, width in widths.items():
-        features[modality], present[modality] = stack_vectors(
+        features[modality], present[modality] = _stack_vectors(
             conversation, tables.get(modality), width
         )
     token_ids = None if text is None else text.encode(conversation)
@@ -133,7 +133,7 @@ def build_example(
     )
 
 
-def stack_vectors(
+def _stack_vectors(
     conversation: Conversation, table: FeatureTable | None, width: int
 ) -> tuple[Tensor, Tensor]:
     """Vectors of a conversation, zeros where absent, and which are present.

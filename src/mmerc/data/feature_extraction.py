@@ -30,8 +30,8 @@ from mmerc.media.speaker_turns import (
     utterances_of_turns,
 )
 
-REPORT_INTERVAL = 2.0  # seconds between two lines of progress
-Report = Callable[[str], None]
+_REPORT_INTERVAL = 2.0  # seconds between two lines of progress
+_Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +65,8 @@ def extract(
     weights: str | Path | None = None,
     workers: int = 1,
     engine: Engine = "local",
-    report: Report | None = None,
-    remark: Report | None = None,
+    report: _Report | None = None,
+    remark: _Report | None = None,
 ) -> list[Extraction]:
     """Extract vectors of sound and faces, as `mmerc extract`; an interrupted run resumes.
 
@@ -86,12 +86,12 @@ def extract(
     if source.is_dir():
         if media is None:
             raise UsageError("A corpus needs --media: the raw corpus's folder.")
-        return extract_corpus(
+        return _extract_corpus(
             source, Path(media), extractors, executor=executor, report=say, remark=remark or _warn
         )
     utterances = _read_utterances(source, subtitles, turns, remark or _warn)
     target = manifest_path(source, out)
-    return extract_recording(source, utterances, extractors, target, executor=executor, report=say)
+    return _extract_recording(source, utterances, extractors, target, executor=executor, report=say)
 
 
 def manifest_path(recording: Path, out: str | Path | None) -> Path:
@@ -99,14 +99,14 @@ def manifest_path(recording: Path, out: str | Path | None) -> Path:
     return recording.with_suffix(".jsonl") if out is None else Path(out)
 
 
-def extract_corpus(
+def _extract_corpus(
     directory: Path,
     media: Path,
     extractors: Sequence[NamedExtractor],
     *,
     executor: Executor,
-    report: Report,
-    remark: Report,
+    report: _Report,
+    remark: _Report,
 ) -> list[Extraction]:
     """Add each extractor's vectors to the prepared corpus; a modality's old ones stay on disk.
 
@@ -133,12 +133,12 @@ def extract_modality(
     stores: Path,
     *,
     executor: Executor,
-    report: Report,
+    report: _Report,
     spec: FeatureSpec | None = None,
 ) -> Extraction:
     """Vectors of one extractor for all tasks; ``spec`` replaces the extractor's own."""
     store = FeatureStore.create(stores, spec or named().spec)
-    reporter = ProgressReporter(named.name, report)
+    reporter = _ProgressReporter(named.name, report)
     if store.spec.modality == "audio":  # pictures need not travel to where sound is read
         tasks = [replace(task, segment=Segment(sound=task.segment.sound)) for task in tasks]
     progress = extract_all(tasks, named, store, executor=executor, report=reporter)
@@ -146,14 +146,14 @@ def extract_modality(
     return Extraction(table=store.read(), progress=progress)
 
 
-def extract_recording(
+def _extract_recording(
     recording: Path,
     utterances: Sequence[Utterance],
     extractors: Sequence[NamedExtractor],
     out: Path,
     *,
     executor: Executor,
-    report: Report,
+    report: _Report,
 ) -> list[Extraction]:
     """Write a manifest of one conversation with its vectors, for `mmerc predict`.
 
@@ -173,15 +173,15 @@ def extract_recording(
 
 
 @dataclass
-class ProgressReporter:
+class _ProgressReporter:
     """Reports the progress of an extraction at most every two seconds."""
 
     name: str
-    report: Report
+    report: _Report
     reported: float = field(default_factory=time.monotonic)
 
     def __call__(self, progress: Progress) -> None:
-        if time.monotonic() - self.reported >= REPORT_INTERVAL:
+        if time.monotonic() - self.reported >= _REPORT_INTERVAL:
             self.reported = time.monotonic()
             remaining = f", {progress.remaining / 60:.1f} min left"
             self.report(self.line(progress) + remaining)
@@ -198,7 +198,7 @@ class ProgressReporter:
 
 
 def _read_utterances(
-    recording: Path, subtitles: str | Path | None, turns: str | Path | None, remark: Report
+    recording: Path, subtitles: str | Path | None, turns: str | Path | None, remark: _Report
 ) -> tuple[Utterance, ...]:
     """The utterances of a recording; ``remark`` gets the remarks on them."""
     from mmerc.media.subtitles import Subtitles, read_subtitles

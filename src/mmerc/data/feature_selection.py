@@ -40,7 +40,7 @@ def select_corpus_features(
         raise UsageError(f"{corpus} has no {modality} vectors; extract them first.")
     table = prepared.features[modality]
     chosen = (
-        fit_corpus_selection(prepared, modality, count=count)
+        _fit_corpus_selection(prepared, modality, count=count)
         if selection is None
         else Selection.load(Path(selection))
     )
@@ -51,7 +51,7 @@ def select_corpus_features(
     return SelectedCorpus(corpus=selected, selection=chosen, file=file, width_before=table.spec.dim)
 
 
-def fit_corpus_selection(corpus: PreparedCorpus, modality: Modality, *, count: int) -> Selection:
+def _fit_corpus_selection(corpus: PreparedCorpus, modality: Modality, *, count: int) -> Selection:
     """Fit a selection on the labels of the corpus's training split."""
     labels = {
         (conversation.id, utterance.id): utterance.label

@@ -17,7 +17,7 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError, UsageError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 
-ABSENT = "the corpus was published without it"
+_ABSENT = "the corpus was published without it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +45,12 @@ def prepare_corpus(
     ``out`` is not empty and ``overwrite`` is false.
     """
     corpus = corpus_reader(reader)
-    check_options(corpus, options)
+    _check_options(corpus, options)
     raw = corpus.read(Path(source), **options)
-    return write_corpus(raw, Path(out), reader=reader, overwrite=overwrite)
+    return _write_corpus(raw, Path(out), reader=reader, overwrite=overwrite)
 
 
-def check_options(reader: CorpusReader, options: Mapping[str, Any]) -> None:
+def _check_options(reader: CorpusReader, options: Mapping[str, Any]) -> None:
     """UsageError for an option that the reader does not have, or lacks."""
     parameters = reader_options(reader)
     unknown = [name for name in options if name not in parameters]
@@ -64,7 +64,7 @@ def check_options(reader: CorpusReader, options: Mapping[str, Any]) -> None:
         raise UsageError(f"The corpus reader {reader.name!r} needs the option {missing[0]!r}.")
 
 
-def write_corpus(
+def _write_corpus(
     raw: RawCorpus, out: Path, *, reader: str | None = None, overwrite: bool = False
 ) -> PreparedCorpus:
     """Write ``raw`` and its published vectors to the folder ``out``, and return what it contains.
@@ -99,7 +99,7 @@ def published_tables(
 ) -> dict[Modality, FeatureTable]:
     """A table for every modality that has at least one vector."""
     return {
-        modality: published_table(
+        modality: _published_table(
             name, splits, modality, vectors, saw_labels=modality in saw_labels
         )
         for modality, vectors in features.items()
@@ -107,7 +107,7 @@ def published_tables(
     }
 
 
-def published_table(
+def _published_table(
     name: str,
     splits: Mapping[Split, tuple[Conversation, ...]],
     modality: Modality,
@@ -120,10 +120,10 @@ def published_table(
     spec = FeatureSpec(
         modality=modality, extractor="published", dim=width, settings={"source": name}
     )
-    return FeatureTable.of(spec, published_rows(splits, vectors, saw_labels=saw_labels))
+    return FeatureTable.of(spec, _published_rows(splits, vectors, saw_labels=saw_labels))
 
 
-def published_rows(
+def _published_rows(
     splits: Mapping[Split, tuple[Conversation, ...]], vectors: Vectors, *, saw_labels: bool
 ) -> Iterator[FeatureRow]:
     """Rows of every utterance, in the order of the conversations."""
@@ -135,7 +135,7 @@ def published_rows(
                     conversation=conversation.id,
                     utterance=utterance.id,
                     vector=None if vector is None else vector.astype(np.float32),
-                    absent_because=ABSENT if vector is None else None,
+                    absent_because=_ABSENT if vector is None else None,
                     saw_label=saw_labels and vector is not None and split != "test",
                 )
 

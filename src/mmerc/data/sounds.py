@@ -15,7 +15,7 @@ from mmerc.media.segment import Clip, MediaError
 from mmerc.packaged_weights import missing_package_error
 
 SAMPLE_RATE = 16_000
-LONGEST = 10.0  # seconds (DQ-Former, Sec. 4.2); the rest is not used
+_LONGEST = 10.0  # seconds (DQ-Former, Sec. 4.2); the rest is not used
 SHORTEST = 0.025  # seconds: the window of every speech encoder here
 
 Sounds = Mapping[tuple[str, str], Clip]  # by conversation and utterance
@@ -31,7 +31,7 @@ def read_samples(clip: Clip | None) -> Tensor | None:
         return None
     from mmerc.media.decode import read_clip
 
-    latest = (clip.start or 0.0) + LONGEST
+    latest = (clip.start or 0.0) + _LONGEST
     end = latest if clip.end is None else min(clip.end, latest)
     try:
         samples = torch.from_numpy(read_clip(replace(clip, end=end)))
@@ -48,34 +48,34 @@ def clip_lengths(clips: Sequence[Clip | None]) -> list[float]:
     paths = sorted({clip.path for clip in clips if clip is not None})
     check_some(paths)
     with ThreadPoolExecutor(4) as pool:
-        lengths = dict(zip(paths, pool.map(file_seconds, paths), strict=True))
-    return [0.0 if clip is None else clip_seconds(clip, lengths[clip.path]) for clip in clips]
+        lengths = dict(zip(paths, pool.map(_file_seconds, paths), strict=True))
+    return [0.0 if clip is None else _clip_seconds(clip, lengths[clip.path]) for clip in clips]
 
 
-def clip_seconds(clip: Clip, whole: float) -> float:
+def _clip_seconds(clip: Clip, whole: float) -> float:
     """Seconds of a clip of a file of ``whole`` seconds, ten at most."""
     end = whole if clip.end is None else min(clip.end, whole)
-    return min(LONGEST, max(0.0, end - (clip.start or 0.0)))
+    return min(_LONGEST, max(0.0, end - (clip.start or 0.0)))
 
 
-def file_seconds(path: Path) -> float:
+def _file_seconds(path: Path) -> float:
     """The length that a file states; 0 if it cannot be opened, the most if it states none."""
     try:
-        duration = open_duration(path)
+        duration = _open_duration(path)
     except MediaError:
         return 0.0
-    return LONGEST if duration is None else duration
+    return _LONGEST if duration is None else duration
 
 
 def file_duration(path: Path) -> float | None:
     """Seconds that a media file states; None if it cannot be opened or states none."""
     try:
-        return open_duration(path)
+        return _open_duration(path)
     except MediaError:
         return None
 
 
-def open_duration(path: Path) -> float | None:
+def _open_duration(path: Path) -> float | None:
     """Seconds that a media file states, if any; MediaError if it cannot be opened."""
     try:
         from mmerc.media.container import open_media

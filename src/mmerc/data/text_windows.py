@@ -13,19 +13,19 @@ from mmerc.data.batch import TextWindows
 
 # Windows are padded to a multiple of this: a processor compiles its bfloat16 matrix kernels again
 # for every new shape, which costs as much as the layer's own work.
-TOKEN_STEP = 16
-AROUND = 4  # [CLS] and three [SEP] around an utterance and its context
-SHARED_ROW = 128  # tokens of utterances that are encoded independently
+_TOKEN_STEP = 16
+_AROUND = 4  # [CLS] and three [SEP] around an utterance and its context
+_SHARED_ROW = 128  # tokens of utterances that are encoded independently
 
 
-Scope = Literal["conversation", "utterance", "surrounding"]
-TokenRow = tuple[list[int], list[int]]  # token ids, and the utterance of each
+_Scope = Literal["conversation", "utterance", "surrounding"]
+_TokenRow = tuple[list[int], list[int]]  # token ids, and the utterance of each
 
 
 class Tokenizer(Protocol):
     """What batches need of an encoder's tokenizer."""
 
-    scope: Scope
+    scope: _Scope
     max_length: int
     first_id: int
     last_id: int
@@ -35,7 +35,7 @@ class Tokenizer(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class _Window:
     """Utterances ``start`` to ``end`` (exclusive) in one window; ``pooled`` of them count here."""
 
     start: int
@@ -43,13 +43,13 @@ class Window:
     pooled: frozenset[int]
 
 
-def plan_windows(lengths: Sequence[int], *, budget: int) -> list[Window]:
+def _plan_windows(lengths: Sequence[int], *, budget: int) -> list[_Window]:
     """Cut utterances of ``lengths`` tokens into windows of at most ``budget`` tokens.
 
     [decided] Windows overlap by about half and have at least one utterance; an utterance is pooled
     from the window in which it is furthest from an edge. No utterance may exceed the budget.
     """
-    bounds = window_bounds(lengths, budget=budget)
+    bounds = _window_bounds(lengths, budget=budget)
     home: dict[int, tuple[int, int]] = {}  # utterance -> (distance to an edge, window)
     for number, (start, end) in enumerate(bounds):
         before, total = 0, sum(lengths[start:end])
@@ -60,12 +60,12 @@ def plan_windows(lengths: Sequence[int], *, budget: int) -> list[Window]:
                 home[utterance] = (distance, number)
             before += lengths[utterance]
     return [
-        Window(start=start, end=end, pooled=frozenset(u for u in home if home[u][1] == number))
+        _Window(start=start, end=end, pooled=frozenset(u for u in home if home[u][1] == number))
         for number, (start, end) in enumerate(bounds)
     ]
 
 
-def window_bounds(lengths: Sequence[int], *, budget: int) -> list[tuple[int, int]]:
+def _window_bounds(lengths: Sequence[int], *, budget: int) -> list[tuple[int, int]]:
     """Start and end of every window; each reaches at least one utterance further than the last."""
     bounds: list[tuple[int, int]] = []
     start = end = 0
@@ -76,11 +76,11 @@ def window_bounds(lengths: Sequence[int], *, budget: int) -> list[tuple[int, int
             total += lengths[end] if end < len(lengths) else 0
         bounds.append((start, end))
         if end < len(lengths):
-            start = next_start(lengths, start, end, budget)
+            start = _next_start(lengths, start, end, budget)
     return bounds
 
 
-def next_start(lengths: Sequence[int], start: int, end: int, budget: int) -> int:
+def _next_start(lengths: Sequence[int], start: int, end: int, budget: int) -> int:
     """First utterance from which at most half of the budget leads up to ``end``.
 
     It is later if the utterance at ``end`` would not fit otherwise.
@@ -103,14 +103,14 @@ def build_windows(
     """
     nowhere = len(conversations) * padded
     make = {
-        "conversation": rows_of_conversations,
-        "utterance": rows_of_utterances,
-        "surrounding": rows_of_surroundings,
+        "conversation": _rows_of_conversations,
+        "utterance": _rows_of_utterances,
+        "surrounding": _rows_of_surroundings,
     }
     rows = make[tokenizer.scope](conversations, tokenizer, padded)
     nobody = [tokenizer.first_id, tokenizer.last_id], [nowhere, nowhere]
     rows = rows or [nobody]
-    longest = -(-max(len(ids) for ids, _ in rows) // TOKEN_STEP) * TOKEN_STEP
+    longest = -(-max(len(ids) for ids, _ in rows) // _TOKEN_STEP) * _TOKEN_STEP
     longest = min(longest, tokenizer.max_length)
     token_ids = torch.full((len(rows), longest), tokenizer.pad_id)
     pool_into = torch.full((len(rows), longest), nowhere)
@@ -122,15 +122,15 @@ def build_windows(
     return TextWindows(token_ids=token_ids, attention_mask=attention_mask, pool_into=pool_into)
 
 
-def rows_of_conversations(
+def _rows_of_conversations(
     conversations: Sequence[Sequence[Sequence[int]]], tokenizer: Tokenizer, padded: int
-) -> list[TokenRow]:
+) -> list[_TokenRow]:
     """``[CLS] first utterance, second utterance, ... [SEP]`` of each window (Eq. 1)."""
     nowhere = len(conversations) * padded
-    rows: list[TokenRow] = []
+    rows: list[_TokenRow] = []
     for position, utterances in enumerate(conversations):
         lengths = [len(tokens) for tokens in utterances]
-        for window in plan_windows(lengths, budget=tokenizer.max_length - 2):
+        for window in _plan_windows(lengths, budget=tokenizer.max_length - 2):
             ids, pool = [tokenizer.first_id], [nowhere]
             for utterance in range(window.start, window.end):
                 target = position * padded + utterance if utterance in window.pooled else nowhere
@@ -140,9 +140,9 @@ def rows_of_conversations(
     return rows
 
 
-def rows_of_utterances(
+def _rows_of_utterances(
     conversations: Sequence[Sequence[Sequence[int]]], tokenizer: Tokenizer, padded: int
-) -> list[TokenRow]:
+) -> list[_TokenRow]:
     """``[CLS] utterance [SEP]`` of each, as many per row as fit, the longest first.
 
     The special tokens enter the utterance's mean, as in sentence encoders.
@@ -154,8 +154,8 @@ def rows_of_utterances(
         if tokens
     ]
     utterances.sort(key=lambda item: -len(item[1]))
-    limit = min(tokenizer.max_length, max([SHARED_ROW, *(len(ids) for _, ids in utterances[:1])]))
-    rows: list[TokenRow] = []
+    limit = min(tokenizer.max_length, max([_SHARED_ROW, *(len(ids) for _, ids in utterances[:1])]))
+    rows: list[_TokenRow] = []
     for target, ids in utterances:
         room = (row for row in rows if len(row[0]) + len(ids) <= limit)
         row = next(room, None)
@@ -167,17 +167,17 @@ def rows_of_utterances(
     return rows
 
 
-def rows_of_surroundings(
+def _rows_of_surroundings(
     conversations: Sequence[Sequence[Sequence[int]]], tokenizer: Tokenizer, padded: int
-) -> list[TokenRow]:
+) -> list[_TokenRow]:
     """``[CLS] what precedes [SEP] utterance [SEP] what follows [SEP]`` of each (MultiEMO, 3.3.1).
 
     [CLS] alone is pooled. [decided] Separators are there even if nothing precedes or follows.
     """
     nowhere = len(conversations) * padded
     between = [tokenizer.last_id]
-    budget = tokenizer.max_length - AROUND
-    rows: list[TokenRow] = []
+    budget = tokenizer.max_length - _AROUND
+    rows: list[_TokenRow] = []
     for position, utterances in enumerate(conversations):
         lengths = [len(tokens) for tokens in utterances]
         for number, tokens in enumerate(utterances):

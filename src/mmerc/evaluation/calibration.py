@@ -10,8 +10,8 @@ from scipy.optimize import minimize_scalar
 from mmerc.evaluation.metrics import labelled, negative_log_likelihood
 from mmerc.evaluation.predictions import Predictions
 
-SMALLEST = 1e-12
-COLDEST, HOTTEST = 0.05, 20.0
+_SMALLEST = 1e-12
+_COLDEST, _HOTTEST = 0.05, 20.0
 
 
 def fit_temperature(predictions: Predictions) -> float:
@@ -23,15 +23,15 @@ def fit_temperature(predictions: Predictions) -> float:
     scored = labelled(predictions)
 
     def loss(log_temperature: float) -> float:
-        return negative_log_likelihood(tempered(scored, float(np.exp(log_temperature))))
+        return negative_log_likelihood(_tempered(scored, float(np.exp(log_temperature))))
 
-    bounds = (float(np.log(COLDEST)), float(np.log(HOTTEST)))
+    bounds = (float(np.log(_COLDEST)), float(np.log(_HOTTEST)))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
-def tempered(predictions: Predictions, temperature: float) -> Predictions:
+def _tempered(predictions: Predictions, temperature: float) -> Predictions:
     """Return the predictions of the same model at another temperature."""
-    scores = np.log(np.maximum(predictions.probabilities, SMALLEST)) / temperature
+    scores = np.log(np.maximum(predictions.probabilities, _SMALLEST)) / temperature
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
     return replace(predictions, probabilities=shares)

@@ -13,7 +13,7 @@ from mmerc.media.speaker_turns import Turn
 if TYPE_CHECKING:
     from pyannote.core import Annotation
 
-COLLAR = 0.25  # seconds
+_COLLAR = 0.25  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ def measure_diarization(
     turns: Sequence[Turn],
     *,
     duration: float,
-    collar: float = COLLAR,
+    collar: float = _COLLAR,
 ) -> DiarizationError:
     """Compare turns with those of a reference, overlapping speech included.
 

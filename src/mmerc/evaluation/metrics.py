@@ -15,8 +15,8 @@ from mmerc.evaluation.predictions import Predictions
 
 Metric = Literal["accuracy", "weighted_f1", "macro_f1"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
-Confusions = NDArray[np.int64] | NDArray[np.float64]
-CALIBRATION_BINS = 15
+_Confusions = NDArray[np.int64] | NDArray[np.float64]
+_CALIBRATION_BINS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +52,9 @@ def score(predictions: Predictions) -> Scores:
     matrix = confusion(scored)
     pairs = zip(scored.labels, class_f1(matrix), matrix.sum(axis=1), strict=True)
     return Scores(
-        accuracy=float(accuracy_from_confusion(matrix)),
+        accuracy=float(_accuracy_from_confusion(matrix)),
         weighted_f1=float(weighted_f1_from_confusion(matrix)),
-        macro_f1=float(macro_f1_from_confusion(matrix)),
+        macro_f1=float(_macro_f1_from_confusion(matrix)),
         per_class_f1={label: float(f1) for label, f1, support in pairs if support},
         calibration_error=calibration_error(scored),
         negative_log_likelihood=negative_log_likelihood(scored),
@@ -81,7 +81,7 @@ def confusion(predictions: Predictions) -> NDArray[np.int64]:
     return np.bincount(cells, minlength=count**2).reshape(count, count).astype(np.int64)
 
 
-def class_f1(confusions: Confusions) -> NDArray[np.float64]:
+def class_f1(confusions: _Confusions) -> NDArray[np.float64]:
     """F1 of each label in percent, 0 for a label that is neither gold nor predicted.
 
     Shape: confusions [..., K, K] -> [..., K].
@@ -91,7 +91,7 @@ def class_f1(confusions: Confusions) -> NDArray[np.float64]:
     return np.asarray(200.0 * hits / np.maximum(sizes, 1))
 
 
-def weighted_f1_from_confusion(confusions: Confusions) -> NDArray[np.float64]:
+def weighted_f1_from_confusion(confusions: _Confusions) -> NDArray[np.float64]:
     """F1 in percent, each label weighted by how often it is gold.
 
     Shape: confusions [..., K, K], none of them empty -> [...].
@@ -101,7 +101,7 @@ def weighted_f1_from_confusion(confusions: Confusions) -> NDArray[np.float64]:
     return np.asarray(weighted / support.sum(axis=-1))
 
 
-def macro_f1_from_confusion(confusions: Confusions) -> NDArray[np.float64]:
+def _macro_f1_from_confusion(confusions: _Confusions) -> NDArray[np.float64]:
     """Mean F1 in percent over the labels that occur in gold.
 
     Shape: confusions [..., K, K], none of them empty -> [...].
@@ -110,7 +110,7 @@ def macro_f1_from_confusion(confusions: Confusions) -> NDArray[np.float64]:
     return np.asarray((class_f1(confusions) * occurs).sum(axis=-1) / occurs.sum(axis=-1))
 
 
-def accuracy_from_confusion(confusions: Confusions) -> NDArray[np.float64]:
+def _accuracy_from_confusion(confusions: _Confusions) -> NDArray[np.float64]:
     """Accuracy in percent.
 
     Shape: confusions [..., K, K], none of them empty -> [...].
@@ -119,10 +119,10 @@ def accuracy_from_confusion(confusions: Confusions) -> NDArray[np.float64]:
     return np.asarray(100.0 * hits / confusions.sum(axis=(-2, -1)))
 
 
-FROM_CONFUSION: Mapping[Metric, Callable[[Confusions], NDArray[np.float64]]] = {
-    "accuracy": accuracy_from_confusion,
+FROM_CONFUSION: Mapping[Metric, Callable[[_Confusions], NDArray[np.float64]]] = {
+    "accuracy": _accuracy_from_confusion,
     "weighted_f1": weighted_f1_from_confusion,
-    "macro_f1": macro_f1_from_confusion,
+    "macro_f1": _macro_f1_from_confusion,
 }
 
 
@@ -134,7 +134,7 @@ def calibration_error(predictions: Predictions) -> float:
     scored = labelled(predictions)
     confidence = scored.probabilities.max(axis=1).astype(np.float64)
     gaps = (scored.predicted == scored.gold) - confidence
-    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
+    edges = np.linspace(0, 1, _CALIBRATION_BINS + 1)[1:-1]
     bins = np.digitize(confidence, edges, right=True)
     return float(100.0 * np.abs(np.bincount(bins, weights=gaps)).sum() / len(scored))
 

@@ -18,8 +18,8 @@ from mmerc.errors import InputError
 from mmerc.files import atomic_file
 from mmerc.labels import UNKNOWN_LABEL, LabelSet
 
-METADATA_KEY = b"mmerc.predictions"
-SUM_TOLERANCE = 0.01  # a softmax in half precision misses one by this much at most
+_METADATA_KEY = b"mmerc.predictions"
+_SUM_TOLERANCE = 0.01  # a softmax in half precision misses one by this much at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,8 +41,8 @@ class Predictions:
     context_weight: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        check_shapes(self)
-        check_values(self)
+        _check_shapes(self)
+        _check_values(self)
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -90,8 +90,8 @@ class Predictions:
     def save(self, path: Path) -> None:
         """Write Parquet, whole or not at all; NaN and unknown labels become null."""
         details = {"labels": self.labels.to_json(), "weights": list(self.weights)}
-        table = pa.table(to_columns(self))
-        table = table.replace_schema_metadata({METADATA_KEY: json.dumps(details).encode()})
+        table = pa.table(_to_columns(self))
+        table = table.replace_schema_metadata({_METADATA_KEY: json.dumps(details).encode()})
         with atomic_file(path) as temporary:
             pq.write_table(table, temporary)
 
@@ -101,7 +101,7 @@ class Predictions:
         try:
             with pq.ParquetFile(path) as file:
                 table = file.read()
-            return from_table(table, json.loads(table.schema.metadata[METADATA_KEY]))
+            return _from_table(table, json.loads(table.schema.metadata[_METADATA_KEY]))
         except InputError as error:
             raise error.inside(path) from error
         except FileNotFoundError as error:
@@ -110,7 +110,7 @@ class Predictions:
             raise InputError(path, "not a file of predictions", "write it again") from error
 
 
-def check_shapes(predictions: Predictions) -> None:
+def _check_shapes(predictions: Predictions) -> None:
     """Refuse columns of different lengths, and anything but one probability per label."""
     count = len(predictions.utterances)
     shapes = {
@@ -128,7 +128,7 @@ def check_shapes(predictions: Predictions) -> None:
         raise InputError("predictions", problem, "give every utterance one row in each column")
 
 
-def check_values(predictions: Predictions) -> None:
+def _check_values(predictions: Predictions) -> None:
     """Refuse repeated utterances, unknown labels and invalid probabilities."""
     if len(set(predictions.keys)) != len(predictions):
         fix = "predict each utterance once"
@@ -139,7 +139,7 @@ def check_values(predictions: Predictions) -> None:
         raise InputError("predictions", problem, "use the label set that the corpus has")
     probabilities = predictions.probabilities
     sums = probabilities.sum(axis=1, dtype=np.float64)
-    good = (probabilities >= 0).all(axis=1) & (np.abs(sums - 1) <= SUM_TOLERANCE)
+    good = (probabilities >= 0).all(axis=1) & (np.abs(sums - 1) <= _SUM_TOLERANCE)
     if not good.all():
         row = int(np.flatnonzero(~good)[0])
         where = f"predictions, conversation {predictions.conversations[row]!r}, "
@@ -148,7 +148,7 @@ def check_values(predictions: Predictions) -> None:
         raise InputError(where + repr(predictions.utterances[row]), problem, fix)
 
 
-def to_columns(predictions: Predictions) -> dict[str, Any]:
+def _to_columns(predictions: Predictions) -> dict[str, Any]:
     """Return Arrow columns by name; every modality has a column, empty without weights."""
     names = predictions.labels.names
     empty = np.full(len(predictions), np.nan, np.float32)
@@ -166,15 +166,15 @@ def to_columns(predictions: Predictions) -> dict[str, Any]:
         "utterance": pa.array(predictions.utterances, pa.string()),
         "gold": pa.array(gold, pa.string()),
         "predicted": pa.array([names[label] for label in predictions.predicted], pa.string()),
-    } | {name: nullable(column) for name, column in numbers.items()}
+    } | {name: _nullable(column) for name, column in numbers.items()}
 
 
-def nullable(column: NDArray[np.float32]) -> Any:
+def _nullable(column: NDArray[np.float32]) -> Any:
     """Arrow float32 column with null for NaN."""
     return pa.array(column, pa.float32(), mask=np.isnan(column))
 
 
-def from_table(table: Any, details: Mapping[str, Any]) -> Predictions:
+def _from_table(table: Any, details: Mapping[str, Any]) -> Predictions:
     """Rebuild predictions from their Arrow table and its metadata."""
 
     def numbers(name: str) -> NDArray[np.float32]:

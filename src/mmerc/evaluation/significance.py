@@ -14,8 +14,8 @@ from mmerc.errors import InputError, UsageError
 from mmerc.evaluation.metrics import FROM_CONFUSION, Metric, labelled
 from mmerc.evaluation.predictions import Predictions
 
-CHUNK_NUMBERS = 4_000_000  # float64 numbers in memory at a time, 32 MB
-NO_SPREAD = 1e-9  # percentage points; less is rounding, not a spread
+_CHUNK_NUMBERS = 4_000_000  # float64 numbers in memory at a time, 32 MB
+_NO_SPREAD = 1e-9  # percentage points; less is rounding, not a spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +64,11 @@ def bootstrap_interval(
     conversations, not with the seeds. InputError where the runs do not cover the same
     utterances, or fewer than two conversations.
     """
-    check_settings(metric=metric, level=level, resamples=resamples)
-    confusions = conversation_confusions(aligned(runs))
-    chunks = resampled(confusions, resamples=resamples, seed=seed)
+    _check_settings(metric=metric, level=level, resamples=resamples)
+    confusions = _conversation_confusions(aligned(runs))
+    chunks = _resampled(confusions, resamples=resamples, seed=seed)
     means = np.concatenate([FROM_CONFUSION[metric](chunk).mean(axis=1) for chunk in chunks])
-    return percentiles(means, level=level)
+    return _percentiles(means, level=level)
 
 
 def paired_bootstrap(
@@ -84,27 +84,27 @@ def paired_bootstrap(
 
     InputError where the runs do not all cover the same utterances with the same gold labels.
     """
-    check_settings(metric=metric, level=level, resamples=resamples)
+    _check_settings(metric=metric, level=level, resamples=resamples)
     if not first or not second:
         raise InputError("comparison", "one side has no run", "give each side a run or more")
-    confusions = conversation_confusions(aligned([*first, *second]))
+    confusions = _conversation_confusions(aligned([*first, *second]))
 
     def differences(values: NDArray[np.float64]) -> NDArray[np.float64]:
         scores = FROM_CONFUSION[metric](values)
         one, other = scores[:, : len(first)], scores[:, len(first) :]
         return np.asarray(one.mean(axis=1) - other.mean(axis=1))
 
-    chunks = resampled(confusions, resamples=resamples, seed=seed)
+    chunks = _resampled(confusions, resamples=resamples, seed=seed)
     drawn = np.concatenate([differences(chunk) for chunk in chunks])
-    low, high = percentiles(drawn, level=level)
+    low, high = _percentiles(drawn, level=level)
     observed = float(differences(confusions.sum(axis=0, keepdims=True))[0])
-    p_value = two_sided(drawn)
+    p_value = _two_sided(drawn)
     return PairedDifference(
         metric=metric, difference=observed, low=low, high=high, level=level, p_value=p_value
     )
 
 
-def check_settings(*, metric: str, level: float, resamples: int) -> None:
+def _check_settings(*, metric: str, level: float, resamples: int) -> None:
     """Refuse invalid settings of a bootstrap."""
     if metric not in FROM_CONFUSION:
         raise UsageError(f"No metric is called {metric!r}; available: {', '.join(FROM_CONFUSION)}.")
@@ -117,7 +117,7 @@ def aligned(runs: Sequence[Predictions]) -> list[Predictions]:
     """Return labelled rows of each run in one order; InputError where the runs do not match."""
     if not runs:
         raise InputError("runs", "no run to compare", "give one run or more")
-    ordered = [sort_rows(labelled(run)) for run in runs]
+    ordered = [_sort_rows(labelled(run)) for run in runs]
     reference = ordered[0]
     for number, run in enumerate(ordered[1:], start=2):
         fix = "compare runs on the same split of the same corpus"
@@ -134,14 +134,14 @@ def aligned(runs: Sequence[Predictions]) -> list[Predictions]:
     return ordered
 
 
-def sort_rows(predictions: Predictions) -> Predictions:
+def _sort_rows(predictions: Predictions) -> Predictions:
     """Rows in the order of their conversation and utterance ids."""
     keys = predictions.keys
     order = sorted(range(len(keys)), key=keys.__getitem__)
     return predictions.take(np.array(order, dtype=np.intp))
 
 
-def conversation_confusions(runs: Sequence[Predictions]) -> NDArray[np.float64]:
+def _conversation_confusions(runs: Sequence[Predictions]) -> NDArray[np.float64]:
     """Confusion matrix of each conversation and run.
 
     Shape: [C, S, K, K], rows gold. InputError below two conversations.
@@ -159,7 +159,7 @@ def conversation_confusions(runs: Sequence[Predictions]) -> NDArray[np.float64]:
     return counts.reshape(shape).astype(np.float64)
 
 
-def resampled(
+def _resampled(
     confusions: NDArray[np.float64], *, resamples: int, seed: int
 ) -> Iterator[NDArray[np.float64]]:
     """Sum conversations drawn with replacement, a chunk of resamples at a time.
@@ -169,20 +169,20 @@ def resampled(
     generator = np.random.default_rng(seed)
     count, shape = len(confusions), confusions.shape[1:]
     flat = confusions.reshape(count, -1)
-    chunk = max(1, CHUNK_NUMBERS // (count + flat.shape[1]))
+    chunk = max(1, _CHUNK_NUMBERS // (count + flat.shape[1]))
     for start in range(0, resamples, chunk):
         size = min(chunk, resamples - start)
         draws = generator.multinomial(count, np.full(count, 1 / count), size=size)
         yield (draws.astype(np.float64) @ flat).reshape(size, *shape)
 
 
-def percentiles(values: NDArray[np.float64], *, level: float) -> tuple[float, float]:
+def _percentiles(values: NDArray[np.float64], *, level: float) -> tuple[float, float]:
     """Bounds of the middle ``level`` share of ``values``."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def two_sided(differences: NDArray[np.float64]) -> float:
+def _two_sided(differences: NDArray[np.float64]) -> float:
     """Two-sided bootstrap p value of no difference, never quite 0 (Davison and Hinkley 1997)."""
     below, above = int((differences <= 0).sum()), int((differences >= 0).sum())
     return min(1.0, 2 * (1 + min(below, above)) / (1 + len(differences)))
@@ -208,37 +208,37 @@ def seed_test(first: Sequence[float], second: Sequence[float]) -> SeedTest:
 
     Values at the same position must come from the same seed. InputError on none or a NaN.
     """
-    one, other = checked(first), checked(second)
+    one, other = _checked(first), _checked(second)
     paired = len(one) == len(other)
     return SeedTest(
         difference=float(one.mean() - other.mean()),
         paired=paired,
-        t_p_value=paired_t(one - other) if paired else welch(one, other),
-        wilcoxon_p_value=wilcoxon(one - other) if paired else None,
+        t_p_value=_paired_t(one - other) if paired else _welch(one, other),
+        wilcoxon_p_value=_wilcoxon(one - other) if paired else None,
     )
 
 
-def paired_t(differences: NDArray[np.float64]) -> float | None:
+def _paired_t(differences: NDArray[np.float64]) -> float | None:
     """P value of the t-test; None for one seed, or for a difference without any spread."""
     if len(differences) < 2:
         return None
-    if np.ptp(differences) < NO_SPREAD:
-        return 1.0 if abs(differences[0]) < NO_SPREAD else None
+    if np.ptp(differences) < _NO_SPREAD:
+        return 1.0 if abs(differences[0]) < _NO_SPREAD else None
     return float(stats.ttest_1samp(differences, 0.0).pvalue)
 
 
-def welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:
+def _welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:
     """P value of Welch's t-test; None where a side has one seed, or neither has any spread."""
-    if min(len(first), len(second)) < 2 or max(np.ptp(first), np.ptp(second)) < NO_SPREAD:
+    if min(len(first), len(second)) < 2 or max(np.ptp(first), np.ptp(second)) < _NO_SPREAD:
         return None
     return float(stats.ttest_ind(first, second, equal_var=False).pvalue)
 
 
-def wilcoxon(differences: NDArray[np.float64]) -> float | None:
+def _wilcoxon(differences: NDArray[np.float64]) -> float | None:
     """P value of the signed-rank test; None for one seed."""
     if len(differences) < 2:
         return None
-    if (np.abs(differences) < NO_SPREAD).all():
+    if (np.abs(differences) < _NO_SPREAD).all():
         return 1.0
     return float(stats.wilcoxon(differences).pvalue)
 
@@ -247,7 +247,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """Adjust p values for many tests (Holm 1979), in the order given; InputError outside 0-1."""
     if not len(p_values):
         return []
-    values = checked(p_values)
+    values = _checked(p_values)
     if ((values < 0) | (values > 1)).any():
         raise InputError("p values", "one is not between 0 and 1", "pass p values only")
     order = np.argsort(values)
@@ -259,12 +259,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def summarise(values: Sequence[float]) -> Summary:
     """Mean and standard deviation (n - 1) over seeds; the deviation of one value is 0."""
-    numbers = checked(values)
+    numbers = _checked(values)
     std = numbers.std(ddof=1) if len(numbers) > 1 else 0.0
     return Summary(float(numbers.mean()), float(std))
 
 
-def checked(values: Sequence[float]) -> NDArray[np.float64]:
+def _checked(values: Sequence[float]) -> NDArray[np.float64]:
     """Return ``values`` as an array; InputError where it is empty or a value is not finite."""
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.ndim != 1 or not len(numbers) or not np.isfinite(numbers).all():

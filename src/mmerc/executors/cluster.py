@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from mmerc.errors import MmercError
 from mmerc.executors.pool import WorkerLostError
 
-Item = TypeVar("Item")
-Outcome = TypeVar("Outcome")
+_Item = TypeVar("_Item")
+_Outcome = TypeVar("_Outcome")
 
 
 class RayPool:
@@ -24,13 +24,13 @@ class RayPool:
     """
 
     def __init__(self, jobs: int, *, threads: int | None) -> None:
-        self.ray = connect()
+        self.ray = _connect()
         cores = int(self.ray.cluster_resources().get("CPU", jobs))
         self.threads = threads or max(1, cores // jobs)
-        self.remote = self.ray.remote(num_cpus=self.threads, max_retries=0)(run_with_threads)
+        self.remote = self.ray.remote(num_cpus=self.threads, max_retries=0)(_run_with_threads)
 
-    def submit(self, function: Callable[[Item], Outcome], item: Item) -> Future[Outcome]:
-        future: Future[Outcome] = self.remote.remote(function, item, self.threads).future()
+    def submit(self, function: Callable[[_Item], _Outcome], item: _Item) -> Future[_Outcome]:
+        future: Future[_Outcome] = self.remote.remote(function, item, self.threads).future()
         return future
 
     def failure(self, error: BaseException) -> BaseException:
@@ -42,7 +42,7 @@ class RayPool:
         return WorkerLostError() if lost else error
 
 
-def connect() -> Any:
+def _connect() -> Any:
     """Connect to the cluster, or start one here; MmercError where Ray is not installed."""
     try:
         import ray
@@ -63,7 +63,7 @@ def _set_token() -> None:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
-def run_with_threads(function: Callable[[Item], Outcome], item: Item, threads: int) -> Outcome:
+def _run_with_threads(function: Callable[[_Item], _Outcome], item: _Item, threads: int) -> _Outcome:
     """Run one item in a worker that keeps to its share of the cores."""
     import torch
 

@@ -11,8 +11,8 @@ from typing import Any, Literal, TypeVar
 
 from mmerc.executors.pool import Pool, Prepared, WorkerLostError
 
-Item = TypeVar("Item")
-Outcome = TypeVar("Outcome")
+_Item = TypeVar("_Item")
+_Outcome = TypeVar("_Outcome")
 Engine = Literal["local", "ray"]
 
 
@@ -36,18 +36,18 @@ class Executor:
         with self._open_pool(self.jobs) as pool:
             yield Workers(jobs=self.jobs, pool=pool, runs_single_items=self.engine == "local")
 
-    def map(self, function: Callable[[Item], Outcome], items: Iterable[Item]) -> list[Outcome]:
+    def map(self, function: Callable[[_Item], _Outcome], items: Iterable[_Item]) -> list[_Outcome]:
         """Return the outcomes of all items, in order (see ``Workers.map``)."""
         with self.start() as workers:
             return workers.map(function, items)
 
     def stream(
         self,
-        prepare: Callable[[], Callable[[Item], Outcome]],
-        items: Sequence[Item],
+        prepare: Callable[[], Callable[[_Item], _Outcome]],
+        items: Sequence[_Item],
         *,
-        lost: Callable[[Item], Outcome],
-    ) -> Iterator[Outcome]:
+        lost: Callable[[_Item], _Outcome],
+    ) -> Iterator[_Outcome]:
         """Yield outcomes as they are finished, one thread per worker.
 
         ``prepare`` is called once per process and returns the function that is applied to items.
@@ -74,11 +74,11 @@ class Executor:
 
     def _alone(
         self,
-        function: Callable[[Item], Outcome],
-        item: Item,
+        function: Callable[[_Item], _Outcome],
+        item: _Item,
         *,
-        lost: Callable[[Item], Outcome],
-    ) -> Outcome:
+        lost: Callable[[_Item], _Outcome],
+    ) -> _Outcome:
         """Run one item in a process of its own, so that only it can be what kills the process."""
         with self._open_pool(1, threads=1) as pool:
             ((_, outcome),) = _outcomes(pool, function, iter([(0, item)]), ahead=1)
@@ -106,7 +106,7 @@ class Workers:
     pool: Pool | None
     runs_single_items: bool
 
-    def map(self, function: Callable[[Item], Outcome], items: Iterable[Item]) -> list[Outcome]:
+    def map(self, function: Callable[[_Item], _Outcome], items: Iterable[_Item]) -> list[_Outcome]:
         """Return the outcomes of all items, in order; a single item runs in this process.
 
         After a failure no further item begins, what is running is finished, and the first failure
@@ -122,7 +122,7 @@ class Workers:
         return [_returned(outcomes[number]) for number in range(len(items))]
 
 
-def _returned(outcome: Outcome | WorkerLostError) -> Outcome:
+def _returned(outcome: _Outcome | WorkerLostError) -> _Outcome:
     """Return an outcome that is known to be one."""
     if isinstance(outcome, WorkerLostError):
         raise outcome
@@ -131,11 +131,11 @@ def _returned(outcome: Outcome | WorkerLostError) -> Outcome:
 
 def _outcomes(
     pool: Pool,
-    function: Callable[[Item], Outcome],
-    items: Iterator[tuple[int, Item]],
+    function: Callable[[_Item], _Outcome],
+    items: Iterator[tuple[int, _Item]],
     *,
     ahead: int,
-) -> Iterator[tuple[int, Outcome | WorkerLostError]]:
+) -> Iterator[tuple[int, _Outcome | WorkerLostError]]:
     """Yield numbered outcomes as they are finished; what ``function`` raised is raised last."""
     failure: BaseException | None = None
     for number, future in _futures(pool, function, items, ahead=ahead):
@@ -154,11 +154,11 @@ def _outcomes(
 
 def _futures(
     pool: Pool,
-    function: Callable[[Item], Outcome],
-    items: Iterator[tuple[int, Item]],
+    function: Callable[[_Item], _Outcome],
+    items: Iterator[tuple[int, _Item]],
     *,
     ahead: int,
-) -> Iterator[tuple[int, Future[Outcome]]]:
+) -> Iterator[tuple[int, Future[_Outcome]]]:
     """Yield numbered futures as they are finished, with at most ``ahead`` of them unfinished.
 
     After a failure no further item is taken from ``items``.

@@ -14,12 +14,12 @@ from typing import TypeVar
 from mmerc.executors.pool import WorkerLostError
 from mmerc.processes import available_cores, leave_with_parent
 
-Item = TypeVar("Item")
-Outcome = TypeVar("Outcome")
+_Item = TypeVar("_Item")
+_Outcome = TypeVar("_Outcome")
 
 # Weights, gradients and the optimizer's state are large. In pages of 2 MB, which glibc requests
 # when told to before a process starts, a step of DF-ERC takes about 7 % less time.
-ALLOCATION = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
+_ALLOCATION = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class ProcessPool:
 
     processes: ProcessPoolExecutor
 
-    def submit(self, function: Callable[[Item], Outcome], item: Item) -> Future[Outcome]:
+    def submit(self, function: Callable[[_Item], _Outcome], item: _Item) -> Future[_Outcome]:
         try:
-            with large_pages():
+            with _large_pages():
                 return self.processes.submit(function, item)  # may start a process
         except BrokenProcessPool as error:
-            future: Future[Outcome] = Future()
+            future: Future[_Outcome] = Future()
             future.set_exception(error)
             return future
 
@@ -47,17 +47,17 @@ def open_processes(jobs: int, *, threads: int | None) -> Iterator[ProcessPool]:
     """Open ``jobs`` processes of ``threads`` threads each (by default their share of the cores)."""
     share = threads or max(1, available_cores() // jobs)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, set_up_process, (share,)) as processes:
+    with ProcessPoolExecutor(jobs, context, _set_up_process, (share,)) as processes:
         yield ProcessPool(processes)
 
 
 @contextmanager
-def large_pages() -> Iterator[None]:
+def _large_pages() -> Iterator[None]:
     """Let processes that start in this block use large pages, unless the user decided otherwise.
 
     Results are the same; without glibc nothing changes.
     """
-    name, value = ALLOCATION
+    name, value = _ALLOCATION
     if name in os.environ:
         yield
         return
@@ -68,7 +68,7 @@ def large_pages() -> Iterator[None]:
         del os.environ[name]
 
 
-def set_up_process(threads: int) -> None:
+def _set_up_process(threads: int) -> None:
     """Limit a worker process to its threads, and to the life of its parent."""
     import torch
 

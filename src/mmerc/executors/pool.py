@@ -10,8 +10,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from mmerc.errors import MmercError
 
-Item = TypeVar("Item")
-Outcome = TypeVar("Outcome")
+_Item = TypeVar("_Item")
+_Outcome = TypeVar("_Outcome")
 
 
 class WorkerLostError(MmercError):
@@ -27,7 +27,7 @@ class WorkerLostError(MmercError):
 class Pool(Protocol):
     """Workers of an engine."""
 
-    def submit(self, function: Callable[[Item], Outcome], item: Item) -> Future[Outcome]:
+    def submit(self, function: Callable[[_Item], _Outcome], item: _Item) -> Future[_Outcome]:
         """Queue one item."""
         ...
 
@@ -37,22 +37,24 @@ class Pool(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared(Generic[Item, Outcome]):
+class Prepared(Generic[_Item, _Outcome]):
     """A function that each worker process prepares once, at its first item."""
 
     token: str
-    prepare: Callable[[], Callable[[Item], Outcome]]
+    prepare: Callable[[], Callable[[_Item], _Outcome]]
 
     @classmethod
-    def create(cls, prepare: Callable[[], Callable[[Item], Outcome]]) -> Prepared[Item, Outcome]:
+    def create(
+        cls, prepare: Callable[[], Callable[[_Item], _Outcome]]
+    ) -> Prepared[_Item, _Outcome]:
         return cls(uuid.uuid4().hex, prepare)
 
-    def __call__(self, item: Item) -> Outcome:
+    def __call__(self, item: _Item) -> _Outcome:
         function = _prepared.get(self.token)
         if function is None:
             _prepared.clear()
             function = _prepared[self.token] = self.prepare()
-        outcome: Outcome = function(item)
+        outcome: _Outcome = function(item)
         return outcome
 
 

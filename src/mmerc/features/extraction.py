@@ -15,7 +15,7 @@ from mmerc.features.journal import open_journal
 from mmerc.features.store import FeatureRow, FeatureStore, Key
 from mmerc.media.segment import Segment
 
-CRASHED = "the file crashed the decoder or the extractor"
+_CRASHED = "the file crashed the decoder or the extractor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +80,15 @@ def extract_all(
         stored = store.read().rows
         remaining = [task for task in tasks if task.key not in stored]
         progress = Progress(total=len(tasks), done=len(tasks) - len(remaining))
-        progress.absent.update(reasons(stored, tasks))
+        progress.absent.update(_reasons(stored, tasks))
         sharing: dict[Segment, list[Task]] = {}
         for task in remaining:
             sharing.setdefault(task.segment, []).append(task)
         first = {group[0].key: group for group in sharing.values()}
         once = [group[0] for group in first.values()]
-        rows = executor.stream(partial(prepare_extractor, make), once, lost=crashed) if once else ()
+        rows = (
+            executor.stream(partial(_prepare_extractor, make), once, lost=_crashed) if once else ()
+        )
         for row in rows:
             for task in first[row.conversation, row.utterance]:
                 shared = replace(row, conversation=task.conversation, utterance=task.utterance)
@@ -96,18 +98,18 @@ def extract_all(
     return progress
 
 
-def reasons(stored: Mapping[Key, FeatureRow], tasks: Iterable[Task]) -> list[str]:
+def _reasons(stored: Mapping[Key, FeatureRow], tasks: Iterable[Task]) -> list[str]:
     """Why vectors of earlier runs are absent."""
     rows = (stored[task.key] for task in tasks if task.key in stored)
     return [row.absent_because or "" for row in rows if row.vector is None]
 
 
-def prepare_extractor(make: MakeExtractor) -> Callable[[Task], FeatureRow]:
+def _prepare_extractor(make: MakeExtractor) -> Callable[[Task], FeatureRow]:
     """Build the extractor of a process; return the function that extracts a task's vector."""
-    return partial(extract_task, make())
+    return partial(_extract_task, make())
 
 
-def extract_task(extractor: Extractor, task: Task) -> FeatureRow:
+def _extract_task(extractor: Extractor, task: Task) -> FeatureRow:
     """Vector of one task, or the reason for its absence."""
     result = extractor.extract(task.segment)
     vector, reason = (None, result.reason) if isinstance(result, Absent) else (result, None)
@@ -119,11 +121,11 @@ def extract_task(extractor: Extractor, task: Task) -> FeatureRow:
     )
 
 
-def crashed(task: Task) -> FeatureRow:
+def _crashed(task: Task) -> FeatureRow:
     """The row of a task whose media crashed its process."""
     return FeatureRow(
         conversation=task.conversation,
         utterance=task.utterance,
         vector=None,
-        absent_because=CRASHED,
+        absent_because=_CRASHED,
     )

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from mmerc.features.store import FeatureRow, FeatureStore, check_vector, from_arrow, to_arrow
 
-FOLD_AT = 1000  # rows of a part, but for the last
+_FOLD_AT = 1000  # rows of a part, but for the last
 
 
 class Journal:
@@ -36,7 +36,7 @@ class Journal:
             self.stream = pa.ipc.new_stream(self.file, table.schema)
         self.stream.write_table(table)
         self.rows.append(row)
-        if len(self.rows) >= FOLD_AT:
+        if len(self.rows) >= _FOLD_AT:
             self.fold()
 
     def fold(self) -> None:
@@ -49,7 +49,7 @@ class Journal:
 
     def recover(self) -> None:
         """Move the rows of a killed process into the store."""
-        self.rows = list(whole_rows(self.path, self.store.spec.dim))
+        self.rows = list(_whole_rows(self.path, self.store.spec.dim))
         self.fold()
 
     def close(self) -> None:
@@ -71,7 +71,7 @@ def open_journal(store: FeatureStore) -> Iterator[Journal]:
         journal.close()
 
 
-def whole_rows(path: Path, dim: int) -> Iterator[FeatureRow]:
+def _whole_rows(path: Path, dim: int) -> Iterator[FeatureRow]:
     """Rows of a journal up to where it is truncated."""
     if not path.exists():
         return

@@ -19,11 +19,11 @@ from mmerc.features.store import FeatureSpec, Vector
 from mmerc.media.decode import SAMPLE_RATE, read_clip
 from mmerc.media.segment import MediaError, Segment
 
-SetName = Literal["is10", "compare"]
-SETS: dict[SetName, tuple[str, int]] = {"is10": ("IS10", 1582), "compare": ("ComParE_2016", 6373)}
-SHORTEST = 0.1  # seconds: at 0.06 s and below openSMILE has no whole window and gives NaN
-LOUDEST = 1 - 2**-15  # openSMILE takes 16 bits: a sample of 1.0 would wrap round to -1.0
-QUIETEST = 2**-15  # below this a sample is 0 in 16 bits
+_SetName = Literal["is10", "compare"]
+SETS: dict[_SetName, tuple[str, int]] = {"is10": ("IS10", 1582), "compare": ("ComParE_2016", 6373)}
+_SHORTEST = 0.1  # seconds: at 0.06 s and below openSMILE has no whole window and gives NaN
+_LOUDEST = 1 - 2**-15  # openSMILE takes 16 bits: a sample of 1.0 would wrap round to -1.0
+_QUIETEST = 2**-15  # below this a sample is 0 in 16 bits
 
 
 class OpenSmile:
@@ -35,7 +35,7 @@ class OpenSmile:
     MmercError if the package opensmile is not installed.
     """
 
-    def __init__(self, set_name: SetName) -> None:
+    def __init__(self, set_name: _SetName) -> None:
         name, dim = SETS[set_name]
         self.spec = FeatureSpec(
             modality="audio",
@@ -43,12 +43,12 @@ class OpenSmile:
             dim=dim,
             settings={
                 "set": name,
-                "opensmile": installed_version(),
+                "opensmile": _installed_version(),
                 "sample_rate": SAMPLE_RATE,
-                "shortest": SHORTEST,
+                "shortest": _SHORTEST,
             },
         )
-        self.smile = load_smile(name)
+        self.smile = _load_smile(name)
 
     def extract(self, segment: Segment) -> Vector | Absent:
         """Shape: -> float32 [1582] or [6373]."""
@@ -62,20 +62,20 @@ class OpenSmile:
 
     def extract_samples(self, samples: NDArray[np.float32]) -> Vector | Absent:
         """Shape: float32 [samples], mono, 16 kHz, -1 to 1 -> float32 [1582] or [6373]."""
-        if len(samples) < SHORTEST * SAMPLE_RATE:
-            return Absent(f"sound shorter than {SHORTEST} s")
+        if len(samples) < _SHORTEST * SAMPLE_RATE:
+            return Absent(f"sound shorter than {_SHORTEST} s")
         if not np.isfinite(samples).all():
             return Absent("sound with samples that are no numbers")
-        if np.abs(samples).max() < QUIETEST:
+        if np.abs(samples).max() < _QUIETEST:
             return Absent("silence")
-        values = self.smile(np.clip(samples, -1.0, LOUDEST), SAMPLE_RATE)  # [1, D, 1]
+        values = self.smile(np.clip(samples, -1.0, _LOUDEST), SAMPLE_RATE)  # [1, D, 1]
         vector: Vector = np.asarray(values, np.float32).reshape(-1)
         if not np.isfinite(vector).all():
             return Absent("openSMILE gave values that are no numbers")
         return vector
 
 
-def installed_version() -> str:
+def _installed_version() -> str:
     """Version of the package opensmile; MmercError if it is not installed."""
     try:
         return version("opensmile")
@@ -85,7 +85,7 @@ def installed_version() -> str:
         ) from error
 
 
-def load_smile(name: str) -> Any:
+def _load_smile(name: str) -> Any:
     """openSMILE's functionals of the feature set ``name``; the import alone takes a second."""
     import opensmile
 

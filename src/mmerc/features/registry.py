@@ -15,14 +15,14 @@ from mmerc.media.faces.speaking import Choice
 from mmerc.plugins import Plugin, find_plugins
 
 ExtractorName = Literal["is10", "compare", "denseface", "visextnet"]
-EXTRACTORS: dict[str, tuple[Modality, str]] = {
+_EXTRACTORS: dict[str, tuple[Modality, str]] = {
     "is10": ("audio", "openSMILE's 1582 functionals of INTERSPEECH 2010"),
     "compare": ("audio", "openSMILE's 6373 functionals of ComParE 2016"),
     "denseface": ("video", "faces by a DenseNet trained on facial expressions, 342 numbers"),
     "visextnet": ("video", "faces by a ResNet-101 of your own, 1000 numbers"),
 }
 """Name -> modality and one sentence, of the extractors that are part of mmerc."""
-COLOUR_SIZE = 224  # pixels: the side of the face crops that VisExtNet takes
+_COLOUR_SIZE = 224  # pixels: the side of the face crops that VisExtNet takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class NamedExtractor:
             from mmerc.features.opensmile import OpenSmile
 
             return OpenSmile("is10" if self.name == "is10" else "compare")
-        if self.name not in EXTRACTORS:
-            return plugin_extractor(self.name)
+        if self.name not in _EXTRACTORS:
+            return _plugin_extractor(self.name)
         from mmerc.features.speaker_faces import SpeakerFaces
 
         if self.name == "denseface":
@@ -52,13 +52,13 @@ class NamedExtractor:
             return DenseFace(SpeakerFaces(choice=self.face), weights=self.weights)
         from mmerc.features.visextnet import VisExtNet
 
-        faces = SpeakerFaces(choice=self.face, size=COLOUR_SIZE, grey=False)
+        faces = SpeakerFaces(choice=self.face, size=_COLOUR_SIZE, grey=False)
         return VisExtNet(faces, weights=self.weights)
 
 
-def extractor_names() -> list[str]:
+def _extractor_names() -> list[str]:
     """Names of all extractors, those of plug-ins last."""
-    return [*EXTRACTORS, *find_plugins("mmerc.extractors", reserved=EXTRACTORS)]
+    return [*_EXTRACTORS, *find_plugins("mmerc.extractors", reserved=_EXTRACTORS)]
 
 
 def list_extractors() -> dict[str, tuple[str, str]]:
@@ -66,8 +66,8 @@ def list_extractors() -> dict[str, tuple[str, str]]:
 
     A plug-in's summary is the first sentence of its docstring.
     """
-    extractors = {name: (summary, "mmerc") for name, (_, summary) in EXTRACTORS.items()}
-    for name, plugin in find_plugins("mmerc.extractors", reserved=EXTRACTORS).items():
+    extractors = {name: (summary, "mmerc") for name, (_, summary) in _EXTRACTORS.items()}
+    for name, plugin in find_plugins("mmerc.extractors", reserved=_EXTRACTORS).items():
         try:
             text = " ".join((inspect.getdoc(plugin.load()) or "").split())
             extractors[name] = text.partition(". ")[0].rstrip("."), plugin.package
@@ -76,19 +76,19 @@ def list_extractors() -> dict[str, tuple[str, str]]:
     return extractors
 
 
-def plugin_extractor(name: str) -> Extractor:
+def _plugin_extractor(name: str) -> Extractor:
     """Build the extractor that a plug-in adds by this name.
 
     UsageError if there is none; MmercError if it fails or builds something else.
     """
-    plugins = find_plugins("mmerc.extractors", reserved=EXTRACTORS)
+    plugins = find_plugins("mmerc.extractors", reserved=_EXTRACTORS)
     if name not in plugins:
-        known = ", ".join(extractor_names())
+        known = ", ".join(_extractor_names())
         raise UsageError(f"No extractor is called {name!r}; choose from {known}.")
-    return build_extractor(plugins[name])
+    return _build_extractor(plugins[name])
 
 
-def build_extractor(plugin: Plugin) -> Extractor:
+def _build_extractor(plugin: Plugin) -> Extractor:
     """Call what the entry point names, without arguments, and check what it returns."""
     factory = plugin.load()
     if callable(factory):
@@ -114,13 +114,13 @@ def named_extractors(
     if not chosen:
         raise UsageError("Nothing to extract: name an audio or a video extractor, or both.")
     for modality, name in chosen.items():
-        actual = extractor_modality(name)
+        actual = _extractor_modality(name)
         if actual != modality:
             problem = f"The extractor {name!r} makes {actual} vectors, not {modality} vectors"
             raise UsageError(f"{problem}; choose another one.")
     return [NamedExtractor(name, face=face, weights=weights) for name in chosen.values()]
 
 
-def extractor_modality(name: str) -> Modality:
+def _extractor_modality(name: str) -> Modality:
     """The modality of an extractor, which a plug-in's specification tells."""
-    return EXTRACTORS[name][0] if name in EXTRACTORS else plugin_extractor(name).spec.modality
+    return _EXTRACTORS[name][0] if name in _EXTRACTORS else _plugin_extractor(name).spec.modality

@@ -20,7 +20,7 @@ from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Key, Vector
 from mmerc.files import fingerprint, read_json, write_json
 
-PENALTY = 0.001  # C of the classifier: strong, since there are about as many columns as utterances
+_PENALTY = 0.001  # C of the classifier: strong, since there are about as many columns as utterances
 
 
 class Selection(BaseModel):
@@ -121,13 +121,13 @@ def fit_selection(
     """
     from sklearn.preprocessing import StandardScaler
 
-    rows = fitting_rows(table, labels, train_keys)
+    rows = _fitting_rows(table, labels, train_keys)
     names = [labels[row.conversation, row.utterance] for row in rows]
-    check_fit(table, names, count=count)
+    _check_fit(table, names, count=count)
     scaler = StandardScaler()
     vectors = [row.vector for row in rows if row.vector is not None]
     standard = scaler.fit_transform(np.stack(vectors))
-    indices = largest_weights(standard, names, count=count, seed=seed)
+    indices = _largest_weights(standard, names, count=count, seed=seed)
     return Selection(
         parent=table.spec.fingerprint,
         content=table.content_fingerprint,
@@ -139,7 +139,7 @@ def fit_selection(
     )
 
 
-def fitting_rows(
+def _fitting_rows(
     table: FeatureTable, labels: Mapping[Key, str], train_keys: Collection[Key]
 ) -> list[FeatureRow]:
     """Rows of ``train_keys`` that have a vector and a label, in the order of their keys."""
@@ -147,7 +147,7 @@ def fitting_rows(
     return [table.rows[key] for key in keys if table.rows[key].vector is not None]
 
 
-def check_fit(table: FeatureTable, names: list[str], *, count: int) -> None:
+def _check_fit(table: FeatureTable, names: list[str], *, count: int) -> None:
     """Refuse vectors or labels that no choice can be made from."""
     where = f"{table.spec.modality} vectors of {table.spec.extractor}"
     if not 0 < count <= table.spec.dim:
@@ -158,7 +158,7 @@ def check_fit(table: FeatureTable, names: list[str], *, count: int) -> None:
         raise InputError(where, problem, "provide at least two labels")
 
 
-def largest_weights(
+def _largest_weights(
     standard: Vector, names: list[str], *, count: int, seed: int
 ) -> NDArray[np.int64]:
     """Ascending indices of the columns that matter most.
@@ -168,7 +168,7 @@ def largest_weights(
     from sklearn.feature_selection import SelectFromModel
     from sklearn.svm import LinearSVC
 
-    classifier = LinearSVC(C=PENALTY, dual="auto", random_state=seed)
+    classifier = LinearSVC(C=_PENALTY, dual="auto", random_state=seed)
     selector = SelectFromModel(classifier, threshold=-np.inf, max_features=count)
     indices: NDArray[np.int64] = selector.fit(standard, names).get_support(indices=True)
     return indices

@@ -28,11 +28,11 @@ from mmerc.media.faces.speaking import Choice, choose, sound_energy
 from mmerc.media.faces.tracks import link_faces
 from mmerc.media.segment import Clip, MediaError, Segment
 
-Faces = NDArray[np.uint8]
-FRAME_HEIGHT = 480  # pixels; higher films are scaled down
-NO_FACE, NO_FILM = "no face in any frame", "no film or picture"
-NO_LENGTH = "the film does not say how long it is"
-ALL_LOST = "every frame was lost"
+_Faces = NDArray[np.uint8]
+_FRAME_HEIGHT = 480  # pixels; higher films are scaled down
+_NO_FACE, _NO_FILM = "no face in any frame", "no film or picture"
+_NO_LENGTH = "the film does not say how long it is"
+_ALL_LOST = "every frame was lost"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SpeakerFaces:
     def detector(self) -> FaceDetector:
         return FaceDetector(smallest=self.smallest)
 
-    def crops(self, segment: Segment) -> Faces | Absent:
+    def crops(self, segment: Segment) -> _Faces | Absent:
         """Shape: -> uint8 [n, size, size], or [n, size, size, 3] in colour; n > 0."""
         if segment.pictures:
             kept = segment.arriving(len(segment.pictures))
@@ -64,9 +64,9 @@ class SpeakerFaces:
         except MediaError as error:
             return Absent(error.reason)
 
-    def picture_crops(self, pictures: Sequence[bytes]) -> Faces | Absent:
+    def picture_crops(self, pictures: Sequence[bytes]) -> _Faces | Absent:
         """The readable pictures in the size and colour of the crops."""
-        faces, reason = [], ALL_LOST
+        faces, reason = [], _ALL_LOST
         for data in pictures:
             try:
                 pixels = resize(decode_picture(data), height=self.size, width=self.size)
@@ -75,21 +75,21 @@ class SpeakerFaces:
                 reason = error.reason
         return np.stack(faces) if faces else Absent(reason)
 
-    def film_crops(self, segment: Segment) -> Faces | Absent:
+    def film_crops(self, segment: Segment) -> _Faces | Absent:
         """Crops of the chosen track (of all tracks); MediaError where the film cannot be read."""
         if segment.film is None:
-            return Absent(NO_FILM)
-        times = choose_times(segment.film, self.frames)
-        everything = list(read_halves(segment.film, times, half=segment.half))
+            return Absent(_NO_FILM)
+        times = _choose_times(segment.film, self.frames)
+        everything = list(_read_halves(segment.film, times, half=segment.half))
         kept = segment.arriving(len(everything))
         if not kept:
-            return Absent(ALL_LOST)
+            return Absent(_ALL_LOST)
         frames = [everything[i] for i in kept]
         tracks = link_faces(self.detector.detect(frames))
         if not tracks:
-            return Absent(NO_FACE)
+            return Absent(_NO_FACE)
         voice = self.choice == "speaking" and len(tracks) > 1
-        energy = energy_at(segment.sound, len(everything)) if voice else None
+        energy = _energy_at(segment.sound, len(everything)) if voice else None
         energy = None if energy is None else energy[list(kept)]
         chosen = choose(tracks, frames=frames, energy=energy, mode=self.choice)
         crops = [
@@ -100,16 +100,16 @@ class SpeakerFaces:
         return np.stack(crops)
 
 
-def choose_times(film: Clip, count: int) -> list[float]:
+def _choose_times(film: Clip, count: int) -> list[float]:
     """Times of the frames to read, in seconds; MediaError if the film has no known end."""
     start = film.start or 0.0
     end = probe(film.path).duration if film.end is None else film.end
     if end is None:
-        raise MediaError(film.path, NO_LENGTH, "give the utterance an end, or convert the film")
+        raise MediaError(film.path, _NO_LENGTH, "give the utterance an end, or convert the film")
     return frame_times(start, end, count)
 
 
-def read_halves(
+def _read_halves(
     film: Clip, times: Sequence[float], *, half: Literal["left", "right"] | None
 ) -> Iterator[Frame]:
     """The frames, or the half in which the speaker sits, up to the end of the film.
@@ -119,7 +119,7 @@ def read_halves(
     """
     count = 0
     try:
-        for frame in read_frames(film.path, times, height=FRAME_HEIGHT):
+        for frame in read_frames(film.path, times, height=_FRAME_HEIGHT):
             middle = frame.pixels.shape[1] // 2
             halves = {"left": frame.pixels[:, :middle], "right": frame.pixels[:, middle:]}
             yield frame.pixels if half is None else halves[half]
@@ -129,7 +129,7 @@ def read_halves(
             raise
 
 
-def energy_at(sound: Clip | None, count: int) -> NDArray[np.float64] | None:
+def _energy_at(sound: Clip | None, count: int) -> NDArray[np.float64] | None:
     """Loudness at ``count`` times, evenly spread over the utterance; None without sound."""
     if sound is None:
         return None

@@ -121,7 +121,7 @@ class FeatureStore:
     @classmethod
     def open(cls, folder: Path) -> FeatureStore:
         """Open an existing store folder."""
-        return cls(folder, read_spec(folder / "store.json"))
+        return cls(folder, _read_spec(folder / "store.json"))
 
     def append(self, rows: Sequence[FeatureRow]) -> None:
         """Add ``rows`` as one new part, all of it or nothing."""
@@ -136,7 +136,7 @@ class FeatureStore:
     def read(self) -> FeatureTable:
         """Load every part."""
         return FeatureTable.of(
-            self.spec, (row for part in self.parts() for row in read_part(part, self.spec.dim))
+            self.spec, (row for part in self.parts() for row in _read_part(part, self.spec.dim))
         )
 
 
@@ -146,14 +146,14 @@ def to_arrow(rows: Sequence[FeatureRow], dim: int) -> pa.Table:
         {
             "conversation": pa.array([row.conversation for row in rows], pa.string()),
             "utterance": pa.array([row.utterance for row in rows], pa.string()),
-            "vector": vector_column([row.vector for row in rows], dim),
+            "vector": _vector_column([row.vector for row in rows], dim),
             "absent_because": pa.array([row.absent_because for row in rows], pa.string()),
             "saw_label": pa.array([row.saw_label for row in rows], pa.bool_()),
         }
     )
 
 
-def vector_column(vectors: Sequence[Vector | None], dim: int) -> pa.Array:
+def _vector_column(vectors: Sequence[Vector | None], dim: int) -> pa.Array:
     """Arrow column of fixed-size float32 lists, null where a vector is absent."""
     filled = [np.zeros(dim, np.float32) if vector is None else vector for vector in vectors]
     values = np.concatenate(filled) if filled else np.zeros(0, np.float32)
@@ -161,7 +161,7 @@ def vector_column(vectors: Sequence[Vector | None], dim: int) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(values), dim, mask=pa.array(absent))
 
 
-def read_part(path: Path, dim: int) -> Iterator[FeatureRow]:
+def _read_part(path: Path, dim: int) -> Iterator[FeatureRow]:
     """Rows of one part; InputError if the file is damaged."""
     try:
         yield from from_arrow(pq.read_table(path), dim)
@@ -189,7 +189,7 @@ def from_arrow(table: pa.Table, dim: int) -> list[FeatureRow]:
     ]
 
 
-def read_spec(path: Path) -> FeatureSpec:
+def _read_spec(path: Path) -> FeatureSpec:
     """Read ``store.json``."""
     value = read_json(path)
     keys = {"modality", "extractor", "dim"}

@@ -23,13 +23,17 @@ from mmerc.features.store import FeatureSpec, Vector
 from mmerc.files import file_fingerprint
 from mmerc.media.segment import Segment
 
-FACES, BATCH, SIDE = 20, 8, 224
-VGGFACE2_MEAN = (131.0912, 103.8827, 91.4953)  # red, green, blue (Cao et al. 2018, released models)
-CLASSIFIER = "classifier.1.weight"
+_FACES, _BATCH, _SIDE = 20, 8, 224
+_VGGFACE2_MEAN = (
+    131.0912,
+    103.8827,
+    91.4953,
+)  # red, green, blue (Cao et al. 2018, released models)
+_CLASSIFIER = "classifier.1.weight"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Architecture:
+class _Architecture:
     """Sizes of a residual network with bottlenecks (He et al. 2016); ResNet-101 by default."""
 
     depths: tuple[int, ...] = (3, 4, 23, 3)
@@ -53,8 +57,8 @@ class VisExtNet:
         faces: FaceSource,
         *,
         weights: Path | None,
-        architecture: Architecture = Architecture(),
-        mean: tuple[float, float, float] = VGGFACE2_MEAN,
+        architecture: _Architecture = _Architecture(),
+        mean: tuple[float, float, float] = _VGGFACE2_MEAN,
         deviation: tuple[float, float, float] = (1.0, 1.0, 1.0),
         device: str = "cpu",
     ) -> None:
@@ -66,14 +70,14 @@ class VisExtNet:
         self.faces = faces
         self.device = torch.device(device)
         self.mean, self.deviation = torch.tensor(mean), torch.tensor(deviation)
-        self.network = load_resnet(weights, architecture).to(self.device)
+        self.network = _load_resnet(weights, architecture).to(self.device)
         self.spec = FeatureSpec(
             modality="video",
             extractor="visextnet",
             dim=self.network.config.num_labels,
             settings={
                 "weights": file_fingerprint(weights),
-                "faces": FACES,
+                "faces": _FACES,
                 "mean": str(mean),
                 "deviation": str(deviation),
                 **source_settings(faces),
@@ -85,29 +89,29 @@ class VisExtNet:
         crops = self.faces.crops(segment)
         if isinstance(crops, Absent):
             return crops
-        vector = self.vectors_of(evenly(crops, FACES)).mean(axis=0)
+        vector = self.vectors_of(evenly(crops, _FACES)).mean(axis=0)
         return vector if np.isfinite(vector).all() else Absent("outputs that are no numbers")
 
     @torch.inference_mode()
     def vectors_of(self, crops: Faces) -> Vector:
         """Shape: uint8 [n, H, W, 3] RGB -> float32 [n, 1000]."""
         parts = []
-        for batch in torch.split(torch.from_numpy(crops), BATCH):
+        for batch in torch.split(torch.from_numpy(crops), _BATCH):
             images = ((batch.float() - self.mean) / self.deviation).permute(0, 3, 1, 2)
             images = torch.nn.functional.interpolate(
-                images, size=(SIDE, SIDE), mode="bilinear", antialias=True
+                images, size=(_SIDE, _SIDE), mode="bilinear", antialias=True
             )
             parts.append(self.network(images.to(self.device)).logits.cpu())
         vectors: Vector = torch.cat(parts).numpy()
         return vectors
 
 
-def load_resnet(path: Path, architecture: Architecture) -> Any:
+def _load_resnet(path: Path, architecture: _Architecture) -> Any:
     """Residual network with the weights in ``path``, ready to run; every tensor must fit."""
     from transformers import ResNetConfig, ResNetForImageClassification
 
-    tensors = own_names(read_tensors(path))
-    if CLASSIFIER not in tensors:
+    tensors = _own_names(_read_tensors(path))
+    if _CLASSIFIER not in tensors:
         problem = "no last layer (fc) among its tensors"
         raise InputError(path, problem, "name a checkpoint of a whole classifier")
     network = ResNetForImageClassification(
@@ -116,7 +120,7 @@ def load_resnet(path: Path, architecture: Architecture) -> Any:
             hidden_sizes=list(architecture.widths),
             embedding_size=architecture.stem,
             layer_type="bottleneck",
-            num_labels=len(tensors[CLASSIFIER]),
+            num_labels=len(tensors[_CLASSIFIER]),
         )
     )
     try:
@@ -127,7 +131,7 @@ def load_resnet(path: Path, architecture: Architecture) -> Any:
     return network.eval()
 
 
-def read_tensors(path: Path) -> Mapping[str, Tensor]:
+def _read_tensors(path: Path) -> Mapping[str, Tensor]:
     """Tensors by name from safetensors, or from a state dictionary (no code is run)."""
     try:
         if path.suffix == ".safetensors":
@@ -145,12 +149,12 @@ def read_tensors(path: Path) -> Mapping[str, Tensor]:
     }
 
 
-def own_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _own_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors under the names of transformers; torchvision's names are translated."""
-    return {own_name(name): tensor for name, tensor in tensors.items()}
+    return {_own_name(name): tensor for name, tensor in tensors.items()}
 
 
-def own_name(name: str) -> str:
+def _own_name(name: str) -> str:
     """``layer2.0.conv3.weight`` is ``resnet.encoder.stages.1.layers.0.layer.2.convolution.weight``.
 
     Any other name stays unchanged.

@@ -23,9 +23,9 @@ from mmerc.media.segment import MediaError
 from mmerc.media.speaker_turns import read_rttm
 from mmerc.media.subtitles import read_subtitles
 
-Facts = dict[str, Any]
-HEAD_BYTES = 4096
-SUFFIXES = {
+_Facts = dict[str, Any]
+_HEAD_BYTES = 4096
+_SUFFIXES = {
     ".srt": "subtitles",
     ".vtt": "subtitles",
     ".ass": "subtitles",
@@ -35,12 +35,12 @@ SUFFIXES = {
     ".jsonl": "manifest",
     ".txt": "transcript",
 }
-SIGNS = (
+_SIGNS = (
     (re.compile(rb"SPEAKER\s"), "speaker turns"),
     (re.compile(rb"WEBVTT|\[Script Info\]|(?s:.{0,2000})(?:-->|Dialogue:)"), "subtitles"),
     (re.compile(rb"\{"), "manifest"),
 )
-SLACK = 0.5  # seconds by which the last cue may outlast its recording
+_SLACK = 0.5  # seconds by which the last cue may outlast its recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +76,9 @@ def check_file(path: str | Path) -> FileReport:
     the parts by which its channels are judged. Never raises for a bad file: ``problem`` says it.
     """
     path = Path(path)
-    kind = find_kind(path)
+    kind = _find_kind(path)
     try:
-        facts, remarks = CHECKS[kind](path)
+        facts, remarks = _CHECKS[kind](path)
     except MmercError as error:
         return FileReport(path=str(path), kind=kind, problem=str(error))
     return FileReport(path=str(path), kind=kind, facts=facts, remarks=remarks)
@@ -96,7 +96,7 @@ def check_files(paths: Iterable[str | Path]) -> list[FileReport]:
 def _with_late_end(report: FileReport, seconds: float) -> FileReport:
     """The report with a remark if its utterances end after the recording does."""
     end = report.facts.get("to")
-    if end is None or end <= seconds + SLACK:
+    if end is None or end <= seconds + _SLACK:
         return report
     late = (
         f"{Path(report.path).name} goes on to {end:.1f} s; the recording ends at {seconds:.1f} s."
@@ -104,33 +104,33 @@ def _with_late_end(report: FileReport, seconds: float) -> FileReport:
     return replace(report, remarks=(*report.remarks, late))
 
 
-def find_kind(path: Path) -> str:
+def _find_kind(path: Path) -> str:
     """The kind of file by its suffix, else by how its content begins."""
-    kind = "prepared corpus" if path.is_dir() else SUFFIXES.get(path.suffix.lower())
+    kind = "prepared corpus" if path.is_dir() else _SUFFIXES.get(path.suffix.lower())
     if kind is not None:
         return kind
     try:
         with path.open("rb") as file:
-            head = file.read(HEAD_BYTES).lstrip(b"\xef\xbb\xbf \n")
+            head = file.read(_HEAD_BYTES).lstrip(b"\xef\xbb\xbf \n")
     except OSError:
         return "recording"
     if b"\0" in head or not head:
         return "recording"
-    return next((kind for sign, kind in SIGNS if sign.match(head)), "transcript")
+    return next((kind for sign, kind in _SIGNS if sign.match(head)), "transcript")
 
 
-def check_recording(path: Path) -> tuple[Facts, tuple[str, ...]]:
+def _check_recording(path: Path) -> tuple[_Facts, tuple[str, ...]]:
     """Streams and duration of a recording, and whether its sound can be read to the end."""
     info = probe(path)
-    facts: Facts = {"seconds": info.duration, "channels": info.channels if info.has_sound else 0}
+    facts: _Facts = {"seconds": info.duration, "channels": info.channels if info.has_sound else 0}
     if info.has_film:
         facts |= {"width": info.width, "height": info.height, "frames_per_second": info.frame_rate}
     if not info.has_sound and not info.has_film:
         raise Reason.NO_SOUND.at(path)
-    return facts, tuple(recording_remarks(path, info))
+    return facts, tuple(_recording_remarks(path, info))
 
 
-def recording_remarks(path: Path, info: MediaInfo) -> Iterable[str]:
+def _recording_remarks(path: Path, info: MediaInfo) -> Iterable[str]:
     """What is doubtful about a recording."""
     if not info.has_sound:
         yield "No sound: nothing can be transcribed; give its subtitles."
@@ -151,19 +151,19 @@ def recording_remarks(path: Path, info: MediaInfo) -> Iterable[str]:
         yield f"The end of the sound cannot be read: {error.reason}."
 
 
-def check_subtitles(path: Path) -> tuple[Facts, tuple[str, ...]]:
+def _check_subtitles(path: Path) -> tuple[_Facts, tuple[str, ...]]:
     """The utterances of a subtitle file."""
     subtitles = read_subtitles(path)
-    return describe_utterances(subtitles.utterances), subtitles.remarks
+    return _describe_utterances(subtitles.utterances), subtitles.remarks
 
 
-def check_turns(path: Path) -> tuple[Facts, tuple[str, ...]]:
+def _check_turns(path: Path) -> tuple[_Facts, tuple[str, ...]]:
     """The turns of an RTTM file."""
     speaker_turns = read_rttm(path)
     seconds: dict[str, float] = {}
     for turn in speaker_turns.turns:
         seconds[turn.speaker] = seconds.get(turn.speaker, 0.0) + turn.end - turn.start
-    facts: Facts = {
+    facts: _Facts = {
         "turns": len(speaker_turns.turns),
         "from": speaker_turns.turns[0].start,
         "to": max(turn.end for turn in speaker_turns.turns),
@@ -172,20 +172,20 @@ def check_turns(path: Path) -> tuple[Facts, tuple[str, ...]]:
     return facts, speaker_turns.remarks
 
 
-def check_transcript(path: Path) -> tuple[Facts, tuple[str, ...]]:
+def _check_transcript(path: Path) -> tuple[_Facts, tuple[str, ...]]:
     """The conversations of a transcript."""
     transcript = read_transcript(path)
-    return describe_conversations(transcript), transcript.remarks
+    return _describe_conversations(transcript), transcript.remarks
 
 
-def check_manifest(path: Path) -> tuple[Facts, tuple[str, ...]]:
+def _check_manifest(path: Path) -> tuple[_Facts, tuple[str, ...]]:
     """The conversations of a manifest, labelled or not."""
     manifest = read_unlabelled_manifest(path)
-    facts = describe_conversations(manifest.conversations)
+    facts = _describe_conversations(manifest.conversations)
     return facts | {"features": sorted(manifest.features)}, manifest.remarks
 
 
-def check_corpus(path: Path) -> tuple[Facts, tuple[str, ...]]:
+def _check_corpus(path: Path) -> tuple[_Facts, tuple[str, ...]]:
     """The splits, labels and vectors of a prepared corpus."""
     corpus = PreparedCorpus.load(path)
     conversations = [item for split in corpus.splits.values() for item in split]
@@ -194,19 +194,19 @@ def check_corpus(path: Path) -> tuple[Facts, tuple[str, ...]]:
         modality: f"{table.spec.extractor}, {table.spec.dim} wide"
         for modality, table in corpus.features.items()
     }
-    return facts | describe_conversations(conversations) | {"features": features}, corpus.remarks
+    return facts | _describe_conversations(conversations) | {"features": features}, corpus.remarks
 
 
-def describe_conversations(conversations: Iterable[Conversation]) -> Facts:
+def _describe_conversations(conversations: Iterable[Conversation]) -> _Facts:
     """Counts over conversations; times only where there is one conversation."""
     items = list(conversations)
-    facts = describe_utterances([item for group in items for item in group.utterances])
+    facts = _describe_utterances([item for group in items for item in group.utterances])
     if len(items) != 1:
         facts = {name: value for name, value in facts.items() if name not in {"from", "to"}}
     return {"conversations": len(items)} | facts
 
 
-def describe_utterances(utterances: Iterable[Utterance]) -> Facts:
+def _describe_utterances(utterances: Iterable[Utterance]) -> _Facts:
     """Counts of utterances, words and speakers; where they are in time, in seconds."""
     items = list(utterances)
     starts = [item.start for item in items if item.start is not None]
@@ -221,11 +221,11 @@ def describe_utterances(utterances: Iterable[Utterance]) -> Facts:
     }
 
 
-CHECKS: Mapping[str, Callable[[Path], tuple[Facts, tuple[str, ...]]]] = {
-    "recording": check_recording,
-    "subtitles": check_subtitles,
-    "speaker turns": check_turns,
-    "transcript": check_transcript,
-    "manifest": check_manifest,
-    "prepared corpus": check_corpus,
+_CHECKS: Mapping[str, Callable[[Path], tuple[_Facts, tuple[str, ...]]]] = {
+    "recording": _check_recording,
+    "subtitles": _check_subtitles,
+    "speaker turns": _check_turns,
+    "transcript": _check_transcript,
+    "manifest": _check_manifest,
+    "prepared corpus": _check_corpus,
 }

@@ -15,7 +15,7 @@ from mmerc.prediction.utterance_predictions import UtterancePrediction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResultFormat:
+class _ResultFormat:
     """A file format; its ``name`` is also the file ending.
 
     ``write`` formats an analysis as text, ``write_predictions`` predictions that belong to no
@@ -34,9 +34,9 @@ def _predictions_format(
     media_type: str,
     description: str,
     write: Callable[[Sequence[UtterancePrediction]], str],
-) -> ResultFormat:
+) -> _ResultFormat:
     """A format that depends on the predictions alone."""
-    return ResultFormat(
+    return _ResultFormat(
         name=name,
         media_type=media_type,
         description=description,
@@ -45,19 +45,19 @@ def _predictions_format(
     )
 
 
-_PAGE = ResultFormat(
+_PAGE = _ResultFormat(
     name="html", media_type="text/html; charset=utf-8", description="Page", write=render_page
 )
 _JSON_LINES = _predictions_format("jsonl", "application/jsonl", "JSON Lines", as_json_lines)
 _CSV = _predictions_format("csv", "text/csv; charset=utf-8", "CSV (table)", as_csv)
-_WEBVTT = ResultFormat(
+_WEBVTT = _ResultFormat(
     name="vtt",
     media_type="text/vtt; charset=utf-8",
     description="WebVTT (captions)",
     write=as_webvtt,
 )
-_EAF = ResultFormat(name="eaf", media_type="application/xml", description="ELAN", write=as_eaf)
-_TEXTGRID = ResultFormat(
+_EAF = _ResultFormat(name="eaf", media_type="application/xml", description="ELAN", write=as_eaf)
+_TEXTGRID = _ResultFormat(
     name="TextGrid",
     media_type="text/plain; charset=utf-8",
     description="Praat",

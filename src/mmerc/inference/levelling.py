@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmerc.features.store import FeatureRow, FeatureTable
 
-CLIP = 5.0  # deviations
+_CLIP = 5.0  # deviations
 PRIOR = 20  # utterances: weight of the training data beside a recording's own
 SPEAKER_PRIOR = 10  # utterances: weight of the recording beside a speaker's own
 # [decided] The composed corpus's own test speakers are 0.15 to 0.24 deviations away, over a
@@ -54,26 +54,26 @@ def level_table(
     vectors = np.stack([row.vector for row in present if row.vector is not None])
     scores = (vectors - training.mean) / training.deviation
     origin = Statistics(np.zeros_like(training.mean), np.ones_like(training.deviation))
-    whole = shrunk_statistics(scores, origin, prior=PRIOR)
-    levelled = standardise(scores, whole)
+    whole = _shrunk_statistics(scores, origin, prior=PRIOR)
+    levelled = _standardise(scores, whole)
     if speakers is not None:
         names = np.array([speakers.get(row.utterance, "") for row in present])
         for name in np.unique(names):
             own = scores[names == name]
-            statistics = shrunk_statistics(own, whole, prior=SPEAKER_PRIOR)
-            levelled[names == name] = standardise(own, statistics)
+            statistics = _shrunk_statistics(own, whole, prior=SPEAKER_PRIOR)
+            levelled[names == name] = _standardise(own, statistics)
     moved = (levelled * training.deviation + training.mean).astype(np.float32)
     changed = [replace(row, vector=vector) for row, vector in zip(present, moved, strict=True)]
-    return replace_rows(table, changed), float(np.median(np.abs(scores.mean(0))))
+    return _replace_rows(table, changed), float(np.median(np.abs(scores.mean(0))))
 
 
-def standardise(scores: NDArray[np.float32], own: Statistics) -> NDArray[np.float32]:
+def _standardise(scores: NDArray[np.float32], own: Statistics) -> NDArray[np.float32]:
     """Scores in deviations from their own mean, clipped. Shape: [N, D] -> [N, D]."""
-    clipped: NDArray[np.float32] = np.clip((scores - own.mean) / own.deviation, -CLIP, CLIP)
+    clipped: NDArray[np.float32] = np.clip((scores - own.mean) / own.deviation, -_CLIP, _CLIP)
     return clipped
 
 
-def shrunk_statistics(
+def _shrunk_statistics(
     scores: NDArray[np.float32], typical: Statistics, *, prior: float
 ) -> Statistics:
     """Mean and deviation of the scores, shrunk towards ``typical`` as by ``prior`` more rows.
@@ -87,7 +87,7 @@ def shrunk_statistics(
     return Statistics(mean, np.sqrt(spread))
 
 
-def replace_rows(table: FeatureTable, rows: list[FeatureRow]) -> FeatureTable:
+def _replace_rows(table: FeatureTable, rows: list[FeatureRow]) -> FeatureTable:
     """The table with some of its rows replaced."""
     changed = {(row.conversation, row.utterance): row for row in rows}
     return replace(table, rows={**table.rows, **changed})

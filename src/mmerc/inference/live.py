@@ -15,8 +15,8 @@ from mmerc.inference.levelling import Statistics, level_table
 from mmerc.models.base import AnyModel
 from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
 
-Spoken = tuple[Utterance, Mapping[Modality, Vector | None]]
-CONVERSATION = "live"
+_Spoken = tuple[Utterance, Mapping[Modality, Vector | None]]
+_CONVERSATION = "live"
 
 
 @dataclass(kw_only=True)
@@ -31,7 +31,7 @@ class Live:
     model: AnyModel
     history: int = 30
     level: int = 200
-    past: list[Spoken] = field(default_factory=list, init=False)
+    past: list[_Spoken] = field(default_factory=list, init=False)
 
     def hear(
         self, utterance: Utterance, vectors: Mapping[Modality, Vector | None]
@@ -44,24 +44,24 @@ class Live:
         past = [*self.past, (utterance, vectors)][-max(self.level, self.history) :]
         recent = tuple(spoken for spoken, _ in past[-self.history :])
         tables = {m: self.table(m, past) for m in self.model.inputs.widths}
-        conversation = Conversation(id=CONVERSATION, utterances=recent)
+        conversation = Conversation(id=_CONVERSATION, utterances=recent)
         prediction = predict(self.model, [conversation], tables)[-1]
         self.past = past  # only now: a rejected utterance does not count
         return prediction
 
-    def follow(self, stream: Iterable[Spoken]) -> Iterator[UtterancePrediction]:
+    def follow(self, stream: Iterable[_Spoken]) -> Iterator[UtterancePrediction]:
         """Yield a prediction for each utterance of a stream as soon as it arrives."""
         for utterance, vectors in stream:
             yield self.hear(utterance, vectors)
 
-    def table(self, modality: Modality, past: Sequence[Spoken]) -> FeatureTable:
+    def table(self, modality: Modality, past: Sequence[_Spoken]) -> FeatureTable:
         """Features of the past utterances, on the level of the training data."""
         width = self.model.inputs.widths[modality]
         table = FeatureTable.of(
             FeatureSpec(modality=modality, extractor="live", dim=width),
             (
                 FeatureRow(
-                    conversation=CONVERSATION,
+                    conversation=_CONVERSATION,
                     utterance=utterance.id,
                     vector=vectors.get(modality),
                 )

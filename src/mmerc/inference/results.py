@@ -23,7 +23,7 @@ def write_results(
     of them cannot be written, or already exists and ``overwrite`` is false.
     """
     directory = Path(directory)
-    paths = result_paths(directory, Path(analysis.recording).stem if stem is None else stem)
+    paths = _result_paths(directory, Path(analysis.recording).stem if stem is None else stem)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".mmerc-", dir=directory) as folder:
@@ -48,7 +48,7 @@ def _write_staged(path: Path, text: str, target: Path) -> None:
         raise write_error(target, error) from error
 
 
-def result_paths(directory: str | Path, stem: str) -> list[Path]:
+def _result_paths(directory: str | Path, stem: str) -> list[Path]:
     """The files that ``write_results`` writes."""
     return [Path(directory) / f"{stem}.{name}" for name in ANALYSIS_FORMATS]
 
@@ -69,8 +69,8 @@ def check_results(
     recording, directory = Path(recording), Path(directory)
     sources = [Path(source) for source in (recording, *inputs) if source is not None]
     sources = [source for source in sources if source.exists()]
-    paths = result_paths(directory, recording.stem)
-    check_name(max(paths, key=lambda path: len(path.name)), recording)
+    paths = _result_paths(directory, recording.stem)
+    _check_name(max(paths, key=lambda path: len(path.name)), recording)
     for path in paths:
         if path.exists() and any(path.samefile(source) for source in sources):
             raise UsageError(
@@ -83,7 +83,7 @@ def check_results(
         raise InputError(beside, problem, "choose another --out")
 
 
-def check_name(path: Path, recording: Path) -> None:
+def _check_name(path: Path, recording: Path) -> None:
     """InputError if a result's name is longer than the file system allows."""
     excess = len(os.fsencode(path.name)) - _longest_name(path.parent)
     if excess > 0:

@@ -9,21 +9,21 @@ from mmerc.media.cue_times import parse_stamp
 from mmerc.media.line_remarks import LineRemarks
 from mmerc.media.timed_cues import DAMAGED, Cue
 
-COLUMNS = (
+_COLUMNS = (
     "layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text",
 )  # fmt: skip
-EVENTS = ("dialogue", "comment", "format", "picture", "sound", "movie", "command")
-STAMP = re.compile(r"-?\d{1,6}:\d{1,2}:\d{1,2}(?:[.,:]\d{1,3})?")
-SECTION = re.compile(r"\[[^\[\]]{1,40}\]")
-NO_COLUMNS = "a format without start, end and text; the usual columns are taken"
-UNREAD = "no line of dialogue that can be read, left out"
+_EVENTS = ("dialogue", "comment", "format", "picture", "sound", "movie", "command")
+_STAMP = re.compile(r"-?\d{1,6}:\d{1,2}:\d{1,2}(?:[.,:]\d{1,3})?")
+_SECTION = re.compile(r"\[[^\[\]]{1,40}\]")
+_NO_COLUMNS = "a format without start, end and text; the usual columns are taken"
+_UNREAD = "no line of dialogue that can be read, left out"
 
 
 def read_ass_cues(text: str, *, remarks: LineRemarks) -> list[Cue]:
     """All lines of dialogue, in the file's order, by the columns that its ``Format`` names."""
-    columns: Sequence[str] = COLUMNS
+    columns: Sequence[str] = _COLUMNS
     cues: list[Cue] = []
-    for number, kind, content in event_lines(text):
+    for number, kind, content in _event_lines(text):
         fields = [field.strip() for field in content.split(",", len(columns) - 1)]
         if kind == "format" and {"start", "end", "text"} <= {f.lower() for f in fields}:
             columns = [field.lower() for field in content.replace(" ", "").split(",")]
@@ -31,20 +31,20 @@ def read_ass_cues(text: str, *, remarks: LineRemarks) -> list[Cue]:
             values = dict(zip(columns, fields, strict=True))
             cues.append(dialogue(number, values, remarks))
         elif kind == "format":
-            remarks.add(number, NO_COLUMNS)
-        elif kind not in EVENTS or kind == "dialogue":
-            remarks.add(number, UNREAD)
+            remarks.add(number, _NO_COLUMNS)
+        elif kind not in _EVENTS or kind == "dialogue":
+            remarks.add(number, _UNREAD)
     return cues
 
 
-def event_lines(text: str) -> Iterator[tuple[int, str, str]]:
+def _event_lines(text: str) -> Iterator[tuple[int, str, str]]:
     """Number, kind and content of the lines of the events, and of dialogue wherever it is."""
     in_events = "[events]" not in text.lower()
     lines = (line.strip().lstrip("\ufeff") for line in text.split("\n"))
     for number, line in enumerate(lines, start=1):
         if not line:
             continue
-        if SECTION.fullmatch(line[:50]):
+        if _SECTION.fullmatch(line[:50]):
             in_events = line.lower() == "[events]"
             continue
         kind, _, content = line.partition(":")
@@ -56,7 +56,7 @@ def event_lines(text: str) -> Iterator[tuple[int, str, str]]:
 def dialogue(number: int, values: dict[str, str], remarks: LineRemarks) -> Cue:
     """The cue of one line of dialogue."""
     start, end = (
-        parse_stamp(values[column]) if STAMP.fullmatch(values[column]) else None
+        parse_stamp(values[column]) if _STAMP.fullmatch(values[column]) else None
         for column in ("start", "end")
     )
     if start is None or end is None:

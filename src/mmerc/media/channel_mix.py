@@ -20,11 +20,11 @@ from mmerc.media.container import open_media, sound_stream
 from mmerc.media.segment import MediaError
 from mmerc.media.stream_frames import MICROSECONDS, opened_at
 
-PROBES, PROBE_SECONDS = 8, 4.0  # parts of a recording by which its channels are judged
-CANCELLED = 0.1  # of the loudest channel's power; the mean of two unlike channels keeps half
-ALIKE = 0.999  # of the power: of channels that differ by rounding the first is taken
-LOW = ("LFE", "LFE2")  # effects too low for speech
-FULL_SCALE = 2.0**31
+_PROBES, _PROBE_SECONDS = 8, 4.0  # parts of a recording by which its channels are judged
+_CANCELLED = 0.1  # of the loudest channel's power; the mean of two unlike channels keeps half
+_ALIKE = 0.999  # of the power: of channels that differ by rounding the first is taken
+_LOW = ("LFE", "LFE2")  # effects too low for speech
+_FULL_SCALE = 2.0**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class ChannelMix:
 
     def apply(self, frame: AudioFrame) -> AudioFrame:
         """The frame as one channel of 32-bit samples; for mixes that are not plain."""
-        channels = to_channels(frame)
+        channels = _to_channels(frame)
         mono = channels.mean(0) * (self.gain or 1.0)
         if self.channel is not None and self.channel < len(channels):
             mono = channels[self.channel]
-        whole = np.clip(mono * FULL_SCALE, -FULL_SCALE, FULL_SCALE - 1).astype(np.int32)
+        whole = np.clip(mono * _FULL_SCALE, -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int32)
         mixed = AudioFrame.from_ndarray(whole[None], format="s32", layout="mono")
         mixed.sample_rate = frame.sample_rate
         return mixed
@@ -73,34 +73,34 @@ def _choose_mix(path: Path, size: int, changed: int) -> ChannelMix:
     """``choose_mix`` of a file in one state."""
     powers: NDArray[np.float64] | None = None
     mixed, mixable = 0.0, True
-    for frame in probe_frames(path):
-        channels, mono = to_channels(frame), downmix(frame)
+    for frame in _probe_frames(path):
+        channels, mono = _to_channels(frame), _downmix(frame)
         powers = np.zeros(len(channels)) if powers is None else powers
         if len(channels) == len(powers):
             mixable = mixable and mono is not None
             powers += np.square(channels).sum(1) * [
-                c.name not in LOW for c in frame.layout.channels
+                c.name not in _LOW for c in frame.layout.channels
             ]
             mixed += float(np.square(channels.mean(0) if mono is None else mono).sum())
     if powers is None or not powers.any():
         return PLAIN
     count, loudest = len(powers), float(powers.max())
     single = (2 / count) ** 2 if mixable else (1 / count) ** 2
-    if mixed < CANCELLED * single * loudest:
-        return ChannelMix(channel=int(np.argmax(powers > ALIKE * loudest)))
+    if mixed < _CANCELLED * single * loudest:
+        return ChannelMix(channel=int(np.argmax(powers > _ALIKE * loudest)))
     return PLAIN if mixable else ChannelMix(gain=float(np.sqrt(loudest / mixed)))
 
 
-def probe_frames(path: Path) -> Iterator[AudioFrame]:
+def _probe_frames(path: Path) -> Iterator[AudioFrame]:
     """The frames by which a recording of several channels is judged; damage ends them."""
     try:
         with open_media(path) as container:
             seconds = (container.duration or 0) / MICROSECONDS
             if sound_stream(container, path).layout.nb_channels < 2:
                 return
-        whole = seconds <= PROBES * PROBE_SECONDS
-        starts = [0.0] if whole else [seconds * part / PROBES for part in range(PROBES)]
-        length = PROBES * PROBE_SECONDS if whole else PROBE_SECONDS
+        whole = seconds <= _PROBES * _PROBE_SECONDS
+        starts = [0.0] if whole else [seconds * part / _PROBES for part in range(_PROBES)]
+        length = _PROBES * _PROBE_SECONDS if whole else _PROBE_SECONDS
         for start in starts:
             with opened_at(path, sound_stream, time=start) as (_, frames):
                 for timed in frames:
@@ -112,7 +112,7 @@ def probe_frames(path: Path) -> Iterator[AudioFrame]:
         return
 
 
-def to_channels(frame: AudioFrame) -> NDArray[np.float64]:
+def _to_channels(frame: AudioFrame) -> NDArray[np.float64]:
     """Shape: -> float64 [channels, samples] between -1 and 1.
 
     Raises av.FFmpegError for more than 64 channels.
@@ -124,11 +124,11 @@ def to_channels(frame: AudioFrame) -> NDArray[np.float64]:
     return samples.reshape(-1, frame.layout.nb_channels).T.astype(np.float64)
 
 
-def downmix(frame: AudioFrame) -> NDArray[np.float64] | None:
+def _downmix(frame: AudioFrame) -> NDArray[np.float64] | None:
     """FFmpeg's downmix, between -1 and 1; None where it has none for so many channels."""
     try:
         mono = av.AudioResampler(format="s32", layout="mono", rate=frame.sample_rate)
         rows = [piece.to_ndarray()[0] for piece in mono.resample(frame) if piece is not None]
     except av.FFmpegError:
         return None
-    return np.concatenate([np.zeros(0), *rows]) / FULL_SCALE
+    return np.concatenate([np.zeros(0), *rows]) / _FULL_SCALE

@@ -15,13 +15,13 @@ from mmerc.media.ogg_links import ByteRange, FilePart
 from mmerc.media.segment import MediaError
 
 LARGEST_SIDE = 8192
-HIGHEST_RATE = 768_000  # samples a second: what a header claims above it is nonsense
+_HIGHEST_RATE = 768_000  # samples a second: what a header claims above it is nonsense
 # Containers of samples only: a playlist (m3u8, ffconcat, mpd, sdp) would open what it names.
-FORMATS = (
+_FORMATS = (
     "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,gif,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav,wv"
 )
 LIMITS = {"max_pixels": str(LARGEST_SIDE**2)}
-OPTIONS = {"protocol_whitelist": "file", "format_whitelist": FORMATS, **LIMITS}
+_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS, **LIMITS}
 
 
 class Reason(StrEnum):
@@ -69,7 +69,7 @@ def open_media(path: Path, *, part: ByteRange | None = None) -> InputContainer:
         raise Reason.EMPTY.at(path)
     try:
         source = f"file:{path}" if part is None else FilePart(path, part)
-        return av.open(source, "r", options=OPTIONS, metadata_errors="replace")
+        return av.open(source, "r", options=_OPTIONS, metadata_errors="replace")
     except av.FFmpegError as error:
         raise Reason.NOT_MEDIA.at(path) from error
 
@@ -79,7 +79,7 @@ def sound_stream(container: InputContainer, path: Path) -> AudioStream:
     stream = container.streams.best("audio")
     if not isinstance(stream, AudioStream) or not has_decoder(stream):
         raise Reason.NO_SOUND.at(path)
-    if stream.sample_rate > HIGHEST_RATE:
+    if stream.sample_rate > _HIGHEST_RATE:
         raise Reason.NOT_MEDIA.at(path)
     return stream
 

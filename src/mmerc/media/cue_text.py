@@ -10,16 +10,16 @@ import html
 import re
 from collections.abc import Iterator
 
-VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s([^<>]*)>")  # WebVTT: <v Ann>, <v.loud Ann>
+_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s([^<>]*)>")  # WebVTT: <v Ann>, <v.loud Ann>
 WORD_TIME = re.compile(r"<\d[\d:.,]*>")  # WebVTT: when a word appears
-TAGS = "b|i|u|s|c|v|em|strong|font|ruby|rt|lang|span|p|div|center|small|big|sub|sup|a|tt|code"
-TAG = re.compile(rf"</?(?:{TAGS})(?:[.\s/][^<>]*)?>", re.IGNORECASE)
-OVERRIDE = re.compile(r"\{\\[^{}]*\}|\{[a-zA-Z]:[^{}]*\}")  # {\an8} in any format, {y:i}
-ASS_OVERRIDE = re.compile(r"\{[^{}]*\}")  # in ASS a comment as well
-DRAWING = re.compile(r"\{[^{}]*\\p[1-9]")  # ASS: what follows is a shape
-LINE_BREAK = re.compile(r"\\[Nn]|\n|<br\s*/?>", re.IGNORECASE)
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-SOUND = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|[♩♪♫♬][^♩♪♫♬]*[♩♪♫♬]?")
+_TAGS = "b|i|u|s|c|v|em|strong|font|ruby|rt|lang|span|p|div|center|small|big|sub|sup|a|tt|code"
+_TAG = re.compile(rf"</?(?:{_TAGS})(?:[.\s/][^<>]*)?>", re.IGNORECASE)
+_OVERRIDE = re.compile(r"\{\\[^{}]*\}|\{[a-zA-Z]:[^{}]*\}")  # {\an8} in any format, {y:i}
+_ASS_OVERRIDE = re.compile(r"\{[^{}]*\}")  # in ASS a comment as well
+_DRAWING = re.compile(r"\{[^{}]*\\p[1-9]")  # ASS: what follows is a shape
+_LINE_BREAK = re.compile(r"\\[Nn]|\n|<br\s*/?>", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SOUND = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|[♩♪♫♬][^♩♪♫♬]*[♩♪♫♬]?")
 
 
 def split_voices(text: str, *, name: str, ass: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -27,25 +27,25 @@ def split_voices(text: str, *, name: str, ass: bool) -> Iterator[tuple[str, tupl
 
     ``name`` is the speaker of everything before the first ``<v Name>``.
     """
-    if DRAWING.search(text):
+    if _DRAWING.search(text):
         return
-    first, *voices = VOICE.split(text)
+    first, *voices = _VOICE.split(text)
     pieces = [(name, first), *zip(voices[::2], voices[1::2], strict=True)]
     for voice, piece in pieces:
-        lines = tuple(line for line in plain_lines(piece, ass=ass) if line)
+        lines = tuple(line for line in _plain_lines(piece, ass=ass) if line)
         if lines or len(pieces) == 1:
-            yield squeeze(resolve(voice)), lines
+            yield _squeeze(_resolve(voice)), lines
 
 
-def plain_lines(text: str, *, ass: bool = False) -> Iterator[str]:
+def _plain_lines(text: str, *, ass: bool = False) -> Iterator[str]:
     """Lines without markup, character references resolved, single spaces between words."""
-    override = ASS_OVERRIDE if ass else OVERRIDE
-    for line in LINE_BREAK.split(WORD_TIME.sub("", text)):
-        bare = override.sub("", TAG.sub("", line)).replace(r"\h", " ")
-        yield squeeze(resolve(bare))
+    override = _ASS_OVERRIDE if ass else _OVERRIDE
+    for line in _LINE_BREAK.split(WORD_TIME.sub("", text)):
+        bare = override.sub("", _TAG.sub("", line)).replace(r"\h", " ")
+        yield _squeeze(_resolve(bare))
 
 
-def resolve(text: str) -> str:
+def _resolve(text: str) -> str:
     """Text with ``&amp;`` and its like resolved; unchanged where a number is beyond all."""
     try:
         return html.unescape(text)
@@ -53,12 +53,12 @@ def resolve(text: str) -> str:
         return text
 
 
-def squeeze(text: str) -> str:
+def _squeeze(text: str) -> str:
     """Text with single spaces, and no control characters that a terminal might obey."""
-    return " ".join(CONTROL.sub(" ", text).split())
+    return " ".join(_CONTROL.sub(" ", text).split())
 
 
 def only_sounds(text: str) -> bool:
     """Whether a text is nothing but music and described sounds."""
-    rest = SOUND.sub("", text)
+    rest = _SOUND.sub("", text)
     return rest != text and not any(map(str.isalnum, rest))

@@ -9,17 +9,19 @@ import re
 from dataclasses import dataclass
 
 LONGEST_TIMES = 200  # characters of a line in which two times are sought
-UNITS = (3_600_000, 60_000, 1000)  # milliseconds of an hour, a minute, a second
-SPACES_INSIDE = re.compile(r"(?<=\d)\s*([:.,])\s*(?=\d)")  # "00: 00: 01, 500", as translators write
-STAMP = r"-?\d{1,6}(?::\d{1,6}){0,3}(?:[.,]\d{1,9})?"
-EXACT_STAMP = r"\d{1,6}(?::\d{1,2}){1,2}[.,]\d{1,3}"
-ARROW = r"\s*(?:[-‐‑–—−]{1,3}\s?>|→)\s*"
-TIMES = re.compile(rf"\s*\[?\s*({STAMP}){ARROW}({STAMP})\s*\]?(?=\s|$)(.*)", re.DOTALL)
-WITHOUT_ARROW = re.compile(rf"\s*({EXACT_STAMP})\s*[\s,;–-]\s*({EXACT_STAMP})\s*()$")
-FRACTION = re.compile(r"[.,]|:\d{3}$")
-SETTINGS = re.compile(r"(?:\s*[A-Za-z]\w*:\S*)*\s*")  # align:start position:0%, X1:40
-DAMAGED = re.compile(
-    rf"\s*[-\[]?\d.{{0,60}}:.{{0,60}}{ARROW}\s*\S?\d|\s*{EXACT_STAMP}[^A-Za-z]{{0,40}}$"
+_UNITS = (3_600_000, 60_000, 1000)  # milliseconds of an hour, a minute, a second
+_SPACES_INSIDE = re.compile(
+    r"(?<=\d)\s*([:.,])\s*(?=\d)"
+)  # "00: 00: 01, 500", as translators write
+_STAMP = r"-?\d{1,6}(?::\d{1,6}){0,3}(?:[.,]\d{1,9})?"
+_EXACT_STAMP = r"\d{1,6}(?::\d{1,2}){1,2}[.,]\d{1,3}"
+_ARROW = r"\s*(?:[-‐‑–—−]{1,3}\s?>|→)\s*"
+_TIMES = re.compile(rf"\s*\[?\s*({_STAMP}){_ARROW}({_STAMP})\s*\]?(?=\s|$)(.*)", re.DOTALL)
+_WITHOUT_ARROW = re.compile(rf"\s*({_EXACT_STAMP})\s*[\s,;–-]\s*({_EXACT_STAMP})\s*()$")
+_FRACTION = re.compile(r"[.,]|:\d{3}$")
+_SETTINGS = re.compile(r"(?:\s*[A-Za-z]\w*:\S*)*\s*")  # align:start position:0%, X1:40
+_DAMAGED = re.compile(
+    rf"\s*[-\[]?\d.{{0,60}}:.{{0,60}}{_ARROW}\s*\S?\d|\s*{_EXACT_STAMP}[^A-Za-z]{{0,40}}$"
 )
 
 
@@ -42,8 +44,8 @@ def parse_times(line: str) -> CueTimes | None:
     Settings after them (``align:start``) are left out; anything else there is words, as after
     whisper.cpp's ``[00:00:00.000 --> 00:00:04.000]``.
     """
-    head = SPACES_INSIDE.sub(r"\1", line[:LONGEST_TIMES])
-    match = TIMES.match(head) or WITHOUT_ARROW.match(head)
+    head = _SPACES_INSIDE.sub(r"\1", line[:LONGEST_TIMES])
+    match = _TIMES.match(head) or _WITHOUT_ARROW.match(head)
     if match is None or (":" not in match[1] and "-->" not in head):
         return None
     start, end = parse_stamp(match[1]), parse_stamp(match[2])
@@ -53,8 +55,8 @@ def parse_times(line: str) -> CueTimes | None:
     return CueTimes(
         start=start,
         end=end,
-        words="" if SETTINGS.fullmatch(rest[:LONGEST_TIMES]) else rest.strip(),
-        whole_seconds=not all(FRACTION.search(match[position]) for position in (1, 2)),
+        words="" if _SETTINGS.fullmatch(rest[:LONGEST_TIMES]) else rest.strip(),
+        whole_seconds=not all(_FRACTION.search(match[position]) for position in (1, 2)),
     )
 
 
@@ -73,11 +75,11 @@ def parse_stamp(stamp: str) -> int | None:
     numbers = [int(part) for part in parts]
     if any(number >= 60 for number in numbers[1:]):
         return None
-    total = sum(n * unit for n, unit in zip(numbers, UNITS[-len(numbers) :], strict=True))
+    total = sum(n * unit for n, unit in zip(numbers, _UNITS[-len(numbers) :], strict=True))
     total += round(float(f"0.{fraction or 0}") * 1000)
     return -total if stamp.startswith("-") else total
 
 
 def looks_like_times(line: str) -> bool:
     """Whether a line that ``parse_times`` cannot read was meant to be the times of a cue."""
-    return DAMAGED.match(line[:LONGEST_TIMES]) is not None
+    return _DAMAGED.match(line[:LONGEST_TIMES]) is not None

@@ -11,12 +11,12 @@ from mmerc.media.cue_text import only_sounds
 from mmerc.media.rolling_captions import CueLines
 from mmerc.media.speaker_labels import SpeakerNames
 
-Mark = Literal["", "dash", "change"]
+_Mark = Literal["", "dash", "change"]
 
-DASH = re.compile(r"[-‐–—](?![-‐–—\d])")
-INNER_DASH = re.compile(r"(?<=[.?!…\"”])\s+[-‐–—]\s*(?=[^\s\d-])")  # "- Yes. - No."
+_DASH = re.compile(r"[-‐–—](?![-‐–—\d])")
+_INNER_DASH = re.compile(r"(?<=[.?!…\"”])\s+[-‐–—]\s*(?=[^\s\d-])")  # "- Yes. - No."
 CHANGE = re.compile(r"\s*(?:>{2,}|\[_?SPEAKER[_ ]TURN\]|<\|speaker_?turn\|>)\s*", re.IGNORECASE)
-SENTENCE_ENDS = (".", "?", "!", "…", '"', "”", "]", ")", "♪")
+_SENTENCE_ENDS = (".", "?", "!", "…", '"', "”", "]", ")", "♪")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class CuePart:
 
 
 @dataclass(slots=True)
-class Draft:
+class _Draft:
     """A part while its lines are gathered."""
 
     speaker: str
@@ -40,7 +40,7 @@ class Draft:
     lines: list[str] = field(default_factory=list)
 
 
-def marked_lines(lines: Sequence[str]) -> Iterator[tuple[Mark, str]]:
+def _marked_lines(lines: Sequence[str]) -> Iterator[tuple[_Mark, str]]:
     """Lines without their marks of another speaker, cut where one is inside.
 
     **[decided]** ``>>`` before a lower-case word, where the line before ends no sentence, only
@@ -49,16 +49,16 @@ def marked_lines(lines: Sequence[str]) -> Iterator[tuple[Mark, str]]:
     before = ""
     for line in lines:
         first, *rest = CHANGE.split(line)
-        pieces: list[tuple[Mark, str]] = []
-        if DASH.match(first):
-            dashed = INNER_DASH.split(first[1:].strip())
+        pieces: list[tuple[_Mark, str]] = []
+        if _DASH.match(first):
+            dashed = _INNER_DASH.split(first[1:].strip())
             pieces += [("dash", piece) for piece in dashed]
         elif first:
             pieces.append(("", first))
         pieces += [("change", piece) for piece in rest]
         for mark, piece in pieces:
             goes_on = mark == "change" and piece[:1].islower() and before != ""
-            yield ("" if goes_on and not before.endswith(SENTENCE_ENDS) else mark), piece
+            yield ("" if goes_on and not before.endswith(_SENTENCE_ENDS) else mark), piece
             before = piece
 
 
@@ -68,16 +68,16 @@ def split_turns(cue: CueLines, names: SpeakerNames) -> list[CuePart]:
     A label names its speaker where the format has named none. On a line that continues another it
     counts where the first line has one as well, or where the name is beyond doubt.
     """
-    drafts: list[Draft] = []
+    drafts: list[_Draft] = []
     labelled = False
-    for mark, line in marked_lines(cue.lines):
+    for mark, line in _marked_lines(cue.lines):
         for position, piece in enumerate([line] if cue.voice else names.split(line)):
             inside = bool(drafts) and not mark and not labelled and position == 0
             label = None if cue.voice else names.find(piece, inside=inside)
             labelled = labelled or label is not None
             if not drafts or label is not None or (mark and position == 0):
                 speaker = cue.voice if label is None else label.speaker
-                drafts.append(Draft(speaker, bool(mark) or label is not None))
+                drafts.append(_Draft(speaker, bool(mark) or label is not None))
             drafts[-1].lines.append(piece if label is None else label.words)
     parts = (
         CuePart(draft.speaker, " ".join(filter(None, draft.lines)), draft.changes)
@@ -86,7 +86,7 @@ def split_turns(cue: CueLines, names: SpeakerNames) -> list[CuePart]:
     return [part for part in parts if part.text and not only_sounds(part.text)]
 
 
-def beginnings(cue: CueLines) -> list[tuple[Mark, str]]:
+def beginnings(cue: CueLines) -> list[tuple[_Mark, str]]:
     """The texts of a cue that begin somebody's speech, where a label may be, with their marks."""
-    marked = enumerate(marked_lines(cue.lines))
+    marked = enumerate(_marked_lines(cue.lines))
     return [(mark, line) for position, (mark, line) in marked if mark or position == 0]

@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 
-ESTIMATE_ERROR = 0.1  # seconds: a smaller difference is rounding
+_ESTIMATE_ERROR = 0.1  # seconds: a smaller difference is rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +86,11 @@ def probe(path: Path) -> MediaInfo:
         if info.has_sound:
             info = replace(info, channels=container.streams.audio[0].channels)
         if info.has_film:
-            return with_film(info, container, path)
-    return with_parts(info, path)
+            return _with_film(info, container, path)
+    return _with_parts(info, path)
 
 
-def with_parts(info: MediaInfo, path: Path) -> MediaInfo:
+def _with_parts(info: MediaInfo, path: Path) -> MediaInfo:
     """Add what was joined to the first recording of a file of sound."""
     links = timed_links(path)
     if links:
@@ -100,12 +100,12 @@ def with_parts(info: MediaInfo, path: Path) -> MediaInfo:
     with open_media(path) as container:
         if container.format.name != "mp3" or not info.has_sound:
             return info
-        end, joins = count_packets(container, sound_stream(container, path))
-    differs = abs(end - (info.duration or 0.0)) > ESTIMATE_ERROR
+        end, joins = _count_packets(container, sound_stream(container, path))
+    differs = abs(end - (info.duration or 0.0)) > _ESTIMATE_ERROR
     return replace(info, duration=end if differs else info.duration, parts=1 + joins)
 
 
-def count_packets(container: InputContainer, stream: AudioStream) -> tuple[float, int]:
+def _count_packets(container: InputContainer, stream: AudioStream) -> tuple[float, int]:
     """Where the last packet ends, in seconds, and how many begin another file."""
     end, joins = 0.0, 0
     try:
@@ -118,7 +118,7 @@ def count_packets(container: InputContainer, stream: AudioStream) -> tuple[float
     return end - float(origin(container)), joins
 
 
-def with_film(info: MediaInfo, container: InputContainer, path: Path) -> MediaInfo:
+def _with_film(info: MediaInfo, container: InputContainer, path: Path) -> MediaInfo:
     """Add what the film has; its size by the first frame, which alone knows its rotation."""
     stream = film_stream(container, path)
     rate = stream.average_rate or stream.guessed_rate

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Samples = NDArray[np.float32]
+_Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Noise:
     decibels: float
     seed: int
 
-    def added_to(self, samples: Samples) -> Samples:
+    def added_to(self, samples: _Samples) -> _Samples:
         """Shape: float32 [samples] -> float32 [samples]; digital silence stays silence."""
         if not samples.any():
             return samples

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-LISTED = 3  # of lines or names; the rest are counted
+_LISTED = 3  # of lines or names; the rest are counted
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class LineRemarks:
 def enumerate_some(items: Iterable[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``; from the fourth on they are counted."""
     listed = list(items)
-    if len(listed) > LISTED + 1:
-        listed = [*listed[:LISTED], f"{len(listed) - LISTED:,} more"]
+    if len(listed) > _LISTED + 1:
+        listed = [*listed[:_LISTED], f"{len(listed) - _LISTED:,} more"]
     *first, last = listed
     return f"{', '.join(first)} and {last}" if first else last

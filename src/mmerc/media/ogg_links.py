@@ -13,9 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-PAGE_HEADER = 27  # bytes, the last of which counts the segments whose sizes follow
-FIRST_PAGE = 2  # flag of the page with which a stream begins
-CAPTURE = b"OggS"
+_PAGE_HEADER = 27  # bytes, the last of which counts the segments whose sizes follow
+_FIRST_PAGE = 2  # flag of the page with which a stream begins
+_CAPTURE = b"OggS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,14 @@ def _link_starts(file: BinaryIO) -> Iterator[int]:
     position, in_headers = 0, False
     while True:
         file.seek(position)
-        header = file.read(PAGE_HEADER)
-        if len(header) < PAGE_HEADER or not header.startswith(CAPTURE):
+        header = file.read(_PAGE_HEADER)
+        if len(header) < _PAGE_HEADER or not header.startswith(_CAPTURE):
             return
-        first = bool(header[5] & FIRST_PAGE)
+        first = bool(header[5] & _FIRST_PAGE)
         if first and not in_headers:
             yield position
         in_headers = first
-        position += PAGE_HEADER + header[-1] + sum(file.read(header[-1]))
+        position += _PAGE_HEADER + header[-1] + sum(file.read(header[-1]))
 
 
 class FilePart(io.RawIOBase):

@@ -15,11 +15,11 @@ from mmerc.media.segment import MediaError
 
 Pixels = NDArray[np.uint8]
 
-DECODERS = {b"\xff\xd8\xff": "mjpeg", b"\x89PNG\r\n\x1a\n": "png"}
+_DECODERS = {b"\xff\xd8\xff": "mjpeg", b"\x89PNG\r\n\x1a\n": "png"}
 # Without this a picture that was cut off comes back with its rest grey.
-STRICT = {**LIMITS, "err_detect": "crccheck+explode"}
-MEND = f"give a whole JPEG or PNG of at most {LARGEST_SIDE} x {LARGEST_SIDE} pixels"
-LUMA = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601
+_STRICT = {**LIMITS, "err_detect": "crccheck+explode"}
+_MEND = f"give a whole JPEG or PNG of at most {LARGEST_SIDE} x {LARGEST_SIDE} pixels"
+_LUMA = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601
 
 
 def decode_picture(data: bytes) -> Pixels:
@@ -28,16 +28,16 @@ def decode_picture(data: bytes) -> Pixels:
     Shape: -> uint8 [H, W, 3] RGB.
     Raises MediaError where the bytes are neither, damaged, cut off or above 8192 x 8192 pixels.
     """
-    name = next((DECODERS[start] for start in DECODERS if data.startswith(start)), None)
+    name = next((_DECODERS[start] for start in _DECODERS if data.startswith(start)), None)
     decoder = None if name is None else av.CodecContext.create(name, "r")
     if not isinstance(decoder, VideoCodecContext):
-        raise MediaError("picture", Reason.NOT_MEDIA.value, MEND)
-    decoder.options = STRICT
+        raise MediaError("picture", Reason.NOT_MEDIA.value, _MEND)
+    decoder.options = _STRICT
     decoder.thread_count = 1  # more are started for each picture, and held until it is collected
     try:
         frame, *_ = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
     except (av.FFmpegError, ValueError) as error:  # ValueError: no frame came out
-        raise MediaError("picture", Reason.NOT_MEDIA.value, MEND) from error
+        raise MediaError("picture", Reason.NOT_MEDIA.value, _MEND) from error
     if max(frame.width, frame.height) > LARGEST_SIDE:
         raise Reason.TOO_LARGE.at("picture")
     return display_of(frame).apply(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
@@ -93,4 +93,4 @@ def resize(pixels: Pixels, *, height: int, width: int) -> Pixels:
 
 def to_grey(pixels: Pixels) -> Pixels:
     """Shape: uint8 [H, W, 3] -> uint8 [H, W], the luma of ITU-R BT.601."""
-    return np.asarray(np.rint(pixels @ LUMA), np.uint8)
+    return np.asarray(np.rint(pixels @ _LUMA), np.uint8)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mmerc.media.channel_mix import PLAIN, ChannelMix
 
 SAMPLE_RATE = 16_000
-FULL_SCALE = np.float32(2.0**31)
+_FULL_SCALE = np.float32(2.0**31)
 
 Samples = NDArray[np.float32]
 
@@ -29,7 +29,7 @@ class Resampler:
         rate = frame.sample_rate
         begin = round(time * rate)
         ahead = begin % (rate // math.gcd(rate, SAMPLE_RATE))
-        self.sound = sound_format(frame)
+        self.sound = _sound_format(frame)
         # Whole numbers: for them alone FFmpeg keeps the mix of loud channels within full scale.
         self.mixer = av.AudioResampler(format="s32", layout="mono")
         self.resampler = av.AudioResampler(format="s32", layout="mono", rate=SAMPLE_RATE)
@@ -40,7 +40,7 @@ class Resampler:
 
     def takes(self, frame: AudioFrame) -> bool:
         """Whether ``frame`` has the format of this resampler."""
-        return sound_format(frame) == self.sound
+        return _sound_format(frame) == self.sound
 
     def feed(self, frame: AudioFrame | None) -> tuple[int, Samples]:
         """Index (from second 0) and samples that ``frame`` makes ready; None ends the sound.
@@ -51,7 +51,7 @@ class Resampler:
         pieces = [piece for mono in mixed for piece in self.resampler.resample(mono)]
         if frame is None:
             pieces = [piece for piece in self.resampler.resample(None) if piece is not None]
-        arrays = [np.zeros(0, np.float32), *(to_float(piece) for piece in pieces)]
+        arrays = [np.zeros(0, np.float32), *(_to_float(piece) for piece in pieces)]
         samples = np.concatenate(arrays)
         index, skip = self.index, min(self.skip, len(samples))
         self.index += len(samples)
@@ -63,7 +63,7 @@ class Resampler:
         return self.mixer.resample(frame) if self.mix.is_plain else [self.mix.apply(frame)]
 
 
-def sound_format(frame: AudioFrame) -> tuple[str, str, int]:
+def _sound_format(frame: AudioFrame) -> tuple[str, str, int]:
     """Return what a resampler cannot change midway."""
     return frame.format.name, frame.layout.name, frame.sample_rate
 
@@ -75,6 +75,6 @@ def silence(length: int, rate: int) -> AudioFrame:
     return frame
 
 
-def to_float(frame: AudioFrame) -> Samples:
+def _to_float(frame: AudioFrame) -> Samples:
     """Shape: -> float32 [samples] between -1 and 1."""
-    return np.asarray(frame.to_ndarray()[0], np.float32) / FULL_SCALE
+    return np.asarray(frame.to_ndarray()[0], np.float32) / _FULL_SCALE

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-AT_ONCE = 50  # milliseconds: shorter cues only bridge two others
-FEWEST_OVERLAPS = 3
+_AT_ONCE = 50  # milliseconds: shorter cues only bridge two others
+_FEWEST_OVERLAPS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +33,14 @@ def roll_is_visible(cues: Sequence[CueLines]) -> bool:
     before; where two cues of at most 50 ms do so; or where three do that bring a line besides, and
     these are most of the cues that follow another at once.
     """
-    follow = [(a, b) for a, b in pairwise(cues) if follows(a, b)]
-    repeating = [(a, b, overlap(a.lines, b.lines)) for a, b in follow]
+    follow = [(a, b) for a, b in pairwise(cues) if _follows(a, b)]
+    repeating = [(a, b, _overlap(a.lines, b.lines)) for a, b in follow]
     repeats = [(a, b, count) for a, b, count in repeating if count]
     if any(cue.word_times for cue in cues):
         return bool(repeats)
-    bridges = sum(lasts(b) <= AT_ONCE for _, b, _ in repeats)
+    bridges = sum(_lasts(b) <= _AT_ONCE for _, b, _ in repeats)
     proper = sum(count < len(b.lines) for _, b, count in repeats)
-    return bridges >= 2 or (proper >= FEWEST_OVERLAPS and 2 * proper > len(follow))
+    return bridges >= 2 or (proper >= _FEWEST_OVERLAPS and 2 * proper > len(follow))
 
 
 def unroll(cues: Sequence[CueLines]) -> list[CueLines]:
@@ -53,10 +53,10 @@ def unroll(cues: Sequence[CueLines]) -> list[CueLines]:
     before: CueLines | None = None
     bridge: int | None = None
     for cue in cues:
-        count = overlap(before.lines, cue.lines) if before and follows(before, cue) else 0
+        count = _overlap(before.lines, cue.lines) if before and _follows(before, cue) else 0
         rest = cue.lines[count:]
         if count and not rest:
-            if lasts(cue) <= AT_ONCE:
+            if _lasts(cue) <= _AT_ONCE:
                 bridge = cue.start if bridge is None else bridge
             else:
                 result[-1] = replace(result[-1], end=cue.end)
@@ -68,14 +68,14 @@ def unroll(cues: Sequence[CueLines]) -> list[CueLines]:
     return result
 
 
-def follows(before: CueLines, cue: CueLines) -> bool:
+def _follows(before: CueLines, cue: CueLines) -> bool:
     """Whether a cue of the same voice begins while the one before it lasts, or at once after."""
     if before.end is None or cue.start is None or before.voice != cue.voice:
         return False
-    return cue.start <= before.end + AT_ONCE
+    return cue.start <= before.end + _AT_ONCE
 
 
-def overlap(before: Sequence[str], lines: Sequence[str]) -> int:
+def _overlap(before: Sequence[str], lines: Sequence[str]) -> int:
     """How many of the first lines are the last of the cue before."""
     for count in range(min(len(before), len(lines)), 0, -1):
         if tuple(before[-count:]) == tuple(lines[:count]):
@@ -83,6 +83,6 @@ def overlap(before: Sequence[str], lines: Sequence[str]) -> int:
     return 0
 
 
-def lasts(cue: CueLines) -> float:
+def _lasts(cue: CueLines) -> float:
     """Milliseconds from start to end."""
     return float("inf") if cue.start is None or cue.end is None else cue.end - cue.start

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from mmerc.errors import InputError
 
 NOT_AVAILABLE = "<NA>"
-FEWEST_FIELDS = 8
-LAST_COLUMNS = 2  # confidence and lookahead time
-KINDS = frozenset(
+_FEWEST_FIELDS = 8
+_LAST_COLUMNS = 2  # confidence and lookahead time
+_KINDS = frozenset(
     {
         "SPEAKER", "SPKR-INFO", "SEGMENT", "NOSCORE", "NO_RT_METADATA", "LEXEME", "NON-LEX",
         "NON-SPEECH", "FILLER", "EDIT", "IP", "SU", "CB", "A/P",
     }
 )  # fmt: skip
 FIX = "write SPEAKER RECORDING 1 START DURATION <NA> <NA> NAME <NA> <NA>"
-CHANNEL = re.compile(r"\d{1,3}|[A-Za-z]|<NA>")
-NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_CHANNEL = re.compile(r"\d{1,3}|[A-Za-z]|<NA>")
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,41 +46,41 @@ def read_fields(where: str, line: str) -> RttmFields | None:
 
     InputError for an unknown kind, and for columns that do not fit or fit in several ways.
     """
-    fields = split_line(line)
+    fields = _split_line(line)
     if not fields or fields[0].startswith(";"):
         return None
-    if fields[0] not in KINDS:
+    if fields[0] not in _KINDS:
         problem = f"{fields[0][:40]!r} is no kind of line that RTTM has"
         raise InputError(where, problem, FIX)
     if fields[0] != "SPEAKER":
         return None
-    if len(fields) < FEWEST_FIELDS:
-        problem = f"{len(fields)} fields where {FEWEST_FIELDS} are needed"
+    if len(fields) < _FEWEST_FIELDS:
+        problem = f"{len(fields)} fields where {_FEWEST_FIELDS} are needed"
         raise InputError(where, problem, FIX)
-    fitting = list(fitting_columns(fields))
+    fitting = list(_fitting_columns(fields))
     if len(fitting) > 1:
         problem = "columns that can be read in more than one way"
         raise InputError(where, problem, "separate them by tabs, or take spaces out of the names")
-    return fitting[0] if fitting else plain_columns(where, fields)
+    return fitting[0] if fitting else _plain_columns(where, fields)
 
 
-def split_line(line: str) -> list[str]:
+def _split_line(line: str) -> list[str]:
     """Columns separated by tabs where these are enough, else by any white space."""
     columns = [column.strip() for column in line.strip().split("\t")]
-    return columns if len(columns) >= FEWEST_FIELDS else line.split()
+    return columns if len(columns) >= _FEWEST_FIELDS else line.split()
 
 
-def fitting_columns(fields: list[str]) -> Iterator[RttmFields]:
+def _fitting_columns(fields: list[str]) -> Iterator[RttmFields]:
     """Every way to read a line that has a channel, two numbers and ``<NA> <NA>`` in succession.
 
     The confidence is a number with a point, so that ``Speaker 1`` stays whole.
     """
     for position in range(2, len(fields) - 5):
         channel, start, duration, *unused = fields[position : position + 5]
-        numbers = NUMBER.fullmatch(start[:99]) and NUMBER.fullmatch(duration[:99])
-        if CHANNEL.fullmatch(channel) and numbers and unused == [NOT_AVAILABLE] * 2:
+        numbers = _NUMBER.fullmatch(start[:99]) and _NUMBER.fullmatch(duration[:99])
+        if _CHANNEL.fullmatch(channel) and numbers and unused == [NOT_AVAILABLE] * 2:
             rest = fields[position + 5 :]
-            name = drop_last_columns(rest)
+            name = _drop_last_columns(rest)
             yield RttmFields(
                 recording=" ".join(fields[1:position]),
                 start=start,
@@ -90,19 +90,19 @@ def fitting_columns(fields: list[str]) -> Iterator[RttmFields]:
             )
 
 
-def drop_last_columns(fields: list[str]) -> list[str]:
+def _drop_last_columns(fields: list[str]) -> list[str]:
     """A speaker's name without confidence and lookahead time."""
-    for _ in range(LAST_COLUMNS):
+    for _ in range(_LAST_COLUMNS):
         last = fields[-1]
-        is_unused = last == NOT_AVAILABLE or ("." in last and NUMBER.fullmatch(last[:99]))
+        is_unused = last == NOT_AVAILABLE or ("." in last and _NUMBER.fullmatch(last[:99]))
         if len(fields) > 1 and is_unused:
             fields = fields[:-1]
     return fields
 
 
-def plain_columns(where: str, fields: list[str]) -> RttmFields:
+def _plain_columns(where: str, fields: list[str]) -> RttmFields:
     """The columns of a line without spaces in its names, by their count."""
-    if len(fields) > FEWEST_FIELDS + LAST_COLUMNS or not CHANNEL.fullmatch(fields[2]):
+    if len(fields) > _FEWEST_FIELDS + _LAST_COLUMNS or not _CHANNEL.fullmatch(fields[2]):
         problem = "the columns are not those of RTTM"
         raise InputError(where, problem, FIX)
     return RttmFields(recording=fields[1], start=fields[3], duration=fields[4], speaker=fields[7])

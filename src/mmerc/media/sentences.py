@@ -16,11 +16,11 @@ import numpy as np
 
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER, Turn
 
-LONG_PAUSE = 2.0  # seconds: always ends an utterance
-COMMA_PAUSE = 0.7  # seconds: ends it after a comma
-SHORT_SENTENCE = 1.0  # seconds: joins its neighbour
-JOINING_PAUSE = 0.5  # seconds: the most between two sentences that are joined
-LONGEST = 10.0  # seconds
+_LONG_PAUSE = 2.0  # seconds: always ends an utterance
+_COMMA_PAUSE = 0.7  # seconds: ends it after a comma
+_SHORT_SENTENCE = 1.0  # seconds: joins its neighbour
+_JOINING_PAUSE = 0.5  # seconds: the most between two sentences that are joined
+_LONGEST = 10.0  # seconds
 _NEAREST_TURN = 0.5  # seconds between a word and the turn it is assigned to
 _INTERRUPTION = 0.3  # seconds: a shorter change of speaker inside a sentence is not believed
 _SENTENCE_ENDS, _CLAUSE_ENDS = tuple(".?!…。？！"), tuple(",;:–—、，；：")
@@ -121,11 +121,11 @@ def _ends_after(word: Word, following: Word) -> bool:
     """Whether an utterance ends between two words of one speaker."""
     pause = following.start - word.end
     text = word.text.rstrip(_CLOSING)
-    if pause >= LONG_PAUSE:
+    if pause >= _LONG_PAUSE:
         return True
     if text.endswith(_SENTENCE_ENDS):
         return text.lower() not in _ABBREVIATIONS and not following.text[:1].islower()
-    return text.endswith(_CLAUSE_ENDS) and pause >= COMMA_PAUSE
+    return text.endswith(_CLAUSE_ENDS) and pause >= _COMMA_PAUSE
 
 
 def _join_short(sentences: Sequence[Sentence]) -> list[Sentence]:
@@ -136,9 +136,9 @@ def _join_short(sentences: Sequence[Sentence]) -> list[Sentence]:
         if (
             before is not None
             and before.speaker == sentence.speaker
-            and sentence.start - before.end <= JOINING_PAUSE
-            and min(before.end - before.start, sentence.end - sentence.start) < SHORT_SENTENCE
-            and sentence.end - before.start <= LONGEST
+            and sentence.start - before.end <= _JOINING_PAUSE
+            and min(before.end - before.start, sentence.end - sentence.start) < _SHORT_SENTENCE
+            and sentence.end - before.start <= _LONGEST
         ):
             words = (*before.words, *sentence.words)
             joined[-1] = Sentence(speaker=before.speaker, words=words)
@@ -150,7 +150,7 @@ def _join_short(sentences: Sequence[Sentence]) -> list[Sentence]:
 def _cut_long(sentence: Sentence) -> Iterator[Sentence]:
     """Cut a sentence that lasts too long at the longest pause near its middle, again if needed."""
     words = sentence.words
-    if sentence.end - sentence.start <= LONGEST or len(words) < 2:
+    if sentence.end - sentence.start <= _LONGEST or len(words) < 2:
         yield sentence
         return
     middle = (sentence.start + sentence.end) / 2

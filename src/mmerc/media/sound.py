@@ -19,11 +19,11 @@ from mmerc.media.stream_frames import TimedFrame, opened_at
 # Containers with a time stamp on every packet may have gaps, and round the stamps. Elsewhere time
 # is counted by the samples, and a gap is damage.
 STAMPED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "flv", "asf", "avi")
-WAVERING = 0.05  # seconds: time stamps waver by less
-COUNTED = 0.002  # seconds: counted time does not, but for rounding
-MOST_CHANNELS = 64  # that FFmpeg converts
-STEP_BACK = 1.0  # seconds: time stamps that fall back further are nonsense
-LONGEST_GAP = 3600 * SAMPLE_RATE  # samples: so is a greater leap ahead
+_WAVERING = 0.05  # seconds: time stamps waver by less
+_COUNTED = 0.002  # seconds: counted time does not, but for rounding
+_MOST_CHANNELS = 64  # that FFmpeg converts
+_STEP_BACK = 1.0  # seconds: time stamps that fall back further are nonsense
+_LONGEST_GAP = 3600 * SAMPLE_RATE  # samples: so is a greater leap ahead
 
 
 def read_sound(path: Path, *, start: float | None = None, end: float | None = None) -> Samples:
@@ -71,7 +71,7 @@ class Timeline:
     def place(self, index: int, samples: Samples) -> None:
         """Add ``samples`` from ``index`` on, except what is filled or beyond the stop."""
         gap = min(index, self.stop) - self.filled
-        if gap > LONGEST_GAP:
+        if gap > _LONGEST_GAP:
             raise Reason.NOT_MEDIA.at(self.path)
         if gap > 0:
             self.add(np.zeros(gap, np.float32))
@@ -96,12 +96,12 @@ def pieces(
     end, hole = 0.0, False
     for timed in timed_frames:
         frame = timed.frame if isinstance(timed.frame, AudioFrame) else None
-        leap = not timed.join and abs(timed.time - end) > (WAVERING if gaps else COUNTED)
+        leap = not timed.join and abs(timed.time - end) > (_WAVERING if gaps else _COUNTED)
         leap = leap and resampler is not None
         broken = frame is None or leap or timed.join
         if resampler is not None and (frame is None or broken or not resampler.takes(frame)):
             yield resampler.feed(None)
-            if timed.time < end - STEP_BACK:
+            if timed.time < end - _STEP_BACK:
                 raise Reason.NOT_MEDIA.at(path)
             resampler = None
         end = timed.end
@@ -117,7 +117,7 @@ def pieces(
                 resampler = Resampler(frame, time=timed.time, mix=mix)
             yield resampler.feed(frame)
         except av.FFmpegError as error:
-            many = frame.layout.nb_channels > MOST_CHANNELS
+            many = frame.layout.nb_channels > _MOST_CHANNELS
             raise (Reason.MANY_CHANNELS if many else Reason.NOT_MEDIA).at(path) from error
     if resampler is not None:
         yield resampler.feed(None)

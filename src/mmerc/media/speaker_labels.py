@@ -13,50 +13,50 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-Shape = Literal["sure", "likely", "possible"]
+_Shape = Literal["sure", "likely", "possible"]
 
-LONGEST_NAME = 100
-MOST_NAME_WORDS = 8
-NEARLY_ALL, HALF = 0.9, 0.5  # of the cues of a file
-FEWEST_CUES = 3
+_LONGEST_NAME = 100
+_MOST_NAME_WORDS = 8
+_NEARLY_ALL, _HALF = 0.9, 0.5  # of the cues of a file
+_FEWEST_CUES = 3
 
-SPEAKER = (
+_SPEAKER = (
     r"(?:speaker|spkr?|person|participant|guest|voice)(?:[\s_:#-]*(?:\d{1,9}|\?)|[\s_:#-]+[A-Za-z])"
 )
-BRACKETED = re.compile(rf"[\[(]\s*({SPEAKER})\s*[\])]\s*[:：]?\s*", re.IGNORECASE)
-BRACKETED_COLON = re.compile(
-    rf"(?:\[([^\[\]]{{1,{LONGEST_NAME}}})\]|\(([^()]{{1,{LONGEST_NAME}}})\))\s*[:：]\s*"
+_BRACKETED = re.compile(rf"[\[(]\s*({_SPEAKER})\s*[\])]\s*[:：]?\s*", re.IGNORECASE)
+_BRACKETED_COLON = re.compile(
+    rf"(?:\[([^\[\]]{{1,{_LONGEST_NAME}}})\]|\(([^()]{{1,{_LONGEST_NAME}}})\))\s*[:：]\s*"
 )
-NUMBERED = re.compile(r"((?:SPEAKER|SPKR?)_\d{1,9})\b\s*[:：]?\s*", re.IGNORECASE)
-LABEL = re.compile(rf"([^\s:：\[({{<][^:：{{}}<>]{{0,{LONGEST_NAME}}}?)\s*(?::(?=\s|$)|：)\s*")
-IN_BRACKETS = re.compile(r"[\[(]([^\[\]()]{1,100})[\])]\s*(?=\S)")
-SENTENCE_END = re.compile(
-    rf"(?<=[.?!…\"”])\s+(?=([^\s:：?!][^:：?!]{{0,{LONGEST_NAME}}}?)\s*[:：](?:\s|$))"
+_NUMBERED = re.compile(r"((?:SPEAKER|SPKR?)_\d{1,9})\b\s*[:：]?\s*", re.IGNORECASE)
+_LABEL = re.compile(rf"([^\s:：\[({{<][^:：{{}}<>]{{0,{_LONGEST_NAME}}}?)\s*(?::(?=\s|$)|：)\s*")
+_IN_BRACKETS = re.compile(r"[\[(]([^\[\]()]{1,100})[\])]\s*(?=\S)")
+_SENTENCE_END = re.compile(
+    rf"(?<=[.?!…\"”])\s+(?=([^\s:：?!][^:：?!]{{0,{_LONGEST_NAME}}}?)\s*[:：](?:\s|$))"
 )
-ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")  # Maria (she/her)
-NO_NAME = re.compile(r"[?!;…\"“”]")
-PHONE = re.compile(r"\+?[\d*][\d*().\s-]{6,}")  # who joins a call by telephone
+_ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")  # Maria (she/her)
+_NO_NAME = re.compile(r"[?!;…\"“”]")
+_PHONE = re.compile(r"\+?[\d*][\d*().\s-]{6,}")  # who joins a call by telephone
 
 
-def split_words(text: str) -> frozenset[str]:
+def _split_words(text: str) -> frozenset[str]:
     """The words of a text."""
     return frozenset(text.split())
 
 
-ABBREVIATIONS = split_words(
+_ABBREVIATIONS = _split_words(
     "prof dr mr mrs ms mx jr sr st rev sgt lt col gen capt hon sen rep gov fr dipl ing mag mme "
     "mlle sra srta inc ltd co"
 )
-PARTICLES = split_words(
+_PARTICLES = _split_words(
     "van von de der den del della di da do dos das du la le el al bin ibn bint ben ter ten te zu "
     "zur af av y e i und and of the"
 )
-NO_FIRST_WORD = split_words(
+_NO_FIRST_WORD = _split_words(
     "i you he she it we they this that these those there here and but or so if because then my "
     "your his her our their what who why how when where is are was were in on at to for with from "
     "as not no yes"
 )
-SOUNDS = split_words(
+_SOUNDS = _split_words(
     "music musik applause laughter laughs laugh cheers sigh sighs cough coughs silence inaudible "
     "crosstalk noise beep gasp gasps scream screams sob sobs cries chuckle chuckles whisper "
     "whispers sniff sniffs groan groans grunts door phone indistinct unintelligible pause "
@@ -70,7 +70,7 @@ class Label:
 
     speaker: str
     words: str
-    shape: Shape
+    shape: _Shape
 
 
 def find_label(text: str) -> Label | None:
@@ -81,55 +81,55 @@ def find_label(text: str) -> Label | None:
     (van, de) and what is in brackets (``Maria (she/her)``). possible: any other words of that
     number, as ``sam's iPhone:``.
     """
-    for pattern in (BRACKETED, BRACKETED_COLON, NUMBERED):
+    for pattern in (_BRACKETED, _BRACKETED_COLON, _NUMBERED):
         match = pattern.match(text)
         if match:
             name = " ".join(next(filter(None, match.groups())).split())
             return Label("" if name.endswith("?") else name, text[match.end() :].strip(), "sure")
-    match = LABEL.match(text)
+    match = _LABEL.match(text)
     shape = name_shape(match[1]) if match else None
     if match is None or shape is None:
         return None
     return Label(" ".join(match[1].split()), text[match.end() :].strip(), shape)
 
 
-def name_shape(name: str) -> Shape | None:
+def name_shape(name: str) -> _Shape | None:
     """Whether words before a colon look like a name."""
-    bare = ASIDE.sub("", name)
+    bare = _ASIDE.sub("", name)
     words = [word for word in bare.split() if any(map(str.isalnum, word))]
-    if PHONE.fullmatch(name):
+    if _PHONE.fullmatch(name):
         return "likely"
-    if not 0 < len(words) <= MOST_NAME_WORDS or NO_NAME.search(bare):
+    if not 0 < len(words) <= _MOST_NAME_WORDS or _NO_NAME.search(bare):
         return None
-    if not any(map(str.isalpha, bare)) or ends_sentence(words):
+    if not any(map(str.isalpha, bare)) or _ends_sentence(words):
         return None
-    small = [word for word in words if word[0].islower() and word.lower() not in PARTICLES]
+    small = [word for word in words if word[0].islower() and word.lower() not in _PARTICLES]
     first = words[0].lower().rstrip(",")
-    if first in NO_FIRST_WORD and len(words) > 1:
+    if first in _NO_FIRST_WORD and len(words) > 1:
         return "possible" if not small else None
     if small or "," in bare or all(word[0].islower() for word in words):
         return "possible"
     return "likely"
 
 
-def ends_sentence(words: Sequence[str]) -> bool:
+def _ends_sentence(words: Sequence[str]) -> bool:
     """Whether a word before the last ends with a full stop and is no title or initial."""
     return any(
         word.endswith(".")
         and len(word) > 2
         and "." not in word[:-1]
-        and word[:-1].lower() not in ABBREVIATIONS
+        and word[:-1].lower() not in _ABBREVIATIONS
         for word in words[:-1]
     )
 
 
 def name_in_brackets(text: str) -> Label | None:
     """``[Mara] Hello``: a name, or a sound that is described; None for the usual sounds."""
-    match = IN_BRACKETS.match(text)
+    match = _IN_BRACKETS.match(text)
     if match is None or name_shape(match[1]) != "likely":
         return None
     words = match[1].lower().split()
-    if any(word.strip(".,") in SOUNDS or word.endswith("ing") for word in words):
+    if any(word.strip(".,") in _SOUNDS or word.endswith("ing") for word in words):
         return None
     return Label(" ".join(match[1].split()), text[match.end() :].strip(), "possible")
 
@@ -157,16 +157,16 @@ class SpeakerNames:
         counts = Counter(label.speaker for label in labels)
         shapes = {label.speaker: label.shape for label in labels}
         share = sum(find_label(text) is not None for text in cues) / max(len(cues), 1)
-        everywhere = share >= NEARLY_ALL and len(cues) >= FEWEST_CUES
+        everywhere = share >= _NEARLY_ALL and len(cues) >= _FEWEST_CUES
         trusted = {
             name
             for name, shape in shapes.items()
-            if shape != "possible" or everywhere or (counts[name] > 1 and share >= HALF)
+            if shape != "possible" or everywhere or (counts[name] > 1 and share >= _HALF)
         }
         doubtful = {name for name in trusted if counts[name] == 1 and shapes[name] == "likely"}
         return cls(
             trusted=frozenset(trusted),
-            doubtful=frozenset(doubtful if share < HALF else ()),
+            doubtful=frozenset(doubtful if share < _HALF else ()),
             rejected=frozenset(shapes.keys() - trusted),
         )
 
@@ -189,7 +189,7 @@ class SpeakerNames:
         """A line cut where, after the end of a sentence, a trusted name and a colon follow."""
         cuts = [
             match.end()
-            for match in SENTENCE_END.finditer(text)
+            for match in _SENTENCE_END.finditer(text)
             if " ".join(match[1].split()) in self.trusted
         ]
         bounds = [0, *cuts, len(text)]

@@ -18,9 +18,9 @@ from mmerc.media.rttm_fields import FIX, NOT_AVAILABLE, RttmFields, read_fields
 from mmerc.media.text_files import read_small_text
 
 UNKNOWN_SPEAKER = "unknown"
-FEWEST_TURNS, SLACK = 3, 0.5  # turns, seconds: below them nothing is guessed
-CONFIDENCE = "the number may be a confidence; it is read as part of the name"
-END_TIMES = "the durations look like end times; write how long each turn lasts"
+_FEWEST_TURNS, _SLACK = 3, 0.5  # turns, seconds: below them nothing is guessed
+_CONFIDENCE = "the number may be a confidence; it is read as part of the name"
+_END_TIMES = "the durations look like end times; write how long each turn lasts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +62,12 @@ def read_rttm(path: str | Path, *, recording: str | None = None) -> SpeakerTurns
         fields = read_fields(where, line)
         if fields is None or recording not in {None, fields.recording}:
             continue
-        turns.append(read_turn(where, fields))
+        turns.append(_read_turn(where, fields))
         recordings.add(fields.recording)
         if fields.speaker == NOT_AVAILABLE:
             remarks.add(number, "no speaker is named")
         if fields.doubtful:
-            remarks.add(number, CONFIDENCE, quote=fields.speaker)
+            remarks.add(number, _CONFIDENCE, quote=fields.speaker)
         if len(recordings) > 1:
             problem = f"turns of two recordings ({', '.join(sorted(recordings))})"
             raise InputError(where, problem, "keep the turns of one recording in a file")
@@ -75,32 +75,32 @@ def read_rttm(path: str | Path, *, recording: str | None = None) -> SpeakerTurns
         of = "" if recording is None else f" of {recording!r}"
         raise InputError(path, f"no speaker turn{of} in it", FIX)
     ordered = sorted(turns, key=lambda turn: turn.start)
-    doubts = [f"{path.name}: {END_TIMES}."] if durations_look_like_ends(ordered) else []
+    doubts = [f"{path.name}: {_END_TIMES}."] if _durations_look_like_ends(ordered) else []
     return SpeakerTurns(turns=tuple(ordered), remarks=(*remarks.sentences(), *doubts))
 
 
-def durations_look_like_ends(turns: Sequence[Turn]) -> bool:
+def _durations_look_like_ends(turns: Sequence[Turn]) -> bool:
     """Whether turns that all overlap would follow one another if their durations were ends."""
-    if len(turns) < FEWEST_TURNS:
+    if len(turns) < _FEWEST_TURNS:
         return False
     lengths = [turn.end - turn.start for turn in turns]
     as_ends = all(
-        turn.start < length <= after.start + SLACK
+        turn.start < length <= after.start + _SLACK
         for turn, length, after in zip(turns, lengths, turns[1:], strict=False)
     )
-    return as_ends and all(a.end > b.start + SLACK for a, b in pairwise(turns))
+    return as_ends and all(a.end > b.start + _SLACK for a, b in pairwise(turns))
 
 
-def read_turn(where: str, fields: RttmFields) -> Turn:
+def _read_turn(where: str, fields: RttmFields) -> Turn:
     """The turn of one line."""
-    start, duration = (read_seconds(where, text) for text in (fields.start, fields.duration))
+    start, duration = (_read_seconds(where, text) for text in (fields.start, fields.duration))
     if duration == 0:
         raise InputError(where, "a turn that lasts no time", "fix its duration or leave it out")
     speaker = UNKNOWN_SPEAKER if fields.speaker == NOT_AVAILABLE else fields.speaker
     return Turn(speaker=speaker, start=start, end=start + duration)
 
 
-def read_seconds(where: str, text: str) -> float:
+def _read_seconds(where: str, text: str) -> float:
     """A time or a duration."""
     try:
         seconds = float(text)
@@ -128,7 +128,7 @@ def assign_speakers(
             return UNKNOWN_SPEAKER
         first = np.searchsorted(latest_ends, utterance.start, side="right")
         last = np.searchsorted(starts, utterance.end, side="left")
-        return most_heard(ordered[first:last], utterance.start, utterance.end)
+        return _most_heard(ordered[first:last], utterance.start, utterance.end)
 
     return tuple(
         replace(utterance, speaker=speaker_of(utterance))
@@ -138,7 +138,7 @@ def assign_speakers(
     )
 
 
-def most_heard(turns: Iterable[Turn], start: float, end: float) -> str:
+def _most_heard(turns: Iterable[Turn], start: float, end: float) -> str:
     """The speaker of the largest share of the time from ``start`` to ``end``."""
     heard: dict[str, float] = defaultdict(float)
     for turn in turns:

@@ -30,17 +30,17 @@ from mmerc.media.ogg_links import ByteRange, find_links
 
 # Seconds before the time asked for at which to start: decoders settle within the first half second;
 # the rest is for containers that seek inexactly.
-STEPS_BACK = (0.5, 5.0, 30.0, math.inf)
+_STEPS_BACK = (0.5, 5.0, 30.0, math.inf)
 # Containers that state their length beforehand; with others it is an estimate.
-STATING_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac")
+_STATING_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac")
 # FLAC alone sums up every frame; without the check a damaged one comes back as noise.
-CHECKED = {"flac": {"err_detect": "crccheck+explode"}}
+_CHECKED = {"flac": {"err_detect": "crccheck+explode"}}
 # What stands between two MP3 files that were joined end to end, in place of a frame.
 JOIN_MARKS = (b"ID3", b"TAG", b"APETAGEX", b"Xing", b"Info", b"VBRI")
 MICROSECONDS = 1_000_000  # FFmpeg's unit for whole containers
 
-Stream = AudioStream | VideoStream
-StreamT = TypeVar("StreamT", AudioStream, VideoStream)
+_Stream = AudioStream | VideoStream
+_StreamT = TypeVar("_StreamT", AudioStream, VideoStream)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +58,8 @@ class TimedFrame:
 
 @contextmanager
 def opened_at(
-    path: Path, pick: Callable[[InputContainer, Path], StreamT], *, time: float
-) -> Iterator[tuple[StreamT, Iterator[TimedFrame]]]:
+    path: Path, pick: Callable[[InputContainer, Path], _StreamT], *, time: float
+) -> Iterator[tuple[_StreamT, Iterator[TimedFrame]]]:
     """Open one stream of a file and give its frames from ``time``, or somewhat before, on.
 
     Of a chained Ogg file the stream is that of the link at ``time``; the frames continue through
@@ -67,13 +67,13 @@ def opened_at(
     """
     links = timed_links(path)
     if len(links) < 2:
-        with opened_part(path, pick, time=time) as opened:
+        with _opened_part(path, pick, time=time) as opened:
             yield opened
         return
     starts = [link.start for link in links]
     first, *rest = links[max(bisect_right(starts, time) - 1, 0) :]
-    with opened_part(path, pick, time=time - first.start, part=first.part) as (stream, frames):
-        yield stream, chain(shifted(frames, first.start), chained(path, pick, rest))
+    with _opened_part(path, pick, time=time - first.start, part=first.part) as (stream, frames):
+        yield stream, chain(_shifted(frames, first.start), _chained(path, pick, rest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,42 +107,42 @@ def link_length(path: Path, part: ByteRange) -> float:
         return seconds + min(float(packet.pts * packet.time_base), 0.0)
 
 
-def chained(
-    path: Path, pick: Callable[[InputContainer, Path], StreamT], links: Sequence[TimedLink]
+def _chained(
+    path: Path, pick: Callable[[InputContainer, Path], _StreamT], links: Sequence[TimedLink]
 ) -> Iterator[TimedFrame]:
     """The frames of links from the beginning of each."""
     for link in links:
-        with opened_part(path, pick, time=0.0, part=link.part) as (_, frames):
+        with _opened_part(path, pick, time=0.0, part=link.part) as (_, frames):
             first = next(frames, None)
             if first is not None:
-                yield from shifted([replace(first, join=True)], link.start)
-                yield from shifted(frames, link.start)
+                yield from _shifted([replace(first, join=True)], link.start)
+                yield from _shifted(frames, link.start)
 
 
-def shifted(frames: Iterable[TimedFrame], seconds: float) -> Iterator[TimedFrame]:
+def _shifted(frames: Iterable[TimedFrame], seconds: float) -> Iterator[TimedFrame]:
     """Frames, so many seconds later."""
     for timed in frames:
         yield replace(timed, time=timed.time + seconds, end=timed.end + seconds)
 
 
 @contextmanager
-def opened_part(
+def _opened_part(
     path: Path,
-    pick: Callable[[InputContainer, Path], StreamT],
+    pick: Callable[[InputContainer, Path], _StreamT],
     *,
     time: float,
     part: ByteRange | None = None,
-) -> Iterator[tuple[StreamT, Iterator[TimedFrame]]]:
+) -> Iterator[tuple[_StreamT, Iterator[TimedFrame]]]:
     """``opened_at`` of a file, or of a part of it, that is not chained.
 
     It is opened again for every try: after a seek back to its start some decoders no longer drop
     the silence with which their encoder began.
     """
-    for back in STEPS_BACK:
+    for back in _STEPS_BACK:
         with open_media(path, part=part) as container:
             stream = pick(container, path)
             sought = time > back
-            if sought and not seek(container, stream, time - back):
+            if sought and not _seek(container, stream, time - back):
                 continue
             timed_frames = decode(container, stream, path)
             first = next(timed_frames, None)
@@ -151,7 +151,7 @@ def opened_part(
                 return
 
 
-def seek(container: InputContainer, stream: Stream, time: float) -> bool:
+def _seek(container: InputContainer, stream: _Stream, time: float) -> bool:
     """Go to the key frame before ``time``; False where the container cannot."""
     if stream.time_base is None:
         return False
@@ -162,13 +162,13 @@ def seek(container: InputContainer, stream: Stream, time: float) -> bool:
     return True
 
 
-def decode(container: InputContainer, stream: Stream, path: Path) -> Iterator[TimedFrame]:
+def decode(container: InputContainer, stream: _Stream, path: Path) -> Iterator[TimedFrame]:
     """Decode from where the container stands to its end.
 
     Raises MediaError where packets are encrypted, cannot be read, or end before the length that
     the container states.
     """
-    stream.codec_context.options = LIMITS | CHECKED.get(stream.codec_context.name, {})
+    stream.codec_context.options = LIMITS | _CHECKED.get(stream.codec_context.name, {})
     for other in container.streams:
         other.discard = Discard.default if other.index == stream.index else Discard.all
     zero, time = origin(container), 0.0
@@ -176,18 +176,18 @@ def decode(container: InputContainer, stream: Stream, path: Path) -> Iterator[Ti
         for packet in container.demux(stream):
             if packet.has_sidedata("encryption_info"):
                 raise Reason.ENCRYPTED.at(path)
-            for timed in decode_packet(packet, stream, zero=zero, time=time):
+            for timed in _decode_packet(packet, stream, zero=zero, time=time):
                 yield timed
                 time = timed.end
-        cut_off = ends_early(container, reached=time)
+        cut_off = _ends_early(container, reached=time)
     except av.FFmpegError as error:
         raise Reason.NOT_MEDIA.at(path) from error
     if cut_off:
         raise Reason.NOT_MEDIA.at(path)
 
 
-def decode_packet(
-    packet: Packet[Any], stream: Stream, *, zero: Fraction, time: float
+def _decode_packet(
+    packet: Packet[Any], stream: _Stream, *, zero: Fraction, time: float
 ) -> Iterator[TimedFrame]:
     """Frames of one packet; ``time`` is where the one before it ended."""
 
@@ -198,7 +198,7 @@ def decode_packet(
         frames, damaged = stream.decode(packet), False
     except av.FFmpegError:
         frames, damaged = [], True
-    join = not frames and begins_another(packet, stream)
+    join = not frames and _begins_another(packet, stream)
     if damaged or join:
         start = seconds(packet.pts, packet.time_base)
         length = float((packet.duration or 0) * packet.time_base)
@@ -208,18 +208,18 @@ def decode_packet(
     in_order = stream.container.format.name == "avi"
     for frame in frames:
         start = seconds(frame.dts if in_order else frame.pts, frame.time_base)
-        time = start + frame_length(frame, stream)
+        time = start + _frame_length(frame, stream)
         yield TimedFrame(time=start, end=time, frame=frame)
 
 
-def begins_another(packet: Packet[Any], stream: Stream) -> bool:
+def _begins_another(packet: Packet[Any], stream: _Stream) -> bool:
     """Whether a packet without sound begins another MP3 file, joined to the one before."""
     return stream.container.format.name == "mp3" and any(
         mark in bytes(packet) for mark in JOIN_MARKS
     )
 
 
-def frame_length(frame: AudioFrame | VideoFrame, stream: Stream) -> float:
+def _frame_length(frame: AudioFrame | VideoFrame, stream: _Stream) -> float:
     """Seconds for which a frame sounds or is shown; 0 where nothing says."""
     if isinstance(frame, AudioFrame):
         return frame.samples / frame.sample_rate
@@ -236,9 +236,9 @@ def origin(container: InputContainer) -> Fraction:
     return Fraction(max(container.start_time or 0, 0), MICROSECONDS)
 
 
-def ends_early(container: InputContainer, *, reached: float) -> bool:
+def _ends_early(container: InputContainer, *, reached: float) -> bool:
     """Whether all streams, not only the one that was ``reached``, end before the stated length."""
-    if container.format.name not in STATING_LENGTH or not container.duration:
+    if container.format.name not in _STATING_LENGTH or not container.duration:
         return False
     end = Fraction(container.duration, MICROSECONDS) - 1  # a second of tolerance
     if reached >= end:

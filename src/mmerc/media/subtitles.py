@@ -25,18 +25,18 @@ from mmerc.media.text_files import read_small_text
 from mmerc.media.timed_cues import Cue, read_timed_cues
 
 FORMATS = {".srt": "srt", ".vtt": "vtt", ".ass": "ass", ".ssa": "ass"}
-MOST_CUES = 100_000
-LONGEST_CUE = 10_000  # characters with markup; a spoken line has some dozens
+_MOST_CUES = 100_000
+_LONGEST_CUE = 10_000  # characters with markup; a spoken line has some dozens
 
-BELOW_ZERO = "times below zero are read as 0"
-REVERSED = "a cue ends before it begins; its words are kept without sound and face"
-NO_LENGTH = "a cue lasts no time; its words are kept without sound and face"
-NO_WORDS = "no words (nothing, music, or described sounds), left out"
-REPEATED = "a cue repeats the one before it, and is joined to it"
+_BELOW_ZERO = "times below zero are read as 0"
+_REVERSED = "a cue ends before it begins; its words are kept without sound and face"
+_NO_LENGTH = "a cue lasts no time; its words are kept without sound and face"
+_NO_WORDS = "no words (nothing, music, or described sounds), left out"
+_REPEATED = "a cue repeats the one before it, and is joined to it"
 UNNAMED = "nothing names the speaker"
 DOUBTFUL = "read as a speaker's name, though it occurs once"
 REJECTED = "kept as words, though it may be a speaker's name"
-BRACKETS = "kept as words, though it may be a speaker's name or a described sound"
+_BRACKETS = "kept as words, though it may be a speaker's name or a described sound"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Subtitles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TimedPart:
+class _TimedPart:
     """What one speaker says in a cue, with its share of the cue's time in milliseconds."""
 
     line: int
@@ -77,19 +77,19 @@ def read_subtitles(path: str | Path) -> Subtitles:
     """
     path = Path(path)
     text = read_small_text(path)
-    for kind in likely_formats(path, text):
+    for kind in _likely_formats(path, text):
         remarks = LineRemarks(path.name)
-        cues = read_cues(path, text, kind, remarks)
+        cues = _read_cues(path, text, kind, remarks)
         if cues:
-            check_cues(path, cues)
-            parts = timed_parts(cues, ass=kind == "ass", remarks=remarks)
-            joined = join_repeats(sort_parts(parts), remarks)
-            return Subtitles(utterances=number_parts(joined), remarks=remarks.sentences())
+            _check_cues(path, cues)
+            parts = _timed_parts(cues, ass=kind == "ass", remarks=remarks)
+            joined = _join_repeats(_sort_parts(parts), remarks)
+            return Subtitles(utterances=_number_parts(joined), remarks=remarks.sentences())
     problem = "no cue of SRT, WebVTT or ASS/SSA subtitles was found"
     raise InputError(path, problem, "check that it is a subtitle file, or convert it")
 
 
-def likely_formats(path: Path, text: str) -> tuple[str, ...]:
+def _likely_formats(path: Path, text: str) -> tuple[str, ...]:
     """Formats to try: WebVTT says what it is; else the suffix, then what the content looks like."""
     if text.lstrip("\ufeff \n").startswith("WEBVTT"):
         return ("vtt",)
@@ -98,28 +98,28 @@ def likely_formats(path: Path, text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(("srt" if suffix == "vtt" else suffix, likely)))
 
 
-def read_cues(path: Path, text: str, kind: str, remarks: LineRemarks) -> list[Cue]:
+def _read_cues(path: Path, text: str, kind: str, remarks: LineRemarks) -> list[Cue]:
     """The cues of one format; none where the file has none of it."""
-    check_count(path, text.count("Dialogue:" if kind == "ass" else "-->"))
+    _check_count(path, text.count("Dialogue:" if kind == "ass" else "-->"))
     if kind == "ass":
         cues = read_ass_cues(text, remarks=remarks)
     else:
         cues = read_timed_cues(text, webvtt=kind == "vtt", remarks=remarks)
-    check_count(path, len(cues))
+    _check_count(path, len(cues))
     return cues
 
 
-def check_count(path: Path, count: int) -> None:
+def _check_count(path: Path, count: int) -> None:
     """Refuse more cues than anybody could watch."""
-    if count > MOST_CUES:
-        problem = f"more than {MOST_CUES:,} cues"
+    if count > _MOST_CUES:
+        problem = f"more than {_MOST_CUES:,} cues"
         raise InputError(path, problem, "check that it is a subtitle file, or cut it into parts")
 
 
-def check_cues(path: Path, cues: Sequence[Cue]) -> None:
+def _check_cues(path: Path, cues: Sequence[Cue]) -> None:
     """Refuse overlong cues, and files without a readable time."""
     for cue in cues:
-        if len(cue.text) > LONGEST_CUE:
+        if len(cue.text) > _LONGEST_CUE:
             where = f"{path}, line {cue.line}"
             problem = f"the cue has {len(cue.text):,} characters"
             raise InputError(where, problem, "check that it is a subtitle file, or cut the cue")
@@ -129,9 +129,9 @@ def check_cues(path: Path, cues: Sequence[Cue]) -> None:
         raise InputError(where, problem, "write them as 00:00:01,500 --> 00:00:03,000")
 
 
-def timed_parts(cues: Sequence[Cue], *, ass: bool, remarks: LineRemarks) -> list[TimedPart]:
+def _timed_parts(cues: Sequence[Cue], *, ass: bool, remarks: LineRemarks) -> list[_TimedPart]:
     """What each speaker says, in the order of the file."""
-    lines = [item for cue in cues for item in plain_cues(cue, ass=ass, remarks=remarks)]
+    lines = [item for cue in cues for item in _plain_cues(cue, ass=ass, remarks=remarks)]
     if roll_is_visible(lines):
         remarks.add(lines[0].line, "rolling captions: each line is read once")
         lines = unroll(lines)
@@ -139,32 +139,32 @@ def timed_parts(cues: Sequence[Cue], *, ass: bool, remarks: LineRemarks) -> list
     starts = [[text for _, text in beginnings(cue)] for cue in labelled]
     names = SpeakerNames.choose(chain(*starts), [next(iter(texts), "") for texts in starts])
     chevrons = any(CHANGE.search(line) for cue in lines for line in cue.lines)
-    parts: list[TimedPart] = []
+    parts: list[_TimedPart] = []
     for cue in lines:
-        note_labels(cue, names, remarks)
+        _note_labels(cue, names, remarks)
         spoken = split_turns(cue, names)
         if not spoken:
-            remarks.add(cue.line, NO_WORDS)
+            remarks.add(cue.line, _NO_WORDS)
         if chevrons and spoken and parts and not spoken[0].speaker and not spoken[0].changes:
             spoken[0] = replace(spoken[0], speaker=parts[-1].speaker)
-        parts += share_out(cue, spoken)
-    note_unnamed(parts, chevrons, remarks)
+        parts += _share_out(cue, spoken)
+    _note_unnamed(parts, chevrons, remarks)
     return parts
 
 
-def plain_cues(cue: Cue, *, ass: bool, remarks: LineRemarks) -> Iterator[CueLines]:
+def _plain_cues(cue: Cue, *, ass: bool, remarks: LineRemarks) -> Iterator[CueLines]:
     """The plain lines of a cue, one item per voice, its times made to fit."""
     start, end = cue.start, cue.end
     if start is not None and end is not None:
         if min(start, end) < 0:
-            remarks.add(cue.line, BELOW_ZERO)
+            remarks.add(cue.line, _BELOW_ZERO)
             start, end = max(start, 0), max(end, 0)
         if end <= start:
-            remarks.add(cue.line, NO_LENGTH if end == start else REVERSED)
+            remarks.add(cue.line, _NO_LENGTH if end == start else _REVERSED)
             end = start
     voices = list(split_voices(cue.text, name=cue.name, ass=ass))
     if not voices:
-        remarks.add(cue.line, NO_WORDS)
+        remarks.add(cue.line, _NO_WORDS)
     total = sum(len(line) for _, lines in voices for line in lines) or 1
     position = 0
     for voice, lines in voices:
@@ -184,12 +184,12 @@ def share(start: int | None, end: int | None, part: int, total: int) -> int | No
     return None if start is None or end is None else start + (end - start) * part // total
 
 
-def share_out(cue: CueLines, spoken: Iterable[CuePart]) -> Iterator[TimedPart]:
+def _share_out(cue: CueLines, spoken: Iterable[CuePart]) -> Iterator[_TimedPart]:
     """What each speaker says, with a share of the cue's time as long as their share of its text."""
     parts = list(spoken)
     ends = list(accumulate(len(part.text) for part in parts))
     for part, end in zip(parts, ends, strict=True):
-        yield TimedPart(
+        yield _TimedPart(
             line=cue.line,
             start=share(cue.start, cue.end, end - len(part.text), ends[-1]),
             end=share(cue.start, cue.end, end, ends[-1]),
@@ -198,7 +198,7 @@ def share_out(cue: CueLines, spoken: Iterable[CuePart]) -> Iterator[TimedPart]:
         )
 
 
-def note_labels(cue: CueLines, names: SpeakerNames, remarks: LineRemarks) -> None:
+def _note_labels(cue: CueLines, names: SpeakerNames, remarks: LineRemarks) -> None:
     """Remark on labels whose meaning only a person can tell."""
     if cue.voice:
         return
@@ -207,14 +207,14 @@ def note_labels(cue: CueLines, names: SpeakerNames, remarks: LineRemarks) -> Non
         if label is None:
             bracketed = name_in_brackets(text)
             if bracketed and bracketed.speaker not in names.trusted:
-                remarks.add(cue.line, BRACKETS, quote=bracketed.speaker)
+                remarks.add(cue.line, _BRACKETS, quote=bracketed.speaker)
         elif label.speaker in names.doubtful and not mark:
             remarks.add(cue.line, DOUBTFUL, quote=label.speaker)
         elif label.speaker in names.rejected:
             remarks.add(cue.line, REJECTED, quote=label.speaker)
 
 
-def note_unnamed(parts: Sequence[TimedPart], marked: bool, remarks: LineRemarks) -> None:
+def _note_unnamed(parts: Sequence[_TimedPart], marked: bool, remarks: LineRemarks) -> None:
     """Remark on unnamed speakers where others have a name or marks say that they change."""
     unnamed = [part for part in parts if not part.speaker]
     if marked or len(unnamed) < len(parts):
@@ -222,7 +222,7 @@ def note_unnamed(parts: Sequence[TimedPart], marked: bool, remarks: LineRemarks)
             remarks.add(part.line, UNNAMED)
 
 
-def sort_parts(parts: Iterable[TimedPart]) -> list[TimedPart]:
+def _sort_parts(parts: Iterable[_TimedPart]) -> list[_TimedPart]:
     """Parts by start; one without times stays behind the one that it follows in the file."""
     latest, keyed = 0, []
     for part in parts:
@@ -231,27 +231,27 @@ def sort_parts(parts: Iterable[TimedPart]) -> list[TimedPart]:
     return [part for _, part in sorted(keyed, key=lambda pair: pair[0])]
 
 
-def join_repeats(parts: Iterable[TimedPart], remarks: LineRemarks) -> list[TimedPart]:
+def _join_repeats(parts: Iterable[_TimedPart], remarks: LineRemarks) -> list[_TimedPart]:
     """Parts without those that only repeat the one before them while it lasts."""
-    result: list[TimedPart] = []
+    result: list[_TimedPart] = []
     for part in parts:
         last = result[-1] if result else None
-        if last is not None and repeats(last, part):
-            remarks.add(part.line, REPEATED)
+        if last is not None and _repeats(last, part):
+            remarks.add(part.line, _REPEATED)
             result[-1] = replace(last, end=max(last.end or 0, part.end or 0))
         else:
             result.append(part)
     return result
 
 
-def repeats(last: TimedPart, part: TimedPart) -> bool:
+def _repeats(last: _TimedPart, part: _TimedPart) -> bool:
     """Whether a part says the same as the one before it, by the same speaker, while that lasts."""
     if last.end is None or part.start is None or part.start > last.end:
         return False
     return (last.speaker, last.text) == (part.speaker, part.text)
 
 
-def number_parts(parts: Iterable[TimedPart]) -> tuple[Utterance, ...]:
+def _number_parts(parts: Iterable[_TimedPart]) -> tuple[Utterance, ...]:
     """Numbered utterances with times in seconds."""
     return tuple(
         Utterance(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmerc.errors import InputError
 
-LARGEST_BYTES = 16 * 2**20
+_LARGEST_BYTES = 16 * 2**20
 
 
 def read_small_text(path: Path) -> str:
@@ -17,7 +17,7 @@ def read_small_text(path: Path) -> str:
     guess: InputError, as for a file that is missing or too large (its size is seen before reading).
     """
     try:
-        check_plain_and_small(path)
+        _check_plain_and_small(path)
         data = path.read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -31,12 +31,12 @@ def read_small_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def check_plain_and_small(path: Path) -> None:
+def _check_plain_and_small(path: Path) -> None:
     """Refuse what is not a plain file (a pipe would never end) or too large."""
     if not path.exists():
         raise InputError(path, "no such file", "check the path")
     if not path.is_file():
         raise InputError(path, "not a plain file", "check the path")
-    if path.stat().st_size > LARGEST_BYTES:
-        problem = f"larger than {LARGEST_BYTES // 2**20} MB"
+    if path.stat().st_size > _LARGEST_BYTES:
+        problem = f"larger than {_LARGEST_BYTES // 2**20} MB"
         raise InputError(path, problem, "check that it is the right file, or cut it into parts")

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from mmerc.media.cue_times import LONGEST_TIMES, CueTimes, looks_like_times, parse_times
 from mmerc.media.line_remarks import LineRemarks
 
-ARROW = "-->"
-WEBVTT_BLOCKS = ("NOTE", "STYLE", "REGION", "WEBVTT")  # not spoken
+_ARROW = "-->"
+_WEBVTT_BLOCKS = ("NOTE", "STYLE", "REGION", "WEBVTT")  # not spoken
 DAMAGED = "times that cannot be read; the words are kept without sound and face"
-ARROW_IN_WORDS = "'-->' without times is read as words"
-WHOLE_SECONDS = "times without milliseconds are read as whole seconds"
-OUTSIDE = "text outside of any cue is left out"
-CLOCK = "a header maps the times to a broadcast's clock; they are read unchanged"
+_ARROW_IN_WORDS = "'-->' without times is read as words"
+_WHOLE_SECONDS = "times without milliseconds are read as whole seconds"
+_OUTSIDE = "text outside of any cue is left out"
+_CLOCK = "a header maps the times to a broadcast's clock; they are read unchanged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Cue:
 
 
 @dataclass(frozen=True, slots=True)
-class TimeLine:
+class _TimeLine:
     """Where the times of a cue are; None for those that cannot be read."""
 
     position: int
@@ -46,9 +46,9 @@ class TimeLine:
 def read_timed_cues(text: str, *, webvtt: bool, remarks: LineRemarks) -> list[Cue]:
     """All cues of a file, in its order; none where it has no times."""
     lines = text.split("\n")
-    time_lines = list(find_time_lines(lines, remarks))
+    time_lines = list(_find_time_lines(lines, remarks))
     positions = [item.position for item in time_lines]
-    split = split_webvtt if webvtt else split_srt
+    split = _split_webvtt if webvtt else _split_srt
     blocks = split(lines, positions, remarks)
     return [
         Cue(
@@ -61,30 +61,30 @@ def read_timed_cues(text: str, *, webvtt: bool, remarks: LineRemarks) -> list[Cu
     ]
 
 
-def find_time_lines(lines: Sequence[str], remarks: LineRemarks) -> Iterator[TimeLine]:
+def _find_time_lines(lines: Sequence[str], remarks: LineRemarks) -> Iterator[_TimeLine]:
     """The lines with the times of cues, readable or damaged."""
     for position, line in enumerate(lines):
-        if ARROW not in line and ":" not in line[:LONGEST_TIMES]:
+        if _ARROW not in line and ":" not in line[:LONGEST_TIMES]:
             continue  # most lines: a file of millions is read in seconds
         times = parse_times(line)
         if times is not None:
             if times.whole_seconds:
-                remarks.add(position + 1, WHOLE_SECONDS)
-            yield TimeLine(position, times)
-        elif looks_like_times(line) or (ARROW in line and begins_block(lines, position)):
+                remarks.add(position + 1, _WHOLE_SECONDS)
+            yield _TimeLine(position, times)
+        elif looks_like_times(line) or (_ARROW in line and _begins_block(lines, position)):
             remarks.add(position + 1, DAMAGED)
-            yield TimeLine(position, None)
-        elif ARROW in line:
-            remarks.add(position + 1, ARROW_IN_WORDS)
+            yield _TimeLine(position, None)
+        elif _ARROW in line:
+            remarks.add(position + 1, _ARROW_IN_WORDS)
 
 
-def begins_block(lines: Sequence[str], position: int) -> bool:
+def _begins_block(lines: Sequence[str], position: int) -> bool:
     """Whether a line comes after an empty one, or after one and a number."""
     before = [line.strip() for line in lines[max(position - 2, 0) : position]]
     return not before or not before[-1] or (before[-1].isdecimal() and not any(before[:-1]))
 
 
-def split_srt(
+def _split_srt(
     lines: Sequence[str], positions: Sequence[int], remarks: LineRemarks
 ) -> Iterator[list[str]]:
     """The text lines of each cue, without the number of the next; empty lines end no cue.
@@ -96,20 +96,20 @@ def split_srt(
     for first, last in zip([-1, *positions], [*positions, len(lines)], strict=True):
         block = [line.strip() for line in lines[first + 1 : last]]
         if last < len(lines):
-            number = pop_number(block, number)
+            number = _pop_number(block, number)
         if first >= 0:
             yield block
         else:
-            note_outside(lines, split_blocks(block, 0, len(block)), remarks)
+            _note_outside(lines, _split_blocks(block, 0, len(block)), remarks)
 
 
-def pop_number(block: list[str], before: int | None) -> int | None:
+def _pop_number(block: list[str], before: int | None) -> int | None:
     """Take the number of the next cue off the end of a block; None where it has none."""
     empty = 0
     while empty < len(block) and not block[-1 - empty]:
         empty += 1
     rest = block[: len(block) - empty]
-    if not rest or not is_number(rest[-1]):
+    if not rest or not _is_number(rest[-1]):
         return None
     number = int(rest[-1].lstrip("\ufeff"))
     after_empty = len(rest) == 1 or not rest[-2]
@@ -121,13 +121,13 @@ def pop_number(block: list[str], before: int | None) -> int | None:
     return number
 
 
-def is_number(line: str) -> bool:
+def _is_number(line: str) -> bool:
     """Whether a line is the number of a cue."""
     digits = line.lstrip("\ufeff")
     return digits.isascii() and digits.isdecimal() and len(digits) <= 9
 
 
-def split_webvtt(
+def _split_webvtt(
     lines: Sequence[str], positions: Sequence[int], remarks: LineRemarks
 ) -> Iterator[list[str]]:
     """The text lines of each cue, to the next empty line; identifiers and comments are no text.
@@ -135,36 +135,36 @@ def split_webvtt(
     **[decided]** Text after an empty line is the cue's where the cue would have none otherwise.
     """
     for first, last in zip([-1, *positions], [*positions, len(lines)], strict=True):
-        blocks = split_blocks(lines, first + 1, last)
+        blocks = _split_blocks(lines, first + 1, last)
         text: list[int] = []
         if first >= 0 and blocks:
             adjacent = blocks[0][0] == first + 1
-            if adjacent or not (is_comment(lines, blocks[0]) or precedes(blocks[0], last, lines)):
+            if adjacent or not (_is_comment(lines, blocks[0]) or _precedes(blocks[0], last, lines)):
                 text = blocks.pop(0)
-        if blocks and precedes(blocks[-1], last, lines) and not is_comment(lines, blocks[-1]):
+        if blocks and _precedes(blocks[-1], last, lines) and not _is_comment(lines, blocks[-1]):
             blocks[-1].pop()
-        note_outside(lines, blocks, remarks)
+        _note_outside(lines, blocks, remarks)
         if first >= 0:
             yield [lines[position] for position in text]
 
 
-def precedes(block: Sequence[int], position: int, lines: Sequence[str]) -> bool:
+def _precedes(block: Sequence[int], position: int, lines: Sequence[str]) -> bool:
     """Whether a block ends right before the times of a cue, so that it has its identifier."""
     return position < len(lines) and block[-1] == position - 1
 
 
-def note_outside(
+def _note_outside(
     lines: Sequence[str], blocks: Sequence[Sequence[int]], remarks: LineRemarks
 ) -> None:
     """Remark on blocks that belong to no cue and are no comment."""
     for block in filter(None, blocks):
-        if not is_comment(lines, block):
-            remarks.add(block[0] + 1, OUTSIDE)
+        if not _is_comment(lines, block):
+            remarks.add(block[0] + 1, _OUTSIDE)
         elif any("X-TIMESTAMP-MAP" in lines[position] for position in block):
-            remarks.add(block[0] + 1, CLOCK)
+            remarks.add(block[0] + 1, _CLOCK)
 
 
-def split_blocks(lines: Sequence[str], first: int, last: int) -> list[list[int]]:
+def _split_blocks(lines: Sequence[str], first: int, last: int) -> list[list[int]]:
     """Positions of the lines from ``first`` to ``last``, cut at empty lines."""
     blocks: list[list[int]] = [[]]
     for position in range(first, last):
@@ -175,7 +175,7 @@ def split_blocks(lines: Sequence[str], first: int, last: int) -> list[list[int]]
     return [block for block in blocks if block]
 
 
-def is_comment(lines: Sequence[str], block: Sequence[int]) -> bool:
+def _is_comment(lines: Sequence[str], block: Sequence[int]) -> bool:
     """Whether a block of WebVTT is a comment, a style or the header."""
     words = lines[block[0]].lstrip("\ufeff").split(maxsplit=1)
-    return bool(words) and words[0] in WEBVTT_BLOCKS
+    return bool(words) and words[0] in _WEBVTT_BLOCKS

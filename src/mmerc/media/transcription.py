@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from faster_whisper.transcribe import Segment
 
 EMBEDDED_MODEL = "tiny.en"
-BEAMS = 5
+_BEAMS = 5
 _WINDOW = 30 * SAMPLE_RATE  # samples that Whisper reads at a time
-SHORTEST = 0.1  # seconds: of less, Whisper makes words up
-UNSURE, REPETITIVE = -1.0, 2.4  # beyond them Whisper's own decoding tries again (section 4.5)
+_SHORTEST = 0.1  # seconds: of less, Whisper makes words up
+_UNSURE, _REPETITIVE = -1.0, 2.4  # beyond them Whisper's own decoding tries again (section 4.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Transcriber:
     """
 
     def __init__(self, model: str = EMBEDDED_MODEL, *, language: str | None = None) -> None:
-        self.whisper = load_model(find_model(model))
+        self.whisper = load_model(_find_model(model))
         self.language = language
         languages = self.whisper.supported_languages
         if language is not None and language not in languages:
@@ -83,12 +83,12 @@ class Transcriber:
     def transcribe_span(self, path: Path, span: Span) -> Transcript:
         """The words of one span (``transcribe``)."""
         samples = read_sound(path, start=span.start, end=span.end)
-        if len(samples) < SHORTEST * SAMPLE_RATE:
+        if len(samples) < _SHORTEST * SAMPLE_RATE:
             return Transcript(span=span, text="", language=self.language, uncertain=True)
         segments, facts = self.whisper.transcribe(
             samples,
             language=self.language,
-            beam_size=BEAMS,
+            beam_size=_BEAMS,
             temperature=0.0,
             condition_on_previous_text=False,
             without_timestamps=True,
@@ -102,7 +102,7 @@ class Transcriber:
             language=facts.language if self.whisper.model.is_multilingual else self.language,
             uncertain=not heard
             or any(
-                segment.avg_logprob < UNSURE or segment.compression_ratio > REPETITIVE
+                segment.avg_logprob < _UNSURE or segment.compression_ratio > _REPETITIVE
                 for segment in heard
             ),
             words=_words_of_span(heard, span),
@@ -124,7 +124,7 @@ def _words_of_span(segments: Sequence[Segment], span: Span) -> tuple[Word, ...]:
     )
 
 
-def find_model(name: str) -> Path:
+def _find_model(name: str) -> Path:
     """Folder of a Whisper model: the embedded one, a local folder, the Hub's cache, the Hub."""
     if name == EMBEDDED_MODEL:
         return WHISPER.locate()

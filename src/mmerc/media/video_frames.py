@@ -17,8 +17,8 @@ from mmerc.media.container import LARGEST_SIDE, Reason, film_stream
 from mmerc.media.pictures import Pixels, display_of
 from mmerc.media.stream_frames import TimedFrame, opened_at
 
-FORWARD = 5.0  # seconds between two times up to which decoding on is cheaper than a seek
-ROUNDING = 1e-6  # seconds: times and time stamps come from different sums
+_FORWARD = 5.0  # seconds between two times up to which decoding on is cheaper than a seek
+_ROUNDING = 1e-6  # seconds: times and time stamps come from different sums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +48,18 @@ def read_frames(
     """
     if not all(map(math.isfinite, times)) or any(a > b for a, b in pairwise(times)):
         raise ValueError("times of frames must be finite and ascend")
-    for group in groups(times):
+    for group in _groups(times):
         with opened_at(path, film_stream, time=group[0]) as (stream, timed_frames):
-            convert = Converter(path, stream, height=height)
-            for time, frame in zip(group, on_screen(path, timed_frames, group), strict=True):
+            convert = _Converter(path, stream, height=height)
+            for time, frame in zip(group, _on_screen(path, timed_frames, group), strict=True):
                 yield Frame(time=time, pixels=convert(frame))
 
 
-def groups(times: Sequence[float]) -> Iterator[list[float]]:
+def _groups(times: Sequence[float]) -> Iterator[list[float]]:
     """Split ascending times where the next is far enough for a seek."""
     group: list[float] = []
     for time in times:
-        if group and time - group[-1] > FORWARD:
+        if group and time - group[-1] > _FORWARD:
             yield group
             group = []
         group.append(time)
@@ -67,7 +67,7 @@ def groups(times: Sequence[float]) -> Iterator[list[float]]:
         yield group
 
 
-def on_screen(
+def _on_screen(
     path: Path, timed_frames: Iterator[TimedFrame], times: list[float]
 ) -> Iterator[VideoFrame]:
     """Yield the frame on screen at each time; MediaError past the end, or where one is missing."""
@@ -75,20 +75,20 @@ def on_screen(
     began = ended = lost = -math.inf
     ahead = next(timed_frames, None)
     for time in times:
-        while ahead is not None and (current is None or ahead.time <= time + ROUNDING):
+        while ahead is not None and (current is None or ahead.time <= time + _ROUNDING):
             if isinstance(ahead.frame, VideoFrame):
                 current, began, ended = ahead.frame, ahead.time, ahead.end
             else:
                 lost = max(lost, ahead.time)
             ahead = next(timed_frames, None)
-        if current is None or began < lost <= time + ROUNDING:
+        if current is None or began < lost <= time + _ROUNDING:
             raise Reason.NOT_MEDIA.at(path)
         if ahead is None and time >= ended:
             raise Reason.PAST_FILM.at(path)
         yield current
 
 
-class Converter:
+class _Converter:
     """Decoded frames to upright RGB; a frame that stays on screen is converted once."""
 
     def __init__(self, path: Path, stream: VideoStream, *, height: int | None) -> None:

@@ -29,9 +29,9 @@ from mmerc.media.voice_network import (
 )
 
 # Silero's own: a frame above the first begins speech, and below the second may end it.
-SPEECH, STILL_SPEECH = 0.5, 0.35
-MARGIN = 0.05  # seconds kept around speech: soft beginnings of words are judged silent
-DIP = 8  # frames that must be least sure together where speech is cut without a pause
+_SPEECH, _STILL_SPEECH = 0.5, 0.35
+_MARGIN = 0.05  # seconds kept around speech: soft beginnings of words are judged silent
+_DIP = 8  # frames that must be least sure together where speech is cut without a pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,16 @@ class UtteranceLimits:
             )
 
 
-DEFAULT_LIMITS = UtteranceLimits()
+_DEFAULT_LIMITS = UtteranceLimits()
 
 
-def find_speech(path: Path, *, limits: UtteranceLimits = DEFAULT_LIMITS) -> tuple[Span, ...]:
+def find_speech(path: Path, *, limits: UtteranceLimits = _DEFAULT_LIMITS) -> tuple[Span, ...]:
     """Spans of speech in a recording, in order and without overlap; none where there is no speech.
 
     MediaError where there is no sound, where it is damaged or cut off, or lasts less than 32 ms;
     MmercError where the network's weights are not installed, InputError where they are others.
     """
-    return speech_spans(read_pieces(path), limits=limits)
+    return _speech_spans(read_pieces(path), limits=limits)
 
 
 def read_pieces(path: Path) -> Iterator[Samples]:
@@ -88,62 +88,64 @@ def read_pieces(path: Path) -> Iterator[Samples]:
         raise MediaError(path, "too short for speech", "give a recording of 32 ms or more")
 
 
-def speech_spans(
-    sound: Iterable[Samples], *, limits: UtteranceLimits = DEFAULT_LIMITS
+def _speech_spans(
+    sound: Iterable[Samples], *, limits: UtteranceLimits = _DEFAULT_LIMITS
 ) -> tuple[Span, ...]:
     """Spans of speech in samples at 16 kHz that come in pieces of any length (``find_speech``)."""
-    return spans_of(np.concatenate([np.zeros(0, np.float32), *speech_probabilities(sound)]), limits)
+    return _spans_of(
+        np.concatenate([np.zeros(0, np.float32), *speech_probabilities(sound)]), limits
+    )
 
 
-def spans_of(probabilities: Probabilities, limits: UtteranceLimits) -> tuple[Span, ...]:
+def _spans_of(probabilities: Probabilities, limits: UtteranceLimits) -> tuple[Span, ...]:
     """Spans of speech by the probabilities of successive frames."""
     shortest = math.ceil(limits.shortest / FRAME_SECONDS)
     frames = [
         (first, end) for first, end in utterances(probabilities, limits) if end - first >= shortest
     ]
     spans = np.array(frames, np.float64).reshape(-1, 2) * FRAME_SECONDS
-    padded = with_margins(spans, length=len(probabilities) * FRAME_SECONDS)
+    padded = _with_margins(spans, length=len(probabilities) * FRAME_SECONDS)
     return tuple(Span(start, end) for start, end in padded.round(3).tolist())
 
 
 def utterances(probabilities: Probabilities, limits: UtteranceLimits) -> Iterator[tuple[int, int]]:
     """First frame of each utterance and the frame after its last."""
     pause = math.ceil(limits.pause / FRAME_SECONDS)
-    longest = math.floor((limits.longest - 2 * MARGIN) / FRAME_SECONDS)
+    longest = math.floor((limits.longest - 2 * _MARGIN) / FRAME_SECONDS)
     first: int | None = None
     quiet = 0  # frames on end without speech
     for frame, probability in enumerate(probabilities.tolist()):
-        if first is None and probability < SPEECH:
+        if first is None and probability < _SPEECH:
             continue
         first = frame if first is None else first
-        quiet = 0 if probability >= (SPEECH if quiet else STILL_SPEECH) else quiet + 1
+        quiet = 0 if probability >= (_SPEECH if quiet else _STILL_SPEECH) else quiet + 1
         if quiet == pause:
             yield first, frame + 1 - quiet
             first, quiet = None, 0
         elif quiet == 0 and frame - first >= longest:
-            cut = weakest_place(probabilities, first, frame, limits)
+            cut = _weakest_place(probabilities, first, frame, limits)
             yield first, cut
             first = cut
     if first is not None:
         yield first, len(probabilities) - quiet
 
 
-def weakest_place(
+def _weakest_place(
     probabilities: Probabilities, first: int, last: int, limits: UtteranceLimits
 ) -> int:
     """Where to cut speech from frame ``first`` to ``last``, so that neither part is too short."""
     half = (first + last) // 2
     inside = probabilities[half : last - math.ceil(limits.shortest / FRAME_SECONDS)]
-    return half + DIP // 2 + int(np.convolve(inside, np.ones(DIP), mode="valid").argmin())
+    return half + _DIP // 2 + int(np.convolve(inside, np.ones(_DIP), mode="valid").argmin())
 
 
-def with_margins(spans: NDArray[np.float64], *, length: float) -> NDArray[np.float64]:
+def _with_margins(spans: NDArray[np.float64], *, length: float) -> NDArray[np.float64]:
     """Widen spans on both sides, at most to the middle of the silence between two.
 
     Shape: spans [N, 2] in seconds, in order, within 0 and ``length`` -> [N, 2].
     """
     starts, ends = spans.T
     room = [2 * starts[:1], starts[1:] - ends[:-1], 2 * (length - ends[-1:])]
-    margins = np.minimum(np.concatenate(room) / 2, MARGIN)
+    margins = np.minimum(np.concatenate(room) / 2, _MARGIN)
     widened: NDArray[np.float64] = spans + np.stack([-margins[:-1], margins[1:]], axis=1)
     return widened

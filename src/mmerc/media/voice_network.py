@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 FRAME = 512  # samples
 FRAME_SECONDS = FRAME / SAMPLE_RATE
-CONTEXT = 64  # samples of the frame before that are heard again
-BLOCK = 1875 * FRAME  # a minute
+_CONTEXT = 64  # samples of the frame before that are heard again
+_BLOCK = 1875 * FRAME  # a minute
 
-NETWORK = "silero_vad_16k_sequence.onnx"
-SILERO = PackagedWeights(
+_NETWORK = "silero_vad_16k_sequence.onnx"
+_SILERO = PackagedWeights(
     package="silero_vad",
     folder="data",
     distribution="silero-vad==6.2.3",
     extra="speech",
-    sha256={NETWORK: "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85"},
+    sha256={_NETWORK: "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85"},
 )
 
 Probabilities = NDArray[np.float32]
 
 
-def load_network(folder: Path) -> InferenceSession:
+def _load_network(folder: Path) -> InferenceSession:
     """Load the network in ``folder``, to run on one core."""
     try:
         from onnxruntime import InferenceSession, SessionOptions
@@ -45,7 +45,7 @@ def load_network(folder: Path) -> InferenceSession:
         raise missing_package_error("onnxruntime", extra="speech") from error
     options = SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return InferenceSession(folder / NETWORK, options, providers=["CPUExecutionProvider"])
+    return InferenceSession(folder / _NETWORK, options, providers=["CPUExecutionProvider"])
 
 
 def speech_probabilities(sound: Iterable[Samples]) -> Iterator[Probabilities]:
@@ -54,27 +54,27 @@ def speech_probabilities(sound: Iterable[Samples]) -> Iterator[Probabilities]:
     Shape: sound float32 [any] each, 16 kHz -> float32 [at most 1875] each. MmercError where the
     package silero-vad is not installed, InputError where its file is another.
     """
-    network = load_network(SILERO.locate())
-    before = np.zeros(CONTEXT, np.float32)
+    network = _load_network(_SILERO.locate())
+    before = np.zeros(_CONTEXT, np.float32)
     hidden = cell = np.zeros((1, 1, 128), np.float32)
-    for block in in_blocks(sound):
+    for block in _in_blocks(sound):
         samples = np.concatenate([before, block])
-        frames = np.lib.stride_tricks.sliding_window_view(samples, CONTEXT + FRAME)[::FRAME]
+        frames = np.lib.stride_tricks.sliding_window_view(samples, _CONTEXT + FRAME)[::FRAME]
         inputs = {"input": np.ascontiguousarray(frames), "h": hidden, "c": cell}
         probabilities, hidden, cell = network.run(["speech_probs", "hn", "cn"], inputs)
-        before = samples[-CONTEXT:]
+        before = samples[-_CONTEXT:]
         yield probabilities.reshape(-1)
 
 
-def in_blocks(sound: Iterable[Samples]) -> Iterator[Samples]:
+def _in_blocks(sound: Iterable[Samples]) -> Iterator[Samples]:
     """The same samples in blocks of a minute; the last has what remains in whole frames."""
     waiting: list[Samples] = []
     count = 0
     for piece in sound:
-        for part in np.split(piece, range(BLOCK - count, len(piece), BLOCK)):
+        for part in np.split(piece, range(_BLOCK - count, len(piece), _BLOCK)):
             waiting.append(part)
             count += len(part)
-            if count == BLOCK:
+            if count == _BLOCK:
                 yield np.concatenate(waiting)
                 waiting, count = [], 0
     if count >= FRAME:

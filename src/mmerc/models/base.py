@@ -112,10 +112,10 @@ class ModelOutput:
     explanation: Explanation = field(default_factory=Explanation)
 
 
-Config = TypeVar("Config", bound=ModelConfig)
+_Config = TypeVar("_Config", bound=ModelConfig)
 
 
-class ConversationModel(nn.Module, ABC, Generic[Config]):
+class ConversationModel(nn.Module, ABC, Generic[_Config]):
     """A model that predicts the emotion of every utterance of a batch of conversations.
 
     A subclass sets ``name`` and ``config_class``, creates its parts in ``build`` (``config``,
@@ -124,13 +124,13 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
     """
 
     name: ClassVar[str]
-    config_class: type[Config]
+    config_class: type[_Config]
     kind: ClassVar[Literal["system", "baseline"]] = "system"
     unit: ClassVar[Literal["conversation", "utterance"]] = "conversation"
 
     def __init__(
         self,
-        config: Config,
+        config: _Config,
         *,
         labels: LabelSet,
         widths: Mapping[Modality, int],
@@ -270,7 +270,7 @@ class ConversationModel(nn.Module, ABC, Generic[Config]):
         return model.eval()
 
     @classmethod
-    def saved_config(cls, folder: Path, value: Mapping[str, Any]) -> Config:
+    def saved_config(cls, folder: Path, value: Mapping[str, Any]) -> _Config:
         """Validate a saved configuration; InputError if another model or version wrote it."""
         if value["name"] != cls.name:
             problem = f"contains the model {value['name']!r}, not {cls.name!r}"

@@ -7,10 +7,10 @@ from pathlib import Path
 DEFAULT_MODEL = "mmerc-mini"
 TEXT_MODEL = "mmerc-mini-text"
 LIVE_MODEL = "mmerc-mini-live"
-EMBEDDED_MODELS = (DEFAULT_MODEL, TEXT_MODEL, LIVE_MODEL)
-EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
+_EMBEDDED_MODELS = (DEFAULT_MODEL, TEXT_MODEL, LIVE_MODEL)
+_EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
 
 def find_embedded_model(name: str) -> Path | None:
     """Return the folder of a model that comes with mmerc; None for any other name."""
-    return EMBEDDED_FOLDER / name if name in EMBEDDED_MODELS else None
+    return _EMBEDDED_FOLDER / name if name in _EMBEDDED_MODELS else None

@@ -1,6 +1,6 @@
 """Every model by name: those of mmerc, and those of plug-ins (``mmerc.models`` entry points).
 
-A new model of mmerc is one folder next to this file and one line in ``MODELS``.
+A new model of mmerc is one folder next to this file and one line in ``_MODELS``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from mmerc.nn.text_encoder import TextEncoder
 from mmerc.plugins import Plugin, find_plugins
 
 # The models of mmerc itself.
-MODELS: dict[str, type[AnyModel]] = {
+_MODELS: dict[str, type[AnyModel]] = {
     model.name: model
     for model in (
         DfErc,
@@ -67,25 +67,25 @@ def model_class(name: str) -> type[AnyModel]:
 
     UsageError for an unknown name, MmercError for a plug-in that does not provide a model.
     """
-    if name in MODELS:
-        return MODELS[name]
-    plugins = find_model_plugins()
+    if name in _MODELS:
+        return _MODELS[name]
+    plugins = _find_model_plugins()
     if name not in plugins:
-        raise UsageError(f"No model is called {name!r}; available: {', '.join(model_names())}.")
-    return load_plugin_model(plugins[name])
+        raise UsageError(f"No model is called {name!r}; available: {', '.join(_model_names())}.")
+    return _load_plugin_model(plugins[name])
 
 
-def model_names() -> list[str]:
+def _model_names() -> list[str]:
     """Return the names of all models: those of mmerc, then those of installed plug-ins."""
-    return [*MODELS, *find_model_plugins()]
+    return [*_MODELS, *_find_model_plugins()]
 
 
 def list_models() -> dict[str, ListedModel]:
     """Describe all models by name; of a plug-in that cannot be used, say why."""
-    models = {name: ListedModel(summary(model), "mmerc") for name, model in MODELS.items()}
-    for name, plugin in find_model_plugins().items():
+    models = {name: ListedModel(summary(model), "mmerc") for name, model in _MODELS.items()}
+    for name, plugin in _find_model_plugins().items():
         try:
-            models[name] = ListedModel(summary(load_plugin_model(plugin)), plugin.package)
+            models[name] = ListedModel(summary(_load_plugin_model(plugin)), plugin.package)
         except MmercError as error:
             models[name] = ListedModel(str(error), plugin.package)
     return models
@@ -97,10 +97,10 @@ def summary(model: type[AnyModel]) -> str:
     return text.partition(". ")[0].removesuffix(".")
 
 
-def find_model_plugins() -> dict[str, Plugin]:
+def _find_model_plugins() -> dict[str, Plugin]:
     """Find models of other packages; MmercError if one takes the name of a model of mmerc."""
     plugins = find_plugins("mmerc.models")
-    for name in plugins.keys() & MODELS.keys():
+    for name in plugins.keys() & _MODELS.keys():
         package = plugins[name].package
         raise MmercError(
             f"The package {package} adds a model called {name!r}, a name that mmerc itself uses; "
@@ -109,7 +109,7 @@ def find_model_plugins() -> dict[str, Plugin]:
     return plugins
 
 
-def load_plugin_model(plugin: Plugin) -> type[AnyModel]:
+def _load_plugin_model(plugin: Plugin) -> type[AnyModel]:
     """Import a plug-in's model and check that it can be used as one."""
     model = plugin.load()
     if not (isinstance(model, type) and issubclass(model, ConversationModel)):
@@ -118,7 +118,7 @@ def load_plugin_model(plugin: Plugin) -> type[AnyModel]:
         problem = f"does not implement {' and '.join(missing)}"
     elif getattr(model, "name", None) != plugin.name:
         problem = f"has the name {getattr(model, 'name', None)!r}, not that of its entry point"
-    elif not is_config_class(getattr(model, "config_class", None)):
+    elif not _is_config_class(getattr(model, "config_class", None)):
         problem = "has no config_class that is a subclass of mmerc.models.base.ModelConfig"
     else:
         return model
@@ -128,7 +128,7 @@ def load_plugin_model(plugin: Plugin) -> type[AnyModel]:
     )
 
 
-def is_config_class(value: object) -> bool:
+def _is_config_class(value: object) -> bool:
     """Whether ``value`` is a class of model settings."""
     return isinstance(value, type) and issubclass(value, ModelConfig)
 
@@ -171,7 +171,7 @@ def load_model(source: str | Path) -> AnyModel:
         model = model_class(name)
     except UsageError as error:
         problem = f"a model called {name!r}, which neither mmerc nor an installed package provides"
-        fix = f"install the package that provides it (available: {', '.join(model_names())})"
+        fix = f"install the package that provides it (available: {', '.join(_model_names())})"
         raise InputError(folder / "config.json", problem, fix) from error
     return model.from_pretrained(folder)
 

@@ -26,7 +26,7 @@ def load_saved_encoder(model: Path, config: TextEncoderConfig, *, compact: bool)
     """
     if compact:
         return TextEncoder.from_source(config)
-    with report_damage(model / "text_encoder") as folder:
+    with _report_damage(model / "text_encoder") as folder:
         return TextEncoder.from_folder(folder, config)
 
 
@@ -36,12 +36,12 @@ def load_saved_speech_encoder(
     """Rebuild a model's speech encoder, as ``load_saved_encoder``."""
     if compact:
         return SpeechEncoder.from_source(config)
-    with report_damage(model / "speech_encoder") as folder:
+    with _report_damage(model / "speech_encoder") as folder:
         return SpeechEncoder.from_folder(folder, config)
 
 
 @contextmanager
-def report_damage(folder: Path) -> Iterator[Path]:
+def _report_damage(folder: Path) -> Iterator[Path]:
     """Raise InputError if reading a folder fails."""
     try:
         yield folder

@@ -58,10 +58,10 @@ class UtteranceOutput:
     confidence: Mapping[Modality, Tensor] = field(default_factory=dict)
 
 
-Config = TypeVar("Config", bound=UtteranceConfig)
+_Config = TypeVar("_Config", bound=UtteranceConfig)
 
 
-class UtteranceModel(ConversationModel[Config]):
+class UtteranceModel(ConversationModel[_Config]):
     """A model that knows only as much of an utterance's neighbours as its text contains.
 
     A subclass creates its parts in ``build`` and implements ``read``.
@@ -70,7 +70,7 @@ class UtteranceModel(ConversationModel[Config]):
     unit: ClassVar[Literal["conversation", "utterance"]] = "utterance"
     alone_weight = 1.0  # of the losses of single modalities, relative to that of the fusion
 
-    def __init__(self, config: Config, **parts: Any) -> None:
+    def __init__(self, config: _Config, **parts: Any) -> None:
         super().__init__(config, **parts)
         if config.gradient_checkpointing:
             for encoder in (self.text_encoder, self.speech_encoder):

@@ -10,8 +10,8 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-NAME = "mmerc"
-LONGEST_SHORT = 320
+_NAME = "mmerc"
+_LONGEST_SHORT = 320
 
 
 def attention(
@@ -32,7 +32,7 @@ def attention(
 
     Shape: query, key, value [B, H, L, D], attention_mask [B, 1, L or 1, L] bool -> [B, L, H, D].
     """
-    short = query.shape[-2] <= LONGEST_SHORT and torch.is_grad_enabled()
+    short = query.shape[-2] <= _LONGEST_SHORT and torch.is_grad_enabled()
     if query.device.type != "cpu" or not short:
         output, _ = sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **others
@@ -49,6 +49,6 @@ def attention(
 
 def register_attention() -> str:
     """Register ``attention`` with transformers; return the name of the implementation."""
-    AttentionInterface.register(NAME, attention)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
-    return NAME
+    AttentionInterface.register(_NAME, attention)
+    AttentionMaskInterface.register(_NAME, sdpa_mask)
+    return _NAME

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from mmerc.nn.reduction import Reduction, reduce_items
 
-SMALLEST_NORM = 1e-6
+_SMALLEST_NORM = 1e-6
 
 
 def contrastive_loss(
@@ -33,7 +33,7 @@ def contrastive_loss(
         expected = (*vectors.shape[:-1], vectors.shape[-2])
         raise ValueError(f"positives: expected shape {expected}, got {tuple(positives.shape)}")
     with torch.autocast(vectors.device.type, enabled=False):
-        units = functional.normalize(vectors.float(), dim=-1, eps=SMALLEST_NORM)
+        units = functional.normalize(vectors.float(), dim=-1, eps=_SMALLEST_NORM)
         similarity = units @ units.mT / temperature
         excluded = torch.eye(vectors.shape[-2], dtype=torch.bool, device=vectors.device)
         if candidates is not None:

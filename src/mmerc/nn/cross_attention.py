@@ -8,7 +8,7 @@ from mmerc.nn.attention import attention
 from mmerc.nn.dropout import FastDropout
 
 
-class MultiHeadAttention(nn.Module):
+class _MultiHeadAttention(nn.Module):
     """Scaled dot-product attention with learnt projections (Vaswani et al. 2017).
 
     Keys have no bias: it would cancel out. If every position is masked, the output is finite but
@@ -22,7 +22,7 @@ class MultiHeadAttention(nn.Module):
         self.key = nn.Linear(width, width, bias=False)
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
-        init_like_transformer(self)
+        _init_like_transformer(self)
 
     def forward(self, queries: Tensor, states: Tensor, mask: Tensor) -> Tensor:
         """Attend from queries to the states that ``mask`` allows.
@@ -52,9 +52,9 @@ class TransformerLayer(nn.Module):
 
     def __init__(self, width: int, *, heads: int, dropout: float) -> None:
         super().__init__()
-        self.attention = MultiHeadAttention(width, heads=heads, dropout=dropout)
+        self.attention = _MultiHeadAttention(width, heads=heads, dropout=dropout)
         self.inner_norm = nn.LayerNorm(width)
-        self.feed_forward = feed_forward(width, dropout=dropout)
+        self.feed_forward = _feed_forward(width, dropout=dropout)
         self.outer_norm = nn.LayerNorm(width)
 
     def forward(self, queries: Tensor, states: Tensor, mask: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class TransformerLayer(nn.Module):
         return result
 
 
-def feed_forward(width: int, *, dropout: float) -> nn.Module:
+def _feed_forward(width: int, *, dropout: float) -> nn.Module:
     """Build F of Vaswani et al.: [decided] four times as wide inside, GELU as in the encoders."""
     network = nn.Sequential(
         nn.Linear(width, 4 * width),
@@ -76,11 +76,11 @@ def feed_forward(width: int, *, dropout: float) -> nn.Module:
         nn.Linear(4 * width, width),
         FastDropout(dropout),
     )
-    init_like_transformer(network)
+    _init_like_transformer(network)
     return network
 
 
-def init_like_transformer(module: nn.Module) -> None:
+def _init_like_transformer(module: nn.Module) -> None:
     """Initialise weights by Glorot's rule and biases to 0 ([decided], as in ``nn.Transformer``).
 
     With the default of ``nn.Linear``, the output of attention would be a tenth of what it is added

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-NEVER = -1e9
+_NEVER = -1e9
 
-Gates = tuple[Tensor, Tensor, Tensor, Tensor]
+_Gates = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class DialogueRnn(nn.Module):
@@ -60,9 +60,9 @@ class DialogueRnn(nn.Module):
             bias = self.vector_bias.view(self.runs, 1, -1)
             bias = functional.pad(bias, (0, self.hidden))  # the query has none
             drive = torch.baddbmm(bias, steps.flatten(1, 2), self.from_vector)
-            states = Recurrence.apply(  # type: ignore[no-untyped-call]
+            states = _Recurrence.apply(  # type: ignore[no-untyped-call]
                 drive.view(*occupied.shape, -1),
-                last_turn(speaking, occupied),
+                _last_turn(speaking, occupied),
                 self.recurrent,
                 self.recurrent_bias.view(4, self.runs, 1, -1),
             )
@@ -76,7 +76,7 @@ class DialogueRnn(nn.Module):
         return torch.cat([steps, steps.flip(1)]) if self.bidirectional else steps
 
 
-def last_turn(speakers: Tensor, present: Tensor) -> Tensor:
+def _last_turn(speakers: Tensor, present: Tensor) -> Tensor:
     """Return 1 + the previous step of the same speaker, 0 if there is none, -1 if absent.
 
     Shape: speakers, present [R, N, B] -> [R, N, B].
@@ -89,7 +89,7 @@ def last_turn(speakers: Tensor, present: Tensor) -> Tensor:
     return torch.empty_like(order).scatter_(1, order, before).masked_fill_(~present, -1)
 
 
-class Recurrence(torch.autograd.Function):
+class _Recurrence(torch.autograd.Function):
     """The time loop, with its gradient written out.
 
     Autograd cannot update a buffer of states in place, and adds up the gradients of the weights
@@ -106,13 +106,13 @@ class Recurrence(torch.autograd.Function):
         to_whole, to_party, queries = torch.split(drive, parts, -1)
         past = drive.new_zeros(runs, batch, steps, hidden)  # g
         parties = drive.new_zeros(steps + 1, runs, batch, hidden)  # q of each step's speaker
-        present, rows = (turns >= 0).unsqueeze(-1), speaker_rows(turns)
+        present, rows = (turns >= 0).unsqueeze(-1), _speaker_rows(turns)
         keeps = any(ctx.needs_input_grad)
-        units, shares, emotions = tuple(Unit(keeps) for _ in range(3)), [], []
+        units, shares, emotions = tuple(_Unit(keeps) for _ in range(3)), [], []
         overall = emotion = parties[0]
         for t in range(steps):
             party = parties.flatten(0, 2)[rows[t]].view_as(overall)
-            recalled, share = attend(queries[:, t], past[:, :, :t], present[:, :t])
+            recalled, share = _attend(queries[:, t], past[:, :, :t], present[:, :t])
             moved = units[0].step(to_whole[:, t], party, overall, weights[:2], bias[0])
             past[:, :, t] = overall = torch.where(present[:, t], moved, overall)
             party = units[1].step(to_party[:, t], recalled, party, weights[2:4], bias[1])
@@ -133,7 +133,7 @@ class Recurrence(torch.autograd.Function):
         queries, turns, weights = ctx.saved_tensors
         units, past = ctx.units, ctx.past
         steps = turns.shape[1]
-        present, rows = (turns >= 0).unsqueeze(-1), speaker_rows(turns)
+        present, rows = (turns >= 0).unsqueeze(-1), _speaker_rows(turns)
         into_past, into_queries = torch.zeros_like(past), torch.zeros_like(queries)
         into_parties = past.new_zeros(steps + 1, *into_emotions[:, 0].shape)
         into = past.new_empty(3, 2, *queries.shape[:-1], weights.shape[-1])
@@ -151,7 +151,7 @@ class Recurrence(torch.autograd.Function):
             into_parties.flatten(0, 2).index_add_(0, rows[t], (party + into_party).flatten(0, 1))
             if t:
                 into_past[:, :, t - 1] += state + overall * ~present[:, t]
-                into_queries[:, t] = attend_backward(
+                into_queries[:, t] = _attend_backward(
                     recalled, queries[:, t], past[:, :, :t], ctx.shares[t], into_past[:, :, :t]
                 )
         into_drive = torch.cat([into[0, 0], into[1, 0], into_queries], -1)
@@ -162,12 +162,12 @@ class Recurrence(torch.autograd.Function):
         return into_drive, None, into_weights, into_bias
 
 
-class Unit:
+class _Unit:
     """One gated recurrent unit over all steps; ``keeps``: store what its gradient needs."""
 
     def __init__(self, keeps: bool) -> None:
         self.keeps = keeps
-        self.stored: list[tuple[Tensor, Tensor, Gates]] = []
+        self.stored: list[tuple[Tensor, Tensor, _Gates]] = []
 
     def step(
         self, drive: Tensor, entering: Tensor, state: Tensor, weights: Tensor, bias: Tensor
@@ -215,7 +215,7 @@ class Unit:
             torch.bmm(torch.stack(values, 1).flatten(1, 2).mT, side.flatten(1, 2), out=to)
 
 
-def speaker_rows(turns: Tensor) -> list[Tensor]:
+def _speaker_rows(turns: Tensor) -> list[Tensor]:
     """For each step, return the row of the speaker's last state among the states of all steps.
 
     Shape: [R, N, B] -> N times [R * B], into [N + 1, R, B] flattened.
@@ -225,18 +225,18 @@ def speaker_rows(turns: Tensor) -> list[Tensor]:
     return list(flat * len(first) + first)
 
 
-def attend(query: Tensor, past: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+def _attend(query: Tensor, past: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
     """Average past states, weighted by attention; zeros if there are none.
 
     Shape: query [R, B, H], past [R, B, t, H], present [R, t, B, 1] -> [R, B, H], [R * B, 1, t].
     """
     states, visible = past.flatten(0, 1), present.permute(0, 2, 3, 1).flatten(0, 1)
-    scores = torch.bmm(query.flatten(0, 1).unsqueeze(1), states.mT).masked_fill_(~visible, NEVER)
+    scores = torch.bmm(query.flatten(0, 1).unsqueeze(1), states.mT).masked_fill_(~visible, _NEVER)
     shares = scores.softmax(-1) * visible
     return torch.bmm(shares, states).view_as(query), shares
 
 
-def attend_backward(
+def _attend_backward(
     gradient: Tensor, query: Tensor, past: Tensor, shares: Tensor, into_past: Tensor
 ) -> Tensor:
     """Return the gradient of the query; add that of the past states to ``into_past``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-LANES = 1 << 16  # one random 64-bit word gives four decisions of 16 bits
+_LANES = 1 << 16  # one random 64-bit word gives four decisions of 16 bits
 
 
 class FastDropout(nn.Dropout):
@@ -21,7 +21,7 @@ class FastDropout(nn.Dropout):
             return super().forward(input)
         words = torch.empty((input.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         lanes = words.view(torch.int16)[: input.numel()].view(input.shape)
-        keep = lanes >= round(self.p * LANES) - LANES // 2
+        keep = lanes >= round(self.p * _LANES) - _LANES // 2
         return input * (keep.to(input.dtype) * (1 / (1 - self.p)))
 
 

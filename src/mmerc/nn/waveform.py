@@ -16,8 +16,8 @@ def waveform_states(backbone: Any, samples: Tensor, lengths: Tensor) -> tuple[li
     [U, P] bool.
     """
     if getattr(backbone.config, "do_normalize", False):
-        samples = standardise(samples, lengths)
-    features = convolve(backbone, samples, lengths)
+        samples = _standardise(samples, lengths)
+    features = _convolve(backbone, samples, lengths)
     counts = backbone._get_feat_extract_output_lengths(lengths)
     mask = torch.arange(features.shape[1], device=samples.device) < counts[:, None]
     projected = backbone.feature_projection(features)
@@ -38,7 +38,7 @@ def waveform_states(backbone: Any, samples: Tensor, lengths: Tensor) -> tuple[li
     return [*states[:-1], last], mask
 
 
-def convolve(backbone: Any, samples: Tensor, lengths: Tensor) -> Tensor:
+def _convolve(backbone: Any, samples: Tensor, lengths: Tensor) -> Tensor:
     """Run the convolutions. Shape: samples [U, T], lengths [U] -> [U, P, channels].
 
     The first layer of the base models normalises over the whole time axis, including padding: there
@@ -52,7 +52,7 @@ def convolve(backbone: Any, samples: Tensor, lengths: Tensor) -> Tensor:
     return pad_sequence(separate, batch_first=True)
 
 
-def standardise(samples: Tensor, lengths: Tensor) -> Tensor:
+def _standardise(samples: Tensor, lengths: Tensor) -> Tensor:
     """Give every clip mean 0 and variance 1, with zeros after it. Shape: [U, T], [U] -> [U, T]."""
     real = torch.arange(samples.shape[1], device=samples.device) < lengths[:, None]
     mean = samples.sum(1, keepdim=True) / lengths[:, None]

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 from transformers.audio_utils import mel_filter_bank
 
-SAMPLE_RATE = 16_000
-WINDOW, HOP = 400, 160  # samples
-SAMPLES_PER_POSITION = 2 * HOP  # the second convolution has stride 2
+_SAMPLE_RATE = 16_000
+_WINDOW, _HOP = 400, 160  # samples
+_SAMPLES_PER_POSITION = 2 * _HOP  # the second convolution has stride 2
 
 
 def whisper_states(backbone: Any, samples: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -25,14 +25,14 @@ def whisper_states(backbone: Any, samples: Tensor, lengths: Tensor) -> tuple[lis
     Shape: samples [U, T] float32 with zeros after lengths [U] -> layers x [U, P, D], [U, P] bool;
     P is T / 320, rounded up.
     """
-    positions = -(-samples.shape[1] // SAMPLES_PER_POSITION)
-    mask = torch.arange(positions, device=samples.device) * SAMPLES_PER_POSITION < lengths[:, None]
+    positions = -(-samples.shape[1] // _SAMPLES_PER_POSITION)
+    mask = torch.arange(positions, device=samples.device) * _SAMPLES_PER_POSITION < lengths[:, None]
     # One more frame of silence: what a convolution reads after a clip must not depend on padding.
     frames = log_mel(samples, frames=2 * positions + 1, bands=backbone.config.num_mel_bins)
-    return run_layers(backbone, frames, mask), mask
+    return _run_layers(backbone, frames, mask), mask
 
 
-def run_layers(backbone: Any, frames: Tensor, mask: Tensor) -> list[Tensor]:
+def _run_layers(backbone: Any, frames: Tensor, mask: Tensor) -> list[Tensor]:
     """Run the encoder; the states of the last layer are normalised.
 
     Shape: frames [U, bands, >= 2 P], mask [U, P] bool -> layers x [U, P, D].
@@ -54,25 +54,25 @@ def log_mel(samples: Tensor, *, frames: int, bands: int) -> Tensor:
     Shape: samples [U, T] at 16 kHz -> [U, bands, frames].
     """
     with torch.autocast(samples.device.type, enabled=False):
-        needed = frames * HOP + WINDOW
+        needed = frames * _HOP + _WINDOW
         padded = functional.pad(samples.float(), (0, max(0, needed - samples.shape[1])))
-        window = torch.hann_window(WINDOW, device=samples.device)
-        spectrum = torch.stft(padded, WINDOW, HOP, window=window, return_complex=True)
+        window = torch.hann_window(_WINDOW, device=samples.device)
+        spectrum = torch.stft(padded, _WINDOW, _HOP, window=window, return_complex=True)
         power = spectrum[..., :frames].abs() ** 2
-        logs = (mel_filters(bands).to(samples.device) @ power).clamp(min=1e-10).log10()
+        logs = (_mel_filters(bands).to(samples.device) @ power).clamp(min=1e-10).log10()
         loudest = logs.amax(dim=(1, 2), keepdim=True)
         return (torch.maximum(logs, loudest - 8.0) + 4.0) / 4.0
 
 
 @cache
-def mel_filters(bands: int) -> Tensor:
+def _mel_filters(bands: int) -> Tensor:
     """Return the mel filter bank. Shape: -> [bands, 201]."""
     filters = mel_filter_bank(
-        num_frequency_bins=1 + WINDOW // 2,
+        num_frequency_bins=1 + _WINDOW // 2,
         num_mel_filters=bands,
         min_frequency=0.0,
         max_frequency=8000.0,
-        sampling_rate=SAMPLE_RATE,
+        sampling_rate=_SAMPLE_RATE,
         norm="slaney",
         mel_scale="slaney",
     )

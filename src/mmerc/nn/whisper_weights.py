@@ -22,10 +22,10 @@ from mmerc.errors import InputError
 from mmerc.files import atomic_directory, file_fingerprint, write_text
 from mmerc.packaged_weights import WHISPER
 
-NUMBERS = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}  # DataType of ctranslate2/types.h
-TINY = {"d_model": 384, "encoder_layers": 4, "encoder_attention_heads": 6, "encoder_ffn_dim": 1536}
-NO_DECODER = {"decoder_layers": 0, "decoder_attention_heads": 6, "max_target_positions": 1}
-NO_WORDS = {"vocab_size": 1} | dict.fromkeys(
+_NUMBERS = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}  # DataType of ctranslate2/types.h
+_TINY = {"d_model": 384, "encoder_layers": 4, "encoder_attention_heads": 6, "encoder_ffn_dim": 1536}
+_NO_DECODER = {"decoder_layers": 0, "decoder_attention_heads": 6, "max_target_positions": 1}
+_NO_WORDS = {"vocab_size": 1} | dict.fromkeys(
     ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"), 0
 )
 
@@ -35,23 +35,23 @@ def whisper_folder() -> Path:
     model = WHISPER.locate() / "model.bin"
     name = f"encoders/whisper-tiny.en-{WHISPER.sha256['model.bin'][:12]}"
     stored = configured_cache()
-    if stored is not None and is_complete(stored / name):
+    if stored is not None and _is_complete(stored / name):
         return stored / name
     try:
-        return write_encoder(model, cache_folder() / name)
+        return _write_encoder(model, cache_folder() / name)
     except InputError as error:  # the disk is full
-        return write_encoder(model, temporary_cache(str(error)) / name)
+        return _write_encoder(model, temporary_cache(str(error)) / name)
 
 
-def write_encoder(model: Path, folder: Path) -> Path:
+def _write_encoder(model: Path, folder: Path) -> Path:
     """Convert ``model`` to ``folder``, with the SHA-256 of the weights beside them."""
     with atomic_directory(folder, overwrite=True) as temporary:
-        convert(model, temporary)
+        _convert(model, temporary)
         write_text(temporary / "sha256", file_fingerprint(temporary / "model.safetensors"))
     return folder
 
 
-def is_complete(folder: Path) -> bool:
+def _is_complete(folder: Path) -> bool:
     """Whether the weights are those that were converted."""
     try:
         expected = (folder / "sha256").read_text(encoding="utf-8")
@@ -60,18 +60,18 @@ def is_complete(folder: Path) -> bool:
         return False
 
 
-def convert(source: Path, folder: Path) -> None:
+def _convert(source: Path, folder: Path) -> None:
     """Convert the encoder of a CTranslate2 Whisper (of tiny's size) for transformers."""
     transformers_logging.disable_progress_bar()
     with torch.random.fork_rng(devices=[]):
-        model = WhisperModel(WhisperConfig(**TINY, **NO_DECODER, **NO_WORDS))
+        model = WhisperModel(WhisperConfig(**_TINY, **_NO_DECODER, **_NO_WORDS))
     for parameter in model.decoder.parameters():
         parameter.data.zero_()  # unused, but transformers needs it
-    model.encoder.load_state_dict(encoder_state(dict(read_variables(source))))
+    model.encoder.load_state_dict(_encoder_state(dict(_read_variables(source))))
     model.save_pretrained(str(folder))
 
 
-def encoder_state(variables: dict[str, Tensor]) -> dict[str, Tensor]:
+def _encoder_state(variables: dict[str, Tensor]) -> dict[str, Tensor]:
     """Translate CTranslate2's names into transformers' names; keys have no bias."""
     state = {
         "embed_positions.weight": variables["encoder/position_encodings/encodings"],
@@ -81,12 +81,12 @@ def encoder_state(variables: dict[str, Tensor]) -> dict[str, Tensor]:
     for conv in ("conv1", "conv2"):
         for part in ("weight", "bias"):
             state[f"{conv}.{part}"] = variables[f"encoder/{conv}/{part}"]
-    for layer in range(TINY["encoder_layers"]):
-        state |= layer_state(variables, f"encoder/layer_{layer}/", f"layers.{layer}.")
+    for layer in range(_TINY["encoder_layers"]):
+        state |= _layer_state(variables, f"encoder/layer_{layer}/", f"layers.{layer}.")
     return state
 
 
-def layer_state(variables: dict[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
+def _layer_state(variables: dict[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
     """Translate one layer; CTranslate2 stores queries, keys and values in one matrix."""
     state = {}
     for kind in ("weight", "bias"):
@@ -103,36 +103,36 @@ def layer_state(variables: dict[str, Tensor], old: str, new: str) -> dict[str, T
     return state
 
 
-def read_variables(path: Path) -> Iterator[tuple[str, Tensor]]:
+def _read_variables(path: Path) -> Iterator[tuple[str, Tensor]]:
     """Yield every variable of a ``model.bin`` as float32; InputError if the file is truncated."""
     try:
         with open(path, "rb") as file:
-            read_numbers(file, "I")
-            read_name(file)
-            _, count = read_numbers(file, "II")
+            _read_numbers(file, "I")
+            _read_name(file)
+            _, count = _read_numbers(file, "II")
             for _ in range(count):
-                yield read_variable(file)
+                yield _read_variable(file)
     except (struct.error, KeyError, ValueError) as error:
         problem = "not a model of CTranslate2, or truncated"
         raise InputError(path, problem, f"reinstall {WHISPER.distribution}") from error
 
 
-def read_variable(file: BinaryIO) -> tuple[str, Tensor]:
+def _read_variable(file: BinaryIO) -> tuple[str, Tensor]:
     """Read one variable: name, shape, number format, bytes."""
-    name = read_name(file)
-    (rank,) = read_numbers(file, "B")
-    shape = read_numbers(file, "I" * rank)
-    kind, size = read_numbers(file, "BI")
-    values = np.frombuffer(file.read(size), NUMBERS[kind]).reshape(shape)
+    name = _read_name(file)
+    (rank,) = _read_numbers(file, "B")
+    shape = _read_numbers(file, "I" * rank)
+    kind, size = _read_numbers(file, "BI")
+    values = np.frombuffer(file.read(size), _NUMBERS[kind]).reshape(shape)
     return name, torch.from_numpy(values.astype(np.float32))
 
 
-def read_name(file: BinaryIO) -> str:
+def _read_name(file: BinaryIO) -> str:
     """Read a string preceded by its length and ending with a zero byte."""
-    (length,) = read_numbers(file, "H")
+    (length,) = _read_numbers(file, "H")
     return file.read(length)[:-1].decode()
 
 
-def read_numbers(file: BinaryIO, form: str) -> tuple[int, ...]:
+def _read_numbers(file: BinaryIO, form: str) -> tuple[int, ...]:
     """Read little-endian numbers; ``form`` is a ``struct`` format."""
     return struct.unpack(f"<{form}", file.read(struct.calcsize(f"<{form}")))

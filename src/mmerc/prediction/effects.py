@@ -69,7 +69,7 @@ def measure_effects(model: AnyModel, batch: ConversationBatch, complete: Tensor)
     alone = batch.mask.sum(1, keepdim=True) < 2
     context = torch.full(batch.mask.shape, torch.nan, device=batch.mask.device)
     if not alone.all():
-        context = loss_of_probability(split_conversations(batch)).masked_fill(alone, torch.nan)
+        context = loss_of_probability(_split_conversations(batch)).masked_fill(alone, torch.nan)
     return Effects(modalities=modalities, context=context)
 
 
@@ -79,7 +79,7 @@ def probabilities(model: AnyModel, batch: ConversationBatch) -> Tensor:
     return (logits / model.temperature).softmax(-1)
 
 
-def split_conversations(batch: ConversationBatch) -> ConversationBatch:
+def _split_conversations(batch: ConversationBatch) -> ConversationBatch:
     """Make every utterance a conversation of its own. Shape: [B, N, ...] -> [B * N, 1, ...]."""
 
     def split(tensor: Tensor) -> Tensor:

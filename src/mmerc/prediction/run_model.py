@@ -45,13 +45,13 @@ class PredictionTensors:
         """Apply a function to every tensor."""
         return PredictionTensors(
             **{
-                item.name: mapped_values(getattr(self, item.name), function)
+                item.name: _mapped_values(getattr(self, item.name), function)
                 for item in fields(self)
             }
         )
 
 
-def mapped_values(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+def _mapped_values(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
     """Apply a function to a tensor, or to every tensor of a mapping."""
     if isinstance(value, Mapping):
         return {name: function(tensor) for name, tensor in value.items()}
@@ -113,14 +113,14 @@ def run_model(
     device = model.class_weights.device
     parts: dict[int, PredictionTensors] = {}
     for batch in batch_loader(examples, tokenizer=model.tokenizer, size=size, shuffle=False):
-        output = run_batch(model, batch.to(device), effects=effects, window_encoder=window_encoder)
+        output = _run_batch(model, batch.to(device), effects=effects, window_encoder=window_encoder)
         rows = zip(batch.indices.tolist(), batch.mask.cpu(), strict=True)
-        parts |= {index: select_row(output, row, mask) for row, (index, mask) in enumerate(rows)}
+        parts |= {index: _select_row(output, row, mask) for row, (index, mask) in enumerate(rows)}
     model.train(was_training)
-    return concatenate([parts[example.index] for example in examples], model)
+    return _concatenate([parts[example.index] for example in examples], model)
 
 
-def run_batch(
+def _run_batch(
     model: AnyModel, batch: ConversationBatch, *, effects: bool, window_encoder: WindowEncoder
 ) -> PredictionTensors:
     """Predict one batch; the outputs are [B, N] instead of [M]."""
@@ -150,12 +150,12 @@ def run_batch(
     )
 
 
-def select_row(output: PredictionTensors, row: int, mask: Tensor) -> PredictionTensors:
+def _select_row(output: PredictionTensors, row: int, mask: Tensor) -> PredictionTensors:
     """Select one conversation of a batch, without padding, on the processor."""
     return output.convert(lambda tensor: tensor[row].cpu()[mask])
 
 
-def concatenate(parts: Sequence[PredictionTensors], model: AnyModel) -> PredictionTensors:
+def _concatenate(parts: Sequence[PredictionTensors], model: AnyModel) -> PredictionTensors:
     """Join the outputs of several conversations; those of none are empty."""
     if not parts:
         nothing = torch.zeros(0)

@@ -26,7 +26,7 @@ from mmerc.nn.encoder_sources import resolve_encoder
 from mmerc.nn.text_encoder import Scope, TextEncoder, TextEncoderConfig
 from mmerc.prediction.run_model import build_text_input
 
-NO_TEXT = "empty text"
+_NO_TEXT = "empty text"
 
 
 def encode_text(
@@ -50,11 +50,11 @@ def encode_text(
     prepared = corpus if isinstance(corpus, PreparedCorpus) else PreparedCorpus.load(Path(corpus))
     options = {"scope": scope, "speaker_prefix": speaker_prefix, "max_length": max_length}
     settings = {name: value for name, value in options.items() if value is not None}
-    table = build_text_table(prepared, *load_encoder(encoder, settings=settings))
+    table = _build_text_table(prepared, *_load_encoder(encoder, settings=settings))
     return replace(prepared, features={**prepared.features, "text": table})
 
 
-def load_encoder(
+def _load_encoder(
     source: str | Path, *, settings: Mapping[str, Any] | None = None
 ) -> tuple[TextEncoder, TrainedOn, str]:
     """Load an encoder, what it was trained on, and the SHA-256 of its weights.
@@ -72,7 +72,7 @@ def load_encoder(
                 f"{folder} reads text as it was trained to; remove {', '.join(settings)}."
             )
         return encoder, TrainedOn.read(folder), file_fingerprint(folder / "model.safetensors")
-    if is_model(folder):
+    if _is_model(folder):
         problem = "does not say which conversations it was trained on (no training_data.json)"
         raise InputError(folder, problem, "copy the whole model folder, or name a run")
     name = str(source)
@@ -81,13 +81,13 @@ def load_encoder(
     return encoder, TrainedOn(corpus="", conversations=frozenset()), weights
 
 
-def is_model(folder: Path) -> bool:
+def _is_model(folder: Path) -> bool:
     """Whether ``folder`` is that of a model of ours, not of a plain encoder."""
     path = folder / "config.json"
     return path.is_file() and describes_model(read_json(path))
 
 
-def build_text_table(
+def _build_text_table(
     corpus: PreparedCorpus, encoder: TextEncoder, trained_on: TrainedOn, weights: str
 ) -> FeatureTable:
     """Encode every utterance of a corpus; ``weights`` is the SHA-256 of the encoder's."""
@@ -109,17 +109,17 @@ def build_text_table(
             conversation=conversation.id,
             utterance=utterance.id,
             vector=vector,
-            absent_because=NO_TEXT if vector is None else None,
+            absent_because=_NO_TEXT if vector is None else None,
             saw_label=conversation.id in labelled,
         )
-        for conversation, vectors in encode_conversations(encoder, conversations, corpus.labels)
+        for conversation, vectors in _encode_conversations(encoder, conversations, corpus.labels)
         for utterance, vector in zip(conversation.utterances, vectors, strict=True)
     )
     return FeatureTable.of(spec, rows)
 
 
 @torch.inference_mode()
-def encode_conversations(
+def _encode_conversations(
     encoder: TextEncoder, conversations: list[Conversation], labels: LabelSet
 ) -> Iterator[tuple[Conversation, list[Vector | None]]]:
     """Yield each conversation with the pooled vectors of its utterances, None for empty text."""

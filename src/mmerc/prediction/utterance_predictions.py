@@ -19,7 +19,7 @@ from mmerc.models.inputs import WindowEncoder, encode_windows
 from mmerc.models.registry import load_model
 from mmerc.prediction.run_model import PredictionTensors, build_model_examples, run_model
 
-Names = tuple[str, ...]
+_Names = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,19 +76,19 @@ def predict(
         model = load_model(model)
     if isinstance(conversations, Conversation):
         conversations = [conversations]
-    unlabelled = [without_labels(conversation) for conversation in conversations]
+    unlabelled = [_without_labels(conversation) for conversation in conversations]
     examples = build_model_examples(model, unlabelled, vectors or {}, sounds)
-    check_any_input(model, examples)
+    _check_any_input(model, examples)
     output = run_model(model, examples, effects=True, window_encoder=window_encoder)
     utterances = [(item.id, utterance) for item in conversations for utterance in item.utterances]
     return [
-        build_prediction(output, row, conversation, utterance, model.labels.names)
+        _build_prediction(output, row, conversation, utterance, model.labels.names)
         for row, (conversation, utterance) in enumerate(utterances)
     ]
 
 
-def build_prediction(
-    output: PredictionTensors, row: int, conversation: str, utterance: Utterance, names: Names
+def _build_prediction(
+    output: PredictionTensors, row: int, conversation: str, utterance: Utterance, names: _Names
 ) -> UtterancePrediction:
     """Collect the values of one utterance, which is in row ``row`` of the tensors."""
     probabilities = output.probabilities[row]
@@ -103,20 +103,20 @@ def build_prediction(
         probabilities={
             name: round(float(p), 6) for name, p in zip(names, probabilities, strict=True)
         },
-        weights={m: value_at(output.weights.get(m), row) for m in MODALITIES},
-        similarity=value_at(output.similarity, row),
-        context_weight=value_at(output.context_weight, row),
-        effects={m: value_at(output.effects.get(m), row) for m in MODALITIES},
-        context_effect=value_at(output.context_effect, row),
+        weights={m: _value_at(output.weights.get(m), row) for m in MODALITIES},
+        similarity=_value_at(output.similarity, row),
+        context_weight=_value_at(output.context_weight, row),
+        effects={m: _value_at(output.effects.get(m), row) for m in MODALITIES},
+        context_effect=_value_at(output.context_effect, row),
         layer_weights={
-            f"{m}.{layer + 1}": value_at(weights[:, layer], row)
+            f"{m}.{layer + 1}": _value_at(weights[:, layer], row)
             for m, weights in output.layer_weights.items()
             for layer in range(weights.shape[1])
         },
     )
 
 
-def check_any_input(model: AnyModel, examples: Sequence[Example]) -> None:
+def _check_any_input(model: AnyModel, examples: Sequence[Example]) -> None:
     """Raise InputError if no utterance has any modality that the model uses."""
     modalities = list(model.inputs.output_widths)
     if not modalities or any(bool(e.present[m].any()) for e in examples for m in e.present):
@@ -126,13 +126,13 @@ def check_any_input(model: AnyModel, examples: Sequence[Example]) -> None:
     raise InputError("input", problem, "provide what the model was trained on")
 
 
-def without_labels(conversation: Conversation) -> Conversation:
+def _without_labels(conversation: Conversation) -> Conversation:
     """Copy a conversation without its labels, so that no prediction can depend on them."""
     utterances = tuple(replace(utterance, label=None) for utterance in conversation.utterances)
     return replace(conversation, utterances=utterances)
 
 
-def value_at(values: Tensor | None, row: int) -> float | None:
+def _value_at(values: Tensor | None, row: int) -> float | None:
     """Return one value, rounded to six digits; None if it is missing or NaN."""
     value = math.nan if values is None else float(values[row])
     return None if math.isnan(value) else round(value, 6)

@@ -13,8 +13,8 @@ from mmerc.serving.settings import Settings
 
 COOKIE = "mmerc_key"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-PUBLIC_PATHS = {"/", "/page.css", "/page.js", "/health", "/v1/about", "/session", "/openapi.json"}
-DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_PUBLIC_PATHS = {"/", "/page.css", "/page.js", "/health", "/v1/about", "/session", "/openapi.json"}
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def check_access(settings: Settings, headers: Headers, *, method: str, path: str) -> None:
@@ -26,15 +26,15 @@ def check_access(settings: Settings, headers: Headers, *, method: str, path: str
     if settings.hosts is not None and host not in settings.hosts:
         detail = "This host name is not accepted; use the service's own, or allow it when starting."
         raise HTTPException(400, detail)
-    if method not in SAFE_METHODS and not is_same_origin(headers):
+    if method not in SAFE_METHODS and not _is_same_origin(headers):
         detail = "A page of another site may not use this service; a proxy must forward the host."
         raise HTTPException(403, detail)
-    if path not in PUBLIC_PATHS and not has_key(settings, headers):
+    if path not in _PUBLIC_PATHS and not has_key(settings, headers):
         detail = "The key is missing or wrong; send Authorization: Bearer KEY."
         raise HTTPException(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
-def is_same_origin(headers: Headers) -> bool:
+def _is_same_origin(headers: Headers) -> bool:
     """Whether a request comes from our own page, or from no page at all.
 
     Browsers say so themselves (Fetch Metadata) where the connection is trustworthy; otherwise the
@@ -51,7 +51,7 @@ def is_same_origin(headers: Headers) -> bool:
         parts = urlsplit(origin)
     except ValueError:
         return False
-    port = DEFAULT_PORTS.get(parts.scheme, "")
+    port = _DEFAULT_PORTS.get(parts.scheme, "")
     hosts = {headers.get("host", ""), headers.get("x-forwarded-host", "")} - {""}
     return parts.netloc.lower().removesuffix(port) in {
         host.strip().lower().removesuffix(port) for host in hosts

@@ -29,7 +29,7 @@ from mmerc.serving.service import Service
 from mmerc.serving.settings import Settings
 from mmerc.version import __version__
 
-ABOUT = (
+_ABOUT = (
     "Emotions of recordings and transcripts over time. A prediction says how people would probably "
     "label an utterance, not what anybody felt."
 )
@@ -58,7 +58,7 @@ def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
     app = DescribedApp(
         title="mmerc",
         version=__version__,
-        description=ABOUT,
+        description=_ABOUT,
         lifespan=lifespan,
         docs_url=None,  # both pages load scripts from other hosts
         redoc_url=None,

@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 from mmerc.media.subtitles import FORMATS
 
-MAX_NAME = 120  # bytes; with an ending, a name must fit into 255 wherever it is saved
-MEDIA_TYPES = {
+_MAX_NAME = 120  # bytes; with an ending, a name must fit into 255 wherever it is saved
+_MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
     ".mov": "video/quicktime",
@@ -24,8 +24,8 @@ MEDIA_TYPES = {
     ".ogg": "audio/ogg",
     ".opus": "audio/ogg",
 }
-UNKNOWN_TYPE = "application/octet-stream"
-UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNKNOWN_TYPE = "application/octet-stream"
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def display_name(file_name: str) -> str:
@@ -34,11 +34,11 @@ def display_name(file_name: str) -> str:
     It names no file on the server: an upload is always stored as ``recording``. Any ending that is
     not of a recording is followed by ``.media``, so that no upload is served as a page or a result.
     """
-    last = UNSAFE.sub("", re.split(r"[/\\]", file_name)[-1]).strip(" .")
+    last = _UNSAFE.sub("", re.split(r"[/\\]", file_name)[-1]).strip(" .")
     path = PurePosixPath(last or "recording")
-    ending = path.suffix if path.suffix.lower() in MEDIA_TYPES else ""
+    ending = path.suffix if path.suffix.lower() in _MEDIA_TYPES else ""
     stem = path.stem if ending else path.name
-    short = stem.encode()[:MAX_NAME].decode(errors="ignore") or "recording"
+    short = stem.encode()[:_MAX_NAME].decode(errors="ignore") or "recording"
     return short + (ending or ".media")
 
 
@@ -49,7 +49,7 @@ def result_stem(name: str) -> str:
 
 def media_type(name: str) -> str:
     """The media type of a recording by its ending; no browser runs any of them."""
-    return MEDIA_TYPES.get(PurePosixPath(name).suffix.lower(), UNKNOWN_TYPE)
+    return _MEDIA_TYPES.get(PurePosixPath(name).suffix.lower(), _UNKNOWN_TYPE)
 
 
 def subtitle_file(file_name: str) -> str | None:

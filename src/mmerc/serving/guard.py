@@ -16,19 +16,19 @@ from mmerc.serving.monitoring import Metrics
 from mmerc.serving.problems import problem_response
 from mmerc.serving.settings import Settings
 
-LOG = logging.getLogger("mmerc.serving")
-MAX_BODY = 8_000_000  # bytes of a body that is not an upload
-UPLOADS = "/v1/jobs"
-POLICY = (
+_LOG = logging.getLogger("mmerc.serving")
+_MAX_BODY = 8_000_000  # bytes of a body that is not an upload
+_UPLOADS = "/v1/jobs"
+_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-HEADERS = {
+_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
-    "Content-Security-Policy": POLICY,
+    "Content-Security-Policy": _POLICY,
 }
 
 
@@ -45,15 +45,15 @@ class Guard:
             await self.app(scope, receive, send)
             return
         started, status = time.perf_counter(), 0
-        path = route_path(scope["path"], self.settings.root_path)
-        scope = add_prefix(scope, path, self.settings.root_path)
+        path = _route_path(scope["path"], self.settings.root_path)
+        scope = _add_prefix(scope, path, self.settings.root_path)
 
         async def respond(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
                 self.count(scope, status, time.perf_counter() - started)
             await send(message)
@@ -61,45 +61,45 @@ class Guard:
         try:
             headers = Headers(scope=scope)
             check_access(self.settings, headers, method=scope["method"], path=path or "/")
-            upload = (scope["method"], path) == ("POST", UPLOADS)
-            await self.app(scope, receive if upload else limit_body(receive), respond)
+            upload = (scope["method"], path) == ("POST", _UPLOADS)
+            await self.app(scope, receive if upload else _limit_body(receive), respond)
         except ClientDisconnect:
             self.count(scope, 499, time.perf_counter() - started)
         except HTTPException as error:
             response = problem_response(error.status_code, error.detail, headers=error.headers)
             await response(scope, receive, respond)
         except Exception as error:  # already answered; a traceback could contain uploaded content
-            LOG.error("%s fails: %s", route_pattern(scope), type(error).__name__)
+            _LOG.error("%s fails: %s", _route_pattern(scope), type(error).__name__)
 
     def count(self, scope: Scope, status: int, seconds: float) -> None:
         """Count and log a request by its route, because paths contain names."""
-        route = route_pattern(scope)
+        route = _route_pattern(scope)
         method = (
             scope["method"] if scope["method"] in {*SAFE_METHODS, "POST", "DELETE"} else "other"
         )
         self.metrics.requests.labels(method, route, status).inc()
         self.metrics.seconds.labels(route).observe(seconds)
-        LOG.info("%s %s %d %.0f ms", method, route, status, 1000 * seconds)
+        _LOG.info("%s %s %d %.0f ms", method, route, status, 1000 * seconds)
 
 
-def route_path(path: str, root_path: str) -> str:
+def _route_path(path: str, root_path: str) -> str:
     """The path without the prefix, which a proxy may have removed already."""
     if root_path and (path == root_path or path.startswith(f"{root_path}/")):
         return path.removeprefix(root_path)
     return path
 
 
-def add_prefix(scope: Scope, path: str, root_path: str) -> Scope:
+def _add_prefix(scope: Scope, path: str, root_path: str) -> Scope:
     """The scope as ASGI defines it behind a prefix: ``path`` includes ``root_path``."""
     return {**scope, "path": root_path + path, "root_path": root_path} if root_path else scope
 
 
-def route_pattern(scope: Scope) -> str:
+def _route_pattern(scope: Scope) -> str:
     """The pattern of the route, or "none"."""
     return str(getattr(scope.get("route"), "path", "none"))
 
 
-def limit_body(receive: Receive) -> Receive:
+def _limit_body(receive: Receive) -> Receive:
     """Receive a body up to the limit; HTTPException 413 beyond it."""
     size = 0
 
@@ -107,8 +107,10 @@ def limit_body(receive: Receive) -> Receive:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > MAX_BODY:
-            raise HTTPException(413, f"The body is larger than {MAX_BODY} bytes; send it in parts.")
+        if size > _MAX_BODY:
+            raise HTTPException(
+                413, f"The body is larger than {_MAX_BODY} bytes; send it in parts."
+            )
         return message
 
     return receive_limited

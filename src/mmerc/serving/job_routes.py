@@ -21,29 +21,29 @@ from mmerc.serving.service import Service, ServiceDependency
 from mmerc.serving.upload import FORM, receive, receiving_rest
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
-FileName = Annotated[
+_JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+_FileName = Annotated[
     str,
     Path(
         description="; ".join(f"`{f.name}`: {f.description}" for f in ANALYSIS_FORMATS.values())
         + "; or the recording's name"
     ),
 ]
-FILE_TYPES: dict[str, dict[str, object]] = {
+_FILE_TYPES: dict[str, dict[str, object]] = {
     **{f.media_type.partition(";")[0]: {} for f in ANALYSIS_FORMATS.values()},
     "*/*": {},
 }
-RECORDING_POLICY = "default-src 'none'; media-src 'self'; sandbox"
-PAGE_POLICY = "frame-ancestors 'none'"  # the page has a policy of its own for what it may load
-BINARY = {"contentMediaType": "application/octet-stream"}  # without "type": any bytes
-UPLOAD_BODY = {
+_RECORDING_POLICY = "default-src 'none'; media-src 'self'; sandbox"
+_PAGE_POLICY = "frame-ancestors 'none'"  # the page has a policy of its own for what it may load
+_BINARY = {"contentMediaType": "application/octet-stream"}  # without "type": any bytes
+_UPLOAD_BODY = {
     "requestBody": {
         "required": True,
         "content": {
             FORM: {
                 "schema": {
                     "type": "object",
-                    "properties": {"recording": BINARY, "subtitles": BINARY},
+                    "properties": {"recording": _BINARY, "subtitles": _BINARY},
                     "required": ["recording"],
                     "additionalProperties": False,
                 },
@@ -73,7 +73,7 @@ class JobAnswer(BaseModel):
     files: dict[str, str]
 
 
-def describe_job(service: Service, job: Job) -> JobAnswer:
+def _describe_job(service: Service, job: Job) -> JobAnswer:
     """A job as its owner sees it."""
     address = f"{service.settings.root_path}/v1/jobs/{job.id}/files"
     names = [*ANALYSIS_FORMATS, quote(job.name, safe="")] if job.state == "done" else []
@@ -92,7 +92,7 @@ def describe_job(service: Service, job: Job) -> JobAnswer:
     )
 
 
-def find_job(service: Service, job_id: str) -> Job:
+def _find_job(service: Service, job_id: str) -> Job:
     """The job with this id; HTTPException 404."""
     job = service.jobs.get(job_id)
     if job is None or job.state == "uploading":
@@ -100,7 +100,7 @@ def find_job(service: Service, job_id: str) -> Job:
     return job
 
 
-def reserve(service: Service) -> str:
+def _reserve(service: Service) -> str:
     """Reserve a place in the queue, before anything is uploaded; HTTPException 429."""
     job = service.jobs.reserve()
     if job is None:
@@ -109,25 +109,25 @@ def reserve(service: Service) -> str:
     return job
 
 
-def accept(service: Service, job: str, name: str, response: Response) -> JobAnswer:
+def _accept(service: Service, job: str, name: str, response: Response) -> JobAnswer:
     """Queue an uploaded job; from here on it is not lost."""
     service.jobs.accept(job, name)
     response.headers["Location"] = f"{service.settings.root_path}/v1/jobs/{job}"
-    return describe_job(service, find_job(service, job))
+    return _describe_job(service, _find_job(service, job))
 
 
 @router.post(
     "",
     status_code=202,
-    openapi_extra=UPLOAD_BODY,
+    openapi_extra=_UPLOAD_BODY,
     responses=problem_responses(400, 401, 403, 408, 413, 415, 422, 429, 503, 507),
 )
-async def upload(request: Request, response: Response, service: ServiceDependency) -> JobAnswer:
+async def _upload(request: Request, response: Response, service: ServiceDependency) -> JobAnswer:
     """Upload a film or sound file (``recording``) and optionally its ``subtitles``."""
     settings = service.settings
     async with receiving_rest(request):
         with translate_storage_errors():
-            job = await run_sync(reserve, service)
+            job = await run_sync(_reserve, service)
             try:
                 name = await receive(
                     request,
@@ -135,7 +135,7 @@ async def upload(request: Request, response: Response, service: ServiceDependenc
                     largest=settings.largest_upload,
                     longest=settings.longest_upload,
                 )
-                return await run_sync(accept, service, job, name, response)
+                return await run_sync(_accept, service, job, name, response)
             except BaseException:
                 with CancelScope(shield=True):
                     await run_sync(service.jobs.remove, job)
@@ -149,27 +149,27 @@ def example(response: Response, service: ServiceDependency) -> JobAnswer:
     if film is None:
         raise HTTPException(404, "This service has no example film; upload a recording.")
     with translate_storage_errors():
-        job = reserve(service)
+        job = _reserve(service)
         folder = service.jobs.folder(job)
         try:
             shutil.copyfile(film, folder / "recording")
             shutil.copyfile(film.with_suffix(".srt"), folder / "subtitles.srt")
-            return accept(service, job, film.name, response)
+            return _accept(service, job, film.name, response)
         except BaseException:
             service.jobs.remove(job)
             raise
 
 
 @router.get("/{job}", responses=problem_responses(401, 404, 422))
-def get_job(job: JobId, service: ServiceDependency) -> JobAnswer:
+def get_job(job: _JobId, service: ServiceDependency) -> JobAnswer:
     """The progress of a job, and the addresses of its files once it is done."""
-    return describe_job(service, find_job(service, job))
+    return _describe_job(service, _find_job(service, job))
 
 
 @router.delete("/{job}", status_code=204, responses=problem_responses(401, 403, 404, 422))
-def delete_job(job: JobId, service: ServiceDependency) -> None:
+def delete_job(job: _JobId, service: ServiceDependency) -> None:
     """Delete a job at once, with its recording and results."""
-    find_job(service, job)
+    _find_job(service, job)
     service.jobs.remove(job)
 
 
@@ -177,15 +177,15 @@ def delete_job(job: JobId, service: ServiceDependency) -> None:
     "/{job}/files/{name}",
     response_class=FileResponse,
     responses={
-        200: {"content": FILE_TYPES, "description": "The file; ranges are supported"},
-        206: {"content": FILE_TYPES, "description": "A range of the file"},
+        200: {"content": _FILE_TYPES, "description": "The file; ranges are supported"},
+        206: {"content": _FILE_TYPES, "description": "A range of the file"},
         416: {"content": {"*/*": {}}, "description": "Not a range of this file"},
         **problem_responses(400, 401, 404, 409, 422),
     },
 )
-def get_file(job: JobId, name: FileName, service: ServiceDependency) -> FileResponse:
+def get_file(job: _JobId, name: _FileName, service: ServiceDependency) -> FileResponse:
     """A result by its format (``html`` is the page), or the recording by its name."""
-    owner = find_job(service, job)
+    owner = _find_job(service, job)
     if name not in {*ANALYSIS_FORMATS, owner.name}:
         raise HTTPException(404, "No such file; the job lists its files.")
     if owner.state != "done":
@@ -195,12 +195,12 @@ def get_file(job: JobId, name: FileName, service: ServiceDependency) -> FileResp
     if not (recording if name == owner.name else result).is_file():
         raise HTTPException(404, "The job is being deleted; start a new one.")
     if name == owner.name:
-        headers = {"Content-Security-Policy": RECORDING_POLICY}
+        headers = {"Content-Security-Policy": _RECORDING_POLICY}
         return FileResponse(recording, media_type=media_type(name), headers=headers)
     return FileResponse(
         result,
         media_type=ANALYSIS_FORMATS[name].media_type,
         filename=f"{result_stem(owner.name)}.{name}",
         content_disposition_type="inline" if name == "html" else "attachment",
-        headers={"Content-Security-Policy": PAGE_POLICY},
+        headers={"Content-Security-Policy": _PAGE_POLICY},
     )

@@ -14,26 +14,26 @@ from typing import Any, Literal, get_args
 
 from mmerc.inference.pipeline.progress import Step
 
-State = Literal["uploading", "queued", "running", "done", "failed"]
-STATES: tuple[State, ...] = get_args(State)
+_State = Literal["uploading", "queued", "running", "done", "failed"]
+_STATES: tuple[_State, ...] = get_args(_State)
 DATABASE = "jobs.sqlite"
-TABLE = """
+_TABLE = """
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, name TEXT NOT NULL DEFAULT '', state TEXT NOT NULL DEFAULT 'uploading',
     stage TEXT, done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0, reason TEXT,
     deaths INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL, ended REAL
 ) STRICT
 """
-RESERVE = """
+_RESERVE = """
 INSERT INTO jobs (id, created) SELECT ?, ? WHERE (
     SELECT count(*) FROM jobs WHERE state IN ('uploading', 'queued', 'running')
 ) < ? RETURNING id
 """
-AHEAD = """
+_AHEAD = """
 SELECT count(*) FROM jobs
 WHERE state = 'running' OR (state = 'queued' AND (created, id) < (?, ?))
 """
-COLUMNS = "id, name, state, stage, done, total, reason, deaths, created, ended"
+_COLUMNS = "id, name, state, stage, done, total, reason, deaths, created, ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Job:
 
     id: str
     name: str
-    state: State
+    state: _State
     stage: str | None
     done: int
     total: int
@@ -66,7 +66,7 @@ class Jobs:
         self.database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
             self.database.execute(f"PRAGMA {pragma}")
-        self.database.execute(TABLE)
+        self.database.execute(_TABLE)
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run one statement, and return its rows."""
@@ -87,7 +87,7 @@ class Jobs:
         with self.lock:  # a sweep between folder and row would delete the folder
             self.folder(job).mkdir(mode=0o700)
             try:
-                reserved = bool(self.execute(RESERVE, (job, time.time(), self.max_jobs)))
+                reserved = bool(self.execute(_RESERVE, (job, time.time(), self.max_jobs)))
             finally:
                 if not reserved:
                     self.folder(job).rmdir()
@@ -98,14 +98,14 @@ class Jobs:
         self.change(job, "state = 'queued', name = ?", (name,))
 
     def get(self, job: str) -> Job | None:
-        rows = self.execute(f"SELECT {COLUMNS} FROM jobs WHERE id = ?", (job,))  # noqa: S608
+        rows = self.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job,))  # noqa: S608
         return Job(*rows[0]) if rows else None
 
     def claim(self) -> Job | None:
         """Start the job that has waited longest."""
         oldest = "SELECT id FROM jobs WHERE state = 'queued' ORDER BY created, id LIMIT 1"
         rows = self.execute(
-            f"UPDATE jobs SET state = 'running' WHERE id = ({oldest}) RETURNING {COLUMNS}"  # noqa: S608
+            f"UPDATE jobs SET state = 'running' WHERE id = ({oldest}) RETURNING {_COLUMNS}"  # noqa: S608
         )
         return Job(*rows[0]) if rows else None
 
@@ -125,14 +125,14 @@ class Jobs:
 
     def ahead(self, job: Job) -> int:
         """How many jobs are running or queued before this one."""
-        return int(self.execute(AHEAD, (job.created, job.id))[0][0])
+        return int(self.execute(_AHEAD, (job.created, job.id))[0][0])
 
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[_State, int]:
         """The number of jobs in each state."""
-        rows: dict[State, int] = dict(
+        rows: dict[_State, int] = dict(
             self.execute("SELECT state, count(*) FROM jobs GROUP BY state")
         )
-        return {state: rows.get(state, 0) for state in STATES}
+        return {state: rows.get(state, 0) for state in _STATES}
 
     def remove(self, job: str) -> bool:
         """Delete a job and all its files; False if there is no such job.

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from mmerc.serving.jobs import Jobs
 
-SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
+_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 
 
 class Metrics:
@@ -19,7 +19,7 @@ class Metrics:
     def __init__(self, jobs: Jobs) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.registry.register(JobStates(jobs))
+        self.registry.register(_JobStates(jobs))
         self.requests = Counter(
             "mmerc_requests",
             "Requests answered.",
@@ -30,7 +30,7 @@ class Metrics:
             "mmerc_request_seconds",
             "Seconds until a response started.",
             ["route"],
-            buckets=SECONDS,
+            buckets=_SECONDS,
             registry=self.registry,
         )
         self.predicted = Counter(
@@ -51,7 +51,7 @@ class Metrics:
         )
 
 
-class JobStates(Collector):
+class _JobStates(Collector):
     """The number of jobs in each state, counted when it is asked for."""
 
     def __init__(self, jobs: Jobs) -> None:

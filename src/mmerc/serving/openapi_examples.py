@@ -7,16 +7,16 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.config import JsonDict, JsonValue
 
-LABELS: list[JsonValue] = ["neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"]
-UTTERANCES: list[JsonValue] = [
+_LABELS: list[JsonValue] = ["neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"]
+_UTTERANCES: list[JsonValue] = [
     {"id": "1", "speaker": "Mara", "text": "Wait, they're in the fridge?"},
     {"id": "2", "speaker": "Tom", "text": "Ugh, stuck to that slimy old cheese."},
 ]
-REQUEST: JsonDict = {"conversations": [{"id": "kitchen", "utterances": UTTERANCES}]}
-NO_MEDIA: JsonDict = {"text": None, "audio": None, "video": None}
-ANSWER: JsonDict = {
+_REQUEST: JsonDict = {"conversations": [{"id": "kitchen", "utterances": _UTTERANCES}]}
+_NO_MEDIA: JsonDict = {"text": None, "audio": None, "video": None}
+_ANSWER: JsonDict = {
     "model": "mmerc-mini",
-    "labels": LABELS,
+    "labels": _LABELS,
     "predictions": [
         {
             "conversation": "kitchen",
@@ -38,7 +38,7 @@ ANSWER: JsonDict = {
             "weights": {"text": 0.754187, "audio": None, "video": None},
             "similarity": 0.0,
             "context_weight": 1.0,
-            "effects": NO_MEDIA,
+            "effects": _NO_MEDIA,
             "context_effect": -0.014612,
             "layer_weights": {},
         },
@@ -62,13 +62,13 @@ ANSWER: JsonDict = {
             "weights": {"text": 0.332142, "audio": None, "video": None},
             "similarity": 0.0,
             "context_weight": 1.0,
-            "effects": NO_MEDIA,
+            "effects": _NO_MEDIA,
             "context_effect": 0.009831,
             "layer_weights": {},
         },
     ],
 }
-JOB: JsonDict = {
+_JOB: JsonDict = {
     "id": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
     "name": "talk.mp4",
     "state": "running",
@@ -80,12 +80,12 @@ JOB: JsonDict = {
     "expires": None,
     "files": {},
 }
-PROBLEM: JsonDict = {"detail": "The queue is full; try again in a minute."}
-EXAMPLES = {
-    "PredictRequest": REQUEST,
-    "PredictAnswer": ANSWER,
-    "JobAnswer": JOB,
-    "Problem": PROBLEM,
+_PROBLEM: JsonDict = {"detail": "The queue is full; try again in a minute."}
+_EXAMPLES = {
+    "PredictRequest": _REQUEST,
+    "PredictAnswer": _ANSWER,
+    "JobAnswer": _JOB,
+    "Problem": _PROBLEM,
 }
 
 
@@ -94,6 +94,6 @@ class DescribedApp(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         description = super().openapi()
-        for name, example in EXAMPLES.items():
+        for name, example in _EXAMPLES.items():
             description["components"]["schemas"][name]["examples"] = [example]
         return description

@@ -16,11 +16,11 @@ from mmerc.models.base import AnyModel
 from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
 from mmerc.serving.window_encoding import encode_in_few_shapes
 
-BATCH_UTTERANCES = 128  # more would not be faster, and would keep the others waiting
-BATCH_CONVERSATIONS = 16  # as many as prediction takes at a time
-MAX_WAIT = 30.0  # seconds
-MAX_QUEUE = 256  # requests
-Tables = Mapping[Modality, FeatureTable]
+_BATCH_UTTERANCES = 128  # more would not be faster, and would keep the others waiting
+_BATCH_CONVERSATIONS = 16  # as many as prediction takes at a time
+_MAX_WAIT = 30.0  # seconds
+_MAX_QUEUE = 256  # requests
+_Tables = Mapping[Modality, FeatureTable]
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class PendingRequest:
     """Conversations that await their predictions."""
 
     conversations: Sequence[Conversation]
-    tables: Tables
+    tables: _Tables
     answer: asyncio.Future[list[UtterancePrediction]]
 
     def __len__(self) -> int:
@@ -45,10 +45,10 @@ class Predictor:
 
     model: AnyModel
     name: str
-    queue: asyncio.Queue[PendingRequest] = field(default_factory=lambda: asyncio.Queue(MAX_QUEUE))
+    queue: asyncio.Queue[PendingRequest] = field(default_factory=lambda: asyncio.Queue(_MAX_QUEUE))
 
     async def __call__(
-        self, conversations: Sequence[Conversation], tables: Tables
+        self, conversations: Sequence[Conversation], tables: _Tables
     ) -> list[UtterancePrediction]:
         """Predict every utterance.
 
@@ -58,7 +58,7 @@ class Predictor:
         request = PendingRequest(conversations, tables, asyncio.get_running_loop().create_future())
         try:
             self.queue.put_nowait(request)
-            async with asyncio.timeout(MAX_WAIT):
+            async with asyncio.timeout(_MAX_WAIT):
                 return await request.answer
         except asyncio.QueueFull as error:
             detail = "Too many requests are waiting; try again in a second."
@@ -68,7 +68,7 @@ class Predictor:
                 503, "The prediction took too long; send less at a time."
             ) from error
 
-    def check(self, conversations: Sequence[Conversation], tables: Tables) -> None:
+    def check(self, conversations: Sequence[Conversation], tables: _Tables) -> None:
         """InputError for input that the model would reject, so that it spoils no other's batch."""
         widths = self.model.inputs.widths
         for modality, table in tables.items():
@@ -91,32 +91,32 @@ class Predictor:
             loop = asyncio.get_running_loop()
             while True:
                 requests = [await self.queue.get()]
-                while not self.queue.empty() and has_room(requests):
+                while not self.queue.empty() and _has_room(requests):
                     requests.append(self.queue.get_nowait())
                 pending = [request for request in requests if not request.answer.done()]
                 answers = await loop.run_in_executor(pool, self.answers, pending)
                 for request, answer in zip(pending, answers, strict=True):
-                    resolve(request.answer, answer)
+                    _resolve(request.answer, answer)
 
     def answers(
         self, requests: Sequence[PendingRequest]
     ) -> list[list[UtterancePrediction] | Exception]:
         """One answer per request; if the batch fails, each request is computed alone."""
         try:
-            return list(predict_together(self.model, requests))
+            return list(_predict_together(self.model, requests))
         except Exception as error:
             if len(requests) == 1:
                 return [error]
             return [answer for request in requests for answer in self.answers([request])]
 
 
-def has_room(requests: Sequence[PendingRequest]) -> bool:
+def _has_room(requests: Sequence[PendingRequest]) -> bool:
     """Whether another request may join the batch."""
     conversations = sum(len(request.conversations) for request in requests)
-    return conversations < BATCH_CONVERSATIONS and sum(map(len, requests)) < BATCH_UTTERANCES
+    return conversations < _BATCH_CONVERSATIONS and sum(map(len, requests)) < _BATCH_UTTERANCES
 
 
-def resolve(
+def _resolve(
     future: asyncio.Future[list[UtterancePrediction]], answer: list[UtterancePrediction] | Exception
 ) -> None:
     """Set the result of a future, unless its request was given up."""
@@ -128,7 +128,7 @@ def resolve(
         future.set_result(answer)
 
 
-def predict_together(
+def _predict_together(
     model: AnyModel, requests: Sequence[PendingRequest]
 ) -> list[list[UtterancePrediction]]:
     """Predict all requests at once; their numbers keep equal ids apart."""

@@ -23,7 +23,7 @@ class Problem(BaseModel):
     detail: str
 
 
-MEANINGS = {
+_MEANINGS = {
     400: "The request is malformed, or its host name is not accepted",
     401: "The key is missing or wrong",
     403: "The request comes from a page of another site",
@@ -41,7 +41,7 @@ MEANINGS = {
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, object]]:
     """The errors of a route, as OpenAPI describes them."""
-    return {code: {"model": Problem, "description": MEANINGS[code]} for code in statuses}
+    return {code: {"model": Problem, "description": _MEANINGS[code]} for code in statuses}
 
 
 async def answer_input_error(request: Request, error: Exception) -> JSONResponse:
@@ -73,11 +73,11 @@ def problem_response(
 
 async def answer_storage_error(request: Request, error: Exception) -> JSONResponse:
     """Say that the database of jobs cannot be written."""
-    exception = storage_exception(error)
+    exception = _storage_exception(error)
     return problem_response(exception.status_code, exception.detail)
 
 
-def storage_exception(error: Exception) -> HTTPException:
+def _storage_exception(error: Exception) -> HTTPException:
     """The error for a disk that cannot be written."""
     return HTTPException(507, DISK_FULL) if is_full(error) else HTTPException(503, NOT_WRITABLE)
 
@@ -88,7 +88,7 @@ def translate_storage_errors() -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        raise storage_exception(error) from error
+        raise _storage_exception(error) from error
 
 
 async def answer_internal_error(request: Request, error: Exception) -> JSONResponse:

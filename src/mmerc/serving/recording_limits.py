@@ -14,12 +14,12 @@ from mmerc.media.container import open_media
 from mmerc.media.decode import probe
 from mmerc.media.segment import MediaError
 
-PIXELS_PER_SECOND = 60 * 3840 * 2160
-PACKETS_PER_SECOND = 2000  # TrueHD has 1,200; Opus at most 400
+_PIXELS_PER_SECOND = 60 * 3840 * 2160
+_PACKETS_PER_SECOND = 2000  # TrueHD has 1,200; Opus at most 400
 
 
 @dataclass
-class Extent:
+class _Extent:
     """The size of a track: seconds between its times, sum of its durations, packets and pixels."""
 
     first: float = float("inf")
@@ -49,22 +49,22 @@ def check_recording(path: Path, *, longest: float) -> None:
     and by their durations. ``longest`` in seconds.
     """
     header_duration = probe(path).duration
-    extents: dict[int, Extent] = {}
-    for packet in read_packets(path):
-        extent = extents.setdefault(packet.stream_index, Extent())
+    extents: dict[int, _Extent] = {}
+    for packet in _read_packets(path):
+        extent = extents.setdefault(packet.stream_index, _Extent())
         extent.add(packet)
         if max(header_duration or 0.0, extent.seconds) > longest:
             problem = f"longer than the {longest / 60:g} minutes that this service accepts"
             raise MediaError(path, problem, "upload a part of it")
         if (
-            extent.packets > PACKETS_PER_SECOND * longest
-            or extent.pixels > PIXELS_PER_SECOND * longest
+            extent.packets > _PACKETS_PER_SECOND * longest
+            or extent.pixels > _PIXELS_PER_SECOND * longest
         ):
             problem = "larger when decoded than this service accepts"
             raise MediaError(path, problem, "scale it down or upload a part of it")
 
 
-def read_packets(path: Path) -> Iterator[Packet[Stream]]:
+def _read_packets(path: Path) -> Iterator[Packet[Stream]]:
     """Packets of sound and film up to the first damage, which the analysis reports."""
     with open_media(path) as container:
         try:

@@ -21,7 +21,7 @@ from mmerc.version import __version__
 router = APIRouter()
 
 
-class Health(BaseModel):
+class _Health(BaseModel):
     """The service answers."""
 
     status: Literal["ok"] = "ok"
@@ -59,7 +59,7 @@ class Session(BaseModel):
     tags=["predictions"],
     responses=problem_responses(400, 401, 403, 413, 422, 429, 503),
 )
-async def predict(body: PredictRequest, service: ServiceDependency) -> PredictAnswer:
+async def _predict(body: PredictRequest, service: ServiceDependency) -> PredictAnswer:
     """Predict the emotions of conversations from words, features of sound and of faces, or some."""
     conversations, tables = await run_sync(read_request, body)
     predictions = await service.predictor(conversations, tables)
@@ -107,9 +107,9 @@ def session(body: Session, response: Response, service: ServiceDependency) -> No
 
 
 @router.get("/health", tags=["service"])
-async def health() -> Health:
+async def _health() -> _Health:
     """Check that the service answers."""
-    return Health()
+    return _Health()
 
 
 @router.get(
@@ -121,18 +121,18 @@ def metrics(service: ServiceDependency) -> Response:
 
 
 @router.get("/", include_in_schema=False)
-async def page() -> Response:
+async def _page() -> Response:
     """The web page."""
     return Response(PAGE, media_type="text/html; charset=utf-8")
 
 
 @router.get("/page.css", include_in_schema=False)
-async def style() -> Response:
+async def _style() -> Response:
     """The page's style sheet."""
     return Response(STYLE, media_type="text/css; charset=utf-8")
 
 
 @router.get("/page.js", include_in_schema=False)
-async def script() -> Response:
+async def _script() -> Response:
     """The page's script."""
     return Response(SCRIPT, media_type="text/javascript; charset=utf-8")

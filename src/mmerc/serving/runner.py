@@ -22,12 +22,12 @@ from mmerc.serving.monitoring import Metrics
 from mmerc.serving.settings import Settings
 from mmerc.serving.worker import AnalysisTask, Ended, run_task
 
-LOG = logging.getLogger("mmerc.serving")
-POLL = 0.2  # seconds between two looks at the jobs, at a worker, and at the clock
-EXPIRY = 30.0  # seconds between two searches for expired jobs
-RETRY = 1.0  # seconds before the disk is tried again
-KILLED_TWICE = "Its process was killed twice, perhaps out of memory; try a shorter recording."
-Verdict = Literal["ended", "died", "deleted", "stopped"]
+_LOG = logging.getLogger("mmerc.serving")
+_POLL = 0.2  # seconds between two looks at the jobs, at a worker, and at the clock
+_EXPIRY = 30.0  # seconds between two searches for expired jobs
+_RETRY = 1.0  # seconds before the disk is tried again
+_KILLED_TWICE = "Its process was killed twice, perhaps out of memory; try a shorter recording."
+_Verdict = Literal["ended", "died", "deleted", "stopped"]
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Runner:
 
     def run_jobs(self) -> None:
         """Run one job after another."""
-        while not self.stopping.wait(POLL):
+        while not self.stopping.wait(_POLL):
             with self.surviving_errors("queue"):
                 job = self.jobs.claim()
                 if job is not None:
@@ -63,7 +63,7 @@ class Runner:
 
     def expire(self) -> None:
         """Delete expired jobs."""
-        while not self.stopping.wait(min(EXPIRY, self.settings.keep / 4)):
+        while not self.stopping.wait(min(_EXPIRY, self.settings.keep / 4)):
             with self.surviving_errors("expiry"):
                 self.metrics.expired.inc(self.jobs.expire(keep=self.settings.keep))
 
@@ -73,28 +73,28 @@ class Runner:
         try:
             yield
         except (OSError, sqlite3.Error) as error:
-            LOG.error("%s: %s", where, type(error).__name__)
-            self.stopping.wait(RETRY)
+            _LOG.error("%s: %s", where, type(error).__name__)
+            self.stopping.wait(_RETRY)
 
     def run_job(self, job: Job) -> None:
         """Run a job, and record its end as soon as the disk can be written."""
-        LOG.info("job %s starts", job.id[:8])
-        verdict: Verdict = "stopped"
+        _LOG.info("job %s starts", job.id[:8])
+        verdict: _Verdict = "stopped"
         reason: str | None = None
         with self.surviving_errors("worker"):
             verdict, reason = self.run_worker(job)
-        LOG.info("job %s %s%s", job.id[:8], verdict, ": failed" if reason else "")
+        _LOG.info("job %s %s%s", job.id[:8], verdict, ": failed" if reason else "")
         while not self.try_to_settle(job, verdict, reason) and not self.stopping.is_set():
             pass
 
-    def try_to_settle(self, job: Job, verdict: Verdict, reason: str | None) -> bool:
+    def try_to_settle(self, job: Job, verdict: _Verdict, reason: str | None) -> bool:
         """Whether the end of a job could be recorded."""
         with self.surviving_errors("end of a job"):
             self.settle(job, verdict, reason)
             return True
         return False
 
-    def run_worker(self, job: Job) -> tuple[Verdict, str | None]:
+    def run_worker(self, job: Job) -> tuple[_Verdict, str | None]:
         """Run a job in a process of its own."""
         context = multiprocessing.get_context("spawn")
         receiver, sender = context.Pipe(duplex=False)
@@ -121,13 +121,13 @@ class Runner:
 
     def watch(
         self, job: Job, process: SpawnProcess, receiver: Connection
-    ) -> tuple[Verdict, str | None]:
+    ) -> tuple[_Verdict, str | None]:
         """Follow a worker until it ends or dies, or its job is deleted."""
         deadline = time.monotonic() + self.settings.longest_job
         while not self.stopping.is_set():
             latest: Step | None = None
             try:
-                while receiver.poll(POLL if latest is None else 0):
+                while receiver.poll(_POLL if latest is None else 0):
                     message = receiver.recv()
                     if isinstance(message, Ended):
                         process.join(timeout=5.0)
@@ -151,7 +151,7 @@ class Runner:
         except sqlite3.Error:  # no room to record the progress
             return True
 
-    def settle(self, job: Job, verdict: Verdict, reason: str | None) -> None:
+    def settle(self, job: Job, verdict: _Verdict, reason: str | None) -> None:
         """Record the end of a job, or queue it again."""
         if verdict == "deleted":
             shutil.rmtree(self.jobs.folder(job.id), ignore_errors=True)
@@ -162,6 +162,6 @@ class Runner:
             self.metrics.restarted.inc()
         else:
             shutil.rmtree(self.jobs.folder(job.id) / "work", ignore_errors=True)
-            reason = KILLED_TWICE if verdict == "died" else reason
+            reason = _KILLED_TWICE if verdict == "died" else reason
             self.jobs.end(job.id, reason)
             self.metrics.ended.labels("done" if reason is None else "failed").inc()

@@ -18,20 +18,20 @@ from mmerc.serving.jobs import DATABASE
 from mmerc.serving.predictor import Predictor
 from mmerc.serving.settings import Settings
 
-MAX_CONNECTIONS = 1000
-GRACE = 10  # seconds for requests in progress when the server is stopped
+_MAX_CONNECTIONS = 1000
+_GRACE = 10  # seconds for requests in progress when the server is stopped
 
 
 def run_server(settings: Settings, *, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM; MmercError if the model or the folder cannot be used."""
-    with exclusive_folder(settings.folder):
+    with _exclusive_folder(settings.folder):
         components = load_components(
             settings.model, commercial_only=settings.commercial_only, face="speaking"
         )
         predictor = Predictor(components.model, components.name)
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
         logging.getLogger("mmerc.serving").setLevel(logging.INFO)
-        with explaining_errors(settings.folder):
+        with _explaining_errors(settings.folder):
             app = create_app(settings, predictor)
         uvicorn.run(
             app,
@@ -40,13 +40,13 @@ def run_server(settings: Settings, *, host: str, port: int) -> None:
             log_config=None,
             access_log=False,  # paths contain file names
             server_header=False,
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_graceful_shutdown=GRACE,
+            limit_concurrency=_MAX_CONNECTIONS,
+            timeout_graceful_shutdown=_GRACE,
         )
 
 
 @contextmanager
-def explaining_errors(folder: Path) -> Iterator[None]:
+def _explaining_errors(folder: Path) -> Iterator[None]:
     """InputError if the jobs in a folder cannot be opened."""
     try:
         yield
@@ -58,7 +58,7 @@ def explaining_errors(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def exclusive_folder(folder: Path) -> Iterator[None]:
+def _exclusive_folder(folder: Path) -> Iterator[None]:
     """Create the folder, private to its owner; MmercError if another server is using it."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

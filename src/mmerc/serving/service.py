@@ -23,10 +23,10 @@ class Service:
     metrics: Metrics
 
 
-async def get_service(request: Request) -> Service:
+async def _get_service(request: Request) -> Service:
     """The service that a request came to."""
     service: Service = request.app.state.service
     return service
 
 
-ServiceDependency = Annotated[Service, Depends(get_service)]
+ServiceDependency = Annotated[Service, Depends(_get_service)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 
-FULL_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DISK_FULL = "The service's disk is full; try again later."
 NOT_WRITABLE = "The service cannot write to its disk; try again later."
 
@@ -16,4 +16,4 @@ def is_full(error: BaseException | None) -> bool:
         return False
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
         return True
-    return (isinstance(error, OSError) and error.errno in FULL_CODES) or is_full(error.__cause__)
+    return (isinstance(error, OSError) and error.errno in _FULL_CODES) or is_full(error.__cause__)

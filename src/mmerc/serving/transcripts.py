@@ -17,9 +17,9 @@ from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.prediction.utterance_predictions import UtterancePrediction
 
-MAX_UTTERANCES = 500
-MAX_TEXT = 10_000  # characters; a spoken line has a few dozen
-WHERE = Path("request")
+_MAX_UTTERANCES = 500
+_MAX_TEXT = 10_000  # characters; a spoken line has a few dozen
+_WHERE = Path("request")
 
 
 class PredictRequest(Record):
@@ -43,25 +43,25 @@ def read_request(
     records = request.conversations
     utterances = [item for record in records for item in record.utterances]
     longest = max(len(item.text) for item in utterances)
-    if len(utterances) > MAX_UTTERANCES or longest > MAX_TEXT:
-        limit = f"{MAX_UTTERANCES} utterances of {MAX_TEXT} characters"
+    if len(utterances) > _MAX_UTTERANCES or longest > _MAX_TEXT:
+        limit = f"{_MAX_UTTERANCES} utterances of {_MAX_TEXT} characters"
         detail = f"The service accepts at most {limit} at a time; send it in parts."
         raise HTTPException(413, detail)
-    check_ids(records)
+    _check_ids(records)
     for record in records:
         check_times(record.utterances)
-    conversations = build_conversations(WHERE, records, None)
-    return conversations, build_tables(conversations, collect_vectors(WHERE, records))
+    conversations = build_conversations(_WHERE, records, None)
+    return conversations, _build_tables(conversations, collect_vectors(_WHERE, records))
 
 
-def check_ids(records: Sequence[ConversationRecord]) -> None:
+def _check_ids(records: Sequence[ConversationRecord]) -> None:
     """InputError if two conversations have the same id."""
     if len({record.id for record in records}) < len(records):
         problem = "two conversations have the same id"
-        raise InputError(WHERE, problem, "give every conversation an id of its own")
+        raise InputError(_WHERE, problem, "give every conversation an id of its own")
 
 
-def build_tables(
+def _build_tables(
     conversations: Sequence[Conversation], features: Mapping[Modality, Vectors]
 ) -> dict[Modality, FeatureTable]:
     """A table for every modality that has any vector."""

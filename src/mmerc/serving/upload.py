@@ -18,15 +18,15 @@ from starlette.requests import ClientDisconnect
 
 from mmerc.serving.file_names import display_name, subtitle_file
 
-MAX_SUBTITLES = 16_000_000  # bytes; the pipeline reads no more
-MAX_FORM_OVERHEAD = 65_536  # bytes of boundaries and headers
-MAX_PAUSE = 60.0  # seconds without a byte; an upload occupies a place in the queue
-PATIENCE = 5.0  # seconds for a refused client to finish sending, so that it reads the answer
+_MAX_SUBTITLES = 16_000_000  # bytes; the pipeline reads no more
+_MAX_FORM_OVERHEAD = 65_536  # bytes of boundaries and headers
+_MAX_PAUSE = 60.0  # seconds without a byte; an upload occupies a place in the queue
+_PATIENCE = 5.0  # seconds for a refused client to finish sending, so that it reads the answer
 FORM = "multipart/form-data"
 
 
 @dataclass
-class Form:
+class _Form:
     """Writes the parts ``recording`` and ``subtitles`` of a body to ``folder`` as they arrive."""
 
     folder: Path
@@ -83,7 +83,7 @@ class Form:
         if part == "recording":
             self.name, self.room = display_name(file_name), self.largest
         else:
-            target, self.room = subtitle_file(file_name), MAX_SUBTITLES
+            target, self.room = subtitle_file(file_name), _MAX_SUBTITLES
         if target is None:
             raise HTTPException(
                 415, "The subtitles have an unknown ending; use .srt, .vtt, .ass or .ssa."
@@ -93,7 +93,7 @@ class Form:
     def take_data(self, data: bytes, start: int, end: int) -> None:
         self.room -= end - start
         if self.room < 0:
-            raise too_large(self.largest)
+            raise _too_large(self.largest)
         if self.file is not None:
             self.file.write(memoryview(data)[start:end])
 
@@ -122,7 +122,7 @@ class Form:
         return self.name
 
 
-def too_large(largest: int) -> HTTPException:
+def _too_large(largest: int) -> HTTPException:
     """The error for a file above the limit."""
     size = f"{largest / 2**20:g} MB"
     return HTTPException(
@@ -130,7 +130,7 @@ def too_large(largest: int) -> HTTPException:
     )
 
 
-def read_boundary(request: Request) -> bytes:
+def _read_boundary(request: Request) -> bytes:
     """The form's boundary; HTTPException 415 for any other body."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
@@ -145,15 +145,15 @@ async def receive(request: Request, folder: Path, *, largest: int, longest: floa
     ``largest`` in bytes, ``longest`` in seconds. HTTPException for an invalid upload, OSError on a
     full disk, ClientDisconnect if the client is gone.
     """
-    form: Form | None = None
+    form: _Form | None = None
     try:
         with anyio.fail_after(longest):
-            form = Form(folder, read_boundary(request), largest)
-            check_length(request, largest)
-            with anyio.fail_after(MAX_PAUSE) as pause:
+            form = _Form(folder, _read_boundary(request), largest)
+            _check_length(request, largest)
+            with anyio.fail_after(_MAX_PAUSE) as pause:
                 async for chunk in request.stream():
                     await run_sync(form.feed, chunk)
-                    pause.deadline = anyio.current_time() + MAX_PAUSE
+                    pause.deadline = anyio.current_time() + _MAX_PAUSE
         return form.result()
     except TimeoutError as error:
         raise HTTPException(408, "The upload took too long; use a faster connection.") from error
@@ -162,11 +162,11 @@ async def receive(request: Request, folder: Path, *, largest: int, longest: floa
             await run_sync(form.abandon)
 
 
-def check_length(request: Request, largest: int) -> None:
+def _check_length(request: Request, largest: int) -> None:
     """HTTPException 413 if the announced length is too large, before anything is read."""
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > largest + MAX_SUBTITLES + MAX_FORM_OVERHEAD:
-        raise too_large(largest)
+    if length.isdecimal() and int(length) > largest + _MAX_SUBTITLES + _MAX_FORM_OVERHEAD:
+        raise _too_large(largest)
 
 
 @asynccontextmanager
@@ -176,7 +176,7 @@ async def receiving_rest(request: Request) -> AsyncIterator[None]:
         yield
     except HTTPException:
         if "expect" not in request.headers:  # a client that asks before sending can read the answer
-            with anyio.move_on_after(PATIENCE), suppress(ClientDisconnect, RuntimeError):
+            with anyio.move_on_after(_PATIENCE), suppress(ClientDisconnect, RuntimeError):
                 async for _ in request.stream():  # RuntimeError: everything was read
                     pass
         raise

@@ -12,7 +12,7 @@ from mmerc.models.inputs import encode_windows
 from mmerc.nn.text_encoder import TextEncoder
 from mmerc.precision import fast_bfloat16
 
-WINDOW_COUNTS = (8, 4, 2, 1)
+_WINDOW_COUNTS = (8, 4, 2, 1)
 
 
 def encode_in_few_shapes(windows: TextWindows, encoder: TextEncoder, shape: torch.Size) -> Tensor:
@@ -26,16 +26,16 @@ def encode_in_few_shapes(windows: TextWindows, encoder: TextEncoder, shape: torc
     text = torch.zeros(*shape, encoder.width, device=windows.token_ids.device)
     fast = fast_bfloat16("cpu")
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
-        for part in split_windows(windows):
+        for part in _split_windows(windows):
             text += encode_windows(part, encoder, shape)  # each utterance is in one window
     return text
 
 
-def split_windows(windows: TextWindows) -> Iterator[TextWindows]:
+def _split_windows(windows: TextWindows) -> Iterator[TextWindows]:
     """All windows, in order: by eight, then the rest as a four, a two and a one."""
     start, count = 0, len(windows.token_ids)
     while start < count:
-        size = next(size for size in WINDOW_COUNTS if size <= count - start)
+        size = next(size for size in _WINDOW_COUNTS if size <= count - start)
         rows = slice(start, start + size)
         yield TextWindows(
             token_ids=windows.token_ids[rows],

@@ -46,16 +46,16 @@ def run_task(task: AnalysisTask, sender: Connection) -> None:
     """Analyse, sending progress and the end; exit when the server does."""
     leave_with_parent()
     resource.setrlimit(resource.RLIMIT_DATA, (task.memory, task.memory))
-    sender.send(Ended(attempt(task, sender.send)))
+    sender.send(Ended(_attempt(task, sender.send)))
 
 
-def attempt(task: AnalysisTask, report: Callable[[Step], None]) -> str | None:
+def _attempt(task: AnalysisTask, report: Callable[[Step], None]) -> str | None:
     """Analyse, and return why it failed, if it did: a sentence without paths and content."""
     try:
         # After its server was killed, an earlier worker may still be exiting.
         with file_lock(task.folder / "lock", wait=True):
             if not (task.folder / "results").is_dir():
-                analyse(task, report)
+                _analyse(task, report)
     except MemoryError:
         return "The analysis needs more memory than the service allows."
     except Exception as error:
@@ -69,7 +69,7 @@ def attempt(task: AnalysisTask, report: Callable[[Step], None]) -> str | None:
     return None
 
 
-def analyse(task: AnalysisTask, report: Callable[[Step], None]) -> None:
+def _analyse(task: AnalysisTask, report: Callable[[Step], None]) -> None:
     """Do what ``mmerc analyze`` does, within the service's limits."""
     recording = task.folder / "recording"
     check_recording(recording, longest=task.longest_recording)
@@ -87,10 +87,10 @@ def analyse(task: AnalysisTask, report: Callable[[Step], None]) -> None:
         report=report,
     )
     with atomic_directory(task.folder / "results") as staging:
-        write_results(rename_recording(analysis, task.name), staging, stem="result")
+        write_results(_rename_recording(analysis, task.name), staging, stem="result")
 
 
-def rename_recording(analysis: Analysis, name: str) -> Analysis:
+def _rename_recording(analysis: Analysis, name: str) -> Analysis:
     """The analysis with the name under which the recording was uploaded."""
     conversation = result_stem(name)
     predictions = (replace(item, conversation=conversation) for item in analysis.predictions)

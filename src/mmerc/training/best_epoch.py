@@ -19,7 +19,7 @@ from mmerc.training.reporting import Reporter
 
 
 @runtime_checkable
-class AveragedModule(Protocol):
+class _AveragedModule(Protocol):
     """A Lightning module that says which network is validated and kept."""
 
     @property
@@ -53,7 +53,7 @@ class BestEpoch(lightning.Callback):
         self.started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        if not isinstance(pl_module, AveragedModule):
+        if not isinstance(pl_module, _AveragedModule):
             raise TypeError(f"{type(pl_module).__name__} does not say which network is kept")
         epoch = trainer.current_epoch
         measured = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -64,7 +64,7 @@ class BestEpoch(lightning.Callback):
             if trainer.is_global_zero:
                 save_weights(pl_module.chosen.state_dict(), self.weights)
         if trainer.is_global_zero:
-            write_text(self.directory / "history.csv", history_csv(self.history))
+            write_text(self.directory / "history.csv", _history_csv(self.history))
 
     def report_epoch(self, epochs: int | None) -> None:
         """Report the last of ``epochs`` epochs so far."""
@@ -121,7 +121,7 @@ def save_weights(state: dict[str, Tensor], path: Path) -> None:
         save_file({name: tensor.contiguous() for name, tensor in state.items()}, temporary)
 
 
-def history_csv(rows: list[dict[str, float]]) -> str:
+def _history_csv(rows: list[dict[str, float]]) -> str:
     """Return rows with the same keys as CSV."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")

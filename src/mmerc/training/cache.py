@@ -28,7 +28,7 @@ from mmerc.files import file_lock, fingerprint, write_error
 from mmerc.training.hardware import Hardware
 from mmerc.training.recipe import Recipe
 
-CODE = ("nn", "models", "prediction", "data", "training", "features", "labels.py")
+_CODE = ("nn", "models", "prediction", "data", "training", "features", "labels.py")
 NOT_PART_OF_A_SEED = {"name", "description", "search"}
 
 
@@ -67,7 +67,7 @@ class RunCache:
         source = self.root / "runs" / key
         if directory.exists() or not (source / "seed.json").is_file():
             return False
-        link_folder(source, directory)
+        _link_folder(source, directory)
         return True
 
     def keep(self, key: str, directory: Path) -> None:
@@ -75,7 +75,7 @@ class RunCache:
         target = self.root / "runs" / key
         with optional_write():
             if not target.exists():
-                link_folder(directory, target)
+                _link_folder(directory, target)
 
     def score(self, key: str) -> float | None:
         """Return the validation score of the training ``key``, None if it was never done."""
@@ -89,7 +89,7 @@ class RunCache:
         path = self.root / "tries.jsonl"
         line = json.dumps(asdict(entry)).encode() + b"\n"
         with optional_write(), file_lock(path, wait=True), open(path, "a+b") as file:
-            file.write(line if ends_a_line(file) else b"\n" + line)
+            file.write(line if _ends_a_line(file) else b"\n" + line)
 
     def tries(self) -> Iterator[Try]:
         """Yield every try so far; lines truncated by a full disk are skipped."""
@@ -123,22 +123,22 @@ def seed_key(recipe: Recipe, corpus: PreparedCorpus, seed: int, hardware: Hardwa
 def code_fingerprint() -> str:
     """Hash of the code that trains, without comments, docstrings and layout."""
     package = Path(str(files("mmerc")))
-    sources = [file for name in CODE for file in source_files(package / name)]
+    sources = [file for name in _CODE for file in _source_files(package / name)]
     return fingerprint(
-        {str(f.relative_to(package)): syntax_of(f.read_text("utf-8")) for f in sources}
+        {str(f.relative_to(package)): _syntax_of(f.read_text("utf-8")) for f in sources}
     )
 
 
-def syntax_of(source: str) -> str:
+def _syntax_of(source: str) -> str:
     """Dump the syntax tree of Python code without its docstrings."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if has_docstring(node):
+        if _has_docstring(node):
             node.body = node.body[1:]
     return ast.dump(tree)
 
 
-def has_docstring(
+def _has_docstring(
     node: ast.AST,
 ) -> TypeGuard[ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
     """Whether a module, class or function begins with a docstring."""
@@ -146,12 +146,12 @@ def has_docstring(
     return isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None
 
 
-def source_files(path: Path) -> list[Path]:
+def _source_files(path: Path) -> list[Path]:
     """Python files of a folder, or the file itself."""
     return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
-def ends_a_line(file: BinaryIO) -> bool:
+def _ends_a_line(file: BinaryIO) -> bool:
     """Whether a file is empty or ends with a newline: a full disk may truncate the last line."""
     if not file.seek(0, os.SEEK_END):
         return True
@@ -159,12 +159,12 @@ def ends_a_line(file: BinaryIO) -> bool:
     return file.read() == b"\n"
 
 
-def link_folder(source: Path, target: Path) -> None:
+def _link_folder(source: Path, target: Path) -> None:
     """Copy a folder completely or not at all, by hard links where possible."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
-            shutil.copytree(source, Path(folder) / "whole", copy_function=link_or_copy)
+            shutil.copytree(source, Path(folder) / "whole", copy_function=_link_or_copy)
             (Path(folder) / "whole").replace(target)
     except FileExistsError:
         return  # another process was faster
@@ -175,7 +175,7 @@ def link_folder(source: Path, target: Path) -> None:
             raise write_error(target, error) from error
 
 
-def link_or_copy(source: str, target: str) -> None:
+def _link_or_copy(source: str, target: str) -> None:
     """Hard link, or a copy across file systems."""
     try:
         os.link(source, target)

@@ -23,7 +23,7 @@ class SafetensorsCheckpointIO(CheckpointIO):
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
         tensors: dict[str, Tensor] = {}
-        structure = json.dumps(flatten(checkpoint, tensors))
+        structure = json.dumps(_flatten(checkpoint, tensors))
         with atomic_file(Path(path)) as temporary:
             save_file(tensors, temporary, metadata={"structure": structure})
 
@@ -37,24 +37,24 @@ class SafetensorsCheckpointIO(CheckpointIO):
         except (SafetensorError, OSError, TypeError, KeyError) as error:
             fix = "remove it to train this seed from its start"
             raise InputError(path, "the resume state is truncated", fix) from error
-        checkpoint: dict[str, Any] = unflatten(structure, tensors)
+        checkpoint: dict[str, Any] = _unflatten(structure, tensors)
         return checkpoint
 
     def remove_checkpoint(self, path: Any) -> None:
         Path(path).unlink(missing_ok=True)
 
 
-def flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
+def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
     """Return ``value`` as JSON; its tensors are added to ``tensors`` under consecutive numbers."""
     if isinstance(value, Tensor):
         name = str(len(tensors))
         tensors[name] = value.detach().cpu().contiguous().clone()
         return {"tensor": name}
     if isinstance(value, Mapping):
-        return {"map": [[flatten(k, tensors), flatten(v, tensors)] for k, v in value.items()]}
+        return {"map": [[_flatten(k, tensors), _flatten(v, tensors)] for k, v in value.items()]}
     if isinstance(value, tuple | list):
         kind = "tuple" if isinstance(value, tuple) else "list"
-        return {kind: [flatten(item, tensors) for item in value]}
+        return {kind: [_flatten(item, tensors) for item in value]}
     if isinstance(value, float) and not (-1e308 < value < 1e308):
         return {"float": str(value)}
     if value is None or isinstance(value, bool | int | float | str):
@@ -62,8 +62,8 @@ def flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
     raise TypeError(f"resume state cannot hold a {type(value).__name__}")
 
 
-def unflatten(value: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Inverse of ``flatten``."""
+def _unflatten(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """Inverse of ``_flatten``."""
     if not isinstance(value, dict):
         return value
     ((kind, content),) = value.items()
@@ -72,6 +72,6 @@ def unflatten(value: Any, tensors: Mapping[str, Tensor]) -> Any:
     if kind == "float":
         return float(content)
     if kind == "map":
-        return {unflatten(k, tensors): unflatten(v, tensors) for k, v in content}
-    items = [unflatten(item, tensors) for item in content]
+        return {_unflatten(k, tensors): _unflatten(v, tensors) for k, v in content}
+    items = [_unflatten(item, tensors) for item in content]
     return tuple(items) if kind == "tuple" else items

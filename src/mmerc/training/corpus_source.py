@@ -12,7 +12,7 @@ from mmerc.data.corpus_media import add_corpus_sounds
 from mmerc.data.sounds import Sounds
 from mmerc.training.folds import fold_corpora
 
-QUICK_CONVERSATIONS: dict[Split, int] = {"train": 64, "valid": 24, "test": 24}
+_QUICK_CONVERSATIONS: dict[Split, int] = {"train": 64, "valid": 24, "test": 24}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,5 +93,5 @@ def _adapted(corpus: PreparedCorpus, source: CorpusSource) -> PreparedCorpus:
         corpus = replace(corpus, sounds=source.sounds)
     if not source.quick:
         return corpus
-    splits = {s: items[: QUICK_CONVERSATIONS[s]] for s, items in corpus.splits.items()}
+    splits = {s: items[: _QUICK_CONVERSATIONS[s]] for s, items in corpus.splits.items()}
     return replace(corpus, splits=splits)

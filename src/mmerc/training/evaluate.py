@@ -21,7 +21,7 @@ from mmerc.training.scoring import predict_corpus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFolders:
+class _ModelFolders:
     """The models of a run by their seeds, or a single model, whose seed is None."""
 
     recipe: str
@@ -67,21 +67,21 @@ def evaluate(
     return _evaluate_models(models, corpus, split=split, out=folder)
 
 
-def _find_models(source: str | Path, *, needs_run: bool) -> ModelFolders:
+def _find_models(source: str | Path, *, needs_run: bool) -> _ModelFolders:
     """Find the models of a finished run, or a single model."""
     run = Path(source)
     if (run / "run.json").is_file():
         result = read_result(run)
         seeds = [int(seed["seed"]) for seed in result["seeds"]]
         folders: dict[int | None, Path] = {n: run / f"seed-{n}" / "model" for n in seeds}
-        return ModelFolders(recipe=str(result["recipe"]), folders=folders, run=run)
+        return _ModelFolders(recipe=str(result["recipe"]), folders=folders, run=run)
     if needs_run:
         fix = "name a finished run, or the --corpus to evaluate a model on"
         raise InputError(source, "not a run", fix)
-    return ModelFolders(recipe=str(source), folders={None: locate_model(source)}, run=None)
+    return _ModelFolders(recipe=str(source), folders={None: locate_model(source)}, run=None)
 
 
-def _default_folder(models: ModelFolders, corpus: PreparedCorpus, split: Split) -> Path | None:
+def _default_folder(models: _ModelFolders, corpus: PreparedCorpus, split: Split) -> Path | None:
     """Return where a run keeps its evaluation on a corpus; None for a single model."""
     if models.run is None:
         return None
@@ -96,7 +96,7 @@ def _check_out(out: Path) -> None:
 
 
 def _evaluate_models(
-    models: ModelFolders, corpus: PreparedCorpus, *, split: Split, out: Path | None
+    models: _ModelFolders, corpus: PreparedCorpus, *, split: Split, out: Path | None
 ) -> dict[str, Any]:
     """Predict with every model in turn; write what is returned where there is a folder for it."""
     seeds: list[dict[str, Any]] = []

@@ -25,7 +25,7 @@ from mmerc.files import file_lock, read_json, write_json, write_text
 from mmerc.training.recipe import Recipe
 from mmerc.training.result import versions
 
-TRAINING_STATE = ("resume.safetensors", "best.safetensors")
+_TRAINING_STATE = ("resume.safetensors", "best.safetensors")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def locked(directory: Path) -> Iterator[None]:
         yield
 
 
-def remove_leftovers(directory: Path) -> None:
+def _remove_leftovers(directory: Path) -> None:
     """Remove what a kill left: partial files, and the training state of finished seeds."""
     for finished in directory.glob("seed-*/seed.json"):
         remove_training_state(finished.parent)
@@ -99,7 +99,7 @@ def remove_leftovers(directory: Path) -> None:
 
 def remove_training_state(seed_directory: Path) -> None:
     """Remove the files that a seed needs only during training."""
-    for name in TRAINING_STATE:
+    for name in _TRAINING_STATE:
         (seed_directory / name).unlink(missing_ok=True)
 
 
@@ -114,15 +114,15 @@ def begin(run: Run, *, resume: bool) -> None:
     if not resume and not is_worker():
         fix = "pass --resume to resume it, or choose another --out"
         raise InputError(run.directory, "contains a run already", fix)
-    remove_leftovers(run.directory)
-    before, now = comparable(read_json(path)), comparable(run.identity())
+    _remove_leftovers(run.directory)
+    before, now = _comparable(read_json(path)), _comparable(run.identity())
     changed = [key for key in now if before.get(key) != now[key]]
     if changed:
         problem = f"was started with another {' and '.join(changed)}"
         raise InputError(run.directory, problem, "choose another --out")
 
 
-def comparable(identity: object) -> dict[str, Any]:
+def _comparable(identity: object) -> dict[str, Any]:
     """Return an identity without prose; settings that did not exist then get their defaults."""
     if not isinstance(identity, dict):
         return {}

@@ -10,7 +10,7 @@ from mmerc.errors import UsageError
 from mmerc.precision import fast_bfloat16
 from mmerc.training.recipe import Recipe
 
-ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
+_ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +22,8 @@ class Hardware:
     progress: bool = False
 
     def __post_init__(self) -> None:
-        if self.accelerator not in ACCELERATORS:
-            names = ", ".join(ACCELERATORS)
+        if self.accelerator not in _ACCELERATORS:
+            names = ", ".join(_ACCELERATORS)
             problem = f"No accelerator is called {self.accelerator!r}"
             raise UsageError(f"{problem}; available: {names}.")
 

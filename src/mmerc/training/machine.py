@@ -19,11 +19,11 @@ MACHINE = "machine.json"
 def finish_seed_with_machine(job: TrainingJob) -> None:
     """Finish one seed; the seed's folder records the machine if it is trained here."""
     if not fetch_seed(job):
-        write_json(job.directory / MACHINE, describe_machine(job.hardware, job.recipe))
+        write_json(job.directory / MACHINE, _describe_machine(job.hardware, job.recipe))
         finish_seed(job)
 
 
-def describe_machine(hardware: Hardware, recipe: Recipe) -> dict[str, str | int]:
+def _describe_machine(hardware: Hardware, recipe: Recipe) -> dict[str, str | int]:
     """Kind of processor or graphics card, threads, and number format."""
     device = hardware.device
     name = torch.cuda.get_device_name() if device == "cuda" else _processor()

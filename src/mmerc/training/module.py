@@ -52,8 +52,8 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, batch: ConversationBatch, batch_idx: int) -> Tensor:
         if self.settings.modality_dropout > 0:
-            batch = drop_modalities(batch, self.settings.modality_dropout)
-        batch = mix_vectors(batch, self.settings.vector_mixing)
+            batch = _drop_modalities(batch, self.settings.modality_dropout)
+        batch = _mix_vectors(batch, self.settings.vector_mixing)
         output = self.model(batch)
         loss: Tensor = output.loss
         if not bool(torch.isfinite(output.loss)):
@@ -61,7 +61,7 @@ class TrainingModule(lightning.LightningModule):
         terms = {f"train_{name}": value for name, value in output.losses.items()}
         if self.settings.consistency > 0:
             second = self.model(batch)
-            difference = consistency_loss(output.logits, second.logits, batch.labels)
+            difference = _consistency_loss(output.logits, second.logits, batch.labels)
             loss = (loss + second.loss) / 2 + self.settings.consistency * difference
             terms["train_consistency"] = difference
         terms["train_loss"] = loss
@@ -94,7 +94,7 @@ class TrainingModule(lightning.LightningModule):
         if self.settings.vector_mixing:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(batch_idx)  # every epoch is validated on the same mixtures
-                batch = mix_vectors(batch, self.settings.vector_mixing)
+                batch = _mix_vectors(batch, self.settings.vector_mixing)
         output = self.chosen(batch)
         if self.settings.schedule == "plateau":
             size = int((batch.labels >= 0).sum())
@@ -137,7 +137,7 @@ class TrainingModule(lightning.LightningModule):
         )
 
 
-def consistency_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
+def _consistency_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
     """Symmetric KL divergence between two passes under different dropout (R-Drop, Wu et al. 2021).
 
     Shape: first, second [B, N, K], labels [B, N] (-100 is left out) -> scalar.
@@ -147,7 +147,7 @@ def consistency_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
     return reduce_items(divergence, labels >= 0, "mean")
 
 
-def mix_vectors(batch: ConversationBatch, shares: Mapping[Modality, float]) -> ConversationBatch:
+def _mix_vectors(batch: ConversationBatch, shares: Mapping[Modality, float]) -> ConversationBatch:
     """Mix into each vector a share of another utterance's, drawn from the whole batch.
 
     Vectors of a network that was trained on these very labels are cleaner than those of test, so
@@ -168,7 +168,7 @@ def mix_vectors(batch: ConversationBatch, shares: Mapping[Modality, float]) -> C
     return batch.with_features(features)
 
 
-def drop_modalities(batch: ConversationBatch, rate: float) -> ConversationBatch:
+def _drop_modalities(batch: ConversationBatch, rate: float) -> ConversationBatch:
     """Declare modalities absent at random; every utterance keeps at least one of its own.
 
     A text encoder still reads dropped text as context of its neighbours.

@@ -15,29 +15,29 @@ from mmerc.models.base import AnyModel
 from mmerc.training.recipe import TrainingConfig
 
 VALID_LOSS = "valid_loss"
-LOWEST = ("embeddings", "embed_positions", "conv", "feature_")  # parts below an encoder's layers
+_LOWEST = ("embeddings", "embed_positions", "conv", "feature_")  # parts below an encoder's layers
 
 
 def create_optimizer(model: AnyModel, config: TrainingConfig) -> torch.optim.Optimizer:
     """Create the recipe's optimizer over all trainable parameters."""
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    return kind(parameter_groups(model, config), betas=config.adam_betas, fused=True)
+    return kind(_parameter_groups(model, config), betas=config.adam_betas, fused=True)
 
 
-def parameter_groups(model: AnyModel, config: TrainingConfig) -> list[dict[str, Any]]:
+def _parameter_groups(model: AnyModel, config: TrainingConfig) -> list[dict[str, Any]]:
     """Group parameters by learning rate: two (DF-ERC, Sec. 4.1), with decay by encoder layer.
 
     The encoders' rate is multiplied by ``layer_decay`` per layer downwards.
 
     [decided] Biases and normalisation weights are not decayed.
     """
-    depths = encoder_depths(model)
+    depths = _encoder_depths(model)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in trainable(model):
+    for name, parameter in _trainable(model):
         rate = config.learning_rate
         if parameter in depths:
             depth = depths[parameter]
-            layers_above = depth - encoder_layer(name, depth)
+            layers_above = depth - _encoder_layer(name, depth)
             rate = config.encoder_learning_rate * config.layer_decay**layers_above
         decay = config.weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
@@ -47,12 +47,12 @@ def parameter_groups(model: AnyModel, config: TrainingConfig) -> list[dict[str, 
     ]
 
 
-def trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+def _trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
     """Named parameters that are trained."""
     return ((name, p) for name, p in model.named_parameters() if p.requires_grad)
 
 
-def encoder_depths(model: AnyModel) -> dict[nn.Parameter, int]:
+def _encoder_depths(model: AnyModel) -> dict[nn.Parameter, int]:
     """Map every encoder parameter to the number of layers of its encoder."""
     depths: dict[nn.Parameter, int] = {}
     if model.text_encoder is not None:
@@ -63,12 +63,12 @@ def encoder_depths(model: AnyModel) -> dict[nn.Parameter, int]:
     return depths
 
 
-def encoder_layer(name: str, depth: int) -> int:
+def _encoder_layer(name: str, depth: int) -> int:
     """Layer of an encoder parameter, from 1; 0 for parts below, ``depth`` for parts above."""
     match = re.search(r"\.layers?\.(\d+)\.", name)
     if match is not None:
         return int(match.group(1)) + 1
-    return 0 if any(part in name for part in LOWEST) else depth
+    return 0 if any(part in name for part in _LOWEST) else depth
 
 
 def learning_rate_factor(step: int, steps: int, config: TrainingConfig) -> float:

@@ -19,8 +19,8 @@ from mmerc.training.recipe_files import load_recipe
 from mmerc.training.scoring import predict_corpus
 
 ENGLISH: Mapping[Modality, str] = {"text": "text", "audio": "sound", "video": "faces"}
-UNKNOWN = "The corpus's licence governs what these weights may be used for."
-LIMITS = """## What it was not tested on
+_UNKNOWN = "The corpus's licence governs what these weights may be used for."
+_LIMITS = """## What it was not tested on
 Real recordings in which words, voices and faces belong together: none with labels was available. \
 Other languages than English, children, dialects, noise, telephones, masks, and faces from the \
 side.
@@ -53,29 +53,29 @@ def package_run(run: Path, corpus: PreparedCorpus, out: Path) -> Packaged:
     model.temperature = fit_temperature(predict_corpus(model, corpus, "valid"))
     trained_on = TrainedOn.read(folder)
     extractors = {m: corpus.features[m].spec.extractor for m in model.inputs.widths}
-    compact = compact_copy(model)
-    packaged = measure_packaged(compact, corpus)
+    compact = _compact_copy(model)
+    packaged = _measure_packaged(compact, corpus)
     compact.save_pretrained(
         out,
-        card=card(recipe.name, recipe.description, compact, corpus, packaged),
+        card=_card(recipe.name, recipe.description, compact, corpus, packaged),
         trained_on=replace(trained_on, extractors=extractors),
         compact=True,
     )
     return packaged
 
 
-def compact_copy(model: AnyModel) -> AnyModel:
+def _compact_copy(model: AnyModel) -> AnyModel:
     """Return the model as it will be loaded: the card states scores of that."""
     with TemporaryDirectory() as folder:
         model.save_pretrained(Path(folder) / "model", compact=True)
         return load_model(Path(folder) / "model")
 
 
-def measure_packaged(model: AnyModel, corpus: PreparedCorpus) -> Packaged:
+def _measure_packaged(model: AnyModel, corpus: PreparedCorpus) -> Packaged:
     """Score the model on the test split with every subset of its modalities."""
     scores = {
-        subset: score(predict_corpus(model, restrict_modalities(corpus, subset), "test"))
-        for subset in subsets(tuple(model.inputs.output_widths))
+        subset: score(predict_corpus(model, _restrict_modalities(corpus, subset), "test"))
+        for subset in _subsets(tuple(model.inputs.output_widths))
     }
     temperature, model.temperature = model.temperature, 1.0
     before = score(predict_corpus(model, corpus, "test"))
@@ -83,28 +83,28 @@ def measure_packaged(model: AnyModel, corpus: PreparedCorpus) -> Packaged:
     return Packaged(temperature=temperature, before=before, scores=scores)
 
 
-def subsets(modalities: Sequence[Modality]) -> Iterator[tuple[Modality, ...]]:
+def _subsets(modalities: Sequence[Modality]) -> Iterator[tuple[Modality, ...]]:
     """Yield all non-empty subsets of modalities, the largest first."""
     for size in range(len(modalities), 0, -1):
         yield from combinations(modalities, size)
 
 
-def restrict_modalities(corpus: PreparedCorpus, modalities: Sequence[Modality]) -> PreparedCorpus:
+def _restrict_modalities(corpus: PreparedCorpus, modalities: Sequence[Modality]) -> PreparedCorpus:
     """Return the corpus with only these modalities present."""
     splits = corpus.splits
     if "text" not in modalities:
-        splits = {split: tuple(map(without_text, items)) for split, items in splits.items()}
+        splits = {split: tuple(map(_without_text, items)) for split, items in splits.items()}
     tables = {m: table for m, table in corpus.features.items() if m in modalities}
     return replace(corpus, splits=splits, features=tables)
 
 
-def without_text(conversation: Conversation) -> Conversation:
+def _without_text(conversation: Conversation) -> Conversation:
     """Return the conversation with empty texts."""
     utterances = tuple(replace(utterance, text="") for utterance in conversation.utterances)
     return replace(conversation, utterances=utterances)
 
 
-def card(
+def _card(
     name: str,
     description: str,
     model: AnyModel,
@@ -120,21 +120,21 @@ def card(
             f"- model: {model.name}, {size:,} parameters; labels: {', '.join(model.labels)}",
             f"- chosen on the validation split of {corpus.name}; scores: its test split, "
             f"{whole.utterances:,} utterances, in percent\n",
-            f"## Data and terms\n{corpus.terms or UNKNOWN}\n",
+            f"## Data and terms\n{corpus.terms or _UNKNOWN}\n",
             "## How good it is\n",
             table(["modalities", "accuracy", "weighted F1", "macro F1", "calibration error"]),
-            *(row(subset, scores) for subset, scores in packaged.scores.items()),
+            *(_row(subset, scores) for subset, scores in packaged.scores.items()),
             "\nF1 of every emotion, with all of these modalities:\n",
             table(list(whole.per_class_f1)),
             line([f"{f1:.1f}" for f1 in whole.per_class_f1.values()]),
             f"\nThe temperature {packaged.temperature:.3f} was fitted on validation; before, the "
             f"calibration error was {packaged.before.calibration_error:.1f}.\n",
-            LIMITS,
+            _LIMITS,
         ]
     )
 
 
-def row(subset: Sequence[Modality], scores: Scores) -> str:
+def _row(subset: Sequence[Modality], scores: Scores) -> str:
     """Scores with one set of modalities."""
     figures = (
         scores.accuracy,

@@ -12,7 +12,7 @@ from mmerc.errors import UsageError
 from mmerc.models.base import ModelConfig
 from mmerc.models.registry import model_class
 
-Decay = Annotated[float, Field(ge=0, lt=1)]
+_Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class TrainingConfig(BaseModel):
@@ -40,7 +40,7 @@ class TrainingConfig(BaseModel):
     optimizer: Literal["adamw", "adam"] = Field(
         default="adamw", description="adam: weight decay is part of the gradient"
     )
-    adam_betas: tuple[Decay, Decay] = (0.9, 0.999)
+    adam_betas: tuple[_Decay, _Decay] = (0.9, 0.999)
     weight_decay: float = Field(default=0.01, ge=0)
     warmup_steps: int = Field(default=100, ge=0)
     schedule: Literal["linear", "constant", "stepwise", "plateau"] = Field(

@@ -17,7 +17,7 @@ from mmerc.files import read_text
 from mmerc.plugins import Group, find_plugins
 from mmerc.training.recipe import Recipe, recipe_error
 
-PACKAGED_NAME = re.compile(r"(?P<package>[A-Za-z_][A-Za-z0-9_.]*):(?P<name>[A-Za-z0-9._-]+)")
+_PACKAGED_NAME = re.compile(r"(?P<package>[A-Za-z_][A-Za-z0-9_.]*):(?P<name>[A-Za-z0-9._-]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ def _recipe_text(name: str) -> str:
     path = Path(name)
     if path.is_file() or path.suffix in {".yaml", ".yml"}:
         return read_text(path)
-    packaged = PACKAGED_NAME.fullmatch(name)
+    packaged = _PACKAGED_NAME.fullmatch(name)
     if packaged is not None:
         return _packaged_text(packaged["package"], packaged["name"])
     names = ", ".join(recipe_names())

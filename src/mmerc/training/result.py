@@ -17,13 +17,13 @@ from mmerc.evaluation.significance import bootstrap_interval, summarise
 from mmerc.files import read_json
 from mmerc.labels import LabelSet
 
-PACKAGES = ("mmerc", "torch", "transformers", "lightning", "peft", "numpy", "scikit-learn")
-SUMMARISED: tuple[Metric, ...] = ("accuracy", "weighted_f1", "macro_f1")
+_PACKAGES = ("mmerc", "torch", "transformers", "lightning", "peft", "numpy", "scikit-learn")
+_SUMMARISED: tuple[Metric, ...] = ("accuracy", "weighted_f1", "macro_f1")
 
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that results depend on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
 
 
 def scores_json(scores: Scores, labels: LabelSet) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def summary(
 ) -> dict[str, Any]:
     """Mean and standard deviation over seeds, and 95 % bootstrap interval over conversations."""
     described: dict[str, Any] = {}
-    for metric in SUMMARISED:
+    for metric in _SUMMARISED:
         mean, deviation = summarise([scores[metric] for scores in seed_scores])
         described[metric] = {
             "mean": round(mean, 4),

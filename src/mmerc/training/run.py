@@ -52,8 +52,8 @@ def train_run(
     check_folder(directory)
     with locked(directory):
         begin(run, resume=resume)
-        warn_of_seen_labels(run, report)
-        warn_of_missing_sounds(run, report)
+        _warn_of_seen_labels(run, report)
+        _warn_of_missing_sounds(run, report)
         jobs = [
             TrainingJob(
                 recipe=recipe, corpus=source, seed=seed, name=f"seed {seed}",
@@ -70,7 +70,7 @@ def train_run(
         return {} if is_worker() else write_result(run)
 
 
-def warn_of_seen_labels(run: Run, report: Reporter) -> None:
+def _warn_of_seen_labels(run: Run, report: Reporter) -> None:
     """Warn where validation scores are too high."""
     valid = {conversation.id for conversation in run.corpus.splits["valid"]}
     for modality in run.recipe.model.modalities:
@@ -85,7 +85,7 @@ def warn_of_seen_labels(run: Run, report: Reporter) -> None:
             )
 
 
-def warn_of_missing_sounds(run: Run, report: Reporter) -> None:
+def _warn_of_missing_sounds(run: Run, report: Reporter) -> None:
     """Warn of utterances without sound."""
     missing = missing_sounds(run.corpus.sounds.values())
     if missing:

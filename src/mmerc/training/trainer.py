@@ -37,7 +37,7 @@ from mmerc.training.recipe import Recipe, TrainingConfig
 from mmerc.training.reporting import Reporter
 from mmerc.training.scoring import check_sounds
 
-MALLOPT_TRIM_THRESHOLD, MALLOPT_MMAP_THRESHOLD = -1, -3  # malloc.h
+_MALLOPT_TRIM_THRESHOLD, _MALLOPT_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Trained:
     valid_weighted_f1: float
 
 
-class ConversationData(lightning.LightningDataModule):
+class _ConversationData(lightning.LightningDataModule):
     """Loaders of one seed; in data-parallel training each process reads its own batches."""
 
     def __init__(
@@ -117,9 +117,9 @@ def train_seed(
         split: build_model_examples(model, corpus.splits[split], corpus.features, corpus.sounds)
         for split in ("train", "valid")
     }
-    model.fit(statistics_of(examples["train"], classes=len(corpus.labels)))
+    model.fit(_statistics_of(examples["train"], classes=len(corpus.labels)))
     settings = recipe.training
-    data = ConversationData(
+    data = _ConversationData(
         examples["train"], examples["valid"],
         model=model, settings=settings, seed=seed,
     )  # fmt: skip
@@ -141,7 +141,7 @@ def train_seed(
     return Trained(model=model, epoch=best.best_epoch, valid_weighted_f1=best.best)
 
 
-def statistics_of(examples: list[Example], *, classes: int) -> TrainingStatistics:
+def _statistics_of(examples: list[Example], *, classes: int) -> TrainingStatistics:
     """Compute the statistics of the training split."""
     labels = torch.cat([example.labels for example in examples])
     return TrainingStatistics(
@@ -228,5 +228,5 @@ def keep_memory() -> None:
     if sys.platform == "linux":
         library = ctypes.CDLL(None)
         if hasattr(library, "mallopt"):
-            library.mallopt(MALLOPT_MMAP_THRESHOLD, 32 << 20)  # the largest it allows
-            library.mallopt(MALLOPT_TRIM_THRESHOLD, 512 << 20)
+            library.mallopt(_MALLOPT_MMAP_THRESHOLD, 32 << 20)  # the largest it allows
+            library.mallopt(_MALLOPT_TRIM_THRESHOLD, 512 << 20)

@@ -54,7 +54,7 @@ class Tuner:
         study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
         done = study.get_trials(states=(TrialState.COMPLETE,))
         if not done:
-            study.enqueue_trial(own_settings(self.recipe))
+            study.enqueue_trial(_own_settings(self.recipe))
         with self.executor.start() as workers:
             study.optimize(partial(self.attempt, workers), n_trials=max(0, trials - len(done)))
         return self.write(study)
@@ -63,7 +63,7 @@ class Tuner:
         """Refuse an invalid search before anything is written."""
         if not self.recipe.search:
             raise UsageError(f"Recipe {self.recipe.name} declares no search space (`search:`).")
-        check_space(self.recipe)
+        _check_space(self.recipe)
         for source in self.sources():
             source.open()
 
@@ -79,7 +79,7 @@ class Tuner:
 
     def attempt(self, workers: Workers, trial: optuna.Trial) -> float:
         """Score one choice of settings: the mean over folds, or the score on validation."""
-        chosen = {key: suggest(trial, key, space) for key, space in self.recipe.search.items()}
+        chosen = {key: _suggest(trial, key, space) for key, space in self.recipe.search.items()}
         recipe = change_recipe(self.recipe, chosen)
         jobs = [
             TrainingJob(
@@ -121,7 +121,7 @@ class Tuner:
         return {"best": trials[0], "trials": len(trials), "folds": self.folds}
 
 
-def suggest(trial: optuna.Trial, key: str, space: SearchSpace) -> Any:
+def _suggest(trial: optuna.Trial, key: str, space: SearchSpace) -> Any:
     """Let Optuna choose a value of one setting."""
     if isinstance(space, Choices):
         return trial.suggest_categorical(key, space.choices)
@@ -130,11 +130,11 @@ def suggest(trial: optuna.Trial, key: str, space: SearchSpace) -> Any:
     return trial.suggest_float(key, space.low, space.high, log=space.log)
 
 
-def check_space(recipe: Recipe) -> None:
+def _check_space(recipe: Recipe) -> None:
     """Refuse a space with invalid values, or without the recipe's own."""
-    for key, own in own_settings(recipe).items():
+    for key, own in _own_settings(recipe).items():
         space = recipe.search[key]
-        if not contains(space, own):
+        if not _contains(space, own):
             problem = f"its own value {own!r} is not in the search space"
             raise UsageError(f"Recipe {recipe.name}, search.{key}: {problem}.")
         for value in space.choices if isinstance(space, Choices) else (space.low, space.high):
@@ -144,7 +144,7 @@ def check_space(recipe: Recipe) -> None:
                 raise recipe_error(error, recipe.name, inside=("search",)) from error
 
 
-def contains(space: SearchSpace, value: Any) -> bool:
+def _contains(space: SearchSpace, value: Any) -> bool:
     """Whether a value is in one dimension of the space."""
     if isinstance(space, Choices):
         return value in space.choices
@@ -154,7 +154,7 @@ def contains(space: SearchSpace, value: Any) -> bool:
     return space.low <= value <= space.high and (isinstance(value, int) or not whole)
 
 
-def own_settings(recipe: Recipe) -> dict[str, Any]:
+def _own_settings(recipe: Recipe) -> dict[str, Any]:
     """Return the recipe's own values: the first trial, which all others must beat."""
     settings = recipe.model_dump(mode="json")
 

@@ -4,7 +4,7 @@ import pytest
 
 from mmerc.errors import MmercError, UsageError
 from mmerc.inference.pipeline.components import load_components
-from mmerc.models.embedded_models import EMBEDDED_FOLDER
+from mmerc.models.embedded_models import _EMBEDDED_FOLDER
 from short_films import save_model
 
 
@@ -35,8 +35,8 @@ def test_commercial_use_leaves_sound_and_faces_out(models):
     [
         "mmerc-mini",
         "mmerc-mini-live",
-        EMBEDDED_FOLDER / "mmerc-mini",
-        EMBEDDED_FOLDER / ".." / "embedded/mmerc-mini",
+        _EMBEDDED_FOLDER / "mmerc-mini",
+        _EMBEDDED_FOLDER / ".." / "embedded/mmerc-mini",
     ],
 )
 def test_commercial_use_of_our_own_model_is_refused(name):

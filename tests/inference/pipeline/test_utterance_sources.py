@@ -15,9 +15,9 @@ from mmerc.inference.pipeline.subtitle_match import matches_speech
 from mmerc.inference.pipeline.utterance_sources import (
     FromSpeech,
     FromSubtitles,
-    build_utterances,
-    overlap_remarks,
-    uncertainty_remarks,
+    _build_utterances,
+    _overlap_remarks,
+    _uncertainty_remarks,
 )
 from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import probe
@@ -89,7 +89,7 @@ def test_utterances_are_sentences_of_one_speaker_each():
         transcript(6, 7),
     ]  # fmt: skip
     who = turns(("A", 0, 1.5), ("B", 1.5, 4), ("A", 6, 7))
-    built = build_utterances(transcripts, who)
+    built = _build_utterances(transcripts, who)
     assert [(u.id, u.speaker, u.text, u.start, u.end) for u in built] == [
         ("1", "A", "Are you in?", 0.1, 1.4),
         ("2", "B", "Yes, come up.", 1.6, 3.8),
@@ -102,8 +102,8 @@ def test_speech_of_two_at_once_is_remarked_upon():
         Utterance(id="1", speaker="A", text="", start=0.0, end=3.0),
         Utterance(id="2", speaker="B", text="", start=3.0, end=6.0),
     ]
-    assert overlap_remarks(items, turns(("A", 0, 3.5), ("B", 3, 6))) == ()
-    (remark,) = overlap_remarks(items, turns(("A", 0, 4.2), ("B", 3, 6)))
+    assert _overlap_remarks(items, turns(("A", 0, 3.5), ("B", 3, 6))) == ()
+    (remark,) = _overlap_remarks(items, turns(("A", 0, 4.2), ("B", 3, 6)))
     assert remark.startswith("During 1 of 2 utterances another person speaks too")
 
 
@@ -274,5 +274,5 @@ def test_words_that_are_mostly_uncertain(uncertain, doubted):
     ]
     assert [
         f"The words of {uncertain} of 4 utterances are uncertain" in line
-        for line in uncertainty_remarks(items)
+        for line in _uncertainty_remarks(items)
     ] == ([True] if doubted else [])

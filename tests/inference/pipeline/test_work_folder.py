@@ -6,7 +6,7 @@ import pytest
 
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError, MmercError
-from mmerc.inference.pipeline.work_folder import WorkFolder, discard_work, lock_work
+from mmerc.inference.pipeline.work_folder import WorkFolder, _lock_work, discard_work
 from mmerc.media.sentences import Word
 from mmerc.media.speaker_turns import Turn
 from mmerc.media.transcription import Transcript
@@ -113,9 +113,9 @@ def test_one_analysis_at_a_time(folder):
 
 
 def test_a_lock_that_was_thrown_away_is_none(folder):
-    with lock_work(folder):
+    with _lock_work(folder):
         (folder / ".lock").unlink()
-        with lock_work(folder):
+        with _lock_work(folder):
             assert (folder / ".lock").exists()
 
 

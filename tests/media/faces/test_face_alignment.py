@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import rotate
 
-from mmerc.media.faces.alignment import TEMPLATE, align_face, similarity
+from mmerc.media.faces.alignment import _TEMPLATE, align_face, similarity
 
 
 def umeyama(points, target):
@@ -45,13 +45,13 @@ def dotted(landmarks, height=200, width=240, radius=3):
 @pytest.mark.parametrize(("side", "size"), [(100, 96), (60, 120), (130, 48)])
 def test_landmarks_come_to_their_places(angle, side, size):
     turn = side * np.exp(1j * np.deg2rad(angle))
-    points = ((TEMPLATE - 0.5) @ [1, 1j]) * turn + 120 + 100j
+    points = ((_TEMPLATE - 0.5) @ [1, 1j]) * turn + 120 + 100j
     landmarks = np.stack([points.real, points.imag], axis=1)
     picture, colours = dotted(landmarks)
     crop = align_face(picture, landmarks, size=size, grey=False)
     assert crop.shape == (size, size, 3)
     assert crop.dtype == np.uint8
-    for (x, y), colour in zip(np.rint(TEMPLATE * size - 0.5).astype(int), colours, strict=True):
+    for (x, y), colour in zip(np.rint(_TEMPLATE * size - 0.5).astype(int), colours, strict=True):
         assert np.abs(crop[y, x].astype(int) - colour).max() < 40
 
 
@@ -70,7 +70,7 @@ def test_a_turned_photograph_gives_the_same_face(photograph, make_detector):
 def test_grey_is_the_weighted_sum_of_the_colours():
     frame = np.empty((60, 60, 3), np.uint8)
     frame[:] = (200, 100, 50)
-    crop = align_face(frame, TEMPLATE * 40 + 10)
+    crop = align_face(frame, _TEMPLATE * 40 + 10)
     assert crop.shape == (48, 48)
     assert (crop == round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)).all()
 
@@ -79,14 +79,14 @@ def test_a_large_face_is_averaged_not_picked():
     """One pixel wide stripes become their mean."""
     frame = np.zeros((480, 480, 3), np.uint8)
     frame[:, ::2] = 255
-    crop = align_face(frame, TEMPLATE * 480 - 0.5, size=48)
+    crop = align_face(frame, _TEMPLATE * 480 - 0.5, size=48)
     assert np.abs(crop[1:-1, 1:-1].astype(int) - 128).max() <= 2
 
 
 @pytest.mark.parametrize("shift", [(-45, 0), (0, 45), (-1000, -1000), (1000, 1000)])
 def test_outside_of_the_frame_is_black(shift):
     frame = np.full((60, 60, 3), 250, np.uint8)
-    crop = align_face(frame, TEMPLATE * 60 + np.array(shift))
+    crop = align_face(frame, _TEMPLATE * 60 + np.array(shift))
     place = np.arange(48) / 48 * 60
     inside = [(place + by > 1) & (place + by < 57) for by in shift]
     outside = [(place + by < -2) | (place + by > 61) for by in shift]
@@ -102,4 +102,4 @@ def test_landmarks_in_one_place_are_refused():
 
 def test_a_grey_frame_is_refused():
     with pytest.raises(ValueError, match=r"must be uint8 \[height, width, 3\]"):
-        align_face(np.zeros((60, 60), np.uint8), TEMPLATE * 40)
+        align_face(np.zeros((60, 60), np.uint8), _TEMPLATE * 40)

@@ -71,12 +71,12 @@ def test_parts_of_pairs_make_no_difference(monkeypatch):
     boxes, scores = torch.cat([start, start + 5 + torch.rand(300, 2) * 20], 1), torch.rand(300)
     groups = torch.randint(0, 9, (300,))
     whole = best_boxes(boxes, scores, groups, overlap=0.3)
-    monkeypatch.setattr(module, "PAIRS_AT_ONCE", 1)
+    monkeypatch.setattr(module, "_PAIRS_AT_ONCE", 1)
     assert best_boxes(boxes, scores, groups, overlap=0.3).tolist() == whole.tolist()
 
 
 def test_of_too_many_boxes_the_best_stay(monkeypatch):
-    monkeypatch.setattr(module, "MOST_IN_A_GROUP", 5)
+    monkeypatch.setattr(module, "_MOST_IN_A_GROUP", 5)
     start = torch.arange(20.0)[:, None] * 10
     boxes = torch.cat([start, start, start + 5, start + 5], dim=1)
     groups = torch.arange(20) % 2

@@ -66,9 +66,9 @@ def test_a_batch_finds_what_each_frame_alone_has(photograph, make_detector, monk
     ]
     alone = [as_numbers(detector.detect([frame])[0]) for frame in frames]
     assert [len(faces) for faces in alone] == [4, 1, 0, 1, 1, 1]
-    for pixels in (module.PIXELS_AT_ONCE, 2 * photograph[..., 0].size):
-        monkeypatch.setattr(module, "PIXELS_AT_ONCE", pixels)
-        monkeypatch.setattr(module, "CROPS_AT_ONCE", 7 if pixels < 2**23 else 512)
+    for pixels in (module._PIXELS_AT_ONCE, 2 * photograph[..., 0].size):
+        monkeypatch.setattr(module, "_PIXELS_AT_ONCE", pixels)
+        monkeypatch.setattr(module, "_CROPS_AT_ONCE", 7 if pixels < 2**23 else 512)
         for expected, found in zip(alone, detector.detect(frames), strict=True):
             np.testing.assert_allclose(as_numbers(found), expected, atol=0.01)
 

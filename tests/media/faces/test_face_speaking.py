@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mmerc.media.faces.alignment import TEMPLATE
+from mmerc.media.faces.alignment import _TEMPLATE
 from mmerc.media.faces.detector import Face
-from mmerc.media.faces.speaking import agreement, choose, mouth_motion, sound_energy
+from mmerc.media.faces.speaking import _agreement, _mouth_motion, choose, sound_energy
 from mmerc.media.faces.tracks import Track
 
 RATE = 16000
@@ -15,13 +15,13 @@ TIMES = np.arange(20) * 0.15
 def draw(frame, x, y, side, opening):
     """A face on ``frame``: a light square, eyes, and a dark mouth as high as its opening."""
     frame[y : y + side, x : x + side] = 190
-    for left, top in TEMPLATE[:2]:
+    for left, top in _TEMPLATE[:2]:
         frame[y + int(top * side) - 2 :][:5, x + int(left * side) - 2 :][:, :5] = 40
     height = max(1, int(opening * side * 0.15))
     mouth = y + int(0.77 * side)
     frame[mouth - height // 2 :][:height, x + int(0.35 * side) : x + int(0.65 * side)] = 30
     box = np.array([x, y, x + side, y + side], np.float32)
-    return Face(box, 0.99, (TEMPLATE * side + [x, y]).astype(np.float32))
+    return Face(box, 0.99, (_TEMPLATE * side + [x, y]).astype(np.float32))
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def scene():
 
 def test_the_speaker_is_the_one_whose_mouth_goes_with_the_voice(scene):
     frames, small, large, energy = scene
-    assert agreement(small, frames, energy) > 0.5
-    assert agreement(large, frames, energy) < -0.5
+    assert _agreement(small, frames, energy) > 0.5
+    assert _agreement(large, frames, energy) < -0.5
     for tracks in ([small, large], [large, small]):
         assert choose(tracks, frames=frames, energy=energy) == [small]
         assert choose(tracks, frames=frames, energy=energy, mode="speaking") == [small]
@@ -75,7 +75,7 @@ def test_nobody_there(mode):
 @pytest.mark.parametrize("faces", [1, 2, 3])
 def test_of_a_few_faces_nothing_can_be_said(scene, faces):
     frames, small, _, energy = scene
-    assert agreement(Track({i: small.faces[i] for i in range(faces)}), frames, energy) == 0
+    assert _agreement(Track({i: small.faces[i] for i in range(faces)}), frames, energy) == 0
 
 
 def test_a_face_that_moves_as_a_whole_does_not_speak():
@@ -84,9 +84,9 @@ def test_a_face_that_moves_as_a_whole_does_not_speak():
         frame = np.full((240, 320, 3), 100, np.uint8)
         faces[i] = draw(frame, 20 + 16 * i, 30 + 8 * i, 96, 0.5)
         frames.append((frame * (1 - 0.02 * i)).astype(np.uint8))
-    assert mouth_motion(Track(faces), frames).max() < 2
+    assert _mouth_motion(Track(faces), frames).max() < 2
     opened = draw(frames[5], 100, 70, 96, 1.0)
-    assert mouth_motion(Track({**faces, 5: opened}), frames)[-1] > 5
+    assert _mouth_motion(Track({**faces, 5: opened}), frames)[-1] > 5
 
 
 def test_energy_is_the_root_mean_square_around_each_time():

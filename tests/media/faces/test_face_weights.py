@@ -10,10 +10,10 @@ import pytest
 
 from mmerc.errors import InputError, MmercError
 from mmerc.media.faces.weights import (
-    MTCNN,
-    convert_package,
+    _MTCNN,
+    _convert_package,
+    _read_arrays,
     load_networks,
-    read_arrays,
 )
 
 # Of all tensors, by name: what every vector of a face depends on.
@@ -22,7 +22,7 @@ CONTENT_SHA256 = "5fad2d6745303ce0182adb8ff6dacd98dc0c63b9fb3ebd54afe7151465c9a0
 
 @pytest.fixture
 def package_copy(tmp_path):
-    return shutil.copytree(MTCNN.locate(), tmp_path / "weights")
+    return shutil.copytree(_MTCNN.locate(), tmp_path / "weights")
 
 
 def test_the_networks_have_the_published_weights():
@@ -41,19 +41,19 @@ def test_a_missing_package_is_named(monkeypatch):
         load_networks()
 
 
-@pytest.mark.parametrize("name", MTCNN.sha256)
+@pytest.mark.parametrize("name", _MTCNN.sha256)
 def test_another_file_is_refused(package_copy, name):
     content = bytearray((package_copy / name).read_bytes())
     content[len(content) // 2] ^= 1
     (package_copy / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"{name}: expected SHA-256 .* reinstall mtcnn==1.0.0\."):
-        convert_package(package_copy)
+        _convert_package(package_copy)
 
 
 def test_a_missing_file_is_named(package_copy):
     (package_copy / "rnet.lz4").unlink()
     with pytest.raises(InputError, match=r"rnet\.lz4: cannot be read; reinstall"):
-        convert_package(package_copy)
+        _convert_package(package_copy)
 
 
 class Trap:
@@ -66,7 +66,7 @@ class Trap:
 
 def test_code_in_a_pickle_is_not_run(tmp_path):
     with pytest.raises(InputError, match=r"carries code \(posix\.mkdir\), which was not run"):
-        read_arrays(pickle.dumps([Trap(str(tmp_path / "sprung"))]))
+        _read_arrays(pickle.dumps([Trap(str(tmp_path / "sprung"))]))
     assert not (tmp_path / "sprung").exists()
 
 

@@ -7,7 +7,7 @@ from mmerc.errors import UsageError
 from mmerc.media.decode import SAMPLE_RATE
 from mmerc.media.speakers import diarization
 from mmerc.media.speakers.clustering import SpeakerCount, assign_voices, cluster_voices
-from mmerc.media.speakers.diarization import STEP_SECONDS, find_turns_in
+from mmerc.media.speakers.diarization import _STEP_SECONDS, _find_turns_in
 from mmerc.media.speakers.segmentation import CHUNK_SAMPLES
 
 ORDER = ["woman", "man", "man", "woman", "woman", "man", "woman", "man"]
@@ -27,7 +27,7 @@ def conversation(voices):
 
 @pytest.fixture(scope="module")
 def turns(conversation):
-    return find_turns_in([conversation[0]])
+    return _find_turns_in([conversation[0]])
 
 
 def speaker_at(turns, time):
@@ -54,20 +54,20 @@ def test_who_speaks_most_is_the_first_speaker(turns):
 
 def test_pieces_of_any_length_give_the_same_turns(conversation, turns):
     samples = conversation[0]
-    assert find_turns_in(np.array_split(samples, 23)) == turns
+    assert _find_turns_in(np.array_split(samples, 23)) == turns
 
 
 def test_a_given_count_is_kept(conversation):
-    one = find_turns_in([conversation[0]], count=SpeakerCount(1, 1))
+    one = _find_turns_in([conversation[0]], count=SpeakerCount(1, 1))
     assert {turn.speaker for turn in one} == {"SPEAKER_01"}
 
 
 @pytest.mark.parametrize("seconds", [0.01, 1.0, 15.0])
 def test_in_silence_there_is_no_turn(seconds):
-    assert find_turns_in([np.zeros(int(seconds * SAMPLE_RATE), np.float32)]) == ()
+    assert _find_turns_in([np.zeros(int(seconds * SAMPLE_RATE), np.float32)]) == ()
 
 
-@pytest.mark.parametrize("extra", [-1, 0, 1, int(STEP_SECONDS * SAMPLE_RATE), 70_000])
+@pytest.mark.parametrize("extra", [-1, 0, 1, int(_STEP_SECONDS * SAMPLE_RATE), 70_000])
 def test_chunks_cover_the_whole_sound(extra):
     samples = np.arange(CHUNK_SAMPLES + extra, dtype=np.float32)
     chunks = list(diarization._cut_chunks(np.array_split(samples, 7)))

@@ -13,7 +13,7 @@ from mmerc.media.speakers.filterbank import compute_filterbank
 from mmerc.media.speakers.segmentation import (
     CHUNK_FRAMES,
     CHUNK_SAMPLES,
-    SegmentationNetwork,
+    _SegmentationNetwork,
     find_active_speakers,
 )
 from mmerc.media.speakers.voice_encoder import encode_voice
@@ -35,7 +35,7 @@ def test_filterbank_equals_kaldi_frame_by_frame():
 
 
 def test_sinc_filters_are_windowed_band_passes():
-    network = SegmentationNetwork()
+    network = _SegmentationNetwork()
     load_speaker_weights(network, "segmentation.safetensors")
     layer = network.sincnet.conv1d[0]
     filters = layer.filters().detach()[:, 0].double().numpy()
@@ -88,7 +88,7 @@ def test_voices_of_one_person_are_closer_than_those_of_two(voices):
 def test_another_weight_file_is_rejected(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "__file__", str(tmp_path / "weights.py"))
     with pytest.raises(InputError, match="cannot be read; reinstall mmerc"):
-        load_speaker_weights(SegmentationNetwork(), "segmentation.safetensors")
+        load_speaker_weights(_SegmentationNetwork(), "segmentation.safetensors")
     (tmp_path / "segmentation.safetensors").write_bytes(b"other")
     with pytest.raises(InputError, match="not the file that mmerc was released with"):
-        load_speaker_weights(SegmentationNetwork(), "segmentation.safetensors")
+        load_speaker_weights(_SegmentationNetwork(), "segmentation.safetensors")

@@ -103,14 +103,14 @@ def analyze(
             {
                 "utterances": len(analysis.predictions),
                 "remarks": list(analysis.remarks),
-                "files": [printable(path) for path in paths],
+                "files": [_printable(path) for path in paths],
             }
         )
         return
-    tell(analysis, paths)
+    _tell(analysis, paths)
 
 
-def tell(analysis: Analysis, paths: list[Path]) -> None:
+def _tell(analysis: Analysis, paths: list[Path]) -> None:
     """What came out, on the terminal."""
     from collections import Counter
 
@@ -120,9 +120,9 @@ def tell(analysis: Analysis, paths: list[Path]) -> None:
     for line in analysis.remarks:
         print(f"note: {line}")
     for path in paths:
-        print(printable(path))
+        print(_printable(path))
 
 
-def printable(path: Path) -> str:
+def _printable(path: Path) -> str:
     """The path as text; files may have names that no text has."""
     return str(path).encode("utf-8", "replace").decode()

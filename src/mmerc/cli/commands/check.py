@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mmerc.inference.file_check import FileReport
 
 EXAMPLES = ("mmerc check talk.mp4 talk.srt", "mmerc check corpora/meld --json")
-MOST_NAMES = 8
+_MOST_NAMES = 8
 
 
 def check(
@@ -37,29 +37,29 @@ def check(
     if as_json:
         print_json({"files": [report.to_json() for report in reports]})
     else:
-        print("\n\n".join("\n".join(format_report(report)) for report in reports))
+        print("\n\n".join("\n".join(_format_report(report)) for report in reports))
     if any(report.problem is not None for report in reports):
         raise typer.Exit(1)
 
 
-def format_report(report: FileReport) -> Iterator[str]:
+def _format_report(report: FileReport) -> Iterator[str]:
     """The lines that describe a file."""
     yield f"{report.path}: {report.kind}"
     if report.problem is not None:
         yield f"  cannot be read: {report.problem}"
     for name, value in report.facts.items():
-        yield f"  {name.replace('_', ' ')}: {format_value(value)}"
+        yield f"  {name.replace('_', ' ')}: {_format_value(value)}"
     for remark in report.remarks:
         yield f"  note: {remark}"
 
 
-def format_value(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """A fact for people: few digits, and the first eight of many names."""
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
     if isinstance(value, dict | list):
         items = value.items() if isinstance(value, dict) else ((name, None) for name in value)
-        parts = [str(n) if v is None else f"{n} ({format_value(v)})" for n, v in items]
-        more = [f"{len(parts) - MOST_NAMES} more"] if len(parts) > MOST_NAMES else []
-        return ", ".join(parts[:MOST_NAMES] + more) or "none"
+        parts = [str(n) if v is None else f"{n} ({_format_value(v)})" for n, v in items]
+        more = [f"{len(parts) - _MOST_NAMES} more"] if len(parts) > _MOST_NAMES else []
+        return ", ".join(parts[:_MOST_NAMES] + more) or "none"
     return "unknown" if value is None else str(value)

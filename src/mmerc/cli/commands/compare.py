@@ -49,10 +49,10 @@ def compare(
     ]
     print_table(["run", "seeds", f"test {chosen}"], rows)
     print(f"\nagainst {runs[0]}:")
-    print_versus(versus)
+    _print_versus(versus)
 
 
-def print_versus(versus: list[Versus]) -> None:
+def _print_versus(versus: list[Versus]) -> None:
     """Print one row per run: its difference from the reference and the result of each test."""
     columns = [
         "run",

@@ -15,7 +15,7 @@ EXAMPLES = (
     "mmerc encode-text --corpus corpora/meld --model roberta-base \\",
     "  --scope surrounding --speaker-prefix --out corpora/meld-roberta",
 )
-Scope = Literal["conversation", "utterance", "surrounding"]
+_Scope = Literal["conversation", "utterance", "surrounding"]
 
 
 def encode_text(
@@ -23,7 +23,7 @@ def encode_text(
     model: Annotated[str, typer.Option(help="Run, model folder, or the name of a text encoder.")],
     out: Annotated[Path, typer.Option(help="Folder for the corpus with the text vectors.")],
     scope: Annotated[
-        Scope | None,
+        _Scope | None,
         typer.Option(help="Context that a plain encoder reads; a run reads as it was trained."),
     ] = None,
     speaker_prefix: Annotated[

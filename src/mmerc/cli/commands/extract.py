@@ -79,11 +79,11 @@ def extract(
     if as_json:
         print_json({"extracted": [item.to_json() for item in extractions], "out": str(where)})
         return
-    print_extractions(extractions)
+    _print_extractions(extractions)
     print(f"in {where}")
 
 
-def print_extractions(extractions: list[Extraction]) -> None:
+def _print_extractions(extractions: list[Extraction]) -> None:
     """A table with one row per extractor."""
     rows = []
     for item in (extraction.to_json() for extraction in extractions):

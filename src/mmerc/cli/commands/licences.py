@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mmerc.licences import Component
 
 EXAMPLES = ("mmerc licences", "mmerc licences --format json")
-NOT_INSTALLED = "not installed"
+_NOT_INSTALLED = "not installed"
 
 
 def licences(
@@ -31,7 +31,7 @@ def licences(
         print_json({"parts": [as_json(component) for component in components]})
         return
     columns = ["component", "version", "purpose", "licence", "commercial use", "terms"]
-    print_table(columns, [as_row(component) for component in components])
+    print_table(columns, [_as_row(component) for component in components])
     print()
     for component in components:
         if component.condition:
@@ -40,9 +40,9 @@ def licences(
     print(f"commercial use forbidden: {forbidden}")
 
 
-def as_row(component: Component) -> list[str]:
+def _as_row(component: Component) -> list[str]:
     """The row of a component in the table."""
-    version = component.version or NOT_INSTALLED
+    version = component.version or _NOT_INSTALLED
     return [
         component.name,
         version,

@@ -9,16 +9,16 @@ import typer
 
 from mmerc.cli.output import JsonOption, print_json, print_table
 
-Kind = Literal["models", "extractors", "corpora", "targets", "recipes"]
+_Kind = Literal["models", "extractors", "corpora", "targets", "recipes"]
 EXAMPLES = ("mmerc list models", "mmerc list corpora --json")
 
 
 def list_installed(
-    kind: Annotated[Kind, typer.Argument(help=f"One of {', '.join(get_args(Kind))}.")],
+    kind: Annotated[_Kind, typer.Argument(help=f"One of {', '.join(get_args(_Kind))}.")],
     as_json: JsonOption = False,
 ) -> None:
     """List what is installed, plug-ins included."""
-    entries = FINDERS[kind]()
+    entries = _FINDERS[kind]()
     if as_json:
         keys = ("summary", "package")
         print_json({name: dict(zip(keys, entry, strict=True)) for name, entry in entries.items()})
@@ -27,35 +27,35 @@ def list_installed(
     print_table(["name", "what it is", "from"], rows)
 
 
-def find_models() -> Mapping[str, tuple[str, str]]:
+def _find_models() -> Mapping[str, tuple[str, str]]:
     """Name -> summary and package of every model."""
     from mmerc.models.registry import list_models
 
     return list_models()
 
 
-def find_extractors() -> Mapping[str, tuple[str, str]]:
+def _find_extractors() -> Mapping[str, tuple[str, str]]:
     """Name -> summary and package of every extractor."""
     from mmerc.features.registry import list_extractors
 
     return list_extractors()
 
 
-def find_corpora() -> Mapping[str, tuple[str, str]]:
+def _find_corpora() -> Mapping[str, tuple[str, str]]:
     """Name -> summary and package of every corpus reader."""
     from mmerc.corpora.registry import list_corpora
 
     return list_corpora()
 
 
-def find_targets() -> Mapping[str, tuple[str, str]]:
+def _find_targets() -> Mapping[str, tuple[str, str]]:
     """Name -> title and package of every target."""
     from mmerc.experiments.reproduction.catalogue import list_targets
 
     return list_targets()
 
 
-def find_recipes() -> Mapping[str, tuple[str, str]]:
+def _find_recipes() -> Mapping[str, tuple[str, str]]:
     """Name -> first sentence of the description, and package, of every recipe."""
     from mmerc.training.recipe_files import list_recipes
 
@@ -65,10 +65,10 @@ def find_recipes() -> Mapping[str, tuple[str, str]]:
     }
 
 
-FINDERS: Mapping[Kind, Callable[[], Mapping[str, tuple[str, str]]]] = {
-    "models": find_models,
-    "extractors": find_extractors,
-    "corpora": find_corpora,
-    "targets": find_targets,
-    "recipes": find_recipes,
+_FINDERS: Mapping[_Kind, Callable[[], Mapping[str, tuple[str, str]]]] = {
+    "models": _find_models,
+    "extractors": _find_extractors,
+    "corpora": _find_corpora,
+    "targets": _find_targets,
+    "recipes": _find_recipes,
 }

@@ -53,7 +53,7 @@ def predict(
     if form not in PREDICTION_FORMATS:
         known = " or ".join(PREDICTION_FORMATS)
         raise UsageError(f"--format {form!r} is unknown; choose {known}.")
-    conversations, tables = read_input(source)
+    conversations, tables = _read_input(source)
     loaded = load_model(model)
     with inside(source):
         sounds = None
@@ -73,7 +73,7 @@ def predict(
         print(f"{utterances} utterances in {out}")
 
 
-def read_input(
+def _read_input(
     source: Path,
 ) -> tuple[tuple[Conversation, ...], dict[Modality, FeatureTable]]:
     """Conversations of a manifest or transcript, and the vectors that a manifest carries."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mmerc.data.corpus import PreparedCorpus
 
 
-class PrepareGroup(CommandGroup):
+class _PrepareGroup(CommandGroup):
     """The corpora of mmerc, and those of plug-ins, which are imported only when used."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -31,20 +31,20 @@ class PrepareGroup(CommandGroup):
 
         command = super().get_command(ctx, cmd_name)
         if command is None and cmd_name in reader_names():
-            return plugin_command(cmd_name)
+            return _plugin_command(cmd_name)
         return command
 
 
 app = typer.Typer(
-    cls=PrepareGroup, help="Prepare a raw corpus for training.", rich_markup_mode=None
+    cls=_PrepareGroup, help="Prepare a raw corpus for training.", rich_markup_mode=None
 )
-Out = Annotated[Path, typer.Option("--out", help="Folder for the prepared corpus.")]
+_Out = Annotated[Path, typer.Option("--out", help="Folder for the prepared corpus.")]
 
 
 @app.command(epilog=examples_epilog("mmerc prepare meld MELD.Raw --out corpora/meld"))
 def meld(
     source: Annotated[Path, typer.Argument(help="Folder with the three published CSV files.")],
-    out: Out,
+    out: _Out,
     encoding: Annotated[
         str | None, typer.Option(help="Encoding of the CSV files, such as cp1252 (else UTF-8).")
     ] = None,
@@ -64,7 +64,7 @@ def meld(
 )
 def iemocap(
     source: Annotated[Path, typer.Argument(help="The folder IEMOCAP_full_release.")],
-    out: Out,
+    out: _Out,
     classes: Annotated[
         Literal["6", "4", "4-unmerged"],
         typer.Option(help="Number of emotions; 4 merges excited with happy, 4-unmerged drops it."),
@@ -87,7 +87,7 @@ def iemocap(
 @app.command(epilog=examples_epilog("mmerc prepare mosi mosi_trimodal.npz --out corpora/mosi"))
 def mosi(
     file: Annotated[Path, typer.Argument(help="The .npz file with CMU-MOSI's vectors.")],
-    out: Out,
+    out: _Out,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -101,7 +101,7 @@ def mosi(
 @app.command(epilog=examples_epilog("mmerc prepare composed data --out corpora/composed"))
 def composed(
     source: Annotated[Path, typer.Argument(help="Folder with meld-composed, ravdess and fer2013.")],
-    out: Out,
+    out: _Out,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -117,7 +117,7 @@ def composed(
 )
 def manifest(
     file: Annotated[Path, typer.Argument(help="JSON Lines, one conversation per line.")],
-    out: Out,
+    out: _Out,
     labels: Annotated[
         str | None,
         typer.Option(
@@ -146,7 +146,7 @@ def manifest(
 def feature_pickle(
     file: Annotated[Path, typer.Argument(help="IEMOCAP_features.pkl or MELD_features_raw1.pkl.")],
     labels: Annotated[Literal["meld", "iemocap"], typer.Option(help="Label set of the file.")],
-    out: Out,
+    out: _Out,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -158,7 +158,7 @@ def feature_pickle(
     prepare("feature-pickle", file, out, overwrite=overwrite, as_json=as_json, options=options)
 
 
-def plugin_command(name: str) -> Any:
+def _plugin_command(name: str) -> Any:
     """The command of a plug-in's corpus, whose options are those of its reader."""
     from mmerc.corpora.registry import corpus_reader, reader_options
 
@@ -168,7 +168,7 @@ def plugin_command(name: str) -> Any:
     def command(source: Path, out: Path, overwrite: bool, as_json: bool, **values: Any) -> None:
         prepare(name, source, out, overwrite=overwrite, as_json=as_json, options=values)
 
-    command.__signature__ = plugin_signature(reader.source, list(options.values()))  # type: ignore[attr-defined]
+    command.__signature__ = _plugin_signature(reader.source, list(options.values()))  # type: ignore[attr-defined]
     command.__doc__ = reader.summary
     single = typer.Typer(rich_markup_mode=None, add_completion=False)
     example = f"mmerc prepare {name} SOURCE --out corpora/{name}"
@@ -176,11 +176,11 @@ def plugin_command(name: str) -> Any:
     return typer.main.get_command(single)
 
 
-def plugin_signature(source: str, options: list[Parameter]) -> Signature:
+def _plugin_signature(source: str, options: list[Parameter]) -> Signature:
     """What the command of a plug-in's corpus takes."""
     fixed: list[tuple[str, Any, Any]] = [
         ("source", Annotated[Path, typer.Argument(help=source)], Parameter.empty),
-        ("out", Out, Parameter.empty),
+        ("out", _Out, Parameter.empty),
         *((option.name, option.annotation, option.default) for option in options),
         ("overwrite", OverwriteOption, False),
         ("as_json", JsonOption, False),
@@ -224,11 +224,11 @@ def prepare(
         for row in counts_table(prepared)
     ]
     print_table(columns, rows)
-    print_vectors(prepared)
+    _print_vectors(prepared)
     print(f"prepared corpus in {out}")
 
 
-def print_vectors(prepared: PreparedCorpus) -> None:
+def _print_vectors(prepared: PreparedCorpus) -> None:
     """One line per modality that has vectors."""
     for modality, table in prepared.features.items():
         present = sum(row.vector is not None for row in table.rows.values())

@@ -79,7 +79,7 @@ def reproduce(
     from mmerc.training.hardware import Hardware
 
     if show_list:
-        print_list(targets, as_json=as_json)
+        _print_list(targets, as_json=as_json)
         return
     if target is None or corpus is None:
         raise UsageError("Name a target and its --corpus; --list shows all targets.")
@@ -96,10 +96,10 @@ def reproduce(
             use_cache=not no_cache, train=not report_only, report=silent if quiet else remark,
         ),
     )  # fmt: skip
-    print_reports(reports, as_json=as_json)
+    _print_reports(reports, as_json=as_json)
 
 
-def print_reports(reports: dict[str, WrittenReport], *, as_json: bool) -> None:
+def _print_reports(reports: dict[str, WrittenReport], *, as_json: bool) -> None:
     """Print every target's table and the path of its report."""
     if as_json:
         print_json({n: {"folder": str(r.folder), "rows": r.rows} for n, r in reports.items()})
@@ -110,12 +110,12 @@ def print_reports(reports: dict[str, WrittenReport], *, as_json: bool) -> None:
         columns = ["row", *(column for column in optional if column in report.rows[0])]
         print_table(
             [column.replace("_", " ") for column in columns],
-            [[cell(column, row.get(column)) for column in columns] for row in report.rows],
+            [[_cell(column, row.get(column)) for column in columns] for row in report.rows],
         )
         print(f"report in {report.folder / 'report.html'}")
 
 
-def cell(column: str, value: object) -> str:
+def _cell(column: str, value: object) -> str:
     """Format a cell of the table; differences have a sign."""
     if value is None:
         return "-"
@@ -124,7 +124,7 @@ def cell(column: str, value: object) -> str:
     return f"{value:+.2f}" if "difference" in column else f"{value:.2f}"
 
 
-def print_list(targets: Path | None, *, as_json: bool) -> None:
+def _print_list(targets: Path | None, *, as_json: bool) -> None:
     """Print every target with what it needs."""
     from mmerc.experiments.reproduction.requirements import list_requirements
 

@@ -13,7 +13,7 @@ EXAMPLES = (
     "mmerc serve",
     "MMERC_API_KEY=... mmerc serve --host 0.0.0.0 --allow-host mmerc.lan",
 )
-KEY = "MMERC_API_KEY"
+_KEY = "MMERC_API_KEY"
 
 
 def serve(
@@ -77,11 +77,11 @@ def serve(
         raise UsageError(
             f"The service needs {error.name}; install it with `pip install 'mmerc[serve]'`."
         ) from error
-    key = os.environ.get(KEY) or None
+    key = os.environ.get(_KEY) or None
     local = host in LOOPBACK
     if not local and key is None:
         remark(
-            f"note: anyone who can reach {host} may use the service; set {KEY} to require a key."
+            f"note: anyone who can reach {host} may use the service; set {_KEY} to require a key."
         )
     hosts = (*LOOPBACK, *(allow_host or ())) if local or allow_host else None
     settings = Settings(
@@ -98,13 +98,13 @@ def serve(
         keep=keep_minutes * 60,
         max_jobs=max_jobs,
         max_running_jobs=max_running_jobs,
-        example=example_film(),
+        example=_example_film(),
     )
     remark(f"mmerc: http://{f'[{host}]' if ':' in host else host}:{port}")
     run_server(settings, host=host, port=port)
 
 
-def example_film() -> Path | None:
+def _example_film() -> Path | None:
     """The example film if mmerc runs from its source; packages do not contain it."""
     import mmerc
 

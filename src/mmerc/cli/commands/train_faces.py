@@ -45,7 +45,7 @@ def train_faces(
     from mmerc.training.face_network.train_faces import train_face_network
 
     report = silent if quiet else remark
-    settings = face_settings(changes or [])
+    settings = _face_settings(changes or [])
     result = train_face_network(faces, out, settings, device=device, report=report)
     if as_json:
         print_json(result.model_dump(mode="json"))
@@ -62,7 +62,7 @@ def train_faces(
     print(f"in {out}/weights.safetensors: mmerc extract ... --video denseface --weights")
 
 
-def face_settings(changes: list[str]) -> FaceNetworkConfig:
+def _face_settings(changes: list[str]) -> FaceNetworkConfig:
     """The training's settings with the changes that were asked for."""
     from pydantic import ValidationError
 

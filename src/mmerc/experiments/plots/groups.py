@@ -15,7 +15,7 @@ from mmerc.evaluation.significance import summarise
 from mmerc.experiments.plots.style import Records, column, line_style, records_by_row
 from mmerc.experiments.reproduction.results import TargetResults
 
-Panels = Sequence[tuple[str, str]]  # column and label of each
+_Panels = Sequence[tuple[str, str]]  # column and label of each
 
 
 def grouped(
@@ -73,7 +73,7 @@ def merge_seeds(seeds: Sequence[Records], head: Mapping[str, Any]) -> Records:
     return merged
 
 
-def draw_panels(axes: Sequence[Axes], records: Records, panels: Panels, label: str) -> None:
+def draw_panels(axes: Sequence[Axes], records: Records, panels: _Panels, label: str) -> None:
     """Draw a panel per column and a line per row, with bars for the deviation over seeds."""
     for axis, (key, name) in zip(axes, panels, strict=True):
         for index, (row, points) in enumerate(records_by_row(records).items()):

@@ -21,17 +21,18 @@ Records = list[dict[str, Any]]  # the data behind a figure, a row of its CSV fil
 
 # Okabe and Ito's palette without its yellow, which is too light for lines on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
 MODALITY_COLOURS: dict[str, str] = dict(zip(MODALITIES, COLOURS, strict=False))
-MODALITY_MARKERS: dict[str, str] = dict(zip(MODALITIES, MARKERS, strict=False))
-INK, SOFT, FAINT = "#1c1e21", "#5a6068", "#dddfe3"
+MODALITY_MARKERS: dict[str, str] = dict(zip(MODALITIES, _MARKERS, strict=False))
+_INK, SOFT, _FAINT = "#1c1e21", "#5a6068", "#dddfe3"
 METRIC_NAMES = {"weighted_f1": "weighted F1", "accuracy": "accuracy", "macro_f1": "macro F1"}
-SETTINGS: dict[Any, Any] = {
+_SETTINGS: dict[Any, Any] = {
     "font.family": "sans-serif", "font.size": 9, "axes.titlesize": 9, "axes.titleweight": "bold",
-    "axes.titlelocation": "left", "axes.edgecolor": SOFT, "axes.labelcolor": INK, "text.color": INK,
+    "axes.titlelocation": "left", "axes.edgecolor": SOFT, "axes.labelcolor": _INK,
+    "text.color": _INK,
     "xtick.color": SOFT, "ytick.color": SOFT, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": True, "grid.color": FAINT, "grid.linewidth": 0.6, "axes.axisbelow": True,
+    "axes.grid": True, "grid.color": _FAINT, "grid.linewidth": 0.6, "axes.axisbelow": True,
     "legend.frameon": False, "legend.fontsize": 8, "legend.handlelength": 3.0,
     "svg.hashsalt": "mmerc", "lines.linewidth": 1.4,
 }  # fmt: skip
@@ -39,7 +40,7 @@ SETTINGS: dict[Any, Any] = {
 
 def house_style() -> AbstractContextManager[None]:
     """Apply the common style to everything drawn and saved within the block."""
-    return mpl.rc_context(SETTINGS)
+    return mpl.rc_context(_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ def line_style(index: int) -> dict[str, Any]:
     """Colour, marker and dashes of the line number ``index``: 28 different ones."""
     return {
         "color": COLOURS[index % len(COLOURS)],
-        "marker": MARKERS[index % len(MARKERS)],
+        "marker": _MARKERS[index % len(_MARKERS)],
         "linestyle": LINES[index // len(COLOURS) % len(LINES)],
         "markersize": 5,
     }

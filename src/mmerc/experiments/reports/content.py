@@ -41,7 +41,7 @@ def write_report(content: ReportContent, folder: Path) -> None:
     for plot in (*content.plots, *content.appendix):
         plot.save(folder / "figures")
     write_text(folder / "report.md", render_markdown(content))
-    write_text(folder / "report.html", render_page(content, folder / "figures"))
+    write_text(folder / "report.html", _render_page(content, folder / "figures"))
 
 
 def render_markdown(content: ReportContent) -> str:
@@ -49,7 +49,7 @@ def render_markdown(content: ReportContent) -> str:
     return _templates().get_template("report.md.j2").render(report=content)
 
 
-def render_page(content: ReportContent, figures: Path) -> str:
+def _render_page(content: ReportContent, figures: Path) -> str:
     """Render a page without scripts or network; it embeds the SVG files in ``figures``."""
     style = (files("mmerc.experiments.reports") / "report.css").read_text(encoding="utf-8")
     pictures = {

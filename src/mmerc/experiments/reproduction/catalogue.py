@@ -25,8 +25,8 @@ from mmerc.plugins import Plugin, find_plugins
 
 Draw = Callable[[TargetResults], Plot]
 
-PAPERS = tuple(f"mmerc.experiments.papers.{name}" for name in ("df_erc", "dq_former", "multiemo"))
-SHARED_PLOTS = {
+_PAPERS = tuple(f"mmerc.experiments.papers.{name}" for name in ("df_erc", "dq_former", "multiemo"))
+_SHARED_PLOTS = {
     "table": (("tables", "scores"), ("tables", "differences")),
     "trend": (("tables", "trend"),),
     FOLDS_PLOT: (),
@@ -92,7 +92,7 @@ def target_files(path: Path | None = None) -> dict[str, TargetFile]:
 
 @cache
 def _own_targets() -> dict[str, TargetFile]:
-    own = [_read_package(import_module(package), origin="mmerc") for package in PAPERS]
+    own = [_read_package(import_module(package), origin="mmerc") for package in _PAPERS]
     return {name: file for file in own for name in file.paper.targets}
 
 
@@ -129,17 +129,17 @@ def find_plots(target: Target, file: TargetFile) -> tuple[Draw, ...]:
     own = [] if file.package is None else [file.package]
     if (draw := _figure_function(own, function)) is not None:
         return (draw,)
-    if target.plot in SHARED_PLOTS:
-        shared = SHARED_PLOTS[target.plot]
+    if target.plot in _SHARED_PLOTS:
+        shared = _SHARED_PLOTS[target.plot]
         return tuple(
             getattr(import_module(f"mmerc.experiments.plots.{module}"), name)
             for module, name in shared
         )
-    if (draw := _figure_function(PAPERS, function)) is not None:
+    if (draw := _figure_function(_PAPERS, function)) is not None:
         return (draw,)
     raise UsageError(
         f"Targets of {file.origin} use the plot {target.plot!r}, which does not exist; choose "
-        f"{', '.join(SHARED_PLOTS)}, or a function of figures.py."
+        f"{', '.join(_SHARED_PLOTS)}, or a function of figures.py."
     )
 
 

@@ -25,7 +25,7 @@ from mmerc.training.job import TrainingJob
 from mmerc.training.reporting import Reporter
 from mmerc.training.validation import validate
 
-FOLDS = 5
+_FOLDS = 5
 FoldScores = Mapping[str, list[float]]  # weighted F1 of every fold and seed, by row
 
 
@@ -69,13 +69,13 @@ def run_folds(
         (item, fold, seed, f"{item.run.directory.name}-{fold}-{seed}")
         for seed in range(max(item.seeds for item in planned))
         for item in planned
-        for fold in range(FOLDS)
+        for fold in range(_FOLDS)
     ]
     jobs = [
         TrainingJob(
             recipe=item.run.recipe, seed=seed, name=name,
             directory=(folder / f".{name}").absolute(),
-            corpus=replace(item.source, fold=Fold(number=fold, folds=FOLDS)),
+            corpus=replace(item.source, fold=Fold(number=fold, folds=_FOLDS)),
             hardware=hardware, cache=cache, report=report,
         )
         for item, fold, seed, name in names

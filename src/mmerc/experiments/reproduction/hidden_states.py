@@ -28,7 +28,7 @@ from mmerc.models.registry import load_model
 from mmerc.training.hardware import Hardware
 from mmerc.training.scoring import predict_corpus
 
-Recorder = Callable[[AnyModel, ConversationBatch, ModelOutput], Mapping[str, Tensor]]
+_Recorder = Callable[[AnyModel, ConversationBatch, ModelOutput], Mapping[str, Tensor]]
 HiddenStates = Mapping[str, NDArray[Any]]  # by name; also conversation, utterance, gold, predicted
 
 
@@ -36,7 +36,7 @@ def hidden_states(
     trained: TrainedRow,
     index: int,
     name: str,
-    recorder: Recorder,
+    recorder: _Recorder,
     positions: NDArray[np.intp] | None = None,
 ) -> HiddenStates:
     """What ``recorder`` sees of one seed's test utterances (all, or those at ``positions``).
@@ -49,15 +49,15 @@ def hidden_states(
     if positions is not None:
         keys = [keys[position] for position in positions]
     folder = trained.run.seed_directory(trained.seeds[index])
-    return stored_hidden_states(
+    return _stored_hidden_states(
         folder, name, recorder, trained.run.corpus, keys=keys, hardware=trained.hardware
     )
 
 
-def stored_hidden_states(
+def _stored_hidden_states(
     folder: Path,
     name: str,
-    recorder: Recorder,
+    recorder: _Recorder,
     corpus: PreparedCorpus,
     *,
     keys: Sequence[tuple[str, str]],
@@ -72,15 +72,15 @@ def stored_hidden_states(
         stored = _read(path)
         if list(zip(stored["conversation"], stored["utterance"], strict=True)) == list(keys):
             return stored
-    predictions, tensors = record(load_model(folder / "model"), recorder, corpus, hardware)
+    predictions, tensors = _record(load_model(folder / "model"), recorder, corpus, hardware)
     row_by_key = {key: row for row, key in enumerate(predictions.keys)}
     rows = np.array([row_by_key[key] for key in keys], dtype=np.intp)
     _write(path, predictions.take(rows), {name: tensor[rows] for name, tensor in tensors.items()})
     return _read(path)
 
 
-def record(
-    model: AnyModel, recorder: Recorder, corpus: PreparedCorpus, hardware: Hardware | None
+def _record(
+    model: AnyModel, recorder: _Recorder, corpus: PreparedCorpus, hardware: Hardware | None
 ) -> tuple[Predictions, Mapping[str, Tensor]]:
     """Predict the test split, and call ``recorder`` with every batch and its output.
 

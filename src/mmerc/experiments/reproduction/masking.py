@@ -52,7 +52,7 @@ def predict_masked(
     """Predict a split without a modality; the model itself is unchanged."""
 
     def hook(module: Any, arguments: tuple[ConversationBatch]) -> tuple[ConversationBatch]:
-        return (mask_batch(arguments[0], masking),)
+        return (_mask_batch(arguments[0], masking),)
 
     handle = model.register_forward_pre_hook(hook)
     try:
@@ -61,7 +61,7 @@ def predict_masked(
         handle.remove()
 
 
-def mask_batch(batch: ConversationBatch, masking: Masking) -> ConversationBatch:
+def _mask_batch(batch: ConversationBatch, masking: Masking) -> ConversationBatch:
     """Declare a modality absent, or set its input to 0 and keep it present.
 
     Zeroed text keeps its length: every token becomes token 0, the padding of BERT's family.

@@ -39,7 +39,7 @@ def measure(plan: Plan, runs: Mapping[str, Run], *, hardware: Hardware) -> Targe
     ``runs`` are by row; ``hardware`` runs saved models again, for masked rows and for figures.
     """
     trained = tuple(
-        read_trained_row(row, plan, runs[row.name], hardware=hardware) for row in plan.trained
+        _read_trained_row(row, plan, runs[row.name], hardware=hardware) for row in plan.trained
     )
     return TargetResults(
         target=plan.target,
@@ -47,13 +47,13 @@ def measure(plan: Plan, runs: Mapping[str, Run], *, hardware: Hardware) -> Targe
         metric=plan.target.metric,
         baseline=next(row for row in trained if row.row.name == plan.target.baseline),
         trained=trained,
-        scored=tuple(score_rows(plan, trained)),
+        scored=tuple(_score_rows(plan, trained)),
     )
 
 
-def read_trained_row(row: TargetRow, plan: Plan, run: Run, *, hardware: Hardware) -> TrainedRow:
+def _read_trained_row(row: TargetRow, plan: Plan, run: Run, *, hardware: Hardware) -> TrainedRow:
     """Read one row; a masked one runs the saved models again, once."""
-    check_run(run)
+    _check_run(run)
     folders = [run.seed_directory(seed) for seed in range(plan.seeds)]
     for seed, folder in enumerate(folders):
         if not (folder / "seed.json").is_file():
@@ -71,26 +71,26 @@ def read_trained_row(row: TargetRow, plan: Plan, run: Run, *, hardware: Hardware
         run=run,
         seeds=tuple(range(plan.seeds)),
         test=tuple(test),
-        history=tuple(read_history(folder / "history.csv") for folder in folders),
-        machines=tuple(read_machine(folder / MACHINE) for folder in folders),
+        history=tuple(_read_history(folder / "history.csv") for folder in folders),
+        machines=tuple(_read_machine(folder / MACHINE) for folder in folders),
         hardware=hardware,
     )
 
 
-def check_run(run: Run) -> None:
+def _check_run(run: Run) -> None:
     """InputError where a run is missing, or belongs to another recipe or corpus."""
     path = run.directory / "run.json"
     if not path.is_file():
         fix = "train it: leave --report-only out"
         raise InputError(run.directory, "no such run", fix)
     stored, expected = read_json(path), run.identity()
-    if not isinstance(stored, dict) or not same_recipe(stored.get("recipe"), run.recipe):
+    if not isinstance(stored, dict) or not _same_recipe(stored.get("recipe"), run.recipe):
         raise InputError(run.directory, "was started with another recipe", "choose another --out")
     if any(stored.get(key) != expected[key] for key in ("corpus", "fingerprints")):
         raise InputError(run.directory, "was started with another corpus", "choose another --out")
 
 
-def same_recipe(value: object, recipe: Recipe) -> bool:
+def _same_recipe(value: object, recipe: Recipe) -> bool:
     """Whether a stored recipe, as this version reads it, differs in names and seeds at most."""
     try:
         stored = Recipe.model_validate(value)
@@ -99,7 +99,7 @@ def same_recipe(value: object, recipe: Recipe) -> bool:
     return stored.model == recipe.model and stored.training == recipe.training
 
 
-def read_history(path: Path) -> tuple[Epoch, ...]:
+def _read_history(path: Path) -> tuple[Epoch, ...]:
     """Read the epochs that training wrote."""
     try:
         lines = list(csv.DictReader(io.StringIO(read_text(path))))
@@ -108,33 +108,33 @@ def read_history(path: Path) -> tuple[Epoch, ...]:
         raise InputError(path, "not the history of a run", "train it again") from error
 
 
-def read_machine(path: Path) -> Mapping[str, Any] | None:
+def _read_machine(path: Path) -> Mapping[str, Any] | None:
     """Read the machine of a seed; None for runs trained without ``mmerc reproduce``."""
     value = read_json(path) if path.is_file() else None
     return value if isinstance(value, dict) else None
 
 
-def score_rows(plan: Plan, trained: Sequence[TrainedRow]) -> list[ScoredRow]:
+def _score_rows(plan: Plan, trained: Sequence[TrainedRow]) -> list[ScoredRow]:
     """Score all rows in the target's order, published ones and those left out among them."""
     by_name = {row.row.name: row for row in trained}
-    versus = compare_with_baseline(plan, by_name)
-    baseline = next(paper_scores(r, plan) for r in plan.rows if r.name == plan.target.baseline)
+    versus = _compare_with_baseline(plan, by_name)
+    baseline = next(_paper_scores(r, plan) for r in plan.rows if r.name == plan.target.baseline)
     scored = []
     for row in plan.rows:
-        paper, own = paper_scores(row, plan), by_name.get(row.name)
+        paper, own = _paper_scores(row, plan), by_name.get(row.name)
         scored.append(
             ScoredRow(
                 row=row,
                 paper=paper,
                 paper_difference=paper_difference(paper, baseline, plan, row),
-                ours=None if own is None else score_row(own, plan.target.metric, versus),
+                ours=None if own is None else _score_row(own, plan.target.metric, versus),
                 left_out=plan.left_out.get(row.name, ""),
             )
         )
     return scored
 
 
-def compare_with_baseline(plan: Plan, trained: Mapping[str, TrainedRow]) -> Mapping[str, Versus]:
+def _compare_with_baseline(plan: Plan, trained: Mapping[str, TrainedRow]) -> Mapping[str, Versus]:
     """Compare every row with the baseline, Holm's correction over all of them."""
     baseline = plan.target.baseline
     names = [baseline, *(name for name in trained if name != baseline)]
@@ -145,7 +145,7 @@ def compare_with_baseline(plan: Plan, trained: Mapping[str, TrainedRow]) -> Mapp
     return {item.name: item for item in compare_runs(runs, metric=plan.target.metric)}
 
 
-def score_row(trained: TrainedRow, metric: Metric, versus: Mapping[str, Versus]) -> RowScores:
+def _score_row(trained: TrainedRow, metric: Metric, versus: Mapping[str, Versus]) -> RowScores:
     """Summarise a row over its seeds."""
     mean, std = summarise(trained.values(metric))
     bounds = interval(trained.test, metric)
@@ -154,13 +154,13 @@ def score_row(trained: TrainedRow, metric: Metric, versus: Mapping[str, Versus])
         std=std,
         interval=None if bounds is None else (bounds[0], bounds[1]),
         accuracy=summarise(trained.values("accuracy")).mean,
-        per_class=per_class(trained),
+        per_class=_per_class(trained),
         seeds=len(trained.seeds),
         versus=versus.get(trained.row.name),
     )
 
 
-def per_class(trained: TrainedRow) -> dict[str, float | None]:
+def _per_class(trained: TrainedRow) -> dict[str, float | None]:
     """Mean F1 of every label over the seeds; None where gold lacks the label."""
     occurs = trained.confusions[0].sum(axis=1) > 0
     means = class_f1(trained.confusions).mean(axis=0)
@@ -171,7 +171,7 @@ def per_class(trained: TrainedRow) -> dict[str, float | None]:
     }
 
 
-def paper_scores(row: TargetRow, plan: Plan) -> PaperScores:
+def _paper_scores(row: TargetRow, plan: Plan) -> PaperScores:
     """Look up the paper's scores on the corpus that ours is compared with."""
     return row.paper.get(plan.reference.compare, PaperScores())
 

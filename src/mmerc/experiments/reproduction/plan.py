@@ -26,9 +26,9 @@ from mmerc.training.recipe import Recipe, change_recipe, recipe_error
 from mmerc.training.recipe_files import apply_change, load_recipe, recipe_names
 from mmerc.training.scoring import check_sounds
 
-INPUTS = ("modalities", "text_encoder", "speech_encoder", "history", "gradient_checkpointing")
-QUICK = {"training.epochs": 1, "training.patience": None}
-SEEDS = 5
+_INPUTS = ("modalities", "text_encoder", "speech_encoder", "history", "gradient_checkpointing")
+_QUICK = {"training.epochs": 1, "training.patience": None}
+_SEEDS = 5
 
 
 class _RowError(Exception):
@@ -119,7 +119,7 @@ def _seeds(target: Target, options: PlanOptions) -> int:
         return 1
     if target.uses_folds:
         return options.seeds or target.seeds or 1
-    return min(options.seeds or SEEDS, target.seeds or options.seeds or SEEDS)
+    return min(options.seeds or _SEEDS, target.seeds or options.seeds or _SEEDS)
 
 
 def _reference_corpus(name: str, paper: PaperTargets, corpus: PreparedCorpus) -> ReferenceCorpus:
@@ -172,7 +172,7 @@ def _row_recipe(row: TargetRow, system: SystemRecipe, options: PlanOptions) -> R
         problem = f"this version lacks the setting ({str(error).rstrip('.')})."
         raise _RowError(problem) from error
     if options.quick:
-        recipe = change_recipe(recipe, QUICK)
+        recipe = change_recipe(recipe, _QUICK)
     return _with_changes(recipe, _applicable_changes(row, recipe, options))
 
 
@@ -182,7 +182,7 @@ def _replaced_model(recipe: Recipe, model: dict[str, Any] | None) -> dict[str, A
         return {}
     own = recipe.model.model_dump(mode="json")
     fields = model_class(str(model["name"])).config_class.model_fields
-    inputs = {key: own[key] for key in INPUTS if key in own and key in fields}
+    inputs = {key: own[key] for key in _INPUTS if key in own and key in fields}
     return {"model": inputs | model}
 
 

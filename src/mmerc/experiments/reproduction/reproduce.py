@@ -22,7 +22,7 @@ from mmerc.training.hardware import Hardware
 from mmerc.training.reporting import Reporter
 from mmerc.training.run import check_splits
 
-ALL_TARGETS = "all"
+_ALL_TARGETS = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ def reproduce(name: str, settings: ReproductionSettings) -> dict[str, WrittenRep
         try:
             reports[plan.name] = _report(plan, workspace, settings.hardware, version)
         except MmercError as error:
-            if name != ALL_TARGETS:
+            if name != _ALL_TARGETS:
                 raise
             settings.report(f"no report: {plan.name}: {error}")
     return reports
@@ -69,7 +69,7 @@ def reproduce(name: str, settings: ReproductionSettings) -> dict[str, WrittenRep
 
 def _make_plans(name: str, corpus: PreparedCorpus, settings: ReproductionSettings) -> list[Plan]:
     options = settings.options
-    if name != ALL_TARGETS:
+    if name != _ALL_TARGETS:
         return [make_plan(name, corpus, options)]
     if options.rows:
         raise UsageError("--row selects rows of one target; name the target instead of all.")

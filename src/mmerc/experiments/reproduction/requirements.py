@@ -19,14 +19,14 @@ from mmerc.experiments.reproduction.targets import (
 from mmerc.training.recipe import Recipe
 from mmerc.training.recipe_files import load_recipe
 
-STORED = "stored vectors"
+_STORED = "stored vectors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetRequirements:
     """A target as ``--list`` shows it.
 
-    ``rows`` counts those trained or evaluated here. ``encoders`` are by corpus, ``STORED`` where a
+    ``rows`` counts those trained or evaluated here. ``encoders`` are by corpus, ``_STORED`` where a
     row trains none. ``missing`` are recipes that this version lacks. ``measured`` are known times.
     """
 
@@ -59,12 +59,12 @@ class TargetRequirements:
 def list_requirements(path: Path | None = None) -> list[TargetRequirements]:
     """Describe all targets, or those of the file at ``path``."""
     return [
-        describe_target(name, file.paper, file.paper.targets[name])
+        _describe_target(name, file.paper, file.paper.targets[name])
         for name, file in target_files(path).items()
     ]
 
 
-def describe_target(name: str, paper: PaperTargets, target: Target) -> TargetRequirements:
+def _describe_target(name: str, paper: PaperTargets, target: Target) -> TargetRequirements:
     """Derive what a target needs from the recipes of its rows."""
     by_corpus = {c: _recipe_names(c, paper, target) for c in target.corpora or paper.corpora}
     needed = set().union(*by_corpus.values())
@@ -100,9 +100,9 @@ def _recipe_names(corpus: str, paper: PaperTargets, target: Target) -> set[str]:
 
 
 def _encoders(recipes: Iterable[Recipe]) -> tuple[str, ...]:
-    """Encoders that recipes train, after ``STORED`` where one of them trains none."""
+    """Encoders that recipes train, after ``_STORED`` where one of them trains none."""
     trained = [
         {e.name for e in (r.model.text_encoder, r.model.speech) if e is not None} for r in recipes
     ]
-    stored = (STORED,) if set() in trained else ()
+    stored = (_STORED,) if set() in trained else ()
     return (*stored, *sorted(set().union(*trained)))

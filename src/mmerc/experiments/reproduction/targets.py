@@ -16,13 +16,13 @@ OTHER_CORPUS = "other"  # any corpus that the paper did not use
 FOLDS_PLOT = "decisions"  # the plot of targets that are settled by folds
 
 
-class StrictModel(BaseModel):
+class _StrictModel(BaseModel):
     """Immutable data; unknown keys are rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PaperScores(StrictModel):
+class PaperScores(_StrictModel):
     """What a paper reports for a row, in percent; None where it reports nothing."""
 
     weighted_f1: float | None = None
@@ -30,14 +30,14 @@ class PaperScores(StrictModel):
     per_class: dict[str, float] = Field(default_factory=dict)
 
 
-class SystemRecipe(StrictModel):
+class SystemRecipe(_StrictModel):
     """A recipe by name, optionally with another model put into it (see ``TargetRow``)."""
 
     recipe: str
     model: dict[str, Any] | None = None
 
 
-class SystemRecipes(StrictModel):
+class SystemRecipes(_StrictModel):
     """How a system is trained on a corpus: on stored text vectors, or with its own encoder."""
 
     cached: SystemRecipe | None = None
@@ -50,21 +50,21 @@ class SystemRecipes(StrictModel):
         return self
 
 
-class ReferenceCorpus(StrictModel):
+class ReferenceCorpus(_StrictModel):
     """The paper's corpus whose numbers a corpus is compared with, and how the two differ."""
 
     compare: str
     differs: str = ""
 
 
-class Masking(StrictModel):
+class Masking(_StrictModel):
     """A modality withheld at test time: its input set to 0, or the modality declared absent."""
 
     modality: Modality
     how: Literal["zeroed", "absent"]
 
 
-class TargetRow(StrictModel):
+class TargetRow(_StrictModel):
     """A row of a table, or a line of a figure.
 
     ``set`` changes settings of the system's recipe; ``model`` puts another model into the recipe
@@ -83,7 +83,7 @@ class TargetRow(StrictModel):
     against: str | None = None
 
 
-class TrainingTime(StrictModel):
+class TrainingTime(_StrictModel):
     """How long a target's trainings took one after the other, as its report sums them up."""
 
     corpus: str
@@ -100,7 +100,7 @@ class TrainingTime(StrictModel):
         )
 
 
-class Target(StrictModel):
+class Target(_StrictModel):
     """One table or figure; ``plot`` names the function that draws it."""
 
     title: str
@@ -133,7 +133,7 @@ class Target(StrictModel):
         return self.plot == FOLDS_PLOT
 
 
-class PaperTargets(StrictModel):
+class PaperTargets(_StrictModel):
     """A paper's targets, the recipes of its systems, and the corpora and encoders it used."""
 
     paper: str

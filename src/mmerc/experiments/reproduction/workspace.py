@@ -62,7 +62,7 @@ class Workspace:
         silent = replace(self.corpus, sounds={}) if self.corpus.sounds else self.corpus
         return {
             name: Run(
-                directory=self.root / "runs" / folder_name(recipe),
+                directory=self.root / "runs" / _folder_name(recipe),
                 recipe=recipe,
                 corpus=self.corpus if recipe.model.speech is not None else silent,
             )
@@ -111,10 +111,10 @@ class Workspace:
         if stored["quick"] != expected["quick"]:
             problem = f"was started {'with' if stored['quick'] else 'without'} --quick"
             raise InputError(self.root, problem, _ELSEWHERE)
-        return version_difference(stored, expected)
+        return _version_difference(stored, expected)
 
 
-def version_difference(stored: dict[str, Any], current: dict[str, Any]) -> str | None:
+def _version_difference(stored: dict[str, Any], current: dict[str, Any]) -> str | None:
     """Name the packages that differ, or else the code; None where nothing differs."""
     changes = [
         f"{name} {stored['versions'].get(name)}, here {version}"
@@ -126,7 +126,7 @@ def version_difference(stored: dict[str, Any], current: dict[str, Any]) -> str |
     return "; ".join(changes) or None
 
 
-def folder_name(recipe: Recipe) -> str:
+def _folder_name(recipe: Recipe) -> str:
     """Name the folder of a recipe's runs: equal for rows of different targets that are the same.
 
     Settings at their default are not part of it, so that a new setting does not hide older runs.

@@ -20,7 +20,7 @@ import numpy as np
 
 from mmerc.conversation import MODALITIES, Conversation, Modality
 
-Kind = Literal["zeroed", "absent", "noise", "frame loss", "word dropout"]
+_Kind = Literal["zeroed", "absent", "noise", "frame loss", "word dropout"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Disturbance:
     """One row of the table; ``strength`` in decibels (noise) or percent, None without a grade."""
 
     modality: Modality
-    how: Kind
+    how: _Kind
     strength: float | None = None
 
     @property
@@ -43,7 +43,7 @@ class Disturbance:
         return self.how if self.strength is None else f"{self.how}, {self.amount}"
 
 
-GRADES: dict[Modality, tuple[Kind, tuple[float, ...]]] = {
+_GRADES: dict[Modality, tuple[_Kind, tuple[float, ...]]] = {
     "text": ("word dropout", (10, 30, 50)),
     "audio": ("noise", (20, 10, 0)),
     "video": ("frame loss", (25, 50, 75)),
@@ -52,7 +52,7 @@ GRADES: dict[Modality, tuple[Kind, tuple[float, ...]]] = {
 
 def modality_disturbances(modality: Modality) -> tuple[Disturbance, ...]:
     """Disturbances by increasing strength, then without the modality."""
-    how, strengths = GRADES[modality]
+    how, strengths = _GRADES[modality]
     return (
         *(Disturbance(modality=modality, how=how, strength=strength) for strength in strengths),
         Disturbance(modality=modality, how="zeroed"),
@@ -74,14 +74,14 @@ def drop_conversation_words(conversation: Conversation, share: float) -> Convers
     utterances = tuple(
         replace(
             item,
-            text=drop_words(item.text, share, seed=utterance_seed(conversation.id, item.id)),
+            text=_drop_words(item.text, share, seed=utterance_seed(conversation.id, item.id)),
         )
         for item in conversation.utterances
     )
     return replace(conversation, utterances=utterances)
 
 
-def drop_words(text: str, share: float, *, seed: int) -> str:
+def _drop_words(text: str, share: float, *, seed: int) -> str:
     """Drop words, but never all; a text without words is unchanged."""
     words = text.split()
     if not words:

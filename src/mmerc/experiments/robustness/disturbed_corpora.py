@@ -33,9 +33,9 @@ from mmerc.media.degradation import FrameLoss, Noise
 from mmerc.media.segment import Clip, Segment
 from mmerc.models.base import AnyModel
 
-Extract = Callable[[NamedExtractor, FeatureSpec, Sequence[Task]], FeatureTable]
-MaybeCorpus = PreparedCorpus | Inapplicable
-TableByDisturbance = Mapping[Disturbance, FeatureTable]
+_Extract = Callable[[NamedExtractor, FeatureSpec, Sequence[Task]], FeatureTable]
+_MaybeCorpus = PreparedCorpus | Inapplicable
+_TableByDisturbance = Mapping[Disturbance, FeatureTable]
 _MEDIA: dict[Modality, str] = {"audio": "sound", "video": "video"}
 
 
@@ -52,9 +52,9 @@ class DisturbedCorpora:
     corpus: PreparedCorpus
     folder: Path
     tasks: Sequence[Task] | None
-    extract: Extract
+    extract: _Extract
     weights: Path | None = None
-    vectors: dict[Modality, TableByDisturbance | Inapplicable] = field(
+    vectors: dict[Modality, _TableByDisturbance | Inapplicable] = field(
         default_factory=dict, init=False
     )
 
@@ -63,7 +63,7 @@ class DisturbedCorpora:
         (split,) = self.corpus.splits
         return split
 
-    def apply(self, disturbance: Disturbance, model: AnyModel) -> MaybeCorpus:
+    def apply(self, disturbance: Disturbance, model: AnyModel) -> _MaybeCorpus:
         """Return the corpus as ``model`` reads it; masks are applied to its batches, not here."""
         modality = disturbance.modality
         if modality in model.inputs.widths and modality not in self.corpus.features:
@@ -82,7 +82,7 @@ class DisturbedCorpora:
         features = {**self.corpus.features, modality: tables[disturbance]}
         return replace(self.corpus, features=features)
 
-    def _drop_words(self, share: float, model: AnyModel) -> MaybeCorpus:
+    def _drop_words(self, share: float, model: AnyModel) -> _MaybeCorpus:
         if model.text_encoder is None:
             return Inapplicable(
                 "the model reads stored text vectors, from which no words can be dropped"
@@ -99,7 +99,7 @@ class DisturbedCorpora:
         }
         return replace(self.corpus, sounds=sounds)
 
-    def _extract_graded(self, modality: Modality) -> TableByDisturbance | Inapplicable:
+    def _extract_graded(self, modality: Modality) -> _TableByDisturbance | Inapplicable:
         """For models that read vectors: extract them again from the disturbed media."""
         if self.tasks is None:
             return Inapplicable(

@@ -41,12 +41,12 @@ def find_runs(sources: Sequence[str]) -> list[EvaluatedRun]:
         raise UsageError("A run is named twice; name each once.")
     short = [Path(source).name for source in sources]
     return [
-        find_run(source, name if short.count(name) == 1 else source)
+        _find_run(source, name if short.count(name) == 1 else source)
         for source, name in zip(sources, short, strict=True)
     ]
 
 
-def find_run(source: str, name: str) -> EvaluatedRun:
+def _find_run(source: str, name: str) -> EvaluatedRun:
     """Find a run with all its seeds, or one model, and call it ``name``."""
     path = Path(source)
     run = path if (path / "run.json").is_file() else None

@@ -25,8 +25,8 @@ from mmerc.training.cache import code_fingerprint
 from mmerc.training.scoring import predict_corpus
 
 UNDISTURBED = "undisturbed"
-Corpora = Mapping[Disturbance | None, PreparedCorpus]  # None: undisturbed
-PredictionsBySeed = list[Predictions]
+_Corpora = Mapping[Disturbance | None, PreparedCorpus]  # None: undisturbed
+_PredictionsBySeed = list[Predictions]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +97,10 @@ def measure_robustness(
 
 
 def _predict_all(
-    evaluated: EvaluatedRun, corpora: Corpora, folder: Path, *, report: Callable[[str], None]
-) -> dict[Disturbance | None, PredictionsBySeed]:
+    evaluated: EvaluatedRun, corpora: _Corpora, folder: Path, *, report: Callable[[str], None]
+) -> dict[Disturbance | None, _PredictionsBySeed]:
     """Predict every corpus with the model of every seed, unless ``folder`` has the predictions."""
-    predictions: dict[Disturbance | None, PredictionsBySeed] = {d: [] for d in corpora}
+    predictions: dict[Disturbance | None, _PredictionsBySeed] = {d: [] for d in corpora}
     for seed, source in evaluated.folders.items():
         model = load_model(source)
         for disturbance, corpus in corpora.items():
@@ -109,12 +109,12 @@ def _predict_all(
             path = folder / Path(evaluated.name).name / seed / f"{name}-{key[:16]}.parquet"
             if not path.is_file():
                 report(f"{evaluated.name}, {seed}: {name}")
-                predict_disturbed(model, corpus, disturbance).save(path)
+                _predict_disturbed(model, corpus, disturbance).save(path)
             predictions[disturbance].append(Predictions.load(path))
     return predictions
 
 
-def predict_disturbed(
+def _predict_disturbed(
     model: AnyModel, corpus: PreparedCorpus, disturbance: Disturbance | None
 ) -> Predictions:
     """Predict the only split of a corpus; masks are applied to its batches."""
@@ -149,7 +149,7 @@ def _file_name(disturbance: Disturbance | None) -> str:
 
 
 def _scores(
-    run: str, predictions: Mapping[Disturbance | None, PredictionsBySeed], metric: Metric
+    run: str, predictions: Mapping[Disturbance | None, _PredictionsBySeed], metric: Metric
 ) -> tuple[RobustnessScore, ...]:
     """Score every disturbance, undisturbed first; Holm's correction over all of the run's."""
     by_name = {_file_name(disturbance): seeds for disturbance, seeds in predictions.items()}

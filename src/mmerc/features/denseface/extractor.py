@@ -23,7 +23,7 @@ from mmerc.media.segment import Segment
 from mmerc.precision import fast_bfloat16
 
 SHIPPED = Path(__file__).parent / "weights.safetensors"
-FACES, BATCH = 20, 64
+_FACES, _BATCH = 20, 64
 Faces = NDArray[np.uint8]
 
 
@@ -56,7 +56,7 @@ class DenseFace:
     def __init__(
         self, faces: FaceSource, *, weights: Path | None = None, device: str = "cpu"
     ) -> None:
-        path = shipped_weights() if weights is None else weights
+        path = _shipped_weights() if weights is None else weights
         self.faces = faces
         self.device = torch.device(device)
         self.bfloat16 = fast_bfloat16(self.device)
@@ -68,7 +68,7 @@ class DenseFace:
             dim=WIDTH,
             settings={
                 "weights": file_fingerprint(path),
-                "faces": FACES,
+                "faces": _FACES,
                 "precision": "bfloat16" if self.bfloat16 else "float32",
                 **source_settings(faces),
             },
@@ -79,14 +79,14 @@ class DenseFace:
         crops = self.faces.crops(segment)
         if isinstance(crops, Absent):
             return crops
-        vector: Vector = self.vectors_of(evenly(crops, FACES)).mean(axis=0)
+        vector: Vector = self.vectors_of(evenly(crops, _FACES)).mean(axis=0)
         return vector
 
     @torch.inference_mode()
     def vectors_of(self, crops: Faces) -> Vector:
         """Shape: uint8 [n, 48, 48] grey -> float32 [n, 342]."""
         parts = []
-        for batch in torch.split(torch.from_numpy(crops), BATCH):
+        for batch in torch.split(torch.from_numpy(crops), _BATCH):
             images = normalise(batch.to(self.device)[:, None])
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
                 batch_vectors = self.network(
@@ -112,7 +112,7 @@ def evenly(crops: Faces, count: int) -> Faces:
     return chosen
 
 
-def shipped_weights() -> Path:
+def _shipped_weights() -> Path:
     """The weights that come with mmerc, checked against their hash.
 
     MmercError if this mmerc has none, InputError if they are not what was shipped.

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-SIDE, CLASSES = 48, 7
-STEM, GROWTH, BOTTLENECK, COMPRESSION = 24, 12, 48, 0.5
-LAYERS = (16, 16, 16)
+SIDE, _CLASSES = 48, 7
+_STEM, _GROWTH, _BOTTLENECK, _COMPRESSION = 24, 12, 48, 0.5
+_LAYERS = (16, 16, 16)
 WIDTH = 342
-MEAN, DEVIATION = 0.5135, 0.3067  # of the faces in FER2013 that may be trained on
+MEAN, _DEVIATION = 0.5135, 0.3067  # of the faces in FER2013 that may be trained on
 
 
 class FaceOutput(NamedTuple):
@@ -22,15 +22,15 @@ class FaceOutput(NamedTuple):
     logits: Tensor
 
 
-class DenseLayer(nn.Module):
+class _DenseLayer(nn.Module):
     """Batch norm, ReLU, 1x1 convolution to 48, the same with 3x3 to 12; joined to its input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm1 = nn.BatchNorm2d(channels)
-        self.reduce = nn.Conv2d(channels, BOTTLENECK, 1, bias=False)
-        self.norm2 = nn.BatchNorm2d(BOTTLENECK)
-        self.grow = nn.Conv2d(BOTTLENECK, GROWTH, 3, padding=1, bias=False)
+        self.reduce = nn.Conv2d(channels, _BOTTLENECK, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(_BOTTLENECK)
+        self.grow = nn.Conv2d(_BOTTLENECK, _GROWTH, 3, padding=1, bias=False)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Shape: [B, C, H, W] -> [B, C + 12, H, W]."""
@@ -39,7 +39,7 @@ class DenseLayer(nn.Module):
         return torch.cat([maps, grown], dim=1)
 
 
-class Transition(nn.Sequential):
+class _Transition(nn.Sequential):
     """Halve the channels by a 1x1 convolution, and the maps by averaging.
 
     Shape: [B, C, H, W] -> [B, C // 2, H // 2, W // 2].
@@ -49,7 +49,7 @@ class Transition(nn.Sequential):
         super().__init__(
             nn.BatchNorm2d(channels),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, int(channels * COMPRESSION), 1, bias=False),
+            nn.Conv2d(channels, int(channels * _COMPRESSION), 1, bias=False),
             nn.AvgPool2d(2),
         )
 
@@ -64,17 +64,17 @@ class DenseNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        parts: list[nn.Module] = [nn.Conv2d(1, STEM, 3, stride=2, padding=1, bias=False)]
-        channels = STEM
-        for number, layers in enumerate(LAYERS):
+        parts: list[nn.Module] = [nn.Conv2d(1, _STEM, 3, stride=2, padding=1, bias=False)]
+        channels = _STEM
+        for number, layers in enumerate(_LAYERS):
             if number:
-                parts.append(Transition(channels))
-                channels = int(channels * COMPRESSION)
+                parts.append(_Transition(channels))
+                channels = int(channels * _COMPRESSION)
             for _ in range(layers):
-                parts.append(DenseLayer(channels))
-                channels += GROWTH
+                parts.append(_DenseLayer(channels))
+                channels += _GROWTH
         self.maps = nn.Sequential(*parts, nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
-        self.classifier = nn.Linear(channels, CLASSES)
+        self.classifier = nn.Linear(channels, _CLASSES)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
@@ -90,4 +90,4 @@ def normalise(images: Tensor) -> Tensor:
 
     Shape: uint8 [B, 1, 48, 48] -> float32 of the same shape.
     """
-    return (images.float() / 255 - MEAN) / DEVIATION
+    return (images.float() / 255 - MEAN) / _DEVIATION

@@ -14,28 +14,29 @@ def as_webvtt(analysis: Analysis) -> str:
     """
     note = describe(analysis).replace("-->", "->")
     return (
-        "\n\n".join(["WEBVTT", f"NOTE {note}", *map(format_cue, timed_utterances(analysis))]) + "\n"
+        "\n\n".join(["WEBVTT", f"NOTE {note}", *map(_format_cue, timed_utterances(analysis))])
+        + "\n"
     )
 
 
-def format_cue(item: TimedUtterance) -> str:
+def _format_cue(item: TimedUtterance) -> str:
     """Times, then at most two lines of text."""
     prediction = item.prediction
-    speaker = escape(prediction.speaker)
-    emotion = f"[{escape(prediction.label)} {item.probability:.0%}]"
+    speaker = _escape(prediction.speaker)
+    emotion = f"[{_escape(prediction.label)} {item.probability:.0%}]"
     # The voice tag is for style sheets and screen readers; players do not show it.
     head = f"<v {speaker}>{speaker}: {emotion}" if speaker else emotion
-    lines = [f"{clock(item.start)} --> {clock(item.end)}", head, escape(prediction.text)]
+    lines = [f"{_clock(item.start)} --> {_clock(item.end)}", head, _escape(prediction.text)]
     return "\n".join(line for line in lines if line)
 
 
-def clock(milliseconds: int) -> str:
+def _clock(milliseconds: int) -> str:
     """A time as HH:MM:SS.mmm."""
     seconds, rest = divmod(milliseconds, 1000)
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{rest:03d}"
 
 
-def escape(text: str) -> str:
+def _escape(text: str) -> str:
     """One line without anything that reads as a tag, a character reference or an arrow."""
     line = one_line(text).replace("&", "&amp;")
     return line.replace("<", "&lt;").replace(">", "&gt;")

@@ -11,14 +11,14 @@ from mmerc.inference.analysis import Analysis
 from mmerc.inference.exports.tiers import Tier, build_tiers, describe, printable
 from mmerc.labels import LabelSet
 
-SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
-INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
-LANGUAGE = {
+_SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
+_INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
+_LANGUAGE = {
     "LANG_ID": "und",
     "LANG_DEF": "http://cdb.iso.org/lg/CDB-00130975-001",
     "LANG_LABEL": "undetermined (und)",
 }
-ASSOCIATION = "Symbolic_Association"
+_ASSOCIATION = "Symbolic_Association"
 
 
 def as_eaf(analysis: Analysis) -> str:
@@ -34,19 +34,19 @@ def as_eaf(analysis: Analysis) -> str:
         "ANNOTATION_DOCUMENT",
         {"AUTHOR": f"mmerc, {printable(analysis.model)}", "VERSION": "3.0", "FORMAT": "3.0"}
         | {"DATE": datetime.now(UTC).isoformat(timespec="seconds")}
-        | {"xmlns:xsi": INSTANCE, "xsi:noNamespaceSchemaLocation": SCHEMA},
+        | {"xmlns:xsi": _INSTANCE, "xsi:noNamespaceSchemaLocation": _SCHEMA},
     )
-    root.append(build_header(analysis))
-    root.append(build_time_order(tiers))
+    root.append(_build_header(analysis))
+    root.append(_build_time_order(tiers))
     for tier in tiers:
-        root.extend(build_tier_elements(tier, analysis.labels))
-    root.extend(build_types())
-    root.append(build_vocabulary(analysis.labels))
+        root.extend(_build_tier_elements(tier, analysis.labels))
+    root.extend(_build_types())
+    root.append(_build_vocabulary(analysis.labels))
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
 
-def build_header(analysis: Analysis) -> Element:
+def _build_header(analysis: Analysis) -> Element:
     """The recording, which ELAN looks for beside the file."""
     header = Element("HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     name = printable(analysis.recording)
@@ -58,7 +58,7 @@ def build_header(analysis: Analysis) -> Element:
     return header
 
 
-def build_time_order(tiers: list[Tier]) -> Element:
+def _build_time_order(tiers: list[Tier]) -> Element:
     """Two time slots per utterance, in order of time."""
     order = Element("TIME_ORDER")
     slots = [
@@ -72,30 +72,32 @@ def build_time_order(tiers: list[Tier]) -> Element:
     return order
 
 
-def build_tier_elements(tier: Tier, labels: LabelSet) -> tuple[Element, ...]:
+def _build_tier_elements(tier: Tier, labels: LabelSet) -> tuple[Element, ...]:
     """The tier of words, aligned with time, and the tiers that depend on it."""
-    words = build_tier_element("words", tier)
-    emotion = build_tier_element("emotion", tier, PARENT_REF=f"words@{tier.name}")
-    probability = build_tier_element("probability", tier, PARENT_REF=f"words@{tier.name}")
+    words = _build_tier_element("words", tier)
+    emotion = _build_tier_element("emotion", tier, PARENT_REF=f"words@{tier.name}")
+    probability = _build_tier_element("probability", tier, PARENT_REF=f"words@{tier.name}")
     for item in tier.utterances:
         prediction, number = item.prediction, item.position
         slots = {"TIME_SLOT_REF1": f"ts{2 * number + 1}", "TIME_SLOT_REF2": f"ts{2 * number + 2}"}
-        words.append(build_annotation("ALIGNABLE", 3 * number + 1, prediction.text, **slots))
+        words.append(_build_annotation("ALIGNABLE", 3 * number + 1, prediction.text, **slots))
         parent = {"ANNOTATION_REF": f"a{3 * number + 1}"}
         entry = {"CVE_REF": f"cve{labels.index(prediction.label)}"}
-        emotion.append(build_annotation("REF", 3 * number + 2, prediction.label, **parent, **entry))
+        emotion.append(
+            _build_annotation("REF", 3 * number + 2, prediction.label, **parent, **entry)
+        )
         value = f"{item.probability:.2f}"
-        probability.append(build_annotation("REF", 3 * number + 3, value, **parent))
+        probability.append(_build_annotation("REF", 3 * number + 3, value, **parent))
     return words, emotion, probability
 
 
-def build_tier_element(kind: str, tier: Tier, **parent: str) -> Element:
+def _build_tier_element(kind: str, tier: Tier, **parent: str) -> Element:
     """An empty tier, whose linguistic type is named after its kind."""
     names = {"TIER_ID": f"{kind}@{tier.name}", "LINGUISTIC_TYPE_REF": kind}
     return Element("TIER", names | {"PARTICIPANT": printable(tier.speaker)} | parent)
 
 
-def build_annotation(kind: str, number: int, value: str, **references: str) -> Element:
+def _build_annotation(kind: str, number: int, value: str, **references: str) -> Element:
     """One annotation, aligned with time (ALIGNABLE) or on another annotation (REF)."""
     annotation = Element("ANNOTATION")
     attributes = {"ANNOTATION_ID": f"a{number}"} | references
@@ -104,21 +106,21 @@ def build_annotation(kind: str, number: int, value: str, **references: str) -> E
     return annotation
 
 
-def build_types() -> Iterator[Element]:
+def _build_types() -> Iterator[Element]:
     """Types of the tiers: words are aligned with time, the others belong to words."""
     yield Element("LINGUISTIC_TYPE", LINGUISTIC_TYPE_ID="words", TIME_ALIGNABLE="true")
-    dependent = {"CONSTRAINTS": ASSOCIATION, "TIME_ALIGNABLE": "false"}
+    dependent = {"CONSTRAINTS": _ASSOCIATION, "TIME_ALIGNABLE": "false"}
     listed = {"CONTROLLED_VOCABULARY_REF": "emotions"}
     yield Element("LINGUISTIC_TYPE", {"LINGUISTIC_TYPE_ID": "emotion"} | dependent | listed)
     yield Element("LINGUISTIC_TYPE", {"LINGUISTIC_TYPE_ID": "probability"} | dependent)
-    yield Element("LANGUAGE", LANGUAGE)
+    yield Element("LANGUAGE", _LANGUAGE)
     description = "1-1 association with a parent annotation"
-    yield Element("CONSTRAINT", STEREOTYPE=ASSOCIATION, DESCRIPTION=description)
+    yield Element("CONSTRAINT", STEREOTYPE=_ASSOCIATION, DESCRIPTION=description)
 
 
-def build_vocabulary(labels: LabelSet) -> Element:
+def _build_vocabulary(labels: LabelSet) -> Element:
     """The label set as a controlled vocabulary, from which ELAN lets people choose."""
-    language = {"LANG_REF": LANGUAGE["LANG_ID"]}
+    language = {"LANG_REF": _LANGUAGE["LANG_ID"]}
     vocabulary = Element("CONTROLLED_VOCABULARY", CV_ID="emotions")
     SubElement(vocabulary, "DESCRIPTION", language).text = f"label set {printable(labels.name)}"
     for number, name in enumerate(labels):

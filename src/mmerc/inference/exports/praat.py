@@ -13,8 +13,8 @@ from mmerc.inference.exports.tiers import (
     one_line,
 )
 
-Interval = tuple[int, int, str]
-CONTENTS: dict[str, Callable[[TimedUtterance], str]] = {
+_Interval = tuple[int, int, str]
+_CONTENTS: dict[str, Callable[[TimedUtterance], str]] = {
     "words": lambda item: item.prediction.text,
     "emotion": lambda item: item.prediction.label,
     "probability": lambda item: f"{item.probability:.2f}",
@@ -31,22 +31,22 @@ def as_textgrid(analysis: Analysis) -> str:
     end = duration_ms(analysis)
     grid = [("about", [(0, end, describe(analysis))])]
     for tier in build_tiers(analysis):
-        for kind, read_text in CONTENTS.items():
+        for kind, read_text in _CONTENTS.items():
             spoken = [(item.start, item.end, read_text(item)) for item in tier.utterances]
-            grid.append((f"{kind}@{tier.name}", list(fill_gaps(spoken, end))))
+            grid.append((f"{kind}@{tier.name}", list(_fill_gaps(spoken, end))))
     head = [
         'File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0",
-        f"xmax = {format_seconds(end)}", "tiers? <exists>", f"size = {len(grid)}", "item []:",
+        f"xmax = {_format_seconds(end)}", "tiers? <exists>", f"size = {len(grid)}", "item []:",
     ]  # fmt: skip
     body = [
         line
         for number, (name, intervals) in enumerate(grid, start=1)
-        for line in format_tier(number, name, intervals)
+        for line in _format_tier(number, name, intervals)
     ]
     return "\n".join([*head, *body]) + "\n"
 
 
-def fill_gaps(intervals: list[Interval], end: int) -> Iterator[Interval]:
+def _fill_gaps(intervals: list[_Interval], end: int) -> Iterator[_Interval]:
     """The same intervals, with empty ones in the gaps between 0 and ``end``."""
     reached = 0
     for interval in intervals:
@@ -58,26 +58,26 @@ def fill_gaps(intervals: list[Interval], end: int) -> Iterator[Interval]:
         yield reached, end, ""
 
 
-def format_tier(number: int, name: str, intervals: list[Interval]) -> Iterator[str]:
+def _format_tier(number: int, name: str, intervals: list[_Interval]) -> Iterator[str]:
     """One interval tier."""
     yield f"    item [{number}]:"
     yield '        class = "IntervalTier"'
-    yield f"        name = {quote(name)}"
+    yield f"        name = {_quote(name)}"
     yield "        xmin = 0"
-    yield f"        xmax = {format_seconds(intervals[-1][1])}"
+    yield f"        xmax = {_format_seconds(intervals[-1][1])}"
     yield f"        intervals: size = {len(intervals)}"
     for position, (start, end, text) in enumerate(intervals, start=1):
         yield f"        intervals [{position}]:"
-        yield f"            xmin = {format_seconds(start)}"
-        yield f"            xmax = {format_seconds(end)}"
-        yield f"            text = {quote(text)}"
+        yield f"            xmin = {_format_seconds(start)}"
+        yield f"            xmax = {_format_seconds(end)}"
+        yield f"            text = {_quote(text)}"
 
 
-def format_seconds(milliseconds: int) -> str:
+def _format_seconds(milliseconds: int) -> str:
     """Milliseconds as seconds with three digits."""
     return f"{milliseconds / 1000:.3f}"
 
 
-def quote(text: str) -> str:
+def _quote(text: str) -> str:
     """One line in quotation marks; those inside are doubled."""
     return '"' + one_line(text).replace('"', '""') + '"'

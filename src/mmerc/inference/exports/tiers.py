@@ -11,7 +11,7 @@ from mmerc.prediction.utterance_predictions import UtterancePrediction
 
 NAMELESS = "unknown"
 # Characters that XML 1.0 excludes, even escaped (section 2.2), and that help no other format.
-UNPRINTABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +66,16 @@ def build_tiers(analysis: Analysis) -> list[Tier]:
     layers = [
         (speaker, number, layer)
         for speaker, utterances in by_speaker.items()
-        for number, layer in enumerate(split_overlaps(utterances))
+        for number, layer in enumerate(_split_overlaps(utterances))
     ]
-    names = make_unique(layer_name(speaker, number) for speaker, number, _ in layers)
+    names = _make_unique(_layer_name(speaker, number) for speaker, number, _ in layers)
     return [
         Tier(name=name, speaker=speaker, layer=number, utterances=tuple(layer))
         for name, (speaker, number, layer) in zip(names, layers, strict=True)
     ]
 
 
-def split_overlaps(utterances: Sequence[TimedUtterance]) -> list[list[TimedUtterance]]:
+def _split_overlaps(utterances: Sequence[TimedUtterance]) -> list[list[TimedUtterance]]:
     """Divide utterances, sorted by start, into the fewest layers without overlap."""
     layers: list[list[TimedUtterance]] = []
     for item in utterances:
@@ -87,13 +87,13 @@ def split_overlaps(utterances: Sequence[TimedUtterance]) -> list[list[TimedUtter
     return layers
 
 
-def layer_name(speaker: str, layer: int) -> str:
+def _layer_name(speaker: str, layer: int) -> str:
     """The speaker's name on one line, numbered from the second layer on."""
     name = one_line(speaker) or NAMELESS
     return f"{name} ({layer + 1})" if layer else name
 
 
-def make_unique(names: Iterable[str]) -> Iterator[str]:
+def _make_unique(names: Iterable[str]) -> Iterator[str]:
     """The same names, with apostrophes added to those that occurred before."""
     used: set[str] = set()
     for name in names:
@@ -121,7 +121,7 @@ def describe(analysis: Analysis) -> str:
 
 def printable(text: str) -> str:
     """The text with U+FFFD for characters that the formats exclude."""
-    return UNPRINTABLE.sub("\ufffd", text)
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def one_line(text: str) -> str:

@@ -19,7 +19,7 @@ def as_json_lines(predictions: Sequence[UtterancePrediction]) -> str:
 
 def as_csv(predictions: Sequence[UtterancePrediction]) -> str:
     """One row per utterance, with columns such as ``probabilities.joy`` and ``weights.text``."""
-    rows = [flatten(asdict(item)) for item in predictions]
+    rows = [_flatten(asdict(item)) for item in predictions]
     text = io.StringIO()
     # A lone carriage return would end a row; Python quotes it only from 3.13 on.
     lone_return = any("\r" in str(value) for row in rows for value in row.values())
@@ -34,7 +34,7 @@ def as_csv(predictions: Sequence[UtterancePrediction]) -> str:
     return text.getvalue()
 
 
-def flatten(row: Mapping[str, Any]) -> dict[str, Any]:
+def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:
     """Nested mappings as separate columns."""
     columns: dict[str, Any] = {}
     for name, value in row.items():
@@ -52,11 +52,11 @@ def as_text(predictions: Sequence[UtterancePrediction]) -> str:
         if number and item.conversation != predictions[number - 1].conversation:
             lines.append("")
         lines.append(f"{item.speaker}: {item.text}")
-        lines.append(f"    {item.label.upper()}  {summarise_reasons(item)}")
+        lines.append(f"    {item.label.upper()}  {_summarise_reasons(item)}")
     return "\n".join(lines) + "\n"
 
 
-def summarise_reasons(item: UtterancePrediction) -> str:
+def _summarise_reasons(item: UtterancePrediction) -> str:
     """The probability, the second most probable emotion, and the points due to each part."""
     ranked = sorted(item.probabilities.items(), key=lambda pair: -pair[1])
     parts = [f"{ranked[0][1]:.0%} sure", f"else {ranked[1][0]} {ranked[1][1]:.0%}"]

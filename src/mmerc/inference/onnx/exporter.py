@@ -16,10 +16,10 @@ from mmerc.inference.onnx.graph import OUTPUTS, Graph, random_inputs
 from mmerc.models.base import AnyModel
 from mmerc.version import __version__
 
-OPSET = 18
-TRACED = (3, 5, 2)  # lengths of the conversations used to trace the graph
-TRIED = (TRACED, (1,), (6, 1, 9, 4), (12,) * 5)  # lengths of those used to test the file
-TOLERANCE = 1e-4  # of logits: float32 sums in another order
+_OPSET = 18
+_TRACED = (3, 5, 2)  # lengths of the conversations used to trace the graph
+_TRIED = (_TRACED, (1,), (6, 1, 9, 4), (12,) * 5)  # lengths of those used to test the file
+_TOLERANCE = 1e-4  # of logits: float32 sums in another order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +50,14 @@ def export_model(model: AnyModel, path: str | Path) -> Exported:
             f"{model.name} fuses inside its encoders, so no part of it can be exported; export a "
             "model that fuses vectors (df-erc, multiemo, concatenation)."
         )
-    onnx, _ = import_libraries()
+    onnx, _ = _import_libraries()
     with atomic_file(Path(path)) as temporary:
-        trace_graph(Graph(model, exportable=True), temporary)
-        write_metadata(onnx, temporary, model)
-        return compare_with_model(model, temporary)
+        _trace_graph(Graph(model, exportable=True), temporary)
+        _write_metadata(onnx, temporary, model)
+        return _compare_with_model(model, temporary)
 
 
-def import_libraries() -> tuple[Any, Any]:
+def _import_libraries() -> tuple[Any, Any]:
     """Import onnx and onnxruntime, which the extra ``export`` installs."""
     try:
         import onnx
@@ -70,11 +70,11 @@ def import_libraries() -> tuple[Any, Any]:
     return onnx, onnxruntime
 
 
-def trace_graph(graph: Graph, path: Path) -> None:
+def _trace_graph(graph: Graph, path: Path) -> None:
     """Write the graph by tracing it once.
 
     torch's newer exporter (dynamo) supports neither packed sequences nor loops like DialogueRNN's,
-    and takes tens of times as long; ``compare_with_model`` finds what tracing gets wrong.
+    and takes tens of times as long; ``_compare_with_model`` finds what tracing gets wrong.
     """
     free = {0: "conversations", 1: "utterances"}
     names = [*graph.names, *OUTPUTS]
@@ -82,8 +82,8 @@ def trace_graph(graph: Graph, path: Path) -> None:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                graph, random_inputs(graph, TRACED, seed=0), str(path),
-                dynamo=False, opset_version=OPSET,
+                graph, random_inputs(graph, _TRACED, seed=0), str(path),
+                dynamo=False, opset_version=_OPSET,
                 input_names=list(graph.names), output_names=list(OUTPUTS),
                 dynamic_axes=dict.fromkeys(names, free),
             )  # fmt: skip
@@ -92,7 +92,7 @@ def trace_graph(graph: Graph, path: Path) -> None:
         raise MmercError(f"{graph.model.name} cannot be written as ONNX ({reason}).") from error
 
 
-def write_metadata(onnx: Any, path: Path, model: AnyModel) -> None:
+def _write_metadata(onnx: Any, path: Path, model: AnyModel) -> None:
     """Add to the file what its numbers mean."""
     file = onnx.load(path)
     file.producer_name, file.producer_version = "mmerc", __version__
@@ -106,19 +106,19 @@ def write_metadata(onnx: Any, path: Path, model: AnyModel) -> None:
 
 
 @torch.no_grad()
-def compare_with_model(model: AnyModel, path: Path) -> Exported:
+def _compare_with_model(model: AnyModel, path: Path) -> Exported:
     """Run file and model on the same conversations; MmercError if they differ."""
-    _, onnxruntime = import_libraries()
+    _, onnxruntime = _import_libraries()
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     graph, names = Graph(model, exportable=False), [item.name for item in session.get_inputs()]
     difference = 0.0
-    for seed, lengths in enumerate(TRIED):
+    for seed, lengths in enumerate(_TRIED):
         tensors = dict(zip(graph.names, random_inputs(graph, lengths, seed=seed), strict=True))
         inputs = {name: tensors[name].numpy() for name in names}
         logits = torch.from_numpy(session.run(["logits"], inputs)[0])
         largest = (logits - graph(*tensors.values())[0])[tensors["mask"]].abs().max()
         difference = max(difference, float(largest.nan_to_num(torch.inf)))
-    if difference > TOLERANCE:
+    if difference > _TOLERANCE:
         raise MmercError(
             f"The ONNX file of {model.name} differs from the model by {difference:.2g} in a logit "
             "and was not kept; use the model itself."

@@ -13,12 +13,12 @@ def replace_recurrent(module: nn.Module) -> None:
     """Replace every ``DialogueRnn`` inside ``module`` by its exportable form."""
     for name, child in module.named_children():
         if isinstance(child, DialogueRnn):
-            setattr(module, name, LoopedDialogueRnn(child))
+            setattr(module, name, _LoopedDialogueRnn(child))
         else:
             replace_recurrent(child)
 
 
-class LoopedDialogueRnn(nn.Module):
+class _LoopedDialogueRnn(nn.Module):
     """The states of ``DialogueRnn``, whose hand-written gradient no exporter can follow."""
 
     def __init__(self, source: DialogueRnn) -> None:
@@ -35,7 +35,7 @@ class LoopedDialogueRnn(nn.Module):
         bias = functional.pad(rnn.vector_bias.view(rnn.runs, 1, 1, -1), (0, rnn.hidden))
         drive = steps @ rnn.from_vector.unsqueeze(1) + bias
         recurrent_bias = rnn.recurrent_bias.view(4, rnn.runs, 1, -1)
-        states = recur(drive, last_turn_by_pairs(speaking, speech), rnn.recurrent, recurrent_bias)
+        states = _recur(drive, _last_turn_by_pairs(speaking, speech), rnn.recurrent, recurrent_bias)
         if rnn.bidirectional:
             forwards, backwards = states.chunk(2)
             states = torch.cat([forwards, backwards.flip(1)], -1)
@@ -43,7 +43,7 @@ class LoopedDialogueRnn(nn.Module):
         return output
 
 
-def last_turn_by_pairs(speakers: Tensor, present: Tensor) -> Tensor:
+def _last_turn_by_pairs(speakers: Tensor, present: Tensor) -> Tensor:
     """Like ``mmerc.nn.dialogue_rnn.last_turn``, but by comparing all pairs: ONNX sorts unstably.
 
     Shape: speakers, present [R, N, B] -> [R, N, B].
@@ -56,7 +56,7 @@ def last_turn_by_pairs(speakers: Tensor, present: Tensor) -> Tensor:
 
 
 @torch.jit.script
-def unit(
+def _unit(
     drive: Tensor, entering: Tensor, state: Tensor, *, weights: Tensor, bias: Tensor
 ) -> Tensor:
     """A gated recurrent unit, as in ``mmerc.nn.dialogue_rnn``. Shape: weights [2, R, H, 3H]."""
@@ -71,7 +71,7 @@ def unit(
 
 
 @torch.jit.script
-def recur(drive: Tensor, turns: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
+def _recur(drive: Tensor, turns: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
     """The time loop of ``Recurrence``, scripted so that its length is not fixed.
 
     Shape: drive [R, N, B, 7H], turns [R, N, B], weights [6, R, H, 3H], bias [4, R, 1, 3H]
@@ -92,11 +92,11 @@ def recur(drive: Tensor, turns: Tensor, weights: Tensor, bias: Tensor) -> Tensor
         scores = (past * step[:, :, 6 * hidden :].unsqueeze(2)).sum(-1)
         shares = scores.masked_fill(~seen, -1e9).softmax(-1) * seen
         recalled = (shares.unsqueeze(-1) * past).sum(2)
-        moved = unit(step[:, :, : 3 * hidden], party, whole, weights=weights[:2], bias=bias[0])
+        moved = _unit(step[:, :, : 3 * hidden], party, whole, weights=weights[:2], bias=bias[0])
         whole = torch.where(turn >= 0, moved, whole)
         heard = step[:, :, 3 * hidden : 6 * hidden]
-        party = unit(heard, recalled, party, weights=weights[2:4], bias=bias[1])
-        moved = unit(bias[3], party, emotion, weights=weights[4:], bias=bias[2])
+        party = _unit(heard, recalled, party, weights=weights[2:4], bias=bias[1])
+        moved = _unit(bias[3], party, emotion, weights=weights[4:], bias=bias[2])
         emotion = torch.where(turn >= 0, moved, emotion)
         past = torch.where(here, whole.unsqueeze(2), past)
         parties = torch.where(here, party.unsqueeze(2), parties)

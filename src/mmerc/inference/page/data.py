@@ -10,8 +10,8 @@ from mmerc.inference.exports.tiers import NAMELESS, build_tiers, duration_ms, on
 from mmerc.labels import PALETTE, LabelSet
 from mmerc.prediction.utterance_predictions import UtterancePrediction
 
-COLOUR = re.compile("#[0-9a-fA-F]{6}")
-BLACK, WHITE = "#000000", "#ffffff"
+_COLOUR = re.compile("#[0-9a-fA-F]{6}")
+_BLACK, _WHITE = "#000000", "#ffffff"
 
 
 def page_data(analysis: Analysis) -> dict[str, object]:
@@ -24,23 +24,23 @@ def page_data(analysis: Analysis) -> dict[str, object]:
         item.position: tier.layer for tier in build_tiers(analysis) for item in tier.utterances
     }
     utterances = [
-        utterance_data(item, speakers.index(item.speaker), analysis)
+        _utterance_data(item, speakers.index(item.speaker), analysis)
         | {"layer": layers.get(position)}
         for position, item in enumerate(analysis.predictions)
     ]
     return {
         "recording": one_line(analysis.recording),
-        "media": media_url(analysis.recording),
+        "media": _media_url(analysis.recording),
         "duration": duration_ms(analysis) / 1000,
         "model": one_line(analysis.model),
-        "labels": label_data(analysis.labels),
+        "labels": _label_data(analysis.labels),
         "speakers": [one_line(speaker) or NAMELESS for speaker in speakers],
         "utterances": utterances,
         "remarks": list(analysis.remarks),
     }
 
 
-def media_url(recording: str) -> str:
+def _media_url(recording: str) -> str:
     """The recording's address, relative to the page."""
     try:
         name = recording.encode("utf-8", "surrogateescape")  # as file systems spell it
@@ -49,7 +49,7 @@ def media_url(recording: str) -> str:
     return "./" + quote(name, safe="")
 
 
-def utterance_data(
+def _utterance_data(
     item: UtterancePrediction, speaker: int, analysis: Analysis
 ) -> dict[str, object]:
     """One utterance; probabilities in the order of the labels."""
@@ -66,23 +66,23 @@ def utterance_data(
     }
 
 
-def label_data(label_set: LabelSet) -> list[dict[str, str]]:
+def _label_data(label_set: LabelSet) -> list[dict[str, str]]:
     """Names, colours, and a text colour that can be read on each."""
     labels = []
     for position, (name, colour) in enumerate(zip(label_set, label_set.colours, strict=True)):
         # Colours are read from a model's file and may be anything.
-        valid = colour if COLOUR.fullmatch(colour) else PALETTE[position % len(PALETTE)]
-        labels.append({"name": one_line(name), "colour": valid, "ink": ink(valid)})
+        valid = colour if _COLOUR.fullmatch(colour) else PALETTE[position % len(PALETTE)]
+        labels.append({"name": one_line(name), "colour": valid, "ink": _ink(valid)})
     return labels
 
 
-def ink(colour: str) -> str:
+def _ink(colour: str) -> str:
     """Black or white, whichever has more contrast with ``colour`` (WCAG 2.2, contrast ratio)."""
-    light = luminance(colour)
-    return BLACK if (light + 0.05) / 0.05 >= 1.05 / (light + 0.05) else WHITE
+    light = _luminance(colour)
+    return _BLACK if (light + 0.05) / 0.05 >= 1.05 / (light + 0.05) else _WHITE
 
 
-def luminance(colour: str) -> float:
+def _luminance(colour: str) -> float:
     """Relative luminance, 0 to 1 (WCAG 2.2, sRGB)."""
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)

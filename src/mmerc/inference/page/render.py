@@ -27,7 +27,7 @@ def render_page(analysis: Analysis) -> str:
         page_environment()
         .get_template("inference/page/page.html")
         .render(
-            policy=content_security_policy(style=style, script=script),
+            policy=_content_security_policy(style=style, script=script),
             title=one_line(analysis.recording).encode("utf-8", "replace").decode("utf-8"),
             style=style,
             script=script,
@@ -59,7 +59,7 @@ def _script() -> str:
     return bundle_modules(files("mmerc"), "inference/page/page.js")
 
 
-def content_security_policy(*, style: str, script: str) -> str:
+def _content_security_policy(*, style: str, script: str) -> str:
     """Content Security Policy; ``file:`` because "self" means nothing for a page on disk."""
     return (
         f"default-src 'none'; media-src 'self' file:; style-src {_source_hash(style)}; "

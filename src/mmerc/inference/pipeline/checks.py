@@ -10,10 +10,10 @@ from mmerc.conversation import Modality, Utterance
 from mmerc.inference.levelling import FAR
 from mmerc.models.base import AnyModel
 
-MIN_WORDS = 30
-MAX_PIECES = 1.3  # pieces of the tokenizer per word
-MIN_LETTERS, MAX_FOREIGN_LETTERS = 30, 1 / 4
-WORD = re.compile(r"[^\W\d_]+")
+_MIN_WORDS = 30
+_MAX_PIECES = 1.3  # pieces of the tokenizer per word
+_MIN_LETTERS, _MAX_FOREIGN_LETTERS = 30, 1 / 4
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 def analysis_remarks(
@@ -34,18 +34,18 @@ def analysis_remarks(
             f"The sound differs from the model's training data (by {distance:.1f} deviations, "
             "typically): voice results may be unreliable."
         )
-    if is_foreign(model, utterances):
+    if _is_foreign(model, utterances):
         remarks.append(
             "Many words are unknown to the model, which was trained on English: in another "
             "language, its emotions mean little."
         )
     for modality in dict.fromkeys(m for reasons in absent.values() for m in reasons):
         reasons = Counter(why[modality] for why in absent.values() if modality in why)
-        remarks += absence_remarks(modality, reasons, total=len(utterances))
+        remarks += _absence_remarks(modality, reasons, total=len(utterances))
     return tuple(remarks)
 
 
-def absence_remarks(modality: Modality, reasons: Counter[str], *, total: int) -> list[str]:
+def _absence_remarks(modality: Modality, reasons: Counter[str], *, total: int) -> list[str]:
     """A remark on a modality that more than half of ``total`` utterances lack."""
     count, reason = reasons.total(), reasons.most_common(1)[0][0].rstrip(".")
     if count == total and len(reasons) == 1:
@@ -55,7 +55,7 @@ def absence_remarks(modality: Modality, reasons: Counter[str], *, total: int) ->
     return []
 
 
-def is_foreign(model: AnyModel, utterances: Sequence[Utterance]) -> bool:
+def _is_foreign(model: AnyModel, utterances: Sequence[Utterance]) -> bool:
     """Whether the words are probably not English.
 
     [decided] True if a quarter of the letters (of 30 or more) are not ASCII, or if the tokenizer
@@ -68,10 +68,10 @@ def is_foreign(model: AnyModel, utterances: Sequence[Utterance]) -> bool:
         return False
     letters = [sign for item in utterances for sign in item.text if sign.isalpha()]
     foreign = sum(not letter.isascii() for letter in letters)
-    if len(letters) >= MIN_LETTERS and foreign > MAX_FOREIGN_LETTERS * len(letters):
+    if len(letters) >= _MIN_LETTERS and foreign > _MAX_FOREIGN_LETTERS * len(letters):
         return True
-    words = [word for utterance in utterances for word in WORD.findall(utterance.text)]
-    if len(words) < MIN_WORDS:
+    words = [word for utterance in utterances for word in _WORD.findall(utterance.text)]
+    if len(words) < _MIN_WORDS:
         return False
     pieces = model.tokenizer.encode([" ".join(words)], limit=10**6)
-    return len(pieces[0]) > MAX_PIECES * len(words)
+    return len(pieces[0]) > _MAX_PIECES * len(words)

@@ -16,8 +16,8 @@ from mmerc.models.embedded_models import DEFAULT_MODEL, LIVE_MODEL, TEXT_MODEL, 
 from mmerc.models.registry import load_model, locate_model
 from mmerc.models.training_data import TrainedOn
 
-NON_COMMERCIAL = (DEFAULT_MODEL, LIVE_MODEL)  # trained on RAVDESS and FER2013
-LICENSED_AS: Mapping[str, str] = {
+_NON_COMMERCIAL = (DEFAULT_MODEL, LIVE_MODEL)  # trained on RAVDESS and FER2013
+_LICENSED_AS: Mapping[str, str] = {
     "is10": "opensmile",
     "compare": "opensmile",
     "denseface": "denseface",
@@ -44,7 +44,7 @@ def load_components(
     """
     default = LIVE_MODEL if live else DEFAULT_MODEL
     name = str(source or (TEXT_MODEL if commercial_only else default))
-    if commercial_only and forbids_commercial_use(name):
+    if commercial_only and _forbids_commercial_use(name):
         raise UsageError(
             f"{name} may not be used commercially (see `mmerc licences`); "
             f"omit --model to use {TEXT_MODEL}."
@@ -57,10 +57,10 @@ def load_components(
     missing: dict[Modality, str] = {}
     for modality in model.inputs.widths:
         extractor = extractor_names.get(modality)
-        if extractor is None or extractor not in LICENSED_AS:
+        if extractor is None or extractor not in _LICENSED_AS:
             missing[modality] = f"{name} takes features that mmerc cannot extract ({extractor})."
-        elif commercial_only and not find_component(LICENSED_AS[extractor]).commercial:
-            missing[modality] = f"{LICENSED_AS[extractor]} may not be used commercially."
+        elif commercial_only and not find_component(_LICENSED_AS[extractor]).commercial:
+            missing[modality] = f"{_LICENSED_AS[extractor]} may not be used commercially."
         else:
             extractors[modality] = NamedExtractor(extractor, face=face)
     if missing and missing.keys() == model.inputs.output_widths.keys():
@@ -70,7 +70,7 @@ def load_components(
     return Components(model=model, name=display_name, extractors=extractors, missing=missing)
 
 
-def forbids_commercial_use(name: str) -> bool:
+def _forbids_commercial_use(name: str) -> bool:
     """Whether a name or folder is a packaged model whose training data forbids commercial use."""
-    folders = {find_embedded_model(model) for model in NON_COMMERCIAL}
-    return name in NON_COMMERCIAL or Path(name).resolve() in folders
+    folders = {find_embedded_model(model) for model in _NON_COMMERCIAL}
+    return name in _NON_COMMERCIAL or Path(name).resolve() in folders

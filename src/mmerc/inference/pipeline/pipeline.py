@@ -35,8 +35,8 @@ from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
 from mmerc.processes import available_cores
 from mmerc.version import __version__
 
-Tables = Mapping[Modality, FeatureTable]
-Absences = dict[str, dict[Modality, str]]
+_Tables = Mapping[Modality, FeatureTable]
+_Absences = dict[str, dict[Modality, str]]
 
 
 @dataclass(kw_only=True)
@@ -169,7 +169,7 @@ class Pipeline:
         )
 
     def check_features(
-        self, recording: Path, utterances: Sequence[Utterance], absent: Absences
+        self, recording: Path, utterances: Sequence[Utterance], absent: _Absences
     ) -> None:
         """MediaError if no utterance has any modality that the model takes."""
         modalities = self.model.inputs.output_widths.keys()
@@ -197,7 +197,7 @@ class Pipeline:
 
     def extract(
         self, recording: Path, utterances: tuple[Utterance, ...], work: WorkFolder, report: Hook
-    ) -> tuple[Tables, Absences]:
+    ) -> tuple[_Tables, _Absences]:
         """Features of all modalities, and why some are absent."""
         tables: dict[Modality, FeatureTable] = {}
         unavailable = dict(self.missing)
@@ -215,10 +215,10 @@ class Pipeline:
                 unavailable[modality] = features.reason
             else:
                 tables[modality] = features
-        return tables, collect_absences(utterances, tables, unavailable)
+        return tables, _collect_absences(utterances, tables, unavailable)
 
     def predict(
-        self, conversations: Sequence[Conversation], tables: Tables
+        self, conversations: Sequence[Conversation], tables: _Tables
     ) -> list[UtterancePrediction]:
         """Predict emotions, in bfloat16 on processors where it is fast.
 
@@ -230,7 +230,9 @@ class Pipeline:
                 return [p for item in conversations for p in self.predict_live(item, tables)]
             return predict(self.model, conversations, tables)
 
-    def predict_live(self, conversation: Conversation, tables: Tables) -> list[UtterancePrediction]:
+    def predict_live(
+        self, conversation: Conversation, tables: _Tables
+    ) -> list[UtterancePrediction]:
         """Predict each utterance from those before it."""
         stream = (
             (utterance, {m: t.vector(conversation.id, utterance.id) for m, t in tables.items()})
@@ -239,7 +241,7 @@ class Pipeline:
         predictions = Live(model=self.model).follow(stream)
         return [replace(prediction, conversation=conversation.id) for prediction in predictions]
 
-    def level(self, tables: Tables, utterances: Sequence[Utterance]) -> tuple[Tables, float]:
+    def level(self, tables: _Tables, utterances: Sequence[Utterance]) -> tuple[_Tables, float]:
         """Features on the level of the training data, and how far away the sound was."""
         speakers = {utterance.id: utterance.speaker for utterance in utterances}
         levelled, distances = dict(tables), dict.fromkeys(tables, 0.0)
@@ -253,12 +255,12 @@ class Pipeline:
         return levelled, distances.get("audio", 0.0)
 
 
-def collect_absences(
-    utterances: tuple[Utterance, ...], tables: Tables, unavailable: Mapping[Modality, str]
-) -> Absences:
+def _collect_absences(
+    utterances: tuple[Utterance, ...], tables: _Tables, unavailable: Mapping[Modality, str]
+) -> _Absences:
     """Per utterance id, the modalities it lacks and why."""
     rows = {m: {key[1]: row for key, row in t.rows.items()} for m, t in tables.items()}
-    absent: Absences = {}
+    absent: _Absences = {}
     for utterance in utterances:
         reasons: dict[Modality, str] = dict(unavailable)
         if not utterance.text.strip():

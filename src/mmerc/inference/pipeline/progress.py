@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["speech", "speakers", "words", "text", "audio", "video", "emotions"]
+_Stage = Literal["speech", "speakers", "words", "text", "audio", "video", "emotions"]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """``done`` of ``total`` utterances of a stage; 0 of 0 if the stage has no count."""
 
-    stage: Stage
+    stage: _Stage
     done: int
     total: int
 

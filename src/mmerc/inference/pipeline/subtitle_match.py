@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from mmerc.conversation import Utterance
 from mmerc.media.voice_activity import Span
 
-LITTLE, NEARLY_ALL = 1 / 3, 0.9  # share of the cued time in which somebody speaks
-MIN_CORRELATION = 0.2
+_LITTLE, _NEARLY_ALL = 1 / 3, 0.9  # share of the cued time in which somebody speaks
+_MIN_CORRELATION = 0.2
 
 
 def matches_speech(utterances: Sequence[Utterance], spans: Sequence[Span]) -> bool:
@@ -28,9 +28,9 @@ def matches_speech(utterances: Sequence[Utterance], spans: Sequence[Span]) -> bo
     cued = _occupied([(item.start, item.end) for item in utterances], end)
     spoken = _occupied([(span.start, span.end) for span in spans], end)
     share = spoken[cued].mean() if cued.any() else 1.0
-    if not LITTLE <= share < NEARLY_ALL:
-        return bool(share >= NEARLY_ALL)
-    return bool(cued.all()) or float(np.corrcoef(cued, spoken)[0, 1]) >= MIN_CORRELATION
+    if not _LITTLE <= share < _NEARLY_ALL:
+        return bool(share >= _NEARLY_ALL)
+    return bool(cued.all()) or float(np.corrcoef(cued, spoken)[0, 1]) >= _MIN_CORRELATION
 
 
 def _occupied(times: Sequence[tuple[float | None, float | None]], end: float) -> NDArray[np.bool_]:

@@ -32,7 +32,7 @@ from mmerc.media.voice_activity import Span, find_speech
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Segmentation:
+class _Segmentation:
     """The utterances of a recording, with remarks on how reliable they are."""
 
     utterances: tuple[Utterance, ...]
@@ -48,7 +48,7 @@ class UtteranceSource(Protocol):
 
     def __call__(
         self, recording: Path, info: MediaInfo, *, work: WorkFolder, report: Hook
-    ) -> Segmentation: ...
+    ) -> _Segmentation: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +60,13 @@ class FromSubtitles:
 
     def settings(self) -> dict[str, Any]:
         return {
-            "subtitles": fingerprint_input(self.subtitles),
-            "turns": None if self.turns is None else fingerprint_input(self.turns),
+            "subtitles": _fingerprint_input(self.subtitles),
+            "turns": None if self.turns is None else _fingerprint_input(self.turns),
         }
 
     def __call__(
         self, recording: Path, info: MediaInfo, *, work: WorkFolder, report: Hook
-    ) -> Segmentation:
+    ) -> _Segmentation:
         subtitles = read_subtitles(self.subtitles)
         utterances = subtitles.utterances
         if not utterances:
@@ -83,12 +83,12 @@ class FromSubtitles:
                 f"{len(late)} of {len(utterances)} cues start after the end of the recording."
             )
         if info.has_sound:
-            remarks += check_subtitles(recording, utterances, work, report)
+            remarks += _check_subtitles(recording, utterances, work, report)
         if self.turns is not None:
             turns = read_rttm(self.turns)
             utterances = assign_speakers(utterances, turns.turns)
             remarks += turns.remarks
-        return Segmentation(utterances=utterances, remarks=tuple(remarks))
+        return _Segmentation(utterances=utterances, remarks=tuple(remarks))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,25 +109,29 @@ class FromSpeech:
         return {
             "whisper": self.whisper,
             "language": self.language,
-            "turns": None if self.turns is None else fingerprint_input(self.turns),
+            "turns": None if self.turns is None else _fingerprint_input(self.turns),
             "speakers": [self.count.fewest, self.count.most],
         }
 
     def __call__(
         self, recording: Path, info: MediaInfo, *, work: WorkFolder, report: Hook
-    ) -> Segmentation:
+    ) -> _Segmentation:
         if not info.has_sound:
             problem = "the file has no sound to transcribe"
             raise MediaError(recording, problem, "give its subtitles with --subtitles")
-        spans = find_spans(recording, work, report)
+        spans = _find_spans(recording, work, report)
         if not spans:
             problem = "no speech detected"
             raise MediaError(recording, problem, "give its subtitles if somebody speaks in it")
         turns, remarks = self.speakers(recording, spans, work, report)
         transcripts = self.words(recording, spans, work, report)
-        utterances = build_utterances(transcripts, turns)
-        remarks = (*remarks, *uncertainty_remarks(transcripts), *overlap_remarks(utterances, turns))
-        return Segmentation(utterances=utterances, remarks=remarks)
+        utterances = _build_utterances(transcripts, turns)
+        remarks = (
+            *remarks,
+            *_uncertainty_remarks(transcripts),
+            *_overlap_remarks(utterances, turns),
+        )
+        return _Segmentation(utterances=utterances, remarks=remarks)
 
     def speakers(
         self, recording: Path, spans: Sequence[Span], work: WorkFolder, report: Hook
@@ -164,7 +168,7 @@ class FromSpeech:
         return [transcripts[span] for span in spans]
 
 
-def fingerprint_input(path: Path) -> str:
+def _fingerprint_input(path: Path) -> str:
     """Fingerprint of a file named by the user; InputError if it cannot be read."""
     try:
         return file_fingerprint(path)
@@ -173,7 +177,7 @@ def fingerprint_input(path: Path) -> str:
         raise InputError(path, f"cannot be read ({reason})", "check the path") from error
 
 
-def find_spans(recording: Path, work: WorkFolder, report: Hook) -> tuple[Span, ...]:
+def _find_spans(recording: Path, work: WorkFolder, report: Hook) -> tuple[Span, ...]:
     """Spans of speech, detected once and then kept in the work folder."""
     spans = work.spans()
     if spans is None:
@@ -183,13 +187,13 @@ def find_spans(recording: Path, work: WorkFolder, report: Hook) -> tuple[Span, .
     return spans
 
 
-def check_subtitles(
+def _check_subtitles(
     recording: Path, utterances: Sequence[Utterance], work: WorkFolder, report: Hook
 ) -> tuple[str, ...]:
     """A remark if subtitles do not match the speech, or if that could not be checked."""
     unchecked = "Could not check whether the subtitles match the speech: "
     try:
-        if matches_speech(utterances, find_spans(recording, work, report)):
+        if matches_speech(utterances, _find_spans(recording, work, report)):
             return ()
     except MediaError as error:
         return (f"{unchecked}{error.reason}.",)
@@ -203,7 +207,7 @@ def check_subtitles(
     )
 
 
-def build_utterances(
+def _build_utterances(
     transcripts: Sequence[Transcript], turns: Sequence[Turn]
 ) -> tuple[Utterance, ...]:
     """Utterances ``1``, ``2``, ...: sentences, and spans of speech without recognised words."""
@@ -223,7 +227,7 @@ def build_utterances(
     return assign_speakers(utterances, turns)
 
 
-def overlap_remarks(utterances: Sequence[Utterance], turns: Sequence[Turn]) -> tuple[str, ...]:
+def _overlap_remarks(utterances: Sequence[Utterance], turns: Sequence[Turn]) -> tuple[str, ...]:
     """A remark if another person speaks during a third or more of some utterances."""
     starts, ends = (np.array([getattr(turn, name) for turn in turns]) for name in ("start", "end"))
     speakers = np.array([turn.speaker for turn in turns])
@@ -241,7 +245,7 @@ def overlap_remarks(utterances: Sequence[Utterance], turns: Sequence[Turn]) -> t
     )
 
 
-def uncertainty_remarks(transcripts: Sequence[Transcript]) -> tuple[str, ...]:
+def _uncertainty_remarks(transcripts: Sequence[Transcript]) -> tuple[str, ...]:
     """A remark if the words of most utterances are uncertain."""
     uncertain = sum(transcript.uncertain for transcript in transcripts)
     if 2 * uncertain > len(transcripts):

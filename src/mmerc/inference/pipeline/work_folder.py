@@ -18,7 +18,7 @@ from mmerc.media.speaker_turns import Turn
 from mmerc.media.transcription import Transcript
 from mmerc.media.voice_activity import Span
 
-LOCK, DESCRIPTION = ".lock", "analysis.json"
+_LOCK, _DESCRIPTION = ".lock", "analysis.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class WorkFolder:
         InputError if another analysis is using it, or if it contains other files. A failure before
         any slow stage leaves nothing behind.
         """
-        with lock_work(folder):
+        with _lock_work(folder):
             work = cls(folder)
             work.claim(json.dumps(dict(of), indent=2, sort_keys=True) + "\n")
             try:
@@ -47,8 +47,8 @@ class WorkFolder:
 
     def claim(self, description: str) -> None:
         """Keep the folder's contents if they match ``description``; discard them otherwise."""
-        described = self.folder / DESCRIPTION
-        others = [path for path in self.folder.iterdir() if not is_bookkeeping(path)]
+        described = self.folder / _DESCRIPTION
+        others = [path for path in self.folder.iterdir() if not _is_bookkeeping(path)]
         if others and not described.is_file():
             problem = f"contains {others[0].name}, which does not belong to an analysis"
             raise InputError(self.folder, problem, "choose another folder for the work")
@@ -91,7 +91,7 @@ class WorkFolder:
         if path.is_file():
             for line in path.read_bytes().split(b"\n")[:-1]:
                 try:
-                    transcripts.append(parse_transcript(json.loads(line)))
+                    transcripts.append(_parse_transcript(json.loads(line)))
                 except (ValueError, KeyError, TypeError):  # truncated when the power failed
                     break
         return transcripts
@@ -100,25 +100,25 @@ class WorkFolder:
     def keeping_transcripts(self) -> Iterator[Callable[[Transcript], None]]:
         """Yield a function that appends one transcript."""
         path = self.folder / "words.jsonl"
-        write_text(path, "".join(map(format_transcript, self.transcripts())))
+        write_text(path, "".join(map(_format_transcript, self.transcripts())))
 
         def keep(transcript: Transcript) -> None:
             try:
                 with open(path, "a", encoding="utf-8") as file:
-                    file.write(format_transcript(transcript))
+                    file.write(_format_transcript(transcript))
             except OSError as error:
                 raise write_error(path, error) from error
 
         yield keep
 
 
-def format_transcript(transcript: Transcript) -> str:
+def _format_transcript(transcript: Transcript) -> str:
     """A transcript as one line of JSON."""
     return json.dumps(asdict(transcript)) + "\n"
 
 
-def parse_transcript(value: Mapping[str, Any]) -> Transcript:
-    """The transcript that ``format_transcript`` wrote."""
+def _parse_transcript(value: Mapping[str, Any]) -> Transcript:
+    """The transcript that ``_format_transcript`` wrote."""
     return Transcript(
         span=Span(**value["span"]),
         text=value["text"],
@@ -128,15 +128,15 @@ def parse_transcript(value: Mapping[str, Any]) -> Transcript:
     )
 
 
-def is_bookkeeping(path: Path) -> bool:
+def _is_bookkeeping(path: Path) -> bool:
     """Whether a file is the lock or the description (or a partial copy of it)."""
-    return path.name in {LOCK, DESCRIPTION} or path.name.startswith(f".{DESCRIPTION}.")
+    return path.name in {_LOCK, _DESCRIPTION} or path.name.startswith(f".{_DESCRIPTION}.")
 
 
 @contextmanager
-def lock_work(folder: Path) -> Iterator[None]:
+def _lock_work(folder: Path) -> Iterator[None]:
     """Create the folder and lock it; InputError if another analysis has it."""
-    with file_lock(folder / LOCK) as acquired:
+    with file_lock(folder / _LOCK) as acquired:
         if not acquired:
             problem = "another analysis is using it"
             raise InputError(folder, problem, "wait until it ends, or choose another --out")
@@ -147,7 +147,7 @@ def discard_work(folder: str | Path) -> None:
     """Delete the intermediate results of an analysis, unless another analysis is using them."""
     folder = Path(folder)
     try:
-        with lock_work(folder):
+        with _lock_work(folder):
             shutil.rmtree(folder, ignore_errors=True)
     except InputError:
         return

@@ -14,9 +14,9 @@ from mmerc.media.faces.detector import Frame, check_frame
 
 # Eyes, nose and corners of the mouth as shares of the crop: the medians of what the detector finds
 # in 2,751 of FER2013's training pictures, made symmetric.
-TEMPLATE = np.array([[0.317, 0.385], [0.683, 0.385], [0.5, 0.59], [0.344, 0.77], [0.656, 0.77]])
-GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601
-FINEST = 16  # source pixels along a side that are averaged into one, at most
+_TEMPLATE = np.array([[0.317, 0.385], [0.683, 0.385], [0.5, 0.59], [0.344, 0.77], [0.656, 0.77]])
+_GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601
+_FINEST = 16  # source pixels along a side that are averaged into one, at most
 
 
 def similarity(
@@ -47,31 +47,31 @@ def align_face(
     forehead to the chin, with some margin beside it.
     """
     check_frame(frame)
-    turn, shift = similarity(landmarks, TEMPLATE * size - 0.5)
-    finer = min(FINEST, max(1, math.ceil(1 / abs(turn))))
+    turn, shift = similarity(landmarks, _TEMPLATE * size - 0.5)
+    finer = min(_FINEST, max(1, math.ceil(1 / abs(turn))))
     places = (np.arange(size * finer) + 0.5) / finer - 0.5
     x_and_y = (places[None, :] + 1j * places[:, None] - shift) / turn
-    crop = avg_pool2d(sampled(frame, x_and_y.real, x_and_y.imag), finer)[0]
+    crop = avg_pool2d(_sampled(frame, x_and_y.real, x_and_y.imag), finer)[0]
     if grey:
-        crop = torch.tensordot(torch.tensor(GREY), crop, dims=1)[None]
+        crop = torch.tensordot(torch.tensor(_GREY), crop, dims=1)[None]
     pixels: NDArray[np.uint8] = crop.round().byte().permute(1, 2, 0).numpy()
     return pixels[..., 0] if grey else pixels
 
 
-def sampled(frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> Tensor:
+def _sampled(frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> Tensor:
     """Bilinear samples of a frame, 0 outside of it.
 
     Shape: frame [H, W, 3] uint8, x and y [h, w] in pixels -> [1, 3, h, w].
     """
-    left, width = covered(x, frame.shape[1])
-    top, height = covered(y, frame.shape[0])
+    left, width = _covered(x, frame.shape[1])
+    top, height = _covered(y, frame.shape[0])
     part = torch.from_numpy(np.ascontiguousarray(frame[top : top + height, left : left + width]))
     shares = [(2 * (x - left) + 1) / width - 1, (2 * (y - top) + 1) / height - 1]
     grid = torch.from_numpy(np.stack(shares, axis=-1)).float()
     return grid_sample(part.permute(2, 0, 1)[None].float(), grid[None], align_corners=False)
 
 
-def covered(places: NDArray[np.float64], length: int) -> tuple[int, int]:
+def _covered(places: NDArray[np.float64], length: int) -> tuple[int, int]:
     """First pixel that ``places`` along a side of ``length`` pixels need, and how many."""
     first = min(max(math.floor(places.min()), 0), length - 1)
     last = min(max(math.ceil(places.max()), first), length - 1)

@@ -7,13 +7,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-MOST_IN_A_GROUP = 2000  # only noise proposes more; their pairs would not fit into memory
-PAIRS_AT_ONCE = 2**22
+_MOST_IN_A_GROUP = 2000  # only noise proposes more; their pairs would not fit into memory
+_PAIRS_AT_ONCE = 2**22
 
-Measure = Literal["union", "smaller"]
+_Measure = Literal["union", "smaller"]
 
 
-def overlaps(boxes: Tensor, others: Tensor, measure: Measure = "union") -> Tensor:
+def overlaps(boxes: Tensor, others: Tensor, measure: _Measure = "union") -> Tensor:
     """Common area of each pair, as a share of both together or of the smaller one.
 
     Shape: boxes [..., N, 4], others [..., M, 4] -> [..., N, M]; NaN for two boxes without area.
@@ -29,7 +29,7 @@ def overlaps(boxes: Tensor, others: Tensor, measure: Measure = "union") -> Tenso
 
 
 def best_boxes(
-    boxes: Tensor, scores: Tensor, groups: Tensor, *, overlap: float, measure: Measure = "union"
+    boxes: Tensor, scores: Tensor, groups: Tensor, *, overlap: float, measure: _Measure = "union"
 ) -> Tensor:
     """Which boxes overlap no better one of their group by more than ``overlap``.
 
@@ -41,12 +41,12 @@ def best_boxes(
     order = order[groups[order].argsort(stable=True)]
     group, counts = groups[order], groups.bincount()
     place = torch.arange(len(order), device=order.device) - (counts.cumsum(0) - counts)[group]
-    ranked = place < MOST_IN_A_GROUP
+    ranked = place < _MOST_IN_A_GROUP
     order, group, place = order[ranked], group[ranked], place[ranked]
     width = int(place.max()) + 1 if len(order) else 0
     padded = boxes.new_zeros(len(counts), width, 4)
     padded[group, place] = boxes[order]
-    parts = torch.split(padded, max(1, PAIRS_AT_ONCE // max(1, width**2)))
+    parts = torch.split(padded, max(1, _PAIRS_AT_ONCE // max(1, width**2)))
     beaten = [(overlaps(part, part, measure) > overlap).triu(1).any(1) for part in parts]
     return order[~torch.cat(beaten)[group, place]]
 

@@ -17,8 +17,8 @@ from mmerc.media.faces.weights import load_networks
 
 Frame = NDArray[np.uint8]
 
-PIXELS_AT_ONCE = 2**23  # of all frames of a batch: 27 frames of 640 x 480
-CROPS_AT_ONCE = 512
+_PIXELS_AT_ONCE = 2**23  # of all frames of a batch: 27 frames of 640 x 480
+_CROPS_AT_ONCE = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +97,7 @@ class FaceDetector:
             check_frame(frame)
         faces: list[list[Face]] = [[] for _ in frames]
         large = [i for i, frame in enumerate(frames) if min(frame.shape[:2]) >= self.smallest]
-        for batch in batches_of_one_size(frames, large):
+        for batch in _batches_of_one_size(frames, large):
             pictures = torch.from_numpy(np.stack([frames[i] for i in batch])).to(self.device)
             for i, face in self.detect_batch(pictures):
                 faces[batch[i]].append(face)
@@ -139,14 +139,14 @@ class FaceDetector:
     def refine(self, frames: Tensor, candidates: Candidates) -> Candidates:
         """What R-Net leaves of the proposals."""
         squares = squared(candidates.box)
-        scores, offsets = judge(self.networks.refinement, frames, candidates.frame, squares)
+        scores, offsets = _judge(self.networks.refinement, frames, candidates.frame, squares)
         refined = Candidates(candidates.frame, moved(squares, offsets), scores)
         return refined[scores > self.thresholds[1]].best(0.7)
 
     def decide(self, frames: Tensor, candidates: Candidates) -> tuple[Candidates, Tensor]:
         """The faces that O-Net leaves, inside of their frames, and their landmarks [M, 5, 2]."""
         squares = squared(candidates.box)
-        scores, offsets, shares = judge(self.networks.output, frames, candidates.frame, squares)
+        scores, offsets, shares = _judge(self.networks.output, frames, candidates.frame, squares)
         boxes = moved(squares, offsets)
         height, width = frames.shape[1:3]
         inside = boxes.clamp(min=0).minimum(boxes.new_tensor([width, height] * 2) - 1)
@@ -159,14 +159,14 @@ class FaceDetector:
         return Candidates(candidates.frame[faces], inside[faces], scores[faces]), landmarks
 
 
-def judge(
+def _judge(
     network: RefinementNetwork | OutputNetwork, frames: Tensor, frame: Tensor, boxes: Tensor
 ) -> tuple[Tensor, ...]:
     """What a network says of crops out of all frames, some hundred at a time.
 
     Shape: frames [F, H, W, 3] uint8, frame [M] (index), boxes [M, 4].
     """
-    columns = (torch.split(column, CROPS_AT_ONCE) for column in (frame, boxes))
+    columns = (torch.split(column, _CROPS_AT_ONCE) for column in (frame, boxes))
     answers = [
         network(crops(frames, i, box, network.SIZE)) for i, box in zip(*columns, strict=True)
     ]
@@ -181,11 +181,11 @@ def check_frame(frame: Frame) -> None:
         )
 
 
-def batches_of_one_size(frames: Sequence[Frame], chosen: Iterable[int]) -> Iterator[list[int]]:
+def _batches_of_one_size(frames: Sequence[Frame], chosen: Iterable[int]) -> Iterator[list[int]]:
     """Indices of frames that fit into memory together."""
     alike: dict[tuple[int, ...], list[int]] = {}
     for i in chosen:
         alike.setdefault(frames[i].shape, []).append(i)
     for (height, width, _), indices in alike.items():
-        count = max(1, PIXELS_AT_ONCE // (height * width))
+        count = max(1, _PIXELS_AT_ONCE // (height * width))
         yield from (indices[i : i + count] for i in range(0, len(indices), count))

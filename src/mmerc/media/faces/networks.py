@@ -12,12 +12,12 @@ def convolution(inputs: int, outputs: int, size: int) -> tuple[nn.Module, nn.Mod
     return nn.Conv2d(inputs, outputs, size), nn.PReLU(outputs)
 
 
-def pooling(size: int) -> nn.Module:
+def _pooling(size: int) -> nn.Module:
     """Halving by maxima; a border that is left over counts."""
     return nn.MaxPool2d(size, stride=2, ceil_mode=True)
 
 
-def face_share(answers: Tensor) -> Tensor:
+def _face_share(answers: Tensor) -> Tensor:
     """Probability of "face" against "no face", which stand along dimension 1."""
     return answers.softmax(1)[:, 1]
 
@@ -28,7 +28,7 @@ class ProposalNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.maps = nn.Sequential(
-            *convolution(3, 10, 3), pooling(2), *convolution(10, 16, 3), *convolution(16, 32, 3)
+            *convolution(3, 10, 3), _pooling(2), *convolution(10, 16, 3), *convolution(16, 32, 3)
         )
         self.box = nn.Conv2d(32, 4, 1)
         self.face = nn.Conv2d(32, 2, 1)
@@ -40,10 +40,10 @@ class ProposalNetwork(nn.Module):
         of the box.
         """
         maps = self.maps(pictures)
-        return face_share(self.face(maps)), self.box(maps).permute(0, 2, 3, 1)
+        return _face_share(self.face(maps)), self.box(maps).permute(0, 2, 3, 1)
 
 
-class CropNetwork(nn.Module):
+class _CropNetwork(nn.Module):
     """What R-Net and O-Net share: convolutions, and one vector for a whole crop."""
 
     def __init__(self, *maps: nn.Module, flat: int, width: int) -> None:
@@ -58,14 +58,14 @@ class CropNetwork(nn.Module):
         return vectors
 
 
-class RefinementNetwork(CropNetwork):
+class RefinementNetwork(_CropNetwork):
     """R-Net: which proposals are faces?"""
 
     SIZE = 24
 
     def __init__(self) -> None:
-        first = (*convolution(3, 28, 3), pooling(3))
-        second = (*convolution(28, 48, 3), pooling(3))
+        first = (*convolution(3, 28, 3), _pooling(3))
+        second = (*convolution(28, 48, 3), _pooling(3))
         super().__init__(*first, *second, *convolution(48, 64, 2), flat=576, width=128)
         self.box = nn.Linear(128, 4)
         self.face = nn.Linear(128, 2)
@@ -76,18 +76,18 @@ class RefinementNetwork(CropNetwork):
         Shape: crops [M, 3, 24, 24] in -1..1 -> scores [M], offsets [M, 4] as shares of the box.
         """
         vectors = self.vectors(crops)
-        return face_share(self.face(vectors)), self.box(vectors)
+        return _face_share(self.face(vectors)), self.box(vectors)
 
 
-class OutputNetwork(CropNetwork):
+class OutputNetwork(_CropNetwork):
     """O-Net: the last word, and where eyes, nose and mouth are."""
 
     SIZE = 48
 
     def __init__(self) -> None:
-        first = (*convolution(3, 32, 3), pooling(3))
-        second = (*convolution(32, 64, 3), pooling(3))
-        third = (*convolution(64, 64, 3), pooling(2))
+        first = (*convolution(3, 32, 3), _pooling(3))
+        second = (*convolution(32, 64, 3), _pooling(3))
+        third = (*convolution(64, 64, 3), _pooling(2))
         super().__init__(
             *first, *second, *third, *convolution(64, 128, 2), flat=1152, width=256
         )  # fmt: skip
@@ -103,4 +103,4 @@ class OutputNetwork(CropNetwork):
         """
         vectors = self.vectors(crops)
         landmarks = self.landmarks(vectors).unflatten(1, (2, 5)).transpose(1, 2)  # all x, all y
-        return face_share(self.face(vectors)), self.box(vectors), landmarks
+        return _face_share(self.face(vectors)), self.box(vectors), landmarks

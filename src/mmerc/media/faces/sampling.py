@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 
-def normalised(levels: Tensor) -> Tensor:
+def _normalised(levels: Tensor) -> Tensor:
     """Grey levels in 0..255 as the networks expect them, in -1..1."""
     return (levels - 127.5) / 128
 
@@ -25,7 +25,7 @@ def scales(side: int, *, smallest: float, cell: int, step: float) -> list[float]
     return ratios
 
 
-def area_weights(pixels: int, parts: int, device: torch.device) -> Tensor:
+def _area_weights(pixels: int, parts: int, device: torch.device) -> Tensor:
     """How much of each of ``pixels`` falls into each of ``parts`` of equal size.
 
     Shape: -> [parts, pixels], each row 1 in sum.
@@ -43,8 +43,8 @@ def pyramid(frames: Tensor, sizes: list[tuple[int, int]]) -> list[Tensor]:
     """
     height, width = frames.shape[1:3]
     heights = [h for h, _ in sizes]
-    columns = [area_weights(width, w, frames.device).T for _, w in sizes]
-    rows = torch.cat([area_weights(height, h, frames.device) for h in heights])
+    columns = [_area_weights(width, w, frames.device).T for _, w in sizes]
+    rows = torch.cat([_area_weights(height, h, frames.device) for h in heights])
     # Each row is the weighted sum of a few rows of the frame: a "bag" of them, read once.
     row, chosen = rows.nonzero(as_tuple=True)
     counts = row.bincount(minlength=len(rows))
@@ -56,7 +56,7 @@ def pyramid(frames: Tensor, sizes: list[tuple[int, int]]) -> list[Tensor]:
         levels = torch.split(low.reshape(-1, width, 3).permute(2, 0, 1), heights, dim=1)
         pictures.append([level @ weights for level, weights in zip(levels, columns, strict=True)])
     return [
-        normalised(torch.stack(level)).contiguous(memory_format=torch.channels_last)
+        _normalised(torch.stack(level)).contiguous(memory_format=torch.channels_last)
         for level in zip(*pictures, strict=True)
     ]
 
@@ -68,8 +68,8 @@ def crops(frames: Tensor, frame: Tensor, boxes: Tensor, size: int) -> Tensor:
     -1..1.
     """
     height, width = frames.shape[1:3]
-    left, right, x_share, x_inside = positions(boxes[:, 0], boxes[:, 2], width, size)
-    top, bottom, y_share, y_inside = positions(boxes[:, 1], boxes[:, 3], height, size)
+    left, right, x_share, x_inside = _positions(boxes[:, 0], boxes[:, 2], width, size)
+    top, bottom, y_share, y_inside = _positions(boxes[:, 1], boxes[:, 3], height, size)
     pixels = frames.reshape(-1, 3)
 
     def row(y: Tensor) -> Tensor:
@@ -79,10 +79,10 @@ def crops(frames: Tensor, frame: Tensor, boxes: Tensor, size: int) -> Tensor:
 
     sampled = torch.lerp(row(top), row(bottom), y_share[:, :, None, None])
     inside = (y_inside[:, :, None] & x_inside[:, None, :])[..., None]
-    return (normalised(sampled) * inside).permute(0, 3, 1, 2)
+    return (_normalised(sampled) * inside).permute(0, 3, 1, 2)
 
 
-def positions(
+def _positions(
     start: Tensor, end: Tensor, length: int, size: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """``size`` places from ``start`` to ``end`` along a side of ``length`` pixels.

@@ -19,9 +19,9 @@ from mmerc.media.faces.tracks import Track
 
 Choice = Literal["speaking", "largest", "all"]
 
-SIZE = 48
-MOUTH = (slice(31, 47), slice(12, 36))  # rows and columns of an aligned face: lips and chin
-FEWEST_CHANGES = 3
+_SIZE = 48
+_MOUTH = (slice(31, 47), slice(12, 36))  # rows and columns of an aligned face: lips and chin
+_FEWEST_CHANGES = 3
 
 
 def choose(
@@ -35,7 +35,7 @@ def choose(
 
     A track weighs as much as its face is large, times the share of ``frames`` that show it.
     "largest" takes the heaviest. "speaking" first multiplies the weight by 1 + the correlation of
-    mouth and voice (``agreement``), if there is an ``energy``. "all" keeps all.
+    mouth and voice (``_agreement``), if there is an ``energy``. "all" keeps all.
     The accuracy of choosing the speaker is not measured.
 
     Shape: frames each [H, W, 3] uint8, energy [len(frames)] (``sound_energy``).
@@ -43,34 +43,34 @@ def choose(
     weights = [track.side * len(track.faces) for track in tracks]
     if mode == "speaking" and energy is not None:
         weights = [
-            weight * (1 + agreement(track, frames, energy))
+            weight * (1 + _agreement(track, frames, energy))
             for weight, track in zip(weights, tracks, strict=True)
         ]
     order = sorted(range(len(tracks)), key=lambda i: -weights[i])
     return [tracks[i] for i in (order if mode == "all" else order[:1])]
 
 
-def agreement(track: Track, frames: Sequence[Frame], energy: NDArray[np.floating]) -> float:
+def _agreement(track: Track, frames: Sequence[Frame], energy: NDArray[np.floating]) -> float:
     """Correlation of how much the mouth changes with how loud it is meanwhile, in -1..1.
 
     Shape: frames each [H, W, 3] uint8, energy [len(frames)]. 0 where a track has fewer than four
     faces, or where mouth or sound never changes: then nothing can be said.
     """
-    motion = mouth_motion(track, frames)
+    motion = _mouth_motion(track, frames)
     loudness = np.array([energy[[i, j]].mean() for i, j in pairwise(track.faces)])
-    if len(motion) < FEWEST_CHANGES or np.ptp(motion) == 0 or np.ptp(loudness) == 0:
+    if len(motion) < _FEWEST_CHANGES or np.ptp(motion) == 0 or np.ptp(loudness) == 0:
         return 0.0
     return float(np.corrcoef(motion, loudness)[0, 1])
 
 
-def mouth_motion(track: Track, frames: Sequence[Frame]) -> NDArray[np.float64]:
+def _mouth_motion(track: Track, frames: Sequence[Frame]) -> NDArray[np.float64]:
     """How much the mouth changes from each face of a track to the next.
 
     Shape: frames each [H, W, 3] uint8 -> [faces - 1], the mean difference of grey levels in the
     aligned mouth, its brightness as a whole put aside.
     """
     mouths = [
-        align_face(frames[i], face.landmarks, size=SIZE)[MOUTH].astype(np.float64)
+        align_face(frames[i], face.landmarks, size=_SIZE)[_MOUTH].astype(np.float64)
         for i, face in track.faces.items()
     ]
     changes = [(after - before) for before, after in pairwise(mouths)]

@@ -37,7 +37,7 @@ def link_faces(
     tracks: list[dict[int, Face]] = []
     for i, faces in enumerate(detections):
         alive = [track for track in tracks if i - max(track) <= gap + 1]
-        pairs = dict(matches([track[max(track)] for track in alive], faces, overlap))
+        pairs = dict(_matches([track[max(track)] for track in alive], faces, overlap))
         for position, face in enumerate(faces):
             if position in pairs:
                 alive[pairs[position]][i] = face
@@ -46,7 +46,7 @@ def link_faces(
     return [Track(track) for track in tracks]
 
 
-def matches(
+def _matches(
     before: Sequence[Face], now: Sequence[Face], overlap: float
 ) -> Iterator[tuple[int, int]]:
     """Pairs (position in ``now``, position in ``before``) that overlap most, all taken together."""

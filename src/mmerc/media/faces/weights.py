@@ -22,7 +22,7 @@ from mmerc.errors import InputError
 from mmerc.media.faces.networks import OutputNetwork, ProposalNetwork, RefinementNetwork
 from mmerc.packaged_weights import PackagedWeights
 
-MTCNN = PackagedWeights(
+_MTCNN = PackagedWeights(
     package="mtcnn",
     folder="assets/weights",
     distribution="mtcnn==1.0.0",
@@ -51,25 +51,25 @@ def load_networks() -> Networks:
     MmercError where the package ``mtcnn`` is not installed, InputError where its files are others.
     """
     networks = Networks()
-    networks.load_state_dict(convert_package(MTCNN.locate()))
+    networks.load_state_dict(_convert_package(_MTCNN.locate()))
     return networks.eval()
 
 
-def convert_package(folder: Path) -> dict[str, Tensor]:
+def _convert_package(folder: Path) -> dict[str, Tensor]:
     """Read the weights of the three networks from the files in ``folder``, under our names.
 
     InputError if a file is not the published one.
     """
     import lz4.frame  # a dependency of mtcnn
 
-    MTCNN.check(folder)
-    contents = [lz4.frame.decompress((folder / name).read_bytes()) for name in MTCNN.sha256]
-    arrays = [array for content in contents for array in read_arrays(content)]
+    _MTCNN.check(folder)
+    contents = [lz4.frame.decompress((folder / name).read_bytes()) for name in _MTCNN.sha256]
+    arrays = [array for content in contents for array in _read_arrays(content)]
     names = Networks().state_dict()  # in the order of the files
-    return {name: as_torch(array) for name, array in zip(names, arrays, strict=True)}
+    return {name: _as_torch(array) for name, array in zip(names, arrays, strict=True)}
 
 
-def read_arrays(content: bytes) -> list[NDArray[np.float32]]:
+def _read_arrays(content: bytes) -> list[NDArray[np.float32]]:
     """Arrays of a joblib pickle of one list, by an unpickler that can make nothing else."""
     stream = io.BytesIO(content)
 
@@ -92,13 +92,13 @@ def read_arrays(content: bytes) -> list[NDArray[np.float32]]:
         def find_class(self, module: str, name: str) -> type:
             if (module, name) not in admitted:
                 problem = f"the file carries code ({module}.{name}), which was not run"
-                raise InputError("weights of mtcnn", problem, f"reinstall {MTCNN.distribution}")
+                raise InputError("weights of mtcnn", problem, f"reinstall {_MTCNN.distribution}")
             return admitted[module, name]
 
     return [stored.values for stored in ArrayUnpickler(stream).load()]
 
 
-def as_torch(array: NDArray[np.float32]) -> Tensor:
+def _as_torch(array: NDArray[np.float32]) -> Tensor:
     """Turn TensorFlow's order of dimensions into torch's."""
     if array.ndim == 4:  # height, width, in, out
         array = array.transpose(3, 2, 0, 1)

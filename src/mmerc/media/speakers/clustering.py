@@ -14,8 +14,8 @@ from mmerc.errors import UsageError
 
 # [decided] Cosine distances and a number of vectors, chosen on 20 simulated conversations of one to
 # five people (URDU's voices) and eight real recordings (docs/results.md).
-SAME_VOICE, SAME_VOICE_OF_FEW = 0.45, 0.7
-FEW_VECTORS = 2
+_SAME_VOICE, _SAME_VOICE_OF_FEW = 0.45, 0.7
+_FEW_VECTORS = 2
 _DIFFERENT = 2.0  # the largest cosine distance: two voices of one chunk are two people
 _MOST_CLUSTERED = 3000  # vectors; of more, an even selection is clustered and the rest assigned
 
@@ -71,7 +71,7 @@ def _group(distances: NDArray[np.float32], count: SpeakerCount) -> NDArray[np.in
     if len(distances) == 1:
         return np.zeros(1, dtype=np.intp)
     options = {"metric": "precomputed", "linkage": "average"}
-    grouping = AgglomerativeClustering(None, distance_threshold=SAME_VOICE, **options)
+    grouping = AgglomerativeClustering(None, distance_threshold=_SAME_VOICE, **options)
     labels: NDArray[np.intp] = grouping.fit_predict(distances)
     labels = _merge_small(labels, distances)
     estimate = int(labels.max()) + 1
@@ -91,12 +91,12 @@ def _merge_small(labels: NDArray[np.intp], distances: NDArray[np.float32]) -> ND
         sizes = np.bincount(labels)
         candidates = [
             (float(distances[np.ix_(labels == small, labels == other)].mean()), small, other)
-            for small in np.flatnonzero(sizes <= FEW_VECTORS)
+            for small in np.flatnonzero(sizes <= _FEW_VECTORS)
             for other in range(len(sizes))
             if other != small
         ]
         distance, small, other = min(candidates, default=(_DIFFERENT, 0, 0))
-        if distance > SAME_VOICE_OF_FEW:
+        if distance > _SAME_VOICE_OF_FEW:
             return labels
         labels = np.unique(np.where(labels == small, other, labels), return_inverse=True)[1]
 

@@ -30,7 +30,7 @@ from mmerc.media.speakers.segmentation import (
 from mmerc.media.speakers.voice_encoder import encode_voice
 from mmerc.media.voice_activity import read_pieces
 
-STEP_SECONDS = 2.5
+_STEP_SECONDS = 2.5
 _SHORTEST_VOICE = 0.3  # seconds of speech that a voice vector needs
 _LONGEST_GAP = 0.3  # seconds of silence within one turn
 _ANY_COUNT = SpeakerCount()
@@ -54,10 +54,10 @@ def find_turns(path: str | Path, *, count: SpeakerCount = _ANY_COUNT) -> tuple[T
     Turns of different speakers may overlap; times are in seconds. None if nobody is heard speaking
     for 0.3 s. MediaError if there is no sound or it is damaged.
     """
-    return find_turns_in(read_pieces(Path(path)), count=count)
+    return _find_turns_in(read_pieces(Path(path)), count=count)
 
 
-def find_turns_in(
+def _find_turns_in(
     sound: Iterable[Samples], *, count: SpeakerCount = _ANY_COUNT
 ) -> tuple[Turn, ...]:
     """Find turns in samples at 16 kHz that come in pieces of any length (``find_turns``)."""
@@ -77,7 +77,7 @@ def _cut_chunks(sound: Iterable[Samples]) -> Iterator[tuple[float, Samples]]:
 
     Shape: -> start in seconds, [160000].
     """
-    step = int(STEP_SECONDS * SAMPLE_RATE)
+    step = int(_STEP_SECONDS * SAMPLE_RATE)
     buffer, start = np.zeros(0, np.float32), 0  # what is not yet cut, after the last whole chunk
     ahead = 0  # samples from the start of the buffer to the start of the next chunk
     for piece in sound:

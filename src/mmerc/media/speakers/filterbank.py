@@ -10,7 +10,7 @@ from transformers.audio_utils import mel_filter_bank, window_function
 
 from mmerc.media.resampling import SAMPLE_RATE
 
-BANDS = 80
+_BANDS = 80
 STEP_SAMPLES = 160
 WINDOW_SAMPLES = 400
 _FOURIER_SAMPLES = 512
@@ -45,7 +45,7 @@ def _mel_bands() -> Tensor:
     """Shape: -> [257, 80]."""
     bands = mel_filter_bank(
         num_frequency_bins=_FOURIER_SAMPLES // 2 + 1,
-        num_mel_filters=BANDS,
+        num_mel_filters=_BANDS,
         min_frequency=20.0,
         max_frequency=SAMPLE_RATE / 2,
         sampling_rate=SAMPLE_RATE,

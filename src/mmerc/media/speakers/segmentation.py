@@ -15,8 +15,8 @@ from torch.nn import functional
 from mmerc.media.resampling import SAMPLE_RATE
 from mmerc.media.speakers.weights import load_speaker_weights
 
-CHUNK_SECONDS = 10.0
-CHUNK_SAMPLES = int(CHUNK_SECONDS * SAMPLE_RATE)
+_CHUNK_SECONDS = 10.0
+CHUNK_SAMPLES = int(_CHUNK_SECONDS * SAMPLE_RATE)
 FRAME_SECONDS = 270 / SAMPLE_RATE  # the strides of the network: 10 * 3 * 3 * 3 samples
 FRAME_OFFSET = 991 / 2 / SAMPLE_RATE  # the middle of the first frame's receptive field
 CHUNK_FRAMES = 589
@@ -37,14 +37,14 @@ def find_active_speakers(samples: Tensor) -> Tensor:
 
 
 @cache
-def _load_network() -> SegmentationNetwork:
+def _load_network() -> _SegmentationNetwork:
     """Load the network once per process."""
-    network = SegmentationNetwork()
+    network = _SegmentationNetwork()
     load_speaker_weights(network, "segmentation.safetensors")
     return network
 
 
-class SegmentationNetwork(nn.Module):
+class _SegmentationNetwork(nn.Module):
     """SincNet filters, four bidirectional LSTM layers, and seven speaker sets as classes."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from mmerc.media.speakers.weights import load_speaker_weights
 
-VOICE_WIDTH = 192
+_VOICE_WIDTH = 192
 _GROWTH, _BOTTLENECK, _SEGMENT = 32, 128, 100
 _BLOCKS = ((12, 1), (24, 2), (16, 2))  # layers and dilation
 
@@ -28,14 +28,14 @@ def encode_voice(filterbank: Tensor) -> Tensor:
 
 
 @cache
-def _load_network() -> VoiceEncoder:
+def _load_network() -> _VoiceEncoder:
     """Load the network once per process."""
-    network = VoiceEncoder()
+    network = _VoiceEncoder()
     load_speaker_weights(network, "voice_encoder.safetensors")
     return network
 
 
-class VoiceEncoder(nn.Module):
+class _VoiceEncoder(nn.Module):
     """CAM++: a convolutional front, three dense blocks with context masks, statistics pooling."""
 
     def __init__(self) -> None:
@@ -182,8 +182,8 @@ class _Projection(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.linear = nn.Conv1d(width, VOICE_WIDTH, 1, bias=False)
-        norm = nn.BatchNorm1d(VOICE_WIDTH, affine=False)
+        self.linear = nn.Conv1d(width, _VOICE_WIDTH, 1, bias=False)
+        norm = nn.BatchNorm1d(_VOICE_WIDTH, affine=False)
         self.nonlinear = nn.Sequential(OrderedDict(batchnorm=norm))
 
     def forward(self, statistics: Tensor) -> Tensor:

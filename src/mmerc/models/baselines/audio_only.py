@@ -8,7 +8,7 @@ from mmerc.conversation import Modality
 from mmerc.models.baselines.text_only import TextOnly, TextOnlyConfig
 
 
-class AudioOnlyConfig(TextOnlyConfig):
+class _AudioOnlyConfig(TextOnlyConfig):
     """Settings of the audio-only model; sound is read as in DQ-Former."""
 
     name: str = "audio-only"
@@ -19,4 +19,4 @@ class AudioOnly(TextOnly):
     """A small network over the mean of the encoder's last states."""
 
     name: ClassVar[str] = "audio-only"
-    config_class = AudioOnlyConfig
+    config_class = _AudioOnlyConfig

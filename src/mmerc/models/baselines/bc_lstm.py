@@ -14,7 +14,7 @@ from mmerc.nn.context_lstm import ContextLstm
 from mmerc.nn.dropout import FastDropout
 
 
-class BcLstmConfig(ModelConfig):
+class _BcLstmConfig(ModelConfig):
     """Widths of the hierarchical bidirectional contextual LSTM."""
 
     name: str = "bc-lstm"
@@ -22,14 +22,14 @@ class BcLstmConfig(ModelConfig):
     dropout: float = Field(default=0.3, ge=0, lt=1)
 
 
-class BcLstm(ConversationModel[BcLstmConfig]):
+class BcLstm(ConversationModel[_BcLstmConfig]):
     """The hierarchical variant, [decided] trained jointly, with a head per modality.
 
     The paper trains the unimodal level first and freezes it.
     """
 
     name: ClassVar[str] = "bc-lstm"
-    config_class = BcLstmConfig
+    config_class = _BcLstmConfig
     kind: ClassVar[Literal["system", "baseline"]] = "baseline"
 
     def build(self) -> None:

@@ -17,7 +17,7 @@ from mmerc.nn.dropout import FastDropout
 from mmerc.nn.streams import Stream, masked_mean
 
 
-class BottleneckConfig(UtteranceConfig):
+class _BottleneckConfig(UtteranceConfig):
     """Four bottleneck tokens as in the paper; fusion at DQ-Former's layers."""
 
     name: str = "mbt"
@@ -28,7 +28,7 @@ class BottleneckConfig(UtteranceConfig):
     dropout: float = Field(default=0.1, ge=0, lt=1)
 
 
-class Bottleneck(UtteranceModel[BottleneckConfig]):
+class Bottleneck(UtteranceModel[_BottleneckConfig]):
     """In each fusion layer, a modality's states and the shared tokens attend to each other.
 
     The tokens become the mean of their updates by the present modalities (the paper's Eq. 9).
@@ -37,7 +37,7 @@ class Bottleneck(UtteranceModel[BottleneckConfig]):
     """
 
     name: ClassVar[str] = "mbt"
-    config_class = BottleneckConfig
+    config_class = _BottleneckConfig
     kind: ClassVar[Literal["system", "baseline"]] = "baseline"
 
     def build(self) -> None:
@@ -75,7 +75,7 @@ class Bottleneck(UtteranceModel[BottleneckConfig]):
             self.heads[m](self.dropout(masked_mean(below[m], stream.mask)))
             for m, stream in streams.items()
         ]
-        return UtteranceOutput(logits=average_present(logits, streams))
+        return UtteranceOutput(logits=_average_present(logits, streams))
 
     def exchange(
         self,
@@ -96,10 +96,10 @@ class Bottleneck(UtteranceModel[BottleneckConfig]):
             output = layer[m](joined, joined, mask)
             above[m], update = output[:, :-count], output[:, -count:]
             updates.append(update)
-        return above, average_present(updates, streams)
+        return above, _average_present(updates, streams)
 
 
-def average_present(values: list[Tensor], streams: Mapping[Modality, Stream]) -> Tensor:
+def _average_present(values: list[Tensor], streams: Mapping[Modality, Stream]) -> Tensor:
     """Average over the present modalities, 0 if none. Shape: each [U, ...] -> [U, ...]."""
     present = torch.stack([stream.present for stream in streams.values()])
     stacked = torch.stack(values)

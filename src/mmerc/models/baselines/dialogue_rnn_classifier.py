@@ -15,7 +15,7 @@ from mmerc.nn.dropout import FastDropout
 from mmerc.nn.mlp import mlp
 
 
-class DialogueRnnConfig(ModelConfig):
+class _DialogueRnnConfig(ModelConfig):
     """Settings of DialogueRNN; ``hidden`` is the width of each direction."""
 
     name: str = "dialogue-rnn"
@@ -24,7 +24,7 @@ class DialogueRnnConfig(ModelConfig):
     dropout: float = Field(default=0.2, ge=0, lt=1)
 
 
-class DialogueRnnClassifier(ConversationModel[DialogueRnnConfig]):
+class DialogueRnnClassifier(ConversationModel[_DialogueRnnConfig]):
     """The paper's trimodal form: one network over the concatenated vectors, then a classifier.
 
     [decided] An absent modality is zeros and a flag; an utterance without any leaves the states
@@ -32,7 +32,7 @@ class DialogueRnnClassifier(ConversationModel[DialogueRnnConfig]):
     """
 
     name: ClassVar[str] = "dialogue-rnn"
-    config_class = DialogueRnnConfig
+    config_class = _DialogueRnnConfig
     kind: ClassVar[Literal["system", "baseline"]] = "baseline"
 
     def build(self) -> None:

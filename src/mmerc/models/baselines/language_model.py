@@ -13,7 +13,7 @@ from mmerc.models.baselines.vector_fusion import FusionConfig, Head
 from mmerc.nn.text_encoder import TextEncoderConfig
 
 
-class LanguageModelConfig(FusionConfig):
+class _LanguageModelConfig(FusionConfig):
     """Text only, from an encoder that is trained unless ``text_encoder`` is None."""
 
     name: str = "language-model"
@@ -29,11 +29,11 @@ class LanguageModelConfig(FusionConfig):
         return modalities
 
 
-class LanguageModelClassifier(ConversationModel[LanguageModelConfig]):
+class LanguageModelClassifier(ConversationModel[_LanguageModelConfig]):
     """A classifier over the pooled tokens of each utterance."""
 
     name: ClassVar[str] = "language-model"
-    config_class = LanguageModelConfig
+    config_class = _LanguageModelConfig
     kind: ClassVar[Literal["system", "baseline"]] = "baseline"
 
     def build(self) -> None:

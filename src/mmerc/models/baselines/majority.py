@@ -14,7 +14,7 @@ from mmerc.models.base import ConversationModel, ModelConfig, ModelOutput
 from mmerc.models.training_data import TrainingStatistics
 
 
-class MajorityConfig(ModelConfig):
+class _MajorityConfig(ModelConfig):
     """No modality is needed."""
 
     name: str = "majority"
@@ -27,11 +27,11 @@ class MajorityConfig(ModelConfig):
         return tuple(modality for modality in MODALITIES if modality in modalities)
 
 
-class Majority(ConversationModel[MajorityConfig]):
+class Majority(ConversationModel[_MajorityConfig]):
     """Always predict the most frequent emotion of the training split."""
 
     name: ClassVar[str] = "majority"
-    config_class = MajorityConfig
+    config_class = _MajorityConfig
     kind: ClassVar[Literal["system", "baseline"]] = "baseline"
 
     def build(self) -> None:

@@ -17,7 +17,7 @@ from mmerc.nn.dropout import FastDropout
 from mmerc.nn.streams import Stream, masked_mean
 
 
-class MultConfig(UtteranceConfig):
+class _MultConfig(UtteranceConfig):
     """Settings of MulT; [decided] ``layers`` of each crossmodal and each self-attention stack."""
 
     name: str = "mult"
@@ -27,7 +27,7 @@ class MultConfig(UtteranceConfig):
     dropout: float = Field(default=0.1, ge=0, lt=1)
 
 
-class Mult(UtteranceModel[MultConfig]):
+class Mult(UtteranceModel[_MultConfig]):
     """Crossmodal transformers between all pairs of last encoder states, then self-attention.
 
     [decided] The mean replaces the last state; an absent target gives zeros, and an absent source
@@ -35,7 +35,7 @@ class Mult(UtteranceModel[MultConfig]):
     """
 
     name: ClassVar[str] = "mult"
-    config_class = MultConfig
+    config_class = _MultConfig
     kind: ClassVar[Literal["system", "baseline"]] = "baseline"
 
     def build(self) -> None:

@@ -16,7 +16,7 @@ from mmerc.nn.dropout import FastDropout
 from mmerc.nn.streams import Stream, masked_mean
 
 
-class SingleStreamConfig(UtteranceConfig):
+class _SingleStreamConfig(UtteranceConfig):
     """Settings of SA; [decided] two layers on top of the encoders, as in each stack of MulT."""
 
     name: str = "sa"
@@ -26,11 +26,11 @@ class SingleStreamConfig(UtteranceConfig):
     dropout: float = Field(default=0.1, ge=0, lt=1)
 
 
-class SingleStream(UtteranceModel[SingleStreamConfig]):
+class SingleStream(UtteranceModel[_SingleStreamConfig]):
     """Self-attention over the encoders' last states, plus a learnt vector per modality."""
 
     name: ClassVar[str] = "sa"
-    config_class = SingleStreamConfig
+    config_class = _SingleStreamConfig
     kind: ClassVar[Literal["system", "baseline"]] = "baseline"
 
     def build(self) -> None:

@@ -23,7 +23,7 @@ class FusionConfig(ModelConfig):
     context: bool = False
 
 
-class LateFusionConfig(FusionConfig):
+class _LateFusionConfig(FusionConfig):
     """The same settings, for one head per modality."""
 
     name: str = "late-fusion"
@@ -66,11 +66,11 @@ class Concatenation(ConversationModel[FusionConfig]):
         return ModelOutput(logits=logits, losses={"emotion": loss}, loss=loss)
 
 
-class LateFusion(ConversationModel[LateFusionConfig]):
+class LateFusion(ConversationModel[_LateFusionConfig]):
     """One classifier per modality, trained together; the mean of their probabilities decides."""
 
     name: ClassVar[str] = "late-fusion"
-    config_class = LateFusionConfig
+    config_class = _LateFusionConfig
     kind: ClassVar[Literal["system", "baseline"]] = "baseline"
 
     def build(self) -> None:

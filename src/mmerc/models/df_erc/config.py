@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from mmerc.models.base import ModelConfig
 
-Ablation = Literal[
+_Ablation = Literal[
     "-DDM", "-Utterance", "-Modality", "-CFM", "-CFM+Att", "-CRM(full)", "-CRM(zero)", "-CRM+Att"
 ]
 
@@ -37,7 +37,7 @@ class DfErcConfig(ModelConfig):
     attention_heads: int = Field(default=4, ge=1)
     bidirectional: bool = Field(default=True, description="False: context is the past only")
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    ablations: tuple[Ablation, ...] = ()
+    ablations: tuple[_Ablation, ...] = ()
     drop_branch: bool = False
     restart_prototypes: bool = Field(default=True, description="[decided] each epoch")
 

@@ -52,7 +52,7 @@ class ContributionFusion(nn.Module):
             {m: mlp(w, 1, hidden=hidden, dropout=dropout) for m, w in heads.items()}
         )
         self.attention = (
-            ModalityAttention(config.fusion_width, config.attention_heads, dropout)
+            _ModalityAttention(config.fusion_width, config.attention_heads, dropout)
             if config.fusion == "attention"
             else None
         )
@@ -124,7 +124,7 @@ def true_class_probability(logits: Tensor, labels: Tensor) -> Tensor:
     return probability.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
 
 
-class ModalityAttention(nn.Module):
+class _ModalityAttention(nn.Module):
     """ "-CFM+Att": self-attention over the modalities of an utterance, mean over those present.
 
     The reported weight of a modality is the mean attention that it receives.

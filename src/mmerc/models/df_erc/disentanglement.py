@@ -14,7 +14,7 @@ from mmerc.models.df_erc.config import DfErcConfig
 from mmerc.nn.contrastive import contrastive_loss
 from mmerc.nn.mlp import mlp
 
-Level = Literal["modality", "utterance"]
+_Level = Literal["modality", "utterance"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +53,8 @@ class Disentanglement(nn.Module):
         self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
     ) -> DisentanglementOutput:
         """Disentangle every modality. Shape: vectors[m] [B, N, D_m], present[m] [B, N] bool."""
-        modality_level = run_branch(self.modality_branch, vectors)
-        utterance_level = run_branch(self.utterance_branch, vectors)
+        modality_level = _run_branch(self.modality_branch, vectors)
+        utterance_level = _run_branch(self.utterance_branch, vectors)
         levels = (vectors, modality_level, utterance_level)
         zero = next(iter(vectors.values())).new_zeros(())
         config = self.config
@@ -71,7 +71,7 @@ class Disentanglement(nn.Module):
         )
 
     def contrast(
-        self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor], level: Level
+        self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor], level: _Level
     ) -> Tensor:
         """Compute Eq. 3 or 5 over R = [t1 a1 v1 t2 ...] of each conversation (or of the batch)."""
         items = torch.stack([vectors[m] for m in vectors], 2)  # [B, N, M, H]
@@ -94,6 +94,8 @@ class Disentanglement(nn.Module):
         )
 
 
-def run_branch(branch: nn.ModuleDict, vectors: Mapping[Modality, Tensor]) -> dict[Modality, Tensor]:
+def _run_branch(
+    branch: nn.ModuleDict, vectors: Mapping[Modality, Tensor]
+) -> dict[Modality, Tensor]:
     """Apply Eq. 2 or 4; a branch that was dropped gives nothing."""
     return {m: branch[m](vector) for m, vector in vectors.items() if m in branch}

@@ -100,7 +100,7 @@ class ContextRefusion(nn.Module):
             else None
         )
         self.attention = (
-            ContextAttention(config.fusion_width, self.context_width, config)
+            _ContextAttention(config.fusion_width, self.context_width, config)
             if config.context == "attention"
             else None
         )
@@ -121,7 +121,7 @@ class ContextRefusion(nn.Module):
         similarity, loss = None, fused.new_zeros(())
         if self.prototypes is not None:
             aligned = {m: self.aligned[m](vectors[m]) for m in vectors}
-            similarity = modality_similarity(aligned, present)
+            similarity = _modality_similarity(aligned, present)
             loss = self.prototype_loss(self.prototypes, aligned, present, labels)
         context = self.read_context(fused, mask)
         weight = None if self.attention is not None else self.context_weight(similarity, mask)
@@ -163,7 +163,7 @@ class ContextRefusion(nn.Module):
         return loss
 
 
-def modality_similarity(
+def _modality_similarity(
     aligned: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
 ) -> Tensor:
     """Eq. 20: psi, the mean of the pairwise cosines over the pairs that are present.
@@ -181,7 +181,7 @@ def modality_similarity(
     return total / pairs.clamp(min=1)
 
 
-class ContextAttention(nn.Module):
+class _ContextAttention(nn.Module):
     """ "-CRM+Att": each utterance attends over the context states of its conversation."""
 
     def __init__(self, width: int, context_width: int, config: DfErcConfig) -> None:

@@ -13,7 +13,7 @@ from mmerc.models.dq_former.priority import ConfidenceNetwork, equal_confidence
 from mmerc.nn.cross_attention import TransformerLayer
 
 
-class CrossModalAttention(TransformerLayer):
+class _CrossModalAttention(TransformerLayer):
     """Eq. 4: LN(Q + F(LN(Q + attention))); the outer sum takes Q, as printed."""
 
     def forward(self, queries: Tensor, states: Tensor, mask: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class QueryFusionLayer(nn.Module):
         self.self_attention = TransformerLayer(width, heads=config.attention_heads, dropout=dropout)
         self.cross_attention = nn.ModuleDict(
             {
-                m: CrossModalAttention(width, heads=config.attention_heads, dropout=dropout)
+                m: _CrossModalAttention(width, heads=config.attention_heads, dropout=dropout)
                 for m in widths
             }
         )

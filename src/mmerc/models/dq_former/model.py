@@ -16,8 +16,8 @@ from mmerc.models.utterance_model import UtteranceModel, UtteranceOutput
 from mmerc.nn.dropout import FastDropout
 from mmerc.nn.streams import Stream, masked_mean
 
-QUIET = 0.1  # initial scale of the normalised queries
-UNDECIDED = 0.002  # initial standard deviation of the classifier's weights
+_QUIET = 0.1  # initial scale of the normalised queries
+_UNDECIDED = 0.002  # initial standard deviation of the classifier's weights
 
 
 class DqFormer(UtteranceModel[DqFormerConfig]):
@@ -37,13 +37,13 @@ class DqFormer(UtteranceModel[DqFormerConfig]):
         layers = [QueryFusionLayer(widths, config) for _ in range(self.fusion_layers())]
         # [decided] The queries are the same for all utterances: at the scale of what they gather,
         # they would dominate, and the fused vectors of two utterances would differ by a fortieth.
-        nn.init.constant_(layers[0].self_attention.outer_norm.weight, QUIET)
+        nn.init.constant_(layers[0].self_attention.outer_norm.weight, _QUIET)
         self.layers = nn.ModuleList(layers)
         self.dropout = FastDropout(config.dropout)
         self.classifier = nn.Linear(config.width, len(self.labels))
         # [decided] The common part is still the largest: with larger weights, training would start
         # from an arbitrary guess, with gradients ten times those of the other heads.
-        nn.init.normal_(self.classifier.weight, std=UNDECIDED)
+        nn.init.normal_(self.classifier.weight, std=_UNDECIDED)
         self.heads = nn.ModuleDict({m: nn.Linear(w, len(self.labels)) for m, w in widths.items()})
 
     def fusion_layers(self) -> int:

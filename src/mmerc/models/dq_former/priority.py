@@ -27,18 +27,18 @@ class ConfidenceNetwork(nn.Module):
             m: self.score(masked_mean(states[m], masks[m])).float().squeeze(-1).sigmoid()
             for m in states
         }
-        shares = normalise_shares(raw, masks)
+        shares = _normalise_shares(raw, masks)
         return {m: share.where(share >= self.threshold, 0.0) for m, share in shares.items()}
 
 
 def equal_confidence(masks: Mapping[Modality, Tensor]) -> dict[Modality, Tensor]:
     """Weight present modalities equally ("w/o DMP"). Shape: masks[m] [U, L] -> {m: [U]}."""
-    return normalise_shares(
+    return _normalise_shares(
         {m: torch.ones(len(mask), device=mask.device) for m, mask in masks.items()}, masks
     )
 
 
-def normalise_shares(
+def _normalise_shares(
     raw: Mapping[Modality, Tensor], masks: Mapping[Modality, Tensor]
 ) -> dict[Modality, Tensor]:
     """Apply Eq. 7 to the present modalities; 0 for the others. Shape: raw[m] [U] -> {m: [U]}."""

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from mmerc.models.base import ModelConfig
 
-Ablation = Literal["-VisExtNet", "-MultiAttn", "-SWFC"]
+_Ablation = Literal["-VisExtNet", "-MultiAttn", "-SWFC"]
 VISEXTNET_WIDTH = 1000  # Sec. 3.3.3
 
 
@@ -42,7 +42,7 @@ class MultiEmoConfig(ModelConfig):
     sample_weight: float = Field(default=0.8, ge=0, description="alpha")
     normalize: bool = True
     class_counting: Literal["batch", "training"] = "batch"
-    ablations: tuple[Ablation, ...] = ()
+    ablations: tuple[_Ablation, ...] = ()
 
     @model_validator(mode="after")
     def fits_together(self) -> MultiEmoConfig:

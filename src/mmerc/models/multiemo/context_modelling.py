@@ -22,7 +22,7 @@ class ContextModelling(nn.Module):
     def __init__(self, widths: Mapping[Modality, int], config: MultiEmoConfig) -> None:
         super().__init__()
         self.projection = nn.ModuleDict(
-            {m: build_projection(m, width, config) for m, width in widths.items()}
+            {m: _build_projection(m, width, config) for m, width in widths.items()}
         )
         self.in_dialogue = [m for m in widths if m != "text" or config.text_context]
         self.dialogue: DialogueRnn | None = None
@@ -63,7 +63,7 @@ class ContextModelling(nn.Module):
         return context
 
 
-def build_projection(modality: Modality, width: int, config: MultiEmoConfig) -> nn.Module:
+def _build_projection(modality: Modality, width: int, config: MultiEmoConfig) -> nn.Module:
     """Map a modality to the common width. Shape: [..., width] -> [..., config.width]."""
     if modality == "audio" and width > config.audio_width:
         middle = config.audio_width

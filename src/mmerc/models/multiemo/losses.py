@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from mmerc.nn.reduction import Reduction
 
-SMALLEST_NORM = 1e-6
-SMALLEST_HARDNESS = 1e-6
+_SMALLEST_NORM = 1e-6
+_SMALLEST_HARDNESS = 1e-6
 
 
 def sample_weighted_focal_contrastive_loss(
@@ -49,7 +49,7 @@ def sample_weighted_focal_contrastive_loss(
     with torch.autocast(vectors.device.type, enabled=False):
         items, labels = vectors[labelled].float(), labels[labelled]
         if normalize:
-            items = functional.normalize(items, dim=-1, eps=SMALLEST_NORM)
+            items = functional.normalize(items, dim=-1, eps=_SMALLEST_NORM)
         order = labels.argsort()  # items of a class are adjacent
         items, labels = items[order] / temperature**0.5, labels[order]
         sizes = torch.bincount(labels)
@@ -57,10 +57,10 @@ def sample_weighted_focal_contrastive_loss(
         weights = weights / (sizes[labels] - 1).clamp(min=1)
         if reduction == "mean":
             weights = weights / max(len(items), 1)
-        return with_gradient(focal_contrast, items, weights, sizes.tolist(), focus)
+        return _with_gradient(_focal_contrast, items, weights, sizes.tolist(), focus)
 
 
-def focal_contrast(
+def _focal_contrast(
     items: Tensor, weights: Tensor, sizes: Sequence[int], focus: float
 ) -> tuple[Tensor, tuple[Tensor]]:
     """Sum w_j - (1 - s_jg)^gamma log s_jg over all pairs of a class; return it and its gradient.
@@ -75,7 +75,7 @@ def focal_contrast(
     blocks = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
     for block in blocks:
         log_share = share[block, block].clone().fill_diagonal_(0.0)
-        hardness = (-torch.expm1(log_share)).clamp_(min=SMALLEST_HARDNESS)
+        hardness = (-torch.expm1(log_share)).clamp_(min=_SMALLEST_HARDNESS)
         focal = hardness**focus
         loss -= weights[block] @ (focal * log_share).sum(-1)
         pull = focus * hardness ** (focus - 1) * log_share.exp() * log_share - focal
@@ -113,7 +113,7 @@ def soft_hgr_loss(first: Tensor, second: Tensor) -> Tensor:
     if len(first) < 2:
         return (first.sum() + second.sum()).float() * 0.0
     with torch.autocast(first.device.type, enabled=False):
-        return with_gradient(correlation, first.float(), second.float())
+        return _with_gradient(correlation, first.float(), second.float())
 
 
 def correlation(first: Tensor, second: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -127,14 +127,14 @@ def correlation(first: Tensor, second: Tensor) -> tuple[Tensor, tuple[Tensor, Te
     return loss, (into_one, into_other)
 
 
-def with_gradient(function: Callable[..., Any], *arguments: Any) -> Tensor:
+def _with_gradient(function: Callable[..., Any], *arguments: Any) -> Tensor:
     """Compute a loss with a function that also returns the gradients of its first arguments."""
-    loss: Tensor = KnownGradient.apply(function, *arguments)  # type: ignore[no-untyped-call]
+    loss: Tensor = _KnownGradient.apply(function, *arguments)  # type: ignore[no-untyped-call]
     return loss
 
 
-class KnownGradient(torch.autograd.Function):
-    """Connects ``with_gradient`` to autograd."""
+class _KnownGradient(torch.autograd.Function):
+    """Connects ``_with_gradient`` to autograd."""
 
     @staticmethod
     def forward(ctx: Any, function: Callable[..., Any], *arguments: Any) -> Tensor:

@@ -21,7 +21,7 @@ from mmerc.models.multiemo.multi_attention import MultiAttention, Shares
 from mmerc.models.training_data import TrainingStatistics
 from mmerc.nn.mlp import mlp
 
-Vectors = Mapping[Modality, Tensor]
+_Vectors = Mapping[Modality, Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +32,9 @@ class Intermediates:
     [B, N, W]; ``attention[m, other]`` [B, N, N], empty for "-MultiAttn".
     """
 
-    unimodal: Vectors
-    context: Vectors
-    fused: Vectors
+    unimodal: _Vectors
+    context: _Vectors
+    fused: _Vectors
     joint: Tensor
     attention: Shares
 
@@ -95,11 +95,11 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
         reasons = Explanation() if self.training else self.explain(context, present)
         return ModelOutput(logits=logits, losses=losses, loss=loss, explanation=reasons)
 
-    def fuse(self, context: Vectors, present: Vectors) -> Vectors:
+    def fuse(self, context: _Vectors, present: _Vectors) -> _Vectors:
         """Apply Eqs. 2-12; "-MultiAttn" leaves the contexts unchanged. Shape: {m: [B, N, W]}."""
         return context if self.fusion is None else self.fusion(context, present)
 
-    def join_modalities(self, fused: Vectors, present: Vectors) -> Tensor:
+    def join_modalities(self, fused: _Vectors, present: _Vectors) -> Tensor:
         """Compute z of Eq. 14. Shape: fused[m] [B, N, W], present[m] [B, N] -> [B, N, W]."""
         parts = [
             torch.where(mask.unsqueeze(-1), fused[m], self.absent[m]) for m, mask in present.items()
@@ -108,7 +108,7 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
         return joint
 
     def batch_losses(
-        self, fused: Vectors, joint: Tensor, present: Vectors, labels: Tensor
+        self, fused: _Vectors, joint: Tensor, present: _Vectors, labels: Tensor
     ) -> dict[str, Tensor]:
         """Compute Eq. 19 ("contrast") and Eq. 20 over all pairs of modalities ("correlation")."""
         config = self.config
@@ -131,7 +131,7 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
         return {"contrast": contrast, "correlation": correlation}
 
     @torch.no_grad()
-    def explain(self, context: Vectors, present: Vectors) -> Explanation:
+    def explain(self, context: _Vectors, present: _Vectors) -> Explanation:
         """Report MultiAttn's attention between utterances.
 
         It is averaged over all pairs of modalities; ``context_weight`` is the share of it that goes
@@ -139,7 +139,7 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
         """
         if self.fusion is None or len(context) < 2:
             return Explanation()
-        attention = average_attention(self.fusion.shares(context, present), present)
+        attention = _average_attention(self.fusion.shares(context, present), present)
         elsewhere = attention.sum(-1) - attention.diagonal(dim1=1, dim2=2)
         return Explanation(context_weight=elsewhere, attention=attention)
 
@@ -158,7 +158,7 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
         )
 
 
-def average_attention(shares: Shares, present: Vectors) -> Tensor:
+def _average_attention(shares: Shares, present: _Vectors) -> Tensor:
     """Average the attention over all pairs of modalities, the first of which is present.
 
     Rows sum to 1, or to 0 if the utterance has no modality or there is nothing to attend to.

@@ -34,7 +34,7 @@ class AttentionInput:
     silent: Tensor | None
 
 
-AttentionInputs = Mapping[Modality, AttentionInput]
+_AttentionInputs = Mapping[Modality, AttentionInput]
 
 
 class PresentPositions:
@@ -174,7 +174,7 @@ class MultiAttentionLayer(nn.Module):
                     parameter.mul_((8 * config.layers) ** -0.25)
 
     def forward(
-        self, queries: Tensor, sources: AttentionInputs, positions: PresentPositions
+        self, queries: Tensor, sources: _AttentionInputs, positions: PresentPositions
     ) -> Tensor:
         """Run the layer. Shape: queries [P, W] at ``places`` -> [P, W]."""
         for other in self.others:
@@ -194,7 +194,7 @@ class MultiAttentionLayer(nn.Module):
         return torch.where(positions.take(source.silent), queries, joined)
 
     def shares(
-        self, queries: Tensor, sources: AttentionInputs, positions: PresentPositions
+        self, queries: Tensor, sources: _AttentionInputs, positions: PresentPositions
     ) -> dict[Modality, Tensor]:
         """Return the attention of each step. Shape: queries [P, W] -> {m: [B, N, N]}."""
         shares: dict[Modality, Tensor] = {}

@@ -11,7 +11,10 @@ from torch import Generator, Tensor
 
 from mmerc.features.denseface.network import MEAN
 
-SQUAREST, LONGEST = math.log(0.3), math.log(1 / 0.3)  # of hidden rectangles, as log(height / width)
+_SQUAREST, _LONGEST = (
+    math.log(0.3),
+    math.log(1 / 0.3),
+)  # of hidden rectangles, as log(height / width)
 
 
 class Augmentation(BaseModel):
@@ -34,24 +37,24 @@ def augment(images: Tensor, settings: Augmentation, *, generator: Generator) -> 
 
     Shape: uint8 [B, 1, H, W] -> float32 of the same shape, 0 to 255.
     """
-    moved = move(images.float(), settings, generator)
-    return hide(relight(moved, settings, generator), settings, generator)
+    moved = _move(images.float(), settings, generator)
+    return _hide(_relight(moved, settings, generator), settings, generator)
 
 
-def uniform(like: Tensor, generator: Generator, low: float, high: float) -> Tensor:
+def _uniform(like: Tensor, generator: Generator, low: float, high: float) -> Tensor:
     """Draw one number per image; -> [B]."""
     drawn = torch.rand(len(like), generator=generator, device=like.device)
     return low + (high - low) * drawn
 
 
-def move(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
+def _move(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
     """Mirror, rotate, scale and shift in one resampling; edge pixels are repeated outwards."""
 
     def within(limit: float) -> Tensor:
-        return uniform(images, generator, -limit, limit)
+        return _uniform(images, generator, -limit, limit)
 
     angle, zoom = within(math.radians(settings.rotation)), 1 + within(settings.zoom)
-    mirror = torch.where(uniform(images, generator, 0, 1) < settings.flip, -1.0, 1.0)
+    mirror = torch.where(_uniform(images, generator, 0, 1) < settings.flip, -1.0, 1.0)
     cosine, sine = zoom * angle.cos(), zoom * angle.sin()
     across, down = 2 * within(settings.shift), 2 * within(settings.shift)  # the side spans -1 to 1
     matrices = torch.stack(
@@ -65,20 +68,20 @@ def move(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def relight(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
+def _relight(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
     """Change contrast around each image's mean, then brightness."""
-    contrast = 1 + uniform(images, generator, -settings.contrast, settings.contrast)
-    brightness = 255 * uniform(images, generator, -settings.brightness, settings.brightness)
+    contrast = 1 + _uniform(images, generator, -settings.contrast, settings.contrast)
+    brightness = 255 * _uniform(images, generator, -settings.brightness, settings.brightness)
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     lit = (images - mean) * contrast.view(-1, 1, 1, 1) + mean + brightness.view(-1, 1, 1, 1)
     return lit.clamp(0, 255)
 
 
-def hide(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
+def _hide(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
     """Cover a rectangle of some images with the grey that says nothing (Zhong et al. 2020)."""
-    area = uniform(images, generator, 0, settings.erased_area)
-    shape = uniform(images, generator, SQUAREST, LONGEST).exp()
-    hidden = uniform(images, generator, 0, 1) < settings.erasing
+    area = _uniform(images, generator, 0, settings.erased_area)
+    shape = _uniform(images, generator, _SQUAREST, _LONGEST).exp()
+    hidden = _uniform(images, generator, 0, 1) < settings.erasing
     rows = span((area * shape).sqrt(), images.shape[2], images, generator)
     columns = span((area / shape).sqrt(), images.shape[3], images, generator)
     covered = hidden.view(-1, 1, 1) & rows[:, :, None] & columns[:, None, :]
@@ -88,6 +91,6 @@ def hide(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor
 def span(share: Tensor, side: int, images: Tensor, generator: Generator) -> Tensor:
     """Positions that a stretch somewhere on a side covers; share [B] -> [B, side] bool."""
     length = share.clamp(max=1)
-    start = uniform(images, generator, 0, 1) * (1 - length)
+    start = _uniform(images, generator, 0, 1) * (1 - length)
     middles = (torch.arange(side, device=images.device) + 0.5) / side
     return (middles >= start[:, None]) & (middles < (start + length)[:, None])

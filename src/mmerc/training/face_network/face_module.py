@@ -24,7 +24,7 @@ from mmerc.training.face_network.face_scores import score_faces
 from mmerc.training.face_network.images import LabelledFaces
 
 ACCURACY = "public_accuracy"
-Batch = tuple[Tensor, Tensor, float]  # images, labels, share of each image in its mixture
+_Batch = tuple[Tensor, Tensor, float]  # images, labels, share of each image in its mixture
 
 
 class FaceBatches:
@@ -40,7 +40,7 @@ class FaceBatches:
     def __len__(self) -> int:
         return math.ceil(len(self.faces) / self.config.batch_size)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[_Batch]:
         """Shape: images [B, 1, side, side] float32, 0 to 255; labels [B]."""
         config, device = self.config, self.faces.labels.device
         numbers = np.random.default_rng([config.seed, self.epoch])
@@ -48,19 +48,19 @@ class FaceBatches:
         order = torch.from_numpy(numbers.permutation(len(self.faces))).to(device)
         for rows in torch.split(order, config.batch_size):
             images = augment(self.faces.images[rows], config.augmentation, generator=generator)
-            images = resize_faces(images, config.side_in(self.epoch))
+            images = _resize_faces(images, config.side_in(self.epoch))
             share = numbers.beta(config.mixup, config.mixup) if config.mixup else 1.0
             yield images, self.faces.labels[rows], share
 
 
-def resize_faces(images: Tensor, side: int) -> Tensor:
+def _resize_faces(images: Tensor, side: int) -> Tensor:
     """Scale faces down; [B, 1, H, W] -> [B, 1, side, side]."""
     if images.shape[-1] == side:
         return images
     return F.interpolate(images, size=side, mode="bilinear", antialias=True)
 
 
-def mixup_loss(
+def _mixup_loss(
     network: DenseNet, images: Tensor, labels: Tensor, *, share: float, config: FaceNetworkConfig
 ) -> Tensor:
     """Cross-entropy of images mixed with their neighbours, of which they keep ``share``.
@@ -95,7 +95,7 @@ class FaceNetworkModule(lightning.LightningModule):
     def __init__(self, config: FaceNetworkConfig, *, identity: dict[str, Any]) -> None:
         super().__init__()
         self.config, self.identity = config, identity
-        self.network = create_network(config.seed)
+        self.network = _create_network(config.seed)
         average = get_ema_multi_avg_fn(config.weight_averaging)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
 
@@ -111,13 +111,13 @@ class FaceNetworkModule(lightning.LightningModule):
     def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
         return batch  # all faces are on the device
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: _Batch, batch_idx: int) -> Tensor:
         images, labels, share = batch
-        loss = mixup_loss(self.network, images, labels, share=share, config=self.config)
+        loss = _mixup_loss(self.network, images, labels, share=share, config=self.config)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
         return loss
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_end(self, outputs: Any, batch: _Batch, batch_idx: int) -> None:
         self.averaged.update_parameters(self.network)
 
     def validation_step(self, faces: LabelledFaces, batch_idx: int) -> None:
@@ -128,7 +128,7 @@ class FaceNetworkModule(lightning.LightningModule):
         self.log_dict(values, batch_size=len(faces))
 
     def configure_optimizers(self) -> Any:
-        config, optimizer = self.config, create_optimizer(self.network, self.config)
+        config, optimizer = self.config, _create_optimizer(self.network, self.config)
         schedule = OneCycleLR(
             optimizer,
             max_lr=config.learning_rate,
@@ -152,7 +152,7 @@ class FaceNetworkModule(lightning.LightningModule):
             raise InputError(self.trainer.ckpt_path, problem, "choose another folder, or remove it")
 
 
-def create_network(seed: int) -> DenseNet:
+def _create_network(seed: int) -> DenseNet:
     """Create a network with weights drawn by ``seed``, whatever was drawn before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -161,7 +161,7 @@ def create_network(seed: int) -> DenseNet:
     return network
 
 
-def create_optimizer(network: DenseNet, config: FaceNetworkConfig) -> Optimizer:
+def _create_optimizer(network: DenseNet, config: FaceNetworkConfig) -> Optimizer:
     """Create the optimizer that ``config`` names."""
     rate, decay = config.learning_rate, config.weight_decay
     if config.optimizer == "adamw":

@@ -9,7 +9,7 @@ from torch import Tensor
 from mmerc.features.denseface.network import DenseNet, normalise
 from mmerc.training.face_network.images import EMOTIONS, LabelledFaces
 
-BATCH = 256
+_BATCH = 256
 
 
 class FaceScores(BaseModel):
@@ -26,12 +26,12 @@ def score_faces(network: DenseNet, faces: LabelledFaces, *, bfloat16: bool) -> F
     """Score a network in evaluation mode; a face and its mirror image are predicted together."""
     device = next(network.parameters()).device
     right = []
-    parts = (torch.split(tensor, BATCH) for tensor in (faces.images, faces.labels))
+    parts = (torch.split(tensor, _BATCH) for tensor in (faces.images, faces.labels))
     for images, labels in zip(*parts, strict=True):
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
             predicted = probabilities(network, images.to(device)).argmax(dim=1)
         right.append(predicted.cpu() == labels.cpu())
-    return count_scores(torch.cat(right), faces.labels.cpu())
+    return _count_scores(torch.cat(right), faces.labels.cpu())
 
 
 def probabilities(network: DenseNet, images: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ def probabilities(network: DenseNet, images: Tensor) -> Tensor:
     return torch.stack(both).mean(dim=0)
 
 
-def count_scores(right: Tensor, labels: Tensor) -> FaceScores:
+def _count_scores(right: Tensor, labels: Tensor) -> FaceScores:
     """Count correct faces, of all and per emotion.
 
     Shape: right [N] bool, labels [N].

@@ -17,9 +17,9 @@ from mmerc.errors import InputError
 from mmerc.features.denseface.extractor import grey_face
 from mmerc.media.segment import MediaError
 
-Usage = Literal["Training", "PublicTest", "PrivateTest"]
+_Usage = Literal["Training", "PublicTest", "PrivateTest"]
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-COLUMNS = {"name": pa.string(), "usage": pa.string(), "label": pa.string(), "jpeg": pa.binary()}
+_COLUMNS = {"name": pa.string(), "usage": pa.string(), "label": pa.string(), "jpeg": pa.binary()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class LabelledFaces:
         return LabelledFaces(images=self.images.to(device), labels=self.labels.to(device))
 
 
-def reserved(name: str) -> bool:
+def _reserved(name: str) -> bool:
     """Whether a Training image is reserved for the composed corpus.
 
     A network whose vectors are used there must not have seen it.
@@ -44,39 +44,41 @@ def reserved(name: str) -> bool:
     return zlib.crc32(name.encode()) % 4 == 0
 
 
-def read_faces(parquet: Path, usage: Usage) -> LabelledFaces:
+def read_faces(parquet: Path, usage: _Usage) -> LabelledFaces:
     """Faces of one usage; of Training's, those that are not reserved.
 
     InputError where the file is not FER2013, has no such face, or a face cannot be read.
     """
     rows = [
-        row for row in read_rows(parquet, usage) if usage != "Training" or not reserved(row["name"])
+        row
+        for row in _read_rows(parquet, usage)
+        if usage != "Training" or not _reserved(row["name"])
     ]
     if not rows:
         raise InputError(parquet, f"no face for {usage} in it", "give the whole of FER2013")
     return LabelledFaces(
-        images=torch.from_numpy(np.stack([face_of(row, parquet) for row in rows]))[:, None],
-        labels=torch.tensor([label_of(row, parquet) for row in rows]),
+        images=torch.from_numpy(np.stack([_face_of(row, parquet) for row in rows]))[:, None],
+        labels=torch.tensor([_label_of(row, parquet) for row in rows]),
     )
 
 
-def read_rows(parquet: Path, usage: Usage) -> list[dict[str, Any]]:
+def _read_rows(parquet: Path, usage: _Usage) -> list[dict[str, Any]]:
     """Rows of one usage."""
     fix = "give FER2013 as Parquet with the columns name, usage, label and jpeg"
     try:
         schema = pq.read_schema(parquet)
-        if any(schema.names.count(name) != 1 for name in COLUMNS):
+        if any(schema.names.count(name) != 1 for name in _COLUMNS):
             raise InputError(parquet, "not FER2013's columns", fix)
-        if any(schema.field(name).type != kind for name, kind in COLUMNS.items()):
+        if any(schema.field(name).type != kind for name, kind in _COLUMNS.items()):
             raise InputError(parquet, "not FER2013's types of columns", fix)
-        table = pq.read_table(parquet, columns=list(COLUMNS), filters=[("usage", "==", usage)])
+        table = pq.read_table(parquet, columns=list(_COLUMNS), filters=[("usage", "==", usage)])
     except (OSError, pa.ArrowException) as error:
         raise InputError(parquet, "not a readable Parquet file", fix) from error
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 
 
-def face_of(row: dict[str, Any], parquet: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _face_of(row: dict[str, Any], parquet: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Decode the grey levels of a row's picture."""
     try:
         return grey_face(row["jpeg"])
@@ -84,7 +86,7 @@ def face_of(row: dict[str, Any], parquet: Path) -> np.ndarray[Any, np.dtype[np.u
         raise error.inside(f"{parquet}, {row['name']}") from error
 
 
-def label_of(row: dict[str, Any], parquet: Path) -> int:
+def _label_of(row: dict[str, Any], parquet: Path) -> int:
     """Return the index of a row's emotion."""
     if row["label"] not in EMOTIONS:
         problem = f"{row['name']} has the label {row['label']!r}"

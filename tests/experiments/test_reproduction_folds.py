@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from mmerc.errors import InputError
-from mmerc.experiments.reproduction.folds import FOLDS, Alternative, compare_alternatives
+from mmerc.experiments.reproduction.folds import _FOLDS, Alternative, compare_alternatives
 from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
 from mmerc.experiments.reproduction.reproduce import reproduce
 
@@ -26,10 +26,10 @@ def test_every_row_is_trained_on_the_same_folds(decided):
     folds = json.loads((made.folder / "folds.json").read_text())
     assert {name: len(scores) for name, scores in folds.items()} == {"As decided": 5, ROW: 5}
     here = [t for t in tries if t.validated_on.startswith("fold")]
-    assert [t.validated_on for t in here] == [f"fold-{n}" for n in range(FOLDS)] * 2
+    assert [t.validated_on for t in here] == [f"fold-{n}" for n in range(_FOLDS)] * 2
     scopes = [t.settings["model"]["scope"] for t in here]
-    assert scopes == ["conversation"] * FOLDS + ["batch"] * FOLDS
-    assert [t.weighted_f1 for t in here[:FOLDS]] == folds["As decided"]
+    assert scopes == ["conversation"] * _FOLDS + ["batch"] * _FOLDS
+    assert [t.weighted_f1 for t in here[:_FOLDS]] == folds["As decided"]
 
 
 def test_the_report_tells_the_difference(decided):
@@ -38,7 +38,7 @@ def test_the_report_tells_the_difference(decided):
     pairs = zip(folds[ROW], folds["As decided"], strict=True)
     differences = [one - other for one, other in pairs]
     (row,) = made.rows
-    assert row["difference"] == pytest.approx(sum(differences) / FOLDS)
+    assert row["difference"] == pytest.approx(sum(differences) / _FOLDS)
     assert row["fold 3"] == pytest.approx(differences[3])
     text = (made.folder / "report.md").read_text()
     better = sum(difference > 0 for difference in differences)
