@@ -113,8 +113,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         print(text(Path(folder), arguments.text))
-        for told in films(arguments.minutes, Path(folder), transcribe=True):
-            print(told, flush=True)
+        for sentence in films(arguments.minutes, Path(folder), transcribe=True):
+            print(sentence, flush=True)
 
 
 if __name__ == "__main__":

@@ -53,8 +53,8 @@ def training(device: str, steps: int) -> str:
     state.network.train()
 
     def step() -> None:
-        made = augment(images, config.augmentation, generator=generator)
-        float(train_batch(state, made, labels, share=1.0))
+        created = augment(images, config.augmentation, generator=generator)
+        float(train_batch(state, created, labels, share=1.0))
 
     return f"training, batches of {size}: {rate(step, size, steps)}"
 

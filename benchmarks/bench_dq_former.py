@@ -75,11 +75,11 @@ def padding(corpus: Path, media: Path) -> None:
 def batch_of(*, utterances: int, seconds: float, tokens: int) -> ConversationBatch:
     """Random words and noise, without padding."""
     shape = (utterances, 1)
-    there, samples = torch.ones(shape, dtype=torch.bool), round(seconds * SAMPLE_RATE)
+    everywhere, samples = torch.ones(shape, dtype=torch.bool), round(seconds * SAMPLE_RATE)
     return ConversationBatch(
         features={},
-        present={"text": there, "audio": there},
-        mask=there,
+        present={"text": everywhere, "audio": everywhere},
+        mask=everywhere,
         speakers=torch.zeros(shape, dtype=torch.long),
         labels=torch.randint(len(MELD_7), shape),
         indices=torch.arange(utterances),
@@ -114,12 +114,12 @@ def encoders_alone(model: AnyModel, batch: ConversationBatch) -> None:
 def seconds(function: Callable[[], None]) -> float:
     """The best of some rounds, in seconds of the processor."""
     function()
-    found = []
+    outcome = []
     for _ in range(ROUNDS):
         started = time.process_time()
         function()
-        found.append(time.process_time() - started)
-    return min(found)
+        outcome.append(time.process_time() - started)
+    return min(outcome)
 
 
 def gigabytes() -> float:

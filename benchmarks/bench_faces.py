@@ -36,11 +36,11 @@ def film() -> Frames:
 def seconds(function: Callable[[], list[list[Face]]]) -> float:
     """Time of one run, in which a face must be found in every frame."""
     started = time.perf_counter()
-    found = function()
-    taken = time.perf_counter() - started
-    if not all(found):
+    outcome = function()
+    elapsed = time.perf_counter() - started
+    if not all(outcome):
         raise RuntimeError("a frame without a face")
-    return taken
+    return elapsed
 
 
 def main() -> None:

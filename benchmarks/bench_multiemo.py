@@ -81,9 +81,9 @@ def timed(
     return wall, processor, utterances
 
 
-def report(name: str, found: tuple[float, float, int], total: int, bar: str) -> None:
+def report(name: str, outcome: tuple[float, float, int], total: int, bar: str) -> None:
     """Seconds for all utterances, in proportion to those that were timed."""
-    wall, processor, utterances = found
+    wall, processor, utterances = outcome
     scale = total / max(utterances, 1)
     print(
         f"  {name}: {wall * scale:.2f} s, processor {processor * scale:.2f} s for {total} "

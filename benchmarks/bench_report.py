@@ -83,11 +83,11 @@ def store_runs(workspace: Workspace) -> int:
         begin(run, resume=False)
         for seed in range(SEEDS):
             folder = run.seed_directory(seed)
-            made = random_predictions(workspace.corpus, numbers)
-            made.save(folder / "predictions-test.parquet")
+            created = random_predictions(workspace.corpus, numbers)
+            created.save(folder / "predictions-test.parquet")
             write_text(folder / "history.csv", history)
             write_json(
-                folder / "seed.json", {"seed": seed, "test": scores_json(score(made), MELD_7)}
+                folder / "seed.json", {"seed": seed, "test": scores_json(score(created), MELD_7)}
             )
     return SEEDS * len(runs)
 

@@ -131,10 +131,10 @@ def load(url: str, process: int, given: argparse.Namespace) -> str:
     started, used = time.perf_counter(), processor(process)
     seconds = clients(url, bodies, count=given.clients, total=given.total, think=given.think)
     share = (processor(process) - used) / (time.perf_counter() - started)
-    return f"{given.clients} clients: {told(seconds)}; {share:.2f} processors on average"
+    return f"{given.clients} clients: {text(seconds)}; {share:.2f} processors on average"
 
 
-def told(seconds: list[float]) -> str:
+def text(seconds: list[float]) -> str:
     ordered = sorted(seconds)
     p99 = ordered[int(0.99 * (len(ordered) - 1))]
     return f"{len(ordered)} answers, median {statistics.median(ordered):.2f} s, p99 {p99:.2f} s"
@@ -212,12 +212,12 @@ def overhead(folder: Path, url: str, process: int, *, pairs: int) -> str:
             seconds[what].append(job(url) if what == "job" else program(folder))
             after = processor(process, workers=True), of_finished_children()
             used[what].append(after[what == "analyze"] - before[what == "analyze"])
-    told = []
-    for kind, found in (("clock", seconds), ("processors", used)):
-        served, alone = statistics.median(found["job"]), statistics.median(found["analyze"])
+    text = []
+    for kind, outcome in (("clock", seconds), ("processors", used)):
+        served, alone = statistics.median(outcome["job"]), statistics.median(outcome["analyze"])
         share = f"{100 * (served / alone - 1):+.1f} %"
-        told.append(f"{kind}: job {served:.1f} s, mmerc analyze {alone:.1f} s, {share}")
-    return f"overhead of a job, medians of {pairs}; " + "; ".join(told)
+        text.append(f"{kind}: job {served:.1f} s, mmerc analyze {alone:.1f} s, {share}")
+    return f"overhead of a job, medians of {pairs}; " + "; ".join(text)
 
 
 def malformed(url: str, total: int) -> str:

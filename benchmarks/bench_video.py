@@ -48,8 +48,8 @@ def measure(path: Path, weights: Path, seconds: int) -> tuple[float, float]:
         clip = Clip(path, start=float(start), end=float(start + UTTERANCE))
         if isinstance(extractor.extract(Segment(film=clip)), Absent):
             raise RuntimeError(f"no face at {start} s")
-    taken = time.perf_counter() - started
-    return seconds / taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    elapsed = time.perf_counter() - started
+    return seconds / elapsed, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def main() -> None:

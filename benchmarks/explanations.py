@@ -43,9 +43,9 @@ def main() -> None:
 def correlation(shown: object, real: object) -> str:
     first, second = np.asarray(shown), np.asarray(real)
     both = np.isfinite(first) & np.isfinite(second)
-    found = spearmanr(first[both], second[both])
+    outcome = spearmanr(first[both], second[both])
     return (
-        f"Spearman {found.statistic:+.2f} over {both.sum()} utterances, "
+        f"Spearman {outcome.statistic:+.2f} over {both.sum()} utterances, "
         f"mean effect {second[both].mean():+.3f}"
     )
 

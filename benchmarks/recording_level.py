@@ -88,8 +88,8 @@ def main() -> None:
             levelling.PRIOR = prior
             tables[f"levelled, prior {prior:g}"] = by_recording(table, conversations, training)
         print(f"{name}: {distances(table, conversations, training)} deviations away")
-        for way, made in tables.items():
-            heard = replace(part, features={**part.features, "audio": made})
+        for way, created in tables.items():
+            heard = replace(part, features={**part.features, "audio": created})
             both = [
                 score(predict_corpus(model, shown, arguments.split)).weighted_f1
                 for shown in (only(heard, ["audio"]), heard)
@@ -109,8 +109,8 @@ def changed(
         if clip not in known:
             samples = read_sound(clip.path, start=clip.start, end=clip.end)
             known[clip] = extractor.extract_samples(change(samples))
-        found = known[clip]
-        vector = None if isinstance(found, Absent) else found
+        outcome = known[clip]
+        vector = None if isinstance(outcome, Absent) else outcome
         rows.append(
             FeatureRow(conversation=task.conversation, utterance=task.utterance, vector=vector)
         )
@@ -137,8 +137,8 @@ def by_recording(
 def distances(
     table: FeatureTable, conversations: Sequence[Conversation], training: levelling.Statistics
 ) -> str:
-    found = [levelling.level_table(r, training)[1] for r in recordings(table, conversations)]
-    return f"{min(found):.2f} to {max(found):.2f}"
+    outcome = [levelling.level_table(r, training)[1] for r in recordings(table, conversations)]
+    return f"{min(outcome):.2f} to {max(outcome):.2f}"
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ def random_examples(
         labels[numbers.random(size) < unknown] = -100
         token_ids = None
         if tokenizer is not None:
-            texts = [random_text(words) if there else "" for there in present["text"]]
+            texts = [random_text(words) if existing else "" for existing in present["text"]]
             token_ids = tokenizer.encode(texts, limit=16)
         examples.append(
             Example(
@@ -188,14 +188,14 @@ def small_corpus(make_conversation):
         rows = []
         for conversation in (item for group in splits.values() for item in group):
             for utterance in conversation.utterances:
-                there = numbers.random() >= 0.15
-                vector = numbers.normal(size=width).astype("float32") if there else None
+                existing = numbers.random() >= 0.15
+                vector = numbers.normal(size=width).astype("float32") if existing else None
                 rows.append(
                     FeatureRow(
                         conversation=conversation.id,
                         utterance=utterance.id,
                         vector=vector,
-                        absent_because=None if there else "left out at random",
+                        absent_because=None if existing else "left out at random",
                     )
                 )
         features[modality] = FeatureTable.of(spec, rows)

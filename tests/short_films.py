@@ -26,8 +26,8 @@ def save_model(
     config = model_class(name).config_class(name=name, text_encoder=text, modalities=modalities)
     torch.manual_seed(0)
     model = create_model(config, labels=MELD_7, widths=widths)
-    made = EXTRACTORS if extractors is None else extractors
-    trained_on = TrainedOn(corpus="none", conversations=frozenset(), extractors=made)
+    predictions = EXTRACTORS if extractors is None else extractors
+    trained_on = TrainedOn(corpus="none", conversations=frozenset(), extractors=predictions)
     model.save_pretrained(folder, compact=True, trained_on=trained_on)
     return folder
 

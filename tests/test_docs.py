@@ -46,12 +46,12 @@ class Block:
 
 
 def blocks(*kinds):
-    found = [
+    actual = [
         Block(page, match[1], match[2])
         for page in PAGES
         for match in FENCE.finditer(page.read_text())
     ]
-    return [block for block in found if block.kind in kinds and block.text.strip()]
+    return [block for block in actual if block.kind in kinds and block.text.strip()]
 
 
 def commands(text):
@@ -89,8 +89,8 @@ def located(words):
 
 
 def known_options(command):
-    found = {name for item in command.params for name in (*item.opts, *item.secondary_opts)}
-    return found | {"--help", "-h"}
+    actual = {name for item in command.params for name in (*item.opts, *item.secondary_opts)}
+    return actual | {"--help", "-h"}
 
 
 @pytest.mark.parametrize("words", fenced())
@@ -141,12 +141,12 @@ def printed(call):
     return [line.rstrip() for line in out.getvalue().rstrip().splitlines()]
 
 
-def assert_shown(found, shown):
+def assert_shown(actual, shown):
     pattern = r"\n".join(
         ".*" if line == "..." else re.escape(line.rstrip()).replace(r"\.\.\.", "[^\n]*")
         for line in shown
     )
-    assert re.fullmatch(pattern, "\n".join(found), re.DOTALL), "\n".join(found)
+    assert re.fullmatch(pattern, "\n".join(actual), re.DOTALL), "\n".join(actual)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -158,7 +158,7 @@ def test_files_that_a_page_links_to_are_there(page):
 
 
 @pytest.mark.parametrize(
-    ("found", "shown", "same"),
+    ("actual", "shown", "same"),
     [
         (["a", "b", "c"], ["a", "...", "c"], True),
         (["a 1.5 s"], ["a ... s"], True),
@@ -167,9 +167,9 @@ def test_files_that_a_page_links_to_are_there(page):
         (["a (b) c"], ["a (b) d"], False),
     ],
 )
-def test_other_output_is_told(found, shown, same):
+def test_other_output_is_told(actual, shown, same):
     if same:
-        assert_shown(found, shown)
+        assert_shown(actual, shown)
     else:
         with pytest.raises(AssertionError):
-            assert_shown(found, shown)
+            assert_shown(actual, shown)

@@ -73,13 +73,13 @@ def test_a_place_that_cannot_be_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [(None, "no such file"), (b"a\xff", r"not UTF-8 text \(byte 1\)"), (b"{", "not JSON")],
 )
-def test_files_that_cannot_be_read(tmp_path, content, told):
+def test_files_that_cannot_be_read(tmp_path, content, message):
     if content is not None:
         (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(InputError, match=rf"a\.json: {told}"):
+    with pytest.raises(InputError, match=rf"a\.json: {message}"):
         read_json(tmp_path / "a.json")
 
 
@@ -111,9 +111,9 @@ def elsewhere(tmp_path):
     processes = []
 
     def start(*, wait=False):
-        here, there = multiprocessing.Pipe()
+        here, present = multiprocessing.Pipe()
         process = multiprocessing.get_context("fork").Process(
-            target=take, args=(tmp_path / "deep" / "lock", wait, there)
+            target=take, args=(tmp_path / "deep" / "lock", wait, present)
         )
         process.start()
         processes.append(process)

@@ -131,10 +131,10 @@ def test_from_raw_files_to_a_prediction_and_a_table(mmerc, raw, tmp_path):
         mmerc("prepare", "csv-folder", raw, "--delimiter", ";", "--out", corpus, "--json")
     )
     assert (out["reader"], out["counts"]["train"]["utterances"]) == ("csv-folder", 16)
-    (found,) = json.loads(mmerc("extract", corpus, "--media", raw, "--audio", "prosody", "--json"))[
-        "extracted"
-    ]
-    assert (found["extractor"], found["width"], found["vectors"]) == ("prosody", 14, 32)
+    (actual,) = json.loads(
+        mmerc("extract", corpus, "--media", raw, "--audio", "prosody", "--json")
+    )["extracted"]
+    assert (actual["extractor"], actual["width"], actual["vectors"]) == ("prosody", 14, 32)
 
     recipe = "mmerc_prosody:prosody-gru"
     mmerc("train", "--recipe", recipe, "--corpus", corpus, "--out", run, "--quiet")

@@ -4,11 +4,11 @@ import torch
 from mmerc.precision import fast_bfloat16
 
 
-@pytest.mark.parametrize("there", [False, True])
-def test_a_processor_is_asked(monkeypatch, there):
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: there)
-    assert fast_bfloat16("cpu") is there
-    assert fast_bfloat16(torch.device("cpu")) is there
+@pytest.mark.parametrize("present", [False, True])
+def test_a_processor_is_asked(monkeypatch, present):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: present)
+    assert fast_bfloat16("cpu") is present
+    assert fast_bfloat16(torch.device("cpu")) is present
     assert not fast_bfloat16("mps")
 
 

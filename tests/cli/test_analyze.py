@@ -23,11 +23,11 @@ GERMAN = (
 
 def srt(path, lines, *, seconds=1.0):
     """Subtitles of equally long cues, one after the other."""
-    found = pysubs2.SSAFile()
+    actual = pysubs2.SSAFile()
     for i, text in enumerate(lines):
         start, end = (round(1000 * seconds * (i + k)) for k in (0, 0.95))
-        found.append(pysubs2.SSAEvent(start=start, end=end, text=text))
-    found.save(str(path))
+        actual.append(pysubs2.SSAEvent(start=start, end=end, text=text))
+    actual.save(str(path))
     return path
 
 
@@ -170,17 +170,17 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_what_cannot_be_analysed(analyze, tmp_path, case):
-    name, make, told = BAD[case]
+    name, make, message = BAD[case]
     make(tmp_path / name)
     outcome = analyze(tmp_path / name, "--quiet")
     assert (outcome.code, outcome.out) == (1, "")
-    assert told in outcome.sentence
+    assert message in outcome.sentence
     assert str(tmp_path / name) in outcome.sentence
     nothing_new(tmp_path, [] if case == "no file" else [name])
 
 
 @pytest.mark.parametrize(
-    ("option", "name", "told"),
+    ("option", "name", "message"),
     [
         ("--subtitles", "none.srt", "no such file"),
         ("--subtitles", "scene.mp4", "scene.mp4"),
@@ -189,12 +189,12 @@ def test_what_cannot_be_analysed(analyze, tmp_path, case):
         ("--language", "xx", "does not know the language"),
     ],
 )
-def test_options_that_cannot_be(mmerc, analysis_models, talk, option, name, told):
+def test_options_that_cannot_be(mmerc, analysis_models, talk, option, name, message):
     value = name if option == "--language" else talk / name
     model = () if option == "--model" else ("--model", analysis_models / "read")
     outcome = mmerc("analyze", talk / "scene.mp4", "--quiet", option, value, *model)
     assert outcome.code in {1, 2}
-    assert told in outcome.sentence
+    assert message in outcome.sentence
     nothing_new(talk, ["scene.mp4", "scene.srt"])
 
 
@@ -214,8 +214,8 @@ def test_our_own_model_where_commerce_is_meant(mmerc, talk):
 def test_commercial_use_leaves_sound_out(analyze, talk):
     arguments = ("--subtitles", talk / "scene.srt", "--commercial-only", "--json", "--quiet")
     outcome = analyze(talk / "scene.mp4", *arguments, model="heard")
-    told = "No utterance has audio: opensmile may not be used commercially."
-    assert outcome.json["remarks"] == [told]
+    message = "No utterance has audio: opensmile may not be used commercially."
+    assert outcome.json["remarks"] == [message]
 
 
 # A place that cannot be written

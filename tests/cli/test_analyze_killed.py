@@ -38,11 +38,11 @@ def started(tmp_path):
         process.wait()
 
 
-def wait_until(found, process):
+def wait_until(actual, process):
     """Look again and again until something is found."""
     for _ in range(PATIENCE * 100):
-        if found():
-            return found()
+        if actual():
+            return actual()
         assert process.poll() is None, "it ended before it could be killed"
         time.sleep(0.01)
     raise AssertionError("nothing was found in time")
@@ -79,19 +79,19 @@ def test_a_killed_analysis_goes_on_and_nobody_joins_in(mmerc, started, tmp_path)
     process.kill()
     assert process.wait() == -signal.SIGKILL
     assert lines()[: len(spoken)] == spoken
-    told = (tmp_path / "stderr-1").read_text().splitlines()
-    assert "transcribing: 1 of 2" in told
-    assert "detecting speech" not in told
+    message = (tmp_path / "stderr-1").read_text().splitlines()
+    assert "transcribing: 1 of 2" in message
+    assert "detecting speech" not in message
     assert len(faces()) == 1
     nothing_new(killed, [".scene.mp4.mmerc"])
 
     outcome = mmerc("analyze", *arguments, "--out", killed)
     assert outcome.code == 0, outcome.err
-    told = outcome.err.splitlines()
-    assert "detecting speech" not in told
-    assert [line for line in told if "transcribing" in line] == ["transcribing: 2 of 2"]
-    assert not [line for line in told if "sound" in line]
-    assert [line for line in told if "faces" in line] == ["faces: 2 of 2"]
+    message = outcome.err.splitlines()
+    assert "detecting speech" not in message
+    assert [line for line in message if "transcribing" in line] == ["transcribing: 2 of 2"]
+    assert not [line for line in message if "sound" in line]
+    assert [line for line in message if "faces" in line] == ["faces: 2 of 2"]
 
     assert mmerc("analyze", *arguments, "--out", whole, "--quiet").code == 0
     names = results("scene")

@@ -30,9 +30,9 @@ def without(key):
 
 
 def vectors(first, second, modality="audio"):
-    found = changed(0, features={modality: first})
-    found["utterances"][1]["features"] = {modality: second}
-    return found
+    actual = changed(0, features={modality: first})
+    actual["utterances"][1]["features"] = {modality: second}
+    return actual
 
 
 MANIFESTS = {

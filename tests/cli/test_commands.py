@@ -68,7 +68,7 @@ def test_the_program_itself(mmerc):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["nonsense"], "nonsense"),
         (["prepare", "nonsense"], "nonsense"),
@@ -84,10 +84,10 @@ def test_the_program_itself(mmerc):
         (["train", "--recipe", "a", "--corpus", "b", "--out", "c", "--seeds", "x"], "--seeds"),
     ],
 )
-def test_a_wrong_call_is_told_in_one_sentence(mmerc, arguments, told):
+def test_a_wrong_call_is_told_in_one_sentence(mmerc, arguments, message):
     outcome = mmerc(*arguments)
     assert (outcome.code, outcome.out) == (2, "")
-    assert told.lower() in outcome.sentence.lower()
+    assert message.lower() in outcome.sentence.lower()
 
 
 def test_python_m_mmerc_is_the_same_program(tmp_path):
@@ -112,8 +112,8 @@ def test_python_m_mmerc_is_the_same_program(tmp_path):
 
 def test_prepare_tells_what_there_is(done, tmp_path):
     file = EXAMPLES / "corpus.jsonl"
-    told = done("prepare", "manifest", file, "--labels", "meld", "--out", tmp_path / "a")
-    assert f"prepared corpus in {tmp_path / 'a'}" in told.out
+    message = done("prepare", "manifest", file, "--labels", "meld", "--out", tmp_path / "a")
+    assert f"prepared corpus in {tmp_path / 'a'}" in message.out
     value = done("prepare", "manifest", file, "--out", tmp_path / "b", "--json").json
     assert value["labels"]["names"] == sorted(MELD_7)
     assert {name: c["conversations"] for name, c in value["counts"].items()} == {
@@ -139,8 +139,8 @@ def test_training_writes_a_result_that_evaluate_shows_again(done, text_run, exam
     assert result["seeds"][0]["test"].keys() >= SCORES
     assert list(result["seeds"][0]["test"]["per_class_f1"]) == list(MELD_7)
     assert done("evaluate", text_run, "--json").json == result
-    told = done("evaluate", text_run).out
-    assert f"{result['summary']['test']['weighted_f1']['mean']:.2f}" in told
+    message = done("evaluate", text_run).out
+    assert f"{result['summary']['test']['weighted_f1']['mean']:.2f}" in message
     again = done("evaluate", text_run, "--corpus", example_corpus, "--json").json
     assert again["seeds"][0]["test"] == result["seeds"][0]["test"]
     assert again["summary"] == result["summary"]
@@ -179,11 +179,11 @@ def test_a_transcript_in_every_format(done, text_run, tmp_path):
     read = done(*arguments, "--format", "text").out.splitlines()
     assert read[0] == f"{items[0]['speaker']}: {items[0]['text']}"
     assert items[0]["label"].upper() in read[1]
-    told = done(*arguments, "--out", tmp_path / "deep" / "a.jsonl")
-    assert told.out == f"10 utterances in {tmp_path / 'deep' / 'a.jsonl'}\n"
+    message = done(*arguments, "--out", tmp_path / "deep" / "a.jsonl")
+    assert message.out == f"10 utterances in {tmp_path / 'deep' / 'a.jsonl'}\n"
     assert lines_of((tmp_path / "deep" / "a.jsonl").read_text()) == items
-    told = done(*arguments, "--out", tmp_path / "a.csv", "--format", "csv", "--json")
-    assert told.json == {"out": str(tmp_path / "a.csv"), "utterances": 10}
+    message = done(*arguments, "--out", tmp_path / "a.csv", "--format", "csv", "--json")
+    assert message.json == {"out": str(tmp_path / "a.csv"), "utterances": 10}
 
 
 def test_a_model_folder_predicts_like_its_run(done, text_run):
@@ -228,9 +228,9 @@ def test_any_modalities_do_for_a_trimodal_model(
     utterances = [utterance for item in given for utterance in item["utterances"]]
     for item, utterance in zip(items, utterances, strict=True):
         check_prediction(item, ("calm", "cross", "glad"))
-        there = {m for m, weight in item["weights"].items() if weight is not None}
-        assert there == set(utterance["features"])
-        assert all(0 < item["weights"][m] < 1 for m in there)
+        present = {m for m, weight in item["weights"].items() if weight is not None}
+        assert present == set(utterance["features"])
+        assert all(0 < item["weights"][m] < 1 for m in present)
 
 
 def test_a_prediction_does_not_depend_on_its_company(
@@ -249,11 +249,11 @@ def test_a_prediction_does_not_depend_on_its_company(
 def test_cached_text_vectors_train_a_model_that_predicts(
     done, text_run, tiny_encoder, example_corpus, small_recipe, write_manifest, tmp_path
 ):
-    told = done(
+    message = done(
         "encode-text", "--corpus", example_corpus, "--model", text_run, "--out", tmp_path / "tuned",
         "--json",
     ).json  # fmt: skip
-    assert told == {
+    assert message == {
         "vectors": 568, "absent": 0, "saw_label": 421, "width": 32, "out": str(tmp_path / "tuned"),
     }  # fmt: skip
     plain = done(

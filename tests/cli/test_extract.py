@@ -69,10 +69,10 @@ def corpus(mmerc, raw, tmp_path):
 def test_corpus_gets_the_vectors_and_reasons_of_the_absent(mmerc, corpus, raw):
     outcome = mmerc("extract", corpus, "--media", raw, "--audio", "is10", "--json")
     assert outcome.code == 0, outcome.err
-    (found,) = outcome.json["extracted"]
-    assert (found["modality"], found["width"], found["vectors"]) == ("audio", 1582, 3)
-    assert sum(found["absent"].values()) == 12
-    assert {"silence", "no such file", "no sound file"} <= found["absent"].keys()
+    (actual,) = outcome.json["extracted"]
+    assert (actual["modality"], actual["width"], actual["vectors"]) == ("audio", 1582, 3)
+    assert sum(actual["absent"].values()) == 12
+    assert {"silence", "no such file", "no sound file"} <= actual["absent"].keys()
     description = json.loads((corpus / "corpus.json").read_text())
     store = FeatureStore.open(corpus / "features" / description["features"]["audio"])
     rows = store.read().rows

@@ -45,15 +45,15 @@ def sections(text):
 
 
 def test_every_command_is_under_one_of_three_headings(program_help):
-    found = sections(program_help)
-    assert list(found)[-3:] == list(_HEADINGS)
-    names = [line.split()[0] for heading in _HEADINGS for line in found[heading] if line[2] != "`"]
+    actual = sections(program_help)
+    assert list(actual)[-3:] == list(_HEADINGS)
+    names = [line.split()[0] for heading in _HEADINGS for line in actual[heading] if line[2] != "`"]
     assert sorted(names) == sorted(PROGRAM.commands)
 
 
 def test_no_summary_is_cut_off_at_80_columns(program_help):
-    found = sections(program_help)
-    for line in (line for heading in _HEADINGS for line in found[heading] if line[2] != "`"):
+    actual = sections(program_help)
+    for line in (line for heading in _HEADINGS for line in actual[heading] if line[2] != "`"):
         _, summary = line.split(maxsplit=1)
         assert len(line) <= 80
         assert summary.endswith(".") and not summary.endswith("..."), line

@@ -28,9 +28,9 @@ REFUSED = {"opensmile", "denseface", "mmerc-mini", "mmerc-mini-live"}
 
 def files_of(name):
     """Text of everything in an installed package that may state its terms."""
-    wanted = re.compile(r"licen[cs]e|METADATA|README", re.IGNORECASE)
+    expected = re.compile(r"licen[cs]e|METADATA|README", re.IGNORECASE)
     files = importlib.metadata.files(name)
-    return "\n".join(f.read_text() for f in files if wanted.search(f.name) and f.suffix != ".pyc")
+    return "\n".join(f.read_text() for f in files if expected.search(f.name) and f.suffix != ".pyc")
 
 
 def test_table_names_every_part_once(done):
@@ -153,9 +153,9 @@ def test_licence_is_read_from_metadata(tmp_path, monkeypatch, lines, licence, us
     (folder / "METADATA").write_text("\n".join([*head, *lines, ""]))
     monkeypatch.syspath_prepend(tmp_path)
     assert _read_licence(importlib.metadata.metadata("pretended")) == licence
-    found = _describe_package("pretended", "")
-    assert (found.version, found.licence) == ("1.0", licence or "not stated")
-    assert found.commercial_use == use
+    actual = _describe_package("pretended", "")
+    assert (actual.version, actual.licence) == ("1.0", licence or "not stated")
+    assert actual.commercial_use == use
 
 
 def test_json_is_plain(done):

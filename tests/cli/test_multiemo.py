@@ -63,14 +63,14 @@ def manifest_of(video):
 
 
 @pytest.mark.parametrize(
-    ("video", "told"), [(1000, "-VisExtNet takes a 3D-CNN's"), (0, "no video vectors")]
+    ("video", "message"), [(1000, "-VisExtNet takes a 3D-CNN's"), (0, "no video vectors")]
 )
-def test_without_such_vectors_it_is_refused(train, done, write_manifest, tmp_path, video, told):
+def test_without_such_vectors_it_is_refused(train, done, write_manifest, tmp_path, video, message):
     file = write_manifest(tmp_path / "m.jsonl", manifest_of(video))
     done("prepare", "manifest", file, "--out", tmp_path / "corpus")
     outcome = train("model.ablations=[-VisExtNet]", corpus=tmp_path / "corpus")
     assert outcome.code != 0
-    assert told in outcome.sentence
+    assert message in outcome.sentence
     assert not (tmp_path / "run" / "result.json").exists()
 
 

@@ -20,26 +20,26 @@ def test_the_list_says_what_there_is(done):
     place = next(n for n, line in enumerate(lines) if line.startswith("df-erc-table2 "))
     assert lines[place].split(maxsplit=1)[1].strip() == "Ablation of DDM, CFM and CRM"
     assert lines[place + 1].strip() == "9 rows of text, audio, video"
-    found = {item["name"]: item for item in done("reproduce", "--list", "--json").json}
-    assert found["df-erc-table2"]["rows"] == 9
-    assert found["df-erc-table2"]["modalities"] == ["text", "audio", "video"]
-    assert "whisper-tiny" in found["dq-former-table3"]["encoders"]["composed"]
-    assert list(found["multiemo-table1"]["encoders"]) == ["iemocap"]
+    actual = {item["name"]: item for item in done("reproduce", "--list", "--json").json}
+    assert actual["df-erc-table2"]["rows"] == 9
+    assert actual["df-erc-table2"]["modalities"] == ["text", "audio", "video"]
+    assert "whisper-tiny" in actual["dq-former-table3"]["encoders"]["composed"]
+    assert list(actual["multiemo-table1"]["encoders"]) == ["iemocap"]
 
 
 def test_a_target_is_tried_quickly(reproduce, tmp_path):
     outcome = reproduce("df-erc-table2", "--quick", "--row", "-CFM", "--json")
     assert outcome.code == 0, outcome.err
-    made = outcome.json["df-erc-table2"]
-    assert [row["row"] for row in made["rows"]] == ["DF-ERC", "-CFM"]
-    assert made["rows"][1]["seeds"] == 1
+    predictions = outcome.json["df-erc-table2"]
+    assert [row["row"] for row in predictions["rows"]] == ["DF-ERC", "-CFM"]
+    assert predictions["rows"][1]["seeds"] == 1
     report = (tmp_path / "out" / "df-erc-table2" / "report.md").read_text()
     assert "--quick" in report
     table = reproduce("df-erc-table2", "--quick", "--row", "-CFM", "--report-only")
     assert table.err == ""
     assert table.out.splitlines()[0] == "df-erc-table2:"
     ablated = next(line for line in table.out.splitlines() if line.startswith("-CFM"))
-    assert ablated.split()[3:] == ["-1.54", f"{made['rows'][1]['difference']:+.2f}"]
+    assert ablated.split()[3:] == ["-1.54", f"{predictions['rows'][1]['difference']:+.2f}"]
     assert table.out.splitlines()[-1].endswith("report.html")
     assert len(json.loads((tmp_path / "out" / "reproduction.json").read_text())["code"]) == 64
 

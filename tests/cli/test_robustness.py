@@ -132,11 +132,13 @@ def test_table_figure_and_data_are_written(first):
 
 
 def test_predictions_are_those_of_the_disturbed_split(first, run):
-    found = list((first[0] / "predictions" / "own-run").rglob("*.parquet"))
-    assert len(found) == 32
-    (undisturbed,) = (path for path in found if path.match("seed-1/undisturbed-*"))
-    made = Predictions.load(run / "seed-1" / "predictions-test.parquet")
-    assert np.allclose(Predictions.load(undisturbed).probabilities, made.probabilities, atol=1e-5)
+    actual = list((first[0] / "predictions" / "own-run").rglob("*.parquet"))
+    assert len(actual) == 32
+    (undisturbed,) = (path for path in actual if path.match("seed-1/undisturbed-*"))
+    predictions = Predictions.load(run / "seed-1" / "predictions-test.parquet")
+    assert np.allclose(
+        Predictions.load(undisturbed).probabilities, predictions.probabilities, atol=1e-5
+    )
 
 
 def test_nothing_is_done_twice(first, again):
@@ -157,9 +159,9 @@ def test_only_what_is_missing_is_made(first, again, run, tmp_path):
     assert rows[:16] == first[1].json["rows"]
     assert [row["run"] for row in rows] == ["own-run"] * 16 + ["model"] * 16
     assert {row["seeds"] for row in rows[16:]} == {1}
-    told = [line for line in outcome.err.splitlines() if line.startswith(("own-run", "model"))]
-    assert told[0] == "own-run, seed-1: video-frame-loss-50-percent"
-    assert len(told) == 17
+    message = [line for line in outcome.err.splitlines() if line.startswith(("own-run", "model"))]
+    assert message[0] == "own-run, seed-1: video-frame-loss-50-percent"
+    assert len(message) == 17
     stores = [{p for p in kept(folder) if p.parts[0] == "features"} for folder in (out, first[0])]
     assert stores[0] == stores[1]
     assert "<!-- model -->" in (out / "figures" / "robustness.svg").read_text()
@@ -167,22 +169,22 @@ def test_only_what_is_missing_is_made(first, again, run, tmp_path):
 
 def test_without_media_two_lines_say_what_is_missing(done, run, corpus, tmp_path):
     outcome = done("robustness", run, "--corpus", corpus, "--out", tmp_path / "out", "--quiet")
-    told = outcome.err.splitlines()
-    assert [line.split(" is left out: ")[0] for line in told] == [
+    message = outcome.err.splitlines()
+    assert [line.split(" is left out: ")[0] for line in message] == [
         "own-run: audio, noise", "own-run: video, frame loss",
     ]  # fmt: skip
-    assert all(line.endswith("; name their folder with --media.") for line in told)
+    assert all(line.endswith("; name their folder with --media.") for line in message)
     table = outcome.out.splitlines()
     assert table[0].split()[:3] == ["run", "modality", "disturbance"]
     assert len(table) == 1 + 1 + 3 + 6 + 1
     assert table[-1].endswith("robustness.md")
-    assert told[0] in (tmp_path / "out" / "robustness.md").read_text()
+    assert message[0] in (tmp_path / "out" / "robustness.md").read_text()
 
 
 def test_one_modality_and_another_metric(done, run, corpus, tmp_path):
     options = ("--modality", "text", "--metric", "accuracy", "--split", "valid", "--json")
-    found = done("robustness", run, "--corpus", corpus, "--out", tmp_path / "out", *options)
-    rows = found.json["rows"]
+    actual = done("robustness", run, "--corpus", corpus, "--out", tmp_path / "out", *options)
+    rows = actual.json["rows"]
     assert {row["modality"] for row in rows} == {None, "text"}
     assert len(rows) == 6
     result = json.loads((run / "result.json").read_text())
@@ -196,10 +198,10 @@ def test_stored_text_vectors_cannot_lose_words(done, trimodal_run, trimodal_corp
     assert {row["disturbance"] for row in outcome.json["rows"]} == {
         "undisturbed", "zeroed", "absent",
     }  # fmt: skip
-    told = outcome.json["left_out"]
-    assert "reads stored text vectors" in told[1]
-    assert "were not extracted by mmerc" in told[0]
-    assert "were not extracted by mmerc" in told[2]
+    message = outcome.json["left_out"]
+    assert "reads stored text vectors" in message[1]
+    assert "were not extracted by mmerc" in message[0]
+    assert "were not extracted by mmerc" in message[2]
 
 
 @pytest.mark.parametrize(

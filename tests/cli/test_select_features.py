@@ -17,10 +17,10 @@ def chosen(done, trimodal_corpus, tmp_path_factory):
 
 
 def test_the_chosen_columns_stand_in_the_new_corpus(chosen, trimodal_corpus):
-    told, out = chosen
+    message, out = chosen
     before, after = PreparedCorpus.load(trimodal_corpus), PreparedCorpus.load(out)
     selection = json.loads((out / "audio-selection.json").read_text())
-    assert told["width"] == after.features["audio"].spec.dim == len(selection["indices"]) == 2
+    assert message["width"] == after.features["audio"].spec.dim == len(selection["indices"]) == 2
     assert (
         after.features["video"].content_fingerprint == before.features["video"].content_fingerprint
     )
@@ -33,19 +33,19 @@ def test_the_chosen_columns_stand_in_the_new_corpus(chosen, trimodal_corpus):
 
 
 def test_only_training_utterances_chose(chosen):
-    told, out = chosen
+    message, out = chosen
     corpus = PreparedCorpus.load(out)
     saw = {key for key, row in corpus.features["audio"].rows.items() if row.saw_label}
     assert saw
-    assert len(saw) == told["fitted_on"]
+    assert len(saw) == message["fitted_on"]
     assert {conversation for conversation, _ in saw} <= {c.id for c in corpus.splits["train"]}
 
 
 def test_a_choice_made_before_is_taken_over(done, mmerc, chosen, trimodal_corpus, tmp_path):
     selection = chosen[1] / "audio-selection.json"
     call = ("--corpus", trimodal_corpus, "--selection", selection)
-    told = done("select-features", *call, "--out", tmp_path / "again")
-    assert "2 of 5 features" in told.out
+    message = done("select-features", *call, "--out", tmp_path / "again")
+    assert "2 of 5 features" in message.out
     same = PreparedCorpus.load(tmp_path / "again").fingerprints
     assert same == PreparedCorpus.load(chosen[1]).fingerprints
     other = mmerc("select-features", *call, "--modality", "video", "--out", tmp_path / "other")
@@ -55,17 +55,17 @@ def test_a_choice_made_before_is_taken_over(done, mmerc, chosen, trimodal_corpus
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (("--count", "6"), "cannot choose 6 of 5 numbers; ask for 1 to 5"),
         (("--selection", "nowhere.json"), "nowhere.json"),
     ],
 )
-def test_what_cannot_be_chosen_is_told(mmerc, trimodal_corpus, tmp_path, options, told):
+def test_what_cannot_be_chosen_is_told(mmerc, trimodal_corpus, tmp_path, options, message):
     out = tmp_path / "corpus"
     outcome = mmerc("select-features", "--corpus", trimodal_corpus, "--out", out, *options)
     assert outcome.code == 1
-    assert told in outcome.sentence
+    assert message in outcome.sentence
     nothing_new(tmp_path, [])
 
 

@@ -36,7 +36,7 @@ def test_a_finished_training_is_told_again_not_done_again(mmerc, trained):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         (("--set", "epochs=0"), "Face training, epochs: "),
         (("--set", "colour=red"), "Face training, colour: "),
@@ -44,8 +44,8 @@ def test_a_finished_training_is_told_again_not_done_again(mmerc, trained):
         (("--set", "epochs"), "--set 'epochs' is not of the form"),
     ],
 )
-def test_settings_that_cannot_be_are_told(mmerc, trained, tmp_path, changes, told):
+def test_settings_that_cannot_be_are_told(mmerc, trained, tmp_path, changes, message):
     outcome = mmerc("train-faces", trained[1], "--out", tmp_path / "new", *changes)
     assert outcome.code == 2
-    assert told in outcome.sentence
+    assert message in outcome.sentence
     assert not (tmp_path / "new").exists()

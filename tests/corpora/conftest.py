@@ -30,9 +30,9 @@ def round_trip(tmp_path: Path) -> Callable[[RawCorpus], PreparedCorpus]:
         assert loaded.fingerprints == prepared.fingerprints
         for modality, vectors in raw.features.items():
             for (conversation, utterance), vector in vectors.items():
-                found = loaded.features[modality].vector(conversation, utterance)
-                assert (found is None) == (vector is None)
-                assert vector is None or (found == vector).all()
+                actual = loaded.features[modality].vector(conversation, utterance)
+                assert (actual is None) == (vector is None)
+                assert vector is None or (actual == vector).all()
         return loaded
 
     return check

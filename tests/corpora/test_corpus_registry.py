@@ -82,7 +82,7 @@ def test_options_that_do_not_fit(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("meld = tiny_package:Reader", "a name that mmerc itself uses"),
         ("tiny = tiny_package:plain", "not a subclass of CorpusReader"),
@@ -90,9 +90,9 @@ def test_options_that_do_not_fit(tmp_path):
         ("tiny = no_package:Reader", "cannot be loaded"),
     ],
 )
-def test_readers_that_are_none(install, line, told):
+def test_readers_that_are_none(install, line, message):
     install(corpora=line)
-    with pytest.raises(MmercError, match=told) as caught:
+    with pytest.raises(MmercError, match=message) as caught:
         corpus_reader("tiny")
     assert "tiny-package" in str(caught.value)
 

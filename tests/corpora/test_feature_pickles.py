@@ -99,8 +99,8 @@ class Malicious:
 def test_code_is_refused_and_never_run(write, tmp_path, protocol):
     trace = tmp_path / "ran"
     items = [*iemocap()[:8], Malicious(os.system, f"touch {trace}")]
-    told = r"features\.pkl, pickle: the file carries code \((posix|nt)\.system\)"
-    with pytest.raises(InputError, match=told):
+    message = r"features\.pkl, pickle: the file carries code \((posix|nt)\.system\)"
+    with pytest.raises(InputError, match=message):
         _read_feature_pickle(write(items, protocol), labels="iemocap")
     assert not trace.exists()
 
@@ -143,7 +143,7 @@ def spoiled(position, name, value):
 
 
 @pytest.mark.parametrize(
-    ("items", "told"),
+    ("items", "message"),
     [
         (iemocap()[:8], "expected a tuple of 9 items, got 8"),
         (meld(), "expected a tuple of 9 items, got 10"),
@@ -166,8 +166,8 @@ def spoiled(position, name, value):
         ([*iemocap()[:7], TRAIN, ["Ses01"]], "conversation 'Ses01': occurs twice, in"),
     ],
 )
-def test_a_bad_tuple_is_told(write, items, told):
-    with pytest.raises(InputError, match=told) as caught:
+def test_a_bad_tuple_is_told(write, items, message):
+    with pytest.raises(InputError, match=message) as caught:
         _read_feature_pickle(write(items), labels="iemocap")
     assert "features.pkl" in str(caught.value)
 

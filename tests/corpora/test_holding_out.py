@@ -32,17 +32,17 @@ def test_one_conversation_cannot_be_split():
 @given(st.integers(3, 200), st.integers(0, 99))
 def test_eight_to_one_to_one(count, seed):
     names = [item.id for item in conversations(count)]
-    found = split_by_ratio(names, seed=seed)
-    assert sorted(name for part in found.values() for name in part) == sorted(names)
-    assert found == split_by_ratio(names[::-1], seed=seed)
+    actual = split_by_ratio(names, seed=seed)
+    assert sorted(name for part in actual.values() for name in part) == sorted(names)
+    assert actual == split_by_ratio(names[::-1], seed=seed)
     for part, share in (("train", 0.8), ("valid", 0.1), ("test", 0.1)):
-        assert found[part]
-        assert abs(len(found[part]) - share * count) < 2
+        assert actual[part]
+        assert abs(len(actual[part]) - share * count) < 2
 
 
 def test_as_many_conversations_as_dq_former_counts():
-    found = split_by_ratio([item.id for item in conversations(151)], seed=4)
-    assert [len(found[part]) for part in ("train", "valid", "test")] == [121, 14, 16]
+    actual = split_by_ratio([item.id for item in conversations(151)], seed=4)
+    assert [len(actual[part]) for part in ("train", "valid", "test")] == [121, 14, 16]
 
 
 def test_the_split_is_the_same_everywhere_and_always():

@@ -95,15 +95,15 @@ def everything(raw):
 def test_a_dialog_is_a_conversation_by_start(whole_release, round_trip):
     raw = _read_iemocap(whole_release)
     assert sorted(everything(raw)) == sorted(EVERY)
-    found = everything(raw)["Ses01F_impro01"].utterances
-    assert [item.id.rpartition("_")[2] for item in found] == [
+    actual = everything(raw)["Ses01F_impro01"].utterances
+    assert [item.id.rpartition("_")[2] for item in actual] == [
         "F000", "M000", "F001", "M002", "M003",
     ]  # fmt: skip
-    assert [item.label for item in found] == [
+    assert [item.label for item in actual] == [
         "neutral", "happy", "excited", "frustrated", "angry",
     ]  # fmt: skip
-    assert [item.speaker for item in found] == ["Ses01F", "Ses01M", "Ses01F", "Ses01M", "Ses01M"]
-    first, second = found[:2]
+    assert [item.speaker for item in actual] == ["Ses01F", "Ses01M", "Ses01F", "Ses01M", "Ses01M"]
+    first, second = actual[:2]
     assert (first.text, first.start, first.end) == ("Over here, please.", 6.2901, 8.2357)
     assert second.text == "It is lovely: really."
     assert raw.labels == IEMOCAP_6
@@ -144,7 +144,7 @@ def test_what_is_left_out_is_told(whole_release):
     ],
 )
 def test_the_actor_with_the_markers_sits_left(whole_release, dialog, name, half):
-    (found,) = (
+    (actual,) = (
         item
         for item in everything(_read_iemocap(whole_release))[dialog].utterances
         if item.id == f"{dialog}_{name}"
@@ -152,8 +152,8 @@ def test_the_actor_with_the_markers_sits_left(whole_release, dialog, name, half)
     session = f"Session{dialog[4]}"
     sound = f"{session}/sentences/wav/{dialog}/{dialog}_{name}.wav"
     film = f"{session}/dialog/avi/DivX/{dialog}.avi"
-    assert found.media == f"{sound}#film={film}&half={half}"
-    assert _parse_media(found.media) == _MediaSources(sound=sound, film=film, half=half)
+    assert actual.media == f"{sound}#film={film}&half={half}"
+    assert _parse_media(actual.media) == _MediaSources(sound=sound, film=film, half=half)
     assert (whole_release / sound).is_file()
     assert (whole_release / film).is_file()
 
@@ -219,8 +219,8 @@ def test_the_ratio_is_that_of_all_dialogs_whichever_emotions_are_kept(annotation
     for label in ("neu", "hap", "ang", "sad"):
         without = without.replace(f"\t{label}\t", "\tfru\t")
     file.write_text(without)
-    found = _read_iemocap(annotations, classes="4-unmerged", split="ratio").splits
-    rest = {part: [c.id for c in group] for part, group in found.items()}
+    actual = _read_iemocap(annotations, classes="4-unmerged", split="ratio").splits
+    rest = {part: [c.id for c in group] for part, group in actual.items()}
     assert rest == splits[0] | {"test": splits[0]["test"][1:]}
 
 
@@ -256,7 +256,7 @@ def test_the_seed_decides(whole_release, split):
 
 
 @pytest.mark.parametrize(
-    ("kind", "old", "new", "told"),
+    ("kind", "old", "new", "message"),
     [
         ("transcriptions", " [006.2901-008.2357]", "", "line 2: '.*_F000' without times"),
         ("transcriptions", "-008.2357", "-006.2901", "line 2: it ends at 006.2901 s, not after"),
@@ -280,12 +280,12 @@ def test_the_seed_decides(whole_release, split):
         ),
     ],
 )
-def test_a_bad_line_is_told_with_its_file(annotations, kind, old, new, told):
+def test_a_bad_line_is_told_with_its_file(annotations, kind, old, new, message):
     file = annotations / "Session1/dialog" / kind / "Ses01F_impro01.txt"
     content = file.read_text()
     assert old in content
     file.write_text(content.replace(old, new, 1))
-    with pytest.raises(InputError, match=rf"Ses01F_impro01\.txt, {told}"):
+    with pytest.raises(InputError, match=rf"Ses01F_impro01\.txt, {message}"):
         _read_iemocap(annotations)
 
 
@@ -324,9 +324,9 @@ def test_the_command(whole_release, tmp_path):
         assert outcome.exit_code == 0, outcome.output
         return outcome
 
-    told = call("six")
-    assert "1623" in told.stdout
-    assert "7,433 in all" in told.stderr
+    message = call("six")
+    assert "1623" in message.stdout
+    assert "7,433 in all" in message.stderr
     prepared = json.loads(call("four", "--classes", "4", "--split", "ratio", "--json").stdout)
     assert prepared["name"] == "iemocap-4-ratio"
     assert prepared["labels_of"] == "iemocap"

@@ -121,8 +121,8 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_line_is_told_with_its_place(tmp_path, case):
-    line, told = BAD[case]
-    with pytest.raises(InputError, match=told) as caught:
+    line, message = BAD[case]
+    with pytest.raises(InputError, match=message) as caught:
         read_manifest(write(tmp_path, conversation(), line), labels=LABELS)
     assert "corpus.jsonl" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -131,8 +131,10 @@ def test_a_bad_line_is_told_with_its_place(tmp_path, case):
 def test_widths_that_differ_name_both_utterances(tmp_path):
     first = conversation("c1", utterance("1", features={"audio": [1.0, 2.0]}))
     other = conversation("c2", utterance("5", features={"audio": [1.0]}))
-    told = r"'c2', utterance '5': its audio vector has 1 numbers, that of conversation 'c1', .* 2;"
-    with pytest.raises(InputError, match=told):
+    message = (
+        r"'c2', utterance '5': its audio vector has 1 numbers, that of conversation 'c1', .* 2;"
+    )
+    with pytest.raises(InputError, match=message):
         read_manifest(write(tmp_path, first, other), labels=LABELS)
 
 
@@ -150,8 +152,8 @@ def test_a_manifest_of_one_label_alone(tmp_path):
 def test_prediction_needs_neither_split_nor_speaker_nor_label(tmp_path):
     bare = {"id": "c", "utterances": [{"id": "1", "text": "hm"}]}
     file = write(tmp_path, bare)
-    (found,) = read_unlabelled_manifest(file).conversations
-    assert (found.utterances[0].speaker, found.utterances[0].label) == ("unknown", None)
+    (actual,) = read_unlabelled_manifest(file).conversations
+    assert (actual.utterances[0].speaker, actual.utterances[0].label) == ("unknown", None)
     odd = write(tmp_path, conversation("c", utterance(label="odd")))
     (labelled,) = read_unlabelled_manifest(odd).conversations
     assert labelled.utterances[0].label == "odd"
@@ -237,9 +239,9 @@ def test_any_manifest_survives_preparing(lines, ascii_only):
         _write_corpus(raw, Path(name) / "out")
         loaded = PreparedCorpus.load(Path(name) / "out")
     assert loaded.splits == raw.splits
-    found = {item.id: item for group in loaded.splits.values() for item in group}
+    actual = {item.id: item for group in loaded.splits.values() for item in group}
     for line in lines:
-        for row, spoken in zip(line["utterances"], found[line["id"]].utterances, strict=True):
+        for row, spoken in zip(line["utterances"], actual[line["id"]].utterances, strict=True):
             assert (spoken.id, spoken.speaker, spoken.text) == (
                 row["id"], row["speaker"], row["text"],
             )  # fmt: skip

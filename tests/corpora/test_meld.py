@@ -81,7 +81,7 @@ def test_a_file_that_is_no_windows_text_is_named_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         (",joy,", ",glee,", "line 2, label set 'meld': unknown label 'glee'"),
         ("Emotion", "Feeling", "line 1: no column 'Emotion'"),
@@ -94,11 +94,11 @@ def test_a_file_that_is_no_windows_text_is_named_once(tmp_path):
         (ROWS, "", "no utterance follows the header"),
     ],
 )
-def test_a_bad_table_is_told_with_its_line(tmp_path, old, new, told):
+def test_a_bad_table_is_told_with_its_line(tmp_path, old, new, message):
     train = (HEADER + ROWS).replace(old, new)
     with pytest.raises(InputError) as caught:
         read_meld(write_meld(tmp_path, train))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "train_sent_emo.csv" in str(caught.value)
 
 

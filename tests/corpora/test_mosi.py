@@ -81,7 +81,7 @@ def test_a_missing_modality_and_transcript_are_absent(write, round_trip):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("test_label", None, "test_label: the archive contains only"),
         ("test_label", np.array([0, 2]), r"test_label\[1\], label: .* is neither 0 nor 1"),
@@ -92,10 +92,10 @@ def test_a_missing_modality_and_transcript_are_absent(write, round_trip):
         ("test_label", np.array([{}, {}], dtype=object), "not a complete NPZ archive"),
     ],
 )
-def test_a_bad_archive_is_told(write, name, value, told):
+def test_a_bad_archive_is_told(write, name, value, message):
     content = arrays() | {name: value}
     file = write({key: item for key, item in content.items() if item is not None})
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         _read_mosi(file)
     assert "mosi.npz" in str(caught.value)
 
@@ -112,8 +112,8 @@ def test_a_cut_archive_and_a_missing_one(write, tmp_path):
 def test_nan_is_refused_when_prepared(write, tmp_path):
     content = arrays()
     content["train_text100"][0, 2] = np.nan
-    told = "'mosi', text vector of conversation 'v_0', '10': number 2 is nan"
-    with pytest.raises(InputError, match=told):
+    message = "'mosi', text vector of conversation 'v_0', '10': number 2 is nan"
+    with pytest.raises(InputError, match=message):
         prepare_corpus("mosi", write(content), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -37,7 +37,7 @@ def test_conversations_and_their_lines(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("Ann: hi\njust words\n", "line 2: no speaker"),
         (": hi", "line 1: no speaker"),
@@ -54,9 +54,9 @@ def test_conversations_and_their_lines(tmp_path):
         ("12/03/2024, 25:15 - Mara: hi\n", "'25:15' is not a time of day"),
     ],
 )
-def test_bad_lines(tmp_path, content, told):
+def test_bad_lines(tmp_path, content, message):
     (tmp_path / "talk.txt").write_text(content)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         read_transcript(tmp_path / "talk.txt")
     assert str(caught.value).count("talk.txt") == 1
 
@@ -126,9 +126,9 @@ def test_lines_without_a_time_continue_and_unnamed_ones_are_told(read):
         ("unknown", "Messages are encrypted."),
         ("sam's iPhone", "Hello and more: words"),
     ]
-    told = " ".join(transcript.remarks)
-    assert "line 3: has no time, and continues" in told
-    assert "line 1: nothing names the speaker" in told
+    message = " ".join(transcript.remarks)
+    assert "line 3: has no time, and continues" in message
+    assert "line 1: nothing names the speaker" in message
 
 
 def test_a_known_speaker_without_a_time_is_an_utterance(read):

@@ -81,8 +81,8 @@ def test_processes_share_out_an_epoch(shuffle):
         for rank in (0, 1)
     ]
     assert [len(share) for share in shares] == [4, 4]
-    found = [i for share in shares for batch in share for i in batch]
-    assert sorted(found) == costs
+    actual = [i for share in shares for batch in share for i in batch]
+    assert sorted(actual) == costs
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 4, 7])
@@ -129,10 +129,10 @@ def test_collate(make_examples, tokenizer, widths):
             assert int(batch.labels[row, column]) == (int(example.labels[column]) if real else -100)
             assert int(batch.speakers[row, column]) == (example.speakers[column] if real else 0)
             for m in MODALITIES:
-                there = real and bool(example.present[m][column])
-                assert bool(batch.present[m][row, column]) == there
+                present = real and bool(example.present[m][column])
+                assert bool(batch.present[m][row, column]) == present
                 if m in batch.features:
-                    expected = example.features[m][column] if there else torch.zeros(widths[m])
+                    expected = example.features[m][column] if present else torch.zeros(widths[m])
                     assert torch.equal(batch.features[m][row, column], expected)
 
 
@@ -168,7 +168,7 @@ def test_moving_keeps_every_field(make_batch, tokenizer):
 
 def test_statistics_leave_absent_vectors_out(make_examples):
     examples = make_examples([4, 7, 2], absent=0.4)
-    found = feature_statistics(examples)
+    actual = feature_statistics(examples)
     for modality in MODALITIES:
         rows = [
             example.features[modality][i].numpy()
@@ -176,7 +176,7 @@ def test_statistics_leave_absent_vectors_out(make_examples):
             for i in range(len(example))
             if example.present[modality][i]
         ]
-        mean, deviation = found[modality]
+        mean, deviation = actual[modality]
         np.testing.assert_allclose(mean, np.mean(rows, 0, dtype="float64"), rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(deviation, np.std(rows, 0, dtype="float64"), rtol=1e-5)
 
@@ -186,11 +186,11 @@ def test_statistics_of_constants_and_of_nothing(make_examples):
     for example in examples:
         example.features["audio"][:, 2] = 4.0
         example.present["video"][:] = False
-    found = feature_statistics(examples)
-    assert float(found["audio"][0][2]) == 4
-    assert float(found["audio"][1][2]) == 1
-    assert found["video"][0].tolist() == [0] * 5
-    assert found["video"][1].tolist() == [1] * 5
+    actual = feature_statistics(examples)
+    assert float(actual["audio"][0][2]) == 4
+    assert float(actual["audio"][1][2]) == 1
+    assert actual["video"][0].tolist() == [0] * 5
+    assert actual["video"][1].tolist() == [1] * 5
 
 
 def test_examples_of_a_corpus(small_corpus, label_names):
@@ -214,8 +214,8 @@ def test_examples_of_a_corpus(small_corpus, label_names):
             for m, table in small_corpus.features.items():
                 vector = table.vector(conversation.id, utterance.id)
                 assert bool(example.present[m][i]) == (vector is not None)
-                wanted = np.zeros(table.spec.dim) if vector is None else vector
-                assert np.array_equal(example.features[m][i].numpy(), wanted)
+                requested = np.zeros(table.spec.dim) if vector is None else vector
+                assert np.array_equal(example.features[m][i].numpy(), requested)
 
 
 def test_vectors_of_another_width_are_refused(label_names):

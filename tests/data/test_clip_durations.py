@@ -41,19 +41,19 @@ def prepare(tmp_path):
 
 def test_times_of_the_dialogue_beside_clips_are_refused_in_one_sentence(prepare, tmp_path):
     corpus = prepare()
-    told = "3 of 4 utterances begin past the end of their own media file.*media_start"
-    with pytest.raises(InputError, match=told) as caught:
+    message = "3 of 4 utterances begin past the end of their own media file.*media_start"
+    with pytest.raises(InputError, match=message) as caught:
         extract(tmp_path / "corpus", audio="is10", media=tmp_path / "raw")
     assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         add_corpus_sounds(corpus, tmp_path / "raw")
 
 
 def test_media_start_says_where_clips_begin(prepare, tmp_path, recwarn):
     corpus = prepare(media_start=lambda start: start)
-    (found,) = extract(tmp_path / "corpus", audio="is10", media=str(tmp_path / "raw"))
-    assert found.to_json()["vectors"] == 4
-    assert found.to_json()["absent"] == {}
+    (actual,) = extract(tmp_path / "corpus", audio="is10", media=str(tmp_path / "raw"))
+    assert actual.to_json()["vectors"] == 4
+    assert actual.to_json()["absent"] == {}
     assert len(recwarn) == 0
     clips = [task.segment.sound for task in corpus_tasks(corpus, tmp_path / "raw")]
     assert [(clip.start, clip.end) for clip in clips] == [(0, 1), (0, 1.5), (0, 1), (0, 1)]
@@ -61,14 +61,16 @@ def test_media_start_says_where_clips_begin(prepare, tmp_path, recwarn):
 
 def test_clips_far_longer_or_shorter_than_their_times_are_told(prepare, tmp_path):
     prepare([1.0, 5.0, 1.0, 1.0], media_start=lambda start: start)
-    told = []
-    extract(tmp_path / "corpus", audio="is10", media=tmp_path / "raw", remark=told.append)
-    assert len(told) == 1
-    assert told[0].startswith("Media files far longer than their utterances' times: 1 of 4 (1.wav)")
+    message = []
+    extract(tmp_path / "corpus", audio="is10", media=tmp_path / "raw", remark=message.append)
+    assert len(message) == 1
+    assert message[0].startswith(
+        "Media files far longer than their utterances' times: 1 of 4 (1.wav)"
+    )
     prepare([1.0, 1.5, 1.0, 1.0], media_start=lambda start: max(0, start - 0.5))
-    told = []
-    extract(tmp_path / "corpus", audio="is10", media=tmp_path / "raw", remark=told.append)
-    assert told == []
+    message = []
+    extract(tmp_path / "corpus", audio="is10", media=tmp_path / "raw", remark=message.append)
+    assert message == []
 
 
 def test_a_conversation_whose_media_begin_later(tmp_path):

@@ -92,7 +92,7 @@ def other_format(folder):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (change_text, "no longer match the fingerprints"),
         (change_labels, "no longer match the fingerprints"),
@@ -101,10 +101,10 @@ def other_format(folder):
         (other_format, "not a prepared corpus of this version"),
     ],
 )
-def test_a_changed_folder_is_refused(tmp_path, change, told):
+def test_a_changed_folder_is_refused(tmp_path, change, message):
     corpus().save(tmp_path / "out")
     change(tmp_path / "out")
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         PreparedCorpus.load(tmp_path / "out")
 
 

@@ -110,7 +110,7 @@ def test_tokens_of_a_batch(conversations):
     tokens = [[[next(number) for _ in range(size)] for size in sizes] for sizes in conversations]
     padded = max(map(len, tokens)) + 1
     windows = build_windows(tokens, OwnTokenizer(), padded)
-    found = {}
+    actual = {}
     for ids, seen, pool in zip(
         windows.token_ids.tolist(),
         windows.attention_mask.tolist(),
@@ -125,8 +125,8 @@ def test_tokens_of_a_batch(conversations):
         assert {pool[0], pool[length - 1], *pool[length:]} == {len(tokens) * padded}
         for token, target in zip(ids[1 : length - 1], pool[1 : length - 1], strict=True):
             if target < len(tokens) * padded:
-                found.setdefault(target, []).append(token)
-    assert found == {
+                actual.setdefault(target, []).append(token)
+    assert actual == {
         row * padded + i: ids
         for row, utterances in enumerate(tokens)
         for i, ids in enumerate(utterances)
@@ -148,15 +148,15 @@ def test_utterances_by_themselves_share_rows(conversations):
     tokens = [[[next(number) for _ in range(size)] for size in sizes] for sizes in conversations]
     padded = max(map(len, tokens))
     windows = build_windows(tokens, UtteranceTokenizer(), padded)
-    found, filled = {}, []
+    actual, filled = {}, []
     rows = zip(windows.token_ids.tolist(), windows.pool_into.tolist(), strict=True)
     for ids, pool in rows:
         real = [pair for pair in zip(pool, ids, strict=True) if pair[0] < len(tokens) * padded]
         filled.append(len(real))
         for target, group in itertools.groupby(real, key=lambda pair: pair[0]):
-            assert target not in found
-            found[target] = [token for _, token in group]
-    assert found == {
+            assert target not in actual
+            actual[target] = [token for _, token in group]
+    assert actual == {
         row * padded + i: [1, *ids, 2]
         for row, utterances in enumerate(tokens)
         for i, ids in enumerate(utterances)
@@ -221,15 +221,15 @@ def test_surroundings_keep_the_limit_and_the_utterance_whole(conversations):
     windows = build_windows(tokens, SurroundingTokenizer(), padded)
     assert windows.token_ids.shape[1] <= SurroundingTokenizer.max_length
     rows = zip(windows.token_ids.tolist(), windows.pool_into[:, 0].tolist(), strict=True)
-    found = {target: ids for ids, target in rows if target < len(tokens) * padded}
+    actual = {target: ids for ids, target in rows if target < len(tokens) * padded}
     said = {
         row * padded + i: ids
         for row, utterances in enumerate(tokens)
         for i, ids in enumerate(utterances)
         if ids
     }
-    assert found.keys() == said.keys()
+    assert actual.keys() == said.keys()
     for target, ids in said.items():
-        text = found[target]
+        text = actual[target]
         start = text.index(ids[0])
         assert text[start - 1 : start + len(ids) + 1] == [2, *ids, 2]

@@ -44,8 +44,8 @@ def conversation(*texts, name="c"):
 def test_history_and_target(base):
     tokenizer = UtteranceTokenizer(base, 2)
     text = TextInput(tokenizer=tokenizer, utterance_tokens=50, speaker_prefix=True)
-    found = [words(base, ids) for ids in text.encode(conversation("yes", "no", "why", "well"))]
-    assert found == [
+    actual = [words(base, ids) for ids in text.encode(conversation("yes", "no", "why", "well"))]
+    assert actual == [
         "[CLS] [SEP] a : yes [SEP]",
         "[CLS] a : yes [SEP] b : no [SEP]",
         "[CLS] a : yes b : no [SEP] a : why [SEP]",
@@ -132,9 +132,9 @@ class TestBadSound:
         (tmp_path / "bad.wav").write_bytes(b"RIFFxxxx")
         lost, bad = Clip(tmp_path / "lost.wav"), Clip(tmp_path / "bad.wav")
         assert read_samples(lost) is read_samples(bad) is read_samples(None) is None
-        there = write(tmp_path / "a.wav", 1)
-        assert clip_lengths([lost, there, bad, None]) == [0.0, 1.0, 0.0, 0.0]
-        assert missing_sounds([lost, there, bad, lost]) == 1
+        existing = write(tmp_path / "a.wav", 1)
+        assert clip_lengths([lost, existing, bad, None]) == [0.0, 1.0, 0.0, 0.0]
+        assert missing_sounds([lost, existing, bad, lost]) == 1
 
     def test_all_missing_means_the_wrong_folder(self, tmp_path):
         clips = [Clip(tmp_path / f"{i}.wav") for i in range(3)]
@@ -149,10 +149,10 @@ def examples(base, tmp_path):
     """Two conversations of 3 and 2 utterances; the sounds of 1.0 to 1.4 s, the second missing."""
     conversations = [conversation("yes", "", "why"), conversation("well", "no", name="d")]
     text = TextInput(tokenizer=UtteranceTokenizer(base, 5), utterance_tokens=9, speaker_prefix=True)
-    made = build_examples(conversations, labels=LABELS, widths={}, tables={}, text=text)
+    predictions = build_examples(conversations, labels=LABELS, widths={}, tables={}, text=text)
     keys = [(c.id, u.id) for c in conversations for u in c.utterances]
     sounds = {k: write(tmp_path / f"{i}.wav", 1 + i / 10) for i, k in enumerate(keys) if i != 1}
-    return with_sounds(made, conversations, sounds)
+    return with_sounds(predictions, conversations, sounds)
 
 
 def test_waveforms_and_tokens_of_a_batch(examples, base):
@@ -171,7 +171,7 @@ def test_waveforms_and_tokens_of_a_batch(examples, base):
             ids, mask = batch.tokens.token_ids[b, i], batch.tokens.attention_mask[b, i]
             assert ids[mask].tolist() == example.token_ids[i]
     own = [
-        [words(base, ids[there].tolist()) for ids, there in zip(*rows, strict=True)]
+        [words(base, ids[existing].tolist()) for ids, existing in zip(*rows, strict=True)]
         for rows in zip(batch.tokens.token_ids, batch.tokens.targets, strict=True)
     ]
     assert own == [["a : yes [SEP]", "", "a : why [SEP]"], ["a : well [SEP]", "b : no [SEP]", ""]]
@@ -205,14 +205,14 @@ def sampler(**settings):
     return BalancedSampler([i % 5 for i in range(15)], labels, **values)
 
 
-def drawn(made, epochs):
-    found = []
+def drawn(predictions, epochs):
+    actual = []
     for epoch in range(epochs):
-        made.set_epoch(epoch)
-        batches = list(made)
-        assert len(batches) == len(made)
-        found.append(sorted(i for batch in batches for i in batch))
-    return found
+        predictions.set_epoch(epoch)
+        batches = list(predictions)
+        assert len(batches) == len(predictions)
+        actual.append(sorted(i for batch in batches for i in batch))
+    return actual
 
 
 def test_an_epoch_is_the_whole_unless_said_otherwise():
@@ -240,8 +240,8 @@ def test_epochs_of_any_length_see_everything_equally_often(per_epoch):
 
 def test_order_depends_on_seed_and_epoch_alone():
     def orders(seed):
-        made = sampler(seed=seed)
-        return [(made.set_epoch(epoch), list(made))[1] for epoch in (0, 3)]
+        predictions = sampler(seed=seed)
+        return [(predictions.set_epoch(epoch), list(predictions))[1] for epoch in (0, 3)]
 
     assert orders(1) == orders(1)
     assert orders(1)[0] != orders(1)[1]

@@ -18,14 +18,14 @@ def drawn(*, overconfidence, count=20_000, seed=0):
     scores = numbers.normal(0, 1.5, (count, 3))
     true = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
     gold = (true.cumsum(1) < numbers.random((count, 1))).sum(1)
-    told = np.exp(scores * overconfidence)
+    message = np.exp(scores * overconfidence)
     nothing = np.full(count, np.nan, np.float32)
     return Predictions(
         labels=LABELS,
         conversations=("c",) * count,
         utterances=tuple(map(str, range(count))),
         gold=gold.astype(np.int64),
-        probabilities=(told / told.sum(1, keepdims=True)).astype(np.float32),
+        probabilities=(message / message.sum(1, keepdims=True)).astype(np.float32),
         weights={},
         similarity=nothing,
         context_weight=nothing,

@@ -61,12 +61,13 @@ def slow_mcnemar(one: Predictions, other: Predictions) -> float:
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_run_is_compared_with_the_first(runs, metric) -> None:
-    found = compare_runs(runs, metric=metric)
-    assert [item.name for item in found] == ["alike", "better", "worse"]
+    actual = compare_runs(runs, metric=metric)
+    assert [item.name for item in actual] == ["alike", "better", "worse"]
     means = {
-        name: np.mean([getattr(score(one), metric) for one in made]) for name, made in runs.items()
+        name: np.mean([getattr(score(one), metric) for one in predictions])
+        for name, predictions in runs.items()
     }
-    for item in found:
+    for item in actual:
         expected = means[item.name] - means["reference"]
         assert item.bootstrap.metric == metric
         assert item.bootstrap.difference == pytest.approx(expected, abs=1e-9)
@@ -79,7 +80,7 @@ def test_every_run_is_compared_with_the_first(runs, metric) -> None:
         assert item.mcnemar_p_values == pytest.approx(
             [slow_mcnemar(*pair) for pair in zip(runs[item.name], runs["reference"], strict=True)]
         )
-    by_name = {item.name: item for item in found}
+    by_name = {item.name: item for item in actual}
     assert by_name["better"].bootstrap.difference > 0 > by_name["worse"].bootstrap.difference
 
 
@@ -88,18 +89,18 @@ def test_values_are_one_a_seed(runs) -> None:
 
 
 def test_holm_corrects_over_all_runs(runs) -> None:
-    found = compare_runs(runs)
-    ordered = sorted(found, key=lambda item: item.bootstrap.p_value)
+    actual = compare_runs(runs)
+    ordered = sorted(actual, key=lambda item: item.bootstrap.p_value)
     expected, floor = [], 0.0
     for place, item in enumerate(ordered):
         floor = max(floor, min(1.0, item.bootstrap.p_value * (len(ordered) - place)))
         expected.append(floor)
     assert [item.adjusted for item in ordered] == pytest.approx(expected)
-    assert all(item.adjusted >= item.bootstrap.p_value for item in found)
+    assert all(item.adjusted >= item.bootstrap.p_value for item in actual)
     assert all(one.adjusted <= other.adjusted for one, other in pairwise(ordered))
     (alone,) = compare_runs({name: runs[name] for name in ("reference", "better")})
     assert alone.adjusted == alone.bootstrap.p_value
-    corrected = next(item for item in found if item.name == "better")
+    corrected = next(item for item in actual if item.name == "better")
     assert corrected.bootstrap.p_value == alone.bootstrap.p_value
     assert corrected.adjusted > alone.adjusted
 

@@ -92,12 +92,14 @@ def test_paired_bootstrap_matches_loops_on_the_same_draws() -> None:
     second = [shuffled(simulated(seed=s, hit_rate=0.5)) for s in (4, 5)]
     settings = {"metric": "weighted_f1", "resamples": 60, "seed": 5}
     differences = np.subtract(slow_bootstrap(first, **settings), slow_bootstrap(second, **settings))
-    found = paired_bootstrap(first, second, **settings)
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(differences, [0.025, 0.975])))
+    actual = paired_bootstrap(first, second, **settings)
+    assert (actual.low, actual.high) == pytest.approx(
+        tuple(np.quantile(differences, [0.025, 0.975]))
+    )
     means = [np.mean([score(run).weighted_f1 for run in side]) for side in (first, second)]
-    assert found.difference == pytest.approx(means[0] - means[1])
+    assert actual.difference == pytest.approx(means[0] - means[1])
     fewer = min((differences <= 0).sum(), (differences >= 0).sum())
-    assert found.p_value == pytest.approx(min(1, 2 * (1 + fewer) / 61))
+    assert actual.p_value == pytest.approx(min(1, 2 * (1 + fewer) / 61))
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
@@ -126,12 +128,12 @@ def test_paired_bootstrap_finds_what_is_there_and_nothing_else() -> None:
     good, bad = (
         [simulated(seed=s, hit_rate=rate, conversations=60) for s in (1, 2)] for rate in (0.8, 0.5)
     )
-    found = paired_bootstrap(good, bad, resamples=500)
-    assert found.low > 0
-    assert found.p_value == pytest.approx(2 / 501)
+    actual = paired_bootstrap(good, bad, resamples=500)
+    assert actual.low > 0
+    assert actual.p_value == pytest.approx(2 / 501)
     mirrored = paired_bootstrap(bad, good, resamples=500)
-    assert mirrored.difference == pytest.approx(-found.difference)
-    assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low))
+    assert mirrored.difference == pytest.approx(-actual.difference)
+    assert (mirrored.low, mirrored.high) == pytest.approx((-actual.high, -actual.low))
     same = paired_bootstrap(good, good, resamples=100)
     assert (same.difference, same.low, same.high, same.p_value) == (0, 0, 0, 1)
 
@@ -188,24 +190,24 @@ def test_mcnemar_gives_the_exact_binomial_p_value(only_first, only_second, expec
 
 def test_paired_seeds_are_tested_by_their_differences() -> None:
     first, second = [63.1, 62.0, 64.2, 63.3, 62.9], [61.0, 61.7, 62.2, 61.4, 62.0]
-    found = seed_test(first, second)
+    actual = seed_test(first, second)
     difference = np.subtract(first, second)
     t = difference.mean() / (difference.std(ddof=1) / np.sqrt(5))
-    assert found.paired
-    assert found.difference == pytest.approx(difference.mean())
-    assert found.t_p_value == pytest.approx(2 * stats.t.sf(abs(t), 4))
-    assert found.wilcoxon_p_value == pytest.approx(2 / 2**5)
+    assert actual.paired
+    assert actual.difference == pytest.approx(difference.mean())
+    assert actual.t_p_value == pytest.approx(2 * stats.t.sf(abs(t), 4))
+    assert actual.wilcoxon_p_value == pytest.approx(2 / 2**5)
 
 
 def test_unequal_numbers_of_seeds_are_tested_by_welch() -> None:
     first, second = np.array([63.1, 62.0, 64.2]), np.array([61.0, 61.7, 62.2, 61.4, 62.0])
-    found = seed_test(first, second)
+    actual = seed_test(first, second)
     one, other = first.var(ddof=1) / 3, second.var(ddof=1) / 5
     t = (first.mean() - second.mean()) / np.sqrt(one + other)
     freedom = (one + other) ** 2 / (one**2 / 2 + other**2 / 4)
-    assert not found.paired
-    assert found.t_p_value == pytest.approx(2 * stats.t.sf(abs(t), freedom))
-    assert found.wilcoxon_p_value is None
+    assert not actual.paired
+    assert actual.t_p_value == pytest.approx(2 * stats.t.sf(abs(t), freedom))
+    assert actual.wilcoxon_p_value is None
 
 
 def test_seeds_that_cannot_be_tested_say_so() -> None:

@@ -60,9 +60,9 @@ def test_results_come_in_order(forked):
 
 def test_processes_share_the_cores(forked, monkeypatch):
     monkeypatch.setattr(local, "available_cores", lambda: 4)
-    found = Executor(jobs=2).map(told, range(4))
-    assert os.getpid() not in {process for process, _, _ in found}
-    assert {threads for _, threads, _ in found} == {2}
+    actual = Executor(jobs=2).map(told, range(4))
+    assert os.getpid() not in {process for process, _, _ in actual}
+    assert {threads for _, threads, _ in actual} == {2}
     monkeypatch.setattr(local, "available_cores", lambda: 1)
     assert {threads for _, threads, _ in Executor(jobs=2).map(told, range(2))} == {1}
 
@@ -83,8 +83,8 @@ def test_processes_are_told_of_large_pages_unless_the_user_told_them_otherwise(
     if own is not None:
         monkeypatch.setenv("GLIBC_TUNABLES", own)
     before = dict(os.environ)
-    found = Executor(jobs=2).map(allocation, range(2))
-    assert found == [own or "glibc.malloc.hugetlb=1"] * 2
+    actual = Executor(jobs=2).map(allocation, range(2))
+    assert actual == [own or "glibc.malloc.hugetlb=1"] * 2
     assert dict(os.environ) == before
 
 
@@ -119,8 +119,8 @@ def check_failure(name, jobs):
     assert type(caught.value) is type(expected)
     assert str(caught.value) == str(expected)
     if isinstance(expected, InputError):
-        found = (caught.value.where, caught.value.problem, caught.value.fix)
-        assert found == (expected.where, expected.problem, expected.fix)
+        actual = (caught.value.where, caught.value.problem, caught.value.fix)
+        assert actual == (expected.where, expected.problem, expected.fix)
 
 
 def test_a_process_that_is_killed_is_told_in_one_sentence(forked):

@@ -99,8 +99,8 @@ def test_another_version_is_shown_but_never_mixed(
     with pytest.raises(InputError) as caught:
         reproduce("df-erc-table2", settings)
     assert "results of another version (the code of mmerc has changed since)" in str(caught.value)
-    made = report_only("df-erc-table2", copied, rows=("-DDM",))
-    assert "Trained by another version: the code" in (made.folder / "report.md").read_text()
+    predictions = report_only("df-erc-table2", copied, rows=("-DDM",))
+    assert "Trained by another version: the code" in (predictions.folder / "report.md").read_text()
 
 
 def test_which_version_it_is():

@@ -29,8 +29,8 @@ def table():
 
 
 def test_who_dominates(table):
-    found = {kind: list(chosen) for kind, chosen in figures._by_dominance(table).items()}
-    assert found == {"audio-dominated": [1], "text-dominated": [2, 3]}
+    actual = {kind: list(chosen) for kind, chosen in figures._by_dominance(table).items()}
+    assert actual == {"audio-dominated": [1], "text-dominated": [2, 3]}
 
 
 def test_the_last_layer_but_one(table):
@@ -110,12 +110,14 @@ def drawn(make_settings, spoken, tiny_encoder, tiny_speech_encoder, tmp_path_fac
 
 
 def test_models_that_hear_are_reproduced_too(drawn):
-    made = drawn("dq-former-table4", rows=("DQ-Former, audio zeroed", "DQ-Former, text absent"))
-    assert [row["row"] for row in made.rows] == [
+    predictions = drawn(
+        "dq-former-table4", rows=("DQ-Former, audio zeroed", "DQ-Former, text absent")
+    )
+    assert [row["row"] for row in predictions.rows] == [
         "DQ-Former", "DQ-Former, audio zeroed", "DQ-Former, text absent",
     ]  # fmt: skip
-    assert len(list((made.folder.parent / "runs").iterdir())) == 1
-    assert (made.folder / "report.md").read_text().count("| 3.0 |") == 1
+    assert len(list((predictions.folder.parent / "runs").iterdir())) == 1
+    assert (predictions.folder / "report.md").read_text().count("| 3.0 |") == 1
 
 
 def test_confidence_by_layer(drawn, read_csv):
@@ -134,8 +136,8 @@ def test_confidence_by_kind_and_cases(drawn, read_csv):
     rows = read_csv(folder / "dominance.csv")
     assert {row["kind"] for row in rows} == {"audio-dominated", "text-dominated"}
     assert (folder / "dominance.png").is_file()
-    made = drawn("dq-former-figure5")
-    cases = read_csv(made.folder / "figures" / "cases.csv")
+    predictions = drawn("dq-former-figure5")
+    cases = read_csv(predictions.folder / "figures" / "cases.csv")
     one = [row for row in cases if (row["kind"], row["case"]) == ("audio-dominated", "1")]
     assert [(row["modality"], row["layer"]) for row in one] == [
         ("text", "1"), ("text", "2"), ("audio", "1"), ("audio", "2"),

@@ -21,44 +21,44 @@ MULTIEMO = (
 )  # fmt: skip
 
 
-def pictures(made, name):
+def pictures(predictions, name):
     """The figure as PNG and as text of its SVG."""
-    folder = made.folder / "figures"
+    folder = predictions.folder / "figures"
     return (folder / f"{name}.png").read_bytes(), (folder / f"{name}.svg").read_text()
 
 
 def test_context_over_ranks_of_similarity(make_settings, corpus_folder, tmp_path, read_csv):
     settings = make_settings(corpus_folder, tmp_path / "out", seeds=1)
-    made = reproduce("df-erc-figure8", settings)["df-erc-figure8"]
-    rows = read_csv(made.folder / "figures" / "consistency.csv")
+    predictions = reproduce("df-erc-figure8", settings)["df-erc-figure8"]
+    rows = read_csv(predictions.folder / "figures" / "consistency.csv")
     assert {row["row"] for row in rows} == {"DF-ERC", "-CRM(full)", "-CRM(zero)"}
-    png, svg = pictures(made, "consistency")
+    png, svg = pictures(predictions, "consistency")
     assert png.startswith(b"\x89PNG")
     assert "-CRM(full)" in svg
 
 
 def test_scores_over_a_weight(make_settings, corpus_folder, tmp_path, read_csv):
     settings = make_settings(corpus_folder, tmp_path / "out", rows=("0.0", "1.0"))
-    made = reproduce("df-erc-figure9", settings)["df-erc-figure9"]
-    rows = read_csv(made.folder / "figures" / "trend.csv")
+    predictions = reproduce("df-erc-figure9", settings)["df-erc-figure9"]
+    rows = read_csv(predictions.folder / "figures" / "trend.csv")
     assert [row["alpha 3"] for row in rows] == ["0.0", "0.3", "1.0"]
     assert [row["paper"] for row in rows] == ["", "67.03", ""]
     assert all(float(row["low"]) <= float(row["mean"]) <= float(row["high"]) for row in rows)
-    assert "alpha 3" in pictures(made, "trend")[1]
+    assert "alpha 3" in pictures(predictions, "trend")[1]
 
 
 def test_one_utterance_on_its_way(make_settings, corpus_folder, small_corpus, tmp_path, read_csv):
     out = tmp_path / "out"
     settings = make_settings(corpus_folder, out, changes=MULTIEMO)
-    made = reproduce("multiemo-figure6", settings)["multiemo-figure6"]
-    rows = read_csv(made.folder / "figures" / "heat-maps.csv")
+    predictions = reproduce("multiemo-figure6", settings)["multiemo-figure6"]
+    rows = read_csv(predictions.folder / "figures" / "heat-maps.csv")
     assert list(dict.fromkeys(row["features"] for row in rows)) == [
         f"{step}_{m}" for step in ("unimodal", "context", "fused")
         for m in ("text", "audio", "video")
     ] + ["joint"]  # fmt: skip
-    png, svg = pictures(made, "heat-maps")
+    png, svg = pictures(predictions, "heat-maps")
     assert png.startswith(b"\x89PNG")
-    assert "±" not in (made.folder / "report.md").read_text()  # one seed has no deviation
+    assert "±" not in (predictions.folder / "report.md").read_text()  # one seed has no deviation
 
     plan = make_plan("multiemo-figure6", small_corpus, PlanOptions(changes=MULTIEMO, seeds=1))
     workspace = Workspace(root=out, source=settings.corpus, corpus=small_corpus)
@@ -71,7 +71,7 @@ def test_one_utterance_on_its_way(make_settings, corpus_folder, small_corpus, tm
     )
     vector = small_corpus.features["text"].rows[key].vector
     assert len([row for row in rows if row["features"] == "unimodal_text"]) == len(vector)
-    for text in (svg, (made.folder / "report.html").read_text()):
+    for text in (svg, (predictions.folder / "report.html").read_text()):
         assert utterance.text not in text
 
 

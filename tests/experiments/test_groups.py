@@ -47,13 +47,13 @@ def test_groups_cut_an_order_into_like_parts(values, count):
 
 def test_scores_by_similarity():
     psi = np.random.default_rng(1).normal(size=SIZE).astype(np.float32)
-    made = predictions(psi=psi)
-    rows = _by_similarity(made, "weighted_f1")
+    created = predictions(psi=psi)
+    rows = _by_similarity(created, "weighted_f1")
     order = np.argsort(psi, kind="stable")
     assert [row["group"] for row in rows][0::4] == ["0-20 %", "80-100 %"]
     for row, chosen in zip(rows, order.reshape(5, 8), strict=True):
         expected = f1_score(
-            made.gold[chosen], made.predicted[chosen], average="weighted", zero_division=0
+            created.gold[chosen], created.predicted[chosen], average="weighted", zero_division=0
         )
         assert row["weighted_f1"] == pytest.approx(100 * expected, abs=1e-6)
         assert row["similarity"] == pytest.approx(float(psi[chosen].mean()), abs=1e-6)
@@ -62,12 +62,12 @@ def test_scores_by_similarity():
 def test_weights_by_cross_entropy():
     weight = np.arange(SIZE, dtype=np.float32)
     weight[3] = np.nan
-    made = predictions(weight=weight)
-    rows = _by_cross_entropy(made, "accuracy")
-    gold = made.probabilities[np.arange(SIZE), made.gold]
+    created = predictions(weight=weight)
+    rows = _by_cross_entropy(created, "accuracy")
+    gold = created.probabilities[np.arange(SIZE), created.gold]
     for row, chosen in zip(rows, np.argsort(-gold, kind="stable").reshape(4, 10), strict=True):
         assert row["weight text"] == pytest.approx(float(np.nanmean(weight[chosen])))
-        right = (made.predicted[chosen] == made.gold[chosen]).mean()
+        right = (created.predicted[chosen] == created.gold[chosen]).mean()
         assert row["accuracy"] == pytest.approx(100 * right)
     assert rows[0]["accuracy"] > rows[-1]["accuracy"]
 

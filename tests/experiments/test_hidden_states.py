@@ -23,25 +23,25 @@ def seed(finished, small_corpus):
 
 
 def test_hidden_states_belong_to_the_stored_predictions(seed, small_corpus):
-    folder, made = seed
+    folder, predictions = seed
     table = _stored_hidden_states(
-        folder, "contribution", _contribution, small_corpus, keys=made.keys
+        folder, "contribution", _contribution, small_corpus, keys=predictions.keys
     )
-    assert (table["predicted"] == made.predicted).all()
-    assert (table["gold"] == made.gold).all()
-    for m, weight in made.weights.items():
+    assert (table["predicted"] == predictions.predicted).all()
+    assert (table["gold"] == predictions.gold).all()
+    for m, weight in predictions.weights.items():
         np.testing.assert_allclose(table[f"weight_{m}"], weight, atol=1e-5)
         assert (np.isnan(table[f"tcp_{m}"]) == np.isnan(weight)).all()
-        there = ~np.isnan(weight)
-        assert ((table[f"tcp_{m}"][there] > 0) & (table[f"tcp_{m}"][there] < 1)).all()
+        present = ~np.isnan(weight)
+        assert ((table[f"tcp_{m}"][present] > 0) & (table[f"tcp_{m}"][present] < 1)).all()
         # a true class probability above one half is the highest
-        sure = there & (table[f"tcp_{m}"] > 0.5) & (made.gold >= 0)
+        sure = present & (table[f"tcp_{m}"] > 0.5) & (predictions.gold >= 0)
         assert (table[f"right_{m}"][sure] == 1).all()
 
 
 def test_they_are_recorded_once(seed, small_corpus, monkeypatch):
-    folder, made = seed
-    keys = made.keys[3:9]
+    folder, predictions = seed
+    keys = predictions.keys[3:9]
     first = _stored_hidden_states(folder, "levels", _levels, small_corpus, keys=keys)
     assert first["modality_text"].shape == (6, 8)
     monkeypatch.setattr(hidden_states, "_record", lambda *a: pytest.fail("recorded again"))
@@ -50,16 +50,18 @@ def test_they_are_recorded_once(seed, small_corpus, monkeypatch):
 
 
 def test_other_utterances_are_recorded_again(seed, small_corpus):
-    folder, made = seed
-    _stored_hidden_states(folder, "levels", _levels, small_corpus, keys=made.keys[:2])
-    wide = _stored_hidden_states(folder, "levels", _levels, small_corpus, keys=made.keys[1:4])
-    assert list(wide["utterance"]) == list(made.utterances[1:4])
+    folder, predictions = seed
+    _stored_hidden_states(folder, "levels", _levels, small_corpus, keys=predictions.keys[:2])
+    wide = _stored_hidden_states(
+        folder, "levels", _levels, small_corpus, keys=predictions.keys[1:4]
+    )
+    assert list(wide["utterance"]) == list(predictions.utterances[1:4])
 
 
 def test_another_corpus_is_recorded_again(seed, small_corpus):
     """The same utterances with other vectors have the same keys."""
-    folder, made = seed
-    keys = made.keys[3:9]
+    folder, predictions = seed
+    keys = predictions.keys[3:9]
     table = small_corpus.features["audio"]
     rows = {
         key: row if row.vector is None else replace(row, vector=row.vector * 9)
@@ -73,11 +75,11 @@ def test_another_corpus_is_recorded_again(seed, small_corpus):
 
 
 def test_a_file_that_is_cut_short(seed, small_corpus):
-    folder, made = seed
+    folder, predictions = seed
     path = folder / f"inside-odd-{corpus_key(small_corpus)}.parquet"
     path.write_bytes(b"PAR1")
     with pytest.raises(InputError, match=r"inside-odd-\w{12}\.parquet: truncated; remove it"):
-        _stored_hidden_states(folder, "odd", _levels, small_corpus, keys=made.keys)
+        _stored_hidden_states(folder, "odd", _levels, small_corpus, keys=predictions.keys)
     path.unlink()
 
 
@@ -91,20 +93,20 @@ def test_errors_are_counted_in_bins():
 
 
 def test_the_report_of_contributions_error(finished, report_only, read_csv, seed, small_corpus):
-    made = report_only("df-erc-figure11", finished)
-    rows = read_csv(made.folder / "figures" / "contribution-error.csv")
+    predictions = report_only("df-erc-figure11", finished)
+    rows = read_csv(predictions.folder / "figures" / "contribution-error.csv")
     assert {row["modality"] for row in rows} == {"text", "audio", "video", "mean of all"}
     known = sum(u.label is not None for c in small_corpus.splits["test"] for u in c.utterances)
     mean = [row for row in rows if row["modality"] == "mean of all"]
     assert sum(int(row["utterances"]) for row in mean) <= 2 * known
     text = [int(row["utterances"]) for row in rows if row["modality"] == "text"]
-    there = ~np.isnan(seed[1].weights["text"]) & (seed[1].gold >= 0)
-    assert sum(text) == 2 * int(there.sum())
+    present = ~np.isnan(seed[1].weights["text"]) & (seed[1].gold >= 0)
+    assert sum(text) == 2 * int(present.sum())
 
 
 def test_points_of_the_projection(finished, report_only, read_csv):
-    made = report_only("df-erc-figure10", finished)
-    rows = read_csv(made.folder / "figures" / "projection.csv")
+    predictions = report_only("df-erc-figure10", finished)
+    rows = read_csv(predictions.folder / "figures" / "projection.csv")
     counts = {}
     for row in rows:
         key = (row["row"], row["level"], row["modality"])

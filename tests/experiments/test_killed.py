@@ -37,18 +37,18 @@ def states(folders):
 
 def running(session):
     """States of the processes of a session that still run."""
-    found = []
+    actual = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             state, _, _, own, *_ = stat.read_text().rpartition(")")[2].split()
-            found += [state] * (int(own) == session and state != "Z")
-    return found
+            actual += [state] * (int(own) == session and state != "Z")
+    return actual
 
 
-def wait_until(found):
+def wait_until(actual):
     """Look again and again until something is found."""
     until = time.monotonic() + PATIENCE
-    while not found():
+    while not actual():
         assert time.monotonic() < until, "nothing was found in time"
         time.sleep(0.01)
 
@@ -94,11 +94,11 @@ def test_what_was_finished_before_a_kill_is_kept_and_the_rest_goes_on(
     again = make_settings(
         corpus_folder, out, rows=("-DDM",), changes=LONGER, use_cache=False, lines=lines
     )
-    (made,) = reproduce("df-erc-table2", again).values()
+    (predictions,) = reproduce("df-erc-table2", again).values()
     assert lines[0] == f"{4 - len(kept)} of 4 trainings remain"
     assert states(kept) == before
     assert len(finished_seeds(out)) == 4
-    assert [row["seeds"] for row in made.rows] == [2, 2]
+    assert [row["seeds"] for row in predictions.rows] == [2, 2]
     assert {json.loads(p.read_text())["threads"] for p in out.rglob("machine.json")} == {1}
 
     whole = tmp_path / "whole"

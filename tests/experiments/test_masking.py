@@ -34,11 +34,11 @@ def emptied(corpus, modality):
 @pytest.mark.parametrize("modality", ["text", "audio", "video"])
 def test_declared_absent_is_as_if_it_had_never_been_there(seed, small_corpus, modality):
     masking = Masking(modality=modality, how="absent")
-    made = masked_predictions(seed, masking, small_corpus)
+    predictions = masked_predictions(seed, masking, small_corpus)
     model = load_model(seed / "model")
     expected = predict_corpus(model, emptied(small_corpus, modality), "test")
-    assert made.keys == expected.keys
-    assert abs(made.probabilities - expected.probabilities).max() < 1e-6
+    assert predictions.keys == expected.keys
+    assert abs(predictions.probabilities - expected.probabilities).max() < 1e-6
 
 
 def test_zeroed_is_something_else_and_is_kept(seed, small_corpus):
@@ -66,10 +66,10 @@ def test_answers_about_one_corpus_are_not_given_for_another(seed, small_corpus, 
 
 def test_zeroed_vectors_are_still_present(make_batch):
     batch = make_batch([3, 2])
-    made = _mask_batch(batch, Masking(modality="video", how="zeroed"))
-    assert not made.features["video"].any()
-    assert torch.equal(made.features["audio"], batch.features["audio"])
-    assert made.present["video"] is batch.present["video"]
+    predictions = _mask_batch(batch, Masking(modality="video", how="zeroed"))
+    assert not predictions.features["video"].any()
+    assert torch.equal(predictions.features["audio"], batch.features["audio"])
+    assert predictions.present["video"] is batch.present["video"]
 
 
 def test_zeroed_words_and_sounds_keep_their_length(make_batch):

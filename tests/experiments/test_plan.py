@@ -37,19 +37,19 @@ def test_rows_that_are_the_same_are_trained_once(plan):
 
 
 def test_published_rows_are_not_trained(plan):
-    made = plan("df-erc-table1")
-    assert "UniMSE" not in made.recipes
-    assert "UniMSE" in [row.name for row in made.rows]
-    assert made.recipes["bc-LSTM"].training == made.recipes["DF-ERC"].training
+    predictions = plan("df-erc-table1")
+    assert "UniMSE" not in predictions.recipes
+    assert "UniMSE" in [row.name for row in predictions.rows]
+    assert predictions.recipes["bc-LSTM"].training == predictions.recipes["DF-ERC"].training
 
 
 def test_settings_of_the_system_leave_baselines_alone(plan):
     changes = ("model.fusion_width=8", "training.epochs=3", "model.dropout=0.3")
-    made = plan("df-erc-table1", changes=changes).recipes
-    assert made["DF-ERC"].model.fusion_width == 8
-    assert {recipe.training.epochs for recipe in made.values()} == {3}
-    assert made["bc-LSTM"].model.name == "bc-lstm"
-    assert made["Late fusion"].model.dropout == 0.3
+    predictions = plan("df-erc-table1", changes=changes).recipes
+    assert predictions["DF-ERC"].model.fusion_width == 8
+    assert {recipe.training.epochs for recipe in predictions.values()} == {3}
+    assert predictions["bc-LSTM"].model.name == "bc-lstm"
+    assert predictions["Late fusion"].model.dropout == 0.3
 
 
 def test_rows_can_be_chosen_and_the_baseline_comes_along(plan):
@@ -57,8 +57,8 @@ def test_rows_can_be_chosen_and_the_baseline_comes_along(plan):
 
 
 def test_a_setting_that_is_not_there_leaves_one_row_out(plan):
-    made = plan("df-erc-decisions", rows=("Contrast over the whole batch",))
-    assert made.recipes["Contrast over the whole batch"].model.scope == "batch"
+    predictions = plan("df-erc-decisions", rows=("Contrast over the whole batch",))
+    assert predictions.recipes["Contrast over the whole batch"].model.scope == "batch"
 
 
 @pytest.mark.parametrize(

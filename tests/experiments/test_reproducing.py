@@ -40,21 +40,21 @@ def states(folder):
 def test_the_report_says_what_the_runs_say(finished, runs):
     text = (finished / "df-erc-table2" / "report.md").read_text()
     for name, run in runs.items():
-        found = results(run)["summary"]["test"]["weighted_f1"]
+        actual = results(run)["summary"]["test"]["weighted_f1"]
         score = cells(text, "Scores", name)
-        assert score[3] == f"{found['mean']:.2f} ± {found['std']:.2f}"
-        assert score[4] == "{:.2f} to {:.2f}".format(*found["interval"])
+        assert score[3] == f"{actual['mean']:.2f} ± {actual['std']:.2f}"
+        assert score[4] == "{:.2f} to {:.2f}".format(*actual["interval"])
         assert score[6] == "2"
     assert cells(text, "Scores", "DF-ERC")[1:3] == ["67.03", "68.28"]
 
 
 def test_differences_are_tested_against_the_baseline(finished, runs):
     text = (finished / "df-erc-table2" / "report.md").read_text()
-    made = {
+    predictions = {
         name: [Predictions.load(run / f"seed-{n}" / "predictions-test.parquet") for n in (0, 1)]
         for name, run in runs.items()
     }
-    for versus in compare_runs(made):
+    for versus in compare_runs(predictions):
         row = cells(text, "Differences from DF-ERC", versus.name)
         assert row[2] == f"{versus.bootstrap.difference:+.2f}"
         assert row[5] == f"{versus.adjusted:.4f}"
@@ -77,8 +77,8 @@ def test_classes_and_time_are_in_it(finished, runs, small_corpus, read_csv):
     for place, label in enumerate(small_corpus.labels, start=1):
         values = [seed["test"]["per_class_f1"][label] for seed in seeds]
         known = [value for value in values if value is not None]
-        found = cells(text, "F1 by class", "-DDM")[place]
-        assert found == (f"{sum(known) / len(known):.2f}" if known else "")
+        actual = cells(text, "F1 by class", "-DDM")[place]
+        assert actual == (f"{sum(known) / len(known):.2f}" if known else "")
     assert "1 thread, 32-true" in cells(text, "Hardware and time", "-DDM")[2]
     seconds = [
         float(row["seconds"])
@@ -156,8 +156,8 @@ def test_another_folder_takes_finished_seeds_from_the_cache(
 def test_a_new_figure_needs_no_training(finished, report_only, monkeypatch, target):
     monkeypatch.setattr(training, "finish_seed_with_machine", lambda job: pytest.fail("trained"))
     before = {path for path in states(finished / "runs") if "inside" not in path.name}
-    made = report_only(target, finished)
-    assert (made.folder / "report.html").is_file()
+    predictions = report_only(target, finished)
+    assert (predictions.folder / "report.html").is_file()
     assert {p for p in states(finished / "runs") if "inside" not in p.name} == before
 
 
@@ -190,11 +190,13 @@ def test_a_full_disk_in_the_middle_loses_nothing(
 def test_everything_that_a_corpus_allows(make_settings, corpus_folder, tmp_path, monkeypatch):
     from mmerc.experiments.reproduction import reproduce as module
 
-    wanted = {"df-erc-figure6", "df-erc-figure7", "multiemo-table1", "df-erc-decisions"}
-    files = {name: file for name, file in module.target_files().items() if name in wanted}
+    requested = {"df-erc-figure6", "df-erc-figure7", "multiemo-table1", "df-erc-decisions"}
+    files = {name: file for name, file in module.target_files().items() if name in requested}
     monkeypatch.setattr(module, "target_files", lambda path: files)
     lines = []
-    made = reproduce("all", make_settings(corpus_folder, tmp_path / "out", seeds=1, lines=lines))
-    assert list(made) == ["df-erc-figure6", "df-erc-figure7"]
+    predictions = reproduce(
+        "all", make_settings(corpus_folder, tmp_path / "out", seeds=1, lines=lines)
+    )
+    assert list(predictions) == ["df-erc-figure6", "df-erc-figure7"]
     assert "left out: multiemo-table1: multiemo-table1 is for iemocap" in lines[0]
     assert "3 of 3 trainings" in lines[1]

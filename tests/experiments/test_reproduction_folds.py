@@ -17,13 +17,13 @@ def decided(tmp_path_factory, make_settings, corpus_folder):
     """Folder of a decision by folds, the lines reported, and the cache's tries."""
     out, lines = tmp_path_factory.mktemp("decided") / "out", []
     settings = make_settings(corpus_folder, out, rows=(ROW,), seeds=1, lines=lines)
-    made = reproduce("df-erc-decisions", settings)["df-erc-decisions"]
-    return made, lines, list(settings.cache.tries())
+    predictions = reproduce("df-erc-decisions", settings)["df-erc-decisions"]
+    return predictions, lines, list(settings.cache.tries())
 
 
 def test_every_row_is_trained_on_the_same_folds(decided):
-    made, _, tries = decided
-    folds = json.loads((made.folder / "folds.json").read_text())
+    predictions, _, tries = decided
+    folds = json.loads((predictions.folder / "folds.json").read_text())
     assert {name: len(scores) for name, scores in folds.items()} == {"As decided": 5, ROW: 5}
     here = [t for t in tries if t.validated_on.startswith("fold")]
     assert [t.validated_on for t in here] == [f"fold-{n}" for n in range(_FOLDS)] * 2
@@ -33,14 +33,14 @@ def test_every_row_is_trained_on_the_same_folds(decided):
 
 
 def test_the_report_tells_the_difference(decided):
-    made, _, _ = decided
-    folds = json.loads((made.folder / "folds.json").read_text())
+    predictions, _, _ = decided
+    folds = json.loads((predictions.folder / "folds.json").read_text())
     pairs = zip(folds[ROW], folds["As decided"], strict=True)
     differences = [one - other for one, other in pairs]
-    (row,) = made.rows
+    (row,) = predictions.rows
     assert row["difference"] == pytest.approx(sum(differences) / _FOLDS)
     assert row["fold 3"] == pytest.approx(differences[3])
-    text = (made.folder / "report.md").read_text()
+    text = (predictions.folder / "report.md").read_text()
     better = sum(difference > 0 for difference in differences)
     assert f"| {ROW} | As decided | {row['difference']:+.2f} ± " in text
     assert f"| {better} of 5 |" in text
@@ -53,11 +53,11 @@ def test_nothing_is_left_but_scores(decided):
 
 
 def test_what_was_scored_is_not_trained_again(decided, make_settings, corpus_folder):
-    made, first, _ = decided
+    predictions, first, _ = decided
     lines = []
-    out = made.folder.parent
+    out = predictions.folder.parent
     settings = make_settings(corpus_folder, out, rows=(ROW,), seeds=1, lines=lines)
-    assert reproduce("df-erc-decisions", settings)["df-erc-decisions"].rows == made.rows
+    assert reproduce("df-erc-decisions", settings)["df-erc-decisions"].rows == predictions.rows
     assert any("epoch" in line for line in first)
     assert not any("epoch" in line for line in lines)
 
@@ -72,9 +72,9 @@ def test_holm_corrects_over_the_decisions(small_corpus):
     rows = (ROW, "Target not detached")
     plan = make_plan("df-erc-decisions", small_corpus, PlanOptions(rows=rows))
     scores = {"As decided": [1.0, 2, 3, 4, 5], ROW: [2.0, 3.1, 4, 5, 6.1]}
-    found = compare_alternatives(plan, scores | {"Target not detached": [1.0, 2, 3, 4, 5.5]})
-    assert [item.name for item in found] == list(rows)
-    one, other = found
+    actual = compare_alternatives(plan, scores | {"Target not detached": [1.0, 2, 3, 4, 5.5]})
+    assert [item.name for item in actual] == list(rows)
+    one, other = actual
     assert isinstance(one, Alternative)
     assert one.adjusted == pytest.approx(2 * one.test.t_p_value)
     assert other.adjusted == pytest.approx(other.test.t_p_value)

@@ -72,12 +72,14 @@ def corpora(tmp_path_factory, small_corpus):
 def model(request, make_model, make_sound_model, corpora):
     name, reads = request.param
     make = make_sound_model if reads == "sounds" else partial(make_model, tokens=reads == "tokens")
-    made = make(name, widths=WIDTHS)
+    predictions = make(name, widths=WIDTHS)
     corpus = corpora.corpus
-    examples = build_model_examples(made, corpus.splits["test"], corpus.features, corpus.sounds)
-    counts = torch.ones(len(made.labels), dtype=torch.long)
-    made.fit(TrainingStatistics(features=feature_statistics(examples), label_counts=counts))
-    return made.eval()
+    examples = build_model_examples(
+        predictions, corpus.splits["test"], corpus.features, corpus.sounds
+    )
+    counts = torch.ones(len(predictions.labels), dtype=torch.long)
+    predictions.fit(TrainingStatistics(features=feature_statistics(examples), label_counts=counts))
+    return predictions.eval()
 
 
 def test_every_disturbance_that_applies_is_felt(model, corpora, monkeypatch):
@@ -91,10 +93,10 @@ def test_every_disturbance_that_applies_is_felt(model, corpora, monkeypatch):
         if isinstance(corpus, Inapplicable):
             left_out.add(disturbance.how)
             continue
-        found = _predict_disturbed(model, corpus, disturbance)
-        assert found.keys == undisturbed.keys
-        assert np.isfinite(found.probabilities).all()
-        changed = np.abs(found.probabilities - undisturbed.probabilities).max()
+        actual = _predict_disturbed(model, corpus, disturbance)
+        assert actual.keys == undisturbed.keys
+        assert np.isfinite(actual.probabilities).all()
+        changed = np.abs(actual.probabilities - undisturbed.probabilities).max()
         assert changed > 0 or disturbance.amount == "10 %", disturbance  # texts are short
     assert left_out == ({"word dropout"} if "text" in model.inputs.widths else set())
     again = _predict_disturbed(model, corpora.corpus, None)  # no mask stays behind
@@ -161,10 +163,10 @@ def test_what_is_left_out_says_why(corpora, make_model, changes, how, why):
     if "silent" in changes:
         tasks = [replace(task, segment=replace(task.segment, sound=None)) for task in tasks]
     given = replace(corpora, corpus=corpus, tasks=tasks)
-    found = given.apply(of(*how), make_model("late-fusion", widths=WIDTHS))
-    assert isinstance(found, Inapplicable)
-    assert why in found.reason
-    assert not found.reason.endswith(".")
+    actual = given.apply(of(*how), make_model("late-fusion", widths=WIDTHS))
+    assert isinstance(actual, Inapplicable)
+    assert why in actual.reason
+    assert not actual.reason.endswith(".")
 
 
 def test_media_that_are_all_missing_are_an_error(corpora, make_model, tmp_path):

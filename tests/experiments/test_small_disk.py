@@ -67,17 +67,17 @@ def test_what_was_finished_on_a_disk_that_is_full_then_is_kept(
     assert 1 <= count < 4
 
     leave()
-    made = call(lines=lines)
+    predictions = call(lines=lines)
     assert lines[0] == f"{4 - count} of 4 trainings remain"
     assert finished_files(out).items() >= kept.items()
-    assert [row["seeds"] for row in made.rows] == [2, 2]
+    assert [row["seeds"] for row in predictions.rows] == [2, 2]
 
-    shutil.rmtree(made.folder)
+    shutil.rmtree(predictions.folder)
     before = files(out / "runs")
     leave(100_000)
     with pytest.raises(InputError, match="no space left on device"):
         call(train=False)
-    assert not files(made.folder, ".*")
+    assert not files(predictions.folder, ".*")
     leave()
-    assert call(train=False).rows == made.rows
+    assert call(train=False).rows == predictions.rows
     assert files(out / "runs") == before

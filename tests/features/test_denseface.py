@@ -115,11 +115,11 @@ def by_hand(network, images):
 def test_forward_by_hand():
     network = some_network()
     images = normalise(torch.from_numpy(faces(3))[:, None])
-    found = network(images)
+    actual = network(images)
     vectors, logits = by_hand(network, images)
-    assert (found.vectors.shape, found.logits.shape) == ((3, 342), (3, 7))
-    torch.testing.assert_close(found.vectors, vectors, atol=1e-4, rtol=1e-3)
-    torch.testing.assert_close(found.logits, logits, atol=1e-4, rtol=1e-3)
+    assert (actual.vectors.shape, actual.logits.shape) == ((3, 342), (3, 7))
+    torch.testing.assert_close(actual.vectors, vectors, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(actual.logits, logits, atol=1e-4, rtol=1e-3)
 
 
 def test_normalised_grey():
@@ -142,12 +142,12 @@ def test_a_face_has_the_same_vector_in_any_batch(weights):
 @torch.no_grad()
 def test_an_utterance_is_the_mean_of_twenty_faces(weights, monkeypatch):
     monkeypatch.setattr(extractor, "fast_bfloat16", lambda _: False)
-    found = DenseFace(TheseFaces(39), weights=weights).extract(Segment())
+    actual = DenseFace(TheseFaces(39), weights=weights).extract(Segment())
     network = extractor.load_network(weights)
     chosen = torch.from_numpy(faces(39)[0:39:2])[:, None]
     expected = network(normalise(chosen)).vectors.mean(dim=0)
-    assert (found.dtype, found.shape) == (np.float32, (342,))
-    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-4)
+    assert (actual.dtype, actual.shape) == (np.float32, (342,))
+    np.testing.assert_allclose(actual, expected, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("count", [1, 3, 20])
@@ -156,8 +156,8 @@ def test_so_few_faces_are_all_taken(count):
 
 
 def test_no_face_is_absent(weights):
-    found = DenseFace(TheseFaces(0), weights=weights).extract(Segment())
-    assert found == Absent("no face in any frame")
+    actual = DenseFace(TheseFaces(0), weights=weights).extract(Segment())
+    assert actual == Absent("no face in any frame")
 
 
 def test_a_grey_picture_is_taken_as_it_is():
@@ -168,41 +168,41 @@ def test_a_grey_picture_is_taken_as_it_is():
 def test_a_picture_of_another_size_is_scaled():
     large = np.kron(faces(1)[0] // 32 * 32, np.ones((3, 3), np.uint8))
     for data in (picture(large), picture(large, "mjpeg", "yuvj420p")):
-        found = grey_face(data)
-        assert found.shape == (48, 48)
-        assert np.abs(found.astype(int) - faces(1)[0] // 32 * 32).mean() < 12
+        actual = grey_face(data)
+        assert actual.shape == (48, 48)
+        assert np.abs(actual.astype(int) - faces(1)[0] // 32 * 32).mean() < 12
 
 
 def test_damaged_pictures_are_left_out():
     crops = faces(2)
     pictures = (picture(crops[0]), b"\xff\xd8\xff nothing", picture(crops[1])[:90])
-    found = SpeakerFaces().crops(Segment(pictures=pictures))
-    assert np.array_equal(found, crops[:1])
+    actual = SpeakerFaces().crops(Segment(pictures=pictures))
+    assert np.array_equal(actual, crops[:1])
 
 
 @pytest.mark.parametrize("pictures", [(), (b"",), (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")])
 def test_pictures_without_a_face_are_absent(weights, pictures):
-    found = DenseFace(SpeakerFaces(), weights=weights).extract(Segment(pictures=pictures))
-    assert isinstance(found, Absent)
-    assert (found.reason == "no film or picture") == (not pictures)
+    actual = DenseFace(SpeakerFaces(), weights=weights).extract(Segment(pictures=pictures))
+    assert isinstance(actual, Absent)
+    assert (actual.reason == "no film or picture") == (not pictures)
 
 
 def test_the_fingerprint_tells_weights_faces_and_number_format(weights, tmp_path, monkeypatch):
     other = write_weights(tmp_path / "other.safetensors", some_network(seed=1))
-    made = [
+    predictions = [
         DenseFace(SpeakerFaces(), weights=weights),
         DenseFace(TheseFaces(3), weights=weights),
         DenseFace(TheseFaces(4), weights=weights),
         DenseFace(SpeakerFaces(), weights=other),
     ]
-    monkeypatch.setattr(extractor, "fast_bfloat16", lambda _: made[0].spec is None)
+    monkeypatch.setattr(extractor, "fast_bfloat16", lambda _: predictions[0].spec is None)
     changed = DenseFace(SpeakerFaces(), weights=weights)
-    differ = changed.spec.settings["precision"] != made[0].spec.settings["precision"]
-    prints = {face_vectors.spec.fingerprint for face_vectors in [*made, changed]}
+    differ = changed.spec.settings["precision"] != predictions[0].spec.settings["precision"]
+    prints = {face_vectors.spec.fingerprint for face_vectors in [*predictions, changed]}
     assert len(prints) == 4 + differ
     again = DenseFace(TheseFaces(4), weights=weights).spec
     assert replace(again, settings={**again.settings, "precision": "?"}) == replace(
-        made[2].spec, settings={**made[2].spec.settings, "precision": "?"}
+        predictions[2].spec, settings={**predictions[2].spec.settings, "precision": "?"}
     )
 
 
@@ -243,8 +243,8 @@ def test_other_files_are_no_weights(tmp_path):
 def test_the_weights_that_come_with_mmerc_name_a_real_smile():
     """A photograph through detection, alignment and network: what is wrong anywhere shows here."""
     astronaut = pytest.importorskip("skimage.data", reason="scikit-image is missing").astronaut()
-    (found,) = SpeakerFaces().detector.detect([astronaut])
-    crop = align_face(astronaut, found[0].landmarks, size=48, grey=True)
+    (actual,) = SpeakerFaces().detector.detect([astronaut])
+    crop = align_face(astronaut, actual[0].landmarks, size=48, grey=True)
     network = load_network(extractor._shipped_weights())
     logits = network(normalise(torch.from_numpy(crop)[None, None])).logits
     assert EMOTIONS[int(logits.argmax())] == "happy"

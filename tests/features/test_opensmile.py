@@ -50,18 +50,18 @@ def recording(tmp_path):
 def test_the_numbers_are_those_of_opensmile(request, recording, extractor, feature_set, dim):
     path, _ = recording
     extractor = request.getfixturevalue(extractor)
-    found = extractor.extract(Segment(sound=Clip(path=path)))
+    actual = extractor.extract(Segment(sound=Clip(path=path)))
     smile = opensmile.Smile(opensmile.FeatureSet[feature_set], opensmile.FeatureLevel.Functionals)
-    assert (found.dtype, found.shape, extractor.spec.dim) == (np.float32, (dim,), dim)
-    np.testing.assert_array_equal(found, smile.process_file(str(path)).to_numpy(np.float32)[0])
+    assert (actual.dtype, actual.shape, extractor.spec.dim) == (np.float32, (dim,), dim)
+    np.testing.assert_array_equal(actual, smile.process_file(str(path)).to_numpy(np.float32)[0])
 
 
 def test_only_the_utterance_is_heard(is10, recording):
     path, samples = recording
-    found = is10.extract(Segment(sound=Clip(path=path, start=0.5, end=1.25)))
+    actual = is10.extract(Segment(sound=Clip(path=path, start=0.5, end=1.25)))
     expected = is10.extract_samples(samples[8_000:20_000])
-    np.testing.assert_array_equal(found, expected)
-    assert not np.array_equal(found, is10.extract_samples(samples))
+    np.testing.assert_array_equal(actual, expected)
+    assert not np.array_equal(actual, is10.extract_samples(samples))
 
 
 def bad_numbers():
@@ -94,8 +94,8 @@ def test_what_opensmile_cannot_measure_is_absent(is10, monkeypatch):
     """Below 0.06 s it gives NaN, with a warning; nothing of that may pass for a vector."""
     monkeypatch.setattr(ours, "_SHORTEST", 0.01)
     with pytest.warns(UserWarning, match="too short"):
-        found = is10.extract_samples(voice(0.05))
-    assert found == Absent("openSMILE gave values that are no numbers")
+        actual = is10.extract_samples(voice(0.05))
+    assert actual == Absent("openSMILE gave values that are no numbers")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"RIFF of nothing"])
@@ -103,9 +103,9 @@ def test_files_without_sound_are_absent(is10, tmp_path, content):
     path = tmp_path / "voice.wav"
     if content is not None:
         path.write_bytes(content)
-    found = is10.extract(Segment(sound=Clip(path=path)))
-    assert isinstance(found, Absent)
-    assert str(tmp_path) not in found.reason
+    actual = is10.extract(Segment(sound=Clip(path=path)))
+    assert isinstance(actual, Absent)
+    assert str(tmp_path) not in actual.reason
 
 
 def test_no_file_is_absent(is10):
@@ -115,8 +115,8 @@ def test_no_file_is_absent(is10):
 def test_too_loud_sound_is_cut_off_and_does_not_wrap_round(is10):
     loud = voice(1)
     loud *= 1.05 / np.abs(loud).max()
-    found, just = is10.extract_samples(loud), is10.extract_samples(np.clip(loud, -1, 0.9999))
-    np.testing.assert_allclose(found, just, rtol=0.05, atol=0.05 * np.abs(just).mean())
+    actual, just = is10.extract_samples(loud), is10.extract_samples(np.clip(loud, -1, 0.9999))
+    np.testing.assert_allclose(actual, just, rtol=0.05, atol=0.05 * np.abs(just).mean())
 
 
 def test_threads_may_share_an_extractor(is10):

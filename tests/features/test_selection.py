@@ -75,9 +75,9 @@ def test_labels_and_vectors_outside_of_training_change_nothing(
     others = labels.keys() - set(train_keys)
     rows = {key: replace(table.rows[key], vector=np.ones(12, np.float32)) for key in others}
     changed = FeatureTable.of(SPEC, [*({**table.rows, **rows}).values()])
-    found = fit_selection(changed, labels | dict.fromkeys(others, "joy"), train_keys, count=3)
-    assert found.model_dump(exclude={"content"}) == selection.model_dump(exclude={"content"})
-    assert found.content != selection.content
+    actual = fit_selection(changed, labels | dict.fromkeys(others, "joy"), train_keys, count=3)
+    assert actual.model_dump(exclude={"content"}) == selection.model_dump(exclude={"content"})
+    assert actual.content != selection.content
 
 
 def test_the_order_of_utterances_changes_nothing(table, labels, train_keys, selection):
@@ -94,9 +94,9 @@ def test_utterances_without_vector_or_label_are_passed_over(table, labels, train
 
 
 def test_values_stay_raw_and_seen_labels_are_marked(table, selection):
-    made = selection.apply(table)
-    assert made.rows.keys() == table.rows.keys()
-    for key, row in made.rows.items():
+    predictions = selection.apply(table)
+    assert predictions.rows.keys() == table.rows.keys()
+    for key, row in predictions.rows.items():
         before = table.rows[key]
         assert row.saw_label == (key in selection.fitted_on)
         assert row.absent_because == before.absent_because
@@ -104,7 +104,7 @@ def test_values_stay_raw_and_seen_labels_are_marked(table, selection):
             assert row.vector is None
         else:
             assert row.vector.tolist() == before.vector[list(TELLING)].tolist()
-    assert sum(row.saw_label for row in made.rows.values()) == TRAIN - 1
+    assert sum(row.saw_label for row in predictions.rows.values()) == TRAIN - 1
 
 
 def test_what_saw_its_label_before_still_did(table, selection):
@@ -125,7 +125,9 @@ def test_the_fingerprint_follows_parent_columns_and_utterances(
     other = replace(SPEC, settings={"opensmile": "3.0"})
     grown = fit_selection(FeatureTable.of(other, table.rows.values()), labels, train_keys, count=3)
     assert fewer.indices == grown.indices == selection.indices
-    specs = [made.spec_for(SPEC).fingerprint for made in (selection, fewer, more, grown)]
+    specs = [
+        predictions.spec_for(SPEC).fingerprint for predictions in (selection, fewer, more, grown)
+    ]
     assert len(set(specs)) == 4
 
 
@@ -136,16 +138,16 @@ def test_vectors_of_another_extractor_are_refused(table, selection):
 
 
 @pytest.mark.parametrize(
-    ("count", "named", "told"),
+    ("count", "named", "message"),
     [
         (13, LABELS, "cannot choose 13 of 12 numbers; ask for 1 to 12"),
         (0, LABELS, "cannot choose 0 of 12 numbers"),
         (3, ("joy", "joy", "joy"), "have 1 different labels"),
     ],
 )
-def test_what_nothing_can_be_chosen_from_is_told(table, train_keys, count, named, told):
+def test_what_nothing_can_be_chosen_from_is_told(table, train_keys, count, named, message):
     labels = {key: named[number % 3] for number, key in enumerate(train_keys)}
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         fit_selection(table, labels, train_keys, count=count)
 
 

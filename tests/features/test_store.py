@@ -54,18 +54,18 @@ def test_fingerprints_follow_settings_and_content():
 
 
 @pytest.mark.parametrize(
-    ("vector", "told"),
+    ("vector", "message"),
     [
         ([1, 2, 3], r"'c', '9': expected 2 numbers, got \(3,\)"),
         ([0, np.nan], "'9': number 1 is nan"),
         ([np.inf, 0], "'9': number 0 is inf"),
     ],
 )
-def test_a_bad_vector_never_enters(tmp_path, vector, told):
+def test_a_bad_vector_never_enters(tmp_path, vector, message):
     store = FeatureStore.create(tmp_path, SPEC)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         store.append([row("9", vector)])
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         FeatureTable.of(SPEC, [row("9", vector)])
     assert store.parts() == []
 

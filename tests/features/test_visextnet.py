@@ -73,11 +73,11 @@ def torchvision_names(depths):
 
 def test_every_name_of_resnet_101_is_known():
     with torch.device("meta"):
-        wanted = resnet(_Architecture(), 1000).state_dict().keys()
+        requested = resnet(_Architecture(), 1000).state_dict().keys()
     pairs = torchvision_names((3, 4, 23, 3))
     assert {theirs: _own_name(theirs) for theirs in pairs} == pairs
-    assert set(pairs.values()) == wanted
-    assert {_own_name(name) for name in wanted} == wanted
+    assert set(pairs.values()) == requested
+    assert {_own_name(name) for name in requested} == requested
 
 
 def as_transformers(state, path):
@@ -106,14 +106,14 @@ WRITERS = {
 @torch.no_grad()
 def test_the_vector_is_the_mean_output_over_faces(network, tmp_path, name):
     WRITERS[name](network.state_dict(), tmp_path / name)
-    made = VisExtNet(ColourFaces(), weights=tmp_path / name, architecture=TINY)
-    found = made.extract(Segment())
+    predictions = VisExtNet(ColourFaces(), weights=tmp_path / name, architecture=TINY)
+    actual = predictions.extract(Segment())
     images = torch.from_numpy(colours(3)).permute(0, 3, 1, 2) - torch.tensor(_VGGFACE2_MEAN).view(
         1, 3, 1, 1
     )
     expected = network(images).logits.mean(dim=0)
-    assert (found.dtype, found.shape, made.spec.dim) == (np.float32, (OUTPUTS,), OUTPUTS)
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    assert (actual.dtype, actual.shape, predictions.spec.dim) == (np.float32, (OUTPUTS,), OUTPUTS)
+    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.fixture
@@ -123,21 +123,21 @@ def weights(network, tmp_path):
 
 
 def test_no_face_is_absent(weights):
-    made = VisExtNet(ColourFaces(count=0), weights=weights, architecture=TINY)
-    assert made.extract(Segment()) == Absent("no face in any frame")
+    predictions = VisExtNet(ColourFaces(count=0), weights=weights, architecture=TINY)
+    assert predictions.extract(Segment()) == Absent("no face in any frame")
 
 
 def test_the_fingerprint_tells_weights_faces_and_normalisation(weights, network, tmp_path):
     other = tmp_path / "other.safetensors"
     changed = network.state_dict() | {"classifier.1.bias": torch.ones(OUTPUTS)}
     save_file(changed, other)
-    made = [
+    predictions = [
         VisExtNet(ColourFaces(), weights=weights, architecture=TINY),
         VisExtNet(ColourFaces(), weights=other, architecture=TINY),
         VisExtNet(ColourFaces(count=4), weights=weights, architecture=TINY),
         VisExtNet(ColourFaces(), weights=weights, architecture=TINY, deviation=(255.0,) * 3),
     ]
-    assert len({extractor.spec.fingerprint for extractor in made}) == 4
+    assert len({extractor.spec.fingerprint for extractor in predictions}) == 4
 
 
 def test_without_weights_it_says_so():

@@ -140,8 +140,10 @@ def test_captions_of_a_long_recording():
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("field", ["text", "speaker"])
 def test_captions_of_hostile_text_are_well_formed(text, field, tmp_path):
-    made = analysis(said(1.0, 2.0, **{field: text}), said(2.0, 3.0), recording=text, remarks=[text])
-    (path,) = (item for item in write_results(made, tmp_path, stem="x") if item.suffix == ".vtt")
+    created = analysis(
+        said(1.0, 2.0, **{field: text}), said(2.0, 3.0), recording=text, remarks=[text]
+    )
+    (path,) = (item for item in write_results(created, tmp_path, stem="x") if item.suffix == ".vtt")
     blocks = path.read_text(encoding="utf-8").rstrip("\n").split("\n\n")
     assert [block.count("-->") for block in blocks] == [0, 0, 1, 1]
     assert [block.count("\n") for block in blocks[:2]] == [0, 0]
@@ -241,15 +243,15 @@ def test_overlapping_utterances_of_a_speaker_get_tiers_of_their_own(tmp_path):
 
 def test_tiers_are_named_apart_whatever_the_speakers_are_called():
     names = ["Ada", "Ada (2)", "Ada", "", "unknown", "Ada\n"]
-    made = analysis(*(said(i * 0.1, 5, speaker=name) for i, name in enumerate(names)))
-    assert len({tier.name for tier in build_tiers(made)}) == 6
+    created = analysis(*(said(i * 0.1, 5, speaker=name) for i, name in enumerate(names)))
+    assert len({tier.name for tier in build_tiers(created)}) == 6
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("field", ["text", "speaker"])
 def test_hostile_text_survives_in_eaf_and_textgrid(text, field, tmp_path):
-    made = analysis(said(1.0, 2.0, **{field: text}), recording=text, model=text, remarks=(text,))
-    write_results(made, tmp_path, stem="x")
+    created = analysis(said(1.0, 2.0, **{field: text}), recording=text, model=text, remarks=(text,))
+    write_results(created, tmp_path, stem="x")
     expected = one_line(text).encode("utf-8", "replace").decode()
     eaf = Eaf(tmp_path / "x.eaf")
     tier = next(iter(eaf.get_tier_names()))
@@ -271,28 +273,28 @@ def texts_as_praat_reads_them(text):
 @settings(max_examples=50, deadline=None)
 @given(drawn=ANYTHING)
 def test_whatever_the_times_are_no_tier_overlaps_and_nobody_is_lost(drawn):
-    made = made_of(drawn)
-    placed = timed_utterances(made)
+    created = made_of(drawn)
+    placed = timed_utterances(created)
     expected = sum(
         a is not None and b is not None and round(b * 1000) > round(a * 1000)
         for a, b, _, _ in drawn
     )
     assert len(placed) == expected
-    dealt = build_tiers(made)
+    dealt = build_tiers(created)
     assert sum(len(tier.utterances) for tier in dealt) == expected
     for tier in dealt:
         assert all(x.end <= y.start for x, y in itertools.pairwise(tier.utterances))
         assert {item.prediction.speaker for item in tier.utterances} == {tier.speaker}
-    assert len(read_cues(as_webvtt(made))) == expected
-    root = ElementTree.fromstring(as_eaf(made).encode("utf-8", "replace"))
+    assert len(read_cues(as_webvtt(created))) == expected
+    root = ElementTree.fromstring(as_eaf(created).encode("utf-8", "replace"))
     assert len(root.findall(".//ALIGNABLE_ANNOTATION")) == expected
-    grid = as_textgrid(made)
+    grid = as_textgrid(created)
     assert grid.count("\n        class = ") == 3 * len(dealt) + 1
 
 
 def test_utterances_without_times_are_in_jsonl_and_csv_and_counted_elsewhere(tmp_path):
-    made = analysis(said(None, None), said(1.0, None, name="b"), said(2.0, 2.0), said(3.0, 4.0))
-    paths = {path.suffix: path.read_text() for path in write_results(made, tmp_path, stem="x")}
+    created = analysis(said(None, None), said(1.0, None, name="b"), said(2.0, 2.0), said(3.0, 4.0))
+    paths = {path.suffix: path.read_text() for path in write_results(created, tmp_path, stem="x")}
     assert paths[".jsonl"].count("\n") == 4
     assert len(list(csv.DictReader(io.StringIO(paths[".csv"])))) == 4
     assert paths[".vtt"].count(" --> ") == 1
@@ -303,8 +305,8 @@ def test_utterances_without_times_are_in_jsonl_and_csv_and_counted_elsewhere(tmp
 
 @pytest.mark.parametrize("duration", [None, 0.0, 3.5])
 def test_nothing_was_said_at_any_known_time(duration, tmp_path):
-    made = analysis(said(None, None), duration=duration)
-    assert len(write_results(made, tmp_path, stem="x")) == 6
+    created = analysis(said(None, None), duration=duration)
+    assert len(write_results(created, tmp_path, stem="x")) == 6
     assert read_cues((tmp_path / "x.vtt").read_text()) == []
     assert list(Eaf(tmp_path / "x.eaf").get_tier_names()) == []
     grid = textgrid.openTextgrid(str(tmp_path / "x.TextGrid"), includeEmptyIntervals=True)

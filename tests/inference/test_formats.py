@@ -72,13 +72,13 @@ def test_a_json_line_holds_what_the_contract_says():
 @pytest.mark.parametrize("text", AWKWARD)
 @pytest.mark.parametrize("field", ["text", "speaker", "conversation"])
 def test_any_text_survives_json_lines_and_csv(text, field):
-    made = [prediction(**{field: text}), prediction(id="2")]
-    lines = PREDICTION_FORMATS["jsonl"](made)
+    predictions = [prediction(**{field: text}), prediction(id="2")]
+    lines = PREDICTION_FORMATS["jsonl"](predictions)
     assert lines.count("\n") == 2
     first, second, end = lines.split("\n")
     assert json.loads(first)[field] == text
     assert (json.loads(second)["id"], end) == ("2", "")
-    rows = rows_of(PREDICTION_FORMATS["csv"](made))
+    rows = rows_of(PREDICTION_FORMATS["csv"](predictions))
     assert [row["id"] for row in rows] == ["1", "2"]
     assert rows[0][field] == text
 
@@ -129,12 +129,12 @@ def test_reasons_that_are_not_there_are_not_told():
 
 
 def test_every_format_of_an_analysis_is_text_of_its_media_type():
-    made = ANALYSIS
+    predictions = ANALYSIS
     for name, form in ANALYSIS_FORMATS.items():
         assert (form.name, bool(form.description)) == (name, True)
-        assert form.write(made).strip()
+        assert form.write(predictions).strip()
     assert (
-        json.loads(ANALYSIS_FORMATS["jsonl"].write(made).splitlines()[0])["id"]
+        json.loads(ANALYSIS_FORMATS["jsonl"].write(predictions).splitlines()[0])["id"]
         == ANALYSIS.predictions[0].id
     )
     assert ANALYSIS_FORMATS["html"].media_type == "text/html; charset=utf-8"

@@ -59,10 +59,10 @@ def test_equals_the_slow_form(training, count):
     vectors = numbers.normal(loc=4.0, scale=12.0, size=(count, WIDTH)).astype("float32")
     table, distance = level_table(table_of(vectors), training)
     expected, far = slowly(vectors, training)
-    found = [table.vector("c", str(number)) for number in range(count)]
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    actual = [table.vector("c", str(number)) for number in range(count)]
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
     assert distance == pytest.approx(far, rel=1e-5)
-    assert all(vector.dtype == np.float32 for vector in found)
+    assert all(vector.dtype == np.float32 for vector in actual)
 
 
 def by_speaker_slowly(vectors, names, training):

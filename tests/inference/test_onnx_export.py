@@ -27,8 +27,10 @@ def answers(path, batch):
     given = {"mask": batch.mask, "speakers": batch.speakers}
     for modality, vectors in batch.features.items():
         given |= {modality: vectors, f"{modality}_present": batch.present[modality]}
-    wanted = {item.name: given[item.name].numpy() for item in session.get_inputs()}
-    return [torch.from_numpy(value) for value in session.run(["logits", "probabilities"], wanted)]
+    requested = {item.name: given[item.name].numpy() for item in session.get_inputs()}
+    return [
+        torch.from_numpy(value) for value in session.run(["logits", "probabilities"], requested)
+    ]
 
 
 def fitted(model):
@@ -129,9 +131,9 @@ def test_looped_dialogue_rnn_is_dialogue_rnn(bidirectional):
     vectors, speakers = torch.randn(2, 3, 9, 6), torch.randint(4, (3, 9))
     present = torch.rand(2, 3, 9) < 0.6
     with torch.no_grad():
-        found = _LoopedDialogueRnn(rnn)(vectors, present, speakers)
+        actual = _LoopedDialogueRnn(rnn)(vectors, present, speakers)
         expected = rnn(vectors, present, speakers)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_trial_covers_what_may_happen(make_model):

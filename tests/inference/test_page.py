@@ -66,8 +66,8 @@ def test_times_and_layers_go_to_the_page():
     utterances = page_data(with_times((0, 4), (1, 2), (None, None), (3, 3)))["utterances"]
     assert [item["layer"] for item in utterances] == [0, 0, None, None]
     own = replace(PREDICTIONS[0], id="again", start=1, end=2)
-    made = replace(ANALYSIS, predictions=(replace(PREDICTIONS[0], start=0, end=4), own))
-    assert [item["layer"] for item in page_data(made)["utterances"]] == [0, 1]
+    created = replace(ANALYSIS, predictions=(replace(PREDICTIONS[0], start=0, end=4), own))
+    assert [item["layer"] for item in page_data(created)["utterances"]] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_luminance_as_the_standard_gives_it():
 
 def test_a_colour_that_is_none_is_replaced():
     odd = LabelSet("odd", ("a", "b"), ("red; background: url(//x)", "#00ff00"))
-    made = replace(ANALYSIS, labels=odd, predictions=())
-    assert [item["colour"] for item in page_data(made)["labels"]] == [PALETTE[0], "#00ff00"]
+    created = replace(ANALYSIS, labels=odd, predictions=())
+    assert [item["colour"] for item in page_data(created)["labels"]] == [PALETTE[0], "#00ff00"]
 
 
 # One script of several modules

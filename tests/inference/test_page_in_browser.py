@@ -31,9 +31,9 @@ def write_film(path, seconds):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("page")
-    write_film(made / SCENE, 118)
-    return made
+    created = tmp_path_factory.mktemp("page")
+    write_film(created / SCENE, 118)
+    return created
 
 
 @pytest.fixture
@@ -237,8 +237,8 @@ def test_hostile_text_is_inert(visit, folder):
 
 def test_nothing_hangs_over_the_edge_of_a_phone(visit):
     item = replace(PREDICTIONS[0], text="Donau" * 60, speaker="Maximiliane" * 6)
-    made = replace(ANALYSIS, predictions=(item, *PREDICTIONS[1:]), recording=SCENE)
-    page = visit(made)
+    created = replace(ANALYSIS, predictions=(item, *PREDICTIONS[1:]), recording=SCENE)
+    page = visit(created)
     for width in (320, 360, 700):
         page.set_viewport_size({"width": width, "height": 740})
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -136,10 +136,10 @@ def sound_frames(sound, stream):
         yield from shape.resample(frame)
 
 
-def lag(found, expected, *, limit):
+def lag(actual, expected, *, limit):
     """By how many samples ``found`` comes later than ``expected``, up to ``limit``."""
     inner = expected[limit:-limit]
     scores = [
-        float(np.dot(found[shift : shift + len(inner)], inner)) for shift in range(2 * limit + 1)
+        float(np.dot(actual[shift : shift + len(inner)], inner)) for shift in range(2 * limit + 1)
     ]
     return int(np.argmax(scores)) - limit

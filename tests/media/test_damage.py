@@ -20,7 +20,7 @@ ENCRYPTION = {
 
 def reasons(path, *, start=None, end=None):
     """What reading sound, film and description of a file says."""
-    found = []
+    actual = []
     for read in (
         lambda: read_sound(path, start=start, end=end),
         lambda: list(read_frames(path, [start or 0.0])),
@@ -30,8 +30,8 @@ def reasons(path, *, start=None, end=None):
             read()
         assert str(path) in str(caught.value)
         assert str(path) not in caught.value.reason
-        found.append(caught.value.reason)
-    return set(found)
+        actual.append(caught.value.reason)
+    return set(actual)
 
 
 def sound_reason(path, **part):
@@ -63,8 +63,8 @@ def long_media(tmp_path):
 )
 def test_cut_off_file_gives_what_is_whole(long_media, kind, options):
     path, damaged = long_media(kind, cut=0.6, options=options)
-    found = read_sound(damaged, start=1.0, end=3.0)
-    np.testing.assert_allclose(found, read_sound(path, start=1.0, end=3.0), atol=2e-4)
+    actual = read_sound(damaged, start=1.0, end=3.0)
+    np.testing.assert_allclose(actual, read_sound(path, start=1.0, end=3.0), atol=2e-4)
     for part in ({"start": 3.0, "end": 7.0}, {"start": 6.0, "end": 7.0}, {"start": 1.0}, {}):
         assert sound_reason(damaged, **part) == Reason.NOT_MEDIA
 
@@ -72,9 +72,9 @@ def test_cut_off_file_gives_what_is_whole(long_media, kind, options):
 def test_stream_without_a_stated_length_ends_where_it_is_cut(long_media):
     """What is left of a broadcast is whole, but for the packet in which it ends."""
     path, damaged = long_media("ts", cut=0.6)
-    found = read_sound(damaged)
-    assert 4 < len(found) / SAMPLE_RATE < 6
-    np.testing.assert_allclose(found[:48000], read_sound(path)[:48000], atol=0.02)
+    actual = read_sound(damaged)
+    assert 4 < len(actual) / SAMPLE_RATE < 6
+    np.testing.assert_allclose(actual[:48000], read_sound(path)[:48000], atol=0.02)
     assert sound_reason(damaged, start=7.0, end=7.5) == Reason.PAST_SOUND
 
 

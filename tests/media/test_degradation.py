@@ -79,9 +79,9 @@ def test_models_of_waveforms_hear_the_noise(wave):
 
 def test_vectors_are_taken_of_the_noise(wave, tmp_path):
     smile, noise = OpenSmile("is10"), Noise(10, 5)
-    found = smile.extract(Segment(sound=Clip(wave, end=1.0, noise=noise)))
-    assert np.array_equal(found, smile.extract_samples(noise.added_to(read_sound(wave, end=1.0))))
-    assert not np.array_equal(found, smile.extract(Segment(sound=Clip(wave, end=1.0))))
+    actual = smile.extract(Segment(sound=Clip(wave, end=1.0, noise=noise)))
+    assert np.array_equal(actual, smile.extract_samples(noise.added_to(read_sound(wave, end=1.0))))
+    assert not np.array_equal(actual, smile.extract(Segment(sound=Clip(wave, end=1.0))))
     soundfile.write(tmp_path / "silent.wav", np.zeros(SAMPLE_RATE, np.float32), SAMPLE_RATE)
     silent = Segment(sound=Clip(tmp_path / "silent.wav", noise=Noise(0, 5)))
     assert smile.extract(silent) == Absent("silence")

@@ -15,12 +15,12 @@ from mmerc.media.segment import MediaError
 
 
 def refusals(path):
-    found = []
+    actual = []
     for read in (read_sound, probe, lambda path: list(read_frames(path, [0.0]))):
         with pytest.raises(MediaError) as caught:
             read(path)
-        found.append(caught.value.reason)
-    return set(found)
+        actual.append(caught.value.reason)
+    return set(actual)
 
 
 def playlist(target):

@@ -61,22 +61,22 @@ def with_orientation(data, orientation):
 
 
 def test_png_is_the_same_to_the_pixel():
-    found = decode_picture(png(NOISE))
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, NOISE)
+    actual = decode_picture(png(NOISE))
+    assert actual.dtype == np.uint8
+    np.testing.assert_array_equal(actual, NOISE)
 
 
 @pytest.mark.parametrize("pixel_format", ["yuvj420p", "yuvj422p", "yuvj444p"])
 def test_jpeg_keeps_its_colours(pixel_format):
-    found = decode_picture(jpeg(corners(), pixel_format))
-    assert corner_names(found) == ["red", "green", "blue", "white"]
-    assert np.abs(found.astype(int) - corners()).mean() < 6
+    actual = decode_picture(jpeg(corners(), pixel_format))
+    assert corner_names(actual) == ["red", "green", "blue", "white"]
+    assert np.abs(actual.astype(int) - corners()).mean() < 6
 
 
 @pytest.mark.parametrize("pixel_format", ["gray", "gray16be", "rgba", "rgb48be"])
 def test_kinds_of_png(pixel_format):
-    found = decode_picture(png(numbered(0b1010_0101), pixel_format))
-    np.testing.assert_allclose(found, numbered(0b1010_0101), atol=1)
+    actual = decode_picture(png(numbered(0b1010_0101), pixel_format))
+    np.testing.assert_allclose(actual, numbered(0b1010_0101), atol=1)
 
 
 @pytest.mark.parametrize(
@@ -151,11 +151,11 @@ def test_resize_averages_what_falls_together():
 
 def test_resize_takes_parts_of_pictures():
     half = corners()[:, 32:]
-    found = resize(half, height=10, width=10)
-    np.testing.assert_array_equal(found[1], np.tile([0, 255, 0], (10, 1)))
+    actual = resize(half, height=10, width=10)
+    np.testing.assert_array_equal(actual[1], np.tile([0, 255, 0], (10, 1)))
 
 
 def test_grey_is_luma():
-    found = to_grey(corners())
-    assert [int(found[i, j]) for i in (0, -1) for j in (0, -1)] == [76, 150, 29, 255]
-    assert found.shape == (48, 64)
+    actual = to_grey(corners())
+    assert [int(actual[i, j]) for i in (0, -1) for j in (0, -1)] == [76, 150, 29, 255]
+    assert actual.shape == (48, 64)

@@ -25,20 +25,20 @@ def reason_of(path, **part):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_whole_file(media, original, kind):
-    found = read_sound(media(kind))
-    assert found.dtype == np.float32
-    assert 4.0 <= len(found) / SAMPLE_RATE < 4.05
-    assert abs(lag(found[16000:32000], original(kind)[16000:32000], limit=400)) <= WHOLE.get(
+    actual = read_sound(media(kind))
+    assert actual.dtype == np.float32
+    assert 4.0 <= len(actual) / SAMPLE_RATE < 4.05
+    assert abs(lag(actual[16000:32000], original(kind)[16000:32000], limit=400)) <= WHOLE.get(
         kind, 0
     )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_part(media, original, kind):
-    found = read_sound(media(kind), start=1.2345, end=2.3456)
+    actual = read_sound(media(kind), start=1.2345, end=2.3456)
     expected = original(kind)[19752:37530]
-    assert len(found) == len(expected)
-    assert abs(lag(found, expected, limit=400)) <= PART.get(kind, 0)
+    assert len(actual) == len(expected)
+    assert abs(lag(actual, expected, limit=400)) <= PART.get(kind, 0)
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac"])
@@ -46,8 +46,8 @@ def test_lossless_sound_is_the_same_to_the_sample(tmp_path, kind):
     samples = murmur(3)
     codec = "flac" if kind == "flac" else "pcm_s16le"
     path = write_media(tmp_path / f"a.{kind}", sound=Sound(samples=samples, codec=codec))
-    found = read_sound(path, start=1.0, end=2.0)
-    np.testing.assert_allclose(found, samples[0, 16000:32000], atol=2**-15)
+    actual = read_sound(path, start=1.0, end=2.0)
+    np.testing.assert_allclose(actual, samples[0, 16000:32000], atol=2**-15)
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mov", "avi", "flac", "mp3", "ogg"])
@@ -55,10 +55,10 @@ def test_lossless_sound_is_the_same_to_the_sample(tmp_path, kind):
 @given(start=st.floats(0, 3.9), length=st.floats(0.001, 1.5))
 def test_a_part_equals_that_part_of_the_whole(media, wholes, kind, start, length):
     first, stop = round(start * SAMPLE_RATE), round((start + length) * SAMPLE_RATE)
-    found = read_sound(media(kind), start=start, end=start + length)
+    actual = read_sound(media(kind), start=start, end=start + length)
     # AAC decoders fill in noise of their own; a shift of one sample would be ten times as much.
     tolerance = 0.02 if kind == "mp4" else 2e-4
-    np.testing.assert_allclose(found, wholes(kind)[first:stop], atol=tolerance)
+    np.testing.assert_allclose(actual, wholes(kind)[first:stop], atol=tolerance)
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +70,15 @@ def wholes(media):
 @pytest.mark.parametrize("rate", [8000, 11025, 44100, 48000, 96000])
 def test_a_tone_keeps_frequency_and_loudness(tmp_path, rate):
     path = write_media(tmp_path / "a.wav", sound=Sound(samples=tone(2, rate=rate), rate=rate))
-    found = read_sound(path)
-    assert len(found) == 2 * SAMPLE_RATE
-    np.testing.assert_allclose(found[300:-300], tone(2)[0, 300:-300], atol=1e-3)
+    actual = read_sound(path)
+    assert len(actual) == 2 * SAMPLE_RATE
+    np.testing.assert_allclose(actual[300:-300], tone(2)[0, 300:-300], atol=1e-3)
 
 
 def test_what_is_above_8_khz_does_not_fold_back(tmp_path):
     sound = Sound(samples=tone(1, rate=48000, frequency=12000), rate=48000)
-    found = read_sound(write_media(tmp_path / "a.wav", sound=sound))
-    assert np.abs(found[300:-300]).max() < 1e-3
+    actual = read_sound(write_media(tmp_path / "a.wav", sound=sound))
+    assert np.abs(actual[300:-300]).max() < 1e-3
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_loud_channels_together_stay_within_full_scale(tmp_path, layout):
     name, channels = layout
     square = np.sign(tone(1, rate=48000, channels=channels))
     sound = Sound(samples=square, rate=48000, layout=name, codec="pcm_s16le")
-    found = read_sound(write_media(tmp_path / "a.mkv", sound=sound))
-    assert 0.95 < np.abs(found).max() <= 1.0
+    actual = read_sound(write_media(tmp_path / "a.mkv", sound=sound))
+    assert 0.95 < np.abs(actual).max() <= 1.0
 
 
 @pytest.mark.parametrize("channels", [3, 9, 12, 63, 64])
@@ -162,16 +162,16 @@ def test_channels_that_do_not_cancel_are_mixed(tmp_path, left, right):
 def test_sample_formats_of_wav(tmp_path, subtype):
     path = tmp_path / "a.wav"
     soundfile.write(path, tone(1, rate=22050)[0], 22050, subtype=subtype)
-    found = read_sound(path, start=0.301)
+    actual = read_sound(path, start=0.301)
     rough = {"PCM_U8": 0.01, "ULAW": 0.02}.get(subtype, 1e-3)
-    np.testing.assert_allclose(found[:-300], tone(1)[0, 4816:-300], atol=rough)
+    np.testing.assert_allclose(actual[:-300], tone(1)[0, 4816:-300], atol=rough)
 
 
 def test_digital_silence_is_exactly_that(tmp_path):
     sound = Sound(samples=np.zeros((2, 44100), np.float32), rate=44100, layout="stereo")
-    found = read_sound(write_media(tmp_path / "a.wav", sound=sound))
-    assert len(found) == SAMPLE_RATE
-    assert not found.any()
+    actual = read_sound(write_media(tmp_path / "a.wav", sound=sound))
+    assert len(actual) == SAMPLE_RATE
+    assert not actual.any()
 
 
 def test_clip_of_ten_milliseconds(tmp_path, media):
@@ -192,9 +192,9 @@ def test_ends(media, kind):
 
 
 def test_before_the_file_is_silence(media):
-    found = read_sound(media("wav"), start=-0.5, end=0.5)
-    assert not found[:8000].any()
-    np.testing.assert_array_equal(found[8000:], read_sound(media("wav"), end=0.5))
+    actual = read_sound(media("wav"), start=-0.5, end=0.5)
+    assert not actual[:8000].any()
+    np.testing.assert_array_equal(actual[8000:], read_sound(media("wav"), end=0.5))
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "mov", "ts"])
@@ -202,22 +202,22 @@ def test_late_sound_stays_beside_its_film(tmp_path, kind):
     codec = {"mov": "pcm_s16le"}.get(kind, "aac")
     sound = Sound(samples=murmur(2, rate=48000), rate=48000, codec=codec, start=0.48)
     path = write_media(tmp_path / f"a.{kind}", film=Film(), sound=sound)
-    found = read_sound(path, end=2.0)
-    assert not found[: round(0.45 * SAMPLE_RATE)].any()
+    actual = read_sound(path, end=2.0)
+    assert not actual[: round(0.45 * SAMPLE_RATE)].any()
     reference = write_media(tmp_path / "a.wav", sound=Sound(samples=sound.samples, rate=48000))
     expected = read_sound(reference)[4000:20000]
-    assert abs(lag(found[7680 + 4000 :][:16000], expected, limit=400)) <= 16
+    assert abs(lag(actual[7680 + 4000 :][:16000], expected, limit=400)) <= 16
     assert reason_of(path, start=0.1, end=0.3) == Reason.TOO_SHORT
 
 
 def test_gap_is_silence_and_the_rest_is_not_shifted(tmp_path):
     samples = murmur(3)
     sound = Sound(samples=samples, hole_at=1.0, hole=1.5)
-    found = read_sound(write_media(tmp_path / "a.mkv", sound=sound))
-    assert len(found) == 4.5 * SAMPLE_RATE
-    np.testing.assert_allclose(found[:16000], samples[0, :16000], atol=2**-15)
-    assert not found[16000:40000].any()
-    np.testing.assert_allclose(found[40000:], samples[0, 16000:], atol=2**-15)
+    actual = read_sound(write_media(tmp_path / "a.mkv", sound=sound))
+    assert len(actual) == 4.5 * SAMPLE_RATE
+    np.testing.assert_allclose(actual[:16000], samples[0, :16000], atol=2**-15)
+    assert not actual[16000:40000].any()
+    np.testing.assert_allclose(actual[40000:], samples[0, 16000:], atol=2**-15)
 
 
 def test_sound_that_changes_its_rate_and_channels_midway(tmp_path):

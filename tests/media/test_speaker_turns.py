@@ -49,7 +49,7 @@ def test_rttm(read):
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("SPEAKER talk 1 0", "4 fields where 8 are needed; write SPEAKER RECORDING"),
         (LINE.format(start="soon", duration=1, name="A"), "'soon' is not a time in seconds"),
@@ -66,13 +66,13 @@ def test_rttm(read):
         ("SPEAKER talk 1 " + "9" * 9999 + " 1 a b c", r"'9{40}' is not a time"),
     ],
 )
-def test_a_bad_line_is_told_with_its_number(read, line, told):
-    with pytest.raises(InputError, match=rf"talk\.rttm, line 2: .*{told}"):
+def test_a_bad_line_is_told_with_its_number(read, line, message):
+    with pytest.raises(InputError, match=rf"talk\.rttm, line 2: .*{message}"):
         read(LINE.format(start=1, duration=1, name="A") + line)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("", "no speaker turn in it"),
         ("SPKR-INFO talk 1 a b c d e", "no speaker turn in it"),
@@ -80,8 +80,8 @@ def test_a_bad_line_is_told_with_its_number(read, line, told):
         (b" " * (16 * 2**20 + 1), "larger than 16 MB"),
     ],
 )
-def test_a_bad_file(read, content, told):
-    with pytest.raises(InputError, match=rf"talk\.rttm: .*{told}"):
+def test_a_bad_file(read, content, message):
+    with pytest.raises(InputError, match=rf"talk\.rttm: .*{message}"):
         read(content)
 
 
@@ -89,17 +89,17 @@ CASES = Path(__file__).parent / "data" / "cases"
 
 
 def test_a_recording_with_spaces():
-    found = read_rttm(CASES / "recording-with-spaces.rttm")
-    assert [(item.speaker, item.start) for item in found.turns] == [
+    actual = read_rttm(CASES / "recording-with-spaces.rttm")
+    assert [(item.speaker, item.start) for item in actual.turns] == [
         ("SPEAKER_00", 0.1),
         ("SPEAKER_01", 4.3),
     ]
-    assert found.remarks == ()
+    assert actual.remarks == ()
 
 
 def test_speakers_with_spaces():
-    found = read_rttm(CASES / "speakers-with-spaces.rttm")
-    assert [(item.speaker, item.start) for item in found.turns] == [
+    actual = read_rttm(CASES / "speakers-with-spaces.rttm")
+    assert [(item.speaker, item.start) for item in actual.turns] == [
         ("Mara Jones", 0.1),
         ("Mara Smith", 4.3),
     ]
@@ -120,10 +120,10 @@ def test_speakers_with_spaces():
 def test_columns_of_other_programs(tmp_path, line, speaker, remark):
     file = tmp_path / "talk.rttm"
     file.write_text(line)
-    found = read_rttm(file)
-    assert found.turns == (turn(speaker, 0, 2),)
-    assert len(found.remarks) == (remark != "")
-    assert remark in "".join(found.remarks)
+    actual = read_rttm(file)
+    assert actual.turns == (turn(speaker, 0, 2),)
+    assert len(actual.remarks) == (remark != "")
+    assert remark in "".join(actual.remarks)
 
 
 def test_ends_in_place_of_durations_are_remarked_upon(tmp_path):
@@ -149,10 +149,10 @@ def test_a_tie_goes_to_the_earlier_speaker():
 
 def test_who_is_known_stays_and_who_has_no_time_stays_unknown():
     utterances = [said(0, 1, "Ann"), said(None, None), said(0, None), said(0, 1)]
-    found = assign_speakers(utterances, [turn("A", 0, 5)])
-    assert [item.speaker for item in found] == ["Ann", "unknown", "unknown", "A"]
-    assert found[:3] == tuple(utterances[:3])
-    assert (found[3].text, found[3].start, found[3].end) == ("well", 0, 1)
+    actual = assign_speakers(utterances, [turn("A", 0, 5)])
+    assert [item.speaker for item in actual] == ["Ann", "unknown", "unknown", "A"]
+    assert actual[:3] == tuple(utterances[:3])
+    assert (actual[3].text, actual[3].start, actual[3].end) == ("well", 0, 1)
     assert assign_speakers(utterances, []) == tuple(utterances)
     assert assign_speakers([], [turn("A", 0, 5)]) == ()
 
@@ -165,8 +165,8 @@ TURNS = st.lists(st.tuples(st.sampled_from("ABC"), SPANS), max_size=12)
 @given(turns=TURNS, spans=st.lists(SPANS, max_size=6))
 def test_against_a_count_of_every_second(turns, spans):
     utterances = [said(*span) for span in spans]
-    found = speakers(utterances, [turn(name, *span) for name, span in turns])
-    for (start, end), speaker in zip(spans, found, strict=True):
+    actual = speakers(utterances, [turn(name, *span) for name, span in turns])
+    for (start, end), speaker in zip(spans, actual, strict=True):
         counts = {
             name: sum(
                 first <= second < last
@@ -181,8 +181,8 @@ def test_against_a_count_of_every_second(turns, spans):
 
 
 def test_turns_as_utterances():
-    found = utterances_of_turns([turn("B", 2, 3), turn("A", 0.5, 1)])
-    assert [(item.id, item.speaker, item.text, item.start, item.end) for item in found] == [
+    actual = utterances_of_turns([turn("B", 2, 3), turn("A", 0.5, 1)])
+    assert [(item.id, item.speaker, item.text, item.start, item.end) for item in actual] == [
         ("1", "A", "", 0.5, 1),
         ("2", "B", "", 2, 3),
     ]

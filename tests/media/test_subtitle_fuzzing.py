@@ -155,13 +155,13 @@ def test_no_turn_is_lost_or_invented_in_silence(tmp_path_factory, turns, mutatio
     content = mutated("".join(lines), mutations)
     file.write_text(content, newline="")
     try:
-        found = read_rttm(file)
+        actual = read_rttm(file)
     except InputError as error:
         assert "talk.rttm" in str(error)
         return
     spoken = [line for line in re.split(r"\r\n|\r|\n", content) if line.strip()]
     comments = sum(not line.lstrip("\ufeff ").startswith("SPEAKER") for line in spoken)
-    assert len(found.turns) + comments == len(spoken)
+    assert len(actual.turns) + comments == len(spoken)
     if not mutations:
         expected = sorted((start / 10, name) for start, _, name in turns)
-        assert sorted((turn.start, turn.speaker) for turn in found.turns) == expected
+        assert sorted((turn.start, turn.speaker) for turn in actual.turns) == expected

@@ -49,14 +49,14 @@ def shown(utterances):
 
 
 def test_srt(read):
-    found = read(srt((1.5, 2, "Hello\nthere."), (3, 4.25, "<i>Who</i>?\n5"), (5, 6, "7")))
-    assert shown(found) == [
+    actual = read(srt((1.5, 2, "Hello\nthere."), (3, 4.25, "<i>Who</i>?\n5"), (5, 6, "7")))
+    assert shown(actual) == [
         (1.5, 2, "unknown", "Hello there."),
         (3, 4.25, "unknown", "Who? 5"),
         (5, 6, "unknown", "7"),
     ]
-    assert [item.id for item in found] == ["1", "2", "3"]
-    assert {(item.media, item.label) for item in found} == {(None, None)}
+    assert [item.id for item in actual] == ["1", "2", "3"]
+    assert {(item.media, item.label) for item in actual} == {(None, None)}
 
 
 def test_the_number_that_ends_the_last_cue_is_a_word(read):
@@ -64,7 +64,7 @@ def test_the_number_that_ends_the_last_cue_is_a_word(read):
 
 
 def test_webvtt(read):
-    found = read(
+    actual = read(
         "WEBVTT - a title\nKind: captions\n\n"
         "STYLE\n::cue(v) { color: red; }\n\n"
         "NOTE\nnot said\nnor this\n\n"
@@ -73,7 +73,7 @@ def test_webvtt(read):
         "NOTE the end\n",
         "talk.vtt",
     )
-    assert shown(found) == [
+    assert shown(actual) == [
         (1, 2.5, "Ann", "R&B <3"),
         (3600, 3600.571, "Ann", "Yes?"),
         (3600.571, 3601, "Bob Ray", "No."),
@@ -81,7 +81,7 @@ def test_webvtt(read):
 
 
 def test_rolling_captions(read):
-    found = read(
+    actual = read(
         "WEBVTT\n\n"
         "00:00:00.000 --> 00:00:02.000 align:start\n \n"
         "hello<00:00:00.640><c> my</c><00:00:01.040><c> friend</c>\n\n"
@@ -89,7 +89,7 @@ def test_rolling_captions(read):
         "00:00:09.000 --> 00:00:10.000\nhello my friend\n",
         "auto.vtt",
     )
-    assert shown(found) == [
+    assert shown(actual) == [
         (0, 2, "unknown", "hello my friend"),
         (9, 10, "unknown", "hello my friend"),
     ]
@@ -97,14 +97,14 @@ def test_rolling_captions(read):
 
 @pytest.mark.parametrize("name", ["talk.ass", "talk.ssa", "talk.txt"])
 def test_ass(read, name):
-    found = read(
+    actual = read(
         ASS + "Dialogue: 0,0:00:03.00,0:00:04.50,Default,Ann,0,0,0,,{\\an8\\i1}Well,{\\i0} yes\\Nor"
         "\\hno\nComment: 0,0:00:05.00,0:00:06.00,Default,,0,0,0,,never said\n"
         "Dialogue: 0,0:00:05.00,0:00:06.00,Default,,0,0,0,,{\\p1}m 0 0 l 100 0 100 100{\\p0}\n"
         "Dialogue: 0,0:00:01.00,0:00:02.00,Sign,,0,0,0,,Bob: {\\pos(1,2)}Hi\n",
         name,
     )
-    assert shown(found) == [(1, 2, "Bob", "Hi"), (3, 4.5, "Ann", "Well, yes or no")]
+    assert shown(actual) == [(1, 2, "Bob", "Hi"), (3, 4.5, "Ann", "Well, yes or no")]
 
 
 @pytest.mark.parametrize("name", ["talk.srt", "talk.ass", "talk", "talk.SRT", "talk.txt"])
@@ -176,31 +176,31 @@ def test_the_speaker_of_the_format_is_not_sought_in_the_words(read):
 
 
 def test_a_shared_cue_shares_its_time(read):
-    found = read(srt((10, 14, "- " + "a" * 30 + "\n- [coughs]\n- " + "b" * 10)))
-    assert [(item.start, item.end) for item in found] == [(10, 13), (13, 14)]
+    actual = read(srt((10, 14, "- " + "a" * 30 + "\n- [coughs]\n- " + "b" * 10)))
+    assert [(item.start, item.end) for item in actual] == [(10, 13), (13, 14)]
 
 
 # Order, overlap, and times that cannot be
 
 
 def test_cues_are_sorted_and_may_overlap(read):
-    found = read(srt((5, 6, "c"), (1, 4, "a"), (2, 3, "b"), (4, 5, "[beep]")))
-    assert shown(found) == [
+    actual = read(srt((5, 6, "c"), (1, 4, "a"), (2, 3, "b"), (4, 5, "[beep]")))
+    assert shown(actual) == [
         (1, 4, "unknown", "a"), (2, 3, "unknown", "b"), (5, 6, "unknown", "c"),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("end", [3, 1])
 def test_a_cue_without_a_length_keeps_its_words(read, end):
-    found = read(srt((3, end, "a"), (9, 9.5, "b")))
-    assert shown(found) == [(3, 3, "unknown", "a"), (9, 9.5, "unknown", "b")]
+    actual = read(srt((3, end, "a"), (9, 9.5, "b")))
+    assert shown(actual) == [(3, 3, "unknown", "a"), (9, 9.5, "unknown", "b")]
 
 
 def test_same_words_of_another_speaker_or_later_stay(read):
-    found = read(
+    actual = read(
         srt((1, 2, "Ann: No."), (2, 3, "Bob: No."), (3, 4, "Bob: No."), (6, 7, "Bob: No."))
     )
-    assert shown(found) == [
+    assert shown(actual) == [
         (1, 2, "Ann", "No."), (2, 4, "Bob", "No."), (6, 7, "Bob", "No."),
     ]  # fmt: skip
 
@@ -213,7 +213,7 @@ def test_a_file_of_nothing_but_music_says_nothing(read):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "no cue of SRT, WebVTT or ASS/SSA"),
         (b"just words\n", "no cue of SRT"),
@@ -230,8 +230,8 @@ def test_a_file_of_nothing_but_music_says_nothing(read):
         (b"a" * (16 * 2**20 + 1), "larger than 16 MB"),
     ],
 )  # fmt: skip
-def test_what_is_refused(read, content, told):
-    with pytest.raises(InputError, match=rf"talk\.srt.*: .*({told})|talk\.srt, {told}"):
+def test_what_is_refused(read, content, message):
+    with pytest.raises(InputError, match=rf"talk\.srt.*: .*({message})|talk\.srt, {message}"):
         read(content)
 
 
@@ -264,12 +264,12 @@ BEFORE = {
 def test_a_hostile_line_ends(read, kind, unit):
     content = BEFORE[kind] + unit * (LONG.get(unit, 2_000_000) // len(unit)) + "x\n"
     try:
-        found = read(content, f"talk.{kind}")
+        actual = read(content, f"talk.{kind}")
     except InputError as error:
         assert len(str(error)) < 400
     else:
         assert unit == "\n"
-        assert [item.text for item in found] in (["x"], [])
+        assert [item.text for item in actual] in (["x"], [])
 
 
 @pytest.mark.parametrize(

@@ -57,34 +57,34 @@ def test_the_words_of_each_span(talk, transcriber):
 
 
 def test_a_foreign_language_shows_by_uncertain_words(transcriber):
-    (found,) = transcriber.transcribe(DATA / "german.ogg", [Span(0, 4.6)])
-    assert found.uncertain
-    assert found.language is None
+    (actual,) = transcriber.transcribe(DATA / "german.ogg", [Span(0, 4.6)])
+    assert actual.uncertain
+    assert actual.language is None
 
 
 def test_sound_without_words_is_uncertain(talk, transcriber):
-    (found,) = transcriber.transcribe(talk, [Span(7, 8)])
-    assert found == Transcript(span=Span(7, 8), text="", language=None, uncertain=True)
+    (actual,) = transcriber.transcribe(talk, [Span(7, 8)])
+    assert actual == Transcript(span=Span(7, 8), text="", language=None, uncertain=True)
 
 
 def test_ten_milliseconds_hold_no_word(talk, transcriber):
     span = Span(1.0, 1.01)
-    (found,) = transcriber.transcribe(talk, [span])
-    assert found == Transcript(span=span, text="", language=None, uncertain=True)
+    (actual,) = transcriber.transcribe(talk, [span])
+    assert actual == Transcript(span=span, text="", language=None, uncertain=True)
 
 
 def test_spans_are_read_one_by_one(talk, transcriber):
-    found = transcriber.transcribe(talk, [Span(1, 1.05), Span(60, 61)])
-    assert next(found).span == Span(1, 1.05)
+    actual = transcriber.transcribe(talk, [Span(1, 1.05), Span(60, 61)])
+    assert next(actual).span == Span(1, 1.05)
     with pytest.raises(MediaError, match=Reason.PAST_SOUND):
-        next(found)
+        next(actual)
 
 
 def test_files_without_sound(tmp_path, talk, transcriber):
     cut_off = tmp_path / "cut.flac"
     cut_off.write_bytes(talk.read_bytes()[: talk.stat().st_size // 2])
-    told = {cut_off: Reason.NOT_MEDIA, tmp_path / "none.wav": Reason.NO_FILE}
-    for path, reason in told.items():
+    message = {cut_off: Reason.NOT_MEDIA, tmp_path / "none.wav": Reason.NO_FILE}
+    for path, reason in message.items():
         with pytest.raises(MediaError, match=reason):
             list(transcriber.transcribe(path, [MAN]))
 

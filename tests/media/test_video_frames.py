@@ -50,8 +50,8 @@ def test_varying_frame_rate(tmp_path, kind):
 def test_frames_of_avi_that_look_ahead_stay_in_order(tmp_path):
     """AVI has no stamps for them: they come late by as many frames as the encoder looked ahead."""
     path = write_media(tmp_path / "a.avi", film=Film())
-    found = numbers(path, [i / 25 for i in range(75)])
-    assert found == [max(number - 2, 0) for number in range(75)]
+    actual = numbers(path, [i / 25 for i in range(75)])
+    assert actual == [max(number - 2, 0) for number in range(75)]
 
 
 def test_before_a_late_film_its_first_frame(tmp_path):

@@ -60,8 +60,8 @@ def test_the_network_agrees_with_the_published_one_frame_by_frame(talk):
     reference = torch.jit.load(_SILERO.locate() / "silero_vad.jit")
     frames = torch.from_numpy(samples).split(FRAME)
     expected = [reference(frame, SAMPLE_RATE).item() for frame in frames]
-    found = np.concatenate(list(speech_probabilities([samples])))
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+    actual = np.concatenate(list(speech_probabilities([samples])))
+    np.testing.assert_allclose(actual, expected, atol=1e-3)
     assert min(expected) < 0.1 < 0.9 < max(expected)
 
 
@@ -70,8 +70,8 @@ def test_speech_between_silences(tmp_path, talk, kind, codec):
     samples, expected = talk
     film = Film() if kind == "mp4" else None
     sound = Sound(samples=samples[None], codec=codec)
-    found = times(find_speech(write_media(tmp_path / f"a.{kind}", film=film, sound=sound)))
-    np.testing.assert_allclose(found, expected, atol=0.2)
+    actual = times(find_speech(write_media(tmp_path / f"a.{kind}", film=film, sound=sound)))
+    np.testing.assert_allclose(actual, expected, atol=0.2)
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_a_long_recording_is_as_its_parts(talk):
     samples, expected = talk
     period = len(samples) / SAMPLE_RATE
     sound = np.concatenate([silence(2), *[samples] * 8])
-    found = _speech_spans(np.split(sound, range(7919, len(sound), 7919)))
-    assert found == _speech_spans([sound])
+    actual = _speech_spans(np.split(sound, range(7919, len(sound), 7919)))
+    assert actual == _speech_spans([sound])
     again = [2 + i * period + np.array(span) for i in range(8) for span in expected]
-    np.testing.assert_allclose(times(found), again, atol=0.2)
-    assert any(start + 1 < _BLOCK / SAMPLE_RATE < end - 0.5 for start, end in times(found))
+    np.testing.assert_allclose(times(actual), again, atol=0.2)
+    assert any(start + 1 < _BLOCK / SAMPLE_RATE < end - 0.5 for start, end in times(actual))
 
 
 @pytest.mark.parametrize(
@@ -115,11 +115,11 @@ def test_a_long_recording_is_as_its_parts(talk):
 )
 def test_blocks_hold_the_same_samples(lengths):
     sound = np.arange(sum(lengths), dtype=np.float32)
-    found = list(_in_blocks(np.split(sound, np.cumsum(lengths)[:-1])))
-    assert {len(block) for block in found[:-1]} <= {_BLOCK}
-    assert all(0 < len(block) <= _BLOCK for block in found)
+    actual = list(_in_blocks(np.split(sound, np.cumsum(lengths)[:-1])))
+    assert {len(block) for block in actual[:-1]} <= {_BLOCK}
+    assert all(0 < len(block) <= _BLOCK for block in actual)
     whole = len(sound) // FRAME * FRAME
-    np.testing.assert_array_equal(np.concatenate([*found, sound[:0]]), sound[:whole])
+    np.testing.assert_array_equal(np.concatenate([*actual, sound[:0]]), sound[:whole])
 
 
 def test_no_more_than_a_minute_and_a_piece_is_held():
@@ -145,9 +145,9 @@ def test_no_more_than_a_minute_and_a_piece_is_held():
 
 def test_a_file_comes_in_short_pieces(tmp_path):
     path = write_media(tmp_path / "a.flac", sound=Sound(samples=murmur(20), codec="flac"))
-    found = list(read_pieces(path))
-    assert max(map(len, found)) < SAMPLE_RATE
-    np.testing.assert_array_equal(np.concatenate(found), read_sound(path))
+    actual = list(read_pieces(path))
+    assert max(map(len, actual)) < SAMPLE_RATE
+    np.testing.assert_array_equal(np.concatenate(actual), read_sound(path))
 
 
 def frames(*runs):
@@ -162,13 +162,13 @@ def frames(*runs):
     [(0.4, [(0.95, 4.45)]), (0.6, [(0.95, 2.05), (2.55, 4.65)])],
 )
 def test_a_pause_parts_utterances(pause, expected):
-    found = _spans_of(frames((1, 0), (1, 0.9), (pause, 0.1), (2, 0.9), (1, 0)), LIMITS)
-    np.testing.assert_allclose(times(found), expected, atol=0.07)
+    actual = _spans_of(frames((1, 0), (1, 0.9), (pause, 0.1), (2, 0.9), (1, 0)), LIMITS)
+    np.testing.assert_allclose(times(actual), expected, atol=0.07)
 
 
 def test_half_sure_goes_on_but_does_not_begin():
-    found = _spans_of(frames((2, 0.45), (1, 0.6), (1, 0.45), (2, 0.1)), LIMITS)
-    np.testing.assert_allclose(times(found), [(1.95, 4.05)], atol=0.07)
+    actual = _spans_of(frames((2, 0.45), (1, 0.6), (1, 0.45), (2, 0.1)), LIMITS)
+    np.testing.assert_allclose(times(actual), [(1.95, 4.05)], atol=0.07)
 
 
 @pytest.mark.parametrize(("length", "count"), [(0.2, 0), (0.3, 1)])
@@ -179,9 +179,9 @@ def test_the_shortest_utterance(length, count):
 def test_long_speech_is_cut_where_it_is_least_sure():
     """45 s: 0.3 s of a pause at 13 s and at 30 s; the first 5 s have one too, which is early."""
     runs = [(5, 0.9), (0.3, 0), (7.7, 0.9), (0.3, 0), (16.7, 0.9), (0.3, 0), (14.7, 0.9)]
-    found = times(_spans_of(frames(*runs), LIMITS))
-    np.testing.assert_allclose(found, [(0, 13.15), (13.15, 30.15), (30.15, 45)], atol=0.1)
-    assert found[0][1] == found[1][0]
+    actual = times(_spans_of(frames(*runs), LIMITS))
+    np.testing.assert_allclose(actual, [(0, 13.15), (13.15, 30.15), (30.15, 45)], atol=0.1)
+    assert actual[0][1] == actual[1][0]
 
 
 RUNS = st.lists(st.tuples(st.floats(0.03, 30), st.sampled_from([0.0, 0.4, 0.9])), max_size=8)
@@ -197,15 +197,15 @@ CHOICES = st.builds(
 @given(runs=RUNS, limits=CHOICES)
 def test_utterances_keep_to_their_limits(runs, limits):
     probabilities = frames((0.1, 0), *runs)
-    found = _spans_of(probabilities, limits)
+    actual = _spans_of(probabilities, limits)
     ends = [0.0]
-    for span in found:
+    for span in actual:
         assert ends[-1] <= span.start < span.end
         assert limits.shortest <= span.end - span.start <= limits.longest + 1e-6
         ends.append(span.end)
     assert ends[-1] <= len(probabilities) / FRAMES_A_SECOND + 1e-6
     longest_run = max((time for time, probability in runs if probability == 0.9), default=0)
-    assert found or longest_run < limits.shortest + 2 / FRAMES_A_SECOND
+    assert actual or longest_run < limits.shortest + 2 / FRAMES_A_SECOND
 
 
 @pytest.mark.parametrize(
@@ -222,13 +222,13 @@ def test_files_without_speech_to_hear(tmp_path, talk):
     whole = write_media(tmp_path / "a.flac", sound=Sound(samples=talk[0][None], codec="flac"))
     cut_off = tmp_path / "cut.flac"
     cut_off.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    told = {
+    message = {
         short: "too short for speech; give a recording of 32 ms or more",
         silent: Reason.NO_SOUND,
         cut_off: Reason.NOT_MEDIA,
         tmp_path / "none.wav": Reason.NO_FILE,
     }
-    for path, reason in told.items():
+    for path, reason in message.items():
         with pytest.raises(MediaError) as caught:
             find_speech(path)
         assert str(caught.value).startswith(f"{path}: {reason}")

@@ -72,7 +72,7 @@ def confidence_oracle(network, states, threshold):
 def fusion_oracle(model, states):
     """Eqs. 2-9 for one utterance: states[m][layer], the last of each encoder."""
     queries = list(model.queries)
-    found = []
+    actual = []
     for number, layer in enumerate(model.layers):
         here = {}
         for m, layers in states.items():
@@ -92,16 +92,16 @@ def fusion_oracle(model, states):
             start = query if model.config.residual else torch.zeros_like(query)
             fused.append(start + sum(c[m] * gathered[m][i] for m in here))
         queries = fused
-        found.append(c)
-    return queries, found
+        actual.append(c)
+    return queries, actual
 
 
 def logits_oracle(model, states):
     """Eqs. 10-13: the fused scores, and those of each modality alone."""
-    queries, found = fusion_oracle(model, states)
+    queries, actual = fusion_oracle(model, states)
     fused = linear(model.classifier, sum(queries) / len(queries))
     alone = {m: linear(model.heads[m], sum(s[-1]) / len(s[-1])) for m, s in states.items()}
-    return fused, alone, found
+    return fused, alone, actual
 
 
 def cross_entropy(logits, label):

@@ -83,7 +83,7 @@ def stream_oracle(layers, others, context, present, modality):
     queries, seen = context[modality], {}
     for layer in layers:
         for other in others:
-            readable = [k for k, there in enumerate(present[other]) if there]
+            readable = [k for k, existing in enumerate(present[other]) if existing]
             if readable:
                 attended, shares = attention_oracle(
                     layer.attention[other], queries, context[other], readable
@@ -102,7 +102,7 @@ def stream_oracle(layers, others, context, present, modality):
 
 def contexts_of(model, batch):
     """Each conversation's contexts, computed by themselves: [{m: [n, W]}], [{m: [n] bool}]."""
-    found = []
+    actual = []
     for b, size in enumerate(batch.mask.sum(1).tolist()):
         present = {m: batch.present[m][b, :size] for m in model.config.modalities}
         projected = {m: model.context.projection[m](batch.features[m][b, :size]) for m in present}
@@ -115,8 +115,8 @@ def contexts_of(model, batch):
             )[:, 0]
             for m, state in zip(names, states, strict=True):
                 projected[m] = model.context.directions[m](state)
-        found.append((projected, present))
-    return found
+        actual.append((projected, present))
+    return actual
 
 
 def joint_oracle(model, fused, present, i):

@@ -55,12 +55,12 @@ def batch(model, examples):
 
 def explained(output):
     """Every tensor of the explanation, by name."""
-    found = {f"weight of {m}": weight for m, weight in output.explanation.weights.items()}
+    actual = {f"weight of {m}": weight for m, weight in output.explanation.weights.items()}
     for field in fields(output.explanation):
         value = getattr(output.explanation, field.name)
         if isinstance(value, torch.Tensor):
-            found[field.name] = value
-    return found
+            actual[field.name] = value
+    return actual
 
 
 def assert_same_output(one, other):
@@ -107,10 +107,10 @@ def test_absent_vectors_are_never_read(model, examples, batch, filler):
         for m, features in batch.features.items()
     }
     model.eval()
-    expected, found = model(batch), model(replace(batch, features=filled))
-    assert_same_output(expected, found)
+    expected, actual = model(batch), model(replace(batch, features=filled))
+    assert_same_output(expected, actual)
     model.zero_grad()
-    found.loss.backward()
+    actual.loss.backward()
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     assert all(torch.isfinite(gradient).all() for gradient in gradients)
 
@@ -118,9 +118,9 @@ def test_absent_vectors_are_never_read(model, examples, batch, filler):
 def test_nothing_is_present_in_padding(model, batch):
     everywhere = {m: present | ~batch.mask for m, present in batch.present.items()}
     model.eval()
-    expected, found = model(batch), model(batch.with_present(everywhere))
-    torch.testing.assert_close(found.logits[batch.mask], expected.logits[batch.mask])
-    torch.testing.assert_close(found.loss, expected.loss)
+    expected, actual = model(batch), model(batch.with_present(everywhere))
+    torch.testing.assert_close(actual.logits[batch.mask], expected.logits[batch.mask])
+    torch.testing.assert_close(actual.loss, expected.loss)
 
 
 @pytest.mark.parametrize("name", ["late-fusion", "bc-lstm"])
@@ -340,14 +340,14 @@ def test_the_same_on_a_graphics_card(model, examples, batch):
     model.eval()
     expected, answered = model(batch), run_model(model, examples, effects=True)
     model.cuda()
-    found = model(batch.to("cuda"))
-    torch.testing.assert_close(found.logits.cpu(), expected.logits, atol=1e-4, rtol=1e-3)
-    torch.testing.assert_close(found.loss.cpu(), expected.loss, atol=1e-3, rtol=1e-3)
-    there = run_model(model, examples, effects=True)
-    torch.testing.assert_close(there.probabilities, answered.probabilities, atol=1e-4, rtol=1e-3)
+    actual = model(batch.to("cuda"))
+    torch.testing.assert_close(actual.logits.cpu(), expected.logits, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(actual.loss.cpu(), expected.loss, atol=1e-3, rtol=1e-3)
+    existing = run_model(model, examples, effects=True)
+    torch.testing.assert_close(existing.probabilities, answered.probabilities, atol=1e-4, rtol=1e-3)
     for name, effect in answered.effects.items():
         torch.testing.assert_close(
-            there.effects[name], effect, atol=1e-4, rtol=1e-3, equal_nan=True
+            existing.effects[name], effect, atol=1e-4, rtol=1e-3, equal_nan=True
         )
     model.train()
     model.start_epoch()

@@ -48,7 +48,7 @@ def test_lost_terms_are_exactly_zero_and_the_others_stay(make_model, batch, abla
         name: p.grad is not None and bool((p.grad != 0).any())
         for name, p in model.named_parameters()
     }
-    assert [name for name, found in gradients.items() if not found] == []
+    assert [name for name, actual in gradients.items() if not actual] == []
     assert torch.isfinite(output.logits).all()
 
 

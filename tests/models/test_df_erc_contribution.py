@@ -34,8 +34,8 @@ def test_contribution_losses_and_weights(make_model, batch, reduction):
 
 def test_true_class_probability():
     logits = torch.tensor([[0.0, math.log(3.0)], [math.log(4.0), 0.0]])
-    found = true_class_probability(logits, torch.tensor([1, 0]))
-    assert found.tolist() == pytest.approx([0.75, 0.8])
+    actual = true_class_probability(logits, torch.tensor([1, 0]))
+    assert actual.tolist() == pytest.approx([0.75, 0.8])
 
 
 @pytest.mark.parametrize("detach", [True, False])
@@ -67,9 +67,9 @@ def test_fusion(make_model, batch):
     model = make_model("df-erc").eval()
     vectors, present = model.inputs(batch)
     apart = model.disentanglement(vectors, present)
-    found = model.fusion(apart.vectors, present, batch.labels).fused
+    actual = model.fusion(apart.vectors, present, batch.labels).fused
     weights, _, _ = contribution_oracle(model, batch)
     for place in places(batch):
         expected = fusion_oracle(model, batch, place, weights)
-        torch.testing.assert_close(found[place], expected, atol=1e-5, rtol=1e-4)
-    assert (found[0, 2] == 0).all()  # the utterance without any modality
+        torch.testing.assert_close(actual[place], expected, atol=1e-5, rtol=1e-4)
+    assert (actual[0, 2] == 0).all()  # the utterance without any modality

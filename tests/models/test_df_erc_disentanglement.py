@@ -36,7 +36,7 @@ def test_sum_over_a_whole_dialogue_is_the_papers(make_model, whole_batch):
 @pytest.mark.parametrize("ablations", [(), ("-Utterance",)])
 def test_residual_concatenation(make_model, batch, ablations):
     model = make_model("df-erc", ablations=ablations, drop_branch=True).eval()
-    found = model.disentanglement(*model.inputs(batch)).vectors
+    actual = model.disentanglement(*model.inputs(batch)).vectors
     for place in places(batch):
         for m in MODALITIES:
-            torch.testing.assert_close(found[m][place], residual(model, batch, m, place))
+            torch.testing.assert_close(actual[m][place], residual(model, batch, m, place))

@@ -41,9 +41,9 @@ def test_prototypes_are_a_running_mean_of_an_epoch(make_model, make_examples, ma
             ]
             mean, count = prototypes_of(gathered, 4, width)
             output = model(batch)
-            found = model.refusion.prototypes
-            torch.testing.assert_close(found.mean, mean, atol=1e-5, rtol=1e-4)
-            assert torch.equal(found.count, count)
+            actual = model.refusion.prototypes
+            torch.testing.assert_close(actual.mean, mean, atol=1e-5, rtol=1e-4)
+            assert torch.equal(actual.count, count)
             expected = prototype_loss_oracle(items, batch, mean, margin)
             torch.testing.assert_close(output.losses["prototype"], expected, atol=1e-6, rtol=1e-4)
             assert float(expected.detach()) > 0
@@ -108,8 +108,8 @@ def test_similarity_by_hand():
     vectors = {"text": one, "audio": other, "video": third}
 
     def psi(text, audio, video):
-        found = _modality_similarity(vectors, {"text": text, "audio": audio, "video": video})
-        return float(found)
+        actual = _modality_similarity(vectors, {"text": text, "audio": audio, "video": video})
+        return float(actual)
 
     assert psi(yes, yes, yes) == pytest.approx((0.6 - 1.0 - 0.6) / 3)
     assert psi(yes, yes, no) == pytest.approx(0.6)
@@ -168,9 +168,9 @@ def test_two_processes_share_their_prototypes(tmp_path):
     )
     torch.testing.assert_close(alone.mean, mean)
     for rank in (0, 1):
-        found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
-        torch.testing.assert_close(found["mean"], mean)
-        assert torch.equal(found["count"], count)
+        actual = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        torch.testing.assert_close(actual["mean"], mean)
+        assert torch.equal(actual["count"], count)
 
 
 @pytest.mark.parametrize("restart", [True, False])

@@ -10,9 +10,9 @@ from mmerc.conversation import MODALITIES
 def test_joined_vectors_go_through_one_network(make_model, make_batch):
     model = make_model("dialogue-rnn", dropout=0.0).train()
     batch = make_batch([4, 2], absent=0.3, seed=3)
-    present = {m: there.clone() for m, there in batch.present.items()}
-    for there in present.values():
-        there[0, 1] = False  # an utterance without anything: the states pass it by
+    present = {m: existing.clone() for m, existing in batch.present.items()}
+    for existing in present.values():
+        existing[0, 1] = False  # an utterance without anything: the states pass it by
     batch = batch.with_present(present)
     logits = model(batch).logits
     for b, size in enumerate((4, 2)):

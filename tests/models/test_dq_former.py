@@ -110,7 +110,7 @@ def test_objective(make, alone_weight):
     assert all(states)
     labels = batch.labels[batch.mask].tolist()
     assert -100 in labels
-    assert not all(m in there for there in states for m in ("text", "audio"))
+    assert not all(m in existing for existing in states for m in ("text", "audio"))
     terms, loss = objective_oracle(model, states, labels)
     assert output.losses.keys() == terms.keys()
     for name, value in terms.items():
@@ -124,10 +124,10 @@ def test_fused_queries(make):
     batch = batch_of(utterances(SIZES, tokenizer=model.tokenizer, seed=1))
     queries, confidence = model.fuse(model.streams(batch))
     for row, states in enumerate(states_by_utterance(model, batch)):
-        expected, found = fusion_oracle(model, states)
+        expected, actual = fusion_oracle(model, states)
         torch.testing.assert_close(queries[row], torch.stack(expected), **CLOSE)
         for m, weights in confidence.items():
-            torch.testing.assert_close(weights[row], torch.stack([c[m] for c in found]), **CLOSE)
+            torch.testing.assert_close(weights[row], torch.stack([c[m] for c in actual]), **CLOSE)
 
 
 @torch.no_grad()
@@ -157,10 +157,10 @@ def test_cross_modal_attention():
     torch.nn.init.normal_(layer.inner_norm.bias)
     queries, states = torch.randn(2, 3, 16), torch.randn(2, 5, 16)
     mask = torch.tensor([[True] * 5, [False, True, True, False, True]])
-    found = layer(queries, states, mask)
+    actual = layer(queries, states, mask)
     for row in range(2):
         expected = cross_modal_oracle(layer, queries[row], states[row, mask[row]])
-        torch.testing.assert_close(found[row], torch.stack(expected), **CLOSE)
+        torch.testing.assert_close(actual[row], torch.stack(expected), **CLOSE)
 
 
 @torch.no_grad()
@@ -168,10 +168,10 @@ def test_query_self_attention():
     torch.manual_seed(0)
     layer = TransformerLayer(16, heads=8, dropout=0.3).eval()
     queries = torch.randn(2, 3, 16)
-    found = layer(queries, queries, torch.ones(2, 3, dtype=torch.bool))
+    actual = layer(queries, queries, torch.ones(2, 3, dtype=torch.bool))
     for row in range(2):
         expected = encoder_layer_oracle(layer, list(queries[row]))
-        torch.testing.assert_close(found[row], torch.stack(expected), **CLOSE)
+        torch.testing.assert_close(actual[row], torch.stack(expected), **CLOSE)
 
 
 @torch.no_grad()
@@ -182,15 +182,15 @@ def test_confidence(threshold):
     torch.nn.init.normal_(network.score.weight, std=2.0)
     states = {m: torch.randn(20, 4, 6) for m in ("text", "audio", "video")}
     masks = {m: torch.rand(20, 4) > 0.6 for m in states}
-    found = network(states, masks)
+    actual = network(states, masks)
     cut = 0
     for row in range(20):
-        there = {m: states[m][row, masks[m][row]] for m in states if masks[m][row].any()}
-        expected = confidence_oracle(network, there, threshold) if there else {}
+        existing = {m: states[m][row, masks[m][row]] for m in states if masks[m][row].any()}
+        expected = confidence_oracle(network, existing, threshold) if existing else {}
         for m in states:
             value = expected.get(m, torch.tensor(0.0))
-            torch.testing.assert_close(found[m][row], value)
-            cut += m in there and float(value) == 0
+            torch.testing.assert_close(actual[m][row], value)
+            cut += m in existing and float(value) == 0
     assert (cut > 0) == (threshold > 0)
 
 
@@ -199,9 +199,9 @@ def test_without_priority_modalities_count_alike():
         "text": torch.tensor([[True, False], [True, True], [False, False]]),
         "audio": torch.tensor([[True], [False], [False]]),
     }
-    found = equal_confidence(masks)
-    assert found["text"].tolist() == [0.5, 1.0, 0.0]
-    assert found["audio"].tolist() == [0.5, 0.0, 0.0]
+    actual = equal_confidence(masks)
+    assert actual["text"].tolist() == [0.5, 1.0, 0.0]
+    assert actual["audio"].tolist() == [0.5, 0.0, 0.0]
 
 
 def test_which_layers_are_fused(make):

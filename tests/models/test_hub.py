@@ -47,9 +47,9 @@ class FolderHub:
 def hub(tmp_path, monkeypatch):
     """A Hub in a folder; there is no network (HF_HUB_OFFLINE), so that nothing else answers."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    found = FolderHub(tmp_path / "hub")
-    monkeypatch.setattr(saved_model, "HfApi", lambda: found)
-    return found
+    actual = FolderHub(tmp_path / "hub")
+    monkeypatch.setattr(saved_model, "HfApi", lambda: actual)
+    return actual
 
 
 def assert_same(loaded, model):

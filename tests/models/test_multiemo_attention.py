@@ -25,7 +25,7 @@ def model(make_model):
 @pytest.fixture
 def silent_batch(batch):
     """As ``batch``, but nobody's voice is there in the first conversation, no text in the last."""
-    present = {m: there.clone() for m, there in batch.present.items()}
+    present = {m: existing.clone() for m, existing in batch.present.items()}
     present["audio"][0] = False
     present["text"][3] = False
     return batch.with_present(present)
@@ -40,12 +40,12 @@ def test_it_is_eqs_2_to_12(model, silent_batch):
                 expected, seen = stream_oracle(
                     model.fusion.layers[m], others_of(m), context, present, m
                 )
-                there = present[m]  # what is fused for an absent vector, nobody reads
-                torch.testing.assert_close(fused[m][b, :size][there], expected[there])
+                existing = present[m]  # what is fused for an absent vector, nobody reads
+                torch.testing.assert_close(fused[m][b, :size][existing], expected[existing])
                 for other in others_of(m):
                     if other in seen:
-                        found = shares[m, other][b, :size, :size]
-                        torch.testing.assert_close(found[there], seen[other][there])
+                        actual = shares[m, other][b, :size, :size]
+                        torch.testing.assert_close(actual[existing], seen[other][existing])
                     else:
                         assert not present[other].any()
                         assert (shares[m, other][b] == 0).all()
@@ -54,15 +54,15 @@ def test_it_is_eqs_2_to_12(model, silent_batch):
 
 def test_gradients_are_those_of_the_equations(model, silent_batch):
     fused, _ = fused_of(model, silent_batch)
-    found, expected = 0, 0
+    actual, expected = 0, 0
     for b, (context, present) in enumerate(contexts_of(model, silent_batch)):
         for m in MODALITIES:
             slow, _ = stream_oracle(model.fusion.layers[m], others_of(m), context, present, m)
             expected = expected + (slow[present[m]] ** 3).sum()
-            found = found + (fused[m][b, : len(slow)][present[m]] ** 3).sum()
+            actual = actual + (fused[m][b, : len(slow)][present[m]] ** 3).sum()
     parameters = list(model.fusion.parameters())
     pairs = zip(
-        torch.autograd.grad(found, parameters),
+        torch.autograd.grad(actual, parameters),
         torch.autograd.grad(expected, parameters),
         strict=True,
     )
@@ -108,8 +108,10 @@ def test_a_modality_alone_goes_through_the_feed_forward_networks(make_model, bat
         assert shares == {}
         for b, (context, present) in enumerate(contexts_of(model, batch)):
             expected, _ = stream_oracle(model.fusion.layers["audio"], [], context, present, "audio")
-            there = present["audio"]
-            torch.testing.assert_close(fused["audio"][b, : len(there)][there], expected[there])
+            existing = present["audio"]
+            torch.testing.assert_close(
+                fused["audio"][b, : len(existing)][existing], expected[existing]
+            )
 
 
 def test_what_is_added_starts_out_small(make_model):

@@ -28,14 +28,14 @@ def test_contrast_is_eqs_18_and_19(normalize, class_counts, changes):
     vectors, labels = case()
     settings = SETTINGS | changes
     counts = None if class_counts is None else torch.tensor(class_counts)
-    found = swfc(vectors, labels, class_counts=counts, normalize=normalize, **settings)
+    actual = swfc(vectors, labels, class_counts=counts, normalize=normalize, **settings)
     expected = swfc_oracle(
         vectors.double(), labels, class_counts=class_counts, normalize=normalize, **settings
     ).float()
     assert float(expected.detach()) > 0.01
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(
-        gradients(found, vectors), gradients(expected, vectors), atol=1e-5, rtol=1e-4
+        gradients(actual, vectors), gradients(expected, vectors), atol=1e-5, rtol=1e-4
     )
 
 
@@ -140,7 +140,7 @@ def test_gradient_of_the_correlation_is_autograds(items):
     agreement = torch.stack([q @ v for q, v in zip(one, other, strict=True)]).mean()
     loss = torch.trace(covariances[0] @ covariances[1]) / 2 - agreement
     expected = torch.autograd.grad(3 * loss, sides)
-    found = torch.autograd.grad(3 * soft_hgr_loss(*sides), sides)
-    for mine, theirs in zip(found, expected, strict=True):
+    actual = torch.autograd.grad(3 * soft_hgr_loss(*sides), sides)
+    for mine, theirs in zip(actual, expected, strict=True):
         assert float(theirs.abs().max()) > 1e-2
         torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)

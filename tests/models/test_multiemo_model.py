@@ -82,8 +82,8 @@ def test_whole_model_and_total_loss(make_model, batch, reduction, ablations):
     assert set(output.losses) == {"emotion", "contrast", "correlation"}
     for name, value in (("contrast", contrast), ("emotion", emotion)):
         torch.testing.assert_close(output.losses[name], value, atol=1e-4, rtol=1e-4)
-    found = float(output.losses["correlation"].detach())
-    assert found == pytest.approx(expected["correlation"], rel=1e-3, abs=1e-3)
+    actual = float(output.losses["correlation"].detach())
+    assert actual == pytest.approx(expected["correlation"], rel=1e-3, abs=1e-3)
     torch.testing.assert_close(output.loss, total, atol=1e-3, rtol=1e-3)
 
 
@@ -95,8 +95,8 @@ def test_classes_counted_over_the_training_split(make_model, batch, tmp_path):
     model.fit(statistics(counts))
     settings = {"temperature": 0.8, "focus": 2.0, "sample_weight": 0.8}
     expected, _ = expected_losses(model, batch, settings, class_counts=counts)
-    found = model.train()(batch).losses["contrast"]
-    torch.testing.assert_close(found, expected["contrast"], atol=1e-4, rtol=1e-4)
+    actual = model.train()(batch).losses["contrast"]
+    torch.testing.assert_close(actual, expected["contrast"], atol=1e-4, rtol=1e-4)
     model.save_pretrained(tmp_path / "model")
     assert load_model(tmp_path / "model").class_counts.tolist() == counts
 
@@ -120,7 +120,7 @@ def test_settings_are_the_papers():
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"attention_heads": 3}, "width 256 is not a multiple of 3 heads"),
         ({"contrast_weight": 0.6, "correlation_weight": 0.5}, "together more than 1"),
@@ -128,8 +128,8 @@ def test_settings_are_the_papers():
         ({"ablations": ("-XYZ",)}, "-VisExtNet"),
     ],
 )
-def test_settings_that_cannot_be_meant(settings, told):
-    with pytest.raises(ValidationError, match=told):
+def test_settings_that_cannot_be_meant(settings, message):
+    with pytest.raises(ValidationError, match=message):
         MultiEmoConfig(**settings)
 
 
@@ -187,10 +187,10 @@ def test_who_goes_through_dialogue_rnn(make_model, batch, text_context, bidirect
         changed[m][:, 0] += 1
     second = model.compute_intermediates(batch.with_features(changed)).context
     for m in MODALITIES:
-        there = batch.present[m].clone()
-        heard = there[:, 0].clone()
-        there[:, 0] = False
-        later = there & heard[:, None]
+        existing = batch.present[m].clone()
+        heard = existing[:, 0].clone()
+        existing[:, 0] = False
+        later = existing & heard[:, None]
         assert later.any()
         assert (first[m][later] != second[m][later]).any() == (m in names), m
 
@@ -247,7 +247,7 @@ def test_without_attention_between_modalities_none_is_told(make_model, batch, se
 @pytest.mark.parametrize("training", [True, False])
 def test_a_modality_absent_in_a_whole_conversation(make_model, batch, missing, training):
     """No face in a whole conversation, say: what stands there is never read."""
-    present = {m: there.clone() for m, there in batch.present.items()}
+    present = {m: existing.clone() for m, existing in batch.present.items()}
     present[missing][0] = False
     features = dict(batch.features) | {missing: batch.features[missing].clone()}
     features[missing][0] = torch.nan

@@ -65,7 +65,7 @@ def change_config(folder, change):
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (cut_weights, "truncated or not safetensors"),
         (empty_weights, "truncated or not safetensors"),
@@ -79,9 +79,9 @@ def change_config(folder, change):
         (no_labels, "not the configuration of a model"),
     ],
 )
-def test_broken_model_is_told_in_one_sentence(saved, damage, told):
+def test_broken_model_is_told_in_one_sentence(saved, damage, message):
     damage(saved)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         load_model(saved)
     assert "\n" not in str(caught.value)
     assert str(saved) in str(caught.value)

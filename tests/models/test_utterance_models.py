@@ -60,12 +60,12 @@ def test_padding_changes_nothing(model, groups):
                     whole.logits[row, i], alone.logits[0, 0], atol=1e-5, rtol=1e-4
                 )
                 for m, weights in alone.explanation.layer_weights.items():
-                    found = whole.explanation.layer_weights[m][row, i]
-                    torch.testing.assert_close(found, weights[0, 0], atol=1e-5, rtol=1e-4)
+                    actual = whole.explanation.layer_weights[m][row, i]
+                    torch.testing.assert_close(actual, weights[0, 0], atol=1e-5, rtol=1e-4)
 
 
 def test_what_is_declared_absent_is_not_read(model, batch):
-    nowhere = {m: torch.zeros_like(there) for m, there in batch.present.items()}
+    nowhere = {m: torch.zeros_like(present) for m, present in batch.present.items()}
     for m in model.config.modalities:
         hidden = batch.with_present({**batch.present, m: nowhere[m]})
         noise = replace(
@@ -138,8 +138,8 @@ def test_half_precision_changes_little(model, batch):
         assert output.logits.dtype == torch.float32
         output.loss.backward()
         losses.append(output.loss.detach())
-        found = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
-        gradients.append(torch.cat(found))
+        actual = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+        gradients.append(torch.cat(actual))
     assert losses[0] != losses[1]
     torch.testing.assert_close(*losses, atol=0.03, rtol=0.02)
     assert torch.cosine_similarity(*gradients, dim=0) > 0.99
@@ -163,8 +163,8 @@ def test_compact_weights_leave_the_encoders_out(tuning, make_sound_model, batch,
     sizes = [(tmp_path / f / "model.safetensors").stat().st_size for f in ("model", "whole")]
     assert sizes[0] < sizes[1] / 2
     with torch.inference_mode():
-        found = load_model(tmp_path / "model")(batch).logits
-        torch.testing.assert_close(found, model(batch).logits, atol=5e-3, rtol=1e-2)
+        actual = load_model(tmp_path / "model")(batch).logits
+        torch.testing.assert_close(actual, model(batch).logits, atol=5e-3, rtol=1e-2)
 
 
 def test_effects_of_leaving_out(make_sound_model, batch):
@@ -187,16 +187,16 @@ def test_sound_and_tokens_go_with_their_utterance(model, groups, batch):
     """Conversations of several utterances: each is read again by itself."""
     model.eval()
     whole = probabilities(model, batch)
-    found = measure_effects(model, batch, whole).context
+    actual = measure_effects(model, batch, whole).context
     for row, group in enumerate(groups):
         for i, item in enumerate(group):
             if len(group) == 1:
-                assert found[row, i].isnan()
+                assert actual[row, i].isnan()
                 continue
             chosen = whole[row, i].argmax()
             less = probabilities(model, batch_of([[item]]))[0, 0, chosen]
             lost = whole[row, i, chosen] - less
-            torch.testing.assert_close(found[row, i], lost, atol=1e-5, rtol=1e-3)
+            torch.testing.assert_close(actual[row, i], lost, atol=1e-5, rtol=1e-3)
 
 
 def test_encoders_learn_at_their_own_rate(make_sound_model):
@@ -207,8 +207,8 @@ def test_encoders_learn_at_their_own_rate(make_sound_model):
     }
     assert all(rates[id(p)] == 1e-3 for p in model.layers.parameters())
     for encoder in (model.text_encoder, model.speech_encoder):
-        found = {rates[id(p)] for p in encoder.parameters() if p.requires_grad}
-        assert found == {1e-5 * 0.5**above for above in (0, 1, 2)}
+        actual = {rates[id(p)] for p in encoder.parameters() if p.requires_grad}
+        assert actual == {1e-5 * 0.5**above for above in (0, 1, 2)}
 
 
 @pytest.mark.parametrize("tuning", ["full", "lora"])

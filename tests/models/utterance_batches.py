@@ -11,7 +11,7 @@ def utterances(sizes, *, tokenizer, seed=0, absent=0.0, unknown=0.0, video=0, cl
     """Conversations as dictionaries of lists: ids, samples, vector, label, an utterance each."""
     numbers = random.Random(seed)
     torch.manual_seed(seed)
-    made = []
+    predictions = []
     for size in sizes:
         texts = [
             ""
@@ -33,8 +33,8 @@ def utterances(sizes, *, tokenizer, seed=0, absent=0.0, unknown=0.0, video=0, cl
                 strict=True,
             )
         ]
-        made.append(group)
-    return made
+        predictions.append(group)
+    return predictions
 
 
 def batch_of(groups, *, video=0, tokens_to=0, samples_to=0):
@@ -43,20 +43,20 @@ def batch_of(groups, *, video=0, tokens_to=0, samples_to=0):
     flat = [(b, i, item) for b, group in enumerate(groups) for i, item in enumerate(group)]
     ids = torch.zeros(*shape, max([tokens_to, 1, *(len(x["ids"]) for _, _, x in flat)]), dtype=int)
     sound = torch.zeros(*shape, max([samples_to, *(len(x["samples"]) for _, _, x in flat)]))
-    there, own = torch.zeros_like(ids, dtype=torch.bool), torch.zeros_like(ids, dtype=torch.bool)
+    existing, own = torch.zeros_like(ids, dtype=torch.bool), torch.zeros_like(ids, dtype=torch.bool)
     lengths, labels = torch.zeros(shape, dtype=int), torch.full(shape, -100)
     mask = torch.zeros(shape, dtype=torch.bool)
     vectors, seen = torch.zeros(*shape, video), torch.zeros(shape, dtype=torch.bool)
     for b, i, item in flat:
         ids[b, i, : len(item["ids"])] = torch.tensor(item["ids"], dtype=torch.long)
-        there[b, i, : len(item["ids"])] = True
+        existing[b, i, : len(item["ids"])] = True
         own[b, i, item["own"] : len(item["ids"])] = True
         sound[b, i, : len(item["samples"])] = item["samples"]
         lengths[b, i] = len(item["samples"])
         labels[b, i], mask[b, i] = item["label"], True
         if item["vector"] is not None:
             vectors[b, i], seen[b, i] = item["vector"], True
-    present = {"text": there.any(-1), "audio": lengths > 0}
+    present = {"text": existing.any(-1), "audio": lengths > 0}
     return ConversationBatch(
         features={"video": vectors} if video else {},
         present=present | ({"video": seen} if video else {}),
@@ -64,6 +64,6 @@ def batch_of(groups, *, video=0, tokens_to=0, samples_to=0):
         speakers=torch.zeros(shape, dtype=torch.long),
         labels=labels,
         indices=torch.arange(shape[0]),
-        tokens=Tokens(token_ids=ids, attention_mask=there, targets=own),
+        tokens=Tokens(token_ids=ids, attention_mask=existing, targets=own),
         waveforms=Waveforms(samples=sound, lengths=lengths),
     )

@@ -27,8 +27,8 @@ def test_equals_torch(reduction, smoothing):
     expected = functional.cross_entropy(
         logits.flatten(0, 1), labels.flatten(), reduction=reduction, label_smoothing=smoothing
     )
-    found = classification_loss(logits, labels, reduction=reduction, label_smoothing=smoothing)
-    torch.testing.assert_close(found, expected)
+    actual = classification_loss(logits, labels, reduction=reduction, label_smoothing=smoothing)
+    torch.testing.assert_close(actual, expected)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
@@ -42,10 +42,10 @@ def test_focal_loss_with_weights(reduction):
             p = float(scores.softmax(-1)[label])
             terms.append(-float(weights[label]) * (1 - p) ** 2.5 * math.log(p))
     expected = sum(terms) / (len(terms) if reduction == "mean" else 1)
-    found = classification_loss(
+    actual = classification_loss(
         logits, labels, reduction=reduction, focus=2.5, class_weights=weights
     )
-    assert float(found) == pytest.approx(expected, rel=1e-4)
+    assert float(actual) == pytest.approx(expected, rel=1e-4)
 
 
 def test_focus_on_a_certain_answer_has_a_finite_gradient():
@@ -80,8 +80,8 @@ def test_class_balanced_weights(counts, beta):
     """Cui et al. 2019: (1 - beta) / (1 - beta^n); scaled to mean 1 over the training items."""
     raw = [(1 - beta) / (1 - beta**n) if n else 0.0 for n in counts]
     mean = sum(weight * n for weight, n in zip(raw, counts, strict=True)) / sum(counts)
-    found = class_balanced_weights(torch.tensor(counts), beta=beta)
-    assert found.tolist() == pytest.approx([weight / mean for weight in raw], rel=1e-4)
+    actual = class_balanced_weights(torch.tensor(counts), beta=beta)
+    assert actual.tolist() == pytest.approx([weight / mean for weight in raw], rel=1e-4)
 
 
 def test_class_balanced_weights_without_any_label_are_finite():

@@ -70,27 +70,27 @@ def test_equals_the_equation(reduction, sets, items, width, temperature, seed, w
     expected = oracle(
         vectors, positives, temperature, reduction, taking_part if with_candidates else None
     )
-    found = contrastive_loss(
+    actual = contrastive_loss(
         vectors,
         positives,
         temperature=temperature,
         reduction=reduction,
         candidates=taking_part if with_candidates else None,
     )
-    assert found.dtype == torch.float32
-    assert float(found) == pytest.approx(float(expected), rel=1e-4, abs=1e-4)
+    assert actual.dtype == torch.float32
+    assert float(actual) == pytest.approx(float(expected), rel=1e-4, abs=1e-4)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_gradient_equals_the_equations(reduction):
     vectors, positives, taking_part = random_case(2, 6, 4, seed=3)
-    wanted = vectors.clone().requires_grad_()
-    oracle(wanted, positives, 0.5, reduction, taking_part).backward()
+    requested = vectors.clone().requires_grad_()
+    oracle(requested, positives, 0.5, reduction, taking_part).backward()
     given_vectors = vectors.float().requires_grad_()
     contrastive_loss(
         given_vectors, positives, temperature=0.5, reduction=reduction, candidates=taking_part
     ).backward()
-    torch.testing.assert_close(given_vectors.grad.double(), wanted.grad, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(given_vectors.grad.double(), requested.grad, atol=1e-5, rtol=1e-4)
 
 
 def test_one_set_needs_no_leading_dimension():
@@ -102,13 +102,13 @@ def test_one_set_needs_no_leading_dimension():
 def test_more_leading_dimensions():
     vectors, positives, part = random_case(6, 4, 3, seed=2)
     expected = contrastive_loss(vectors, positives, temperature=0.5, candidates=part)
-    found = contrastive_loss(
+    actual = contrastive_loss(
         vectors.unflatten(0, (2, 3)),
         positives.unflatten(0, (2, 3)),
         temperature=0.5,
         candidates=part.unflatten(0, (2, 3)),
     )
-    assert float(found) == pytest.approx(float(expected), rel=1e-6)
+    assert float(actual) == pytest.approx(float(expected), rel=1e-6)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
@@ -121,8 +121,8 @@ def test_item_without_positive_contributes_nothing(reduction):
     first = math.log(math.exp(0) + math.exp(-1))
     second = math.log(math.exp(0) + math.exp(0))
     expected = first + second if reduction == "sum" else (first + second) / 2
-    found = contrastive_loss(vectors, positives, temperature=1.0, reduction=reduction)
-    assert float(found) == pytest.approx(expected, rel=1e-6)
+    actual = contrastive_loss(vectors, positives, temperature=1.0, reduction=reduction)
+    assert float(actual) == pytest.approx(expected, rel=1e-6)
 
 
 def test_no_positive_at_all_is_zero_with_a_zero_gradient():
@@ -162,6 +162,6 @@ def test_autocast_keeps_float32_accuracy():
     vectors, positives, _ = random_case(1, 30, 16, seed=7)
     exact = oracle(vectors, positives, 0.1, "mean")
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = contrastive_loss(vectors.float(), positives, temperature=0.1)
-    assert found.dtype == torch.float32
-    assert float(found) == pytest.approx(float(exact), rel=1e-5)
+        actual = contrastive_loss(vectors.float(), positives, temperature=0.1)
+    assert actual.dtype == torch.float32
+    assert float(actual) == pytest.approx(float(exact), rel=1e-5)

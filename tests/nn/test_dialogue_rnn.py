@@ -64,10 +64,10 @@ def oracle(module, vectors, present, speakers):
                 weights = weights_of(module, direction * modalities + m)
                 order = [t for t in range(steps) if present[m, b, t]]
                 order = order[::-1] if direction else order
-                found = one_direction(
+                actual = one_direction(
                     weights, [vectors[m, b, t] for t in order], [int(speakers[b, t]) for t in order]
                 ) if order else []  # fmt: skip
-                for t, emotion in zip(order, found, strict=True):
+                for t, emotion in zip(order, actual, strict=True):
                     out[m, b, t, direction] = emotion
     return out
 
@@ -100,9 +100,9 @@ def test_states_and_gradients_are_those_of_the_equations(bidirectional, speakers
         total = total + (emotion * weigh[m, b, t, part]).sum()
     seen = (states * weigh * present[..., None]).sum()
     torch.testing.assert_close(seen, total)
-    wanted = [vectors, *module.parameters()]
-    found = torch.autograd.grad(seen, wanted)
-    for one, other in zip(found, torch.autograd.grad(total, wanted), strict=True):
+    requested = [vectors, *module.parameters()]
+    actual = torch.autograd.grad(seen, requested)
+    for one, other in zip(actual, torch.autograd.grad(total, requested), strict=True):
         assert other.abs().max() > 1e-3
         torch.testing.assert_close(one, other)
 
@@ -111,9 +111,9 @@ def test_an_absent_utterance_passes_every_state_through():
     """Its own output is its neighbour's, also in padding; the others' are as without it."""
     module, vectors, present, who = case(modalities=1, bidirectional=False, absent=0.4)
     states = module(vectors, present, who)[0]
-    for b, there in enumerate(present[0]):
+    for b, existing in enumerate(present[0]):
         before = torch.zeros(H, dtype=torch.float64)
-        for t, here in enumerate(there):
+        for t, here in enumerate(existing):
             if not here:
                 assert torch.equal(states[b, t], before)
             before = states[b, t]
@@ -156,8 +156,8 @@ def test_half_precision_around_it_changes_nothing():
     module, vectors = module.float(), vectors.float().requires_grad_()
     expected = module(vectors, present, who)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = module(vectors, present, who)
-    assert torch.equal(found, expected)
+        actual = module(vectors, present, who)
+    assert torch.equal(actual, expected)
 
 
 def test_gradient_by_small_differences():

@@ -40,6 +40,6 @@ def test_evaluation_and_rate_zero_change_nothing():
 def test_takes_the_place_of_every_dropout():
     module = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Dropout(0.4)), nn.Dropout(0.1))
     use_fast_dropout(module)
-    found = [m.p for m in module.modules() if isinstance(m, nn.Dropout)]
-    assert found == [0.4, 0.1]
+    actual = [m.p for m in module.modules() if isinstance(m, nn.Dropout)]
+    assert actual == [0.4, 0.1]
     assert all(type(m) is FastDropout for m in module.modules() if isinstance(m, nn.Dropout))

@@ -26,10 +26,10 @@ def test_unknown_name_is_told_at_once(name):
     with pytest.raises(MmercError) as caught:
         resolve_encoder(name)
     assert time.monotonic() - start < 5
-    told = str(caught.value)
-    assert repr(name) in told
-    assert "minilm-l6" in told
-    assert "\n" not in told
+    message = str(caught.value)
+    assert repr(name) in message
+    assert "minilm-l6" in message
+    assert "\n" not in message
 
 
 def test_other_weights_under_the_same_name_are_refused(monkeypatch):

@@ -44,7 +44,7 @@ KINDS = [(name, size) for name in WAVEFORM_MODELS for size in ("base", "large")]
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory, tiny_speech_encoder):
     """Folders of small random encoders: each kind as its base and as its large models are built."""
-    made = {("whisper", "tiny"): tiny_speech_encoder}
+    predictions = {("whisper", "tiny"): tiny_speech_encoder}
     for kind, size in KINDS:
         large = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
         config_class, model_class = WAVEFORM_MODELS[kind]
@@ -52,10 +52,10 @@ def folders(tmp_path_factory, tiny_speech_encoder):
         folder = tmp_path_factory.mktemp(f"{kind}-{size}")
         settings = config_class(**SMALL, **(large if size == "large" else {}))
         model_class(settings).save_pretrained(folder)
-        told = {"do_normalize": size == "large"}
-        (folder / "preprocessor_config.json").write_text(json.dumps(told))
-        made[kind, size] = folder
-    return made
+        message = {"do_normalize": size == "large"}
+        (folder / "preprocessor_config.json").write_text(json.dumps(message))
+        predictions[kind, size] = folder
+    return predictions
 
 
 def encoder_of(folder, **settings):
@@ -114,10 +114,10 @@ def test_states_are_those_of_transformers(kind, size, folders):
     else:
         samples_read = samples
     with torch.inference_mode():
-        found, _ = encoder(samples, lengths)
-        told = theirs(samples_read, output_hidden_states=True)
-    torch.testing.assert_close(found[-1], told.last_hidden_state, atol=1e-4, rtol=1e-4)
-    for one, other in zip(found[:-1], told.hidden_states[1:-1], strict=True):
+        actual, _ = encoder(samples, lengths)
+        message = theirs(samples_read, output_hidden_states=True)
+    torch.testing.assert_close(actual[-1], message.last_hidden_state, atol=1e-4, rtol=1e-4)
+    for one, other in zip(actual[:-1], message.hidden_states[1:-1], strict=True):
         expected = other
         if size == "large":  # states between layers are shown with mean 0 and variance 1
             expected = (other - other.mean(-1, keepdim=True)) / (
@@ -226,10 +226,10 @@ class TestEmbeddedWhisper:
         mine = log_mel(torch.from_numpy(speech)[None], frames=3000, bands=80)
         np.testing.assert_allclose(mine[0], frames, atol=1e-4)
         with torch.inference_mode():
-            there = torch.ones(1, 1500, dtype=torch.bool)
-            states = _run_layers(encoder.backbone, mine, there)[-1]
+            present = torch.ones(1, 1500, dtype=torch.bool)
+            states = _run_layers(encoder.backbone, mine, present)[-1]
             # Both round, on some processors each by more than half of what is allowed.
-            exact = _run_layers(encoder.backbone.double(), mine.double(), there)[-1].numpy()
+            exact = _run_layers(encoder.backbone.double(), mine.double(), present)[-1].numpy()
         assert np.abs(expected - exact).max() < 1e-3
         assert np.abs(states.numpy() - exact).max() < 1e-3
         assert np.abs(expected).max() > 1

@@ -41,24 +41,24 @@ def encoder_of(folder, **settings):
 )
 def test_mean_by_index(index, width, seed):
     states = torch.randn(len(index), width, generator=torch.Generator().manual_seed(seed))
-    found = _mean_by_index(states, torch.tensor(index), 5)
+    actual = _mean_by_index(states, torch.tensor(index), 5)
     for group in range(5):
         own = [states[i] for i in range(len(index)) if index[i] == group]
         expected = sum(own) / len(own) if own else torch.zeros(width)
-        torch.testing.assert_close(found[group], expected)
+        torch.testing.assert_close(actual[group], expected)
 
 
 def test_mean_of_many_half_precision_states_is_exact():
     states = torch.full((3000, 2), 1.001, dtype=torch.bfloat16)
-    found = _mean_by_index(states, torch.zeros(3000, dtype=torch.long), 1)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found[0], states[0].float())
+    actual = _mean_by_index(states, torch.zeros(3000, dtype=torch.long), 1)
+    assert actual.dtype == torch.float32
+    torch.testing.assert_close(actual[0], states[0].float())
 
 
 def test_batch_equals_each_conversation_alone_averaged_by_hand(tiny_encoder):
     """[CLS] w11 .. w1l w21 .. [SEP] of one conversation, no padding, no windows."""
     encoder = encoder_of(tiny_encoder).eval()
-    found = read(encoder, SAID)
+    actual = read(encoder, SAID)
     for row, texts in enumerate(SAID):
         ids, spans = [encoder.tokenizer.first_id], []
         for tokens in encoder.tokenizer.encode(texts, limit=20):
@@ -68,25 +68,25 @@ def test_batch_equals_each_conversation_alone_averaged_by_hand(tiny_encoder):
         states = encoder.backbone(input_ids=torch.tensor([ids])).last_hidden_state[0]
         for i, (start, end) in enumerate(spans):
             expected = states[start:end].sum(0) / max(end - start, 1)
-            torch.testing.assert_close(found[row, i], expected, atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(actual[row, i], expected, atol=1e-5, rtol=1e-4)
 
 
 def test_utterances_by_themselves_equal_each_alone(tiny_encoder):
     """Mean over [CLS] words [SEP], whatever else stands in the row."""
     encoder = encoder_of(tiny_encoder, scope="utterance").eval()
-    found = read(encoder, SAID)
+    actual = read(encoder, SAID)
     for row, texts in enumerate(SAID):
         for i, tokens in enumerate(encoder.tokenizer.encode(texts, limit=20)):
             ids = [encoder.tokenizer.first_id, *tokens, encoder.tokenizer.last_id]
             states = encoder.backbone(input_ids=torch.tensor([ids])).last_hidden_state[0]
             expected = states.mean(0) if tokens else torch.zeros(encoder.width)
-            torch.testing.assert_close(found[row, i], expected, atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(actual[row, i], expected, atol=1e-5, rtol=1e-4)
 
 
 def test_surroundings_equal_each_alone_by_its_first_token(tiny_encoder):
     """[CLS] what precedes [SEP] utterance [SEP] what follows [SEP]: the state of [CLS]."""
     encoder = encoder_of(tiny_encoder, scope="surrounding").eval()
-    found = read(encoder, SAID)
+    actual = read(encoder, SAID)
     first, last = encoder.tokenizer.first_id, encoder.tokenizer.last_id
     for row, texts in enumerate(SAID):
         said = encoder.tokenizer.encode(texts, limit=20)
@@ -95,7 +95,7 @@ def test_surroundings_equal_each_alone_by_its_first_token(tiny_encoder):
             ids = [first, *before, last, *tokens, last, *after, last]
             states = encoder.backbone(input_ids=torch.tensor([ids])).last_hidden_state[0]
             expected = states[0] if tokens else torch.zeros(encoder.width)
-            torch.testing.assert_close(found[row, i], expected, atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(actual[row, i], expected, atol=1e-5, rtol=1e-4)
 
 
 def test_places_begin_anew_with_every_utterance():
@@ -113,18 +113,18 @@ def test_a_text_without_words_alone_in_its_batch(tiny_encoder, scope):
 
 def test_empty_text_is_zeros_and_says_nothing_to_the_others(tiny_encoder):
     encoder = encoder_of(tiny_encoder).eval()
-    found = read(encoder, [["yes no", "", "saw"]])[0]
-    assert (found[1] == 0).all()
+    actual = read(encoder, [["yes no", "", "saw"]])[0]
+    assert (actual[1] == 0).all()
     without = read(encoder, [["yes no", "saw"]])[0]
-    torch.testing.assert_close(found[[0, 2]], without)
+    torch.testing.assert_close(actual[[0, 2]], without)
 
 
 def test_long_conversation_is_read_in_windows(tiny_encoder):
     """30 utterances of four tokens do not fit 62 places; each comes out of some window."""
     encoder = encoder_of(tiny_encoder).eval()
     assert encoder.tokenizer.max_length == 64
-    found = read(encoder, [["yes no why well"] * 30])[0]
-    assert (found.abs().sum(-1) > 0).all()
+    actual = read(encoder, [["yes no why well"] * 30])[0]
+    assert (actual.abs().sum(-1) > 0).all()
 
 
 def gradients(encoder):
@@ -153,10 +153,10 @@ def test_an_encoder_without_weights(tiny_encoder, tmp_path, weights):
 
 
 def test_full_tuning_trains_everything(tiny_encoder):
-    found = gradients(encoder_of(tiny_encoder, tuning="full"))
+    actual = gradients(encoder_of(tiny_encoder, tuning="full"))
     # A bias of all keys cancels out in the softmax: its gradient is rounding error or nothing.
-    assert not [name for name, there in found.items() if not there and "key.bias" not in name]
-    assert not [name for name in found if "pooler" in name]
+    assert not [name for name, present in actual.items() if not present and "key.bias" not in name]
+    assert not [name for name in actual if "pooler" in name]
 
 
 def test_lora_trains_the_adapters_alone(tiny_encoder):
@@ -164,9 +164,11 @@ def test_lora_trains_the_adapters_alone(tiny_encoder):
     trainable = {name for name, p in encoder.named_parameters() if p.requires_grad}
     assert trainable
     assert all("lora_" in name for name in trainable)
-    found = gradients(encoder)
+    actual = gradients(encoder)
     # lora_B starts at zero, so that at the first step lora_A has a gradient of zero.
-    assert {name for name, there in found.items() if there} == {n for n in found if "lora_B" in n}
+    assert {name for name, present in actual.items() if present} == {
+        n for n in actual if "lora_B" in n
+    }
     assert {p.shape[0] for n, p in encoder.named_parameters() if "lora_A" in n} == {3}
 
 

@@ -21,7 +21,7 @@ def alone(example, row):
         example,
         index=0,
         features={m: vectors[part] for m, vectors in example.features.items()},
-        present={m: there[part] for m, there in example.present.items()},
+        present={m: existing[part] for m, existing in example.present.items()},
         speakers=example.speakers[part] * 0,
         labels=example.labels[part],
         token_ids=None if example.token_ids is None else example.token_ids[part],
@@ -44,25 +44,25 @@ def test_effects_are_what_is_lost_by_leaving_out(make_model, make_examples, name
     model = make_model(name).eval()
     model.temperature = 1.5
     examples = make_examples(SIZES, absent=0.3, seed=3)
-    found = run_model(model, examples, effects=True)
-    taken = tuple(model.inputs.output_widths)
+    actual = run_model(model, examples, effects=True)
+    used = tuple(model.inputs.output_widths)
     start = 0
     for example in examples:
         whole = told(model, example)
         chosen = whole.argmax(-1)
         rows = range(len(example))
-        for m in taken:
+        for m in used:
             less = told(model, without(example, m))
             for row in rows:
-                effect = found.effects[m][start + row]
-                others = any(example.present[n][row] for n in taken if n != m)
+                effect = actual.effects[m][start + row]
+                others = any(example.present[n][row] for n in used if n != m)
                 if not (example.present[m][row] and others):
                     assert effect.isnan()
                     continue
                 lost = whole[row, chosen[row]] - less[row, chosen[row]]
                 torch.testing.assert_close(effect, lost, atol=1e-5, rtol=1e-3)
         for row in rows:
-            effect = found.context_effect[start + row]
+            effect = actual.context_effect[start + row]
             if len(example) == 1:
                 assert effect.isnan()
                 continue

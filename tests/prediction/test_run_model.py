@@ -17,7 +17,7 @@ def test_rows_stand_in_the_order_of_the_examples(make_model, make_examples, toke
     tokenizer = model.text_encoder.tokenizer if tokens else None
     examples = make_examples(SIZES, absent=0.25, unknown=0.2, tokenizer=tokenizer)
     examples = [examples[i] for i in (3, 0, 6, 1, 5, 2, 4)]
-    found = run_model(model, examples, size=size)
+    actual = run_model(model, examples, size=size)
     rows = 0
     for example in examples:
         with torch.inference_mode():
@@ -25,33 +25,33 @@ def test_rows_stand_in_the_order_of_the_examples(make_model, make_examples, toke
         part = slice(rows, rows + len(example))
         rows += len(example)
         torch.testing.assert_close(
-            found.probabilities[part], alone.logits[0].softmax(-1), atol=1e-5, rtol=1e-4
+            actual.probabilities[part], alone.logits[0].softmax(-1), atol=1e-5, rtol=1e-4
         )
-        assert torch.equal(found.labels[part], example.labels)
+        assert torch.equal(actual.labels[part], example.labels)
         for name in ("similarity", "context_weight"):
             expected = getattr(alone.explanation, name)[0]
-            torch.testing.assert_close(getattr(found, name)[part], expected, atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(getattr(actual, name)[part], expected, atol=1e-5, rtol=1e-4)
         for m in MODALITIES:
-            there = example.present[m]
-            weight = found.weights[m][part]
+            present = example.present[m]
+            weight = actual.weights[m][part]
             expected = alone.explanation.weights[m][0]
-            torch.testing.assert_close(weight[there], expected[there], atol=1e-5, rtol=1e-4)
-            assert weight[~there].isnan().all()
-    assert rows == len(found.probabilities) == sum(SIZES)
+            torch.testing.assert_close(weight[present], expected[present], atol=1e-5, rtol=1e-4)
+            assert weight[~present].isnan().all()
+    assert rows == len(actual.probabilities) == sum(SIZES)
 
 
 def test_nan_where_a_model_has_no_such_thing(make_model, make_examples):
-    found = run_model(make_model("bc-lstm"), make_examples([2, 3]))
-    assert found.weights == {}
-    assert found.similarity.isnan().all()
-    assert found.context_weight.isnan().all()
-    assert found.probabilities.sum(-1).tolist() == pytest.approx([1.0] * 5)
+    actual = run_model(make_model("bc-lstm"), make_examples([2, 3]))
+    assert actual.weights == {}
+    assert actual.similarity.isnan().all()
+    assert actual.context_weight.isnan().all()
+    assert actual.probabilities.sum(-1).tolist() == pytest.approx([1.0] * 5)
 
 
 def test_no_example_is_no_answer(make_model):
-    found = run_model(make_model("df-erc"), [])
-    assert found.probabilities.shape == (0, 4)
-    assert len(found.labels) == len(found.similarity) == len(found.context_weight) == 0
+    actual = run_model(make_model("df-erc"), [])
+    assert actual.probabilities.shape == (0, 4)
+    assert len(actual.labels) == len(actual.similarity) == len(actual.context_weight) == 0
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -88,6 +88,6 @@ def test_examples_as_the_model_takes_them(make_model, small_corpus, tokens):
 def test_without_any_vector_everything_is_absent(make_model, small_corpus):
     """A recording of which nothing could be extracted still has predictions."""
     model = make_model("df-erc")
-    found = run_model(model, build_model_examples(model, small_corpus.splits["test"], {}))
-    assert torch.isfinite(found.probabilities).all()
-    assert all(weight.isnan().all() for weight in found.weights.values())
+    actual = run_model(model, build_model_examples(model, small_corpus.splits["test"], {}))
+    assert torch.isfinite(actual.probabilities).all()
+    assert all(weight.isnan().all() for weight in actual.weights.values())

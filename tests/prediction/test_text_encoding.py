@@ -78,9 +78,9 @@ def test_labels_count_as_seen_whatever_the_corpus_is_called(
 def test_a_model_of_an_earlier_version_has_seen_its_sources_labels(model, tmp_path, corpus, source):
     model.save_pretrained(tmp_path, trained_on=TrainedOn(corpus=corpus, conversations=SEEN))
     path = tmp_path / "training_data.json"
-    told = json.loads(path.read_text())
-    del told["labels_of"]
-    path.write_text(json.dumps(told))
+    message = json.loads(path.read_text())
+    del message["labels_of"]
+    path.write_text(json.dumps(message))
     assert TrainedOn.read(tmp_path).seen(source) == SEEN
 
 

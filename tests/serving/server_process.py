@@ -15,11 +15,11 @@ PATIENCE = 240  # seconds; a machine may be busy
 OPEN = ("uploading", "queued", "running")
 
 
-def until(found, *, seconds=PATIENCE):
+def until(actual, *, seconds=PATIENCE):
     """Look again and again until something is found."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        value = found()
+        value = actual()
         if value:
             return value
         time.sleep(0.05)
@@ -86,15 +86,15 @@ class Server:
         """The job once it is in one of the states."""
 
         def there():
-            found = self.job(job)
-            return found if found["state"] in states else None
+            actual = self.job(job)
+            return actual if actual["state"] in states else None
 
         return until(there)
 
     def workers(self):
         """Process numbers of the workers."""
-        told = Path(f"/proc/{self.process.pid}/task")
-        children = [(task / "children").read_text().split() for task in told.iterdir()]
+        message = Path(f"/proc/{self.process.pid}/task")
+        children = [(task / "children").read_text().split() for task in message.iterdir()]
         numbers = [int(number) for several in children for number in several]
         return [number for number in numbers if is_worker(number)]
 

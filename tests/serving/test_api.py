@@ -29,8 +29,8 @@ def test_malformed_requests_have_clear_answers(server, mode):
     """Only that ids differ and times ascend is not in the schema, so more may be refused."""
     checks = schemathesis.checks.CHECKS
     described = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
-    for found in described.get_all_operations():
-        requests_of = found.ok().as_strategy(generation_mode=schemathesis.GenerationMode(mode))
+    for actual in described.get_all_operations():
+        requests_of = actual.ok().as_strategy(generation_mode=schemathesis.GenerationMode(mode))
 
         @given(case=requests_of)
         @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
@@ -60,12 +60,12 @@ def test_a_prediction_is_that_of_the_model(server, model):
     expected = [asdict(item) for item in predict(loaded, [talk], {})]
     close = 0.01 if fast_bfloat16("cpu") else 1e-5
     assert answer["labels"] == list(loaded.labels)
-    for told, item in zip(answer["predictions"], expected, strict=True):
-        assert told["probabilities"] == pytest.approx(item.pop("probabilities"), abs=close)
-        assert told["context_effect"] == pytest.approx(item.pop("context_effect"), abs=close)
-        assert told["label"] == max(told["probabilities"], key=told["probabilities"].get)
+    for message, item in zip(answer["predictions"], expected, strict=True):
+        assert message["probabilities"] == pytest.approx(item.pop("probabilities"), abs=close)
+        assert message["context_effect"] == pytest.approx(item.pop("context_effect"), abs=close)
+        assert message["label"] == max(message["probabilities"], key=message["probabilities"].get)
         del item["label"]  # this model is of random weights, and two emotions may come out even
-        assert item == {name: told[name] for name in item}
+        assert item == {name: message[name] for name in item}
 
 
 def conversation(**changes):
@@ -169,10 +169,10 @@ def test_the_description_has_examples_and_names_every_refusal(server):
 def test_the_answer_that_is_shown_is_the_one_that_is_given():
     default = load_model(_ANSWER["model"])
     request = PendingRequest(*read_request(PredictRequest.model_validate(_REQUEST)), None)
-    ((*found,),) = _predict_together(default, [request])
+    ((*actual,),) = _predict_together(default, [request])
     close = 0.02 if fast_bfloat16("cpu") else 1e-4
     assert list(default.labels) == _ANSWER["labels"]
-    for item, shown in zip(map(asdict, found), _ANSWER["predictions"], strict=True):
+    for item, shown in zip(map(asdict, actual), _ANSWER["predictions"], strict=True):
         for name in ("probabilities", "weights", "context_weight", "context_effect", "similarity"):
             assert item.pop(name) == pytest.approx(shown[name], abs=close), name
         assert item == {name: shown[name] for name in item}

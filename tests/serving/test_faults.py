@@ -79,6 +79,6 @@ def test_a_key_is_asked_for(served):
 def test_a_list_of_jobs_that_is_none_is_said(tmp_path, model):
     (tmp_path / "jobs.sqlite").write_bytes(b"no database" * 1000)
     command = [sys.executable, "-m", "mmerc", "serve", "--jobs-folder", tmp_path, "--model", model]
-    told = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-    assert told.returncode == 1
-    assert "jobs.sqlite: cannot be used (file is not a database)" in told.stderr
+    message = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert message.returncode == 1
+    assert "jobs.sqlite: cannot be used (file is not a database)" in message.stderr

@@ -65,9 +65,9 @@ def test_an_upload_that_fills_the_disk_leaves_its_room(server, film):
     answer = server.upload(large)
     assert (answer.status_code, "disk is full" in answer.json()["detail"]) == (507, True)
     assert not any((disk / "jobs").iterdir())
-    taken = server.upload(film)
-    assert taken.status_code == 202
-    assert server.ask("DELETE", f"/v1/jobs/{taken.json()['id']}").status_code == 204
+    used = server.upload(film)
+    assert used.status_code == 202
+    assert server.ask("DELETE", f"/v1/jobs/{used.json()['id']}").status_code == 204
 
 
 def test_a_job_ends_as_soon_as_that_can_be_written_down(tmp_path, monkeypatch, caplog):

@@ -38,9 +38,9 @@ def faults(page):
     page.context.add_init_script(axe.AXE_SCRIPT)  # a script tag is what the page's policy forbids
     page.reload()
     page.wait_for_load_state("networkidle")
-    found = page.evaluate("axe.run()")
-    assert found["passes"]
-    return [(fault["id"], fault["nodes"][0]["html"]) for fault in found["violations"]]
+    actual = page.evaluate("axe.run()")
+    assert actual["passes"]
+    return [(fault["id"], fault["nodes"][0]["html"]) for fault in actual["violations"]]
 
 
 def test_upload_run_click_download_delete(visit, server, film, subtitles):

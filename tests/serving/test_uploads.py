@@ -17,13 +17,13 @@ FORM = "multipart/form-data; boundary=b"
 
 
 def body(*parts, end="--b--\r\n"):
-    made = b""
+    predictions = b""
     for name, filename, content in parts:
         head = (
             f'--b\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n\r\n'
         )
-        made += head.encode() + content + b"\r\n"
-    return made + end.encode()
+        predictions += head.encode() + content + b"\r\n"
+    return predictions + end.encode()
 
 
 def post(server, content):
@@ -151,9 +151,9 @@ def test_files_that_may_not_grow_are_said_and_nothing_is_lost(server, film):
     finally:
         resource.prlimit(number, resource.RLIMIT_FSIZE, (whole, whole))
     assert empty(server)
-    taken = server.upload(film)
-    assert taken.status_code == 202
-    server.ask("DELETE", f"/v1/jobs/{taken.json()['id']}")
+    used = server.upload(film)
+    assert used.status_code == 202
+    server.ask("DELETE", f"/v1/jobs/{used.json()['id']}")
 
 
 def still(path):

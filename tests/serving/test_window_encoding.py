@@ -37,13 +37,13 @@ def talk(drawn, name, utterances):
 @pytest.mark.parametrize("count", [*range(1, 18), 31])
 def test_no_window_is_lost_or_moved(count):
     rows = torch.arange(count)[:, None].expand(count, 3)
-    found = list(
+    actual = list(
         _split_windows(TextWindows(token_ids=rows, attention_mask=rows > 0, pool_into=rows + 1))
     )
-    assert torch.equal(torch.cat([part.token_ids for part in found]), rows)
-    assert torch.equal(torch.cat([part.attention_mask for part in found]), rows > 0)
-    assert torch.equal(torch.cat([part.pool_into for part in found]), rows + 1)
-    assert {len(part.token_ids) for part in found} <= set(_WINDOW_COUNTS)
+    assert torch.equal(torch.cat([part.token_ids for part in actual]), rows)
+    assert torch.equal(torch.cat([part.attention_mask for part in actual]), rows > 0)
+    assert torch.equal(torch.cat([part.pool_into for part in actual]), rows + 1)
+    assert {len(part.token_ids) for part in actual} <= set(_WINDOW_COUNTS)
 
 
 def test_vectors_are_those_of_all_windows_at_once(loaded, monkeypatch):
@@ -56,8 +56,8 @@ def test_vectors_are_those_of_all_windows_at_once(loaded, monkeypatch):
     assert len(batch.windows.token_ids) not in _WINDOW_COUNTS
     with torch.inference_mode():
         expected = encode_batch_text(batch, loaded.text_encoder)
-        found = encode_in_few_shapes(batch.windows, loaded.text_encoder, batch.mask.shape)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+        actual = encode_in_few_shapes(batch.windows, loaded.text_encoder, batch.mask.shape)
+    torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_requests_of_any_size_compile_few_kernels(loaded, monkeypatch):

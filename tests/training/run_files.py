@@ -18,5 +18,5 @@ def history(directory, seed=0):
 
 
 def files_under(directory):
-    found = (path for path in directory.rglob("*") if path.is_file() and path.name != ".lock")
-    return {path: path.stat().st_mtime_ns for path in found}
+    actual = (path for path in directory.rglob("*") if path.is_file() and path.name != ".lock")
+    return {path: path.stat().st_mtime_ns for path in actual}

@@ -46,9 +46,9 @@ def cache(tmp_path):
 def run(tmp_path, tiny_recipe, small_corpus, cache):
     """A function that trains the very small DF-ERC for one epoch with the cache."""
 
-    def call(name, *, seeds=1, corpus=small_corpus, told=None, resume=False, **training):
+    def call(name, *, seeds=1, corpus=small_corpus, message=None, resume=False, **training):
         recipe = tiny_recipe(**({"epochs": 1} | training))
-        report = [].append if told is None else told.append
+        report = [].append if message is None else message.append
         return train_run(
             recipe, corpus, tmp_path / name, seeds=seeds, resume=resume, cache=cache, report=report
         )
@@ -168,9 +168,9 @@ def test_defaults_written_out_are_the_same_recipe(tiny_recipe, small_corpus):
 def test_a_finished_seed_is_fetched_and_not_trained(run, tmp_path, no_training):
     first = run("one", seeds=2)
     no_training()
-    told = []
-    assert run("two", seeds=2, told=told) == first
-    assert told == [f"seed {seed}: taken from the cache" for seed in (0, 1)]
+    message = []
+    assert run("two", seeds=2, message=message) == first
+    assert message == [f"seed {seed}: taken from the cache" for seed in (0, 1)]
     names = [
         sorted(path.relative_to(tmp_path / run_name) for path in (tmp_path / run_name).rglob("*"))
         for run_name in ("one", "two")
@@ -192,9 +192,9 @@ def test_a_run_goes_on_from_the_cache(run, no_training):
 @pytest.mark.parametrize("change", [louder, relabelled])
 def test_a_changed_corpus_trains_anew(run, small_corpus, cache, change):
     run("one")
-    told = []
-    run("two", corpus=change(small_corpus), told=told)
-    assert any("epoch 1/1" in line for line in told)
+    message = []
+    run("two", corpus=change(small_corpus), message=message)
+    assert any("epoch 1/1" in line for line in message)
     assert len(list(cache.tries())) == 2
     assert len(list((cache.root / "runs").iterdir())) == 2
 
@@ -231,9 +231,9 @@ def test_an_entry_that_was_cut_off_is_not_used(run, cache):
     first = run("one")
     (entry,) = (cache.root / "runs").iterdir()
     (entry / "seed.json").unlink()
-    told = []
-    assert run("two", told=told) == first
-    assert any("epoch 1/1" in line for line in told)
+    message = []
+    assert run("two", message=message) == first
+    assert any("epoch 1/1" in line for line in message)
 
 
 def test_the_cache_survives_the_run(run, tmp_path, cache, no_training):
@@ -271,11 +271,11 @@ def test_without_a_cache_everything_is_trained_and_nothing_is_kept(
     run, cache, tiny_recipe, small_corpus, tmp_path
 ):
     first = run("one")
-    told = []
+    message = []
     recipe = tiny_recipe(epochs=1)
-    plain = train_run(recipe, small_corpus, tmp_path / "two", report=told.append)
+    plain = train_run(recipe, small_corpus, tmp_path / "two", report=message.append)
     assert plain == first
-    assert any("epoch 1/1" in line for line in told)
+    assert any("epoch 1/1" in line for line in message)
     assert len(list(cache.tries())) == 1
 
 
@@ -313,10 +313,10 @@ def test_the_list_has_one_line_a_training(run, cache, tiny_recipe, small_corpus)
     run("two", seeds=2)  # fetched
     run("one", seeds=2, resume=True)  # done before
     run("three", epochs=2)
-    found = list(cache.tries())
-    assert [(t.seed, t.settings["training"]["epochs"]) for t in found] == [(0, 1), (1, 1), (0, 2)]
-    assert {(t.recipe, t.corpus, t.validated_on) for t in found} == {("tiny", "small", "valid")}
-    for seed, line in zip(result["seeds"], found, strict=False):
+    actual = list(cache.tries())
+    assert [(t.seed, t.settings["training"]["epochs"]) for t in actual] == [(0, 1), (1, 1), (0, 2)]
+    assert {(t.recipe, t.corpus, t.validated_on) for t in actual} == {("tiny", "small", "valid")}
+    for seed, line in zip(result["seeds"], actual, strict=False):
         assert line.weighted_f1 == pytest.approx(seed["valid"]["weighted_f1"], abs=1e-4)
         key = key_of(tiny_recipe(epochs=1), small_corpus, line.seed)
         assert line.key == key
@@ -347,7 +347,7 @@ def test_a_look_is_counted_before_its_seed_is_done(run, tmp_path, cache, monkeyp
     assert not (tmp_path / "one" / "seed-0" / "seed.json").exists()
     assert len(list(cache.tries())) == 1
     lines = []
-    run("one", seeds=1, resume=True, told=lines)
+    run("one", seeds=1, resume=True, message=lines)
     assert not any("epoch 1/1" in line for line in lines)
     assert len(list(cache.tries())) == 1
 
@@ -356,10 +356,10 @@ def test_auto_is_what_it_means_on_this_machine(tiny_recipe, small_corpus, monkey
     recipe = tiny_recipe(precision="auto")
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     keys = {}
-    for there in (False, True):
-        monkeypatch.setattr("torch.cuda.is_available", lambda there=there: there)
+    for present in (False, True):
+        monkeypatch.setattr("torch.cuda.is_available", lambda present=present: present)
         monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation=True: True)
-        keys[there] = key_of(recipe, small_corpus, 0, Hardware())
-        expected = Hardware(accelerator="gpu" if there else "cpu")
-        assert keys[there] == key_of(recipe, small_corpus, 0, expected)
+        keys[present] = key_of(recipe, small_corpus, 0, Hardware())
+        expected = Hardware(accelerator="gpu" if present else "cpu")
+        assert keys[present] == key_of(recipe, small_corpus, 0, expected)
     assert keys[False] != keys[True]

@@ -150,8 +150,8 @@ def test_conversations_of_the_training_data(finished, small_corpus):
 def test_utterances_without_labels(finished, small_corpus):
     utterances = [u for item in small_corpus.splits["test"] for u in item.utterances]
     unknown = sum(u.label is None for u in utterances)
-    told = f"{unknown} of 17 utterances have no label and are not scored"
-    assert (told in remarks(finished, small_corpus)) == (unknown > 0)
+    message = f"{unknown} of 17 utterances have no label and are not scored"
+    assert (message in remarks(finished, small_corpus)) == (unknown > 0)
     fewer = relabelled(small_corpus, "test", lambda number, label: None if number else label)
     assert any("have no label and are not scored" in line for line in remarks(finished, fewer))
     none = relabelled(small_corpus, "test", lambda number, label: None)

@@ -82,7 +82,7 @@ def columns(**changes):
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "message"),
     [
         ([{k: v for k, v in row.items() if k != "usage"} for row in fer_rows()], "columns"),
         (columns(jpeg="text"), "types of columns"),
@@ -92,8 +92,8 @@ def columns(**changes):
     ],
     ids=["no usage", "text", "no training", "label", "picture"],
 )
-def test_a_file_that_is_not_fer2013_is_told(tmp_path, rows, told):
-    with pytest.raises(InputError, match=told):
+def test_a_file_that_is_not_fer2013_is_told(tmp_path, rows, message):
+    with pytest.raises(InputError, match=message):
         read_faces(write(rows, tmp_path / "fer.parquet"), "Training")
 
 
@@ -112,10 +112,10 @@ def changed(seed=0, count=64, **settings):
     """Images before and after an augmentation that does these things alone."""
     chance = torch.Generator().manual_seed(seed)
     images = torch.stack([torch.from_numpy(drawn(n % 7, n)) for n in range(count)])[:, None]
-    made = augment(images, STILL.model_copy(update=settings), generator=chance)
-    assert (made.dtype, made.shape) == (torch.float32, images.shape)
-    assert 0 <= made.min() <= made.max() <= 255
-    return images.float(), made
+    predictions = augment(images, STILL.model_copy(update=settings), generator=chance)
+    assert (predictions.dtype, predictions.shape) == (torch.float32, images.shape)
+    assert 0 <= predictions.min() <= predictions.max() <= 255
+    return images.float(), predictions
 
 
 def test_nothing_changes_unless_asked_for():
@@ -145,10 +145,10 @@ def test_faces_are_shifted_by_no_more_than_asked_for():
     spot = torch.zeros(200, 1, 48, 48, dtype=torch.uint8)
     spot[:, :, 20:28, 20:28] = 255
     settings = STILL.model_copy(update={"shift": 0.25})
-    made = augment(spot, settings, generator=torch.Generator().manual_seed(0))
+    predictions = augment(spot, settings, generator=torch.Generator().manual_seed(0))
     places = torch.arange(48) + 0.5
     for dimension in (2, 3):
-        weight = made.sum(dim=(1, 5 - dimension))
+        weight = predictions.sum(dim=(1, 5 - dimension))
         moved = (weight * places).sum(1) / weight.sum(1) - 24
         assert 10 < moved.abs().max() <= 12.01
         assert moved.min() < -10 < 10 < moved.max()
@@ -282,9 +282,9 @@ def history(out):
 @pytest.fixture(scope="module", params=VARIANTS)
 def whole(request, parquet, tmp_path_factory):
     """A training that nobody disturbed: its configuration, folder, result and reports."""
-    out, told = tmp_path_factory.mktemp("whole"), []
-    result = train_face_network(parquet, out, VARIANTS[request.param], report=told.append)
-    return VARIANTS[request.param], out, result, told
+    out, message = tmp_path_factory.mktemp("whole"), []
+    result = train_face_network(parquet, out, VARIANTS[request.param], report=message.append)
+    return VARIANTS[request.param], out, result, message
 
 
 def check_same(out, other):
@@ -322,7 +322,7 @@ def test_a_training_that_is_killed_ends_as_an_undisturbed_one(parquet, whole, tm
 
 
 def test_what_a_training_leaves_behind(parquet, whole):
-    config, out, result, told = whole
+    config, out, result, message = whole
     value = json.loads((out / "result.json").read_text())
     weights = load_file(out / "weights.safetensors")
     assert {str(t.dtype) for t in weights.values()} == {"torch.float16", "torch.int64"}
@@ -337,8 +337,8 @@ def test_what_a_training_leaves_behind(parquet, whole):
     ]  # fmt: skip
     accuracies = [float(row["public_accuracy"]) for row in history(out)]
     assert result.epoch == 1 + accuracies.index(max(accuracies))
-    assert len(told) == 2
-    assert "PublicTest accuracy" in told[0]
+    assert len(message) == 2
+    assert "PublicTest accuracy" in message[0]
 
 
 @pytest.mark.parametrize("whole", ["sgd"], indirect=True)
@@ -353,9 +353,9 @@ def test_the_weights_are_an_extractors(parquet, whole):
 def test_a_finished_training_is_not_trained_again(parquet, whole):
     config, out, result, _ = whole
     before = (out / "weights.safetensors").stat().st_mtime_ns
-    told = []
-    assert train_face_network(parquet, out, config, report=told.append) == result
-    assert told == []
+    message = []
+    assert train_face_network(parquet, out, config, report=message.append) == result
+    assert message == []
     assert (out / "weights.safetensors").stat().st_mtime_ns == before
 
 
@@ -375,10 +375,10 @@ def test_private_faces_are_opened_after_training_alone(tmp_path):
     """With faces for PrivateTest that cannot be read, every epoch is trained all the same."""
     path = tmp_path / "fer.parquet"
     spoilt(fer_rows(), path, where=lambda row: row["usage"] == "PrivateTest")
-    told, once = [], SHORT.model_copy(update={"epochs": 1})
+    message, once = [], SHORT.model_copy(update={"epochs": 1})
     with pytest.raises(InputError, match="PrivateTest_0"):
-        train_face_network(path, tmp_path, once, report=told.append)
-    assert len(told) == 1
+        train_face_network(path, tmp_path, once, report=message.append)
+    assert len(message) == 1
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")

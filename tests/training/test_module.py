@@ -22,8 +22,8 @@ def test_the_learning_rate_warms_up_and_decays():
 
 def test_the_learning_rate_falls_in_steps():
     settings = {"warmup_steps": 1, "epochs": 6, "decay_epochs": 2, "decay_factor": 0.5}
-    found = factors(12, schedule="stepwise", **settings)
-    assert found == [0.5, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.125]
+    actual = factors(12, schedule="stepwise", **settings)
+    assert actual == [0.5, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.125]
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam"])
@@ -56,11 +56,11 @@ def test_every_parameter_has_its_rate_and_decay(reading_model):
         learning_rate=1e-2, encoder_learning_rate=8e-4, layer_decay=0.5, weight_decay=0.1
     )
     groups = _parameter_groups(reading_model, config)
-    found = {id(p): (g["lr"], g["weight_decay"]) for g in groups for p in g["params"]}
-    assert sum(len(group["params"]) for group in groups) == len(found)
-    assert len(found) == len(list(reading_model.parameters()))
+    actual = {id(p): (g["lr"], g["weight_decay"]) for g in groups for p in g["params"]}
+    assert sum(len(group["params"]) for group in groups) == len(actual)
+    assert len(actual) == len(list(reading_model.parameters()))
     for name, parameter in reading_model.named_parameters():
-        rate, decay = found[id(parameter)]
+        rate, decay = actual[id(parameter)]
         assert decay == (0.1 if parameter.ndim > 1 else 0), name
         if "bias" in name or "LayerNorm" in name:
             assert decay == 0, name

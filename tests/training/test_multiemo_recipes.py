@@ -39,8 +39,8 @@ ALL = [*NUMBERS, "multiemo-mosi", "multiemo-composed", "multiemo-composed-cached
 @pytest.mark.parametrize("name", NUMBERS)
 def test_the_numbers(name):
     recipe = load_recipe(name)
-    found = recipe.model.model_dump() | recipe.training.model_dump()
-    assert {key: found[key] for key in NUMBERS[name]} == NUMBERS[name]
+    actual = recipe.model.model_dump() | recipe.training.model_dump()
+    assert {key: actual[key] for key in NUMBERS[name]} == NUMBERS[name]
 
 
 @pytest.mark.parametrize(

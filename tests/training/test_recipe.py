@@ -52,9 +52,9 @@ def test_every_shipped_recipe_loads(name):
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_papers_numbers(name):
     recipe = load_recipe(name)
-    found = recipe.model.model_dump() | recipe.training.model_dump()
+    actual = recipe.model.model_dump() | recipe.training.model_dump()
     expected = BOTH | PUBLISHED[name]
-    assert {key: found[key] for key in expected} == expected
+    assert {key: actual[key] for key in expected} == expected
     assert recipe.model.text_encoder.name == "roberta-large"
     assert recipe.model.ablations == ()
 
@@ -120,17 +120,17 @@ def test_changes_reach_into_settings_that_are_null():
 
 
 def test_unknown_names_list_the_known_ones():
-    told = refusal("df-erc-mled")
-    assert all(name in told for name in recipe_names())
-    told = refusal("demo", "model.name=df-ecr")
-    assert all(name in told for name in _MODELS)
+    message = refusal("df-erc-mled")
+    assert all(name in message for name in recipe_names())
+    message = refusal("demo", "model.name=df-ecr")
+    assert all(name in message for name in _MODELS)
 
 
 @pytest.mark.parametrize("pair", ["-CFM, -CFM+Att", "-CRM(full), -CRM+Att", "-CRM(zero), -CRM+Att"])
 def test_ablations_that_contradict_each_other(pair):
-    told = refusal("demo", f"model.ablations=[{pair}]")
-    assert "exclude each other" in told
-    assert all(name.lower() in told.lower() for name in pair.split(", "))
+    message = refusal("demo", f"model.ablations=[{pair}]")
+    assert "exclude each other" in message
+    assert all(name.lower() in message.lower() for name in pair.split(", "))
 
 
 @pytest.mark.parametrize("content", ["", "3", "- a", "a: [", "a: b: c", "\tname: x"])

@@ -54,14 +54,14 @@ def test_a_seed_whose_training_is_over_is_not_trained_on(
 ):
     recipe = tiny_recipe(**training)
 
-    def run(told):
-        settings = {"seed": 0, "hardware": Hardware(), "report": told.append}
+    def run(message):
+        settings = {"seed": 0, "hardware": Hardware(), "report": message.append}
         return train_seed(recipe, small_corpus, tmp_path, **settings)
 
-    told, told_again = [], []
-    trained = run(told)
+    message, told_again = [], []
+    trained = run(message)
     again = run(told_again)
-    assert ("patience" in training) == (len(told) < recipe.training.epochs)
+    assert ("patience" in training) == (len(message) < recipe.training.epochs)
     assert told_again == []
     assert again.epoch == trained.epoch
     assert again.valid_weighted_f1 == trained.valid_weighted_f1
@@ -90,10 +90,10 @@ def test_a_run_that_is_stopped_and_then_killed_ends_as_an_undisturbed_one(on_dis
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         wait_for_epochs(process, seed, 2)
         process.send_signal(signal.SIGTERM)
-        told = process.communicate()[1].splitlines()[-1]
+        message = process.communicate()[1].splitlines()[-1]
     assert process.returncode == 1
-    assert told.startswith("mmerc: ")
-    assert "training was stopped; to resume, run the same command again" in told
+    assert message.startswith("mmerc: ")
+    assert "training was stopped; to resume, run the same command again" in message
     done = lines_of(seed)
     with subprocess.Popen([*command, "--resume"], stderr=subprocess.DEVNULL) as process:
         wait_for_epochs(process, seed, done + 1)
@@ -123,10 +123,10 @@ def test_ctrl_c_is_told_in_one_sentence(train, tmp_path):
 def test_finished_seeds_are_not_trained_again(train, tmp_path):
     train(tmp_path / "run", seeds=1)
     before = files_under(tmp_path / "run" / "seed-0")
-    told = []
-    result = train(tmp_path / "run", seeds=2, resume=True, report=told.append)
+    message = []
+    result = train(tmp_path / "run", seeds=2, resume=True, report=message.append)
     assert files_under(tmp_path / "run" / "seed-0") == before
-    assert told[0] == "seed 0: already finished"
+    assert message[0] == "seed 0: already finished"
     assert [seed["seed"] for seed in result["seeds"]] == [0, 1]
     assert train(tmp_path / "run", seeds=2, resume=True) == result
 

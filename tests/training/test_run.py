@@ -62,10 +62,10 @@ def test_the_epoch_is_the_one_best_on_validation(finished):
 def test_the_kept_predictions_give_the_scores_again(finished, small_corpus):
     directory, result = finished
     for split in ("valid", "test"):
-        made = Predictions.load(directory / "seed-0" / f"predictions-{split}.parquet")
-        assert scores_json(score(made), small_corpus.labels) == result["seeds"][0][split]
+        predictions = Predictions.load(directory / "seed-0" / f"predictions-{split}.parquet")
+        assert scores_json(score(predictions), small_corpus.labels) == result["seeds"][0][split]
         said = [(c.id, u.id) for c in small_corpus.splits[split] for u in c.utterances]
-        assert made.keys == said
+        assert predictions.keys == said
 
 
 def test_the_confusion_counts_every_known_utterance_of_test(finished, small_corpus):
@@ -85,9 +85,9 @@ def test_nothing_of_training_is_left_in_a_finished_seed(finished):
 
 
 def test_the_model_tells_what_it_was_trained_on(finished, small_corpus):
-    told = json.loads((finished[0] / "seed-0" / "model" / "training_data.json").read_text())
-    assert told["corpus"] == told["labels_of"] == "small"
-    assert told["conversations"] == sorted(c.id for c in small_corpus.splits["train"])
+    message = json.loads((finished[0] / "seed-0" / "model" / "training_data.json").read_text())
+    assert message["corpus"] == message["labels_of"] == "small"
+    assert message["conversations"] == sorted(c.id for c in small_corpus.splits["train"])
     assert list(load_model(finished[0]).labels) == list(small_corpus.labels)
 
 
@@ -200,7 +200,7 @@ def test_a_run_on_a_graphics_card(tiny_recipe, small_corpus, tmp_path):
     on_card = Hardware(accelerator="gpu")
     train_run(tiny_recipe(), small_corpus, tmp_path / "run", hardware=on_card)
     assert len(history(tmp_path / "run")) == 3
-    made = Predictions.load(tmp_path / "run" / "seed-0" / "predictions-test.parquet")
+    predictions = Predictions.load(tmp_path / "run" / "seed-0" / "predictions-test.parquet")
     model = load_model(tmp_path / "run" / "seed-0" / "model")
     here = predict_corpus(model, small_corpus, "test", hardware=Hardware(accelerator="cpu"))
-    np.testing.assert_allclose(here.probabilities, made.probabilities, atol=1e-3)
+    np.testing.assert_allclose(here.probabilities, predictions.probabilities, atol=1e-3)

@@ -75,14 +75,14 @@ def make_recipe(tiny_encoder, tiny_speech_encoder):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, make_recipe, corpus, media):
     directory = tmp_path_factory.mktemp("runs") / "run"
-    told = []
+    message = []
     heard = add_corpus_sounds(corpus, media)
-    return directory, train_run(make_recipe(), heard, directory, report=told.append), told
+    return directory, train_run(make_recipe(), heard, directory, report=message.append), message
 
 
 def test_a_run_from_waveforms(finished):
-    directory, result, told = finished
-    assert told[0] == "warning: 1 sound files are missing; their utterances have no sound"
+    directory, result, message = finished
+    assert message[0] == "warning: 1 sound files are missing; their utterances have no sound"
     assert len(history(directory)) == 3
     assert set(result["fingerprints"]) == {"conversations", "text", "audio", "video", "sounds"}
     columns = history(directory)[0]
@@ -162,9 +162,9 @@ def test_predictions_say_how_much_each_layer_took(finished, corpus, media):
     model = load_model(finished[0])
     conversations = corpus.splits["train"][:2]
     sounds = conversation_sounds(conversations, media)
-    found = predict(model, conversations, {}, sounds)
-    assert len(found) == sum(map(len, conversations))
-    for item in found:
+    actual = predict(model, conversations, {}, sounds)
+    assert len(actual) == sum(map(len, conversations))
+    for item in actual:
         assert item.layer_weights.keys() == {"text.1", "text.2", "audio.1", "audio.2"}
         for m in ("text", "audio"):
             layers = [item.layer_weights[f"{m}.{layer}"] for layer in (1, 2)]
@@ -196,11 +196,11 @@ def test_the_whole_way_on_the_command_line(corpus, media, make_recipe, tmp_path)
         "utterances": [{"id": u.id, "text": u.text, "media": u.media} for u in first.utterances],
     }
     (tmp_path / "talk.jsonl").write_text(json.dumps(line))
-    told = mmerc(
+    message = mmerc(
         "predict", tmp_path / "talk.jsonl", "--model", tmp_path / "run", "--media", media,
         "--format", "csv",
     )  # fmt: skip
-    rows = told.splitlines()
+    rows = message.splitlines()
     assert len(rows) == 1 + len(first)
     assert "layer_weights.audio.2" in rows[0]
 

@@ -59,8 +59,8 @@ def tuner(tmp_path, recipe, untested):
 
 
 def trials_of(folder):
-    found = json.loads((folder / "trials.json").read_text())
-    return sorted(found, key=lambda trial: trial["trial"])
+    actual = json.loads((folder / "trials.json").read_text())
+    return sorted(actual, key=lambda trial: trial["trial"])
 
 
 def tries_of(tmp_path):
@@ -84,7 +84,7 @@ def trained(monkeypatch):
 
 
 def test_a_search_leaves_the_best_recipe_and_every_trial(tuner, recipe, tmp_path):
-    found = tuner().search(3)
+    actual = tuner().search(3)
     trials = trials_of(tmp_path / "search")
     assert [trial["trial"] for trial in trials] == [0, 1, 2]
     assert trials[0]["settings"] == OWN
@@ -93,10 +93,10 @@ def test_a_search_leaves_the_best_recipe_and_every_trial(tuner, recipe, tmp_path
         assert len(trial["scores"]) == 2
         assert trial["weighted_f1"] == pytest.approx(mean(trial["scores"]))
     best = max(trials, key=lambda trial: trial["weighted_f1"])
-    assert (found["trials"], found["folds"]) == (3, 2)
-    assert found["best"]["weighted_f1"] == best["weighted_f1"]
+    assert (actual["trials"], actual["folds"]) == (3, 2)
+    assert actual["best"]["weighted_f1"] == best["weighted_f1"]
     loaded = load_recipe(str(tmp_path / "search" / "best.yaml"))
-    assert _own_settings(loaded) == found["best"]["settings"]
+    assert _own_settings(loaded) == actual["best"]["settings"]
     assert tuning.change_recipe(loaded, OWN) == recipe()  # nothing else was touched
     values = [trial["weighted_f1"] for trial in json.loads(
         (tmp_path / "search" / "trials.json").read_text()
@@ -127,10 +127,10 @@ def test_the_same_number_of_trials_again_trains_nothing(tuner, trained):
 def test_more_trials_go_on(tuner, trained, tmp_path):
     tuner().search(2)
     before = trials_of(tmp_path / "search")
-    found = tuner().search(5)
+    actual = tuner().search(5)
     after = trials_of(tmp_path / "search")
     assert after[:2] == before
-    assert found["trials"] == len(after) == 5
+    assert actual["trials"] == len(after) == 5
     settings = [json.dumps(trial["settings"], sort_keys=True) for trial in after]
     assert len(set(settings)) == 5  # not what was drawn before once more
     assert len(trained) == 10
@@ -184,11 +184,11 @@ def test_two_jobs_give_the_scores_of_one(tuner, tmp_path):
 
 
 def test_each_trial_is_told(tuner):
-    told = []
-    tuner(report=told.append).search(1)
-    (line,) = [line for line in told if line.startswith("trial")]
+    message = []
+    tuner(report=message.append).search(1)
+    (line,) = [line for line in message if line.startswith("trial")]
     assert "training.learning_rate=0.01" in line
-    assert sum("epoch 1/1" in line for line in told) == 2
+    assert sum("epoch 1/1" in line for line in message) == 2
 
 
 # Broken off
@@ -201,9 +201,9 @@ def test_a_search_that_was_broken_off_begins_with_the_recipes_own_settings(tuner
     with pytest.raises(MmercError, match="stopped"):
         tuner(report=stop).search(2)
     assert [path.name for path in (tmp_path / "search").iterdir()] == ["study.db"]
-    found = tuner().search(2)
+    actual = tuner().search(2)
     trials = trials_of(tmp_path / "search")
-    assert found["trials"] == len(trials) == 2
+    assert actual["trials"] == len(trials) == 2
     assert trials[0]["settings"] == OWN
 
 
@@ -229,7 +229,7 @@ def test_a_recipe_without_a_space_is_refused(tuner, recipe, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("space", "told"),
+    ("space", "message"),
     [
         ({"training.epoch": {"low": 1, "high": 3}}, "no setting 'training.epoch'"),
         ({"training.epochs.x": {"low": 1, "high": 3}}, "no setting 'training.epochs.x'"),
@@ -245,8 +245,8 @@ def test_a_recipe_without_a_space_is_refused(tuner, recipe, tmp_path):
         ({"model.dropout": {"choices": [0.2, 1.5]}}, "dropout"),
     ],
 )
-def test_a_space_that_cannot_be_meant_is_refused(tuner, recipe, tmp_path, space, told):
-    with pytest.raises(UsageError, match=told) as caught:
+def test_a_space_that_cannot_be_meant_is_refused(tuner, recipe, tmp_path, space, message):
+    with pytest.raises(UsageError, match=message) as caught:
         tuner(own=recipe(space)).search(1)
     assert "\n" not in str(caught.value)
     assert "search" in str(caught.value) or "model" in str(caught.value)
@@ -291,8 +291,8 @@ def written(tmp_path, tiny_recipe, space):
 
 
 def test_a_space_is_read(tmp_path, tiny_recipe):
-    found = written(tmp_path, tiny_recipe, SPACE).search
-    rate, size, dropout = (found[key] for key in SPACE)
+    actual = written(tmp_path, tiny_recipe, SPACE).search
+    rate, size, dropout = (actual[key] for key in SPACE)
     assert rate == Range(low=1e-3, high=1e-1, log=True)
     assert isinstance(rate.low, float)
     assert size == Range(low=1, high=3)

@@ -59,11 +59,11 @@ def test_vectors_of_words_tell_no_language(make_model):
     assert not _is_foreign(make_model("concatenation"), said(FOREIGN["Russian"]))
 
 
-@pytest.mark.parametrize(("distance", "told"), [(0.0, 0), (FAR, 0), (FAR + 0.06, 1), (4.0, 1)])
-def test_sound_far_from_the_training_data(model, distance, told):
-    found = analysis_remarks(model, said("yes", "no"), {}, distance=distance)
-    assert len(found) == told
-    assert all(f"{distance:.1f} deviations" in line for line in found)
+@pytest.mark.parametrize(("distance", "message"), [(0.0, 0), (FAR, 0), (FAR + 0.06, 1), (4.0, 1)])
+def test_sound_far_from_the_training_data(model, distance, message):
+    actual = analysis_remarks(model, said("yes", "no"), {}, distance=distance)
+    assert len(actual) == message
+    assert all(f"{distance:.1f} deviations" in line for line in actual)
 
 
 @pytest.mark.parametrize(

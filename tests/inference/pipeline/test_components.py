@@ -14,8 +14,8 @@ def load(source, **settings):
 
 def test_everything_that_the_model_takes(models):
     parts = load(models / "all", face="largest")
-    made = {modality: extractor.name for modality, extractor in parts.extractors.items()}
-    assert made == {"audio": "is10", "video": "denseface"}
+    predictions = {modality: extractor.name for modality, extractor in parts.extractors.items()}
+    assert predictions == {"audio": "is10", "video": "denseface"}
     assert parts.extractors["video"].face == "largest"
     assert (parts.name, parts.missing) == ("all", {})
 

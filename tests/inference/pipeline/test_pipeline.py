@@ -76,11 +76,13 @@ def stages(steps):
 
 def test_a_film_with_subtitles(pipeline, films):
     steps = []
-    found = pipeline("all")(films / "scene.mp4", subtitles=films / "scene.srt", report=steps.append)
-    assert (found.recording, found.model, round(found.duration)) == ("scene.mp4", "all", 8)
-    assert [item.speaker for item in found.predictions] == ["Lewis", "Nora"]
-    assert found.absent == {}
-    for item in found.predictions:
+    actual = pipeline("all")(
+        films / "scene.mp4", subtitles=films / "scene.srt", report=steps.append
+    )
+    assert (actual.recording, actual.model, round(actual.duration)) == ("scene.mp4", "all", 8)
+    assert [item.speaker for item in actual.predictions] == ["Lewis", "Nora"]
+    assert actual.absent == {}
+    for item in actual.predictions:
         assert sum(item.probabilities.values()) == pytest.approx(1, abs=1e-4)
         assert all(effect is not None for effect in item.effects.values())
     assert stages(steps) == ["speech", "audio", "video", "emotions"]
@@ -92,10 +94,10 @@ def test_a_film_with_subtitles(pipeline, films):
 def test_a_telephone_call_of_which_one_end_is_seen(pipeline, tmp_path):
     cut("phone-call", tmp_path / "call.mp4", seconds=9.0)
     cues("phone-call", tmp_path / "call.srt", count=2)
-    found = pipeline("all")(tmp_path / "call.mp4", subtitles=tmp_path / "call.srt")
-    assert [item.speaker for item in found.predictions] == ["Mara", "Tom"]
-    assert found.absent == {"2": {"video": "no face in any frame"}}
-    assert [item.effects["video"] is None for item in found.predictions] == [False, True]
+    actual = pipeline("all")(tmp_path / "call.mp4", subtitles=tmp_path / "call.srt")
+    assert [item.speaker for item in actual.predictions] == ["Mara", "Tom"]
+    assert actual.absent == {"2": {"video": "no face in any frame"}}
+    assert [item.effects["video"] is None for item in actual.predictions] == [False, True]
 
 
 def test_sound_is_transcribed_and_parted_by_turns(pipeline, films, tmp_path):
@@ -103,9 +105,9 @@ def test_sound_is_transcribed_and_parted_by_turns(pipeline, films, tmp_path):
     rttm.write_text(
         "SPEAKER x 1 0 4.4 <NA> <NA> Lewis <NA> <NA>\nSPEAKER x 1 4.4 4 <NA> <NA> Nora <NA> <NA>\n"
     )
-    found = pipeline("heard")(films / "sound.m4a", turns=rttm, report=steps.append)
+    actual = pipeline("heard")(films / "sound.m4a", turns=rttm, report=steps.append)
     assert stages(steps) == ["speech", "speakers", "words", "audio", "emotions"]
-    first, second = found.predictions
+    first, second = actual.predictions
     assert {"light", "better"} <= set(first.text.lower().replace(".", "").split())
     assert "hands" in second.text
     assert (first.speaker, second.speaker) == ("Lewis", "Nora")
@@ -117,29 +119,31 @@ def test_sound_is_transcribed_and_parted_by_turns(pipeline, films, tmp_path):
     [("sound.m4a", "video", "no film in the file"), ("mute.mp4", "audio", "no sound in the file")],
 )
 def test_half_a_film(pipeline, films, file, modality, reason):
-    made = pipeline("all")
-    made.extractors = {modality: made.extractors[modality]}
-    found = made(films / file, subtitles=films / "scene.srt")
-    assert found.absent == {number: {modality: reason} for number in ("1", "2")}
-    assert found.remarks == (f"No utterance has {modality}: {reason}.",)
+    predictions = pipeline("all")
+    predictions.extractors = {modality: predictions.extractors[modality]}
+    actual = predictions(films / file, subtitles=films / "scene.srt")
+    assert actual.absent == {number: {modality: reason} for number in ("1", "2")}
+    assert actual.remarks == (f"No utterance has {modality}: {reason}.",)
 
 
 def test_every_absence_has_a_reason(pipeline, films):
     said = (*at(0.5), *at(99.0))
     planned = (said[0], replace(said[1], id="late", text=" "))
-    made = pipeline("all")
-    made.find = Planned((*planned, Utterance(id="brief", speaker="a", text="x", start=2, end=2.05)))
-    found = made(films / "scene.mp4")
-    assert "0" not in found.absent
-    assert found.absent["late"] == {
+    predictions = pipeline("all")
+    predictions.find = Planned(
+        (*planned, Utterance(id="brief", speaker="a", text="x", start=2, end=2.05))
+    )
+    actual = predictions(films / "scene.mp4")
+    assert "0" not in actual.absent
+    assert actual.absent["late"] == {
         "text": "no words",
         "audio": "past the end of the sound",
         "video": "past the end of the film",
     }
-    assert found.absent["brief"]["audio"] == "sound shorter than 0.1 s"
-    for item in found.predictions:
+    assert actual.absent["brief"]["audio"] == "sound shorter than 0.1 s"
+    for item in actual.predictions:
         for modality, effect in item.effects.items():
-            if modality in found.absent.get(item.id, {}):
+            if modality in actual.absent.get(item.id, {}):
                 assert effect is None
 
 
@@ -155,24 +159,24 @@ def test_a_package_that_is_missing(pipeline, films, tmp_path, monkeypatch, modul
         monkeypatch.setattr("mmerc.features.opensmile.version", nowhere)
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path))  # without the detector's weights
-    made = pipeline("all")
-    made.find = Planned(at(1.0))
-    found = made(films / "scene.mp4")
+    predictions = pipeline("all")
+    predictions.find = Planned(at(1.0))
+    actual = predictions(films / "scene.mp4")
     modality, other = ("audio", "video") if module == "opensmile" else ("video", "audio")
     sentence = (
         f"The package {module} is not installed; install it with `pip install 'mmerc[media]'`."
     )
-    assert found.absent == {"0": {modality: sentence}}
-    assert f"No utterance has {modality}: {sentence}" in found.remarks
-    assert found.predictions[0].effects[other] is not None
+    assert actual.absent == {"0": {modality: sentence}}
+    assert f"No utterance has {modality}: {sentence}" in actual.remarks
+    assert actual.predictions[0].effects[other] is not None
 
 
 def test_commercial_use_says_what_it_left_out(pipeline, films):
-    made = pipeline("heard", commercial_only=True)
-    made.find = Planned(at(1.0))
-    found = made(films / "scene.mp4")
-    assert found.absent == {"0": {"audio": "opensmile may not be used commercially."}}
-    assert found.remarks == ("No utterance has audio: opensmile may not be used commercially.",)
+    predictions = pipeline("heard", commercial_only=True)
+    predictions.find = Planned(at(1.0))
+    actual = predictions(films / "scene.mp4")
+    assert actual.absent == {"0": {"audio": "opensmile may not be used commercially."}}
+    assert actual.remarks == ("No utterance has audio: opensmile may not be used commercially.",)
 
 
 # Parts that are exchanged
@@ -180,14 +184,14 @@ def test_commercial_use_says_what_it_left_out(pipeline, films):
 
 def test_every_stage_can_be_exchanged(pipeline, films, models):
     seen = []
-    made = pipeline("read")
-    made.find = Planned(at(1.0, 3.0), remarks=("Planned.",))
-    before = made(films / "scene.mp4")
-    made.model = load_model(models / "heard")
-    made.name = "mine"
-    made.extractors = {"audio": Counted(seen)}
-    made.missing = {"video": "nobody looks"}
-    after = made(films / "scene.mp4")
+    predictions = pipeline("read")
+    predictions.find = Planned(at(1.0, 3.0), remarks=("Planned.",))
+    before = predictions(films / "scene.mp4")
+    predictions.model = load_model(models / "heard")
+    predictions.name = "mine"
+    predictions.extractors = {"audio": Counted(seen)}
+    predictions.missing = {"video": "nobody looks"}
+    after = predictions(films / "scene.mp4")
     assert seen == [1.0, 3.0]
     assert after.model == "mine"
     assert after.absent == {number: {"video": "nobody looks"} for number in ("0", "1")}
@@ -197,13 +201,15 @@ def test_every_stage_can_be_exchanged(pipeline, films, models):
 
 def test_work_is_reused_until_it_is_thrown_away(pipeline, films, tmp_path):
     seen = []
-    made = pipeline("heard")
-    made.find, made.extractors = Planned(at(1.0, 3.0)), {"audio": Counted(seen)}
-    first = made(films / "scene.mp4", work=tmp_path / "work")
-    assert made(films / "scene.mp4", work=tmp_path / "work") == first
+    predictions = pipeline("heard")
+    predictions.find, predictions.extractors = Planned(at(1.0, 3.0)), {"audio": Counted(seen)}
+    first = predictions(films / "scene.mp4", work=tmp_path / "work")
+    assert predictions(films / "scene.mp4", work=tmp_path / "work") == first
     assert seen == [1.0, 3.0]
-    made.find = Planned(at(1.0, 4.0))  # the same settings, other times: no vector is mistaken
-    made(films / "scene.mp4", work=tmp_path / "work")
+    predictions.find = Planned(
+        at(1.0, 4.0)
+    )  # the same settings, other times: no vector is mistaken
+    predictions(films / "scene.mp4", work=tmp_path / "work")
     assert seen == [1.0, 3.0, 1.0, 4.0]
 
 
@@ -220,40 +226,40 @@ def test_what_is_no_recording(pipeline, films, tmp_path, kind):
         "words": lambda: path.write_text("Lewis: a little to the left\n" * 50),
     }
     make[kind]()
-    with pytest.raises(MediaError) as told:
+    with pytest.raises(MediaError) as message:
         pipeline()(path, work=tmp_path / "work")
-    assert str(told.value).startswith(f"{path}: ")
+    assert str(message.value).startswith(f"{path}: ")
     assert not (tmp_path / "work").exists()
 
 
 def test_nothing_to_go_by(pipeline, films, tmp_path):
-    made = pipeline("heard")
-    made.find = Planned(at(1.0, text=""))
+    predictions = pipeline("heard")
+    predictions.find = Planned(at(1.0, text=""))
     soundfile.write(tmp_path / "quiet.wav", np.zeros(48000, np.float32), 16000)
     with pytest.raises(MediaError, match=r"no usable text or audio \(no words; silence\)"):
-        made(tmp_path / "quiet.wav", work=tmp_path / "work")
+        predictions(tmp_path / "quiet.wav", work=tmp_path / "work")
 
 
 def test_a_name_that_no_text_has(pipeline, films, tmp_path):
     path = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
     shutil.copy(films / "scene.mp4", path)
-    made = pipeline("heard")
-    made.find = Planned(at(1.0))
-    found = made(Path(os.fsdecode(path)), work=tmp_path / "work")
-    assert found.predictions[0].conversation == "caf?"
-    assert found.predictions[0].effects["audio"] is not None
+    predictions = pipeline("heard")
+    predictions.find = Planned(at(1.0))
+    actual = predictions(Path(os.fsdecode(path)), work=tmp_path / "work")
+    assert actual.predictions[0].conversation == "caf?"
+    assert actual.predictions[0].effects["audio"] is not None
 
 
 def test_a_full_disk_while_vectors_are_taken(pipeline, films, tmp_path):
-    made = pipeline("heard")
-    made.find, made.extractors = Planned(at(1.0, 3.0, 5.0)), {"audio": Counted([])}
+    predictions = pipeline("heard")
+    predictions.find, predictions.extractors = Planned(at(1.0, 3.0, 5.0)), {"audio": Counted([])}
     with pytest.raises(InputError, match="cannot be written"), small_disk(9000):
-        made(films / "scene.mp4", work=tmp_path / "work")
+        predictions(films / "scene.mp4", work=tmp_path / "work")
     seen = []
-    made.extractors = {"audio": Counted(seen)}
-    found = made(films / "scene.mp4", work=tmp_path / "work")
+    predictions.extractors = {"audio": Counted(seen)}
+    actual = predictions(films / "scene.mp4", work=tmp_path / "work")
     assert seen == [3.0, 5.0]
-    assert found.absent == {}
+    assert actual.absent == {}
 
 
 def test_a_conversation_of_words_alone(pipeline):
@@ -261,6 +267,6 @@ def test_a_conversation_of_words_alone(pipeline):
         Utterance(id="1", speaker="a", text="well"),
         Utterance(id="2", speaker="b", text="no"),
     )
-    found = pipeline().read([Conversation(id="c", utterances=utterances)], name="talk.txt")
-    assert (found.recording, found.duration, found.remarks) == ("talk.txt", None, ())
-    assert [item.id for item in found.predictions] == ["1", "2"]
+    actual = pipeline().read([Conversation(id="c", utterances=utterances)], name="talk.txt")
+    assert (actual.recording, actual.duration, actual.remarks) == ("talk.txt", None, ())
+    assert [item.id for item in actual.predictions] == ["1", "2"]

@@ -61,11 +61,11 @@ def srt(path, *cues):
 def find(tmp_path):
     """A function that runs a first stage on a recording."""
 
-    def found(stage, recording):
+    def actual(stage, recording):
         with WorkFolder.open(tmp_path / "work", of=stage.settings()) as work:
             return stage(recording, probe(recording), work=work, report=ignore_progress)
 
-    return found
+    return actual
 
 
 # Spans and turns
@@ -134,9 +134,9 @@ def test_whether_cues_and_speech_go_together(cues, spoken, expected):
 
 
 def test_subtitles_of_this_film(films, find):
-    found = find(FromSubtitles(subtitles=films / "scene.srt"), films / "scene.mp4")
-    assert found.remarks == ()
-    assert [(item.speaker, item.start) for item in found.utterances] == [
+    actual = find(FromSubtitles(subtitles=films / "scene.srt"), films / "scene.mp4")
+    assert actual.remarks == ()
+    assert [(item.speaker, item.start) for item in actual.utterances] == [
         ("Lewis", 0.8),
         ("Nora", 4.797),
     ]
@@ -155,9 +155,9 @@ def test_subtitles_of_the_other_example_film():
 
 def test_some_cues_past_the_end(films, find, tmp_path):
     cues = [(1, 4, "Lewis: stand there"), (5, 7, "Nora: like this"), (60, 62, "Nora: bye")]
-    found = find(FromSubtitles(subtitles=srt(tmp_path / "x.srt", *cues)), films / "scene.mp4")
-    assert found.remarks == ("1 of 3 cues start after the end of the recording.",)
-    assert len(found.utterances) == 3
+    actual = find(FromSubtitles(subtitles=srt(tmp_path / "x.srt", *cues)), films / "scene.mp4")
+    assert actual.remarks == ("1 of 3 cues start after the end of the recording.",)
+    assert len(actual.utterances) == 3
 
 
 def test_all_cues_past_the_end(films, find, tmp_path):
@@ -169,9 +169,9 @@ def test_all_cues_past_the_end(films, find, tmp_path):
 def test_cues_where_nobody_speaks(find, tmp_path):
     path = tmp_path / "quiet.wav"
     soundfile.write(path, np.zeros(16000 * 8, np.float32), 16000)
-    found = find(FromSubtitles(subtitles=srt(tmp_path / "x.srt", (1, 4, "yes"))), path)
-    assert len(found.remarks) == 1
-    assert "may belong to another recording" in found.remarks[0]
+    actual = find(FromSubtitles(subtitles=srt(tmp_path / "x.srt", (1, 4, "yes"))), path)
+    assert len(actual.remarks) == 1
+    assert "may belong to another recording" in actual.remarks[0]
 
 
 def test_cues_of_music_alone(films, find, tmp_path):
@@ -182,9 +182,9 @@ def test_cues_of_music_alone(films, find, tmp_path):
 
 def test_cues_do_without_what_finds_speech(films, find, monkeypatch):
     monkeypatch.setitem(sys.modules, "silero_vad", None)  # as if it were not installed
-    found = find(FromSubtitles(subtitles=films / "scene.srt"), films / "scene.mp4")
-    assert len(found.utterances) == 2
-    (remark,) = found.remarks
+    actual = find(FromSubtitles(subtitles=films / "scene.srt"), films / "scene.mp4")
+    assert len(actual.utterances) == 2
+    (remark,) = actual.remarks
     assert remark.startswith(
         "Could not check whether the subtitles match the speech: The package silero-vad"
     )
@@ -195,8 +195,8 @@ def test_cues_do_without_sound_that_can_be_read(films, find, tmp_path):
     whole = (tmp_path / "x.flac").read_bytes()
     middle = len(whole) // 2
     (tmp_path / "x.flac").write_bytes(whole[:middle] + bytes(9000) + whole[middle + 9000 :])
-    found = find(FromSubtitles(subtitles=films / "scene.srt"), tmp_path / "x.flac")
-    (remark,) = found.remarks
+    actual = find(FromSubtitles(subtitles=films / "scene.srt"), tmp_path / "x.flac")
+    (remark,) = actual.remarks
     assert remark.startswith(UNCHECKED)
 
 
@@ -206,16 +206,16 @@ def test_speakers_of_turns_where_cues_name_none(films, find, tmp_path):
     rttm.write_text(
         "SPEAKER x 1 0.0 4.5 <NA> <NA> him <NA> <NA>\nSPEAKER x 1 4.5 3 <NA> <NA> her <NA> <NA>\n"
     )
-    found = find(FromSubtitles(subtitles=path, turns=rttm), films / "scene.mp4")
-    assert [item.speaker for item in found.utterances] == ["him", "her"]
+    actual = find(FromSubtitles(subtitles=path, turns=rttm), films / "scene.mp4")
+    assert [item.speaker for item in actual.utterances] == ["him", "her"]
 
 
 @pytest.mark.parametrize("stage", ["subtitles", "turns", "turns of speech"])
 def test_files_that_are_not_there(films, tmp_path, stage):
-    none, there = tmp_path / "none.srt", films / "scene.srt"
+    none, present = tmp_path / "none.srt", films / "scene.srt"
     stages = {
         "subtitles": FromSubtitles(subtitles=none),
-        "turns": FromSubtitles(subtitles=there, turns=none),
+        "turns": FromSubtitles(subtitles=present, turns=none),
         "turns of speech": FromSpeech(turns=none),
     }
     with pytest.raises(InputError, match=r"none\.srt: cannot be read \(no such file"):

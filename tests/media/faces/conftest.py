@@ -44,11 +44,11 @@ def film():
 @pytest.fixture(scope="session")
 def make_detector():
     """A function that gives the detector for a smallest face, made once."""
-    made = {}
+    predictions = {}
 
     def make(smallest=60):
-        if smallest not in made:
-            made[smallest] = FaceDetector(smallest=smallest)
-        return made[smallest]
+        if smallest not in predictions:
+            predictions[smallest] = FaceDetector(smallest=smallest)
+        return predictions[smallest]
 
     return make

@@ -24,9 +24,9 @@ def overlap_of(a, b, measure):
 
 
 @settings(deadline=None, max_examples=50)
-@given(found=FOUND, measure=st.sampled_from(["union", "smaller"]))
-def test_overlaps(found, measure):
-    given_boxes = [box for box, _ in found]
+@given(actual=FOUND, measure=st.sampled_from(["union", "smaller"]))
+def test_overlaps(actual, measure):
+    given_boxes = [box for box, _ in actual]
     tensor = torch.tensor(given_boxes)
     expected = torch.tensor([[overlap_of(a, b, measure) for b in given_boxes] for a in given_boxes])
     torch.testing.assert_close(overlaps(tensor, tensor, measure), expected)
@@ -34,23 +34,23 @@ def test_overlaps(found, measure):
 
 @settings(deadline=None, max_examples=50)
 @given(
-    found=FOUND,
+    actual=FOUND,
     measure=st.sampled_from(["union", "smaller"]),
     limit=st.sampled_from([0.3, 0.5, 0.71]),
     seed=st.integers(0, 99),
 )
-def test_best_boxes(found, measure, limit, seed):
+def test_best_boxes(actual, measure, limit, seed):
     """Kept is what overlaps no better box of its group too much; groups stay together."""
-    given_boxes, groups = [box for box, _ in found], [group for _, group in found]
-    scores = torch.rand(len(found), generator=torch.Generator().manual_seed(seed))
+    given_boxes, groups = [box for box, _ in actual], [group for _, group in actual]
+    scores = torch.rand(len(actual), generator=torch.Generator().manual_seed(seed))
     expected = [
         i
-        for i in sorted(range(len(found)), key=lambda i: (groups[i], -scores[i]))
+        for i in sorted(range(len(actual)), key=lambda i: (groups[i], -scores[i]))
         if not any(
             groups[i] == groups[j]
             and scores[j] > scores[i]
             and overlap_of(given_boxes[i], given_boxes[j], measure) > limit
-            for j in range(len(found))
+            for j in range(len(actual))
         )
     ]
     kept = best_boxes(
@@ -88,10 +88,10 @@ def test_of_too_many_boxes_the_best_stay(monkeypatch):
     ("box", "square"), [([0, 0, 4, 2], [0, -1, 4, 3]), ([2, 0, 3, 9], [-2, 0, 7, 9])]
 )
 def test_squares_keep_the_centre(box, square):
-    found = squared(torch.tensor([box], dtype=torch.float32))
-    assert found.tolist() == [[float(side) for side in square]]
+    actual = squared(torch.tensor([box], dtype=torch.float32))
+    assert actual.tolist() == [[float(side) for side in square]]
 
 
 def test_moved_by_shares_of_the_sides():
-    found = moved(torch.tensor([[10.0, 20, 19, 39]]), torch.tensor([[0.1, 0.1, -0.2, 0.5]]))
-    torch.testing.assert_close(found, torch.tensor([[11.0, 22, 17, 49]]))
+    actual = moved(torch.tensor([[10.0, 20, 19, 39]]), torch.tensor([[0.1, 0.1, -0.2, 0.5]]))
+    torch.testing.assert_close(actual, torch.tensor([[11.0, 22, 17, 49]]))

@@ -17,16 +17,16 @@ def picture_of(photograph, name):
     return photograph
 
 
-def same_faces(found, expected):
+def same_faces(actual, expected):
     """Every recorded face is found, and no other one."""
-    assert len(found) == len(expected)
+    assert len(actual) == len(expected)
     recorded = torch.tensor([face["box"] for face in expected])
-    shares = overlaps(recorded, torch.from_numpy(np.stack([face.box for face in found])))
+    shares = overlaps(recorded, torch.from_numpy(np.stack([face.box for face in actual])))
     assert (shares.amax(1) > 0.98).all()
-    assert sorted(shares.argmax(1).tolist()) == list(range(len(found)))
+    assert sorted(shares.argmax(1).tolist()) == list(range(len(actual)))
     for face, position in zip(expected, shares.argmax(1).tolist(), strict=True):
-        assert found[position].score == pytest.approx(face["score"], abs=0.01)
-        assert np.abs(found[position].landmarks - face["landmarks"]).max() < 1
+        assert actual[position].score == pytest.approx(face["score"], abs=0.01)
+        assert np.abs(actual[position].landmarks - face["landmarks"]).max() < 1
 
 
 def test_twenty_faces_and_one_at_the_edge_are_those_of_the_published_detector(
@@ -36,16 +36,16 @@ def test_twenty_faces_and_one_at_the_edge_are_those_of_the_published_detector(
     assert [len(faces["found"]) for faces in recorded] == [1, 1, 1, 20]
     for faces in recorded:
         picture = picture_of(photograph, faces["picture"])
-        found = make_detector(faces["smallest"]).detect([picture])[0]
-        same_faces(found, faces["found"])
+        actual = make_detector(faces["smallest"]).detect([picture])[0]
+        same_faces(actual, faces["found"])
 
 
 def test_faces_of_a_film_are_those_of_the_published_detector(reference, film, make_detector):
     recorded = [faces for faces in reference["faces"] if "carphone" in faces["picture"]]
     assert len(recorded) == 6
     frames = [film[int(faces["picture"].removeprefix("carphone"))] for faces in recorded]
-    for found, faces in zip(make_detector(20).detect(frames), recorded, strict=True):
-        same_faces(found, faces["found"])
+    for actual, faces in zip(make_detector(20).detect(frames), recorded, strict=True):
+        same_faces(actual, faces["found"])
 
 
 def as_numbers(faces):
@@ -69,8 +69,8 @@ def test_a_batch_finds_what_each_frame_alone_has(photograph, make_detector, monk
     for pixels in (module._PIXELS_AT_ONCE, 2 * photograph[..., 0].size):
         monkeypatch.setattr(module, "_PIXELS_AT_ONCE", pixels)
         monkeypatch.setattr(module, "_CROPS_AT_ONCE", 7 if pixels < 2**23 else 512)
-        for expected, found in zip(alone, detector.detect(frames), strict=True):
-            np.testing.assert_allclose(as_numbers(found), expected, atol=0.01)
+        for expected, actual in zip(alone, detector.detect(frames), strict=True):
+            np.testing.assert_allclose(as_numbers(actual), expected, atol=0.01)
 
 
 def test_the_best_come_first(photograph, make_detector):

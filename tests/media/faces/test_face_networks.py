@@ -19,9 +19,9 @@ def pattern(height, width):
 )
 def test_answers_are_those_of_the_published_networks(reference, name, height, width):
     with torch.inference_mode():
-        found = getattr(load_networks(), name)(pattern(height, width))
+        actual = getattr(load_networks(), name)(pattern(height, width))
     expected = [torch.tensor(values) for values in reference["networks"][name]]
     if name == "output":
         expected[2] = expected[2].view(2, 5).T  # the published one gives all x, then all y
-    for own, published in zip(found, expected, strict=True):
+    for own, published in zip(actual, expected, strict=True):
         torch.testing.assert_close(own[0], published, rtol=1e-3, atol=1e-5)

@@ -40,11 +40,11 @@ def test_pyramid_is_the_mean_of_areas():
                     torch.testing.assert_close(level[i, :, y, x], expected, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("given", "made"), [(480, 96), (7, 3), (5, 5), (9, 1)])
-def test_every_pixel_counts_once(given, made):
-    weights = _area_weights(given, made, torch.device("cpu"))
-    torch.testing.assert_close(weights.sum(1), torch.ones(made))
-    torch.testing.assert_close(weights.sum(0), torch.full((given,), made / given))
+@pytest.mark.parametrize(("given", "predictions"), [(480, 96), (7, 3), (5, 5), (9, 1)])
+def test_every_pixel_counts_once(given, predictions):
+    weights = _area_weights(given, predictions, torch.device("cpu"))
+    torch.testing.assert_close(weights.sum(1), torch.ones(predictions))
+    torch.testing.assert_close(weights.sum(0), torch.full((given,), predictions / given))
 
 
 def bilinear(picture, y, x):
@@ -69,20 +69,20 @@ def test_crops_are_bilinear_and_grey_outside():
         [[2.5, 3.0, 11.5, 12.0], [-6, -4, 5, 7], [20, 12, 41, 33], [50, 50, 60, 60]]
     )
     frame = torch.tensor([2, 0, 1, 1])
-    found = crops(frames, frame, boxes, 6)
+    actual = crops(frames, frame, boxes, 6)
     for m, (x0, y0, x1, y1) in enumerate(boxes.tolist()):
         for i in range(6):
             for j in range(6):
                 y, x = (y0 + (y1 - y0) * i / 5) * 19 / 20, (x0 + (x1 - x0) * j / 5) * 29 / 30
                 expected = bilinear(frames[frame[m]].float(), y, x)
-                torch.testing.assert_close(found[m, :, i, j], expected, atol=1e-4, rtol=1e-4)
-    assert (found[3] == 0).all()
+                torch.testing.assert_close(actual[m, :, i, j], expected, atol=1e-4, rtol=1e-4)
+    assert (actual[3] == 0).all()
 
 
 def test_scales_go_from_the_smallest_face_to_the_whole_picture():
-    found = scales(480, smallest=60, cell=12, step=0.709)
-    assert found[0] == 12 / 60
-    assert all(b / a == pytest.approx(0.709) for a, b in pairwise(found))
-    assert 480 * found[-1] >= 12 > 480 * found[-1] * 0.709
+    actual = scales(480, smallest=60, cell=12, step=0.709)
+    assert actual[0] == 12 / 60
+    assert all(b / a == pytest.approx(0.709) for a, b in pairwise(actual))
+    assert 480 * actual[-1] >= 12 > 480 * actual[-1] * 0.709
     assert scales(59, smallest=60, cell=12, step=0.709) == []
     assert scales(60, smallest=60, cell=12, step=0.709) == [0.2]

@@ -92,13 +92,13 @@ def test_a_face_that_moves_as_a_whole_does_not_speak():
 def test_energy_is_the_root_mean_square_around_each_time():
     samples = np.concatenate([np.zeros(RATE), np.full(RATE, 0.5), np.full(RATE, -0.25)])
     times = [-1.0, 0.5, 1.5, 2.0, 2.5, 2.99, 7.0]
-    found = sound_energy(samples.astype(np.float32), rate=RATE, times=times, window=0.1)
+    actual = sound_energy(samples.astype(np.float32), rate=RATE, times=times, window=0.1)
     middle = np.sqrt((0.5**2 + 0.25**2) / 2)
-    np.testing.assert_allclose(found, [0, 0, 0.5, middle, 0.25, 0.25, 0], atol=1e-6)
+    np.testing.assert_allclose(actual, [0, 0, 0.5, middle, 0.25, 0.25, 0], atol=1e-6)
 
 
 @pytest.mark.parametrize(("samples", "times"), [([], [0.0, 1.0]), ([0.1], []), ([0.1], [0.0])])
 def test_energy_of_next_to_nothing(samples, times):
-    found = sound_energy(np.array(samples, np.float32), rate=RATE, times=times)
-    assert found.shape == (len(times),)
-    assert np.isfinite(found).all()
+    actual = sound_energy(np.array(samples, np.float32), rate=RATE, times=times)
+    assert actual.shape == (len(times),)
+    assert np.isfinite(actual).all()

@@ -40,9 +40,9 @@ def test_too_little_overlap_does_not_weigh_against_a_pair():
 @pytest.mark.parametrize(("missing", "tracks"), [(0, 1), (1, 1), (3, 1), (4, 2)])
 def test_a_gap_of_up_to_three_frames(missing, tracks):
     detections = [[face(0)], *[[] for _ in range(missing)], [face(2)]]
-    found = link_faces(detections, gap=3)
-    assert len(found) == tracks
-    assert sorted(i for track in found for i in track.faces) == [0, missing + 1]
+    actual = link_faces(detections, gap=3)
+    assert len(actual) == tracks
+    assert sorted(i for track in actual for i in track.faces) == [0, missing + 1]
 
 
 def test_someone_new_begins_a_track():

@@ -38,8 +38,8 @@ def test_two_voices_are_two_speakers(conversation, turns):
     names = {}
     for name, start, end in conversation[1]:
         names.setdefault(name, []).append(speaker_at(turns, (start + end) / 2))
-    assert all(speakers == found[0] for found in names.values() for speakers in found)
-    assert sorted(map(sorted, (found[0] for found in names.values()))) == [
+    assert all(speakers == actual[0] for actual in names.values() for speakers in actual)
+    assert sorted(map(sorted, (actual[0] for actual in names.values()))) == [
         ["SPEAKER_01"],
         ["SPEAKER_02"],
     ]
