@@ -104,7 +104,7 @@ def test_silence_with_subtitles(analyze, talk):
     outcome = analyze(*arguments, model="heard")
     assert outcome.code == 0, outcome.err
     fit, sound = outcome.json["remarks"]
-    assert "may be of another recording" in fit
+    assert "may belong to another recording" in fit
     assert sound == "No utterance has audio: silence."
 
 

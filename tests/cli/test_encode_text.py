@@ -24,5 +24,5 @@ def test_a_run_is_not_asked(mmerc, text_run, example_corpus, tmp_path):
     asked = ("encode-text", "--corpus", example_corpus, "--model", text_run)
     outcome = mmerc(*asked, "--scope", "surrounding", "--out", tmp_path / "out")
     assert outcome.code != 0
-    assert "reads text as it was trained to; leave scope out" in outcome.err.replace("\n", " ")
+    assert "reads text as it was trained to; remove scope" in outcome.err.replace("\n", " ")
     assert not (tmp_path / "out").exists()
