@@ -47,8 +47,9 @@ def temporary_cache(problem: str) -> Path:
 def cache_matplotlib() -> None:
     """Keep Matplotlib's settings and fonts in the cache, not elsewhere in the home folder.
 
-    To be called before Matplotlib is imported.
+    To be called before Matplotlib is imported. That a full disk keeps no fonts is no matter.
     """
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     if "MPLCONFIGDIR" in os.environ:
         return
     folder = configured_cache()

@@ -153,3 +153,13 @@ def test_comments_among_timed_lines_are_told(read):
     transcript = read("[0:03] Mara: a\n#hashtag\n[0:07] Tom: b\n")
     assert len(rows(transcript)) == 2
     assert transcript.remarks == ("talk.txt, line 2: a comment (#), left out.",)
+
+
+def test_a_time_in_brackets_after_name_lines_is_refused(tmp_path):
+    file = tmp_path / "talk.txt"
+    file.write_text("Mara  0:00\nso it is\n\n[00:00:07] Mara and so on\n")
+    with pytest.raises(InputError, match="line 4: a time, or a name and a time, written otherwise"):
+        read_transcript(file)
+    file.write_text("Mara  0:00\nso it is\n10:30 is fine for me\n")
+    (conversation,) = read_transcript(file)
+    assert conversation.utterances[0].text == "so it is 10:30 is fine for me"

@@ -18,20 +18,18 @@ from mmerc.training import recipe_files
 SERVER_PATIENCE = 480  # half seconds; a machine may be busy
 
 
-@pytest.fixture(scope="session")
-def small_recipes():
+def train_for_one_epoch(patch):
     """Recipes by name train for one epoch; nothing else of them changes."""
-    with pytest.MonkeyPatch.context() as patch:
-        read = recipe_files.read_text
-        patch.setattr(recipe_files, "read_text", lambda path: small_recipe(read(path)))
-        yield
+    read = recipe_files.read_text
+    patch.setattr(recipe_files, "read_text", lambda path: small_recipe(read(path)))
 
 
 @pytest.fixture(scope="session")
-def workshop(tmp_path_factory, small_recipes):
+def workshop(tmp_path_factory):
     """A folder with every input and what earlier pages made."""
     folder = tmp_path_factory.mktemp("workshop")
     with pytest.MonkeyPatch.context() as patch:
+        train_for_one_epoch(patch)
         patch.setenv("MMERC_CACHE", str(folder / "cache"))
         write_inputs(folder)
         for line in PREPARED:
@@ -43,6 +41,7 @@ def workshop(tmp_path_factory, small_recipes):
 @pytest.fixture
 def sandbox(workshop, tmp_path, monkeypatch):
     """A copy of the workshop, and the current folder."""
+    train_for_one_epoch(monkeypatch)
     shutil.copytree(workshop, tmp_path / "w", symlinks=True)
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path / "w" / "cache"))
     monkeypatch.chdir(tmp_path / "w")

@@ -64,7 +64,7 @@ COMMANDS = {
     ),
     "licences": "licences",
 }
-SERVE = "serve --model {run_text} --keep 5"
+SERVE = "serve --model {run_text} --keep-minutes 5"
 
 
 def write_manifest(path, *, media):

@@ -45,10 +45,10 @@ def running(session):
     return actual
 
 
-def wait_until(actual):
+def wait_until(condition):
     """Look again and again until something is found."""
     until = time.monotonic() + PATIENCE
-    while not actual():
+    while not condition():
         assert time.monotonic() < until, "nothing was found in time"
         time.sleep(0.01)
 

@@ -58,7 +58,7 @@ def test_what_is_over_is_thrown_away_and_a_second_server_stays_out(served, film)
     assert server.ask("GET", f"/v1/jobs/{late.json()['id']}").status_code == 404
     command = [sys.executable, "-m", "mmerc", "serve", "--jobs-folder", str(server.folder)]
     second = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (second.returncode, "another server is using it" in second.stderr) == (1, True)
+    assert (second.returncode, "another server uses it" in second.stderr) == (1, True)
 
 
 def test_a_key_is_asked_for(served):

@@ -29,6 +29,8 @@ from mmerc.media.subtitles import DOUBTFUL, REJECTED, UNNAMED, read_subtitles
 
 _LONGEST_SPEAKER = 60
 _FIX = "write Speaker: text, or begin a comment with #"
+_CLOCK = re.compile(r"\d\d?:\d\d:\d\d")
+_WRITTEN_TIME = re.compile(r"\s*(?:[\[(]|\d\d?:\d\d:\d\d)")  # no words such as "10:30 is fine"
 _CHAT = re.compile(r"From\s+(\S.{0,99}?)(?:\s+to\s+[^:]{1,99})?\s*:\s+(?=\S)")  # Zoom's chat
 _CONTINUED = "has no time, and continues the line above it"
 _COMMENT = "a comment (#), left out"
@@ -231,6 +233,8 @@ def _read_name_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) -> 
             remarks.add(number, _COMMENT)
         else:
             _check_continuation(number, line, after_gap=False)
+            if _CLOCK.search(line):
+                remarks.add(number, _CONTINUED)
             speeches[-1].words.append(line.strip())
         gap = False
     for speech in speeches:
@@ -242,10 +246,11 @@ def _check_continuation(number: int, line: str, *, after_gap: bool) -> None:
     """InputError for a line that begins an utterance in another way than the first one does."""
     head = find_time(f"line {number}", line)
     name_line = find_name_line(f"line {number}", line) if after_gap else None
-    if (head is not None and find_label(head.words)) or (
-        name_line is not None and name_shape(name_line.speaker) == "likely"
-    ):
-        problem = "a name and a time, written otherwise than in the lines above it"
+    is_timed = head is not None and (
+        head.date or find_label(head.words) or _WRITTEN_TIME.match(line)
+    )
+    if is_timed or (name_line is not None and name_shape(name_line.speaker) == "likely"):
+        problem = "a time, or a name and a time, written otherwise than in the lines above it"
         raise InputError(f"line {number}", problem, "write all of them in one way")
 
 
