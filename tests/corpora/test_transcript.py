@@ -163,3 +163,10 @@ def test_a_time_in_brackets_after_name_lines_is_refused(tmp_path):
     file.write_text("Mara  0:00\nso it is\n10:30 is fine for me\n")
     (conversation,) = read_transcript(file)
     assert conversation.utterances[0].text == "so it is 10:30 is fine for me"
+
+
+def test_words_that_end_with_a_time_are_no_heading_of_labelled_lines(tmp_path):
+    file = tmp_path / "talk.txt"
+    file.write_text("Mara so I come at 10:30\nTom: so do I\n")
+    with pytest.raises(InputError, match="line 1: a name and a time, where other lines are"):
+        read_transcript(file)

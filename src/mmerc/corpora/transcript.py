@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -220,6 +220,7 @@ def _read_name_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) -> 
     speeches: list[_Speech] = []
     gap = True
     headings = _headings(lines)
+    _check_single_heading(lines, headings)
     for number, line in lines:
         if not line.strip():
             gap = True
@@ -240,6 +241,18 @@ def _read_name_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) -> 
     for speech in speeches:
         _check_words(speech)
     return speeches
+
+
+def _check_single_heading(
+    lines: Sequence[tuple[int, str]], headings: Mapping[int, NameLine]
+) -> None:
+    """InputError where the only line of name and time may be words, as other lines have labels."""
+    number, heading = min(headings.items())
+    others = (line for other, line in lines if other != number and line.strip())
+    unlikely = len(headings) == 1 and name_shape(heading.speaker) != "likely"
+    if unlikely and any(find_label(line.strip()) for line in others):
+        problem = "a name and a time, where other lines are Speaker: text"
+        raise InputError(f"line {number}", problem, "write all lines in one way")
 
 
 def _check_continuation(number: int, line: str, *, after_gap: bool) -> None:
