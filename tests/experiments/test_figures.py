@@ -37,6 +37,21 @@ def test_context_over_ranks_of_similarity(make_settings, corpus_folder, tmp_path
     assert "-CRM(full)" in svg
 
 
+def test_similarity_of_normalised_vectors(make_settings, corpus_folder, tmp_path, read_csv):
+    """The two ways of alignment differ in psi."""
+    settings = make_settings(
+        corpus_folder, tmp_path / "out", seeds=1, rows=("DF-ERC", "DF-ERC, normalised")
+    )
+    predictions = reproduce("df-erc-figure6-normalised", settings)["df-erc-figure6-normalised"]
+    rows = read_csv(predictions.folder / "figures" / "similarity.csv")
+    psi = {
+        name: [row["similarity"] for row in rows if row["row"] == name]
+        for name in ("DF-ERC", "DF-ERC, normalised")
+    }
+    assert len(psi["DF-ERC"]) == len(psi["DF-ERC, normalised"]) > 1
+    assert psi["DF-ERC"] != psi["DF-ERC, normalised"]
+
+
 def test_scores_over_a_weight(make_settings, corpus_folder, tmp_path, read_csv):
     settings = make_settings(corpus_folder, tmp_path / "out", rows=("0.0", "1.0"))
     predictions = reproduce("df-erc-figure9", settings)["df-erc-figure9"]

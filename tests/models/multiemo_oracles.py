@@ -11,7 +11,15 @@ from df_erc_oracles import places
 
 
 def swfc_oracle(
-    vectors, labels, *, temperature, focus, sample_weight, class_counts=None, normalize=True
+    vectors,
+    labels,
+    *,
+    temperature,
+    focus,
+    sample_weight,
+    class_counts=None,
+    weight_scale="raw",
+    normalize=True,
 ):
     """Eqs. 18 and 19, mean over the labelled items."""
     known = [i for i, label in enumerate(labels.tolist()) if label >= 0]
@@ -19,10 +27,14 @@ def swfc_oracle(
     label = {i: int(labels[i]) for i in known}
     if class_counts is None:
         counts = {label[i]: sum(label[i] == label[j] for j in known) for i in known}
-        weight = {k: (len(known) / n) ** sample_weight for k, n in counts.items()}
     else:
-        raw = {k: (sum(class_counts) / n) ** sample_weight for k, n in enumerate(class_counts) if n}
-        weight = {k: value / sum(raw.values()) for k, value in raw.items()}
+        counts = {k: n for k, n in enumerate(class_counts) if n}
+    weight = {k: (sum(counts.values()) / n) ** sample_weight for k, n in counts.items()}
+    if weight_scale == "sum":
+        weight = {k: value / sum(weight.values()) for k, value in weight.items()}
+    if weight_scale == "mean":
+        average = sum(n * weight[k] for k, n in counts.items()) / sum(counts.values())
+        weight = {k: value / average for k, value in weight.items()}
     total = torch.tensor(0.0)
     for j in known:
         others = [s for s in known if s != j]
@@ -31,7 +43,7 @@ def swfc_oracle(
         for g in positives:
             share = torch.exp(z[j] @ z[g] / temperature) / below
             term = (1 - share) ** focus * torch.log(share)
-            total = total - weight[label[j]] * term / len(positives)
+            total = total - weight.get(label[j], 0.0) * term / len(positives)
     return total / max(len(known), 1)
 
 

@@ -5,7 +5,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from df_erc_oracles import CONTRAST, CONTRIBUTION, SIZES, places, there
+from df_erc_oracles import (
+    CONTRAST,
+    CONTRIBUTION,
+    SIZES,
+    contribution_oracle,
+    places,
+    there,
+    total_or_mean,
+)
 from pydantic import ValidationError
 
 from mmerc.conversation import MODALITIES
@@ -13,7 +21,8 @@ from mmerc.data.batches import _Collate
 from mmerc.models.df_erc.config import DfErcConfig
 
 ABLATIONS = (
-    "-DDM", "-Utterance", "-Modality", "-CFM", "-CFM+Att", "-CRM(full)", "-CRM(zero)", "-CRM+Att",
+    "-DDM", "-Utterance", "-Modality", "-CFM", "-CFM(weights)", "-CFM(losses)", "-CFM+Att",
+    "-CRM(full)", "-CRM(zero)", "-CRM+Att",
 )  # fmt: skip
 
 
@@ -30,6 +39,8 @@ GONE_LOSSES = {
     "-Utterance": ("contrast_utterance",),
     "-Modality": ("contrast_modality",),
     "-CFM": CONTRIBUTION,
+    "-CFM(weights)": (),
+    "-CFM(losses)": CONTRIBUTION,
     "-CFM+Att": CONTRIBUTION,
     "-CRM(full)": ("prototype",),
     "-CRM(zero)": ("prototype",),
@@ -82,6 +93,45 @@ def test_no_contribution_fusion_weighs_all_that_is_there_equally(make_model, bat
         for m in MODALITIES:
             expected = 1 / len(seen) if m in seen else 0.0
             assert float(weights[m][place]) == pytest.approx(expected)
+
+
+def test_contribution_without_weights_keeps_its_losses(make_model, batch):
+    """The whole model's losses, and the fusion of "-CFM"."""
+    model = make_model("df-erc", ablations=("-CFM(weights)",)).eval()
+    output = model(batch)
+    _, teacher_terms, student_terms = contribution_oracle(model, batch)
+    for name, terms in zip(CONTRIBUTION, (teacher_terms, student_terms), strict=True):
+        expected = sum(total_or_mean(own, "mean") for own in terms.values())
+        torch.testing.assert_close(output.losses[name], expected)
+    without = make_model("df-erc", ablations=("-CFM",)).eval()
+    without.load_state_dict(model.state_dict(), strict=False)
+    torch.testing.assert_close(output.logits, without(batch).logits)
+
+
+def test_contribution_without_losses_keeps_its_weights(make_model, batch):
+    """The student is trained by the emotion loss; there is no teacher."""
+    model = make_model("df-erc", ablations=("-CFM(losses)",)).eval()
+    assert not group(model, "fusion.teacher")
+    whole = make_model("df-erc").eval()
+    whole.load_state_dict(model.state_dict(), strict=False)
+    output = model(batch)
+    torch.testing.assert_close(output.logits, whole(batch).logits)
+    output.loss.backward()
+    assert all(bool((p.grad != 0).any()) for p in model.fusion.student.parameters())
+
+
+def test_normalised_contributions_sum_to_1(make_model, batch):
+    model = make_model("df-erc", normalise_contribution=True).eval()
+    output = model(batch)
+    estimates, _, student_terms = contribution_oracle(model, batch)
+    for place in places(batch):
+        total = sum(estimates[m][place] for m in MODALITIES)
+        for m in MODALITIES:
+            expected = estimates[m][place] / total if there(batch, m, place) else torch.tensor(0.0)
+            torch.testing.assert_close(output.explanation.weights[m][place], expected)
+    expected = sum(total_or_mean(own, "mean") for own in student_terms.values())
+    torch.testing.assert_close(output.losses["contribution_confidence"], expected)
+
 
 
 def test_attention_over_modalities(make_model, batch):
@@ -180,6 +230,8 @@ def test_ablations_never_read_padding(make_model, make_examples, ablation):
     "ablations",
     [
         ("-CFM", "-CFM+Att"),
+        ("-CFM", "-CFM(weights)"),
+        ("-CFM(losses)", "-CFM(weights)"),
         ("-CRM(full)", "-CRM(zero)"),
         ("-CRM(zero)", "-CRM+Att"),
         ("-CRM(full)", "-CRM+Att"),

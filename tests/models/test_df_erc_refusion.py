@@ -118,6 +118,64 @@ def test_similarity_by_hand():
     assert psi(no, no, no) == 0
 
 
+# Batch normalisation before the alignment (ours)
+
+
+def normalised_oracle(model, batch, items):
+    """Each modality's items with mean 0 and variance 1 in every dimension."""
+    normalised = {}
+    for m in MODALITIES:
+        own = [key for key in items if key[0] == m]
+        for d in range(model.config.prototype_width):
+            values = [items[key][d].item() for key in own]
+            mean = sum(values) / len(values)
+            variance = sum((value - mean) ** 2 for value in values) / len(values)
+            for key, value in zip(own, values, strict=True):
+                normalised.setdefault(key, []).append((value - mean) / (variance + 1e-5) ** 0.5)
+    return {key: torch.tensor(values) for key, values in normalised.items()}
+
+
+def test_alignment_of_normalised_vectors(make_model, batch):
+    settings = {"dropout": 0.0, "prototype_margin": 0.02, "alignment_normalisation": "batch"}
+    model = make_model("df-erc", **settings).train()
+    items = normalised_oracle(model, batch, aligned_items(model, batch))
+    output = model(batch)
+    gathered = [
+        (item, int(batch.labels[place]))
+        for (_, place), item in items.items()
+        if batch.labels[place] >= 0
+    ]
+    mean, _ = prototypes_of(gathered, 4, model.config.prototype_width)
+    torch.testing.assert_close(model.refusion.prototypes.mean, mean, atol=1e-4, rtol=1e-3)
+    expected = prototype_loss_oracle(items, batch, mean, 0.02)
+    torch.testing.assert_close(output.losses["prototype"], expected, atol=1e-4, rtol=1e-3)
+    for place in places(batch):
+        psi = psi_oracle(items, MODALITIES, place)
+        actual = output.explanation.similarity[place]
+        torch.testing.assert_close(actual, psi, atol=1e-4, rtol=1e-3)
+
+
+def test_alignment_in_evaluation_does_not_depend_on_the_batch(make_model, make_examples):
+    model = make_model("df-erc", alignment_normalisation="batch").train()
+    examples = make_examples(SIZES, absent=0.25, seed=8)
+    model(_Collate(None)(examples))
+    model.eval()
+    whole = model(_Collate(None)(examples)).logits
+    for row, example in enumerate(examples):
+        alone = model(_Collate(None)([example])).logits[0]
+        torch.testing.assert_close(whole[row, : len(example)], alone, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_alignment_of_one_or_no_item_is_finite(make_model, batch, training):
+    model = make_model("df-erc", alignment_normalisation="batch").train(training)
+    for count in (1, 0):
+        few = torch.zeros_like(batch.mask)
+        few[0, :count] = True
+        output = model(batch.with_present(batch.present | {"audio": few & batch.mask}))
+        assert torch.isfinite(output.loss)
+
+
 # Several processes
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from multiemo_oracles import soft_hgr_oracle, swfc_oracle
 
+from mmerc.models.multiemo.losses import class_weights
 from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss as swfc
 from mmerc.models.multiemo.losses import soft_hgr_loss
 
@@ -23,10 +24,11 @@ def gradients(loss, vectors):
 
 @pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("class_counts", [None, [40, 20, 0, 5], [9, 3, 1, 2]])
+@pytest.mark.parametrize("scale", ["raw", "sum", "mean"])
 @pytest.mark.parametrize("changes", [{}, {"focus": 0.0}, {"temperature": 0.3, "focus": 0.5}])
-def test_contrast_is_eqs_18_and_19(normalize, class_counts, changes):
+def test_contrast_is_eqs_18_and_19(normalize, class_counts, scale, changes):
     vectors, labels = case()
-    settings = SETTINGS | changes
+    settings = SETTINGS | changes | {"weight_scale": scale}
     counts = None if class_counts is None else torch.tensor(class_counts)
     actual = swfc(vectors, labels, class_counts=counts, normalize=normalize, **settings)
     expected = swfc_oracle(
@@ -37,6 +39,30 @@ def test_contrast_is_eqs_18_and_19(normalize, class_counts, changes):
     torch.testing.assert_close(
         gradients(actual, vectors), gradients(expected, vectors), atol=1e-5, rtol=1e-4
     )
+
+
+MELD_COUNTS = torch.tensor([4710, 1205, 268, 683, 1743, 271, 1109])
+
+
+def test_scales_of_the_class_weights_on_meld():
+    """Raw weights average 4.4 over the utterances; as released they are 62 times smaller."""
+    labels = torch.repeat_interleave(torch.arange(7), MELD_COUNTS)
+    raw, summed, mean = (class_weights(labels, MELD_COUNTS, 0.8, s) for s in ("raw", "sum", "mean"))
+    assert float(raw.mean()) == pytest.approx(4.42, abs=0.01)
+    assert float(raw[0] / summed[0]) == pytest.approx(61.6, abs=0.1)
+    assert float(mean.mean()) == pytest.approx(1.0, abs=1e-4)
+    torch.testing.assert_close(class_weights(labels, None, 0.8, "mean"), mean)
+
+
+def test_perfectly_separated_classes_cost_about_the_logarithm_of_their_size():
+    """Positives share the softmax, so no item costs less than w log(n - 1) by much."""
+    counts = MELD_COUNTS // 16
+    labels = torch.repeat_interleave(torch.arange(7), counts)
+    loss = swfc(torch.eye(7)[labels] - 1 / 7, labels, **SETTINGS)
+    weights = class_weights(labels, None, 0.8)
+    lowest = (weights * (counts[labels] - 1.0).log()).mean()
+    assert float(lowest) == pytest.approx(18.5, abs=0.1)
+    assert float(lowest) < float(loss) < 1.4 * float(lowest)
 
 
 def test_rare_classes_weigh_more():

@@ -87,13 +87,21 @@ def test_whole_model_and_total_loss(make_model, batch, reduction, ablations):
     torch.testing.assert_close(output.loss, total, atol=1e-3, rtol=1e-3)
 
 
-def test_classes_counted_over_the_training_split(make_model, batch, tmp_path):
+@pytest.mark.parametrize("scale", [None, "raw", "mean"])
+def test_classes_counted_over_the_training_split(make_model, batch, tmp_path, scale):
+    """As in the released code their weights sum to 1, unless another scale is chosen."""
     counts = [30, 10, 2, 5]
     model = make_model(
-        "multiemo", layers=1, dropout=0.0, class_counting="training", normalize=False
+        "multiemo",
+        layers=1,
+        dropout=0.0,
+        class_counting="training",
+        class_weight_scale=scale,
+        normalize=False,
     )
     model.fit(statistics(counts))
     settings = {"temperature": 0.8, "focus": 2.0, "sample_weight": 0.8}
+    settings["weight_scale"] = scale or "sum"
     expected, _ = expected_losses(model, batch, settings, class_counts=counts)
     actual = model.train()(batch).losses["contrast"]
     torch.testing.assert_close(actual, expected["contrast"], atol=1e-4, rtol=1e-4)

@@ -9,7 +9,16 @@ from pydantic import Field, model_validator
 from mmerc.models.base import ModelConfig
 
 _Ablation = Literal[
-    "-DDM", "-Utterance", "-Modality", "-CFM", "-CFM+Att", "-CRM(full)", "-CRM(zero)", "-CRM+Att"
+    "-DDM",
+    "-Utterance",
+    "-Modality",
+    "-CFM",
+    "-CFM(weights)",
+    "-CFM(losses)",
+    "-CFM+Att",
+    "-CRM(full)",
+    "-CRM(zero)",
+    "-CRM+Att",
 ]
 
 
@@ -17,7 +26,13 @@ class DfErcConfig(ModelConfig):
     """Settings of DF-ERC; ``ablations`` are the switches of Table 2, by the paper's names.
 
     [decided] "Removal of contrastive learning" drops the loss and keeps the branch, so that
-    capacity is equal; ``drop_branch`` drops both.
+    capacity is equal; ``drop_branch`` drops both. "-CFM" drops the weights and the losses of the
+    contribution; "-CFM(weights)" (equal weights, losses kept) and "-CFM(losses)" (weights trained
+    by the emotion loss alone) are ours and take it apart.
+
+    Ours, off by default: ``normalise_contribution`` makes the weights of an utterance sum to 1;
+    ``alignment_normalisation`` by "batch" gives the vectors of Eq. 17 mean 0 and variance 1.
+    Without it the error of Eq. 19 hardly ever exceeds its margin.
     """
 
     name: Literal["df-erc"] = "df-erc"
@@ -29,6 +44,8 @@ class DfErcConfig(ModelConfig):
     prototype_margin: float = Field(default=0.1, ge=0, description="beta")
     scope: Literal["conversation", "batch"] = "conversation"
     detach_contribution: bool = True
+    normalise_contribution: bool = False
+    alignment_normalisation: Literal["none", "batch"] = "none"
     disentangled_width: int = Field(default=300, ge=1)
     classifier_width: int = Field(default=300, ge=1)
     fusion_width: int = Field(default=500, ge=1)
@@ -62,9 +79,19 @@ class DfErcConfig(ModelConfig):
 
     @property
     def fusion(self) -> Literal["contribution", "equal", "attention"]:
-        if "-CFM" in self.ablations:
+        if {"-CFM", "-CFM(weights)"} & set(self.ablations):
             return "equal"
         return "attention" if "-CFM+Att" in self.ablations else "contribution"
+
+    @property
+    def estimates_contribution(self) -> bool:
+        """Whether each modality has a student (Eq. 12)."""
+        return not {"-CFM", "-CFM+Att"} & set(self.ablations)
+
+    @property
+    def trains_contribution(self) -> bool:
+        """Whether teacher and student have losses (Eqs. 13 and 14)."""
+        return self.estimates_contribution and "-CFM(losses)" not in self.ablations
 
     @property
     def context(self) -> Literal["refusion", "full", "zero", "attention"]:

@@ -1,4 +1,4 @@
-"""CFM, the contribution-aware fusion mechanism (DF-ERC, Eqs. 10-16), and its two replacements."""
+"""CFM, the contribution-aware fusion mechanism (DF-ERC, Eqs. 10-16), and its replacements."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from mmerc.models.df_erc.config import DfErcConfig
 from mmerc.nn.classification import classification_loss
 from mmerc.nn.mlp import mlp
 from mmerc.nn.reduction import reduce_items
+
+
+_SMALLEST_TOTAL = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,8 @@ class ContributionFusion(nn.Module):
     """Weight each modality by the probability that it alone predicts the right emotion.
 
     The three vectors have different widths: [decided] each is first projected to ``fusion_width``.
-    "-CFM": [decided] equal weights over the modalities that are present, and no losses.
+    "-CFM": [decided] equal weights over the modalities that are present, and no losses. Ours:
+    "-CFM(weights)" has equal weights and the losses, "-CFM(losses)" the weights without the losses.
     """
 
     def __init__(self, widths: Mapping[Modality, int], config: DfErcConfig, classes: int) -> None:
@@ -43,13 +47,13 @@ class ContributionFusion(nn.Module):
         self.projection = nn.ModuleDict(
             {m: nn.Linear(width, config.fusion_width) for m, width in widths.items()}
         )
-        learns = config.fusion == "contribution"
-        heads = widths if learns else {}
+        taught = widths if config.trains_contribution else {}
+        estimated = widths if config.estimates_contribution else {}
         self.teacher = nn.ModuleDict(
-            {m: mlp(w, classes, hidden=hidden, dropout=dropout) for m, w in heads.items()}
+            {m: mlp(w, classes, hidden=hidden, dropout=dropout) for m, w in taught.items()}
         )
         self.student = nn.ModuleDict(
-            {m: mlp(w, 1, hidden=hidden, dropout=dropout) for m, w in heads.items()}
+            {m: mlp(w, 1, hidden=hidden, dropout=dropout) for m, w in estimated.items()}
         )
         self.attention = (
             _ModalityAttention(config.fusion_width, config.attention_heads, dropout)
@@ -71,17 +75,25 @@ class ContributionFusion(nn.Module):
             return FusionOutput(
                 fused=fused, weights=weights, classifier_loss=zero, confidence_loss=zero
             )
-        if self.config.fusion == "equal":
-            total = torch.stack([present[m] for m in vectors]).sum(0).clamp(min=1)
-            weights = {m: present[m] / total for m in vectors}
-            losses = (zero, zero)
-        else:
-            weights = {m: self.contribution(vectors[m], present[m], m) for m in vectors}
-            losses = self.losses(vectors, weights, present, labels)
+        estimates = {m: self.contribution(vectors[m], present[m], m) for m in self.student}
+        losses = (zero, zero)
+        if self.config.trains_contribution:
+            losses = self.losses(vectors, estimates, present, labels)
+        weights = self.weights(estimates, present)
         fused = torch.stack([weights[m].unsqueeze(-1) * projected[m] for m in vectors]).sum(0)
         return FusionOutput(
             fused=fused, weights=weights, classifier_loss=losses[0], confidence_loss=losses[1]
         )
+
+    def weights(
+        self, estimates: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
+    ) -> Mapping[Modality, Tensor]:
+        """Return each modality's weight in the sum of Eq. 16, 0 where absent. Shape: [B, N]."""
+        if self.config.fusion == "contribution" and not self.config.normalise_contribution:
+            return estimates
+        shares = present if self.config.fusion == "equal" else estimates
+        total = torch.stack([share.float() for share in shares.values()]).sum(0)
+        return {m: share / total.clamp(min=_SMALLEST_TOTAL) for m, share in shares.items()}
 
     def contribution(self, vectors: Tensor, present: Tensor, modality: Modality) -> Tensor:
         """Eq. 12: the student's estimate of the true class probability, 0 where absent."""

@@ -94,6 +94,10 @@ class ContextRefusion(nn.Module):
             if compares
             else {}
         )
+        normalises = config.alignment_normalisation == "batch"
+        self.normalisation = nn.ModuleDict(
+            {m: _BatchNormalisation(config.prototype_width) for m in self.aligned if normalises}
+        )
         self.prototypes = (
             EmotionPrototypes(classes, config.prototype_width, margin=config.prototype_margin)
             if compares
@@ -120,7 +124,7 @@ class ContextRefusion(nn.Module):
         """
         similarity, loss = None, fused.new_zeros(())
         if self.prototypes is not None:
-            aligned = {m: self.aligned[m](vectors[m]) for m in vectors}
+            aligned = {m: self.align(vectors[m], present[m], m) for m in vectors}
             similarity = _modality_similarity(aligned, present)
             loss = self.prototype_loss(self.prototypes, aligned, present, labels)
         context = self.read_context(fused, mask)
@@ -133,6 +137,13 @@ class ContextRefusion(nn.Module):
             context_weight=weight,
             prototype_loss=loss,
         )
+
+    def align(self, vectors: Tensor, present: Tensor, modality: Modality) -> Tensor:
+        """Compute Eq. 17. Shape: vectors [B, N, D_m], present [B, N] -> [B, N, prototype_width]."""
+        aligned: Tensor = self.aligned[modality](vectors)
+        if modality in self.normalisation:
+            aligned = self.normalisation[modality](aligned, present)
+        return aligned
 
     def read_context(self, fused: Tensor, mask: Tensor) -> Tensor:
         """Compute Eq. 21 (zeros for "-CRM(zero)", with attention for "-CRM+Att")."""
@@ -161,6 +172,29 @@ class ContextRefusion(nn.Module):
             prototypes.update(items, gold)
         loss: Tensor = prototypes(items, gold)
         return loss
+
+
+class _BatchNormalisation(nn.Module):
+    """Batch normalisation without affine parameters, over the utterances that have the modality.
+
+    Fewer than two in training are normalised by the running statistics.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.normalise = nn.BatchNorm1d(width, affine=False)
+
+    def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
+        """Shape: vectors [B, N, D], present [B, N] -> [B, N, D], zero where absent."""
+        items = vectors[present].float()
+        layer = self.normalise
+        if self.training and len(items) < 2:
+            items = functional.batch_norm(items, layer.running_mean, layer.running_var)
+        else:
+            items = layer(items)
+        return torch.zeros_like(vectors, dtype=items.dtype).masked_scatter(
+            present.unsqueeze(-1), items
+        )
 
 
 def _modality_similarity(

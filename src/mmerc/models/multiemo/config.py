@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from mmerc.models.base import ModelConfig
+from mmerc.models.multiemo.losses import WeightScale
 
 _Ablation = Literal["-VisExtNet", "-MultiAttn", "-SWFC"]
 VISEXTNET_WIDTH = 1000  # Sec. 3.3.3
@@ -18,9 +19,12 @@ class MultiEmoConfig(ModelConfig):
     "-VisExtNet" says that the video vectors are a 3D-CNN's; "-MultiAttn" joins the modalities'
     contexts unchanged; "-SWFC" drops that loss and keeps the weights of the others.
 
-    [decided] SWFC normalises its vectors unless ``normalize`` is off (the paper's Eq. 18 does not);
-    ``class_counting`` by "training" is the released way: classes are counted over the training
-    split and their weights sum to 1. ``classifier_width`` is the released one for MELD.
+    [decided] SWFC normalises its vectors unless ``normalize`` is off (the paper's Eq. 18 does not).
+    ``class_counting``: classes are counted over the batch (Eq. 19) or the training split (as
+    released). ``class_weight_scale``: the weights (N/n)^alpha are "raw" (Eq. 19), "sum" to 1 over
+    the classes (as released: 1/62 of the raw ones on MELD with alpha 0.8) or have "mean" 1 over the
+    utterances (ours); by default raw for the batch's counts, sum for the training split's.
+    ``classifier_width`` is the released one for MELD.
     """
 
     name: Literal["multiemo"] = "multiemo"
@@ -42,7 +46,14 @@ class MultiEmoConfig(ModelConfig):
     sample_weight: float = Field(default=0.8, ge=0, description="alpha")
     normalize: bool = True
     class_counting: Literal["batch", "training"] = "batch"
+    class_weight_scale: WeightScale | None = None
     ablations: tuple[_Ablation, ...] = ()
+
+    @property
+    def weight_scale(self) -> WeightScale:
+        """The scale of the class weights that applies."""
+        default: WeightScale = "raw" if self.class_counting == "batch" else "sum"
+        return self.class_weight_scale or default
 
     @model_validator(mode="after")
     def fits_together(self) -> MultiEmoConfig:

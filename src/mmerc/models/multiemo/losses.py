@@ -6,7 +6,7 @@ Autograd would pass over every matrix of all pairs of utterances some thirty tim
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -17,6 +17,8 @@ from mmerc.nn.reduction import Reduction
 
 _SMALLEST_NORM = 1e-6
 _SMALLEST_HARDNESS = 1e-6
+_SMALLEST_TOTAL = 1e-12
+WeightScale = Literal["raw", "sum", "mean"]
 
 
 def sample_weighted_focal_contrastive_loss(
@@ -27,6 +29,7 @@ def sample_weighted_focal_contrastive_loss(
     focus: float,
     sample_weight: float,
     class_counts: Tensor | None = None,
+    weight_scale: WeightScale = "raw",
     normalize: bool = True,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -35,8 +38,12 @@ def sample_weighted_focal_contrastive_loss(
     With s_jg = softmax over all g != j of z_j . z_g / tau and R_j the others of j's label:
     w_j 1/|R_j| sum_{g in R_j} - (1 - s_jg)^gamma log s_jg, mean over the items (``"sum"``: sum). An
     item without a positive contributes 0. w_j is (N / n_k)^alpha of its class k, counted over the
-    items. ``class_counts`` [K] counts over the training split instead; as in the released code the
-    weights of all classes then sum to 1 (a class without items weighs nothing).
+    items, or over the training split by ``class_counts`` [K]. ``weight_scale``: see
+    ``class_weights``.
+
+    The loss is never 0, even for perfectly separated classes: the n_k - 1 positives of an item
+    share its softmax, so s is at most 1 / (n_k - 1) on average and each item costs at least
+    w_j log(n_k - 1) or nearly so. For the same reason (1 - s)^gamma is about 1 in large batches.
 
     [decided] ``normalize``: z is scaled to length 1; the paper leaves it unchanged.
 
@@ -53,7 +60,7 @@ def sample_weighted_focal_contrastive_loss(
         order = labels.argsort()  # items of a class are adjacent
         items, labels = items[order] / temperature**0.5, labels[order]
         sizes = torch.bincount(labels)
-        weights = class_weights(labels, class_counts, sample_weight)
+        weights = class_weights(labels, class_counts, sample_weight, weight_scale)
         weights = weights / (sizes[labels] - 1).clamp(min=1)
         if reduction == "mean":
             weights = weights / max(len(items), 1)
@@ -87,13 +94,23 @@ def _focal_contrast(
     return loss, (into_similarity @ items + into_similarity.mT @ items,)
 
 
-def class_weights(labels: Tensor, class_counts: Tensor | None, sample_weight: float) -> Tensor:
-    """Return the weight of each item's class. Shape: labels [M], class_counts [K] -> [M]."""
+def class_weights(
+    labels: Tensor, class_counts: Tensor | None, sample_weight: float, scale: WeightScale = "raw"
+) -> Tensor:
+    """Return the weight (N / n_k)^alpha of each item's class, raw (Eq. 19) or scaled.
+
+    Counted over ``labels``, or by ``class_counts``; a class that was not counted weighs nothing.
+    ``"sum"``: the weights of all classes sum to 1, as released; ``"mean"`` (ours): they average 1
+    over the counted items.
+
+    Shape: labels [M], class_counts [K] -> [M].
+    """
     counts = torch.bincount(labels) if class_counts is None else class_counts
-    rarity = (counts.sum() / counts.clamp(min=1)) ** sample_weight
-    if class_counts is not None:
-        rarity = rarity * (counts > 0)
-        rarity = rarity / rarity.sum().clamp(min=1e-12)
+    rarity = (counts.sum() / counts.clamp(min=1)) ** sample_weight * (counts > 0)
+    if scale == "sum":
+        rarity = rarity / rarity.sum().clamp(min=_SMALLEST_TOTAL)
+    elif scale == "mean":
+        rarity = rarity * counts.sum() / (rarity * counts).sum().clamp(min=_SMALLEST_TOTAL)
     return rarity[labels]
 
 

@@ -121,6 +121,7 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
                 focus=config.contrast_focus,
                 sample_weight=config.sample_weight,
                 class_counts=self.class_counts if config.class_counting == "training" else None,
+                weight_scale=config.weight_scale,
                 normalize=config.normalize,
                 reduction=config.reduction,
             )
