@@ -133,7 +133,6 @@ def test_normalised_contributions_sum_to_1(make_model, batch):
     torch.testing.assert_close(output.losses["contribution_confidence"], expected)
 
 
-
 def test_attention_over_modalities(make_model, batch):
     """Self-attention by hand for one utterance; weights are those of a distribution."""
     model = make_model("df-erc", ablations=("-CFM+Att",), attention_heads=2).eval()

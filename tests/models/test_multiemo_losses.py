@@ -4,9 +4,8 @@ import pytest
 import torch
 from multiemo_oracles import soft_hgr_oracle, swfc_oracle
 
-from mmerc.models.multiemo.losses import class_weights
+from mmerc.models.multiemo.losses import class_weights, soft_hgr_loss
 from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss as swfc
-from mmerc.models.multiemo.losses import soft_hgr_loss
 
 SETTINGS = {"temperature": 0.8, "focus": 2.0, "sample_weight": 0.8}
 

@@ -15,7 +15,6 @@ from mmerc.nn.classification import classification_loss
 from mmerc.nn.mlp import mlp
 from mmerc.nn.reduction import reduce_items
 
-
 _SMALLEST_TOTAL = 1e-6
 
 
