@@ -74,7 +74,9 @@ class ContributionFusion(nn.Module):
             return FusionOutput(
                 fused=fused, weights=weights, classifier_loss=zero, confidence_loss=zero
             )
-        estimates = {m: self.contribution(vectors[m], present[m], m) for m in self.student}
+        estimates = {
+            m: self.contribution(vectors[m], present[m], m) for m in vectors if m in self.student
+        }
         losses = (zero, zero)
         if self.config.trains_contribution:
             losses = self.losses(vectors, estimates, present, labels)
