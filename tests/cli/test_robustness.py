@@ -241,3 +241,17 @@ def test_a_model_that_reads_nothing(done, mmerc, corpus, tmp_path):
     outcome = mmerc("robustness", tmp_path / "most", "--corpus", corpus, "--out", tmp_path / "out")
     assert outcome.code == 2
     assert "reads no modality" in outcome.sentence
+
+
+def test_media_that_are_disturbed_already_are_not_disturbed_again(done, run, data, tmp_path):
+    """Noise of another strength in its place would make the sound cleaner."""
+    corpus = tmp_path / "noisy"
+    prepared = done("prepare", "composed", data, "--visible-noise", "--out", corpus)
+    assert "disturbed at random" in prepared.err
+    done("extract", corpus, "--media", data, "--audio", "is10", "--video", "denseface", "--quiet")
+    out = tmp_path / "out"
+    arguments = ("--corpus", corpus, "--media", data, "--out", out, "--json")
+    model = run / "seed-0" / "model"
+    predictions = json.loads(done("robustness", model, *arguments).out)
+    text = json.dumps(predictions)
+    assert text.count("disturbed already") >= 2

@@ -2,12 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmerc.experiments.robustness.disturbances import (
-    DISTURBANCES,
-    _drop_words,
-    drop_conversation_words,
-    utterance_seed,
-)
+from mmerc.experiments.robustness.disturbances import DISTURBANCES, drop_conversation_words
+from mmerc.media.degradation import drop_words, utterance_seed
 
 WORDS = [f"word{number}" for number in range(20)]
 SEEDS = st.integers(0, 2**64 - 1)
@@ -24,7 +20,7 @@ def test_what_there_is():
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
 def test_as_many_words_go_as_asked(share):
     text = " ".join(WORDS)
-    left = [len(_drop_words(text, share, seed=seed).split()) for seed in range(2000)]
+    left = [len(drop_words(text, share, seed=seed).split()) for seed in range(2000)]
     assert 1 - sum(left) / 40_000 == pytest.approx(share, abs=0.01)
     assert len(set(left)) > 4  # each word by itself
 
@@ -32,7 +28,7 @@ def test_as_many_words_go_as_asked(share):
 @given(st.lists(st.sampled_from(WORDS), min_size=1), st.floats(0, 1), st.floats(0, 1), SEEDS)
 def test_some_words_stay_in_their_order(words, one, other, seed):
     def left(share):
-        return _drop_words(" ".join(words), share, seed=seed).split()
+        return drop_words(" ".join(words), share, seed=seed).split()
 
     small, great = sorted((one, other))
     rest = iter(words)
@@ -44,7 +40,7 @@ def test_some_words_stay_in_their_order(words, one, other, seed):
 
 @pytest.mark.parametrize("text", ["", "  ", "Yes!"])
 def test_nothing_and_one_word_stay(text):
-    assert _drop_words(text, 0.5, seed=1) == text
+    assert drop_words(text, 0.5, seed=1) == text
 
 
 def test_ids_alone_decide(make_conversation):
@@ -57,7 +53,7 @@ def test_ids_alone_decide(make_conversation):
     assert dropped == drop_conversation_words(one, 0.5)
     for item, seed in zip(dropped.utterances, same, strict=True):
         source = next(u for u in one.utterances if u.id == item.id)
-        assert item.text == _drop_words(source.text, 0.5, seed=seed)
+        assert item.text == drop_words(source.text, 0.5, seed=seed)
         assert item.label == source.label
-    assert len({_drop_words(texts[0], 0.5, seed=seed) for seed in same}) == 6
+    assert len({drop_words(texts[0], 0.5, seed=seed) for seed in same}) == 6
     assert other.id != one.id

@@ -2,12 +2,14 @@
 
 An utterance has more than one source, and ``media`` names them all:
 ``ravdess/CLIP.flac#faces=NAME;NAME;NAME``: the sound file in the data folder, then the names of
-images in ``fer2013/fer2013.parquet``. Without faces there is no ``#``.
+images in ``fer2013/fer2013.parquet``. Without faces there is no ``#``. With ``--visible-noise``
+the utterance's disturbance follows (``visible_noise``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +20,7 @@ from mmerc.corpora.base import CorpusReader, RawCorpus
 from mmerc.corpora.dialogue_tables import Columns, Details, TableRow, read_dialogues
 from mmerc.corpora.media_locators import Locate, clip_inside
 from mmerc.corpora.meld import PUBLISHED, SPLIT_NAMES
+from mmerc.corpora.visible_noise import disturb_conversation, disturb_segment, split_disturbance
 from mmerc.errors import InputError
 from mmerc.labels import MELD_7
 from mmerc.media.segment import Segment
@@ -32,6 +35,10 @@ _COLUMNS = Columns(
 )
 _FACES = "#faces="
 _FACE_FILE = Path("fer2013/fer2013.parquet")
+_DISTURBED_NOTE = (
+    "Sound, faces and words of every utterance are disturbed at random, by an amount that is "
+    "recorded with it and can be seen in them."
+)
 _NOTE = (
     "Composed of three corpora: it shows that the multimodal machinery works on real sound and "
     "images, and its numbers are not MELD's."
@@ -51,11 +58,15 @@ class ComposedReader(CorpusReader):
         "together: 36 % of the clips and 43 % of the faces show another emotion than the label. "
         "Weights trained on it are for research and teaching; commercial use is not granted."
     )
-    corpora = frozenset({"composed"})
+    corpora = frozenset({"composed", "composed-visible-noise"})
 
-    def read(self, source: Path) -> RawCorpus:
-        """Read the folder; see ``_read_composed``."""
-        return _read_composed(source)
+    def read(self, source: Path, *, visible_noise: bool = False) -> RawCorpus:
+        """Read the folder; see ``_read_composed``.
+
+        ``visible_noise``: disturb sound, faces and words of every utterance (``visible_noise``).
+        """
+        raw = _read_composed(source)
+        return _disturb(raw) if visible_noise else raw
 
     def locator(self, media: Path, conversations: Iterable[Conversation]) -> Locate:
         """One sound file of RAVDESS, and images from FER2013's single file."""
@@ -70,7 +81,11 @@ class ComposedReader(CorpusReader):
         def locate(conversation: Conversation, utterance: Utterance) -> Segment:
             sound, faces = _split_media(utterance.media or "")
             present = tuple(pictures[face] for face in faces if face in pictures)
-            return Segment(sound=clip_inside(media, sound), pictures=present)
+            segment = Segment(sound=clip_inside(media, sound), pictures=present)
+            levels = split_disturbance(utterance.media or "")[1]
+            if levels is None:
+                return segment
+            return disturb_segment(segment, levels, conversation.id, utterance.id)
 
         return locate
 
@@ -100,6 +115,19 @@ def _read_composed(directory: Path) -> RawCorpus:
     )
 
 
+def _disturb(raw: RawCorpus) -> RawCorpus:
+    """The same corpus with disturbances drawn for every utterance, under a name of its own."""
+    return replace(
+        raw,
+        name=f"{raw.name}-visible-noise",
+        splits={
+            split: tuple(disturb_conversation(conversation) for conversation in conversations)
+            for split, conversations in raw.splits.items()
+        },
+        remarks=(*raw.remarks, _DISTURBED_NOTE),
+    )
+
+
 def _read_sources(row: TableRow) -> Details:
     """Sound file and faces of one row; a composed utterance has no times."""
     sound = f"ravdess/{row.values['audio']}" if row.values["audio"] else ""
@@ -109,7 +137,7 @@ def _read_sources(row: TableRow) -> Details:
 
 def _split_media(media: str) -> tuple[str | None, tuple[str, ...]]:
     """Split a ``media`` string into the sound file (or None) and the names of the faces."""
-    sound, _, faces = media.partition(_FACES)
+    sound, _, faces = split_disturbance(media)[0].partition(_FACES)
     return sound or None, tuple(faces.split(";")) if faces else ()
 
 

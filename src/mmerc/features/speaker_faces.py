@@ -56,6 +56,13 @@ class SpeakerFaces:
 
     def crops(self, segment: Segment) -> _Faces | Absent:
         """Shape: -> uint8 [n, size, size], or [n, size, size, 3] in colour; n > 0."""
+        faces = self.sharp_crops(segment)
+        if segment.blur is None or isinstance(faces, Absent):
+            return faces
+        return segment.blur.applied_to(faces)
+
+    def sharp_crops(self, segment: Segment) -> _Faces | Absent:
+        """Crops before they are blurred."""
         if segment.pictures:
             kept = segment.arriving(len(segment.pictures))
             return self.picture_crops([segment.pictures[i] for i in kept])

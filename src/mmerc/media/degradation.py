@@ -1,11 +1,13 @@
-"""Degraded sound and frames, as over a bad microphone or line, for tests of robustness."""
+"""Degraded sound, frames and words, as over a bad microphone or line."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 _Samples = NDArray[np.float32]
 
@@ -48,3 +50,38 @@ class FrameLoss:
         """Positions of those of ``count`` frames that arrive; there may be none."""
         draws = np.random.default_rng(self.seed).random(count)
         return [int(position) for position in np.flatnonzero(draws >= self.share)]
+
+
+@dataclass(frozen=True, slots=True)
+class Blur:
+    """A Gaussian blur of pictures; ``share`` is its deviation as a share of their side."""
+
+    share: float
+
+    def applied_to(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Shape: uint8 [n, H, W] or [n, H, W, 3] -> the same; H and W are blurred alike."""
+        deviation = self.share * pictures.shape[1]
+        deviations = (0.0, deviation, deviation, *(0.0,) * (pictures.ndim - 3))
+        blurred = gaussian_filter(pictures.astype(np.float32), deviations, mode="nearest")
+        return np.asarray(np.rint(blurred).clip(0, 255), np.uint8)
+
+
+def drop_words(text: str, share: float, *, seed: int) -> str:
+    """Drop each word with the probability ``share``, but never all of them.
+
+    A text without words is unchanged. The same seed drops the same words, and a greater share
+    drops others besides.
+    """
+    words = text.split()
+    if not words:
+        return text
+    draws = np.random.default_rng(seed).random(len(words))
+    stays = draws >= share
+    stays[draws.argmax()] = True
+    return " ".join(word for word, stay in zip(words, stays, strict=True) if stay)
+
+
+def utterance_seed(conversation: str, utterance: str) -> int:
+    """The seed of everything random that happens to an utterance."""
+    ids = f"{conversation}\0{utterance}".encode()
+    return int.from_bytes(sha256(ids).digest()[:8])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from mmerc.errors import InputError
-from mmerc.media.degradation import FrameLoss, Noise
+from mmerc.media.degradation import Blur, FrameLoss, Noise
 
 
 class MediaError(InputError):
@@ -45,7 +45,8 @@ class Segment:
 
     ``sound`` and ``film`` are often in one file; ``half`` is the half of the picture in which the
     speaker sits; ``pictures`` are encoded images (JPEG, PNG) of the speaker's face in place of a
-    film. ``loss`` takes frames or pictures away before they are used (tests of robustness).
+    film. ``loss`` takes frames or pictures away before they are used, and ``blur`` blurs the faces
+    (tests of robustness).
     """
 
     sound: Clip | None = None
@@ -53,6 +54,7 @@ class Segment:
     half: Literal["left", "right"] | None = None
     pictures: tuple[bytes, ...] = ()
     loss: FrameLoss | None = None
+    blur: Blur | None = None
 
     def arriving(self, count: int) -> Sequence[int]:
         """Positions of those of ``count`` frames or pictures that arrive."""

@@ -98,10 +98,22 @@ def mosi(
     prepare("mosi", file, out, overwrite=overwrite, as_json=as_json)
 
 
-@app.command(epilog=examples_epilog("mmerc prepare composed data --out corpora/composed"))
+@app.command(
+    epilog=examples_epilog(
+        "mmerc prepare composed data --out corpora/composed",
+        "mmerc prepare composed data --visible-noise --out corpora/noisy",
+    )
+)
 def composed(
     source: Annotated[Path, typer.Argument(help="Folder with meld-composed, ravdess and fer2013.")],
     out: _Out,
+    visible_noise: Annotated[
+        bool,
+        typer.Option(
+            "--visible-noise",
+            help="Disturb every utterance's sound, faces and words, by a random amount.",
+        ),
+    ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -109,7 +121,8 @@ def composed(
 
     Combines MELD's dialogues with RAVDESS's voices and FER2013's faces.
     """
-    prepare("composed", source, out, overwrite=overwrite, as_json=as_json)
+    options = {"visible_noise": visible_noise}
+    prepare("composed", source, out, overwrite=overwrite, as_json=as_json, options=options)
 
 
 @app.command(

@@ -13,12 +13,10 @@ at every greater share too. An utterance that loses all frames has no video; one
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import Literal
 
-import numpy as np
-
 from mmerc.conversation import MODALITIES, Conversation, Modality
+from mmerc.media.degradation import drop_words, utterance_seed
 
 _Kind = Literal["zeroed", "absent", "noise", "frame loss", "word dropout"]
 
@@ -63,30 +61,13 @@ def modality_disturbances(modality: Modality) -> tuple[Disturbance, ...]:
 DISTURBANCES = tuple(d for modality in MODALITIES for d in modality_disturbances(modality))
 
 
-def utterance_seed(conversation: str, utterance: str) -> int:
-    """The seed of everything random that happens to an utterance."""
-    ids = f"{conversation}\0{utterance}".encode()
-    return int.from_bytes(sha256(ids).digest()[:8])
-
-
 def drop_conversation_words(conversation: Conversation, share: float) -> Conversation:
     """Drop each word of a conversation with the probability ``share`` (0 to 1)."""
     utterances = tuple(
         replace(
             item,
-            text=_drop_words(item.text, share, seed=utterance_seed(conversation.id, item.id)),
+            text=drop_words(item.text, share, seed=utterance_seed(conversation.id, item.id)),
         )
         for item in conversation.utterances
     )
     return replace(conversation, utterances=utterances)
-
-
-def _drop_words(text: str, share: float, *, seed: int) -> str:
-    """Drop words, but never all; a text without words is unchanged."""
-    words = text.split()
-    if not words:
-        return text
-    draws = np.random.default_rng(seed).random(len(words))
-    stays = draws >= share
-    stays[draws.argmax()] = True
-    return " ".join(word for word, stay in zip(words, stays, strict=True) if stay)

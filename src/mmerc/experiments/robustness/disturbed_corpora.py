@@ -18,7 +18,6 @@ from mmerc.experiments.robustness.disturbances import (
     Disturbance,
     drop_conversation_words,
     modality_disturbances,
-    utterance_seed,
 )
 from mmerc.experiments.robustness.stored_extractor import (
     Inapplicable,
@@ -29,13 +28,14 @@ from mmerc.features.extraction import Task
 from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureSpec, FeatureTable
 from mmerc.files import fingerprint
-from mmerc.media.degradation import FrameLoss, Noise
+from mmerc.media.degradation import FrameLoss, Noise, utterance_seed
 from mmerc.media.segment import Clip, Segment
 from mmerc.models.base import AnyModel
 
 _Extract = Callable[[NamedExtractor, FeatureSpec, Sequence[Task]], FeatureTable]
 _MaybeCorpus = PreparedCorpus | Inapplicable
 _TableByDisturbance = Mapping[Disturbance, FeatureTable]
+_DISTURBED = "the corpus's own media are disturbed already (--visible-noise)"
 _MEDIA: dict[Modality, str] = {"audio": "sound", "video": "video"}
 
 
@@ -91,8 +91,10 @@ class DisturbedCorpora:
         dropped = tuple(drop_conversation_words(item, share) for item in conversations)
         return replace(self.corpus, splits={self.split: dropped})
 
-    def _add_noise(self, decibels: float) -> PreparedCorpus:
+    def _add_noise(self, decibels: float) -> _MaybeCorpus:
         """For models that read waveforms."""
+        if any(clip.noise is not None for clip in self.corpus.sounds.values()):
+            return Inapplicable(_DISTURBED)
         sounds = {
             key: replace(clip, noise=Noise(decibels, utterance_seed(*key)))
             for key, clip in self.corpus.sounds.items()
@@ -114,6 +116,10 @@ class DisturbedCorpora:
         pictures = _pictures(self.tasks, modality)
         if not clips and not pictures:
             return Inapplicable(f"corpus {self.corpus.name!r} names no {_MEDIA[modality]}")
+        if any(clip.noise is not None for clip in clips.values()) or any(
+            modality == "video" and task.segment.loss is not None for task in self.tasks
+        ):
+            return Inapplicable(_DISTURBED)
         check_some(sorted({clip.path for clip in clips.values()}))
         media = fingerprint([sound_sizes(clips), pictures])
         return {
