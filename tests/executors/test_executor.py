@@ -44,21 +44,11 @@ def killed(item):
     return item
 
 
-@pytest.fixture
-def forked(monkeypatch):
-    """Processes that begin at once: a spawned one first imports for seconds."""
-    monkeypatch.setattr(
-        local.multiprocessing,
-        "get_context",
-        lambda kind, kept=local.multiprocessing.get_context: kept("fork"),
-    )
-
-
-def test_results_come_in_order(forked):
+def test_results_come_in_order():
     assert Executor(jobs=2).map(slowly, range(5)) == [0, 1, 4, 9, 16]
 
 
-def test_processes_share_the_cores(forked, monkeypatch):
+def test_processes_share_the_cores(monkeypatch):
     monkeypatch.setattr(local, "available_cores", lambda: 4)
     actual = Executor(jobs=2).map(told, range(4))
     assert os.getpid() not in {process for process, _, _ in actual}
@@ -67,7 +57,7 @@ def test_processes_share_the_cores(forked, monkeypatch):
     assert {threads for _, threads, _ in Executor(jobs=2).map(told, range(2))} == {1}
 
 
-def test_processes_stay_for_the_next_items(forked):
+def test_processes_stay_for_the_next_items():
     with Executor(jobs=2).start() as workers:
         first, second = ({number for number, *_ in workers.map(told, range(9))} for _ in range(2))
         assert second <= first
@@ -76,9 +66,7 @@ def test_processes_stay_for_the_next_items(forked):
 
 
 @pytest.mark.parametrize("own", [None, "glibc.malloc.hugetlb=0"])
-def test_processes_are_told_of_large_pages_unless_the_user_told_them_otherwise(
-    forked, monkeypatch, own
-):
+def test_processes_are_told_of_large_pages_unless_the_user_told_them_otherwise(monkeypatch, own):
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     if own is not None:
         monkeypatch.setenv("GLIBC_TUNABLES", own)
@@ -104,12 +92,8 @@ def test_the_cores_are_those_of_this_process():
 
 @pytest.mark.parametrize("name", FAILURES)
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_failures_come_through_as_they_are(forked, name, jobs):
+def test_failures_come_through_as_they_are(name, jobs):
     check_failure(name, jobs)
-
-
-def test_failures_come_through_from_a_spawned_process():
-    check_failure("input", 2)
 
 
 def check_failure(name, jobs):
@@ -123,7 +107,7 @@ def check_failure(name, jobs):
         assert actual == (expected.where, expected.problem, expected.fix)
 
 
-def test_a_process_that_is_killed_is_told_in_one_sentence(forked):
+def test_a_process_that_is_killed_is_told_in_one_sentence():
     with pytest.raises(MmercError, match="killed from outside") as caught:
         Executor(jobs=2).map(killed, range(4))
     assert "\n" not in str(caught.value)

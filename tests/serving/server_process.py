@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
@@ -92,18 +92,23 @@ class Server:
         return until(there)
 
     def workers(self):
-        """Process numbers of the workers."""
-        message = Path(f"/proc/{self.process.pid}/task")
-        children = [(task / "children").read_text().split() for task in message.iterdir()]
-        numbers = [int(number) for several in children for number in several]
-        return [number for number in numbers if is_worker(number)]
+        """Process numbers of the workers: children of the process that forks them."""
+        forking = [n for n in children(self.process.pid) if b"forkserver" in command_line(n)]
+        return [worker for number in forking for worker in children(number)]
 
 
-def is_worker(number):
-    try:
-        return b"spawn_main" in Path(f"/proc/{number}/cmdline").read_bytes()
-    except OSError:
-        return False
+def children(number):
+    """Process numbers of a process's children; none of a process that has ended."""
+    with suppress(OSError):
+        tasks = list(Path(f"/proc/{number}/task").iterdir())
+        return [int(n) for task in tasks for n in (task / "children").read_text().split()]
+    return []
+
+
+def command_line(number):
+    with suppress(OSError):
+        return Path(f"/proc/{number}/cmdline").read_bytes()
+    return b""
 
 
 @contextmanager

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -12,7 +11,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mmerc.executors.pool import WorkerLostError
-from mmerc.processes import available_cores, leave_with_parent
+from mmerc.processes import (
+    adopt_environment,
+    available_cores,
+    leave_with_parent,
+    worker_context,
+)
 
 _Item = TypeVar("_Item")
 _Outcome = TypeVar("_Outcome")
@@ -46,8 +50,8 @@ class ProcessPool:
 def open_processes(jobs: int, *, threads: int | None) -> Iterator[ProcessPool]:
     """Open ``jobs`` processes of ``threads`` threads each (by default their share of the cores)."""
     share = threads or max(1, available_cores() // jobs)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _set_up_process, (share,)) as processes:
+    settings = (share, dict([_ALLOCATION]) | os.environ)
+    with ProcessPoolExecutor(jobs, worker_context(), _set_up_process, settings) as processes:
         yield ProcessPool(processes)
 
 
@@ -68,9 +72,10 @@ def _large_pages() -> Iterator[None]:
         del os.environ[name]
 
 
-def _set_up_process(threads: int) -> None:
+def _set_up_process(threads: int, environment: Mapping[str, str]) -> None:
     """Limit a worker process to its threads, and to the life of its parent."""
     import torch
 
     leave_with_parent()
+    adopt_environment(environment)
     torch.set_num_threads(threads)

@@ -6,9 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 _NAME = "mmerc"
 _LONGEST_SHORT = 320
@@ -34,6 +31,8 @@ def attention(
     """
     short = query.shape[-2] <= _LONGEST_SHORT and torch.is_grad_enabled()
     if query.device.type != "cpu" or not short:
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
         output, _ = sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **others
         )
@@ -49,6 +48,9 @@ def attention(
 
 def register_attention() -> str:
     """Register ``attention`` with transformers; return the name of the implementation."""
+    from transformers import AttentionInterface
+    from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
     AttentionInterface.register(_NAME, attention)
     AttentionMaskInterface.register(_NAME, sdpa_mask)
     return _NAME

@@ -15,8 +15,6 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
-from transformers import AutoModel
-from transformers.utils.logging import disable_progress_bar
 
 from mmerc.errors import InputError, MmercError
 from mmerc.nn.whisper_weights import whisper_folder
@@ -77,6 +75,9 @@ def _raise_unavailable(name: str, *, kind: str, available: Sequence[str]) -> NoR
 
 def load_backbone(folder: Path, settings: Any) -> Any:
     """Load the weights in a folder as a transformers model; InputError if they cannot be read."""
+    from transformers import AutoModel
+    from transformers.utils.logging import disable_progress_bar
+
     disable_progress_bar()
     try:
         return AutoModel.from_pretrained(

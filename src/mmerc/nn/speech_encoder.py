@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModel
 
 from mmerc.errors import InputError
 from mmerc.nn.attention import register_attention
@@ -72,6 +71,8 @@ class SpeechEncoder(nn.Module):
     @classmethod
     def from_folder(cls, folder: Path, config: SpeechEncoderConfig) -> SpeechEncoder:
         """Rebuild the architecture that ``save`` described; the weights come with the model."""
+        from transformers import AutoModel
+
         return cls(_speech_part(AutoModel.from_config(_speech_settings(folder))), config)
 
     def save(self, folder: Path) -> None:
@@ -97,6 +98,8 @@ class SpeechEncoder(nn.Module):
 
 def _speech_settings(folder: Path) -> Any:
     """Read the configuration of a speech encoder; InputError for another kind of model."""
+    from transformers import AutoConfig
+
     settings = AutoConfig.from_pretrained(str(folder), local_files_only=True)
     if settings.model_type not in _KINDS:
         problem = f"a model of the kind {settings.model_type!r}, not a speech encoder"

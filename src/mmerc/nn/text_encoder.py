@@ -10,7 +10,6 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoConfig, AutoModel
 
 from mmerc.errors import InputError
 from mmerc.nn.dropout import FastDropout, use_fast_dropout
@@ -84,6 +83,8 @@ class TextEncoder(nn.Module):
     @classmethod
     def from_folder(cls, folder: Path, config: TextEncoderConfig) -> TextEncoder:
         """Rebuild the architecture that ``save`` described; the weights come with the model."""
+        from transformers import AutoModel
+
         return cls(AutoModel.from_config(_backbone_config(folder, config)), folder, config)
 
     def save(self, folder: Path) -> None:
@@ -207,6 +208,8 @@ def _text_settings(folder: Path, config: TextEncoderConfig) -> Any:
 
 def _backbone_config(folder: Path, config: TextEncoderConfig) -> Any:
     """Read the language model's configuration and apply our attention settings."""
+    from transformers import AutoConfig
+
     settings = AutoConfig.from_pretrained(str(folder), local_files_only=True)
     for name in ATTENTION_DROPOUT:
         if hasattr(settings, name):

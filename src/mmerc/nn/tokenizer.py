@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from transformers import AutoTokenizer
-
 from mmerc.errors import InputError
 from mmerc.nn.encoder_families import NAMES
 
@@ -26,6 +24,8 @@ class TextTokenizer:
         max_length: int,
         scope: Literal["conversation", "utterance", "surrounding"] = "conversation",
     ) -> None:
+        from transformers import AutoTokenizer  # slow to import
+
         # RoBERTa's byte pairs include the space before a word; BERT's tokenizer ignores the option.
         self.tokenizer = AutoTokenizer.from_pretrained(
             str(folder), add_prefix_space=True, local_files_only=True

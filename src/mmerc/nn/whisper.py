@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
-from transformers.audio_utils import mel_filter_bank
 
 _SAMPLE_RATE = 16_000
 _WINDOW, _HOP = 400, 160  # samples
@@ -67,6 +66,8 @@ def log_mel(samples: Tensor, *, frames: int, bands: int) -> Tensor:
 @cache
 def _mel_filters(bands: int) -> Tensor:
     """Return the mel filter bank. Shape: -> [bands, 201]."""
+    from transformers.audio_utils import mel_filter_bank
+
     filters = mel_filter_bank(
         num_frequency_bins=1 + _WINDOW // 2,
         num_mel_filters=bands,

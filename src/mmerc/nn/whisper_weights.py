@@ -14,8 +14,6 @@ from typing import BinaryIO
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import WhisperConfig, WhisperModel
-from transformers.utils import logging as transformers_logging
 
 from mmerc.caching import cache_folder, configured_cache, temporary_cache
 from mmerc.errors import InputError
@@ -62,7 +60,10 @@ def _is_complete(folder: Path) -> bool:
 
 def _convert(source: Path, folder: Path) -> None:
     """Convert the encoder of a CTranslate2 Whisper (of tiny's size) for transformers."""
-    transformers_logging.disable_progress_bar()
+    from transformers import WhisperConfig, WhisperModel
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
     with torch.random.fork_rng(devices=[]):
         model = WhisperModel(WhisperConfig(**_TINY, **_NO_DECODER, **_NO_WORDS))
     for parameter in model.decoder.parameters():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
+import os
 import shutil
 import sqlite3
 import threading
@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import Literal
 
 from mmerc.inference.pipeline.progress import Step
-from mmerc.processes import available_cores
+from mmerc.processes import available_cores, worker_context
 from mmerc.serving.jobs import Job, Jobs
 from mmerc.serving.monitoring import Metrics
 from mmerc.serving.settings import Settings
@@ -27,6 +27,7 @@ _POLL = 0.2  # seconds between two looks at the jobs, at a worker, and at the cl
 _EXPIRY = 30.0  # seconds between two searches for expired jobs
 _RETRY = 1.0  # seconds before the disk is tried again
 _KILLED_TWICE = "Its process was killed twice, perhaps out of memory; try a shorter recording."
+_NEEDED_BY_JOBS = ("mmerc.inference.pipeline.pipeline", "mmerc.inference.results")
 _Verdict = Literal["ended", "died", "deleted", "stopped"]
 
 
@@ -96,9 +97,9 @@ class Runner:
 
     def run_worker(self, job: Job) -> tuple[_Verdict, str | None]:
         """Run a job in a process of its own."""
-        context = multiprocessing.get_context("spawn")
+        context = worker_context(*_NEEDED_BY_JOBS)
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=run_task, args=(self.task(job), sender))
+        process = context.Process(target=run_task, args=(self.task(job), sender, dict(os.environ)))
         process.start()
         sender.close()
         with receiver:
@@ -120,7 +121,7 @@ class Runner:
         )
 
     def watch(
-        self, job: Job, process: SpawnProcess, receiver: Connection
+        self, job: Job, process: BaseProcess, receiver: Connection
     ) -> tuple[_Verdict, str | None]:
         """Follow a worker until it ends or dies, or its job is deleted."""
         deadline = time.monotonic() + self.settings.longest_job

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mmerc.errors import MmercError
 from mmerc.files import atomic_directory, file_lock
-from mmerc.processes import leave_with_parent
+from mmerc.processes import adopt_environment, leave_with_parent
 from mmerc.serving.file_names import result_stem
 from mmerc.serving.recording_limits import check_recording
 from mmerc.serving.storage_errors import DISK_FULL, is_full
@@ -42,9 +42,10 @@ class Ended:
     reason: str | None = None
 
 
-def run_task(task: AnalysisTask, sender: Connection) -> None:
+def run_task(task: AnalysisTask, sender: Connection, environment: Mapping[str, str]) -> None:
     """Analyse, sending progress and the end; exit when the server does."""
     leave_with_parent()
+    adopt_environment(environment)
     resource.setrlimit(resource.RLIMIT_DATA, (task.memory, task.memory))
     sender.send(Ended(_attempt(task, sender.send)))
 

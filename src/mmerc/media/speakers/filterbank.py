@@ -6,7 +6,6 @@ from functools import cache
 
 import torch
 from torch import Tensor
-from transformers.audio_utils import mel_filter_bank, window_function
 
 from mmerc.media.resampling import SAMPLE_RATE
 
@@ -35,6 +34,8 @@ def compute_filterbank(samples: Tensor) -> Tensor:
 @cache
 def _window() -> Tensor:
     """Shape: -> [400]."""
+    from transformers.audio_utils import window_function  # slow to import
+
     return torch.tensor(
         window_function(WINDOW_SAMPLES, "povey", periodic=False), dtype=torch.float32
     )
@@ -43,6 +44,8 @@ def _window() -> Tensor:
 @cache
 def _mel_bands() -> Tensor:
     """Shape: -> [257, 80]."""
+    from transformers.audio_utils import mel_filter_bank
+
     bands = mel_filter_bank(
         num_frequency_bins=_FOURIER_SAMPLES // 2 + 1,
         num_mel_filters=_BANDS,
