@@ -99,6 +99,19 @@ def test_two_workers_find_the_same(mmerc, corpus, raw, tmp_path):
     assert (corpus / "corpus.json").read_text() == before
 
 
+def test_whisper_and_openSMILE_side_by_side(mmerc, corpus, raw):
+    outcome = mmerc("extract", corpus, "--media", raw, "--audio", "whisper+egemaps", "--json")
+    assert outcome.code == 0, outcome.err
+    (actual,) = outcome.json["extracted"]
+    assert (actual["extractor"], actual["width"]) == ("whisper+egemaps", 3160)
+    assert (actual["vectors"], sum(actual["absent"].values())) == (3, 12)
+    description = json.loads((corpus / "corpus.json").read_text())
+    before = (corpus / "features" / description["features"]["audio"]).glob("part-*")
+    again = mmerc("extract", corpus, "--media", raw, "--audio", "whisper+egemaps", "--json")
+    assert again.json == outcome.json
+    assert len(list(before)) == 1
+
+
 def test_extracted_corpus_trains(mmerc, corpus, raw, tmp_path):
     mmerc("extract", corpus, "--media", raw, "--audio", "is10")
     recipe = tmp_path / "own.yaml"

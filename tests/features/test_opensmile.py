@@ -10,6 +10,7 @@ import soundfile
 
 from mmerc.errors import MmercError
 from mmerc.features import opensmile as ours
+from mmerc.features import sound_samples
 from mmerc.features.base import Absent
 from mmerc.features.opensmile import OpenSmile
 from mmerc.media.segment import Clip, Segment
@@ -36,6 +37,11 @@ def is10():
     return OpenSmile("is10")
 
 
+@pytest.fixture(scope="module")
+def egemaps():
+    return OpenSmile("egemaps")
+
+
 @pytest.fixture
 def recording(tmp_path):
     """Two seconds in 16 bits, and its samples as they were written."""
@@ -45,7 +51,8 @@ def recording(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("extractor", "feature_set", "dim"), [("is10", "IS10", 1582), ("compare", "ComParE_2016", 6373)]
+    ("extractor", "feature_set", "dim"),
+    [("is10", "IS10", 1582), ("compare", "ComParE_2016", 6373), ("egemaps", "eGeMAPSv02", 88)],
 )
 def test_the_numbers_are_those_of_opensmile(request, recording, extractor, feature_set, dim):
     path, _ = recording
@@ -85,14 +92,14 @@ def test_sound_that_says_nothing_is_absent(is10, compare, samples, reason):
     assert compare.extract_samples(samples) == Absent(reason)
 
 
-def test_the_shortest_sound_has_finite_numbers(is10, compare):
-    for extractor in (is10, compare):
+def test_the_shortest_sound_has_finite_numbers(is10, compare, egemaps):
+    for extractor in (is10, compare, egemaps):
         assert np.isfinite(extractor.extract_samples(voice(0.1))).all()
 
 
 def test_what_opensmile_cannot_measure_is_absent(is10, monkeypatch):
     """Below 0.06 s it gives NaN, with a warning; nothing of that may pass for a vector."""
-    monkeypatch.setattr(ours, "_SHORTEST", 0.01)
+    monkeypatch.setattr(sound_samples, "SHORTEST", 0.01)
     with pytest.warns(UserWarning, match="too short"):
         actual = is10.extract_samples(voice(0.05))
     assert actual == Absent("openSMILE gave values that are no numbers")

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from mmerc.conversation import Modality
 from mmerc.errors import MmercError, UsageError
 from mmerc.features.base import Extractor
+from mmerc.features.combined import JOINT, CombinedExtractor
 from mmerc.features.store import FeatureSpec
 from mmerc.media.faces.speaking import Choice
 from mmerc.plugins import Plugin, find_plugins
 
-ExtractorName = Literal["is10", "compare", "denseface", "visextnet"]
+ExtractorName = Literal[
+    "is10", "compare", "egemaps", "whisper", "whisper-base", "denseface", "visextnet"
+]
 _EXTRACTORS: dict[str, tuple[Modality, str]] = {
     "is10": ("audio", "openSMILE's 1582 functionals of INTERSPEECH 2010"),
     "compare": ("audio", "openSMILE's 6373 functionals of ComParE 2016"),
+    "egemaps": ("audio", "openSMILE's 88 functionals of eGeMAPS v02"),
+    "whisper": ("audio", "mean and deviation of the layers of Whisper tiny, 3072 numbers"),
+    "whisper-base": ("audio", "mean and deviation of the layers of Whisper base, 6144 numbers"),
     "denseface": ("video", "faces by a DenseNet trained on facial expressions, 342 numbers"),
     "visextnet": ("video", "faces by a ResNet-101 of your own, 1000 numbers"),
 }
@@ -29,7 +35,8 @@ _COLOUR_SIZE = 224  # pixels: the side of the face crops that VisExtNet takes
 class NamedExtractor:
     """Builds the extractor of this name when called; picklable.
 
-    ``face`` and ``weights`` (your own) are those of a face network; plug-ins ignore them.
+    Names joined by "+" are one extractor, whose vectors are theirs end to end. ``face`` and
+    ``weights`` (your own) are those of a face network; plug-ins ignore them.
     """
 
     name: str
@@ -38,12 +45,13 @@ class NamedExtractor:
 
     def __call__(self) -> Extractor:
         """Build it: UsageError for an unknown name, MmercError if a part of it is missing."""
-        if self.name in {"is10", "compare"}:
-            from mmerc.features.opensmile import OpenSmile
-
-            return OpenSmile("is10" if self.name == "is10" else "compare")
+        if JOINT in self.name:
+            parts = [replace(self, name=part)() for part in self.name.split(JOINT)]
+            return CombinedExtractor(parts)
         if self.name not in _EXTRACTORS:
             return _plugin_extractor(self.name)
+        if _EXTRACTORS[self.name][0] == "audio":
+            return _voice_extractor(self.name)
         from mmerc.features.speaker_faces import SpeakerFaces
 
         if self.name == "denseface":
@@ -54,6 +62,17 @@ class NamedExtractor:
 
         faces = SpeakerFaces(choice=self.face, size=_COLOUR_SIZE, grey=False)
         return VisExtNet(faces, weights=self.weights)
+
+
+def _voice_extractor(name: str) -> Extractor:
+    """Build an extractor of voice vectors that is part of mmerc."""
+    if name.startswith("whisper"):
+        from mmerc.features.whisper_statistics import WhisperStatistics
+
+        return WhisperStatistics(name)
+    from mmerc.features.opensmile import OpenSmile
+
+    return OpenSmile(name)
 
 
 def _extractor_names() -> list[str]:
@@ -122,5 +141,17 @@ def named_extractors(
 
 
 def _extractor_modality(name: str) -> Modality:
-    """The modality of an extractor, which a plug-in's specification tells."""
-    return _EXTRACTORS[name][0] if name in _EXTRACTORS else _plugin_extractor(name).spec.modality
+    """The modality of an extractor, which a plug-in's specification tells.
+
+    UsageError for an unknown one, or one that combines modalities or names a part twice.
+    """
+    parts = name.split(JOINT)
+    if len(set(parts)) < len(parts):
+        raise UsageError(f"The extractor {name!r} names a part twice; name each one once.")
+    modalities = {
+        _EXTRACTORS[part][0] if part in _EXTRACTORS else _plugin_extractor(part).spec.modality
+        for part in parts
+    }
+    if len(modalities) > 1:
+        raise UsageError(f"The extractor {name!r} combines modalities; name parts of one modality.")
+    return modalities.pop()

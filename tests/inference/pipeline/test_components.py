@@ -52,6 +52,15 @@ def test_vectors_that_cannot_be_made(tmp_path, known):
     assert set(parts.extractors) == set(known) - {"audio"}
 
 
+def test_combined_vectors_are_as_free_as_their_parts(tmp_path):
+    folder = save_model(tmp_path / "heard", extractors={"audio": "whisper"})
+    assert load(folder, commercial_only=True).extractors["audio"].name == "whisper"
+    folder = save_model(tmp_path / "both", extractors={"audio": "whisper+egemaps"})
+    assert load(folder).extractors["audio"].name == "whisper+egemaps"
+    missing = load(folder, commercial_only=True).missing
+    assert missing["audio"] == "opensmile may not be used commercially."
+
+
 def test_nothing_that_can_be_made(tmp_path):
     folder = save_model(tmp_path / "own", encoder=None, extractors={"video": "faces-of-mine"})
     with pytest.raises(

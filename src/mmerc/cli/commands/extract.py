@@ -25,7 +25,9 @@ def extract(
     ] = None,
     audio: Annotated[
         str | None,
-        typer.Option(help="is10 or compare (openSMILE: 1582 or 6373 numbers), or a plug-in's."),
+        typer.Option(
+            help="whisper, is10, egemaps, compare or a plug-in's; whisper+is10 joins two."
+        ),
     ] = None,
     video: Annotated[
         str | None, typer.Option(help="denseface or visextnet (face networks), or a plug-in's.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from mmerc.errors import InputError, MmercError
+from mmerc.features.combined import JOINT
 from mmerc.features.registry import ExtractorName, NamedExtractor
 from mmerc.features.selection import Selection
 from mmerc.features.store import FeatureSpec, FeatureTable
@@ -47,7 +48,7 @@ def find_stored_extractor(
     file = corpus / f"{stored.modality}-selection.json"
     selected = Selection.load(file) if file.is_file() else None
     name = stored.extractor if selected is None else stored.extractor.rpartition("-")[0]
-    if name not in get_args(ExtractorName):
+    if not set(get_args(ExtractorName)).issuperset(name.split(JOINT)):
         return Inapplicable(
             f"its {stored.modality} vectors ({stored.extractor}) were not extracted by mmerc"
         )

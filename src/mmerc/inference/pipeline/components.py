@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmerc.conversation import Modality
 from mmerc.errors import MmercError, UsageError
+from mmerc.features.combined import JOINT
 from mmerc.features.registry import NamedExtractor
 from mmerc.licences import find_component
 from mmerc.media.faces.speaking import Choice
@@ -20,6 +21,9 @@ _NON_COMMERCIAL = (DEFAULT_MODEL, LIVE_MODEL)  # trained on RAVDESS and FER2013
 _LICENSED_AS: Mapping[str, str] = {
     "is10": "opensmile",
     "compare": "opensmile",
+    "egemaps": "opensmile",
+    "whisper": "whisper-tiny.en",
+    "whisper-base": "whisper-base",
     "denseface": "denseface",
 }
 
@@ -56,18 +60,29 @@ def load_components(
     extractors: dict[Modality, NamedExtractor] = {}
     missing: dict[Modality, str] = {}
     for modality in model.inputs.widths:
-        extractor = extractor_names.get(modality)
-        if extractor is None or extractor not in _LICENSED_AS:
-            missing[modality] = f"{name} takes features that mmerc cannot extract ({extractor})."
-        elif commercial_only and not find_component(_LICENSED_AS[extractor]).commercial:
-            missing[modality] = f"{_LICENSED_AS[extractor]} may not be used commercially."
-        else:
+        extractor = str(extractor_names.get(modality))
+        problem = _find_obstacle(extractor, model=name, commercial_only=commercial_only)
+        if problem is None:
             extractors[modality] = NamedExtractor(extractor, face=face)
+        else:
+            missing[modality] = problem
     if missing and missing.keys() == model.inputs.output_widths.keys():
         reasons = " ".join(missing.values())
         raise MmercError(f"No modality that {name} takes is available: {reasons}")
     display_name = Path(name).name or folder.resolve().name
     return Components(model=model, name=display_name, extractors=extractors, missing=missing)
+
+
+def _find_obstacle(extractor: str, *, model: str, commercial_only: bool) -> str | None:
+    """Say why an extractor that ``model`` takes vectors of cannot be used; None if it can."""
+    parts = extractor.split(JOINT)
+    if not _LICENSED_AS.keys() >= set(parts):
+        return f"{model} takes features that mmerc cannot extract ({extractor})."
+    licensed = [_LICENSED_AS[part] for part in parts]
+    forbidden = [item for item in licensed if not find_component(item).commercial]
+    if commercial_only and forbidden:
+        return f"{forbidden[0]} may not be used commercially."
+    return None
 
 
 def _forbids_commercial_use(name: str) -> bool:

@@ -1,0 +1,35 @@
+"""The samples that voice vectors are computed from, and why an utterance may have none."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmerc.features.base import Absent
+from mmerc.media.decode import SAMPLE_RATE, read_clip
+from mmerc.media.segment import MediaError, Segment
+
+Samples = NDArray[np.float32]
+SHORTEST = 0.1  # seconds: at 0.06 s and below openSMILE has no whole window and gives NaN
+_QUIETEST = 2**-15  # below this a sample is 0 in 16 bits
+
+
+def read_samples(segment: Segment) -> Samples | Absent:
+    """Decode an utterance's sound. Shape: -> float32 [samples], mono, 16 kHz."""
+    if segment.sound is None:
+        return Absent("no sound file")
+    try:
+        return read_clip(segment.sound)
+    except MediaError as error:
+        return Absent(error.reason)
+
+
+def find_absence(samples: Samples) -> Absent | None:
+    """Say why no vector can be computed from samples (mono, 16 kHz, -1 to 1); None if one can."""
+    if len(samples) < SHORTEST * SAMPLE_RATE:
+        return Absent(f"sound shorter than {SHORTEST} s")
+    if not np.isfinite(samples).all():
+        return Absent("sound with samples that are no numbers")
+    if np.abs(samples).max() < _QUIETEST:
+        return Absent("silence")
+    return None
