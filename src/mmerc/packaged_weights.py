@@ -41,15 +41,19 @@ class PackagedWeights:
 
     def check(self, folder: Path) -> None:
         """Raise InputError if a file in ``folder`` is missing or not the published one."""
-        fix = f"reinstall {self.distribution}"
-        for name, expected in self.sha256.items():
-            try:
-                actual = file_fingerprint(folder / name)
-            except OSError as error:
-                raise InputError(folder / name, "cannot be read", fix) from error
-            if actual != expected:
-                problem = f"expected SHA-256 {expected[:12]}..., found {actual[:12]}..."
-                raise InputError(folder / name, problem, fix)
+        check_files(folder, self.sha256, fix=f"reinstall {self.distribution}")
+
+
+def check_files(folder: Path, sha256: Mapping[str, str], *, fix: str) -> None:
+    """Raise InputError if a file in ``folder`` is missing or its SHA-256 is another one."""
+    for name, expected in sha256.items():
+        try:
+            actual = file_fingerprint(folder / name)
+        except OSError as error:
+            raise InputError(folder / name, "cannot be read", fix) from error
+        if actual != expected:
+            problem = f"expected SHA-256 {expected[:12]}..., found {actual[:12]}..."
+            raise InputError(folder / name, problem, fix)
 
 
 @cache

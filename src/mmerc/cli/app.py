@@ -31,6 +31,7 @@ from mmerc.cli.commands import (
     train_faces,
     tries,
     tune,
+    weights,
 )
 from mmerc.cli.commands import list as list_command
 from mmerc.cli.options import ANALYSE, PUBLISH, RESEARCH, CommandGroup, examples_epilog
@@ -63,6 +64,7 @@ _add(ANALYSE, predict.predict, predict.EXAMPLES)
 _add(ANALYSE, serve.serve, serve.EXAMPLES)
 
 app.add_typer(prepare.app, name="prepare", rich_help_panel=RESEARCH)
+app.add_typer(weights.app, name="weights", rich_help_panel=RESEARCH)
 _add(RESEARCH, list_command.list_installed, list_command.EXAMPLES, name="list")
 _add(RESEARCH, encode.encode_text, encode.EXAMPLES)
 _add(RESEARCH, extract.extract, extract.EXAMPLES)

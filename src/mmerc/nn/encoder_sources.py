@@ -1,5 +1,6 @@
-"""Where pre-trained encoders come from: a folder, an installed package, the Hub cache, the Hub.
+"""Where pre-trained encoders come from.
 
+A folder, an installed package, weights that `mmerc weights` installed, the Hub's cache, the Hub.
 The default encoders come from packages of the Python package index, so that no model hub is needed.
 Their weight files are verified by SHA-256.
 """
@@ -17,8 +18,10 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from safetensors import SafetensorError
 
 from mmerc.errors import InputError, MmercError
-from mmerc.nn.whisper_weights import whisper_folder
+from mmerc.nn.whisper_weights import converted_encoder, whisper_folder
 from mmerc.packaged_weights import PackagedWeights
+from mmerc.weights.catalogue import find_weights
+from mmerc.weights.installation import installed_weights
 
 _FILES = ["config.json", "model.safetensors", "tokenizer*", "vocab*", "merges.txt", "special*"]
 _FILES += ["preprocessor_config.json"]
@@ -35,6 +38,8 @@ _TEXT_ENCODERS = {
         },
     )
 }
+_INSTALLED_TEXT = ("mpnet-base",)  # by `mmerc weights install`
+_INSTALLED_WHISPERS = ("whisper-base",)
 SPEECH = "whisper-tiny"
 
 
@@ -42,6 +47,8 @@ def resolve_encoder(name: str) -> Path:
     """Find the folder of a text encoder: config.json, model.safetensors and tokenizer."""
     if name in _TEXT_ENCODERS and not (Path(name) / "config.json").is_file():
         return _TEXT_ENCODERS[name].locate()
+    if name in _INSTALLED_TEXT and not (Path(name) / "config.json").is_file():
+        return installed_weights(find_weights(name))
     return _find_folder(name) or _raise_unavailable(
         name, kind="text", available=list(_TEXT_ENCODERS)
     )
@@ -51,6 +58,9 @@ def resolve_speech_encoder(name: str) -> Path:
     """Find the folder of a speech encoder: config.json and model.safetensors."""
     if name == SPEECH and not (Path(name) / "config.json").is_file():
         return whisper_folder()
+    if name in _INSTALLED_WHISPERS and not (Path(name) / "config.json").is_file():
+        weights = find_weights(name)
+        return converted_encoder(installed_weights(weights) / "model.bin", name=weights.folder)
     return _find_folder(name) or _raise_unavailable(name, kind="speech", available=[SPEECH])
 
 

