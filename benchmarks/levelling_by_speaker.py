@@ -3,7 +3,7 @@
 Reads a folder of the URDU corpus (Angry, Happy, Neutral, Sad; files SM1_F1_A01.flac, the first
 part is the speaker), extracts IS10 vectors, and lets mmerc-mini name the emotion from the voice
 alone, as it is, levelled as one recording, and levelled by speaker with several weights of the
-recording (``SPEAKER_PRIOR`` in ``mmerc.inference.levelling``). Prints the unweighted recall of the
+recording (``speaker_prior`` in ``mmerc.nn.levelling``). Prints the unweighted recall of the
 four emotions, the most probable of the four being named.
 """
 
@@ -13,15 +13,23 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from mmerc import predict
 from mmerc.conversation import Conversation, Utterance
+from mmerc.data.batches import batch_loader
 from mmerc.features.opensmile import OpenSmile
 from mmerc.features.store import FeatureRow, FeatureTable
-from mmerc.inference import levelling
 from mmerc.media.segment import Clip, Segment
+from mmerc.models.base import AnyModel
 from mmerc.models.registry import load_model
+from mmerc.nn.levelling import LevellingConfig
+from mmerc.prediction.effects import (
+    probabilities,
+    split_conversations,
+    with_levelled_vectors,
+)
+from mmerc.prediction.run_model import build_model_examples
 
 LABELS = {"Angry": "anger", "Happy": "joy", "Neutral": "neutral", "Sad": "sadness"}
 
@@ -43,15 +51,25 @@ def read_table(folder: Path, cache: Path) -> tuple[FeatureTable, dict[str, str],
     return FeatureTable.of(extractor.spec, rows), speakers, [LABELS[p.parent.name] for p in files]
 
 
-def recall(model: object, table: FeatureTable, gold: list[str]) -> float:
-    """Unweighted recall in percent; every clip is a conversation of its own."""
+def recall(
+    model: AnyModel,
+    levelling: LevellingConfig | None,
+    table: FeatureTable,
+    speakers: dict[str, str],
+    gold: list[str],
+) -> float:
+    """Unweighted recall in percent; the clips are levelled as one recording, in which no utterance
+    is the context of another."""
     names: NDArray[np.str_] = np.array(sorted(set(gold)))
-    conversations = [
-        Conversation(id="urdu", utterances=(Utterance(id=u, speaker="s", text=""),))
-        for _, u in table.rows
-    ]
-    answers = [predict(model, [item], {"audio": table})[0].probabilities for item in conversations]
-    named = names[[np.argmax([p[name] for name in names]) for p in answers]]
+    utterances = tuple(Utterance(id=u, speaker=speakers[u], text="") for _, u in table.rows)
+    conversation = Conversation(id="urdu", utterances=utterances)
+    examples = build_model_examples(model, [conversation], {"audio": table})
+    (batch,) = batch_loader(examples, tokenizer=model.tokenizer, size=1, shuffle=False)
+    with torch.inference_mode():
+        unlevelled, batch = with_levelled_vectors(model.with_levelling(levelling), batch)
+        chances = probabilities(unlevelled, split_conversations(batch))[:, 0]
+    columns = [model.labels.names.index(name) for name in names]
+    named = names[chances[:, columns].argmax(-1).numpy()]
     hits = [np.mean(named[np.array(gold) == name] == name) for name in names]
     return 100 * float(np.mean(hits))
 
@@ -59,18 +77,16 @@ def recall(model: object, table: FeatureTable, gold: list[str]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", default="mmerc-mini")
     parser.add_argument("--cache", type=Path, default=Path("urdu-is10.npy"))
     options = parser.parse_args()
     table, speakers, gold = read_table(options.folder, options.cache)
-    model = load_model("mmerc-mini")
-    mean, deviation = (values.numpy() for values in model.inputs.statistics("audio"))
-    training = levelling.Statistics(mean=mean, deviation=deviation)
-    print(f"as they are            {recall(model, table, gold):.1f}")
-    for prior in (float("inf"), 40, 20, 10, 5, 2):
-        levelling.SPEAKER_PRIOR = prior if np.isfinite(prior) else 10**9
-        levelled, _ = levelling.level_table(table, training, speakers=speakers)
-        name = "one recording" if not np.isfinite(prior) else f"by speaker, prior {prior:.0f}"
-        print(f"{name:22} {recall(model, levelled, gold):.1f}", flush=True)
+    model = load_model(options.model)
+    ways = {"as they are": None, "one recording": LevellingConfig(by="recording")}
+    for prior in (40, 20, 10, 5, 2):
+        ways[f"by speaker, prior {prior}"] = LevellingConfig(speaker_prior=prior)
+    for name, levelling in ways.items():
+        print(f"{name:22} {recall(model, levelling, table, speakers, gold):.1f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 The sound of a split of the composed corpus is changed as another microphone would (quieter, over
 the telephone, in noise, in an echo), every ten conversations are taken for one recording, and the
 emotions are predicted from sound alone and from everything, with the vectors as they are and with
-levelled ones, by weight of the training data (``PRIOR`` in ``mmerc.inference.levelling``).
+levelled ones, by weight of the training data (``recording_prior`` in ``mmerc.nn.levelling``).
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from mmerc.evaluation.metrics import score
 from mmerc.features.base import Absent
 from mmerc.features.opensmile import OpenSmile
 from mmerc.features.store import FeatureRow, FeatureTable
-from mmerc.inference import levelling
+from mmerc.inference.levelling import level_table, measure_distance
 from mmerc.media.decode import SAMPLE_RATE, read_sound
 from mmerc.media.segment import Clip
 from mmerc.models.registry import load_model
+from mmerc.nn.levelling import LevellingConfig
 from mmerc.training.packaging import only
 from mmerc.training.scoring import predict_corpus
 
@@ -79,15 +80,22 @@ def main() -> None:
     conversations = corpus.splits[arguments.split]
     part = replace(corpus, splits={arguments.split: conversations})
     model = load_model(arguments.model)
-    mean, deviation = model.inputs.statistics("audio")
-    training = levelling.Statistics(mean=mean.numpy(), deviation=deviation.numpy())
     for name, change in CHANGES.items():
         table = changed(part, arguments.media, change)
         tables = {"as extracted": table}
         for prior in arguments.priors:
-            levelling.PRIOR = prior
-            tables[f"levelled, prior {prior:g}"] = by_recording(table, conversations, training)
-        print(f"{name}: {distances(table, conversations, training)} deviations away")
+            levelling = LevellingConfig(by="recording", recording_prior=prior)
+            levelled = [
+                level_table(model, "audio", recording, {}, levelling).rows
+                for recording in recordings(table, conversations)
+            ]
+            rows = {key: row for part_rows in levelled for key, row in part_rows.items()}
+            tables[f"levelled, prior {prior:g}"] = replace(table, rows=rows)
+        far = [
+            measure_distance(model, "audio", recording)
+            for recording in recordings(table, conversations)
+        ]
+        print(f"{name}: {min(far):.2f} to {max(far):.2f} deviations away")
         for way, created in tables.items():
             heard = replace(part, features={**part.features, "audio": created})
             both = [
@@ -123,22 +131,6 @@ def recordings(
     for first in range(0, len(conversations), TOGETHER):
         ids = {item.id for item in conversations[first : first + TOGETHER]}
         yield replace(table, rows={key: row for key, row in table.rows.items() if key[0] in ids})
-
-
-def by_recording(
-    table: FeatureTable, conversations: Sequence[Conversation], training: levelling.Statistics
-) -> FeatureTable:
-    rows: dict[tuple[str, str], FeatureRow] = {}
-    for recording in recordings(table, conversations):
-        rows |= levelling.level_table(recording, training)[0].rows
-    return replace(table, rows=rows)
-
-
-def distances(
-    table: FeatureTable, conversations: Sequence[Conversation], training: levelling.Statistics
-) -> str:
-    outcome = [levelling.level_table(r, training)[1] for r in recordings(table, conversations)]
-    return f"{min(outcome):.2f} to {max(outcome):.2f}"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
-from mmerc.inference.levelling import Statistics, level_table
+from mmerc.inference.levelling import choose_levelling, level_table
 from mmerc.models.base import AnyModel
 from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
 
@@ -25,7 +25,7 @@ class Live:
 
     The context is the last ``history`` utterances, including the one to predict. The last ``level``
     utterances show what the microphone and each speaker usually sound and look like
-    (``mmerc.inference.levelling``).
+    (``mmerc.inference.levelling``); a model that levels by the past alone does so here too.
     """
 
     model: AnyModel
@@ -45,7 +45,8 @@ class Live:
         recent = tuple(spoken for spoken, _ in past[-self.history :])
         tables = {m: self.table(m, past) for m in self.model.inputs.widths}
         conversation = Conversation(id=_CONVERSATION, utterances=recent)
-        prediction = predict(self.model, [conversation], tables)[-1]
+        levelled_already = self.model.with_levelling(None)
+        prediction = predict(levelled_already, [conversation], tables)[-1]
         self.past = past  # only now: a rejected utterance does not count
         return prediction
 
@@ -68,7 +69,5 @@ class Live:
                 for utterance, vectors in past
             ),
         )
-        mean, deviation = self.model.inputs.statistics(modality)
-        training = Statistics(mean=mean.cpu().numpy(), deviation=deviation.cpu().numpy())
         speakers = {utterance.id: utterance.speaker for utterance, _ in past}
-        return level_table(table, training, speakers=speakers)[0]
+        return level_table(self.model, modality, table, speakers, choose_levelling(self.model))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -39,6 +40,7 @@ from mmerc.models.saved_model import (
 from mmerc.models.training_data import TrainedOn, TrainingStatistics
 from mmerc.nn.classification import class_balanced_weights, classification_loss
 from mmerc.nn.encoder_check import check_encoder
+from mmerc.nn.levelling import LevellingConfig
 from mmerc.nn.reduction import Reduction
 from mmerc.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
@@ -49,7 +51,9 @@ class ModelConfig(BaseModel):
 
     ``name`` is the model's name in the registry. ``reduction`` is that of every loss;
     ``label_smoothing``, ``focus`` and ``class_balance`` are terms of the cross-entropy
-    (``mmerc.nn.classification``), 0 for none. Unknown settings are rejected.
+    (``mmerc.nn.classification``), 0 for none. ``levelling`` standardises vectors of voice and face
+    by recording and speaker (``mmerc.nn.levelling``); None: not at all. Unknown settings are
+    rejected.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,6 +61,7 @@ class ModelConfig(BaseModel):
     name: str
     modalities: tuple[Modality, ...] = MODALITIES
     text_encoder: TextEncoderConfig | None = None
+    levelling: LevellingConfig | None = None
     reduction: Reduction = "mean"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     focus: float = Field(default=0.0, ge=0)
@@ -143,7 +148,10 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         self.labels = labels
         self.temperature = 1.0
         self.inputs = ModalityInputs(
-            {m: widths[m] for m in config.modalities if m in widths}, text_encoder, speech_encoder
+            {m: widths[m] for m in config.modalities if m in widths},
+            text_encoder,
+            speech_encoder,
+            config.levelling,
         )
         self.register_buffer("class_weights", torch.ones(len(labels)))
         self.build()
@@ -169,6 +177,13 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
     @property
     def tokenizer(self) -> AnyTokenizer | None:
         return None if self.text_encoder is None else self.text_encoder.tokenizer
+
+    def with_levelling(self, levelling: LevellingConfig | None) -> Self:
+        """Return the same model, weights shared, that levels voices and faces in another way."""
+        model, inputs = copy.copy(self), copy.copy(self.inputs)
+        inputs.levelling = levelling
+        model._modules = {**self._modules, "inputs": inputs}
+        return model
 
     def fit(self, statistics: TrainingStatistics) -> None:
         """Store the statistics of the training split, before training starts."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmerc.conversation import MODALITIES, Modality
 from mmerc.data.batch import ConversationBatch, TextWindows
+from mmerc.nn.levelling import LEVELLED, LevellingConfig, level_vectors
 from mmerc.nn.speech_encoder import SpeechEncoder
 from mmerc.nn.text_encoder import TextEncoder
 
@@ -19,7 +20,8 @@ class ModalityInputs(nn.Module):
     """Provide one vector per utterance and modality.
 
     [decided] Each dimension of a feature vector is standardised with statistics of the training
-    split, which are buffers of the model, so that prediction needs no corpus.
+    split, which are buffers of the model, so that prediction needs no corpus. ``levelling`` then
+    standardises voices and faces by recording and speaker (None: not at all).
     """
 
     def __init__(
@@ -27,8 +29,10 @@ class ModalityInputs(nn.Module):
         widths: Mapping[Modality, int],
         text_encoder: TextEncoder | None,
         speech_encoder: SpeechEncoder | None = None,
+        levelling: LevellingConfig | None = None,
     ) -> None:
         super().__init__()
+        self.levelling = levelling
         vectors = dict(widths)
         if text_encoder is not None:
             vectors.pop("text", None)
@@ -72,7 +76,7 @@ class ModalityInputs(nn.Module):
             if modality == "text" and self.text_encoder is not None:
                 vectors["text"] = self.encode_text(batch, self.text_encoder)
             else:
-                vectors[modality] = self.standardise(batch.features[modality], modality)
+                vectors[modality] = self.level(batch, modality)
         present = {modality: batch.present[modality] & batch.mask for modality in vectors}
         return {m: zero_absent(vector, present[m]) for m, vector in vectors.items()}, present
 
@@ -83,9 +87,22 @@ class ModalityInputs(nn.Module):
             return batch.features["text"]
         return encode_batch_text(batch, encoder)
 
+    def level(self, batch: ConversationBatch, modality: Modality) -> Tensor:
+        """Standardise the vectors of one modality, and level them. Shape: -> [B, N, D_m]."""
+        scores = self.standardise(batch.features[modality], modality)
+        if self.levelling is None or modality not in LEVELLED:
+            return scores
+        present = batch.present[modality] & batch.mask
+        return level_vectors(scores, present, batch.speakers, self.levelling)
+
     def standardise(self, features: Tensor, modality: Modality) -> Tensor:
         mean, deviation = self.statistics(modality)
         return (features - mean) / deviation
+
+    def restore_scale(self, scores: Tensor, modality: Modality) -> Tensor:
+        """Undo ``standardise``. Shape: [..., D_m] -> the same."""
+        mean, deviation = self.statistics(modality)
+        return scores * deviation + mean
 
     def statistics(self, modality: Modality) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation over the training split. Shape: -> [D_m], [D_m]."""

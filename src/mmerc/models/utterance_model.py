@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from mmerc.conversation import Modality
@@ -39,6 +39,13 @@ class UtteranceConfig(ModelConfig):
         ),
     )
     gradient_checkpointing: bool = False
+
+    @model_validator(mode="after")
+    def reads_single_utterances(self) -> Self:
+        """Reject levelling: an utterance by itself has no recording to be compared with."""
+        if self.levelling is not None:
+            raise ValueError("levelling needs whole conversations, but the model reads utterances")
+        return self
 
     @property
     def speech(self) -> SpeechEncoderConfig | None:

@@ -40,6 +40,21 @@ def with_encoded_text(
     return replace(batch, features={**batch.features, "text": vectors}, windows=None)
 
 
+def with_levelled_vectors(
+    model: AnyModel, batch: ConversationBatch
+) -> tuple[AnyModel, ConversationBatch]:
+    """Level the vectors of a batch now, by whole conversations, and no longer in the model.
+
+    An utterance without its context is still compared with how its speaker usually sounds.
+    """
+    if model.inputs.levelling is None:
+        return model, batch
+    levelled = {
+        m: model.inputs.restore_scale(model.inputs.level(batch, m), m) for m in model.inputs.widths
+    }
+    return model.with_levelling(None), batch.with_features({**batch.features, **levelled})
+
+
 def measure_effects(model: AnyModel, batch: ConversationBatch, complete: Tensor) -> Effects:
     """Predict again without each modality, and without context.
 
@@ -69,7 +84,7 @@ def measure_effects(model: AnyModel, batch: ConversationBatch, complete: Tensor)
     alone = batch.mask.sum(1, keepdim=True) < 2
     context = torch.full(batch.mask.shape, torch.nan, device=batch.mask.device)
     if not alone.all():
-        context = loss_of_probability(_split_conversations(batch)).masked_fill(alone, torch.nan)
+        context = loss_of_probability(split_conversations(batch)).masked_fill(alone, torch.nan)
     return Effects(modalities=modalities, context=context)
 
 
@@ -79,7 +94,7 @@ def probabilities(model: AnyModel, batch: ConversationBatch) -> Tensor:
     return (logits / model.temperature).softmax(-1)
 
 
-def _split_conversations(batch: ConversationBatch) -> ConversationBatch:
+def split_conversations(batch: ConversationBatch) -> ConversationBatch:
     """Make every utterance a conversation of its own. Shape: [B, N, ...] -> [B * N, 1, ...]."""
 
     def split(tensor: Tensor) -> Tensor:

@@ -19,7 +19,11 @@ from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
 from mmerc.models.inputs import WindowEncoder, encode_windows
 from mmerc.nn.text_encoder import TextEncoder
-from mmerc.prediction.effects import measure_effects, with_encoded_text
+from mmerc.prediction.effects import (
+    measure_effects,
+    with_encoded_text,
+    with_levelled_vectors,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +128,9 @@ def _run_batch(
     model: AnyModel, batch: ConversationBatch, *, effects: bool, window_encoder: WindowEncoder
 ) -> PredictionTensors:
     """Predict one batch; the outputs are [B, N] instead of [M]."""
-    batch = with_encoded_text(model, batch, window_encoder=window_encoder) if effects else batch
+    if effects:
+        batch = with_encoded_text(model, batch, window_encoder=window_encoder)
+        model, batch = with_levelled_vectors(model, batch)
     output = model(batch)
     explanation = output.explanation
     probabilities = (output.logits.float() / model.temperature).softmax(-1)

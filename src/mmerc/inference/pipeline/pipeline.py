@@ -16,7 +16,7 @@ from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureTable
 from mmerc.files import file_fingerprint
 from mmerc.inference.analysis import Analysis
-from mmerc.inference.levelling import Statistics, level_table
+from mmerc.inference.levelling import choose_levelling, measure_distance
 from mmerc.inference.live import Live
 from mmerc.inference.pipeline.checks import analysis_remarks
 from mmerc.inference.pipeline.components import load_components
@@ -154,8 +154,10 @@ class Pipeline:
         self.check_features(recording, utterances, absent)
         report(Step("emotions", 0, len(utterances)))
         conversation = Conversation(id=conversation_id(recording), utterances=utterances)
-        levelled, distance = self.level(tables, utterances)
-        predictions = self.predict([conversation], tables if self.live else levelled)
+        distance = (
+            measure_distance(self.model, "audio", tables["audio"]) if "audio" in tables else 0.0
+        )
+        predictions = self.predict([conversation], tables)
         report(Step("emotions", len(predictions), len(predictions)))
         remarks = analysis_remarks(self.model, utterances, absent, distance=distance)
         return Analysis(
@@ -228,7 +230,8 @@ class Pipeline:
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast_bfloat16("cpu")):
             if self.live:
                 return [p for item in conversations for p in self.predict_live(item, tables)]
-            return predict(self.model, conversations, tables)
+            model = self.model.with_levelling(choose_levelling(self.model))
+            return predict(model, conversations, tables)
 
     def predict_live(
         self, conversation: Conversation, tables: _Tables
@@ -240,19 +243,6 @@ class Pipeline:
         )
         predictions = Live(model=self.model).follow(stream)
         return [replace(prediction, conversation=conversation.id) for prediction in predictions]
-
-    def level(self, tables: _Tables, utterances: Sequence[Utterance]) -> tuple[_Tables, float]:
-        """Features on the level of the training data, and how far away the sound was."""
-        speakers = {utterance.id: utterance.speaker for utterance in utterances}
-        levelled, distances = dict(tables), dict.fromkeys(tables, 0.0)
-        for modality in tables.keys() & self.model.inputs.widths.keys():
-            mean, deviation = self.model.inputs.statistics(modality)
-            training = Statistics(mean=mean.cpu().numpy(), deviation=deviation.cpu().numpy())
-            table = tables[modality]
-            levelled[modality], distances[modality] = level_table(
-                table, training, speakers=speakers
-            )
-        return levelled, distances.get("audio", 0.0)
 
 
 def _collect_absences(

@@ -1,0 +1,83 @@
+"""Vectors of a recording, standardised by the recording and by each of its speakers.
+
+Microphone, room and volume shift all acoustic vectors of a recording alike; light, camera and the
+person shift a face vector. What is left after levelling is how somebody differs from their own
+usual self, which carries over to recordings that no training data resembles.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from mmerc.conversation import Modality
+
+LEVELLED: frozenset[Modality] = frozenset({"audio", "video"})
+
+
+class LevellingConfig(BaseModel):
+    """How vectors of voice and face are levelled.
+
+    [decided] The training data counts as ``recording_prior`` utterances beside the recording's own,
+    and the recording as ``speaker_prior`` beside a speaker's own, so that a few utterances are not
+    mistaken for what is typical of a microphone or a person.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by: Literal["recording", "speaker"] = "speaker"
+    recording_prior: float = Field(default=20.0, gt=0, description="utterances")
+    speaker_prior: float = Field(default=10.0, gt=0, description="utterances")
+    clip: float = Field(default=5.0, gt=0, description="deviations")
+    causal: bool = Field(default=False, description="by the past and the utterance itself alone")
+
+
+def level_vectors(
+    scores: Tensor, present: Tensor, speakers: Tensor, config: LevellingConfig
+) -> Tensor:
+    """Standardise vectors by the statistics of their recording, then of their speaker.
+
+    ``scores`` are in deviations of the training data; so is the result.
+
+    Shape: scores [B, N, D], present [B, N] bool, speakers [B, N] int -> [B, N, D], 0 where absent.
+    """
+    with torch.autocast(scores.device.type, enabled=False):
+        values = scores.float().masked_fill(~present.unsqueeze(-1), 0.0)
+        members = present.unsqueeze(1)  # [B, 1, N]: of each utterance's recording
+        if config.causal:
+            length = values.shape[1]
+            order = torch.arange(length, device=values.device)
+            members = members & (order[None, :] <= order[:, None])
+        zero, one = values.new_zeros(()), values.new_ones(())
+        mean, deviation = _shrink(values, members, zero, one, prior=config.recording_prior)
+        if config.by == "speaker":
+            members = members & (speakers.unsqueeze(2) == speakers.unsqueeze(1))
+            mean, deviation = _shrink(values, members, mean, deviation, prior=config.speaker_prior)
+        levelled = ((values - mean) / deviation).clamp(-config.clip, config.clip)
+        return levelled.masked_fill(~present.unsqueeze(-1), 0.0)
+
+
+def _shrink(
+    values: Tensor,
+    members: Tensor,
+    typical_mean: Tensor,
+    typical_deviation: Tensor,
+    *,
+    prior: float,
+) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each row's members, shrunk as by ``prior`` more that are typical.
+
+    Shape: values [B, N, D], members [B, M, N] bool, typical [B, M or 1, D] -> [B, M, D] each.
+    """
+    counted = members.float()
+    count = counted.sum(-1, keepdim=True)
+    share = count / (count + prior)
+    average = counted / count.clamp(min=1)
+    own_mean, own_square = average @ values, average @ values.square()
+    mean = share * own_mean + (1 - share) * typical_mean
+    spread = share * (own_square - 2 * mean * own_mean + mean.square())
+    spread = spread + (1 - share) * (typical_deviation.square() + (typical_mean - mean).square())
+    return mean, spread.clamp(min=1e-12).sqrt()

@@ -1,0 +1,129 @@
+"""Vectors levelled by recording and speaker, against a slow form written number by number."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from mmerc.nn.levelling import LevellingConfig, level_vectors
+
+WIDTH = 6
+RECORDING, SPEAKER = 20, 10  # the priors of the defaults
+
+
+def shrunk_slowly(scores, centre, spread, prior):
+    """Mean and variance of the scores with ``prior`` typical ones beside them."""
+    weight = 1 / (len(scores) + prior)
+    mean = weight * (sum(scores) + prior * centre)
+    variance = weight * sum((score - mean) ** 2 for score in scores)
+    return mean, variance + weight * prior * (spread + (centre - mean) ** 2)
+
+
+def slowly(scores, speakers, *, by, causal=False):
+    """Levelled scores, one utterance and one dimension after the other; None is absent."""
+    levelled = []
+    for row, vector in enumerate(scores):
+        if vector is None:
+            levelled.append([0.0] * WIDTH)
+            continue
+        last = row + 1 if causal else len(scores)
+        counted = [n for n in range(last) if scores[n] is not None]
+        moved = []
+        for d in range(WIDTH):
+            mean, variance = shrunk_slowly([scores[n][d] for n in counted], 0, 1, RECORDING)
+            if by == "speaker":
+                own = [scores[n][d] for n in counted if speakers[n] == speakers[row]]
+                mean, variance = shrunk_slowly(own, mean, variance, SPEAKER)
+            moved.append(max(-5.0, min(5.0, (vector[d] - mean) / math.sqrt(variance))))
+        levelled.append(moved)
+    return levelled
+
+
+def batch(scores, speakers):
+    """One conversation as a batch; absent vectors are NaN."""
+    rows = [[math.nan] * WIDTH if vector is None else vector for vector in scores]
+    present = torch.tensor([[vector is not None for vector in scores]])
+    values = torch.tensor(rows, dtype=torch.float32).reshape(1, len(rows), WIDTH)
+    return values, present, torch.tensor([speakers])
+
+
+def level(scores, speakers, **settings):
+    return level_vectors(*batch(scores, speakers), LevellingConfig(**settings))[0].numpy()
+
+
+def drawn(count, *, seed=0, loc=1.5, scale=2.0):
+    return np.random.default_rng(seed).normal(loc, scale, size=(count, WIDTH)).tolist()
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("by", ["recording", "speaker"])
+@pytest.mark.parametrize("count", [1, 2, 15, 60])
+def test_equals_the_slow_form(count, by, causal):
+    scores, speakers = drawn(count, seed=count), [number % 3 for number in range(count)]
+    for absent in range(3, count, 7):
+        scores[absent] = None
+    expected = slowly(scores, speakers, by=by, causal=causal)
+    actual = level(scores, speakers, by=by, causal=causal)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_conversations_of_a_batch_and_their_padding_do_not_touch_each_other():
+    one, other = drawn(9, seed=1), drawn(5, seed=2, loc=-3)
+    values, present, speakers = batch(one, [0] * 9)
+    padded = torch.full((1, 9, WIDTH), math.nan)
+    padded[0, :5] = torch.tensor(other)
+    both = level_vectors(
+        torch.cat([values, padded]),
+        torch.cat([present, torch.arange(9)[None] < 5]),
+        torch.cat([speakers, speakers]),
+        LevellingConfig(),
+    )
+    np.testing.assert_allclose(both[0], level(one, [0] * 9), atol=1e-5)
+    np.testing.assert_allclose(both[1, :5], level(other, [0] * 5), atol=1e-5)
+    assert not both[1, 5:].any()
+
+
+def test_later_utterances_change_nothing_if_levelling_is_causal():
+    scores, speakers = drawn(20), [number % 2 for number in range(20)]
+    whole = level(scores, speakers, causal=True)
+    np.testing.assert_allclose(whole[:8], level(scores[:8], speakers[:8], causal=True), atol=1e-6)
+
+
+def test_what_is_typical_of_a_person_is_levelled_out():
+    typical = np.random.default_rng(0).normal(size=(2000, WIDTH))
+    speakers = np.arange(2000) % 2
+    levelled = level((typical + 2 * speakers[:, None]).tolist(), speakers.tolist())
+    np.testing.assert_allclose(levelled[0::2].mean(0), levelled[1::2].mean(0), atol=0.05)
+    np.testing.assert_allclose(levelled.std(0), 1, atol=0.1)
+
+
+def test_another_microphone_is_levelled_out():
+    typical = np.random.default_rng(0).normal(size=(1000, WIDTH))
+    levelled = level((typical * 3 + 7).tolist(), [0] * 1000, by="recording")
+    np.testing.assert_allclose(levelled.mean(0), 0, atol=0.2)
+    np.testing.assert_allclose(levelled.std(0), 1, atol=0.2)
+
+
+def test_one_utterance_of_the_usual_kind_stays_nearly_where_it_is():
+    levelled = level([[0.5] * WIDTH], [0], by="recording")
+    np.testing.assert_allclose(levelled, 0.5 * 20 / 21, rtol=0.05)
+
+
+def test_a_dimension_that_never_changes_stays_finite_and_equal():
+    levelled = level([[2.0] * WIDTH] * 40, [0] * 40)
+    assert np.isfinite(levelled).all()
+    assert np.ptp(levelled, axis=0).max() == 0
+
+
+def test_nothing_is_beyond_five_deviations():
+    scores = [[0.0] * WIDTH for _ in range(400)]
+    scores[7] = [1e4] * WIDTH
+    np.testing.assert_allclose(level(scores, [0] * 400)[7], 5.0)
+
+
+def test_reduced_precision_does_not_reach_the_statistics():
+    scores, speakers = drawn(30, loc=40), [0] * 30
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        reduced = level(scores, speakers)
+    np.testing.assert_array_equal(reduced, level(scores, speakers))
