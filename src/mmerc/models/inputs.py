@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from mmerc.conversation import MODALITIES, Modality
 from mmerc.data.batch import ConversationBatch, TextWindows
-from mmerc.nn.levelling import LEVELLED, LevellingConfig, level_vectors
+from mmerc.nn.levelling import LevellingConfig, level_vectors
 from mmerc.nn.speech_encoder import SpeechEncoder
 from mmerc.nn.text_encoder import TextEncoder
 
+_LEVELLED: frozenset[Modality] = frozenset({"audio", "video"})
 WindowEncoder = Callable[[TextWindows, TextEncoder, torch.Size], Tensor]
 
 
@@ -90,7 +91,7 @@ class ModalityInputs(nn.Module):
     def level(self, batch: ConversationBatch, modality: Modality) -> Tensor:
         """Standardise the vectors of one modality, and level them. Shape: -> [B, N, D_m]."""
         scores = self.standardise(batch.features[modality], modality)
-        if self.levelling is None or modality not in LEVELLED:
+        if self.levelling is None or modality not in _LEVELLED:
             return scores
         present = batch.present[modality] & batch.mask
         return level_vectors(scores, present, batch.speakers, self.levelling)

@@ -13,10 +13,6 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from mmerc.conversation import Modality
-
-LEVELLED: frozenset[Modality] = frozenset({"audio", "video"})
-
 
 class LevellingConfig(BaseModel):
     """How vectors of voice and face are levelled.
