@@ -1,11 +1,13 @@
 """MultiEMO as a whole (Eqs. 13-22), its settings, explanation and switches."""
 
+import math
 from dataclasses import replace
 from itertools import combinations
 
 import pytest
 import torch
 from df_erc_oracles import places, total_or_mean
+from dq_former_oracles import encoder_layer_oracle
 from multiemo_oracles import (
     contexts_of,
     soft_hgr_oracle,
@@ -139,6 +141,50 @@ def test_settings_are_the_papers():
 def test_settings_that_cannot_be_meant(settings, message):
     with pytest.raises(ValidationError, match=message):
         MultiEmoConfig(**settings)
+
+
+def positions_oracle(count, width):
+    """Sines and cosines of Vaswani et al., one by one."""
+    table = torch.zeros(count, width)
+    for place in range(count):
+        for d in range(width):
+            angle = place / 10_000 ** (2 * (d // 2) / width)
+            table[place, d] = math.cos(angle) if d % 2 else math.sin(angle)
+    return table
+
+
+def test_two_stage_text(make_model, make_batch):
+    """App. A.1: every conversation by itself, its present texts alone."""
+    batch = make_batch((4, 2, 3), absent=0.25, seed=8)
+    model = make_model("multiemo", layers=1, dropout=0.0, text_transformer_layers=2).eval()
+    width = model.config.width
+    vectors, present = model.inputs(batch)
+    actual = model.context(vectors, present, batch.speakers)["text"]
+    transformer, compared = model.context.text_transformer, 0
+    for b, size in enumerate(batch.mask.sum(1).tolist()):
+        here = present["text"][b, :size]
+        text = model.context.projection["text"](vectors["text"][b, :size])
+        text = (text + positions_oracle(size, width))[here]
+        for layer in transformer.layers:
+            text = torch.stack(encoder_layer_oracle(layer, text))
+        torch.testing.assert_close(actual[b, :size][here], text, atol=1e-5, rtol=1e-4)
+        compared += int(here.sum())
+    assert compared > 5
+
+
+@pytest.mark.parametrize("name", ["df-erc", "multiemo"])
+def test_stored_text_vectors_can_be_dropped_out(make_model, batch, name):
+    """In training alone, and the text alone."""
+    model = make_model(name, text_dropout=0.5)
+    vectors, _ = model.inputs(batch)
+    assert all(torch.equal(v, vectors[m]) for m, v in model.eval().text_dropout(vectors).items())
+    dropped = model.train().text_dropout(vectors)
+    assert all(torch.equal(v, vectors[m]) for m, v in dropped.items() if m != "text")
+    seen = vectors["text"] != 0
+    kept = (dropped["text"] != 0)[seen]
+    assert 0.3 < float(kept.float().mean()) < 0.7
+    alive = dropped["text"] != 0
+    torch.testing.assert_close(dropped["text"][alive], 2 * vectors["text"][alive])
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,14 @@ from mmerc.training.recipe import Recipe, change_recipe, recipe_error
 from mmerc.training.recipe_files import apply_change, load_recipe, recipe_names
 from mmerc.training.scoring import check_sounds
 
-_INPUTS = ("modalities", "text_encoder", "speech_encoder", "history", "gradient_checkpointing")
+_INPUTS = (
+    "modalities",
+    "text_encoder",
+    "speech_encoder",
+    "history",
+    "history_states",
+    "gradient_checkpointing",
+)
 _QUICK = {"training.epochs": 1, "training.patience": None}
 _SEEDS = 5
 

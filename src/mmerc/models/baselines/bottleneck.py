@@ -18,7 +18,13 @@ from mmerc.nn.streams import Stream, masked_mean
 
 
 class _BottleneckConfig(UtteranceConfig):
-    """Four bottleneck tokens as in the paper; fusion at DQ-Former's layers."""
+    """Four bottleneck tokens as in the paper; fusion at DQ-Former's layers.
+
+    ``readout`` by "bottleneck" is the published form for this task: fusion layers read the outputs
+    of the layer below alone, the mean of the tokens predicts, and every modality has a loss. By
+    "modalities" ([decided], models trained before there was a choice) they also read the encoder's
+    states of their layer, and the mean of the modalities' logits predicts.
+    """
 
     name: str = "mbt"
     width: int = Field(default=768, ge=1)
@@ -26,14 +32,16 @@ class _BottleneckConfig(UtteranceConfig):
     fusion_layers: int = Field(default=4, ge=1)
     attention_heads: int = Field(default=8, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
+    readout: Literal["bottleneck", "modalities"] = "modalities"
 
 
 class Bottleneck(UtteranceModel[_BottleneckConfig]):
     """In each fusion layer, a modality's states and the shared tokens attend to each other.
 
     The tokens become the mean of their updates by the present modalities (the paper's Eq. 9).
-    [decided] Pre-trained layers stay unchanged: a separate fusion layer reads the encoder's states
-    of that layer, plus the output of the fusion layer below.
+    [decided] Pre-trained layers stay unchanged, and fusion layers are separate. The lowest reads
+    the encoder's states below its last ``fusion_layers`` layers; with the readout "modalities" each
+    reads the encoder's states of its own layer, plus the output of the fusion layer below.
     """
 
     name: ClassVar[str] = "mbt"
@@ -63,26 +71,44 @@ class Bottleneck(UtteranceModel[_BottleneckConfig]):
         )
         self.dropout = FastDropout(config.dropout)
         self.heads = nn.ModuleDict({m: nn.Linear(config.width, len(self.labels)) for m in widths})
+        self.head = (
+            nn.Linear(config.width, len(self.labels)) if config.readout == "bottleneck" else None
+        )
 
     def read(self, streams: Mapping[Modality, Stream]) -> UtteranceOutput:
-        """Average the logits of the modalities, as in the paper."""
+        """Predict from the tokens, or from the mean of the modalities' logits."""
         below: dict[Modality, Tensor] = {}
         utterances = len(next(iter(streams.values())).mask)
         tokens = self.tokens.expand(utterances, -1, -1)
         for number, layer in enumerate(self.layers):
-            below, tokens = self.exchange(number, layer, streams, below, tokens)
-        logits = [
-            self.heads[m](self.dropout(masked_mean(below[m], stream.mask)))
+            states = self.layer_inputs(number, streams, below)
+            below, tokens = self.exchange(layer, streams, states, tokens)
+        logits = {
+            m: self.heads[m](self.dropout(masked_mean(below[m], stream.mask)))
             for m, stream in streams.items()
-        ]
-        return UtteranceOutput(logits=_average_present(logits, streams))
+        }
+        if self.head is None:
+            return UtteranceOutput(logits=_average_present([*logits.values()], streams))
+        fused = self.head(self.dropout(tokens.float().mean(1)))
+        return UtteranceOutput(logits=fused, alone=logits)
+
+    def layer_inputs(
+        self, number: int, streams: Mapping[Modality, Stream], below: Mapping[Modality, Tensor]
+    ) -> Mapping[Modality, Tensor]:
+        """Return the states that a fusion layer reads. Shape: -> {m: [U, L_m, D]}."""
+        layers = len(self.layers)
+        if self.head is None:
+            states = {m: stream.last(layers)[number] for m, stream in streams.items()}
+            return {m: self.maps[m](state) + below.get(m, 0.0) for m, state in states.items()}
+        if below:
+            return below
+        return {m: self.maps[m](stream.last(layers + 1)[0]) for m, stream in streams.items()}
 
     def exchange(
         self,
-        number: int,
         layer: Any,
         streams: Mapping[Modality, Stream],
-        below: Mapping[Modality, Tensor],
+        states: Mapping[Modality, Tensor],
         tokens: Tensor,
     ) -> tuple[dict[Modality, Tensor], Tensor]:
         """Run one fusion layer; return the states of each modality, and the tokens [U, T, D]."""
@@ -90,8 +116,7 @@ class Bottleneck(UtteranceModel[_BottleneckConfig]):
         updates = []
         count = tokens.shape[1]
         for m, stream in streams.items():
-            states = self.maps[m](stream.last(len(self.layers))[number]) + below.get(m, 0.0)
-            joined = torch.cat([states, tokens], 1)
+            joined = torch.cat([states[m], tokens], 1)
             mask = torch.cat([stream.mask, stream.mask.new_ones(len(joined), count)], 1)
             output = layer[m](joined, joined, mask)
             above[m], update = output[:, :-count], output[:, -count:]

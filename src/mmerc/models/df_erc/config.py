@@ -33,6 +33,10 @@ class DfErcConfig(ModelConfig):
     Ours, off by default: ``normalise_contribution`` makes the weights of an utterance sum to 1;
     ``alignment_normalisation`` by "batch" gives the vectors of Eq. 17 mean 0 and variance 1.
     Without it the error of Eq. 19 hardly ever exceeds its margin.
+
+    ``scale_context`` by "input" multiplies the fused vectors by 1 - psi before the LSTM reads them
+    (the paper's footnote 1), not the context. ``text_dropout`` is that of stored text vectors; a
+    text encoder that is trained has its own.
     """
 
     name: Literal["df-erc"] = "df-erc"
@@ -56,6 +60,8 @@ class DfErcConfig(ModelConfig):
     dropout: float = Field(default=0.2, ge=0, lt=1)
     ablations: tuple[_Ablation, ...] = ()
     drop_branch: bool = False
+    scale_context: Literal["output", "input"] = "output"
+    text_dropout: float = Field(default=0.0, ge=0, lt=1)
     restart_prototypes: bool = Field(default=True, description="[decided] each epoch")
 
     @model_validator(mode="after")

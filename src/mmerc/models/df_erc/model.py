@@ -12,6 +12,7 @@ from mmerc.models.df_erc.config import DfErcConfig
 from mmerc.models.df_erc.contribution import ContributionFusion
 from mmerc.models.df_erc.disentanglement import Disentanglement
 from mmerc.models.df_erc.refusion import ContextRefusion
+from mmerc.models.stored_text import StoredTextDropout
 from mmerc.nn.mlp import mlp
 
 
@@ -23,6 +24,7 @@ class DfErc(ConversationModel[DfErcConfig]):
 
     def build(self) -> None:
         classes = len(self.labels)
+        self.text_dropout = StoredTextDropout(self.config.text_dropout, self.text_encoder)
         self.disentanglement = Disentanglement(self.inputs.output_widths, self.config)
         self.fusion = ContributionFusion(self.disentanglement.widths, self.config, classes)
         self.refusion = ContextRefusion(self.disentanglement.widths, self.config, classes)
@@ -40,6 +42,7 @@ class DfErc(ConversationModel[DfErcConfig]):
     def forward(self, batch: ConversationBatch) -> ModelOutput:
         """Apply Eqs. 1-25."""
         vectors, present = self.inputs(batch)
+        vectors = self.text_dropout(vectors)
         disentangled = self.disentanglement(vectors, present)
         fused = self.fusion(disentangled.vectors, present, batch.labels)
         refusion = self.refusion(

@@ -127,16 +127,25 @@ class ContextRefusion(nn.Module):
             aligned = {m: self.align(vectors[m], present[m], m) for m in vectors}
             similarity = _modality_similarity(aligned, present)
             loss = self.prototype_loss(self.prototypes, aligned, present, labels)
-        context = self.read_context(fused, mask)
         weight = None if self.attention is not None else self.context_weight(similarity, mask)
-        if weight is not None:
-            context = context * weight.unsqueeze(-1)
+        context = self.weigh_context(fused, mask, weight)
         return RefusionOutput(
             vectors=torch.cat([fused, context], -1),
             similarity=similarity,
             context_weight=weight,
             prototype_loss=loss,
         )
+
+    def weigh_context(self, fused: Tensor, mask: Tensor, weight: Tensor | None) -> Tensor:
+        """Compute Eq. 21 and the second half of Eq. 22, or both by footnote 1.
+
+        Shape: fused [B, N, F], mask and weight [B, N] -> [B, N, C].
+        """
+        if weight is None:
+            return self.read_context(fused, mask)
+        if self.config.scale_context == "input":
+            return self.read_context(fused * weight.unsqueeze(-1), mask)
+        return self.read_context(fused, mask) * weight.unsqueeze(-1)
 
     def align(self, vectors: Tensor, present: Tensor, modality: Modality) -> Tensor:
         """Compute Eq. 17. Shape: vectors [B, N, D_m], present [B, N] -> [B, N, prototype_width]."""

@@ -38,6 +38,10 @@ class MultiEmoConfig(ModelConfig):
     attention_heads: int = Field(default=4, ge=1)
     bidirectional: bool = True
     text_context: bool = False
+    text_transformer_layers: int = Field(
+        default=0, ge=0, description="of the two-stage paradigm (App. A.1), 0 for one stage"
+    )
+    text_dropout: float = Field(default=0.0, ge=0, lt=1, description="of stored text vectors")
     dropout: float = Field(default=0.1, ge=0, lt=1)
     contrast_weight: float = Field(default=0.4, ge=0, le=1, description="mu 1")
     correlation_weight: float = Field(default=0.3, ge=0, le=1, description="mu 2")
@@ -66,4 +70,6 @@ class MultiEmoConfig(ModelConfig):
             raise ValueError("contrast_weight and correlation_weight are together more than 1")
         if "-VisExtNet" in self.ablations and "video" not in self.modalities:
             raise ValueError("-VisExtNet replaces video, which is not among the modalities")
+        if self.text_context and self.text_transformer_layers:
+            raise ValueError("text_context and text_transformer_layers exclude each other")
         return self

@@ -9,11 +9,15 @@ from torch import Tensor, nn
 
 from mmerc.conversation import Modality
 from mmerc.models.multiemo.config import MultiEmoConfig
+from mmerc.nn.cross_attention import TransformerLayer
 from mmerc.nn.dialogue_rnn import DialogueRnn
 
 
 class ContextModelling(nn.Module):
     """A linear layer per modality, DialogueRNN for audio, video and (``text_context``) text.
+
+    With ``text_transformer_layers``, a transformer over the conversation gives the text its context
+    (the two-stage paradigm of App. A.1): text vectors are then of single utterances.
 
     [decided] Audio vectors wider than ``audio_width`` take two linear layers (6373 - 512 - 256);
     the two directions of DialogueRNN are reduced to ``width`` by a linear layer.
@@ -33,6 +37,11 @@ class ContextModelling(nn.Module):
                 modalities=len(self.in_dialogue),
                 bidirectional=config.bidirectional,
             )
+        self.text_transformer = (
+            _TextTransformer(config)
+            if "text" in widths and config.text_transformer_layers
+            else None
+        )
         both = config.bidirectional
         self.directions = nn.ModuleDict(
             {
@@ -52,6 +61,8 @@ class ContextModelling(nn.Module):
         Shape: vectors[m] [B, N, D_m], present[m] and speakers [B, N] -> {m: [B, N, width]}.
         """
         context: dict[Modality, Tensor] = {m: self.projection[m](vectors[m]) for m in vectors}
+        if self.text_transformer is not None:
+            context["text"] = self.text_transformer(context["text"], present["text"])
         if self.dialogue is not None:
             states = self.dialogue(
                 torch.stack([context[m] for m in self.in_dialogue]),
@@ -61,6 +72,36 @@ class ContextModelling(nn.Module):
             for m, state in zip(self.in_dialogue, states, strict=True):
                 context[m] = self.directions[m](state)
         return context
+
+
+class _TextTransformer(nn.Module):
+    """Context of the text vectors by self-attention over the conversation (App. A.1).
+
+    [decided] Vaswani et al.'s encoder with sines as positions, as wide as MultiAttn and with as
+    many heads. Utterances without text are not read.
+    """
+
+    def __init__(self, config: MultiEmoConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            TransformerLayer(config.width, heads=config.attention_heads, dropout=config.dropout)
+            for _ in range(config.text_transformer_layers)
+        )
+
+    def forward(self, text: Tensor, present: Tensor) -> Tensor:
+        """Shape: text [B, N, width], present [B, N] -> [B, N, width]."""
+        text = text + sine_positions(text.shape[1], text.shape[2]).to(text)
+        for layer in self.layers:
+            text = layer(text, text, present)
+        return text
+
+
+def sine_positions(count: int, width: int) -> Tensor:
+    """Return sines and cosines of falling frequency (Vaswani et al. 2017). Shape: [N, width]."""
+    places = torch.arange(count).unsqueeze(1)
+    frequencies = 10_000 ** (-torch.arange(0, width, 2) / width)
+    angles = places * frequencies
+    return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, :width]
 
 
 def _build_projection(modality: Modality, width: int, config: MultiEmoConfig) -> nn.Module:

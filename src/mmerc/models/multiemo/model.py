@@ -18,6 +18,7 @@ from mmerc.models.multiemo.config import VISEXTNET_WIDTH, MultiEmoConfig
 from mmerc.models.multiemo.context_modelling import ContextModelling
 from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss, soft_hgr_loss
 from mmerc.models.multiemo.multi_attention import MultiAttention, Shares
+from mmerc.models.stored_text import StoredTextDropout
 from mmerc.models.training_data import TrainingStatistics
 from mmerc.nn.mlp import mlp
 
@@ -57,6 +58,7 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
                 f"-VisExtNet takes a 3D-CNN's video vectors, but the corpus's are {VISEXTNET_WIDTH}"
                 " wide, as VisExtNet's; prepare others with `mmerc prepare manifest`."
             )
+        self.text_dropout = StoredTextDropout(config.text_dropout, self.text_encoder)
         self.context = ContextModelling(widths, config)
         self.fusion = (
             None if "-MultiAttn" in config.ablations else MultiAttention(list(widths), config)
@@ -77,7 +79,7 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
     def forward(self, batch: ConversationBatch) -> ModelOutput:
         """Apply Eqs. 2-22 (the weight decay of Eq. 22 is left to the optimiser)."""
         vectors, present = self.inputs(batch)
-        context = self.context(vectors, present, batch.speakers)
+        context = self.context(self.text_dropout(vectors), present, batch.speakers)
         fused = self.fuse(context, present)
         joint = self.join_modalities(fused, present)
         logits = self.classifier(joint).float()
