@@ -28,9 +28,9 @@ from torch.nn.utils import clip_grad_norm_
 from transformers import BertConfig, BertModel, BertTokenizerFast, WavLMConfig, WavLMModel
 
 from mmerc.data.batch import ConversationBatch, Tokens, Waveforms
-from mmerc.data.batches import BalancedSampler
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.corpus_media import add_corpus_sounds
+from mmerc.data.sampling import BalancedSampler, BatchItem
 from mmerc.data.sounds import SAMPLE_RATE
 from mmerc.data.utterance_batches import SAMPLE_STEP, TOKEN_STEP, rounded_up
 from mmerc.labels import MELD_7
@@ -55,14 +55,11 @@ def padding(corpus: Path, media: Path) -> None:
     tokens = [sum(map(len, example.token_ids or [])) for example in examples]
     samples = [round(SAMPLE_RATE * sum(example.seconds)) for example in examples]
     labels = [int(example.labels) for example in examples]
-    lengths = {
-        "by duration and tokens": [example.cost for example in examples],
-        "at random": [0] * len(examples),
-    }
-    for name, costs in lengths.items():
+    items = [BatchItem.of(example) for example in examples]
+    for name, bound in {"as trained": recipe.training.padding, "at random": 1.0}.items():
         sampler = BalancedSampler(
-            costs, labels, size=8, seed=0, upsampling=0.5, per_epoch=10_000
-        )  # fmt: skip
+            items, labels, size=8, seed=0, upsampling=0.5, per_epoch=10_000, padding=bound
+        )
         real = padded = 0.0
         for batch in sampler:
             real += sum(TEXT_COST * tokens[i] + SOUND_COST * samples[i] / 320 for i in batch)

@@ -102,7 +102,7 @@ def epoch(model: MultiEmo, examples: list[Example], batches: int | None) -> None
         optimizer.zero_grad()
 
     size = recipe.training.batch_conversations
-    loader = batch_loader(examples, tokenizer=None, size=size, shuffle=True)
+    loader = batch_loader(examples, tokenizer=None, size=size, shuffle=True, padding=1.0)
     model.train()
     total = sum(len(example) for example in examples)
     report("training, an epoch", timed(step, islice(loader, batches)), total, "6 s, aim 4 s")

@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mmerc.conversation import MODALITIES, Conversation, Utterance
 from mmerc.data.batch import ConversationBatch
-from mmerc.data.batches import LengthBucketSampler, _Collate, batch_loader, feature_statistics
+from mmerc.data.batches import _Collate, batch_loader, feature_statistics
 from mmerc.data.examples import TextInput, build_examples
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.nn.encoder_sources import resolve_encoder
+from mmerc.nn.text_encoder import _similar_rows
 from mmerc.nn.tokenizer import TextTokenizer
 
 MELD = Path(__file__).parents[3] / "shared" / "data" / "meld"
@@ -40,66 +39,8 @@ def text_examples(conversations, labels, tokenizer, *, speaker_prefix=False, tok
     return build_examples(conversations, labels=labels, widths={}, tables={}, text=text)
 
 
-COSTS = st.lists(st.integers(1, 300), min_size=1, max_size=60)
-
-
-@given(costs=COSTS, size=st.integers(1, 9), shuffle=st.booleans(), epoch=st.integers(0, 3))
-def test_every_conversation_once_an_epoch(costs, size, shuffle, epoch):
-    sampler = LengthBucketSampler(costs, size=size, shuffle=shuffle, chunk=2)
-    sampler.set_epoch(epoch)
-    batches = list(sampler)
-    assert sorted(i for batch in batches for i in batch) == list(range(len(costs)))
-    assert len(batches) == len(sampler)
-    assert max(map(len, batches)) <= size
-
-
-def test_order_depends_on_seed_and_epoch_alone():
-    costs = torch.randint(1, 50, (100,), generator=torch.Generator().manual_seed(0)).tolist()
-
-    def order(seed, epoch):
-        sampler = LengthBucketSampler(costs, size=8, seed=seed, shuffle=True)
-        sampler.set_epoch(epoch)
-        torch.rand(7)  # the global random state plays no part
-        return list(sampler)
-
-    assert order(1, 2) == order(1, 2)
-    orders = [order(seed, epoch) for seed in (0, 1) for epoch in (0, 1, 2)]
-    assert all(one != other for i, one in enumerate(orders) for other in orders[:i])
-
-
-def test_evaluation_is_sorted_by_length():
-    costs = [5, 1, 9, 3, 3, 2]
-    batches = list(LengthBucketSampler(costs, size=2, shuffle=False))
-    assert [[costs[i] for i in batch] for batch in batches] == [[1, 2], [3, 3], [5, 9]]
-
-
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_processes_share_out_an_epoch(shuffle):
-    costs = list(range(64))
-    shares = [
-        list(LengthBucketSampler(costs, size=8, shuffle=shuffle, rank=rank, world=2))
-        for rank in (0, 1)
-    ]
-    assert [len(share) for share in shares] == [4, 4]
-    actual = [i for share in shares for batch in share for i in batch]
-    assert sorted(actual) == costs
-
-
-@pytest.mark.parametrize("world", [1, 2, 3, 4, 7])
-@given(conversations=st.integers(1, 40), shuffle=st.booleans())
-def test_processes_have_equally_many_batches(world, conversations, shuffle):
-    samplers = [
-        LengthBucketSampler(range(conversations), size=4, shuffle=shuffle, rank=rank, world=world)
-        for rank in range(world)
-    ]
-    shares = [list(sampler) for sampler in samplers]
-    assert [len(share) for share in shares] == [len(sampler) for sampler in samplers]
-    assert len({len(share) for share in shares}) == 1
-    assert {i for s in shares for batch in s for i in batch} == set(range(conversations))
-
-
 def test_little_of_meld_is_padding(label_names):
-    """Bucketed batches of 8 dialogues, as the recipes train on them."""
+    """Training batches of 8 dialogues, and what the encoder reads of random ones."""
     if not (MELD / "train_sent_emo.csv").is_file():
         pytest.skip("no folder shared/data/meld with the real corpus beside the checkout")
     from mmerc.corpora.meld import read_meld
@@ -107,11 +48,16 @@ def test_little_of_meld_is_padding(label_names):
     raw = read_meld(MELD)
     tokenizer = TextTokenizer(resolve_encoder("minilm-l6"), max_length=512)
     examples = text_examples(raw.splits["train"], raw.labels, tokenizer)
-    read = total = 0
-    for batch in batch_loader(examples, tokenizer=tokenizer, size=8, shuffle=True):
-        read += int(batch.windows.attention_mask.sum())
-        total += batch.windows.attention_mask.numel()
-    assert 1 - read / total < 0.1
+    for bound in (0.08, 1.0):
+        read = total = grouped = 0
+        loader = batch_loader(examples, tokenizer=tokenizer, size=8, shuffle=True, padding=bound)
+        for batch in loader:
+            lengths = batch.windows.attention_mask.sum(-1).tolist()
+            read += sum(lengths)
+            total += batch.windows.attention_mask.numel()
+            grouped += sum(len(rows) * length for rows, length in _similar_rows(lengths))
+        assert (1 - read / total < 0.1) == (bound < 1)
+        assert 1 - read / grouped < 0.1
 
 
 def test_collate(make_examples, tokenizer, widths):

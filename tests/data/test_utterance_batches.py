@@ -1,5 +1,4 @@
 from dataclasses import replace
-from itertools import chain
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmerc.conversation import Conversation, Utterance
-from mmerc.data.batches import BalancedSampler, _Collate, _upsample
+from mmerc.data.batches import _Collate
 from mmerc.data.examples import TextInput, build_examples
 from mmerc.data.history import UtteranceTokenizer
 from mmerc.data.sounds import clip_lengths, missing_sounds, read_samples
@@ -188,67 +187,3 @@ def test_utterances_apart_are_those_of_the_whole(examples, base):
     assert torch.equal(apart.labels[:, 0], whole.labels[chosen])
     for m, present in whole.present.items():
         assert torch.equal(apart.present[m][:, 0], present[chosen])
-
-
-def test_rare_classes_are_sampled_up():
-    labels = [0] * 10 + [1] * 3 + [2] * 7 + [-100] * 2
-    pool = _upsample(labels, 0.5)
-    counts = {label: sum(labels[i] == label for i in pool) for label in (0, 1, 2, -100)}
-    assert counts == {0: 10, 1: 5, 2: 7, -100: 2}
-    assert sorted(_upsample(labels, 0.0)) == list(range(22))
-    assert {i for i in pool if labels[i] == 1} == {10, 11, 12}
-
-
-def sampler(**settings):
-    labels = [0] * 12 + [1] * 3
-    values = {"size": 4, "seed": 1, "upsampling": 0.5, "per_epoch": None} | settings
-    return BalancedSampler([i % 5 for i in range(15)], labels, **values)
-
-
-def drawn(predictions, epochs):
-    actual = []
-    for epoch in range(epochs):
-        predictions.set_epoch(epoch)
-        batches = list(predictions)
-        assert len(batches) == len(predictions)
-        actual.append(sorted(i for batch in batches for i in batch))
-    return actual
-
-
-def test_an_epoch_is_the_whole_unless_said_otherwise():
-    one, other = drawn(sampler(), 2)
-    assert one == other
-    assert len(one) == 18
-
-
-def test_short_epochs_go_through_the_whole():
-    parts = drawn(sampler(per_epoch=6), 6)
-    assert all(len(part) == 6 for part in parts)
-    whole = sorted(sampler().pool)
-    assert sorted(chain(*parts[:3])) == sorted(chain(*parts[3:])) == whole
-    assert parts[0] != parts[3]
-
-
-@pytest.mark.parametrize("per_epoch", [7, 18, 40])
-def test_epochs_of_any_length_see_everything_equally_often(per_epoch):
-    parts = drawn(sampler(per_epoch=per_epoch), 18)
-    seen = list(chain(*parts))
-    assert len(seen) == 18 * per_epoch
-    for item, times in zip(*np.unique(sampler().pool, return_counts=True), strict=True):
-        assert seen.count(item) == times * per_epoch
-
-
-def test_order_depends_on_seed_and_epoch_alone():
-    def orders(seed):
-        predictions = sampler(seed=seed)
-        return [(predictions.set_epoch(epoch), list(predictions))[1] for epoch in (0, 3)]
-
-    assert orders(1) == orders(1)
-    assert orders(1)[0] != orders(1)[1]
-    assert orders(1) != orders(2)
-
-
-def test_processes_share_the_batches_out():
-    whole, parts = sampler(), [sampler(rank=rank, world=2) for rank in range(2)]
-    together = [batch for pair in zip(*parts, strict=True) for batch in pair]
-    assert together[: len(whole)] == list(whole)

@@ -56,6 +56,8 @@ def contrast_oracle(model, batch, level):
             for which, m in enumerate(config.modalities):
                 vector = branch[m](source_vector(model, batch, m, place))
                 listed.append((which, number, vector if there(batch, m, place) else None))
+        if level == "modality" and len({which for which, _, own in listed if own is not None}) < 2:
+            continue  # all would be positives
         count = len(config.modalities)
         for i, (_, _, own) in enumerate(listed):
             others = [j for j in range(len(listed)) if j != i and listed[j][2] is not None]

@@ -20,6 +20,19 @@ def test_disentanglement(make_model, batch, reduction, scope, modalities):
         torch.testing.assert_close(losses[f"contrast_{level}"], expected, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("scope", ["conversation", "batch"])
+def test_a_single_modality_is_not_contrasted(make_model, whole_batch, scope):
+    model = make_model("df-erc", scope=scope, modalities=("text",))
+    losses = model(whole_batch).losses
+    assert losses["contrast_modality"] == losses["contrast_utterance"] == 0
+    for m in ("audio", "video"):
+        whole_batch.present[m][1:] = False  # one conversation keeps all three
+    model = make_model("df-erc", scope=scope).eval()
+    loss = model(whole_batch).losses["contrast_modality"]
+    assert loss > 0
+    torch.testing.assert_close(loss, contrast_oracle(model, whole_batch, "modality"))
+
+
 def test_sum_over_a_whole_dialogue_is_the_papers(make_model, whole_batch):
     """Without absences the sum runs over n - 1, or 2, positives of all 3n items."""
     model = make_model("df-erc", reduction="sum", modality_temperature=1e6).eval()

@@ -18,6 +18,7 @@ from mmerc.labels import LabelSet
 from mmerc.media.segment import Clip
 
 _DURATION_STEP = 0.25  # seconds
+_STATES_PER_SECOND = 50
 _MOST_TOKENS = 4096
 
 
@@ -64,11 +65,18 @@ class Example:
 
     @property
     def cost(self) -> int:
-        """Length by which examples are bucketed: sound, else tokens, else utterances."""
+        """Sort key, by which neighbours are similar: sound, else tokens, else utterances."""
         tokens = None if self.token_ids is None else sum(map(len, self.token_ids))
         if self.sounds is not None:
             return _bucket(sum(self.seconds), tokens or 0)
         return len(self) if tokens is None else tokens
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Lengths that are padded: tokens and states of a speech encoder, else utterances."""
+        tokens = () if self.token_ids is None else (sum(map(len, self.token_ids)),)
+        states = () if self.sounds is None else (round(_STATES_PER_SECOND * sum(self.seconds)),)
+        return (*tokens, *states) or (len(self),)
 
 
 def _bucket(seconds: float, tokens: int) -> int:

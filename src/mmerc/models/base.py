@@ -193,8 +193,18 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
                 statistics.label_counts, beta=self.config.class_balance
             )
 
+    @property
+    def compares_conversations(self) -> bool:
+        """Whether a loss compares all utterances of a batch, which must then be a random one."""
+        return False
+
     def start_epoch(self) -> None:
         """Reset what a model accumulates over an epoch; called before each epoch."""
+
+    def repeat(self, batch: ConversationBatch) -> ModelOutput:
+        """Predict a batch of the same training step again; nothing is accumulated again."""
+        output: ModelOutput = self(batch)
+        return output
 
     def emotion_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy with the configuration's terms; labels of -100 are left out.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from mmerc.nn.encoder_sources import load_backbone, resolve_encoder
 from mmerc.nn.encoder_tuning import Tuning, apply_tuning
 from mmerc.nn.tokenizer import TextTokenizer
 
+_TOKEN_STEP = 16
 Scope = Literal["conversation", "utterance", "surrounding"]
 
 
@@ -118,10 +120,27 @@ class TextEncoder(nn.Module):
             token_ids, mask, pool_into = _split_rows(
                 token_ids, pool_into, pad_id=self.tokenizer.pad_id, none=utterances
             )
-        states = self.read_layers(token_ids, mask, positions=positions)[-1]
-        pooled = _mean_by_index(states.flatten(0, 1), pool_into.flatten(), utterances)
+        if positions is None:
+            states, pool_into = self.read_rows(token_ids, mask, pool_into)
+        else:
+            states = self.read_layers(token_ids, mask, positions=positions)[-1].flatten(0, 1)
+        pooled = _mean_by_index(states, pool_into.flatten(), utterances)
         dropped: Tensor = self.dropout(pooled)
         return dropped
+
+    def read_rows(
+        self, token_ids: Tensor, attention_mask: Tensor, pool_into: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Read rows in groups of similar length, so that little of what is read is padding.
+
+        Shape: [W, L] each, attention_mask bool -> states [T, width] and the utterance of each [T].
+        """
+        states, owners = [], []
+        for rows, length in _similar_rows(attention_mask.sum(-1).tolist()):
+            ids, mask = token_ids[rows, :length], attention_mask[rows, :length]
+            states.append(self.read_layers(ids, mask)[-1].flatten(0, 1))
+            owners.append(pool_into[rows, :length].flatten())
+        return torch.cat(states), torch.cat(owners)
 
     def read_layers(
         self,
@@ -163,6 +182,20 @@ def _split_rows(
     ids = pad_sequence(list(token_ids[own].split_with_sizes(counts)), True, pad_id)
     owners = pad_sequence(list(pool_into[own].split_with_sizes(counts)), True, none)
     return ids, owners != none, owners
+
+
+def _similar_rows(lengths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
+    """Group rows so that at most a fifth of any is padding; yield each group and its length.
+
+    Groups are padded to multiples of 16, like the rows of a batch (``mmerc.data.text_windows``).
+    """
+    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    start = 0
+    for end in range(1, len(order) + 1):
+        longest = lengths[order[start]]
+        if end == len(order) or lengths[order[end]] < 0.8 * longest:
+            yield order[start:end], -(-max(longest, 1) // _TOKEN_STEP) * _TOKEN_STEP
+            start = end
 
 
 def _block_mask(utterance: Tensor) -> tuple[Tensor, Tensor]:

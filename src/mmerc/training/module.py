@@ -34,15 +34,19 @@ class TrainingModule(lightning.LightningModule):
         self.averaged: AveragedModel | None = None
         if config.weight_averaging > 0:
             average = get_ema_multi_avg_fn(config.weight_averaging)  # type: ignore[no-untyped-call]
-            self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+            # Buffers are those of the newest model: numbers of positions cannot be averaged, nor
+            # prototypes across restarts.
+            self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=False)
         self.settings = config
         self.seed = seed
+        self.mean_labelled = 1.0
         classes = len(model.labels)
         self.confusion = torch.zeros(classes, classes, dtype=torch.long)
 
     def on_train_epoch_start(self) -> None:
         loader: Any = self.trainer.train_dataloader
         loader.batch_sampler.set_epoch(self.current_epoch)
+        self.mean_labelled = loader.batch_sampler.mean_labelled
         self.model.start_epoch()
 
     def on_train_batch_start(self, batch: ConversationBatch, batch_idx: int) -> None:
@@ -60,14 +64,25 @@ class TrainingModule(lightning.LightningModule):
             self.report_loss(output.losses, batch_idx)
         terms = {f"train_{name}": value for name, value in output.losses.items()}
         if self.settings.consistency > 0:
-            second = self.model(batch)
+            second = self.model.repeat(batch)
             difference = _consistency_loss(output.logits, second.logits, batch.labels)
             loss = (loss + second.loss) / 2 + self.settings.consistency * difference
             terms["train_consistency"] = difference
         terms["train_loss"] = loss
         size = int(batch.mask.sum())
         self.log_dict(terms, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
-        return loss
+        return loss * self.batch_weight(batch)
+
+    def batch_weight(self, batch: ConversationBatch) -> Tensor | float:
+        """Return the factor of a batch's loss that makes every labelled utterance count the same.
+
+        The losses are means over the batch: an utterance of a small batch would count more. Sums
+        (``reduction: sum``) need no factor. It is the same number whether gradients are
+        accumulated or averaged over processes.
+        """
+        if self.model.config.reduction == "sum":
+            return 1.0
+        return (batch.labels >= 0).sum() / self.mean_labelled
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.averaged is not None:

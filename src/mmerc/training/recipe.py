@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
@@ -12,6 +13,7 @@ from mmerc.errors import UsageError
 from mmerc.models.base import ModelConfig
 from mmerc.models.registry import model_class
 
+DEFAULT_BATCH = 8
 _Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -21,18 +23,47 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(default=10, ge=1)
-    batch_conversations: int = Field(default=8, ge=1)
-    batch_utterances: int = Field(
-        default=8, ge=1, description="in its place, for models that read utterances one by one"
+    batch_utterances: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "utterances per batch; models that read whole conversations get as close to it as "
+            "whole conversations allow"
+        ),
+    )
+    batch_conversations: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "in its place, for models that read whole conversations: as many batches per epoch as "
+            "with so many conversations in each; every batch has about equally many utterances"
+        ),
+    )
+    padding: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description=(
+            "largest share of padding, for models to which padding costs time and which compare "
+            "nothing across a batch: batches are as random as this allows; 1: random"
+        ),
     )
     utterances_per_epoch: int | None = Field(
-        default=None, ge=1, description="of such models: validate after so many; None: after all"
+        default=None,
+        ge=1,
+        description=(
+            "of models that read utterances one by one: validate after so many, at the latest "
+            "after all; None: after all"
+        ),
     )
     upsampling: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description="of such models: rare classes come to this share of the largest",
+        description=(
+            "of such models: rare classes are repeated to this share of the largest; 0: classes "
+            "stay as frequent as they are"
+        ),
     )
     learning_rate: float = Field(default=1e-3, gt=0)
     encoder_learning_rate: float = Field(default=1e-5, gt=0)
@@ -62,6 +93,23 @@ class TrainingConfig(BaseModel):
     weight_averaging: float = Field(default=0.0, ge=0, lt=1, description="decay a step; 0: none")
     consistency: float = Field(default=0.0, ge=0, description="weight of R-Drop; doubles the cost")
     seeds: int = Field(default=5, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def default_batch(cls, value: Any) -> Any:
+        """Fill in the size of a batch: 8, where a recipe does not say it."""
+        if not isinstance(value, Mapping):
+            return value
+        sizes = {name: value.get(name) for name in ("batch_utterances", "batch_conversations")}
+        if sizes["batch_utterances"] is None and sizes["batch_conversations"] is None:
+            return {**value, **dict.fromkeys(sizes, DEFAULT_BATCH)}
+        return value
+
+    def count_batches(self, utterances: Sequence[int]) -> int:
+        """Number of batches per epoch for conversations of so many ``utterances``."""
+        if self.batch_conversations is not None:
+            return math.ceil(len(utterances) / self.batch_conversations)
+        return max(1, round(sum(utterances) / (self.batch_utterances or DEFAULT_BATCH)))
 
 
 class Choices(BaseModel):

@@ -19,9 +19,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from mmerc.conversation import Modality
 from mmerc.data.batch import ConversationBatch
-from mmerc.data.batches import BalancedSampler, batch_loader, feature_statistics, sampled_loader
+from mmerc.data.batches import batch_loader, feature_statistics, sampled_loader
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.examples import Example
+from mmerc.data.sampling import BalancedSampler, BatchItem, TrainingSampler
 from mmerc.errors import MmercError
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import create_model
@@ -33,7 +34,7 @@ from mmerc.training.checkpoint import SafetensorsCheckpointIO
 from mmerc.training.hardware import Hardware
 from mmerc.training.module import MONITORED, TrainingModule
 from mmerc.training.optimization import Plateau
-from mmerc.training.recipe import Recipe, TrainingConfig
+from mmerc.training.recipe import DEFAULT_BATCH, Recipe, TrainingConfig
 from mmerc.training.reporting import Reporter
 from mmerc.training.scoring import check_sounds
 
@@ -66,31 +67,50 @@ class _ConversationData(lightning.LightningDataModule):
         self.tokenizer = model.tokenizer
         self.settings, self.seed = settings, seed
         self.by_utterance = model.unit == "utterance"
-        self.size = settings.batch_utterances if self.by_utterance else settings.batch_conversations
+        self.padding = _allowed_padding(model, settings)
 
     def train_dataloader(self) -> Any:
-        trainer = self.trainer
+        return sampled_loader(self.train, self.tokenizer, self.training_sampler())
+
+    def training_sampler(self) -> TrainingSampler:
+        """The order in which this process reads its share of the training batches."""
+        trainer, settings = self.trainer, self.settings
         rank, world = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
-        if self.by_utterance:
-            sampler = BalancedSampler(
-                [example.cost for example in self.train],
-                [int(example.labels) for example in self.train],
-                size=self.size, seed=self.seed, upsampling=self.settings.upsampling,
-                per_epoch=self.settings.utterances_per_epoch, rank=rank, world=world,
-            )  # fmt: skip
-            return sampled_loader(self.train, self.tokenizer, sampler)
-        return batch_loader(
-            self.train, tokenizer=self.tokenizer, size=self.size, seed=self.seed, shuffle=True,
-            rank=rank, world=world,
+        items = [BatchItem.of(example) for example in self.train]
+        if not self.by_utterance:
+            count = settings.count_batches([len(example) for example in self.train])
+            return TrainingSampler(
+                items, batches=count, padding=self.padding, seed=self.seed, rank=rank, world=world
+            )
+        return BalancedSampler(
+            items,
+            [int(example.labels) for example in self.train],
+            size=settings.batch_utterances or DEFAULT_BATCH, seed=self.seed,
+            upsampling=settings.upsampling, per_epoch=settings.utterances_per_epoch,
+            padding=self.padding, rank=rank, world=world,
         )  # fmt: skip
 
     def val_dataloader(self) -> Any:
-        return batch_loader(self.valid, tokenizer=self.tokenizer, size=self.size, shuffle=False)
+        settings = self.settings
+        chosen = settings.batch_utterances if self.by_utterance else settings.batch_conversations
+        size = chosen or DEFAULT_BATCH
+        return batch_loader(self.valid, tokenizer=self.tokenizer, size=size, shuffle=False)
 
     def transfer_batch_to_device(
         self, batch: ConversationBatch, device: torch.device, dataloader_idx: int
     ) -> ConversationBatch:
         return batch.to(device, non_blocking=True)
+
+
+def _allowed_padding(model: AnyModel, settings: TrainingConfig) -> float:
+    """Return the largest share of padding in training batches.
+
+    [decided] Any, so that batches are random, if a loss compares conversations across the batch, or
+    if the model reads the text of whole conversations: the encoder, which takes nearly all of the
+    time, then reads rows of similar length or packed rows, whatever shares a batch.
+    """
+    packed = model.unit == "conversation" and model.text_encoder is not None
+    return 1.0 if model.compares_conversations or packed else settings.padding
 
 
 def train_seed(

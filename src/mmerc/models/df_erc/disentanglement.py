@@ -73,7 +73,11 @@ class Disentanglement(nn.Module):
     def contrast(
         self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor], level: _Level
     ) -> Tensor:
-        """Compute Eq. 3 or 5 over R = [t1 a1 v1 t2 ...] of each conversation (or of the batch)."""
+        """Compute Eq. 3 or 5 over R = [t1 a1 v1 t2 ...] of each conversation (or of the batch).
+
+        [decided] The modality level has no loss where a single modality is present: all of its
+        items are positives, so there is nothing to contrast.
+        """
         items = torch.stack([vectors[m] for m in vectors], 2)  # [B, N, M, H]
         taking_part = torch.stack([present[m] for m in present], 2)  # [B, N, M]
         if self.config.scope == "batch":
@@ -85,9 +89,12 @@ class Disentanglement(nn.Module):
         else:
             group, temperature = position // modalities, self.config.utterance_temperature
         positives = (group[:, None] == group) & (position[:, None] != position)
+        positives = positives.expand(len(items), -1, -1)
+        if level == "modality":
+            positives = positives & (taking_part.any(1).sum(-1) > 1)[:, None, None]
         return contrastive_loss(
             items.flatten(1, 2),
-            positives.expand(len(items), -1, -1),
+            positives,
             temperature=temperature,
             reduction=self.config.reduction,
             candidates=taking_part.flatten(1, 2),

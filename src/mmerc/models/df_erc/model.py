@@ -35,9 +35,21 @@ class DfErc(ConversationModel[DfErcConfig]):
             dropout=self.config.dropout,
         )
 
+    @property
+    def compares_conversations(self) -> bool:
+        config = self.config
+        contrasts = config.contrasts_modalities or config.contrasts_utterances
+        return config.scope == "batch" and config.contrast_weight > 0 and contrasts
+
     def start_epoch(self) -> None:
         if self.config.restart_prototypes and self.refusion.prototypes is not None:
             self.refusion.prototypes.restart()
+
+    def repeat(self, batch: ConversationBatch) -> ModelOutput:
+        if self.refusion.prototypes is None:
+            return super().repeat(batch)
+        with self.refusion.prototypes.paused():
+            return super().repeat(batch)
 
     def forward(self, batch: ConversationBatch) -> ModelOutput:
         """Apply Eqs. 1-25."""

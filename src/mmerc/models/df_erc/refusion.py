@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -42,6 +43,7 @@ class EmotionPrototypes(nn.Module):
     def __init__(self, classes: int, width: int, *, margin: float) -> None:
         super().__init__()
         self.margin = margin
+        self.is_paused = False
         self.register_buffer("mean", torch.zeros(classes, width))
         self.register_buffer("count", torch.zeros(classes))
 
@@ -49,6 +51,15 @@ class EmotionPrototypes(nn.Module):
         """Forget all items."""
         self.mean.zero_()
         self.count.zero_()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Ignore updates meanwhile: the items of a repeated pass are already counted."""
+        self.is_paused = True
+        try:
+            yield
+        finally:
+            self.is_paused = False
 
     @torch.no_grad()
     def update(self, items: Tensor, labels: Tensor) -> None:
@@ -177,7 +188,7 @@ class ContextRefusion(nn.Module):
         """Compute Eqs. 18 and 19 over the present modalities of labelled utterances."""
         items = torch.cat([aligned[m][present[m] & (labels >= 0)] for m in aligned])
         gold = torch.cat([labels[present[m] & (labels >= 0)] for m in aligned])
-        if self.training:
+        if self.training and not prototypes.is_paused:
             prototypes.update(items, gold)
         loss: Tensor = prototypes(items, gold)
         return loss

@@ -76,6 +76,12 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
         super().fit(statistics)
         self.class_counts = statistics.label_counts.float()
 
+    @property
+    def compares_conversations(self) -> bool:
+        config = self.config
+        contrasts = config.contrast_weight > 0 and "-SWFC" not in config.ablations
+        return contrasts or config.correlation_weight > 0
+
     def forward(self, batch: ConversationBatch) -> ModelOutput:
         """Apply Eqs. 2-22 (the weight decay of Eq. 22 is left to the optimiser)."""
         vectors, present = self.inputs(batch)
