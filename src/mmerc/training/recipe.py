@@ -87,6 +87,12 @@ class TrainingConfig(BaseModel):
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     patience: int | None = Field(default=None, ge=1)
     modality_dropout: float = Field(default=0.0, ge=0, lt=1)
+    disturbance_rate: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of conversations in which the voice or the face misleads, in training",
+    )
     vector_mixing: dict[Modality, Annotated[float, Field(ge=0, lt=1)]] = Field(
         default_factory=dict, description="share of another utterance's vector mixed into each"
     )

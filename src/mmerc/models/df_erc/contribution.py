@@ -11,11 +11,13 @@ from torch.nn import functional
 
 from mmerc.conversation import Modality
 from mmerc.models.df_erc.config import DfErcConfig
+from mmerc.models.df_erc.reliability import ReliabilityGate
 from mmerc.nn.classification import classification_loss
 from mmerc.nn.mlp import mlp
 from mmerc.nn.reduction import reduce_items
 
 _SMALLEST_TOTAL = 1e-6
+_GATE = 32  # hidden width of the reliability gate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,13 @@ class ContributionFusion(nn.Module):
             if config.fusion == "attention"
             else None
         )
+        self.gate = (
+            ReliabilityGate(
+                tuple(widths), classes=classes, hidden=_GATE, causal=not config.bidirectional
+            )
+            if config.reliability
+            else None
+        )
 
     def forward(
         self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor], labels: Tensor
@@ -78,9 +87,12 @@ class ContributionFusion(nn.Module):
             m: self.contribution(vectors[m], present[m], m) for m in vectors if m in self.student
         }
         losses = (zero, zero)
+        logits = {m: self.teacher[m](vectors[m]) for m in vectors if m in self.teacher}
         if self.config.trains_contribution:
-            losses = self.losses(vectors, estimates, present, labels)
+            losses = self.losses(logits, estimates, present, labels)
         weights = self.weights(estimates, present)
+        if self.gate is not None:
+            weights = self.gate(logits, estimates, present)
         fused = torch.stack([weights[m].unsqueeze(-1) * projected[m] for m in vectors]).sum(0)
         return FusionOutput(
             fused=fused, weights=weights, classifier_loss=losses[0], confidence_loss=losses[1]
@@ -103,7 +115,7 @@ class ContributionFusion(nn.Module):
 
     def losses(
         self,
-        vectors: Mapping[Modality, Tensor],
+        logits: Mapping[Modality, Tensor],
         weights: Mapping[Modality, Tensor],
         present: Mapping[Modality, Tensor],
         labels: Tensor,
@@ -114,13 +126,12 @@ class ContributionFusion(nn.Module):
         2019, where it is frozen).
         """
         classifier, confidence = [], []
-        for modality, vector in vectors.items():
-            logits = self.teacher[modality](vector)
+        for modality, scores in logits.items():
             own_labels = labels.where(present[modality], -100)
             classifier.append(
-                classification_loss(logits, own_labels, reduction=self.config.reduction)
+                classification_loss(scores, own_labels, reduction=self.config.reduction)
             )
-            target = true_class_probability(logits, labels)
+            target = true_class_probability(scores, labels)
             if self.config.detach_contribution:
                 target = target.detach()
             error = (target - weights[modality]) ** 2

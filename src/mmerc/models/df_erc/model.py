@@ -13,6 +13,7 @@ from mmerc.models.df_erc.contribution import ContributionFusion
 from mmerc.models.df_erc.disentanglement import Disentanglement
 from mmerc.models.df_erc.refusion import ContextRefusion
 from mmerc.models.stored_text import StoredTextDropout
+from mmerc.models.training_data import TrainingStatistics
 from mmerc.nn.mlp import mlp
 
 
@@ -40,6 +41,11 @@ class DfErc(ConversationModel[DfErcConfig]):
         config = self.config
         contrasts = config.contrasts_modalities or config.contrasts_utterances
         return config.scope == "batch" and config.contrast_weight > 0 and contrasts
+
+    def fit(self, statistics: TrainingStatistics) -> None:
+        super().fit(statistics)
+        if self.fusion.gate is not None:
+            self.fusion.gate.fit(statistics.label_counts)
 
     def start_epoch(self) -> None:
         if self.config.restart_prototypes and self.refusion.prototypes is not None:
