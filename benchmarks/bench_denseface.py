@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
-from mmerc.training.face_network.state import TrainingState, fresh_network
-from mmerc.training.face_network.training import train_batch
 
+from mmerc.features.denseface.equalisation import equalise
 from mmerc.features.denseface.extractor import DenseFace
+from mmerc.features.denseface.versions import VERSIONS
 from mmerc.features.speaker_faces import SpeakerFaces
-from mmerc.training.best_epoch import save_weights
-from mmerc.training.face_network.augmentation import augment
+from mmerc.training.face_network.augmentation import Augmentation, augment
 from mmerc.training.face_network.config import FaceNetworkConfig
+from mmerc.training.face_network.face_module import (
+    _create_network,
+    _create_optimizer,
+    _mixup_loss,
+)
 from mmerc.training.trainer import keep_memory
 
 FACES, BAR = 640, 300
@@ -33,30 +35,44 @@ def rate(function: Callable[[], object], faces: int, times: int) -> str:
     return f"{times * faces / wall:.0f} a second, {times * faces / used:.0f} a processor second"
 
 
-def inference(device: str) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        weights = Path(folder) / "weights.safetensors"
-        save_weights(fresh_network(0).state_dict(), weights)
-        extractor = DenseFace(SpeakerFaces(), weights=weights, device=device)
+def inference(device: str, version: str) -> str:
+    weights = VERSIONS["denseface"].weights  # those of other versions take as long
+    extractor = DenseFace(SpeakerFaces(), weights=weights, version=version, device=device)
     crops = np.random.default_rng(0).integers(0, 256, (FACES, 48, 48), dtype=np.uint8)
     precision = extractor.spec.settings["precision"]
-    return f"vectors, {precision}: {rate(lambda: extractor.vectors_of(crops), FACES, 1)}"
+    return f"{version}, vectors, {precision}: {rate(lambda: extractor.vectors_of(crops), FACES, 1)}"
 
 
 def training(device: str, steps: int) -> str:
     config = FaceNetworkConfig()
     size = config.batch_size
-    state = TrainingState(config, images=size * (steps + 1), device=torch.device(device))
+    network = _create_network(config.seed).to(device).train()
+    optimizer = _create_optimizer(network, config)
     images = torch.randint(0, 256, (size, 1, 48, 48), dtype=torch.uint8, device=device)
     labels = torch.randint(0, 7, (size,), device=device)
     generator = torch.Generator(device).manual_seed(0)
-    state.network.train()
 
     def step() -> None:
         created = augment(images, config.augmentation, generator=generator)
-        float(train_batch(state, created, labels, share=1.0))
+        optimizer.zero_grad()
+        _mixup_loss(network, created, labels, share=1.0, config=config).backward()
+        optimizer.step()
 
     return f"training, batches of {size}: {rate(step, size, steps)}"
+
+
+def augmentation(device: str, steps: int) -> str:
+    """Every degradation on every image, and equalisation."""
+    degraded = Augmentation(
+        yaw=35, gamma=0.4, side_light=0.15, small=1, blurred=1, noise=0.03, compressed=1
+    )
+    images = torch.randint(0, 256, (128, 1, 48, 48), dtype=torch.uint8, device=device)
+    generator = torch.Generator(device).manual_seed(0)
+
+    def step() -> None:
+        equalise(augment(images, degraded, generator=generator))
+
+    return f"augmentation with all degradations: {rate(step, len(images), steps)}"
 
 
 def main() -> None:
@@ -66,7 +82,9 @@ def main() -> None:
     arguments = parser.parse_args()
     keep_memory()
     print(f"DenseFace on {arguments.device}, {torch.get_num_threads()} threads")
-    print(f"  {inference(arguments.device)} (bar {BAR})")
+    for version in ("denseface", "denseface-2"):
+        print(f"  {inference(arguments.device, version)} (bar {BAR})")
+    print(f"  {augmentation(arguments.device, arguments.steps)}")
     print(f"  {training(arguments.device, arguments.steps)}")
 
 

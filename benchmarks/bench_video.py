@@ -11,14 +11,15 @@ from pathlib import Path
 import av
 import numpy as np
 from av.video.stream import VideoStream
-from mmerc.training.face_network.state import fresh_network
 
 from bench_faces import film
 from mmerc.features.base import Absent
-from mmerc.features.denseface.extractor import SHIPPED, DenseFace
+from mmerc.features.denseface.extractor import DenseFace
+from mmerc.features.denseface.versions import VERSIONS
 from mmerc.features.speaker_faces import SpeakerFaces
 from mmerc.media.segment import Clip, Segment
 from mmerc.training.best_epoch import save_weights
+from mmerc.training.face_network.face_module import _create_network
 
 RATE, UTTERANCE, LENGTHS = 25, 3, (60, 600)  # frames a second, seconds
 SPEED_BAR, MEMORY_BAR = 3, 1.5  # times real time, GB
@@ -55,10 +56,10 @@ def measure(path: Path, weights: Path, seconds: int) -> tuple[float, float]:
 def main() -> None:
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
-        weights = SHIPPED
+        weights = VERSIONS["denseface"].weights
         if not weights.is_file():
             weights = Path(folder) / "weights.safetensors"
-            save_weights(fresh_network(0).state_dict(), weights)
+            save_weights(_create_network(0).state_dict(), weights)
         for seconds in LENGTHS:
             path = Path(folder) / f"{seconds}.mp4"
             write_film(path, seconds)

@@ -15,10 +15,16 @@ from torch import nn
 from mmerc.errors import InputError, MmercError
 from mmerc.features.base import Absent
 from mmerc.features.denseface import extractor
+from mmerc.features.denseface.averaging import weigh_faces
+from mmerc.features.denseface.equalisation import equalise
 from mmerc.features.denseface.extractor import DenseFace, evenly, grey_face, load_network
 from mmerc.features.denseface.network import MEAN, DenseNet, normalise
+from mmerc.features.denseface.versions import VERSIONS, FaceVersion, locate_shipped_weights
+from mmerc.features.registry import NamedExtractor
 from mmerc.features.speaker_faces import SpeakerFaces
+from mmerc.files import file_fingerprint
 from mmerc.media.faces.alignment import align_face
+from mmerc.media.faces.views import FaceViews
 from mmerc.media.segment import Segment
 from mmerc.training.face_network.images import EMOTIONS
 
@@ -54,6 +60,11 @@ class TheseFaces:
 
     def crops(self, segment):
         return Absent("no face in any frame") if not self.count else faces(self.count)
+
+    def views(self, segment):
+        crops = self.crops(segment)
+        frontality = np.linspace(0.2, 1, self.count)
+        return crops if isinstance(crops, Absent) else FaceViews(crops, frontality)
 
 
 def faces(count, seed=0):
@@ -150,6 +161,39 @@ def test_an_utterance_is_the_mean_of_twenty_faces(weights, monkeypatch):
     np.testing.assert_allclose(actual, expected, atol=1e-5, rtol=1e-4)
 
 
+@torch.no_grad()
+def test_the_second_version_equalises_and_weighs_faces(weights, monkeypatch):
+    monkeypatch.setattr(extractor, "fast_bfloat16", lambda _: False)
+    actual = DenseFace(TheseFaces(3), weights=weights, version="denseface-2").extract(Segment())
+    network, crops = extractor.load_network(weights), faces(3)
+    vectors = network(normalise(equalise(torch.from_numpy(crops)[:, None]))).vectors.numpy()
+    weight = weigh_faces(crops, np.linspace(0.2, 1, 3))
+    assert weight[2] > 4 * weight[0]
+    assert actual.dtype == np.float32
+    np.testing.assert_allclose(actual, weight @ vectors, atol=1e-5, rtol=1e-4)
+    plain = DenseFace(TheseFaces(3), weights=weights, version="denseface-2-plain")
+    np.testing.assert_allclose(plain.extract(Segment()), vectors.mean(0), atol=1e-5, rtol=1e-4)
+
+
+def test_versions_are_told_apart_and_the_first_is_unchanged(weights):
+    specs = [DenseFace(SpeakerFaces(), weights=weights, version=name).spec for name in VERSIONS]
+    assert [spec.extractor for spec in specs] == list(VERSIONS)
+    assert len({spec.fingerprint for spec in specs}) == len(specs)
+    first = {name for name in specs[0].settings if not name.startswith("source")}
+    assert first == {"weights", "faces", "precision"}  # those of the stores that exist
+    assert specs[1].settings["average"] == "weighted"
+    assert specs[2].settings["average"] == "plain"
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_a_version_is_found_by_its_name(name):
+    built = NamedExtractor(name)()
+    assert built.spec.extractor == name
+    assert built.spec.settings["weights"] == file_fingerprint(VERSIONS[name].weights)
+    absent = built.extract(Segment())
+    assert absent == Absent("no film or picture")
+
+
 @pytest.mark.parametrize("count", [1, 3, 20])
 def test_so_few_faces_are_all_taken(count):
     assert np.array_equal(evenly(faces(count), 20), faces(count))
@@ -207,7 +251,9 @@ def test_the_fingerprint_tells_weights_faces_and_number_format(weights, tmp_path
 
 
 def test_missing_weights_are_told(monkeypatch, tmp_path):
-    monkeypatch.setattr(extractor, "SHIPPED", tmp_path / "weights.safetensors")
+    monkeypatch.setattr(
+        extractor, "VERSIONS", {"denseface": FaceVersion(weights=tmp_path / "weights.safetensors")}
+    )
     with pytest.raises(MmercError, match="comes without face weights; train them on FER2013"):
         DenseFace(SpeakerFaces())
 
@@ -215,7 +261,7 @@ def test_missing_weights_are_told(monkeypatch, tmp_path):
 def test_shipped_weights_are_checked(monkeypatch, tmp_path, weights):
     shipped = tmp_path / "weights.safetensors"
     shipped.write_bytes(weights.read_bytes())
-    monkeypatch.setattr(extractor, "SHIPPED", shipped)
+    monkeypatch.setattr(extractor, "VERSIONS", {"denseface": FaceVersion(weights=shipped)})
     named = DenseFace(SpeakerFaces(), weights=weights).spec
     card = tmp_path / "weights.json"
     card.write_text(json.dumps({"sha256": named.settings["weights"]}))
@@ -245,7 +291,7 @@ def test_the_weights_that_come_with_mmerc_name_a_real_smile():
     astronaut = pytest.importorskip("skimage.data", reason="scikit-image is missing").astronaut()
     (actual,) = SpeakerFaces().detector.detect([astronaut])
     crop = align_face(astronaut, actual[0].landmarks, size=48, grey=True)
-    network = load_network(extractor._shipped_weights())
+    network = load_network(locate_shipped_weights(VERSIONS["denseface"]))
     logits = network(normalise(torch.from_numpy(crop)[None, None])).logits
     assert EMOTIONS[int(logits.argmax())] == "happy"
     assert logits.softmax(-1).max() > 0.5

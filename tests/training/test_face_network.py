@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from fer2013 import drawn, encoded, fer_rows, write
-from mmerc.errors import InputError
+from mmerc.errors import InputError, UsageError
 from mmerc.features.denseface.extractor import DenseFace
 from mmerc.features.denseface.network import MEAN
 from mmerc.features.speaker_faces import SpeakerFaces
@@ -172,6 +172,27 @@ def test_rectangles_are_hidden_in_some_faces():
     assert 130 < (share > 0).sum() < 230
     assert 0.1 < share.max() < 0.24
     assert torch.allclose(after[covered], torch.tensor(255 * MEAN))
+
+
+def test_degradations_meet_their_share_and_spare_the_untouched():
+    everything = {"small": 1, "blurred": 1, "noise": 0.1, "compressed": 1, "yaw": 40, "gamma": 0.5,
+                  "side_light": 0.2}  # fmt: skip
+    for name, value in everything.items():
+        before, after = changed(**{name: value})
+        touched = (after - before).abs().mean(dim=(1, 2, 3)) > 0.1
+        assert touched.float().mean() > 0.7, name
+    before, after = changed(count=400, untouched=0.3, **everything)
+    spared = (after - before).abs().amax(dim=(1, 2, 3)) < 0.01
+    assert 80 < spared.sum() < 160
+
+
+def test_hiding_grey_may_be_drawn():
+    before, after = changed(erasing=1, erased_area=0.2, erased_grey="random")
+    covered = (after - before).abs() > 0.01
+    hidden = [image[where].unique() for image, where in zip(after, covered, strict=True)]
+    greys = torch.tensor([grey[0] for grey in hidden if len(grey) == 1])
+    assert len(greys) > 40
+    assert greys.min() < 60 < 200 < greys.max()
 
 
 def test_the_same_chance_changes_faces_alike():
@@ -369,6 +390,51 @@ def test_another_training_is_not_written_over(parquet, whole, tmp_path):
         train_face_network(parquet, tmp_path, config, report=stopping_after(1))
     with pytest.raises(InputError, match="a training with other settings or other faces"):
         train_face_network(parquet, tmp_path, other, report=print)
+
+
+def test_private_faces_stay_closed_until_asked_for(parquet, tmp_path):
+    once = SHORT.model_copy(update={"epochs": 1})
+    path = tmp_path / "fer.parquet"
+    path.write_bytes(parquet.read_bytes())
+    closed = train_face_network(path, tmp_path / "out", once, test=False, report=print)
+    assert closed.private is None
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["private"] is None
+    opened = train_face_network(path, tmp_path / "out", once, report=print)
+    assert opened.private is not None
+    assert opened.model_copy(update={"private": None}) == closed
+    assert opened == train_face_network(path, tmp_path / "out", once, test=False, report=print)
+
+
+@pytest.mark.parametrize("whole", ["sgd"], indirect=True)
+def test_a_training_may_start_from_weights(parquet, whole, tmp_path):
+    """What is frozen stays as it was, batch norms included; the rest is trained."""
+    start = whole[1] / "weights.safetensors"
+    config = FaceNetworkConfig(epochs=1, batch_size=8, frozen_blocks=2, equalise=True)
+    result = train_face_network(parquet, tmp_path, config, initial=start, report=print)
+    assert result.initial_sha256 == file_fingerprint(start)
+    before, after = load_file(start), load_file(tmp_path / "weights.safetensors")
+    frozen = {f"maps.{number}." for number in range(34)}
+    for name, value in before.items():
+        part = ".".join(name.split(".")[:2]) + "."
+        if part in frozen:
+            assert torch.equal(after[name], value) or "num_batches" in name, name
+    changed = [name for name, value in before.items() if not torch.equal(after[name], value)]
+    assert {"classifier.weight", "maps.35.grow.weight"} <= set(changed)
+    with pytest.raises(InputError, match="a training with other settings or other faces"):
+        train_face_network(parquet, tmp_path, config, initial="denseface", report=print)
+
+
+def test_frozen_blocks_need_weights(parquet, tmp_path):
+    config = SHORT.model_copy(update={"frozen_blocks": 1})
+    with pytest.raises(UsageError, match="frozen_blocks needs initial weights; give them"):
+        train_face_network(parquet, tmp_path, config, report=print)
+
+
+def test_initial_weights_that_do_not_exist_are_told(parquet, tmp_path):
+    with pytest.raises(InputError, match=r"nothing\.safetensors"):
+        train_face_network(
+            parquet, tmp_path, SHORT, initial=tmp_path / "nothing.safetensors", report=print
+        )
 
 
 def test_private_faces_are_opened_after_training_alone(tmp_path):

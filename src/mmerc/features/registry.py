@@ -16,8 +16,9 @@ from mmerc.media.faces.speaking import Choice
 from mmerc.plugins import Plugin, find_plugins
 
 ExtractorName = Literal[
-    "is10", "compare", "egemaps", "whisper", "whisper-base", "denseface", "visextnet"
-]
+    "is10", "compare", "egemaps", "whisper", "whisper-base",
+    "denseface", "denseface-2", "denseface-2-plain", "visextnet",
+]  # fmt: skip
 _EXTRACTORS: dict[str, tuple[Modality, str]] = {
     "is10": ("audio", "openSMILE's 1582 functionals of INTERSPEECH 2010"),
     "compare": ("audio", "openSMILE's 6373 functionals of ComParE 2016"),
@@ -25,6 +26,8 @@ _EXTRACTORS: dict[str, tuple[Modality, str]] = {
     "whisper": ("audio", "mean and deviation of the layers of Whisper tiny, 3072 numbers"),
     "whisper-base": ("audio", "mean and deviation of the layers of Whisper base, 6144 numbers"),
     "denseface": ("video", "faces by a DenseNet trained on facial expressions, 342 numbers"),
+    "denseface-2": ("video", "the same, trained for films; sharp and frontal faces count more"),
+    "denseface-2-plain": ("video", "denseface-2 with a plain mean over the faces"),
     "visextnet": ("video", "faces by a ResNet-101 of your own, 1000 numbers"),
 }
 """Name -> modality and one sentence, of the extractors that are part of mmerc."""
@@ -54,10 +57,11 @@ class NamedExtractor:
             return _voice_extractor(self.name)
         from mmerc.features.speaker_faces import SpeakerFaces
 
-        if self.name == "denseface":
+        if self.name.startswith("denseface"):
             from mmerc.features.denseface.extractor import DenseFace
 
-            return DenseFace(SpeakerFaces(choice=self.face), weights=self.weights)
+            faces = SpeakerFaces(choice=self.face)
+            return DenseFace(faces, weights=self.weights, version=self.name)
         from mmerc.features.visextnet import VisExtNet
 
         faces = SpeakerFaces(choice=self.face, size=_COLOUR_SIZE, grey=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -26,6 +26,7 @@ from mmerc.media.faces.alignment import align_face
 from mmerc.media.faces.detector import FaceDetector, Frame
 from mmerc.media.faces.speaking import Choice, choose, sound_energy
 from mmerc.media.faces.tracks import link_faces
+from mmerc.media.faces.views import FaceViews, measure_frontality
 from mmerc.media.segment import Clip, MediaError, Segment
 
 _Faces = NDArray[np.uint8]
@@ -56,22 +57,27 @@ class SpeakerFaces:
 
     def crops(self, segment: Segment) -> _Faces | Absent:
         """Shape: -> uint8 [n, size, size], or [n, size, size, 3] in colour; n > 0."""
-        faces = self.sharp_crops(segment)
-        if segment.blur is None or isinstance(faces, Absent):
-            return faces
-        return segment.blur.applied_to(faces)
+        views = self.views(segment)
+        return views if isinstance(views, Absent) else views.crops
 
-    def sharp_crops(self, segment: Segment) -> _Faces | Absent:
+    def views(self, segment: Segment) -> FaceViews | Absent:
+        """The crops and how frontal they are; pictures count as frontal."""
+        views = self.sharp_views(segment)
+        if segment.blur is None or isinstance(views, Absent):
+            return views
+        return replace(views, crops=segment.blur.applied_to(views.crops))
+
+    def sharp_views(self, segment: Segment) -> FaceViews | Absent:
         """Crops before they are blurred."""
         if segment.pictures:
             kept = segment.arriving(len(segment.pictures))
-            return self.picture_crops([segment.pictures[i] for i in kept])
+            return self.picture_views([segment.pictures[i] for i in kept])
         try:
-            return self.film_crops(segment)
+            return self.film_views(segment)
         except MediaError as error:
             return Absent(error.reason)
 
-    def picture_crops(self, pictures: Sequence[bytes]) -> _Faces | Absent:
+    def picture_views(self, pictures: Sequence[bytes]) -> FaceViews | Absent:
         """The readable pictures in the size and colour of the crops."""
         faces, reason = [], _ALL_LOST
         for data in pictures:
@@ -80,9 +86,9 @@ class SpeakerFaces:
                 faces.append(to_grey(pixels) if self.grey else pixels)
             except MediaError as error:
                 reason = error.reason
-        return np.stack(faces) if faces else Absent(reason)
+        return FaceViews(np.stack(faces), np.ones(len(faces))) if faces else Absent(reason)
 
-    def film_crops(self, segment: Segment) -> _Faces | Absent:
+    def film_views(self, segment: Segment) -> FaceViews | Absent:
         """Crops of the chosen track (of all tracks); MediaError where the film cannot be read."""
         if segment.film is None:
             return Absent(_NO_FILM)
@@ -99,12 +105,10 @@ class SpeakerFaces:
         energy = _energy_at(segment.sound, len(everything)) if voice else None
         energy = None if energy is None else energy[list(kept)]
         chosen = choose(tracks, frames=frames, energy=energy, mode=self.choice)
-        crops = [
-            align_face(frames[i], face.landmarks, size=self.size, grey=self.grey)
-            for track in chosen
-            for i, face in track.faces.items()
-        ]
-        return np.stack(crops)
+        faces = [(frames[i], face.landmarks) for track in chosen for i, face in track.faces.items()]
+        crops = [align_face(*face, size=self.size, grey=self.grey) for face in faces]
+        frontality = [measure_frontality(landmarks) for _, landmarks in faces]
+        return FaceViews(np.stack(crops), np.array(frontality))
 
 
 def _choose_times(film: Clip, count: int) -> list[float]:

@@ -30,7 +30,8 @@ def extract(
         ),
     ] = None,
     video: Annotated[
-        str | None, typer.Option(help="denseface or visextnet (face networks), or a plug-in's.")
+        str | None,
+        typer.Option(help="denseface-2, denseface or visextnet (face networks), or a plug-in's."),
     ] = None,
     face: Annotated[
         Literal["speaking", "largest", "all"],

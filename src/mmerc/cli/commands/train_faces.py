@@ -34,19 +34,28 @@ def train_faces(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the run; run the same command to resume.")],
     changes: SettingsOption = None,
+    initial: Annotated[
+        str | None, typer.Option(help="Weights to start from: a file, or denseface.")
+    ] = None,
+    test: Annotated[
+        bool, typer.Option(help="Evaluate on PrivateTest; without, it stays closed.")
+    ] = True,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train the face network on FER2013.
 
-    Trains on Training, chooses the epoch on PublicTest, and evaluates once on PrivateTest.
+    Trains on Training, chooses the epoch on PublicTest, and evaluates once on PrivateTest. To
+    compare several trainings, use --no-test, and repeat the chosen one's command without it.
     """
     from mmerc.training.face_network.train_faces import train_face_network
 
     report = silent if quiet else remark
     settings = _face_settings(changes or [])
-    result = train_face_network(faces, out, settings, device=device, report=report)
+    result = train_face_network(
+        faces, out, settings, initial=initial, test=test, device=device, report=report
+    )
     if as_json:
         print_json(result.model_dump(mode="json"))
         return
@@ -57,6 +66,7 @@ def train_faces(
         [
             [name, *(percent(value) for value in (scores.accuracy, *scores.per_class.values()))]
             for name, scores in splits.items()
+            if scores is not None
         ],
     )
     print(f"in {out}/weights.safetensors: mmerc extract ... --video denseface --weights")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import Field, asdict
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -13,18 +13,22 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from mmerc.errors import InputError, MmercError
+from mmerc.errors import InputError
 from mmerc.features.base import Absent
+from mmerc.features.denseface.averaging import weigh_faces
+from mmerc.features.denseface.equalisation import equalise
 from mmerc.features.denseface.network import SIDE, WIDTH, DenseNet, normalise
+from mmerc.features.denseface.versions import VERSIONS, locate_shipped_weights
 from mmerc.features.store import FeatureSpec, Vector
-from mmerc.files import file_fingerprint, read_json
+from mmerc.files import file_fingerprint
 from mmerc.media.decode import decode_picture, resize, to_grey
+from mmerc.media.faces.views import FaceViews
 from mmerc.media.segment import Segment
 from mmerc.precision import fast_bfloat16
 
-SHIPPED = Path(__file__).parent / "weights.safetensors"
 _FACES, _BATCH = 20, 64
 Faces = NDArray[np.uint8]
+_Value = TypeVar("_Value", bound=np.generic)
 
 
 class FaceSource(Protocol):
@@ -34,6 +38,10 @@ class FaceSource(Protocol):
 
     def crops(self, segment: Segment) -> Faces | Absent:
         """Shape: -> uint8 [n, 48, 48] grey ([n, H, W, 3] RGB for VisExtNet), n > 0."""
+        ...
+
+    def views(self, segment: Segment) -> FaceViews | Absent:
+        """The same crops with what weights them."""
         ...
 
 
@@ -48,15 +56,22 @@ def grey_face(picture: bytes) -> Faces:
 class DenseFace:
     """Mean vector of up to 20 evenly chosen faces.
 
-    ``weights`` is a file that mmerc's trainer wrote; None uses the one that comes with mmerc.
-    Computes in bfloat16 if the processor has it; the number format is part of the fingerprint.
-    MmercError if there are no weights, InputError if they are damaged.
+    ``version`` names one of ``VERSIONS``, which differ in weights, equalisation and averaging.
+    ``weights`` is a file that mmerc's trainer wrote; None uses the version's own. Computes in
+    bfloat16 if the processor has it; the number format is part of the fingerprint. MmercError if
+    there are no weights, InputError if they are damaged.
     """
 
     def __init__(
-        self, faces: FaceSource, *, weights: Path | None = None, device: str = "cpu"
+        self,
+        faces: FaceSource,
+        *,
+        weights: Path | None = None,
+        version: str = "denseface",
+        device: str = "cpu",
     ) -> None:
-        path = _shipped_weights() if weights is None else weights
+        self.version = VERSIONS[version]
+        path = locate_shipped_weights(self.version) if weights is None else weights
         self.faces = faces
         self.device = torch.device(device)
         self.bfloat16 = fast_bfloat16(self.device)
@@ -64,22 +79,31 @@ class DenseFace:
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.spec = FeatureSpec(
             modality="video",
-            extractor="denseface",
+            extractor=version,
             dim=WIDTH,
             settings={
                 "weights": file_fingerprint(path),
                 "faces": _FACES,
                 "precision": "bfloat16" if self.bfloat16 else "float32",
+                **self.version.settings,
                 **source_settings(faces),
             },
         )
 
     def extract(self, segment: Segment) -> Vector | Absent:
         """Shape: -> float32 [342]."""
-        crops = self.faces.crops(segment)
-        if isinstance(crops, Absent):
-            return crops
-        vector: Vector = self.vectors_of(evenly(crops, _FACES)).mean(axis=0)
+        if self.version.average == "plain":
+            crops = self.faces.crops(segment)
+            if isinstance(crops, Absent):
+                return crops
+            plain: Vector = self.vectors_of(evenly(crops, _FACES)).mean(axis=0)
+            return plain
+        views = self.faces.views(segment)
+        if isinstance(views, Absent):
+            return views
+        crops, frontality = evenly(views.crops, _FACES), evenly(views.frontality, _FACES)
+        weights = weigh_faces(crops, frontality)
+        vector: Vector = (weights @ self.vectors_of(crops)).astype(np.float32)
         return vector
 
     @torch.inference_mode()
@@ -87,7 +111,8 @@ class DenseFace:
         """Shape: uint8 [n, 48, 48] grey -> float32 [n, 342]."""
         parts = []
         for batch in torch.split(torch.from_numpy(crops), _BATCH):
-            images = normalise(batch.to(self.device)[:, None])
+            images = batch.to(self.device)[:, None]
+            images = normalise(equalise(images) if self.version.equalised else images)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
                 batch_vectors = self.network(
                     images.contiguous(memory_format=torch.channels_last)
@@ -104,28 +129,12 @@ def source_settings(faces: FaceSource) -> Mapping[str, str]:
     }
 
 
-def evenly(crops: Faces, count: int) -> Faces:
-    """At most ``count`` of the crops, evenly spread over all; [n, ...] -> [min(n, count), ...]."""
-    if len(crops) <= count:
-        return crops
-    chosen: Faces = crops[np.linspace(0, len(crops) - 1, count).round().astype(int)]
+def evenly(values: NDArray[_Value], count: int) -> NDArray[_Value]:
+    """At most ``count`` of the values, evenly spread over all; [n, ...] -> [min(n, count), ...]."""
+    if len(values) <= count:
+        return values
+    chosen: NDArray[_Value] = values[np.linspace(0, len(values) - 1, count).round().astype(int)]
     return chosen
-
-
-def _shipped_weights() -> Path:
-    """The weights that come with mmerc, checked against their hash.
-
-    MmercError if this mmerc has none, InputError if they are not what was shipped.
-    """
-    if not SHIPPED.is_file():
-        raise MmercError(
-            "This mmerc comes without face weights; train them on FER2013 and name the file, or "
-            "install a release of mmerc that has them."
-        )
-    card = read_json(SHIPPED.with_suffix(".json"))
-    if not isinstance(card, dict) or card.get("sha256") != file_fingerprint(SHIPPED):
-        raise InputError(SHIPPED, "not the weights that were shipped", "reinstall mmerc")
-    return SHIPPED
 
 
 def load_network(path: Path) -> DenseNet:

@@ -79,6 +79,10 @@ class DenseNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
 
+    def first_blocks(self, count: int) -> nn.Sequential:
+        """The first ``count`` dense blocks with what comes before them: stem and transitions."""
+        return self.maps[: sum(1 + layers for layers in _LAYERS[:count])]
+
     def forward(self, images: Tensor) -> FaceOutput:
         """Shape: images [B, 1, H, W], normalised -> vectors [B, 342], logits [B, 7]; float32."""
         vectors = self.maps(images).float().mean(dim=(2, 3))

@@ -25,6 +25,8 @@ _LICENSED_AS: Mapping[str, str] = {
     "whisper": "whisper-tiny.en",
     "whisper-base": "whisper-base",
     "denseface": "denseface",
+    "denseface-2": "denseface",
+    "denseface-2-plain": "denseface",
 }
 
 

@@ -1,24 +1,36 @@
-"""Augmentation of faces: moved, rotated, mirrored, lit differently, partly hidden."""
+"""Augmentation of faces: moved, turned, lit differently, partly hidden, and degraded."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Generator, Tensor
 
-from mmerc.features.denseface.network import MEAN
+from mmerc.features.denseface.network import MEAN, SIDE
+from mmerc.training.face_network.degradation import (
+    compress,
+    reduce_detail,
+    relight,
+    turned_sideways,
+    warp,
+)
 
 _SQUAREST, _LONGEST = (
     math.log(0.3),
     math.log(1 / 0.3),
 )  # of hidden rectangles, as log(height / width)
+_BEST_QUALITY = 90
 
 
 class Augmentation(BaseModel):
-    """Limits of the changes, each drawn uniformly up to its limit for every image."""
+    """Limits of the changes, each drawn uniformly up to its limit for every image.
+
+    The last group degrades faces as films do; each of its changes meets its own share of the
+    images, and ``untouched`` images meet none of them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,6 +42,19 @@ class Augmentation(BaseModel):
     contrast: float = Field(default=0.2, ge=0, lt=1, description="factor 1 +- contrast")
     erasing: float = Field(default=0.25, ge=0, le=1, description="share that is partly hidden")
     erased_area: float = Field(default=0.2, ge=0, le=1, description="largest share of the image")
+    erased_grey: Literal["mean", "random"] = Field(default="mean", description="of what hides")
+
+    untouched: float = Field(default=0.0, ge=0, le=1, description="share spared all that follows")
+    yaw: float = Field(default=0.0, ge=0, lt=80, description="turned either way, in degrees")
+    gamma: float = Field(default=0.0, ge=0, lt=1, description="its logarithm, either way")
+    side_light: float = Field(default=0.0, ge=0, le=1, description="either way; 1: black to white")
+    small: float = Field(default=0.0, ge=0, le=1, description="share seen at fewer pixels")
+    fewest_pixels: int = Field(default=12, ge=4, le=SIDE, description="side of the smallest face")
+    blurred: float = Field(default=0.0, ge=0, le=1, description="share that is blurred")
+    blur: float = Field(default=2.5, ge=0, description="largest deviation, in pixels")
+    noise: float = Field(default=0.0, ge=0, le=1, description="deviation; 1: black to white")
+    compressed: float = Field(default=0.0, ge=0, le=1, description="share compressed as JPEG")
+    lowest_quality: int = Field(default=10, ge=1, le=90, description="of JPEG; the highest is 90")
 
 
 def augment(images: Tensor, settings: Augmentation, *, generator: Generator) -> Tensor:
@@ -37,8 +62,10 @@ def augment(images: Tensor, settings: Augmentation, *, generator: Generator) -> 
 
     Shape: uint8 [B, 1, H, W] -> float32 of the same shape, 0 to 255.
     """
-    moved = _move(images.float(), settings, generator)
-    return _hide(_relight(moved, settings, generator), settings, generator)
+    touched = (_uniform(images, generator, 0, 1) >= settings.untouched).float()
+    moved = _move(images.float(), settings, generator, touched)
+    lit = _relight(moved, settings, generator, touched)
+    return _degrade(_hide(lit, settings, generator), settings, generator, touched)
 
 
 def _uniform(like: Tensor, generator: Generator, low: float, high: float) -> Tensor:
@@ -47,8 +74,11 @@ def _uniform(like: Tensor, generator: Generator, low: float, high: float) -> Ten
     return low + (high - low) * drawn
 
 
-def _move(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
-    """Mirror, rotate, scale and shift in one resampling; edge pixels are repeated outwards."""
+def _move(images: Tensor, settings: Augmentation, generator: Generator, touched: Tensor) -> Tensor:
+    """Mirror, rotate, scale, shift and turn in one resampling; edge pixels are repeated outwards.
+
+    ``touched`` [B] is 0 for images that must not turn sideways, otherwise 1.
+    """
 
     def within(limit: float) -> Tensor:
         return _uniform(images, generator, -limit, limit)
@@ -57,35 +87,74 @@ def _move(images: Tensor, settings: Augmentation, generator: Generator) -> Tenso
     mirror = torch.where(_uniform(images, generator, 0, 1) < settings.flip, -1.0, 1.0)
     cosine, sine = zoom * angle.cos(), zoom * angle.sin()
     across, down = 2 * within(settings.shift), 2 * within(settings.shift)  # the side spans -1 to 1
-    matrices = torch.stack(
-        [
-            torch.stack([mirror * cosine, -sine, across], dim=1),
-            torch.stack([mirror * sine, cosine, down], dim=1),
-        ],
-        dim=1,
+    zero, one = torch.zeros_like(zoom), torch.ones_like(zoom)
+    rows = [
+        torch.stack([mirror * cosine, -sine, across], dim=1),
+        torch.stack([mirror * sine, cosine, down], dim=1),
+        torch.stack([zero, zero, one], dim=1),
+    ]
+    sideways = turned_sideways(touched * within(math.radians(settings.yaw)))
+    return warp(images, torch.stack(rows, dim=1) @ sideways)
+
+
+def _relight(
+    images: Tensor, settings: Augmentation, generator: Generator, touched: Tensor
+) -> Tensor:
+    """Change gamma and contrast, then brightness, on one side more than on the other."""
+
+    def within(limit: float) -> Tensor:
+        return _uniform(images, generator, -limit, limit)
+
+    return relight(
+        images,
+        contrast=1 + within(settings.contrast),
+        brightness=within(settings.brightness),
+        gamma=(touched * within(settings.gamma)).exp(),
+        slope=touched * within(settings.side_light),
     )
-    grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def _relight(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
-    """Change contrast around each image's mean, then brightness."""
-    contrast = 1 + _uniform(images, generator, -settings.contrast, settings.contrast)
-    brightness = 255 * _uniform(images, generator, -settings.brightness, settings.brightness)
-    mean = images.mean(dim=(1, 2, 3), keepdim=True)
-    lit = (images - mean) * contrast.view(-1, 1, 1, 1) + mean + brightness.view(-1, 1, 1, 1)
-    return lit.clamp(0, 255)
+def _degrade(
+    images: Tensor, settings: Augmentation, generator: Generator, touched: Tensor
+) -> Tensor:
+    """Blur, reduce and compress some of the images and add noise."""
+
+    def chosen(share: float) -> Tensor:
+        return (_uniform(images, generator, 0, 1) < share) & (touched > 0)
+
+    def up_to(limit: float) -> Tensor:
+        return _uniform(images, generator, 0, limit)
+
+    if settings.small or settings.blurred:
+        side = images.shape[-1]
+        pixels = _uniform(images, generator, settings.fewest_pixels, side).long()
+        pixels = torch.where(chosen(settings.small), pixels, side)
+        blur = torch.stack([up_to(settings.blur), up_to(settings.blur)], dim=1)
+        blur = blur * chosen(settings.blurred)[:, None]
+        images = reduce_detail(images, pixels=pixels, blur=blur)
+    if settings.noise:
+        deviation = 255 * touched * up_to(settings.noise)
+        drawn = torch.randn(images.shape, generator=generator, device=images.device)
+        images = (images + deviation.view(-1, 1, 1, 1) * drawn).clamp(0, 255)
+    if settings.compressed:
+        quality = _uniform(images, generator, settings.lowest_quality, _BEST_QUALITY)
+        some = chosen(settings.compressed)
+        images = torch.where(some.view(-1, 1, 1, 1), compress(images, quality=quality), images)
+    return images
 
 
 def _hide(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
-    """Cover a rectangle of some images with the grey that says nothing (Zhong et al. 2020)."""
+    """Cover a rectangle of some images with one grey (Zhong et al. 2020)."""
     area = _uniform(images, generator, 0, settings.erased_area)
     shape = _uniform(images, generator, _SQUAREST, _LONGEST).exp()
     hidden = _uniform(images, generator, 0, 1) < settings.erasing
     rows = span((area * shape).sqrt(), images.shape[2], images, generator)
     columns = span((area / shape).sqrt(), images.shape[3], images, generator)
     covered = hidden.view(-1, 1, 1) & rows[:, :, None] & columns[:, None, :]
-    return torch.where(covered[:, None], 255 * MEAN, images)
+    grey = torch.full_like(area, 255 * MEAN)
+    if settings.erased_grey == "random":
+        grey = _uniform(images, generator, 0, 255)
+    return torch.where(covered[:, None], grey.view(-1, 1, 1, 1), images)
 
 
 def span(share: Tensor, side: int, images: Tensor, generator: Generator) -> Tensor:

@@ -29,10 +29,14 @@ class FaceNetworkConfig(BaseModel):
     weight_decay: float = Field(default=5e-4, ge=0)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     mixup: float = Field(default=0.0, ge=0, description="alpha of its beta distribution; 0: none")
+    frozen_blocks: int = Field(
+        default=0, ge=0, lt=3, description="dense blocks that keep their initial weights"
+    )
     weight_averaging: float = Field(default=0.999, ge=0, lt=1, description="decay a step")
     early_side: int = Field(default=48, ge=24, le=48, description="of faces at first, in pixels")
     early_share: float = Field(default=0.0, ge=0, le=1, description="of the epochs that see these")
     augmentation: Augmentation = Augmentation()
+    equalise: bool = Field(default=False, description="the histogram of each face: for denseface-2")
     bfloat16: bool = Field(default=True, description="where the hardware does it")
     seed: int = Field(default=0, ge=0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import lightning
@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mmerc.errors import InputError
+from mmerc.features.denseface.equalisation import equalise
 from mmerc.features.denseface.network import DenseNet, normalise
 from mmerc.precision import fast_bfloat16
 from mmerc.training.face_network.augmentation import augment
@@ -48,6 +49,7 @@ class FaceBatches:
         order = torch.from_numpy(numbers.permutation(len(self.faces))).to(device)
         for rows in torch.split(order, config.batch_size):
             images = augment(self.faces.images[rows], config.augmentation, generator=generator)
+            images = equalise(images) if config.equalise else images
             images = _resize_faces(images, config.side_in(self.epoch))
             share = numbers.beta(config.mixup, config.mixup) if config.mixup else 1.0
             yield images, self.faces.labels[rows], share
@@ -89,13 +91,23 @@ def uses_bfloat16(config: FaceNetworkConfig, device: torch.device) -> bool:
 class FaceNetworkModule(lightning.LightningModule):
     """Trains a DenseNet by one cycle of the learning rate and keeps its averaged weights.
 
-    ``identity`` says what is trained on what: another training's state is refused.
+    ``identity`` says what is trained on what: another training's state is refused. ``initial`` are
+    the weights to start from; None draws them by the seed.
     """
 
-    def __init__(self, config: FaceNetworkConfig, *, identity: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        config: FaceNetworkConfig,
+        *,
+        identity: dict[str, Any],
+        initial: Mapping[str, Tensor] | None = None,
+    ) -> None:
         super().__init__()
         self.config, self.identity = config, identity
         self.network = _create_network(config.seed)
+        if initial is not None:
+            self.network.load_state_dict(initial)
+        self.network.first_blocks(config.frozen_blocks).requires_grad_(False)
         average = get_ema_multi_avg_fn(config.weight_averaging)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
 
@@ -113,6 +125,7 @@ class FaceNetworkModule(lightning.LightningModule):
 
     def training_step(self, batch: _Batch, batch_idx: int) -> Tensor:
         images, labels, share = batch
+        self.network.first_blocks(self.config.frozen_blocks).eval()  # batch norms do not adapt
         loss = _mixup_loss(self.network, images, labels, share=share, config=self.config)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
         return loss
@@ -122,7 +135,9 @@ class FaceNetworkModule(lightning.LightningModule):
 
     def validation_step(self, faces: LabelledFaces, batch_idx: int) -> None:
         bfloat16 = uses_bfloat16(self.config, self.device)
-        accuracy = score_faces(self.chosen, faces, bfloat16=bfloat16).accuracy
+        accuracy = score_faces(
+            self.chosen, faces, equalised=self.config.equalise, bfloat16=bfloat16
+        ).accuracy
         schedule = cast(OneCycleLR, self.lr_schedulers())
         values = {ACCURACY: accuracy, "learning_rate": float(schedule.get_last_lr()[0])}
         self.log_dict(values, batch_size=len(faces))
@@ -164,10 +179,10 @@ def _create_network(seed: int) -> DenseNet:
 def _create_optimizer(network: DenseNet, config: FaceNetworkConfig) -> Optimizer:
     """Create the optimizer that ``config`` names."""
     rate, decay = config.learning_rate, config.weight_decay
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
     if config.optimizer == "adamw":
-        betas = (config.momentum, 0.999)
-        return AdamW(network.parameters(), lr=rate, betas=betas, weight_decay=decay)
+        return AdamW(weights, lr=rate, betas=(config.momentum, 0.999), weight_decay=decay)
     return SGD(
-        network.parameters(), lr=rate, momentum=config.momentum, weight_decay=decay,
+        weights, lr=rate, momentum=config.momentum, weight_decay=decay,
         nesterov=config.momentum > 0,
     )  # fmt: skip

@@ -6,6 +6,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from mmerc.features.denseface.equalisation import equalise
 from mmerc.features.denseface.network import DenseNet, normalise
 from mmerc.training.face_network.images import EMOTIONS, LabelledFaces
 
@@ -22,20 +23,26 @@ class FaceScores(BaseModel):
 
 
 @torch.inference_mode()
-def score_faces(network: DenseNet, faces: LabelledFaces, *, bfloat16: bool) -> FaceScores:
-    """Score a network in evaluation mode; a face and its mirror image are predicted together."""
+def score_faces(
+    network: DenseNet, faces: LabelledFaces, *, equalised: bool = False, bfloat16: bool
+) -> FaceScores:
+    """Score a network in evaluation mode; a face and its mirror image are predicted together.
+
+    ``equalised``: whether the network reads faces with an even histogram.
+    """
     device = next(network.parameters()).device
     right = []
     parts = (torch.split(tensor, _BATCH) for tensor in (faces.images, faces.labels))
     for images, labels in zip(*parts, strict=True):
+        inputs = equalise(images.to(device)) if equalised else images.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-            predicted = probabilities(network, images.to(device)).argmax(dim=1)
+            predicted = probabilities(network, inputs).argmax(dim=1)
         right.append(predicted.cpu() == labels.cpu())
     return _count_scores(torch.cat(right), faces.labels.cpu())
 
 
 def probabilities(network: DenseNet, images: Tensor) -> Tensor:
-    """Mean over a face and its mirror image; uint8 [B, 1, 48, 48] -> [B, 7]."""
+    """Mean over a face and its mirror image; [B, 1, 48, 48], 0 to 255 -> [B, 7]."""
     inputs = normalise(images).contiguous(memory_format=torch.channels_last)
     both = [network(view).logits.softmax(dim=1) for view in (inputs, inputs.flip(3))]
     return torch.stack(both).mean(dim=0)

@@ -17,7 +17,7 @@ from mmerc.errors import InputError
 from mmerc.features.denseface.extractor import grey_face
 from mmerc.media.segment import MediaError
 
-_Usage = Literal["Training", "PublicTest", "PrivateTest"]
+Usage = Literal["Training", "PublicTest", "PrivateTest"]
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 _COLUMNS = {"name": pa.string(), "usage": pa.string(), "label": pa.string(), "jpeg": pa.binary()}
 
@@ -44,7 +44,7 @@ def _reserved(name: str) -> bool:
     return zlib.crc32(name.encode()) % 4 == 0
 
 
-def read_faces(parquet: Path, usage: _Usage) -> LabelledFaces:
+def read_faces(parquet: Path, usage: Usage) -> LabelledFaces:
     """Faces of one usage; of Training's, those that are not reserved.
 
     InputError where the file is not FER2013, has no such face, or a face cannot be read.
@@ -62,7 +62,7 @@ def read_faces(parquet: Path, usage: _Usage) -> LabelledFaces:
     )
 
 
-def _read_rows(parquet: Path, usage: _Usage) -> list[dict[str, Any]]:
+def _read_rows(parquet: Path, usage: Usage) -> list[dict[str, Any]]:
     """Rows of one usage."""
     fix = "give FER2013 as Parquet with the columns name, usage, label and jpeg"
     try:

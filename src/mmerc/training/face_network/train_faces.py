@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
-from mmerc.errors import InputError
+from mmerc.errors import InputError, UsageError
 from mmerc.features.denseface.extractor import load_network
+from mmerc.features.denseface.versions import VERSIONS, locate_shipped_weights
 from mmerc.files import file_fingerprint, read_json, write_json
 from mmerc.training.best_epoch import BestEpoch, save_weights
 from mmerc.training.face_network.config import FaceNetworkConfig
@@ -22,7 +23,7 @@ from mmerc.training.face_network.face_module import (
     uses_bfloat16,
 )
 from mmerc.training.face_network.face_scores import FaceScores, score_faces
-from mmerc.training.face_network.images import EMOTIONS, LabelledFaces, read_faces
+from mmerc.training.face_network.images import EMOTIONS, LabelledFaces, Usage, read_faces
 from mmerc.training.folder import remove_training_state
 from mmerc.training.hardware import Hardware
 from mmerc.training.reporting import Reporter
@@ -34,7 +35,8 @@ class FaceNetworkResult(BaseModel):
     """Result of a training: ``result.json``, which comes with the weights.
 
     ``sha256`` is of ``weights.safetensors``, ``faces_sha256`` of the data; ``epoch`` counts from
-    1. PublicTest chose the epoch; PrivateTest was opened once, afterwards.
+    1. PublicTest chose the epoch; PrivateTest was opened once, afterwards, or not yet (None).
+    ``initial_sha256`` is of the weights that the training started from, if any.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,9 +47,10 @@ class FaceNetworkResult(BaseModel):
     images: int
     epoch: int
     public: FaceScores
-    private: FaceScores
+    private: FaceScores | None
     config: FaceNetworkConfig
     versions: dict[str, str]
+    initial_sha256: str | None = None
 
 
 def train_face_network(
@@ -55,19 +58,34 @@ def train_face_network(
     out: Path,
     config: FaceNetworkConfig,
     *,
+    initial: str | Path | None = None,
+    test: bool = True,
     device: str = "cpu",
     report: Reporter,
 ) -> FaceNetworkResult:
     """Train on FER2013's Training faces, less the reserved quarter; finished work is kept.
 
-    Writes ``weights.safetensors`` (float16), ``history.csv`` and ``result.json`` to ``out``. An
-    interrupted training resumes after its last whole epoch, and on a processor ends with the same
-    bits as an undisturbed one. InputError where ``out`` has another training, or ``parquet`` is
-    not FER2013.
+    ``initial`` is a file with the weights to start from, or the name of an extractor whose weights
+    come with mmerc; None draws them by the seed. Writes ``weights.safetensors`` (float16),
+    ``history.csv`` and ``result.json`` to ``out``. An interrupted training resumes after its last
+    whole epoch, and on a processor ends with the same bits as an undisturbed one. Without ``test``
+    PrivateTest stays closed; the same training with it opens it then.
+
+    InputError where ``out`` has another training, or ``parquet`` is not FER2013; UsageError for
+    settings that need initial weights without any.
     """
-    identity = {"config": config.model_dump(mode="json"), "faces": _data_fingerprint(parquet)}
+    start = _locate_initial(initial, config)
+    identity = _identity(
+        config,
+        _fingerprint_input(parquet, "FER2013"),
+        None if start is None else _fingerprint_input(start, "the initial weights"),
+    )
     if (out / "result.json").exists():
         result = _read_result(out, identity)
+        if test and result.private is None:
+            private = _score_written(out, parquet, "PrivateTest", config, torch.device(device))
+            result = result.model_copy(update={"private": private})
+            write_json(out / "result.json", result.model_dump(mode="json"))
         remove_training_state(out)
         return result
     quiet_lightning()
@@ -79,21 +97,41 @@ def train_face_network(
         out, best, Hardware(accelerator=place.type),
         epochs=config.epochs, precision="32-true", tensorboard=False,
     )  # fmt: skip
-    module = FaceNetworkModule(config, identity=identity)
+    weights = None if start is None else load_network(start).state_dict()
+    module = FaceNetworkModule(config, identity=identity, initial=weights)
     valid: DataLoader[LabelledFaces] = DataLoader([public], batch_size=None)  # type: ignore[arg-type]
     fit(trainer, module, out, FaceBatches(faces, config), valid)
-    result = _finish(best, parquet, out, config, place, images=len(faces))
+    result = _finish(
+        best, parquet, out, config, place,
+        images=len(faces), initial_sha256=identity.get("initial"), test=test,
+    )  # fmt: skip
     write_json(out / "result.json", result.model_dump(mode="json"))
     remove_training_state(out)
     return result
 
 
-def _data_fingerprint(parquet: Path) -> str:
-    """SHA-256 of the data; InputError where it cannot be read."""
+def _locate_initial(initial: str | Path | None, config: FaceNetworkConfig) -> Path | None:
+    """The file of the initial weights; UsageError if ``config`` needs some and there are none."""
+    if initial is not None:
+        version = VERSIONS.get(str(initial))
+        return Path(initial) if version is None else locate_shipped_weights(version)
+    if config.frozen_blocks:
+        raise UsageError("frozen_blocks needs initial weights; give them with --initial.")
+    return None
+
+
+def _identity(config: FaceNetworkConfig, faces: str, initial: str | None) -> dict[str, Any]:
+    """What a training is, to recognise it: settings, data and, if any, initial weights."""
+    identity = {"config": config.model_dump(mode="json"), "faces": faces}
+    return identity if initial is None else {**identity, "initial": initial}
+
+
+def _fingerprint_input(path: Path, name: str) -> str:
+    """SHA-256 of an input of the training; InputError where it cannot be read."""
     try:
-        return file_fingerprint(parquet)
+        return file_fingerprint(path)
     except OSError as error:
-        raise InputError(parquet, "cannot be read", "check the path of FER2013") from error
+        raise InputError(path, "cannot be read", f"check the path of {name}") from error
 
 
 def _read_result(out: Path, identity: dict[str, Any]) -> FaceNetworkResult:
@@ -104,7 +142,7 @@ def _read_result(out: Path, identity: dict[str, Any]) -> FaceNetworkResult:
     except ValidationError as error:
         fix = "remove it to finish the training again"
         raise InputError(path, "not the result of a face training", fix) from error
-    if {"config": result.config.model_dump(mode="json"), "faces": result.faces_sha256} != identity:
+    if _identity(result.config, result.faces_sha256, result.initial_sha256) != identity:
         problem = "contains a training with other settings or other faces"
         raise InputError(out, problem, "choose another folder")
     return result
@@ -118,25 +156,34 @@ def _finish(
     device: torch.device,
     *,
     images: int,
+    initial_sha256: str | None,
+    test: bool,
 ) -> FaceNetworkResult:
-    """Write the best weights in float16, score what was written, and open PrivateTest."""
+    """Write the best weights in float16, score what was written, and open PrivateTest if asked."""
     path = out / "weights.safetensors"
     weights = load_file(best.weights)
     save_weights({n: t.half() if t.is_floating_point() else t for n, t in weights.items()}, path)
-    network = load_network(path).to(device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    public, private = (
-        score_faces(network, read_faces(parquet, usage), bfloat16=uses_bfloat16(config, device))
-        for usage in ("PublicTest", "PrivateTest")
-    )
     return FaceNetworkResult(
         sha256=file_fingerprint(path),
-        faces_sha256=_data_fingerprint(parquet),
+        faces_sha256=_fingerprint_input(parquet, "FER2013"),
         labels=EMOTIONS,
         images=images,
         epoch=best.best_epoch + 1,
-        public=public,
-        private=private,
+        public=_score_written(out, parquet, "PublicTest", config, device),
+        private=_score_written(out, parquet, "PrivateTest", config, device) if test else None,
         config=config,
         versions=versions(),
+        initial_sha256=initial_sha256,
     )
+
+
+def _score_written(
+    out: Path, parquet: Path, usage: Usage, config: FaceNetworkConfig, device: torch.device
+) -> FaceScores:
+    """Score the weights that were written to ``out``."""
+    network = load_network(out / "weights.safetensors").to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return score_faces(
+        network, read_faces(parquet, usage),
+        equalised=config.equalise, bfloat16=uses_bfloat16(config, device),
+    )  # fmt: skip

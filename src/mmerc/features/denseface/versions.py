@@ -1,0 +1,58 @@
+"""Versions of the face vectors: a model keeps using the one that it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mmerc.errors import InputError, MmercError
+from mmerc.files import file_fingerprint, read_json
+
+_FIRST = Path(__file__).parent / "weights.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceVersion:
+    """Weights that come with mmerc, and what happens before and after the network.
+
+    ``equalised``: each crop gets an even histogram, as FER2013's pictures have. ``average``: the
+    faces of an utterance count alike, or more if they are sharp and frontal.
+    """
+
+    weights: Path
+    equalised: bool = False
+    average: Literal["plain", "weighted"] = "plain"
+
+    @property
+    def settings(self) -> Mapping[str, str | bool]:
+        """What the fingerprint of the vectors says of the version."""
+        if not self.equalised:
+            return {}  # as in the stores of the first version
+        return {"equalised": True, "average": self.average}
+
+
+VERSIONS: Mapping[str, FaceVersion] = {
+    "denseface": FaceVersion(weights=_FIRST),
+    "denseface-2": FaceVersion(weights=_FIRST, equalised=True, average="weighted"),
+    "denseface-2-plain": FaceVersion(weights=_FIRST, equalised=True),
+}
+"""Name of an extractor -> its version."""
+
+
+def locate_shipped_weights(version: FaceVersion) -> Path:
+    """The weights that come with mmerc, checked against their hash.
+
+    MmercError if this mmerc has none, InputError if they are not what was shipped.
+    """
+    path = version.weights
+    if not path.is_file():
+        raise MmercError(
+            "This mmerc comes without face weights; train them on FER2013 and name the file, or "
+            "install a release of mmerc that has them."
+        )
+    card = read_json(path.with_suffix(".json"))
+    if not isinstance(card, dict) or card.get("sha256") != file_fingerprint(path):
+        raise InputError(path, "not the weights that were shipped", "reinstall mmerc")
+    return path
