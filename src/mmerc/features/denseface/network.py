@@ -81,7 +81,8 @@ class DenseNet(nn.Module):
 
     def first_blocks(self, count: int) -> nn.Sequential:
         """The first ``count`` dense blocks with what comes before them: stem and transitions."""
-        return self.maps[: sum(1 + layers for layers in _LAYERS[:count])]
+        last = sum(1 + layers for layers in _LAYERS[:count])
+        return nn.Sequential(*list(self.maps)[:last])
 
     def forward(self, images: Tensor) -> FaceOutput:
         """Shape: images [B, 1, H, W], normalised -> vectors [B, 342], logits [B, 7]; float32."""
