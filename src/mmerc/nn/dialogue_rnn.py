@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -52,41 +54,120 @@ class DialogueRnn(nn.Module):
         Shape: vectors [M, B, N, D], present [M, B, N] bool, speakers [B, N] int (equal numbers for
         the same speaker of a conversation) -> [M, B, N, width].
         """
+        layout = _Layout.of(present.any(0))
         with torch.autocast(vectors.device.type, enabled=False):
             inputs = vectors.to(self.recurrent.dtype).masked_fill(~present.unsqueeze(-1), 0.0)
-            steps = self.both_directions(inputs.transpose(1, 2))  # [R, N, B, D]
-            occupied = self.both_directions(present.transpose(1, 2))
-            speaking = self.both_directions(speakers.T.expand(len(present), -1, -1))
             bias = self.vector_bias.view(self.runs, 1, -1)
             bias = functional.pad(bias, (0, self.hidden))  # the query has none
-            drive = torch.baddbmm(bias, steps.flatten(1, 2), self.from_vector)
+            drive = torch.baddbmm(bias, self.order(inputs, layout), self.from_vector)
+            speaking = self.order(speakers.expand(len(present), -1, -1), layout)
             states = _Recurrence.apply(  # type: ignore[no-untyped-call]
-                drive.view(*occupied.shape, -1),
-                _last_turn(speaking, occupied),
+                drive,
                 self.recurrent,
                 self.recurrent_bias.view(4, self.runs, 1, -1),
+                layout.turns(speaking, self.order(present, layout)),
             )
-        if self.bidirectional:
-            forwards, backwards = states.chunk(2)
-            states = torch.cat([forwards, backwards.flip(1)], -1)
-        return states.transpose(1, 2)  # type: ignore[no-any-return]
+        sides = states.chunk(2) if self.bidirectional else (states,)
+        restored = [layout.restore(side, backwards=i == 1) for i, side in enumerate(sides)]
+        return torch.cat(restored, -1)
+
+    def order(self, values: Tensor, layout: _Layout) -> Tensor:
+        """Put values in the order of steps; both orders, if bidirectional.
+
+        Shape: [M, B, N, ...] -> [R, P, ...].
+        """
+        flat = values.flatten(1, 2)
+        orders = [layout.forwards, layout.backwards] if self.bidirectional else [layout.forwards]
+        return torch.cat([flat[:, order] for order in orders])
 
     def both_directions(self, steps: Tensor) -> Tensor:
         """Append the reversed order, if bidirectional. Shape: [M, N, ...] -> [R, N, ...]."""
         return torch.cat([steps, steps.flip(1)]) if self.bidirectional else steps
 
 
-def _last_turn(speakers: Tensor, present: Tensor) -> Tensor:
-    """Return 1 + the previous step of the same speaker, 0 if there is none, -1 if absent.
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    """How many conversations each step has, and the speakers' previous turns.
 
-    Shape: speakers, present [R, N, B] -> [R, N, B].
+    ``previous`` [R, P] is 1 + the previous step of the same speaker, 0 if there is none, -1 where
+    the modality is absent.
     """
-    speakers = speakers.masked_fill(~present, int(speakers.max()) + 1)
-    order = speakers.argsort(dim=1, stable=True)  # each speaker's turns are adjacent
-    turns = speakers.gather(1, order)
-    before = torch.zeros_like(order)
-    before[:, 1:] = (order[:, :-1] + 1) * (turns[:, 1:] == turns[:, :-1])
-    return torch.empty_like(order).scatter_(1, order, before).masked_fill_(~present, -1)
+
+    active: tuple[int, ...]
+    previous: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The P utterances of a batch step by step, without what follows a conversation's last.
+
+    Conversations are sorted from the longest on, so that those of a step are the first
+    ``active[t]`` of them: padding costs nothing. ``forwards`` and ``backwards`` [P] are the
+    positions, in [B * N], of the utterance that each place of the layout reads; ``step`` and
+    ``row`` [P] are the step of a place and its conversation among the sorted ones.
+    """
+
+    active: tuple[int, ...]
+    forwards: Tensor
+    backwards: Tensor
+    step: Tensor
+    row: Tensor
+    shape: torch.Size
+
+    @classmethod
+    def of(cls, present: Tensor) -> _Layout:
+        """Lay out a batch. Shape: present [B, N] bool (in any modality)."""
+        count = present.shape[1]
+        numbers = torch.arange(1, count + 1, device=present.device)
+        lengths = (present * numbers).amax(1) if count else numbers.new_zeros(len(present))
+        lengths, order = lengths.sort(descending=True, stable=True)
+        step, row = (lengths > numbers.unsqueeze(1) - 1).nonzero(as_tuple=True)
+        first = order[row] * count
+        return cls(
+            active=tuple(n for n in (lengths >= numbers.unsqueeze(1)).sum(1).tolist() if n),
+            forwards=first + step,
+            backwards=first + lengths[row] - 1 - step,
+            step=step,
+            row=row,
+            shape=present.shape,
+        )
+
+    def turns(self, speakers: Tensor, present: Tensor) -> _Turns:
+        """Find each speaker's previous turn. Shape: speakers, present [R, P]."""
+        shape = (len(speakers), len(self.active), self.active[0] if self.active else 0)
+        nobody = int(speakers.max()) + 1 if speakers.numel() else 0
+        table = speakers.new_full(shape, nobody)
+        table[:, self.step, self.row] = speakers.masked_fill(~present, nobody)
+        order = table.argsort(dim=1, stable=True)  # each speaker's turns are adjacent
+        turns = table.gather(1, order)
+        before = torch.zeros_like(order)
+        before[:, 1:] = (order[:, :-1] + 1) * (turns[:, 1:] == turns[:, :-1])
+        previous = torch.empty_like(order).scatter_(1, order, before)
+        return _Turns(
+            active=self.active,
+            previous=previous[:, self.step, self.row].masked_fill(~present, -1),
+        )
+
+    def restore(self, states: Tensor, *, backwards: bool) -> Tensor:
+        """Put the states back into their conversations, at the utterance each was computed for.
+
+        What follows a conversation's last utterance has its last state: zeros, if backwards.
+        Shape: [M, P, H] -> [M, B, N, H].
+        """
+        batch, count = self.shape
+        places = torch.full((batch * count,), -1, device=states.device)
+        places[self.backwards if backwards else self.forwards] = torch.arange(
+            states.shape[1], device=states.device
+        )
+        if not backwards:
+            table = places.view(batch, count)
+            later = torch.arange(count, device=states.device) * (table >= 0)
+            places = table.gather(1, later.cummax(1).values).flatten() if count else places
+        known = (places >= 0).nonzero().squeeze(1)
+        empty = states.new_zeros(len(states), batch * count, states.shape[-1])
+        return empty.index_copy(1, known, states[:, places[known]]).view(
+            len(states), batch, count, -1
+        )
 
 
 class _Recurrence(torch.autograd.Function):
@@ -97,69 +178,80 @@ class _Recurrence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, drive: Tensor, turns: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
-        """Shape: drive [R, N, B, 7H], turns [R, N, B], weights [6, R, H, 3H], bias [4, R, 1, 3H]
-        -> [R, N, B, H].
+    def forward(ctx: Any, drive: Tensor, weights: Tensor, bias: Tensor, turns: _Turns) -> Tensor:
+        """Run the steps, each of the conversations that are not over.
+
+        Shape: drive [R, P, 7H], weights [6, R, H, 3H], bias [4, R, 1, 3H] -> [R, P, H].
         """
-        runs, steps, batch, hidden = *drive.shape[:3], weights.shape[2]
-        parts = [3 * hidden, 3 * hidden, hidden]
-        to_whole, to_party, queries = torch.split(drive, parts, -1)
+        active, previous = turns.active, turns.previous
+        runs, hidden, steps = len(drive), weights.shape[2], len(active)
+        batch = active[0] if active else 0
+        to_whole, to_party, queries = torch.split(drive, [3 * hidden, 3 * hidden, hidden], -1)
         past = drive.new_zeros(runs, batch, steps, hidden)  # g
         parties = drive.new_zeros(steps + 1, runs, batch, hidden)  # q of each step's speaker
-        present, rows = (turns >= 0).unsqueeze(-1), _speaker_rows(turns)
+        heard = torch.zeros(runs, batch, steps, dtype=torch.bool, device=drive.device)
         keeps = any(ctx.needs_input_grad)
-        units, shares, emotions = tuple(_Unit(keeps) for _ in range(3)), [], []
+        units, shares = tuple(_Unit(keeps) for _ in range(3)), []
+        emotions = [drive.new_zeros(runs, 0, hidden)]
         overall = emotion = parties[0]
-        for t in range(steps):
-            party = parties.flatten(0, 2)[rows[t]].view_as(overall)
-            recalled, share = _attend(queries[:, t], past[:, :, :t], present[:, :t])
-            moved = units[0].step(to_whole[:, t], party, overall, weights[:2], bias[0])
-            past[:, :, t] = overall = torch.where(present[:, t], moved, overall)
-            party = units[1].step(to_party[:, t], recalled, party, weights[2:4], bias[1])
-            parties[t + 1] = party
+        for t, (now, count) in enumerate(_places(active)):
+            present = (previous[:, now] >= 0).unsqueeze(-1)
+            overall, emotion = overall[:, :count], emotion[:, :count]
+            party = parties.flatten(0, 2)[_speaker_rows(previous[:, now], batch)].view_as(overall)
+            recalled, share = _attend(queries[:, now], past[:, :count, :t], heard[:, :count, :t])
+            moved = units[0].step(to_whole[:, now], party, overall, weights[:2], bias[0])
+            past[:, :count, t] = overall = torch.where(present, moved, overall)
+            heard[:, :count, t] = present.squeeze(-1)
+            party = units[1].step(to_party[:, now], recalled, party, weights[2:4], bias[1])
+            parties[t + 1, :, :count] = party
             moved = units[2].step(bias[3], party, emotion, weights[4:], bias[2])
-            emotion = torch.where(present[:, t], moved, emotion)
+            emotion = torch.where(present, moved, emotion)
             emotions.append(emotion)
             if keeps:
                 shares.append(share)
-        ctx.units, ctx.shares, ctx.past = units, shares, past
-        ctx.save_for_backward(queries, turns, weights)
-        return torch.stack(emotions, 1)
+        ctx.units, ctx.shares, ctx.past, ctx.turns = units, shares, past, turns
+        ctx.save_for_backward(queries, weights)
+        return torch.cat(emotions, 1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, into_emotions: Tensor) -> tuple[Tensor, None, Tensor, Tensor]:
+    def backward(ctx: Any, into_emotions: Tensor) -> tuple[Tensor | None, ...]:
         """Run the steps backwards; the weights get the gradients of all steps at once."""
-        queries, turns, weights = ctx.saved_tensors
-        units, past = ctx.units, ctx.past
-        steps = turns.shape[1]
-        present, rows = (turns >= 0).unsqueeze(-1), _speaker_rows(turns)
+        queries, weights = ctx.saved_tensors
+        units, past, previous = ctx.units, ctx.past, ctx.turns.previous
+        runs, batch, steps, hidden = past.shape
         into_past, into_queries = torch.zeros_like(past), torch.zeros_like(queries)
-        into_parties = past.new_zeros(steps + 1, *into_emotions[:, 0].shape)
+        into_parties = past.new_zeros(steps + 1, runs, batch, hidden)
         into = past.new_empty(3, 2, *queries.shape[:-1], weights.shape[-1])
-        emotion = torch.zeros_like(into_emotions[:, 0])
-        for t in reversed(range(steps)):
-            emotion = emotion + into_emotions[:, t]
-            party, state = units[2].back(t, emotion * present[:, t], weights[4:], into[2, :, :, t])
-            emotion = state + emotion * ~present[:, t]
-            party = into_parties[t + 1] + party
-            recalled, party = units[1].back(t, party, weights[2:4], into[1, :, :, t])
-            overall = into_past[:, :, t]
-            into_party, state = units[0].back(
-                t, overall * present[:, t], weights[:2], into[0, :, :, t]
+        emotion = past.new_zeros(runs, 0, hidden)
+        for t, (now, count) in reversed([*enumerate(_places(ctx.turns.active))]):
+            present = (previous[:, now] >= 0).unsqueeze(-1)
+            emotion = functional.pad(emotion, (0, 0, 0, count - emotion.shape[1]))
+            emotion = emotion + into_emotions[:, now]
+            party, state = units[2].back(t, emotion * present, weights[4:], into[2, :, :, now])
+            emotion = state + emotion * ~present
+            party = into_parties[t + 1, :, :count] + party
+            recalled, party = units[1].back(t, party, weights[2:4], into[1, :, :, now])
+            overall = into_past[:, :count, t]
+            into_party, state = units[0].back(t, overall * present, weights[:2], into[0, :, :, now])
+            into_parties.flatten(0, 2).index_add_(
+                0, _speaker_rows(previous[:, now], batch), (party + into_party).flatten(0, 1)
             )
-            into_parties.flatten(0, 2).index_add_(0, rows[t], (party + into_party).flatten(0, 1))
             if t:
-                into_past[:, :, t - 1] += state + overall * ~present[:, t]
-                into_queries[:, t] = _attend_backward(
-                    recalled, queries[:, t], past[:, :, :t], ctx.shares[t], into_past[:, :, :t]
+                into_past[:, :count, t - 1] += state + overall * ~present
+                into_queries[:, now] = _attend_backward(
+                    recalled,
+                    queries[:, now],
+                    past[:, :count, :t],
+                    ctx.shares[t],
+                    into_past[:, :count, :t],
                 )
         into_drive = torch.cat([into[0, 0], into[1, 0], into_queries], -1)
-        into_weights = torch.empty_like(weights)  # some 30 MB: concatenation would cost a copy
+        into_weights = torch.zeros_like(weights)  # some 30 MB: concatenation would cost a copy
         for unit, part, place in zip(units, into, into_weights.chunk(3), strict=True):
             unit.add_up_weights(part, place)
-        into_bias = torch.stack([*into[:, 1], into[2, 0]]).sum((2, 3)).unsqueeze(2)
-        return into_drive, None, into_weights, into_bias
+        into_bias = torch.stack([*into[:, 1], into[2, 0]]).sum(2).unsqueeze(2)
+        return into_drive, into_weights, into_bias, None
 
 
 class _Unit:
@@ -208,29 +300,37 @@ class _Unit:
     def add_up_weights(self, into: Tensor, place: Tensor) -> None:
         """Write the gradient of the weights over all steps to ``place``.
 
-        Shape: into [2, R, N, B, 3H], place [2, R, H, 3H].
+        Shape: into [2, R, P, 3H], place [2, R, H, 3H].
         """
+        if not self.stored:
+            return
         entering, before, _ = zip(*self.stored, strict=True)
         for values, side, to in zip((entering, before), into, place, strict=True):
-            torch.bmm(torch.stack(values, 1).flatten(1, 2).mT, side.flatten(1, 2), out=to)
+            torch.bmm(torch.cat(values, 1).mT, side, out=to)
 
 
-def _speaker_rows(turns: Tensor) -> list[Tensor]:
-    """For each step, return the row of the speaker's last state among the states of all steps.
+def _places(active: tuple[int, ...]) -> list[tuple[slice, int]]:
+    """For each step, return its places in the layout and how many they are."""
+    ends = list(accumulate(active))
+    return [(slice(end - count, end), count) for end, count in zip(ends, active, strict=True)]
 
-    Shape: [R, N, B] -> N times [R * B], into [N + 1, R, B] flattened.
+
+def _speaker_rows(turns: Tensor, batch: int) -> Tensor:
+    """Return the row of each speaker's last state among the states of all steps.
+
+    Shape: turns of a step [R, b] -> [R * b], into [N + 1, R, B] flattened.
     """
-    first = torch.arange(turns[:, 0].numel(), device=turns.device)
-    flat = turns.clamp(min=0).transpose(0, 1).flatten(1)
-    return list(flat * len(first) + first)
+    runs, count = turns.shape
+    first = torch.arange(runs * batch, device=turns.device).view(runs, batch)[:, :count]
+    return (turns.clamp(min=0) * (runs * batch) + first).flatten()
 
 
-def _attend(query: Tensor, past: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+def _attend(query: Tensor, past: Tensor, heard: Tensor) -> tuple[Tensor, Tensor]:
     """Average past states, weighted by attention; zeros if there are none.
 
-    Shape: query [R, B, H], past [R, B, t, H], present [R, t, B, 1] -> [R, B, H], [R * B, 1, t].
+    Shape: query [R, b, H], past [R, b, t, H], heard [R, b, t] -> [R, b, H], [R * b, 1, t].
     """
-    states, visible = past.flatten(0, 1), present.permute(0, 2, 3, 1).flatten(0, 1)
+    states, visible = past.flatten(0, 1), heard.flatten(0, 1).unsqueeze(1)
     scores = torch.bmm(query.flatten(0, 1).unsqueeze(1), states.mT).masked_fill_(~visible, _NEVER)
     shares = scores.softmax(-1) * visible
     return torch.bmm(shares, states).view_as(query), shares
@@ -245,5 +345,5 @@ def _attend_backward(
     into_shares = torch.bmm(recalled, states.mT)
     into_scores = shares * (into_shares - (shares * into_shares).sum(-1, keepdim=True))
     sides = torch.cat([shares, into_scores], 1).mT, torch.cat([recalled, queried], 1)
-    into_past.flatten(0, 1).baddbmm_(*sides)
+    into_past += torch.bmm(*sides).view_as(into_past)
     return torch.bmm(into_scores, states).view_as(query)

@@ -29,9 +29,9 @@ class _LoopedDialogueRnn(nn.Module):
         """Shape: as for ``DialogueRnn``."""
         rnn = self.source
         visible = vectors.masked_fill(~present.unsqueeze(-1), 0.0)
-        steps = rnn.both_directions(visible.transpose(1, 2))
-        speech = rnn.both_directions(present.transpose(1, 2))
-        speaking = rnn.both_directions(speakers.T.unsqueeze(0).expand(len(present), -1, -1))
+        steps = _both_directions(rnn, visible.transpose(1, 2))
+        speech = _both_directions(rnn, present.transpose(1, 2))
+        speaking = _both_directions(rnn, speakers.T.unsqueeze(0).expand(len(present), -1, -1))
         bias = functional.pad(rnn.vector_bias.view(rnn.runs, 1, 1, -1), (0, rnn.hidden))
         drive = steps @ rnn.from_vector.unsqueeze(1) + bias
         recurrent_bias = rnn.recurrent_bias.view(4, rnn.runs, 1, -1)
@@ -43,8 +43,13 @@ class _LoopedDialogueRnn(nn.Module):
         return output
 
 
+def _both_directions(rnn: DialogueRnn, steps: Tensor) -> Tensor:
+    """Append the reversed order, if bidirectional. Shape: [M, N, ...] -> [R, N, ...]."""
+    return torch.cat([steps, steps.flip(1)]) if rnn.bidirectional else steps
+
+
 def _last_turn_by_pairs(speakers: Tensor, present: Tensor) -> Tensor:
-    """Like ``mmerc.nn.dialogue_rnn.last_turn``, but by comparing all pairs: ONNX sorts unstably.
+    """Find the previous turn of each speaker by comparing all pairs: ONNX sorts unstably.
 
     Shape: speakers, present [R, N, B] -> [R, N, B].
     """
