@@ -64,7 +64,11 @@ class TheseFaces:
     def views(self, segment):
         crops = self.crops(segment)
         frontality = np.linspace(0.2, 1, self.count)
-        return crops if isinstance(crops, Absent) else FaceViews(crops, frontality)
+        return (
+            crops
+            if isinstance(crops, Absent)
+            else FaceViews(crops, frontality, np.arange(len(crops)))
+        )
 
 
 def faces(count, seed=0):

@@ -59,7 +59,9 @@ def test_the_larger_face_is_cropped_once_a_frame(film):
 
 
 def test_all_faces_are_twice_as_many(film):
-    assert len(SpeakerFaces(frames=5, choice="all").crops(segment(film))) == 10
+    views = SpeakerFaces(frames=5, choice="all").views(segment(film))
+    assert len(views.crops) == 10
+    assert sorted(views.frames.tolist()) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
 @pytest.mark.parametrize("half", ["left", "right"])

@@ -12,6 +12,7 @@ from transformers import ResNetConfig, ResNetForImageClassification
 from mmerc.errors import InputError, MmercError
 from mmerc.features.base import Absent
 from mmerc.features.visextnet import _VGGFACE2_MEAN, VisExtNet, _Architecture, _own_name
+from mmerc.media.faces.views import FaceViews
 from mmerc.media.segment import Segment
 
 TINY = _Architecture(depths=(2, 1, 1, 1), widths=(8, 12, 16, 20), stem=4)
@@ -20,12 +21,17 @@ OUTPUTS = 10
 
 @dataclass(frozen=True)
 class ColourFaces:
-    """Crops that are at hand."""
+    """Crops that are at hand, ``each`` of every frame."""
 
     count: int = 3
+    each: int = 1
+    choice: str = "speaking"
 
-    def crops(self, segment):
-        return colours(self.count) if self.count else Absent("no face in any frame")
+    def views(self, segment):
+        if not self.count:
+            return Absent("no face in any frame")
+        frames = np.arange(self.count) % (self.count // self.each)
+        return FaceViews(colours(self.count), np.ones(self.count), frames)
 
 
 def colours(count):
@@ -114,6 +120,38 @@ def test_the_vector_is_the_mean_output_over_faces(network, tmp_path, name):
     expected = network(images).logits.mean(dim=0)
     assert (actual.dtype, actual.shape, predictions.spec.dim) == (np.float32, (OUTPUTS,), OUTPUTS)
     np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("count", "each"), [(4, 2), (50, 2), (50, 1)])
+@torch.no_grad()
+def test_faces_of_a_frame_are_averaged_before_the_frames(network, weights, count, each):
+    """All faces of at most 20 frames, as in the paper."""
+    if each == 2:  # the first frame has one face less
+        count -= 1
+    faces = ColourFaces(count=count, each=each)
+    actual = VisExtNet(faces, weights=weights, architecture=TINY).extract(Segment())
+    views = faces.views(Segment())
+    numbers = sorted(set(views.frames.tolist()))
+    if len(numbers) > 20:
+        step = (len(numbers) - 1) / 19
+        numbers = [numbers[round(i * step)] for i in range(20)]
+    images = torch.from_numpy(views.crops).permute(0, 3, 1, 2)
+    images = images - torch.tensor(_VGGFACE2_MEAN).view(1, 3, 1, 1)
+    means = []
+    for number in numbers:
+        own = [network(images[[i]]).logits[0] for i in np.flatnonzero(views.frames == number)]
+        means.append(sum(own) / len(own))
+    expected = sum(means) / len(means)
+    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_vectors_of_all_faces_are_marked(weights):
+    """Earlier versions averaged them otherwise; those of one face per frame are unchanged."""
+    specs = [
+        VisExtNet(ColourFaces(choice=choice), weights=weights, architecture=TINY).spec
+        for choice in ("speaking", "all")
+    ]
+    assert [spec.settings.get("averaging") for spec in specs] == [None, "by frame"]
 
 
 @pytest.fixture

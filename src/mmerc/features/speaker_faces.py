@@ -86,7 +86,9 @@ class SpeakerFaces:
                 faces.append(to_grey(pixels) if self.grey else pixels)
             except MediaError as error:
                 reason = error.reason
-        return FaceViews(np.stack(faces), np.ones(len(faces))) if faces else Absent(reason)
+        if not faces:
+            return Absent(reason)
+        return FaceViews(np.stack(faces), np.ones(len(faces)), np.arange(len(faces)))
 
     def film_views(self, segment: Segment) -> FaceViews | Absent:
         """Crops of the chosen track (of all tracks); MediaError where the film cannot be read."""
@@ -105,10 +107,10 @@ class SpeakerFaces:
         energy = _energy_at(segment.sound, len(everything)) if voice else None
         energy = None if energy is None else energy[list(kept)]
         chosen = choose(tracks, frames=frames, energy=energy, mode=self.choice)
-        faces = [(frames[i], face.landmarks) for track in chosen for i, face in track.faces.items()]
-        crops = [align_face(*face, size=self.size, grey=self.grey) for face in faces]
+        faces = [(i, face.landmarks) for track in chosen for i, face in track.faces.items()]
+        crops = [align_face(frames[i], at, size=self.size, grey=self.grey) for i, at in faces]
         frontality = [measure_frontality(landmarks) for _, landmarks in faces]
-        return FaceViews(np.stack(crops), np.array(frontality))
+        return FaceViews(np.stack(crops), np.array(frontality), np.array([i for i, _ in faces]))
 
 
 def _choose_times(film: Clip, count: int) -> list[float]:

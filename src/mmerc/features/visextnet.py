@@ -42,12 +42,14 @@ class _Architecture:
 
 
 class VisExtNet:
-    """Mean output of the network's last layer over up to 20 face crops, evenly chosen.
+    """Mean output of the network's last layer over the faces of each frame, and over the frames.
 
-    The paper's checkpoint has 1000 outputs; ``spec.dim`` is whatever the file has. ``weights`` is
-    safetensors or a ``.pth`` state dictionary, named as transformers or as torchvision names its
-    tensors. ``faces`` gives colour crops; a frame with two faces counts twice. Pixels (0 to
-    255) are standardised by ``mean`` and ``deviation``, as when the checkpoint was trained.
+    As in the paper, all faces of 20 frames are read if ``faces`` chooses "all"; [decided] the faces
+    of a frame are averaged, because joining them has no fixed width. Of pictures, up to 20 are
+    chosen evenly. The paper's checkpoint has 1000 outputs; ``spec.dim`` is whatever the file has.
+    ``weights`` is safetensors or a ``.pth`` state dictionary, named as transformers or as
+    torchvision names its tensors. ``faces`` gives colour crops. Pixels (0 to 255) are standardised
+    by ``mean`` and ``deviation``, as when the checkpoint was trained.
 
     MmercError without weights, InputError if they are not this network's.
     """
@@ -80,16 +82,19 @@ class VisExtNet:
                 "faces": _FACES,
                 "mean": str(mean),
                 "deviation": str(deviation),
-                **source_settings(faces),
+                **_averaging(source_settings(faces)),
             },
         )
 
     def extract(self, segment: Segment) -> Vector | Absent:
         """Shape: -> float32 [1000]."""
-        crops = self.faces.crops(segment)
-        if isinstance(crops, Absent):
-            return crops
-        vector = self.vectors_of(evenly(crops, _FACES)).mean(axis=0)
+        views = self.faces.views(segment)
+        if isinstance(views, Absent):
+            return views
+        chosen = np.isin(views.frames, evenly(np.unique(views.frames), _FACES))
+        vectors, frames = self.vectors_of(views.crops[chosen]), views.frames[chosen]
+        by_frame = [vectors[frames == frame].mean(axis=0) for frame in np.unique(frames)]
+        vector: Vector = np.mean(by_frame, axis=0, dtype=np.float32)
         return vector if np.isfinite(vector).all() else Absent("outputs that are no numbers")
 
     @torch.inference_mode()
@@ -104,6 +109,12 @@ class VisExtNet:
             parts.append(self.network(images.to(self.device)).logits.cpu())
         vectors: Vector = torch.cat(parts).numpy()
         return vectors
+
+
+def _averaging(settings: Mapping[str, str]) -> Mapping[str, str]:
+    """Mark vectors of several faces per frame, which earlier versions averaged otherwise."""
+    several = settings.get("source.choice") == "all"
+    return {**settings, "averaging": "by frame"} if several else settings
 
 
 def _load_resnet(path: Path, architecture: _Architecture) -> Any:

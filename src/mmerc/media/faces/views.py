@@ -1,4 +1,4 @@
-"""Crops of one person's face, and how much each of them shows."""
+"""Crops of faces, how much each of them shows, and the frame it comes from."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ _OFFSET = 0.3  # of the eyes' distance: the deviation of the Gaussian
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceViews:
-    """Crops of a face and how frontal each one is.
+    """Crops of faces, how frontal each one is, and the number of its frame or picture.
 
-    Shape: crops uint8 [n, size, size] or [n, size, size, 3]; frontality [n] in 0..1, n > 0.
+    Shape: crops uint8 [n, size, size] or [n, size, size, 3]; frontality [n] in 0..1 and frames [n]
+    int, n > 0.
     """
 
     crops: NDArray[np.uint8]
     frontality: NDArray[np.float64]
+    frames: NDArray[np.intp]
 
 
 def measure_frontality(landmarks: NDArray[np.floating]) -> float:
