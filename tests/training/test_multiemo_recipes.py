@@ -48,7 +48,17 @@ def test_the_numbers(name):
     [
         ("mosi", {"epochs"}),
         ("composed", set()),
-        ("composed-cached", {"batch_conversations", "epochs", "learning_rate"}),
+        (
+            "composed-cached",
+            {
+                "batch_utterances",
+                "epochs",
+                "learning_rate",
+                "minimum_steps",
+                "warmup_share",
+                "averaging_share",
+            },
+        ),
     ],
 )
 def test_training_is_as_df_ercs(name, tuned):

@@ -17,6 +17,14 @@ VARIANTS = {
     "plain": {},
     "dropout and patience": {"modality_dropout": 0.3, "patience": 1, "epochs": 12},
     "averaging": {"weight_averaging": 0.9},
+    "shares": {
+        "averaging_share": 0.3,
+        "warmup_share": 0.2,
+        "minimum_steps": 20,
+        "epochs": 2,
+        "batch_conversations": None,
+        "batch_utterances": 9,
+    },
     "steps": {"schedule": "stepwise", "decay_epochs": 1, "decay_factor": 0.5, "optimizer": "adam"},
     "plateau": {"schedule": "plateau", "decay_epochs": 1, "decay_factor": 0.1, "epochs": 6},
 }

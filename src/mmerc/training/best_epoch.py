@@ -122,9 +122,10 @@ def save_weights(state: dict[str, Tensor], path: Path) -> None:
 
 
 def _history_csv(rows: list[dict[str, float]]) -> str:
-    """Return rows with the same keys as CSV."""
+    """Return rows as CSV; those of a version that measured less have empty cells."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    names = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(names), restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

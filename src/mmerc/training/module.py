@@ -8,7 +8,7 @@ from typing import Any, cast
 import lightning
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from mmerc.conversation import Modality
 from mmerc.data.batch import ConversationBatch
@@ -21,6 +21,7 @@ from mmerc.training.optimization import VALID_LOSS, create_optimizer, learning_r
 from mmerc.training.recipe import TrainingConfig
 
 MONITORED = "valid_weighted_f1"
+AVERAGED, RAW = "averaged", "raw"
 
 
 class TrainingModule(lightning.LightningModule):
@@ -32,17 +33,21 @@ class TrainingModule(lightning.LightningModule):
     def __init__(self, model: AnyModel, config: TrainingConfig, *, seed: int) -> None:
         super().__init__()
         self.model = model
-        self.averaged: AveragedModel | None = None
-        if config.weight_averaging > 0:
-            average = get_ema_multi_avg_fn(config.weight_averaging)  # type: ignore[no-untyped-call]
-            # Buffers are those of the newest model: numbers of positions cannot be averaged, nor
-            # prototypes across restarts.
-            self.averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=False)
+        # Buffers are those of the newest model: numbers of positions cannot be averaged, nor
+        # prototypes across restarts.
+        self.averaged = (
+            AveragedModel(model, multi_avg_fn=self.average_weights, use_buffers=False)
+            if config.averages_weights
+            else None
+        )
         self.settings = config
         self.seed = seed
         self.mean_labelled = 1.0
+        self.kept = next(iter(self.candidates))
         classes = len(model.labels)
-        self.confusion = torch.zeros(classes, classes, dtype=torch.long)
+        self.confusions = {
+            name: torch.zeros(classes, classes, dtype=torch.long) for name in self.candidates
+        }
 
     def on_train_epoch_start(self) -> None:
         loader: Any = self.trainer.train_dataloader
@@ -91,10 +96,23 @@ class TrainingModule(lightning.LightningModule):
         if self.averaged is not None:
             self.averaged.update_parameters(self.model)
 
+    def average_weights(self, averaged: Any, newest: Any, update: Tensor | int) -> None:
+        """Move the averaged weights towards the newest, in place."""
+        steps = int(self.trainer.estimated_stepping_batches)
+        decay = self.settings.averaging_decay(int(update), steps)
+        torch._foreach_lerp_(averaged, newest, 1 - decay)
+
+    @property
+    def candidates(self) -> dict[str, AnyModel]:
+        """The networks that are validated, by the name of their weights."""
+        if self.averaged is None:
+            return {RAW: self.model}
+        return {AVERAGED: cast(AnyModel, self.averaged.module), RAW: self.model}
+
     @property
     def chosen(self) -> AnyModel:
-        """The model that is validated and kept: the averaged one if weights are averaged."""
-        return self.model if self.averaged is None else cast(AnyModel, self.averaged.module)
+        """The network to keep: that with the better score on validation, else the averaged one."""
+        return self.candidates[self.kept]
 
     def report_loss(self, losses: Any, batch_idx: int) -> None:
         """Raise MmercError naming the loss term that is not finite."""
@@ -106,28 +124,32 @@ class TrainingModule(lightning.LightningModule):
         )
 
     def on_validation_epoch_start(self) -> None:
-        self.confusion.zero_()
+        for confusion in self.confusions.values():
+            confusion.zero_()
 
     def validation_step(self, batch: ConversationBatch, batch_idx: int) -> None:
         if self.settings.vector_mixing:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(batch_idx)  # every epoch is validated on the same mixtures
                 batch = _mix_vectors(batch, self.settings.vector_mixing)
-        output = self.chosen(batch)
-        if self.settings.schedule == "plateau":
-            size = int((batch.labels >= 0).sum())
-            self.log(VALID_LOSS, output.loss, on_epoch=True, batch_size=size, sync_dist=True)
-        predicted = output.logits.argmax(-1)
-        labelled = batch.labels >= 0
-        pairs = batch.labels[labelled] * len(self.confusion) + predicted[labelled]
-        counted = torch.bincount(pairs.cpu(), minlength=self.confusion.numel())
-        self.confusion += counted.view_as(self.confusion)
+        for number, (name, model) in enumerate(self.candidates.items()):
+            output = model(batch)
+            if self.settings.schedule == "plateau" and number == 0:
+                size = int((batch.labels >= 0).sum())
+                self.log(VALID_LOSS, output.loss, on_epoch=True, batch_size=size, sync_dist=True)
+            self.confusions[name] += _count_pairs(batch.labels, output.logits)
 
     def on_validation_epoch_end(self) -> None:
-        confusion = self.confusion.numpy()
-        accuracy = confusion.trace() / max(confusion.sum(), 1)
-        weighted_f1 = float(weighted_f1_from_confusion(confusion))
-        measured = {"valid_accuracy": 100 * accuracy, MONITORED: weighted_f1}
+        scores = {
+            name: float(weighted_f1_from_confusion(confusion.numpy()))
+            for name, confusion in self.confusions.items()
+        }
+        self.kept = max(scores, key=scores.__getitem__)
+        confusion = self.confusions[self.kept].numpy()
+        accuracy = 100 * confusion.trace() / max(confusion.sum(), 1)
+        measured = {"valid_accuracy": float(accuracy), MONITORED: scores[self.kept]}
+        if self.averaged is not None:
+            measured |= {f"{MONITORED}_{name}": score for name, score in scores.items()}
         self.log_dict(measured, sync_dist=True)
 
     def configure_gradient_clipping(
@@ -153,6 +175,13 @@ class TrainingModule(lightning.LightningModule):
         return learning_rate_factor(
             step, int(self.trainer.estimated_stepping_batches), self.settings
         )
+
+
+def _count_pairs(labels: Tensor, logits: Tensor) -> Tensor:
+    """Count pairs of gold and predicted label. Shape: labels [...], logits [..., K] -> [K, K]."""
+    classes, labelled = logits.shape[-1], labels >= 0
+    pairs = labels[labelled] * classes + logits.argmax(-1)[labelled]
+    return torch.bincount(pairs.cpu(), minlength=classes**2).view(classes, classes)
 
 
 def _consistency_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:

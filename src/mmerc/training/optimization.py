@@ -76,7 +76,7 @@ def learning_rate_factor(step: int, steps: int, config: TrainingConfig) -> float
 
     [decided] Linear warm-up, then linear decay to 0, unless the schedule says otherwise.
     """
-    warmup = config.warmup_steps
+    warmup = config.count_warmup(steps)
     if step < warmup:
         return (step + 1) / (warmup + 1)
     if config.schedule == "linear":

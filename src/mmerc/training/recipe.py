@@ -14,6 +14,7 @@ from mmerc.models.base import ModelConfig
 from mmerc.models.registry import model_class
 
 DEFAULT_BATCH = 8
+_MOST_EPOCHS = 5  # times the recipe's, before batches become smaller
 _Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -74,6 +75,17 @@ class TrainingConfig(BaseModel):
     adam_betas: tuple[_Decay, _Decay] = (0.9, 0.999)
     weight_decay: float = Field(default=0.01, ge=0)
     warmup_steps: int = Field(default=100, ge=0)
+    warmup_share: float | None = Field(
+        default=None, ge=0, lt=1, description="in its place: warm-up as a share of all steps"
+    )
+    minimum_steps: int = Field(
+        default=0,
+        ge=0,
+        description=(
+            "more epochs are trained where they make fewer steps than this; where five times as "
+            "many would be too few, batches of batch_utterances are smaller"
+        ),
+    )
     schedule: Literal["linear", "constant", "stepwise", "plateau"] = Field(
         default="linear",
         description=(
@@ -97,6 +109,15 @@ class TrainingConfig(BaseModel):
         default_factory=dict, description="share of another utterance's vector mixed into each"
     )
     weight_averaging: float = Field(default=0.0, ge=0, lt=1, description="decay a step; 0: none")
+    averaging_share: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description=(
+            "in its place: share of all steps that the average looks back over, a decay of "
+            "1 - 1 / (share x steps), less in the first steps"
+        ),
+    )
     consistency: float = Field(default=0.0, ge=0, description="weight of R-Drop; doubles the cost")
     seeds: int = Field(default=5, ge=1)
 
@@ -115,7 +136,37 @@ class TrainingConfig(BaseModel):
         """Number of batches per epoch for conversations of so many ``utterances``."""
         if self.batch_conversations is not None:
             return math.ceil(len(utterances) / self.batch_conversations)
-        return max(1, round(sum(utterances) / (self.batch_utterances or DEFAULT_BATCH)))
+        size = self.count_batch_utterances(sum(utterances))
+        return max(1, round(sum(utterances) / size))
+
+    def count_batch_utterances(self, utterances: int) -> int:
+        """Number of utterances per batch, of so many in an epoch."""
+        size = self.batch_utterances or DEFAULT_BATCH
+        batches = math.ceil(self.minimum_steps / (_MOST_EPOCHS * self.epochs))
+        return size if batches == 0 else max(1, min(size, utterances // batches))
+
+    def count_epochs(self, steps_per_epoch: int) -> int:
+        """Number of epochs, with at least ``minimum_steps`` steps."""
+        return max(self.epochs, math.ceil(self.minimum_steps / max(1, steps_per_epoch)))
+
+    def count_warmup(self, steps: int) -> int:
+        """Number of warm-up steps of a training of ``steps``."""
+        return self.warmup_steps if self.warmup_share is None else round(self.warmup_share * steps)
+
+    @property
+    def averages_weights(self) -> bool:
+        return self.weight_averaging > 0 or self.averaging_share is not None
+
+    def averaging_decay(self, update: int, steps: int) -> float:
+        """Decay of the averaged weights at the ``update``-th update (from 0) of ``steps``.
+
+        [decided] With ``averaging_share`` it is at most (1 + n) / (10 + n), so the average forgets
+        the weights that a training begins with.
+        """
+        if self.averaging_share is None:
+            return self.weight_averaging
+        decay = 1 - 1 / max(1.0, self.averaging_share * steps)
+        return min(decay, (1 + update) / (10 + update))
 
 
 class Choices(BaseModel):

@@ -12,6 +12,7 @@ from mmerc.errors import InputError, MmercError
 from mmerc.evaluation.predictions import Predictions
 from mmerc.executors.executor import Executor
 from mmerc.files import read_json, write_json
+from mmerc.models.registry import model_class
 from mmerc.training.cache import RunCache
 from mmerc.training.corpus_source import CorpusSource
 from mmerc.training.folder import (
@@ -24,7 +25,7 @@ from mmerc.training.folder import (
 )
 from mmerc.training.hardware import Hardware
 from mmerc.training.job import TrainingJob
-from mmerc.training.recipe import Recipe
+from mmerc.training.recipe import DEFAULT_BATCH, Recipe
 from mmerc.training.reporting import Reporter
 from mmerc.training.result import build_result
 from mmerc.training.seed import finish_seed
@@ -54,6 +55,7 @@ def train_run(
         begin(run, resume=resume)
         _warn_of_seen_labels(run, report)
         _warn_of_missing_sounds(run, report)
+        _warn_of_two_batch_sizes(run.recipe, report)
         jobs = [
             TrainingJob(
                 recipe=recipe, corpus=source, seed=seed, name=f"seed {seed}",
@@ -92,6 +94,20 @@ def _warn_of_missing_sounds(run: Run, report: Reporter) -> None:
         report(f"warning: {missing} sound files are missing; their utterances have no sound")
 
 
+def _warn_of_two_batch_sizes(recipe: Recipe, report: Reporter) -> None:
+    """Warn of a number of utterances per batch that is not used."""
+    utterances, conversations = (
+        recipe.training.batch_utterances, recipe.training.batch_conversations
+    )  # fmt: skip
+    if model_class(recipe.model.name).unit == "utterance" or None in (utterances, conversations):
+        return
+    if utterances != DEFAULT_BATCH:  # earlier versions wrote it into every recipe
+        report(
+            f"warning: batch_utterances: {utterances} is not used, because batch_conversations: "
+            f"{conversations} comes before it; set training.batch_conversations=null to use it"
+        )
+
+
 def check_splits(corpus: PreparedCorpus) -> None:
     """InputError unless all three splits have labelled utterances."""
     counts = corpus.counts()
@@ -115,5 +131,8 @@ def write_result(run: Run) -> dict[str, Any]:
         seeds=seeds,
         predictions=predictions,
     )
+    result["remarks"] = [
+        f"seed {seed['seed']}: {remark}" for seed in seeds for remark in seed.get("remarks", ())
+    ]
     write_json(run.directory / "result.json", result)
     return result

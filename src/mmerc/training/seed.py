@@ -67,10 +67,16 @@ def _write_seed(job: TrainingJob, corpus: PreparedCorpus, trained: Trained) -> N
             score=trained.valid_weighted_f1,
         )  # fmt: skip
         job.cache.log(line)
-    write_json(directory / "seed.json", {"seed": job.seed, "epoch": trained.epoch} | scores)
+    described = {
+        "seed": job.seed, "epoch": trained.epoch, "steps": trained.steps,
+        "weights": trained.weights, "remarks": list(trained.remarks),
+    }  # fmt: skip
+    write_json(directory / "seed.json", described | scores)
     remove_training_state(directory)
     if job.cache is not None:
         job.cache.keep(key, directory)
+    for remark in trained.remarks:
+        job.say(f"warning: {remark}")
     test = scores["test"]["weighted_f1"]
     job.say(f"test weighted F1 {test:.2f} (epoch {trained.epoch + 1})")
 

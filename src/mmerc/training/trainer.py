@@ -37,17 +37,30 @@ from mmerc.training.optimization import Plateau
 from mmerc.training.recipe import DEFAULT_BATCH, Recipe, TrainingConfig
 from mmerc.training.reporting import Reporter
 from mmerc.training.scoring import check_sounds
+from mmerc.training.training_remarks import (
+    Weights,
+    kept_weights,
+    remark_on_averaging,
+    remark_on_majority,
+    remark_on_warmup,
+)
 
 _MALLOPT_TRIM_THRESHOLD, _MALLOPT_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A model with the weights of its best epoch, and its validation score."""
+    """A model with the weights of its best epoch, its validation score, and what to doubt.
+
+    ``weights`` says whether they are averaged or those of a single step.
+    """
 
     model: AnyModel
     epoch: int
     valid_weighted_f1: float
+    steps: int
+    weights: Weights
+    remarks: tuple[str, ...]
 
 
 class _ConversationData(lightning.LightningDataModule):
@@ -64,18 +77,24 @@ class _ConversationData(lightning.LightningDataModule):
     ) -> None:
         super().__init__()
         self.train, self.valid = train, valid
-        self.tokenizer = model.tokenizer
+        self.tokenizer, self.labels = model.tokenizer, model.labels
         self.settings, self.seed = settings, seed
         self.by_utterance = model.unit == "utterance"
         self.padding = _allowed_padding(model, settings)
 
     def train_dataloader(self) -> Any:
-        return sampled_loader(self.train, self.tokenizer, self.training_sampler())
-
-    def training_sampler(self) -> TrainingSampler:
-        """The order in which this process reads its share of the training batches."""
-        trainer, settings = self.trainer, self.settings
+        trainer = self.trainer
         rank, world = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+        sampler = self.training_sampler(rank=rank, world=world)
+        return sampled_loader(self.train, self.tokenizer, sampler)
+
+    def count_epochs(self, processes: int) -> int:
+        """Number of epochs of a training on so many processes."""
+        return self.settings.count_epochs(len(self.training_sampler(world=processes)))
+
+    def training_sampler(self, *, rank: int = 0, world: int = 1) -> TrainingSampler:
+        """The order in which a process reads its share of the training batches."""
+        settings = self.settings
         items = [BatchItem.of(example) for example in self.train]
         if not self.by_utterance:
             count = settings.count_batches([len(example) for example in self.train])
@@ -85,7 +104,7 @@ class _ConversationData(lightning.LightningDataModule):
         return BalancedSampler(
             items,
             [int(example.labels) for example in self.train],
-            size=settings.batch_utterances or DEFAULT_BATCH, seed=self.seed,
+            size=settings.count_batch_utterances(len(items)), seed=self.seed,
             upsampling=settings.upsampling, per_epoch=settings.utterances_per_epoch,
             padding=self.padding, rank=rank, world=world,
         )  # fmt: skip
@@ -151,14 +170,37 @@ def train_seed(
         callbacks.append(Plateau(settings))
     trainer = create_trainer(
         directory, best, hardware,
-        epochs=settings.epochs, precision=hardware.precision(recipe), callbacks=callbacks,
+        epochs=data.count_epochs(hardware.devices), precision=hardware.precision(recipe),
+        callbacks=callbacks,
     )  # fmt: skip
-    fit(trainer, TrainingModule(model, settings, seed=seed), directory, data)
+    module = TrainingModule(model, settings, seed=seed)
+    fit(trainer, module, directory, data)
     if not trainer.is_global_zero:
         return None
     model.cpu()
     load_weights(model, best.weights)
-    return Trained(model=model, epoch=best.best_epoch, valid_weighted_f1=best.best)
+    return Trained(
+        model=model, epoch=best.best_epoch, valid_weighted_f1=best.best, steps=trainer.global_step,
+        weights=kept_weights(best.history[best.best_epoch]),
+        remarks=_find_remarks(trainer, best, data, settings),
+    )  # fmt: skip
+
+
+def _find_remarks(
+    trainer: lightning.Trainer, best: BestEpoch, data: _ConversationData, settings: TrainingConfig
+) -> tuple[str, ...]:
+    """Say what makes the result of a finished training doubtful."""
+    warmup = settings.count_warmup(int(trainer.estimated_stepping_batches))
+    training, validation = (
+        torch.cat([example.labels for example in examples]).tolist()
+        for examples in (data.train, data.valid)
+    )
+    remarks = (
+        remark_on_warmup(steps=trainer.global_step, warmup=warmup),
+        remark_on_majority(best.best, training=training, validation=validation, labels=data.labels),
+        remark_on_averaging(best.history),
+    )
+    return tuple(remark for remark in remarks if remark is not None)
 
 
 def _statistics_of(examples: list[Example], *, classes: int) -> TrainingStatistics:
