@@ -131,8 +131,5 @@ def write_result(run: Run) -> dict[str, Any]:
         seeds=seeds,
         predictions=predictions,
     )
-    result["remarks"] = [
-        f"seed {seed['seed']}: {remark}" for seed in seeds for remark in seed.get("remarks", ())
-    ]
     write_json(run.directory / "result.json", result)
     return result
