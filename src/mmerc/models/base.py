@@ -147,6 +147,7 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         self.config = config
         self.labels = labels
         self.temperature = 1.0
+        self.log_prior_ratio: tuple[float, ...] | None = None
         self.inputs = ModalityInputs(
             {m: widths[m] for m in config.modalities if m in widths},
             text_encoder,
@@ -192,6 +193,19 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
             self.class_weights = class_balanced_weights(
                 statistics.label_counts, beta=self.config.class_balance
             )
+
+    def calibrate(self, logits: Tensor) -> Tensor:
+        """Return the logits to predict with: with the prior corrected, over the temperature.
+
+        ``log_prior_ratio`` has, for each class, the logarithm of its share of the training
+        utterances over its share of what training saw (``mmerc.training.prior``).
+
+        Shape: [..., K] -> [..., K] float32.
+        """
+        logits = logits.float()
+        if self.log_prior_ratio is not None:
+            logits = logits + logits.new_tensor(self.log_prior_ratio)
+        return logits / self.temperature
 
     @property
     def compares_conversations(self) -> bool:
@@ -245,6 +259,8 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
                 "widths": dict(self.inputs.widths),
                 "temperature": self.temperature,
             }
+            if self.log_prior_ratio is not None:
+                config["log_prior_ratio"] = list(self.log_prior_ratio)
             if compact:
                 config["compact"] = True
                 config["weights_sha256"] = file_fingerprint(folder / "model.safetensors")
@@ -284,6 +300,8 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
             ),
         )
         model.temperature = float(value.get("temperature", 1.0))
+        ratio = value.get("log_prior_ratio")
+        model.log_prior_ratio = None if ratio is None else tuple(map(float, ratio))
         load_weights(
             model,
             folder / "model.safetensors",

@@ -91,7 +91,7 @@ def measure_effects(model: AnyModel, batch: ConversationBatch, complete: Tensor)
 def probabilities(model: AnyModel, batch: ConversationBatch) -> Tensor:
     """Run a model, with its temperature. Shape: -> [B, N, K]."""
     logits: Tensor = model(batch).logits.float()
-    return (logits / model.temperature).softmax(-1)
+    return model.calibrate(logits).softmax(-1)
 
 
 def split_conversations(batch: ConversationBatch) -> ConversationBatch:

@@ -133,7 +133,7 @@ def _run_batch(
         model, batch = with_levelled_vectors(model, batch)
     output = model(batch)
     explanation = output.explanation
-    probabilities = (output.logits.float() / model.temperature).softmax(-1)
+    probabilities = model.calibrate(output.logits).softmax(-1)
     measured = measure_effects(model, batch, probabilities) if effects else None
     nothing = torch.full(batch.mask.shape, torch.nan)
     return PredictionTensors(

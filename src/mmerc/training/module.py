@@ -137,7 +137,7 @@ class TrainingModule(lightning.LightningModule):
             if self.settings.schedule == "plateau" and number == 0:
                 size = int((batch.labels >= 0).sum())
                 self.log(VALID_LOSS, output.loss, on_epoch=True, batch_size=size, sync_dist=True)
-            self.confusions[name] += _count_pairs(batch.labels, output.logits)
+            self.confusions[name] += _count_pairs(batch.labels, model.calibrate(output.logits))
 
     def on_validation_epoch_end(self) -> None:
         scores = {

@@ -66,6 +66,13 @@ class TrainingConfig(BaseModel):
             "stay as frequent as they are"
         ),
     )
+    prior_correction: bool = Field(
+        default=False,
+        description=(
+            "predict with the classes as frequent as they are, though upsampling or class_balance "
+            "showed rare ones more often: log prior ratios are added to the logits"
+        ),
+    )
     learning_rate: float = Field(default=1e-3, gt=0)
     encoder_learning_rate: float = Field(default=1e-5, gt=0)
     layer_decay: float = Field(default=1.0, gt=0, le=1)

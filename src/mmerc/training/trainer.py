@@ -34,6 +34,7 @@ from mmerc.training.checkpoint import SafetensorsCheckpointIO
 from mmerc.training.hardware import Hardware
 from mmerc.training.module import MONITORED, TrainingModule
 from mmerc.training.optimization import Plateau
+from mmerc.training.prior import log_prior_ratio
 from mmerc.training.recipe import DEFAULT_BATCH, Recipe, TrainingConfig
 from mmerc.training.reporting import Reporter
 from mmerc.training.scoring import check_sounds
@@ -156,8 +157,8 @@ def train_seed(
         split: build_model_examples(model, corpus.splits[split], corpus.features, corpus.sounds)
         for split in ("train", "valid")
     }
-    model.fit(_statistics_of(examples["train"], classes=len(corpus.labels)))
     settings = recipe.training
+    _fit_statistics(model, examples["train"], settings)
     data = _ConversationData(
         examples["train"], examples["valid"],
         model=model, settings=settings, seed=seed,
@@ -201,6 +202,18 @@ def _find_remarks(
         remark_on_averaging(best.history),
     )
     return tuple(remark for remark in remarks if remark is not None)
+
+
+def _fit_statistics(model: AnyModel, examples: list[Example], settings: TrainingConfig) -> None:
+    """Give the model the statistics of the training split, and the correction of its prior."""
+    statistics = _statistics_of(examples, classes=len(model.labels))
+    model.fit(statistics)
+    if settings.prior_correction:
+        model.log_prior_ratio = log_prior_ratio(
+            statistics.label_counts,
+            upsampling=settings.upsampling if model.unit == "utterance" else 0.0,
+            class_weights=model.class_weights if model.config.class_balance > 0 else None,
+        )
 
 
 def _statistics_of(examples: list[Example], *, classes: int) -> TrainingStatistics:

@@ -52,7 +52,7 @@ class Graph(nn.Module):
             indices=torch.zeros_like(speakers[:, 0]),
         )
         logits = self.model(batch).logits
-        return logits, (logits / self.model.temperature).softmax(-1)
+        return logits, self.model.calibrate(logits).softmax(-1)
 
 
 def random_inputs(graph: Graph, lengths: tuple[int, ...], *, seed: int) -> tuple[Tensor, ...]:
