@@ -3,8 +3,10 @@ from dataclasses import replace
 import pytest
 
 from mmerc.errors import InputError, UsageError
-from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
+from mmerc.experiments.reproduction.plan import PlanOptions, _replaced_model, make_plan
 from mmerc.experiments.reproduction.workspace import _folder_name
+from mmerc.training.recipe import change_recipe
+from mmerc.training.recipe_files import load_recipe
 
 
 @pytest.fixture
@@ -50,6 +52,32 @@ def test_settings_of_the_system_leave_baselines_alone(plan):
     assert {recipe.training.epochs for recipe in predictions.values()} == {3}
     assert predictions["bc-LSTM"].model.name == "bc-lstm"
     assert predictions["Late fusion"].model.dropout == 0.3
+
+
+def test_baselines_read_the_history_as_the_system_does():
+    """A recipe that hides the states of preceding utterances hides them from every row."""
+    recipe = change_recipe(load_recipe("dq-former-iemocap"), {"model.history_states": False})
+    for name in ("sa", "mult", "mbt", "text-only"):
+        model = change_recipe(recipe, _replaced_model(recipe, {"name": name})).model
+        assert (model.name, model.history_states, model.history) == (name, False, 5)
+
+
+def test_contribution_is_taken_apart(plan):
+    """Table 2 has both readings of -DDM, and -CFM's weights and losses by themselves."""
+    recipes = plan().recipes
+    kept, dropped = (recipes[name].model for name in ("-DDM", "-DDM, branch dropped"))
+    assert kept.ablations == dropped.ablations == ("-DDM",)
+    assert (kept.drop_branch, dropped.drop_branch) == (False, True)
+    for part in ("weights", "losses"):
+        assert recipes[f"-CFM({part})"].model.ablations == (f"-CFM({part})",)
+
+
+def test_the_visibly_noisy_corpus_has_the_composed_one_s_recipes(plan, small_corpus):
+    noisy = replace(small_corpus, name="composed-visible-noise")
+    for target, row in (("df-erc-table2", "DF-ERC"), ("multiemo-table2", "MultiEMO")):
+        predictions = plan(target, corpus=noisy)
+        assert predictions.recipes[row] == plan(target).recipes[row]
+        assert "disturbed" in predictions.reference.differs
 
 
 def test_rows_can_be_chosen_and_the_baseline_comes_along(plan):
