@@ -103,7 +103,7 @@ def test_whisper_and_openSMILE_side_by_side(mmerc, corpus, raw):
     outcome = mmerc("extract", corpus, "--media", raw, "--audio", "whisper+egemaps", "--json")
     assert outcome.code == 0, outcome.err
     (actual,) = outcome.json["extracted"]
-    assert (actual["extractor"], actual["width"]) == ("whisper+egemaps", 3160)
+    assert (actual["extractor"], actual["width"]) == ("whisper+egemaps", 1624)
     assert (actual["vectors"], sum(actual["absent"].values())) == (3, 12)
     description = json.loads((corpus / "corpus.json").read_text())
     before = (corpus / "features" / description["features"]["audio"]).glob("part-*")

@@ -23,8 +23,8 @@ _EXTRACTORS: dict[str, tuple[Modality, str]] = {
     "is10": ("audio", "openSMILE's 1582 functionals of INTERSPEECH 2010"),
     "compare": ("audio", "openSMILE's 6373 functionals of ComParE 2016"),
     "egemaps": ("audio", "openSMILE's 88 functionals of eGeMAPS v02"),
-    "whisper": ("audio", "mean and deviation of the layers of Whisper tiny, 3072 numbers"),
-    "whisper-base": ("audio", "mean and deviation of the layers of Whisper base, 6144 numbers"),
+    "whisper": ("audio", "mean states of Whisper tiny's four layers, 1536 numbers"),
+    "whisper-base": ("audio", "mean states of Whisper base's six layers, 3072 numbers"),
     "denseface": ("video", "faces by a DenseNet trained on facial expressions, 342 numbers"),
     "denseface-2": ("video", "the same, trained for films; sharp and frontal faces count more"),
     "denseface-2-plain": ("video", "denseface-2 with a plain mean over the faces"),
@@ -71,9 +71,9 @@ class NamedExtractor:
 def _voice_extractor(name: str) -> Extractor:
     """Build an extractor of voice vectors that is part of mmerc."""
     if name.startswith("whisper"):
-        from mmerc.features.whisper_statistics import WhisperStatistics
+        from mmerc.features.whisper_means import WhisperMeans
 
-        return WhisperStatistics(name)
+        return WhisperMeans(name)
     from mmerc.features.opensmile import OpenSmile
 
     return OpenSmile(name)

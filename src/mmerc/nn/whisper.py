@@ -15,7 +15,7 @@ from torch.nn import functional
 
 _SAMPLE_RATE = 16_000
 _WINDOW, _HOP = 400, 160  # samples
-_SAMPLES_PER_POSITION = 2 * _HOP  # the second convolution has stride 2
+SAMPLES_PER_POSITION = 2 * _HOP  # the second convolution has stride 2
 
 
 def whisper_states(backbone: Any, samples: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -24,8 +24,8 @@ def whisper_states(backbone: Any, samples: Tensor, lengths: Tensor) -> tuple[lis
     Shape: samples [U, T] float32 with zeros after lengths [U] -> layers x [U, P, D], [U, P] bool;
     P is T / 320, rounded up.
     """
-    positions = -(-samples.shape[1] // _SAMPLES_PER_POSITION)
-    mask = torch.arange(positions, device=samples.device) * _SAMPLES_PER_POSITION < lengths[:, None]
+    positions = -(-samples.shape[1] // SAMPLES_PER_POSITION)
+    mask = torch.arange(positions, device=samples.device) * SAMPLES_PER_POSITION < lengths[:, None]
     # One more frame of silence: what a convolution reads after a clip must not depend on padding.
     frames = log_mel(samples, frames=2 * positions + 1, bands=backbone.config.num_mel_bins)
     return _run_layers(backbone, frames, mask), mask

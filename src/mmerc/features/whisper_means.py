@@ -1,4 +1,4 @@
-"""Voice vectors from Whisper's encoder: how the states of its layers are distributed over time.
+"""Voice vectors from Whisper's encoder: the mean of each layer's states while somebody speaks.
 
 The encoder (Radford et al. 2022) was trained to transcribe; how something is said survives in its
 layers, and carries over to other voices, microphones and languages better than functionals do
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from mmerc.features.base import Absent
 from mmerc.features.sound_samples import SHORTEST, Samples, find_absence, read_samples
@@ -21,16 +22,22 @@ from mmerc.media.decode import SAMPLE_RATE
 from mmerc.media.segment import Segment
 from mmerc.nn.encoder_sources import resolve_speech_encoder
 from mmerc.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
+from mmerc.nn.whisper import SAMPLES_PER_POSITION
 
 _ENCODERS = {"whisper": "whisper-tiny", "whisper-base": "whisper-base"}
 _LONGEST = 30 * SAMPLE_RATE  # the encoder has positions for 30 s
+_SILENCE = -30.0  # decibels relative to the loudest position
 
 
-class WhisperStatistics:
-    """Mean and standard deviation over time of the states of each layer.
+class WhisperMeans:
+    """Mean over time of the states of each layer, end to end.
 
-    Clips keep their length; longer ones than 30 s are read in equal parts. States are normalised
-    at each position (``SpeechEncoder``), so that none of them dominates.
+    Clips keep their length; those above 30 s are read in equal parts. States are normalised at
+    each position (``SpeechEncoder``), so that none dominates.
+
+    [decided] Positions more than 30 dB quieter than the clip's loudest do not count: how much
+    silence surrounds an utterance says more about who cut it than about the voice. Deviations over
+    time are left out: they double the width and carry over less well (docs/features.md).
 
     MmercError if the weights are not installed.
     """
@@ -42,11 +49,12 @@ class WhisperStatistics:
         self.spec = FeatureSpec(
             modality="audio",
             extractor=name,
-            dim=2 * self.encoder.depth * self.encoder.width,
+            dim=self.encoder.depth * self.encoder.width,
             settings={
                 "encoder": config.name,
                 "weights": file_fingerprint(weights),
-                "statistics": "mean, deviation",
+                "statistics": "mean",
+                "silence": _SILENCE,
                 "sample_rate": SAMPLE_RATE,
                 "shortest": SHORTEST,
             },
@@ -58,32 +66,34 @@ class WhisperStatistics:
         return samples if isinstance(samples, Absent) else self.extract_samples(samples)
 
     def extract_samples(self, samples: Samples) -> Vector | Absent:
-        """Shape: float32 [samples], mono, 16 kHz -> float32 [spec.dim].
-
-        First the means of all layers, then their deviations.
-        """
+        """Shape: float32 [samples], mono, 16 kHz -> float32 [spec.dim]."""
         absence = find_absence(samples)
         if absence is not None:
             return absence
-        vector: Vector = _statistics(self._states(samples)).numpy()
+        parts = [torch.from_numpy(part) for part in _equal_parts(samples)]
+        levels = torch.cat([_levels(part) for part in parts])
+        voiced = levels > levels.max() + _SILENCE
+        states = torch.cat([self._states(part) for part in parts], dim=1)
+        vector: Vector = states[:, voiced].mean(dim=1).flatten().numpy()
         if not np.isfinite(vector).all():
             return Absent("the encoder gave values that are no numbers")
         return vector
 
     @torch.inference_mode()
-    def _states(self, samples: Samples) -> Tensor:
-        """Encode a clip. Shape: [samples] -> [layers, positions, width]."""
-        parts = []
-        for part in _equal_parts(samples):
-            states, _ = self.encoder(torch.from_numpy(part)[None], torch.tensor([len(part)]))
-            parts.append(torch.cat(states))
-        return torch.cat(parts, dim=1)
+    def _states(self, samples: Tensor) -> Tensor:
+        """Encode at most 30 s. Shape: [samples] -> [layers, positions, width]."""
+        states, _ = self.encoder(samples[None], torch.tensor([len(samples)]))
+        return torch.cat(states)
 
 
-def _statistics(states: Tensor) -> Tensor:
-    """Mean and deviation over time. Shape: [layers, positions, width] -> [2 * layers * width]."""
-    deviation, mean = torch.std_mean(states, dim=1, correction=0)
-    return torch.stack([mean, deviation]).flatten()
+def _levels(samples: Tensor) -> Tensor:
+    """Level of the sound at each of the encoder's positions. Shape: [samples] -> [positions], dB.
+
+    A last position that is not full counts as if silence followed.
+    """
+    padded = functional.pad(samples, (0, -len(samples) % SAMPLES_PER_POSITION))
+    power = padded.view(-1, SAMPLES_PER_POSITION).square().mean(dim=1)
+    return 10 * power.clamp(min=1e-12).log10()
 
 
 def _equal_parts(samples: Samples) -> Iterator[Samples]:

@@ -8,7 +8,7 @@ import torch
 from mmerc.errors import UsageError
 from mmerc.features.base import Absent
 from mmerc.features.registry import NamedExtractor, named_extractors
-from mmerc.features.whisper_statistics import WhisperStatistics
+from mmerc.features.whisper_means import WhisperMeans
 from mmerc.media.segment import Clip, Segment
 from mmerc.nn.whisper import log_mel
 
@@ -28,7 +28,7 @@ def voice(seconds, *, pitch=120):
 def whisper(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MMERC_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return WhisperStatistics()
+        return WhisperMeans()
 
 
 @torch.inference_mode()
@@ -47,14 +47,24 @@ def layer_states(backbone, samples):
     return torch.stack(states).numpy()
 
 
-def test_the_numbers_are_means_and_deviations_over_time(whisper):
+def test_the_numbers_are_means_over_time(whisper):
     samples = voice(1.3)
     states = layer_states(whisper.encoder.backbone, samples)
-    expected = np.concatenate([states.mean(1).ravel(), states.std(1).ravel()])
     actual = whisper.extract_samples(samples)
-    assert (actual.dtype, actual.shape, whisper.spec.dim) == (np.float32, (3072,), 3072)
-    np.testing.assert_allclose(actual, expected, atol=1e-4)
-    assert actual[:1536].std() > 0.1
+    assert (actual.dtype, actual.shape, whisper.spec.dim) == (np.float32, (1536,), 1536)
+    np.testing.assert_allclose(actual, states.mean(1).ravel(), atol=1e-4)
+    assert actual.std() > 0.1
+
+
+def test_what_is_30_decibels_quieter_does_not_count(whisper):
+    """Half a second (25 positions) at -10 dB counts, the same at -50 dB does not."""
+    samples = voice(1.5)
+    for decibels, first in ((10, 0), (50, 25)):
+        quiet = samples.copy()
+        quiet[:8000] *= np.float32(10 ** (-decibels / 20))
+        states = layer_states(whisper.encoder.backbone, quiet)
+        expected = states[:, first:].mean(1).ravel()
+        np.testing.assert_allclose(whisper.extract_samples(quiet), expected, atol=1e-4)
 
 
 def test_only_the_utterance_is_heard(whisper, tmp_path):
@@ -69,9 +79,8 @@ def test_long_clips_are_read_in_equal_parts(whisper):
     first, second = voice(16), voice(16, pitch=210)
     states = [layer_states(whisper.encoder.backbone, part) for part in (first, second)]
     whole = np.concatenate(states, axis=1)
-    expected = np.concatenate([whole.mean(1).ravel(), whole.std(1).ravel()])
     actual = whisper.extract_samples(np.concatenate([first, second]))
-    np.testing.assert_allclose(actual, expected, atol=1e-4)
+    np.testing.assert_allclose(actual, whole.mean(1).ravel(), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +113,7 @@ class TestCombination:
         both, second = named(), NamedExtractor("egemaps")()
         expected = np.concatenate([whisper.extract(segment), second.extract(segment)])
         np.testing.assert_array_equal(both.extract(segment), expected)
-        assert (both.spec.extractor, both.spec.dim) == ("whisper+egemaps", 3160)
+        assert (both.spec.extractor, both.spec.dim) == ("whisper+egemaps", 1624)
         assert both.spec.settings["whisper.weights"] == whisper.spec.settings["weights"]
         assert both.spec.settings["egemaps.set"] == "eGeMAPSv02"
 
