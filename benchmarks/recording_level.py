@@ -20,6 +20,7 @@ from scipy.signal import butter, sosfilt
 from mmerc.conversation import Conversation
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.corpus_media import corpus_tasks
+from mmerc.data.modality_subsets import restrict_modalities
 from mmerc.evaluation.metrics import score
 from mmerc.features.base import Absent
 from mmerc.features.opensmile import OpenSmile
@@ -29,7 +30,6 @@ from mmerc.media.decode import SAMPLE_RATE, read_sound
 from mmerc.media.segment import Clip
 from mmerc.models.registry import load_model
 from mmerc.nn.levelling import LevellingConfig
-from mmerc.training.packaging import only
 from mmerc.training.scoring import predict_corpus
 
 Samples = NDArray[np.float32]
@@ -100,7 +100,7 @@ def main() -> None:
             heard = replace(part, features={**part.features, "audio": created})
             both = [
                 score(predict_corpus(model, shown, arguments.split)).weighted_f1
-                for shown in (only(heard, ["audio"]), heard)
+                for shown in (restrict_modalities(heard, ["audio"]), heard)
             ]
             print(f"  {way:24} sound {both[0]:.2f}, everything {both[1]:.2f}", flush=True)
 

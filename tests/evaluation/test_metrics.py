@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
 
 from mmerc.errors import InputError
 from mmerc.evaluation.metrics import (
     _accuracy_from_confusion,
     _macro_f1_from_confusion,
+    _unweighted_recall_from_confusion,
     confusion,
     score,
     weighted_f1_from_confusion,
@@ -150,3 +151,7 @@ def test_stacked_confusions_match_sklearn(groups) -> None:
         assert weighted_f1_from_confusion(stacked)[0, i] == pytest.approx(100 * weighted)
         assert _macro_f1_from_confusion(stacked)[0, i] == pytest.approx(100 * macro)
         assert _accuracy_from_confusion(stacked)[0, i] == pytest.approx(100 * hits)
+        with warnings.catch_warnings():  # of labels that are predicted and never gold
+            warnings.simplefilter("ignore", UserWarning)
+            recall = balanced_accuracy_score(gold, predicted)
+        assert _unweighted_recall_from_confusion(stacked)[0, i] == pytest.approx(100 * recall)

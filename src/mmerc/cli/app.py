@@ -29,6 +29,7 @@ from mmerc.cli.commands import (
     serve,
     train,
     train_faces,
+    transfer,
     tries,
     tune,
     weights,
@@ -77,6 +78,7 @@ _add(RESEARCH, evaluate_speakers.evaluate_speakers, evaluate_speakers.EXAMPLES)
 _add(RESEARCH, compare.compare, compare.EXAMPLES)
 _add(RESEARCH, reproduce.reproduce, reproduce.EXAMPLES)
 _add(RESEARCH, robustness.robustness, robustness.EXAMPLES)
+_add(RESEARCH, transfer.transfer, transfer.EXAMPLES)
 _add(RESEARCH, train_faces.train_faces, train_faces.EXAMPLES)
 
 _add(PUBLISH, package.package, package.EXAMPLES)

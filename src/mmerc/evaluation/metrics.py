@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss
 from mmerc.errors import InputError
 from mmerc.evaluation.predictions import Predictions
 
-Metric = Literal["accuracy", "weighted_f1", "macro_f1"]
+Metric = Literal["accuracy", "weighted_f1", "macro_f1", "unweighted_recall"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 _Confusions = NDArray[np.int64] | NDArray[np.float64]
 _CALIBRATION_BINS = 15
@@ -119,10 +119,21 @@ def _accuracy_from_confusion(confusions: _Confusions) -> NDArray[np.float64]:
     return np.asarray(100.0 * hits / confusions.sum(axis=(-2, -1)))
 
 
+def _unweighted_recall_from_confusion(confusions: _Confusions) -> NDArray[np.float64]:
+    """Mean recall in percent over the labels that occur in gold.
+
+    Shape: confusions [..., K, K], none of them empty -> [...].
+    """
+    support = confusions.sum(axis=-1)
+    recall = 100.0 * np.diagonal(confusions, axis1=-2, axis2=-1) / np.maximum(support, 1)
+    return np.asarray(recall.sum(axis=-1) / (support > 0).sum(axis=-1))
+
+
 FROM_CONFUSION: Mapping[Metric, Callable[[_Confusions], NDArray[np.float64]]] = {
     "accuracy": _accuracy_from_confusion,
     "weighted_f1": weighted_f1_from_confusion,
     "macro_f1": _macro_f1_from_confusion,
+    "unweighted_recall": _unweighted_recall_from_confusion,
 }
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mmerc.conversation import Conversation, Modality
+from mmerc.conversation import Modality
 from mmerc.data.corpus import PreparedCorpus
+from mmerc.data.modality_subsets import modality_subsets, restrict_modalities
 from mmerc.evaluation.calibration import fit_temperature
 from mmerc.evaluation.metrics import Scores, score
 from mmerc.models.base import AnyModel
@@ -74,34 +74,13 @@ def _compact_copy(model: AnyModel) -> AnyModel:
 def _measure_packaged(model: AnyModel, corpus: PreparedCorpus) -> Packaged:
     """Score the model on the test split with every subset of its modalities."""
     scores = {
-        subset: score(predict_corpus(model, _restrict_modalities(corpus, subset), "test"))
-        for subset in _subsets(tuple(model.inputs.output_widths))
+        subset: score(predict_corpus(model, restrict_modalities(corpus, subset), "test"))
+        for subset in modality_subsets(tuple(model.inputs.output_widths))
     }
     temperature, model.temperature = model.temperature, 1.0
     before = score(predict_corpus(model, corpus, "test"))
     model.temperature = temperature
     return Packaged(temperature=temperature, before=before, scores=scores)
-
-
-def _subsets(modalities: Sequence[Modality]) -> Iterator[tuple[Modality, ...]]:
-    """Yield all non-empty subsets of modalities, the largest first."""
-    for size in range(len(modalities), 0, -1):
-        yield from combinations(modalities, size)
-
-
-def _restrict_modalities(corpus: PreparedCorpus, modalities: Sequence[Modality]) -> PreparedCorpus:
-    """Return the corpus with only these modalities present."""
-    splits = corpus.splits
-    if "text" not in modalities:
-        splits = {split: tuple(map(_without_text, items)) for split, items in splits.items()}
-    tables = {m: table for m, table in corpus.features.items() if m in modalities}
-    return replace(corpus, splits=splits, features=tables)
-
-
-def _without_text(conversation: Conversation) -> Conversation:
-    """Return the conversation with empty texts."""
-    utterances = tuple(replace(utterance, text="") for utterance in conversation.utterances)
-    return replace(conversation, utterances=utterances)
 
 
 def _card(

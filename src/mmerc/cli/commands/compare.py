@@ -18,7 +18,9 @@ EXAMPLES = ("mmerc compare runs/plain runs/mini",)
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Finished runs; the first is the reference.")],
-    metric: Annotated[str, typer.Option(help="weighted_f1, macro_f1 or accuracy.")] = "weighted_f1",
+    metric: Annotated[
+        str, typer.Option(help="weighted_f1, macro_f1, unweighted_recall or accuracy.")
+    ] = "weighted_f1",
     as_json: JsonOption = False,
 ) -> None:
     """Compare runs with significance tests.

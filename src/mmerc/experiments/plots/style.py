@@ -26,7 +26,12 @@ LINES = ("-", "--", "-.", ":")
 MODALITY_COLOURS: dict[str, str] = dict(zip(MODALITIES, COLOURS, strict=False))
 MODALITY_MARKERS: dict[str, str] = dict(zip(MODALITIES, _MARKERS, strict=False))
 _INK, SOFT, _FAINT = "#1c1e21", "#5a6068", "#dddfe3"
-METRIC_NAMES = {"weighted_f1": "weighted F1", "accuracy": "accuracy", "macro_f1": "macro F1"}
+METRIC_NAMES = {
+    "weighted_f1": "weighted F1",
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "unweighted_recall": "unweighted recall",
+}
 _SETTINGS: dict[Any, Any] = {
     "font.family": "sans-serif", "font.size": 9, "axes.titlesize": 9, "axes.titleweight": "bold",
     "axes.titlelocation": "left", "axes.edgecolor": SOFT, "axes.labelcolor": _INK,

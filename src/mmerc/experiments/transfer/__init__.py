@@ -1,0 +1,1 @@
+"""How a trained model does on corpora that it was not trained on."""

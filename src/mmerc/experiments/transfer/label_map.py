@@ -1,0 +1,110 @@
+"""Common names of the labels of different corpora: those known here, and the user's own (YAML)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mmerc.errors import InputError
+from mmerc.evaluation.label_alignment import LabelAlignment, align_labels
+from mmerc.files import read_text
+from mmerc.labels import LabelSet
+
+_Names = Mapping[str, str | None]
+# [decided] Frustration is counted neither as anger nor as sadness; who is excited is joyful.
+_EMOTIONS: _Names = {
+    "happy": "joy", "happiness": "joy", "excited": "joy", "excitement": "joy", "sad": "sadness",
+    "angry": "anger", "surprised": "surprise", "fearful": "fear", "disgusted": "disgust",
+    "calm": "neutral", "frustrated": None, "frustration": None,
+}  # fmt: skip
+_POLARITY: _Names = {
+    "joy": "positive", "positive": "positive", "negative": "negative", "anger": "negative",
+    "sadness": "negative", "fear": "negative", "disgust": "negative", "neutral": None,
+    "surprise": None,
+}  # fmt: skip
+
+
+class LabelMap(BaseModel):
+    """The user's own names: ``labels`` for the model and all corpora, ``corpora`` for one each.
+
+    A label that is mapped to null is left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    labels: dict[str, str | None] = Field(default_factory=dict)
+    corpora: dict[str, dict[str, str | None]] = Field(default_factory=dict)
+
+
+def read_label_map(path: Path) -> LabelMap:
+    """Read a label map; InputError where it is not one."""
+    try:
+        return LabelMap.model_validate(yaml.safe_load(read_text(path)) or {})
+    except yaml.YAMLError as error:
+        raise InputError(path, "not valid YAML", "see docs/transfer.md for an example") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "its content"
+        fix = "write `labels:` and `corpora:` with a name, or null, for each label"
+        raise InputError(path, f"{key}: {first['msg'].lower()}", fix) from error
+
+
+def check_label_map(
+    label_map: LabelMap, model: LabelSet, corpora: Mapping[str, LabelSet], *, where: Path
+) -> None:
+    """Refuse labels and corpora of a map that do not exist; InputError."""
+    every = {name for labels in (model, *corpora.values()) for name in labels}
+    known = f"use one of {', '.join(sorted(every))}"
+    for label in label_map.labels:
+        if label not in every:
+            problem = f"neither the model nor a corpus has a label {label!r}"
+            raise InputError(where, problem, known)
+    for corpus, names in label_map.corpora.items():
+        if corpus not in corpora:
+            problem = f"no --corpus is called {corpus!r}"
+            raise InputError(where, problem, f"use one of {', '.join(corpora)}")
+        for label in names:
+            if label not in corpora[corpus].names:
+                problem = f"corpus {corpus!r} has no label {label!r}"
+                raise InputError(where, problem, f"use one of {', '.join(corpora[corpus])}")
+
+
+def align_with_corpus(
+    model: LabelSet, corpus: LabelSet, name: str, label_map: LabelMap
+) -> LabelAlignment:
+    """Align a model's labels with those of the corpus called ``name``.
+
+    Equal label sets stay as they are unless the map changes them. InputError if a label of the
+    corpus has no counterpart.
+    """
+    same = set(model) == set(corpus)
+    polarity = not same and any(
+        set(labels) == {"negative", "positive"} for labels in (model, corpus)
+    )
+    return align_labels(
+        model,
+        corpus,
+        model_names=_name_labels(model, same, polarity) | _chosen(label_map.labels, model),
+        corpus_names=_name_labels(corpus, same, polarity)
+        | _chosen(label_map.labels, corpus)
+        | label_map.corpora.get(name, {}),
+        where=f"corpus {name!r}",
+    )
+
+
+def _name_labels(labels: LabelSet, same: bool, polarity: bool) -> dict[str, str | None]:
+    """Common names of labels as they are known here; of others, the label in small letters."""
+    if same:
+        return {label: label for label in labels}
+    names = {label: _EMOTIONS.get(label.lower(), label.lower()) for label in labels}
+    if polarity:
+        return {label: None if n is None else _POLARITY.get(n, n) for label, n in names.items()}
+    return names
+
+
+def _chosen(names: _Names, labels: LabelSet) -> dict[str, str | None]:
+    """The user's names for those labels that are in ``labels``."""
+    return {label: names[label] for label in labels if label in names}

@@ -1,0 +1,98 @@
+"""``mmerc transfer`` on small corpora of the model's own labels and of others."""
+
+import csv
+import json
+import re
+
+import pytest
+
+OTHER = {"calm": "neutral", "glad": "happy", "cross": "angry"}
+MAP = "labels: {glad: joy, cross: anger}\ncorpora: {other: {bored: null}}\n"
+SUBSETS = [
+    "text+audio+video", "text+audio", "text+video", "audio+video", "text", "audio", "video",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def other_corpus(done, conversations, write_manifest, tmp_path_factory):
+    """The test conversations under other labels, without faces; the last utterance is bored."""
+    records = json.loads(json.dumps([c for c in conversations if c["split"] == "test"]))
+    for record in records:
+        for utterance in record["utterances"]:
+            utterance["label"] = OTHER[utterance["label"]]
+            utterance["features"].pop("video", None)
+    records[-1]["utterances"][-1]["label"] = "bored"
+    folder = tmp_path_factory.mktemp("corpora")
+    manifest = write_manifest(folder / "other.jsonl", records)
+    done("prepare", "manifest", manifest, "--out", folder / "other")
+    return folder / "other"
+
+
+@pytest.fixture
+def label_map(tmp_path):
+    (tmp_path / "map.yaml").write_text(MAP)
+    return tmp_path / "map.yaml"
+
+
+def test_every_subset_on_every_corpus(
+    done, trimodal_run, trimodal_corpus, other_corpus, label_map, tmp_path
+):
+    outcome = done(
+        "transfer", trimodal_run, "--corpus", trimodal_corpus, "--corpus", other_corpus,
+        "--labels", label_map, "--out", tmp_path / "out", "--json",
+    )  # fmt: skip
+    corpora = outcome.json["corpora"]
+    rows = {name: [row["modalities"] for row in c["scores"]] for name, c in corpora.items()}
+    assert rows["trimodal"] == SUBSETS
+    assert rows["other"] == ["text+audio", "text", "audio"]
+    assert corpora["other"]["model_labels"] == {"calm": "neutral", "glad": "joy", "cross": "anger"}
+    remarks = " ".join(corpora["other"]["remarks"])
+    assert "1 utterances labelled 'bored' are left out" in remarks
+    assert "has no video vectors" in remarks
+    assert "remark: other: 1 utterances" in outcome.err
+    written = json.loads((tmp_path / "out/transfer.json").read_text())
+    assert written == outcome.json
+    with open(tmp_path / "out/transfer.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 10
+    assert "prior known" in (tmp_path / "out/transfer.md").read_text()
+
+
+def test_scores_are_those_of_evaluate(done, trimodal_run, trimodal_corpus, tmp_path):
+    """Same labels: weighted F1 with all modalities is what `mmerc evaluate` says."""
+    arguments = ("--corpus", trimodal_corpus, "--out", tmp_path / "out", "--json")
+    (corpus,) = done("transfer", trimodal_run, *arguments).json["corpora"].values()
+    whole = corpus["scores"][0]
+    known = json.loads((trimodal_run / "result.json").read_text())["seeds"][0]["test"]
+    assert whole["weighted_f1"] == pytest.approx(known["weighted_f1"], abs=1e-3)
+    assert whole["utterances"] == known["utterances"]
+    assert whole["weighted_f1_low"] <= whole["weighted_f1"] <= whole["weighted_f1_high"]
+    recalls = [label["recall"] for label in corpus["labels"] if label["recall"] is not None]
+    assert whole["unweighted_recall"] == pytest.approx(sum(recalls) / len(recalls), abs=1e-3)
+    for key in ("gold", "predicted"):
+        assert sum(label[key] for label in corpus["labels"]) == pytest.approx(100)
+
+
+def test_a_table_is_printed(done, trimodal_run, trimodal_corpus, tmp_path):
+    out = done("transfer", trimodal_run, "--corpus", trimodal_corpus, "--out", tmp_path / "out").out
+    rows = [re.split(r"  +", line) for line in out.splitlines() if line.startswith("trimodal ")]
+    assert [row[1] for row in rows] == [subset.replace("+", " + ") for subset in SUBSETS]
+    assert f"tables in {tmp_path / 'out/transfer.md'}" in out
+
+
+def test_wrong_calls_get_one_sentence(
+    mmerc, trimodal_run, trimodal_corpus, other_corpus, label_map, tmp_path
+):
+    out = ("--out", tmp_path / "out")
+    unmapped = mmerc("transfer", trimodal_run, "--corpus", other_corpus, *out)
+    assert "corpus 'other': the model has no label for" in unmapped.sentence
+    twice = mmerc("transfer", trimodal_run, *(("--corpus", other_corpus) * 2), *out)
+    assert "have the same name" in twice.sentence
+    named = ("--corpus", trimodal_corpus, "--labels", label_map)
+    assert "no --corpus is called 'other'" in mmerc("transfer", trimodal_run, *named, *out).sentence
+    missing = mmerc("transfer", trimodal_run, "--corpus", other_corpus, "--labels", tmp_path / "no")
+    assert "no such file" in missing.sentence
+    valid = ("--labels", label_map, "--split", "valid")
+    split = mmerc("transfer", trimodal_run, "--corpus", other_corpus, *valid, *out)
+    assert "no valid split" in split.sentence
+    assert not (tmp_path / "out").exists()
