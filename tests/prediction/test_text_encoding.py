@@ -13,7 +13,7 @@ from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.files import file_fingerprint
 from mmerc.models.training_data import TrainedOn
 from mmerc.prediction.run_model import build_model_examples
-from mmerc.prediction.text_encoding import _load_encoder, encode_text
+from mmerc.prediction.text_encoding import encode_text, load_encoder
 
 SEEN = frozenset({"train-0", "train-2", "train-3"})
 
@@ -124,7 +124,7 @@ def test_run_folder_means_its_best_seed(folder, tmp_path):
     (tmp_path / "result.json").write_text(json.dumps(result))
     (tmp_path / "seed-5").mkdir()
     (tmp_path / "seed-5" / "model").symlink_to(folder)
-    _, trained_on, weights = _load_encoder(str(tmp_path))
+    _, trained_on, weights = load_encoder(str(tmp_path))
     assert trained_on.conversations == SEEN
     assert weights == file_fingerprint(folder / "model.safetensors")
 
@@ -133,14 +133,14 @@ def test_model_without_text_encoder_is_refused(make_model, tmp_path):
     nothing = TrainedOn(corpus="small", conversations=SEEN)
     make_model("concatenation").save_pretrained(tmp_path / "model", trained_on=nothing)
     with pytest.raises(InputError, match="its model has no text encoder"):
-        _load_encoder(str(tmp_path / "model"))
+        load_encoder(str(tmp_path / "model"))
 
 
 def test_model_that_does_not_tell_its_training_data_is_refused(model, tmp_path):
     """Its vectors would pass for those of an encoder that saw no label."""
     model.save_pretrained(tmp_path / "model")
     with pytest.raises(MmercError, match=r"training_data\.json") as caught:
-        _load_encoder(str(tmp_path / "model"))
+        load_encoder(str(tmp_path / "model"))
     assert "\n" not in str(caught.value)
 
 
@@ -155,7 +155,7 @@ def test_surroundings_in_the_papers_form(tiny_encoder, small_corpus):
     table = encoded(tiny_encoder, small_corpus, reading=reading)
     assert table.spec.settings["scope"] == "surrounding"
     assert table.spec.fingerprint != encoded(tiny_encoder, small_corpus).spec.fingerprint
-    encoder, *_ = _load_encoder(str(tiny_encoder), settings=reading)
+    encoder, *_ = load_encoder(str(tiny_encoder), settings=reading)
     first, last = encoder.tokenizer.first_id, encoder.tokenizer.last_id
     cut = 0
     for conversation in all_conversations(small_corpus):

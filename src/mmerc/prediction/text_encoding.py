@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from mmerc.nn.encoder_sources import resolve_encoder
 from mmerc.nn.text_encoder import Scope, TextEncoder, TextEncoderConfig
 from mmerc.prediction.run_model import build_text_input
 
+Encoded = tuple[Conversation, list[Vector | None]]  # a vector per utterance, None for empty text
 _NO_TEXT = "empty text"
 
 
@@ -50,11 +51,11 @@ def encode_text(
     prepared = corpus if isinstance(corpus, PreparedCorpus) else PreparedCorpus.load(Path(corpus))
     options = {"scope": scope, "speaker_prefix": speaker_prefix, "max_length": max_length}
     settings = {name: value for name, value in options.items() if value is not None}
-    table = _build_text_table(prepared, *_load_encoder(encoder, settings=settings))
+    table = _encode_corpus(prepared, *load_encoder(encoder, settings=settings))
     return replace(prepared, features={**prepared.features, "text": table})
 
 
-def _load_encoder(
+def load_encoder(
     source: str | Path, *, settings: Mapping[str, Any] | None = None
 ) -> tuple[TextEncoder, TrainedOn, str]:
     """Load an encoder, what it was trained on, and the SHA-256 of its weights.
@@ -87,23 +88,38 @@ def _is_model(folder: Path) -> bool:
     return path.is_file() and describes_model(read_json(path))
 
 
-def _build_text_table(
+def _encode_corpus(
     corpus: PreparedCorpus, encoder: TextEncoder, trained_on: TrainedOn, weights: str
 ) -> FeatureTable:
     """Encode every utterance of a corpus; ``weights`` is the SHA-256 of the encoder's."""
-    labelled = trained_on.seen(corpus.label_source)
-    spec = FeatureSpec(
-        modality="text",
-        extractor="encoder",
-        dim=encoder.width,
-        settings={
-            "weights": weights,
-            "speaker_prefix": encoder.config.speaker_prefix,
-            "utterance_tokens": encoder.config.utterance_tokens,
-            "scope": encoder.config.scope,
-        },
-    )
     conversations = [item for split in corpus.splits.values() for item in split]
+    encoded = encode_conversations(encoder, conversations, corpus.labels)
+    labelled = trained_on.seen(corpus.label_source)
+    return build_text_table(encoder, encoded, weights=weights, labelled=labelled)
+
+
+def build_text_table(
+    encoder: TextEncoder,
+    encoded: Iterable[Encoded],
+    *,
+    weights: str,
+    labelled: Container[str],
+    folds: int | None = None,
+) -> FeatureTable:
+    """Build the table of an encoder's vectors.
+
+    ``weights`` identifies what encoded them, ``labelled`` has the ids of conversations whose labels
+    it saw, ``folds`` is the number of encoders that encoded the training split, if it is not one.
+    """
+    settings: dict[str, str | int | bool] = {
+        "weights": weights,
+        "speaker_prefix": encoder.config.speaker_prefix,
+        "utterance_tokens": encoder.config.utterance_tokens,
+        "scope": encoder.config.scope,
+    }
+    if folds is not None:
+        settings["folds"] = folds
+    spec = FeatureSpec(modality="text", extractor="encoder", dim=encoder.width, settings=settings)
     rows = (
         FeatureRow(
             conversation=conversation.id,
@@ -112,16 +128,16 @@ def _build_text_table(
             absent_because=_NO_TEXT if vector is None else None,
             saw_label=conversation.id in labelled,
         )
-        for conversation, vectors in _encode_conversations(encoder, conversations, corpus.labels)
+        for conversation, vectors in encoded
         for utterance, vector in zip(conversation.utterances, vectors, strict=True)
     )
     return FeatureTable.of(spec, rows)
 
 
 @torch.inference_mode()
-def _encode_conversations(
+def encode_conversations(
     encoder: TextEncoder, conversations: list[Conversation], labels: LabelSet
-) -> Iterator[tuple[Conversation, list[Vector | None]]]:
+) -> Iterator[Encoded]:
     """Yield each conversation with the pooled vectors of its utterances, None for empty text."""
     examples = build_examples(
         conversations, labels=labels, widths={}, tables={}, text=build_text_input(encoder)

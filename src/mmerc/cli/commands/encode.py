@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mmerc.cli.output import JsonOption, OverwriteOption, print_json
+from mmerc.cli.output import JsonOption, OverwriteOption, print_json, remark
+from mmerc.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from mmerc.data.corpus import PreparedCorpus
 
 EXAMPLES = (
     "mmerc encode-text --corpus corpora/meld --model minilm-l6 --out corpora/text",
     "mmerc encode-text --corpus corpora/meld --model runs/mini --out corpora/text",
     "mmerc encode-text --corpus corpora/meld --model roberta-base \\",
     "  --scope surrounding --speaker-prefix --out corpora/meld-roberta",
+    "mmerc encode-text --corpus corpora/meld --model runs/mini --folds 5 \\",
+    "  --out corpora/meld-folds",
 )
 _Scope = Literal["conversation", "utterance", "surrounding"]
 
@@ -33,17 +40,39 @@ def encode_text(
             help="Put the speaker's name before each utterance (plain encoders).",
         ),
     ] = False,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Encode training conversations with encoders that have not seen their labels: "
+            "train a run's recipe this many times, each on the other conversations.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Folds to train in parallel; they share the cores.")
+    ] = 1,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Store an encoder's text vectors.
 
-    Each vector is marked if the encoder was trained on that utterance's label.
+    Each vector is marked if the encoder was trained on that utterance's label. With --folds none
+    is; interrupted trainings resume when the command is run again.
     """
     from mmerc.prediction.text_encoding import encode_text as add_text_vectors
 
-    encoded = add_text_vectors(corpus, model, scope=scope, speaker_prefix=speaker_prefix or None)
-    encoded.save(out, overwrite=overwrite)
+    if folds is None:
+        encoded = add_text_vectors(
+            corpus, model, scope=scope, speaker_prefix=speaker_prefix or None
+        )
+        encoded.save(out, overwrite=overwrite)
+    else:
+        if scope is not None or speaker_prefix:
+            raise UsageError(
+                "With --folds, text is read as the run reads it; remove --scope and "
+                "--speaker-prefix."
+            )
+        encoded = _encode_folds(corpus, model, out, folds=folds, jobs=jobs, overwrite=overwrite)
     table = encoded.features["text"]
     rows = table.rows.values()
     counts = {
@@ -60,3 +89,18 @@ def encode_text(
         f"text); the encoder was trained on the labels of {counts['saw_label']} of them"
     )
     print(f"prepared corpus in {out}")
+
+
+def _encode_folds(
+    corpus: Path, run: str, out: Path, *, folds: int, jobs: int, overwrite: bool
+) -> PreparedCorpus:
+    """Encode out of fold; the trainings are beside ``out`` until it is written."""
+    from mmerc.training.out_of_fold import encode_text_out_of_fold
+
+    if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(out, "exists already", "choose another --out, or pass --overwrite")
+    work = out.with_name(f"{out.name}.folds")
+    encoded = encode_text_out_of_fold(corpus, run, folds=folds, work=work, jobs=jobs, report=remark)
+    encoded.save(out, overwrite=overwrite)
+    shutil.rmtree(work)
+    return encoded
