@@ -54,7 +54,7 @@ class DialogueRnn(nn.Module):
         Shape: vectors [M, B, N, D], present [M, B, N] bool, speakers [B, N] int (equal numbers for
         the same speaker of a conversation) -> [M, B, N, width].
         """
-        layout = _Layout.of(present.any(0))
+        layout = _PackedSteps.of(present.any(0))
         with torch.autocast(vectors.device.type, enabled=False):
             inputs = vectors.to(self.recurrent.dtype).masked_fill(~present.unsqueeze(-1), 0.0)
             bias = self.vector_bias.view(self.runs, 1, -1)
@@ -71,7 +71,7 @@ class DialogueRnn(nn.Module):
         restored = [layout.restore(side, backwards=i == 1) for i, side in enumerate(sides)]
         return torch.cat(restored, -1)
 
-    def order(self, values: Tensor, layout: _Layout) -> Tensor:
+    def order(self, values: Tensor, layout: _PackedSteps) -> Tensor:
         """Put values in the order of steps; both orders, if bidirectional.
 
         Shape: [M, B, N, ...] -> [R, P, ...].
@@ -98,7 +98,7 @@ class _Turns:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class _PackedSteps:
     """The P utterances of a batch step by step, without what follows a conversation's last.
 
     Conversations are sorted from the longest on, so that those of a step are the first
@@ -115,7 +115,7 @@ class _Layout:
     shape: torch.Size
 
     @classmethod
-    def of(cls, present: Tensor) -> _Layout:
+    def of(cls, present: Tensor) -> _PackedSteps:
         """Lay out a batch. Shape: present [B, N] bool (in any modality)."""
         count = present.shape[1]
         numbers = torch.arange(1, count + 1, device=present.device)
@@ -163,9 +163,9 @@ class _Layout:
             table = places.view(batch, count)
             later = torch.arange(count, device=states.device) * (table >= 0)
             places = table.gather(1, later.cummax(1).values).flatten() if count else places
-        known = (places >= 0).nonzero().squeeze(1)
+        filled = (places >= 0).nonzero().squeeze(1)
         empty = states.new_zeros(len(states), batch * count, states.shape[-1])
-        return empty.index_copy(1, known, states[:, places[known]]).view(
+        return empty.index_copy(1, filled, states[:, places[filled]]).view(
             len(states), batch, count, -1
         )
 
