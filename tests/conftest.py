@@ -24,6 +24,7 @@ from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.labels import LabelSet
 from mmerc.models.registry import create_model, model_class
 from mmerc.nn.text_encoder import TextEncoderConfig
+from program import programs
 
 # Every run tries the same examples, so that a failure is found where it was made.
 settings.register_profile("same", derandomize=True)
@@ -250,6 +251,13 @@ def make_sound_model(make_model, tiny_speech_encoder):
 def own_cache(tmp_path_factory, monkeypatch):
     """No test meets what another one trained."""
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def program():
+    """Starts the program in processes of its own (``Programs``)."""
+    with programs() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

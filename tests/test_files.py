@@ -204,3 +204,22 @@ def test_the_longest_names_can_be_written(tmp_path, name):
 def test_a_name_that_is_too_long_is_refused_with_advice(tmp_path):
     with pytest.raises(InputError, match=r"file name too long\); choose a shorter name"):
         write_text(tmp_path / ("a" * 256), "")
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_what_is_written_is_as_private_as_the_user_wants(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "a.txt", "mine")
+        with atomic_directory(tmp_path / "folder") as folder:
+            (folder / "b.txt").write_text("mine")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o666 & ~umask
+    assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+def test_names_that_are_no_unicode_come_back_from_json(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    write_json(tmp_path / "a.json", {"name": name})
+    assert read_json(tmp_path / "a.json") == {"name": name}

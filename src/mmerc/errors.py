@@ -7,6 +7,10 @@ class MmercError(Exception):
     """Base class of the errors that a user can cause and fix."""
 
 
+class StoppedError(MmercError):
+    """The user stopped the work with Ctrl-C; the program exits with code 130."""
+
+
 class UsageError(MmercError):
     """A command or setting that makes no sense; the program exits with code 2."""
 

@@ -32,7 +32,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        temporary.chmod(0o644)
+        temporary.chmod(_allow(0o666))
         yield temporary
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
@@ -55,7 +55,7 @@ def atomic_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     except OSError as error:
         raise write_error(path, error) from error
     try:
-        temporary.chmod(0o755)
+        temporary.chmod(_allow(0o777))
         yield temporary
         retired = temporary.with_name(f"{temporary.name}.old")
         if path.exists():
@@ -78,7 +78,7 @@ def file_lock(path: Path, *, wait: bool = False) -> Iterator[bool]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise write_error(path, error) from error
     try:
@@ -111,6 +111,13 @@ def _fit_name(stem: str, ending: str = "", *, limit: int = _MAX_NAME) -> str:
     return stem + ending
 
 
+def _allow(mode: int) -> int:
+    """Remove from ``mode`` the permissions that the user's umask withholds."""
+    umask = os.umask(0o077)  # it can only be read by setting it; meanwhile, the strictest
+    os.umask(umask)
+    return mode & ~umask
+
+
 def _temporary_prefix(path: Path) -> str:
     """Prefix of temporary names beside ``path``: hidden, and short enough for any suffix."""
     return _fit_name(f".{path.name}", ".", limit=_MAX_TEMPORARY)
@@ -128,9 +135,12 @@ def write_error(path: Path, error: OSError | SafetensorError) -> MmercError:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8, atomically."""
+    """Write ``text`` as UTF-8, atomically.
+
+    Half characters, which names of files may contain, are escaped; in JSON they stay the same.
+    """
     with atomic_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, value: object) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext, SpawnContext
 
 _SLOW_IMPORTS = (
@@ -19,6 +23,7 @@ _SLOW_IMPORTS = (
     "av",
     "opensmile",
 )
+_LONGEST_SOCKET_FOLDER = 70  # bytes: a socket's path has at most 107, of which its name takes 32
 
 
 def available_cores() -> int:
@@ -32,13 +37,36 @@ def worker_context(*modules: str) -> ForkServerContext | SpawnContext:
     The server starts with the first worker and imports, once, ``modules`` and the slow libraries
     that this process has loaded. It never computes, so its forks may use threads and graphics
     cards. Workers have the environment that the server started with (see ``adopt_environment``).
+    Ctrl-C does not reach them: their parent ends them.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not _has_room_for_socket():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     loaded = [name for name in _SLOW_IMPORTS if name in sys.modules]
     context.set_forkserver_preload([*loaded, *modules])
+    with without_interrupts():
+        forkserver.ensure_running()
     return context
+
+
+@contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Processes that start in this block never get SIGINT; this one gets it after the block."""
+    resource_tracker.ensure_running()  # its start would let SIGINT through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _has_room_for_socket() -> bool:
+    """Whether there is a temporary folder with a path short enough for the server's socket."""
+    try:
+        folder = os.fsencode(tempfile.gettempdir())
+    except OSError:
+        return False
+    return len(folder) <= _LONGEST_SOCKET_FOLDER
 
 
 def adopt_environment(variables: Mapping[str, str]) -> None:

@@ -3,8 +3,6 @@
 import json
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -22,14 +20,13 @@ def content(path):
 
 
 @pytest.fixture
-def started(tmp_path):
+def started(tmp_path, program):
     """A function that starts the program; what still runs at the end is killed."""
     running = []
 
     def start(*arguments):
-        command = [sys.executable, "-m", "mmerc", "analyze", *map(str, arguments)]
-        with open(tmp_path / f"stderr-{len(running)}", "w") as errors:
-            running.append(subprocess.Popen(command, stdout=errors, stderr=errors))
+        errors = tmp_path / f"stderr-{len(running)}"
+        running.append(program.start("analyze", *arguments, stdout=errors, stderr=errors))
         return running[-1]
 
     yield start

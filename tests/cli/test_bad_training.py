@@ -1,11 +1,9 @@
-import resource
 import shutil
-import signal
-import subprocess
-import sys
 
 import pytest
 from folders import nothing_new
+
+from short_films import small_disk
 
 
 @pytest.mark.parametrize(
@@ -80,39 +78,26 @@ def test_a_damaged_corpus(mmerc, trimodal_corpus, small_recipe, tmp_path, part, 
 
 # A full disk
 
-
-def limited():
-    """No file may grow over six kilobytes; the signal for it is ignored, so a write fails."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, resource.RLIM_INFINITY))
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+ROOM = 6000  # bytes per file
 
 
-def run_limited(*arguments):
-    command = [sys.executable, "-m", "mmerc", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, preexec_fn=limited
-    )  # fmt: skip
-
-
-def test_a_full_disk_while_preparing(write_manifest, conversations, tmp_path):
+def test_a_full_disk_while_preparing(mmerc, write_manifest, conversations, tmp_path):
     many = [item | {"id": f"{item['id']}-{i}"} for item in conversations for i in range(40)]
     file = write_manifest(tmp_path / "my.jsonl", many)
-    done = run_limited("prepare", "manifest", file, "--out", tmp_path / "out")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("mmerc: ")
-    assert "cannot be written" in done.stderr
-    assert str(tmp_path / "out") in done.stderr
+    with small_disk(ROOM):
+        outcome = mmerc("prepare", "manifest", file, "--out", tmp_path / "out")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "cannot be written" in outcome.sentence
+    assert str(tmp_path / "out") in outcome.sentence
     nothing_new(tmp_path, ["my.jsonl"])
 
 
 def test_a_full_disk_while_training(mmerc, trimodal_corpus, small_recipe, tmp_path):
     arguments = ("--recipe", small_recipe, "--corpus", trimodal_corpus, "--out", tmp_path / "run")
-    done = run_limited("train", *arguments, "--quiet")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert len(done.stderr.splitlines()) == 1, done.stderr
-    assert done.stderr.startswith("mmerc: ")
-    assert "cannot be written" in done.stderr
+    with small_disk(ROOM):
+        outcome = mmerc("train", *arguments, "--quiet")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "cannot be written" in outcome.sentence
     left = {path.name for path in (tmp_path / "run" / "seed-0").iterdir()}
     assert left == {"tensorboard"}
     again = mmerc("train", *arguments, "--quiet", "--resume")

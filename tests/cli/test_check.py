@@ -1,6 +1,7 @@
 """``mmerc check`` through the program."""
 
 import json
+import os
 from pathlib import Path
 
 CASES = Path(__file__).parents[1] / "media" / "data" / "cases"
@@ -42,3 +43,13 @@ def test_a_prepared_corpus(mmerc, tmp_path):
     assert report["facts"]["labels"] == ["anger", "joy"]
     assert report["facts"]["splits"]["train"]["utterances"] == 2
     assert "labels: anger, joy" in mmerc("check", corpus).out
+
+
+def test_a_pipe_is_no_recording(mmerc, tmp_path):
+    os.mkfifo(tmp_path / "talk.mp4")
+    outcome = mmerc("check", tmp_path / "talk.mp4")
+    assert outcome.code == 1
+    assert "a pipe or device, not a file; save what it gives as a file first." in outcome.out
+    refused = mmerc("analyze", tmp_path / "talk.mp4", "--out", tmp_path / "out")
+    assert refused.code == 1
+    assert "a pipe or device, not a file" in refused.sentence

@@ -90,7 +90,17 @@ def test_a_wrong_call_is_told_in_one_sentence(mmerc, arguments, message):
     assert message.lower() in outcome.sentence.lower()
 
 
-def test_python_m_mmerc_is_the_same_program(tmp_path):
+def test_a_prediction_does_not_replace_its_input(mmerc, tmp_path):
+    (tmp_path / "talk.txt").write_text("A: So glad!\n")
+    (tmp_path / "link.txt").symlink_to("talk.txt")
+    for out in ("talk.txt", "link.txt"):
+        refused = mmerc("predict", tmp_path / "talk.txt", "--model", "x", "--out", tmp_path / out)
+        assert refused.code == 2
+        assert "is the input, and the result would replace it" in refused.sentence
+    assert (tmp_path / "talk.txt").read_text() == "A: So glad!\n"
+
+
+def test_python_m_mmerc_is_the_same_program(program, tmp_path):
     def run(*arguments):
         command = [sys.executable, "-m", "mmerc", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
@@ -101,7 +111,7 @@ def test_python_m_mmerc_is_the_same_program(tmp_path):
     failed = run("prepare", "manifest", "none.jsonl", "--out", "d")
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr == "mmerc: none.jsonl: no such file; check the path.\n"
-    wrong = run("train", "--recipe", "none", "--corpus", "c", "--out", "d")
+    wrong = program.run("train", "--recipe", "none", "--corpus", "c", "--out", "d", folder=tmp_path)
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr.startswith("mmerc: No recipe is called 'none'")
     assert [path.name for path in tmp_path.iterdir()] == ["c"]

@@ -33,6 +33,17 @@ def test_given_turns_of_several_recordings(mmerc, folder):
     assert total["rate"] == pytest.approx(40)
 
 
+def test_remarks_on_the_turns_are_passed_on(mmerc, folder):
+    (folder / "turns.rttm").write_text(REFERENCE.replace("Tom", "<NA>"))
+    files = ["--reference", str(folder / "reference.rttm"), "--turns", str(folder / "turns.rttm")]
+    outcome = mmerc(
+        "evaluate-speakers", *[str(folder / f"{n}.wav") for n in ("one", "two")], *files
+    )
+    assert outcome.code == 0
+    (remark,) = outcome.err.splitlines()
+    assert remark == "note: turns.rttm, line 2: no speaker is named."
+
+
 def test_turns_are_found_where_none_are_given(mmerc, folder):
     (folder / "reference.rttm").write_text(REFERENCE.splitlines()[2])
     outcome = mmerc("evaluate-speakers", str(folder / "two.wav"),

@@ -1,20 +1,23 @@
-"""Small inputs for every command, and the program in a process of its own."""
+"""Small inputs for every command."""
 
 import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from built_wheel import build_wheel, install_wheel
 
 from mmerc.cli import main
 from mmerc.conversation import SPLITS
+from program import PATIENCE
 from short_films import cues, cut, save_model
 
 WIDTHS = {"text": 6, "audio": 5, "video": 4}
@@ -24,8 +27,6 @@ description: small
 model: {name: concatenation}
 training: {epochs: 1, seeds: 1, batch_conversations: 4}
 """
-PATIENCE = 600  # seconds; a machine may be busy
-PROGRAM = (sys.executable, "-m", "mmerc")
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,17 @@ class Inputs:
     folder: Path
     out: Path
 
-    def command(self, name):
-        """Arguments of a command on these inputs."""
+    def arguments(self, name):
+        """Arguments of the program for a command on these inputs."""
         files = {path.name.replace(".", "_"): path for path in self.folder.iterdir()}
         arguments = (COMMANDS | {"serve": SERVE})[name].format(
             out=self.out, inputs=self.folder, **files
         )
-        return (*PROGRAM, *arguments.split())
+        return arguments.split()
 
 
 COMMANDS = {
-    "analyze": "analyze {scene_mp4} --model {heard} --workers 2 --out {out}",
+    "analyze": "analyze {scene_mp4} --model {heard} --workers 1 --out {out}",
     "analyze with subtitles": (
         "analyze {scene_mp4} --subtitles {scene_srt} --model {heard} --workers 1 --out {out}"
     ),
@@ -135,6 +136,19 @@ def inputs(folder, prepared):
     return Inputs(own / "inputs", own / "out")
 
 
+@pytest.fixture(scope="session")
+def wheel(folder):
+    """The built wheel."""
+    (folder / "wheel").mkdir()
+    return build_wheel(folder / "wheel")
+
+
+@pytest.fixture(scope="session")
+def installed(wheel, folder):
+    """The interpreter of an environment in which the wheel is installed."""
+    return install_wheel(wheel, folder / "environment")
+
+
 def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -148,14 +162,12 @@ def environment(**own):
     return needed | {"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"} | own
 
 
-@pytest.fixture
-def start():
-    """A function that runs a command to its end."""
-
-    def run(command, **own):
-        return subprocess.run(
-            [*map(str, command)], env=environment(**own), cwd="/", stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=PATIENCE, check=False,
-        )  # fmt: skip
-
-    return run
+def wait_until(condition):
+    """Ask again until it is so."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with suppress(OSError):
+            if condition():
+                return
+        time.sleep(0.2)
+    raise AssertionError("it never came true")

@@ -1,17 +1,18 @@
-"""No command opens a connection, asks a name server or writes to the home folder."""
+"""No command, run from the wheel, opens a connection, asks a name server or writes to the home."""
 
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from conftest import COMMANDS, PATIENCE, environment, free_port
+from conftest import COMMANDS, environment, free_port, wait_until
+from program import PATIENCE, Programs, programs
 
 TRACE = ("strace", "-f", "-qq", "-yy", "--seccomp-bpf", "-e", "trace=%network", "-o")
 CONNECTED = re.compile(r'connect\(\d+<TCP.*?htons\((\d+)\).*?"([0-9a-fA-F.:]+)"')
@@ -29,10 +30,10 @@ def own_addresses():
     return set(re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", table)) | {"::1"}
 
 
-def strangers(trace):
+def strangers(lines):
     """Addresses outside this machine, and name servers, that a traced program called."""
     called = set()
-    for line in trace.read_text().splitlines():
+    for line in lines:
         called |= {(m[2], m[1]) for m in (*CONNECTED.finditer(line), *SENT_TO.finditer(line))}
         called |= {m.groups() for m in SENT.finditer(line)}
         if "io.systemd.Resolve" in line:
@@ -54,17 +55,42 @@ def others_in(home):
     }
 
 
-@pytest.fixture
-def home(tmp_path):
-    (tmp_path / "home").mkdir()
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def trace(tmp_path):
+def start_trace(path):
+    """The command that traces another one."""
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed (apt install strace)")
-    return tmp_path / "trace"
+    return (*TRACE, path)
+
+
+@dataclass
+class Traced:
+    """Programs forked from a process that was traced from its first import on, and their home."""
+
+    programs: Programs
+    trace: Path
+    home: Path
+    checked: int = 0
+
+    @contextmanager
+    def staying(self, *, allowed=lambda lines: set()):
+        """No stranger is called, and nothing is left in the home folder, up to the block's end."""
+        yield
+        trace = self.trace.read_bytes()
+        lines = trace[self.checked :].decode(errors="replace").splitlines()
+        self.checked = len(trace)
+        assert others_in(self.home) == set()
+        assert strangers(lines) <= allowed(lines)
+
+
+@pytest.fixture(scope="module")
+def traced(folder, installed):
+    home, trace = folder / "home", folder / "trace"
+    home.mkdir()
+    within = start_trace(trace)
+    variables = environment(HOME=home)
+    variables.pop("PYTHONPATH", None)  # not the checkout
+    with programs(within=within, python=installed, environment=variables) as started:
+        yield Traced(started, trace, home)
 
 
 CALLS = """
@@ -80,73 +106,49 @@ with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp, socke
 """
 
 
-def test_a_trace_shows_every_stranger(start, trace):
-    assert start((*TRACE, trace, sys.executable, "-c", CALLS)).returncode == 0
+def test_a_trace_shows_every_stranger(tmp_path):
+    trace = tmp_path / "trace"
+    command = [*start_trace(trace), sys.executable, "-c", CALLS]
+    subprocess.run([*map(str, command)], check=True)
     called = {"192.0.2.77 port 443", "192.0.2.78 port 53", "192.0.2.80 port 99"}
-    assert strangers(trace) == called
+    assert strangers(trace.read_text().splitlines()) == called
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_keeps_to_this_machine(name, inputs, home, start, trace):
-    done = start((*TRACE, trace, *inputs.command(name)), HOME=home)
-    assert done.returncode == 0, done.stderr
-    assert others_in(home) == set()
-    assert strangers(trace) == set()
+def test_a_command_keeps_to_this_machine(name, inputs, traced):
+    with traced.staying():
+        done = traced.programs.run(*inputs.arguments(name))
+        assert done.returncode == 0, done.stderr
 
 
-def test_ray_asks_for_the_cloud_alone(inputs, home, start, trace):
+def test_ray_asks_for_the_cloud_alone(inputs, traced):
     pytest.importorskip("ray")
-    command = (*inputs.command("extract"), "--engine", "ray")
-    done = start((*TRACE, trace, *command), HOME=home)
-    assert done.returncode == 0, done.stderr
-    assert others_in(home) == set()
-    called = strangers(trace)
-    assert {line for line in called if not line.endswith(" port 53")} <= {
-        f"{CLOUD_METADATA} port 80"
-    }
-    asked = [
-        line for line in trace.read_text().splitlines() if SENT.search(line) and ":53]>" in line
-    ]
-    assert all("metadata" in line and "google" in line for line in asked)
+
+    def allowed(lines):
+        asked = [line for line in lines if SENT.search(line) and ":53]>" in line]
+        assert all("metadata" in line and "google" in line for line in asked)
+        names = {line for line in strangers(lines) if line.endswith(f" port {NAME_SERVER}")}
+        return names | {f"{CLOUD_METADATA} port 80"}
+
+    command = ["1" if word == "2" else word for word in inputs.arguments("extract")]
+    with traced.staying(allowed=allowed):
+        done = traced.programs.run(*command, "--engine", "ray")
+        assert done.returncode == 0, done.stderr
 
 
-def test_the_service_keeps_to_this_machine(inputs, home, trace):
+def test_the_service_keeps_to_this_machine(inputs, traced):
     requests = pytest.importorskip("requests")
     pytest.importorskip("fastapi")
     port = free_port()
-    command = (*TRACE, trace, *inputs.command("serve"), "--port", port)
     url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen([*map(str, command)], env=environment(HOME=str(home)), cwd="/")
-    try:
-        wait_until(lambda: requests.get(f"{url}/health", timeout=PATIENCE).ok)
-        files = {"recording": ("scene.mp4", (inputs.folder / "scene.mp4").read_bytes())}
-        job = requests.post(f"{url}/v1/jobs", files=files, timeout=PATIENCE).json()["id"]
-        address = f"{url}/v1/jobs/{job}"
-        wait_until(lambda: requests.get(address, timeout=PATIENCE).json()["state"] == "done")
-    finally:
-        stop_child(process)
-    assert others_in(home) == set()
-    assert strangers(trace) == set()
-
-
-def wait_until(condition):
-    """Ask again until it is so."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        with suppress(OSError):
-            if condition():
-                return
-        time.sleep(0.2)
-    raise AssertionError("it never came true")
-
-
-def stop_child(process):
-    """Stop the traced program as a service manager does, and wait for its tracer."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    for child in children:
-        with suppress(ProcessLookupError):
-            subprocess.run(["kill", f"-{signal.SIGTERM.value}", child], check=False)
-    try:
-        process.wait(timeout=60)
-    except subprocess.TimeoutExpired:
-        process.kill()
+    with traced.staying():
+        server = traced.programs.start(*inputs.arguments("serve"), "--port", port)
+        try:
+            wait_until(lambda: requests.get(f"{url}/health", timeout=PATIENCE).ok)
+            files = {"recording": ("scene.mp4", (inputs.folder / "scene.mp4").read_bytes())}
+            job = requests.post(f"{url}/v1/jobs", files=files, timeout=PATIENCE).json()["id"]
+            address = f"{url}/v1/jobs/{job}"
+            wait_until(lambda: requests.get(address, timeout=PATIENCE).json()["state"] == "done")
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait()

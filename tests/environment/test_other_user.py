@@ -2,9 +2,14 @@
 
 import os
 import shutil
+import signal
 import subprocess
+from contextlib import contextmanager
 
 import pytest
+
+from conftest import environment, free_port, wait_until
+from program import PATIENCE, programs
 
 NOBODY = 12345  # stands in no passwd
 # That user's rights, but to read all: the interpreter may be in a home folder that is closed.
@@ -16,48 +21,96 @@ AS_NOBODY = (
 USE_CACHE = {"train", "reproduce"}
 
 
-@pytest.fixture
-def as_nobody(inputs):
-    """The prefix of a command that runs as another user, to whom the inputs belong."""
+@pytest.fixture(scope="module")
+def nobody():
+    """Programs of another user, without a home folder."""
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("only root can run a command as another user")
-    for path in (inputs.out.parent, *inputs.out.parent.rglob("*")):
-        os.chown(path, NOBODY, NOBODY)
     probe = subprocess.run([*AS_NOBODY, "true"], capture_output=True, text=True, check=False)
     if probe.returncode:
         pytest.skip(f"no command can be run as another user here ({probe.stderr.strip()})")
-    return AS_NOBODY
+    with programs(within=AS_NOBODY, environment=environment()) as started:
+        yield started
 
 
-@pytest.mark.parametrize("name", ["analyze", "extract", "train", "reproduce"])
-def test_a_command_needs_no_home(name, inputs, as_nobody, start):
-    done = start((*as_nobody, *inputs.command(name)))
+@pytest.fixture
+def own(inputs):
+    """Inputs that belong to that user."""
+    for path in (inputs.out.parent, *inputs.out.parent.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    return inputs
+
+
+def cache_remarks(stderr):
+    return [line for line in stderr.splitlines() if "MMERC_CACHE" in line]
+
+
+@pytest.mark.parametrize("name", ["analyze", "extract", "train", "reproduce", "predict", "export"])
+def test_a_command_needs_no_home(name, nobody, own):
+    done = nobody.run(*own.arguments(name))
     assert done.returncode == 0, done.stderr
-    remarks = [line for line in done.stderr.splitlines() if "MMERC_CACHE" in line]
-    assert len(remarks) == (name in USE_CACHE), done.stderr
+    assert len(cache_remarks(done.stderr)) == (name in USE_CACHE), done.stderr
 
 
-def test_a_training_needs_no_cache_that_can_be_written(inputs, as_nobody, start):
-    cache = inputs.out.parent / "cache"
+def test_the_service_needs_no_home(nobody, own):
+    requests = pytest.importorskip("requests")
+    pytest.importorskip("fastapi")
+    port, log = free_port(), own.out / "log"
+    log.touch(mode=0o666)
+    os.chown(log, NOBODY, NOBODY)
+    server = nobody.start(*own.arguments("serve"), "--port", port, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    utterance = {"id": "1", "speaker": "a", "text": "so glad"}
+    request = {"conversations": [{"id": "talk", "utterances": [utterance]}]}
+    try:
+        wait_until(lambda: requests.get(f"{url}/health", timeout=PATIENCE).ok)
+        answer = requests.post(f"{url}/v1/predict", json=request, timeout=PATIENCE)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+    assert answer.ok, answer.text
+    assert len(cache_remarks(log.read_text())) == 1, log.read_text()
+
+
+def test_a_training_needs_no_cache_that_can_be_written(nobody, own):
+    cache = own.out.parent / "cache"
     cache.mkdir()  # root's
-    done = start((*as_nobody, *inputs.command("train")), HOME="/nonexistent", MMERC_CACHE=cache)
+    variables = environment(HOME="/nonexistent", MMERC_CACHE=cache)
+    done = nobody.run(*own.arguments("train"), environment=variables)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count(f"The cache {cache} cannot be written (permission denied)") == 1
-    assert (inputs.out / "run" / "result.json").is_file()
+    assert (own.out / "run" / "result.json").is_file()
 
 
-def test_a_training_ends_well_although_the_cache_is_full(inputs, start):
-    cache = inputs.out.parent / "cache"
-    cache.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", cache]
+@contextmanager
+def mounted(folder, options):
+    """A small disk in memory."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
     if os.getuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("no disk can be mounted here")
     try:
-        done = start(inputs.command("train"), MMERC_CACHE=cache)
-        assert list((cache / "runs").glob("*")) == []
+        yield
     finally:
-        subprocess.run(["umount", "--lazy", cache], check=True)
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_training_ends_well_although_the_cache_is_full(inputs, program):
+    cache = inputs.out.parent / "cache"
+    with mounted(cache, "size=16k"):
+        done = program.run(*inputs.arguments("train"), environment=environment(MMERC_CACHE=cache))
+        assert list((cache / "runs").glob("*")) == []
     assert done.returncode == 0, done.stderr
-    (remark,) = [line for line in done.stderr.splitlines() if "MMERC_CACHE" in line]
+    (remark,) = cache_remarks(done.stderr)
     assert "no space left on device" in remark
     assert (inputs.out / "run" / "result.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["analyze", "train", "predict"])
+def test_the_home_folder_may_be_on_a_read_only_disk(name, inputs, program):
+    home = inputs.out.parent / "home"
+    with mounted(home, "ro,size=16k"):
+        done = program.run(*inputs.arguments(name), environment=environment(HOME=home))
+    assert done.returncode == 0, done.stderr
+    assert len(cache_remarks(done.stderr)) == (name in USE_CACHE), done.stderr
+    assert done.stderr.count("read-only file system") == (name in USE_CACHE)

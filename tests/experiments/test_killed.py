@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -54,18 +52,15 @@ def wait_until(condition):
 
 
 @pytest.fixture
-def started(corpus_folder, tmp_path):
+def started(corpus_folder, tmp_path, program):
     """The program at work in a folder, in a group of processes of its own."""
     changes = [part for change in LONGER for part in ("--set", change)]
-    command = [
-        sys.executable, "-m", "mmerc", "reproduce", "df-erc-table2", "--row", "-DDM",
+    arguments = [
+        "reproduce", "df-erc-table2", "--row", "-DDM",
         "--corpus", corpus_folder, "--out", tmp_path / "out", "--seeds", "2", "--jobs", "2",
         "--no-cache", "--accelerator", "cpu", *changes,
     ]  # fmt: skip
-    with open(tmp_path / "stderr", "w") as errors:
-        process = subprocess.Popen(
-            list(map(str, command)), stdout=errors, stderr=errors, start_new_session=True
-        )
+    process = program.start(*arguments, stderr=tmp_path / "stderr", session=True)
     yield process
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

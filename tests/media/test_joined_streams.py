@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
+from av import AudioFrame, VideoFrame
 from media_files import Sound, murmur, write_media
 
-from mmerc.media.decode import SAMPLE_RATE, probe, read_sound
+from mmerc.media.decode import SAMPLE_RATE, probe, read_frames, read_sound
 
 CASES = Path(__file__).parent / "data" / "cases"
 
@@ -79,6 +81,43 @@ def test_links_of_different_rates(tmp_path):
     samples = read_sound(path)
     assert len(samples) / SAMPLE_RATE == pytest.approx(4, abs=0.01)
     assert likeness(samples[33600:62400], read_sound(tmp_path / "b.ogg")[1600:30400]) > 0.99
+
+
+def filmed(path, colour, *, size, sound):
+    """Two seconds of one colour, with noise."""
+    with av.open(str(path), "w", format="ogg") as container:
+        film = container.add_stream("libvpx", rate=10)
+        film.width, film.height, film.pix_fmt = *size, "yuv420p"
+        voice = container.add_stream("libopus", rate=48000, layout="mono") if sound else None
+        pixels = np.full((size[1], size[0], 3), colour, np.uint8)
+        for number in range(20):
+            frame = VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts = number
+            container.mux(film.encode(frame))
+        container.mux(film.encode())
+        if voice is not None:
+            frame = AudioFrame.from_ndarray(murmur(2, rate=48000), format="flt", layout="mono")
+            frame.rate, frame.pts = 48000, 0
+            container.mux([*voice.encode(frame), *voice.encode()])
+    return path
+
+
+@pytest.mark.parametrize("heard", [(True, True), (True, False), (False, True)])
+def test_links_with_film(tmp_path, heard):
+    red, green = (200, 10, 10), (10, 200, 10)
+    a = filmed(tmp_path / "a.ogv", red, size=(64, 48), sound=heard[0])
+    b = filmed(tmp_path / "b.ogv", green, size=(96, 48), sound=heard[1])
+    path = joined(tmp_path / "ab.ogv", a, b)
+    info = probe(path)
+    assert (info.duration, info.parts) == (pytest.approx(4, abs=0.03), 2)
+    frames = [frame.pixels for frame in read_frames(path, [0.5, 1.5, 2.5, 3.5])]
+    assert [pixels.shape[:2] for pixels in frames] == 2 * [(48, 64)] + 2 * [(48, 96)]
+    colours = [red, red, green, green]
+    np.testing.assert_allclose([pixels.mean((0, 1)) for pixels in frames], colours, atol=6)
+    samples = read_sound(path)
+    assert len(samples) / SAMPLE_RATE == pytest.approx(4 if heard[1] else 2, abs=0.03)
+    loud = [bool((np.abs(samples[s : s + 16000]) > 0.01).any()) for s in (8000, 40000)]
+    assert loud == [heard[0], heard[1]]
 
 
 def test_a_damaged_link_is_told(tmp_path):

@@ -26,20 +26,21 @@ def subtitles(film):
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory, model):
+def server(tmp_path_factory, model, program):
     """One with small limits, for all that leave it as it was."""
     folder = tmp_path_factory.mktemp("server") / "jobs"
-    with serving(folder, model, "--max-upload-mb", "1", "--max-jobs", "3") as started:
+    with serving(program, folder, model, "--max-upload-mb", "1", "--max-jobs", "3") as started:
         yield started
 
 
 @pytest.fixture
-def served(tmp_path, model):
+def served(tmp_path, model, program):
     """A function that starts a server of a test's own."""
     running = []
 
     def start(*options, **environment):
-        running.append(Server(tmp_path / f"own-{len(running)}", model, *options, **environment))
+        folder = tmp_path / f"own-{len(running)}"
+        running.append(Server(program, folder, model, *options, **environment))
         return running[-1]
 
     yield start

@@ -27,24 +27,30 @@ def until(actual, *, seconds=PATIENCE):
 
 
 class Server:
-    """``mmerc serve`` as people start it; ``within``: a command that starts it in its turn."""
+    """``mmerc serve``, forked by ``programs`` or, without them, started ``within`` a command."""
 
-    def __init__(self, folder, model, *options, within=(), **environment):
+    def __init__(self, programs, folder, model, *options, within=(), **environment):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.folder, self.url = folder, f"http://127.0.0.1:{self.port}"
-        program = [*within, sys.executable, "-m", "mmerc", "serve"]
         places = ["--port", self.port, "--jobs-folder", folder, "--model", model]
-        self.command = [*program, *places, *options]
+        self.arguments = [*map(str, ("serve", *places, *options))]
+        self.programs, self.within = programs, [*map(str, within)]
         self.environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
         self.log = Path(f"{folder}.log")
         self.start()
 
     def start(self):
-        with open(self.log, "a") as log:
-            self.process = subprocess.Popen(
-                list(map(str, self.command)), stdout=log, stderr=log, env=self.environment
+        if self.programs is None:
+            command = [*self.within, sys.executable, "-m", "mmerc", *self.arguments]
+            with open(self.log, "a") as log:
+                self.process = subprocess.Popen(
+                    command, stdout=log, stderr=log, env=self.environment
+                )
+        else:
+            self.process = self.programs.start(
+                *self.arguments, stdout=self.log, stderr=self.log, environment=self.environment
             )
         until(self.answers)
         return self

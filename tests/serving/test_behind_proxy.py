@@ -62,11 +62,12 @@ def answers(url):
 
 
 @pytest.fixture(scope="module", params=["without --root-path", "with --root-path"])
-def behind(request, tmp_path_factory, model):
+def behind(request, tmp_path_factory, model, program):
     """A server to put behind a proxy."""
     folder = tmp_path_factory.mktemp("behind") / "jobs"
     known = request.param.startswith("with ")
-    with serving(folder, model, *(["--root-path", PREFIX] if known else [])) as server:
+    options = ["--root-path", PREFIX] if known else []
+    with serving(program, folder, model, *options) as server:
         server.knows_prefix = known
         yield server
 

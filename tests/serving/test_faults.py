@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 from server_process import until
@@ -45,7 +43,7 @@ def test_no_accepted_job_is_lost_when_the_server_goes(served, film, subtitles):
         assert server.wait(job, "done", "failed")["state"] == "done"
 
 
-def test_what_is_over_is_thrown_away_and_a_second_server_stays_out(served, film):
+def test_what_is_over_is_thrown_away_and_a_second_server_stays_out(served, program, film):
     server = served("--keep-minutes", "0.1", "--max-job-minutes", "0.1", "--max-running-jobs", "2")
     film.with_suffix(".txt").write_text("no film")
     done = server.upload(film.with_suffix(".txt"))
@@ -56,8 +54,7 @@ def test_what_is_over_is_thrown_away_and_a_second_server_stays_out(served, film)
     assert reason is None or "longer than 0.1 minutes" in reason
     until(lambda: not any(folders.iterdir()))
     assert server.ask("GET", f"/v1/jobs/{late.json()['id']}").status_code == 404
-    command = [sys.executable, "-m", "mmerc", "serve", "--jobs-folder", str(server.folder)]
-    second = subprocess.run(command, capture_output=True, text=True, check=False)
+    second = program.run("serve", "--jobs-folder", server.folder)
     assert (second.returncode, "another server uses it" in second.stderr) == (1, True)
 
 
@@ -76,9 +73,8 @@ def test_a_key_is_asked_for(served):
     assert "sesame" not in server.log.read_text() + answer.headers["Set-Cookie"]
 
 
-def test_a_list_of_jobs_that_is_none_is_said(tmp_path, model):
+def test_a_list_of_jobs_that_is_none_is_said(tmp_path, program, model):
     (tmp_path / "jobs.sqlite").write_bytes(b"no database" * 1000)
-    command = [sys.executable, "-m", "mmerc", "serve", "--jobs-folder", tmp_path, "--model", model]
-    message = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    message = program.run("serve", "--jobs-folder", tmp_path, "--model", model)
     assert message.returncode == 1
     assert "jobs.sqlite: cannot be used (file is not a database)" in message.stderr

@@ -26,7 +26,7 @@ def server(tmp_path, model):
         subprocess.run([*APART, MOUNT, folder, "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no small disk can be mounted here ({error})")
-    with serving(folder, model, within=(*APART, MOUNT, folder)) as started:
+    with serving(None, folder, model, within=(*APART, MOUNT, folder)) as started:
         yield started
 
 

@@ -66,6 +66,22 @@ def test_a_film_goes_in_and_its_analysis_comes_out(server, film, subtitles):
     assert "Tür" not in server.log.read_text()
 
 
+def test_names_as_long_as_the_system_allows(server, film, subtitles):
+    names = [f"{character * 83}é.{ending}" for character, ending in (("語", "mp4"), ("字", "srt"))]
+    assert {len(name.encode()) for name in names} == {255}
+    parts = zip(("recording", "subtitles"), names, (film, subtitles), strict=True)
+    answer = post(server, body(*((part, name, file.read_bytes()) for part, name, file in parts)))
+    assert answer.status_code == 202, answer.text
+    job = server.wait(answer.json()["id"], "done", "failed")
+    assert (job["state"], job["name"]) == ("done", names[0])
+    files = {kind: server.ask("GET", address) for kind, address in job["files"].items()}
+    assert all(file.ok for file in files.values())
+    assert files[names[0]].content == film.read_bytes()
+    saved = [file.headers["Content-Disposition"] for file in files.values()]
+    assert all("語" not in name for name in saved)  # headers are ASCII
+    assert server.ask("DELETE", f"/v1/jobs/{job['id']}").status_code == 204
+
+
 @pytest.mark.parametrize(
     ("content", "status", "sentence"),
     [

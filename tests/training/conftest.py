@@ -1,5 +1,4 @@
 import copy
-import sys
 
 import pytest
 import yaml
@@ -68,15 +67,7 @@ def on_disk(tmp_path, tiny_recipe, small_corpus):
     def write(**training):
         value = tiny_recipe(**training).model_dump(mode="json")
         (tmp_path / "own.yaml").write_text(yaml.safe_dump(value))
-        command = [
-            sys.executable,
-            "-m",
-            "mmerc",
-            "train",
-            "--no-cache",
-            "--recipe",
-            tmp_path / "own.yaml",
-        ]
-        return [*command, "--corpus", tmp_path / "corpus", "--out", tmp_path / "run"]
+        arguments = ["train", "--no-cache", "--recipe", tmp_path / "own.yaml"]
+        return [*arguments, "--corpus", tmp_path / "corpus", "--out", tmp_path / "run"]
 
     return write

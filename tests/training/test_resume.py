@@ -1,6 +1,5 @@
 import fcntl
 import signal
-import subprocess
 import time
 from dataclasses import replace
 
@@ -81,7 +80,7 @@ def wait_for_epochs(process, directory, count):
     """Wait until the state of an epoch is kept and ``count`` epochs are over."""
     until = time.monotonic() + 100
     while not (directory / "resume.safetensors").exists() or lines_of(directory) <= count:
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, process.stderr.read_text()
         assert time.monotonic() < until, "no epoch was finished in time"
         time.sleep(0.01)
 
@@ -91,22 +90,24 @@ def lines_of(directory):
     return len(path.read_text().splitlines()) if path.exists() else 0
 
 
-def test_a_run_that_is_stopped_and_then_killed_ends_as_an_undisturbed_one(on_disk, train, tmp_path):
+def test_a_run_that_is_stopped_and_then_killed_ends_as_an_undisturbed_one(
+    on_disk, program, train, tmp_path
+):
     training = {"epochs": 40, "modality_dropout": 0.3, "patience": 39}
-    command = on_disk(**training)
+    arguments = on_disk(**training)
     seed = tmp_path / "run" / "seed-0"
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        wait_for_epochs(process, seed, 2)
-        process.send_signal(signal.SIGTERM)
-        message = process.communicate()[1].splitlines()[-1]
-    assert process.returncode == 1
+    process = program.start(*arguments, stderr=tmp_path / "stderr")
+    wait_for_epochs(process, seed, 2)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 1
+    message = process.stderr.read_text().splitlines()[-1]
     assert message.startswith("mmerc: ")
     assert "training was stopped; to resume, run the same command again" in message
     done = lines_of(seed)
-    with subprocess.Popen([*command, "--resume"], stderr=subprocess.DEVNULL) as process:
-        wait_for_epochs(process, seed, done + 1)
-        process.kill()
-    assert process.returncode == -signal.SIGKILL
+    process = program.start(*arguments, "--resume", stderr=tmp_path / "stderr")
+    wait_for_epochs(process, seed, done + 1)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
     assert not (seed / "seed.json").exists()
     result = train(tmp_path / "run", resume=True, **training)
     whole = train(tmp_path / "whole", **training)

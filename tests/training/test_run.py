@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -183,9 +184,8 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(train, tmp_path, monkey
 
 def test_two_processes_train_side_by_side_and_write_one_result(on_disk, tmp_path):
     more = ["--accelerator", "cpu", "--devices", "2", "--seeds", "2", "--json"]
-    done = subprocess.run(
-        [*on_disk(epochs=1), *more], capture_output=True, text=True, timeout=200, check=False
-    )
+    command = [sys.executable, "-m", "mmerc", *on_disk(epochs=1), *more]  # it starts itself again
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)  # one result, not one a process or seed
     assert printed == json.loads((tmp_path / "run" / "result.json").read_text())

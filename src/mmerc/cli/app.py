@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -36,8 +38,10 @@ from mmerc.cli.commands import (
 )
 from mmerc.cli.commands import list as list_command
 from mmerc.cli.options import ANALYSE, PUBLISH, RESEARCH, CommandGroup, examples_epilog
-from mmerc.errors import MmercError, UsageError
+from mmerc.errors import MmercError, StoppedError, UsageError
 from mmerc.version import __version__
+
+_INTERRUPTED = 130  # what shells expect after Ctrl-C
 
 app = typer.Typer(
     name="mmerc",
@@ -106,19 +110,33 @@ def program(
 
 
 def main() -> None:
-    """Run a command: exit code 0 if it succeeds, 1 if it fails, 2 if the call is wrong."""
+    """Run a command: exit code 0 if it succeeds, 1 if it fails, 2 if the call is wrong.
+
+    After Ctrl-C it is 130.
+    """
+    _print_all_text()
     cache_matplotlib()
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
+        if code == _INTERRUPTED:
+            raise StoppedError("interrupted.")
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a closed pipe or a full disk is handled
+        sys.exit(code)
+    except StoppedError as error:
+        _exit(str(error), code=_INTERRUPTED)
+    except KeyboardInterrupt:
+        _exit("interrupted.", code=_INTERRUPTED)
     except MmercError as error:
         _exit(str(error), code=2 if isinstance(error, UsageError) else 1)
     except typer.Abort:
         sys.exit(1)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         sys.exit(1)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
+        _discard_output()  # what could not be printed would fail again at the exit
         _exit(f"{place}{(error.strerror or str(error)).lower()}.", code=1)
     except Exception as error:
         if hasattr(error, "format_message"):  # typer's usage errors have no public base class
@@ -131,6 +149,22 @@ def main() -> None:
             "MMERC_DEBUG=1 shows.",
             code=1,
         )
+
+
+def _print_all_text() -> None:
+    """Print text that the locale cannot: as UTF-8 where it is ASCII, otherwise with escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        if codecs.lookup(stream.encoding).name == "ascii":
+            stream.reconfigure(encoding="utf-8")
+        stream.reconfigure(errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    """Discard what is still to be printed on stdout."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit_with_usage_error(message: str) -> None:

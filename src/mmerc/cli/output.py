@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -27,6 +27,10 @@ SettingsOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting (repeatable)."),
 ]
+EngineOption = Annotated[
+    Literal["local", "ray"], typer.Option(help="This machine or a Ray cluster.")
+]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Do not reuse cached trainings.")]
 AcceleratorOption = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -15,6 +16,7 @@ from mmerc.processes import (
     adopt_environment,
     available_cores,
     leave_with_parent,
+    without_interrupts,
     worker_context,
 )
 
@@ -34,7 +36,7 @@ class ProcessPool:
 
     def submit(self, function: Callable[[_Item], _Outcome], item: _Item) -> Future[_Outcome]:
         try:
-            with _large_pages():
+            with _large_pages(), without_interrupts():
                 return self.processes.submit(function, item)  # may start a process
         except BrokenProcessPool as error:
             future: Future[_Outcome] = Future()
@@ -51,8 +53,15 @@ def open_processes(jobs: int, *, threads: int | None) -> Iterator[ProcessPool]:
     """Open ``jobs`` processes of ``threads`` threads each (by default their share of the cores)."""
     share = threads or max(1, available_cores() // jobs)
     settings = (share, dict([_ALLOCATION]) | os.environ)
-    with ProcessPoolExecutor(jobs, worker_context(), _set_up_process, settings) as processes:
-        yield ProcessPool(processes)
+    with _large_pages():
+        context = worker_context()
+    with ProcessPoolExecutor(jobs, context, _set_up_process, settings) as processes:
+        try:
+            yield ProcessPool(processes)
+        except (KeyboardInterrupt, GeneratorExit):  # nobody waits for what is running
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
 
 
 @contextmanager

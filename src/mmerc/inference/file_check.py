@@ -109,6 +109,8 @@ def _find_kind(path: Path) -> str:
     kind = "prepared corpus" if path.is_dir() else _SUFFIXES.get(path.suffix.lower())
     if kind is not None:
         return kind
+    if path.exists() and not path.is_file():
+        return "recording"  # a pipe or device, which is not read
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES).lstrip(b"\xef\xbb\xbf \n")

@@ -91,13 +91,17 @@ def _check_name(path: Path, recording: Path) -> None:
         raise InputError(recording, problem, "give the recording a shorter name")
 
 
-def check_free(path: str | Path, *, overwrite: bool) -> None:
-    """InputError if a file may not be written: a folder is there, or a file not to be replaced."""
+def check_free(path: str | Path, *, overwrite: bool, option: str = "--out") -> None:
+    """InputError if a file may not be written: a folder is there, or a file not to be replaced.
+
+    ``option`` is what names the file.
+    """
     path = Path(path)
     if path.is_dir():
-        raise InputError(path, "a folder has the name of a result", "choose another --out")
+        raise InputError(path, "a folder has the name of a result", f"choose another {option}")
     if not overwrite and (path.exists() or path.is_symlink()):
-        raise InputError(path, "exists already", "choose another --out, or pass --overwrite")
+        fix = f"choose another {option}, or pass --overwrite"
+        raise InputError(path, "exists already", fix)
 
 
 def work_path(recording: str | Path, directory: str | Path) -> Path:

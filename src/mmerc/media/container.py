@@ -30,6 +30,7 @@ class Reason(StrEnum):
     fix: str
 
     NO_FILE = "no such file", "check the path"
+    SPECIAL = "a pipe or device, not a file", "save what it gives as a file first"
     UNREADABLE = "the file cannot be read", "check its permissions"
     EMPTY = "empty file", "fetch or record it again"
     NOT_MEDIA = "not media, or damaged", "play it to see what is left, and convert or replace it"
@@ -59,7 +60,8 @@ def open_media(path: Path, *, part: ByteRange | None = None) -> InputContainer:
     Raises MediaError: no such file, empty, unreadable, not media.
     """
     if not path.is_file():
-        raise Reason.NO_FILE.at(path)
+        special = path.exists() and not path.is_dir()
+        raise (Reason.SPECIAL if special else Reason.NO_FILE).at(path)
     try:
         with open(path, "rb") as file:
             empty = not file.read(1)

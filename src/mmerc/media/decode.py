@@ -86,7 +86,7 @@ def probe(path: Path) -> MediaInfo:
         if info.has_sound:
             info = replace(info, channels=container.streams.audio[0].channels)
         if info.has_film:
-            return _with_film(info, container, path)
+            info = _with_film(info, container, path)
     return _with_parts(info, path)
 
 

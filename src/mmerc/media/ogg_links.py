@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,6 +32,8 @@ def find_links(path: Path) -> tuple[ByteRange, ...]:
     try:
         status = path.stat()
     except OSError:
+        return ()
+    if not stat.S_ISREG(status.st_mode):
         return ()
     return _find_links(str(path), status.st_size, status.st_mtime_ns)
 

@@ -27,6 +27,7 @@ from av.video.stream import VideoStream
 
 from mmerc.media.container import LIMITS, Reason, open_media
 from mmerc.media.ogg_links import ByteRange, find_links
+from mmerc.media.segment import MediaError
 
 # Seconds before the time asked for at which to start: decoders settle within the first half second;
 # the rest is for containers that seek inexactly.
@@ -63,10 +64,11 @@ def opened_at(
     """Open one stream of a file and give its frames from ``time``, or somewhat before, on.
 
     Of a chained Ogg file the stream is that of the link at ``time``; the frames continue through
-    all links after it.
+    all links after it. Links without such a stream are gaps.
     """
     links = timed_links(path)
-    if len(links) < 2:
+    links = [link for link in links if _has_stream(path, pick, link.part)] or links
+    if not links:
         with _opened_part(path, pick, time=time) as opened:
             yield opened
         return
@@ -105,6 +107,18 @@ def link_length(path: Path, part: ByteRange) -> float:
         if packet is None or packet.pts is None or packet.stream.codec_context.name != "opus":
             return seconds
         return seconds + min(float(packet.pts * packet.time_base), 0.0)
+
+
+def _has_stream(
+    path: Path, pick: Callable[[InputContainer, Path], _Stream], part: ByteRange
+) -> bool:
+    """Whether a link has a stream of the kind; MediaError where it cannot be opened."""
+    with open_media(path, part=part) as container:
+        try:
+            pick(container, path)
+        except MediaError:
+            return False
+    return True
 
 
 def _chained(

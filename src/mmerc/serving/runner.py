@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Literal
 
 from mmerc.inference.pipeline.progress import Step
-from mmerc.processes import available_cores, worker_context
+from mmerc.processes import available_cores, without_interrupts, worker_context
 from mmerc.serving.jobs import Job, Jobs
 from mmerc.serving.monitoring import Metrics
 from mmerc.serving.settings import Settings
@@ -40,6 +40,7 @@ class Runner:
     metrics: Metrics
     stopping: threading.Event = field(default_factory=threading.Event)
     threads: list[threading.Thread] = field(default_factory=list)
+    failing: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> None:
         """Start, with the jobs that an earlier server left."""
@@ -70,11 +71,18 @@ class Runner:
 
     @contextmanager
     def surviving_errors(self, where: str) -> Iterator[None]:
-        """Log an error of the disk or the system, and wait, instead of dying of it."""
+        """Log an error of the disk or the system, and wait, instead of dying of it.
+
+        One that lasts is logged once.
+        """
         try:
             yield
+            self.failing.pop(where, None)
         except (OSError, sqlite3.Error) as error:
-            _LOG.error("%s: %s", where, type(error).__name__)
+            name = type(error).__name__
+            if self.failing.get(where) != name:
+                _LOG.error("%s: %s", where, name)
+            self.failing[where] = name
             self.stopping.wait(_RETRY)
 
     def run_job(self, job: Job) -> None:
@@ -100,7 +108,8 @@ class Runner:
         context = worker_context(*_NEEDED_BY_JOBS)
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=run_task, args=(self.task(job), sender, dict(os.environ)))
-        process.start()
+        with without_interrupts():
+            process.start()
         sender.close()
         with receiver:
             try:

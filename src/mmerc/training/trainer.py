@@ -23,7 +23,7 @@ from mmerc.data.batches import batch_loader, feature_statistics, sampled_loader
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.examples import Example
 from mmerc.data.sampling import BalancedSampler, BatchItem, TrainingSampler
-from mmerc.errors import MmercError
+from mmerc.errors import MmercError, StoppedError
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import create_model
 from mmerc.models.saved_model import load_weights
@@ -278,7 +278,8 @@ def fit(
     try:
         trainer.fit(module, train, valid, ckpt_path=resume if resume.exists() else None)
     except SystemExit as error:  # this is how Lightning answers Ctrl-C and SIGTERM
-        raise MmercError(
+        by_user = isinstance(error.__context__, KeyboardInterrupt)
+        raise (StoppedError if by_user else MmercError)(
             f"{directory}: training was stopped; to resume, run the same command again "
             "(train: with --resume)."
         ) from error

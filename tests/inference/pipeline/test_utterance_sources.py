@@ -210,6 +210,19 @@ def test_speakers_of_turns_where_cues_name_none(films, find, tmp_path):
     assert [item.speaker for item in actual.utterances] == ["him", "her"]
 
 
+@pytest.mark.parametrize(("end", "speaker"), [(9, "her"), (4.5, "unknown")])
+def test_turns_name_those_whom_no_cue_names(films, find, tmp_path, end, speaker):
+    path, rttm = tmp_path / "x.vtt", tmp_path / "x.rttm"
+    cues = ("00:01.000 --> 00:04.000\n<v Mara>stand there", "00:05.000 --> 00:07.000\nlike this")
+    path.write_text("\n\n".join(["WEBVTT", *cues]) + "\n")
+    rttm.write_text(f"SPEAKER x 1 4 {end - 4} <NA> <NA> her <NA> <NA>\n")
+    actual = find(FromSubtitles(subtitles=path, turns=rttm), films / "scene.mp4")
+    assert [item.speaker for item in actual.utterances] == ["Mara", speaker]
+    remarks = [line for line in actual.remarks if "speaker" in line]
+    unnamed = "1 of 2 utterances have no speaker: no turn overlaps them."
+    assert remarks == ([unnamed] if speaker == "unknown" else [])
+
+
 @pytest.mark.parametrize("stage", ["subtitles", "turns", "turns of speech"])
 def test_files_that_are_not_there(films, tmp_path, stage):
     none, present = tmp_path / "none.srt", films / "scene.srt"

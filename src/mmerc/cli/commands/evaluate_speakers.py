@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmerc.cli.output import JsonOption, percent, print_json, print_table
+from mmerc.cli.output import JsonOption, percent, print_json, print_table, remark
 
 if TYPE_CHECKING:
     from mmerc.evaluation.diarization_error import DiarizationError
@@ -39,26 +39,26 @@ def evaluate_speakers(
     Overlapping speech counts. Needs the extra `speakers`.
     """
     from mmerc.evaluation.diarization_error import measure_diarization, pool_errors
-    from mmerc.media.decode import SAMPLE_RATE
-    from mmerc.media.sound import read_sound
+    from mmerc.media.decode import SAMPLE_RATE, probe, read_sound
     from mmerc.media.speaker_turns import read_rttm
     from mmerc.media.speakers.clustering import SpeakerCount
     from mmerc.media.speakers.diarization import find_turns
 
     count = SpeakerCount() if speakers is None else SpeakerCount.parse(speakers)
-    errors = []
+    errors: list[DiarizationError] = []
+    remarks: list[str] = []
     for path in recordings:
         name = path.stem if len(recordings) > 1 else None
-        true = read_rttm(reference, recording=name).turns
-        hypothesis = (
-            find_turns(path, count=count)
-            if turns is None
-            else read_rttm(turns, recording=name).turns
-        )
-        duration = len(read_sound(path)) / SAMPLE_RATE
+        true = read_rttm(reference, recording=name)
+        estimated = None if turns is None else read_rttm(turns, recording=name)
+        hypothesis = find_turns(path, count=count) if estimated is None else estimated.turns
+        remarks += [*true.remarks, *(estimated.remarks if estimated else ())]
+        duration = probe(path).duration or len(read_sound(path)) / SAMPLE_RATE
         errors.append(
-            measure_diarization(path.stem, true, hypothesis, duration=duration, collar=collar)
+            measure_diarization(path.stem, true.turns, hypothesis, duration=duration, collar=collar)
         )
+    for line in dict.fromkeys(remarks):
+        remark(f"note: {line}")
     total = [pool_errors(errors)] if len(errors) > 1 else []
     if as_json:
         print_json([asdict(error) | {"rate": error.rate} for error in [*errors, *total]])

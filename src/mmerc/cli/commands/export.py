@@ -35,7 +35,7 @@ def export(
     from mmerc.inference.results import check_free
     from mmerc.models.registry import load_model
 
-    check_free(onnx, overwrite=overwrite)
+    check_free(onnx, overwrite=overwrite, option="--onnx")
     exported = export_model(load_model(model), onnx)
     if as_json:
         print_json(

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mmerc.cli.output import JsonOption, QuietOption, print_json, print_table, remark, silent
+from mmerc.cli.output import (
+    EngineOption,
+    JsonOption,
+    QuietOption,
+    print_json,
+    print_table,
+    remark,
+    silent,
+)
 
 if TYPE_CHECKING:
     from mmerc.data.feature_extraction import Extraction
@@ -50,9 +58,7 @@ def extract(
         Path | None, typer.Option(help="Manifest to write for a recording (.jsonl).")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
-    engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="This machine or a Ray cluster.")
-    ] = "local",
+    engine: EngineOption = "local",
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -53,6 +53,10 @@ def predict(
     if form not in PREDICTION_FORMATS:
         known = " or ".join(PREDICTION_FORMATS)
         raise UsageError(f"--format {form!r} is unknown; choose {known}.")
+    if out is not None and out.exists() and out.samefile(source):
+        raise UsageError(
+            f"{out} is the input, and the result would replace it; choose another --out."
+        )
     conversations, tables = _read_input(source)
     loaded = load_model(model)
     with inside(source):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mmerc.cli.output import (
     AcceleratorOption,
+    EngineOption,
     JsonOption,
     MediaOption,
+    NoCacheOption,
     QuietOption,
     SettingsOption,
     print_json,
@@ -55,12 +57,8 @@ def reproduce(
         bool, typer.Option("--report-only", help="Train nothing; report finished runs.")
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings to run in parallel.")] = 1,
-    engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="This machine or a Ray cluster.")
-    ] = "local",
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Do not reuse cached trainings.")
-    ] = False,
+    engine: EngineOption = "local",
+    no_cache: NoCacheOption = False,
     accelerator: AcceleratorOption = "auto",
     show_list: Annotated[bool, typer.Option("--list", help="List the targets.")] = False,
     quiet: QuietOption = False,

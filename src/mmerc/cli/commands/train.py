@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from mmerc.cli.output import (
     AcceleratorOption,
+    EngineOption,
     JsonOption,
     MediaOption,
+    NoCacheOption,
     QuietOption,
     SettingsOption,
     percent,
@@ -41,12 +43,8 @@ def train(
     jobs: Annotated[
         int, typer.Option(min=1, help="Seeds to train in parallel; they share the cores.")
     ] = 1,
-    engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="This machine or a Ray cluster.")
-    ] = "local",
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Do not reuse cached trainings.")
-    ] = False,
+    engine: EngineOption = "local",
+    no_cache: NoCacheOption = False,
     accelerator: AcceleratorOption = "auto",
     devices: Annotated[
         int, typer.Option(min=1, help="Number of devices to train on in parallel.")

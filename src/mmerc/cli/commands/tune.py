@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from mmerc.cli.output import (
     AcceleratorOption,
+    EngineOption,
     JsonOption,
     MediaOption,
     QuietOption,
@@ -42,9 +43,7 @@ def tune(
     jobs: Annotated[
         int, typer.Option(min=1, help="Folds to train in parallel; they share the cores.")
     ] = 1,
-    engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="This machine or a Ray cluster.")
-    ] = "local",
+    engine: EngineOption = "local",
     changes: SettingsOption = None,
     accelerator: AcceleratorOption = "auto",
     quiet: QuietOption = False,

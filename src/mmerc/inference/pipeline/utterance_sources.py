@@ -26,7 +26,7 @@ from mmerc.media.speaker_turns import (
 )
 from mmerc.media.speakers.clustering import SpeakerCount
 from mmerc.media.speakers.diarization import find_turns
-from mmerc.media.subtitles import read_subtitles
+from mmerc.media.subtitles import UNNAMED, read_subtitles
 from mmerc.media.transcription import EMBEDDED_MODEL, Transcriber, Transcript
 from mmerc.media.voice_activity import Span, find_speech
 
@@ -87,7 +87,8 @@ class FromSubtitles:
         if self.turns is not None:
             turns = read_rttm(self.turns)
             utterances = assign_speakers(utterances, turns.turns)
-            remarks += turns.remarks
+            remarks = [line for line in remarks if UNNAMED not in line]  # the turns name them
+            remarks += [*turns.remarks, *_unnamed_remarks(utterances)]
         return _Segmentation(utterances=utterances, remarks=tuple(remarks))
 
 
@@ -225,6 +226,14 @@ def _build_utterances(
         for number, (start, end, speaker, text) in enumerate(sorted(spoken), start=1)
     ]
     return assign_speakers(utterances, turns)
+
+
+def _unnamed_remarks(utterances: Sequence[Utterance]) -> tuple[str, ...]:
+    """Remark on utterances to which neither a cue nor a turn gives a speaker."""
+    count = sum(utterance.speaker == UNKNOWN_SPEAKER for utterance in utterances)
+    if not count:
+        return ()
+    return (f"{count} of {len(utterances)} utterances have no speaker: no turn overlaps them.",)
 
 
 def _overlap_remarks(utterances: Sequence[Utterance], turns: Sequence[Turn]) -> tuple[str, ...]:

@@ -1,0 +1,76 @@
+"""Runs the program in forks of this process, which has imported the slow libraries once.
+
+Reads one JSON request a line: ``{"arguments", "environment", "folder", "stdout", "stderr",
+"session"}`` starts the program and answers its process number; ``{"ended": number}`` answers its
+exit code, or null while it runs.
+"""
+
+import importlib
+import json
+import os
+import sys
+import weakref
+
+SLOW = (
+    "mmerc.cli",
+    "torch._dynamo",
+    "pyarrow.parquet",
+    "sklearn.metrics",
+    "transformers.models.bert.modeling_bert",
+    "av",
+)
+
+
+def answer_requests(running):
+    """Answer requests until there are no more; in a fork, return what the program needs."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "ended" in request:
+            number, status = os.waitpid(request["ended"], os.WNOHANG)
+            running.discard(number)
+            print(json.dumps(os.waitstatus_to_exitcode(status) if number else None), flush=True)
+            continue
+        number = os.fork()
+        if number == 0:
+            return request
+        running.add(number)
+        print(number, flush=True)
+    return None
+
+
+def become_program(request):
+    """Give this fork what a program of its own would have."""
+    for finalizer in list(weakref.finalize._registry):
+        finalizer.detach()
+    if request["session"]:
+        os.setsid()
+    for number, (path, flags) in enumerate(
+        ((os.devnull, os.O_RDONLY), (request["stdout"], WRITE), (request["stderr"], WRITE))
+    ):
+        os.dup2(os.open(path, flags), number)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    importlib.import_module("mmerc.privacy").opt_out_of_telemetry()
+    words = [word.encode("latin-1") for word in request["arguments"]]
+    sys.argv = ["mmerc", *map(os.fsdecode, words)]  # in this process's own encoding
+
+
+WRITE = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+
+
+def main():
+    for name in SLOW:
+        importlib.import_module(name)
+    running = set()
+    request = answer_requests(running)
+    if request is None:
+        for number in running:
+            os.kill(number, 9)
+        return
+    become_program(request)
+    importlib.import_module("mmerc.cli").main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Worker processes: how they start, what reaches them, and how they end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mmerc import processes
+from mmerc.processes import adopt_environment, worker_context
+
+
+def show(sender, environment):
+    adopt_environment(environment)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    sender.send((dict(os.environ), "torch" in sys.modules, signal.SIGINT in blocked))
+
+
+def ask_worker(environment):
+    context = worker_context("torch")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=show, args=(sender, environment))
+    process.start()
+    answer = receiver.recv()
+    process.join()
+    return context.get_start_method(), *answer
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are spawned there")
+def test_a_worker_has_the_slow_imports_its_parents_environment_and_no_interrupts():
+    environment = {"PATH": os.environ["PATH"], "OWN": "1"}
+    assert ask_worker(environment) == ("forkserver", environment, True, True)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.parametrize("folder", ["/nonexistent", "/" + 71 * "x"])
+def test_without_a_place_for_a_socket_workers_are_spawned(monkeypatch, folder):
+    def find():
+        if folder == "/nonexistent":
+            raise FileNotFoundError("no usable temporary directory")
+        return folder
+
+    monkeypatch.setattr(processes.tempfile, "gettempdir", find)
+    assert worker_context().get_start_method() == "spawn"
+
+
+def test_slow_imports_ask_for_no_graphics_card():
+    """A process that has initialised CUDA must not be forked."""
+    code = (
+        "import importlib, torch\n"
+        "def fail(): raise SystemExit('asked')\n"
+        "torch.cuda.is_available = torch.cuda.device_count = fail\n"
+        "torch.cuda._lazy_init = fail\n"
+        "from mmerc.processes import _SLOW_IMPORTS\n"
+        "from mmerc.serving.runner import _NEEDED_BY_JOBS\n"
+        "for name in (*_SLOW_IMPORTS, *_NEEDED_BY_JOBS): importlib.import_module(name)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+WAITING = """
+import time
+from mmerc.executors.executor import Executor
+
+def wait(item):
+    open(f"{item}", "w").close()
+    time.sleep(600)
+
+if __name__ == "__main__":
+    try:
+        Executor(jobs=2).map(wait, ["a", "b"])
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+def test_an_interrupted_program_ends_its_workers_at_once(tmp_path):
+    (tmp_path / "waiting.py").write_text(WAITING)
+    process = subprocess.Popen(
+        [sys.executable, "waiting.py"], cwd=tmp_path, start_new_session=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    while not all((tmp_path / name).exists() for name in "ab"):
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.communicate(timeout=300) == ("interrupted\n", "")
+    assert process.returncode == 0
+    assert not sessions(process.pid)
+
+
+def sessions(number):
+    """Processes of a session that still run."""
+    stats = [p.read_text().rpartition(")")[2].split() for p in Path("/proc").glob("[0-9]*/stat")]
+    return [stat for stat in stats if int(stat[3]) == number and stat[0] != "Z"]
