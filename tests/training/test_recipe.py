@@ -3,6 +3,7 @@ import yaml
 
 from mmerc.errors import InputError, UsageError
 from mmerc.models.registry import _MODELS
+from mmerc.training.recipe import change_recipe
 from mmerc.training.recipe_files import list_recipes, load_recipe, recipe_names
 
 PUBLISHED = {
@@ -213,3 +214,20 @@ def test_packages_without_the_recipe(package):
     with pytest.raises(InputError, match="no recipe 'other'; choose from what it has: broken, own"):
         load_recipe("my_lab:other")
     assert "no package my_lap is installed" in refusal("my_lap:own")
+
+
+def test_a_change_removes_the_setting_that_would_come_before_it():
+    def training(name, *changes):
+        return load_recipe(name, [f"training.{change}" for change in changes]).training
+
+    assert training("df-erc-meld-mini").averages_weights
+    assert not training("df-erc-meld-mini", "weight_averaging=0").averages_weights
+    assert training("df-erc-meld-mini", "warmup_steps=7").count_warmup(1000) == 7
+    assert training("df-erc-meld-mini", "batch_conversations=4").count_batches([10] * 8) == 2
+    changed = training("df-erc-meld", "batch_utterances=20", "minimum_steps=0")
+    assert changed.count_batches([10] * 8) == 4
+    both = training("df-erc-meld", "warmup_steps=5", "warmup_share=0.1")
+    assert both.count_warmup(1000) == 100
+    recipe = change_recipe(load_recipe("df-erc-meld-mini"), {"training.warmup_steps": 7})
+    assert recipe.training.count_warmup(1000) == 7
+    assert recipe.training.averaging_share == 0.125

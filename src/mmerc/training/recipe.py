@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
@@ -15,6 +15,11 @@ from mmerc.models.registry import model_class
 
 DEFAULT_BATCH = 8
 _MOST_EPOCHS = 5  # times the recipe's, before batches become smaller
+_ALTERNATIVES = (
+    ("batch_utterances", "batch_conversations"),
+    ("warmup_share", "warmup_steps"),
+    ("averaging_share", "weight_averaging"),
+)
 _Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -222,6 +227,14 @@ class Recipe(BaseModel):
         return value
 
 
+def drop_alternatives(training: dict[str, Any], keys: Collection[str]) -> None:
+    """Remove the settings in whose place the changed ``keys`` are, so that the changes count."""
+    for one, other in _ALTERNATIVES:
+        for changed, replaced in ((one, other), (other, one)):
+            if changed in keys and replaced not in keys:
+                training.pop(replaced, None)
+
+
 def change_recipe(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     """Return the recipe with other values at dotted keys, such as ``training.epochs``."""
     value = recipe.model_dump(mode="json")
@@ -231,7 +244,13 @@ def change_recipe(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
         for parent in parents:
             section = section[parent]
         section[last] = setting
+    drop_alternatives(value["training"], training_keys(settings))
     return Recipe.model_validate(value)
+
+
+def training_keys(keys: Iterable[str]) -> set[str]:
+    """Return the settings of training among dotted keys, such as ``training.epochs``."""
+    return {key.removeprefix("training.") for key in keys if key.startswith("training.")}
 
 
 def recipe_error(

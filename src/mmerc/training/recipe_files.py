@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.files import read_text
 from mmerc.plugins import Group, find_plugins
-from mmerc.training.recipe import Recipe, recipe_error
+from mmerc.training.recipe import Recipe, drop_alternatives, recipe_error, training_keys
 
 _PACKAGED_NAME = re.compile(r"(?P<package>[A-Za-z_][A-Za-z0-9_.]*):(?P<name>[A-Za-z0-9._-]+)")
 
@@ -35,13 +35,17 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
     """Read a recipe and apply changes of the form ``key.key=value``.
 
     ``name`` is a recipe of mmerc (``df-erc-meld``), a YAML file, or ``PACKAGE:NAME`` for
-    ``recipes/NAME.yaml`` inside an installed package. UsageError for what is not a recipe;
-    InputError for a file that cannot be read.
+    ``recipes/NAME.yaml`` inside an installed package. A change of a setting removes the one that
+    would come before it (``training.warmup_steps`` removes ``warmup_share``). UsageError for what
+    is not a recipe; InputError for a file that cannot be read.
     """
     name = str(name)
     value = _yaml_mapping(_recipe_text(name), name)
     for change in changes:
         apply_change(value, change)
+    if isinstance(value.get("training"), dict):
+        keys = (change.partition("=")[0].strip() for change in changes)
+        drop_alternatives(value["training"], training_keys(keys))
     try:
         return Recipe.model_validate(value)
     except ValidationError as error:
