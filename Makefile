@@ -47,7 +47,7 @@ imports: $(INSTALLED) ## check which layer imports which
 	$(BIN)/lint-imports --no-cache
 
 unit: $(INSTALLED) ## run the tests with two workers
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 docs: $(INSTALLED) ## build the documentation in site/; fail on dead links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -32,12 +32,26 @@ settings.load_profile("same")
 
 torch.set_num_threads(1)
 
+SLOW_FIRST = ("environment", "docs", "serving", "test_contracts.py", "test_docs.py", "cli")
+
 LABELS = LabelSet("own", ("calm", "glad", "sad", "cross"))
 WIDTHS = {"text": 12, "audio": 7, "video": 5}
 WORDS = (
     "yes", "no", "why", "well", "you", "me", "they", "went", "came", "saw", "red", "blue", "tall",
     "small", "never", "always",
 )  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    """Slow files first, so that no worker is left alone with one at the end."""
+
+    def rank(item):
+        return min(
+            (n for n, part in enumerate(SLOW_FIRST) if part in item.path.parts),
+            default=len(SLOW_FIRST),
+        )
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
