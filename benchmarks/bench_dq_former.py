@@ -30,7 +30,7 @@ from transformers import BertConfig, BertModel, BertTokenizerFast, WavLMConfig, 
 from mmerc.data.batch import ConversationBatch, Tokens, Waveforms
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.corpus_media import add_corpus_sounds
-from mmerc.data.sampling import BalancedSampler, BatchItem
+from mmerc.data.sampling import DEFAULT_PADDING, BalancedSampler, BatchItem
 from mmerc.data.sounds import SAMPLE_RATE
 from mmerc.data.utterance_batches import SAMPLE_STEP, TOKEN_STEP, rounded_up
 from mmerc.labels import MELD_7
@@ -56,7 +56,7 @@ def padding(corpus: Path, media: Path) -> None:
     samples = [round(SAMPLE_RATE * sum(example.seconds)) for example in examples]
     labels = [int(example.labels) for example in examples]
     items = [BatchItem.of(example) for example in examples]
-    for name, bound in {"as trained": recipe.training.padding, "at random": 1.0}.items():
+    for name, bound in {"as trained": DEFAULT_PADDING, "at random": 1.0}.items():
         sampler = BalancedSampler(
             items, labels, size=8, seed=0, upsampling=0.5, per_epoch=10_000, padding=bound
         )

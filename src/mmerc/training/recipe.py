@@ -45,13 +45,14 @@ class TrainingConfig(BaseModel):
             "with so many conversations in each; every batch has about equally many utterances"
         ),
     )
-    padding: float = Field(
-        default=0.1,
+    padding: float | None = Field(
+        default=None,
         ge=0,
         le=1,
         description=(
-            "largest share of padding, for models to which padding costs time and which compare "
-            "nothing across a batch: batches are as random as this allows; 1: random"
+            "largest share of padding: batches are as random as this allows; 1: random; None: 0.1 "
+            "for models that read utterances one by one, 0.3 for conversations of stored vectors; "
+            "batches are random anyway where a loss compares conversations or padding costs nothing"
         ),
     )
     utterances_per_epoch: int | None = Field(

@@ -22,7 +22,7 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import batch_loader, feature_statistics, sampled_loader
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.examples import Example
-from mmerc.data.sampling import BalancedSampler, BatchItem, TrainingSampler
+from mmerc.data.sampling import DEFAULT_PADDING, BalancedSampler, BatchItem, TrainingSampler
 from mmerc.errors import MmercError, StoppedError
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import create_model
@@ -46,6 +46,7 @@ from mmerc.training.training_remarks import (
     remark_on_warmup,
 )
 
+_PADDING_OF_VECTORS = 0.3
 _MALLOPT_TRIM_THRESHOLD, _MALLOPT_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
@@ -127,10 +128,16 @@ def _allowed_padding(model: AnyModel, settings: TrainingConfig) -> float:
 
     [decided] Any, so that batches are random, if a loss compares conversations across the batch, or
     if the model reads the text of whole conversations: the encoder, which takes nearly all of the
-    time, then reads rows of similar length or packed rows, whatever shares a batch.
+    time, then reads rows of similar length or packed rows, whatever shares a batch. Padding of
+    stored vectors costs little beside what every batch costs, but with 0.1 the same conversations
+    would meet in every epoch.
     """
-    packed = model.unit == "conversation" and model.text_encoder is not None
-    return 1.0 if model.compares_conversations or packed else settings.padding
+    reads_text = model.text_encoder is not None
+    if model.compares_conversations or (model.unit == "conversation" and reads_text):
+        return 1.0
+    if settings.padding is not None:
+        return settings.padding
+    return DEFAULT_PADDING if model.unit == "utterance" else _PADDING_OF_VECTORS
 
 
 def train_seed(
