@@ -10,7 +10,8 @@ from typing import Literal
 from mmerc.errors import InputError, MmercError
 from mmerc.files import file_fingerprint, read_json
 
-_FIRST = Path(__file__).parent / "weights.safetensors"
+_FOLDER = Path(__file__).parent
+_FIRST, _SECOND = _FOLDER / "weights.safetensors", _FOLDER / "weights-2.safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +36,8 @@ class FaceVersion:
 
 VERSIONS: Mapping[str, FaceVersion] = {
     "denseface": FaceVersion(weights=_FIRST),
-    "denseface-2": FaceVersion(weights=_FIRST, equalised=True, average="weighted"),
-    "denseface-2-plain": FaceVersion(weights=_FIRST, equalised=True),
+    "denseface-2": FaceVersion(weights=_SECOND, equalised=True, average="weighted"),
+    "denseface-2-plain": FaceVersion(weights=_SECOND, equalised=True),
 }
 """Name of an extractor -> its version."""
 
