@@ -132,7 +132,7 @@ PREPARED = (
 def small_recipe(text):
     """The same recipe trained for one epoch with one seed."""
     value = yaml.safe_load(text)
-    value.setdefault("training", {}).update(epochs=1, seeds=1)
+    value.setdefault("training", {}).update(epochs=1, seeds=1, minimum_steps=0)
     if "search" in value:
         value["search"] = {key: value["search"][key] for key in list(value["search"])[:1]}
     return json.dumps(value)

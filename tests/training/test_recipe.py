@@ -228,6 +228,9 @@ def test_a_change_removes_the_setting_that_would_come_before_it():
     assert changed.count_batches([10] * 8) == 4
     both = training("df-erc-meld", "warmup_steps=5", "warmup_share=0.1")
     assert both.count_warmup(1000) == 100
+    assert training("df-erc-meld-mini", "epochs=2").count_epochs(1) == 2
+    assert training("df-erc-meld-mini", "epochs=2", "minimum_steps=9").count_epochs(1) == 9
+    assert training("df-erc-meld-mini", "minimum_steps=9").epochs == 6
     recipe = change_recipe(load_recipe("df-erc-meld-mini"), {"training.warmup_steps": 7})
     assert recipe.training.count_warmup(1000) == 7
     assert recipe.training.averaging_share == 0.125

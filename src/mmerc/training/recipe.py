@@ -15,10 +15,15 @@ from mmerc.models.registry import model_class
 
 DEFAULT_BATCH = 8
 _MOST_EPOCHS = 5  # times the recipe's, before batches become smaller
-_ALTERNATIVES = (
+# A change of the first setting removes the second, which would override it.
+_OVERRIDES = (
     ("batch_utterances", "batch_conversations"),
+    ("batch_conversations", "batch_utterances"),
+    ("warmup_steps", "warmup_share"),
     ("warmup_share", "warmup_steps"),
+    ("weight_averaging", "averaging_share"),
     ("averaging_share", "weight_averaging"),
+    ("epochs", "minimum_steps"),
 )
 _Decay = Annotated[float, Field(ge=0, lt=1)]
 
@@ -228,12 +233,11 @@ class Recipe(BaseModel):
         return value
 
 
-def drop_alternatives(training: dict[str, Any], keys: Collection[str]) -> None:
-    """Remove the settings in whose place the changed ``keys`` are, so that the changes count."""
-    for one, other in _ALTERNATIVES:
-        for changed, replaced in ((one, other), (other, one)):
-            if changed in keys and replaced not in keys:
-                training.pop(replaced, None)
+def drop_overridden(training: dict[str, Any], keys: Collection[str]) -> None:
+    """Remove the settings that would override the changed ``keys``."""
+    for changed, overriding in _OVERRIDES:
+        if changed in keys and overriding not in keys:
+            training.pop(overriding, None)
 
 
 def change_recipe(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
@@ -245,7 +249,7 @@ def change_recipe(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
         for parent in parents:
             section = section[parent]
         section[last] = setting
-    drop_alternatives(value["training"], training_keys(settings))
+    drop_overridden(value["training"], training_keys(settings))
     return Recipe.model_validate(value)
 
 

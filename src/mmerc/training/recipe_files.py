@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.files import read_text
 from mmerc.plugins import Group, find_plugins
-from mmerc.training.recipe import Recipe, drop_alternatives, recipe_error, training_keys
+from mmerc.training.recipe import Recipe, drop_overridden, recipe_error, training_keys
 
 _PACKAGED_NAME = re.compile(r"(?P<package>[A-Za-z_][A-Za-z0-9_.]*):(?P<name>[A-Za-z0-9._-]+)")
 
@@ -45,7 +45,7 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
         apply_change(value, change)
     if isinstance(value.get("training"), dict):
         keys = (change.partition("=")[0].strip() for change in changes)
-        drop_alternatives(value["training"], training_keys(keys))
+        drop_overridden(value["training"], training_keys(keys))
     try:
         return Recipe.model_validate(value)
     except ValidationError as error:
