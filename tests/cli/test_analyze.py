@@ -12,7 +12,7 @@ import soundfile
 from folders import ENDINGS, nothing_new, results
 from praatio import textgrid
 
-from short_films import EXAMPLES, cut, small_disk
+from short_films import EXAMPLES, cut, save_model, small_disk
 
 GERMAN = (
     "Ich weiß nicht, was du von mir willst, aber ich bleibe nicht hier.",
@@ -62,6 +62,18 @@ def test_six_files_that_other_tools_open(analyze, talk, tmp_path):
         "detecting speech", "sound: 1 of 2", "sound: 2 of 2",
         "emotions: 0 of 2", "emotions: 2 of 2",
     ]  # fmt: skip
+
+
+def test_a_model_of_whispers_voice_vectors(mmerc, talk, tmp_path):
+    """The model's vectors are extracted by its extractors, here two of them end to end."""
+    names = {"audio": "whisper+egemaps"}
+    model = save_model(tmp_path / "model", widths={"audio": 1536 + 88}, extractors=names)
+    arguments = ("--subtitles", talk / "scene.srt", "--out", tmp_path / "out", "--json", "--quiet")
+    outcome = mmerc("analyze", talk / "scene.mp4", "--model", model, *arguments)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.json["remarks"] == []  # no modality is missing
+    said = [json.loads(line) for line in (tmp_path / "out/scene.jsonl").read_text().splitlines()]
+    assert all(item["effects"]["audio"] is not None for item in said)
 
 
 def test_beside_the_recording_and_as_json(analyze, talk):
