@@ -1,11 +1,15 @@
 """Warm-up, averaging and epochs that fit the corpus, and what a training says of itself."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.labels import LabelSet
 from mmerc.training.recipe import TrainingConfig
+from mmerc.training.run import train_run
 from mmerc.training.training_remarks import (
     kept_weights,
     remark_on_averaging,
@@ -107,9 +111,27 @@ def test_a_training_that_ends_in_its_warmup_says_so(train, tmp_path):
     assert result["seeds"][0]["steps"] == 9
 
 
-def test_the_better_of_averaged_and_raw_weights_is_kept(train, tmp_path):
-    settings = {"epochs": 10, "learning_rate": 0.05, "warmup_steps": 0, "weight_averaging": 0.9999}
-    result = train(tmp_path / "run", **settings)
+@pytest.fixture
+def telling_corpus(small_corpus):
+    """The small corpus with text vectors that show the labels."""
+    spec = FeatureSpec(modality="text", extractor="own", dim=4)
+    rows = [
+        FeatureRow(
+            conversation=conversation.id, utterance=utterance.id,
+            vector=np.eye(4, dtype=np.float32)[max(0, small_corpus.labels.index(utterance.label))],
+            absent_because=None,
+        )
+        for conversations in small_corpus.splits.values()
+        for conversation in conversations
+        for utterance in conversation.utterances
+    ]  # fmt: skip
+    features = small_corpus.features | {"text": FeatureTable.of(spec, rows)}
+    return replace(small_corpus, features=features)
+
+
+def test_the_better_of_averaged_and_raw_weights_is_kept(tiny_recipe, telling_corpus, tmp_path):
+    recipe = tiny_recipe(epochs=8, learning_rate=0.05, warmup_steps=0, weight_averaging=0.9999)
+    result = train_run(recipe, telling_corpus, tmp_path / "run", report=lambda line: None)
     seed = result["seeds"][0]
     lines = (tmp_path / "run" / "seed-0" / "history.csv").read_text().splitlines()
     names = lines[0].split(",")
