@@ -17,6 +17,7 @@ from mmerc.evaluation.metrics import weighted_f1_from_confusion
 from mmerc.models.base import AnyModel
 from mmerc.nn.reduction import reduce_items
 from mmerc.training.disturbances import disturb_conversations
+from mmerc.training.joined_conversations import join_randomly
 from mmerc.training.optimization import VALID_LOSS, create_optimizer, learning_rate_factor
 from mmerc.training.recipe import TrainingConfig
 
@@ -61,6 +62,8 @@ class TrainingModule(lightning.LightningModule):
             torch.manual_seed(self.seed * 100_003 + self.current_epoch)
 
     def training_step(self, batch: ConversationBatch, batch_idx: int) -> Tensor:
+        if self.settings.joined_conversations > 1:
+            batch = join_randomly(batch, self.settings.joined_conversations)
         if self.settings.disturbance_rate > 0:
             batch = disturb_conversations(batch, self.settings.disturbance_rate)
         if self.settings.modality_dropout > 0:

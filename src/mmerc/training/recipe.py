@@ -123,6 +123,9 @@ class TrainingConfig(BaseModel):
         le=1,
         description="share of conversations in which the voice or the face misleads, in training",
     )
+    joined_conversations: int = Field(
+        default=1, ge=1, description="up to so many are joined into one recording, in training"
+    )
     vector_mixing: dict[Modality, Annotated[float, Field(ge=0, lt=1)]] = Field(
         default_factory=dict, description="share of another utterance's vector mixed into each"
     )
@@ -231,6 +234,16 @@ class Recipe(BaseModel):
             except ValidationError as error:
                 raise recipe_error(error, value.get("name"), inside=("model",)) from error
         return value
+
+    @model_validator(mode="after")
+    def joins_conversations_only(self) -> Recipe:
+        """Reject joined conversations for a model that reads utterances one by one."""
+        joined = self.training.joined_conversations > 1
+        if joined and model_class(self.model.name).unit == "utterance":
+            raise ValueError(
+                f"joined_conversations is for models of conversations, not {self.model.name}"
+            )
+        return self
 
 
 def drop_overridden(training: dict[str, Any], keys: Collection[str]) -> None:
