@@ -24,11 +24,7 @@ from mmerc.media.segment import Clip, Segment
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import load_model
 from mmerc.nn.levelling import LevellingConfig
-from mmerc.prediction.effects import (
-    probabilities,
-    split_conversations,
-    with_levelled_vectors,
-)
+from mmerc.prediction.effects import probabilities, split_conversations
 from mmerc.prediction.run_model import build_model_examples
 
 LABELS = {"Angry": "anger", "Happy": "joy", "Neutral": "neutral", "Sad": "sadness"}
@@ -66,7 +62,7 @@ def recall(
     examples = build_model_examples(model, [conversation], {"audio": table})
     (batch,) = batch_loader(examples, tokenizer=model.tokenizer, size=1, shuffle=False)
     with torch.inference_mode():
-        unlevelled, batch = with_levelled_vectors(model.with_levelling(levelling), batch)
+        unlevelled, batch = model.with_levelling(levelling).settle_inputs(batch)
         chances = probabilities(unlevelled, split_conversations(batch))[:, 0]
     columns = [model.labels.names.index(name) for name in names]
     named = names[chances[:, columns].argmax(-1).numpy()]

@@ -146,3 +146,11 @@ def test_trial_covers_what_may_happen(make_model):
         assert not present[position].any()
         assert present.any()
         assert torch.equal(given[modality].isnan().any(-1), ~present)
+
+
+def test_levelled_vectors_and_consistent_modalities(make_model, tmp_path):
+    """What depends on the whole conversation is part of the file."""
+    model = fitted(make_model("df-erc", levelling={}, consistency=True))
+    exported = export_model(model, tmp_path / "model.onnx")
+    assert exported.difference < 1e-5
+    assert exported.inputs["speakers"] == ["conversations", "utterances"]

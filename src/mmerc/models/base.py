@@ -186,6 +186,20 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         model._modules = {**self._modules, "inputs": inputs}
         return model
 
+    def settle_inputs(self, batch: ConversationBatch) -> tuple[Self, ConversationBatch]:
+        """Do now what depends on whole conversations: level vectors, leave modalities out.
+
+        Returns a model that does neither again, weights shared. An utterance taken out of its
+        conversation is then still compared with how its speaker usually sounds.
+        """
+        if self.inputs.levelling is None:
+            return self.with_levelling(None), batch
+        levelled = {
+            m: self.inputs.restore_scale(self.inputs.level(batch, m), m) for m in self.inputs.widths
+        }
+        batch = batch.with_features({**batch.features, **levelled})
+        return self.with_levelling(None), batch
+
     def fit(self, statistics: TrainingStatistics) -> None:
         """Store the statistics of the training split, before training starts."""
         self.inputs.fit(statistics.features)

@@ -40,21 +40,6 @@ def with_encoded_text(
     return replace(batch, features={**batch.features, "text": vectors}, windows=None)
 
 
-def with_levelled_vectors(
-    model: AnyModel, batch: ConversationBatch
-) -> tuple[AnyModel, ConversationBatch]:
-    """Level the vectors of a batch now, by whole conversations, and no longer in the model.
-
-    An utterance without its context is still compared with how its speaker usually sounds.
-    """
-    if model.inputs.levelling is None:
-        return model, batch
-    levelled = {
-        m: model.inputs.restore_scale(model.inputs.level(batch, m), m) for m in model.inputs.widths
-    }
-    return model.with_levelling(None), batch.with_features({**batch.features, **levelled})
-
-
 def measure_effects(model: AnyModel, batch: ConversationBatch, complete: Tensor) -> Effects:
     """Predict again without each modality, and without context.
 

@@ -19,11 +19,7 @@ from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
 from mmerc.models.inputs import WindowEncoder, encode_windows
 from mmerc.nn.text_encoder import TextEncoder
-from mmerc.prediction.effects import (
-    measure_effects,
-    with_encoded_text,
-    with_levelled_vectors,
-)
+from mmerc.prediction.effects import measure_effects, with_encoded_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +29,8 @@ class PredictionTensors:
     Shape: probabilities [M, K]; labels [M] int (-100 unknown); weights[m], similarity and
     context_weight [M], NaN if the model or the utterance has none; effects[m] and context_effect
     [M] (``mmerc.prediction.effects``), NaN if they were not measured; layer_weights[m] [M, F], of
-    models that fuse layer by layer.
+    models that fuse layer by layer; left_out[m] [M] bool, where the model distrusts a modality that
+    is there (measured with the effects).
     """
 
     probabilities: Tensor
@@ -44,6 +41,7 @@ class PredictionTensors:
     effects: Mapping[Modality, Tensor]
     context_effect: Tensor
     layer_weights: Mapping[Modality, Tensor] = field(default_factory=dict)
+    left_out: Mapping[Modality, Tensor] = field(default_factory=dict)
 
     def convert(self, function: Callable[[Tensor], Tensor]) -> PredictionTensors:
         """Apply a function to every tensor."""
@@ -128,9 +126,12 @@ def _run_batch(
     model: AnyModel, batch: ConversationBatch, *, effects: bool, window_encoder: WindowEncoder
 ) -> PredictionTensors:
     """Predict one batch; the outputs are [B, N] instead of [M]."""
+    left_out: Mapping[Modality, Tensor] = {}
     if effects:
         batch = with_encoded_text(model, batch, window_encoder=window_encoder)
-        model, batch = with_levelled_vectors(model, batch)
+        given = batch.present
+        model, batch = model.settle_inputs(batch)
+        left_out = {m: given[m] & ~batch.present[m] for m in model.inputs.output_widths}
     output = model(batch)
     explanation = output.explanation
     probabilities = model.calibrate(output.logits).softmax(-1)
@@ -149,6 +150,7 @@ def _run_batch(
         ),
         effects={} if measured is None else measured.modalities,
         context_effect=nothing if measured is None else measured.context,
+        left_out=left_out,
         layer_weights={
             m: weights.float().masked_fill(~batch.present[m].unsqueeze(-1), torch.nan)
             for m, weights in explanation.layer_weights.items()

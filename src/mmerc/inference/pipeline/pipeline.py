@@ -37,6 +37,7 @@ from mmerc.version import __version__
 
 _Tables = Mapping[Modality, FeatureTable]
 _Absences = dict[str, dict[Modality, str]]
+_CONTRADICTS = "left out: it contradicts the other modalities throughout the recording"
 
 
 @dataclass(kw_only=True)
@@ -159,6 +160,7 @@ class Pipeline:
         )
         predictions = self.predict([conversation], tables)
         report(Step("emotions", len(predictions), len(predictions)))
+        absent = _add_left_out(absent, predictions)
         remarks = analysis_remarks(self.model, utterances, absent, distance=distance)
         return Analysis(
             recording=recording.name,
@@ -243,6 +245,15 @@ class Pipeline:
         )
         predictions = Live(model=self.model).follow(stream)
         return [replace(prediction, conversation=conversation.id) for prediction in predictions]
+
+
+def _add_left_out(absent: _Absences, predictions: Sequence[UtterancePrediction]) -> _Absences:
+    """The absences and, for modalities that the model left out, why."""
+    joined = {utterance: dict(reasons) for utterance, reasons in absent.items()}
+    for prediction in predictions:
+        for modality in prediction.left_out:
+            joined.setdefault(prediction.id, {})[modality] = _CONTRADICTS
+    return joined
 
 
 def _collect_absences(

@@ -30,8 +30,8 @@ class DfErcConfig(ModelConfig):
     contribution; "-CFM(weights)" (equal weights, losses kept) and "-CFM(losses)" (weights trained
     by the emotion loss alone) are ours and take it apart.
 
-    Ours, off by default: ``reliability`` replaces the weights of Eq. 16 by a gate that judges each
-    modality by the whole conversation (``mmerc.models.df_erc.reliability``);
+    Ours, off by default: ``consistency`` leaves out, in prediction, a modality that contradicts the
+    others throughout a conversation (``mmerc.models.df_erc.consistency``);
     ``normalise_contribution`` makes the weights of an utterance sum to 1;
     ``alignment_normalisation`` by "batch" gives the vectors of Eq. 17 mean 0 and variance 1.
     Without it the error of Eq. 19 hardly ever exceeds its margin.
@@ -50,7 +50,7 @@ class DfErcConfig(ModelConfig):
     prototype_margin: float = Field(default=0.1, ge=0, description="beta")
     scope: Literal["conversation", "batch"] = "conversation"
     detach_contribution: bool = True
-    reliability: bool = False
+    consistency: bool = False
     normalise_contribution: bool = False
     alignment_normalisation: Literal["none", "batch"] = "none"
     disentangled_width: int = Field(default=300, ge=1)
@@ -74,8 +74,8 @@ class DfErcConfig(ModelConfig):
             chosen = [ablation for ablation in self.ablations if ablation.startswith(part)]
             if len(chosen) > 1:
                 raise ValueError(f"{' and '.join(chosen)} exclude each other")
-        if self.reliability and not (self.fusion == "contribution" and self.trains_contribution):
-            raise ValueError("reliability needs the classifiers and estimates of the contribution")
+        if self.consistency and not self.trains_contribution:
+            raise ValueError("consistency needs the trained classifiers of the contribution")
         if self.context == "attention" and not self.bidirectional:
             raise ValueError("-CRM+Att attends to what comes later: it needs both directions")
         return self

@@ -11,13 +11,11 @@ from torch.nn import functional
 
 from mmerc.conversation import Modality
 from mmerc.models.df_erc.config import DfErcConfig
-from mmerc.models.df_erc.reliability import ReliabilityGate
 from mmerc.nn.classification import classification_loss
 from mmerc.nn.mlp import mlp
 from mmerc.nn.reduction import reduce_items
 
 _SMALLEST_TOTAL = 1e-6
-_GATE = 32  # hidden width of the reliability gate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +59,6 @@ class ContributionFusion(nn.Module):
             if config.fusion == "attention"
             else None
         )
-        self.gate = (
-            ReliabilityGate(
-                tuple(widths), classes=classes, hidden=_GATE, causal=not config.bidirectional
-            )
-            if config.reliability
-            else None
-        )
 
     def forward(
         self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor], labels: Tensor
@@ -87,16 +78,18 @@ class ContributionFusion(nn.Module):
             m: self.contribution(vectors[m], present[m], m) for m in vectors if m in self.student
         }
         losses = (zero, zero)
-        logits = {m: self.teacher[m](vectors[m]) for m in vectors if m in self.teacher}
+        logits = self.classify(vectors)
         if self.config.trains_contribution:
             losses = self.losses(logits, estimates, present, labels)
         weights = self.weights(estimates, present)
-        if self.gate is not None:
-            weights = self.gate(logits, estimates, present)
         fused = torch.stack([weights[m].unsqueeze(-1) * projected[m] for m in vectors]).sum(0)
         return FusionOutput(
             fused=fused, weights=weights, classifier_loss=losses[0], confidence_loss=losses[1]
         )
+
+    def classify(self, vectors: Mapping[Modality, Tensor]) -> dict[Modality, Tensor]:
+        """Eq. 10: the logits of each modality by itself. Shape: [B, N, D_m] -> [B, N, K] each."""
+        return {m: self.teacher[m](vectors[m]) for m in vectors if m in self.teacher}
 
     def weights(
         self, estimates: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]

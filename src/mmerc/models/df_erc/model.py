@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
-from torch import nn
+from torch import Tensor, nn
 
+from mmerc.conversation import Modality
 from mmerc.data.batch import ConversationBatch
 from mmerc.models.base import ConversationModel, Explanation, ModelOutput
 from mmerc.models.df_erc.config import DfErcConfig
+from mmerc.models.df_erc.consistency import ModalityConsistency
 from mmerc.models.df_erc.contribution import ContributionFusion
 from mmerc.models.df_erc.disentanglement import Disentanglement
 from mmerc.models.df_erc.refusion import ContextRefusion
+from mmerc.models.inputs import zero_absent
 from mmerc.models.stored_text import StoredTextDropout
 from mmerc.models.training_data import TrainingStatistics
 from mmerc.nn.mlp import mlp
@@ -29,6 +33,11 @@ class DfErc(ConversationModel[DfErcConfig]):
         self.disentanglement = Disentanglement(self.inputs.output_widths, self.config)
         self.fusion = ContributionFusion(self.disentanglement.widths, self.config, classes)
         self.refusion = ContextRefusion(self.disentanglement.widths, self.config, classes)
+        self.consistency = (
+            ModalityConsistency(classes=classes, causal=not self.config.bidirectional)
+            if self.config.consistency
+            else None
+        )
         self.classifier: nn.Module = mlp(
             self.refusion.width,
             classes,
@@ -44,8 +53,8 @@ class DfErc(ConversationModel[DfErcConfig]):
 
     def fit(self, statistics: TrainingStatistics) -> None:
         super().fit(statistics)
-        if self.fusion.gate is not None:
-            self.fusion.gate.fit(statistics.label_counts)
+        if self.consistency is not None:
+            self.consistency.fit(statistics.label_counts)
 
     def start_epoch(self) -> None:
         if self.config.restart_prototypes and self.refusion.prototypes is not None:
@@ -57,9 +66,30 @@ class DfErc(ConversationModel[DfErcConfig]):
         with self.refusion.prototypes.paused():
             return super().repeat(batch)
 
+    def settle_inputs(self, batch: ConversationBatch) -> tuple[Self, ConversationBatch]:
+        model, batch = super().settle_inputs(batch)
+        if model.consistency is None:
+            return model, batch
+        vectors, present = model.inputs(batch)
+        trusted = model.find_consistent(vectors, present)
+        model.consistency = None
+        return model, batch.with_present({**batch.present, **trusted})
+
+    def find_consistent(
+        self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
+    ) -> Mapping[Modality, Tensor]:
+        """Return where each modality is present and does not contradict the others throughout."""
+        if self.consistency is None:
+            return present
+        disentangled = self.disentanglement(vectors, present).vectors
+        return self.consistency(self.fusion.classify(disentangled), present)
+
     def forward(self, batch: ConversationBatch) -> ModelOutput:
         """Apply Eqs. 1-25."""
         vectors, present = self.inputs(batch)
+        if not self.training:
+            present = self.find_consistent(vectors, present)
+            vectors = {m: zero_absent(vector, present[m]) for m, vector in vectors.items()}
         vectors = self.text_dropout(vectors)
         disentangled = self.disentanglement(vectors, present)
         fused = self.fusion(disentangled.vectors, present, batch.labels)

@@ -1,0 +1,124 @@
+"""Leave out a modality that contradicts the others throughout a recording (ours, not DF-ERC's).
+
+A face that belongs to somebody else, or a voice over a bad line, looks as sure of itself as any
+other: DF-ERC's estimate of Eq. 12 reads the modality's own vector alone. What gives it away is that
+over many utterances it has nothing to do with what the other modalities show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+
+from mmerc.conversation import Modality
+
+_SMOOTHING = 0.05  # share of the classes' frequencies in every classifier's probabilities
+_TRUST = (0.0, 0.5, 1.0)  # exponents of a classifier's evidence
+_ENOUGH = 40  # utterances
+_PRIOR = 10.0  # utterances
+_STEPS = 10
+_TIE = 1e-4  # in favour of text, then audio
+
+
+class ModalityConsistency(nn.Module):
+    """Find the modalities of a conversation that show the same emotions.
+
+    The classifiers of Eq. 10 say of each modality by itself how probable an emotion is. The
+    evidence that modalities show the same emotion k, and not each its own, is summed over the
+    utterances: log sum_k f(k) prod_m p_m(k) / f(k), where f are the emotions' frequencies in this
+    conversation, and p_m(k) the probabilities given those. Each p_m / f is taken to the power of a
+    trust and normalised again. The trusts are those with the most evidence; a modality with trust 0
+    is left out.
+
+    [decided] f: by expectation maximisation over all modalities, with ten utterances as in training
+    beside them. Trusts of 0, 0.5 and 1: a half keeps a modality whose classifier is too sure of
+    itself. A conversation needs 40 utterances with two modalities (chosen on validation: with 30,
+    modalities that belong together are left out too). If none belong together, the first of text,
+    audio, video stays.
+
+    ``causal``: judged at every utterance by the past and the utterance itself.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, *, classes: int, causal: bool) -> None:
+        super().__init__()
+        self.causal = causal
+        self.register_buffer("frequencies", torch.full((classes,), 1 / classes))
+
+    def fit(self, label_counts: Tensor) -> None:
+        """Store the classes' frequencies in the training split. Shape: label_counts [K]."""
+        self.frequencies = (label_counts.float() + 1) / (label_counts.sum() + len(label_counts))
+
+    def forward(
+        self, logits: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
+    ) -> Mapping[Modality, Tensor]:
+        """Return where each modality is present and not left out.
+
+        Shape: logits[m] [B, N, K], present[m] [B, N] bool -> {m: [B, N] bool}.
+        """
+        modalities = tuple(logits)
+        if len(modalities) < 2:
+            return present
+        chances = {m: self.smooth(logits[m]) for m in modalities}
+        usual = self.conversation_frequencies(chances, present).log()
+        ratios = {m: self.log_ratios(chances[m], present[m], usual) for m in modalities}
+        choices = list(product(range(len(_TRUST)), repeat=len(modalities)))
+        evidence = torch.stack(
+            [
+                self.total(
+                    (
+                        usual + sum(ratios[m][i] for m, i in zip(modalities, choice, strict=True))
+                    ).logsumexp(-1)
+                )
+                + _TIE * sum((i > 0) * (len(choice) - place) for place, i in enumerate(choice))
+                for choice in choices
+            ]
+        )
+        best = evidence.argmax(0)  # [B, N]
+        compared = torch.stack([present[m] for m in modalities]).sum(0) >= 2
+        few = self.total(compared.float()) < _ENOUGH
+        trusted = torch.tensor(choices, device=best.device)[best] > 0  # [B, N, M]
+        return {m: present[m] & (few | trusted[..., place]) for place, m in enumerate(modalities)}
+
+    def smooth(self, logits: Tensor) -> Tensor:
+        """Return probabilities that rule nothing out. Shape: [..., K] -> [..., K]."""
+        return (1 - _SMOOTHING) * logits.float().softmax(-1) + _SMOOTHING * self.frequencies
+
+    def conversation_frequencies(
+        self, chances: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
+    ) -> Tensor:
+        """Return the emotions' frequencies in each conversation. Shape: -> [B, N, K].
+
+        Expectation maximisation (Saerens et al. 2002): the frequencies under which the mean of the
+        probabilities, given those frequencies, is the frequencies.
+        """
+        ratios = torch.stack([chances[m] / self.frequencies for m in chances])
+        counted = torch.stack([present[m] for m in chances]).unsqueeze(-1).float()
+        counts = self.total(counted.sum(0)) + _PRIOR
+        usual = self.frequencies.expand(ratios.shape[1:])
+        for _ in range(_STEPS):
+            given = ratios * usual
+            given = given / given.sum(-1, keepdim=True)
+            usual = (self.total((given * counted).sum(0)) + _PRIOR * self.frequencies) / counts
+        return usual
+
+    def log_ratios(self, chances: Tensor, present: Tensor, usual: Tensor) -> list[Tensor]:
+        """Return log p(k) / f(k) for every trust; 0 where absent.
+
+        Shape: chances and ``usual``, the logarithm of f, [B, N, K] -> [B, N, K] each.
+        """
+        own = (usual + chances.log() - self.frequencies.log()).log_softmax(-1) - usual
+        return [
+            ((usual + trust * own).log_softmax(-1) - usual).masked_fill(~present[..., None], 0.0)
+            for trust in _TRUST
+        ]
+
+    def total(self, values: Tensor) -> Tensor:
+        """Sum over the conversation, or over its past. Shape: [B, N] -> [B, N]."""
+        if self.causal:
+            return values.cumsum(1)
+        return values.sum(1, keepdim=True).expand_as(values)
