@@ -82,7 +82,10 @@ class DfErc(ConversationModel[DfErcConfig]):
         if self.consistency is None:
             return present
         disentangled = self.disentanglement(vectors, present).vectors
-        return self.consistency(self.fusion.classify(disentangled), present)
+        trusted: Mapping[Modality, Tensor] = self.consistency(
+            self.fusion.classify(disentangled), present
+        )
+        return trusted
 
     def forward(self, batch: ConversationBatch) -> ModelOutput:
         """Apply Eqs. 1-25."""
