@@ -27,7 +27,7 @@ COMMANDS = [
 KEYS = [
     "conversation", "id", "speaker", "text", "start", "end", "label", "probabilities", "weights",
     "similarity", "context_weight", "effects", "context_effect",
-    "layer_weights",
+    "layer_weights", "left_out",
 ]  # fmt: skip
 SCORES = {"accuracy", "weighted_f1", "macro_f1", "per_class_f1", "calibration_error"}
 

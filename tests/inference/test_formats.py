@@ -62,7 +62,7 @@ def test_a_json_line_holds_what_the_contract_says():
     assert list(value) == [
         "conversation", "id", "speaker", "text", "start", "end", "label", "probabilities",
         "weights", "similarity", "context_weight", "effects", "context_effect",
-        "layer_weights",
+        "layer_weights", "left_out",
     ]  # fmt: skip
     assert value["probabilities"] == {"sad": 0.7, "glad": 0.2, "so, so": 0.1}
     assert value["weights"] == {"text": 0.6, "audio": 0.4, "video": None}

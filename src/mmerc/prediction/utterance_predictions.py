@@ -36,8 +36,8 @@ class UtterancePrediction:
 
     What leaving it out shows, for any model: ``effects`` of each modality and ``context_effect``
     are the loss of the predicted emotion's probability (-1 to 1; below 0 if the probability grows).
-    None if the modality is absent or nothing would remain. ``left_out``: modalities that are there
-    but that the model left out, because they contradict the others throughout.
+    None if the modality is absent or nothing would remain. ``left_out``: whether the model left a
+    modality out that is there, because it contradicts the others throughout.
     """
 
     conversation: str
@@ -54,7 +54,7 @@ class UtterancePrediction:
     effects: Mapping[Modality, float | None]
     context_effect: float | None
     layer_weights: Mapping[str, float | None] = field(default_factory=dict)
-    left_out: tuple[Modality, ...] = ()
+    left_out: Mapping[Modality, bool] = field(default_factory=dict)
 
 
 def predict(
@@ -115,7 +115,7 @@ def _build_prediction(
             for m, weights in output.layer_weights.items()
             for layer in range(weights.shape[1])
         },
-        left_out=tuple(m for m, mask in output.left_out.items() if bool(mask[row])),
+        left_out={m: m in output.left_out and bool(output.left_out[m][row]) for m in MODALITIES},
     )
 
 

@@ -14,6 +14,7 @@ _UTTERANCES: list[JsonValue] = [
 ]
 _REQUEST: JsonDict = {"conversations": [{"id": "kitchen", "utterances": _UTTERANCES}]}
 _NO_MEDIA: JsonDict = {"text": None, "audio": None, "video": None}
+_TRUSTED: JsonDict = {"text": False, "audio": False, "video": False}
 _ANSWER: JsonDict = {
     "model": "mmerc-mini",
     "labels": _LABELS,
@@ -41,6 +42,7 @@ _ANSWER: JsonDict = {
             "effects": _NO_MEDIA,
             "context_effect": -0.014612,
             "layer_weights": {},
+            "left_out": _TRUSTED,
         },
         {
             "conversation": "kitchen",
@@ -65,6 +67,7 @@ _ANSWER: JsonDict = {
             "effects": _NO_MEDIA,
             "context_effect": 0.009831,
             "layer_weights": {},
+            "left_out": _TRUSTED,
         },
     ],
 }

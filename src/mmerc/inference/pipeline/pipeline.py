@@ -251,8 +251,9 @@ def _add_left_out(absent: _Absences, predictions: Sequence[UtterancePrediction])
     """The absences and, for modalities that the model left out, why."""
     joined = {utterance: dict(reasons) for utterance, reasons in absent.items()}
     for prediction in predictions:
-        for modality in prediction.left_out:
-            joined.setdefault(prediction.id, {})[modality] = _CONTRADICTS
+        for modality, left_out in prediction.left_out.items():
+            if left_out:
+                joined.setdefault(prediction.id, {})[modality] = _CONTRADICTS
     return joined
 
 
