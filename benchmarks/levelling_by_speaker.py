@@ -1,7 +1,7 @@
 """Does levelling by speaker help voices of people the model never heard, in another language?
 
 Reads a folder of the URDU corpus (Angry, Happy, Neutral, Sad; files SM1_F1_A01.flac, the first
-part is the speaker), extracts IS10 vectors, and lets mmerc-mini name the emotion from the voice
+part is the speaker), extracts its vectors, and lets a model name the emotion from the voice
 alone, as it is, levelled as one recording, and levelled by speaker with several weights of the
 recording (``speaker_prior`` in ``mmerc.nn.levelling``). Prints the unweighted recall of the
 four emotions, the most probable of the four being named.
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from mmerc.conversation import Conversation, Utterance
 from mmerc.data.batches import batch_loader
-from mmerc.features.opensmile import OpenSmile
+from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureRow, FeatureTable
 from mmerc.media.segment import Clip, Segment
 from mmerc.models.base import AnyModel
-from mmerc.models.registry import load_model
+from mmerc.models.registry import load_model, locate_model
+from mmerc.models.training_data import TrainedOn
 from mmerc.nn.levelling import LevellingConfig
 from mmerc.prediction.effects import probabilities, split_conversations
 from mmerc.prediction.run_model import build_model_examples
@@ -30,10 +31,12 @@ from mmerc.prediction.run_model import build_model_examples
 LABELS = {"Angry": "anger", "Happy": "joy", "Neutral": "neutral", "Sad": "sadness"}
 
 
-def read_table(folder: Path, cache: Path) -> tuple[FeatureTable, dict[str, str], list[str]]:
-    """IS10 vectors by file name, the speaker of each, and the emotion of each."""
+def read_table(
+    folder: Path, name: str, cache: Path
+) -> tuple[FeatureTable, dict[str, str], list[str]]:
+    """Vectors by file name, the speaker of each, and the emotion of each."""
     files = sorted(folder.rglob("*.flac"))
-    extractor = OpenSmile("is10")
+    extractor = NamedExtractor(name)()
     if cache.exists():
         vectors = list(np.load(cache))
     else:
@@ -74,10 +77,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="mmerc-mini")
-    parser.add_argument("--cache", type=Path, default=Path("urdu-is10.npy"))
+    parser.add_argument("--cache", type=Path, default=Path("urdu.npy"))
     options = parser.parse_args()
-    table, speakers, gold = read_table(options.folder, options.cache)
     model = load_model(options.model)
+    name = str(TrainedOn.read(locate_model(options.model)).extractors["audio"])
+    table, speakers, gold = read_table(options.folder, name, options.cache)
     ways = {"as they are": None, "one recording": LevellingConfig(by="recording")}
     for prior in (40, 20, 10, 5, 2):
         ways[f"by speaker, prior {prior}"] = LevellingConfig(speaker_prior=prior)
