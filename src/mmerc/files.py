@@ -118,6 +118,11 @@ def _allow(mode: int) -> int:
     return mode & ~umask
 
 
+def share_file(path: Path) -> None:
+    """Give a file the permissions that a new file has under the user's umask."""
+    path.chmod(_allow(0o666))
+
+
 def _temporary_prefix(path: Path) -> str:
     """Prefix of temporary names beside ``path``: hidden, and short enough for any suffix."""
     return _fit_name(f".{path.name}", ".", limit=_MAX_TEMPORARY)

@@ -87,6 +87,14 @@ _COMPONENTS = (
         terms="LICENSE-WEIGHTS",
     ),
     Component(
+        name="mmerc-mini-1",
+        purpose="default model of earlier versions",
+        distribution="mmerc",
+        licence="trained on MELD (GPL-3.0), RAVDESS (CC BY-NC-SA 4.0), FER2013 (research)",
+        commercial=False,
+        terms="LICENSE-WEIGHTS",
+    ),
+    Component(
         name="denseface",
         purpose="face network: face vectors",
         distribution="mmerc",

@@ -20,10 +20,10 @@ from mmerc.licences import (
 
 ROOT = Path(__file__).parents[2]
 NAMES = {
-    "opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-text", "minilm-l6",
+    "opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-text", "mmerc-mini-1", "minilm-l6",
     "whisper-tiny.en", "silero-vad", "speaker networks", "mtcnn",
 }  # fmt: skip
-REFUSED = {"opensmile", "denseface", "mmerc-mini", "mmerc-mini-live"}
+REFUSED = {"opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-1"}
 
 
 def files_of(name):

@@ -22,6 +22,7 @@ from mmerc.errors import InputError
 from mmerc.files import (
     atomic_directory,
     file_fingerprint,
+    share_file,
     write_json,
     write_text,
 )
@@ -267,6 +268,7 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
             state = compact_state(self) if compact else self.state_dict()
             state = {name: tensor.contiguous() for name, tensor in state.items()}
             save_file(state, folder / "model.safetensors")
+            share_file(folder / "model.safetensors")  # safetensors keeps it from everybody else
             config = {
                 "model": self.config.model_dump(mode="json"),
                 "labels": self.labels.to_json(),

@@ -7,7 +7,8 @@ from pathlib import Path
 DEFAULT_MODEL = "mmerc-mini"
 TEXT_MODEL = "mmerc-mini-text"
 LIVE_MODEL = "mmerc-mini-live"
-_EMBEDDED_MODELS = (DEFAULT_MODEL, TEXT_MODEL, LIVE_MODEL)
+FORMER_MODEL = "mmerc-mini-1"  # the default model before, on IS10 and denseface vectors
+_EMBEDDED_MODELS = (DEFAULT_MODEL, TEXT_MODEL, LIVE_MODEL, FORMER_MODEL)
 _EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
 

@@ -35,6 +35,7 @@ def test_commercial_use_leaves_sound_and_faces_out(models):
     [
         "mmerc-mini",
         "mmerc-mini-live",
+        "mmerc-mini-1",
         _EMBEDDED_FOLDER / "mmerc-mini",
         _EMBEDDED_FOLDER / ".." / "embedded/mmerc-mini",
     ],

@@ -13,11 +13,17 @@ from mmerc.features.registry import NamedExtractor
 from mmerc.licences import find_component
 from mmerc.media.faces.speaking import Choice
 from mmerc.models.base import AnyModel
-from mmerc.models.embedded_models import DEFAULT_MODEL, LIVE_MODEL, TEXT_MODEL, find_embedded_model
+from mmerc.models.embedded_models import (
+    DEFAULT_MODEL,
+    FORMER_MODEL,
+    LIVE_MODEL,
+    TEXT_MODEL,
+    find_embedded_model,
+)
 from mmerc.models.registry import load_model, locate_model
 from mmerc.models.training_data import TrainedOn
 
-_NON_COMMERCIAL = (DEFAULT_MODEL, LIVE_MODEL)  # trained on RAVDESS and FER2013
+_NON_COMMERCIAL = (DEFAULT_MODEL, LIVE_MODEL, FORMER_MODEL)  # trained on RAVDESS and FER2013
 _LICENSED_AS: Mapping[str, str] = {
     "is10": "opensmile",
     "compare": "opensmile",
