@@ -20,8 +20,8 @@ from mmerc.licences import (
 
 ROOT = Path(__file__).parents[2]
 NAMES = {
-    "opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-text", "mmerc-mini-1", "minilm-l6",
-    "whisper-tiny.en", "silero-vad", "speaker networks", "mtcnn",
+    "opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-text", "mmerc-mini-1",
+    "minilm-l6", "whisper-tiny.en", "silero-vad", "speaker networks", "mtcnn",
 }  # fmt: skip
 REFUSED = {"opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-1"}
 
