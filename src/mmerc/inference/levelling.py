@@ -20,7 +20,8 @@ from mmerc.nn.levelling import LevellingConfig, level_vectors
 
 # [decided] With IS10, the composed corpus's own test speakers are 0.15 to 0.24 deviations away, a
 # telephone 0.5, noise 0.7, synthetic voices 1.0, music and humming 1.8; with whisper, the test
-# speakers 0.21 to 0.26, a telephone 0.36, synthetic voices 0.9 (benchmarks/recording_level.py).
+# speakers 0.21 to 0.26, a telephone 0.36, noise and synthetic voices 0.9
+# (benchmarks/recording_level.py).
 FAR = 0.8
 
 

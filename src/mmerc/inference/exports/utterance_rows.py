@@ -61,7 +61,7 @@ def _summarise_reasons(item: UtterancePrediction) -> str:
     ranked = sorted(item.probabilities.items(), key=lambda pair: -pair[1])
     parts = [f"{ranked[0][1]:.0%} sure", f"else {ranked[1][0]} {ranked[1][1]:.0%}"]
     effects_by_part = [*item.effects.items(), ("context", item.context_effect)]
-    effects = [f"{name} {100 * e:+.0f}" for name, e in effects_by_part if e is not None]
+    effects = [f"{name} {round(100 * e):+d}" for name, e in effects_by_part if e is not None]
     if effects:
         parts.append("points due to " + ", ".join(effects))
     return "; ".join(parts)
