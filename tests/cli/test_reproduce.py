@@ -19,9 +19,9 @@ def test_the_list_says_what_there_is(done):
     lines = done("reproduce", "--list").out.splitlines()
     place = next(n for n, line in enumerate(lines) if line.startswith("df-erc-table2 "))
     assert lines[place].split(maxsplit=1)[1].strip() == "Ablation of DDM, CFM and CRM"
-    assert lines[place + 1].strip() == "9 rows of text, audio, video"
+    assert lines[place + 1].strip() == "12 rows of text, audio, video"
     actual = {item["name"]: item for item in done("reproduce", "--list", "--json").json}
-    assert actual["df-erc-table2"]["rows"] == 9
+    assert actual["df-erc-table2"]["rows"] == 12
     assert actual["df-erc-table2"]["modalities"] == ["text", "audio", "video"]
     assert "whisper-tiny" in actual["dq-former-table3"]["encoders"]["composed"]
     assert list(actual["multiemo-table1"]["encoders"]) == ["iemocap"]

@@ -59,12 +59,22 @@ def slow_mcnemar(one: Predictions, other: Predictions) -> float:
     return min(1.0, 2 * tail)
 
 
+def measured(predictions, metric):
+    """A metric in percent, the slow way where a result file has no such score."""
+    if metric != "unweighted_recall":
+        return getattr(score(predictions), metric)
+    right = predictions.gold == predictions.predicted
+    return 100 * np.mean(
+        [right[predictions.gold == label].mean() for label in set(predictions.gold)]
+    )
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_run_is_compared_with_the_first(runs, metric) -> None:
     actual = compare_runs(runs, metric=metric)
     assert [item.name for item in actual] == ["alike", "better", "worse"]
     means = {
-        name: np.mean([getattr(score(one), metric) for one in predictions])
+        name: np.mean([measured(one, metric) for one in predictions])
         for name, predictions in runs.items()
     }
     for item in actual:

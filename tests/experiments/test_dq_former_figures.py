@@ -92,11 +92,11 @@ def spoken(tmp_path_factory, make_conversation):
 
 @pytest.fixture(scope="module")
 def drawn(make_settings, spoken, tiny_encoder, tiny_speech_encoder, tmp_path_factory):
-    """A function that reports a target on tiny models of three epochs that read words and hear."""
+    """A function that reports a target on tiny models of six epochs that read words and hear."""
     changes = (
         f"model.text_encoder.name={tiny_encoder}",
         f"model.speech_encoder.name={tiny_speech_encoder}",
-        "model.width=16", "model.queries=2", "model.attention_heads=2", "training.epochs=3",
+        "model.width=16", "model.queries=2", "model.attention_heads=2", "training.epochs=6",
         "training.utterances_per_epoch=48", "training.learning_rate=0.01",
         "training.encoder_learning_rate=0.003", "training.warmup_steps=1",
     )  # fmt: skip
@@ -117,7 +117,7 @@ def test_models_that_hear_are_reproduced_too(drawn):
         "DQ-Former", "DQ-Former, audio zeroed", "DQ-Former, text absent",
     ]  # fmt: skip
     assert len(list((predictions.folder.parent / "runs").iterdir())) == 1
-    assert (predictions.folder / "report.md").read_text().count("| 3.0 |") == 1
+    assert (predictions.folder / "report.md").read_text().count("| 6.0 |") == 1
 
 
 def test_confidence_by_layer(drawn, read_csv):

@@ -120,7 +120,7 @@ class TextEncoder(nn.Module):
             token_ids, mask, pool_into = _split_rows(
                 token_ids, pool_into, pad_id=self.tokenizer.pad_id, none=utterances
             )
-        if positions is None:
+        if positions is None and self.training:  # predictions keep to few shapes (window_encoding)
             states, pool_into = self.read_rows(token_ids, mask, pool_into)
         else:
             states = self.read_layers(token_ids, mask, positions=positions)[-1].flatten(0, 1)
@@ -185,7 +185,7 @@ def _split_rows(
 
 
 def _similar_rows(lengths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
-    """Group rows so that at most a fifth of any is padding; yield each group and its length.
+    """Group rows so that at most an eighth of any is padding; yield each group and its length.
 
     Groups are padded to multiples of 16, like the rows of a batch (``mmerc.data.text_windows``).
     """
@@ -193,7 +193,7 @@ def _similar_rows(lengths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
     start = 0
     for end in range(1, len(order) + 1):
         longest = lengths[order[start]]
-        if end == len(order) or lengths[order[end]] < 0.8 * longest:
+        if end == len(order) or lengths[order[end]] < 0.875 * longest:
             yield order[start:end], -(-max(longest, 1) // _TOKEN_STEP) * _TOKEN_STEP
             start = end
 

@@ -41,15 +41,20 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
     """
     name = str(name)
     value = _yaml_mapping(_recipe_text(name), name)
+    apply_changes(value, changes)
+    try:
+        return Recipe.model_validate(value)
+    except ValidationError as error:
+        raise recipe_error(error, name) from error
+
+
+def apply_changes(value: dict[str, Any], changes: Sequence[str]) -> None:
+    """Apply ``key.key=value`` changes to a recipe's values; UsageError where they do not fit."""
     for change in changes:
         apply_change(value, change)
     if isinstance(value.get("training"), dict):
         keys = (change.partition("=")[0].strip() for change in changes)
         drop_overridden(value["training"], training_keys(keys))
-    try:
-        return Recipe.model_validate(value)
-    except ValidationError as error:
-        raise recipe_error(error, name) from error
 
 
 def recipe_names() -> list[str]:

@@ -23,7 +23,7 @@ from mmerc.experiments.reproduction.targets import (
 )
 from mmerc.models.registry import model_class
 from mmerc.training.recipe import Recipe, change_recipe, recipe_error
-from mmerc.training.recipe_files import apply_change, load_recipe, recipe_names
+from mmerc.training.recipe_files import apply_changes, load_recipe, recipe_names
 from mmerc.training.scoring import check_sounds
 
 _INPUTS = (
@@ -208,8 +208,7 @@ def _applicable_changes(row: TargetRow, recipe: Recipe, options: PlanOptions) ->
 def _with_changes(recipe: Recipe, changes: list[str]) -> Recipe:
     """Apply ``key.key=value`` changes; UsageError where they do not fit."""
     value = recipe.model_dump(mode="json")
-    for change in changes:
-        apply_change(value, change)
+    apply_changes(value, changes)
     try:
         return Recipe.model_validate(value)
     except ValidationError as error:
