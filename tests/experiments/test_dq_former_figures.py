@@ -66,19 +66,19 @@ def spoken(tmp_path_factory, make_conversation):
     folder = tmp_path_factory.mktemp("spoken")
     numbers, sounds = np.random.default_rng(0), {}
 
-    def told(kind):
+    def told(kind, share):
         """The label, or the other one: words and tones err now and then."""
-        return kind if numbers.random() < 0.75 else 1 - kind
+        return kind if numbers.random() < share else 1 - kind
 
     def heard(conversation):
         utterances = []
         for utterance in conversation.utterances:
             kind = numbers.integers(2)
             path = folder / f"{utterance.id}.wav"
-            tone = np.sin(np.arange(int(0.3 * RATE)) * (0.05, 0.6)[told(kind)])
+            tone = np.sin(np.arange(int(0.3 * RATE)) * (0.05, 0.6)[told(kind, 0.7)])
             soundfile.write(path, 0.3 * tone, RATE)
             sounds[conversation.id, utterance.id] = Clip(path)
-            text = ("no no no", "always always")[told(kind)]
+            text = ("no no no", "always always")[told(kind, 0.9)]
             utterances.append(replace(utterance, text=text, label=LABELS.names[kind]))
         return replace(conversation, utterances=tuple(utterances))
 
@@ -92,11 +92,11 @@ def spoken(tmp_path_factory, make_conversation):
 
 @pytest.fixture(scope="module")
 def drawn(make_settings, spoken, tiny_encoder, tiny_speech_encoder, tmp_path_factory):
-    """A function that reports a target on tiny models of six epochs that read words and hear."""
+    """A function that reports a target on tiny models of twelve epochs that read words and hear."""
     changes = (
         f"model.text_encoder.name={tiny_encoder}",
         f"model.speech_encoder.name={tiny_speech_encoder}",
-        "model.width=16", "model.queries=2", "model.attention_heads=2", "training.epochs=6",
+        "model.width=16", "model.queries=2", "model.attention_heads=2", "training.epochs=12",
         "training.utterances_per_epoch=48", "training.learning_rate=0.01",
         "training.encoder_learning_rate=0.003", "training.warmup_steps=1",
     )  # fmt: skip
@@ -117,7 +117,7 @@ def test_models_that_hear_are_reproduced_too(drawn):
         "DQ-Former", "DQ-Former, audio zeroed", "DQ-Former, text absent",
     ]  # fmt: skip
     assert len(list((predictions.folder.parent / "runs").iterdir())) == 1
-    assert (predictions.folder / "report.md").read_text().count("| 6.0 |") == 1
+    assert (predictions.folder / "report.md").read_text().count("| 12.0 |") == 1
 
 
 def test_confidence_by_layer(drawn, read_csv):
