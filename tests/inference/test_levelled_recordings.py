@@ -7,7 +7,7 @@ import torch
 from mmerc.conversation import Conversation, Utterance
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.inference.levelling import choose_levelling, level_table, measure_distance
-from mmerc.models.embedded_models import DEFAULT_MODEL
+from mmerc.models.embedded_models import FORMER_MODEL
 from mmerc.models.registry import load_model
 from mmerc.nn.levelling import LevellingConfig, level_vectors
 from mmerc.prediction.run_model import build_model_examples, run_model
@@ -15,7 +15,7 @@ from mmerc.prediction.run_model import build_model_examples, run_model
 
 @pytest.fixture(scope="module")
 def model():
-    return load_model(DEFAULT_MODEL)
+    return load_model(FORMER_MODEL)  # trained on vectors that were not levelled
 
 
 @pytest.fixture
