@@ -32,8 +32,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        temporary.chmod(_allow(0o666))
         yield temporary
+        temporary.chmod(_allow(0o666))  # here: safetensors replaces the file by a private one
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
         raise write_error(path, error) from error
@@ -116,11 +116,6 @@ def _allow(mode: int) -> int:
     umask = os.umask(0o077)  # it can only be read by setting it; meanwhile, the strictest
     os.umask(umask)
     return mode & ~umask
-
-
-def share_file(path: Path) -> None:
-    """Give a file the permissions that a new file has under the user's umask."""
-    path.chmod(_allow(0o666))
 
 
 def _temporary_prefix(path: Path) -> str:

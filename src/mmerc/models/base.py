@@ -21,8 +21,8 @@ from mmerc.data.batches import AnyTokenizer
 from mmerc.errors import InputError
 from mmerc.files import (
     atomic_directory,
+    atomic_file,
     file_fingerprint,
-    share_file,
     write_json,
     write_text,
 )
@@ -267,8 +267,8 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         with atomic_directory(Path(directory), overwrite=True) as folder:
             state = compact_state(self) if compact else self.state_dict()
             state = {name: tensor.contiguous() for name, tensor in state.items()}
-            save_file(state, folder / "model.safetensors")
-            share_file(folder / "model.safetensors")  # safetensors keeps it from everybody else
+            with atomic_file(folder / "model.safetensors") as temporary:
+                save_file(state, temporary)
             config = {
                 "model": self.config.model_dump(mode="json"),
                 "labels": self.labels.to_json(),
