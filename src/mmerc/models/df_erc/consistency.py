@@ -79,10 +79,14 @@ class ModalityConsistency(nn.Module):
             ]
         )
         best = evidence.argmax(0)  # [B, N]
-        compared = torch.stack([present[m] for m in modalities]).sum(0) >= 2
-        few = self.total(compared.float()) < _ENOUGH
         trusted = torch.tensor(choices, device=best.device)[best] > 0  # [B, N, M]
+        few = ~self.has_enough(present)
         return {m: present[m] & (few | trusted[..., place]) for place, m in enumerate(modalities)}
+
+    def has_enough(self, present: Mapping[Modality, Tensor]) -> Tensor:
+        """Return where a conversation has enough utterances to be judged by. Shape: -> [B, N]."""
+        compared = torch.stack(list(present.values())).sum(0) >= 2
+        return self.total(compared.float()) >= _ENOUGH
 
     def smooth(self, logits: Tensor) -> Tensor:
         """Return probabilities that rule nothing out. Shape: [..., K] -> [..., K]."""

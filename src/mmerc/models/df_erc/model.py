@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
+import torch
 from torch import Tensor, nn
 
 from mmerc.conversation import Modality
@@ -71,18 +72,22 @@ class DfErc(ConversationModel[DfErcConfig]):
         if model.consistency is None:
             return model, batch
         vectors, present = model.inputs(batch)
-        trusted = model.find_consistent(vectors, present)
+        trusted = model.find_consistent(model.consistency, vectors, present)
         model.consistency = None
         return model, batch.with_present({**batch.present, **trusted})
 
     def find_consistent(
-        self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
+        self,
+        consistency: ModalityConsistency,
+        vectors: Mapping[Modality, Tensor],
+        present: Mapping[Modality, Tensor],
     ) -> Mapping[Modality, Tensor]:
         """Return where each modality is present and does not contradict the others throughout."""
-        if self.consistency is None:
+        # An exported graph serves longer conversations than those it is traced with.
+        if not torch.onnx.is_in_onnx_export() and not consistency.has_enough(present).any():
             return present
         disentangled = self.disentanglement(vectors, present).vectors
-        trusted: Mapping[Modality, Tensor] = self.consistency(
+        trusted: Mapping[Modality, Tensor] = consistency(
             self.fusion.classify(disentangled), present
         )
         return trusted
@@ -90,8 +95,8 @@ class DfErc(ConversationModel[DfErcConfig]):
     def forward(self, batch: ConversationBatch) -> ModelOutput:
         """Apply Eqs. 1-25."""
         vectors, present = self.inputs(batch)
-        if not self.training:
-            present = self.find_consistent(vectors, present)
+        if self.consistency is not None and not self.training:
+            present = self.find_consistent(self.consistency, vectors, present)
             vectors = {m: zero_absent(vector, present[m]) for m, vector in vectors.items()}
         vectors = self.text_dropout(vectors)
         disentangled = self.disentanglement(vectors, present)
