@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from mmerc.data.text_windows import (
     _SHARED_ROW,
-    _TOKEN_STEP,
     _plan_windows,
     build_windows,
     surrounding,
 )
+from mmerc.nn.padding import ROW_STEP
 
 BUDGET = 40
 LENGTHS = st.lists(st.integers(0, BUDGET), min_size=1, max_size=40)
@@ -132,9 +132,9 @@ def test_tokens_of_a_batch(conversations):
         for i, ids in enumerate(utterances)
         if ids
     }
-    assert windows.attention_mask.any(0).logical_not().sum() < _TOKEN_STEP
+    assert windows.attention_mask.any(0).logical_not().sum() < ROW_STEP
     length = windows.token_ids.shape[1]
-    assert length % _TOKEN_STEP == 0 or length == OwnTokenizer.max_length
+    assert length % ROW_STEP == 0 or length == OwnTokenizer.max_length
 
 
 @given(

@@ -8,9 +8,9 @@ import torch
 from mmerc.conversation import Conversation, Utterance
 from mmerc.data.batch import TextWindows
 from mmerc.data.batches import batch_loader
-from mmerc.data.text_windows import _TOKEN_STEP
 from mmerc.models.inputs import encode_batch_text
 from mmerc.models.registry import load_model
+from mmerc.nn.padding import ROW_STEP
 from mmerc.prediction.run_model import build_model_examples
 from mmerc.serving import window_encoding
 from mmerc.serving.predictor import PendingRequest, _predict_together
@@ -78,4 +78,4 @@ def test_requests_of_any_size_compile_few_kernels(loaded, monkeypatch):
     for hook in hooks:
         hook.remove()
     assert len(shapes) > 3
-    assert all(rows in _WINDOW_COUNTS and not length % _TOKEN_STEP for rows, length in shapes)
+    assert all(rows in _WINDOW_COUNTS and not length % ROW_STEP for rows, length in shapes)

@@ -10,10 +10,8 @@ from typing import Literal, Protocol
 import torch
 
 from mmerc.data.batch import TextWindows
+from mmerc.nn.padding import ROW_STEP, round_up
 
-# Windows are padded to a multiple of this: a processor compiles its bfloat16 matrix kernels again
-# for every new shape, which costs as much as the layer's own work.
-_TOKEN_STEP = 16
 _AROUND = 4  # [CLS] and three [SEP] around an utterance and its context
 _SHARED_ROW = 128  # tokens of utterances that are encoded independently
 
@@ -110,7 +108,7 @@ def build_windows(
     rows = make[tokenizer.scope](conversations, tokenizer, padded)
     nobody = [tokenizer.first_id, tokenizer.last_id], [nowhere, nowhere]
     rows = rows or [nobody]
-    longest = -(-max(len(ids) for ids, _ in rows) // _TOKEN_STEP) * _TOKEN_STEP
+    longest = round_up(max(len(ids) for ids, _ in rows), ROW_STEP)
     longest = min(longest, tokenizer.max_length)
     token_ids = torch.full((len(rows), longest), tokenizer.pad_id)
     pool_into = torch.full((len(rows), longest), nowhere)

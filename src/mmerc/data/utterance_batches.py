@@ -13,6 +13,7 @@ from mmerc.data.batch import Tokens, Waveforms
 from mmerc.data.examples import Example
 from mmerc.data.history import UtteranceTokenizer
 from mmerc.data.sounds import SHORTEST, Sounds, clip_lengths, read_samples
+from mmerc.nn.padding import round_up
 
 # Batches are padded to multiples of these: a processor compiles its bfloat16 matrix kernels again
 # for every new shape, which costs as much as the layer's own work.
@@ -61,7 +62,7 @@ def stack_tokens(
 ) -> Tokens:
     """Tokens of every utterance. Shape: see :class:`mmerc.data.batch.Tokens`."""
     rows = [example.token_ids or [] for example in examples]
-    longest = rounded_up(max(len(ids) for row in rows for ids in row), TOKEN_STEP)
+    longest = round_up(max(len(ids) for row in rows for ids in row), TOKEN_STEP)
     token_ids = torch.full((len(rows), padded, longest), tokenizer.pad_id)
     attention_mask = torch.zeros(len(rows), padded, longest, dtype=torch.bool)
     targets = torch.zeros_like(attention_mask)
@@ -81,15 +82,10 @@ def stack_waveforms(examples: Sequence[Example], *, padded: int) -> Waveforms:
             samples = read_samples(clip)
             if samples is not None:
                 decoded[b, i] = samples
-    longest = rounded_up(max(map(len, decoded.values()), default=0), SAMPLE_STEP)
+    longest = round_up(max(map(len, decoded.values()), default=0), SAMPLE_STEP)
     samples = torch.zeros(len(examples), padded, longest)
     lengths = torch.zeros(len(examples), padded, dtype=torch.long)
     for (b, i), heard in decoded.items():
         samples[b, i, : len(heard)] = heard
         lengths[b, i] = len(heard)
     return Waveforms(samples=samples, lengths=lengths)
-
-
-def rounded_up(length: int, step: int) -> int:
-    """The next multiple of ``step``, at least one."""
-    return max(1, -(-length // step)) * step

@@ -18,9 +18,9 @@ from mmerc.nn.encoder_check import check_encoder
 from mmerc.nn.encoder_families import ATTENTION_DROPOUT, NAMES, encoder_family
 from mmerc.nn.encoder_sources import load_backbone, resolve_encoder
 from mmerc.nn.encoder_tuning import Tuning, apply_tuning
+from mmerc.nn.padding import ROW_STEP, round_up
 from mmerc.nn.tokenizer import TextTokenizer
 
-_TOKEN_STEP = 16
 Scope = Literal["conversation", "utterance", "surrounding"]
 
 
@@ -187,14 +187,14 @@ def _split_rows(
 def _similar_rows(lengths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
     """Group rows so that at most an eighth of any is padding; yield each group and its length.
 
-    Groups are padded to multiples of 16, like the rows of a batch (``mmerc.data.text_windows``).
+    Groups are padded like the rows of a batch (``mmerc.data.text_windows``).
     """
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
     start = 0
     for end in range(1, len(order) + 1):
         longest = lengths[order[start]]
         if end == len(order) or lengths[order[end]] < 0.875 * longest:
-            yield order[start:end], -(-max(longest, 1) // _TOKEN_STEP) * _TOKEN_STEP
+            yield order[start:end], round_up(longest, ROW_STEP)
             start = end
 
 
