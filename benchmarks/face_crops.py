@@ -72,11 +72,11 @@ def main() -> None:
     images = read_faces(arguments.parquet, "PublicTest").images[: arguments.faces, 0].numpy()
     describe("FER2013's PublicTest", images, detector)
     for film in arguments.films:
-        crops = SpeakerFaces(choice="largest").crops(Segment(film=Clip(film)))
-        if isinstance(crops, Absent):
-            print(f"{film.name}: {crops.reason}")
+        views = SpeakerFaces(choice="largest").views(Segment(film=Clip(film)))
+        if isinstance(views, Absent):
+            print(f"{film.name}: {views.reason}")
         else:
-            describe(film.name, crops, detector)
+            describe(film.name, views.crops, detector)
 
 
 if __name__ == "__main__":

@@ -105,14 +105,14 @@ def test_sound_and_faces_are_disturbed_as_recorded(data):
         sound, noisy = (read_clip(item.sound).astype(float) for item in (original, segment))
         ratio = 10 * np.log10((sound**2).sum() / ((noisy - sound) ** 2).sum())
         assert ratio == pytest.approx(levels.noise, abs=0.05)
-        faces, whole = (SpeakerFaces().crops(item) for item in (segment, original))
+        faces, whole = (SpeakerFaces().views(item) for item in (segment, original))
         kept = list(segment.arriving(3))
         sizes.add(len(kept))
         if not kept:
             assert isinstance(faces, Absent)
             continue
-        expected = Blur(levels.blur / 100).applied_to(whole[kept])
-        assert np.array_equal(faces, expected)
+        expected = Blur(levels.blur / 100).applied_to(whole.crops[kept])
+        assert np.array_equal(faces.crops, expected)
     assert sizes == {0, 1, 2, 3}
 
 
@@ -133,6 +133,6 @@ def test_blur_of_a_point():
 
 def test_faces_are_blurred_after_they_are_cut_out():
     pictures = tuple(encoded(drawn(number % 2, number)) for number in range(2))
-    plain = SpeakerFaces().crops(Segment(pictures=pictures))
-    blurred = SpeakerFaces().crops(Segment(pictures=pictures, blur=Blur(0.05)))
+    plain = SpeakerFaces().views(Segment(pictures=pictures)).crops
+    blurred = SpeakerFaces().views(Segment(pictures=pictures, blur=Blur(0.05))).crops
     assert np.array_equal(blurred, Blur(0.05).applied_to(plain))

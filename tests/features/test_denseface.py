@@ -224,7 +224,7 @@ def test_a_picture_of_another_size_is_scaled():
 def test_damaged_pictures_are_left_out():
     crops = faces(2)
     pictures = (picture(crops[0]), b"\xff\xd8\xff nothing", picture(crops[1])[:90])
-    actual = SpeakerFaces().crops(Segment(pictures=pictures))
+    actual = SpeakerFaces().views(Segment(pictures=pictures)).crops
     assert np.array_equal(actual, crops[:1])
 
 

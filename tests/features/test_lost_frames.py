@@ -26,8 +26,8 @@ def losing(count, *, some):
 
 def test_pictures_that_arrive_are_as_they_were():
     loss = losing(len(PICTURES), some=True)
-    whole = SpeakerFaces().crops(Segment(pictures=PICTURES))
-    left = SpeakerFaces().crops(Segment(pictures=PICTURES, loss=loss))
+    whole = SpeakerFaces().views(Segment(pictures=PICTURES)).crops
+    left = SpeakerFaces().views(Segment(pictures=PICTURES, loss=loss)).crops
     assert np.array_equal(left, whole[loss.arriving(len(PICTURES))])
 
 
@@ -39,14 +39,14 @@ def film(tmp_path_factory):
 def test_frames_that_arrive_are_as_they_were(film):
     faces, loss = SpeakerFaces(frames=5), losing(5, some=True)
     clip = Clip(film, end=3.0)
-    whole = faces.crops(Segment(film=clip))
+    whole = faces.views(Segment(film=clip)).crops
     assert len(whole) == 5
-    left = faces.crops(Segment(film=clip, loss=loss))
+    left = faces.views(Segment(film=clip, loss=loss)).crops
     assert np.array_equal(left, whole[loss.arriving(5)])
 
 
 def test_nothing_is_left_of_what_is_lost_altogether(film):
     loss = losing(5, some=False)
-    assert SpeakerFaces().crops(Segment(pictures=PICTURES, loss=loss)) == Absent(_ALL_LOST)
+    assert SpeakerFaces().views(Segment(pictures=PICTURES, loss=loss)) == Absent(_ALL_LOST)
     lost = Segment(film=Clip(film, end=3.0), loss=loss)
-    assert SpeakerFaces(frames=5).crops(lost) == Absent(_ALL_LOST)
+    assert SpeakerFaces(frames=5).views(lost) == Absent(_ALL_LOST)

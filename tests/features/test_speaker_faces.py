@@ -52,7 +52,7 @@ def segment(film, start=0.0, end=2.0, **others):
 
 
 def test_the_larger_face_is_cropped_once_a_frame(film):
-    crops = SpeakerFaces(frames=5, choice="largest").crops(segment(film))
+    crops = SpeakerFaces(frames=5, choice="largest").views(segment(film)).crops
     assert (crops.shape, crops.dtype) == ((5, 48, 48), np.uint8)
     assert crops.std() > 20
     assert all(np.abs(crop.astype(int) - crops[0]).mean() < 10 for crop in crops)
@@ -67,22 +67,22 @@ def test_all_faces_are_twice_as_many(film):
 @pytest.mark.parametrize("half", ["left", "right"])
 def test_half_of_the_picture_has_one_of_them(film, half):
     everyone = SpeakerFaces(frames=4, choice="all")
-    crops = everyone.crops(segment(film, half=half))
+    crops = everyone.views(segment(film, half=half)).crops
     assert len(crops) == 4
-    both = everyone.crops(segment(film))
+    both = everyone.views(segment(film)).crops
     size = 400 if half == "left" else 256  # the larger face comes first
     same = both[:4] if size == 400 else both[4:]
     assert np.abs(crops.astype(int) - same).mean() < 12
 
 
 def test_colour_in_another_size(film):
-    crops = SpeakerFaces(frames=2, size=64, grey=False, choice="largest").crops(segment(film))
+    crops = SpeakerFaces(frames=2, size=64, grey=False, choice="largest").views(segment(film)).crops
     assert crops.shape == (2, 64, 64, 3)
     assert np.abs(crops[..., 0].astype(int) - crops[..., 2]).mean() > 5
 
 
 def test_no_face_is_absent(film):
-    assert SpeakerFaces(frames=3).crops(segment(film, 2.2, 2.9)) == Absent(_NO_FACE)
+    assert SpeakerFaces(frames=3).views(segment(film, 2.2, 2.9)) == Absent(_NO_FACE)
 
 
 @pytest.mark.parametrize(
@@ -99,16 +99,16 @@ def test_absences_say_why(film, tmp_path, given, reason):
     if given.film is not None:
         name = str(given.film.path).format(folder=tmp_path, film=film)
         given = segment(type(film)(name), given.film.start, given.film.end)
-    assert SpeakerFaces(frames=3).crops(given) == Absent(str(reason))
+    assert SpeakerFaces(frames=3).views(given) == Absent(str(reason))
 
 
 def test_a_film_that_ends_within_the_utterance_gives_what_it_shows(film):
-    crops = SpeakerFaces(frames=10, choice="largest").crops(segment(film, 1.0, 5.0))
+    crops = SpeakerFaces(frames=10, choice="largest").views(segment(film, 1.0, 5.0)).crops
     assert 2 <= len(crops) < 5  # frames at 1.2, 1.6, then black at 2.0 and 2.4, then none
 
 
 def test_whole_file_without_times(film):
-    crops = SpeakerFaces(frames=6, choice="largest").crops(Segment(film=Clip(film)))
+    crops = SpeakerFaces(frames=6, choice="largest").views(Segment(film=Clip(film))).crops
     assert len(crops) == 4  # two of six fall into the black second
 
 
@@ -116,7 +116,7 @@ def test_pictures_are_faces_already(photograph):
     jpeg = io.BytesIO()
     image = pytest.importorskip("PIL.Image").fromarray(photograph[:480, :480])
     image.save(jpeg, "JPEG", quality=95)
-    crops = SpeakerFaces().crops(Segment(pictures=(jpeg.getvalue(), jpeg.getvalue())))
+    crops = SpeakerFaces().views(Segment(pictures=(jpeg.getvalue(), jpeg.getvalue()))).crops
     assert crops.shape == (2, 48, 48)
     blocks = to_grey(photograph)[:480, :480].reshape(48, 10, 48, 10).mean((1, 3))
     assert np.corrcoef(crops[0].ravel(), blocks.ravel())[0, 1] > 0.98

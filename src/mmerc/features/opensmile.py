@@ -13,11 +13,9 @@ from typing import Any
 import numpy as np
 
 from mmerc.errors import MmercError
-from mmerc.features.base import Absent
-from mmerc.features.sound_samples import SHORTEST, Samples, find_absence, read_samples
+from mmerc.features.sound_samples import SHORTEST, Samples, VoiceExtractor
 from mmerc.features.store import FeatureSpec, Vector
 from mmerc.media.decode import SAMPLE_RATE
-from mmerc.media.segment import Segment
 
 SETS = {
     "is10": ("IS10", 1582),
@@ -27,7 +25,7 @@ SETS = {
 _LOUDEST = 1 - 2**-15  # openSMILE takes 16 bits: a sample of 1.0 would wrap round to -1.0
 
 
-class OpenSmile:
+class OpenSmile(VoiceExtractor):
     """Functionals over a whole utterance.
 
     ``is10``: 1582 numbers (INTERSPEECH 2010 paralinguistic challenge; DF-ERC on IEMOCAP).
@@ -36,6 +34,8 @@ class OpenSmile:
 
     MmercError if the package opensmile is not installed.
     """
+
+    source = "openSMILE"
 
     def __init__(self, set_name: str) -> None:
         name, dim = SETS[set_name]
@@ -52,21 +52,9 @@ class OpenSmile:
         )
         self.smile = _load_smile(name)
 
-    def extract(self, segment: Segment) -> Vector | Absent:
-        """Shape: -> float32 [spec.dim]."""
-        samples = read_samples(segment)
-        return samples if isinstance(samples, Absent) else self.extract_samples(samples)
-
-    def extract_samples(self, samples: Samples) -> Vector | Absent:
-        """Shape: float32 [samples], mono, 16 kHz, -1 to 1 -> float32 [spec.dim]."""
-        absence = find_absence(samples)
-        if absence is not None:
-            return absence
+    def compute(self, samples: Samples) -> Vector:
         values = self.smile(np.clip(samples, -1.0, _LOUDEST), SAMPLE_RATE)  # [1, D, 1]
-        vector: Vector = np.asarray(values, np.float32).reshape(-1)
-        if not np.isfinite(vector).all():
-            return Absent("openSMILE gave values that are no numbers")
-        return vector
+        return np.asarray(values, np.float32).reshape(-1)
 
 
 def _installed_version() -> str:

@@ -29,7 +29,6 @@ from mmerc.media.faces.tracks import link_faces
 from mmerc.media.faces.views import FaceViews, measure_frontality
 from mmerc.media.segment import Clip, MediaError, Segment
 
-_Faces = NDArray[np.uint8]
 _FRAME_HEIGHT = 480  # pixels; higher films are scaled down
 _NO_FACE, _NO_FILM = "no face in any frame", "no film or picture"
 _NO_LENGTH = "the film does not say how long it is"
@@ -54,11 +53,6 @@ class SpeakerFaces:
     @cached_property
     def detector(self) -> FaceDetector:
         return FaceDetector(smallest=self.smallest)
-
-    def crops(self, segment: Segment) -> _Faces | Absent:
-        """Shape: -> uint8 [n, size, size], or [n, size, size, 3] in colour; n > 0."""
-        views = self.views(segment)
-        return views if isinstance(views, Absent) else views.crops
 
     def views(self, segment: Segment) -> FaceViews | Absent:
         """The crops and how frontal they are; pictures count as frontal."""

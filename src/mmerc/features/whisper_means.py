@@ -14,12 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mmerc.features.base import Absent
-from mmerc.features.sound_samples import SHORTEST, Samples, find_absence, read_samples
+from mmerc.features.sound_samples import SHORTEST, Samples, VoiceExtractor
 from mmerc.features.store import FeatureSpec, Vector
 from mmerc.files import file_fingerprint
 from mmerc.media.decode import SAMPLE_RATE
-from mmerc.media.segment import Segment
 from mmerc.nn.encoder_sources import resolve_speech_encoder
 from mmerc.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from mmerc.nn.whisper import SAMPLES_PER_POSITION
@@ -29,7 +27,7 @@ _LONGEST = 30 * SAMPLE_RATE  # the encoder has positions for 30 s
 _SILENCE = -30.0  # decibels relative to the loudest position
 
 
-class WhisperMeans:
+class WhisperMeans(VoiceExtractor):
     """Mean over time of the states of each layer, end to end.
 
     Clips keep their length; those above 30 s are read in equal parts. States are normalised at
@@ -41,6 +39,8 @@ class WhisperMeans:
 
     MmercError if the weights are not installed.
     """
+
+    source = "the encoder"
 
     def __init__(self, name: str = "whisper") -> None:
         config = SpeechEncoderConfig(name=_ENCODERS[name], tuning="frozen")
@@ -60,23 +60,12 @@ class WhisperMeans:
             },
         )
 
-    def extract(self, segment: Segment) -> Vector | Absent:
-        """Shape: -> float32 [spec.dim]."""
-        samples = read_samples(segment)
-        return samples if isinstance(samples, Absent) else self.extract_samples(samples)
-
-    def extract_samples(self, samples: Samples) -> Vector | Absent:
-        """Shape: float32 [samples], mono, 16 kHz -> float32 [spec.dim]."""
-        absence = find_absence(samples)
-        if absence is not None:
-            return absence
+    def compute(self, samples: Samples) -> Vector:
         parts = [torch.from_numpy(part) for part in _equal_parts(samples)]
         levels = torch.cat([_levels(part) for part in parts])
         voiced = levels > levels.max() + _SILENCE
         states = torch.cat([self._states(part) for part in parts], dim=1)
         vector: Vector = states[:, voiced].mean(dim=1).flatten().numpy()
-        if not np.isfinite(vector).all():
-            return Absent("the encoder gave values that are no numbers")
         return vector
 
     @torch.inference_mode()

@@ -36,12 +36,8 @@ class FaceSource(Protocol):
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
-    def crops(self, segment: Segment) -> Faces | Absent:
-        """Shape: -> uint8 [n, 48, 48] grey ([n, H, W, 3] RGB for VisExtNet), n > 0."""
-        ...
-
     def views(self, segment: Segment) -> FaceViews | Absent:
-        """The same crops with what weights them."""
+        """Crops with what weights them: [n, 48, 48] grey, [n, H, W, 3] RGB for VisExtNet."""
         ...
 
 
@@ -92,19 +88,17 @@ class DenseFace:
 
     def extract(self, segment: Segment) -> Vector | Absent:
         """Shape: -> float32 [342]."""
-        if self.version.average == "plain":
-            crops = self.faces.crops(segment)
-            if isinstance(crops, Absent):
-                return crops
-            plain: Vector = self.vectors_of(evenly(crops, _FACES)).mean(axis=0)
-            return plain
         views = self.faces.views(segment)
         if isinstance(views, Absent):
             return views
-        crops, frontality = evenly(views.crops, _FACES), evenly(views.frontality, _FACES)
-        weights = weigh_faces(crops, frontality)
-        vector: Vector = (weights @ self.vectors_of(crops)).astype(np.float32)
-        return vector
+        crops = evenly(views.crops, _FACES)
+        vectors = self.vectors_of(crops)
+        if self.version.average == "plain":
+            mean: Vector = vectors.mean(axis=0)
+            return mean
+        weights = weigh_faces(crops, evenly(views.frontality, _FACES))
+        weighted: Vector = (weights @ vectors).astype(np.float32)
+        return weighted
 
     @torch.inference_mode()
     def vectors_of(self, crops: Faces) -> Vector:
