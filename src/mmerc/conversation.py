@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from mmerc.errors import InputError
@@ -67,3 +67,7 @@ class Conversation:
 
     def __len__(self) -> int:
         return len(self.utterances)
+
+    def without_labels(self) -> Conversation:
+        """Return a copy without labels, so that no prediction can depend on them."""
+        return replace(self, utterances=tuple(replace(u, label=None) for u in self.utterances))

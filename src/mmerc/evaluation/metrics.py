@@ -110,6 +110,11 @@ def _macro_f1_from_confusion(confusions: _Confusions) -> NDArray[np.float64]:
     return np.asarray((class_f1(confusions) * occurs).sum(axis=-1) / occurs.sum(axis=-1))
 
 
+def weighted_f1_of_one_label(share: float) -> float:
+    """Weighted F1, in percent, of always predicting a label of this share (0 to 1) of gold."""
+    return 100 * share * 2 * share / (1 + share)
+
+
 def _accuracy_from_confusion(confusions: _Confusions) -> NDArray[np.float64]:
     """Accuracy in percent.
 

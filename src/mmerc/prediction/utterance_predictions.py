@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
@@ -78,7 +78,7 @@ def predict(
         model = load_model(model)
     if isinstance(conversations, Conversation):
         conversations = [conversations]
-    unlabelled = [_without_labels(conversation) for conversation in conversations]
+    unlabelled = [conversation.without_labels() for conversation in conversations]
     examples = build_model_examples(model, unlabelled, vectors or {}, sounds)
     _check_any_input(model, examples)
     output = run_model(model, examples, effects=True, window_encoder=window_encoder)
@@ -127,12 +127,6 @@ def _check_any_input(model: AnyModel, examples: Sequence[Example]) -> None:
     kind = "" if model.text_encoder is not None else " vectors"
     problem = f"contains none of the {' or '.join(modalities)}{kind} that the model uses"
     raise InputError("input", problem, "provide what the model was trained on")
-
-
-def _without_labels(conversation: Conversation) -> Conversation:
-    """Copy a conversation without its labels, so that no prediction can depend on them."""
-    utterances = tuple(replace(utterance, label=None) for utterance in conversation.utterances)
-    return replace(conversation, utterances=utterances)
 
 
 def _value_at(values: Tensor | None, row: int) -> float | None:

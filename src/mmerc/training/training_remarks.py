@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from mmerc.evaluation.metrics import weighted_f1_from_confusion
+from mmerc.evaluation.metrics import weighted_f1_of_one_label
 from mmerc.labels import LabelSet
 from mmerc.training.module import AVERAGED, MONITORED, RAW
 
@@ -39,11 +39,8 @@ def remark_on_majority(
     """
     counts = np.bincount([label for label in training if label >= 0], minlength=len(labels))
     most_frequent = int(counts.argmax())
-    confusion = np.zeros((len(labels), len(labels)), dtype=np.int64)
-    for label in validation:
-        if label >= 0:
-            confusion[label, most_frequent] += 1
-    majority = float(weighted_f1_from_confusion(confusion))
+    known = [label for label in validation if label >= 0]
+    majority = weighted_f1_of_one_label(known.count(most_frequent) / max(1, len(known)))
     if score >= majority - 1e-6:
         return None
     return (

@@ -12,7 +12,13 @@ from mmerc.conversation import Modality, Split
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.modality_subsets import modality_subsets, restrict_modalities
 from mmerc.evaluation.label_alignment import LabelAlignment
-from mmerc.evaluation.metrics import FROM_CONFUSION, Metric, confusion, labelled
+from mmerc.evaluation.metrics import (
+    FROM_CONFUSION,
+    Metric,
+    confusion,
+    labelled,
+    weighted_f1_of_one_label,
+)
 from mmerc.evaluation.predictions import Predictions
 from mmerc.evaluation.prior_shift import label_shares, match_prior
 from mmerc.evaluation.significance import summarise
@@ -124,7 +130,7 @@ def measure_transfer(
         shares=tuple(_share_labels(name, whole)),
         alignment=alignment,
         chance=100 / int((shares > 0).sum()),
-        majority=float(100 * shares.max() * 2 * shares.max() / (1 + shares.max())),
+        majority=weighted_f1_of_one_label(float(shares.max())),
         remarks=(*remarks, *_alignment_remarks(alignment, whole, corpus, split)),
     )
 
@@ -145,10 +151,7 @@ def _predict(
 ) -> Predictions:
     """Predict a split with the model's labels, and align them with the corpus's."""
     gold = [u.label for item in corpus.splits[split] for u in item.utterances]
-    unlabelled = tuple(
-        replace(item, utterances=tuple(replace(u, label=None) for u in item.utterances))
-        for item in corpus.splits[split]
-    )
+    unlabelled = tuple(item.without_labels() for item in corpus.splits[split])
     blank = replace(corpus, labels=model.labels, splits={split: unlabelled})
     return alignment.convert(predict_corpus(model, blank, split), gold)
 
