@@ -24,18 +24,13 @@ from mmerc.conversation import Modality
 from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import batch_loader
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.data.corpus_media import corpus_tasks
 from mmerc.evaluation.metrics import weighted_f1_from_confusion
-from mmerc.features.base import Absent
-from mmerc.features.registry import NamedExtractor
-from mmerc.features.store import FeatureRow, FeatureTable
-from mmerc.media.decode import read_sound
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import load_model
 from mmerc.prediction.effects import with_encoded_text
 from mmerc.prediction.run_model import build_model_examples
 from mmerc.training.joined_conversations import join_conversations
-from recording_level import CHANGES
+from recording_level import CHANGES, changed
 
 Shift = Callable[[Tensor, Tensor, Tensor, Tensor, torch.Generator], Tensor]
 SOUND = ("telephone band", "noise at 15 dB", "echo")
@@ -102,27 +97,6 @@ def shifted(
         yield batch.with_features({**batch.features, modality: moved[None]})
 
 
-def other_sound(
-    corpus: PreparedCorpus, split: str, media: Path, change: Callable[..., object]
-) -> PreparedCorpus:
-    """The corpus with the vectors of changed sound; each clip is extracted once."""
-    part = replace(corpus, splits={split: corpus.splits[split]})
-    spec = corpus.features["audio"].spec
-    extractor = NamedExtractor(spec.extractor)()
-    known: dict[object, object] = {}
-    rows = []
-    for task in corpus_tasks(part, media):
-        clip = task.segment.sound
-        if clip not in known:
-            samples = read_sound(clip.path, start=clip.start, end=clip.end)
-            known[clip] = extractor.extract_samples(change(samples))
-        vector = None if isinstance(known[clip], Absent) else known[clip]
-        rows.append(
-            FeatureRow(conversation=task.conversation, utterance=task.utterance, vector=vector)
-        )
-    return replace(part, features={**part.features, "audio": FeatureTable.of(spec, rows)})
-
-
 @torch.inference_mode()
 def score(
     model: AnyModel, batches: Sequence[ConversationBatch], modalities: Sequence[Modality]
@@ -163,9 +137,11 @@ def main() -> None:
         print(f"| {name} | " + " | ".join(cells) + f" |{gap or ' | '} |", flush=True)
 
     show("none", plain, None)
+    part = replace(corpus, splits={arguments.split: corpus.splits[arguments.split]})
     for name in SOUND:
-        changed = other_sound(corpus, arguments.split, arguments.media, CHANGES[name])
-        show(name, recordings(model, changed, arguments.split, arguments.together), "audio")
+        table = changed(part, arguments.media, CHANGES[name])
+        heard = replace(part, features={**part.features, "audio": table})
+        show(name, recordings(model, heard, arguments.split, arguments.together), "audio")
     for (modality, name), shift in SHIFTS.items():
         show(name, list(shifted(plain, modality, shift)), modality)
 

@@ -23,7 +23,7 @@ from mmerc.data.corpus_media import corpus_tasks
 from mmerc.data.modality_subsets import restrict_modalities
 from mmerc.evaluation.metrics import score
 from mmerc.features.base import Absent
-from mmerc.features.opensmile import OpenSmile
+from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureRow, FeatureTable
 from mmerc.inference.levelling import level_table, measure_distance
 from mmerc.media.decode import SAMPLE_RATE, read_sound
@@ -108,8 +108,9 @@ def main() -> None:
 def changed(
     part: PreparedCorpus, media: Path, change: Callable[[Samples], Samples]
 ) -> FeatureTable:
-    """IS10 of the changed sound; each clip once."""
-    extractor = OpenSmile("is10")
+    """Vectors of the changed sound, as the corpus has them of the unchanged; each clip once."""
+    spec = part.features["audio"].spec
+    extractor = NamedExtractor(spec.extractor)()
     known: dict[Clip, NDArray[np.float32] | Absent] = {}
     rows = []
     for task in corpus_tasks(part, media):
@@ -122,7 +123,7 @@ def changed(
         rows.append(
             FeatureRow(conversation=task.conversation, utterance=task.utterance, vector=vector)
         )
-    return FeatureTable.of(part.features["audio"].spec, rows)
+    return FeatureTable.of(spec, rows)
 
 
 def recordings(

@@ -7,6 +7,7 @@ from math import comb
 import numpy as np
 import pytest
 from scipy import stats
+from slow_metrics import measured
 
 from mmerc.errors import InputError
 from mmerc.evaluation.comparison import compare_runs, values
@@ -57,16 +58,6 @@ def slow_mcnemar(one: Predictions, other: Predictions) -> float:
     total, least = only_one + only_other, min(only_one, only_other)
     tail = sum(comb(total, k) for k in range(least + 1)) / 2**total
     return min(1.0, 2 * tail)
-
-
-def measured(predictions, metric):
-    """A metric in percent, the slow way where a result file has no such score."""
-    if metric != "unweighted_recall":
-        return getattr(score(predictions), metric)
-    right = predictions.gold == predictions.predicted
-    return 100 * np.mean(
-        [right[predictions.gold == label].mean() for label in set(predictions.gold)]
-    )
 
 
 @pytest.mark.parametrize("metric", METRICS)

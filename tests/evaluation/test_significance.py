@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from slow_metrics import measured
 
 from mmerc.errors import InputError, UsageError
 from mmerc.evaluation import significance
@@ -53,16 +54,6 @@ def simulated(*, seed: int, hit_rate: float, truth: int = 0, conversations: int 
 
 def shuffled(predictions: Predictions, *, seed: int = 3) -> Predictions:
     return predictions.take(np.random.default_rng(seed).permutation(len(predictions)))
-
-
-def measured(predictions, metric):
-    """A metric in percent, the slow way where a result file has no such score."""
-    if metric != "unweighted_recall":
-        return getattr(score(predictions), metric)
-    right = predictions.gold == predictions.predicted
-    return 100 * np.mean(
-        [right[predictions.gold == label].mean() for label in set(predictions.gold)]
-    )
 
 
 def slow_bootstrap(runs, *, metric: str, resamples: int, seed: int) -> list[float]:

@@ -1,0 +1,15 @@
+"""Metrics computed the slow, obvious way."""
+
+import numpy as np
+
+from mmerc.evaluation.metrics import score
+
+
+def measured(predictions, metric):
+    """A metric in percent, the slow way where a result file has no such score."""
+    if metric != "unweighted_recall":
+        return getattr(score(predictions), metric)
+    right = predictions.gold == predictions.predicted
+    return 100 * np.mean(
+        [right[predictions.gold == label].mean() for label in set(predictions.gold)]
+    )
