@@ -8,6 +8,7 @@ exit code, or null while it runs.
 import importlib
 import json
 import os
+import signal
 import sys
 import weakref
 
@@ -42,6 +43,7 @@ def become_program(request):
     """Give this fork what a program of its own would have."""
     for finalizer in list(weakref.finalize._registry):
         finalizer.detach()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # may be ignored, as behind `&`
     if request["session"]:
         os.setsid()
     for number, (path, flags) in enumerate(

@@ -62,6 +62,7 @@ def test_slow_imports_ask_for_no_graphics_card():
 
 
 WAITING = """
+import signal
 import time
 from mmerc.executors.executor import Executor
 
@@ -70,6 +71,7 @@ def wait(item):
     time.sleep(600)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # may be ignored, as behind `&`
     try:
         Executor(jobs=2).map(wait, ["a", "b"])
     except KeyboardInterrupt:

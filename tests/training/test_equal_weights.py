@@ -19,7 +19,9 @@ SIZES = (1, 2, 30, 3, 12, 1, 7, 25, 2, 4, 9, 18)
 def training_module(model, loader, **settings):
     module = TrainingModule(model, TrainingConfig(**settings), seed=0)
     module.log_dict = lambda *values, **options: None
-    module._trainer = SimpleNamespace(train_dataloader=loader, current_epoch=0)
+    module._trainer = SimpleNamespace(
+        train_dataloader=loader, current_epoch=0, estimated_stepping_batches=len(loader)
+    )
     module.on_train_epoch_start()
     return module
 

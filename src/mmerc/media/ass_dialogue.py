@@ -15,7 +15,11 @@ _COLUMNS = (
 _EVENTS = ("dialogue", "comment", "format", "picture", "sound", "movie", "command")
 _STAMP = re.compile(r"-?\d{1,6}:\d{1,2}:\d{1,2}(?:[.,:]\d{1,3})?")
 _SECTION = re.compile(r"\[[^\[\]]{1,40}\]")
-_NO_COLUMNS = "a format without start, end and text; the usual columns are taken"
+_KNOWN_COLUMNS = {*_COLUMNS, "marked", "actor", "margint", "marginb"}
+_NO_COLUMNS = "a format whose columns cannot be read; the usual columns are taken"
+_MARGINS = ("marginl", "marginr", "marginv")
+_MARGIN = re.compile(r"[-+\d.]*")
+_MISFIT = "columns that do not fit the format; the name and the words may be wrong"
 _UNREAD = "no line of dialogue that can be read, left out"
 
 
@@ -25,8 +29,8 @@ def read_ass_cues(text: str, *, remarks: LineRemarks) -> list[Cue]:
     cues: list[Cue] = []
     for number, kind, content in _event_lines(text):
         fields = [field.strip() for field in content.split(",", len(columns) - 1)]
-        if kind == "format" and {"start", "end", "text"} <= {f.lower() for f in fields}:
-            columns = [field.lower() for field in content.replace(" ", "").split(",")]
+        if kind == "format" and _are_columns(named := content.lower().split(",")):
+            columns = [name.strip() for name in named]
         elif kind == "dialogue" and len(fields) == len(columns):
             values = dict(zip(columns, fields, strict=True))
             cues.append(dialogue(number, values, remarks))
@@ -37,15 +41,25 @@ def read_ass_cues(text: str, *, remarks: LineRemarks) -> list[Cue]:
     return cues
 
 
+def _are_columns(named: Sequence[str]) -> bool:
+    """Whether a format names what is needed, nothing unknown and nothing twice."""
+    names = {name.strip() for name in named}
+    return {"start", "end", "text"} <= names <= _KNOWN_COLUMNS and len(names) == len(named)
+
+
 def _event_lines(text: str) -> Iterator[tuple[int, str, str]]:
-    """Number, kind and content of the lines of the events, and of dialogue wherever it is."""
-    in_events = "[events]" not in text.lower()
-    lines = (line.strip().lstrip("\ufeff") for line in text.split("\n"))
+    """Number, kind and content of the lines of the events, and of dialogue wherever it is.
+
+    Where no line begins the events, every line may be one of theirs.
+    """
+    lines = [line.strip().lstrip("\ufeff") for line in text.split("\n")]
+    has_sections = any(line.lower() == "[events]" for line in lines)
+    in_events = not has_sections
     for number, line in enumerate(lines, start=1):
         if not line:
             continue
         if _SECTION.fullmatch(line[:50]):
-            in_events = line.lower() == "[events]"
+            in_events = not has_sections or line.lower() == "[events]"
             continue
         kind, _, content = line.partition(":")
         kind = kind.strip().lower()
@@ -62,6 +76,8 @@ def dialogue(number: int, values: dict[str, str], remarks: LineRemarks) -> Cue:
     if start is None or end is None:
         remarks.add(number, DAMAGED)
         start = end = None
+    if not all(_MARGIN.fullmatch(values.get(name, "")) for name in _MARGINS):
+        remarks.add(number, _MISFIT)
     return Cue(
         line=number,
         start=start,

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mmerc.media.cue_text import only_sounds
 from mmerc.media.rolling_captions import CueLines
 from mmerc.media.speaker_labels import SpeakerNames
 
@@ -63,7 +62,7 @@ def _marked_lines(lines: Sequence[str]) -> Iterator[tuple[_Mark, str]]:
 
 
 def split_turns(cue: CueLines, names: SpeakerNames) -> list[CuePart]:
-    """The parts of a cue that have words; none for one of nothing but music and described sounds.
+    """The parts of a cue that have text, described sounds among them.
 
     A label names its speaker where the format has named none. On a line that continues another it
     counts where the first line has one as well, or where the name is beyond doubt.
@@ -83,7 +82,7 @@ def split_turns(cue: CueLines, names: SpeakerNames) -> list[CuePart]:
         CuePart(draft.speaker, " ".join(filter(None, draft.lines)), draft.changes)
         for draft in drafts
     )
-    return [part for part in parts if part.text and not only_sounds(part.text)]
+    return [part for part in parts if part.text]
 
 
 def beginnings(cue: CueLines) -> list[tuple[_Mark, str]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError
 from mmerc.media.ass_dialogue import read_ass_cues
-from mmerc.media.cue_text import WORD_TIME, split_voices
+from mmerc.media.cue_text import WORD_TIME, only_sounds, split_voices
 from mmerc.media.cue_turns import CHANGE, CuePart, beginnings, split_turns
 from mmerc.media.line_remarks import LineRemarks
 from mmerc.media.rolling_captions import CueLines, roll_is_visible, unroll
@@ -142,8 +142,9 @@ def _timed_parts(cues: Sequence[Cue], *, ass: bool, remarks: LineRemarks) -> lis
     parts: list[_TimedPart] = []
     for cue in lines:
         _note_labels(cue, names, remarks)
-        spoken = split_turns(cue, names)
-        if not spoken:
+        turns = split_turns(cue, names)
+        spoken = [turn for turn in turns if not only_sounds(turn.text)]
+        if not spoken or len(spoken) < len(turns):
             remarks.add(cue.line, _NO_WORDS)
         if chevrons and spoken and parts and not spoken[0].speaker and not spoken[0].changes:
             spoken[0] = replace(spoken[0], speaker=parts[-1].speaker)

@@ -5,6 +5,7 @@ Every line with ``-->`` becomes a cue or a remark, and so does every line of tex
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ DAMAGED = "times that cannot be read; the words are kept without sound and face"
 _ARROW_IN_WORDS = "'-->' without times is read as words"
 _WHOLE_SECONDS = "times without milliseconds are read as whole seconds"
 _OUTSIDE = "text outside of any cue is left out"
+_HEADER_FIELD = re.compile(r"(?:Kind|Language|Region|Style|X-[A-Za-z-]+) *[:=].*|WEBVTT.*")
 _CLOCK = "a header maps the times to a broadcast's clock; they are read unchanged"
 
 
@@ -162,6 +164,16 @@ def _note_outside(
             remarks.add(block[0] + 1, _OUTSIDE)
         elif any("X-TIMESTAMP-MAP" in lines[position] for position in block):
             remarks.add(block[0] + 1, _CLOCK)
+        elif text := _header_text(lines, block):
+            remarks.add(text[0] + 1, _OUTSIDE)
+
+
+def _header_text(lines: Sequence[str], block: Sequence[int]) -> list[int]:
+    """Positions from the first line of a WebVTT header on that is not one of its fields."""
+    if not lines[block[0]].lstrip("\ufeff").startswith("WEBVTT"):
+        return []
+    fields = [_HEADER_FIELD.fullmatch(lines[position].lstrip("\ufeff")) for position in block]
+    return list(block[fields.index(None) :]) if None in fields else []
 
 
 def _split_blocks(lines: Sequence[str], first: int, last: int) -> list[list[int]]:
