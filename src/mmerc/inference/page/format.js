@@ -22,11 +22,13 @@ export function clock(seconds, digits = 0) {
 export const percent = (share) => `${Math.round(100 * share)}%`;
 
 /**
- * 0.12 -> "+12".
+ * 0.12 -> "+12", -0.001 -> "+0".
  * @param {number} effect
  */
-export const points = (effect) =>
-  `${effect < 0 ? "\u2212" : "+"}${Math.abs(Math.round(100 * effect))}`;
+export const points = (effect) => {
+  const rounded = Math.round(100 * effect);
+  return `${rounded < 0 ? "\u2212" : "+"}${Math.abs(rounded)}`;
+};
 
 /**
  * 2, "utterance" -> "2 utterances".
