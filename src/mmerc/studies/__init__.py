@@ -1,0 +1,1 @@
+"""Studies: many recordings analysed by one command, and one set of tables."""

@@ -1,0 +1,106 @@
+"""``measures.csv``: one row per measure, and what its columns mean."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import NamedTuple
+
+from mmerc.errors import InputError
+from mmerc.files import read_text, write_text
+from mmerc.studies.measure_row import Measure
+
+MEASURES_FILE = "measures.csv"
+_DIGITS = 6
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_TEXTS = ("measure", "emotion", "next_emotion", "condition", "reference", "null")
+
+
+class ColumnMeaning(NamedTuple):
+    """A column of the codebook."""
+
+    name: str
+    meaning: str
+    unit: str = ""
+    range: str = ""
+
+
+_VALUE_UNIT = "share; bits for entropy"
+_VALUE_RANGE = "0 to 1; entropy 0 to log2(number of emotions)"
+_EFFECT_RANGE = "-1 to 1; entropy: plus or minus log2(number of emotions)"
+
+
+def measure_columns() -> tuple[ColumnMeaning, ...]:
+    """The columns of ``measures.csv``, for the codebook."""
+    value, effect = (_VALUE_UNIT, _VALUE_RANGE), (_VALUE_UNIT, _EFFECT_RANGE)
+    return (
+        ColumnMeaning(
+            "measure",
+            "share, entropy, inertia (a speaker's next utterance has the same emotion), contagion "
+            "(the next utterance, of another speaker, has the same emotion), transition, or, in "
+            "comparisons, inertia and contagion above chance",
+        ),
+        ColumnMeaning("emotion", "emotion of the first utterance; empty: all emotions"),
+        ColumnMeaning("next_emotion", "emotion of the second utterance of a transition"),
+        ColumnMeaning("condition", "condition that is compared; empty: the whole study"),
+        ColumnMeaning("reference", "condition that it is compared with"),
+        ColumnMeaning("count", "utterances or pairs in the denominator", "", "0 or more"),
+        ColumnMeaning("value", "the measure (in comparisons, of the condition)", *value),
+        ColumnMeaning("value_low", "lower end of the value's 95 % interval (bootstrap)", *value),
+        ColumnMeaning("value_high", "upper end of the value's 95 % interval", *value),
+        ColumnMeaning("expected", "mean over all shuffles (in comparisons, the reference)", *value),
+        ColumnMeaning("expected_low", "2.5 % quantile of the shuffles", *value),
+        ColumnMeaning("expected_high", "97.5 % quantile of the shuffles", *value),
+        ColumnMeaning("effect", "value minus expected", *effect),
+        ColumnMeaning("effect_low", "lower end of the effect's 95 % interval (bootstrap)", *effect),
+        ColumnMeaning("effect_high", "upper end of the effect's 95 % interval", *effect),
+        ColumnMeaning("z", "effect in standard deviations of the shuffles", "standard deviations"),
+        ColumnMeaning("p_value", "two-sided permutation p value; empty: not tested", "", "0 to 1"),
+        ColumnMeaning("p_holm", "p value after Holm's correction for all tests", "", "0 to 1"),
+        ColumnMeaning("null", "what is shuffled: permuted, shifted or permuted conditions"),
+    )
+
+
+def write_measures(path: str | Path, rows: Sequence[Measure]) -> None:
+    """Write measures as CSV; numbers have six decimals."""
+    text = io.StringIO()
+    names = [column.name for column in measure_columns()]
+    writer = csv.DictWriter(text, fieldnames=names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(
+        {name: _format(value) for name, value in asdict(row).items() if value is not None}
+        for row in rows
+    )
+    write_text(Path(path), text.getvalue())
+
+
+def read_measures(path: str | Path) -> list[Measure]:
+    """Read what ``write_measures`` wrote; InputError if it is damaged."""
+    rows = []
+    for number, row in enumerate(csv.DictReader(io.StringIO(read_text(Path(path)))), start=2):
+        try:
+            values = {item.name: _parse(item.name, row[item.name]) for item in fields(Measure)}
+            rows.append(Measure(**values))  # type: ignore[arg-type]
+        except (KeyError, TypeError, ValueError) as error:
+            fix = "run mmerc study measures again"
+            raise InputError(f"{path}, line {number}", "is damaged", fix) from error
+    return rows
+
+
+def _format(value: float | int | str) -> float | int | str:
+    """Round a number; a text that a spreadsheet would compute begins with an apostrophe."""
+    if isinstance(value, float):
+        return round(value, _DIGITS) + 0.0  # no minus before a zero
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _parse(name: str, text: str) -> str | int | float | None:
+    """A cell as the value of a measure."""
+    if name in _TEXTS:
+        return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+    if name == "count":
+        return int(text)
+    return float(text) if text else None

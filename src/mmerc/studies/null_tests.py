@@ -1,0 +1,200 @@
+"""Measures of how emotions go on and pass over, each against a null model.
+
+Inertia: how often a speaker's next utterance has the same emotion (emotional inertia, Kuppens,
+Allen and Sheeber 2010). Contagion: how often the next utterance, of another speaker, has the same
+emotion (emotional contagion, Hatfield, Cacioppo and Rapson 1993). Transition: how often an emotion
+follows another, whoever speaks. Share and entropy describe how often emotions occur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mmerc.errors import UsageError
+from mmerc.studies.measure_row import ROUNDING, Measure
+from mmerc.studies.resampling import bootstrap_sums, interval, recording_weights
+from mmerc.studies.sequences import Floats, Sequences
+from mmerc.studies.shuffles import Null, count_pairs, expected_counts, shuffled_counts
+
+_MIN_UTTERANCES = 10  # [decided] an emotion that is rarer is described, but not tested
+
+
+class _Cells(NamedTuple):
+    """Counts behind one kind of measure, per recording, by chance and in every shuffle.
+
+    Shape: ``hits`` and ``totals`` [..., M] for M measures of that kind.
+    """
+
+    hits: Floats
+    totals: Floats
+
+
+def measure_sequences(sequences: Sequences, *, shuffles: int, seed: int) -> list[Measure]:
+    """All measures of a study, without a correction for many tests."""
+    if shuffles < 1:
+        raise UsageError(f"--shuffles {shuffles}: at least one shuffle is needed.")
+    if not len(sequences.emotion):
+        return []
+    weights = recording_weights(sequences.recordings, seed=seed)
+    own, answers, consecutive = sequences.own, sequences.answers, sequences.consecutive
+    permuted = shuffled_counts(
+        sequences, (own, consecutive), null="permuted", shuffles=shuffles, seed=seed
+    )
+    shifted = shuffled_counts(sequences, (answers,), null="shifted", shuffles=shuffles, seed=seed)
+    kinds: tuple[tuple[str, Null, Floats], ...] = (
+        ("inertia", "permuted", permuted[0]),
+        ("contagion", "shifted", shifted[0]),
+        ("transition", "permuted", permuted[1]),
+    )
+    rows = _describe(sequences, weights)
+    for (name, null, counts), pairs in zip(kinds, (own, answers, consecutive), strict=True):
+        cells = _transition_cells if name == "transition" else _same_cells
+        tested = _test(
+            cells(count_pairs(sequences, pairs)),
+            cells(expected_counts(sequences, pairs)),
+            cells(counts),
+            weights,
+        )
+        rows += _name_rows(sequences, name, null, tested)
+    return rows
+
+
+def _describe(sequences: Sequences, weights: Floats | None) -> list[Measure]:
+    """Share of every emotion, and the entropy of the shares, without a test."""
+    counts = np.zeros((sequences.recordings, len(sequences.labels)))
+    np.add.at(counts, sequences.recording_of_voice, sequences.voice_counts)
+    total = counts.sum(axis=0)
+    drawn = bootstrap_sums(counts, weights)
+    size = int(total.sum())
+    rows = []
+    for position, name in enumerate(sequences.labels):
+        shares = None if drawn is None else drawn[:, position] / drawn.sum(axis=1)
+        low, high = interval(shares)
+        value = float(total[position] / size)
+        rows.append(
+            Measure(
+                measure="share", emotion=name, count=size,
+                value=value, value_low=low, value_high=high,
+            )
+        )  # fmt: skip
+    low, high = interval(None if drawn is None else entropy(drawn))
+    bits = float(entropy(total))
+    rows.append(Measure(measure="entropy", count=size, value=bits, value_low=low, value_high=high))
+    return rows
+
+
+def entropy(counts: Floats) -> Floats:
+    """Shannon entropy of counts, in bits. Shape: [..., K] -> [...]."""
+    shares = counts / counts.sum(axis=-1, keepdims=True)
+    logs = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
+    return np.asarray(-(shares * logs).sum(axis=-1))
+
+
+def _same_cells(counts: Floats) -> _Cells:
+    """Pairs of one emotion, over all first emotions and then by it.
+
+    Shape: [..., K, K] -> [..., 1 + K].
+    """
+    same = np.diagonal(counts, axis1=-2, axis2=-1)
+    first = counts.sum(axis=-1)
+    hits = np.concatenate([same.sum(axis=-1, keepdims=True), same], axis=-1)
+    totals = np.concatenate([first.sum(axis=-1, keepdims=True), first], axis=-1)
+    return _Cells(hits, totals)
+
+
+def _transition_cells(counts: Floats) -> _Cells:
+    """Pairs by both emotions. Shape: [..., K, K] -> [..., K * K]."""
+    width = counts.shape[-1]
+    flat = (*counts.shape[:-2], width * width)
+    totals = np.repeat(counts.sum(axis=-1), width, axis=-1)
+    return _Cells(counts.reshape(flat), totals)
+
+
+def _test(
+    observed: _Cells, expected: _Cells, shuffled: _Cells, weights: Floats | None
+) -> list[dict[str, float | None]]:
+    """Values, effects, intervals and p values of all measures of a kind.
+
+    ``observed`` and ``expected`` are per recording, [R, M]; ``shuffled`` per shuffle, [S, M]. A
+    shuffle without any pair to count says nothing, and passes for one that gave the mean.
+    """
+    value, chance = _ratio(observed), _ratio(expected)
+    by_chance = shuffled.hits / np.where(shuffled.totals > 0, shuffled.totals, np.nan)
+    by_chance = np.where(np.isnan(by_chance), chance, by_chance)
+    far = np.abs(by_chance - chance) >= np.abs(value - chance) - ROUNDING
+    # The data are one of the arrangements, so p is never 0 (Phipson and Smyth 2010).
+    p_values = (1 + far.sum(axis=0)) / (1 + len(by_chance))
+    spread = by_chance.std(axis=0)
+    lows, highs = np.quantile(by_chance, [0.025, 0.975], axis=0)
+    drawn = [
+        bootstrap_sums(part, weights)
+        for part in (observed.hits, observed.totals, expected.hits, expected.totals)
+    ]
+    rows: list[dict[str, float | None]] = []
+    for number in range(len(value)):
+        if np.isnan(value[number]):
+            rows.append({"count": 0, "value": None})
+            continue
+        values, effects = _drawn_values(drawn, number)
+        value_low, value_high = interval(values)
+        effect_low, effect_high = interval(effects)
+        effect = float(value[number] - chance[number])
+        rows.append(
+            {
+                "count": float(observed.totals[:, number].sum()),
+                "value": float(value[number]), "value_low": value_low, "value_high": value_high,
+                "expected": float(chance[number]),
+                "expected_low": float(lows[number]), "expected_high": float(highs[number]),
+                "effect": effect, "effect_low": effect_low, "effect_high": effect_high,
+                "z": effect / float(spread[number]) if spread[number] > ROUNDING else None,
+                "p_value": float(p_values[number]),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _ratio(cells: _Cells) -> Floats:
+    """Hits over totals of all recordings together; NaN without any. Shape: [R, M] -> [M]."""
+    totals = cells.totals.sum(axis=0)
+    return np.asarray(cells.hits.sum(axis=0) / np.where(totals > 0, totals, np.nan))
+
+
+def _drawn_values(
+    drawn: Sequence[Floats | None], number: int
+) -> tuple[Floats | None, Floats | None]:
+    """Bootstrapped values and effects of one measure; None with a single recording."""
+    columns = [part[:, number] for part in drawn if part is not None]
+    if not columns:
+        return None, None
+    hits, totals, expected_hits, expected_totals = columns
+    values = hits / np.where(totals > 0, totals, np.nan)
+    chance = expected_hits / np.where(expected_totals > 0, expected_totals, np.nan)
+    return values, values - chance
+
+
+def _name_rows(
+    sequences: Sequences, measure: str, null: Null, tested: Sequence[dict[str, float | None]]
+) -> list[Measure]:
+    """Give the measures of a kind their names; rare emotions lose their p value."""
+    counts = sequences.voice_counts.sum(axis=0)
+    common = {n: bool(c >= _MIN_UTTERANCES) for n, c in zip(sequences.labels, counts, strict=True)}
+    if measure == "transition":
+        names = [(first, second) for first in sequences.labels for second in sequences.labels]
+    else:
+        names = [("", ""), *((name, "") for name in sequences.labels)]
+    rows = []
+    for (first, second), values in zip(names, tested, strict=True):
+        numbers = dict(values)
+        if not all(common[name] for name in (first, second) if name):
+            numbers["p_value"] = None
+        count = int(numbers.pop("count") or 0)
+        rows.append(
+            Measure(
+                measure=measure, emotion=first, next_emotion=second, null=null,
+                count=count, **numbers,  # type: ignore[arg-type]
+            )
+        )  # fmt: skip
+    return rows

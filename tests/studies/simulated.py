@@ -1,0 +1,61 @@
+"""Simulated studies: two speakers in turn, with a chance to go on, or to take over, an emotion."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmerc.studies.sequences import build_sequences
+
+LABELS = ("neutral", "joy", "sadness")
+SHARES = np.array([0.5, 0.3, 0.2])
+
+
+def simulate_talk(generator, size, *, inertia=0.0, contagion=0.0, shares=(SHARES, SHARES)):
+    """Speakers and emotions of one conversation; turns are now and then double."""
+    speakers, emotions = [], []
+    last = {0: None, 1: None}
+    speaker = 0
+    for _ in range(size):
+        speaker = 1 - speaker if generator.random() < 0.8 else speaker
+        other, own = last[1 - speaker], last[speaker]
+        draw = generator.random()
+        if draw < contagion and other is not None:
+            emotion = other
+        elif contagion <= draw < contagion + inertia and own is not None:
+            emotion = own
+        else:
+            emotion = int(generator.choice(len(LABELS), p=shares[speaker]))
+        last[speaker] = emotion
+        speakers.append("AB"[speaker])
+        emotions.append(LABELS[emotion])
+    return speakers, emotions
+
+
+def simulate(seed, *, recordings=10, size=40, **settings):
+    """Recordings, speakers and emotions of a study, as columns."""
+    generator = np.random.default_rng(seed)
+    columns = {"recordings": [], "speakers": [], "emotions": []}
+    for number in range(recordings):
+        speakers, emotions = simulate_talk(generator, size, **settings)
+        columns["recordings"] += [f"r{number:04d}"] * size
+        columns["speakers"] += speakers
+        columns["emotions"] += emotions
+    return columns
+
+
+def sequences(seed=0, **settings):
+    return build_sequences(LABELS, **simulate(seed, **settings))
+
+
+def write_study(folder, columns, **extra):
+    """Write a study's table of utterances; probabilities are sure of the emotion."""
+    emotions = np.array(columns["emotions"])
+    table = {
+        "recording": columns["recordings"],
+        "speaker": columns["speakers"],
+        "emotion": columns["emotions"],
+        **{f"probability_{name}": (emotions == name) * 0.6 + 0.2 for name in LABELS},
+        **extra,
+    }
+    pq.write_table(pa.table(table), folder / "utterances.parquet")
+    return folder
