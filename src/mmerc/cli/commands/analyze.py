@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "mmerc analyze talk.mp4",
     "mmerc analyze talk.mp4 --subtitles talk.srt --out analysis",
+    "mmerc analyze talk.mp4 --speakers 2 --name SPEAKER_01=Mara --name SPEAKER_02=Tom",
     "mmerc analyze talk.txt",
 )
 
@@ -32,6 +33,12 @@ def analyze(
     turns: Annotated[Path | None, typer.Option(help="RTTM file: who speaks when.")] = None,
     speakers: Annotated[
         str | None, typer.Option(help="How many people speak: 2, or 2-4 (default: estimated).")
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SPEAKER=NAME", help="Name a speaker: SPEAKER_01=Mara (may be repeated)."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results (default: the recording's).")
@@ -73,9 +80,11 @@ def analyze(
     from mmerc.cli.analysis_progress import AnalysisProgress
     from mmerc.corpora.transcript import TranscriptFile, read_transcript
     from mmerc.inference.pipeline import Pipeline
+    from mmerc.inference.pipeline.speaker_names import parse_names
     from mmerc.inference.pipeline.work_folder import discard_work
     from mmerc.inference.results import check_results, link_recording, work_path, write_results
 
+    names = parse_names(name or ())
     directory = out or recording.parent
     written = recording.suffix.lower() == ".txt"
     if written and (subtitles or turns):
@@ -88,12 +97,14 @@ def analyze(
     )  # fmt: skip
     work = work_path(recording, directory)
     if written:
-        analysis = pipeline.read(conversations, name=recording.name)
+        analysis = pipeline.read(conversations, name=recording.name, names=names)
         remarks = (*conversations.remarks, *analysis.remarks)
         analysis = replace(analysis, remarks=remarks)
     else:
         report = AnalysisProgress(silent if quiet else remark)
-        analysis = pipeline(recording, subtitles=subtitles, turns=turns, work=work, report=report)
+        analysis = pipeline(
+            recording, subtitles=subtitles, turns=turns, names=names, work=work, report=report
+        )
     paths = write_results(analysis, directory, overwrite=overwrite)
     if not written:
         link_recording(recording, directory)

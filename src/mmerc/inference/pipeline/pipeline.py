@@ -22,6 +22,7 @@ from mmerc.inference.pipeline.checks import analysis_remarks
 from mmerc.inference.pipeline.components import load_components
 from mmerc.inference.pipeline.progress import Hook, Step, ignore_progress
 from mmerc.inference.pipeline.recording_features import Unavailable, extract_features
+from mmerc.inference.pipeline.speaker_names import rename_in_conversations, rename_speakers
 from mmerc.inference.pipeline.utterance_sources import FromSpeech, FromSubtitles, UtteranceSource
 from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo, probe
@@ -105,18 +106,21 @@ class Pipeline:
         *,
         subtitles: str | Path | None = None,
         turns: str | Path | None = None,
+        names: Mapping[str, str] | None = None,
         work: str | Path | None = None,
         report: Hook = ignore_progress,
     ) -> Analysis:
         """Analyse a film or sound file; times of the analysis are in seconds.
 
         ``subtitles`` (SRT, WebVTT, ASS) replace voice activity detection and transcription;
-        ``turns`` (RTTM) say who speaks when. ``work`` is a folder for intermediate results: called
-        again with the same folder, an interrupted analysis resumes. The caller deletes it once the
-        results are safe (``mmerc.inference.pipeline.work_folder.discard_work``). ``report`` is
-        called with the progress of each stage.
+        ``turns`` (RTTM) say who speaks when. ``names`` replaces names of speakers: "SPEAKER_01" ->
+        "Mara". ``work`` is a folder for intermediate results: called again with the same folder, an
+        interrupted analysis resumes. The caller deletes it once the results are safe
+        (``mmerc.inference.pipeline.work_folder.discard_work``). ``report`` is called with the
+        progress of each stage.
 
-        MediaError if the file is not a recording, or if nobody speaks in it. InputError if a file
+        UsageError if ``names`` has a speaker who does not speak; what is transcribed by then stays
+        in ``work``. MediaError if the file is not a recording, or if nobody speaks in it. InputError if a file
         cannot be read or written, or if another analysis is using the folder.
         """
         recording = Path(recording)
@@ -126,8 +130,8 @@ class Pipeline:
         find = self._source(subtitles, turns)
         if work is None:
             with TemporaryDirectory(prefix="mmerc-") as folder:
-                return self.analyse(recording, info, find, Path(folder), report)
-        return self.analyse(recording, info, find, Path(work), report)
+                return self.analyse(recording, info, find, names or {}, Path(folder), report)
+        return self.analyse(recording, info, find, names or {}, Path(work), report)
 
     def _source(self, subtitles: str | Path | None, turns: str | Path | None) -> UtteranceSource:
         """Subtitles where they are given, otherwise ``find`` with the given turns."""
@@ -139,7 +143,13 @@ class Pipeline:
         return self.find
 
     def analyse(
-        self, recording: Path, info: MediaInfo, find: UtteranceSource, folder: Path, report: Hook
+        self,
+        recording: Path,
+        info: MediaInfo,
+        find: UtteranceSource,
+        names: Mapping[str, str],
+        folder: Path,
+        report: Hook,
     ) -> Analysis:
         """Run the stages one after the other."""
         description = {
@@ -150,7 +160,7 @@ class Pipeline:
         }
         with WorkFolder.open(folder, of=description) as work:
             segmentation = find(recording, info, work=work, report=report)
-            utterances = segmentation.utterances
+            utterances = rename_speakers(segmentation.utterances, names)
             tables, absent = self.extract(recording, utterances, work, report)
         self.check_features(recording, utterances, absent)
         report(Step("emotions", 0, len(utterances)))
@@ -182,11 +192,19 @@ class Pipeline:
             problem = f"no usable {' or '.join(modalities)} ({'; '.join(reasons)})"
             raise MediaError(recording, problem, "give a recording in which somebody speaks")
 
-    def read(self, conversations: Sequence[Conversation], *, name: str) -> Analysis:
+    def read(
+        self,
+        conversations: Sequence[Conversation],
+        *,
+        name: str,
+        names: Mapping[str, str] | None = None,
+    ) -> Analysis:
         """Analyse words alone; ``name`` takes the place of the recording's name.
 
-        InputError if ids are not unique or the model cannot read words.
+        ``names`` replaces names of speakers (UsageError if one does not speak). InputError if ids
+        are not unique or the model cannot read words.
         """
+        conversations = rename_in_conversations(conversations, names or {})
         utterances = [item for conversation in conversations for item in conversation.utterances]
         predictions = self.predict(conversations, {})
         return Analysis(

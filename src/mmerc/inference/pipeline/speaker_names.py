@@ -1,0 +1,57 @@
+"""Names that the user gives to speakers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from mmerc.conversation import Conversation, Utterance
+from mmerc.errors import UsageError
+
+
+def parse_names(options: Iterable[str]) -> dict[str, str]:
+    """Read options such as ``SPEAKER_01=Mara``: speaker -> name.
+
+    UsageError for one without a speaker or a name, and for a speaker that is named twice.
+    """
+    names: dict[str, str] = {}
+    for option in options:
+        speaker, _, name = (part.strip() for part in option.partition("="))
+        if not speaker or not name:
+            raise UsageError(f"{option!r} names nobody; write --name SPEAKER_01=Mara.")
+        if speaker in names:
+            raise UsageError(f"{speaker!r} is named twice; give one --name for each speaker.")
+        names[speaker] = name
+    return names
+
+
+def rename_speakers(
+    utterances: Sequence[Utterance], names: Mapping[str, str]
+) -> tuple[Utterance, ...]:
+    """Utterances under the new names of their speakers; two who get one name become one speaker.
+
+    UsageError with all speakers if one of ``names`` is not among them.
+    """
+    _check_speakers(utterances, names)
+    return _renamed(utterances, names)
+
+
+def rename_in_conversations(
+    conversations: Sequence[Conversation], names: Mapping[str, str]
+) -> list[Conversation]:
+    """Conversations under the new names of their speakers (``rename_speakers``)."""
+    _check_speakers([item for group in conversations for item in group.utterances], names)
+    return [replace(item, utterances=_renamed(item.utterances, names)) for item in conversations]
+
+
+def _check_speakers(utterances: Iterable[Utterance], names: Mapping[str, str]) -> None:
+    speakers = dict.fromkeys(item.speaker for item in utterances)
+    unknown = [speaker for speaker in names if speaker not in speakers]
+    if unknown:
+        raise UsageError(
+            f"No speaker is called {unknown[0]!r}; --name can name {', '.join(sorted(speakers))}."
+        )
+
+
+def _renamed(utterances: Sequence[Utterance], names: Mapping[str, str]) -> tuple[Utterance, ...]:
+    return tuple(replace(u, speaker=names.get(u.speaker, u.speaker)) for u in utterances)

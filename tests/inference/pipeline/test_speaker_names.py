@@ -1,0 +1,59 @@
+"""Names that the user gives to speakers."""
+
+import pytest
+
+from mmerc.conversation import Conversation, Utterance
+from mmerc.errors import UsageError
+from mmerc.inference.pipeline.speaker_names import (
+    parse_names,
+    rename_in_conversations,
+    rename_speakers,
+)
+
+
+def said(*speakers):
+    return tuple(Utterance(id=str(i), speaker=s, text="yes") for i, s in enumerate(speakers))
+
+
+def test_options():
+    options = ["SPEAKER_01=Mara", " SPEAKER_02 = Tom = Tim ", "unknown=Ada"]
+    assert parse_names(options) == {
+        "SPEAKER_01": "Mara",
+        "SPEAKER_02": "Tom = Tim",
+        "unknown": "Ada",
+    }
+
+
+@pytest.mark.parametrize("option", ["Mara", "=Mara", "SPEAKER_01=", " = ", ""])
+def test_an_option_without_speaker_or_name(option):
+    with pytest.raises(UsageError, match="names nobody; write --name SPEAKER_01=Mara"):
+        parse_names([option])
+
+
+def test_a_speaker_named_twice():
+    with pytest.raises(UsageError, match="'a' is named twice"):
+        parse_names(["a=Mara", "a=Tom"])
+
+
+def test_all_utterances_are_renamed():
+    named = rename_speakers(said("a", "b", "a", "c"), {"a": "Mara", "c": "Tom"})
+    assert [item.speaker for item in named] == ["Mara", "b", "Mara", "Tom"]
+
+
+def test_two_speakers_swap_names_or_become_one():
+    swapped = rename_speakers(said("a", "b"), {"a": "b", "b": "a"})
+    assert [item.speaker for item in swapped] == ["b", "a"]
+    joined = rename_speakers(said("a", "b"), {"b": "a"})
+    assert {item.speaker for item in joined} == {"a"}
+
+
+def test_a_speaker_who_does_not_speak():
+    message = r"No speaker is called 'x'; --name can name a, b, c\."
+    with pytest.raises(UsageError, match=message):
+        rename_speakers(said("b", "a", "c"), {"a": "Mara", "x": "Tom"})
+
+
+def test_speakers_of_several_conversations():
+    groups = [Conversation(id=n, utterances=said(n, "b")) for n in "ac"]
+    named = rename_in_conversations(groups, {"c": "Tom"})
+    assert [[u.speaker for u in group.utterances] for group in named] == [["a", "b"], ["Tom", "b"]]
