@@ -17,11 +17,14 @@ from mmerc.corpora.manifest import read_unlabelled_manifest
 from mmerc.corpora.transcript import read_transcript
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import MmercError
+from mmerc.inference.pipeline.word_source import number_sentences
 from mmerc.media.channel_mix import choose_mix
 from mmerc.media.decode import MediaInfo, Reason, probe, read_sound
 from mmerc.media.segment import MediaError
+from mmerc.media.sentences import split_sentences
 from mmerc.media.speaker_turns import read_rttm
 from mmerc.media.subtitles import read_subtitles
+from mmerc.media.word_files.reader import read_words
 
 _Facts = dict[str, Any]
 _HEAD_BYTES = 4096
@@ -32,12 +35,19 @@ _SUFFIXES = {
     ".ssa": "subtitles",
     ".sbv": "subtitles",
     ".rttm": "speaker turns",
+    ".ctm": "words with times",
+    ".json": "words with times",
     ".jsonl": "manifest",
     ".txt": "transcript",
 }
 _SIGNS = (
     (re.compile(rb"SPEAKER\s"), "speaker turns"),
     (re.compile(rb"WEBVTT|\[Script Info\]|(?s:.{0,2000})(?:-->|Dialogue:)"), "subtitles"),
+    (re.compile(rb"(?:;;[^\n]*\n)*\S+\s+[A-Z\d]\s+\d*\.?\d+\s+\d*\.?\d+\s+\S"), "words with times"),
+    (
+        re.compile(rb"\[\s*\{|\{(?s:.{0,2000})\"(?:segments|transcription|word_segments)\""),
+        "words with times",
+    ),
     (re.compile(rb"\{"), "manifest"),
 )
 _SLACK = 0.5  # seconds by which the last cue may outlast its recording
@@ -47,7 +57,8 @@ _SLACK = 0.5  # seconds by which the last cue may outlast its recording
 class FileReport:
     """How one file would be read.
 
-    ``kind``: recording, subtitles, speaker turns, transcript, manifest or prepared corpus.
+    ``kind``: recording, subtitles, speaker turns, words with times, transcript, manifest or
+    prepared corpus.
     ``facts``: what it has, by name (times in seconds). ``remarks``: what is doubtful. ``problem``:
     why it cannot be read; None if it can.
     """
@@ -70,7 +81,7 @@ class FileReport:
 
 
 def check_file(path: str | Path) -> FileReport:
-    """Read a recording, subtitles, RTTM, transcript, manifest or prepared corpus, and describe it.
+    """Read a recording, subtitles, RTTM, words, transcript, manifest or corpus, and describe it.
 
     The suffix tells the kind, else the content. A recording is not decoded but for its ends and
     the parts by which its channels are judged. Never raises for a bad file: ``problem`` says it.
@@ -174,6 +185,13 @@ def _check_turns(path: Path) -> tuple[_Facts, tuple[str, ...]]:
     return facts, speaker_turns.remarks
 
 
+def _check_words(path: Path) -> tuple[_Facts, tuple[str, ...]]:
+    """The words of another transcriber, and the utterances that they become without turns."""
+    timed = read_words(path)
+    facts = _describe_utterances(number_sentences(split_sentences(timed.words)))
+    return facts | {"language": timed.language}, timed.remarks
+
+
 def _check_transcript(path: Path) -> tuple[_Facts, tuple[str, ...]]:
     """The conversations of a transcript."""
     transcript = read_transcript(path)
@@ -227,6 +245,7 @@ _CHECKS: Mapping[str, Callable[[Path], tuple[_Facts, tuple[str, ...]]]] = {
     "recording": _check_recording,
     "subtitles": _check_subtitles,
     "speaker turns": _check_turns,
+    "words with times": _check_words,
     "transcript": _check_transcript,
     "manifest": _check_manifest,
     "prepared corpus": _check_corpus,

@@ -3,12 +3,13 @@
 [decided] An utterance ends at the end of a sentence, where another speaker begins, at a long
 pause, and at a shorter pause after a comma. A sentence with a pause inside stays whole. A very
 short sentence joins its neighbour, as "Yes. I know." is one turn. What lasts too long is cut at
-its longest pause.
+its longest pause. Words without any sentence ends (CTM) are cut at the shorter pause.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -21,6 +22,7 @@ _COMMA_PAUSE = 0.7  # seconds: ends it after a comma
 _SHORT_SENTENCE = 1.0  # seconds: joins its neighbour
 _JOINING_PAUSE = 0.5  # seconds: the most between two sentences that are joined
 _LONGEST = 10.0  # seconds
+_ENOUGH_WORDS = 20  # without a sentence end among them, the words have no punctuation
 _NEAREST_TURN = 0.5  # seconds between a word and the turn it is assigned to
 _INTERRUPTION = 0.3  # seconds: a shorter change of speaker inside a sentence is not believed
 _SENTENCE_ENDS, _CLAUSE_ENDS = tuple(".?!…。？！"), tuple(",;:–—、，；：")
@@ -28,14 +30,24 @@ _CLOSING = "\"'”’»)]"
 _ABBREVIATIONS = {"mr.", "mrs.", "ms.", "dr.", "st.", "vs.", "prof.", "jr.", "sr.", "no."}
 
 
+UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
+)
+"""A character of a script that writes no spaces between words (Thai, Lao, Khmer, Han, Kana ...)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """One recognised word; times in seconds, ``probability`` 0 to 1."""
+    """One recognised word; times in seconds, ``probability`` 0 to 1.
+
+    ``speaker``: who says it, where the words come with that.
+    """
 
     text: str
     start: float
     end: float
     probability: float = 1.0
+    speaker: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,30 +67,41 @@ class Sentence:
 
     @property
     def text(self) -> str:
-        return " ".join(word.text for word in self.words)
+        return _join_texts(word.text for word in self.words)
 
 
 def split_sentences(words: Sequence[Word], turns: Sequence[Turn] = ()) -> tuple[Sentence, ...]:
     """Cut words, ordered by start, into sentences of one speaker; every word is in exactly one.
 
-    Without ``turns`` the speaker is unknown throughout.
+    Without ``turns`` the speakers are those of the words; where no word has one, they are unknown.
     """
     ordered = sorted(words, key=lambda word: word.start)
     speakers = _believable(_find_speakers(ordered, turns), ordered)
     spoken = list(zip(speakers, ordered, strict=True))
+    punctuated = any(word.text.rstrip(_CLOSING).endswith(_SENTENCE_ENDS) for word in ordered)
+    pause = _LONG_PAUSE if punctuated or len(ordered) < _ENOUGH_WORDS else _COMMA_PAUSE
     sentences = [
         Sentence(speaker=speaker, words=tuple(part))
         for speaker, group in groupby(spoken, key=lambda item: item[0])
-        for part in _cut_at_ends([word for _, word in group])
+        for part in _cut_at_ends([word for _, word in group], pause)
     ]
     joined = _join_short(sentences)
     return tuple(piece for sentence in joined for piece in _cut_long(sentence))
 
 
+def _join_texts(texts: Iterable[str]) -> str:
+    """Words with spaces between them, but for scripts that write none."""
+    joined = ""
+    for text in texts:
+        close = not joined or (UNSPACED.match(joined[-1]) and UNSPACED.match(text))
+        joined += text if close else f" {text}"
+    return joined
+
+
 def _find_speakers(words: Sequence[Word], turns: Sequence[Turn]) -> list[str | None]:
     """Find whose turn covers most of each word, else the nearest turn's; None if that is far."""
     if not turns:
-        return [UNKNOWN_SPEAKER] * len(words)
+        return [word.speaker for word in words]
     starts = np.array([turn.start for turn in turns])
     ends = np.array([turn.end for turn in turns])
     speakers: list[str | None] = []
@@ -107,21 +130,21 @@ def _believable(speakers: Sequence[str | None], words: Sequence[Word]) -> list[s
     return filled
 
 
-def _cut_at_ends(words: Sequence[Word]) -> Iterator[list[Word]]:
+def _cut_at_ends(words: Sequence[Word], long_pause: float) -> Iterator[list[Word]]:
     """Cut the words of one speaker at sentence ends and pauses."""
     part: list[Word] = []
     for word, following in zip(words, [*words[1:], None], strict=True):
         part.append(word)
-        if following is None or _ends_after(word, following):
+        if following is None or _ends_after(word, following, long_pause):
             yield part
             part = []
 
 
-def _ends_after(word: Word, following: Word) -> bool:
+def _ends_after(word: Word, following: Word, long_pause: float) -> bool:
     """Whether an utterance ends between two words of one speaker."""
     pause = following.start - word.end
     text = word.text.rstrip(_CLOSING)
-    if pause >= _LONG_PAUSE:
+    if pause >= long_pause:
         return True
     if text.endswith(_SENTENCE_ENDS):
         return text.lower() not in _ABBREVIATIONS and not following.text[:1].islower()

@@ -15,7 +15,7 @@ from mmerc.conversation import Conversation, Utterance
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureSpec
 from mmerc.inference.pipeline import Pipeline
-from mmerc.inference.pipeline.utterance_sources import _Segmentation
+from mmerc.inference.pipeline.segmentation import Segmentation
 from mmerc.media.segment import MediaError
 from mmerc.models.registry import load_model
 from short_films import cues, cut, small_disk
@@ -32,7 +32,7 @@ class Planned:
         return {"planned": len(self.utterances)}
 
     def __call__(self, recording, info, *, work, report):
-        return _Segmentation(utterances=self.utterances, remarks=self.remarks)
+        return Segmentation(utterances=self.utterances, remarks=self.remarks)
 
 
 def at(*times, text="yes"):

@@ -11,14 +11,9 @@ import soundfile
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError
 from mmerc.inference.pipeline.progress import ignore_progress
+from mmerc.inference.pipeline.source_remarks import overlap_remarks, uncertainty_remarks
 from mmerc.inference.pipeline.subtitle_match import matches_speech
-from mmerc.inference.pipeline.utterance_sources import (
-    FromSpeech,
-    FromSubtitles,
-    _build_utterances,
-    _overlap_remarks,
-    _uncertainty_remarks,
-)
+from mmerc.inference.pipeline.utterance_sources import FromSpeech, FromSubtitles, _build_utterances
 from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import probe
 from mmerc.media.segment import MediaError
@@ -102,8 +97,8 @@ def test_speech_of_two_at_once_is_remarked_upon():
         Utterance(id="1", speaker="A", text="", start=0.0, end=3.0),
         Utterance(id="2", speaker="B", text="", start=3.0, end=6.0),
     ]
-    assert _overlap_remarks(items, turns(("A", 0, 3.5), ("B", 3, 6))) == ()
-    (remark,) = _overlap_remarks(items, turns(("A", 0, 4.2), ("B", 3, 6)))
+    assert overlap_remarks(items, turns(("A", 0, 3.5), ("B", 3, 6))) == ()
+    (remark,) = overlap_remarks(items, turns(("A", 0, 4.2), ("B", 3, 6)))
     assert remark.startswith("During 1 of 2 utterances another person speaks too")
 
 
@@ -287,5 +282,5 @@ def test_words_that_are_mostly_uncertain(uncertain, doubted):
     ]
     assert [
         f"The words of {uncertain} of 4 utterances are uncertain" in line
-        for line in _uncertainty_remarks(items)
+        for line in uncertainty_remarks(items)
     ] == ([True] if doubted else [])

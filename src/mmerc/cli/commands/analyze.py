@@ -18,6 +18,7 @@ EXAMPLES = (
     "mmerc analyze talk.mp4",
     "mmerc analyze talk.mp4 --subtitles talk.srt --out analysis",
     "mmerc analyze talk.mp4 --speakers 2 --name SPEAKER_01=Mara --name SPEAKER_02=Tom",
+    "mmerc analyze talk.mp4 --words talk.json --turns talk.rttm",
     "mmerc analyze talk.txt",
 )
 
@@ -29,6 +30,12 @@ def analyze(
     ],
     subtitles: Annotated[
         Path | None, typer.Option(help="SRT, WebVTT or ASS file (default: transcribe the speech).")
+    ] = None,
+    words: Annotated[
+        Path | None,
+        typer.Option(
+            help="Words with times: CTM, or JSON of WhisperX, whisper.cpp or other Whispers."
+        ),
     ] = None,
     turns: Annotated[Path | None, typer.Option(help="RTTM file: who speaks when.")] = None,
     speakers: Annotated[
@@ -87,9 +94,13 @@ def analyze(
     names = parse_names(name or ())
     directory = out or recording.parent
     written = recording.suffix.lower() == ".txt"
-    if written and (subtitles or turns):
-        raise UsageError("A transcript has words and speakers; leave --subtitles and --turns out.")
-    check_results(recording, directory, inputs=(subtitles, turns), overwrite=overwrite)
+    if written and (subtitles or words or turns):
+        raise UsageError(
+            "A transcript has words and speakers; leave --subtitles and --turns out, and --words."
+        )
+    if subtitles and words:
+        raise UsageError("Subtitles have words already; give --subtitles or --words, not both.")
+    check_results(recording, directory, inputs=(subtitles, words, turns), overwrite=overwrite)
     conversations = read_transcript(recording) if written else TranscriptFile(())
     pipeline = Pipeline.from_pretrained(
         model, commercial_only=commercial_only, face=face, whisper=whisper, language=language,
@@ -103,8 +114,9 @@ def analyze(
     else:
         report = AnalysisProgress(silent if quiet else remark)
         analysis = pipeline(
-            recording, subtitles=subtitles, turns=turns, names=names, work=work, report=report
-        )
+            recording, subtitles=subtitles, words=words, turns=turns, names=names, work=work,
+            report=report,
+        )  # fmt: skip
     paths = write_results(analysis, directory, overwrite=overwrite)
     if not written:
         link_recording(recording, directory)

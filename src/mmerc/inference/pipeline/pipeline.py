@@ -11,6 +11,7 @@ from typing import Self
 import torch
 
 from mmerc.conversation import Conversation, Modality, Utterance
+from mmerc.errors import UsageError
 from mmerc.features.recordings import conversation_id
 from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureTable
@@ -22,8 +23,10 @@ from mmerc.inference.pipeline.checks import analysis_remarks
 from mmerc.inference.pipeline.components import load_components
 from mmerc.inference.pipeline.progress import Hook, Step, ignore_progress
 from mmerc.inference.pipeline.recording_features import Unavailable, extract_features
+from mmerc.inference.pipeline.segmentation import UtteranceSource
 from mmerc.inference.pipeline.speaker_names import rename_in_conversations, rename_speakers
-from mmerc.inference.pipeline.utterance_sources import FromSpeech, FromSubtitles, UtteranceSource
+from mmerc.inference.pipeline.utterance_sources import FromSpeech, FromSubtitles
+from mmerc.inference.pipeline.word_source import FromWords
 from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo, probe
 from mmerc.media.faces.speaking import Choice
@@ -105,6 +108,7 @@ class Pipeline:
         recording: str | Path,
         *,
         subtitles: str | Path | None = None,
+        words: str | Path | None = None,
         turns: str | Path | None = None,
         names: Mapping[str, str] | None = None,
         work: str | Path | None = None,
@@ -112,44 +116,54 @@ class Pipeline:
     ) -> Analysis:
         """Analyse a film or sound file; times of the analysis are in seconds.
 
-        ``subtitles`` (SRT, WebVTT, ASS) replace voice activity detection and transcription;
+        ``subtitles`` (SRT, WebVTT, ASS) or ``words`` (CTM, or the JSON of WhisperX, whisper.cpp,
+        openai-whisper or faster-whisper) replace voice activity detection and transcription;
         ``turns`` (RTTM) say who speaks when. ``names`` replaces names of speakers: "SPEAKER_01" ->
         "Mara". ``work`` is a folder for intermediate results: called again with the same folder, an
         interrupted analysis resumes. The caller deletes it once the results are safe
         (``mmerc.inference.pipeline.work_folder.discard_work``). ``report`` is called with the
         progress of each stage.
 
-        UsageError if ``names`` has a speaker who does not speak; what is transcribed by then stays
-        in ``work``. MediaError if the file is not a recording, or if nobody speaks in it. InputError if a file
-        cannot be read or written, or if another analysis is using the folder.
+        UsageError for subtitles and words together, or if ``names`` has a speaker who does not
+        speak; what is transcribed by then stays in ``work``. MediaError if the file is not a
+        recording, or if nobody speaks in it. InputError if a file cannot be read or written, or if
+        another analysis is using the folder.
         """
         recording = Path(recording)
         if recording.is_dir():
             raise MediaError(recording, "a folder", "name one film or sound file in it")
         info = probe(recording)
-        find = self._source(subtitles, turns)
+        find = self._source(subtitles, words, turns)
         if work is None:
             with TemporaryDirectory(prefix="mmerc-") as folder:
-                return self.analyse(recording, info, find, names or {}, Path(folder), report)
-        return self.analyse(recording, info, find, names or {}, Path(work), report)
+                return self.analyse(recording, info, find, Path(folder), report, names=names)
+        return self.analyse(recording, info, find, Path(work), report, names=names)
 
-    def _source(self, subtitles: str | Path | None, turns: str | Path | None) -> UtteranceSource:
-        """Subtitles where they are given, otherwise ``find`` with the given turns."""
+    def _source(
+        self, subtitles: str | Path | None, words: str | Path | None, turns: str | Path | None
+    ) -> UtteranceSource:
+        """Subtitles or words where they are given, otherwise ``find``; with the given turns."""
+        if subtitles is not None and words is not None:
+            raise UsageError("Subtitles have words already; give --subtitles or --words, not both.")
         turns = None if turns is None else Path(turns)
         if subtitles is not None:
             return FromSubtitles(subtitles=Path(subtitles), turns=turns)
-        if turns is not None and isinstance(self.find, FromSpeech):
+        if isinstance(self.find, FromSpeech):
+            turns = turns or self.find.turns
+            if words is not None:
+                return FromWords(words=Path(words), turns=turns, count=self.find.count)
             return replace(self.find, turns=turns)
-        return self.find
+        return self.find if words is None else FromWords(words=Path(words), turns=turns)
 
     def analyse(
         self,
         recording: Path,
         info: MediaInfo,
         find: UtteranceSource,
-        names: Mapping[str, str],
         folder: Path,
         report: Hook,
+        *,
+        names: Mapping[str, str] | None = None,
     ) -> Analysis:
         """Run the stages one after the other."""
         description = {
@@ -160,7 +174,7 @@ class Pipeline:
         }
         with WorkFolder.open(folder, of=description) as work:
             segmentation = find(recording, info, work=work, report=report)
-            utterances = rename_speakers(segmentation.utterances, names)
+            utterances = rename_speakers(segmentation.utterances, names or {})
             tables, absent = self.extract(recording, utterances, work, report)
         self.check_features(recording, utterances, absent)
         report(Step("emotions", 0, len(utterances)))

@@ -48,3 +48,23 @@ def test_a_name_without_a_speaker(analyze, talk, option):
     outcome = analyze(talk / "scene.mp4", "--name", option)
     assert outcome.code == 2
     assert "names nobody" in outcome.sentence
+
+
+def test_words_exclude_subtitles(analyze, talk):
+    (talk / "scene.ctm").write_text("scene 1 0.9 0.4 Stand\nscene 1 1.4 0.6 there.\n")
+    both = ("--words", talk / "scene.ctm", "--subtitles", talk / "scene.srt")
+    outcome = analyze(talk / "scene.mp4", *both)
+    assert outcome.code == 2
+    assert "give --subtitles or --words, not both" in outcome.sentence
+    (talk / "talk.txt").write_text("Lewis: yes\n")
+    outcome = analyze(talk / "talk.txt", "--words", talk / "scene.ctm")
+    assert outcome.code == 2
+    assert "A transcript has words and speakers" in outcome.sentence
+
+
+def test_words_of_a_transcriber(analyze, talk):
+    lines = ("scene 1 0.9 0.4 Stand 1 lex Ada", "scene 1 1.4 0.6 there. 1 lex Ada")
+    (talk / "scene.ctm").write_text("\n".join(lines) + "\n")
+    outcome = analyze(talk / "scene.mp4", "--words", talk / "scene.ctm", "--quiet")
+    assert outcome.code == 0, outcome.err
+    assert speakers(talk) == ["Ada"]

@@ -1,0 +1,32 @@
+"""The first stage of the pipeline: what it is, and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from mmerc.conversation import Utterance
+from mmerc.inference.pipeline.progress import Hook
+from mmerc.inference.pipeline.work_folder import WorkFolder
+from mmerc.media.decode import MediaInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segmentation:
+    """The utterances of a recording, with remarks on how reliable they are."""
+
+    utterances: tuple[Utterance, ...]
+    remarks: tuple[str, ...] = ()
+
+
+class UtteranceSource(Protocol):
+    """The first stage of the pipeline."""
+
+    def settings(self) -> dict[str, Any]:
+        """Everything, apart from the recording, that determines the utterances."""
+        ...
+
+    def __call__(
+        self, recording: Path, info: MediaInfo, *, work: WorkFolder, report: Hook
+    ) -> Segmentation: ...

@@ -1,0 +1,100 @@
+"""Stages that sources of utterances share: speech, speakers, and checks of the user's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmerc.conversation import Utterance
+from mmerc.errors import InputError, MmercError
+from mmerc.files import file_fingerprint
+from mmerc.inference.pipeline.progress import Hook, Step
+from mmerc.inference.pipeline.subtitle_match import matches_speech
+from mmerc.inference.pipeline.work_folder import WorkFolder
+from mmerc.media.decode import MediaInfo
+from mmerc.media.segment import MediaError
+from mmerc.media.speaker_turns import Turn, read_rttm
+from mmerc.media.speakers.clustering import SpeakerCount
+from mmerc.media.speakers.diarization import find_turns
+from mmerc.media.voice_activity import Span, find_speech
+
+
+def fingerprint_input(path: Path) -> str:
+    """Fingerprint of a file named by the user; InputError if it cannot be read."""
+    try:
+        return file_fingerprint(path)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(path, f"cannot be read ({reason})", "check the path") from error
+
+
+def find_spans(recording: Path, work: WorkFolder, report: Hook) -> tuple[Span, ...]:
+    """Spans of speech, detected once and then kept in the work folder."""
+    spans = work.spans()
+    if spans is None:
+        report(Step("speech", 0, 0))
+        spans = find_speech(recording)
+        work.keep_spans(spans)
+    return spans
+
+
+def check_times(
+    path: Path, utterances: Sequence[Utterance], recording: Path, info: MediaInfo, *, what: str
+) -> tuple[str, ...]:
+    """A remark on utterances of the file at ``path`` that start after the recording's end.
+
+    ``what`` they are: cues, or sentences. MediaError if all of them do.
+    """
+    late = [u for u in utterances if info.duration and (u.start or 0) >= info.duration]
+    if not late:
+        return ()
+    if len(late) == len(utterances):
+        problem = f"all of its {what} start after the end of {recording.name}"
+        raise MediaError(path, problem, "give those of this recording")
+    return (f"{len(late)} of {len(utterances)} {what} start after the end of the recording.",)
+
+
+def find_speakers(
+    recording: Path, turns: Path | None, count: SpeakerCount, *, work: WorkFolder, report: Hook
+) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
+    """Who speaks when, from an RTTM file or else by the voices, and remarks on how that is known.
+
+    Voices are compared once; the turns are then kept in the work folder.
+    """
+    report(Step("speakers", 0, 0))
+    if turns is not None:
+        speaker_turns = read_rttm(turns)
+        return speaker_turns.turns, speaker_turns.remarks
+    voices = work.turns()
+    if voices is None:
+        voices = find_turns(recording, count=count)
+        work.keep_turns(voices)
+    if voices:
+        return voices, ()
+    spans = find_spans(recording, work, report)
+    start, end = (spans[0].start, spans[-1].end) if spans else (0.0, 0.001)
+    whole = Turn(speaker="SPEAKER_01", start=start, end=end)
+    return (whole,), ("No voice could be told from another: all is by one speaker.",)
+
+
+def check_against_speech(
+    recording: Path, utterances: Sequence[Utterance], work: WorkFolder, report: Hook, *, what: str
+) -> tuple[str, ...]:
+    """A remark if the user's file does not match the speech, or if that could not be checked.
+
+    ``what`` the file has: subtitles, or words.
+    """
+    unchecked = f"Could not check whether the {what} match the speech: "
+    try:
+        if matches_speech(utterances, find_spans(recording, work, report)):
+            return ()
+    except MediaError as error:
+        return (f"{unchecked}{error.reason}.",)
+    except InputError:  # a full disk
+        raise
+    except MmercError as error:
+        return (f"{unchecked}{error}",)
+    return (
+        f"The {what} do not match the speech: they may belong to another recording, or be "
+        "shifted in time.",
+    )

@@ -1,0 +1,88 @@
+"""Utterances from words with times that another program recognised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmerc.conversation import Utterance
+from mmerc.inference.pipeline.progress import Hook
+from mmerc.inference.pipeline.segmentation import Segmentation
+from mmerc.inference.pipeline.source_remarks import overlap_remarks
+from mmerc.inference.pipeline.speech_stages import (
+    check_against_speech,
+    check_times,
+    find_speakers,
+    fingerprint_input,
+)
+from mmerc.inference.pipeline.work_folder import WorkFolder
+from mmerc.media.decode import MediaInfo
+from mmerc.media.sentences import Sentence, split_sentences
+from mmerc.media.speaker_turns import Turn
+from mmerc.media.speakers.clustering import SpeakerCount
+from mmerc.media.word_files.reader import TimedWords, read_words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromWords:
+    """One utterance per sentence of the words of a file (``mmerc.media.word_files.reader``).
+
+    Speakers are those of an RTTM file, ``turns``; otherwise those that the words name; otherwise
+    they are found by their voices, and there are ``count`` of them.
+    """
+
+    words: Path
+    turns: Path | None = None
+    count: SpeakerCount = field(default_factory=SpeakerCount)
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "words": fingerprint_input(self.words),
+            "turns": None if self.turns is None else fingerprint_input(self.turns),
+            "speakers": [self.count.fewest, self.count.most],
+        }
+
+    def __call__(
+        self, recording: Path, info: MediaInfo, *, work: WorkFolder, report: Hook
+    ) -> Segmentation:
+        timed = read_words(self.words)
+        turns, remarks = self.speakers(timed, recording, info, work, report)
+        utterances = number_sentences(split_sentences(timed.words, turns))
+        late = check_times(self.words, utterances, recording, info, what="sentences")
+        remarks = (*timed.remarks, *late, *remarks, *overlap_remarks(utterances, turns))
+        if info.has_sound:
+            unmatched = check_against_speech(recording, utterances, work, report, what="words")
+            remarks = (*remarks, *unmatched)
+        return Segmentation(utterances=utterances, remarks=remarks)
+
+    def speakers(
+        self, timed: TimedWords, recording: Path, info: MediaInfo, work: WorkFolder, report: Hook
+    ) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
+        """Who speaks when (nothing if the words say it), and remarks on how that is known."""
+        labelled = sum(word.speaker is not None for word in timed.words)
+        if labelled and self.turns is None:
+            rest = len(timed.words) - labelled
+            if not rest:
+                return (), ()
+            return (), (
+                f"{rest} of {len(timed.words)} words have no speaker; they are the neighbours'.",
+            )
+        if self.turns is None and not info.has_sound:
+            return (), ("Nothing says who speaks: the words name nobody, and there is no sound.",)
+        turns, remarks = find_speakers(recording, self.turns, self.count, work=work, report=report)
+        if labelled and self.turns is not None:
+            ignored = f"Speakers are those of {self.turns.name}, not those of {self.words.name}."
+            remarks = (*remarks, ignored)
+        return turns, remarks
+
+
+def number_sentences(sentences: tuple[Sentence, ...]) -> tuple[Utterance, ...]:
+    """Utterances ``1``, ``2``, ... of sentences, sorted by start."""
+    ordered = sorted(sentences, key=lambda item: (item.start, item.end))
+    return tuple(
+        Utterance(
+            id=str(number), speaker=item.speaker, text=item.text, start=item.start, end=item.end
+        )
+        for number, item in enumerate(ordered, start=1)
+    )

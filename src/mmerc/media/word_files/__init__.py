@@ -1,0 +1,1 @@
+"""Words with times that other programs wrote."""

@@ -1,0 +1,201 @@
+"""The JSON of openai-whisper, faster-whisper, WhisperX and whisper.cpp, as segments of pieces.
+
+Written by: ``whisper --word_timestamps True``, ``whisper-ctranslate2``, whisper-timestamped, the
+dataclasses of faster-whisper, ``whisperx``, and ``whisper-cli -oj`` or ``-ojf``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mmerc.errors import InputError
+from mmerc.media.word_files.pieces import FIX, Piece, WrittenSegment, check_order, read_seconds
+
+_PROGRAMS = "WhisperX, whisper.cpp, openai-whisper or faster-whisper"
+_SPECIAL_TOKEN = re.compile(r"\[_[A-Z]+_?\d*\]|<\|[^|]*\|>")
+_TEXTS = ("word", "text")
+_PROBABILITIES = ("probability", "score", "confidence")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptJson:
+    """The segments of a transcript and the language that it states."""
+
+    segments: tuple[WrittenSegment, ...]
+    language: str | None
+
+
+def is_json(text: str) -> bool:
+    """Whether a text begins as JSON does."""
+    return text.lstrip()[:1] in {"{", "["}
+
+
+def read_transcript_json(path: str, text: str) -> TranscriptJson:
+    """Read a transcript; ``path`` names it in errors.
+
+    InputError with segment and word for a shape, a time or a probability that is none.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(path, f"not JSON ({str(error)[:80]})", "export the words again") from error
+    content: Mapping[str, Any] = value if isinstance(value, dict) else {"segments": value}
+    if "transcription" in content:
+        language = _read_entry(path, content, "result", dict, {}).get("language")
+        segments = list(_read_whisper_cpp(path, content))
+    else:
+        language, segments = content.get("language"), list(_read_segments(path, content))
+    if not segments:
+        raise InputError(path, "no words in it", f"give the JSON of {_PROGRAMS}")
+    return TranscriptJson(
+        segments=tuple(segments), language=language if isinstance(language, str) else None
+    )
+
+
+def _read_segments(path: str, content: Mapping[str, Any]) -> Iterator[WrittenSegment]:
+    """Segments with words, or the words of the whole file where the segments have none."""
+    segments = _read_entry(path, content, "segments", list, [])
+    has_words = any(isinstance(item, dict) and item.get("words") for item in segments)
+    flat = next((name for name in ("word_segments", "words") if content.get(name)), None)
+    if flat is not None and not has_words:
+        words = _read_entry(path, content, flat, list, [])
+        pieces = tuple(_read_piece(f"{path}, word {n}", w) for n, w in enumerate(words, start=1))
+        ends = [piece.end for piece in pieces if piece.end is not None]
+        yield WrittenSegment(where=path, start=0.0, end=max(ends, default=0.0), text="",
+                             pieces=pieces)  # fmt: skip
+        return
+    if not segments and "segments" not in content:
+        problem = "no transcript (none of 'segments', 'words' and 'transcription' is in it)"
+        raise InputError(path, problem, f"give the JSON of {_PROGRAMS}")
+    for number, item in enumerate(segments, start=1):
+        where = f"{path}, segment {number}"
+        yield _read_segment(where, _check_object(where, item))
+
+
+def _read_segment(where: str, item: Mapping[str, Any]) -> WrittenSegment:
+    """A segment of the Whisper family."""
+    words = _read_entry(where, item, "words", list, [])
+    return _build_segment(
+        where,
+        read_seconds(where, "start", item.get("start")),
+        read_seconds(where, "end", item.get("end")),
+        text=_read_entry(where, item, "text", str, ""),
+        pieces=tuple(_read_piece(f"{where}, word {n}", w) for n, w in enumerate(words, start=1)),
+        speaker=_read_speaker(where, item),
+    )
+
+
+def _read_piece(where: str, value: object) -> Piece:
+    """A word; WhisperX leaves out the times of words that it could not align."""
+    item = _check_object(where, value)
+    text = next((item[name] for name in _TEXTS if isinstance(item.get(name), str)), None)
+    if text is None:
+        raise InputError(where, "it has no 'word'", FIX)
+    start, end = (
+        None if item.get(name) is None else read_seconds(where, name, item[name])
+        for name in ("start", "end")
+    )
+    if start is not None and end is not None:
+        check_order(where, start, end)
+    probability = next((item[name] for name in _PROBABILITIES if item.get(name) is not None), 1.0)
+    return Piece(
+        text=text,
+        start=start,
+        end=end,
+        probability=_read_probability(where, probability),
+        speaker=_read_speaker(where, item),
+    )
+
+
+def _read_whisper_cpp(path: str, content: Mapping[str, Any]) -> Iterator[WrittenSegment]:
+    """Segments of whisper.cpp; offsets are milliseconds."""
+    segments = _read_entry(path, content, "transcription", list, [])
+    for number, value in enumerate(segments, start=1):
+        where = f"{path}, segment {number}"
+        item = _check_object(where, value)
+        start, end = _read_offsets(where, item)
+        speaker = _read_speaker(where, item)
+        yield _build_segment(
+            where,
+            start,
+            end,
+            text=_read_entry(where, item, "text", str, ""),
+            pieces=tuple(_read_tokens(where, item)),
+            speaker=None if speaker is None else f"speaker {speaker}",
+        )
+
+
+def _read_tokens(where: str, item: Mapping[str, Any]) -> Iterator[Piece]:
+    """The tokens of a segment, but for those that are no text."""
+    tokens = _read_entry(where, item, "tokens", list, [])
+    for number, value in enumerate(tokens, start=1):
+        inside = f"{where}, token {number}"
+        token = _check_object(inside, value)
+        text = _read_entry(inside, token, "text", str, "")
+        if _SPECIAL_TOKEN.fullmatch(text.strip()):
+            continue
+        start, end = _read_offsets(inside, token) if "offsets" in token else (None, None)
+        yield Piece(
+            text=text,
+            start=start,
+            end=end,
+            probability=_read_probability(inside, token.get("p", 1.0)),
+        )
+
+
+def _read_offsets(where: str, item: Mapping[str, Any]) -> tuple[float, float]:
+    """Start and end in seconds."""
+    offsets = _read_entry(where, item, "offsets", dict, {})
+    return (
+        read_seconds(where, "offsets.from", offsets.get("from")) / 1000,
+        read_seconds(where, "offsets.to", offsets.get("to")) / 1000,
+    )
+
+
+def _build_segment(
+    where: str, start: float, end: float, *, text: str, pieces: tuple[Piece, ...],
+    speaker: str | None,
+) -> WrittenSegment:  # fmt: skip
+    check_order(where, start, end)
+    segment = WrittenSegment(
+        where=where, start=start, end=end, text=text, pieces=pieces, speaker=speaker
+    )
+    if speaker == "speaker ?":  # whisper.cpp could not tell
+        return replace(segment, speaker=None)
+    return segment
+
+
+def _read_speaker(where: str, item: Mapping[str, Any]) -> str | None:
+    """The speaker's name; numbers are names too."""
+    value = item.get("speaker")
+    if value is None or isinstance(value, int):
+        return None if value is None else str(value)
+    return str(_read_entry(where, item, "speaker", str, "")).strip() or None
+
+
+def _read_probability(where: str, value: object) -> float:
+    number = float(value) if isinstance(value, int | float) else -1.0
+    if not 0 <= number <= 1:
+        raise InputError(where, f"its probability is {value!r:.40}, not from 0 to 1", FIX)
+    return number
+
+
+def _read_entry(where: str, item: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
+    """An entry of a kind, ``default`` where it is missing or null."""
+    value = item.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, kind):
+        kinds = {list: "a list", dict: "an object", str: "text"}
+        raise InputError(where, f"{name!r} is not {kinds[kind]}", FIX)
+    return value
+
+
+def _check_object(where: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise InputError(where, "not an object with named entries", FIX)
+    return value

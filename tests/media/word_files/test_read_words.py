@@ -1,0 +1,193 @@
+"""Words with times in every shape, and what cannot be read."""
+
+import json
+
+import pytest
+import word_shapes as shapes
+
+from mmerc.errors import InputError
+from mmerc.media.sentences import split_sentences
+from mmerc.media.word_files.reader import read_words
+
+WORDS = [word for _, words in shapes.SENTENCES for word in words]
+
+
+@pytest.fixture
+def read(tmp_path):
+    """A function that writes content to a file without a telling name, and reads it."""
+
+    def write_and_read(content):
+        return read_words(shapes.write(tmp_path / "talk.words", content))
+
+    return write_and_read
+
+
+def timed(words):
+    return [(word.text, word.start, word.end) for word in words]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        shapes.whisperx(),
+        shapes.openai(),
+        shapes.openai()["segments"],
+        shapes.whisper_cpp(),
+        shapes.ctm(),
+    ],
+    ids=["whisperx", "openai-whisper", "faster-whisper", "whisper.cpp", "ctm"],
+)
+def test_the_same_words_in_every_shape(read, content):
+    actual = read(content)
+    assert timed(actual.words) == WORDS
+    assert actual.remarks == ()
+    assert {word.probability for word in actual.words} == {0.9}
+
+
+@pytest.mark.parametrize("content", [shapes.whisperx(), shapes.openai(), shapes.whisper_cpp()])
+def test_the_language_is_stated(read, content):
+    assert read(content).language == "en"
+
+
+@pytest.mark.parametrize("content", [shapes.whisperx(), shapes.ctm()])
+def test_speakers_of_the_words(read, content):
+    sentences = split_sentences(read(content).words)
+    assert [(item.speaker, item.text) for item in sentences] == [
+        ("SPEAKER_00", "Hello everyone."),
+        ("SPEAKER_01", "I am well-known."),
+    ]
+
+
+@pytest.mark.parametrize(("label", "speaker"), [("0", "speaker 0"), ("?", None)])
+def test_stereo_speakers_of_whisper_cpp(read, label, speaker):
+    words = read(shapes.whisper_cpp(speaker=label)).words
+    assert {word.speaker for word in words} == {speaker}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [shapes.whisperx(speakers=False), shapes.openai(), shapes.ctm(speakers=False)],
+)
+def test_words_without_speakers(read, content):
+    words = read(content).words
+    assert {word.speaker for word in words} == {None}
+    assert {item.speaker for item in split_sentences(words)} == {"unknown"}
+
+
+def test_words_that_whisperx_could_not_align(read):
+    actual = read(shapes.whisperx(untimed=("I", "am", "everyone.")))
+    assert timed(actual.words) == [
+        ("Hello", 0.1, 0.5),
+        ("everyone.", 0.5, 1.2),
+        ("I", 2.0, 2.15),
+        ("am", 2.15, 2.3),
+        ("well-known.", 2.3, 3.1),
+    ]
+    (remark,) = actual.remarks
+    assert remark == (
+        "talk.words: 3 of 5 words have no times; they are placed between their neighbours."
+    )
+
+
+@pytest.mark.parametrize("content", [shapes.openai(words=False), shapes.whisper_cpp(full=False)])
+def test_segments_without_words_share_their_time(read, content):
+    actual = read(content)
+    assert [word.text for word in actual.words] == [text for text, _, _ in WORDS]
+    assert timed(actual.words)[0] == ("Hello", 0.1, pytest.approx(0.1 + 1.1 * 5 / 14, abs=1e-3))
+    assert actual.words[-1].end == 3.1
+    assert actual.remarks[0].startswith("talk.words: 2 of 2 segments have no times of words")
+
+
+def test_words_of_the_whole_file(read):
+    words = [{"word": text, "start": start, "end": end} for text, start, end in WORDS]
+    assert timed(read({"text": "", "words": words, "segments": []}).words) == WORDS
+    assert timed(read({"word_segments": words}).words) == WORDS
+
+
+def test_a_character_cut_between_tokens(tmp_path):
+    content = shapes.whisper_cpp()
+    text = json.dumps(content, ensure_ascii=False)
+    snowman = "\N{SNOWMAN}".encode()
+    data = text.encode().replace(b'" every"', b'" ' + snowman[:1] + b'"', 1)
+    data = data.replace(b'"one"', b'"' + snowman[1:] + b'"', 1)
+    (tmp_path / "talk.json").write_bytes(data)
+    assert read_words(tmp_path / "talk.json").words[1].text == "\N{SNOWMAN}."
+
+
+def test_scripts_without_spaces_keep_their_characters_apart(read):
+    words = [("我", 0.0, 0.2), ("很", 0.2, 0.4), ("好。", 0.4, 0.9)]
+    items = [{"word": text, "start": a, "end": b, "probability": 1} for text, a, b in words]
+    segment = {"start": 0.0, "end": 0.9, "text": "我很好。", "words": items}
+    actual = read({"segments": [segment], "language": "zh"})
+    assert timed(actual.words) == words
+    (sentence,) = split_sentences(actual.words)
+    assert sentence.text == "我很好。"
+    rough = read({"segments": [segment | {"words": []}]})
+    assert [word.text for word in rough.words] == ["我", "很", "好", "。"]
+
+
+def test_described_sounds_are_left_out(read):
+    content = shapes.openai()
+    content["segments"][0]["text"] = " [Music]"
+    actual = read(content)
+    assert [word.text for word in actual.words] == ["I", "am", "well-known."]
+    assert actual.remarks == ("talk.words: 1 segments are no words but sounds, left out.",)
+    lines = [*shapes.ctm().splitlines(), "talk 1 4 0.5 [cough]", "talk 1 5 0.5 uh NA non-lex"]
+    actual = read("\n".join(lines))
+    assert timed(actual.words) == WORDS
+    assert actual.remarks == (
+        "talk.words, lines 7 and 8: no spoken word, left out ('[cough]' and 'uh').",
+    )
+
+
+def test_words_without_punctuation_are_cut_at_pauses(read):
+    lines = [
+        f"talk 1 {4 * group + 0.3 * n:.1f} 0.3 {'abcdefghij'[n]}{group}"
+        for group in range(3)
+        for n in range(10)
+    ]
+    assert [len(s.words) for s in split_sentences(read("\n".join(lines)).words)] == [10, 10, 10]
+
+
+def word(**changes):
+    content = shapes.openai()
+    content["segments"][1]["words"][1] |= changes
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (word(start="0.5"), r"talk\.words, segment 2, word 2: start is '0\.5', not a time in sec"),
+        (word(start=float("nan")), r"start is nan, not a time in seconds"),
+        (word(end=-1), r"end is -1, not a time in seconds"),
+        (word(start=True), r"start is True, not a time"),
+        (word(end=1.0), r"it ends at 1 s, before it begins at 2\.1 s"),
+        (word(probability=7), r"its probability is 7, not from 0 to 1"),
+        (word(word=3), r"segment 2, word 2: it has no 'word'"),
+        ({"segments": [{"text": "x", "end": 1}]}, r"segment 1: start is None"),
+        ({"segments": ["x"]}, r"segment 1: not an object"),
+        ({"segments": "x"}, r"'segments' is not a list"),
+        ({"utterances": []}, r"no transcript \(none of 'segments', 'words' and 'transcription'"),
+        ({"segments": []}, r"no words in it"),
+        ({"transcription": [{"text": "x"}]}, r"segment 1: offsets\.from is None"),
+        ('{"segments": [', r"not JSON \("),
+        ("[" * 100_000, r"not JSON \("),
+        ("Mara: hello\n", r"neither CTM nor the JSON of WhisperX"),
+        ("1\n00:00:01,000 --> 00:00:02,000\nHello\n", r"subtitles belong to --subtitles"),
+        (shapes.ctm() + "talk 1 1 2\n", r"talk\.words, line 7: 4 fields where 5 to 8"),
+        (shapes.ctm() + "talk 1 * * <ALT>\n", r"line 7: '\*' is not a time in seconds"),
+        (shapes.ctm() + "talk 1 -1 2 yes\n", r"line 7: '-1' is not a time"),
+        (shapes.ctm() + "talk 1 9 1 yes 95\n", r"line 7: '95' is not a confidence from 0 to 1"),
+        (shapes.ctm() + "other 1 9 1 yes\n", r"line 7: words of two recordings \(talk, other\)"),
+        ("talk 1 4 0.5 [cough]\n", r"no spoken words in it"),
+    ],
+)
+def test_what_cannot_be_read(read, content, message):
+    with pytest.raises(InputError, match=message):
+        read(content)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_words(tmp_path / "none.json")
