@@ -16,11 +16,12 @@ from praatio import textgrid
 from pympi import Eaf, TextGrid
 
 from mmerc.errors import InputError
-from mmerc.inference.analysis import Analysis
+from mmerc.inference.analysis import Analysis, Marks
 from mmerc.inference.exports.captions import as_webvtt
 from mmerc.inference.exports.elan import as_eaf
 from mmerc.inference.exports.praat import as_textgrid
 from mmerc.inference.exports.tiers import build_tiers, describe, one_line, timed_utterances
+from mmerc.inference.exports.utterance_rows import analysis_as_csv, analysis_as_json_lines
 from mmerc.inference.results import write_results
 from mmerc.labels import LabelSet
 from mmerc.prediction.utterance_predictions import UtterancePrediction
@@ -331,3 +332,18 @@ def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         write_results(SHORT, tmp_path / "file", stem="x")
+
+
+def test_rows_say_what_is_doubtful():
+    marks = {"Ada-1": Marks(overlap=0.25, doubtful=((0, 2), (4, 7))), "Ada-5": Marks()}
+    created = analysis(said(1, 2, text="so, yes"), said(5, 6), marks=marks)
+    rows = [json.loads(line) for line in analysis_as_json_lines(created).splitlines()]
+    assert [(row["overlap"], row["doubtful_words"]) for row in rows] == [
+        (0.25, ["so", "yes"]),
+        (None, []),
+    ]
+    table = list(csv.DictReader(analysis_as_csv(created).splitlines()))
+    assert [(row["overlap"], row["doubtful_words"]) for row in table] == [
+        ("0.25", "so yes"),
+        ("", ""),
+    ]

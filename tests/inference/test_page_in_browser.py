@@ -9,6 +9,7 @@ import pytest
 import soundfile
 from talk import ANALYSIS, EVIL, PREDICTIONS, SCENE, TALK, contrast, with_times
 
+from mmerc.inference.analysis import Marks
 from mmerc.inference.page.data import _luminance
 from mmerc.inference.page.render import render_page
 from mmerc.labels import MELD_7, LabelSet
@@ -287,6 +288,34 @@ def test_utterances_without_times_are_listed_and_not_in_the_timeline(visit):
     empty = visit(replace(ANALYSIS, predictions=()))
     assert "0 utterances" in empty.inner_text("#facts")
     assert empty.complaints == []
+
+
+def test_doubts_are_marked(visit, tmp_path):
+    text = PREDICTIONS[0].text
+    start = text.index("kept")
+    marks = {"0": Marks(overlap=0.412, doubtful=((start, start + 4),)), "1": Marks(overlap=0.05)}
+    page = visit(replace(ANALYSIS, marks=marks))
+    rows = page.locator("#rows tr")
+    doubts = [rows.nth(n).locator(".doubt").all_text_contents() for n in (0, 1, 4)]
+    assert doubts == [["overlap 41%", "doubtful words"], [], ["no face"]]
+    assert rows.nth(0).locator(".doubtful").all_text_contents() == ["kept"]
+    assert page.locator("blockquote").text_content() == text
+    assert page.locator("#details .doubts li").all_text_contents() == [
+        "Another speaker talks during 41% of it.",
+        "The transcriber was not sure of the underlined words.",
+    ]
+    assert page.locator(".bar.overlapped").count() == 1
+    page.screenshot(path=tmp_path / "doubts.png", full_page=True)
+    rows.nth(4).locator(".said").click()
+    assert page.locator("#details .doubts").text_content() == "No face of the speaker on screen."
+    colours = {
+        page.locator(".lane .speaker-dot")
+        .nth(n)
+        .evaluate("e => getComputedStyle(e).backgroundColor")
+        for n in range(3)
+    }
+    assert len(colours) == 3
+    assert page.complaints == []
 
 
 def test_a_recording_that_is_not_there_is_said_to_be_missing(visit):

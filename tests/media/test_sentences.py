@@ -116,3 +116,14 @@ def test_every_word_is_in_exactly_one_utterance_in_order(words, turns):
     assert len(spoken) == len(words)
     for sentence in sentences:
         assert sentence.end - sentence.start <= _LONGEST or len(sentence.words) == 1
+
+
+def test_the_places_of_doubtful_words():
+    words = [
+        Word(text=text, start=n, end=n + 0.9, probability=p)
+        for n, (text, p) in enumerate([("an", 0.4), ("ant", 0.5), ("and", 0.9), ("an", 0.1)])
+    ]
+    (sentence,) = split_sentences(words)
+    assert sentence.text == "an ant and an"
+    assert sentence.doubtful == ((0, 2), (11, 13))
+    assert [sentence.text[a:b] for a, b in sentence.doubtful] == ["an", "an"]

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mmerc.conversation import Modality
 from mmerc.labels import LabelSet
 from mmerc.prediction.utterance_predictions import UtterancePrediction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """What is doubtful about one utterance.
+
+    ``overlap``: the share of its length (0 to 1) during which another speaker talks; None if
+    unknown. ``doubtful``: the places (start, end) in its text of words that the transcriber was not
+    sure of.
+    """
+
+    overlap: float | None = None
+    doubtful: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +30,8 @@ class Analysis:
     ``recording`` is the file's name without its folder; ``duration`` in seconds (None if the file
     does not give it). ``predictions`` are in order of time. ``absent`` gives, per utterance id, why
     a modality took no part in its prediction. ``remarks`` say where the analysis as a whole may be
-    unreliable (a recording unlike the training data, an unknown language).
+    unreliable (a recording unlike the training data, an unknown language). ``marks`` say, per
+    utterance id, what is doubtful about it.
     """
 
     recording: str
@@ -27,3 +41,4 @@ class Analysis:
     predictions: tuple[UtterancePrediction, ...]
     absent: Mapping[str, Mapping[Modality, str]]
     remarks: tuple[str, ...] = ()
+    marks: Mapping[str, Marks] = field(default_factory=dict)

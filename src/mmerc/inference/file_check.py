@@ -17,7 +17,7 @@ from mmerc.corpora.manifest import read_unlabelled_manifest
 from mmerc.corpora.transcript import read_transcript
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import MmercError
-from mmerc.inference.pipeline.word_source import number_sentences
+from mmerc.inference.pipeline.sentence_utterances import number_sentences
 from mmerc.media.channel_mix import choose_mix
 from mmerc.media.decode import MediaInfo, Reason, probe, read_sound
 from mmerc.media.segment import MediaError
@@ -188,7 +188,8 @@ def _check_turns(path: Path) -> tuple[_Facts, tuple[str, ...]]:
 def _check_words(path: Path) -> tuple[_Facts, tuple[str, ...]]:
     """The words of another transcriber, and the utterances that they become without turns."""
     timed = read_words(path)
-    facts = _describe_utterances(number_sentences(split_sentences(timed.words)))
+    utterances, _ = number_sentences(split_sentences(timed.words))
+    facts = _describe_utterances(utterances)
     return facts | {"language": timed.language}, timed.remarks
 
 

@@ -9,7 +9,13 @@ from mmerc.inference.analysis import Analysis
 from mmerc.inference.exports.captions import as_webvtt
 from mmerc.inference.exports.elan import as_eaf
 from mmerc.inference.exports.praat import as_textgrid
-from mmerc.inference.exports.utterance_rows import as_csv, as_json_lines, as_text
+from mmerc.inference.exports.utterance_rows import (
+    analysis_as_csv,
+    analysis_as_json_lines,
+    as_csv,
+    as_json_lines,
+    as_text,
+)
 from mmerc.inference.page.render import render_page
 from mmerc.prediction.utterance_predictions import UtterancePrediction
 
@@ -29,27 +35,23 @@ class _ResultFormat:
     write_predictions: Callable[[Sequence[UtterancePrediction]], str] | None = None
 
 
-def _predictions_format(
-    name: str,
-    media_type: str,
-    description: str,
-    write: Callable[[Sequence[UtterancePrediction]], str],
-) -> _ResultFormat:
-    """A format that depends on the predictions alone."""
-    return _ResultFormat(
-        name=name,
-        media_type=media_type,
-        description=description,
-        write=lambda analysis: write(analysis.predictions),
-        write_predictions=write,
-    )
-
-
 _PAGE = _ResultFormat(
     name="html", media_type="text/html; charset=utf-8", description="Page", write=render_page
 )
-_JSON_LINES = _predictions_format("jsonl", "application/jsonl", "JSON Lines", as_json_lines)
-_CSV = _predictions_format("csv", "text/csv; charset=utf-8", "CSV (table)", as_csv)
+_JSON_LINES = _ResultFormat(
+    name="jsonl",
+    media_type="application/jsonl",
+    description="JSON Lines",
+    write=analysis_as_json_lines,
+    write_predictions=as_json_lines,
+)
+_CSV = _ResultFormat(
+    name="csv",
+    media_type="text/csv; charset=utf-8",
+    description="CSV (table)",
+    write=analysis_as_csv,
+    write_predictions=as_csv,
+)
 _WEBVTT = _ResultFormat(
     name="vtt",
     media_type="text/vtt; charset=utf-8",
@@ -63,7 +65,13 @@ _TEXTGRID = _ResultFormat(
     description="Praat",
     write=as_textgrid,
 )
-_TEXT = _predictions_format("text", "text/plain; charset=utf-8", "Text to read", as_text)
+_TEXT = _ResultFormat(
+    name="text",
+    media_type="text/plain; charset=utf-8",
+    description="Text to read",
+    write=lambda analysis: as_text(analysis.predictions),
+    write_predictions=as_text,
+)
 
 ANALYSIS_FORMATS = {f.name: f for f in (_PAGE, _JSON_LINES, _CSV, _WEBVTT, _EAF, _TEXTGRID)}
 """The files that an analysis is written to, in this order."""

@@ -30,6 +30,9 @@ _CLOSING = "\"'”’»)]"
 _ABBREVIATIONS = {"mr.", "mrs.", "ms.", "dr.", "st.", "vs.", "prof.", "jr.", "sr.", "no."}
 
 
+DOUBTFUL = 0.5
+"""[decided] Words whose probability is below this are marked as doubtful (docs/analyze.md)."""
+
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
 )
@@ -68,6 +71,17 @@ class Sentence:
     @property
     def text(self) -> str:
         return _join_texts(word.text for word in self.words)
+
+    @property
+    def doubtful(self) -> tuple[tuple[int, int], ...]:
+        """Places (start, end) in the text of words less probable than ``DOUBTFUL``."""
+        text, places, end = self.text, [], 0
+        for word in self.words:
+            start = text.index(word.text, end)
+            end = start + len(word.text)
+            if word.probability < DOUBTFUL:
+                places.append((start, end))
+        return tuple(places)
 
 
 def split_sentences(words: Sequence[Word], turns: Sequence[Turn] = ()) -> tuple[Sentence, ...]:

@@ -11,7 +11,7 @@ import soundfile
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError
 from mmerc.inference.pipeline.progress import ignore_progress
-from mmerc.inference.pipeline.source_remarks import overlap_remarks, uncertainty_remarks
+from mmerc.inference.pipeline.source_remarks import uncertainty_remarks
 from mmerc.inference.pipeline.subtitle_match import matches_speech
 from mmerc.inference.pipeline.utterance_sources import FromSpeech, FromSubtitles, _build_utterances
 from mmerc.inference.pipeline.work_folder import WorkFolder
@@ -84,22 +84,13 @@ def test_utterances_are_sentences_of_one_speaker_each():
         transcript(6, 7),
     ]  # fmt: skip
     who = turns(("A", 0, 1.5), ("B", 1.5, 4), ("A", 6, 7))
-    built = _build_utterances(transcripts, who)
+    built, doubtful = _build_utterances(transcripts, who)
+    assert set(doubtful.values()) == {()}
     assert [(u.id, u.speaker, u.text, u.start, u.end) for u in built] == [
         ("1", "A", "Are you in?", 0.1, 1.4),
         ("2", "B", "Yes, come up.", 1.6, 3.8),
         ("3", "A", "", 6, 7),
     ]
-
-
-def test_speech_of_two_at_once_is_remarked_upon():
-    items = [
-        Utterance(id="1", speaker="A", text="", start=0.0, end=3.0),
-        Utterance(id="2", speaker="B", text="", start=3.0, end=6.0),
-    ]
-    assert overlap_remarks(items, turns(("A", 0, 3.5), ("B", 3, 6))) == ()
-    (remark,) = overlap_remarks(items, turns(("A", 0, 4.2), ("B", 3, 6)))
-    assert remark.startswith("During 1 of 2 utterances another person speaks too")
 
 
 # Subtitles of this recording or of another one
@@ -193,6 +184,12 @@ def test_cues_do_without_sound_that_can_be_read(films, find, tmp_path):
     actual = find(FromSubtitles(subtitles=films / "scene.srt"), tmp_path / "x.flac")
     (remark,) = actual.remarks
     assert remark.startswith(UNCHECKED)
+
+
+def test_overlapping_cues_are_marked(films, find, tmp_path):
+    cues = [(1, 4, "Ann: stand there"), (3, 6, "Bob: no"), (6, 7, "Ann: yes")]
+    actual = find(FromSubtitles(subtitles=srt(tmp_path / "x.srt", *cues)), films / "scene.mp4")
+    assert [actual.marks[u.id].overlap for u in actual.utterances] == [0.333, 0.333, 0.0]
 
 
 def test_speakers_of_turns_where_cues_name_none(films, find, tmp_path):

@@ -5,11 +5,38 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from mmerc.inference.analysis import Analysis, Marks
 from mmerc.prediction.utterance_predictions import UtterancePrediction
+
+
+def analysis_as_json_lines(analysis: Analysis) -> str:
+    """``as_json_lines`` with what is doubtful about each utterance."""
+    return "".join(
+        json.dumps(row | {"doubtful_words": words}, ensure_ascii=False) + "\n"
+        for row, words in _marked_rows(analysis)
+    )
+
+
+def analysis_as_csv(analysis: Analysis) -> str:
+    """``as_csv`` with what is doubtful about each utterance; doubtful words share one column."""
+    return _write_csv(
+        [
+            _flatten(row | {"doubtful_words": " ".join(words)})
+            for row, words in _marked_rows(analysis)
+        ]
+    )
+
+
+def _marked_rows(analysis: Analysis) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """The row of each utterance with its overlap, and its doubtful words."""
+    for item in analysis.predictions:
+        marks = analysis.marks.get(item.id, Marks())
+        words = [item.text[start:end] for start, end in marks.doubtful]
+        yield asdict(item) | {"overlap": marks.overlap}, words
 
 
 def as_json_lines(predictions: Sequence[UtterancePrediction]) -> str:
@@ -19,7 +46,11 @@ def as_json_lines(predictions: Sequence[UtterancePrediction]) -> str:
 
 def as_csv(predictions: Sequence[UtterancePrediction]) -> str:
     """One row per utterance, with columns such as ``probabilities.joy`` and ``weights.text``."""
-    rows = [_flatten(asdict(item)) for item in predictions]
+    return _write_csv([_flatten(asdict(item)) for item in predictions])
+
+
+def _write_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of equal columns as CSV."""
     text = io.StringIO()
     # A lone carriage return would end a row; Python quotes it only from 3.13 on.
     lone_return = any("\r" in str(value) for row in rows for value in row.values())

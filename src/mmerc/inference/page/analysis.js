@@ -4,7 +4,8 @@
 
 /**
  * Speaker and label are positions in the analysis's lists; times in seconds. `layer` is the row in
- * its speaker's lane, null without times.
+ * its speaker's lane, null without times. `overlap` is the share of its length during which others
+ * talk, `doubtful` the places of words that the transcriber was not sure of.
  * @typedef {object} Utterance
  * @property {number} speaker
  * @property {string} text
@@ -16,6 +17,8 @@
  * @property {Record<string, string>} absent
  * @property {number | null} context
  * @property {number | null} layer
+ * @property {number | null} overlap
+ * @property {[number, number][]} doubtful
  */
 
 /** @typedef {Utterance & {start: number, end: number, layer: number}} TimedUtterance */

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from mmerc.inference.analysis import Analysis
+from mmerc.inference.analysis import Analysis, Marks
 from mmerc.inference.exports.tiers import NAMELESS, build_tiers, duration_ms, one_line
 from mmerc.labels import PALETTE, LabelSet
 from mmerc.prediction.utterance_predictions import UtterancePrediction
@@ -53,6 +53,7 @@ def _utterance_data(
     item: UtterancePrediction, speaker: int, analysis: Analysis
 ) -> dict[str, object]:
     """One utterance; probabilities in the order of the labels."""
+    marks = analysis.marks.get(item.id, Marks())
     return {
         "speaker": speaker,
         "text": item.text,
@@ -63,7 +64,14 @@ def _utterance_data(
         "effects": dict(item.effects),
         "absent": dict(analysis.absent.get(item.id, {})),
         "context": item.context_effect,
+        "overlap": marks.overlap,
+        "doubtful": [_in_utf16(item.text, place) for place in marks.doubtful],
     }
+
+
+def _in_utf16(text: str, place: tuple[int, int]) -> list[int]:
+    """A place in a text as scripts count: in units of UTF-16."""
+    return [len(text[:end].encode("utf-16-le", "surrogatepass")) // 2 for end in place]
 
 
 def _label_data(label_set: LabelSet) -> list[dict[str, str]]:

@@ -1,6 +1,7 @@
 /* The selected utterance: its words, the probability of every emotion, and what decided. */
 
-import { createElement, paint } from "./elements.js";
+import { createWords, listDoubts } from "./doubts.js";
+import { createElement, createSpeakerDot, paint } from "./elements.js";
 import { clock, percent, points } from "./format.js";
 
 /** @import { Analysis, Utterance } from "./analysis.js" */
@@ -14,10 +15,15 @@ const SCALE =
  * @param {Utterance} utterance
  */
 export function createDetails(analysis, utterance) {
+  const { speaker, text } = utterance;
+  const dot = createSpeakerDot(speaker);
+  const words = text ? createWords(utterance) : ["(no words)"];
+  const doubts = listDoubts(utterance).map(({ sentence }) => createElement("li", null, sentence));
   return [
     createElement("p", { class: "quiet" }, describeTime(utterance)),
-    createElement("p", { class: "name", dir: "auto" }, analysis.speakers[utterance.speaker]),
-    createElement("blockquote", { dir: "auto" }, utterance.text || "(no words)"),
+    createElement("p", { class: "name", dir: "auto" }, dot, analysis.speakers[speaker]),
+    createElement("blockquote", { dir: "auto" }, ...words),
+    ...(doubts.length ? [createElement("ul", { class: "doubts" }, ...doubts)] : []),
     createElement("h3", null, "Emotion"),
     createEmotions(analysis, utterance),
     createElement("h3", null, "What counted"),

@@ -51,3 +51,14 @@ export function paint(element, label) {
   element.style.setProperty("--ink", label.ink);
   return element;
 }
+
+const SPEAKER_COLOURS = 8;
+
+/**
+ * A dot in the colour of a speaker; from the ninth speaker on, colours repeat.
+ * @param {number} speaker
+ */
+export function createSpeakerDot(speaker) {
+  const name = `speaker-dot speaker-${speaker % SPEAKER_COLOURS}`;
+  return createElement("span", { class: name, "aria-hidden": "true" });
+}

@@ -1,7 +1,7 @@
 /* How each speaker's time is divided among the emotions. */
 
 import { secondsOf } from "./analysis.js";
-import { createElement, paint } from "./elements.js";
+import { createElement, createSpeakerDot, paint } from "./elements.js";
 import { clock, count, percent } from "./format.js";
 
 /** @import { Analysis, Utterance } from "./analysis.js" */
@@ -29,7 +29,7 @@ export function createSummary(analysis, codes) {
     return createElement(
       "article",
       null,
-      createElement("h3", { dir: "auto" }, name),
+      createElement("h3", { dir: "auto" }, createSpeakerDot(speaker), name),
       createElement("p", { class: "quiet" }, `${count(own.length, "utterance")}, ${time}`),
       createElement("div", { class: "stack", "aria-hidden": "true" }, ...pieces),
       createElement("ul", { class: "shares" }, ...texts),

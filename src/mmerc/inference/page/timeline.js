@@ -1,7 +1,8 @@
 /* A lane per speaker, a bar per utterance. Positions are percentages, so zooming only widens. */
 
 import { isTimed } from "./analysis.js";
-import { byId, createElement, paint } from "./elements.js";
+import { isOverlapped } from "./doubts.js";
+import { byId, createElement, createSpeakerDot, paint } from "./elements.js";
 import { clock, percent } from "./format.js";
 
 /** @import { Analysis, Utterance } from "./analysis.js" */
@@ -51,7 +52,7 @@ export class Timeline {
     const emotion = `${labels[label].name} ${percent(utterance.probabilities[label])}`;
     const title = `${speakers[utterance.speaker]}, ${emotion}`;
     const bar = createElement("button", {
-      class: "bar",
+      class: isOverlapped(utterance) ? "bar overlapped" : "bar",
       type: "button",
       tabindex: "-1",
       "data-index": index,
@@ -78,7 +79,7 @@ export class Timeline {
       if (bars.length === 0) return [];
       const track = createElement("div", { class: "track" }, ...bars);
       track.style.setProperty("--layers", String(layers));
-      const title = createElement("span", { class: "name", dir: "auto" }, name);
+      const title = createElement("span", { class: "name", dir: "auto" }, createSpeakerDot(speaker), name);
       const attributes = { class: "lane", role: "group", "aria-label": name };
       return [createElement("div", attributes, title, track)];
     });

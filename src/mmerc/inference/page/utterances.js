@@ -1,6 +1,7 @@
 /* All utterances as a table; this is also what is printed. */
 
-import { byId, createElement, paint } from "./elements.js";
+import { createWords, listDoubts } from "./doubts.js";
+import { byId, createElement, createSpeakerDot, paint } from "./elements.js";
 import { clock, percent } from "./format.js";
 
 /** @import { Analysis, Utterance } from "./analysis.js" */
@@ -42,14 +43,18 @@ export class UtteranceTable {
       time.append(createElement("span", { class: "until" }, `–${clock(utterance.end)}`));
     }
     const dot = paint(createElement("span", { class: "dot", "aria-hidden": "true" }), label);
+    const doubts = listDoubts(utterance).map(({ name, sentence }) =>
+      createElement("span", { class: "doubt", title: sentence }, name),
+    );
+    const who = createSpeakerDot(utterance.speaker);
     const row = createElement(
       "tr",
       { "data-index": index },
       time,
-      createElement("td", { class: "who", dir: "auto" }, speaker),
+      createElement("td", { class: "who", dir: "auto" }, who, speaker),
       createElement("td", { class: "emotion" }, dot, label.name),
       createElement("td", { class: "sure" }, probability),
-      createElement("td", { class: "said", dir: "auto" }, utterance.text),
+      createElement("td", { class: "said", dir: "auto" }, ...createWords(utterance), ...doubts),
     );
     return { row, button };
   }

@@ -194,6 +194,7 @@ class Pipeline:
             predictions=tuple(predictions),
             absent=absent,
             remarks=(*segmentation.remarks, *remarks),
+            marks=segmentation.marks,
         )
 
     def check_features(

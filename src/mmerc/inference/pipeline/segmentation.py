@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from mmerc.conversation import Utterance
+from mmerc.inference.analysis import Marks
 from mmerc.inference.pipeline.progress import Hook
 from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo
@@ -14,10 +16,14 @@ from mmerc.media.decode import MediaInfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segmentation:
-    """The utterances of a recording, with remarks on how reliable they are."""
+    """The utterances of a recording, with remarks on how reliable they are.
+
+    ``marks``: what is doubtful about single utterances, by id.
+    """
 
     utterances: tuple[Utterance, ...]
     remarks: tuple[str, ...] = ()
+    marks: Mapping[str, Marks] = field(default_factory=dict)
 
 
 class UtteranceSource(Protocol):

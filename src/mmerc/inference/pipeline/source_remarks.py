@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Mapping, Sequence
 
 from mmerc.conversation import Utterance
-from mmerc.media.speaker_turns import UNKNOWN_SPEAKER, Turn
+from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
 from mmerc.media.transcription import Transcript
+
+_MUCH = 1 / 3  # of an utterance's length
 
 
 def unnamed_remarks(utterances: Sequence[Utterance]) -> tuple[str, ...]:
@@ -19,20 +19,16 @@ def unnamed_remarks(utterances: Sequence[Utterance]) -> tuple[str, ...]:
     return (f"{count} of {len(utterances)} utterances have no speaker: no turn overlaps them.",)
 
 
-def overlap_remarks(utterances: Sequence[Utterance], turns: Sequence[Turn]) -> tuple[str, ...]:
-    """A remark if another person speaks during a third or more of some utterances."""
-    starts, ends = (np.array([getattr(turn, name) for turn in turns]) for name in ("start", "end"))
-    speakers = np.array([turn.speaker for turn in turns])
-    count = 0
-    for item in utterances:
-        start, end = item.start or 0.0, item.end or 0.0
-        shared = (np.minimum(ends, end) - np.maximum(starts, start)).clip(min=0)
-        others = float(shared[speakers != item.speaker].sum())
-        count += end > start and others >= (end - start) / 3
+def overlap_remarks(overlaps: Mapping[str, float]) -> tuple[str, ...]:
+    """A remark if another person speaks during a third or more of some utterances.
+
+    ``overlaps``: the share of each utterance (``measure_overlaps``).
+    """
+    count = sum(share >= _MUCH for share in overlaps.values())
     if not count:
         return ()
     return (
-        f"During {count} of {len(utterances)} utterances another person speaks too: their voice "
+        f"During {count} of {len(overlaps)} utterances another person speaks too: their voice "
         "results may be unreliable.",
     )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmerc.conversation import Utterance
+from mmerc.inference.pipeline.overlaps import measure_overlaps
 from mmerc.inference.pipeline.progress import Hook, Step
 from mmerc.inference.pipeline.segmentation import Segmentation
+from mmerc.inference.pipeline.sentence_utterances import mark_utterances, number_sentences
 from mmerc.inference.pipeline.source_remarks import (
     overlap_remarks,
     uncertainty_remarks,
@@ -26,7 +28,13 @@ from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo
 from mmerc.media.segment import MediaError
 from mmerc.media.sentences import split_sentences
-from mmerc.media.speaker_turns import UNKNOWN_SPEAKER, Turn, assign_speakers, read_rttm
+from mmerc.media.speaker_turns import (
+    UNKNOWN_SPEAKER,
+    SpeakerTurns,
+    Turn,
+    assign_speakers,
+    read_rttm,
+)
 from mmerc.media.speakers.clustering import SpeakerCount
 from mmerc.media.subtitles import UNNAMED, read_subtitles
 from mmerc.media.transcription import EMBEDDED_MODEL, Transcriber, Transcript
@@ -58,12 +66,15 @@ class FromSubtitles:
         remarks = [*subtitles.remarks, *late]
         if info.has_sound:
             remarks += check_against_speech(recording, utterances, work, report, what="subtitles")
-        if self.turns is not None:
-            turns = read_rttm(self.turns)
+        turns = SpeakerTurns(turns=()) if self.turns is None else read_rttm(self.turns)
+        if turns.turns:
             utterances = assign_speakers(utterances, turns.turns)
             remarks = [line for line in remarks if UNNAMED not in line]  # the turns name them
             remarks += [*turns.remarks, *unnamed_remarks(utterances)]
-        return Segmentation(utterances=utterances, remarks=tuple(remarks))
+        overlaps = measure_overlaps(utterances, turns.turns)
+        remarks += overlap_remarks(overlaps)
+        marks = mark_utterances(utterances, overlaps, {})
+        return Segmentation(utterances=utterances, remarks=tuple(remarks), marks=marks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +111,15 @@ class FromSpeech:
             raise MediaError(recording, problem, "give its subtitles if somebody speaks in it")
         turns, remarks = find_speakers(recording, self.turns, self.count, work=work, report=report)
         transcripts = self.words(recording, spans, work, report)
-        utterances = _build_utterances(transcripts, turns)
+        utterances, doubtful = _build_utterances(transcripts, turns)
+        overlaps = measure_overlaps(utterances, turns)
         remarks = (
             *remarks,
             *uncertainty_remarks(transcripts),
-            *overlap_remarks(utterances, turns),
+            *overlap_remarks(overlaps),
         )
-        return Segmentation(utterances=utterances, remarks=remarks)
+        marks = mark_utterances(utterances, overlaps, doubtful)
+        return Segmentation(utterances=utterances, remarks=remarks, marks=marks)
 
     def words(
         self, recording: Path, spans: Sequence[Span], work: WorkFolder, report: Hook
@@ -128,19 +141,19 @@ class FromSpeech:
 
 def _build_utterances(
     transcripts: Sequence[Transcript], turns: Sequence[Turn]
-) -> tuple[Utterance, ...]:
-    """Utterances ``1``, ``2``, ...: sentences, and spans of speech without recognised words."""
+) -> tuple[tuple[Utterance, ...], Mapping[str, tuple[tuple[int, int], ...]]]:
+    """Utterances of sentences, and of spans of speech without recognised words.
+
+    Also the places of doubtful words by utterance.
+    """
     words = [word for transcript in transcripts for word in transcript.words]
-    spoken = [
-        (item.start, item.end, item.speaker, item.text) for item in split_sentences(words, turns)
-    ]
-    spoken += [
-        (item.span.start, item.span.end, UNKNOWN_SPEAKER, item.text)
+    wordless = [
+        Utterance(
+            id="wordless", speaker=UNKNOWN_SPEAKER, text=item.text,
+            start=item.span.start, end=item.span.end,
+        )
         for item in transcripts
         if not item.words
-    ]
-    utterances = [
-        Utterance(id=str(number), speaker=speaker, text=text, start=start, end=end)
-        for number, (start, end, speaker, text) in enumerate(sorted(spoken), start=1)
-    ]
-    return assign_speakers(utterances, turns)
+    ]  # fmt: skip
+    utterances, doubtful = number_sentences(split_sentences(words, turns), wordless)
+    return assign_speakers(utterances, turns), doubtful

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmerc.conversation import Utterance
+from mmerc.inference.pipeline.overlaps import measure_overlaps
 from mmerc.inference.pipeline.progress import Hook
 from mmerc.inference.pipeline.segmentation import Segmentation
+from mmerc.inference.pipeline.sentence_utterances import mark_utterances, number_sentences
 from mmerc.inference.pipeline.source_remarks import overlap_remarks
 from mmerc.inference.pipeline.speech_stages import (
     check_against_speech,
@@ -18,7 +19,7 @@ from mmerc.inference.pipeline.speech_stages import (
 )
 from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo
-from mmerc.media.sentences import Sentence, split_sentences
+from mmerc.media.sentences import split_sentences
 from mmerc.media.speaker_turns import Turn
 from mmerc.media.speakers.clustering import SpeakerCount
 from mmerc.media.word_files.reader import TimedWords, read_words
@@ -48,13 +49,15 @@ class FromWords:
     ) -> Segmentation:
         timed = read_words(self.words)
         turns, remarks = self.speakers(timed, recording, info, work, report)
-        utterances = number_sentences(split_sentences(timed.words, turns))
+        utterances, doubtful = number_sentences(split_sentences(timed.words, turns))
+        overlaps = measure_overlaps(utterances, turns)
         late = check_times(self.words, utterances, recording, info, what="sentences")
-        remarks = (*timed.remarks, *late, *remarks, *overlap_remarks(utterances, turns))
+        remarks = (*timed.remarks, *late, *remarks, *overlap_remarks(overlaps))
         if info.has_sound:
             unmatched = check_against_speech(recording, utterances, work, report, what="words")
             remarks = (*remarks, *unmatched)
-        return Segmentation(utterances=utterances, remarks=remarks)
+        marks = mark_utterances(utterances, overlaps, doubtful)
+        return Segmentation(utterances=utterances, remarks=remarks, marks=marks)
 
     def speakers(
         self, timed: TimedWords, recording: Path, info: MediaInfo, work: WorkFolder, report: Hook
@@ -75,14 +78,3 @@ class FromWords:
             ignored = f"Speakers are those of {self.turns.name}, not those of {self.words.name}."
             remarks = (*remarks, ignored)
         return turns, remarks
-
-
-def number_sentences(sentences: tuple[Sentence, ...]) -> tuple[Utterance, ...]:
-    """Utterances ``1``, ``2``, ... of sentences, sorted by start."""
-    ordered = sorted(sentences, key=lambda item: (item.start, item.end))
-    return tuple(
-        Utterance(
-            id=str(number), speaker=item.speaker, text=item.text, start=item.start, end=item.end
-        )
-        for number, item in enumerate(ordered, start=1)
-    )

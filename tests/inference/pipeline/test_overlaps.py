@@ -1,0 +1,56 @@
+"""How much of each utterance other speakers talk over, against values worked out by hand."""
+
+import pytest
+
+from mmerc.conversation import Utterance
+from mmerc.inference.pipeline.overlaps import measure_overlaps
+from mmerc.inference.pipeline.source_remarks import overlap_remarks
+from mmerc.media.speaker_turns import Turn
+
+
+def said(*items):
+    return [
+        Utterance(id=str(n), speaker=speaker, text="x", start=start, end=end)
+        for n, (speaker, start, end) in enumerate(items)
+    ]
+
+
+def turns(*items):
+    return [Turn(speaker=name, start=start, end=end) for name, start, end in items]
+
+
+@pytest.mark.parametrize(
+    ("who", "expected"),
+    [
+        (turns(("A", 0, 4)), 0.0),
+        (turns(("A", 0, 4), ("B", 3, 9)), 0.25),
+        (turns(("A", 0, 4), ("B", 1, 2), ("C", 1.5, 3)), 0.5),  # the union of B and C
+        (turns(("A", 0, 4), ("B", 1, 2), ("B", 1.5, 3)), 0.5),
+        (turns(("B", 0, 9), ("A", 3, 4)), 1.0),
+        (turns(("A", 0, 4), ("unknown", 0, 4)), 0.0),
+        (turns(("A", 8, 9), ("B", 8, 9)), 0.0),
+    ],
+)
+def test_turns_of_others(who, expected):
+    assert measure_overlaps(said(("A", 0, 4)), who) == {"0": expected}
+
+
+def test_speakers_under_other_names_than_the_turns():
+    who = turns(("S1", 0, 3), ("S2", 2, 4), ("S2", 2.5, 4))
+    assert measure_overlaps(said(("Mara", 0, 4), ("unknown", 0, 2)), who) == {"0": 0.25, "1": 0.0}
+
+
+def test_overlapping_utterances_without_turns():
+    items = said(("A", 0, 4), ("B", 3, 5), ("A", 3.5, 4.5), ("unknown", 0, 5))
+    assert measure_overlaps(items, ()) == {"0": 0.25, "1": 0.75, "2": 1.0, "3": 0.3}
+    assert measure_overlaps(said(("unknown", 0, 2), ("unknown", 1, 3)), ()) == {"0": 0, "1": 0}
+
+
+def test_utterances_without_a_length_have_no_overlap():
+    assert measure_overlaps(said(("A", None, None), ("A", 1, 1)), turns(("B", 0, 2))) == {}
+
+
+def test_speech_of_two_at_once_is_remarked_upon():
+    assert overlap_remarks({"0": 0.33, "1": 0.0}) == ()
+    (remark,) = overlap_remarks({"0": 0.34, "1": 0.0})
+    assert remark.startswith("During 1 of 2 utterances another person speaks too")
