@@ -190,8 +190,8 @@ def _read_entry(where: str, item: Mapping[str, Any], name: str, kind: type, defa
     if value is None:
         return default
     if not isinstance(value, kind):
-        kinds: dict[type, str] = {list: "a list", dict: "an object", str: "text"}
-        raise InputError(where, f"{name!r} is not {kinds[kind]}", FIX)
+        kinds = {"list": "a list", "dict": "an object", "str": "text"}
+        raise InputError(where, f"{name!r} is not {kinds[kind.__name__]}", FIX)
     return value
 
 
