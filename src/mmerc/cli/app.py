@@ -13,6 +13,7 @@ import typer
 
 from mmerc.caching import cache_matplotlib
 from mmerc.cli.commands import (
+    agree,
     analyze,
     check,
     compare,
@@ -67,6 +68,7 @@ _add(ANALYSE, analyze.analyze, analyze.EXAMPLES)
 _add(ANALYSE, check.check, check.EXAMPLES)
 _add(ANALYSE, predict.predict, predict.EXAMPLES)
 _add(ANALYSE, serve.serve, serve.EXAMPLES)
+_add(ANALYSE, agree.agree, agree.EXAMPLES)
 
 app.add_typer(prepare.app, name="prepare", rich_help_panel=RESEARCH)
 app.add_typer(weights.app, name="weights", rich_help_panel=RESEARCH)

@@ -66,9 +66,9 @@ def bootstrap_interval(
     """
     _check_settings(metric=metric, level=level, resamples=resamples)
     confusions = _conversation_confusions(aligned(runs))
-    chunks = _resampled(confusions, resamples=resamples, seed=seed)
+    chunks = resample_conversations(confusions, resamples=resamples, seed=seed)
     means = np.concatenate([FROM_CONFUSION[metric](chunk).mean(axis=1) for chunk in chunks])
-    return _percentiles(means, level=level)
+    return percentile_interval(means, level=level)
 
 
 def paired_bootstrap(
@@ -94,9 +94,9 @@ def paired_bootstrap(
         one, other = scores[:, : len(first)], scores[:, len(first) :]
         return np.asarray(one.mean(axis=1) - other.mean(axis=1))
 
-    chunks = _resampled(confusions, resamples=resamples, seed=seed)
+    chunks = resample_conversations(confusions, resamples=resamples, seed=seed)
     drawn = np.concatenate([differences(chunk) for chunk in chunks])
-    low, high = _percentiles(drawn, level=level)
+    low, high = percentile_interval(drawn, level=level)
     observed = float(differences(confusions.sum(axis=0, keepdims=True))[0])
     p_value = _two_sided(drawn)
     return PairedDifference(
@@ -159,16 +159,16 @@ def _conversation_confusions(runs: Sequence[Predictions]) -> NDArray[np.float64]
     return counts.reshape(shape).astype(np.float64)
 
 
-def _resampled(
-    confusions: NDArray[np.float64], *, resamples: int, seed: int
+def resample_conversations(
+    counts: NDArray[np.float64], *, resamples: int, seed: int
 ) -> Iterator[NDArray[np.float64]]:
-    """Sum conversations drawn with replacement, a chunk of resamples at a time.
+    """Sum counts of conversations drawn with replacement, a chunk of resamples at a time.
 
-    Shape: confusions [C, S, K, K] -> chunks of [R, S, K, K].
+    Shape: counts [C, ...] -> chunks of [R, ...].
     """
     generator = np.random.default_rng(seed)
-    count, shape = len(confusions), confusions.shape[1:]
-    flat = confusions.reshape(count, -1)
+    count, shape = len(counts), counts.shape[1:]
+    flat = counts.reshape(count, -1)
     chunk = max(1, _CHUNK_NUMBERS // (count + flat.shape[1]))
     for start in range(0, resamples, chunk):
         size = min(chunk, resamples - start)
@@ -176,7 +176,7 @@ def _resampled(
         yield (draws.astype(np.float64) @ flat).reshape(size, *shape)
 
 
-def _percentiles(values: NDArray[np.float64], *, level: float) -> tuple[float, float]:
+def percentile_interval(values: NDArray[np.float64], *, level: float) -> tuple[float, float]:
     """Bounds of the middle ``level`` share of ``values``."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

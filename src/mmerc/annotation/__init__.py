@@ -1,0 +1,1 @@
+"""Files that people annotated: their tiers, tables and labels, and how raters are matched."""

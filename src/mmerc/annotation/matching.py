@@ -1,0 +1,193 @@
+"""The same utterance in the files of several raters, by id or by overlap in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mmerc.annotation.rated_lines import RatedLine
+from mmerc.annotation.rater_files import spellings
+from mmerc.errors import InputError
+from mmerc.evaluation.rater_agreement import Ratings
+from mmerc.labels import UNKNOWN_LABEL
+
+_MIN_OVERLAP = 0.5  # of the shorter of two intervals
+_MAX_LABELS = 50
+_POINT = 0.001  # seconds that a point in time lasts
+
+
+@dataclass(slots=True, kw_only=True)
+class _Unit:
+    """An utterance and the label of each rater, by their names."""
+
+    line: RatedLine
+    labels: dict[str, str | None] = field(default_factory=dict)
+
+
+def match_raters(
+    lines: Mapping[str, Sequence[RatedLine]], labels: Sequence[str] | None = None
+) -> tuple[Ratings, list[str]]:
+    """Bring the labels of all raters together, and remark on what could not be matched.
+
+    Lines with an id match by conversation and id. Where one side has none, they match by time: by
+    the largest overlap, of half of the shorter one or more, and the same speaker if both sides know
+    the speakers by the same names. Labels match whatever their case; ``labels`` are all that may
+    occur, in this order (default: those that occur, sorted). InputError for any other label, and
+    for a rater who gave an utterance two labels.
+    """
+    names = _label_names(lines, labels)
+    units: list[_Unit] = []
+    for rater, own in lines.items():
+        _add_rater(units, rater, own)
+    places = {name.casefold(): place for place, name in enumerate(names)}
+    values = np.full((len(lines), len(units)), UNKNOWN_LABEL, dtype=np.int64)
+    for row, rater in enumerate(lines):
+        for column, unit in enumerate(units):
+            label = unit.labels.get(rater)
+            if label is not None:
+                values[row, column] = places[label.casefold()]
+    ratings = Ratings(
+        labels=tuple(names),
+        raters=tuple(lines),
+        conversations=tuple(unit.line.conversation for unit in units),
+        speakers=tuple(unit.line.speaker for unit in units),
+        values=values,
+    )
+    return ratings, _remarks(ratings)
+
+
+def _label_names(
+    lines: Mapping[str, Sequence[RatedLine]], labels: Sequence[str] | None
+) -> list[str]:
+    """The labels in order, as first written."""
+    written: dict[str, str] = {}
+    for label in spellings(lines):
+        written.setdefault(label.casefold(), label)
+    if labels is None:
+        if len(written) > _MAX_LABELS:
+            problem = f"{len(written)} different labels, so these are hardly labels"
+            raise InputError("raters", problem, "name the right columns or tiers by --raters")
+        return [written[key] for key in sorted(written)]
+    allowed = {label.casefold() for label in labels}
+    for rater, own in lines.items():
+        for line in own:
+            if line.label and line.label.casefold() not in allowed:
+                problem = f"{rater} used {line.label!r}, which is none of them"
+                raise InputError("labels", problem, f"use {', '.join(labels)}, or add it")
+    return list(labels)
+
+
+def _add_rater(units: list[_Unit], rater: str, lines: Sequence[RatedLine]) -> None:
+    """Add one rater's labels; lines that match no unit become new ones."""
+    by_id = {(unit.line.conversation, unit.line.id): unit for unit in units if unit.line.id}
+    rest = []
+    for line in lines:
+        unit = by_id.get((line.conversation, line.id)) if line.id else None
+        if unit is None and line.id and line.start is None:
+            unit = by_id[line.conversation, line.id] = _Unit(line=line)
+            units.append(unit)
+        if unit is None:
+            rest.append(line)
+        else:
+            _set_label(unit, rater, line)
+    for line, unit in _match_times(units, rater, rest):
+        if unit is None:
+            unit = by_id.get((line.conversation, line.id)) if line.id else None  # noqa: PLW2901
+        if unit is None:
+            unit = _Unit(line=line)  # noqa: PLW2901
+            units.append(unit)
+        if line.id:
+            by_id[line.conversation, line.id] = unit
+            unit.line = replace(unit.line, id=unit.line.id or line.id)
+        _set_label(unit, rater, line)
+
+
+def _set_label(unit: _Unit, rater: str, line: RatedLine) -> None:
+    """Set a rater's label; InputError if it has another one."""
+    before = unit.labels.get(rater)
+    if before and line.label and before.casefold() != line.label.casefold():
+        where = f"{rater}, conversation {line.conversation!r}, utterance {line.id!r}"
+        problem = f"labelled twice, as {before!r} and as {line.label!r}"
+        raise InputError(where, problem, "keep one of the labels")
+    unit.labels[rater] = line.label or before
+
+
+def _match_times(
+    units: Sequence[_Unit], rater: str, lines: Sequence[RatedLine]
+) -> Iterator[tuple[RatedLine, _Unit | None]]:
+    """Each line with the unit that it overlaps most, each unit once; None without one."""
+    free: dict[str, list[_Unit]] = {}
+    for unit in units:
+        if rater not in unit.labels and unit.line.start is not None and unit.line.end is not None:
+            free.setdefault(unit.line.conversation, []).append(unit)
+    by_conversation: dict[str, list[RatedLine]] = {}
+    for line in lines:
+        by_conversation.setdefault(line.conversation, []).append(line)
+    for name, own in by_conversation.items():
+        candidates = free.get(name, [])
+        pairs = pair_by_time(own, [unit.line for unit in candidates])
+        for place, line in enumerate(own):
+            yield line, candidates[pairs[place]] if place in pairs else None
+
+
+def pair_by_time(lines: Sequence[RatedLine], others: Sequence[RatedLine]) -> dict[int, int]:
+    """Pair lines of a conversation by overlap, the largest first: positions in both.
+
+    Lines that both have ids are never paired.
+    """
+    if not lines or not others:
+        return {}
+    speakers = {line.speaker for line in lines} & {line.speaker for line in others} - {""}
+    order = sorted(range(len(others)), key=lambda place: others[place].start or 0.0)
+    starts = np.array([others[place].start for place in order])
+    reached = np.maximum.accumulate([others[place].end or 0.0 for place in order])
+    overlaps: list[tuple[float, int, int]] = []
+    for place, line in enumerate(lines):
+        if line.start is None or line.end is None:
+            continue
+        first = int(np.searchsorted(reached, line.start, side="left"))
+        last = int(np.searchsorted(starts, max(line.end, line.start + _POINT), side="left"))
+        for other in order[first:last]:
+            overlap = _overlap(line, others[other], comparable=bool(speakers))
+            if overlap > 0:
+                overlaps.append((-overlap, place, other))
+    pairs: dict[int, int] = {}
+    used: set[int] = set()
+    for _, place, other in sorted(overlaps):
+        if place not in pairs and other not in used:
+            pairs[place] = other
+            used.add(other)
+    return pairs
+
+
+def _overlap(line: RatedLine, other: RatedLine, *, comparable: bool) -> float:
+    """Seconds that two lines share; 0 if they are not the same utterance."""
+    if line.id and other.id:
+        return 0.0
+    if comparable and line.speaker and other.speaker and line.speaker != other.speaker:
+        return 0.0
+    one, two = _span(line), _span(other)
+    shared = min(one[1], two[1]) - max(one[0], two[0])
+    shorter = min(one[1] - one[0], two[1] - two[0])
+    return shared if shared >= _MIN_OVERLAP * shorter else 0.0
+
+
+def _span(line: RatedLine) -> tuple[float, float]:
+    """Start and end; a point lasts a millisecond."""
+    start, end = line.start or 0.0, line.end or 0.0
+    return start, max(end, start + _POINT)
+
+
+def _remarks(ratings: Ratings) -> list[str]:
+    """What one rater alone labelled."""
+    rated = ratings.values >= 0
+    alone = rated & (rated.sum(axis=0) == 1)
+    return [
+        f"{count} of {total} labels of {rater} are on utterances that nobody else labelled."
+        for rater, count, total in zip(
+            ratings.raters, alone.sum(axis=1), rated.sum(axis=1), strict=True
+        )
+        if count
+    ]

@@ -1,0 +1,198 @@
+"""What one rater chose, line by line, as tables and annotation files have it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmerc.annotation.elan_reader import read_eaf
+from mmerc.annotation.textgrid_reader import read_textgrid
+from mmerc.annotation.tier_files import AnnotationTier, TierFile
+from mmerc.errors import InputError
+from mmerc.files import read_text
+
+LABEL_TIER = "emotion"
+ENDINGS = (".csv", ".jsonl", ".eaf", ".TextGrid")
+_TIER_READERS = {".eaf": read_eaf, ".textgrid": read_textgrid}
+_FIELD_LIMIT = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatedLine:
+    """A label of one utterance; times in seconds, None where unknown.
+
+    ``conversation`` is empty where the file does not say; ``id`` is None for intervals of a tier,
+    ``label`` where the rater chose none.
+    """
+
+    conversation: str
+    id: str | None
+    speaker: str
+    start: float | None
+    end: float | None
+    label: str | None
+
+
+def read_rated_lines(path: Path, raters: Sequence[str] = ()) -> dict[str, list[RatedLine]]:
+    """Read the labels of a file by rater; "" is the rater whom the file does not name.
+
+    ``raters`` names the columns or tiers that have one rater's labels each. InputError if there are
+    no labels, or not those that ``raters`` names.
+    """
+    if path.suffix.lower() in _TIER_READERS:
+        lines = _tier_lines(_TIER_READERS[path.suffix.lower()](path), raters)
+    elif path.suffix.lower() in {".csv", ".jsonl"}:
+        lines = _table_lines(path, raters)
+    else:
+        fix = f"use a file that ends in {', '.join(ENDINGS)}, or a folder of them"
+        raise InputError(path, "not a kind of file that has labels", fix)
+    if not any(line.label for rater in lines.values() for line in rater):
+        raise InputError(path, "an empty annotation: no line has a label", "label it first")
+    return lines
+
+
+def _tier_lines(file: TierFile, raters: Sequence[str]) -> dict[str, list[RatedLine]]:
+    """Labels of the tiers that ``raters`` names, or of the tiers of emotions by annotator."""
+    if raters:
+        chosen = {name: [tier for tier in file.tiers if tier.name == name] for name in raters}
+    else:
+        chosen = {}
+        for tier in file.tiers:
+            if tier.is_kind(LABEL_TIER):
+                chosen.setdefault(tier.annotator, []).append(tier)
+    missing = [name for name, tiers in chosen.items() if not tiers]
+    if missing or not chosen:
+        names = ", ".join(repr(tier.name) for tier in file.tiers) or "no tier at all"
+        problem = f"no tier {missing[0]!r}" if missing else f"no tier {LABEL_TIER!r}"
+        fix = f"name the tiers that have labels by --raters (it has {names})"
+        raise InputError(file.path, problem, fix)
+    conversation = Path(file.media[-1]).stem if file.media else ""
+    return {
+        rater: [line for tier in tiers for line in _interval_lines(tier, conversation)]
+        for rater, tiers in chosen.items()
+    }
+
+
+def _interval_lines(tier: AnnotationTier, conversation: str) -> Iterator[RatedLine]:
+    """One line per interval."""
+    speaker = tier.speaker if tier.is_kind(LABEL_TIER) else tier.participant
+    for item in tier.intervals:
+        yield RatedLine(
+            conversation=conversation, id=None, speaker=speaker, start=item.start, end=item.end,
+            label=item.text or None,
+        )  # fmt: skip
+
+
+def _table_lines(path: Path, raters: Sequence[str]) -> dict[str, list[RatedLine]]:
+    """Labels of a table: columns of ``raters``, or ``label`` (by ``rater``), or ``label.NAME``."""
+    rows = read_rows(path)
+    columns = list(dict.fromkeys(name for _, row in rows for name in row))
+    sources = _label_columns(columns, raters)
+    if not sources:
+        wanted = next((name for name in raters if name not in columns), "label")
+        fix = f"name the columns that have labels by --raters (it has {', '.join(columns)})"
+        raise InputError(path, f"no column {wanted!r}", fix)
+    lines: dict[str, list[RatedLine]] = {}
+    for where, row in rows:
+        for rater, column in sources.items():
+            line = _build_line(row, row.get(column), f"{path}, {where}")
+            name = _text(row.get("rater")) if column == "label" else rater
+            lines.setdefault(name, []).append(line)
+    return lines
+
+
+def _label_columns(columns: Sequence[str], raters: Sequence[str]) -> dict[str, str]:
+    """The column of each rater; none if one is missing."""
+    if raters:
+        return {name: name for name in raters} if set(raters) <= set(columns) else {}
+    if "label" in columns:
+        return {"": "label"}
+    return {name[6:]: name for name in columns if name.startswith(("label.", "label_"))}
+
+
+def read_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Rows of a CSV or JSON Lines file, each with its place; conversations become utterances.
+
+    InputError with the line if it is damaged.
+    """
+    text = read_text(path)
+    rows = list(_csv_rows(path, text) if path.suffix.lower() == ".csv" else _json_rows(path, text))
+    if not rows:
+        raise InputError(path, "an empty annotation: it has no line", "label it first")
+    return rows
+
+
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of a table whose separator is a comma, semicolon or tab."""
+    head = text.partition("\n")[0]
+    separator = max(",;\t", key=head.count)
+    csv.field_size_limit(_FIELD_LIMIT)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                problem = "not as many cells as the first line"
+                raise InputError(f"{path}, line {reader.line_num}", problem, "fix the line")
+            yield f"line {reader.line_num}", {name.strip(): cell for name, cell in row.items()}
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}", str(error), "fix the line") from error
+
+
+def _json_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Objects, one per line; a conversation of a manifest gives one row per utterance."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError as error:
+            problem = f"not JSON ({error.msg.lower()})"
+            raise InputError(f"{path}, line {number}", problem, "fix the line") from error
+        if not isinstance(value, dict):
+            raise InputError(f"{path}, line {number}", "not an object", "write one per line")
+        if isinstance(value.get("utterances"), list):
+            for item in value["utterances"]:
+                yield f"line {number}", dict(item) | {"conversation": value.get("id")}
+        else:
+            yield f"line {number}", value
+
+
+def _build_line(row: Mapping[str, Any], label: object, where: str) -> RatedLine:
+    """One row as a line."""
+    start, end = (_seconds(row.get(name), where) for name in ("start", "end"))
+    name = _text(row.get("id", row.get("utterance")))
+    if not name and (start is None or end is None):
+        fix = "give it a column id, or columns start and end in seconds"
+        raise InputError(where, "the line has neither an id nor times", fix)
+    return RatedLine(
+        conversation=_text(row.get("conversation")),
+        id=name or None,
+        speaker=_text(row.get("speaker")),
+        start=start,
+        end=end,
+        label=_text(label) or None,
+    )
+
+
+def _text(value: object) -> str:
+    """A cell as text; empty where it is missing."""
+    return "" if value is None else str(value).strip()
+
+
+def _seconds(value: object, where: str) -> float | None:
+    """A cell as seconds; None where it is empty."""
+    if value is None or value == "":
+        return None
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise InputError(where, f"{value!r} is not a time in seconds", "fix or empty the cell")
+    return seconds

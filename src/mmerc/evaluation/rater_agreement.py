@@ -1,0 +1,234 @@
+"""How far raters agree: coefficients with bootstrap intervals over conversations."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmerc.errors import InputError
+from mmerc.evaluation.agreement import (
+    add_by_group,
+    cohen_kappa,
+    coincidences,
+    confusion_of_pairs,
+    count_ratings,
+    fleiss_kappa,
+    krippendorff_alpha,
+    observed_agreement,
+    one_against_rest,
+    specific_agreement,
+)
+from mmerc.evaluation.significance import percentile_interval, resample_conversations
+
+_Counts = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ratings:
+    """Labels of several raters, one column per utterance.
+
+    Shape: values [R, N] int64, indices of ``labels``, -100 where a rater chose none.
+    """
+
+    labels: tuple[str, ...]
+    raters: tuple[str, ...]
+    conversations: tuple[str, ...]
+    speakers: tuple[str, ...]
+    values: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A coefficient and its 95 % interval; None where it is undefined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupAgreement:
+    """Agreement on one label, or on the utterances of one speaker.
+
+    ``ratings`` counts labels of utterances that two raters or more labelled. ``percent``: for a
+    label, how often another rater chose it too.
+    """
+
+    name: str
+    ratings: int
+    percent: Estimate
+    alpha: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairAgreement:
+    """Agreement of two raters; ``confusion`` counts utterances, rows ``first``.
+
+    ``linear`` and ``quadratic`` are weighted kappas, None if the labels have no order.
+    """
+
+    first: str
+    second: str
+    utterances: int
+    percent: Estimate
+    kappa: Estimate
+    linear: Estimate | None
+    quadratic: Estimate | None
+    confusion: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaterAgreement:
+    """Agreement of all raters, of each pair, by label and by speaker.
+
+    ``utterances`` were labelled by two raters or more, ``complete`` by all of them: Fleiss' kappa
+    uses these alone. ``resampled`` says what the bootstrap drew.
+    """
+
+    labels: tuple[str, ...]
+    raters: tuple[str, ...]
+    utterances: int
+    complete: int
+    conversations: int
+    resampled: str
+    percent: Estimate
+    alpha: Estimate
+    fleiss: Estimate
+    pairs: tuple[PairAgreement, ...]
+    classes: tuple[GroupAgreement, ...]
+    speakers: tuple[GroupAgreement, ...]
+
+
+def measure_agreement(
+    ratings: Ratings, *, ordered: bool = False, resamples: int = 2000, seed: int = 0
+) -> RaterAgreement:
+    """Measure agreement; ``ordered``: the labels are a scale, so that weighted kappa makes sense.
+
+    The bootstrap draws conversations, or utterances where there is one conversation only.
+    InputError if no two raters labelled the same utterance.
+    """
+    count = len(ratings.labels)
+    votes = count_ratings(ratings.values, count)
+    pairable = votes.sum(axis=1) > 1
+    if not pairable.any():
+        names = " and ".join(ratings.raters) if len(ratings.raters) == 2 else "the raters"
+        fix = "check that they labelled the same recording, and that ids or times match"
+        raise InputError("agreement", f"{names} labelled no utterance in common", fix)
+    groups, drawn, unit = _group_units(ratings, pairable)
+    together = coincidences(votes)
+    complete = np.asarray((ratings.values >= 0).all(axis=0))
+    pairs = list(itertools.combinations(range(len(ratings.raters)), 2))
+    stacked = [together, together * complete.reshape(-1, 1, 1)]
+    stacked += [confusion_of_pairs(ratings.values[i], ratings.values[j], count) for i, j in pairs]
+    totals = np.stack([add_by_group(one, groups, drawn) for one in stacked], axis=1)
+    samples = _draw(totals, resamples=resamples, seed=seed)
+    sums = totals.sum(axis=0)
+    return RaterAgreement(
+        labels=ratings.labels,
+        raters=ratings.raters,
+        utterances=int(pairable.sum()),
+        complete=int(complete.sum()),
+        conversations=len(
+            {c for c, used in zip(ratings.conversations, pairable, strict=True) if used}
+        ),
+        resampled=unit,
+        percent=_estimate(observed_agreement(sums[0]), observed_agreement(samples[:, 0])),
+        alpha=_estimate(krippendorff_alpha(sums[0]), krippendorff_alpha(samples[:, 0])),
+        fleiss=_estimate(fleiss_kappa(sums[1]), fleiss_kappa(samples[:, 1])),
+        pairs=tuple(
+            _pair(ratings, pair, sums[2 + place], samples[:, 2 + place], ordered=ordered)
+            for place, pair in enumerate(pairs)
+        ),
+        classes=_by_class(ratings.labels, sums[0], samples[:, 0]),
+        speakers=_by_speaker(ratings, together, groups, resamples=resamples, seed=seed),
+    )
+
+
+def _group_units(
+    ratings: Ratings, pairable: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], int, str]:
+    """Index of what each utterance is drawn with, how many there are, and what it is called."""
+    names, groups = np.unique(np.array(ratings.conversations), return_inverse=True)
+    if len(np.unique(groups[pairable])) > 1:
+        return groups, len(names), "conversations"
+    return np.arange(len(groups)), len(groups), "utterances"
+
+
+def _draw(totals: _Counts, *, resamples: int, seed: int) -> _Counts:
+    """Sums of resampled groups; groups without any count are not drawn. Shape: -> [B, ...]."""
+    used = totals.reshape(len(totals), -1).any(axis=1)
+    chunks = resample_conversations(totals[used], resamples=resamples, seed=seed)
+    return np.concatenate(list(chunks))
+
+
+def _estimate(value: _Counts, samples: _Counts) -> Estimate:
+    """A coefficient with the interval of its resamples, those left out where it is undefined."""
+    defined = samples[np.isfinite(samples)]
+    if not np.isfinite(value) or not len(defined):
+        return Estimate(value=None, low=None, high=None)
+    low, high = percentile_interval(defined, level=0.95)
+    return Estimate(value=float(value), low=low, high=high)
+
+
+def _pair(
+    ratings: Ratings, pair: tuple[int, int], counts: _Counts, samples: _Counts, *, ordered: bool
+) -> PairAgreement:
+    """Agreement of two raters. Shape: counts [K, K], samples [B, K, K]."""
+    first, second = (ratings.raters[rater] for rater in pair)
+    linear = _estimate(cohen_kappa(counts, "linear"), cohen_kappa(samples, "linear"))
+    quadratic = _estimate(cohen_kappa(counts, "quadratic"), cohen_kappa(samples, "quadratic"))
+    return PairAgreement(
+        first=first,
+        second=second,
+        utterances=int(counts.sum()),
+        percent=_estimate(observed_agreement(counts), observed_agreement(samples)),
+        kappa=_estimate(cohen_kappa(counts), cohen_kappa(samples)),
+        linear=linear if ordered else None,
+        quadratic=quadratic if ordered else None,
+        confusion=tuple(tuple(int(cell) for cell in row) for row in counts),
+    )
+
+
+def _by_class(
+    labels: Sequence[str], counts: _Counts, samples: _Counts
+) -> tuple[GroupAgreement, ...]:
+    """Agreement on each label. Shape: counts [K, K], samples [B, K, K]."""
+    percents, sampled = specific_agreement(counts), specific_agreement(samples)
+    alphas = krippendorff_alpha(one_against_rest(counts))
+    sampled_alphas = krippendorff_alpha(one_against_rest(samples))
+    return tuple(
+        GroupAgreement(
+            name=name,
+            ratings=round(float(counts[k].sum())),
+            percent=_estimate(percents[k], sampled[:, k]),
+            alpha=_estimate(alphas[k], sampled_alphas[:, k]),
+        )
+        for k, name in enumerate(labels)
+    )
+
+
+def _by_speaker(
+    ratings: Ratings, together: _Counts, groups: NDArray[np.intp], *, resamples: int, seed: int
+) -> tuple[GroupAgreement, ...]:
+    """Agreement on the utterances of each speaker, in order of speaking. Shape: [N, K, K]."""
+    speakers = np.array(ratings.speakers)
+    measured = []
+    for name in dict.fromkeys(ratings.speakers):
+        own = (speakers == name) & together.any(axis=(1, 2))
+        if name and own.any():
+            _, places = np.unique(groups[own], return_inverse=True)
+            totals = add_by_group(together[own], places, int(places.max()) + 1)
+            samples, counts = _draw(totals, resamples=resamples, seed=seed), totals.sum(axis=0)
+            measured.append(
+                GroupAgreement(
+                    name=name,
+                    ratings=round(float(counts.sum())),
+                    percent=_estimate(observed_agreement(counts), observed_agreement(samples)),
+                    alpha=_estimate(krippendorff_alpha(counts), krippendorff_alpha(samples)),
+                )
+            )
+    return tuple(measured)

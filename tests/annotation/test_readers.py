@@ -1,0 +1,112 @@
+"""ELAN and Praat files by other people's writers, and damaged ones."""
+
+import pytest
+from annotated_files import FIRST, LINES, write_eaf, write_textgrid
+
+from mmerc.annotation.elan_reader import read_eaf
+from mmerc.annotation.rated_lines import read_rated_lines
+from mmerc.annotation.textgrid_reader import read_textgrid
+from mmerc.errors import InputError
+
+
+def labels(lines):
+    return [(line.start, line.end, line.speaker, line.label) for line in lines]
+
+
+EXPECTED = sorted(
+    (start / 1000, end / 1000, speaker, label)
+    for (start, end, speaker, _), label in zip(LINES, FIRST, strict=True)
+)
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_an_eaf_by_pympi(tmp_path, words):
+    file = read_eaf(write_eaf(tmp_path / "a.eaf", FIRST, words=words))
+    assert file.media == ("talk.mp4",)
+    tier = next(tier for tier in file.tiers if tier.name == "words@Ann")
+    assert [item.text for item in tier.intervals] == [LINES[0][3], LINES[2][3]]
+    (lines,) = read_rated_lines(tmp_path / "a.eaf").values()
+    assert sorted(labels(lines)) == EXPECTED
+    assert {line.conversation for line in lines} == {"talk"}
+
+
+@pytest.mark.parametrize("form", ["short_textgrid", "long_textgrid"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_textgrid_by_praatio(tmp_path, form, encoding):
+    path = write_textgrid(tmp_path / "a.TextGrid", FIRST, form=form)
+    path.write_bytes(path.read_text("utf-8").encode(encoding))
+    words = next(tier for tier in read_textgrid(path).tiers if tier.name == "words@Ann")
+    assert [item.text for item in words.intervals] == [LINES[0][3], LINES[2][3]]
+    (lines,) = read_rated_lines(path).values()
+    assert sorted(labels(lines)) == EXPECTED
+
+
+def test_points_and_numbers_in_texts(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    path.write_text(
+        'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0\nxmax = 2\n'
+        'tiers? <exists>\nsize = 1\nitem []:\n    item [1]:\n        class = "TextTier"\n'
+        '        name = "emotion"\n        xmin = 0\n        xmax = 2\n        points: size = 1\n'
+        '        points [1]:\n            number = 1.5\n            mark = "joy 3 ""x"" <exists>"\n'
+    )
+    (lines,) = read_rated_lines(path).values()
+    assert labels(lines) == [(1.5, 1.5, "", 'joy 3 "x" <exists>')]
+
+
+def test_slots_without_a_time_are_spread(tmp_path):
+    path = tmp_path / "a.eaf"
+    path.write_text(
+        "<ANNOTATION_DOCUMENT><HEADER/><TIME_ORDER>"
+        '<TIME_SLOT TIME_SLOT_ID="a" TIME_VALUE="1000"/><TIME_SLOT TIME_SLOT_ID="b"/>'
+        '<TIME_SLOT TIME_SLOT_ID="c"/><TIME_SLOT TIME_SLOT_ID="d" TIME_VALUE="4000"/></TIME_ORDER>'
+        '<TIER TIER_ID="emotion" LINGUISTIC_TYPE_REF="default"><ANNOTATION><ALIGNABLE_ANNOTATION '
+        'ANNOTATION_ID="x" TIME_SLOT_REF1="b" TIME_SLOT_REF2="c"><ANNOTATION_VALUE>joy'
+        "</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION></TIER></ANNOTATION_DOCUMENT>"
+    )
+    (lines,) = read_rated_lines(path).values()
+    assert labels(lines) == [(2.0, 3.0, "", "joy")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("a.eaf", "<!DOCTYPE x [<!ENTITY e 'x'>]><ANNOTATION_DOCUMENT/>", "document type"),
+        ("a.eaf", "<ANNOTATION_DOCUMENT>", "not an EAF (line 1"),
+        ("a.eaf", "<html/>", "its root is <html>"),
+        ("a.eaf", "<ANNOTATION_DOCUMENT/>", "no tier 'emotion'"),
+        (
+            "a.TextGrid",
+            'File type = "ooTextFile"\n"TextGrid"\n0\n1\n<exists>\n1\n',
+            "ends too early",
+        ),
+        ("a.TextGrid", "Hello", "a damaged TextGrid"),
+        ("a.TextGrid", "ooBinaryFile\x08TextGrid", "a binary TextGrid"),
+        ("a.csv", "id,label\n1,\n2,\n", "an empty annotation"),
+        ("a.csv", "", "an empty annotation"),
+        ("a.csv", "id,mood\n1,joy\n", "no column 'label'"),
+        ("a.csv", "id,label\n1\n", "not as many cells"),
+        ("a.csv", "speaker,label\nAnn,joy\n", "neither an id nor times"),
+        ("a.csv", "start,end,label\n1,x,joy\n", "'x' is not a time in seconds"),
+        ("a.jsonl", '{"id": "1", "label": "joy"}\n[1]\n', "line 2: not an object"),
+        ("a.jsonl", '{"id"\n', "line 1: not JSON"),
+        ("a.docx", "x", "not a kind of file that has labels"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path, name, content, problem):
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(InputError) as caught:
+        read_rated_lines(path)
+    assert problem in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_billion_laughs_are_refused_before_they_expand(tmp_path):
+    entities = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 30))
+    path = tmp_path / "a.eaf"
+    path.write_text(
+        f'<!DOCTYPE d [<!ENTITY l0 "ha">{entities}]><ANNOTATION_DOCUMENT>&l29;'
+        "</ANNOTATION_DOCUMENT>"
+    )
+    with pytest.raises(InputError, match="document type declaration"):
+        read_eaf(path)
