@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmerc.annotation.matching import match_raters
-from mmerc.annotation.rater_files import read_raters
+from mmerc.annotation.rater_files import name_conversations, read_raters
 from mmerc.errors import InputError, UsageError
 from mmerc.evaluation.alternative_annotator import (
     AlternativeAnnotatorTest,
@@ -67,7 +67,7 @@ def compare_raters(
             raise InputError(model, f"labels of {len(answers)} raters", "give one model's labels")
         if MODEL in lines:
             raise UsageError(f"A rater is called {MODEL!r}; rename the file.")
-        lines[MODEL] = next(iter(answers.values()))
+        lines = name_conversations(lines | {MODEL: next(iter(answers.values()))})
     ratings, remarks = match_raters(lines, order or None)
     report = measure_agreement(ratings, ordered=bool(order), resamples=resamples)
     if report.resampled == "utterances":

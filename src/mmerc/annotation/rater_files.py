@@ -31,7 +31,7 @@ def read_raters(paths: Sequence[Path], raters: Sequence[str] = ()) -> dict[str, 
                     problem = "is given twice"
                     raise InputError(path, problem, "give each rater once")
                 lines.setdefault(rater or unnamed, []).extend(own)
-    return _name_conversations(lines)
+    return name_conversations(lines)
 
 
 def _list_files(path: Path) -> list[Path]:
@@ -61,7 +61,7 @@ def _name_conversation(line: RatedLine, name: str) -> RatedLine:
     return line if line.conversation else replace(line, conversation=name)
 
 
-def _name_conversations(lines: dict[str, list[RatedLine]]) -> dict[str, list[RatedLine]]:
+def name_conversations(lines: dict[str, list[RatedLine]]) -> dict[str, list[RatedLine]]:
     """Where exactly one conversation is named at all, lines without a name belong to it."""
     names = {line.conversation for own in lines.values() for line in own} - {""}
     if len(names) != 1:

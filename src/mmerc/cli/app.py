@@ -17,6 +17,7 @@ from mmerc.cli.commands import (
     analyze,
     check,
     compare,
+    correct,
     encode,
     evaluate,
     evaluate_speakers,
@@ -68,6 +69,7 @@ _add(ANALYSE, analyze.analyze, analyze.EXAMPLES)
 _add(ANALYSE, check.check, check.EXAMPLES)
 _add(ANALYSE, predict.predict, predict.EXAMPLES)
 _add(ANALYSE, serve.serve, serve.EXAMPLES)
+_add(ANALYSE, correct.correct, correct.EXAMPLES)
 _add(ANALYSE, agree.agree, agree.EXAMPLES)
 
 app.add_typer(prepare.app, name="prepare", rich_help_panel=RESEARCH)

@@ -1,0 +1,1 @@
+"""An analysis corrected by people, in the files of other tools."""

@@ -1,0 +1,149 @@
+"""Reading back the files of an analysis."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from mmerc.errors import InputError
+from mmerc.files import read_text
+from mmerc.inference.analysis import Analysis
+from mmerc.inference.correction.corrected_prediction import CorrectedPrediction
+from mmerc.inference.formats import ANALYSIS_FORMATS
+from mmerc.labels import LABEL_SETS, LabelSet
+from mmerc.prediction.utterance_predictions import UtterancePrediction
+
+_DATA = re.compile(r'<script id="data" type="application/json">(.*?)</script>', re.DOTALL)
+_FIX = "name the files that `mmerc analyze` wrote, or analyse the recording again"
+_MAPPINGS = ("probabilities", "weights", "effects", "layer_weights", "left_out")
+_TEXTS = ("conversation", "id", "speaker", "text", "label")
+_FLAGS = {"True": True, "False": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAnalysis:
+    """An analysis, and its files."""
+
+    analysis: Analysis
+    stem: str
+    files: tuple[Path, ...]
+
+
+def load_analysis(path: str | Path) -> StoredAnalysis:
+    """Read the analysis that a path names: one of its files, their name without ending, or a folder
+    with one analysis.
+
+    The predictions come from the ``.jsonl`` file, without it from the ``.csv`` file; the recording,
+    its duration, the model and the remarks from the page, if it is there. InputError if none of
+    the files is there, or they do not fit together.
+    """
+    stem = _find_stem(Path(path))
+    files = [stem.with_name(f"{stem.name}.{name}") for name in ANALYSIS_FORMATS]
+    existing = tuple(file for file in files if file.is_file())
+    predictions = _read_predictions(stem)
+    page = _read_page(stem.with_name(f"{stem.name}.html"), len(predictions))
+    absent = {
+        item.id: values["absent"]
+        for item, values in zip(predictions, page.get("utterances", ()), strict=False)
+        if values.get("absent")
+    }
+    analysis = Analysis(
+        recording=str(page.get("recording", stem.name)),
+        duration=page.get("duration"),
+        model=str(page.get("model", "an unnamed model")),
+        labels=_label_set(list(predictions[0].probabilities), page.get("labels", ())),
+        predictions=tuple(predictions),
+        absent=absent,
+        remarks=tuple(map(str, page.get("remarks", ()))),
+    )
+    return StoredAnalysis(analysis=analysis, stem=stem.name, files=existing)
+
+
+def _find_stem(path: Path) -> Path:
+    """The path of the results without their ending."""
+    if path.is_dir():
+        stems = sorted(
+            {file.stem for ending in ("jsonl", "csv") for file in path.glob(f"*.{ending}")}
+        )
+        if len(stems) != 1:
+            names = ", ".join(stems) or "none"
+            raise InputError(
+                path, f"a folder of {len(stems)} analyses ({names})", "name one of them"
+            )
+        return path / stems[0]
+    return path.with_suffix("") if path.suffix.removeprefix(".") in ANALYSIS_FORMATS else path
+
+
+def _read_predictions(stem: Path) -> list[UtterancePrediction]:
+    """Predictions of the .jsonl or .csv file; InputError if neither can be read."""
+    lines, table = (stem.with_name(f"{stem.name}.{ending}") for ending in ("jsonl", "csv"))
+    path = lines if lines.is_file() or not table.is_file() else table
+    try:
+        if path == lines:
+            rows = [json.loads(line) for line in read_text(path).split("\n") if line.strip()]
+        else:
+            rows = [
+                _unflatten(row) for row in csv.DictReader(io.StringIO(read_text(path), newline=""))
+            ]
+        predictions = [_build_prediction(row) for row in rows]
+        if not predictions or not all(item.label in item.probabilities for item in predictions):
+            raise ValueError("no predictions")
+    except (ValueError, TypeError, KeyError, AttributeError, csv.Error) as error:
+        raise InputError(path, "not the predictions of an analysis", _FIX) from error
+    return predictions
+
+
+def _build_prediction(row: Mapping[str, Any]) -> UtterancePrediction:
+    """One prediction, corrected or not; other keys are left out."""
+    kind = CorrectedPrediction if "predicted_label" in row else UtterancePrediction
+    names = {item.name for item in fields(kind)}
+    return kind(**{name: value for name, value in row.items() if name in names})
+
+
+def _unflatten(row: Mapping[str, str]) -> dict[str, Any]:
+    """A row of the table with its nested mappings."""
+    values: dict[str, Any] = {name: {} for name in _MAPPINGS}
+    for column, cell in row.items():
+        name, _, key = column.partition(".")
+        if key and name in _MAPPINGS:
+            values[name][key] = _FLAGS[cell] if cell in _FLAGS else _number(cell)
+        elif column in _TEXTS or column in {"predicted_label", "corrections", "corrected_by"}:
+            values[column] = cell
+        else:
+            values[column] = _number(cell)
+    return values
+
+
+def _number(cell: str) -> float | None:
+    """A cell as a number, None if it is empty."""
+    return float(cell) if cell else None
+
+
+def _read_page(path: Path, count: int) -> dict[str, Any]:
+    """The data of the page; empty without it. InputError if it has another number of utterances."""
+    if not path.is_file():
+        return {}
+    match = _DATA.search(read_text(path))
+    try:
+        data = json.loads(match[1]) if match else {}
+        if match and len(data["utterances"]) != count:
+            problem = f"has {len(data['utterances'])} utterances, the table beside it {count}"
+            raise InputError(path, problem, "keep the files of one analysis together")
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(path, "not the page of an analysis", _FIX) from error
+    return dict(data)
+
+
+def _label_set(names: list[str], shown: Any) -> LabelSet:
+    """The label set of these names, with the page's colours."""
+    for known in LABEL_SETS.values():
+        if list(known.names) == names:
+            return known
+    colours = tuple(str(item["colour"]) for item in shown)
+    return LabelSet("custom", tuple(names), colours if len(colours) == len(names) else ())
