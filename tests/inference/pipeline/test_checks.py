@@ -4,7 +4,7 @@ import pytest
 
 from mmerc.conversation import Utterance
 from mmerc.inference.levelling import FAR
-from mmerc.inference.pipeline.checks import _is_foreign, analysis_remarks
+from mmerc.inference.pipeline.checks import analysis_remarks, is_foreign
 from mmerc.media.subtitles import read_subtitles
 from mmerc.models.registry import load_model
 from short_films import EXAMPLES
@@ -42,21 +42,21 @@ def model(models):
 
 @pytest.mark.parametrize("language", FOREIGN)
 def test_another_language(model, language):
-    assert _is_foreign(model, said(*FOREIGN[language].split(". ")))
+    assert is_foreign(model, said(*FOREIGN[language].split(". ")))
 
 
 @pytest.mark.parametrize("text", [ENGLISH, "", "?!", "Ja. Nein.", "Ναι"])
 def test_english_and_too_little_to_tell(model, text):
-    assert not _is_foreign(model, said(text))
+    assert not is_foreign(model, said(text))
 
 
 @pytest.mark.parametrize("name", ["phone-call", "photograph"])
 def test_the_example_films_are_english(model, name):
-    assert not _is_foreign(model, read_subtitles(EXAMPLES / f"{name}.srt").utterances)
+    assert not is_foreign(model, read_subtitles(EXAMPLES / f"{name}.srt").utterances)
 
 
 def test_vectors_of_words_tell_no_language(make_model):
-    assert not _is_foreign(make_model("concatenation"), said(FOREIGN["Russian"]))
+    assert not is_foreign(make_model("concatenation"), said(FOREIGN["Russian"]))
 
 
 @pytest.mark.parametrize(("distance", "message"), [(0.0, 0), (FAR, 0), (FAR + 0.06, 1), (4.0, 1)])

@@ -58,7 +58,10 @@ def analyze(
         typer.Option(help="Whose face to use; the accuracy of the choice is not measured."),
     ] = "speaking",
     whisper: Annotated[
-        str, typer.Option(help="Whisper model, by name or folder; tiny.en is included.")
+        str,
+        typer.Option(
+            help="Whisper model: tiny.en (included), base (99 languages), others, or a folder."
+        ),
     ] = "tiny.en",
     language: Annotated[
         str | None, typer.Option(help="Spoken language as a code, such as en.")

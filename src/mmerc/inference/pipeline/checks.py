@@ -34,7 +34,8 @@ def analysis_remarks(
             f"The sound differs from the model's training data (by {distance:.1f} deviations, "
             "typically): voice results may be unreliable."
         )
-    if _is_foreign(model, utterances):
+    unread = all("text" in absent.get(item.id, {}) for item in utterances)
+    if not unread and is_foreign(model, utterances):
         remarks.append(
             "Many words are unknown to the model, which was trained on English: in another "
             "language, its emotions mean little."
@@ -55,7 +56,7 @@ def _absence_remarks(modality: Modality, reasons: Counter[str], *, total: int) -
     return []
 
 
-def _is_foreign(model: AnyModel, utterances: Sequence[Utterance]) -> bool:
+def is_foreign(model: AnyModel, utterances: Sequence[Utterance]) -> bool:
     """Whether the words are probably not English.
 
     [decided] True if a quarter of the letters (of 30 or more) are not ASCII, or if the tokenizer
@@ -75,3 +76,8 @@ def _is_foreign(model: AnyModel, utterances: Sequence[Utterance]) -> bool:
         return False
     pieces = model.tokenizer.encode([" ".join(words)], limit=10**6)
     return len(pieces[0]) > _MAX_PIECES * len(words)
+
+
+def count_words(utterances: Sequence[Utterance]) -> int:
+    """Words of all utterances, by their letters."""
+    return sum(len(_WORD.findall(utterance.text)) for utterance in utterances)

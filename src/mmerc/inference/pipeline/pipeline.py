@@ -25,6 +25,11 @@ from mmerc.inference.pipeline.progress import Hook, Step, ignore_progress
 from mmerc.inference.pipeline.recording_features import Unavailable, extract_features
 from mmerc.inference.pipeline.segmentation import UtteranceSource
 from mmerc.inference.pipeline.speaker_names import rename_in_conversations, rename_speakers
+from mmerc.inference.pipeline.spoken_language import (
+    explain_unreadable,
+    with_words,
+    without_words,
+)
 from mmerc.inference.pipeline.utterance_sources import FromSpeech, FromSubtitles
 from mmerc.inference.pipeline.word_source import FromWords
 from mmerc.inference.pipeline.work_folder import WorkFolder
@@ -146,14 +151,14 @@ class Pipeline:
         if subtitles is not None and words is not None:
             raise UsageError("Subtitles have words already; give --subtitles or --words, not both.")
         turns = None if turns is None else Path(turns)
+        speech = self.find if isinstance(self.find, FromSpeech) else FromSpeech()
+        language = speech.language
         if subtitles is not None:
-            return FromSubtitles(subtitles=Path(subtitles), turns=turns)
-        if isinstance(self.find, FromSpeech):
-            turns = turns or self.find.turns
-            if words is not None:
-                return FromWords(words=Path(words), turns=turns, count=self.find.count)
-            return replace(self.find, turns=turns)
-        return self.find if words is None else FromWords(words=Path(words), turns=turns)
+            return FromSubtitles(subtitles=Path(subtitles), turns=turns, language=language)
+        turns = turns or speech.turns
+        if words is not None:
+            return FromWords(words=Path(words), turns=turns, count=speech.count, language=language)
+        return replace(speech, turns=turns) if self.find is speech else self.find
 
     def analyse(
         self,
@@ -176,13 +181,17 @@ class Pipeline:
             segmentation = find(recording, info, work=work, report=report)
             utterances = rename_speakers(segmentation.utterances, names or {})
             tables, absent = self.extract(recording, utterances, work, report)
+        unread = explain_unreadable(self.model, utterances, segmentation.language)
+        if unread is not None:
+            absent = {item.id: {**absent.get(item.id, {}), "text": unread} for item in utterances}
         self.check_features(recording, utterances, absent)
         report(Step("emotions", 0, len(utterances)))
-        conversation = Conversation(id=conversation_id(recording), utterances=utterances)
+        read = utterances if unread is None else without_words(utterances)
+        conversation = Conversation(id=conversation_id(recording), utterances=read)
         distance = (
             measure_distance(self.model, "audio", tables["audio"]) if "audio" in tables else 0.0
         )
-        predictions = self.predict([conversation], tables)
+        predictions = with_words(self.predict([conversation], tables), utterances)
         report(Step("emotions", len(predictions), len(predictions)))
         absent = _add_left_out(absent, predictions)
         remarks = analysis_remarks(self.model, utterances, absent, distance=distance)

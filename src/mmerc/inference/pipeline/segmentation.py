@@ -18,12 +18,14 @@ from mmerc.media.decode import MediaInfo
 class Segmentation:
     """The utterances of a recording, with remarks on how reliable they are.
 
-    ``marks``: what is doubtful about single utterances, by id.
+    ``marks``: what is doubtful about single utterances, by id. ``language``: the code of the spoken
+    language, None if unknown.
     """
 
     utterances: tuple[Utterance, ...]
     remarks: tuple[str, ...] = ()
     marks: Mapping[str, Marks] = field(default_factory=dict)
+    language: str | None = None
 
 
 class UtteranceSource(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mmerc.conversation import Utterance
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
-from mmerc.media.transcription import Transcript
+from mmerc.media.transcription import INSTALL_MULTILINGUAL, Transcript, has_multilingual_model
 
 _MUCH = 1 / 3  # of an utterance's length
 
@@ -33,12 +33,21 @@ def overlap_remarks(overlaps: Mapping[str, float]) -> tuple[str, ...]:
     )
 
 
-def uncertainty_remarks(transcripts: Sequence[Transcript]) -> tuple[str, ...]:
-    """A remark if the words of most utterances are uncertain."""
+def uncertainty_remarks(
+    transcripts: Sequence[Transcript], *, english_only: bool = False
+) -> tuple[str, ...]:
+    """A remark if the words of most utterances are uncertain.
+
+    ``english_only``: the transcriber knows English alone; the remark says what knows more.
+    """
     uncertain = sum(transcript.uncertain for transcript in transcripts)
-    if 2 * uncertain > len(transcripts):
-        return (
-            f"The words of {uncertain} of {len(transcripts)} utterances are uncertain: the "
-            "recording may be hard to hear, or in a language that the transcriber does not know.",
-        )
-    return ()
+    if 2 * uncertain <= len(transcripts):
+        return ()
+    remark = (
+        f"The words of {uncertain} of {len(transcripts)} utterances are uncertain: the recording "
+        "may be hard to hear, or in a language that the transcriber does not know"
+    )
+    if not english_only:
+        return (f"{remark}.",)
+    first = "" if has_multilingual_model() else f"run {INSTALL_MULTILINGUAL}, then "
+    return (f"{remark}; if it is not English, {first}pass --whisper base.",)

@@ -24,8 +24,10 @@ from mmerc.inference.pipeline.speech_stages import (
     find_speakers,
     fingerprint_input,
 )
+from mmerc.inference.pipeline.spoken_language import language_remarks, recognise_language
 from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo
+from mmerc.media.languages import language_code
 from mmerc.media.segment import MediaError
 from mmerc.media.sentences import split_sentences
 from mmerc.media.speaker_turns import (
@@ -43,10 +45,14 @@ from mmerc.media.voice_activity import Span
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromSubtitles:
-    """One utterance per cue; speakers are those of the cues, otherwise those of an RTTM file."""
+    """One utterance per cue; speakers are those of the cues, otherwise those of an RTTM file.
+
+    ``language``: the code of the language of the cues, None if unknown.
+    """
 
     subtitles: Path
     turns: Path | None = None
+    language: str | None = None
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -74,7 +80,12 @@ class FromSubtitles:
         overlaps = measure_overlaps(utterances, turns.turns)
         remarks += overlap_remarks(overlaps)
         marks = mark_utterances(utterances, overlaps, {})
-        return Segmentation(utterances=utterances, remarks=tuple(remarks), marks=marks)
+        return Segmentation(
+            utterances=utterances,
+            remarks=tuple(remarks),
+            marks=marks,
+            language=language_code(self.language),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +124,16 @@ class FromSpeech:
         transcripts = self.words(recording, spans, work, report)
         utterances, doubtful = _build_utterances(transcripts, turns)
         overlaps = measure_overlaps(utterances, turns)
+        languages = recognise_language(transcripts)
         remarks = (
             *remarks,
-            *uncertainty_remarks(transcripts),
+            *(language_remarks(languages) if self.language is None else ()),
+            *uncertainty_remarks(transcripts, english_only=self.whisper == EMBEDDED_MODEL),
             *overlap_remarks(overlaps),
         )
         marks = mark_utterances(utterances, overlaps, doubtful)
-        return Segmentation(utterances=utterances, remarks=remarks, marks=marks)
+        language = language_code(self.language) or next(iter(languages), None)
+        return Segmentation(utterances=utterances, remarks=remarks, marks=marks, language=language)
 
     def words(
         self, recording: Path, spans: Sequence[Span], work: WorkFolder, report: Hook

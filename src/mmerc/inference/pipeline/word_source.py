@@ -19,6 +19,7 @@ from mmerc.inference.pipeline.speech_stages import (
 )
 from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo
+from mmerc.media.languages import language_code
 from mmerc.media.sentences import split_sentences
 from mmerc.media.speaker_turns import Turn
 from mmerc.media.speakers.clustering import SpeakerCount
@@ -30,12 +31,14 @@ class FromWords:
     """One utterance per sentence of the words of a file (``mmerc.media.word_files.reader``).
 
     Speakers are those of an RTTM file, ``turns``; otherwise those that the words name; otherwise
-    they are found by their voices, and there are ``count`` of them.
+    they are found by their voices, and there are ``count`` of them. ``language``: the code of the
+    language, None for the one that the file states.
     """
 
     words: Path
     turns: Path | None = None
     count: SpeakerCount = field(default_factory=SpeakerCount)
+    language: str | None = None
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -57,7 +60,8 @@ class FromWords:
             unmatched = check_against_speech(recording, utterances, work, report, what="words")
             remarks = (*remarks, *unmatched)
         marks = mark_utterances(utterances, overlaps, doubtful)
-        return Segmentation(utterances=utterances, remarks=remarks, marks=marks)
+        language = language_code(self.language or timed.language)
+        return Segmentation(utterances=utterances, remarks=remarks, marks=marks, language=language)
 
     def speakers(
         self, timed: TimedWords, recording: Path, info: MediaInfo, work: WorkFolder, report: Hook
