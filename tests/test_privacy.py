@@ -13,7 +13,7 @@ SHOW = f"import mmerc, os; print([os.environ[name] for name in {list(_OPT_OUTS)}
 
 @pytest.mark.parametrize(
     ("environment", "values"),
-    [({}, list(_OPT_OUTS.values())), ({"RAY_USAGE_STATS_ENABLED": "1"}, ["1", "1", "1"])],
+    [({}, list(_OPT_OUTS.values())), ({"RAY_USAGE_STATS_ENABLED": "1"}, ["1", "1", "1", "0"])],
 )
 def test_importing_mmerc_opts_out_unless_the_user_chose(environment, values):
     command = [sys.executable, "-c", SHOW]

@@ -8,6 +8,7 @@ _OPT_OUTS = {
     "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime: looks up a host and stores a device id
     "HF_HUB_DISABLE_TELEMETRY": "1",  # Hugging Face Hub, for itself and for transformers
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray
+    "PYANNOTE_METRICS_ENABLED": "0",  # pyannote.audio, which users may have
 }
 
 

@@ -41,6 +41,10 @@ def analyze(
     speakers: Annotated[
         str | None, typer.Option(help="How many people speak: 2, or 2-4 (default: estimated).")
     ] = None,
+    diarizer: Annotated[
+        Literal["mmerc", "pyannote"],
+        typer.Option(help="Who finds the speakers; pyannote: your own pyannote.audio."),
+    ] = "mmerc",
     name: Annotated[
         list[str] | None,
         typer.Option(
@@ -107,7 +111,7 @@ def analyze(
     conversations = read_transcript(recording) if written else TranscriptFile(())
     pipeline = Pipeline.from_pretrained(
         model, commercial_only=commercial_only, face=face, whisper=whisper, language=language,
-        turns=turns, speakers=speakers, workers=workers, live=live,
+        turns=turns, speakers=speakers, diarizer=diarizer, workers=workers, live=live,
     )  # fmt: skip
     work = work_path(recording, directory)
     if written:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -28,6 +28,10 @@ def evaluate_speakers(
     turns: Annotated[
         Path | None, typer.Option(help="RTTM file to evaluate (default: find the speakers).")
     ] = None,
+    diarizer: Annotated[
+        Literal["mmerc", "pyannote"],
+        typer.Option(help="Who finds the speakers; pyannote: your own pyannote.audio."),
+    ] = "mmerc",
     collar: Annotated[
         float, typer.Option(min=0, help="Seconds left out around each boundary.")
     ] = 0.25,
@@ -42,7 +46,7 @@ def evaluate_speakers(
     from mmerc.media.decode import SAMPLE_RATE, probe, read_sound
     from mmerc.media.speaker_turns import read_rttm
     from mmerc.media.speakers.clustering import SpeakerCount
-    from mmerc.media.speakers.diarization import find_turns
+    from mmerc.media.speakers.diarizers import diarize
 
     count = SpeakerCount() if speakers is None else SpeakerCount.parse(speakers)
     errors: list[DiarizationError] = []
@@ -51,7 +55,9 @@ def evaluate_speakers(
         name = path.stem if len(recordings) > 1 else None
         true = read_rttm(reference, recording=name)
         estimated = None if turns is None else read_rttm(turns, recording=name)
-        hypothesis = find_turns(path, count=count) if estimated is None else estimated.turns
+        hypothesis = (
+            diarize(path, count=count, diarizer=diarizer) if estimated is None else estimated.turns
+        )
         remarks += [*true.remarks, *(estimated.remarks if estimated else ())]
         duration = probe(path).duration or len(read_sound(path)) / SAMPLE_RATE
         errors.append(

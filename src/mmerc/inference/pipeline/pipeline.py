@@ -25,6 +25,7 @@ from mmerc.inference.pipeline.progress import Hook, Step, ignore_progress
 from mmerc.inference.pipeline.recording_features import Unavailable, extract_features
 from mmerc.inference.pipeline.segmentation import UtteranceSource
 from mmerc.inference.pipeline.speaker_names import rename_in_conversations, rename_speakers
+from mmerc.inference.pipeline.speech_stages import VoiceSearch
 from mmerc.inference.pipeline.spoken_language import (
     explain_unreadable,
     with_words,
@@ -37,6 +38,7 @@ from mmerc.media.decode import MediaInfo, probe
 from mmerc.media.faces.speaking import Choice
 from mmerc.media.segment import MediaError
 from mmerc.media.speakers.clustering import SpeakerCount
+from mmerc.media.speakers.diarizers import Diarizer
 from mmerc.media.transcription import EMBEDDED_MODEL
 from mmerc.models.base import AnyModel
 from mmerc.precision import fast_bfloat16
@@ -78,6 +80,7 @@ class Pipeline:
         language: str | None = None,
         turns: str | Path | None = None,
         speakers: str | None = None,
+        diarizer: Diarizer = "mmerc",
         workers: int | None = None,
         live: bool = False,
     ) -> Self:
@@ -89,8 +92,9 @@ class Pipeline:
         replaces. ``face`` chooses the face to look at: "speaking", "largest" or "all". ``whisper``
         names the transcriber's model, ``language`` the code of the spoken language (None: detect
         it). ``turns`` is an RTTM file that says who speaks when; without it, speakers are found by
-        their voices: ``speakers`` states their number, "2" or "2-4" (None: estimate it).
-        ``workers`` is the number of processes (None: one per core).
+        their voices: ``speakers`` states their number, "2" or "2-4" (None: estimate it),
+        ``diarizer`` who finds them, "mmerc" or the installed "pyannote". ``workers`` is the number
+        of processes (None: one per core).
 
         UsageError if ``commercial_only`` forbids the model; MmercError or InputError if it cannot
         be loaded.
@@ -103,7 +107,12 @@ class Pipeline:
             name=components.name,
             extractors=components.extractors,
             missing=components.missing,
-            find=FromSpeech(whisper=whisper, language=language, turns=turns, count=count),
+            find=FromSpeech(
+                whisper=whisper,
+                language=language,
+                turns=turns,
+                voices=VoiceSearch(count=count, diarizer=diarizer),
+            ),
             workers=workers or available_cores(),
             live=live,
         )
@@ -152,12 +161,12 @@ class Pipeline:
             raise UsageError("Subtitles have words already; give --subtitles or --words, not both.")
         turns = None if turns is None else Path(turns)
         speech = self.find if isinstance(self.find, FromSpeech) else FromSpeech()
-        language = speech.language
+        language, voices = speech.language, speech.voices
         if subtitles is not None:
             return FromSubtitles(subtitles=Path(subtitles), turns=turns, language=language)
         turns = turns or speech.turns
         if words is not None:
-            return FromWords(words=Path(words), turns=turns, count=speech.count, language=language)
+            return FromWords(words=Path(words), turns=turns, voices=voices, language=language)
         return replace(speech, turns=turns) if self.find is speech else self.find
 
     def analyse(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError, MmercError
@@ -15,7 +17,7 @@ from mmerc.media.decode import MediaInfo
 from mmerc.media.segment import MediaError
 from mmerc.media.speaker_turns import Turn, read_rttm
 from mmerc.media.speakers.clustering import SpeakerCount
-from mmerc.media.speakers.diarization import find_turns
+from mmerc.media.speakers.diarizers import Diarizer, diarize
 from mmerc.media.voice_activity import Span, find_speech
 
 
@@ -54,8 +56,23 @@ def check_times(
     return (f"{len(late)} of {len(utterances)} {what} start after the end of the recording.",)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceSearch:
+    """How speakers are found by their voices: their number, and the program that finds them."""
+
+    count: SpeakerCount = field(default_factory=SpeakerCount)
+    diarizer: Diarizer = "mmerc"
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that determines the turns."""
+        return {
+            "speakers": [self.count.fewest, self.count.most],
+            "diarizer": self.diarizer,
+        }
+
+
 def find_speakers(
-    recording: Path, turns: Path | None, count: SpeakerCount, *, work: WorkFolder, report: Hook
+    recording: Path, turns: Path | None, voices: VoiceSearch, *, work: WorkFolder, report: Hook
 ) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
     """Who speaks when, from an RTTM file or else by the voices, and remarks on how that is known.
 
@@ -65,12 +82,12 @@ def find_speakers(
     if turns is not None:
         speaker_turns = read_rttm(turns)
         return speaker_turns.turns, speaker_turns.remarks
-    voices = work.turns()
-    if voices is None:
-        voices = find_turns(recording, count=count)
-        work.keep_turns(voices)
-    if voices:
-        return voices, ()
+    heard = work.turns()
+    if heard is None:
+        heard = diarize(recording, count=voices.count, diarizer=voices.diarizer)
+        work.keep_turns(heard)
+    if heard:
+        return heard, ()
     spans = find_spans(recording, work, report)
     start, end = (spans[0].start, spans[-1].end) if spans else (0.0, 0.001)
     whole = Turn(speaker="SPEAKER_01", start=start, end=end)

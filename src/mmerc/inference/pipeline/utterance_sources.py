@@ -18,6 +18,7 @@ from mmerc.inference.pipeline.source_remarks import (
     unnamed_remarks,
 )
 from mmerc.inference.pipeline.speech_stages import (
+    VoiceSearch,
     check_against_speech,
     check_times,
     find_spans,
@@ -37,7 +38,6 @@ from mmerc.media.speaker_turns import (
     assign_speakers,
     read_rttm,
 )
-from mmerc.media.speakers.clustering import SpeakerCount
 from mmerc.media.subtitles import UNNAMED, read_subtitles
 from mmerc.media.transcription import EMBEDDED_MODEL, Transcriber, Transcript
 from mmerc.media.voice_activity import Span
@@ -93,21 +93,20 @@ class FromSpeech:
     """Utterances from recognised words: one sentence of one speaker each.
 
     ``whisper`` and ``language`` as in ``mmerc.media.transcription.Transcriber``; ``turns`` is an
-    RTTM file with the speakers, in place of those found by their voices, of whom there are
-    ``count``.
+    RTTM file with the speakers, in place of those found by their voices, as ``voices`` says.
     """
 
     whisper: str = EMBEDDED_MODEL
     language: str | None = None
     turns: Path | None = None
-    count: SpeakerCount = field(default_factory=SpeakerCount)
+    voices: VoiceSearch = field(default_factory=VoiceSearch)
 
     def settings(self) -> dict[str, Any]:
         return {
             "whisper": self.whisper,
             "language": self.language,
             "turns": None if self.turns is None else fingerprint_input(self.turns),
-            "speakers": [self.count.fewest, self.count.most],
+            **self.voices.settings(),
         }
 
     def __call__(
@@ -120,7 +119,7 @@ class FromSpeech:
         if not spans:
             problem = "no speech detected"
             raise MediaError(recording, problem, "give its subtitles if somebody speaks in it")
-        turns, remarks = find_speakers(recording, self.turns, self.count, work=work, report=report)
+        turns, remarks = find_speakers(recording, self.turns, self.voices, work=work, report=report)
         transcripts = self.words(recording, spans, work, report)
         utterances, doubtful = _build_utterances(transcripts, turns)
         overlaps = measure_overlaps(utterances, turns)

@@ -12,6 +12,7 @@ from mmerc.inference.pipeline.segmentation import Segmentation
 from mmerc.inference.pipeline.sentence_utterances import mark_utterances, number_sentences
 from mmerc.inference.pipeline.source_remarks import overlap_remarks
 from mmerc.inference.pipeline.speech_stages import (
+    VoiceSearch,
     check_against_speech,
     check_times,
     find_speakers,
@@ -22,7 +23,6 @@ from mmerc.media.decode import MediaInfo
 from mmerc.media.languages import language_code
 from mmerc.media.sentences import split_sentences
 from mmerc.media.speaker_turns import Turn
-from mmerc.media.speakers.clustering import SpeakerCount
 from mmerc.media.word_files.reader import TimedWords, read_words
 
 
@@ -31,20 +31,20 @@ class FromWords:
     """One utterance per sentence of the words of a file (``mmerc.media.word_files.reader``).
 
     Speakers are those of an RTTM file, ``turns``; otherwise those that the words name; otherwise
-    they are found by their voices, and there are ``count`` of them. ``language``: the code of the
+    they are found by their voices, as ``voices`` says. ``language``: the code of the
     language, None for the one that the file states.
     """
 
     words: Path
     turns: Path | None = None
-    count: SpeakerCount = field(default_factory=SpeakerCount)
+    voices: VoiceSearch = field(default_factory=VoiceSearch)
     language: str | None = None
 
     def settings(self) -> dict[str, Any]:
         return {
             "words": fingerprint_input(self.words),
             "turns": None if self.turns is None else fingerprint_input(self.turns),
-            "speakers": [self.count.fewest, self.count.most],
+            **self.voices.settings(),
         }
 
     def __call__(
@@ -77,7 +77,7 @@ class FromWords:
             )
         if self.turns is None and not info.has_sound:
             return (), ("Nothing says who speaks: the words name nobody, and there is no sound.",)
-        turns, remarks = find_speakers(recording, self.turns, self.count, work=work, report=report)
+        turns, remarks = find_speakers(recording, self.turns, self.voices, work=work, report=report)
         if labelled and self.turns is not None:
             ignored = f"Speakers are those of {self.turns.name}, not those of {self.words.name}."
             remarks = (*remarks, ignored)

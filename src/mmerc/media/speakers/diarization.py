@@ -67,7 +67,7 @@ def _find_turns_in(
         return ()
     vectors = np.stack([vector for _, vector in voices])
     centroids = cluster_voices(vectors, [number for number, _ in voices], count=count)
-    return _name_turns(_read_turns(_activity(chunks, centroids)))
+    return name_turns(_read_turns(_activity(chunks, centroids)))
 
 
 def _cut_chunks(sound: Iterable[Samples]) -> Iterator[tuple[float, Samples]]:
@@ -146,7 +146,7 @@ def _read_turns(activity: NDArray[np.bool_]) -> list[tuple[int, float, float]]:
     return turns
 
 
-def _name_turns(turns: Sequence[tuple[int, float, float]]) -> tuple[Turn, ...]:
+def name_turns(turns: Sequence[tuple[int, float, float]]) -> tuple[Turn, ...]:
     """Turns in the order of their starts; speakers are numbered by how long they speak."""
     durations: dict[int, float] = {}
     for speaker, start, end in turns:

@@ -1,0 +1,20 @@
+"""The programs that find speakers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from mmerc.media.speaker_turns import Turn
+from mmerc.media.speakers.clustering import SpeakerCount
+from mmerc.media.speakers.diarization import find_turns
+from mmerc.media.speakers.pyannote_diarization import find_turns_by_pyannote
+
+Diarizer = Literal["mmerc", "pyannote"]
+
+
+def diarize(path: Path, *, count: SpeakerCount, diarizer: Diarizer) -> tuple[Turn, ...]:
+    """Find who speaks when (``find_turns``, ``find_turns_by_pyannote``)."""
+    if diarizer == "pyannote":
+        return find_turns_by_pyannote(path, count=count)
+    return find_turns(path, count=count)
