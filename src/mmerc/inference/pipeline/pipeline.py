@@ -31,6 +31,7 @@ from mmerc.inference.pipeline.spoken_language import (
     with_words,
     without_words,
 )
+from mmerc.inference.pipeline.still_picture import still_remarks
 from mmerc.inference.pipeline.utterance_sources import FromSpeech, FromSubtitles
 from mmerc.inference.pipeline.word_source import FromWords
 from mmerc.inference.pipeline.work_folder import WorkFolder
@@ -204,6 +205,7 @@ class Pipeline:
         report(Step("emotions", len(predictions), len(predictions)))
         absent = _add_left_out(absent, predictions)
         remarks = analysis_remarks(self.model, utterances, absent, distance=distance)
+        still = still_remarks(recording, info) if "video" in tables else ()
         return Analysis(
             recording=recording.name,
             duration=info.duration,
@@ -211,7 +213,7 @@ class Pipeline:
             labels=self.model.labels,
             predictions=tuple(predictions),
             absent=absent,
-            remarks=(*segmentation.remarks, *remarks),
+            remarks=(*segmentation.remarks, *still, *remarks),
             marks=segmentation.marks,
         )
 

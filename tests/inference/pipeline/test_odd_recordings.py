@@ -1,0 +1,154 @@
+"""Recordings that nobody had in mind: a sensible result, or a plain remark."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from mmerc.inference.page.render import render_page
+from mmerc.inference.pipeline import Pipeline
+from mmerc.inference.pipeline.still_picture import still_remarks
+from mmerc.media.decode import SAMPLE_RATE, probe, read_sound
+from mmerc.media.segment import MediaError
+from mmerc.media.speakers.clustering import SpeakerCount, cluster_voices
+
+DATA = Path(__file__).parents[2] / "media" / "data"
+STILL = "The picture never changes: a face in it does not show how anything is said."
+NO_FACE = "No utterance has video: no face in any frame."
+
+
+@pytest.fixture(scope="module")
+def voice():
+    """A woman: "The little garden is full of yellow flowers", 16 kHz."""
+    return read_sound(DATA / "woman.ogg")
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    return pytest.importorskip("skimage.data", reason="scikit-image is not installed").astronaut()
+
+
+def write_film(path, pictures, samples, *, rate=10):
+    """A film of pictures [H, W, 3] with sound of 16 kHz."""
+    with av.open(str(path), "w") as output:
+        film = output.add_stream("libx264", rate=rate, options={"preset": "ultrafast"})
+        film.height, film.width = pictures[0].shape[:2]
+        film.pix_fmt = "yuv420p"
+        sound = output.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
+        for picture in pictures:
+            output.mux(film.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        output.mux(film.encode(None))
+        for start in range(0, len(samples), 1024):
+            frame = av.AudioFrame.from_ndarray(
+                samples[None, start : start + 1024], format="fltp", layout="mono"
+            )
+            frame.rate, frame.pts = SAMPLE_RATE, start
+            output.mux(sound.encode(frame))
+        output.mux(sound.encode(None))
+    return path
+
+
+def drawings(count):
+    """A round yellow head without a face that moves over blue."""
+    rows, columns = np.mgrid[:240, :320]
+    for number in range(count):
+        picture = np.full((240, 320, 3), (40, 90, 200), np.uint8)
+        picture[(rows - 120) ** 2 + (columns - 60 - 5 * number) ** 2 < 50**2] = (250, 220, 60)
+        yield picture
+
+
+@pytest.fixture
+def analyse(models, tmp_path):
+    """A function that analyses a recording, with one utterance of two words from a file."""
+
+    def run(recording, *, model="all", words=True):
+        path = tmp_path / "words.ctm"
+        path.write_text("x 1 0.3 0.8 Yellow 1 lex Ada\nx 1 1.2 0.8 flowers. 1 lex Ada\n")
+        pipeline = Pipeline.from_pretrained(models / model, workers=1)
+        return pipeline(recording, words=path if words else None)
+
+    return run
+
+
+def test_a_photograph_with_sound(analyse, tmp_path, voice, portrait):
+    film = write_film(tmp_path / "x.mp4", [portrait] * 25, voice)
+    analysis = analyse(film)
+    (said,) = analysis.predictions
+    assert said.effects["video"] is not None
+    assert STILL in analysis.remarks
+
+
+def test_the_same_person_twice_side_by_side(analyse, tmp_path, voice, portrait):
+    twins = np.concatenate([portrait, portrait], axis=1)
+    analysis = analyse(write_film(tmp_path / "x.mp4", [twins] * 25, voice))
+    (said,) = analysis.predictions
+    assert said.effects["video"] is not None
+    assert said.speaker == "Ada"
+    assert STILL in analysis.remarks
+
+
+def test_a_drawn_film(analyse, tmp_path, voice):
+    film = write_film(tmp_path / "x.mp4", list(drawings(25)), voice)
+    analysis = analyse(film)
+    (said,) = analysis.predictions
+    assert said.effects["audio"] is not None
+    assert analysis.absent == {"1": {"video": "no face in any frame"}}
+    assert NO_FACE in analysis.remarks
+    assert STILL not in analysis.remarks
+
+
+def test_a_small_movement_in_a_still_scene(tmp_path, voice, portrait):
+    moved = [portrait.copy() for _ in range(25)]
+    for number, picture in enumerate(moved):
+        picture[150 : 162 + 3 * (number % 5), 200:240] = 0  # a mouth
+    film = write_film(tmp_path / "x.mp4", moved, voice)
+    assert still_remarks(film, probe(film)) == ()
+
+
+def test_one_sentence_in_long_silence(analyse, tmp_path, voice):
+    samples = np.random.default_rng(0).normal(0, 1e-4, 40 * SAMPLE_RATE).astype(np.float32)
+    samples[20 * SAMPLE_RATE : 20 * SAMPLE_RATE + len(voice)] += voice
+    soundfile.write(tmp_path / "x.flac", samples, SAMPLE_RATE)
+    analysis = analyse(tmp_path / "x.flac", model="read", words=False)
+    text = " ".join(item.text for item in analysis.predictions).lower()
+    assert {"little", "garden", "yellow"} <= set(text.replace(".", "").split())
+    assert all(19.8 <= p.start < p.end <= 23.5 for p in analysis.predictions)
+    assert {p.speaker for p in analysis.predictions} == {"SPEAKER_01"}
+
+
+@pytest.mark.parametrize("seconds", [0.35, 0.6])
+def test_a_word_or_two(analyse, tmp_path, voice, seconds):
+    begin = round(0.22 * SAMPLE_RATE)
+    samples = np.zeros(2 * SAMPLE_RATE, np.float32)
+    samples[8000 : 8000 + round(seconds * SAMPLE_RATE)] = voice[
+        begin : begin + round(seconds * SAMPLE_RATE)
+    ]
+    soundfile.write(tmp_path / "x.flac", samples, SAMPLE_RATE)
+    try:
+        analysis = analyse(tmp_path / "x.flac", model="read", words=False)
+    except MediaError as error:
+        assert "no speech detected" in str(error) or "no usable text" in str(error)
+        return
+    (said,) = analysis.predictions
+    assert said.text
+    assert 0.3 <= said.start < said.end <= 1.5
+
+
+def test_twelve_speakers(models, films, tmp_path):
+    lines = [f"x 1 {0.6 * n:.1f} 0.5 word. 1 lex SPEAKER_{n + 1:02d}" for n in range(12)]
+    (tmp_path / "x.ctm").write_text("\n".join(lines) + "\n")
+    pipeline = Pipeline.from_pretrained(models / "read", workers=1)
+    analysis = pipeline(films / "sound.m4a", words=tmp_path / "x.ctm")
+    assert len({item.speaker for item in analysis.predictions}) == 12
+    page = render_page(analysis)
+    assert all(f"SPEAKER_{n:02d}" in page for n in range(1, 13))
+
+
+def test_twelve_voices_are_twelve_speakers():
+    numbers = np.random.default_rng(0)
+    centres = np.linalg.qr(numbers.normal(size=(192, 12)))[0].T
+    vectors = np.repeat(centres, 5, axis=0) + numbers.normal(0, 0.02, (60, 192))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    assert len(cluster_voices(vectors, list(range(60)), count=SpeakerCount())) == 12
