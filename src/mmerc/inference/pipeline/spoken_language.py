@@ -47,9 +47,9 @@ def explain_unreadable(
     vocabulary (119,000 pieces or more, save DeBERTa-v3's), and by those whose tokenizer fits 30
     words or more of the recording (a German encoder for German; ``checks.is_foreign``).
     """
-    if language is None or language == ENGLISH or model.tokenizer is None:
+    if language is None or language == ENGLISH or model.text_encoder is None:
         return None
-    size = len(model.tokenizer.tokenizer)
+    size = len(model.text_encoder.tokenizer.tokenizer)
     if size >= _LARGE_VOCABULARY and size not in _LARGE_ENGLISH_VOCABULARIES:
         return None
     if count_words(utterances) >= _ENOUGH_WORDS and not is_foreign(model, utterances):
