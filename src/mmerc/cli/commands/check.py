@@ -21,7 +21,7 @@ def check(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="Recordings, subtitles, RTTM, transcripts, manifests or prepared corpora."
+            help="Recordings, subtitles, RTTM, words, transcripts, manifests or prepared corpora."
         ),
     ],
     as_json: JsonOption = False,
