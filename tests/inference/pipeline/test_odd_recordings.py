@@ -102,7 +102,7 @@ def test_a_drawn_film(analyse, tmp_path, voice):
 def test_a_small_movement_in_a_still_scene(tmp_path, voice, portrait):
     moved = [portrait.copy() for _ in range(25)]
     for number, picture in enumerate(moved):
-        picture[150 : 162 + 3 * (number % 5), 200:240] = 0  # a mouth
+        picture[150 : 162 + 3 * (number % 7), 200:240] = 0  # a mouth
     film = write_film(tmp_path / "x.mp4", moved, voice)
     assert still_remarks(film, probe(film)) == ()
 
