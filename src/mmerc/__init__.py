@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mmerc.models.registry import load_model
     from mmerc.prediction.text_encoding import encode_text
     from mmerc.prediction.utterance_predictions import predict
+    from mmerc.studies.study import Study
     from mmerc.training.evaluate import evaluate
     from mmerc.training.recipe import Recipe
     from mmerc.training.recipe_files import list_recipes, load_recipe
@@ -44,6 +45,7 @@ __all__ = [
     "MmercError",
     "Pipeline",
     "Recipe",
+    "Study",
     "UsageError",
     "Utterance",
     "__version__",
@@ -73,6 +75,7 @@ _MODULES = {
     "MmercError": "mmerc.errors",
     "Pipeline": "mmerc.inference.pipeline",
     "Recipe": "mmerc.training.recipe",
+    "Study": "mmerc.studies.study",
     "UsageError": "mmerc.errors",
     "Utterance": "mmerc.conversation",
     "encode_text": "mmerc.prediction.text_encoding",

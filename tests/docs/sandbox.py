@@ -28,6 +28,9 @@ def write_inputs(folder):
     cut("photograph", folder / "talk.mp4", seconds=7.0)
     cues("photograph", folder / "talk.srt", count=2)
     (folder / "talk.txt").write_text(TRANSCRIPT)
+    (folder / "interviews").mkdir()
+    for name in ("first", "second"):
+        (folder / f"interviews/{name}.txt").write_text(TRANSCRIPT)
     write_meld(folder / "MELD.Raw")
     write_composed(folder / "data")
     (folder / "DATA").symlink_to("data")

@@ -1,42 +1,11 @@
 """A disk that is full in the middle of a reproduction: a small one, mounted for the test."""
 
-import os
 import shutil
-import subprocess
 
 import pytest
 
 from mmerc.errors import InputError
 from mmerc.experiments.reproduction.reproduce import reproduce
-
-
-@pytest.fixture
-def disk(tmp_path):
-    """Folder of a disk of 8 MiB in memory."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if shutil.which("mount") is None:
-        pytest.skip("there is no mount to make a small disk with")
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"no disk can be mounted here ({done.stderr.strip()})")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)  # a failed run's log is open still
-
-
-@pytest.fixture
-def leave(disk):
-    """A function that fills the disk but for so many bytes; without any it is emptied again."""
-    ballast = disk / "ballast"
-
-    def call(free=None):
-        ballast.unlink(missing_ok=True)
-        if free is not None:
-            state = os.statvfs(disk)
-            ballast.write_bytes(bytes(state.f_bavail * state.f_frsize - free))
-
-    return call
 
 
 def files(folder, name="*"):

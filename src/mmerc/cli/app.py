@@ -31,11 +31,13 @@ from mmerc.cli.commands import (
     robustness,
     select_features,
     serve,
+    study,
     train,
     train_faces,
     transfer,
     tries,
     tune,
+    watch,
     weights,
 )
 from mmerc.cli.commands import list as list_command
@@ -71,6 +73,9 @@ _add(ANALYSE, predict.predict, predict.EXAMPLES)
 _add(ANALYSE, serve.serve, serve.EXAMPLES)
 _add(ANALYSE, correct.correct, correct.EXAMPLES)
 _add(ANALYSE, agree.agree, agree.EXAMPLES)
+_add(ANALYSE, watch.watch, watch.EXAMPLES)
+
+app.add_typer(study.app, name="study", rich_help_panel=ANALYSE)
 
 app.add_typer(prepare.app, name="prepare", rich_help_panel=RESEARCH)
 app.add_typer(weights.app, name="weights", rich_help_panel=RESEARCH)

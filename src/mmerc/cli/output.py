@@ -43,6 +43,11 @@ def silent(line: str) -> None:
     """Print nothing; replaces ``remark`` with --quiet."""
 
 
+def printable(path: Path) -> str:
+    """The path as text; files may have names that no text has."""
+    return str(path).encode("utf-8", "replace").decode()
+
+
 def print_json(value: object) -> None:
     """Print a value as a JSON document."""
     print(json.dumps(value, indent=2, ensure_ascii=False))

@@ -21,11 +21,13 @@ class Executor:
     """Runs up to ``jobs`` items at a time; one local job runs in this process.
 
     Functions, items and outcomes must be picklable; on a cluster, files that they name must be
-    where every node finds them.
+    where every node finds them. With ``isolated``, ``stream`` uses processes of their own even
+    for a single job, so that an item cannot end this process.
     """
 
     jobs: int = 1
     engine: Engine = "local"
+    isolated: bool = False
 
     @contextmanager
     def start(self) -> Iterator[Workers]:
@@ -54,7 +56,7 @@ class Executor:
         An item that kills its process, even when it runs alone, has the outcome ``lost(item)``;
         the others are not affected.
         """
-        if self.engine == "local" and self.jobs <= 1:
+        if self.engine == "local" and self.jobs <= 1 and not self.isolated:
             yield from map(prepare(), items)
             return
         function = Prepared.create(prepare)

@@ -1,14 +1,23 @@
-"""``mmerc analyze``: from a recording to its timeline of emotions."""
+"""``mmerc analyze``: from a recording to its timeline of emotions, or a study of many."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mmerc.cli.output import JsonOption, QuietOption, print_json, remark, silent
+from mmerc.cli.output import (
+    EngineOption,
+    JsonOption,
+    QuietOption,
+    print_json,
+    printable,
+    remark,
+    silent,
+)
+from mmerc.cli.study_run import StudyRun, chosen_settings, is_study_input, require_out
 from mmerc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,13 +29,19 @@ EXAMPLES = (
     "mmerc analyze talk.mp4 --speakers 2 --name SPEAKER_01=Mara --name SPEAKER_02=Tom",
     "mmerc analyze talk.mp4 --words talk.json --turns talk.rttm",
     "mmerc analyze talk.txt",
+    "mmerc analyze interviews --out study",
 )
 
 
 def analyze(
-    recording: Annotated[
-        Path,
-        typer.Argument(help="Video, audio, or transcript with lines of `Speaker: text` (.txt)."),
+    context: typer.Context,
+    recordings: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RECORDING...",
+            help="Video, audio, or transcript with lines of `Speaker: text` (.txt); several of "
+            "them, a folder or a study.yaml are a study.",
+        ),
     ],
     subtitles: Annotated[
         Path | None, typer.Option(help="SRT, WebVTT or ASS file (default: transcribe the speech).")
@@ -83,14 +98,62 @@ def analyze(
         bool, typer.Option("--live", help="Predict each utterance from the past alone.")
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Number of processes.")] = None,
+    engine: EngineOption = "local",
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Analyse a recording or a transcript.
+    """Analyse recordings or transcripts.
 
     Writes STEM.html (an interactive page), .jsonl, .csv, .vtt, .eaf and .TextGrid: all of them, or
     none if the analysis fails. If it is interrupted, run the same command again to resume.
+
+    Of several recordings, a folder or a study.yaml, writes OUT/recordings/NAME/ and the tables of
+    all. The same command again analyses what is new or changed. Exit code 1: some could not be
+    analysed (OUT/failed.csv).
     """
+    settings = {
+        "model": model, "commercial_only": commercial_only, "face": face, "whisper": whisper,
+        "language": language, "speakers": speakers, "diarizer": diarizer, "live": live,
+    }  # fmt: skip
+    if is_study_input(recordings):
+        if subtitles or words or turns or name:
+            raise UsageError(
+                "In a study, --subtitles, --words, --turns and --name have no use: files beside a "
+                "recording are matched by name, and study.yaml says who the speakers are."
+            )
+        run = StudyRun(
+            out=require_out(recordings, out),
+            settings=chosen_settings(context, settings),
+            workers=workers,
+            engine=engine,
+            again=overwrite,
+            quiet=quiet,
+            as_json=as_json,
+        )
+        run.finish(run.analyse(run.plan(recordings)))
+        return
+    if engine != "local":
+        raise UsageError("--engine ray analyses studies: several files, a folder or a study.yaml.")
+    _analyze_one(
+        recordings[0], subtitles=subtitles, words=words, turns=turns, name=name, out=out,
+        settings=settings | {"workers": workers}, overwrite=overwrite, quiet=quiet, as_json=as_json,
+    )  # fmt: skip
+
+
+def _analyze_one(
+    recording: Path,
+    *,
+    subtitles: Path | None,
+    words: Path | None,
+    turns: Path | None,
+    name: list[str] | None,
+    out: Path | None,
+    settings: dict[str, Any],
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Analyse one recording, and write its files."""
     from mmerc.cli.analysis_progress import AnalysisProgress
     from mmerc.corpora.transcript import TranscriptFile, read_transcript
     from mmerc.inference.pipeline import Pipeline
@@ -109,10 +172,7 @@ def analyze(
         raise UsageError("Subtitles have words already; give --subtitles or --words, not both.")
     check_results(recording, directory, inputs=(subtitles, words, turns), overwrite=overwrite)
     conversations = read_transcript(recording) if written else TranscriptFile(())
-    pipeline = Pipeline.from_pretrained(
-        model, commercial_only=commercial_only, face=face, whisper=whisper, language=language,
-        turns=turns, speakers=speakers, diarizer=diarizer, workers=workers, live=live,
-    )  # fmt: skip
+    pipeline = Pipeline.from_pretrained(settings.pop("model"), turns=turns, **settings)
     work = work_path(recording, directory)
     if written:
         analysis = pipeline.read(conversations, name=recording.name, names=names)
@@ -133,7 +193,7 @@ def analyze(
             {
                 "utterances": len(analysis.predictions),
                 "remarks": list(analysis.remarks),
-                "files": [_printable(path) for path in paths],
+                "files": [printable(path) for path in paths],
             }
         )
         return
@@ -150,9 +210,4 @@ def _tell(analysis: Analysis, paths: list[Path]) -> None:
     for line in analysis.remarks:
         print(f"note: {line}")
     for path in paths:
-        print(_printable(path))
-
-
-def _printable(path: Path) -> str:
-    """The path as text; files may have names that no text has."""
-    return str(path).encode("utf-8", "replace").decode()
+        print(printable(path))

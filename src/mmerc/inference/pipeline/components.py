@@ -46,6 +46,12 @@ class Components:
     missing: Mapping[Modality, str]
 
 
+def choose_model(source: str | Path | None, *, commercial_only: bool, live: bool) -> str:
+    """Return ``source``, or the name of the default model."""
+    default = LIVE_MODEL if live else DEFAULT_MODEL
+    return str(source or (TEXT_MODEL if commercial_only else default))
+
+
 def load_components(
     source: str | Path | None, *, commercial_only: bool, face: Choice, live: bool = False
 ) -> Components:
@@ -54,8 +60,7 @@ def load_components(
     UsageError for a model that ``commercial_only`` forbids; MmercError or InputError if the model
     cannot be loaded, or if none of its modalities can be provided.
     """
-    default = LIVE_MODEL if live else DEFAULT_MODEL
-    name = str(source or (TEXT_MODEL if commercial_only else default))
+    name = choose_model(source, commercial_only=commercial_only, live=live)
     if commercial_only and _forbids_commercial_use(name):
         raise UsageError(
             f"{name} may not be used commercially (see `mmerc licences`); "

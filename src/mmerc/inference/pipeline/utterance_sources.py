@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -143,13 +144,19 @@ class FromSpeech:
         remaining = [span for span in spans if span not in transcripts]
         report(Step("words", len(transcripts), len(spans)))
         if remaining:
-            transcriber = Transcriber(self.whisper, language=self.language)
+            transcriber = _load_transcriber(self.whisper, self.language)
             with work.keeping_transcripts() as keep:
                 for transcript in transcriber.transcribe(recording, remaining):
                     keep(transcript)
                     transcripts[transcript.span] = transcript
                     report(Step("words", len(transcripts), len(spans)))
         return [transcripts[span] for span in spans]
+
+
+@lru_cache(maxsize=1)
+def _load_transcriber(whisper: str, language: str | None) -> Transcriber:
+    """Load a transcriber, once for recordings that follow one another."""
+    return Transcriber(whisper, language=language)
 
 
 def _build_utterances(

@@ -1,0 +1,35 @@
+"""``mmerc study``: the description of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmerc.cli.options import examples_epilog
+from mmerc.cli.output import printable, remark
+
+app = typer.Typer(help="Describe a study of many recordings.", no_args_is_help=True)
+
+
+@app.callback()
+def program() -> None:
+    """Describe a study of many recordings."""
+
+
+@app.command(epilog=examples_epilog("mmerc study init interviews"))
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder with the recordings of the study.")],
+) -> None:
+    """Write study.yaml for a folder's recordings.
+
+    Lists every recording with the files beside it, to be filled in with participants, conditions
+    and other columns; see docs/studies.md. An existing study.yaml is never replaced.
+    """
+    from mmerc.studies.new_study import write_study_file
+
+    path, remarks = write_study_file(folder)
+    for line in remarks:
+        remark(f"note: {line}")
+    print(printable(path))

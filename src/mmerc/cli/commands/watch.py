@@ -1,0 +1,80 @@
+"""``mmerc watch``: analyse what appears in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mmerc.cli.output import JsonOption, QuietOption, remark
+from mmerc.cli.study_run import StudyRun, chosen_settings
+from mmerc.errors import InputError, UsageError
+
+EXAMPLES = ("mmerc watch interviews --out study",)
+
+
+def watch(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Folder in which recordings appear.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results, as of a study (required).")
+    ] = None,
+    interval: Annotated[
+        float, typer.Option(min=0.1, max=3600, help="Seconds between two looks.")
+    ] = 5.0,
+    until_idle: Annotated[
+        float | None,
+        typer.Option(min=0, help="Stop when nothing has happened for so many seconds."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Run, model folder or Hub repository (default: mmerc-mini).")
+    ] = None,
+    speakers: Annotated[
+        str | None, typer.Option(help="How many people speak: 2, or 2-4 (default: estimated).")
+    ] = None,
+    face: Annotated[
+        Literal["speaking", "largest", "all"], typer.Option(help="Whose face to use.")
+    ] = "speaking",
+    whisper: Annotated[
+        str, typer.Option(help="Whisper model, by name or folder; tiny.en is included.")
+    ] = "tiny.en",
+    language: Annotated[
+        str | None, typer.Option(help="Spoken language as a code, such as en.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Number of processes.")] = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Analyse recordings as they appear.
+
+    A recording is analysed when its files, and those beside it, have not changed between two looks;
+    then the tables are written again, as by `mmerc analyze FOLDER --out OUT`. Ctrl-C stops.
+    """
+    from mmerc.studies.watching import FolderWatch
+
+    if out is None:
+        raise UsageError("A study needs a folder for its results; name it with --out.")
+    if not folder.is_dir():
+        raise InputError(folder, "no such folder", "check the path")
+    settings = {
+        "model": model, "speakers": speakers, "face": face, "whisper": whisper,
+        "language": language,
+    }  # fmt: skip
+    run = StudyRun(
+        out=out,
+        settings=chosen_settings(context, settings),
+        workers=workers,
+        quiet=quiet,
+        as_json=as_json,
+    )
+    watching = FolderWatch(
+        plan=lambda: run.plan([folder], add_unlisted=True), analyse=run.analyse, interval=interval
+    )
+    if not quiet:
+        remark(f"watching {folder}; Ctrl-C stops")
+    result = watching.run(until_idle=until_idle)
+    if result is None:
+        remark("note: nothing was analysed.")
+        return
+    run.finish(result)

@@ -1,0 +1,167 @@
+"""A study on the command line: its settings, progress and summary."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+from mmerc.cli.output import print_json, printable, remark
+from mmerc.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from mmerc.studies.plan import StudyPlan
+    from mmerc.studies.recordings import RecordingOutcome
+    from mmerc.studies.run_study import StudyResult
+
+_INTERVAL = 2.0  # seconds between two lines of progress
+_FAILURES_PRINTED = 20
+_STUDY_FILES = {".yaml", ".yml"}
+
+
+def is_study_input(paths: Sequence[Path]) -> bool:
+    """Whether the arguments of ``mmerc analyze`` are a study and not one recording."""
+    return len(paths) > 1 or paths[0].is_dir() or paths[0].suffix.lower() in _STUDY_FILES
+
+
+def require_out(paths: Sequence[Path], out: Path | None) -> Path:
+    """Return the folder of the study's results; an error if none is named."""
+    if out is not None:
+        return out
+    if len(paths) == 1 and paths[0].is_dir():
+        fix = "name a folder for the results with --out to analyse everything in it"
+        raise InputError(paths[0], "a folder", fix)
+    raise UsageError("A study needs a folder for its results; name it with --out.")
+
+
+def chosen_settings(context: typer.Context, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that the command line names, without defaults."""
+    return {
+        key: value
+        for key, value in settings.items()
+        if (source := context.get_parameter_source(key)) is not None and source.name != "DEFAULT"
+    }
+
+
+@dataclass(kw_only=True)
+class StudyRun:
+    """Runs a study and prints its progress and summary.
+
+    ``settings`` are those of the command line; they come before those of a ``study.yaml``.
+    """
+
+    out: Path
+    settings: Mapping[str, Any]
+    workers: int | None = None
+    engine: Literal["local", "ray"] = "local"
+    again: bool = False
+    quiet: bool = False
+    as_json: bool = False
+    printed: set[str] = field(default_factory=set)
+
+    def plan(self, paths: Sequence[Path], *, add_unlisted: bool = False) -> StudyPlan:
+        """Plan the study of the given files, folder or study file."""
+        from mmerc.studies.plan import override_settings, plan_files, plan_folder, plan_study_file
+
+        single = paths[0] if len(paths) == 1 else None
+        if single is not None and single.is_dir():
+            plan = plan_folder(single, skip=self.out, add_unlisted=add_unlisted)
+        elif single is not None:
+            plan = plan_study_file(single, skip=self.out)
+        elif any(path.is_dir() or path.suffix.lower() in _STUDY_FILES for path in paths):
+            raise UsageError("Name several recordings, or one folder, or one study.yaml.")
+        else:
+            plan = plan_files(paths)
+        if not plan.recordings and not plan.failed and not add_unlisted:
+            raise InputError(paths[0], "contains no recording", "check the path")
+        return override_settings(plan, self.settings)
+
+    def analyse(self, plan: StudyPlan, trusted: Collection[str] = ()) -> StudyResult:
+        """Analyse what is new or changed, but for ``trusted``, with progress on stderr."""
+        from mmerc.processes import available_cores
+        from mmerc.studies.run_study import run_study
+
+        for line in plan.remarks:
+            if line not in self.printed:
+                self.printed.add(line)
+                remark(f"note: {line}")
+        progress = _StudyProgress(total=len(plan.recordings) + len(plan.failed), quiet=self.quiet)
+        return run_study(
+            plan,
+            self.out,
+            workers=self.workers or available_cores(),
+            engine=self.engine,
+            again=self.again,
+            trusted=trusted,
+            report=progress,
+        )
+
+    def finish(self, result: StudyResult) -> None:
+        """Print the summary; exit code 1 if a recording could not be analysed."""
+        if self.as_json:
+            print_json(_summarise(result))
+        else:
+            _print_summary(result, self.out)
+        if result.failed:
+            raise typer.Exit(1)
+
+
+@dataclass(kw_only=True)
+class _StudyProgress:
+    """Prints how many recordings are finished and about how long the rest takes."""
+
+    total: int
+    quiet: bool
+    done: int = 0
+    analysed: int = 0
+    started: float = field(default_factory=time.monotonic)
+    reported: float = 0.0
+
+    def __call__(self, outcome: RecordingOutcome) -> None:
+        self.done += 1
+        self.analysed += outcome.state == "analysed"
+        now = time.monotonic()
+        if self.quiet or (self.done < self.total and now - self.reported < _INTERVAL):
+            return
+        self.reported = now
+        remaining = ""
+        if self.analysed and self.done < self.total:
+            seconds = (now - self.started) * (self.total - self.done) / self.analysed
+            remaining = f", about {_duration(seconds)} to go"
+        remark(f"recordings: {self.done} of {self.total}{remaining}")
+
+
+def _duration(seconds: float) -> str:
+    """A length of time in the unit that fits."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _summarise(result: StudyResult) -> dict[str, Any]:
+    """The summary as JSON."""
+    return {
+        "recordings": len(result.outcomes),
+        **{state: result.count(state) for state in ("analysed", "unchanged")},
+        "failed": [
+            {"recording": item.name, "file": item.file, "reason": item.reason}
+            for item in result.failed
+        ],
+        "files": [printable(path) for path in result.tables],
+    }
+
+
+def _print_summary(result: StudyResult, out: Path) -> None:
+    """The summary on the terminal: counts, failures with their reasons, tables."""
+    counts = f"{result.count('analysed')} analysed, {result.count('unchanged')} unchanged"
+    print(f"{len(result.outcomes)} recordings: {counts}, {len(result.failed)} failed")
+    for item in result.failed[:_FAILURES_PRINTED]:
+        print(f"failed: {item.name}: {item.reason}")
+    if len(result.failed) > _FAILURES_PRINTED:
+        print(f"and {len(result.failed) - _FAILURES_PRINTED} more in {out / 'failed.csv'}")
+    for path in result.tables:
+        print(printable(path))

@@ -1,0 +1,180 @@
+"""The recordings of a folder, and the files beside them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmerc.studies.study_folder import is_study
+
+MEDIA = frozenset(
+    {
+        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv"),
+        *(".3gp", ".ts", ".mts", ".m2ts", ".ogv", ".mxf", ".wav", ".mp3", ".m4a", ".aac"),
+        *(".flac", ".ogg", ".oga", ".opus", ".wma", ".aif", ".aiff", ".amr", ".caf"),
+    }
+)
+SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".sbv"})
+TURNS, TRANSCRIPT = ".rttm", ".txt"
+STUDY_FILE = "study.yaml"
+
+
+@dataclass(slots=True, kw_only=True)
+class FolderListing:
+    """The files of a folder that a study can use.
+
+    ``unusable``: why a recording or folder cannot be used, by its path. ``remarks``: what else was
+    not used.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    unusable: dict[Path, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+def list_folder(folder: Path, *, skip: Path | None = None) -> FolderListing:
+    """List recordings, subtitles, turns and transcripts of a folder and its folders, in order.
+
+    Hidden files, links to folders, other studies and ``skip`` are left out; links to files are used
+    if they stay inside the folder.
+    """
+    listing, others = FolderListing(), Counter[str]()
+    root = folder.resolve()
+
+    def note_error(error: OSError) -> None:
+        reason = (error.strerror or str(error)).lower()
+        listing.unusable[Path(error.filename)] = f"the folder cannot be read ({reason})"
+
+    for parent, folders, names in os.walk(folder, onerror=note_error):
+        here = Path(parent)
+        folders[:] = sorted(
+            name for name in folders if _is_walked(here / name, skip=skip, listing=listing)
+        )
+        for name in sorted(names):
+            path = here / name
+            if name.startswith(".") or name == STUDY_FILE:
+                continue
+            if path.suffix.lower() not in MEDIA | SUBTITLES | {TURNS, TRANSCRIPT}:
+                others[path.suffix.lower() or "no suffix"] += 1
+            elif (problem := find_problem(path, root)) is not None:
+                listing.unusable[path] = problem
+            else:
+                listing.files.append(path)
+    if others:
+        kinds = ", ".join(f"{suffix} ({count})" for suffix, count in sorted(others.items()))
+        listing.remarks.append(f"{folder}: other files were not used: {kinds}.")
+    return listing
+
+
+def _is_walked(path: Path, *, skip: Path | None, listing: FolderListing) -> bool:
+    """Whether a folder inside the listed one is searched; a remark if that may surprise."""
+    if path.name.startswith(".") or (skip is not None and path.resolve() == skip.resolve()):
+        return False
+    if path.is_symlink():
+        listing.remarks.append(f"{path}: a link to a folder, not followed.")
+        return False
+    if is_study(path):
+        listing.remarks.append(f"{path}: a study's results, not analysed.")
+        return False
+    return True
+
+
+def find_problem(path: Path, root: Path) -> str | None:
+    """Say why a file inside the resolved folder ``root`` may not be used; None if it may."""
+    try:
+        path.stat()
+        actual = path.resolve()
+    except (OSError, RuntimeError) as error:
+        code = getattr(error, "errno", errno.ELOOP)
+        if code == errno.ELOOP:
+            return "a link that leads back to itself; replace it by the file"
+        if path.is_symlink():
+            return "a link to a file that is missing; replace it by the file"
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        return f"cannot be read ({reason}); check the path"
+    if not actual.is_relative_to(root):
+        return f"it leads out of {root}; move the file into that folder"
+    return None
+
+
+def find_recordings(files: Iterable[Path]) -> list[Path]:
+    """Films, sounds, and the transcripts without any beside them."""
+    files = [path for path in files if path.suffix.lower() not in SUBTITLES | {TURNS}]
+    media = {path.with_suffix("") for path in files if path.suffix.lower() in MEDIA}
+    return [
+        path
+        for path in files
+        if path.suffix.lower() != TRANSCRIPT or path.with_suffix("") not in media
+    ]
+
+
+def is_own_captions(path: Path) -> bool:
+    """Whether a .vtt file is the result of an analysis, and no subtitles."""
+    if path.suffix.lower() != ".vtt":
+        return False
+    try:
+        with open(path, "rb") as file:
+            return file.read(64).startswith(b"WEBVTT\n\nNOTE emotions in ")
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideFiles:
+    """The files beside a recording; ``problem`` says if they cannot be told apart."""
+
+    subtitles: Path | None = None
+    turns: Path | None = None
+    transcript: Path | None = None
+    remarks: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+def match_side_files(recording: Path, files: Iterable[Path]) -> SideFiles:
+    """Choose the subtitles, turns and transcript of a recording among ``files``, by name.
+
+    A file fits if it is in the recording's folder and its name is the recording's but for the
+    suffix; ``talk.en.srt`` fits ``talk.mp4`` if no ``talk.srt`` does.
+    """
+    beside = [path for path in files if path.parent == recording.parent and path != recording]
+    exact = [path for path in beside if path.stem == recording.stem]
+    subtitles = [path for path in exact if _is_subtitles(path)]
+    if not subtitles:
+        subtitles = [
+            path
+            for path in beside
+            if _is_subtitles(path) and _is_language_code(path.stem, of=recording.stem)
+        ]
+    turns = next((path for path in exact if path.suffix.lower() == TURNS), None)
+    transcript = next((path for path in exact if path.suffix.lower() == TRANSCRIPT), None)
+    if len(subtitles) > 1:
+        names = " and ".join(sorted(path.name for path in subtitles))
+        problem = f"{names} could each be its subtitles; keep one, or name it in {STUDY_FILE}"
+        return SideFiles(problem=problem)
+    if not subtitles:
+        return SideFiles(turns=turns, transcript=transcript)
+    remarks: tuple[str, ...] = ()
+    if transcript is not None:
+        remarks = (f"{transcript.name} is not used: the words are those of {subtitles[0].name}.",)
+    return SideFiles(subtitles=subtitles[0], turns=turns, remarks=remarks)
+
+
+def _is_subtitles(path: Path) -> bool:
+    """Whether a file has subtitles, and none that an analysis wrote."""
+    return path.suffix.lower() in SUBTITLES and not is_own_captions(path)
+
+
+def _is_language_code(stem: str, *, of: str) -> bool:
+    """Whether ``stem`` is ``of`` with a language code such as ``.en`` or ``.pt-BR`` behind it."""
+    base, _, code = stem.rpartition(".")
+    language, _, region = code.partition("-")
+    return (
+        base == of
+        and 2 <= len(language) <= 3
+        and language.isalpha()
+        and (not region or region.isalnum())
+    )

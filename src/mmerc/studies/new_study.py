@@ -1,0 +1,74 @@
+"""The first ``study.yaml`` of a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mmerc.errors import InputError
+from mmerc.files import write_error
+from mmerc.studies.folder_listing import STUDY_FILE, find_recordings, list_folder, match_side_files
+
+_HEAD = """\
+# A study of mmerc: fill in what you know, delete what you do not need (docs/studies.md).
+# Analyse it with: mmerc analyze study.yaml --out STUDY
+#
+# participant, session, condition, group: columns of the tables. A participant has one group.
+# columns: further columns, such as {age: 34}
+# speakers: names of speakers in the recording and who they are, such as {Nora: p07}
+# exclude: parts to leave out, in seconds, such as [0-12.5, 300-310]
+"""
+
+
+def write_study_file(folder: str | Path) -> tuple[Path, list[str]]:
+    """Write ``study.yaml`` for the recordings of a folder; return its path, and remarks.
+
+    InputError if the folder has no recording, or the file exists.
+    """
+    folder = Path(folder)
+    path = folder / STUDY_FILE
+    if not folder.is_dir():
+        raise InputError(folder, "no such folder", "check the path")
+    listing = list_folder(folder)
+    recordings = find_recordings(listing.files)
+    if not recordings:
+        raise InputError(folder, "contains no recording", "check the path")
+    remarks = [*listing.remarks, *(f"{p}: {why}." for p, why in listing.unusable.items())]
+    stems = [item.stem.casefold() for item in recordings]
+    entries = []
+    for item in recordings:
+        sides = match_side_files(item, listing.files)
+        remarks += [f"{item.name}: {line}" for line in (sides.problem, *sides.remarks) if line]
+        unique = stems.count(item.stem.casefold()) == 1
+        name = None if unique else "-".join(item.relative_to(folder).parts).replace(".", "-")
+        files = {"subtitles": sides.subtitles, "turns": sides.turns, "transcript": sides.transcript}
+        entries.append(_build_entry(folder, item, name, files))
+    text = yaml.safe_dump(
+        {"settings": {"speakers": "", "language": ""}, "recordings": entries},
+        sort_keys=False,
+        allow_unicode=True,
+        width=1000,
+    )
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(_HEAD + text.replace("''", ""))
+    except FileExistsError as error:
+        raise InputError(path, "exists already", "edit it, or move it away") from error
+    except OSError as error:
+        raise write_error(path, error) from error
+    return path, remarks
+
+
+def _build_entry(
+    folder: Path, recording: Path, name: str | None, files: dict[str, Path | None]
+) -> dict[str, Any]:
+    """An entry of the file, with empty keys to fill in."""
+    paths = {key: str(path.relative_to(folder)) for key, path in files.items() if path is not None}
+    return {
+        "file": str(recording.relative_to(folder)),
+        **({} if name is None else {"name": name}),
+        **paths,
+        **dict.fromkeys(("participant", "session", "condition", "group"), ""),
+    }

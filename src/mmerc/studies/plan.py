@@ -1,0 +1,314 @@
+"""What a study consists of: from files, a folder or ``study.yaml`` to its recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mmerc.errors import InputError, UsageError
+from mmerc.studies.column_checks import check_columns
+from mmerc.studies.folder_listing import (
+    STUDY_FILE,
+    SUBTITLES,
+    TRANSCRIPT,
+    TURNS,
+    SideFiles,
+    find_recordings,
+    list_folder,
+    match_side_files,
+)
+from mmerc.studies.recordings import RecordingOutcome, StudyRecording
+from mmerc.studies.study_file import RecordingEntry, StudyFile, StudySettings, read_study_file
+
+_FIX = "fix the file (docs/studies.md describes it)"
+_COLUMNS = ("participant", "session", "condition", "group")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPlan:
+    """The recordings to analyse, sorted by name; those that cannot be; and remarks."""
+
+    recordings: tuple[StudyRecording, ...]
+    failed: tuple[RecordingOutcome, ...] = ()
+    remarks: tuple[str, ...] = ()
+    settings: StudySettings = field(default_factory=StudySettings)
+
+
+def plan_folder(folder: Path, *, skip: Path | None = None, add_unlisted: bool = False) -> StudyPlan:
+    """Plan a study of everything in a folder, or of what its ``study.yaml`` lists.
+
+    ``skip`` is the folder of the results. With ``add_unlisted``, recordings that ``study.yaml``
+    does not list join those that it lists.
+    """
+    if not folder.is_dir():
+        raise InputError(folder, "no such folder", "check the path")
+    listed = folder / STUDY_FILE
+    if listed.is_file():
+        return plan_study_file(listed, skip=skip, add_unlisted=add_unlisted)
+    listing = list_folder(folder, skip=skip)
+    plan = _plan_recordings(find_recordings(listing.files), listing.files, root=folder)
+    failed = [
+        RecordingOutcome(name=path.stem, file=_relative(path, folder), state="failed", reason=why)
+        for path, why in listing.unusable.items()
+        if path.suffix.lower() not in SUBTITLES | {TURNS}
+    ]
+    remarks = [
+        f"{path}: {why}."
+        for path, why in listing.unusable.items()
+        if path.suffix.lower() in SUBTITLES | {TURNS}
+    ]
+    return replace(
+        plan,
+        failed=(*plan.failed, *failed),
+        remarks=(*listing.remarks, *remarks, *plan.remarks),
+    )
+
+
+def plan_files(paths: Sequence[Path]) -> StudyPlan:
+    """Plan a study of single files, with the files beside them."""
+    beside = [
+        item
+        for parent in dict.fromkeys(path.parent for path in paths)
+        if parent.is_dir()
+        for item in sorted(parent.iterdir())
+        if item.suffix.lower() in SUBTITLES | {TURNS, TRANSCRIPT} and item.is_file()
+    ]
+    files = list(dict.fromkeys([*paths, *beside]))
+    recordings = [path for path in find_recordings(files) if path in set(paths)]
+    return _plan_recordings(recordings, files, root=None, given=paths)
+
+
+def plan_study_file(
+    path: Path, *, skip: Path | None = None, add_unlisted: bool = False
+) -> StudyPlan:
+    """Plan the study that a ``study.yaml`` describes.
+
+    InputError for what contradicts itself in it, or leads out of its folder.
+    """
+    study, folder = read_study_file(path), path.parent
+    listing = list_folder(folder, skip=skip)
+    recordings: list[StudyRecording] = []
+    remarks: list[str] = []
+    failed: list[RecordingOutcome] = []
+    excluded = _check_excluded(path, study)
+    for entry in study.recordings:
+        recording = _read_entry(path, entry)
+        if {entry.file, recording.name} & excluded:
+            continue
+        sides = match_side_files(recording.file, listing.files)
+        if sides.problem is not None and recording.subtitles is None:
+            failed.append(_fail(recording, folder, sides.problem))
+            continue
+        recordings.append(_with_sides(recording, sides))
+        remarks += [f"{recording.name}: {line}" for line in sides.remarks]
+    _check_distinct(path, recordings)
+    check_columns(path, recordings)
+    listed = {(folder / entry.file).resolve() for entry in study.recordings}
+    unlisted = [
+        item
+        for item in find_recordings(listing.files)
+        if item.resolve() not in listed and _relative(item, folder) not in excluded
+    ]
+    plan = StudyPlan(
+        recordings=tuple(sorted(recordings, key=lambda item: item.name)),
+        failed=tuple(failed),
+        remarks=tuple(remarks),
+        settings=_place_settings(path, study.settings),
+    )
+    if unlisted and not add_unlisted:
+        names = ", ".join(_relative(item, folder) for item in unlisted[:3])
+        more = f" and {len(unlisted) - 3} more" if len(unlisted) > 3 else ""
+        return replace(plan, remarks=(*remarks, f"{path} does not list {names}{more}."))
+    return _join(plan, _plan_recordings(unlisted, listing.files, root=folder))
+
+
+def _join(plan: StudyPlan, more: StudyPlan) -> StudyPlan:
+    """Add recordings of another plan, except those with a name that is in use."""
+    used = {item.name.casefold() for item in plan.recordings}
+    return replace(
+        plan,
+        recordings=tuple(
+            sorted(
+                [
+                    *plan.recordings,
+                    *(item for item in more.recordings if item.name.casefold() not in used),
+                ],
+                key=lambda item: item.name,
+            )
+        ),
+        failed=(
+            *plan.failed,
+            *more.failed,
+            *(
+                _fail(item, None, f"{STUDY_FILE} has another recording of this name; rename it")
+                for item in more.recordings
+                if item.name.casefold() in used
+            ),
+        ),
+        remarks=(*plan.remarks, *more.remarks),
+    )
+
+
+def _plan_recordings(
+    recordings: Sequence[Path],
+    files: Sequence[Path],
+    *,
+    root: Path | None,
+    given: Sequence[Path] = (),
+) -> StudyPlan:
+    """Plan recordings without study columns, each with the files beside it."""
+    same: dict[str, list[Path]] = {}
+    for path in recordings:
+        same.setdefault(path.stem.casefold(), []).append(path)
+    planned: list[StudyRecording] = []
+    failed: list[RecordingOutcome] = []
+    remarks: list[str] = []
+    matched: set[Path] = set()
+    for path in recordings:
+        recording = StudyRecording(name=path.stem, file=path)
+        sides = match_side_files(path, files)
+        matched |= {p for p in (sides.subtitles, sides.turns, sides.transcript) if p is not None}
+        namesakes = [_relative(other, root) for other in same[path.stem.casefold()]]
+        if len(namesakes) > 1:
+            reason = (
+                f"{' and '.join(namesakes)} have the same name; rename one, or name them apart "
+                f"in {STUDY_FILE}"
+            )
+            failed.append(_fail(recording, root, reason))
+        elif sides.problem is not None:
+            failed.append(_fail(recording, root, sides.problem))
+        else:
+            planned.append(_with_sides(recording, sides))
+            remarks += [f"{recording.name}: {line}" for line in sides.remarks]
+    orphans = [
+        path
+        for path in (given if root is None else files)
+        if path.suffix.lower() in SUBTITLES | {TURNS} and path not in matched
+    ]
+    remarks += _orphan_remarks(orphans, recordings, root)
+    return StudyPlan(
+        recordings=tuple(sorted(planned, key=lambda item: item.name)),
+        failed=tuple(failed),
+        remarks=tuple(remarks),
+    )
+
+
+def _orphan_remarks(
+    orphans: Iterable[Path], recordings: Sequence[Path], root: Path | None
+) -> list[str]:
+    """Remarks on subtitles and turns that no recording has a name for."""
+    stems = {(path.parent, path.stem) for path in recordings}
+    return [
+        f"{_relative(path, root)} is not used: no recording beside it has its name."
+        for path in orphans
+        if (path.parent, path.stem) not in stems
+        and (path.parent, Path(path.stem).stem) not in stems
+    ]
+
+
+def _with_sides(recording: StudyRecording, sides: SideFiles) -> StudyRecording:
+    """Add the files beside a recording where it does not name others."""
+    if recording.is_transcript:
+        return recording
+    subtitles = recording.subtitles or sides.subtitles
+    return replace(
+        recording,
+        subtitles=subtitles,
+        turns=recording.turns or sides.turns,
+        transcript=None if subtitles else recording.transcript or sides.transcript,
+    )
+
+
+def _read_entry(path: Path, entry: RecordingEntry) -> StudyRecording:
+    """Build the recording that an entry of a study file describes."""
+    name = entry.name or Path(entry.file).stem
+    if name.startswith(".") or "/" in name or not name.strip() or len(name.encode()) > 200:
+        raise InputError(path, f"{name!r} cannot be the name of a recording", _FIX)
+    values = {key: getattr(entry, key) for key in _COLUMNS}
+    for column in entry.columns:
+        if column in _COLUMNS:
+            problem = f"{entry.file}: {column} is a key of its own, not one of `columns`"
+            raise InputError(path, problem, _FIX)
+    return StudyRecording(
+        name=name,
+        file=_place(path, entry.file),
+        subtitles=None if entry.subtitles is None else _place(path, entry.subtitles),
+        turns=None if entry.turns is None else _place(path, entry.turns),
+        transcript=None if entry.transcript is None else _place(path, entry.transcript),
+        columns={key: value for key, value in {**values, **entry.columns}.items() if value},
+        participants=entry.speakers,
+        exclude=tuple(sorted(entry.exclude)),
+    )
+
+
+def _place(path: Path, text: str) -> Path:
+    """Locate a file that a study file names; InputError if it is outside the file's folder."""
+    if "://" in text:
+        raise InputError(path, f"{text} is a URL", "copy the file into the folder and name it")
+    if Path(text).is_absolute() or text.startswith("~") or ".." in Path(text).parts:
+        fix = "name files by their path inside the folder"
+        raise InputError(path, f"{text} leads out of the study's folder", fix)
+    file = path.parent / text
+    if file.exists() and not file.resolve().is_relative_to(path.parent.resolve()):
+        raise InputError(path, f"{text} is a link that leads out of the study's folder", _FIX)
+    return file
+
+
+def _place_settings(path: Path, settings: StudySettings) -> StudySettings:
+    """Locate the folders that settings name; other names are those of models."""
+    names = {"model": settings.model, "whisper": settings.whisper}
+    folders = {key: _place(path, name) for key, name in names.items() if name is not None}
+    return settings.model_copy(
+        update={key: str(folder) for key, folder in folders.items() if folder.exists()}
+    )
+
+
+def _check_excluded(path: Path, study: StudyFile) -> set[str]:
+    """The excluded recordings; InputError for one that is not in the file."""
+    names = {name for entry in study.recordings for name in (entry.file, entry.name)}
+    names |= {Path(entry.file).stem for entry in study.recordings if entry.name is None}
+    for name in study.exclude:
+        if name not in names and not (path.parent / name).exists():
+            raise InputError(path, f"exclude: {name} is none of the recordings", _FIX)
+    return set(study.exclude)
+
+
+def _check_distinct(path: Path, recordings: Sequence[StudyRecording]) -> None:
+    """InputError if two entries have one name or one file."""
+    names: dict[str, StudyRecording] = {}
+    files: dict[Path, StudyRecording] = {}
+    for item in recordings:
+        other = files.setdefault(item.file.resolve(), item)
+        if other is not item:
+            raise InputError(path, f"{item.file.name} is listed twice", "list it once")
+        other = names.setdefault(item.name.casefold(), item)
+        if other is not item:
+            files_text = f"{_relative(other.file, path.parent)} and "
+            files_text += _relative(item.file, path.parent)
+            problem = f"{files_text} have the same name, {item.name}"
+            raise InputError(path, problem, "give one of them another `name`")
+
+
+def _fail(recording: StudyRecording, root: Path | None, reason: str) -> RecordingOutcome:
+    """The outcome of a recording that cannot be analysed."""
+    file = _relative(recording.file, root)
+    return RecordingOutcome(name=recording.name, file=file, state="failed", reason=reason)
+
+
+def _relative(path: Path, folder: Path | None) -> str:
+    """The path inside ``folder``, for messages; the whole path if it is outside."""
+    if folder is None:
+        return str(path)
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+
+
+def override_settings(plan: StudyPlan, changes: Mapping[str, object]) -> StudyPlan:
+    """Replace settings of a plan, as the command line does; UsageError for a wrong value."""
+    values = {**plan.settings.model_dump(), **changes}
+    try:
+        return replace(plan, settings=StudySettings.model_validate(values))
+    except ValidationError as error:
+        raise UsageError(f"{error.errors()[0]['msg'].removeprefix('Value error, ')}.") from error

@@ -1,0 +1,204 @@
+"""The analysis of one recording of a study, in the process of a worker."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from mmerc.conversation import MODALITIES
+from mmerc.errors import InputError, MmercError, UsageError
+from mmerc.features.base import Extractor
+from mmerc.features.registry import NamedExtractor
+from mmerc.files import atomic_directory, file_fingerprint, fingerprint, write_json
+from mmerc.inference.analysis import Analysis
+from mmerc.inference.pipeline import Pipeline
+from mmerc.inference.pipeline.work_folder import discard_work
+from mmerc.inference.results import check_results, link_recording, write_results
+from mmerc.studies.recordings import RecordingOutcome, StudyRecording
+from mmerc.studies.sources import choose_source, read_transcript_without
+from mmerc.studies.study_file import StudySettings
+from mmerc.studies.study_folder import RECORD, StudyFolder
+from mmerc.version import __version__
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareAnalyzer:
+    """Builds, once per worker, the function that analyses a recording; picklable.
+
+    ``model_fingerprint`` stands for the model's weights. With ``again``, finished recordings are
+    analysed again.
+    """
+
+    study: Path
+    settings: StudySettings
+    model_fingerprint: str
+    again: bool = False
+
+    def __call__(self) -> Callable[[StudyRecording], RecordingOutcome]:
+        return _Analyzer(self)
+
+
+class _Analyzer:
+    """Analyses recordings one after the other with models that are loaded once."""
+
+    def __init__(self, task: PrepareAnalyzer) -> None:
+        self.task = task
+        self.folder = StudyFolder(task.study)
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """The pipeline, loaded when a recording first needs it."""
+        settings = self.task.settings
+        pipeline = Pipeline.from_pretrained(
+            settings.model,
+            commercial_only=settings.commercial_only,
+            face=settings.face,
+            whisper=settings.whisper,
+            language=settings.language,
+            speakers=settings.speakers,
+            workers=1,
+            live=settings.live,
+        )
+        pipeline.extractors = {
+            modality: _SharedExtractor(named.name, named.face, named.weights)
+            for modality, named in pipeline.extractors.items()
+        }
+        return pipeline
+
+    def __call__(self, recording: StudyRecording) -> RecordingOutcome:
+        """Analyse a recording unless its results are up to date.
+
+        Only what stops every recording is raised: a full disk, or a model that cannot be loaded.
+        """
+        try:
+            key = self.fingerprint(recording)
+            record = self.folder.record(recording.name)
+            if not self.task.again and record is not None and record.get("key") == key:
+                return _build_outcome(recording, "unchanged")
+        except OSError as error:
+            return _build_outcome(recording, "failed", reason=_describe(error))
+        pipeline = self.pipeline
+        try:
+            self.analyse(pipeline, recording, key)
+        except Exception as error:
+            if _stops_everything(error):
+                raise
+            return _build_outcome(recording, "failed", reason=_describe(error))
+        return _build_outcome(recording, "analysed")
+
+    def fingerprint(self, recording: StudyRecording) -> str:
+        """Fingerprint of everything that determines the results of a recording."""
+        return fingerprint(
+            {
+                "mmerc": __version__,
+                "files": {role: file_fingerprint(p) for role, p in recording.inputs.items()},
+                "name": recording.file.name,
+                "exclude": [list(part) for part in recording.exclude],
+                "settings": self.task.settings.model_dump(),
+                "model": self.task.model_fingerprint,
+            }
+        )
+
+    def analyse(self, pipeline: Pipeline, recording: StudyRecording, key: str) -> None:
+        """Analyse a recording and store the results, all or none of them."""
+        work = self.folder.work(recording.name)
+        analysis, words_from = _run(pipeline, recording, work)
+        if self.fingerprint(recording) != key:
+            problem = "it, or a file beside it, changed during the analysis"
+            raise InputError(recording.file, problem, "run the same command again")
+        target = self.folder.recording(recording.name)
+        with atomic_directory(target, overwrite=True) as folder:
+            check_results(recording.file, folder)
+            write_results(analysis, folder)
+            if not recording.is_transcript:
+                link_recording(recording.file, folder)
+            record = _build_record(pipeline, recording, analysis)
+            write_json(folder / RECORD, {"key": key, "words_from": words_from, **record})
+        if not recording.is_transcript:
+            discard_work(work)
+
+
+def _run(pipeline: Pipeline, recording: StudyRecording, work: Path) -> tuple[Analysis, str]:
+    """The analysis of a recording without the excluded parts, and where its words are from."""
+    if recording.is_transcript:
+        transcript = read_transcript_without(recording.file, exclude=recording.exclude)
+        analysis = pipeline.read(transcript, name=recording.file.name)
+        remarks = (*transcript.remarks, *analysis.remarks)
+        return replace(analysis, remarks=remarks), "transcript"
+    chosen = choose_source(pipeline.find, recording)
+    analysis = replace(pipeline, find=chosen.source)(recording.file, work=work)
+    remarks = (*chosen.remarks, *analysis.remarks)
+    return replace(analysis, remarks=remarks), chosen.words_from
+
+
+def _build_record(
+    pipeline: Pipeline, recording: StudyRecording, analysis: Analysis
+) -> Mapping[str, Any]:
+    """What the tables need beside the predictions."""
+    used = ["text"] if recording.is_transcript else list(MODALITIES)
+    return {
+        "mmerc": __version__,
+        "file": recording.file.name,
+        "model": analysis.model,
+        "duration": analysis.duration,
+        "labels": list(analysis.labels.names),
+        "modalities": [m for m in used if m in pipeline.model.inputs.output_widths],
+        "layers": list(analysis.predictions[0].layer_weights) if analysis.predictions else [],
+        "remarks": list(analysis.remarks),
+        "absent": {name: dict(reasons) for name, reasons in analysis.absent.items()},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _SharedExtractor(NamedExtractor):
+    """An extractor that is built once per process."""
+
+    def __call__(self) -> Extractor:
+        return _build_extractor(NamedExtractor(self.name, self.face, self.weights))
+
+
+@cache
+def _build_extractor(named: NamedExtractor) -> Extractor:
+    """Build an extractor, once per process."""
+    return named()
+
+
+def fail_lost(recording: StudyRecording) -> RecordingOutcome:
+    """The outcome of a recording whose analysis killed its process, even alone."""
+    reason = "its analysis killed the process (a damaged file, or too little memory)"
+    return _build_outcome(recording, "failed", reason=reason)
+
+
+def _build_outcome(
+    recording: StudyRecording,
+    state: Literal["analysed", "unchanged", "failed"],
+    *,
+    reason: str = "",
+) -> RecordingOutcome:
+    file = str(recording.file)
+    return RecordingOutcome(name=recording.name, file=file, state=state, reason=reason)
+
+
+def _stops_everything(error: BaseException | None) -> bool:
+    """Whether an error would meet every other recording too: a full disk, or wrong settings."""
+    if error is None:
+        return False
+    full = isinstance(error, OSError) and error.errno in _FULL
+    return full or isinstance(error, UsageError) or _stops_everything(error.__cause__)
+
+
+def _describe(error: Exception) -> str:
+    """The reason of a failure, in one sentence."""
+    if isinstance(error, MmercError):
+        return str(error)
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{(error.strerror or str(error)).lower()}."
+    lines = f"{type(error).__name__}: {error}".splitlines()
+    return f"internal error ({lines[0].rstrip('. :')}); please report it."

@@ -1,0 +1,65 @@
+"""The folder of a study's results."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmerc.errors import InputError
+from mmerc.files import file_lock, read_json
+
+LOCK = ".mmerc-study"
+RECORD = "recording.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFolder:
+    """Where the results of a study are: ``recordings/NAME/``, and the tables beside it."""
+
+    path: Path
+
+    @property
+    def recordings(self) -> Path:
+        """The folder with one folder per recording."""
+        return self.path / "recordings"
+
+    def recording(self, name: str) -> Path:
+        """The folder of a recording's results."""
+        return self.recordings / name
+
+    def work(self, name: str) -> Path:
+        """The folder of the intermediate results of a recording's analysis."""
+        return self.path / ".work" / name
+
+    def record(self, name: str) -> Mapping[str, Any] | None:
+        """What is stored of a finished recording; None if it is not finished."""
+        path = self.recording(name) / RECORD
+        if not path.is_file():
+            return None
+        try:
+            value = read_json(path)
+        except InputError:
+            return None
+        return value if isinstance(value, dict) else None
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes out; InputError if one is using the folder, or it is no study's."""
+        if self.path.is_dir() and any(self.path.iterdir()) and not is_study(self.path):
+            raise InputError(self.path, "contains other files", "choose another --out")
+        with file_lock(self.path / LOCK) as acquired:
+            if not acquired:
+                problem = "another command is using this study"
+                raise InputError(self.path, problem, "wait until it ends, or choose another --out")
+            for path in self.recordings.glob(".*"):  # of a command that was killed
+                shutil.rmtree(path, ignore_errors=True)
+            yield
+
+
+def is_study(folder: Path) -> bool:
+    """Whether a folder has the results of a study."""
+    return (folder / LOCK).is_file()

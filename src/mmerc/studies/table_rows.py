@@ -1,0 +1,179 @@
+"""The rows of one recording in each table of a study."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from statistics import NormalDist
+from typing import Any
+
+from mmerc.conversation import MODALITIES
+from mmerc.studies.recordings import StudyRecording
+
+_Row = dict[str, Any]
+_Z = NormalDist().inv_cdf(0.975)  # of a 95 % interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingRows:
+    """The rows of a finished recording, by table.
+
+    ``columns`` are the study columns with their values, ``record`` what is stored of the recording,
+    ``predictions`` those of its utterances, in order.
+    """
+
+    recording: StudyRecording
+    columns: Mapping[str, Any]
+    record: Mapping[str, Any]
+    predictions: Sequence[Mapping[str, Any]]
+
+    def utterances(self) -> Iterator[_Row]:
+        """One row per utterance."""
+        for item in self.predictions:
+            yield self._shared(item["speaker"]) | {
+                "conversation": item["conversation"],
+                "utterance": item["id"],
+                "start": item["start"],
+                "end": item["end"],
+                "words": _count_words([item]),
+                "text": item["text"],
+                "emotion": item["label"],
+                **{f"probability_{k}": p for k, p in item["probabilities"].items()},
+                **{f"present.{m}": self._is_present(m, item) for m in MODALITIES},
+                **_flatten(item, "weights", "effects", "layer_weights", "left_out"),
+                **{k: item[k] for k in ("similarity", "context_weight", "context_effect")},
+            }
+
+    def recordings(self) -> Iterator[_Row]:
+        """One row: the recording as a whole."""
+        absences = {m: [not self._is_present(m, p) for p in self.predictions] for m in MODALITIES}
+        yield {
+            "recording": self.recording.name,
+            **self.columns,
+            **{key: self.record[key] for key in ("file", "duration", "model", "mmerc")},
+            "utterances": len(self.predictions),
+            "words": _count_words(self.predictions),
+            "speakers": self._count_speakers(),
+            "speaking_time": _sum_times(self.predictions),
+            **{f"share_{k}": share for k, share in self._shares(self.predictions).items()},
+            **{f"absent_{m}": sum(a) / max(len(a), 1) for m, a in absences.items()},
+            "words_from": self.record["words_from"],
+            "remarks": " ".join([*self.record["remarks"], *self._participant_remarks()]),
+        }
+
+    def speakers(self) -> Iterator[_Row]:
+        """One row per speaker, in alphabetical order."""
+        by_name = sorted(self.predictions, key=lambda item: str(item["speaker"]))
+        for speaker, group in groupby(by_name, key=lambda item: str(item["speaker"])):
+            predictions = list(group)
+            shares = self._shares(predictions)
+            row = self._shared(speaker) | {
+                "utterances": len(predictions),
+                "words": _count_words(predictions),
+                "speaking_time": _sum_times(predictions),
+                "entropy": _entropy_bits(list(shares.values())),
+            }
+            for label, share in shares.items():
+                low, high = wilson_interval(share, len(predictions))
+                mean = math.fsum(p["probabilities"][label] for p in predictions) / len(predictions)
+                row |= {
+                    f"share_{label}": share,
+                    f"share_{label}_low": low,
+                    f"share_{label}_high": high,
+                    f"mean_probability_{label}": round(mean, 6),
+                }
+            yield row
+
+    def transitions(self) -> Iterator[_Row]:
+        """One row per pair of speakers and emotions that follow one another."""
+        counts: Counter[tuple[str, str, str, str]] = Counter()
+        for earlier, later in pairwise(self.predictions):
+            if earlier["conversation"] == later["conversation"] and not self._is_cut(
+                earlier, later
+            ):
+                speakers = str(earlier["speaker"]), str(later["speaker"])
+                counts[*speakers, earlier["label"], later["label"]] += 1
+        totals: Counter[tuple[str, ...]] = Counter()
+        for key, count in counts.items():
+            totals[key[:3]] += count
+        names = ("from_speaker", "to_speaker", "from_emotion", "to_emotion")
+        for key, count in sorted(counts.items()):
+            yield {
+                "recording": self.recording.name,
+                **dict(zip(names, key, strict=True)),
+                "count": count,
+                "conditional_probability": count / totals[key[:3]],
+            }
+
+    def _shared(self, speaker: str) -> _Row:
+        """The columns that the rows of a speaker share."""
+        participant = self.recording.participant_by_speaker(speaker)
+        own = {"recording": self.recording.name, "speaker": speaker, "participant": participant}
+        return {**self.columns, **own}
+
+    def _participant_remarks(self) -> list[str]:
+        """A remark if one participant counts as several speakers."""
+        participant, count = self.columns.get("participant"), self._count_speakers()
+        if not participant or self.recording.participants or count == 1:
+            return []
+        return [
+            f"Participant {participant} counts as all {count} speakers; say in study.yaml "
+            "(speakers) who they are."
+        ]
+
+    def _count_speakers(self) -> int:
+        """The number of speakers."""
+        return len({item["speaker"] for item in self.predictions})
+
+    def _is_present(self, modality: str, item: Mapping[str, Any]) -> bool:
+        """Whether an utterance has a modality that the model used."""
+        absent = self.record["absent"].get(item["id"], {})
+        empty = modality == "text" and not str(item["text"]).strip()
+        return modality in self.record["modalities"] and modality not in absent and not empty
+
+    def _is_cut(self, earlier: Mapping[str, Any], later: Mapping[str, Any]) -> bool:
+        """Whether an excluded part is between two utterances."""
+        start, end = earlier["start"], later["start"]
+        return any(
+            start is not None and end is not None and part[0] < end and part[1] > start
+            for part in self.recording.exclude
+        )
+
+    def _shares(self, predictions: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        """The share of each emotion."""
+        counts = Counter(item["label"] for item in predictions)
+        return {k: counts[k] / max(len(predictions), 1) for k in self.record["labels"]}
+
+
+def wilson_interval(share: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share of ``count`` (Wilson 1927)."""
+    square = _Z**2 / count
+    middle = (share + square / 2) / (1 + square)
+    half = _Z / (1 + square) * math.sqrt(share * (1 - share) / count + square / (4 * count))
+    return round(max(middle - half, 0.0), 6), round(min(middle + half, 1.0), 6)
+
+
+def _entropy_bits(shares: Sequence[float]) -> float:
+    """Shannon entropy, in bits."""
+    return round(-math.fsum(p * math.log2(p) for p in shares if p > 0) + 0.0, 6)
+
+
+def _count_words(predictions: Sequence[Mapping[str, Any]]) -> int:
+    """The number of words, cut at spaces."""
+    return sum(len(str(item["text"]).split()) for item in predictions)
+
+
+def _sum_times(predictions: Sequence[Mapping[str, Any]]) -> float | None:
+    """The sum of the lengths of utterances, in seconds; None if one has no start or end."""
+    times = [(item["start"], item["end"]) for item in predictions]
+    if any(start is None or end is None for start, end in times):
+        return None
+    return round(math.fsum(end - start for start, end in times), 3)
+
+
+def _flatten(item: Mapping[str, Any], *names: str) -> _Row:
+    """Nested values as columns such as ``weights.text``."""
+    return {f"{name}.{key}": value for name in names for key, value in item[name].items()}

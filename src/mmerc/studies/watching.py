@@ -1,0 +1,92 @@
+"""A folder that is watched: what appears in it is analysed once it is complete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mmerc.studies.plan import StudyPlan
+from mmerc.studies.recordings import RecordingOutcome, StudyRecording
+from mmerc.studies.run_study import StudyResult
+
+_State = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(kw_only=True)
+class FolderWatch:
+    """Looks at a folder every ``interval`` seconds and analyses what is new and stable.
+
+    ``plan`` lists the folder; ``analyse`` analyses a plan and is told which recordings need not be
+    looked at again. A recording is stable if its files did not change between two looks.
+    """
+
+    plan: Callable[[], StudyPlan]
+    analyse: Callable[[StudyPlan, Collection[str]], StudyResult]
+    interval: float
+    seen: dict[str, _State] = field(default_factory=dict)
+    analysed: dict[str, tuple[StudyRecording, _State]] = field(default_factory=dict)
+    failed: tuple[RecordingOutcome, ...] = ()
+    result: StudyResult | None = None
+
+    def run(self, *, until_idle: float | None = None) -> StudyResult | None:
+        """Watch until nothing has happened for ``until_idle`` seconds (None: without end).
+
+        Return the last result; None if nothing was analysed. Ctrl-C while waiting ends the watch
+        too.
+        """
+        idle_since = time.monotonic()
+        while True:
+            if self.look():
+                idle_since = time.monotonic()
+            elif until_idle is not None and time.monotonic() - idle_since >= until_idle:
+                return self.result
+            try:
+                time.sleep(self.interval)
+            except KeyboardInterrupt:
+                return self.result
+
+    def look(self) -> bool:
+        """Look once; whether anything is new, changed or still growing."""
+        plan = self.plan()
+        states = {item.name: _read_state(item) for item in plan.recordings}
+        stable = [item for item in plan.recordings if self.seen.get(item.name) == states[item.name]]
+        growing = len(stable) < len(plan.recordings)
+        self.seen = states
+        current = {item.name: (item, states[item.name]) for item in stable}
+        fresh = {name for name, state in current.items() if self.analysed.get(name) != state}
+        if not fresh and (plan.failed == self.failed or growing):
+            return growing
+        finished = (
+            set()
+            if self.result is None
+            else {item.name for item in self.result.outcomes if item.state != "failed"}
+        )
+        trusted = (finished & current.keys()) - fresh
+        waiting = [name for name in current if name not in fresh | trusted]
+        shorter = tuple(item for item in stable if item.name not in waiting)
+        earlier = (
+            ()
+            if self.result is None
+            else tuple(item for item in self.result.failed if item.name in waiting)
+        )
+        self.result = self.analyse(
+            replace(plan, recordings=shorter, failed=(*plan.failed, *earlier)), trusted
+        )
+        self.analysed, self.failed = current, plan.failed
+        return True
+
+
+def _read_state(recording: StudyRecording) -> _State:
+    """Size and time of change of a recording's files; -1 for a file that cannot be seen."""
+    return tuple((role, *_stat(path)) for role, path in recording.inputs.items())
+
+
+def _stat(path: Path) -> tuple[int, int]:
+    """Size and time of change of a file, -1 if it cannot be seen."""
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
