@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mmerc.models.registry import load_model
     from mmerc.prediction.text_encoding import encode_text
     from mmerc.prediction.utterance_predictions import predict
-    from mmerc.studies.study import Study
+    from mmerc.studies.study_frames import Study
     from mmerc.training.evaluate import evaluate
     from mmerc.training.recipe import Recipe
     from mmerc.training.recipe_files import list_recipes, load_recipe
@@ -75,7 +75,7 @@ _MODULES = {
     "MmercError": "mmerc.errors",
     "Pipeline": "mmerc.inference.pipeline",
     "Recipe": "mmerc.training.recipe",
-    "Study": "mmerc.studies.study",
+    "Study": "mmerc.studies.study_frames",
     "UsageError": "mmerc.errors",
     "Utterance": "mmerc.conversation",
     "encode_text": "mmerc.prediction.text_encoding",

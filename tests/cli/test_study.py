@@ -285,7 +285,7 @@ def test_a_full_disk_keeps_what_is_finished(analyze, folder, disk, leave, tmp_pa
 
 
 def test_example_films_are_matched_with_their_subtitles_by_name(mmerc, tmp_path):
-    from mmerc.studies.plan import plan_files
+    from mmerc.studies.study_plan import plan_files
 
     plan = plan_files([EXAMPLES / "phone-call.mp4", EXAMPLES / "photograph.mp4"])
     assert [item.subtitles for item in plan.recordings] == [

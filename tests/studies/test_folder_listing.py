@@ -5,7 +5,7 @@ import os
 import pytest
 
 from mmerc.studies.folder_listing import find_recordings, list_folder, match_side_files
-from mmerc.studies.plan import plan_folder
+from mmerc.studies.study_plan import plan_folder
 
 OWN = "WEBVTT\n\nNOTE emotions in a.mp4; as mmerc-mini guesses that people would label them\n"
 

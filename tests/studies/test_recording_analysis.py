@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from mmerc.studies.plan import plan_folder
 from mmerc.studies.recording_analysis import PrepareAnalyzer
 from mmerc.studies.study_file import StudySettings
 from mmerc.studies.study_folder import StudyFolder
+from mmerc.studies.study_plan import plan_folder
 from short_films import save_model
 
 TALK = "Ann: You came!\nBob: I said I would.\n"

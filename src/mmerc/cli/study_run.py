@@ -14,9 +14,9 @@ from mmerc.cli.output import print_json, printable, remark
 from mmerc.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from mmerc.studies.plan import StudyPlan
-    from mmerc.studies.recordings import RecordingOutcome
     from mmerc.studies.run_study import StudyResult
+    from mmerc.studies.study_plan import StudyPlan
+    from mmerc.studies.study_recordings import RecordingOutcome
 
 _INTERVAL = 2.0  # seconds between two lines of progress
 _FAILURES_PRINTED = 20
@@ -65,7 +65,12 @@ class StudyRun:
 
     def plan(self, paths: Sequence[Path], *, add_unlisted: bool = False) -> StudyPlan:
         """Plan the study of the given files, folder or study file."""
-        from mmerc.studies.plan import override_settings, plan_files, plan_folder, plan_study_file
+        from mmerc.studies.study_plan import (
+            override_settings,
+            plan_files,
+            plan_folder,
+            plan_study_file,
+        )
 
         single = paths[0] if len(paths) == 1 else None
         if single is not None and single.is_dir():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmerc.errors import InputError
-from mmerc.studies.recordings import StudyRecording
+from mmerc.studies.study_recordings import StudyRecording
 from mmerc.studies.table_columns import is_reserved
 
 

@@ -18,10 +18,10 @@ from mmerc.inference.analysis import Analysis
 from mmerc.inference.pipeline import Pipeline
 from mmerc.inference.pipeline.work_folder import discard_work
 from mmerc.inference.results import check_results, link_recording, write_results
-from mmerc.studies.recordings import RecordingOutcome, StudyRecording
 from mmerc.studies.sources import choose_source, read_transcript_without
 from mmerc.studies.study_file import StudySettings
 from mmerc.studies.study_folder import RECORD, StudyFolder
+from mmerc.studies.study_recordings import RecordingOutcome, StudyRecording
 from mmerc.version import __version__
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}

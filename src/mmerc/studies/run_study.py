@@ -10,12 +10,12 @@ from mmerc.executors.executor import Engine, Executor
 from mmerc.files import file_fingerprint, fingerprint
 from mmerc.inference.pipeline.components import choose_model
 from mmerc.models.registry import locate_model
-from mmerc.studies.plan import StudyPlan
 from mmerc.studies.recording_analysis import PrepareAnalyzer, fail_lost
-from mmerc.studies.recordings import RecordingOutcome
 from mmerc.studies.study_file import StudySettings
 from mmerc.studies.study_folder import StudyFolder
-from mmerc.studies.tables import write_tables
+from mmerc.studies.study_plan import StudyPlan
+from mmerc.studies.study_recordings import RecordingOutcome
+from mmerc.studies.study_tables import write_tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo
 from mmerc.media.segment import MediaError
 from mmerc.media.speaker_turns import assign_speakers, read_rttm
-from mmerc.studies.recordings import Part, StudyRecording
+from mmerc.studies.study_recordings import Part, StudyRecording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

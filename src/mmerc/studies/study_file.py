@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from mmerc.errors import InputError, UsageError
 from mmerc.files import read_text
 from mmerc.media.speakers.clustering import SpeakerCount
-from mmerc.studies.recordings import Part
+from mmerc.studies.study_recordings import Part
 
 _FIX = "fix the file (docs/studies.md describes it)"
 

@@ -11,7 +11,7 @@ from statistics import NormalDist
 from typing import Any
 
 from mmerc.conversation import MODALITIES
-from mmerc.studies.recordings import StudyRecording
+from mmerc.studies.study_recordings import StudyRecording
 
 _Row = dict[str, Any]
 _Z = NormalDist().inv_cdf(0.975)  # of a 95 % interval

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mmerc.studies.plan import StudyPlan
-from mmerc.studies.recordings import RecordingOutcome, StudyRecording
 from mmerc.studies.run_study import StudyResult
+from mmerc.studies.study_plan import StudyPlan
+from mmerc.studies.study_recordings import RecordingOutcome, StudyRecording
 
 _State = tuple[tuple[str, int, int], ...]
 

@@ -20,8 +20,8 @@ from mmerc.studies.folder_listing import (
     list_folder,
     match_side_files,
 )
-from mmerc.studies.recordings import RecordingOutcome, StudyRecording
 from mmerc.studies.study_file import RecordingEntry, StudyFile, StudySettings, read_study_file
+from mmerc.studies.study_recordings import RecordingOutcome, StudyRecording
 
 _FIX = "fix the file (docs/studies.md describes it)"
 _COLUMNS = ("participant", "session", "condition", "group")

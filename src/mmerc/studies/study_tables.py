@@ -11,9 +11,9 @@ from typing import Any
 from mmerc.errors import InputError
 from mmerc.files import write_text
 from mmerc.studies.codebook import write_codebook
-from mmerc.studies.plan import StudyPlan
-from mmerc.studies.recordings import RecordingOutcome, StudyRecording
 from mmerc.studies.study_folder import RECORD, StudyFolder
+from mmerc.studies.study_plan import StudyPlan
+from mmerc.studies.study_recordings import RecordingOutcome, StudyRecording
 from mmerc.studies.table_columns import FAILED, STUDY_COLUMNS, Kind, TableLayout, infer_kind
 from mmerc.studies.table_rows import RecordingRows
 from mmerc.studies.table_writer import TableWriter, format_header, format_rows
