@@ -1,14 +1,18 @@
 """Recordings that change or disappear while a study runs."""
 
+import json
 import os
+from dataclasses import replace
 
 import pytest
 
+from mmerc.inference.pipeline.utterance_sources import FromSpeech
 from mmerc.studies.recording_analysis import PrepareAnalyzer
+from mmerc.studies.sources import choose_source
 from mmerc.studies.study_file import StudySettings
 from mmerc.studies.study_folder import StudyFolder
 from mmerc.studies.study_plan import plan_folder
-from short_films import save_model
+from short_films import cut, save_model
 
 TALK = "Ann: You came!\nBob: I said I would.\n"
 
@@ -75,3 +79,31 @@ def test_an_internal_error_is_the_recordings_own(analyzer, recording, monkeypatc
     outcome = analyzer(recording)
     assert outcome.state == "failed"
     assert outcome.reason.startswith("internal error (ZeroDivisionError: by zero)")
+
+
+def test_a_film_with_a_transcript(analyzer, tmp_path):
+    """Lines last until the next one; an excluded part takes its line away."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    cut("photograph", folder / "talk.mp4", seconds=8.0)
+    (folder / "talk.txt").write_text("[00:01] Lewis: Look at this.\n[00:05] Nora: I see it.\n")
+    recording = plan_folder(folder).recordings[0]
+    assert analyzer(recording).state == "analysed"
+    out = StudyFolder(tmp_path / "out")
+    assert out.record("talk")["words_from"] == "transcript"
+    said = [json.loads(line) for line in (out.recording("talk") / "talk.jsonl").open()]
+    assert [(item["speaker"], item["start"], item["end"]) for item in said] == [
+        ("Lewis", 1.0, 5.0), ("Nora", 5.0, pytest.approx(8.0, abs=0.2)),
+    ]  # fmt: skip
+    assert analyzer(replace(recording, exclude=((1.5, 2.0),))).state == "analysed"
+    said = [json.loads(line) for line in (out.recording("talk") / "talk.jsonl").open()]
+    assert [item["speaker"] for item in said] == ["Nora"]
+    everything = analyzer(replace(recording, exclude=((0.0, 9.0),)))
+    assert "all of its utterances are in excluded parts" in everything.reason
+
+
+def test_a_transcript_without_times_beside_a_film_is_not_used_silently(recording, tmp_path):
+    film = replace(recording, file=tmp_path / "talk.mp4", transcript=recording.file)
+    chosen = choose_source(FromSpeech(language="en"), film)
+    assert (chosen.source, chosen.words_from) == (FromSpeech(language="en"), "speech")
+    assert chosen.remarks == ("talk.txt lacks times: the speech was transcribed.",)

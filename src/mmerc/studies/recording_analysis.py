@@ -62,6 +62,7 @@ class _Analyzer:
             whisper=settings.whisper,
             language=settings.language,
             speakers=settings.speakers,
+            diarizer=settings.diarizer,
             workers=1,
             live=settings.live,
         )

@@ -13,14 +13,16 @@ from mmerc.corpora.transcript import TranscriptFile, read_transcript
 from mmerc.errors import InputError
 from mmerc.files import fingerprint
 from mmerc.inference.pipeline.progress import Hook
-from mmerc.inference.pipeline.utterance_sources import (
-    FromSpeech,
-    FromSubtitles,
-    Segmentation,
-    UtteranceSource,
+from mmerc.inference.pipeline.segmentation import Segmentation, UtteranceSource
+from mmerc.inference.pipeline.speech_stages import (
+    check_against_speech,
+    check_times,
+    fingerprint_input,
 )
+from mmerc.inference.pipeline.utterance_sources import FromSpeech, FromSubtitles
 from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo
+from mmerc.media.languages import language_code
 from mmerc.media.segment import MediaError
 from mmerc.media.speaker_turns import assign_speakers, read_rttm
 from mmerc.studies.study_recordings import Part, StudyRecording
@@ -30,24 +32,29 @@ from mmerc.studies.study_recordings import Part, StudyRecording
 class _FromTranscript:
     """The utterances of a transcript with times; each ends where the next begins, at the latest."""
 
+    transcript: Path
     utterances: tuple[Utterance, ...]
     turns: Path | None = None
+    language: str | None = None
 
     def settings(self) -> dict[str, Any]:
-        return {"utterances": fingerprint([asdict(item) for item in self.utterances])}
+        return {
+            "utterances": fingerprint([asdict(item) for item in self.utterances]),
+            "turns": None if self.turns is None else fingerprint_input(self.turns),
+        }
 
     def __call__(
         self, recording: Path, info: MediaInfo, *, work: WorkFolder, report: Hook
     ) -> Segmentation:
+        remarks = check_times(self.transcript, self.utterances, recording, info, what="lines")
         utterances = tuple(_add_ends(self.utterances, info.duration))
-        if not utterances:
-            problem = f"all of the transcript's lines begin after the end of {recording.name}"
-            raise MediaError(recording, problem, "give the transcript of this recording")
+        if info.has_sound:
+            remarks += check_against_speech(recording, utterances, work, report, what="words")
         if self.turns is not None:
             utterances = assign_speakers(utterances, read_rttm(self.turns).turns)
-        late = len(self.utterances) - len(utterances)
-        remark = f"{late} lines of the transcript begin after the end of the recording."
-        return Segmentation(utterances=utterances, remarks=(remark,) if late else ())
+        return Segmentation(
+            utterances=utterances, remarks=remarks, language=language_code(self.language)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,16 +101,22 @@ def choose_source(speech: UtteranceSource, recording: StudyRecording) -> ChosenS
 def _choose_words(speech: UtteranceSource, recording: StudyRecording) -> ChosenSource:
     """The source of all utterances: subtitles, a transcript with times, or the speech."""
     turns = recording.turns
+    language = speech.language if isinstance(speech, FromSpeech) else None
     if recording.subtitles is not None:
-        subtitles = FromSubtitles(subtitles=recording.subtitles, turns=turns)
-        return ChosenSource(source=subtitles, words_from="subtitles")
+        source = FromSubtitles(subtitles=recording.subtitles, turns=turns, language=language)
+        return ChosenSource(source=source, words_from="subtitles")
     remarks: tuple[str, ...] = ()
     if recording.transcript is not None:
         transcript = read_transcript(recording.transcript)
         utterances = [item for conversation in transcript for item in conversation.utterances]
         if len(transcript) == 1 and all(item.start is not None for item in utterances):
             return ChosenSource(
-                source=_FromTranscript(utterances=tuple(utterances), turns=turns),
+                source=_FromTranscript(
+                    transcript=recording.transcript,
+                    utterances=tuple(utterances),
+                    turns=turns,
+                    language=language,
+                ),
                 words_from="transcript",
                 remarks=transcript.remarks,
             )

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from mmerc.errors import InputError, UsageError
 from mmerc.files import read_text
 from mmerc.media.speakers.clustering import SpeakerCount
+from mmerc.media.speakers.diarizers import Diarizer
 from mmerc.studies.study_recordings import Part
 
 _FIX = "fix the file (docs/studies.md describes it)"
@@ -37,6 +38,7 @@ class StudySettings(_Section):
 
     model: str | None = None
     speakers: str | None = None
+    diarizer: Diarizer = "mmerc"
     face: Literal["speaking", "largest", "all"] = "speaking"
     whisper: str = "tiny.en"
     language: str | None = None

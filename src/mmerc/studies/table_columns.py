@@ -90,6 +90,10 @@ class TableLayout:
             _seconds("end", "end of the utterance, empty if unknown"),
             _count("words", "number of words"),
             _text("text", "words of the utterance"),
+            _share(
+                "overlap", "share of its length in which another person talks, empty if unknown"
+            ),
+            _text("doubtful_words", "words that the transcriber was not sure of"),
             _text("emotion", "predicted emotion, the most probable one"),
             *(_share(f"probability_{k}", f"probability of {k}") for k in self.labels),
             *(

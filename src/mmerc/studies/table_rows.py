@@ -40,6 +40,8 @@ class RecordingRows:
                 "end": item["end"],
                 "words": _count_words([item]),
                 "text": item["text"],
+                "overlap": item.get("overlap"),
+                "doubtful_words": " ".join(item.get("doubtful_words", ())),
                 "emotion": item["label"],
                 **{f"probability_{k}": p for k, p in item["probabilities"].items()},
                 **{f"present.{m}": self._is_present(m, item) for m in MODALITIES},

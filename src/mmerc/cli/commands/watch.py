@@ -33,11 +33,18 @@ def watch(
     speakers: Annotated[
         str | None, typer.Option(help="How many people speak: 2, or 2-4 (default: estimated).")
     ] = None,
+    diarizer: Annotated[
+        Literal["mmerc", "pyannote"],
+        typer.Option(help="Who finds the speakers; pyannote: your own pyannote.audio."),
+    ] = "mmerc",
     face: Annotated[
         Literal["speaking", "largest", "all"], typer.Option(help="Whose face to use.")
     ] = "speaking",
     whisper: Annotated[
-        str, typer.Option(help="Whisper model, by name or folder; tiny.en is included.")
+        str,
+        typer.Option(
+            help="Whisper model: tiny.en (included), base (99 languages), others, or a folder."
+        ),
     ] = "tiny.en",
     language: Annotated[
         str | None, typer.Option(help="Spoken language as a code, such as en.")
@@ -58,8 +65,8 @@ def watch(
     if not folder.is_dir():
         raise InputError(folder, "no such folder", "check the path")
     settings = {
-        "model": model, "speakers": speakers, "face": face, "whisper": whisper,
-        "language": language,
+        "model": model, "speakers": speakers, "diarizer": diarizer, "face": face,
+        "whisper": whisper, "language": language,
     }  # fmt: skip
     run = StudyRun(
         out=out,
