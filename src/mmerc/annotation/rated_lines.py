@@ -101,7 +101,7 @@ def _table_lines(path: Path, raters: Sequence[str]) -> dict[str, list[RatedLine]
     lines: dict[str, list[RatedLine]] = {}
     for where, row in rows:
         for rater, column in sources.items():
-            line = _build_line(row, row.get(column), f"{path}, {where}")
+            line = build_line(row, row.get(column), f"{path}, {where}")
             name = _text(row.get("rater")) if column == "label" else rater
             lines.setdefault(name, []).append(line)
     return lines
@@ -163,7 +163,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"line {number}", value
 
 
-def _build_line(row: Mapping[str, Any], label: object, where: str) -> RatedLine:
+def build_line(row: Mapping[str, Any], label: object, where: str) -> RatedLine:
     """One row as a line."""
     start, end = (_seconds(row.get(name), where) for name in ("start", "end"))
     name = _text(row.get("id", row.get("utterance")))

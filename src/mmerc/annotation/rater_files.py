@@ -23,7 +23,7 @@ def read_raters(paths: Sequence[Path], raters: Sequence[str] = ()) -> dict[str, 
     lines: dict[str, list[RatedLine]] = {}
     for path, name in zip(paths, names, strict=True):
         unnamed = f"{path.absolute().parent.name}/{name}" if names.count(name) > 1 else name
-        for file in _list_files(path):
+        for file in find_files(path):
             for rater, own in read_rated_lines(file, raters).items():
                 if path.is_dir():
                     own = [_name_conversation(line, file.stem) for line in own]  # noqa: PLW2901
@@ -34,7 +34,7 @@ def read_raters(paths: Sequence[Path], raters: Sequence[str] = ()) -> dict[str, 
     return name_conversations(lines)
 
 
-def _list_files(path: Path) -> list[Path]:
+def find_files(path: Path) -> list[Path]:
     """The file itself, the results of that name, or a file per recording of a folder."""
     if path.is_dir():
         stems = sorted({file.stem for file in path.iterdir() if file.suffix in ENDINGS})

@@ -31,6 +31,7 @@ from mmerc.cli.commands import (
     robustness,
     select_features,
     serve,
+    shares,
     study,
     train,
     train_faces,
@@ -73,6 +74,7 @@ _add(ANALYSE, predict.predict, predict.EXAMPLES)
 _add(ANALYSE, serve.serve, serve.EXAMPLES)
 _add(ANALYSE, correct.correct, correct.EXAMPLES)
 _add(ANALYSE, agree.agree, agree.EXAMPLES)
+_add(ANALYSE, shares.shares, shares.EXAMPLES)
 _add(ANALYSE, watch.watch, watch.EXAMPLES)
 
 app.add_typer(study.app, name="study", rich_help_panel=ANALYSE)
