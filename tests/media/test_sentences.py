@@ -119,11 +119,11 @@ def test_every_word_is_in_exactly_one_utterance_in_order(words, turns):
 
 
 def test_the_places_of_doubtful_words():
+    spoken = [("an", 0.4), ("ant", 0.5), ("and", 0.9), ("an", 0.1), ("!", 0.1)]
     words = [
-        Word(text=text, start=n, end=n + 0.9, probability=p)
-        for n, (text, p) in enumerate([("an", 0.4), ("ant", 0.5), ("and", 0.9), ("an", 0.1)])
+        Word(text=text, start=n, end=n + 0.9, probability=p) for n, (text, p) in enumerate(spoken)
     ]
     (sentence,) = split_sentences(words)
-    assert sentence.text == "an ant and an"
+    assert sentence.text == "an ant and an !"
     assert sentence.doubtful == ((0, 2), (11, 13))
     assert [sentence.text[a:b] for a, b in sentence.doubtful] == ["an", "an"]

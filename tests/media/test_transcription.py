@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from mmerc.media.transcription import (
     Transcriber,
     Transcript,
     _find_model,
+    _words_of_span,
     has_multilingual_model,
     load_model,
 )
@@ -164,3 +166,17 @@ def test_german_is_recognised():
     assert actual.language == "de"
     assert not actual.uncertain
     assert actual.words
+
+
+def test_words_that_whisper_splits_are_one():
+    texts = [(" l", 0.0), ("'ai", 0.4), (" vu", 0.8), (" grand", 1.0), ("-père.", 1.4), (" ", 2.0)]
+    heard = [
+        SimpleNamespace(word=text, start=start, end=start + 0.3, probability=0.5)
+        for text, start in texts
+    ]
+    words_ = _words_of_span([SimpleNamespace(words=heard)], Span(10.0, 12.0))
+    assert [(w.text, w.start, w.end) for w in words_] == [
+        ("l'ai", 10.0, 10.7),
+        ("vu", 10.8, 11.1),
+        ("grand-père.", 11.0, 11.7),
+    ]

@@ -52,6 +52,11 @@ class Word:
     probability: float = 1.0
     speaker: str | None = None
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether its probability is below ``DOUBTFUL``; what has no letter never is."""
+        return self.probability < DOUBTFUL and any(map(str.isalnum, self.text))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
@@ -79,7 +84,7 @@ class Sentence:
         for word in self.words:
             start = text.index(word.text, end)
             end = start + len(word.text)
-            if word.probability < DOUBTFUL:
+            if word.is_doubtful:
                 places.append((start, end))
         return tuple(places)
 

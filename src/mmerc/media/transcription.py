@@ -19,6 +19,7 @@ from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.media.decode import SAMPLE_RATE, read_sound
 from mmerc.media.sentences import Word
 from mmerc.media.voice_activity import Span
+from mmerc.media.word_files.pieces import Piece, join_words
 from mmerc.packaged_weights import WHISPER, missing_package_error
 from mmerc.weights.catalogue import find_weights
 from mmerc.weights.installation import is_provided, provide_weights
@@ -117,17 +118,24 @@ class Transcriber:
 
 
 def _words_of_span(segments: Sequence[Segment], span: Span) -> tuple[Word, ...]:
-    """Words at their times in the recording, within the span."""
-    return tuple(
-        Word(
-            text=word.word.strip(),
-            start=round(min(span.start + float(word.start), span.end), 3),
-            end=round(min(span.start + float(word.end), span.end), 3),
-            probability=round(float(word.probability), 4),
-        )
+    """Words at their times in the recording, within the span.
+
+    What Whisper splits at an apostrophe or a hyphen ("l", "'ai") is one word.
+    """
+    pieces = [
+        Piece(text=word.word, start=word.start, end=word.end, probability=word.probability)
         for segment in segments
         for word in segment.words or ()
         if word.word.strip()
+    ]
+    return tuple(
+        Word(
+            text=piece.text.strip(),
+            start=round(min(span.start + float(piece.start or 0.0), span.end), 3),
+            end=round(min(span.start + float(piece.end or 0.0), span.end), 3),
+            probability=round(float(piece.probability), 4),
+        )
+        for piece in join_words(pieces)
     )
 
 
@@ -165,6 +173,19 @@ def has_multilingual_model() -> bool:
         return is_provided(find_weights(_MULTILINGUAL_WEIGHTS))
     except MmercError:  # no cache to join its files in
         return False
+
+
+def hear_language(path: Path, span: Span) -> str | None:
+    """The code of the language of a span, as the multilingual model hears its first 30 seconds.
+
+    None without that model. MediaError where the span is past the end of the sound.
+    """
+    if not has_multilingual_model():
+        return None
+    whisper = load_model(_find_model(_MULTILINGUAL_MODEL))
+    end = min(span.end, span.start + _WINDOW / SAMPLE_RATE)
+    language, _, _ = whisper.detect_language(read_sound(path, start=span.start, end=end))
+    return str(language)
 
 
 def load_model(folder: Path) -> WhisperModel:

@@ -108,12 +108,30 @@ def test_the_stated_language_counts(films, models):
     assert pipeline(films / "scene.mp4", subtitles=films / "scene.srt").absent == {}
 
 
-@pytest.mark.parametrize("installed", [True, False])
-def test_what_to_do_about_uncertain_words(monkeypatch, installed):
-    name = "mmerc.inference.pipeline.source_remarks.has_multilingual_model"
-    monkeypatch.setattr(name, lambda: installed)
-    (remark,) = uncertainty_remarks([transcript(None, 1, "x")], english_only=True)
-    first = "" if installed else "run `pip install 'mmerc[multilingual]'`, then "
-    assert remark.endswith(f"; if it is not English, {first}pass --whisper base.")
+@pytest.mark.parametrize(
+    ("heard", "end"),
+    [
+        (None, "; if it is not English, run `pip install 'mmerc[multilingual]'`, then pass "
+               "--whisper base."),
+        ("fr", ", or is French, as it sounds; pass --whisper base."),
+        ("en", ": the recording may be hard to hear."),
+    ],
+)  # fmt: skip
+def test_what_to_do_about_uncertain_words(heard, end):
+    (remark,) = uncertainty_remarks([transcript(None, 1, "x")], english_only=True, heard=heard)
+    assert remark.startswith("The words of 1 of 1 utterances are uncertain")
+    assert remark.endswith(end)
     (remark,) = uncertainty_remarks([transcript("fr", 1, "x")])
     assert "--whisper" not in remark
+
+
+@pytest.mark.parametrize(("doubtful", "remarked"), [(4, 0), (5, 1)])
+def test_half_of_the_words_are_doubtful(doubtful, remarked):
+    words = tuple(
+        Word(text="x", start=n, end=n + 1, probability=0.4 if n < doubtful else 0.9)
+        for n in range(10)
+    )
+    item = Transcript(span=Span(0, 10), text="x", language=None, uncertain=False, words=words)
+    remarks = uncertainty_remarks([item], english_only=True)
+    assert len(remarks) == remarked
+    assert all(line.startswith("5 of 10 words are uncertain") for line in remarks)

@@ -17,6 +17,7 @@ from mmerc.inference.pipeline.source_remarks import (
     overlap_remarks,
     uncertainty_remarks,
     unnamed_remarks,
+    words_are_uncertain,
 )
 from mmerc.inference.pipeline.speech_stages import (
     VoiceSearch,
@@ -40,7 +41,7 @@ from mmerc.media.speaker_turns import (
     read_rttm,
 )
 from mmerc.media.subtitles import UNNAMED, read_subtitles
-from mmerc.media.transcription import EMBEDDED_MODEL, Transcriber, Transcript
+from mmerc.media.transcription import EMBEDDED_MODEL, Transcriber, Transcript, hear_language
 from mmerc.media.voice_activity import Span
 
 
@@ -128,12 +129,24 @@ class FromSpeech:
         remarks = (
             *remarks,
             *(language_remarks(languages) if self.language is None else ()),
-            *uncertainty_remarks(transcripts, english_only=self.whisper == EMBEDDED_MODEL),
+            *self.doubts(recording, transcripts),
             *overlap_remarks(overlaps),
         )
         marks = mark_utterances(utterances, overlaps, doubtful)
         language = language_code(self.language) or next(iter(languages), None)
         return Segmentation(utterances=utterances, remarks=remarks, marks=marks, language=language)
+
+    def doubts(self, recording: Path, transcripts: Sequence[Transcript]) -> tuple[str, ...]:
+        """A remark if the words are in doubt, with the language that the longest span sounds like.
+
+        tiny.en does not know; the multilingual model does, where it is installed.
+        """
+        english_only = self.whisper == EMBEDDED_MODEL
+        heard = None
+        if english_only and words_are_uncertain(transcripts):
+            longest = max((t.span for t in transcripts), key=lambda span: span.end - span.start)
+            heard = hear_language(recording, longest)
+        return uncertainty_remarks(transcripts, english_only=english_only, heard=heard)
 
     def words(
         self, recording: Path, spans: Sequence[Span], work: WorkFolder, report: Hook

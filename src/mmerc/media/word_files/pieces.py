@@ -66,11 +66,11 @@ def join_pieces(segments: Sequence[WrittenSegment]) -> list[WrittenSegment]:
     spaced = any(piece.text[:1].isspace() for item in segments for piece in item.pieces[1:])
     if not spaced:
         return list(segments)
-    return [replace(item, pieces=tuple(_join(item.pieces))) for item in segments]
+    return [replace(item, pieces=tuple(join_words(item.pieces))) for item in segments]
 
 
-def _join(pieces: Iterable[Piece]) -> list[Piece]:
-    """Join the pieces of every word; its probability is their mean."""
+def join_words(pieces: Iterable[Piece]) -> list[Piece]:
+    """Join the pieces of every word of a segment; its probability is their mean."""
     groups: list[list[Piece]] = []
     for piece in pieces:
         text = piece.text
