@@ -6,7 +6,7 @@ export default [
   { ignores: [".venv/", "site/", "demo/", "runs/"] },
   js.configs.recommended,
   {
-    files: ["src/mmerc/*/page/*.js"],
+    files: ["src/mmerc/*/page/*.js", "src/mmerc/*/report/*.js"],
     rules: {
       "no-undef": "off", // the type checker knows every name
       "no-var": "error",

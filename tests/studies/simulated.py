@@ -59,3 +59,39 @@ def write_study(folder, columns, **extra):
     }
     pq.write_table(pa.table(table), folder / "utterances.parquet")
     return folder
+
+
+def write_report_study(folder):
+    """A study of six couples, each in two conditions, with everything a report shows."""
+    folder.mkdir()
+    columns = simulate(2, recordings=12, size=30, inertia=0.25, contagion=0.1)
+    generator = np.random.default_rng(0)
+    size = len(columns["emotions"])
+    numbers = [int(name[1:]) for name in columns["recordings"]]
+    pairs = list(zip(numbers, columns["speakers"], strict=True))
+    starts = [4.0 * (row % 30) for row in range(size)]
+    write_study(
+        folder,
+        columns,
+        participant=[f"P{number // 2}{speaker}" for number, speaker in pairs],
+        condition=[["argument", "small talk"][number % 2] for number in numbers],
+        group=[{"A": "patient", "B": "therapist"}[speaker] for _, speaker in pairs],
+        start=starts,
+        end=[start + 3.0 for start in starts],
+        text=[f"wordy{row % 7}" for row in range(size)],
+        **{f"present.{m}": generator.random(size) < 0.8 for m in ("text", "audio", "video")},
+        **{f"left_out.{m}": generator.random(size) < 0.1 for m in ("text", "audio", "video")},
+        **{f"probability_{name}": generator.random(size) * 0.6 for name in LABELS},
+    )
+    remark = "The sound differs from the model's training data (by 0.9 deviations, typically)."
+    recordings = {
+        "recording": sorted(set(columns["recordings"])),
+        "duration": [122.0] * 12,
+        "model": ["mmerc-mini"] * 12,
+        "mmerc": ["9.8.7"] * 12,
+        "words_from": ["subtitles", "subtitles", "speech"] * 4,
+        "remarks": [remark if number % 4 == 0 else "" for number in range(12)],
+    }
+    pq.write_table(pa.table(recordings), folder / "recordings.parquet")
+    (folder / "failed.csv").write_text("recording,file,reason\na,a.mp4,x\nb,b.mp4,y\n")
+    return folder

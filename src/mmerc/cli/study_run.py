@@ -106,13 +106,28 @@ class StudyRun:
         )
 
     def finish(self, result: StudyResult) -> None:
-        """Print the summary; exit code 1 if a recording could not be analysed."""
+        """Write the report and print the summary; exit code 1 if a recording failed."""
+        report = self._write_report(result)
         if self.as_json:
             print_json(_summarise(result))
         else:
             _print_summary(result, self.out)
+            if report is not None:
+                print(printable(report))
         if result.failed:
             raise typer.Exit(1)
+
+    def _write_report(self, result: StudyResult) -> Path | None:
+        """Write the report; a note instead if there is nothing to report on."""
+        from mmerc.studies.report.render import write_report
+
+        if len(result.failed) == len(result.outcomes):
+            return None
+        try:
+            return write_report(self.out)
+        except InputError as error:
+            remark(f"note: no report was written: {error}")
+            return None
 
 
 @dataclass(kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmerc.files import write_text
+from mmerc.studies.measures_table import measure_columns
 from mmerc.studies.table_columns import FAILED, TableColumn, TableLayout
 
 _HEAD = """# Codebook
@@ -30,8 +31,11 @@ def write_codebook(folder: Path, layout: TableLayout) -> Path:
         for name, columns in layout.tables.items()
     ]
     failed = _format_section("failed.csv: one row per recording that failed", FAILED)
+    measures = _format_section(
+        "measures.csv: one row per measure (`mmerc study measures`)", measure_columns()
+    )
     path = folder / "codebook.md"
-    write_text(path, "\n".join([_HEAD, *sections, failed]))
+    write_text(path, "\n".join([_HEAD, *sections, failed, measures]))
     return path
 
 

@@ -23,6 +23,8 @@ class Measure:
     deviations of the shuffles. ``p_value`` is two-sided, ``p_holm`` corrected for all tests of a
     call. None: not defined, or not tested.
 
+    ``shuffles`` and ``seed`` say how the p value was found.
+
     In a comparison of ``condition`` with ``reference``, ``value`` belongs to the condition and
     ``expected`` to the reference.
     """
@@ -46,6 +48,8 @@ class Measure:
     p_value: float | None = None
     p_holm: float | None = None
     null: str = ""
+    shuffles: int | None = None
+    seed: int | None = None
 
 
 def correct_for_many_tests(rows: Sequence[Measure]) -> list[Measure]:

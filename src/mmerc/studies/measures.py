@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from mmerc.studies.condition_tests import compare_conditions, read_conditions
@@ -22,4 +23,7 @@ def measure_study(
     if by is not None:
         conditions = read_conditions(study, sequences, by)
         rows += compare_conditions(sequences, conditions, permutations=shuffles, seed=seed)
+    rows = [
+        row if row.p_value is None else replace(row, shuffles=shuffles, seed=seed) for row in rows
+    ]
     return correct_for_many_tests(rows)

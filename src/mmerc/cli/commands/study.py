@@ -1,4 +1,4 @@
-"""``mmerc study``: the description of a study."""
+"""``mmerc study``: describe a study, measure it, and report on it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from typing import Annotated
 
 import typer
 
-from mmerc.cli.options import examples_epilog
+from mmerc.cli.commands import study_measures, study_report
+from mmerc.cli.options import CommandGroup, examples_epilog
 from mmerc.cli.output import printable, remark
 
-app = typer.Typer(help="Describe a study of many recordings.", no_args_is_help=True)
-
-
-@app.callback()
-def program() -> None:
-    """Describe a study of many recordings."""
+app = typer.Typer(cls=CommandGroup, help="Studies of many recordings.", rich_markup_mode=None)
 
 
 @app.command(epilog=examples_epilog("mmerc study init interviews"))
@@ -33,3 +29,7 @@ def init(
     for line in remarks:
         remark(f"note: {line}")
     print(printable(path))
+
+
+app.command(epilog=examples_epilog(*study_measures.EXAMPLES))(study_measures.measures)
+app.command(epilog=examples_epilog(*study_report.EXAMPLES))(study_report.report)

@@ -14,6 +14,8 @@ from mmerc.inference.exports.tiers import one_line
 from mmerc.inference.page.data import page_data
 from mmerc.inference.page.scripts import bundle_modules
 
+_MEDIA = "media-src 'self' file:; "
+
 
 def render_page(analysis: Analysis) -> str:
     """HTML with player, timeline, reasons and summary; the recording is expected beside it.
@@ -27,7 +29,7 @@ def render_page(analysis: Analysis) -> str:
         page_environment()
         .get_template("inference/page/page.html")
         .render(
-            policy=_content_security_policy(style=style, script=script),
+            policy=content_security_policy(style=style, script=script, media=True),
             title=one_line(analysis.recording).encode("utf-8", "replace").decode("utf-8"),
             style=style,
             script=script,
@@ -38,7 +40,7 @@ def render_page(analysis: Analysis) -> str:
 
 @cache
 def page_environment() -> Environment:
-    """Jinja's environment for the templates of ``mmerc.inference`` and ``mmerc.serving``."""
+    """Jinja's environment for the templates of mmerc's pages."""
     environment = Environment(
         loader=PackageLoader("mmerc", ""),
         autoescape=True,
@@ -51,7 +53,12 @@ def page_environment() -> Environment:
 
 def read_style() -> str:
     """The style sheet that all pages share."""
-    return (files("mmerc.inference.page") / "page.css").read_text(encoding="utf-8")
+    return read_colours() + (files("mmerc.inference.page") / "page.css").read_text(encoding="utf-8")
+
+
+def read_colours() -> str:
+    """The colours of all pages, light and dark, as variables of a style sheet."""
+    return (files("mmerc.inference.page") / "colours.css").read_text(encoding="utf-8")
 
 
 @cache
@@ -59,10 +66,13 @@ def _script() -> str:
     return bundle_modules(files("mmerc"), "inference/page/page.js")
 
 
-def _content_security_policy(*, style: str, script: str) -> str:
-    """Content Security Policy; ``file:`` because "self" means nothing for a page on disk."""
+def content_security_policy(*, style: str, script: str, media: bool = False) -> str:
+    """Content Security Policy: this style and script and, with ``media``, files beside the page.
+
+    ``file:`` because "self" means nothing for a page on disk.
+    """
     return (
-        f"default-src 'none'; media-src 'self' file:; style-src {_source_hash(style)}; "
+        f"default-src 'none'; {_MEDIA if media else ''}style-src {_source_hash(style)}; "
         f"script-src {_source_hash(script)}; base-uri 'none'; form-action 'none'"
     )
 

@@ -1,0 +1,23 @@
+"""``mmerc study report``: a study on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = ("mmerc study report STUDY",)
+
+
+def report(
+    study: Annotated[Path, typer.Argument(help="Folder of a study (`mmerc analyze --out`).")],
+) -> None:
+    """Write the report of a study.
+
+    Writes STUDY/report.html: one page that loads nothing, without any of the words. It uses
+    measures.csv if that is up to date, and otherwise measures the study.
+    """
+    from mmerc.studies.report.render import write_report
+
+    print(write_report(study))

@@ -1,0 +1,130 @@
+"""Shares of emotions by condition, participant and over time, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmerc.studies.report.study_data import StudyData
+from mmerc.studies.resampling import bootstrap_sums, interval, recording_weights
+from mmerc.studies.sequences import Floats
+
+MAX_GROUPS = 12
+_POINTS = 61
+_BANDWIDTH = 0.05  # [decided] of the recording: standard deviation of the kernel
+_Z = 1.959964  # 97.5 % quantile of the normal distribution
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share with its 95 % interval; None where there is no interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """Shares of the emotions among the utterances of a group, in order of the labels."""
+
+    name: str
+    recordings: int
+    utterances: int
+    shares: tuple[Share, ...]
+
+
+def distribution_over_recordings(
+    data: StudyData, name: str, chosen: NDArray[np.bool_]
+) -> Distribution:
+    """Shares among the chosen utterances, with bootstrap intervals over recordings."""
+    sequences = data.sequences
+    counts = np.zeros((sequences.recordings, len(sequences.labels)))
+    np.add.at(counts, (sequences.recording[chosen], sequences.emotion[chosen]), 1.0)
+    counts = counts[counts.sum(axis=1) > 0]
+    drawn = bootstrap_sums(counts, recording_weights(len(counts), seed=0))
+    total = counts.sum(axis=0)
+    shares = []
+    for position, count in enumerate(total):
+        low, high = interval(None if drawn is None else drawn[:, position] / drawn.sum(axis=1))
+        shares.append(Share(float(count / total.sum()), low, high))
+    return Distribution(
+        name=name, recordings=len(counts), utterances=int(total.sum()), shares=tuple(shares)
+    )
+
+
+def distributions_by(data: StudyData, factor: str) -> list[Distribution]:
+    """Shares by the values of a study column; none below two values or above twelve."""
+    values = data.factors.get(factor)
+    if values is None:
+        return []
+    names = [str(name) for name in np.unique(values) if name]
+    if not 2 <= len(names) <= MAX_GROUPS:
+        return []
+    return [distribution_over_recordings(data, name, values == name) for name in names]
+
+
+def distributions_of_people(data: StudyData) -> tuple[str, list[Distribution]]:
+    """Shares of every participant or, if none is named, every speaker of a recording.
+
+    Most utterances first, with Wilson's intervals (1927), which take utterances as independent.
+    """
+    people = data.factors.get("participant")
+    kind = "participant"
+    if people is None or not people.any():
+        kind = "speaker"
+        recordings = np.array(data.recording_names)[data.sequences.recording]
+        speakers = data.factors["speaker"]
+        people = np.array([f"{s} ({r})" for s, r in zip(speakers, recordings, strict=True)])
+    names, group = np.unique(people, return_inverse=True)
+    counts = data.count_by(group, len(names))
+    pairs = np.unique(np.stack([group, data.sequences.recording]), axis=1)
+    recordings_of = np.bincount(pairs[0], minlength=len(names))
+    totals = counts.sum(axis=1)
+    return kind, [
+        Distribution(
+            name=str(names[row]),
+            recordings=int(recordings_of[row]),
+            utterances=int(totals[row]),
+            shares=tuple(wilson(int(count), int(totals[row])) for count in counts[row]),
+        )
+        for row in np.argsort(-totals, kind="stable")
+        if names[row]
+    ]
+
+
+def wilson(count: int, total: int) -> Share:
+    """A share with Wilson's interval (1927)."""
+    share, square = count / total, _Z**2 / total
+    middle = (share + square / 2) / (1 + square)
+    half = _Z / (1 + square) * ((share * (1 - share) + square / 4) / total) ** 0.5
+    return Share(share, max(0.0, middle - half), min(1.0, middle + half))
+
+
+def shares_over_time(data: StudyData, chosen: NDArray[np.bool_]) -> Floats:
+    """Shares of the emotions at even steps through the recordings.
+
+    Every utterance counts by its distance in time (Gaussian kernel). Shape: [61, K].
+    """
+    steps = np.linspace(0.0, 1.0, _POINTS)
+    width = len(data.sequences.labels)
+    # Utterances are first counted in fine bins, so that a large study costs no more.
+    bins = 240
+    place = np.minimum((data.time[chosen] * bins).astype(np.intp), bins - 1)
+    counts = np.zeros((bins, width))
+    np.add.at(counts, (place, data.sequences.emotion[chosen]), 1.0)
+    centres = (np.arange(bins) + 0.5) / bins
+    kernel = np.exp(-0.5 * ((steps[:, None] - centres) / _BANDWIDTH) ** 2)
+    smooth = kernel @ counts + 1e-12 * counts.sum(axis=0)
+    return np.asarray(smooth / smooth.sum(axis=1, keepdims=True))
+
+
+def rivers(data: StudyData, factor: str, names: Sequence[str]) -> list[tuple[str, Floats]]:
+    """Shares over time of the whole study (named ""), then of every value of a column."""
+    return [
+        ("", shares_over_time(data, np.ones(len(data.time), bool))),
+        *((name, shares_over_time(data, data.factors[factor] == name)) for name in names),
+    ]

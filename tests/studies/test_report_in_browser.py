@@ -1,0 +1,108 @@
+"""The report of a study in a real browser: wide, narrow, dark and printed."""
+
+import pytest
+from simulated import write_report_study
+
+from mmerc.studies.report.render import write_report
+
+PATIENCE = 240_000  # milliseconds; a machine may be busy
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    return write_report(write_report_study(tmp_path_factory.mktemp("study") / "Couples"))
+
+
+@pytest.fixture
+def visit(browser, report):
+    """A function that opens the report; what it asked for and complained of is kept."""
+    contexts = []
+
+    def open_page(width=1280, **settings):
+        settings = {"viewport": {"width": width, "height": 800}} | settings
+        contexts.append(browser.new_context(**settings))
+        contexts[-1].set_default_timeout(PATIENCE)
+        page = contexts[-1].new_page()
+        page.asked, page.complaints = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.goto(report.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_and_axe_finds_no_fault(visit, report, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
+    page = visit(width, color_scheme=scheme)
+    assert page.complaints == [] and page.asked == [report.as_uri()]
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll("main td, main th, main p, main dd")]
+          .filter((part) => part.closest(".scroll") === null)
+          .filter((part) => part.getBoundingClientRect().right > innerWidth + 1)
+          .map((part) => part.textContent)"""
+    )
+    assert cut == []
+    page.context.add_init_script(axe.AXE_SCRIPT)  # the page's policy forbids a script tag
+    page.reload()
+    actual = page.evaluate("axe.run()")
+    assert actual["passes"]
+    faults = [(fault["id"], fault["nodes"][0]["html"]) for fault in actual["violations"]]
+    assert faults == []
+
+
+def test_figures_are_drawn_in_the_colours_of_their_labels(visit):
+    page = visit()
+    colours = page.evaluate(
+        """() => [...document.querySelectorAll(".legend li")].slice(0, 3).map((item) =>
+          [item.textContent, getComputedStyle(item.querySelector("rect")).fill])"""
+    )
+    assert colours == [
+        ["neutral", "rgb(153, 153, 153)"], ["joy", "rgb(240, 228, 66)"],
+        ["sadness", "rgb(0, 114, 178)"],
+    ]  # fmt: skip
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll("svg.bar, svg.river, svg.whisker")]
+          .map((figure) => figure.getBoundingClientRect())
+          .filter((box) => box.width < 60 || box.height < 10).length"""
+    )
+    assert sizes == 0
+
+
+def test_the_paragraph_and_the_references_are_copied_or_selected(visit):
+    page = visit()
+    for name, button in (
+        ("paragraph", "Copy the paragraph"),
+        ("references", "Copy the references"),
+    ):
+        page.get_by_role("button", name=button).click()
+        for _ in range(PATIENCE // 50):
+            if page.inner_text("#copied"):
+                break
+            page.wait_for_timeout(50)
+        if page.inner_text("#copied").startswith("Selected"):
+            assert page.evaluate("getSelection().toString()").strip()[:40] in page.inner_text(
+                f"#{name}"
+            )
+        else:
+            assert page.inner_text("#copied") == "Copied."
+
+
+def test_print_shows_everything_on_white(visit):
+    page = visit(794, color_scheme="dark")
+    page.emulate_media(media="print")
+    assert not page.get_by_role("button").first.is_visible()
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 30, 33)"
+    hidden = page.evaluate(
+        """() => [...document.querySelectorAll(".scroll")]
+          .filter((part) => part.scrollHeight > part.clientHeight + 1).length"""
+    )
+    assert hidden == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.pdf(format="A4").startswith(b"%PDF")
