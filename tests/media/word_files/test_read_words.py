@@ -4,6 +4,8 @@ import json
 
 import pytest
 import word_shapes as shapes
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mmerc.errors import InputError
 from mmerc.media.sentences import split_sentences
@@ -165,6 +167,9 @@ def word(**changes):
         (word(end=1.0), r"it ends at 1 s, before it begins at 2\.1 s"),
         (word(probability=7), r"its probability is 7, not from 0 to 1"),
         (word(word=3), r"segment 2, word 2: it has no 'word'"),
+        (word(end=10**400), r"not a time in seconds"),
+        (word(probability=10**400), r"not from 0 to 1"),
+        (word(end=2_300_000), r"'am' ends at 2\.3e\+06 s, after 100 hours; write times in sec"),
         ({"segments": [{"text": "x", "end": 1}]}, r"segment 1: start is None"),
         ({"segments": ["x"]}, r"segment 1: not an object"),
         ({"segments": "x"}, r"'segments' is not a list"),
@@ -191,3 +196,44 @@ def test_what_cannot_be_read(read, content, message):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_words(tmp_path / "none.json")
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner,
+                                                                max_size=2),
+    max_leaves=4,
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_value_anywhere_is_read_or_refused(tmp_path_factory, data):
+    """One entry of a transcript, wherever it is, becomes something else or goes."""
+    content = data.draw(
+        st.sampled_from([shapes.whisperx(), shapes.openai(), shapes.whisper_cpp(speaker="0")])
+    )
+    content = json.loads(json.dumps(content))
+    place = content
+    while True:
+        key = data.draw(
+            st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place)))
+        )
+        inner = place[key]
+        if not isinstance(inner, dict | list) or not inner or data.draw(st.integers(0, 3)) == 0:
+            break
+        place = inner
+    if data.draw(st.booleans()):
+        place[key] = data.draw(JSON_VALUES)
+    else:
+        del place[key]
+    path = tmp_path_factory.mktemp("any") / "talk.json"
+    path.write_text(json.dumps(content))
+    try:
+        words = read_words(path).words
+    except InputError as error:
+        assert str(path) in str(error)
+        return
+    assert words
+    assert all(0 <= word.start <= word.end <= 360_000 for word in words)
+    split_sentences(words)

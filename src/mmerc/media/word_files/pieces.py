@@ -12,6 +12,7 @@ from statistics import fmean
 from mmerc.errors import InputError
 from mmerc.media.sentences import UNSPACED, Word
 
+_BEYOND = 1e9  # no time, whatever its unit
 FIX = "fix it, or export the words again"
 
 
@@ -44,7 +45,7 @@ class WrittenSegment:
 def read_seconds(where: str, name: str, value: object) -> float:
     """A time in seconds; InputError for anything else, a negative or an infinite one."""
     number = math.nan
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _BEYOND:
         number = float(value)
     if not (math.isfinite(number) and number >= 0):
         raise InputError(where, f"{name} is {value!r:.40}, not a time in seconds", FIX)

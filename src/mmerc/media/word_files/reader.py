@@ -24,6 +24,7 @@ from mmerc.media.word_files.transcript_json import is_json, read_transcript_json
 
 _LARGEST_BYTES = 64 * 2**20
 _MOST_WORDS = 500_000
+_LONGEST = 360_000.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,8 @@ def read_words(path: str | Path) -> TimedWords:
     times share its time by their length; both with a remark.
 
     InputError, with the place, for an unknown format, times or probabilities that are none, words
-    that end before they begin, no words, more than 500,000, or a file of more than 64 MB.
+    that end before they begin or after 100 hours, no words, more than 500,000, or a file of more
+    than 64 MB.
     """
     path = Path(path)
     # whisper.cpp writes tokens, and may cut a character in two.
@@ -64,6 +66,10 @@ def read_words(path: str | Path) -> TimedWords:
         raise InputError(path, "no spoken words in it", "give the words of the recording")
     if len(timed.words) > _MOST_WORDS:
         raise InputError(path, f"more than {_MOST_WORDS:,} words", "cut it into parts")
+    latest = max(timed.words, key=lambda word: word.end)
+    if latest.end > _LONGEST:
+        problem = f"{latest.text[:40]!r} ends at {latest.end:g} s, after 100 hours"
+        raise InputError(path, problem, "write times in seconds, not in milliseconds")
     ordered = sorted(timed.words, key=lambda word: (word.start, word.end))
     return replace(timed, words=tuple(ordered))
 

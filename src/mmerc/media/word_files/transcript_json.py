@@ -178,10 +178,9 @@ def _read_speaker(where: str, item: Mapping[str, Any]) -> str | None:
 
 
 def _read_probability(where: str, value: object) -> float:
-    number = float(value) if isinstance(value, int | float) else -1.0
-    if not 0 <= number <= 1:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
         raise InputError(where, f"its probability is {value!r:.40}, not from 0 to 1", FIX)
-    return number
+    return float(value)
 
 
 def _read_entry(where: str, item: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
