@@ -28,6 +28,8 @@ def write_inputs(folder):
     cut("photograph", folder / "talk.mp4", seconds=7.0)
     cues("photograph", folder / "talk.srt", count=2)
     (folder / "talk.txt").write_text(TRANSCRIPT)
+    write_words(folder / "talk.json")
+    (folder / "talk.rttm").write_text("SPEAKER talk 1 0.8 3.0 <NA> <NA> Ann <NA> <NA>\n")
     (folder / "interviews").mkdir()
     for name in ("first", "second"):
         (folder / f"interviews/{name}.txt").write_text(TRANSCRIPT)
@@ -38,6 +40,13 @@ def write_inputs(folder):
     write_mosi(folder / "mosi_trimodal.npz")
     write_pickle(folder / "IEMOCAP_features.pkl")
     shutil.copy(folder / "data/fer2013/fer2013.parquet", folder)
+
+
+def write_words(path):
+    """Words with times as WhisperX writes them."""
+    words = [{"word": "You", "start": 0.9, "end": 1.2}, {"word": "came!", "start": 1.3, "end": 1.8}]
+    segment = {"start": 0.9, "end": 1.8, "text": " You came!", "words": words}
+    path.write_text(json.dumps({"segments": [segment], "language": "en"}))
 
 
 def write_meld(folder):
