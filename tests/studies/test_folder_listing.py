@@ -92,3 +92,14 @@ def test_a_folder_that_may_not_be_read(tmp_path):
     (tmp_path / "closed").chmod(0o755)
     assert [item.name for item in plan.recordings] == ["a"]
     assert plan.failed[0].reason == "the folder cannot be read (permission denied)"
+
+
+def test_subtitles_that_a_study_file_lists_are_used(tmp_path):
+    touch(tmp_path, "a.mp4", "a.srt", "b.mp4", "words.vtt", "alone.srt")
+    recordings = (
+        "recordings:\n- {file: a.mp4, subtitles: a.srt}\n- {file: b.mp4, subtitles: words.vtt}\n"
+    )
+    touch(tmp_path, "study.yaml", text=recordings)
+    plan = plan_folder(tmp_path)
+    assert [item.subtitles.name for item in plan.recordings] == ["a.srt", "words.vtt"]
+    assert plan.remarks == ("alone.srt is not used: no recording beside it has its name.",)

@@ -122,7 +122,9 @@ def plan_study_file(
         names = ", ".join(_relative(item, folder) for item in unlisted[:3])
         more = f" and {len(unlisted) - 3} more" if len(unlisted) > 3 else ""
         return replace(plan, remarks=(*remarks, f"{path} does not list {names}{more}."))
-    return _join(plan, _plan_recordings(unlisted, listing.files, root=folder))
+    used = {file.resolve() for item in recordings for file in item.inputs.values()}
+    unused = [item for item in listing.files if item.resolve() not in used]
+    return _join(plan, _plan_recordings(unlisted, unused, root=folder))
 
 
 def _join(plan: StudyPlan, more: StudyPlan) -> StudyPlan:
