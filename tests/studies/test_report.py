@@ -112,7 +112,8 @@ def test_the_methods_name_versions_model_shuffles_and_sources(study):
     tested = sum(row.p_value is not None for row in measures)
     for part in (
         "360 utterances in 12 recordings", "mmerc (version 9.8.7)", "model mmerc-mini",
-        "subtitles (8), speech (4)", "49 random orders", "seed 7", f"{tested} tests (Holm, 1979)",
+        "subtitles in 8, speech in 4 recordings", "49 random orders", "seed 7",
+        f"{tested} tests (Holm, 1979)",
         "permuting the conditions",
     ):  # fmt: skip
         assert part in methods.paragraph

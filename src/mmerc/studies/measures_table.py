@@ -18,8 +18,6 @@ _WHOLE = ("count", "shuffles", "seed")
 _DIGITS = 6
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _TEXTS = ("measure", "emotion", "next_emotion", "condition", "reference", "null")
-
-
 _VALUE_UNIT = "share; bits for entropy"
 _VALUE_RANGE = "0 to 1; entropy 0 to log2(number of emotions)"
 _EFFECT_RANGE = "-1 to 1; entropy: plus or minus log2(number of emotions)"

@@ -15,7 +15,7 @@ import numpy as np
 
 from mmerc.errors import UsageError
 from mmerc.studies.measure_row import ROUNDING, Measure
-from mmerc.studies.resampling import bootstrap_sums, interval, recording_weights
+from mmerc.studies.resampling import bootstrap_sums, interval, intervals, recording_weights
 from mmerc.studies.sequences import Floats, Sequences
 from mmerc.studies.shuffles import Null, count_pairs, expected_counts, shuffled_counts
 
@@ -129,18 +129,16 @@ def _test(
     p_values = (1 + far.sum(axis=0)) / (1 + len(by_chance))
     spread = by_chance.std(axis=0)
     lows, highs = np.quantile(by_chance, [0.025, 0.975], axis=0)
-    drawn = [
-        bootstrap_sums(part, weights)
-        for part in (observed.hits, observed.totals, expected.hits, expected.totals)
-    ]
+    values, effects = _draw(observed, expected, weights)
+    value_bounds = intervals(values, len(value))
+    effect_bounds = intervals(effects, len(value))
     rows: list[dict[str, float | None]] = []
     for number in range(len(value)):
         if np.isnan(value[number]):
             rows.append({"count": 0, "value": None})
             continue
-        values, effects = _drawn_values(drawn, number)
-        value_low, value_high = interval(values)
-        effect_low, effect_high = interval(effects)
+        value_low, value_high = value_bounds[number]
+        effect_low, effect_high = effect_bounds[number]
         effect = float(value[number] - chance[number])
         rows.append(
             {
@@ -162,16 +160,18 @@ def _ratio(cells: _Cells) -> Floats:
     return np.asarray(cells.hits.sum(axis=0) / np.where(totals > 0, totals, np.nan))
 
 
-def _drawn_values(
-    drawn: Sequence[Floats | None], number: int
+def _draw(
+    observed: _Cells, expected: _Cells, weights: Floats | None
 ) -> tuple[Floats | None, Floats | None]:
-    """Bootstrapped values and effects of one measure; None with a single recording."""
-    columns = [part[:, number] for part in drawn if part is not None]
-    if not columns:
+    """Bootstrapped values and effects of all measures; None with a single recording.
+
+    Shape: [B, M] each.
+    """
+    if weights is None:
         return None, None
-    hits, totals, expected_hits, expected_totals = columns
-    values = hits / np.where(totals > 0, totals, np.nan)
-    chance = expected_hits / np.where(expected_totals > 0, expected_totals, np.nan)
+    totals, expected_totals = weights @ observed.totals, weights @ expected.totals
+    values = (weights @ observed.hits) / np.where(totals > 0, totals, np.nan)
+    chance = weights @ expected.hits / np.where(expected_totals > 0, expected_totals, np.nan)
     return values, values - chance
 
 

@@ -29,8 +29,24 @@ def bootstrap_sums(values: Floats, weights: Floats | None) -> Floats | None:
 
 def interval(drawn: Floats | None) -> tuple[float | None, float | None]:
     """Percentile interval (95 %) of what was drawn; None where nothing is defined."""
-    defined = drawn[~np.isnan(drawn)] if drawn is not None else np.zeros(0)
-    if not len(defined):
-        return None, None
-    low, high = np.quantile(defined, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    return float(low), float(high)
+    return (None, None) if drawn is None else intervals(drawn[:, None], 1)[0]
+
+
+def intervals(drawn: Floats | None, columns: int) -> list[tuple[float | None, float | None]]:
+    """Percentile interval (95 %) of every column; undefined draws (NaN) do not count.
+
+    Shape: drawn [B, M]; None, where there was nothing to draw from, gives M times None.
+    """
+    if drawn is None:
+        return [(None, None)] * columns
+    edges = [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]
+    undefined = np.isnan(drawn)
+    lows, highs = np.quantile(np.where(undefined.any(axis=0), 0.0, drawn), edges, axis=0)
+    bounds: list[tuple[float | None, float | None]] = [
+        (float(low), float(high)) for low, high in zip(lows, highs, strict=True)
+    ]
+    for number in np.flatnonzero(undefined.any(axis=0)):
+        defined = drawn[~undefined[:, number], number]
+        low, high = np.quantile(defined, edges) if len(defined) else (None, None)
+        bounds[number] = (None, None) if low is None else (float(low), float(high))
+    return bounds

@@ -87,17 +87,17 @@ def _shifted(
     lengths, begins = length[voice], begin[voice]
     for size in sizes:
         shift = (generator.random((size, len(length))) * length).astype(np.intp)
-        place = shift[:, voice]
+        place = shift.take(voice, axis=1)
         place += offset
         place -= np.where(place >= lengths, lengths, 0)
         place += begins
-        yield emotion[place]
+        yield emotion.take(place)
 
 
 def _count(emotions: NDArray[np.int64], pairs: Pairs, width: int) -> Floats:
     """Count the emotions of pairs in every row. Shape: emotions [S, N] -> [S, K, K]."""
-    cells = emotions[:, pairs.first] * width
-    cells += emotions[:, pairs.second]
+    cells = emotions.take(pairs.first, axis=1) * width
+    cells += emotions.take(pairs.second, axis=1)
     cells += (np.arange(len(emotions)) * width**2)[:, None]
     counts = np.bincount(cells.ravel(), minlength=len(emotions) * width**2)
     return counts.reshape(len(emotions), width, width).astype(np.float64)

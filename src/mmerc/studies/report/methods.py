@@ -103,11 +103,11 @@ def _describe_predictions(
         str(row["words_from"]) for row in data.recordings.values() if row.get("words_from")
     )
     if sources:
-        parts = ", ".join(f"{name} ({count:,})" for name, count in sources.most_common())
-        sentences.append(f"Words are from (recordings): {parts}.")
-    present = [f"{mean:.0%} {name}" for name, mean in _present_shares(data)]
+        parts = ", ".join(f"{name} in {count:,}" for name, count in sources.most_common())
+        sentences.append(f"Words came from {parts} recordings.")
+    present = [f"{name} in {mean:.0%}" for name, mean in _present_shares(data)]
     if present:
-        sentences.append(f"Of the utterances, {', '.join(present)} were available.")
+        sentences.append(f"Of the utterances, the model used {', '.join(present)}.")
     sentences.append(
         "Intervals (95 %) of shares are bootstrap intervals over recordings (Efron & Tibshirani, "
         "1993), those of single persons Wilson's (1927)."
