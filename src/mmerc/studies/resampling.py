@@ -47,6 +47,8 @@ def intervals(drawn: Floats | None, columns: int) -> list[tuple[float | None, fl
     ]
     for number in np.flatnonzero(undefined.any(axis=0)):
         defined = drawn[~undefined[:, number], number]
-        low, high = np.quantile(defined, edges) if len(defined) else (None, None)
-        bounds[number] = (None, None) if low is None else (float(low), float(high))
+        bounds[number] = (None, None)
+        if len(defined):
+            low, high = np.quantile(defined, edges)
+            bounds[number] = (float(low), float(high))
     return bounds
