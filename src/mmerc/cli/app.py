@@ -13,6 +13,7 @@ import typer
 
 from mmerc.caching import cache_matplotlib
 from mmerc.cli.commands import (
+    adapt,
     agree,
     analyze,
     check,
@@ -75,6 +76,7 @@ _add(ANALYSE, serve.serve, serve.EXAMPLES)
 _add(ANALYSE, correct.correct, correct.EXAMPLES)
 _add(ANALYSE, agree.agree, agree.EXAMPLES)
 _add(ANALYSE, shares.shares, shares.EXAMPLES)
+_add(ANALYSE, adapt.adapt, adapt.EXAMPLES)
 _add(ANALYSE, watch.watch, watch.EXAMPLES)
 
 app.add_typer(study.app, name="study", rich_help_panel=ANALYSE)

@@ -27,6 +27,7 @@ from mmerc.files import (
     write_text,
 )
 from mmerc.labels import LabelSet
+from mmerc.models.adaptation import LogitAdaptation
 from mmerc.models.inputs import ModalityInputs
 from mmerc.models.saved_model import (
     compact_state,
@@ -149,6 +150,7 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         self.labels = labels
         self.temperature = 1.0
         self.log_prior_ratio: tuple[float, ...] | None = None
+        self.adaptation: LogitAdaptation | None = None
         self.inputs = ModalityInputs(
             {m: widths[m] for m in config.modalities if m in widths},
             text_encoder,
@@ -210,7 +212,7 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
             )
 
     def calibrate(self, logits: Tensor) -> Tensor:
-        """Return the logits to predict with: with the prior corrected, over the temperature.
+        """Return the logits to predict with: prior corrected, over the temperature, adapted.
 
         ``log_prior_ratio`` has, for each class, the logarithm of its share of the training
         utterances over its share of what training saw (``mmerc.training.prior``).
@@ -220,7 +222,8 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         logits = logits.float()
         if self.log_prior_ratio is not None:
             logits = logits + logits.new_tensor(self.log_prior_ratio)
-        return logits / self.temperature
+        logits = logits / self.temperature
+        return logits if self.adaptation is None else self.adaptation.apply(logits)
 
     @property
     def compares_conversations(self) -> bool:
@@ -277,6 +280,8 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
             }
             if self.log_prior_ratio is not None:
                 config["log_prior_ratio"] = list(self.log_prior_ratio)
+            if self.adaptation is not None:
+                config["adaptation"] = self.adaptation.to_json()
             if compact:
                 config["compact"] = True
                 config["weights_sha256"] = file_fingerprint(folder / "model.safetensors")
@@ -318,6 +323,7 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         model.temperature = float(value.get("temperature", 1.0))
         ratio = value.get("log_prior_ratio")
         model.log_prior_ratio = None if ratio is None else tuple(map(float, ratio))
+        model.adaptation = LogitAdaptation.read(folder, value, count=len(model.labels))
         load_weights(
             model,
             folder / "model.safetensors",

@@ -1,0 +1,53 @@
+"""What `mmerc adapt` gains with 20, 50, 100 and 200 labels.
+
+Arguments: a model, a manifest with labels. Conversations are drawn until there are so many labels;
+the model is adapted to them (or stays unchanged, if that is not shown to be better) and scored on
+all other conversations. Means over several draws.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mmerc.evaluation.logit_adaptation import adapt_logits
+from mmerc.models.registry import load_model
+from mmerc.training.adapt import read_labelled
+
+SIZES, DRAWS = (20, 50, 100, 200), 12
+
+
+def main() -> None:
+    data = read_labelled(load_model(sys.argv[1]), Path(sys.argv[2]))
+    logs, names = np.log(np.maximum(data.probabilities, 1e-6)), np.array(data.conversations)
+    numbers = np.random.default_rng(0)
+    for size in SIZES:
+        kept, gains, right, seconds = [], [], [], time.process_time()
+        for _ in range(DRAWS):
+            order = numbers.permutation(np.unique(names))
+            counts = np.cumsum([(names == name).sum() for name in order])
+            train = np.isin(names, order[: int(np.searchsorted(counts, size)) + 1])
+            outcome = adapt_logits(logs[train], data.gold[train], list(names[train]))
+            before, gold = logs[~train], data.gold[~train]
+            after = outcome.map.apply(before) if outcome.better else before
+            rows = np.arange(len(gold))
+            kept.append(outcome.better)
+            gains.append((after[rows, gold] - before[rows, gold]).mean())
+            right.append(
+                [100 * (values.argmax(axis=1) == gold).mean() for values in (before, after)]
+            )
+        used = (time.process_time() - seconds) / DRAWS
+        (one, other), spread = np.mean(right, axis=0), np.diff(right, axis=1).std(ddof=1)
+        print(
+            f"{size} labels: adapted in {sum(kept)} of {DRAWS} draws, accuracy of the others "
+            f"{one:.1f} -> {other:.1f} (deviation of the difference {spread:.1f}), log-likelihood "
+            f"{np.mean(gains):+.3f} nats; {used:.1f} processor seconds",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

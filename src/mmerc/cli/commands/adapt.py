@@ -1,0 +1,65 @@
+"""``mmerc adapt``: a model refitted to one's own labels."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmerc.cli.output import JsonOption, OverwriteOption, print_json
+
+if TYPE_CHECKING:
+    from mmerc.evaluation.logit_adaptation import Adaptation
+
+EXAMPLES = (
+    "mmerc adapt mmerc-mini-text --labels labelled.jsonl --out adapted",
+    "mmerc adapt mmerc-mini --labels corrected/a.jsonl --labels corrected/b.jsonl --out adapted",
+)
+
+
+def adapt(
+    model: Annotated[str, typer.Argument(help="Run, model folder, mmerc-mini or Hub repository.")],
+    labels: Annotated[
+        list[Path],
+        typer.Option(help="Corrected analysis or labelled manifest (repeatable)."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the adapted model.")],
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Adapt a model to your own labels.
+
+    Refits a temperature, the prior or a last layer, whichever is best by cross-validation over
+    conversations. The model is written only if it is better than the unchanged one.
+    """
+    from mmerc.training.adapt import adapt_model
+
+    adaptation = adapt_model(model, labels, out, overwrite=overwrite)
+    if as_json:
+        values = asdict(adaptation)
+        values["map"] = adaptation.map.kind
+        print_json(values | {"out": str(out) if adaptation.better else None})
+        return
+    _print_adaptation(adaptation)
+    print(f"adapted model in {out}" if adaptation.better else "no model was written")
+
+
+def _print_adaptation(adaptation: Adaptation) -> None:
+    """Print what was gained, and how many labels are missing."""
+    (before, after), (f1_before, f1_after) = adaptation.accuracy, adaptation.weighted_f1
+    print(f"{adaptation.labels} labels in {adaptation.conversations} conversations")
+    print(f"best by cross-validation: {adaptation.map.kind}")
+    print(
+        f"log-likelihood {adaptation.gain:+.3f} nats per utterance (95 % interval "
+        f"{adaptation.low:+.3f} to {adaptation.high:+.3f})"
+    )
+    print(
+        f"accuracy {before:.1f} -> {after:.1f}, weighted F1 {f1_before:.1f} -> {f1_after:.1f} "
+        "(on labels that the refit did not see)"
+    )
+    if adaptation.more_labels is None:
+        print("no gain so far, so no number of labels can be estimated")
+    elif adaptation.more_labels:
+        print(f"if the gain stays, about {adaptation.more_labels} more labels would prove it")

@@ -1,0 +1,49 @@
+"""What ``mmerc adapt`` changed in a model: an affine map of its log probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from mmerc.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogitAdaptation:
+    """The map; ``weights`` has one row per label of the unchanged model.
+
+    Shape: weights [K, K], bias [K].
+    """
+
+    weights: tuple[tuple[float, ...], ...]
+    bias: tuple[float, ...]
+
+    def apply(self, logits: Tensor) -> Tensor:
+        """Return the adapted logits. Shape: [..., K] -> [..., K]."""
+        weights, bias = logits.new_tensor(self.weights), logits.new_tensor(self.bias)
+        return torch.log_softmax(logits, dim=-1) @ weights + bias
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``read`` reads."""
+        return {"weights": [list(row) for row in self.weights], "bias": list(self.bias)}
+
+    @classmethod
+    def read(cls, folder: Path, config: Mapping[str, Any], *, count: int) -> Self | None:
+        """Read the adaptation of a saved model; None without one, InputError if damaged."""
+        value = config.get("adaptation")
+        if value is None:
+            return None
+        try:
+            weights = tuple(tuple(map(float, row)) for row in value["weights"])
+            bias = tuple(map(float, value["bias"]))
+            if [len(row) for row in weights] != [count] * count or len(bias) != count:
+                raise ValueError("another number of labels")
+        except (KeyError, TypeError, ValueError) as error:
+            problem = "an adaptation that does not fit the labels"
+            raise InputError(folder / "config.json", problem, "adapt the model again") from error
+        return cls(weights=weights, bias=bias)

@@ -1,0 +1,122 @@
+"""A model adapted to labels: a folder that loads as any other."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from mmerc.corpora.manifest import read_unlabelled_manifest
+from mmerc.data.preparation import published_tables
+from mmerc.errors import InputError
+from mmerc.inference.formats import PREDICTION_FORMATS
+from mmerc.models.registry import load_model
+from mmerc.prediction.utterance_predictions import predict
+from mmerc.training.adapt import adapt_model
+
+
+def predictions(model, path):
+    manifest = read_unlabelled_manifest(path)
+    splits = {"test": manifest.conversations}
+    tables = published_tables(path.stem, splits, manifest.features)
+    return predict(model, manifest.conversations, tables)
+
+
+@pytest.fixture
+def folder(make_model, widths, tmp_path):
+    """A random model, and a manifest whose labels are the model's after a swap of two."""
+    model = make_model("df-erc")
+    model.eval().save_pretrained(tmp_path / "model", card="# The original\n")
+    numbers = np.random.default_rng(0)
+    conversations = [
+        {"id": f"c{c}", "utterances": [
+            {"id": str(u), "speaker": "Ann", "text": "Yes.", "features": {
+                m: (3 * numbers.normal(size=width)).round(3).tolist() for m, width in widths.items()
+            }} for u in range(8)
+        ]} for c in range(15)
+    ]  # fmt: skip
+    path = tmp_path / "labels.jsonl"
+    path.write_text("".join(json.dumps(item) + "\n" for item in conversations))
+    answers = predictions(load_model(tmp_path / "model"), path)
+    names = list(load_model(tmp_path / "model").labels)
+    rank = {name: place for place, name in enumerate(names)}
+    labels = [names[(rank[answer.label] + 1) % len(names)] for answer in answers]
+    for place, label in enumerate(labels):
+        conversations[place // 8]["utterances"][place % 8]["label"] = label
+    path.write_text("".join(json.dumps(item) + "\n" for item in conversations))
+    return tmp_path
+
+
+def test_an_adapted_model_loads_and_predicts_the_new_labels(folder):
+    outcome = adapt_model(folder / "model", [folder / "labels.jsonl"], folder / "out")
+    assert outcome.better and outcome.labels == 120 and outcome.conversations == 15
+    assert outcome.accuracy[1] > outcome.accuracy[0]
+    adapted, original = load_model(folder / "out"), load_model(folder / "model")
+    assert adapted.adaptation is not None and original.adaptation is None
+    before = predictions(original, folder / "labels.jsonl")
+    after = predictions(adapted, folder / "labels.jsonl")
+    logs = np.log([[max(p, 1e-6) for p in item.probabilities.values()] for item in before])
+    expected = np.exp(outcome.map.apply(logs))
+    actual = np.array([list(item.probabilities.values()) for item in after])
+    assert actual == pytest.approx(expected, abs=1e-4)
+    card = (folder / "out" / "README.md").read_text()
+    assert "120 labels of 15 conversations (labels.jsonl)" in card
+    assert "# The original" in card
+    adapted.save_pretrained(folder / "again")
+    logits = torch.randn(5, len(adapted.labels))
+    assert torch.allclose(load_model(folder / "again").calibrate(logits), adapted.calibrate(logits))
+    with pytest.raises(InputError, match="was adapted before"):
+        adapt_model(folder / "out", [folder / "labels.jsonl"], folder / "twice")
+
+
+def test_a_corrected_analysis_has_the_probabilities_that_are_needed(folder):
+    rows = PREDICTION_FORMATS["jsonl"](
+        predictions(load_model(folder / "model"), folder / "labels.jsonl")
+    )
+    lines = [json.loads(line) for line in rows.splitlines()]
+    manifest = [json.loads(line) for line in (folder / "labels.jsonl").read_text().splitlines()]
+    gold = [utterance["label"] for item in manifest for utterance in item["utterances"]]
+    corrected = [line | {"label": label, "predicted_label": line["label"]}
+                 for line, label in zip(lines, gold, strict=True)]  # fmt: skip
+    (folder / "c.jsonl").write_text("".join(json.dumps(line) + "\n" for line in corrected))
+    one = adapt_model(folder / "model", [folder / "c.jsonl"], folder / "one")
+    other = adapt_model(folder / "model", [folder / "labels.jsonl"], folder / "other")
+    assert one.gain == pytest.approx(other.gain, abs=1e-6)
+    (folder / "own.jsonl").write_text(rows)
+    with pytest.raises(InputError, match="its labels are the model's own"):
+        adapt_model(folder / "model", [folder / "own.jsonl"], folder / "x")
+
+
+def test_no_gain_writes_no_model(folder):
+    manifest = [json.loads(line) for line in (folder / "labels.jsonl").read_text().splitlines()]
+    numbers, names = np.random.default_rng(1), list(load_model(folder / "model").labels)
+    answers = predictions(load_model(folder / "model"), folder / "labels.jsonl")
+    for place, answer in enumerate(answers):
+        p = np.array(list(answer.probabilities.values()))
+        utterance = manifest[place // 8]["utterances"][place % 8]
+        utterance["label"] = names[numbers.choice(len(p), p=p / p.sum())]
+    (folder / "l.jsonl").write_text("".join(json.dumps(item) + "\n" for item in manifest))
+    outcome = adapt_model(folder / "model", [folder / "l.jsonl"], folder / "out")
+    assert not outcome.better
+    assert not (folder / "out").exists()
+
+
+def test_labels_outside_the_set_and_an_existing_folder_are_refused(folder):
+    (folder / "out").mkdir()
+    (folder / "out" / "x").touch()
+    with pytest.raises(InputError, match="exists already"):
+        adapt_model(folder / "model", [folder / "labels.jsonl"], folder / "out")
+    text = (folder / "labels.jsonl").read_text()
+    label = json.loads(text.splitlines()[0])["utterances"][0]["label"]
+    (folder / "labels.jsonl").write_text(text.replace(f'"{label}"', '"bored"'))
+    with pytest.raises(InputError, match="the model has no label 'bored'"):
+        adapt_model(folder / "model", [folder / "labels.jsonl"], folder / "new")
+
+
+def test_a_damaged_adaptation_is_refused(folder):
+    adapt_model(folder / "model", [folder / "labels.jsonl"], folder / "out")
+    config = json.loads((folder / "out" / "config.json").read_text())
+    config["adaptation"]["bias"] = [1.0]
+    (folder / "out" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="an adaptation that does not fit the labels"):
+        load_model(folder / "out")
