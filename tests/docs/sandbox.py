@@ -33,6 +33,8 @@ def write_inputs(folder):
     (folder / "interviews").mkdir()
     for name in ("first", "second"):
         (folder / f"interviews/{name}.txt").write_text(TRANSCRIPT)
+    write_labelled(folder)
+    write_conditions(folder / "talks")
     write_meld(folder / "MELD.Raw")
     write_composed(folder / "data")
     (folder / "DATA").symlink_to("data")
@@ -47,6 +49,31 @@ def write_words(path):
     words = [{"word": "You", "start": 0.9, "end": 1.2}, {"word": "came!", "start": 1.3, "end": 1.8}]
     segment = {"start": 0.9, "end": 1.8, "text": " You came!", "words": words}
     path.write_text(json.dumps({"segments": [segment], "language": "en"}))
+
+
+def write_labelled(folder):
+    """Labelled conversations, conversations without labels, and labels for the first of those."""
+    lines = (ROOT / "examples/corpus.jsonl").read_text().splitlines()
+    (folder / "labelled.jsonl").write_text("\n".join(lines[:20]) + "\n")
+    talks = [json.loads(line) for line in lines[20:24]]
+    labels = ["conversation,id,label"]
+    labels += [f"{talks[0]['id']},{item['id']},{item['label']}" for item in talks[0]["utterances"]]
+    (folder / "sample.csv").write_text("\n".join(labels) + "\n")
+    for talk in talks:
+        for item in talk["utterances"]:
+            del item["label"]
+    (folder / "talks.jsonl").write_text("".join(json.dumps(talk) + "\n" for talk in talks))
+
+
+def write_conditions(folder):
+    """A study of four transcripts in two conditions."""
+    folder.mkdir()
+    recordings = []
+    for number in range(4):
+        (folder / f"talk-{number}.txt").write_text(3 * TRANSCRIPT)
+        condition = "before" if number < 2 else "after"
+        recordings.append({"file": f"talk-{number}.txt", "condition": condition})
+    (folder / "study.yaml").write_text(yaml.safe_dump({"recordings": recordings}))
 
 
 def write_meld(folder):
@@ -138,6 +165,7 @@ PREPARED = (
     "prepare mosi mosi_trimodal.npz --out corpora/mosi",
     "train --recipe df-erc-meld-mini --corpus corpora/meld --out runs/mini --quiet",
     "encode-text --corpus corpora/composed --model minilm-l6 --out corpora/composed-text",
+    "analyze talks/study.yaml --out STUDY --quiet",
 )
 
 
