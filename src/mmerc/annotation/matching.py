@@ -19,7 +19,7 @@ _POINT = 0.001  # seconds that a point in time lasts
 
 
 @dataclass(slots=True, kw_only=True)
-class _Unit:
+class _MatchedUtterance:
     """An utterance and the label of each rater, by their names."""
 
     line: RatedLine
@@ -38,7 +38,7 @@ def match_raters(
     for a rater who gave an utterance two labels.
     """
     names = _label_names(lines, labels)
-    units: list[_Unit] = []
+    units: list[_MatchedUtterance] = []
     for rater, own in lines.items():
         _add_rater(units, rater, own)
     places = {name.casefold(): place for place, name in enumerate(names)}
@@ -79,14 +79,14 @@ def _label_names(
     return list(labels)
 
 
-def _add_rater(units: list[_Unit], rater: str, lines: Sequence[RatedLine]) -> None:
+def _add_rater(units: list[_MatchedUtterance], rater: str, lines: Sequence[RatedLine]) -> None:
     """Add one rater's labels; lines that match no unit become new ones."""
     by_id = {(unit.line.conversation, unit.line.id): unit for unit in units if unit.line.id}
     rest = []
     for line in lines:
         unit = by_id.get((line.conversation, line.id)) if line.id else None
         if unit is None and line.id and line.start is None:
-            unit = by_id[line.conversation, line.id] = _Unit(line=line)
+            unit = by_id[line.conversation, line.id] = _MatchedUtterance(line=line)
             units.append(unit)
         if unit is None:
             rest.append(line)
@@ -96,7 +96,7 @@ def _add_rater(units: list[_Unit], rater: str, lines: Sequence[RatedLine]) -> No
         if unit is None:
             unit = by_id.get((line.conversation, line.id)) if line.id else None  # noqa: PLW2901
         if unit is None:
-            unit = _Unit(line=line)  # noqa: PLW2901
+            unit = _MatchedUtterance(line=line)  # noqa: PLW2901
             units.append(unit)
         if line.id:
             by_id[line.conversation, line.id] = unit
@@ -104,7 +104,7 @@ def _add_rater(units: list[_Unit], rater: str, lines: Sequence[RatedLine]) -> No
         _set_label(unit, rater, line)
 
 
-def _set_label(unit: _Unit, rater: str, line: RatedLine) -> None:
+def _set_label(unit: _MatchedUtterance, rater: str, line: RatedLine) -> None:
     """Set a rater's label; InputError if it has another one."""
     before = unit.labels.get(rater)
     if before and line.label and before.casefold() != line.label.casefold():
@@ -115,10 +115,10 @@ def _set_label(unit: _Unit, rater: str, line: RatedLine) -> None:
 
 
 def _match_times(
-    units: Sequence[_Unit], rater: str, lines: Sequence[RatedLine]
-) -> Iterator[tuple[RatedLine, _Unit | None]]:
+    units: Sequence[_MatchedUtterance], rater: str, lines: Sequence[RatedLine]
+) -> Iterator[tuple[RatedLine, _MatchedUtterance | None]]:
     """Each line with the unit that it overlaps most, each unit once; None without one."""
-    free: dict[str, list[_Unit]] = {}
+    free: dict[str, list[_MatchedUtterance]] = {}
     for unit in units:
         if rater not in unit.labels and unit.line.start is not None and unit.line.end is not None:
             free.setdefault(unit.line.conversation, []).append(unit)

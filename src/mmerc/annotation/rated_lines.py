@@ -95,9 +95,9 @@ def _table_lines(path: Path, raters: Sequence[str]) -> dict[str, list[RatedLine]
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
     sources = _label_columns(columns, raters)
     if not sources:
-        wanted = next((name for name in raters if name not in columns), "label")
+        absent = next((name for name in raters if name not in columns), "label")
         fix = f"name the columns that have labels by --raters (it has {', '.join(columns)})"
-        raise InputError(path, f"no column {wanted!r}", fix)
+        raise InputError(path, f"no column {absent!r}", fix)
     lines: dict[str, list[RatedLine]] = {}
     for where, row in rows:
         for rater, column in sources.items():

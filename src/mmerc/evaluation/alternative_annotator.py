@@ -22,7 +22,7 @@ _PASS_RATE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RaterComparison:
+class ModelAgainstRater:
     """The model against one rater, both judged by the other raters.
 
     ``advantage``: how often the model agrees with the others at least as much as the rater does,
@@ -42,7 +42,7 @@ class AlternativeAnnotatorTest:
     """The outcome over all raters; ``passed`` if the model wins against half of them or more."""
 
     margin: float
-    comparisons: tuple[RaterComparison, ...]
+    comparisons: tuple[ModelAgainstRater, ...]
     winning_rate: float
     advantage: float
     passed: bool
@@ -79,7 +79,7 @@ def alternative_annotator_test(
         [_p_value(values, margin) for values in differences], method="by"
     )
     comparisons = tuple(
-        RaterComparison(
+        ModelAgainstRater(
             rater=name,
             utterances=len(values),
             advantage=advantage,

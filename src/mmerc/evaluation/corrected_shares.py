@@ -17,7 +17,7 @@ _LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelShare:
+class CorrectedShare:
     """Share of a label (0 to 1): ``naive`` among the predictions, ``share`` corrected."""
 
     label: str
@@ -34,7 +34,7 @@ class GroupShares:
     group: str
     utterances: int
     labelled: int
-    shares: tuple[LabelShare, ...]
+    shares: tuple[CorrectedShare, ...]
 
 
 def correct_shares(
@@ -157,7 +157,7 @@ def _summarise(
     naive = np.bincount(predicted, minlength=len(labels)) / len(predicted)
     low, high = np.quantile(samples, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
     shares = tuple(
-        LabelShare(
+        CorrectedShare(
             label=label, naive=float(naive[k]), share=float(samples[:, k].mean()),
             low=float(low[k]), high=float(high[k]),
         )
