@@ -83,7 +83,8 @@ def test_numbers_are_those_of_the_tables(page, study):
     assert joy.value == pytest.approx(share) and joy.low < share < joy.high
     assert f"{100 * share:.0f} % ({100 * joy.low:.0f}–{100 * joy.high:.0f})" in text
     assert (
-        "recordings 12 utterances 360 participants 12 speakers in recordings 24 hours 0.4" in text
+        "recordings 12 utterances 360 participants 12 speakers in recordings 24 minutes 24.4"
+        in text
     )
     kind, people = distributions_of_people(data)
     assert kind == "participant"

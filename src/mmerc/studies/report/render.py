@@ -117,7 +117,8 @@ def _list_facts(data: StudyData) -> list[tuple[str, str]]:
     facts.append(("speakers in recordings", f"{data.sequences.voices:,}"))
     seconds = sum(float(row.get("duration") or 0.0) for row in data.recordings.values())
     if seconds:
-        facts.append(("hours", f"{seconds / 3600:,.1f}"))
+        unit, length = ("hours", 3600) if seconds >= 3600 else ("minutes", 60)
+        facts.append((unit, f"{seconds / length:,.1f}"))
     if data.failed:
         facts.append(("not analysed", f"{data.failed:,}"))
     return facts
