@@ -1,0 +1,112 @@
+"""Studies: processor time against single calls, memory over recordings, transcripts alone.
+
+Films are examples/phone-call.mp4 (31 s, 14 utterances) with its subtitles, copied; transcripts are
+examples/conversation.txt, repeated. All processes of a command count, also those that outlive it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+_EXAMPLES = Path(__file__).parent.parent / "examples"
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: what a child leaves behind becomes a child of ours
+
+
+def measure(*arguments: object) -> tuple[float, float, float]:
+    """Run the program; seconds, processor seconds, and MB of its largest process."""
+    pid = os.fork()
+    if pid == 0:  # a process of its own, whose children are those of one command
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "mmerc", *map(str, arguments)]
+        code = subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode
+        seconds = time.perf_counter() - start
+        while True:
+            try:
+                os.wait()
+            except ChildProcessError:
+                break
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        line = f"{seconds} {used.ru_utime + used.ru_stime} {used.ru_maxrss / 1024}"
+        Path(os.environ["MMERC_BENCH"]).write_text(line)
+        os._exit(code)
+    _, status = os.waitpid(pid, 0)
+    if status:
+        raise SystemExit(f"failed: {arguments}")
+    seconds, processor, memory = Path(os.environ["MMERC_BENCH"]).read_text().split()
+    return float(seconds), float(processor), float(memory)
+
+
+def write_films(folder: Path, count: int) -> Path:
+    """Copies of the example film, with their subtitles."""
+    folder.mkdir()
+    for number in range(count):
+        for suffix in ("mp4", "srt"):
+            target = folder / f"film-{number:04}.{suffix}"
+            shutil.copy(_EXAMPLES / f"phone-call.{suffix}", target)
+    return folder
+
+
+def write_transcripts(folder: Path, count: int, utterances: int) -> Path:
+    """Transcripts of so many utterances each, in conversations of ten."""
+    folder.mkdir()
+    text = (_EXAMPLES / "conversation.txt").read_text()
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    for number in range(count):
+        repeated = [lines[i % len(lines)] for i in range(utterances)]
+        groups = ["\n".join(repeated[i : i + 10]) for i in range(0, utterances, 10)]
+        (folder / f"talk-{number:04}.txt").write_text("\n\n".join(groups) + "\n")
+    return folder
+
+
+def main() -> None:
+    """Print one line per measurement."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--films", type=int, default=8)
+    parser.add_argument("--singles", type=int, default=1, help="single calls that are measured")
+    parser.add_argument("--transcripts", type=int, default=100, help="of 100 utterances each")
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["MMERC_BENCH"] = str(folder / "figures")
+        shared = ("--workers", options.workers, "--quiet")
+        if options.films:
+            films = write_films(folder / "films", options.films)
+            single = 0.0
+            for number in range(options.singles):
+                film = films / f"film-{number:04}.mp4"
+                arguments = ("--subtitles", film.with_suffix(".srt"), *shared)
+                _, processor, memory = measure("analyze", film, "--out", folder / "one", *arguments)
+                print(f"single call: {processor:.1f} s of the processor, {memory:.0f} MB")
+                single += processor / options.singles
+            for count in sorted({1, options.films // 2, options.films} - {0}):
+                some = write_films(folder / f"films-{count}", count)
+                out = folder / f"study-{count}"
+                seconds, processor, memory = measure("analyze", some, "--out", out, *shared)
+                print(
+                    f"{count} films: {seconds:.1f} s, {processor:.1f} s of the processor, "
+                    f"{memory:.0f} MB in the largest process, "
+                    f"{processor / (count * single or 1):.2f} of single calls"
+                )
+        for count in sorted({options.transcripts // 4, options.transcripts} - {0}):
+            some = write_transcripts(folder / f"texts-{count}", count, 100)
+            out = folder / f"texts-study-{count}"
+            seconds, processor, memory = measure("analyze", some, "--out", out, *shared)
+            print(
+                f"{100 * count} utterances of text in {count} transcripts: {seconds:.1f} s, "
+                f"{processor:.1f} s of the processor, {memory:.0f} MB in the largest process"
+            )
+
+
+if __name__ == "__main__":
+    main()
