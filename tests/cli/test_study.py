@@ -270,6 +270,23 @@ def test_watch_analyses_what_is_complete(mmerc, analysis_models, folder, tmp_pat
     assert frame["recording"].value_counts().to_dict() == {"first": 3, "growing": 9}
 
 
+def test_ctrl_c_ends_a_watch(program, analysis_models, folder, tmp_path):
+    (folder / "a.txt").write_text(ANN)
+    out, printed = tmp_path / "out", tmp_path / "printed"
+    model = ("--model", analysis_models / "read", "--workers", "1", "--interval", "0.5")
+    process = program.start("watch", folder, "--out", out, *model, stdout=printed)
+    try:
+        while not (out / "codebook.md").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
+    finally:
+        process.kill()
+    assert printed.read_text().splitlines()[0] == "1 recordings: 1 analysed, 0 unchanged, 0 failed"
+
+
 def test_a_full_disk_keeps_what_is_finished(analyze, folder, disk, leave, tmp_path):
     for number in range(3):
         (folder / f"t{number}.txt").write_text(ANN)
@@ -283,6 +300,28 @@ def test_a_full_disk_keeps_what_is_finished(analyze, folder, disk, leave, tmp_pa
     assert outcome.code == 0, outcome.err
     assert outcome.json["unchanged"] == len(finished)
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in finished.items())
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """A small Ray cluster on this machine."""
+    ray = pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_cluster_gives_the_same_tables(analyze, folder, tmp_path):
+    for number in range(4):
+        (folder / f"t{number}.txt").write_text(ANN * (number + 1))
+    (folder / "bad.txt").write_text("nothing")
+    outcome = analyze(folder, "--out", tmp_path / "cluster", "--engine", "ray", "--quiet")
+    assert outcome.code == 1
+    assert outcome.out.splitlines()[0] == "5 recordings: 4 analysed, 0 unchanged, 1 failed"
+    assert analyze(folder, "--out", tmp_path / "here", "--quiet").code == 1
+    assert tables(tmp_path / "cluster") == tables(tmp_path / "here")
 
 
 def test_example_films_are_matched_with_their_subtitles_by_name(mmerc, tmp_path):

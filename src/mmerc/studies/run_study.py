@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mmerc.executors.executor import Engine, Executor
 from mmerc.files import file_fingerprint, fingerprint
@@ -14,8 +15,12 @@ from mmerc.studies.recording_analysis import PrepareAnalyzer, fail_lost
 from mmerc.studies.study_file import StudySettings
 from mmerc.studies.study_folder import StudyFolder
 from mmerc.studies.study_plan import StudyPlan
-from mmerc.studies.study_recordings import RecordingOutcome
+from mmerc.studies.study_recordings import RecordingOutcome, StudyRecording
 from mmerc.studies.study_tables import write_tables
+
+# [decided] Libraries keep memory for every shape they meet (docs/speed.md); loading the models
+# again costs a few seconds of the processor.
+_RECORDINGS_PER_PROCESS = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +80,8 @@ def _analyse(
 ) -> Iterator[RecordingOutcome]:
     """Yield the outcomes of all recordings, as they are finished."""
     yield from plan.failed
+    if engine == "ray":
+        plan = _with_absolute_paths(plan)
     remaining = [item for item in plan.recordings if item.name not in trusted]
     for item in plan.recordings:
         if item.name in trusted:
@@ -88,7 +95,25 @@ def _analyse(
         again=again,
     )
     executor = Executor(jobs=min(workers, len(remaining)), engine=engine, isolated=True)
-    yield from executor.stream(prepare, remaining, lost=fail_lost)
+    size = _RECORDINGS_PER_PROCESS * executor.jobs
+    for start in range(0, len(remaining), size):
+        batch = remaining[start : start + size]
+        yield from executor.stream(prepare, batch, lost=fail_lost)
+
+
+def _with_absolute_paths(plan: StudyPlan) -> StudyPlan:
+    """The plan for workers with another working folder."""
+    settings = plan.settings
+    names = {"model": settings.model, "whisper": settings.whisper}
+    folders = {k: str(Path(v).absolute()) for k, v in names.items() if v and Path(v).exists()}
+    recordings = tuple(_with_absolute_inputs(item) for item in plan.recordings)
+    return replace(plan, recordings=recordings, settings=settings.model_copy(update=folders))
+
+
+def _with_absolute_inputs(item: StudyRecording) -> StudyRecording:
+    """The recording with absolute paths."""
+    changes: dict[str, Any] = {role: path.absolute() for role, path in item.inputs.items()}
+    return replace(item, **changes)
 
 
 def _fingerprint_models(settings: StudySettings) -> str:

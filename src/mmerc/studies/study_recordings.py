@@ -39,7 +39,7 @@ class StudyRecording:
     def inputs(self) -> dict[str, Path]:
         """The files that the analysis reads, by their role."""
         files = {
-            "recording": self.file,
+            "file": self.file,
             "subtitles": self.subtitles,
             "turns": self.turns,
             "transcript": self.transcript,
