@@ -1,6 +1,6 @@
 """Studies: processor time against single calls, memory over recordings, transcripts alone.
 
-Films are examples/phone-call.mp4 (31 s, 14 utterances) with its subtitles, copied; transcripts are
+Films are the first seconds of examples/phone-call.mp4 with their subtitles, copied; transcripts are
 examples/conversation.txt, repeated. All processes of a command count, also those that outlive it.
 """
 
@@ -16,6 +16,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import av
+import pysubs2
 
 _EXAMPLES = Path(__file__).parent.parent / "examples"
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: what a child leaves behind becomes a child of ours
@@ -46,14 +49,29 @@ def measure(*arguments: object) -> tuple[float, float, float]:
     return float(seconds), float(processor), float(memory)
 
 
-def write_films(folder: Path, count: int) -> Path:
-    """Copies of the example film, with their subtitles."""
+def write_films(folder: Path, count: int, seconds: float) -> Path:
+    """Copies of the beginning of the example film, with its subtitles."""
     folder.mkdir()
+    cues = pysubs2.load(str(_EXAMPLES / "phone-call.srt"))
+    cues.events = [cue for cue in cues if cue.end <= 1000 * seconds]
+    first = folder / "film-0000.mp4"
+    cut_film(_EXAMPLES / "phone-call.mp4", first, seconds)
     for number in range(count):
-        for suffix in ("mp4", "srt"):
-            target = folder / f"film-{number:04}.{suffix}"
-            shutil.copy(_EXAMPLES / f"phone-call.{suffix}", target)
+        film = folder / f"film-{number:04}.mp4"
+        if film != first:
+            shutil.copy(first, film)
+        cues.save(str(film.with_suffix(".srt")))
     return folder
+
+
+def cut_film(source: Path, target: Path, seconds: float) -> None:
+    """Write the first seconds of a film, without coding anything again."""
+    with av.open(str(source)) as whole, av.open(str(target), "w") as part:
+        copies = {s.index: part.add_stream_from_template(s) for s in whole.streams}
+        for packet in whole.demux():
+            if packet.dts is not None and packet.pts * packet.time_base < seconds:
+                packet.stream = copies[packet.stream.index]
+                part.mux(packet)
 
 
 def write_transcripts(folder: Path, count: int, utterances: int) -> Path:
@@ -72,6 +90,7 @@ def main() -> None:
     """Print one line per measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--films", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=8.0, help="length of a film")
     parser.add_argument("--singles", type=int, default=1, help="single calls that are measured")
     parser.add_argument("--transcripts", type=int, default=100, help="of 100 utterances each")
     parser.add_argument("--workers", type=int, default=1)
@@ -81,7 +100,7 @@ def main() -> None:
         os.environ["MMERC_BENCH"] = str(folder / "figures")
         shared = ("--workers", options.workers, "--quiet")
         if options.films:
-            films = write_films(folder / "films", options.films)
+            films = write_films(folder / "films", options.films, options.seconds)
             single = 0.0
             for number in range(options.singles):
                 film = films / f"film-{number:04}.mp4"
@@ -89,8 +108,8 @@ def main() -> None:
                 _, processor, memory = measure("analyze", film, "--out", folder / "one", *arguments)
                 print(f"single call: {processor:.1f} s of the processor, {memory:.0f} MB")
                 single += processor / options.singles
-            for count in sorted({1, options.films // 2, options.films} - {0}):
-                some = write_films(folder / f"films-{count}", count)
+            for count in sorted({1, options.films}):
+                some = write_films(folder / f"films-{count}", count, options.seconds)
                 out = folder / f"study-{count}"
                 seconds, processor, memory = measure("analyze", some, "--out", out, *shared)
                 print(
