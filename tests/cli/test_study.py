@@ -302,28 +302,6 @@ def test_a_full_disk_keeps_what_is_finished(analyze, folder, disk, leave, tmp_pa
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in finished.items())
 
 
-@pytest.fixture
-def cluster(monkeypatch):
-    """A small Ray cluster on this machine."""
-    ray = pytest.importorskip("ray")
-    monkeypatch.setenv("RAY_worker_niceness", "0")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
-
-
-@pytest.mark.usefixtures("cluster")
-def test_a_cluster_gives_the_same_tables(analyze, folder, tmp_path):
-    for number in range(4):
-        (folder / f"t{number}.txt").write_text(ANN * (number + 1))
-    (folder / "bad.txt").write_text("nothing")
-    outcome = analyze(folder, "--out", tmp_path / "cluster", "--engine", "ray", "--quiet")
-    assert outcome.code == 1
-    assert outcome.out.splitlines()[0] == "5 recordings: 4 analysed, 0 unchanged, 1 failed"
-    assert analyze(folder, "--out", tmp_path / "here", "--quiet").code == 1
-    assert tables(tmp_path / "cluster") == tables(tmp_path / "here")
-
-
 def test_example_films_are_matched_with_their_subtitles_by_name(mmerc, tmp_path):
     from mmerc.studies.study_plan import plan_files
 
