@@ -24,11 +24,19 @@ from mmerc.media.decode import (
 )
 from mmerc.media.faces.alignment import align_face
 from mmerc.media.faces.detector import FaceDetector, Frame
-from mmerc.media.faces.speaking import Choice, choose, sound_energy
-from mmerc.media.faces.tracks import link_faces
+from mmerc.media.faces.speaking import (
+    LOOKS_PER_SECOND,
+    Choice,
+    choose,
+    mouth_agreement,
+    mouth_openings,
+    sound_energy,
+)
+from mmerc.media.faces.tracks import Track, link_faces
 from mmerc.media.faces.views import FaceViews, measure_frontality
 from mmerc.media.segment import Clip, MediaError, Segment
 
+_LONGEST_LOOK = 10.0  # seconds of an utterance in which mouths are compared with the sound
 _FRAME_HEIGHT = 480  # pixels; higher films are scaled down
 _NO_FACE, _NO_FILM = "no face in any frame", "no film or picture"
 _NO_LENGTH = "the film does not say how long it is"
@@ -39,9 +47,9 @@ _ALL_LOST = "every frame was lost"
 class SpeakerFaces:
     """Up to ``frames`` crops of the speaker's face, evenly spread over the utterance.
 
-    ``choice`` selects the face if there are several; the accuracy of choosing the speaker is not
-    measured. ``smallest`` is the minimum height of a face in pixels, in frames at most 480 high.
-    If a segment has ``pictures``, each is one face already, as in FER2013.
+    ``choice`` selects the face if there are several (``media/faces/speaking.py``). ``smallest`` is
+    the minimum height of a face in pixels, in frames at most 480 high. If a segment has
+    ``pictures``, each is one face already, as in FER2013.
     """
 
     choice: Choice = "speaking"
@@ -88,7 +96,8 @@ class SpeakerFaces:
         """Crops of the chosen track (of all tracks); MediaError where the film cannot be read."""
         if segment.film is None:
             return Absent(_NO_FILM)
-        times = _choose_times(segment.film, self.frames)
+        start, end = _find_span(segment.film)
+        times = frame_times(start, end, self.frames)
         everything = list(_read_halves(segment.film, times, half=segment.half))
         kept = segment.arriving(len(everything))
         if not kept:
@@ -97,23 +106,24 @@ class SpeakerFaces:
         tracks = link_faces(self.detector.detect(frames))
         if not tracks:
             return Absent(_NO_FACE)
-        voice = self.choice == "speaking" and len(tracks) > 1
-        energy = _energy_at(segment.sound, len(everything)) if voice else None
-        energy = None if energy is None else energy[list(kept)]
-        chosen = choose(tracks, frames=frames, energy=energy, mode=self.choice)
+        agreements = None
+        if self.choice == "speaking" and len(tracks) > 1:
+            seen = [times[i] for i in kept]
+            agreements = _compare_mouths(segment, segment.film, tracks, seen=seen)
+        chosen = choose(tracks, agreements=agreements, mode=self.choice)
         faces = [(i, face.landmarks) for track in chosen for i, face in track.faces.items()]
         crops = [align_face(frames[i], at, size=self.size, grey=self.grey) for i, at in faces]
         frontality = [measure_frontality(landmarks) for _, landmarks in faces]
         return FaceViews(np.stack(crops), np.array(frontality), np.array([i for i, _ in faces]))
 
 
-def _choose_times(film: Clip, count: int) -> list[float]:
-    """Times of the frames to read, in seconds; MediaError if the film has no known end."""
+def _find_span(film: Clip) -> tuple[float, float]:
+    """Start and end of a film in seconds; MediaError if it has no known end."""
     start = film.start or 0.0
     end = probe(film.path).duration if film.end is None else film.end
     if end is None:
         raise MediaError(film.path, _NO_LENGTH, "give the utterance an end, or convert the film")
-    return frame_times(start, end, count)
+    return start, end
 
 
 def _read_halves(
@@ -136,13 +146,22 @@ def _read_halves(
             raise
 
 
-def _energy_at(sound: Clip | None, count: int) -> NDArray[np.float64] | None:
-    """Loudness at ``count`` times, evenly spread over the utterance; None without sound."""
-    if sound is None:
+def _compare_mouths(
+    segment: Segment, film: Clip, tracks: Sequence[Track], *, seen: Sequence[float]
+) -> list[NDArray[np.float64]] | None:
+    """How well each track's mouth goes with the sound; None if there is no sound to read."""
+    if segment.sound is None:
         return None
     try:
-        samples = read_clip(sound)
+        samples = read_clip(segment.sound)
     except MediaError:
         return None
-    times = frame_times(0.0, len(samples) / SAMPLE_RATE, count)
-    return sound_energy(samples, rate=SAMPLE_RATE, times=times)
+    start, end = _find_span(film)
+    length = min(end - start, _LONGEST_LOOK)
+    times = frame_times(start, start + length, max(1, round(length * LOOKS_PER_SECOND)))
+    frames = _read_halves(film, times, half=segment.half)
+    openings = mouth_openings(tracks, seen=seen, frames=frames, times=times)
+    energy = sound_energy(
+        samples, rate=SAMPLE_RATE, times=[time - start for time in times[: openings.shape[1]]]
+    )
+    return [mouth_agreement(opening, energy) for opening in openings]

@@ -5,11 +5,19 @@ import pytest
 
 from mmerc.media.faces.alignment import _TEMPLATE
 from mmerc.media.faces.detector import Face
-from mmerc.media.faces.speaking import _agreement, _mouth_motion, choose, sound_energy
+from mmerc.media.faces.speaking import (
+    LOOKS_PER_SECOND,
+    choose,
+    mouth_agreement,
+    mouth_openings,
+    sound_energy,
+)
 from mmerc.media.faces.tracks import Track
 
 RATE = 16000
-TIMES = np.arange(20) * 0.15
+COUNT = 75
+TIMES = np.arange(COUNT) / LOOKS_PER_SECOND
+SEEN = range(0, COUNT, 4)  # frames in which faces are detected
 
 
 def draw(frame, x, y, side, opening):
@@ -24,58 +32,87 @@ def draw(frame, x, y, side, opening):
     return Face(box, 0.99, (_TEMPLATE * side + [x, y]).astype(np.float32))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def scene():
-    """A smaller face whose mouth moves when it is loud, a larger one that moves when it is not."""
+    """A smaller face whose mouth moves when the sound changes, a larger one with its own rhythm."""
     generator = np.random.default_rng(0)
-    loud = generator.random(len(TIMES) - 1) > 0.5
+    changes = generator.random((COUNT, 2)) > 0.7
+    openings = 0.2 + 0.6 * (np.cumsum(changes, axis=0) % 2)
     frames, small, large = [], {}, {}
-    openings = np.array([0.0, 0.0])
-    for i in range(len(TIMES)):
+    for i in range(COUNT):
         frame = generator.integers(90, 110, (240, 320, 3), dtype=np.uint8)
-        if i:
-            moves = np.array([loud[i - 1], not loud[i - 1]])
-            openings = np.where(moves, 1 - openings, openings)
-        small[i] = draw(frame, 20, 30, 90, openings[0])
-        large[i] = draw(frame, 180, 40, 100, openings[1])
+        faces = draw(frame, 20, 30, 90, openings[i, 0]), draw(frame, 180, 40, 100, openings[i, 1])
+        if i in SEEN:
+            small[i // 4], large[i // 4] = faces
         frames.append(frame)
-    energy = np.concatenate([[0], np.cumsum(np.where(loud, 1.0, 0.1))])
-    level = np.diff(energy, prepend=0)
-    return frames, Track(small), Track(large), (level + np.append(level[1:], 0)) / 2
+    energy = np.where(openings[:, 0] > 0.5, 0.3, 0.03) * generator.uniform(0.9, 1.1, COUNT)
+    return frames, Track(small), Track(large), energy
+
+
+def openings_of(scene, *tracks):
+    return mouth_openings(tracks, seen=[TIMES[i] for i in SEEN], frames=scene[0], times=TIMES)
 
 
 def test_the_speaker_is_the_one_whose_mouth_goes_with_the_voice(scene):
-    frames, small, large, energy = scene
-    assert _agreement(small, frames, energy) > 0.5
-    assert _agreement(large, frames, energy) < -0.5
+    _, small, large, energy = scene
     for tracks in ([small, large], [large, small]):
-        assert choose(tracks, frames=frames, energy=energy) == [small]
-        assert choose(tracks, frames=frames, energy=energy, mode="speaking") == [small]
-        assert choose(tracks, frames=frames, energy=energy, mode="largest") == [large]
-        assert choose(tracks, frames=frames, energy=energy, mode="all") == [large, small]
+        agreements = [mouth_agreement(o, energy) for o in openings_of(scene, *tracks)]
+        own = agreements[tracks.index(small)]
+        assert own.mean() > 0.5 > abs(agreements[tracks.index(large)].mean()) + 0.2
+        assert choose(tracks, agreements=agreements) == [small]
+        assert choose(tracks, agreements=agreements, mode="largest") == [large]
+        assert choose(tracks, agreements=agreements, mode="all") == [large, small]
+
+
+def test_agreement_is_the_correlation_of_changes(scene):
+    energy = scene[3]
+    (openings,) = openings_of(scene, scene[1])
+    loudness = [np.log(e + 0.001 * max(energy)) for e in energy]
+    expected = [
+        (abs(openings[i + 1] - openings[i]), abs(loudness[i + 1] - loudness[i]))
+        for i in range(COUNT - 1)
+        if not np.isnan(openings[i]) and not np.isnan(openings[i + 1])
+    ]
+    actual = mouth_agreement(openings, energy)
+    assert len(actual) == len(expected) == 72  # the last face is seen in frame 72
+    assert actual.mean() == pytest.approx(np.corrcoef(np.array(expected).T)[0, 1])
+
+
+def test_evidence_against_size():
+    faces = [draw(np.zeros((240, 320, 3), np.uint8), 0, 0, side, 0.5) for side in (50, 100)]
+    small, large = (Track(dict.fromkeys(range(5), face)) for face in faces)
+    enough = np.full(10, 0.36)  # 0.2 x 3.6 = 0.72: a face twice as large needs log 2 = 0.69
+    assert choose([large, small], agreements=[np.zeros(0), enough]) == [small]
+    assert choose([large, small], agreements=[np.zeros(0), 0.9 * enough]) == [large]
 
 
 def test_without_sound_the_larger_face_is_taken(scene):
-    frames, small, large, _ = scene
-    assert choose([small, large], frames=frames) == [large]
-    assert choose([small, large], frames=frames, energy=np.zeros(len(frames))) == [large]
+    _, small, large, _ = scene
+    silent = [mouth_agreement(o, np.zeros(COUNT)) for o in openings_of(scene, small, large)]
+    assert [len(agreement) for agreement in silent] == [0, 0]
+    assert choose([small, large]) == [large]
+    assert choose([small, large], agreements=silent) == [large]
 
 
 def test_a_face_that_is_seldom_there_weighs_less(scene):
-    frames, small, large, _ = scene
-    glimpse = Track({i: large.faces[i] for i in range(10)})
-    assert choose([glimpse, small], frames=frames, mode="largest") == [small]
+    _, small, large, _ = scene
+    glimpse = Track({i: large.faces[i] for i in range(8)})
+    assert choose([glimpse, small], mode="largest") == [small]
 
 
 @pytest.mark.parametrize("mode", ["speaking", "largest", "all"])
 def test_nobody_there(mode):
-    assert choose([], frames=[], energy=np.zeros(0), mode=mode) == []
+    assert choose([], agreements=[], mode=mode) == []
+    assert mouth_openings([], seen=[], frames=[], times=[]).shape == (0, 0)
 
 
-@pytest.mark.parametrize("faces", [1, 2, 3])
-def test_of_a_few_faces_nothing_can_be_said(scene, faces):
-    frames, small, _, energy = scene
-    assert _agreement(Track({i: small.faces[i] for i in range(faces)}), frames, energy) == 0
+def test_a_face_counts_while_it_is_seen(scene):
+    _, small, _, energy = scene
+    brief = Track({i: small.faces[i] for i in (2, 3, 4)})  # frames 8 to 16
+    (openings,) = openings_of(scene, brief)
+    assert np.flatnonzero(np.isfinite(openings)).tolist() == list(range(8, 17))
+    assert len(mouth_agreement(openings, energy)) == 0  # eight changes are too few
+    assert len(mouth_agreement(openings_of(scene, small)[0][:11], energy[:11])) == 10
 
 
 def test_a_face_that_moves_as_a_whole_does_not_speak():
@@ -84,9 +121,12 @@ def test_a_face_that_moves_as_a_whole_does_not_speak():
         frame = np.full((240, 320, 3), 100, np.uint8)
         faces[i] = draw(frame, 20 + 16 * i, 30 + 8 * i, 96, 0.5)
         frames.append((frame * (1 - 0.02 * i)).astype(np.uint8))
-    assert _mouth_motion(Track(faces), frames).max() < 2
+    seen = list(range(6))
+    still = mouth_openings([Track(faces)], seen=seen, frames=frames, times=seen)
     opened = draw(frames[5], 100, 70, 96, 1.0)
-    assert _mouth_motion(Track({**faces, 5: opened}), frames)[-1] > 5
+    moved = mouth_openings([Track({**faces, 5: opened})], seen=seen, frames=frames, times=seen)
+    assert np.abs(np.diff(still)).max() < 8
+    assert moved[0, 5] - moved[0, 4] > 15
 
 
 def test_energy_is_the_root_mean_square_around_each_time():

@@ -74,7 +74,7 @@ def analyze(
     ] = None,
     face: Annotated[
         Literal["speaking", "largest", "all"],
-        typer.Option(help="Whose face to use; the accuracy of the choice is not measured."),
+        typer.Option(help="Whose face to use if there are several."),
     ] = "speaking",
     whisper: Annotated[
         str,

@@ -43,7 +43,7 @@ def extract(
     ] = None,
     face: Annotated[
         Literal["speaking", "largest", "all"],
-        typer.Option(help="Whose face to use; the accuracy of the choice is not measured."),
+        typer.Option(help="Whose face to use if there are several."),
     ] = "speaking",
     weights: Annotated[
         Path | None, typer.Option(help="Your own weights for the face network.")

@@ -1,13 +1,12 @@
-"""Whose face belongs to the voice, by a rule of thumb.
+"""Whose face belongs to the voice: mouths open and close when the sound changes.
 
-How often the rule picks the person who really speaks **is not measured**: no film with known
-speakers was at hand. Where the speaker is known, say so (which half of the picture, say) instead.
+Of two people side by side the right one is found in 28 of 30 cases (docs/results.md); nothing yet
+notices that nobody on screen is speaking.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -19,66 +18,98 @@ from mmerc.media.faces.tracks import Track
 
 Choice = Literal["speaking", "largest", "all"]
 
-_SIZE = 48
-_MOUTH = (slice(31, 47), slice(12, 36))  # rows and columns of an aligned face: lips and chin
-_FEWEST_CHANGES = 3
+LOOKS_PER_SECOND = 25
+"""How often mouth and sound are compared; changes within 0.1 s are what tells faces apart."""
+
+_SIZE = 96
+_MOUTH = (slice(66, 86), slice(36, 60))  # rows and columns of an aligned face: between the lips
+_FEWEST_CHANGES = 10
+_EVIDENCE = 0.2  # log odds per change, at a correlation of 1
+_QUIET = 0.001  # of the loudest moment: what is quieter is silence
 
 
 def choose(
     tracks: Sequence[Track],
     *,
-    frames: Sequence[Frame],
-    energy: NDArray[np.floating] | None = None,
+    agreements: Sequence[NDArray[np.float64]] | None = None,
     mode: Choice = "speaking",
 ) -> list[Track]:
     """The track that counts, or all of them, the heaviest first; none makes an empty list.
 
-    A track weighs as much as its face is large, times the share of ``frames`` that show it.
-    "largest" takes the heaviest. "speaking" first multiplies the weight by 1 + the correlation of
-    mouth and voice (``_agreement``), if there is an ``energy``. "all" keeps all.
-    The accuracy of choosing the speaker is not measured.
-
-    Shape: frames each [H, W, 3] uint8, energy [len(frames)] (``sound_energy``).
+    A track weighs as much as its face is large, times how many frames show it. "largest" takes the
+    heaviest. "speaking" first multiplies the weight by the odds that this mouth makes the sound,
+    exp(0.2 x the sum of ``agreements``), where they are known (``mouth_agreement``; [decided] from
+    six people's mean agreement of 0.2 with their own sound and 0 with others'). "all" keeps all.
     """
-    weights = [track.side * len(track.faces) for track in tracks]
-    if mode == "speaking" and energy is not None:
-        weights = [
-            weight * (1 + _agreement(track, frames, energy))
-            for weight, track in zip(weights, tracks, strict=True)
-        ]
-    order = sorted(range(len(tracks)), key=lambda i: -weights[i])
+    weights = np.array([track.side * len(track.faces) for track in tracks])
+    if mode == "speaking" and agreements is not None:
+        evidence = np.array([_EVIDENCE * agreement.sum() for agreement in agreements])
+        weights = np.log(weights) + evidence
+    order = np.argsort(-weights, kind="stable")
     return [tracks[i] for i in (order if mode == "all" else order[:1])]
 
 
-def _agreement(track: Track, frames: Sequence[Frame], energy: NDArray[np.floating]) -> float:
-    """Correlation of how much the mouth changes with how loud it is meanwhile, in -1..1.
+def mouth_openings(
+    tracks: Sequence[Track],
+    *,
+    seen: Sequence[float],
+    frames: Iterable[Frame],
+    times: Sequence[float],
+) -> NDArray[np.float64]:
+    """How dark it is between the lips, against the face as a whole: more when a mouth is open.
 
-    Shape: frames each [H, W, 3] uint8, energy [len(frames)]. 0 where a track has fewer than four
-    faces, or where mouth or sound never changes: then nothing can be said.
+    ``seen`` are the times of the frames that ``tracks`` count, ``times`` those of ``frames``, in
+    seconds; landmarks in between are interpolated. NaN before a face appears and after it is gone.
+
+    Shape: frames each [H, W, 3] uint8 -> [tracks, frames], in grey levels.
     """
-    motion = _mouth_motion(track, frames)
-    loudness = np.array([energy[[i, j]].mean() for i, j in pairwise(track.faces)])
-    if len(motion) < _FEWEST_CHANGES or np.ptp(motion) == 0 or np.ptp(loudness) == 0:
-        return 0.0
-    return float(np.corrcoef(motion, loudness)[0, 1])
-
-
-def _mouth_motion(track: Track, frames: Sequence[Frame]) -> NDArray[np.float64]:
-    """How much the mouth changes from each face of a track to the next.
-
-    Shape: frames each [H, W, 3] uint8 -> [faces - 1], the mean difference of grey levels in the
-    aligned mouth, its brightness as a whole put aside.
-    """
-    mouths = [
-        align_face(frames[i], face.landmarks, size=_SIZE)[_MOUTH].astype(np.float64)
-        for i, face in track.faces.items()
+    columns = [
+        [_opening(frame, track, seen, time) for track in tracks]
+        for frame, time in zip(frames, times, strict=False)
     ]
-    changes = [(after - before) for before, after in pairwise(mouths)]
-    return np.array([np.abs(change - change.mean()).mean() for change in changes])
+    return np.array(columns, dtype=np.float64).reshape(len(columns), len(tracks)).T
+
+
+def _opening(frame: Frame, track: Track, seen: Sequence[float], time: float) -> float:
+    """How open a mouth is in one frame; NaN where the face is not visible."""
+    at = [seen[i] for i in track.faces]
+    if not at[0] <= time <= at[-1]:
+        return float("nan")
+    points = np.stack([face.landmarks for face in track.faces.values()])
+    landmarks = np.apply_along_axis(lambda values: np.interp(time, at, values), 0, points)
+    face = align_face(frame, landmarks, size=_SIZE).astype(np.float64)
+    return float(face.mean() - face[_MOUTH].mean())
+
+
+def mouth_agreement(
+    openings: NDArray[np.floating], energy: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """How well changes of a mouth go with changes of the sound, change by change.
+
+    The sum is the correlation (-1..1) of |openings[t + 1] - openings[t]| and |log energy[t + 1] -
+    log energy[t]|, times the number of changes; empty if there are fewer than ten, or if mouth or
+    sound never changes: then nothing can be said.
+
+    Shape: openings (NaN where not visible) and energy [F] -> [changes].
+    """
+    loudness = np.log(energy + _QUIET * energy.max(initial=0.0) + np.finfo(np.float64).tiny)
+    mouth, sound = np.abs(np.diff(openings)), np.abs(np.diff(loudness))
+    visible = np.isfinite(mouth)
+    mouth, sound = mouth[visible], sound[visible]
+    if len(mouth) < _FEWEST_CHANGES or np.ptp(mouth) == 0 or np.ptp(sound) == 0:
+        return np.zeros(0)
+    agreement: NDArray[np.float64] = _standardise(mouth) * _standardise(sound)
+    return agreement
+
+
+def _standardise(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values with mean 0 and deviation 1."""
+    standardised: NDArray[np.float64] = (values - values.mean()) / values.std()
+    return standardised
 
 
 def sound_energy(
-    samples: NDArray[np.floating], *, rate: int, times: Sequence[float], window: float = 0.1
+    samples: NDArray[np.floating], *, rate: int, times: Sequence[float], window: float = 0.04
 ) -> NDArray[np.float64]:
     """Root mean square of the sound around each frame; 0 outside of the sound.
 
