@@ -35,6 +35,7 @@ def write_inputs(folder):
         (folder / f"interviews/{name}.txt").write_text(TRANSCRIPT)
     write_labelled(folder)
     write_conditions(folder / "talks")
+    write_raters(folder / "labels")
     write_meld(folder / "MELD.Raw")
     write_composed(folder / "data")
     (folder / "DATA").symlink_to("data")
@@ -74,6 +75,16 @@ def write_conditions(folder):
         condition = "before" if number < 2 else "after"
         recordings.append({"file": f"talk-{number}.txt", "condition": condition})
     (folder / "study.yaml").write_text(yaml.safe_dump({"recordings": recordings}))
+
+
+def write_raters(folder):
+    """Labels of two people for all utterances of that study, and what they agreed on."""
+    folder.mkdir()
+    lines = [(f"talk-{number}-1", place) for number in range(4) for place in range(1, 10)]
+    for name, period in (("ann", 4), ("ben", 5), ("agreed", 4)):
+        labels = ("neutral" if n % period else "joy" for n in range(len(lines)))
+        rows = [f"{talk},{place},{label}" for (talk, place), label in zip(lines, labels)]
+        (folder / f"{name}.csv").write_text("\n".join(["conversation,id,label", *rows]) + "\n")
 
 
 def write_meld(folder):

@@ -120,3 +120,23 @@ def test_a_damaged_adaptation_is_refused(folder):
     (folder / "out" / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match="an adaptation that does not fit the labels"):
         load_model(folder / "out")
+
+
+def test_labels_of_a_sample_count_as_those_of_a_manifest(folder):
+    manifest = [json.loads(line) for line in (folder / "labels.jsonl").open()]
+    gold = {(c["id"], u["id"]): u["label"] for c in manifest for u in c["utterances"]}
+    answers = predictions(load_model(folder / "model"), folder / "labels.jsonl")
+    (folder / "p.jsonl").write_text(PREDICTION_FORMATS["jsonl"](answers))
+    lines = ["conversation,id,label,strategy"]
+    lines += [f"{c},{u},{gold[c, u]},random" for c, u in gold if u != "7"]
+    (folder / "sample.csv").write_text("\n".join([*lines, "c0,7,,random"]) + "\n")
+    outcome = adapt_model(
+        folder / "model", [folder / "sample.csv"], folder / "out", predictions=folder / "p.jsonl"
+    )
+    for conversation in manifest:
+        del conversation["utterances"][7]["label"]
+    (folder / "labels.jsonl").write_text("".join(json.dumps(item) + "\n" for item in manifest))
+    expected = adapt_model(folder / "model", [folder / "labels.jsonl"], folder / "other")
+    assert (outcome.labels, outcome.conversations) == (105, 15)
+    assert outcome.better and outcome.map.kind == expected.map.kind
+    assert outcome.gain == pytest.approx(expected.gain, abs=1e-3)

@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 
 from mmerc.annotation.matching import match_raters
+from mmerc.annotation.predicted_rows import is_predicted_table, read_predicted_rows
+from mmerc.annotation.rated_lines import RatedLine
 from mmerc.annotation.rater_files import name_conversations, read_raters
 from mmerc.errors import InputError, UsageError
 from mmerc.evaluation.alternative_annotator import (
     AlternativeAnnotatorTest,
     alternative_annotator_test,
 )
+from mmerc.evaluation.label_sampling import UNCERTAIN
 from mmerc.evaluation.rater_agreement import (
     Estimate,
     GroupAgreement,
@@ -62,18 +65,22 @@ def compare_raters(
     if people < (2 if model is None else 1):
         raise UsageError("Agreement needs two raters; give another file, --raters or --model.")
     if model is not None:
-        answers = read_raters([Path(model)])
-        if len(answers) != 1:
-            raise InputError(model, f"labels of {len(answers)} raters", "give one model's labels")
         if MODEL in lines:
             raise UsageError(f"A rater is called {MODEL!r}; rename the file.")
-        lines = name_conversations(lines | {MODEL: next(iter(answers.values()))})
+        lines = name_conversations(lines | {MODEL: _read_model(Path(model))})
     ratings, remarks = match_raters(lines, order or None)
     report = measure_agreement(ratings, ordered=bool(order), resamples=resamples)
     if report.resampled == "utterances":
         remarks.append(
             "all labels are of one conversation, so the intervals draw utterances; they are too "
             "narrow for other conversations."
+        )
+    if model is not None and any(
+        line.strategy == UNCERTAIN for own in lines.values() for line in own if line.label
+    ):
+        remarks.append(
+            "the labels are of the utterances that the model was least sure of, so its agreement "
+            "with people on all utterances is likely higher."
         )
     if model is None:
         return RaterComparison(people=report, model=(), test=None, remarks=tuple(remarks))
@@ -86,6 +93,16 @@ def compare_raters(
         test=test,
         remarks=(*remarks, *doubts),
     )
+
+
+def _read_model(path: Path) -> list[RatedLine]:
+    """The labels of a model, in a file of predictions, a study or an analysis."""
+    if is_predicted_table(path):
+        return list(read_predicted_rows(path).lines)
+    answers = read_raters([path])
+    if len(answers) != 1:
+        raise InputError(path, f"labels of {len(answers)} raters", "give one model's labels")
+    return next(iter(answers.values()))
 
 
 def _people_only(ratings: Ratings, *, ordered: bool, resamples: int) -> RaterAgreement | None:

@@ -30,7 +30,12 @@ def read_eaf(path: Path) -> TierFile:
     times = _read_times(root, path)
     spans = _annotation_spans(root, times, path)
     tiers = tuple(_read_tier(tier, spans) for tier in root.iter("TIER"))
-    return TierFile(path=path, tiers=tiers, media=tuple(dict.fromkeys(_media_names(root))))
+    return TierFile(
+        path=path,
+        tiers=tiers,
+        media=tuple(dict.fromkeys(_media_names(root))),
+        strategy=root.findtext("HEADER/PROPERTY[@NAME='strategy']", ""),
+    )
 
 
 def _parse(path: Path) -> Element:

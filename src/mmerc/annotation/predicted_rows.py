@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mmerc.annotation.rated_lines import RatedLine, build_line, read_rows
 from mmerc.annotation.rater_files import find_files
-from mmerc.errors import InputError
+from mmerc.errors import InputError, UsageError
 
 _LABEL_COLUMNS = ("label", "predicted", "emotion")
 _PROBABILITIES = ("probabilities.", "probability_")
@@ -34,6 +34,19 @@ class PredictedRows:
     rows: tuple[Mapping[str, Any], ...]
     labels: tuple[str, ...]
     probabilities: NDArray[np.float64] | None
+
+    def read_column(self, name: str) -> list[str]:
+        """The values of a column; UsageError if no row has it."""
+        if not any(name in row for row in self.rows):
+            columns = ", ".join(dict.fromkeys(column for row in self.rows for column in row))
+            raise UsageError(f"--by {name!r} is no column of the predictions; they have {columns}.")
+        values = (row.get(name) for row in self.rows)
+        return [str(value if value not in {None, ""} else "(none)") for value in values]
+
+
+def is_predicted_table(path: Path) -> bool:
+    """Whether a path is a study's folder or a Parquet file, which no rater writes."""
+    return path.suffix == ".parquet" or (path / _STUDY_TABLE).is_file()
 
 
 def read_predicted_rows(path: Path) -> PredictedRows:

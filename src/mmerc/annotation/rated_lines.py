@@ -21,6 +21,7 @@ LABEL_TIER = "emotion"
 ENDINGS = (".csv", ".jsonl", ".eaf", ".TextGrid")
 _TIER_READERS = {".eaf": read_eaf, ".textgrid": read_textgrid}
 _FIELD_LIMIT = 2**20
+_FORMULA = frozenset("=+-@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,8 @@ class RatedLine:
     """A label of one utterance; times in seconds, None where unknown.
 
     ``conversation`` is empty where the file does not say; ``id`` is None for intervals of a tier,
-    ``label`` where the rater chose none.
+    ``label`` where the rater chose none. ``strategy`` is how ``mmerc sample`` drew the utterance,
+    empty if it did not.
     """
 
     conversation: str
@@ -37,6 +39,7 @@ class RatedLine:
     start: float | None
     end: float | None
     label: str | None
+    strategy: str = ""
 
 
 def read_rated_lines(path: Path, raters: Sequence[str] = ()) -> dict[str, list[RatedLine]]:
@@ -74,18 +77,18 @@ def _tier_lines(file: TierFile, raters: Sequence[str]) -> dict[str, list[RatedLi
         raise InputError(file.path, problem, fix)
     conversation = Path(file.media[-1]).stem if file.media else ""
     return {
-        rater: [line for tier in tiers for line in _interval_lines(tier, conversation)]
+        rater: [line for tier in tiers for line in _interval_lines(tier, conversation, file)]
         for rater, tiers in chosen.items()
     }
 
 
-def _interval_lines(tier: AnnotationTier, conversation: str) -> Iterator[RatedLine]:
+def _interval_lines(tier: AnnotationTier, conversation: str, file: TierFile) -> Iterator[RatedLine]:
     """One line per interval."""
     speaker = tier.speaker if tier.is_kind(LABEL_TIER) else tier.participant
     for item in tier.intervals:
         yield RatedLine(
             conversation=conversation, id=None, speaker=speaker, start=item.start, end=item.end,
-            label=item.text or None,
+            label=item.text or None, strategy=file.strategy,
         )  # fmt: skip
 
 
@@ -166,18 +169,25 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
 def build_line(row: Mapping[str, Any], label: object, where: str) -> RatedLine:
     """One row as a line."""
     start, end = (_seconds(row.get(name), where) for name in ("start", "end"))
-    name = _text(row.get("id", row.get("utterance")))
+    name = _name(row.get("id", row.get("utterance")))
     if not name and (start is None or end is None):
         fix = "give it a column id, or columns start and end in seconds"
         raise InputError(where, "the line has neither an id nor times", fix)
     return RatedLine(
-        conversation=_text(row.get("conversation")),
+        conversation=_name(row.get("conversation")),
         id=name or None,
-        speaker=_text(row.get("speaker")),
+        speaker=_name(row.get("speaker")),
         start=start,
         end=end,
         label=_text(label) or None,
+        strategy=_text(row.get("strategy")),
     )
+
+
+def _name(value: object) -> str:
+    """A name as text, without the apostrophe that keeps spreadsheets from computing it."""
+    text = _text(value)
+    return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA else text
 
 
 def _text(value: object) -> str:

@@ -9,14 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mmerc.annotation.matching import match_raters
-from mmerc.annotation.predicted_rows import PredictedRows, read_predicted_rows
-from mmerc.annotation.rater_files import name_conversations, read_raters
-from mmerc.errors import InputError, UsageError
+from mmerc.annotation.labelled_sample import LabelledSample, match_sample
+from mmerc.annotation.predicted_rows import read_predicted_rows
 from mmerc.evaluation.corrected_shares import GroupShares, correct_shares
+from mmerc.evaluation.label_sampling import UNCERTAIN
 
 _FEW_LABELS = 30
-_PREDICTED, _SAMPLE = "predictions", "sample"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,42 +41,30 @@ def report_shares(
     not predicted, or outside the set of the predictions.
     """
     rows = read_predicted_rows(Path(predictions))
-    raters = read_raters([Path(sample)])
-    if len(raters) != 1:
-        problem = f"labels of {len(raters)} raters ({', '.join(raters)})"
-        raise InputError(sample, problem, "agree on one label per utterance, in a file of its own")
-    lines = name_conversations({_PREDICTED: list(rows.lines), _SAMPLE: next(iter(raters.values()))})
-    ratings, _ = match_raters(lines, rows.labels or None)
-    count = len(rows.lines)
-    foreign = int((ratings.values[1, count:] >= 0).sum())
-    if foreign:
-        problem = f"{foreign} of its labels are of utterances that were not predicted"
-        raise InputError(sample, problem, "name the predictions that the sample was drawn from")
-    predicted, gold = ratings.values[:, :count]
+    matched = match_sample(rows, Path(sample))
+    predicted, gold = matched.predicted, matched.gold
     settings: dict[str, Any] = {
-        "labels": ratings.labels, "probabilities": rows.probabilities, "draws": draws, "seed": seed,
+        "labels": matched.labels, "probabilities": rows.probabilities, "draws": draws, "seed": seed,
     }  # fmt: skip
     (whole,) = correct_shares(predicted, gold, **settings)
     grouped = {
-        name: tuple(correct_shares(predicted, gold, groups=_read_column(rows, name), **settings))
+        name: tuple(correct_shares(predicted, gold, groups=rows.read_column(name), **settings))
         for name in by
     }
-    return ShareReport(whole=whole, by=grouped, remarks=tuple(_doubts(whole, grouped)))
+    return ShareReport(whole=whole, by=grouped, remarks=tuple(_doubts(matched, whole, grouped)))
 
 
-def _read_column(rows: PredictedRows, name: str) -> list[str]:
-    """The values of a column; UsageError if no row has it."""
-    if not any(name in row for row in rows.rows):
-        columns = ", ".join(dict.fromkeys(column for row in rows.rows for column in row))
-        raise UsageError(f"--by {name!r} is no column of the predictions; they have {columns}.")
-    return [
-        str(row.get(name) if row.get(name) not in {None, ""} else "(none)") for row in rows.rows
-    ]
-
-
-def _doubts(whole: GroupShares, grouped: dict[str, tuple[GroupShares, ...]]) -> Iterator[str]:
+def _doubts(
+    sample: LabelledSample, whole: GroupShares, grouped: dict[str, tuple[GroupShares, ...]]
+) -> Iterator[str]:
     """What makes the shares less certain."""
-    yield "the intervals hold for labels of a random sample of these predictions."
+    if UNCERTAIN in sample.strategies:
+        yield (
+            "WARNING: the labels are of the utterances that the model was least sure of, so these "
+            "shares are biased and the intervals do not hold; label a random sample."
+        )
+    else:
+        yield "the intervals hold for labels of a random sample of these predictions."
     if whole.labelled < _FEW_LABELS:
         yield f"only {whole.labelled} labels; below {_FEW_LABELS} the prior weighs much."
     for name, groups in grouped.items():

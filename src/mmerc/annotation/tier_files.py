@@ -47,8 +47,12 @@ class AnnotationTier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierFile:
-    """All tiers of a file; ``media`` are the names of the recordings that it refers to."""
+    """All tiers of a file; ``media`` are the names of the recordings that it refers to.
+
+    ``strategy`` is how ``mmerc sample`` drew its utterances, empty if it did not.
+    """
 
     path: Path
     tiers: tuple[AnnotationTier, ...]
     media: tuple[str, ...] = ()
+    strategy: str = ""

@@ -30,6 +30,7 @@ from mmerc.cli.commands import (
     prepare,
     reproduce,
     robustness,
+    sample,
     select_features,
     serve,
     shares,
@@ -74,6 +75,7 @@ _add(ANALYSE, check.check, check.EXAMPLES)
 _add(ANALYSE, predict.predict, predict.EXAMPLES)
 _add(ANALYSE, serve.serve, serve.EXAMPLES)
 _add(ANALYSE, correct.correct, correct.EXAMPLES)
+_add(ANALYSE, sample.sample, sample.EXAMPLES)
 _add(ANALYSE, agree.agree, agree.EXAMPLES)
 _add(ANALYSE, shares.shares, shares.EXAMPLES)
 _add(ANALYSE, adapt.adapt, adapt.EXAMPLES)

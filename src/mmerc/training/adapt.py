@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmerc.annotation.predicted_rows import read_predicted_rows
+from mmerc.annotation.labelled_sample import match_sample
+from mmerc.annotation.predicted_rows import PredictedRows, read_predicted_rows
 from mmerc.annotation.rated_lines import read_rated_lines, read_rows
 from mmerc.corpora.manifest import read_unlabelled_manifest
 from mmerc.data.corpus_media import conversation_sounds
@@ -36,14 +37,21 @@ class _LabelledProbabilities:
 
 
 def adapt_model(
-    model: str | Path, files: Sequence[str | Path], out: str | Path, *, overwrite: bool = False
+    model: str | Path,
+    files: Sequence[str | Path],
+    out: str | Path,
+    *,
+    predictions: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Adaptation:
     """Refit a model's last step to labels, and write it to ``out`` if it is better by that.
 
     A file is a corrected analysis (``mmerc correct``), whose probabilities are the model's, or a
-    manifest with labels, which the model predicts. Nothing is written if the gain, measured on
-    labels that the refit did not see, is not above 0 with its interval. InputError for labels
-    outside the model's set, too few labels, or a model that was adapted before.
+    manifest with labels, which the model predicts. With ``predictions``, those of the model for a
+    study or an analysis, a file has labels of some of them (``mmerc sample``). Nothing is written
+    if the gain, measured on labels that the refit did not see, is not above 0 with its interval.
+    InputError for labels outside the model's set, too few labels, or a model that was adapted
+    before.
     """
     folder, loaded = locate_model(model), load_model(model)
     if loaded.adaptation is not None:
@@ -51,7 +59,12 @@ def adapt_model(
         raise InputError(folder, "was adapted before", fix)
     if Path(out).exists() and not overwrite and any(Path(out).iterdir()):
         raise InputError(out, "exists already", "choose another --out, or pass --overwrite")
-    parts = [read_labelled(loaded, Path(file)) for file in files]
+    if predictions is None:
+        parts = [read_labelled(loaded, Path(file)) for file in files]
+    else:
+        rows = read_predicted_rows(Path(predictions))
+        order = _label_order(loaded, rows, Path(predictions))
+        parts = [_match_labels(rows, order, Path(file)) for file in files]
     probabilities = np.concatenate([part.probabilities for part in parts])
     adaptation = adapt_logits(
         np.log(np.maximum(probabilities, _SMALLEST)),
@@ -79,15 +92,36 @@ def read_labelled(model: AnyModel, path: Path) -> _LabelledProbabilities:
 def _read_corrected(model: AnyModel, path: Path) -> _LabelledProbabilities:
     """A corrected analysis; all of its lines count as seen by the rater."""
     rows = read_predicted_rows(path)
-    if rows.probabilities is None or set(rows.labels) != set(model.labels):
-        problem = f"its labels are {', '.join(rows.labels)}, not those of the model"
-        raise InputError(path, problem, "name the model that analysed the recording")
-    order = [rows.labels.index(name) for name in model.labels]
+    order = _label_order(model, rows, path)
     return _LabelledProbabilities(
         conversations=tuple(line.conversation for line in rows.lines),
-        probabilities=rows.probabilities[:, order],
+        probabilities=_read_probabilities(rows)[:, order],
         gold=np.array([_label_index(model, line.label, path) for line in rows.lines]),
     )
+
+
+def _match_labels(rows: PredictedRows, order: Sequence[int], path: Path) -> _LabelledProbabilities:
+    """The labels of a sample with the probabilities of the predictions that it was drawn from."""
+    gold = match_sample(rows, path).gold
+    places = np.flatnonzero(gold >= 0)
+    return _LabelledProbabilities(
+        conversations=tuple(rows.lines[place].conversation for place in places),
+        probabilities=_read_probabilities(rows)[places][:, order],
+        gold=np.argsort(order)[gold[places]],
+    )
+
+
+def _label_order(model: AnyModel, rows: PredictedRows, path: Path) -> list[int]:
+    """The column of each label of the model; InputError if the predictions have other labels."""
+    if rows.probabilities is None or set(rows.labels) != set(model.labels):
+        problem = f"its labels are {', '.join(rows.labels) or 'without probabilities'}, not those"
+        raise InputError(path, f"{problem} of the model", "name the model that made it")
+    return [rows.labels.index(name) for name in model.labels]
+
+
+def _read_probabilities(rows: PredictedRows) -> NDArray[np.float64]:
+    """The probabilities; of rows that were checked to have them."""
+    return np.empty((0, 0)) if rows.probabilities is None else rows.probabilities
 
 
 def _predict_manifest(model: AnyModel, path: Path) -> _LabelledProbabilities:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "mmerc adapt mmerc-mini-text --labels labelled.jsonl --out adapted",
+    "mmerc adapt mmerc-mini --labels sample/sample.csv --predictions study --out adapted",
     "mmerc adapt mmerc-mini --labels corrected/a.jsonl --labels corrected/b.jsonl --out adapted",
 )
 
@@ -23,9 +24,12 @@ def adapt(
     model: Annotated[str, typer.Argument(help="Run, model folder, mmerc-mini or Hub repository.")],
     labels: Annotated[
         list[Path],
-        typer.Option(help="Corrected analysis or labelled manifest (repeatable)."),
+        typer.Option(help="Corrected analysis, labelled manifest or sample (repeatable)."),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the adapted model.")],
+    predictions: Annotated[
+        Path | None, typer.Option(help="Study or analysis by the model that the sample is from.")
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,7 +40,7 @@ def adapt(
     """
     from mmerc.training.adapt import adapt_model
 
-    adaptation = adapt_model(model, labels, out, overwrite=overwrite)
+    adaptation = adapt_model(model, labels, out, predictions=predictions, overwrite=overwrite)
     if as_json:
         values = asdict(adaptation)
         values["map"] = adaptation.map.kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -30,23 +30,44 @@ def as_eaf(analysis: Analysis) -> str:
     Psycholinguistics, the schema's order of elements).
     """
     tiers = build_tiers(analysis)
+    elements = [item for tier in tiers for item in _build_tier_elements(tier, analysis.labels)]
+    return _format_document(analysis, tiers, elements, {"about": describe(analysis)})
+
+
+def as_blank_eaf(analysis: Analysis, ids: Collection[str], *, strategy: str) -> str:
+    """The words of all utterances, and an empty emotion below those of ``ids``, to be filled in.
+
+    No prediction is shown. The property ``strategy`` says how ``ids`` were drawn.
+    """
+    tiers = build_tiers(analysis)
+    elements = [item for tier in tiers for item in _build_blank_tiers(tier, ids)]
+    about = "utterances to label: fill in the annotations of the tiers emotion@NAME"
+    return _format_document(analysis, tiers, elements, {"about": about, "strategy": strategy})
+
+
+def _format_document(
+    analysis: Analysis,
+    tiers: Sequence[Tier],
+    elements: Sequence[Element],
+    properties: Mapping[str, str],
+) -> str:
+    """An EAF of tiers that are built already."""
     root = Element(
         "ANNOTATION_DOCUMENT",
         {"AUTHOR": f"mmerc, {printable(analysis.model)}", "VERSION": "3.0", "FORMAT": "3.0"}
         | {"DATE": datetime.now(UTC).isoformat(timespec="seconds")}
         | {"xmlns:xsi": _INSTANCE, "xsi:noNamespaceSchemaLocation": _SCHEMA},
     )
-    root.append(_build_header(analysis))
+    root.append(_build_header(analysis, properties))
     root.append(_build_time_order(tiers))
-    for tier in tiers:
-        root.extend(_build_tier_elements(tier, analysis.labels))
+    root.extend(elements)
     root.extend(_build_types())
     root.append(_build_vocabulary(analysis.labels))
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
 
-def _build_header(analysis: Analysis) -> Element:
+def _build_header(analysis: Analysis, properties: Mapping[str, str]) -> Element:
     """The recording, which ELAN looks for beside the file."""
     header = Element("HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     name = printable(analysis.recording)
@@ -54,11 +75,12 @@ def _build_header(analysis: Analysis) -> Element:
     # ELAN writes and reads names unchanged, without %-escapes.
     urls = {"MEDIA_URL": f"file:///./{name}", "RELATIVE_MEDIA_URL": f"./{name}"}
     SubElement(header, "MEDIA_DESCRIPTOR", urls | {"MIME_TYPE": media_type})
-    SubElement(header, "PROPERTY", NAME="about").text = describe(analysis)
+    for key, text in properties.items():
+        SubElement(header, "PROPERTY", NAME=key).text = text
     return header
 
 
-def _build_time_order(tiers: list[Tier]) -> Element:
+def _build_time_order(tiers: Sequence[Tier]) -> Element:
     """Two time slots per utterance, in order of time."""
     order = Element("TIME_ORDER")
     slots = [
@@ -74,13 +96,11 @@ def _build_time_order(tiers: list[Tier]) -> Element:
 
 def _build_tier_elements(tier: Tier, labels: LabelSet) -> tuple[Element, ...]:
     """The tier of words, aligned with time, and the tiers that depend on it."""
-    words = _build_tier_element("words", tier)
+    words = _build_words(tier)
     emotion = _build_tier_element("emotion", tier, PARENT_REF=f"words@{tier.name}")
     probability = _build_tier_element("probability", tier, PARENT_REF=f"words@{tier.name}")
     for item in tier.utterances:
         prediction, number = item.prediction, item.position
-        slots = {"TIME_SLOT_REF1": f"ts{2 * number + 1}", "TIME_SLOT_REF2": f"ts{2 * number + 2}"}
-        words.append(_build_annotation("ALIGNABLE", 3 * number + 1, prediction.text, **slots))
         parent = {"ANNOTATION_REF": f"a{3 * number + 1}"}
         entry = {"CVE_REF": f"cve{labels.index(prediction.label)}"}
         emotion.append(
@@ -89,6 +109,26 @@ def _build_tier_elements(tier: Tier, labels: LabelSet) -> tuple[Element, ...]:
         value = f"{item.probability:.2f}"
         probability.append(_build_annotation("REF", 3 * number + 3, value, **parent))
     return words, emotion, probability
+
+
+def _build_blank_tiers(tier: Tier, ids: Collection[str]) -> tuple[Element, Element]:
+    """The tier of words, and the tier with an empty emotion of the chosen utterances."""
+    emotion = _build_tier_element("emotion", tier, PARENT_REF=f"words@{tier.name}")
+    for item in tier.utterances:
+        if item.prediction.id in ids:
+            parent = {"ANNOTATION_REF": f"a{3 * item.position + 1}"}
+            emotion.append(_build_annotation("REF", 3 * item.position + 2, "", **parent))
+    return _build_words(tier), emotion
+
+
+def _build_words(tier: Tier) -> Element:
+    """The tier of words, aligned with time."""
+    words = _build_tier_element("words", tier)
+    for item in tier.utterances:
+        number = item.position
+        slots = {"TIME_SLOT_REF1": f"ts{2 * number + 1}", "TIME_SLOT_REF2": f"ts{2 * number + 2}"}
+        words.append(_build_annotation("ALIGNABLE", 3 * number + 1, item.prediction.text, **slots))
+    return words
 
 
 def _build_tier_element(kind: str, tier: Tier, **parent: str) -> Element:

@@ -1,0 +1,57 @@
+"""Labels of a sample, matched with the predictions that it was drawn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmerc.annotation.matching import match_raters
+from mmerc.annotation.predicted_rows import PredictedRows
+from mmerc.annotation.rater_files import name_conversations, read_raters
+from mmerc.errors import InputError
+
+_PREDICTED, _SAMPLE = "predictions", "sample"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelledSample:
+    """Predicted and gold labels as positions in ``labels``; gold is negative without a label.
+
+    ``strategies`` are the ways of drawing that the sample's lines name (``mmerc sample``).
+    Shape: predicted and gold [N].
+    """
+
+    labels: tuple[str, ...]
+    predicted: NDArray[np.int64]
+    gold: NDArray[np.int64]
+    strategies: frozenset[str]
+
+
+def match_sample(rows: PredictedRows, sample: Path) -> LabelledSample:
+    """Match the labels of a file or folder with predictions, by id or by time.
+
+    InputError if they are of several raters, of utterances that were not predicted, or outside the
+    set of the predictions.
+    """
+    raters = read_raters([sample])
+    if len(raters) != 1:
+        problem = f"labels of {len(raters)} raters ({', '.join(raters)})"
+        raise InputError(sample, problem, "agree on one label per utterance, in a file of its own")
+    (own,) = raters.values()
+    lines = name_conversations({_PREDICTED: list(rows.lines), _SAMPLE: own})
+    ratings, _ = match_raters(lines, rows.labels or None)
+    count = len(rows.lines)
+    foreign = int((ratings.values[1, count:] >= 0).sum())
+    if foreign:
+        problem = f"{foreign} of its labels are of utterances that were not predicted"
+        raise InputError(sample, problem, "name the predictions that the sample was drawn from")
+    predicted, gold = ratings.values[:, :count]
+    return LabelledSample(
+        labels=ratings.labels,
+        predicted=predicted,
+        gold=gold,
+        strategies=frozenset(line.strategy for line in own if line.label) - {""},
+    )
