@@ -83,7 +83,9 @@ def write_raters(folder):
     lines = [(f"talk-{number}-1", place) for number in range(4) for place in range(1, 10)]
     for name, period in (("ann", 4), ("ben", 5), ("agreed", 4)):
         labels = ("neutral" if n % period else "joy" for n in range(len(lines)))
-        rows = [f"{talk},{place},{label}" for (talk, place), label in zip(lines, labels)]
+        rows = [
+            f"{talk},{place},{label}" for (talk, place), label in zip(lines, labels, strict=True)
+        ]
         (folder / f"{name}.csv").write_text("\n".join(["conversation,id,label", *rows]) + "\n")
 
 
