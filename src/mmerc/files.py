@@ -169,6 +169,9 @@ def read_json(path: Path) -> object:
     except json.JSONDecodeError as error:
         problem = f"not JSON (line {error.lineno}: {error.msg.lower()})"
         raise InputError(path, problem, "fix the file or write it again") from error
+    except (ValueError, RecursionError) as error:
+        problem = "JSON with too long a number or lists too deep to read"
+        raise InputError(path, problem, "fix the file or write it again") from error
 
 
 def fingerprint(value: object) -> str:

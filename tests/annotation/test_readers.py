@@ -110,3 +110,26 @@ def test_a_billion_laughs_are_refused_before_they_expand(tmp_path):
     )
     with pytest.raises(InputError, match="document type declaration"):
         read_eaf(path)
+
+
+HEAD = "conversation,id,label\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "conversation,id,label,label\nx,1,joy,anger\n", "two columns are named 'label'"),
+        ("a.csv", HEAD + 'x,1,"joy\nx,2,joy\n', "a quotation mark without its pair"),
+        ("a.csv", HEAD + 'x,"1,joy\nx,"2,joy\n', "a quotation mark without its pair"),
+        ("a.jsonl", "[" * 99_999, "line 1: JSON with too long a number or lists too deep"),
+        ("a.jsonl", '{"id": 1, "label": ["joy"]}', "line 1: ['joy'] is not a label"),
+        ("a.jsonl", '{"id": 1, "label": NaN}', "line 1: nan is not a label"),
+        ("a.jsonl", '{"id": "c", "utterances": [1]}', "line 1: an utterance that is not an object"),
+        ("a.jsonl", "{}", "it has no column at all"),
+    ],
+)
+def test_a_table_that_would_be_misread_is_refused(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_rated_lines(tmp_path / name)
+    assert message in str(caught.value)

@@ -99,12 +99,13 @@ def _table_lines(path: Path, raters: Sequence[str]) -> dict[str, list[RatedLine]
     sources = _label_columns(columns, raters)
     if not sources:
         absent = next((name for name in raters if name not in columns), "label")
-        fix = f"name the columns that have labels by --raters (it has {', '.join(columns)})"
+        names = ", ".join(columns) or "no column at all"
+        fix = f"name the columns that have labels by --raters (it has {names})"
         raise InputError(path, f"no column {absent!r}", fix)
     lines: dict[str, list[RatedLine]] = {}
     for where, row in rows:
         for rater, column in sources.items():
-            line = build_line(row, row.get(column), f"{path}, {where}")
+            line = build_line(row, _label(row.get(column), f"{path}, {where}"), f"{path}, {where}")
             name = _text(row.get("rater")) if column == "label" else rater
             lines.setdefault(name, []).append(line)
     return lines
@@ -136,15 +137,22 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     head = text.partition("\n")[0]
     separator = max(",;\t", key=head.count)
     csv.field_size_limit(_FIELD_LIMIT)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
+        names = [name.strip() for name in reader.fieldnames or ()]
+        for name in names:
+            if name and names.count(name) > 1:
+                raise InputError(path, f"two columns are named {name!r}", "rename one of them")
         for row in reader:
             if None in row or None in row.values():
                 problem = "not as many cells as the first line"
                 raise InputError(f"{path}, line {reader.line_num}", problem, "fix the line")
             yield f"line {reader.line_num}", {name.strip(): cell for name, cell in row.items()}
     except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}", str(error), "fix the line") from error
+        problem = str(error)
+        if problem == "unexpected end of data" or "expected after" in problem:
+            problem = "a quotation mark without its pair"
+        raise InputError(f"{path}, line {reader.line_num}", problem, "fix the line") from error
 
 
 def _json_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -157,10 +165,16 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         except json.JSONDecodeError as error:
             problem = f"not JSON ({error.msg.lower()})"
             raise InputError(f"{path}, line {number}", problem, "fix the line") from error
+        except (ValueError, RecursionError) as error:
+            problem = "JSON with too long a number or lists too deep to read"
+            raise InputError(f"{path}, line {number}", problem, "fix the line") from error
         if not isinstance(value, dict):
             raise InputError(f"{path}, line {number}", "not an object", "write one per line")
         if isinstance(value.get("utterances"), list):
             for item in value["utterances"]:
+                if not isinstance(item, dict):
+                    problem = "an utterance that is not an object"
+                    raise InputError(f"{path}, line {number}", problem, "fix the line")
                 yield f"line {number}", dict(item) | {"conversation": value.get("id")}
         else:
             yield f"line {number}", value
@@ -188,6 +202,17 @@ def _name(value: object) -> str:
     """A name as text, without the apostrophe that keeps spreadsheets from computing it."""
     text = _text(value)
     return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA else text
+
+
+def _label(value: object, where: str) -> object:
+    """The label unchanged; InputError if it is neither text nor a number."""
+    if value is None or isinstance(value, str) or _is_number(value):
+        return value
+    raise InputError(where, f"{value!r} is not a label", "write one label as text")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _text(value: object) -> str:

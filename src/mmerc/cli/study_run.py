@@ -90,12 +90,9 @@ class StudyRun:
         from mmerc.processes import available_cores
         from mmerc.studies.run_study import run_study
 
-        for line in plan.remarks:
-            if line not in self.printed:
-                self.printed.add(line)
-                remark(f"note: {line}")
+        self._note(plan.remarks)
         progress = _StudyProgress(total=len(plan.recordings) + len(plan.failed), quiet=self.quiet)
-        return run_study(
+        result = run_study(
             plan,
             self.out,
             workers=self.workers or available_cores(),
@@ -104,6 +101,15 @@ class StudyRun:
             trusted=trusted,
             report=progress,
         )
+        self._note(_describe_former(result.former, self.out))
+        return result
+
+    def _note(self, lines: Sequence[str]) -> None:
+        """Print remarks, each once."""
+        for line in lines:
+            if line not in self.printed:
+                self.printed.add(line)
+                remark(f"note: {line}")
 
     def finish(self, result: StudyResult) -> None:
         """Write the report and print the summary; exit code 1 if a recording failed."""
@@ -128,6 +134,17 @@ class StudyRun:
         except InputError as error:
             remark(f"note: no report was written: {error}")
             return None
+
+
+def _describe_former(names: Sequence[str], out: Path) -> list[str]:
+    """A remark on recordings that were analysed once and are no longer in the study."""
+    if not names:
+        return []
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return [
+        f"no longer in the study, so in no table: {', '.join(names[:3])}{more}; the earlier "
+        f"results stay in {out / 'recordings'}."
+    ]
 
 
 @dataclass(kw_only=True)

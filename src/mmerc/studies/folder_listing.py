@@ -21,6 +21,7 @@ MEDIA = frozenset(
 SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".sbv"})
 TURNS, TRANSCRIPT = ".rttm", ".txt"
 STUDY_FILE = "study.yaml"
+LONGEST_NAME = 200  # bytes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,6 +100,22 @@ def find_problem(path: Path, root: Path) -> str | None:
     if not actual.is_relative_to(root):
         return f"it leads out of {root}; move the file into that folder"
     return None
+
+
+def is_text(path: Path) -> bool:
+    """Whether a path is UTF-8 text, so that tables and pages can contain it."""
+    return str(path).encode("utf-8", "replace").decode() == str(path)
+
+
+def is_recording_name(name: str) -> bool:
+    """Whether a recording of a study can have this name, which its folder of results has too."""
+    return (
+        bool(name.strip())
+        and not name.startswith(".")
+        and not {"/", "\0"} & set(name)
+        and is_text(Path(name))
+        and len(name.encode()) <= LONGEST_NAME
+    )
 
 
 def find_recordings(files: Iterable[Path]) -> list[Path]:

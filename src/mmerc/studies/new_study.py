@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,15 @@ import yaml
 
 from mmerc.errors import InputError
 from mmerc.files import write_error
-from mmerc.studies.folder_listing import STUDY_FILE, find_recordings, list_folder, match_side_files
+from mmerc.studies.folder_listing import (
+    LONGEST_NAME,
+    STUDY_FILE,
+    find_recordings,
+    is_recording_name,
+    is_text,
+    list_folder,
+    match_side_files,
+)
 
 _HEAD = """\
 # A study of mmerc: fill in what you know, delete what you do not need (docs/studies.md).
@@ -32,17 +42,17 @@ def write_study_file(folder: str | Path) -> tuple[Path, list[str]]:
     if not folder.is_dir():
         raise InputError(folder, "no such folder", "check the path")
     listing = list_folder(folder)
-    recordings = find_recordings(listing.files)
+    recordings = find_recordings(item for item in listing.files if is_text(item))
     if not recordings:
         raise InputError(folder, "contains no recording", "check the path")
     remarks = [*listing.remarks, *(f"{p}: {why}." for p, why in listing.unusable.items())]
-    stems = [item.stem.casefold() for item in recordings]
+    remarks += [f"{p}: its path is not UTF-8 text." for p in listing.files if not is_text(p)]
+    names = _choose_names(folder, recordings)
     entries = []
     for item in recordings:
         sides = match_side_files(item, listing.files)
         remarks += [f"{item.name}: {line}" for line in (sides.problem, *sides.remarks) if line]
-        unique = stems.count(item.stem.casefold()) == 1
-        name = None if unique else "-".join(item.relative_to(folder).parts).replace(".", "-")
+        name = None if names[item] == item.stem else names[item]
         files = {"subtitles": sides.subtitles, "turns": sides.turns, "transcript": sides.transcript}
         entries.append(_build_entry(folder, item, name, files))
     text = yaml.safe_dump(
@@ -59,6 +69,23 @@ def write_study_file(folder: str | Path) -> tuple[Path, list[str]]:
     except OSError as error:
         raise write_error(path, error) from error
     return path, remarks
+
+
+def _choose_names(folder: Path, recordings: Sequence[Path]) -> dict[Path, str]:
+    """A name for every recording: its own where it is short and unique, whatever the case."""
+    stems = [item.stem.casefold() for item in recordings]
+    names: dict[Path, str] = {}
+    used = set(stems)
+    for item in recordings:
+        name = item.stem
+        if stems.count(name.casefold()) > 1 or not is_recording_name(name):
+            path = "-".join(item.relative_to(folder).parts).replace(".", "-")
+            long = path.encode()[: LONGEST_NAME - 10].decode(errors="ignore")
+            further = (f"{long}-{number}" for number in count(2))
+            name = next(text for text in chain([long], further) if text.casefold() not in used)
+        used.add(name.casefold())
+        names[item] = name
+    return names
 
 
 def _build_entry(

@@ -25,10 +25,14 @@ _RECORDINGS_PER_PROCESS = 250
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyResult:
-    """What became of the recordings of a study, by name, and the tables that were written."""
+    """What became of the recordings of a study, by name, and the tables that were written.
+
+    ``former``: names of recordings that were analysed once and are no longer in the study.
+    """
 
     outcomes: tuple[RecordingOutcome, ...]
     tables: tuple[Path, ...]
+    former: tuple[str, ...] = ()
 
     @property
     def failed(self) -> list[RecordingOutcome]:
@@ -64,8 +68,11 @@ def run_study(
             outcomes.append(outcome)
             report(outcome)
         outcomes.sort(key=lambda outcome: (outcome.name, outcome.file))
+        current = {item.name for item in (*plan.recordings, *plan.failed)}
         return StudyResult(
-            outcomes=tuple(outcomes), tables=tuple(write_tables(folder, plan, outcomes))
+            outcomes=tuple(outcomes),
+            tables=tuple(write_tables(folder, plan, outcomes)),
+            former=tuple(name for name in folder.list_finished() if name not in current),
         )
 
 

@@ -16,6 +16,16 @@ from mmerc.media.speakers.diarizers import Diarizer
 from mmerc.studies.study_recordings import Part
 
 _FIX = "fix the file (docs/studies.md describes it)"
+_MESSAGES = {
+    "missing": "missing",
+    "too_short": "the list is empty",
+    "tuple_type": "expected a list",
+    "string_type": "expected one text",
+    "model_type": "expected keys and values, such as `file: talk.mp4`",
+    "dict_type": "expected keys and values, such as {age: 34}",
+    "bool_parsing": "expected true or false",
+    "bool_type": "expected true or false",
+}
 
 
 class _Section(BaseModel):
@@ -109,6 +119,8 @@ def read_study_file(path: Path) -> StudyFile:
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
         raise InputError(path, f"not YAML ({problem})", _FIX) from error
+    except RecursionError as error:
+        raise InputError(path, "its lists are too deep to read", _FIX) from error
     if not isinstance(value, dict):
         raise InputError(path, "not a study (expected a list under `recordings:`)", _FIX)
     try:
@@ -119,6 +131,12 @@ def read_study_file(path: Path) -> StudyFile:
 
 class _TextLoader(yaml.BaseLoader):
     """A loader that makes texts, lists and mappings only, and refuses a key that occurs twice."""
+
+    def construct_scalar(self, node: Any) -> str:
+        text = str(super().construct_scalar(node))
+        if any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise yaml.YAMLError(f"half a Unicode character in line {node.start_mark.line + 1}")
+        return text
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -135,5 +153,5 @@ def _describe(error: ValidationError) -> str:
     place = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"{place}: no such key"
-    message = first["msg"].removeprefix("Value error, ")
+    message = _MESSAGES.get(first["type"], first["msg"].removeprefix("Value error, "))
     return f"{place}: {message[:1].lower()}{message[1:]}" if place else message

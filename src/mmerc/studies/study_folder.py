@@ -46,6 +46,10 @@ class StudyFolder:
             return None
         return value if isinstance(value, dict) else None
 
+    def list_finished(self) -> list[str]:
+        """The names of all recordings that have results, in order."""
+        return sorted(path.parent.name for path in self.recordings.glob(f"*/{RECORD}"))
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keep other processes out; InputError if one is using the folder, or it is no study's."""

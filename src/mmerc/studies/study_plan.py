@@ -17,6 +17,8 @@ from mmerc.studies.folder_listing import (
     TURNS,
     SideFiles,
     find_recordings,
+    is_recording_name,
+    is_text,
     list_folder,
     match_side_files,
 )
@@ -24,6 +26,7 @@ from mmerc.studies.study_file import RecordingEntry, StudyFile, StudySettings, r
 from mmerc.studies.study_recordings import RecordingOutcome, StudyRecording
 
 _FIX = "fix the file (docs/studies.md describes it)"
+_NOT_TEXT = "its path is not UTF-8 text; rename it"
 _COLUMNS = ("participant", "session", "condition", "group")
 
 
@@ -51,7 +54,7 @@ def plan_folder(folder: Path, *, skip: Path | None = None, add_unlisted: bool = 
     listing = list_folder(folder, skip=skip)
     plan = _plan_recordings(find_recordings(listing.files), listing.files, root=folder)
     failed = [
-        RecordingOutcome(name=path.stem, file=_relative(path, folder), state="failed", reason=why)
+        _fail(StudyRecording(name=path.stem, file=path), folder, why)
         for path, why in listing.unusable.items()
         if path.suffix.lower() not in SUBTITLES | {TURNS}
     ]
@@ -180,6 +183,8 @@ def _plan_recordings(
                 f"in {STUDY_FILE}"
             )
             failed.append(_fail(recording, root, reason))
+        elif not is_text(path):
+            failed.append(_fail(recording, root, _NOT_TEXT))
         elif sides.problem is not None:
             failed.append(_fail(recording, root, sides.problem))
         else:
@@ -227,7 +232,7 @@ def _with_sides(recording: StudyRecording, sides: SideFiles) -> StudyRecording:
 def _read_entry(path: Path, entry: RecordingEntry) -> StudyRecording:
     """Build the recording that an entry of a study file describes."""
     name = entry.name or Path(entry.file).stem
-    if name.startswith(".") or "/" in name or not name.strip() or len(name.encode()) > 200:
+    if not is_recording_name(name):
         raise InputError(path, f"{name!r} cannot be the name of a recording", _FIX)
     values = {key: getattr(entry, key) for key in _COLUMNS}
     for column in entry.columns:
@@ -248,6 +253,8 @@ def _read_entry(path: Path, entry: RecordingEntry) -> StudyRecording:
 
 def _place(path: Path, text: str) -> Path:
     """Locate a file that a study file names; InputError if it is outside the file's folder."""
+    if "\0" in text or not is_text(Path(text)):
+        raise InputError(path, f"{text!r} is not the name of a file", _FIX)
     if "://" in text:
         raise InputError(path, f"{text} is a URL", "copy the file into the folder and name it")
     if Path(text).is_absolute() or text.startswith("~") or ".." in Path(text).parts:
@@ -296,8 +303,9 @@ def _check_distinct(path: Path, recordings: Sequence[StudyRecording]) -> None:
 
 def _fail(recording: StudyRecording, root: Path | None, reason: str) -> RecordingOutcome:
     """The outcome of a recording that cannot be analysed."""
-    file = _relative(recording.file, root)
-    return RecordingOutcome(name=recording.name, file=file, state="failed", reason=reason)
+    texts = (recording.name, _relative(recording.file, root), reason)
+    name, file, reason = (text.encode("utf-8", "replace").decode() for text in texts)
+    return RecordingOutcome(name=name, file=file, state="failed", reason=reason)
 
 
 def _relative(path: Path, folder: Path | None) -> str:

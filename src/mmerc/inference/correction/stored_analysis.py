@@ -94,7 +94,7 @@ def _read_predictions(stem: Path) -> list[UtterancePrediction]:
         predictions = [_build_prediction(row) for row in rows]
         if not predictions or not all(item.label in item.probabilities for item in predictions):
             raise ValueError("no predictions")
-    except (ValueError, TypeError, KeyError, AttributeError, csv.Error) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error) as error:
         raise InputError(path, "not the predictions of an analysis", _FIX) from error
     return predictions
 
@@ -135,7 +135,7 @@ def _read_page(path: Path, count: int) -> dict[str, Any]:
         if match and len(data["utterances"]) != count:
             problem = f"has {len(data['utterances'])} utterances, the table beside it {count}"
             raise InputError(path, problem, "keep the files of one analysis together")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(path, "not the page of an analysis", _FIX) from error
     return dict(data)
 
