@@ -175,7 +175,6 @@ CONTRADICTIONS = {
     "no keys": ("- a.txt", "recordings.1: expected keys and values"),
     "half a character": ('- file: "\\ud800.txt"', "half a Unicode character in line 2"),
     "a null byte": ('- {file: "a\\0.txt", name: a}', "is not the name of a file"),
-    "depth": ("- " * 3000 + "x", "its lists are too deep to read"),
     "no recordings": ("", "recordings: missing"),
 }
 
@@ -224,16 +223,6 @@ def test_study_init_writes_a_file_that_is_read_and_never_replaces_it(mmerc, anal
     names = {path.name for path in (folder / "study/recordings").iterdir()}
     assert names == {"talk-txt", "one-talk-txt", "o'no"}
     assert "no recording" in mmerc("study", "init", folder / "study/recordings/o'no").sentence
-
-
-def test_recordings_that_are_gone_are_in_no_table_and_named(analyze, folder, tmp_path):
-    for name in "ab":
-        (folder / f"{name}.txt").write_text(ANN)
-    assert "no longer" not in analyze(folder, "--out", tmp_path / "out", "--quiet").err
-    (folder / "b.txt").unlink()
-    outcome = analyze(folder, "--out", tmp_path / "out", "--quiet")
-    assert "note: no longer in the study, so in no table: b; the earlier results" in outcome.err
-    assert {row["recording"] for row in rows(tmp_path / "out/utterances.csv")} == {"a"}
 
 
 def test_sigkill_loses_no_finished_recording(analyze, program, analysis_models, folder, tmp_path):

@@ -1,5 +1,6 @@
 """Files with names that YAML, tables or file systems make difficult."""
 
+from mmerc.cli.study_run import _describe_former
 from mmerc.studies.new_study import write_study_file
 from mmerc.studies.study_folder import StudyFolder
 from mmerc.studies.study_plan import plan_files, plan_folder
@@ -35,3 +36,5 @@ def test_only_finished_recordings_are_listed(tmp_path):
     for name in ("b", "a"):
         (study.recording(name) / "recording.json").write_text("{}")
     assert study.list_finished() == ["a", "b"]
+    (line,) = _describe_former(study.list_finished(), tmp_path)
+    assert line.startswith("no longer in the study, so in no table: a, b; the earlier results")

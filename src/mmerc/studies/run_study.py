@@ -68,7 +68,7 @@ def run_study(
             outcomes.append(outcome)
             report(outcome)
         outcomes.sort(key=lambda outcome: (outcome.name, outcome.file))
-        current = {item.name for item in (*plan.recordings, *plan.failed)}
+        current = {item.name for item in plan.recordings} | {item.name for item in plan.failed}
         return StudyResult(
             outcomes=tuple(outcomes),
             tables=tuple(write_tables(folder, plan, outcomes)),
