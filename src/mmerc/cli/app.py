@@ -44,7 +44,7 @@ from mmerc.cli.commands import (
     weights,
 )
 from mmerc.cli.commands import list as list_command
-from mmerc.cli.options import ANALYSE, PUBLISH, RESEARCH, CommandGroup, examples_epilog
+from mmerc.cli.options import ANALYSE, LABEL, PUBLISH, RESEARCH, CommandGroup, examples_epilog
 from mmerc.errors import MmercError, StoppedError, UsageError
 from mmerc.version import __version__
 
@@ -71,17 +71,17 @@ def _add(
 
 
 _add(ANALYSE, analyze.analyze, analyze.EXAMPLES)
+app.add_typer(study.app, name="study", rich_help_panel=ANALYSE)
+_add(ANALYSE, watch.watch, watch.EXAMPLES)
 _add(ANALYSE, check.check, check.EXAMPLES)
 _add(ANALYSE, predict.predict, predict.EXAMPLES)
 _add(ANALYSE, serve.serve, serve.EXAMPLES)
-_add(ANALYSE, correct.correct, correct.EXAMPLES)
-_add(ANALYSE, sample.sample, sample.EXAMPLES)
-_add(ANALYSE, agree.agree, agree.EXAMPLES)
-_add(ANALYSE, shares.shares, shares.EXAMPLES)
-_add(ANALYSE, adapt.adapt, adapt.EXAMPLES)
-_add(ANALYSE, watch.watch, watch.EXAMPLES)
 
-app.add_typer(study.app, name="study", rich_help_panel=ANALYSE)
+_add(LABEL, sample.sample, sample.EXAMPLES)
+_add(LABEL, correct.correct, correct.EXAMPLES)
+_add(LABEL, agree.agree, agree.EXAMPLES)
+_add(LABEL, shares.shares, shares.EXAMPLES)
+_add(LABEL, adapt.adapt, adapt.EXAMPLES)
 
 app.add_typer(prepare.app, name="prepare", rich_help_panel=RESEARCH)
 app.add_typer(weights.app, name="weights", rich_help_panel=RESEARCH)

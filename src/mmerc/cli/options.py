@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from mmerc.cli.output import remark
 
-ANALYSE, RESEARCH, PUBLISH = _HEADINGS = ("Analyse", "Research", "Publish")
+ANALYSE, LABEL, RESEARCH, PUBLISH = _HEADINGS = ("Analyse", "Label", "Research", "Publish")
 
 # command: {old name: new name}. Help shows the new name alone; the old one works, with a notice.
 _RENAMED_OPTIONS: Mapping[str, Mapping[str, str]] = {

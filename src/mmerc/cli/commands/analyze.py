@@ -38,7 +38,6 @@ def analyze(
     recordings: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RECORDING...",
             help="Video, audio, or transcript with lines of `Speaker: text` (.txt); several of "
             "them, a folder or a study.yaml are a study.",
         ),
