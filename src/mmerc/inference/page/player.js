@@ -39,7 +39,9 @@ export class Player {
       media.classList.toggle("sound", media.videoWidth === 0);
     });
     media.addEventListener("play", () => requestAnimationFrame(() => this.#animate()));
-    media.addEventListener("timeupdate", () => this.#follow());
+    media.addEventListener("timeupdate", () => {
+      if (!media.paused) this.#follow(); // a paused one may have passed the utterance's end
+    });
     media.addEventListener("seeked", () => {
       if (this.#seeking) this.#current = this.index.at(media.currentTime);
       this.#seeking = false;
@@ -95,8 +97,9 @@ export class Player {
   }
 
   #animate() {
+    if (this.media.paused) return;
     this.#follow();
-    if (!this.media.paused) requestAnimationFrame(() => this.#animate());
+    requestAnimationFrame(() => this.#animate());
   }
 
   #explainError() {
