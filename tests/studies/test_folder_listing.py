@@ -4,7 +4,12 @@ import os
 
 import pytest
 
-from mmerc.studies.folder_listing import find_recordings, list_folder, match_side_files
+from mmerc.studies.folder_listing import (
+    find_recordings,
+    group_by_name,
+    list_folder,
+    match_side_files,
+)
 from mmerc.studies.study_plan import plan_folder
 
 OWN = "WEBVTT\n\nNOTE emotions in a.mp4; as mmerc-mini guesses that people would label them\n"
@@ -43,7 +48,7 @@ def test_results_of_studies_and_captions_of_ours_are_no_input(tmp_path):
     listing = list_folder(tmp_path, skip=tmp_path / "out")
     assert find_recordings(listing.files) == [tmp_path / "a.mp4"]
     assert listing.remarks == [f"{tmp_path / 'study'}: a study's results, not analysed."]
-    assert match_side_files(tmp_path / "a.mp4", listing.files).subtitles is None
+    assert match_side_files(tmp_path / "a.mp4", group_by_name(listing.files)).subtitles is None
 
 
 @pytest.mark.parametrize(
@@ -59,7 +64,7 @@ def test_results_of_studies_and_captions_of_ours_are_no_input(tmp_path):
 )
 def test_side_files_by_name(tmp_path, names, subtitles, transcript):
     touch(tmp_path, "a.mp4", *names)
-    sides = match_side_files(tmp_path / "a.mp4", list_folder(tmp_path).files)
+    sides = match_side_files(tmp_path / "a.mp4", group_by_name(list_folder(tmp_path).files))
     assert sides.problem is None
     assert (sides.subtitles and sides.subtitles.name) == subtitles
     assert (sides.transcript and sides.transcript.name) == transcript

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -151,21 +151,28 @@ class SideFiles:
     problem: str | None = None
 
 
-def match_side_files(recording: Path, files: Iterable[Path]) -> SideFiles:
-    """Choose the subtitles, turns and transcript of a recording among ``files``, by name.
+def group_by_name(files: Iterable[Path]) -> dict[Path, list[Path]]:
+    """Files by folder and name without suffix, subtitles also without a language code."""
+    groups: dict[Path, list[Path]] = {}
+    for path in files:
+        groups.setdefault(path.parent / path.stem, []).append(path)
+        base, _, _ = path.stem.rpartition(".")
+        if base and path.suffix.lower() in SUBTITLES and _is_language_code(path.stem, of=base):
+            groups.setdefault(path.parent / base, []).append(path)
+    return groups
+
+
+def match_side_files(recording: Path, groups: Mapping[Path, Sequence[Path]]) -> SideFiles:
+    """Choose the subtitles, turns and transcript of a recording by name, among ``group_by_name``.
 
     A file fits if it is in the recording's folder and its name is the recording's but for the
     suffix; ``talk.en.srt`` fits ``talk.mp4`` if no ``talk.srt`` does.
     """
-    beside = [path for path in files if path.parent == recording.parent and path != recording]
-    exact = [path for path in beside if path.stem == recording.stem]
+    beside = groups.get(recording.parent / recording.stem, ())
+    exact = [path for path in beside if path.stem == recording.stem and path != recording]
     subtitles = [path for path in exact if _is_subtitles(path)]
     if not subtitles:
-        subtitles = [
-            path
-            for path in beside
-            if _is_subtitles(path) and _is_language_code(path.stem, of=recording.stem)
-        ]
+        subtitles = [path for path in beside if path not in exact and _is_subtitles(path)]
     turns = next((path for path in exact if path.suffix.lower() == TURNS), None)
     transcript = next((path for path in exact if path.suffix.lower() == TRANSCRIPT), None)
     if len(subtitles) > 1:

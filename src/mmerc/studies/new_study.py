@@ -15,6 +15,7 @@ from mmerc.studies.folder_listing import (
     LONGEST_NAME,
     STUDY_FILE,
     find_recordings,
+    group_by_name,
     is_recording_name,
     is_text,
     list_folder,
@@ -48,9 +49,9 @@ def write_study_file(folder: str | Path) -> tuple[Path, list[str]]:
     remarks = [*listing.remarks, *(f"{p}: {why}." for p, why in listing.unusable.items())]
     remarks += [f"{p}: its path is not UTF-8 text." for p in listing.files if not is_text(p)]
     names = _choose_names(folder, recordings)
-    entries = []
+    entries, groups = [], group_by_name(listing.files)
     for item in recordings:
-        sides = match_side_files(item, listing.files)
+        sides = match_side_files(item, groups)
         remarks += [f"{item.name}: {line}" for line in (sides.problem, *sides.remarks) if line]
         name = None if names[item] == item.stem else names[item]
         files = {"subtitles": sides.subtitles, "turns": sides.turns, "transcript": sides.transcript}

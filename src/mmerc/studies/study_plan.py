@@ -17,6 +17,7 @@ from mmerc.studies.folder_listing import (
     TURNS,
     SideFiles,
     find_recordings,
+    group_by_name,
     is_recording_name,
     is_text,
     list_folder,
@@ -80,7 +81,8 @@ def plan_files(paths: Sequence[Path]) -> StudyPlan:
         if item.suffix.lower() in SUBTITLES | {TURNS, TRANSCRIPT} and item.is_file()
     ]
     files = list(dict.fromkeys([*paths, *beside]))
-    recordings = [path for path in find_recordings(files) if path in set(paths)]
+    named = set(paths)
+    recordings = [path for path in find_recordings(files) if path in named]
     return _plan_recordings(recordings, files, root=None, given=paths)
 
 
@@ -97,11 +99,12 @@ def plan_study_file(
     remarks: list[str] = []
     failed: list[RecordingOutcome] = []
     excluded = _check_excluded(path, study)
+    groups = group_by_name(listing.files)
     for entry in study.recordings:
         recording = _read_entry(path, entry)
         if {entry.file, recording.name} & excluded:
             continue
-        sides = match_side_files(recording.file, listing.files)
+        sides = match_side_files(recording.file, groups)
         if sides.problem is not None and recording.subtitles is None:
             failed.append(_fail(recording, folder, sides.problem))
             continue
@@ -172,9 +175,10 @@ def _plan_recordings(
     failed: list[RecordingOutcome] = []
     remarks: list[str] = []
     matched: set[Path] = set()
+    groups = group_by_name(files)
     for path in recordings:
         recording = StudyRecording(name=path.stem, file=path)
-        sides = match_side_files(path, files)
+        sides = match_side_files(path, groups)
         matched |= {p for p in (sides.subtitles, sides.turns, sides.transcript) if p is not None}
         namesakes = [_relative(other, root) for other in same[path.stem.casefold()]]
         if len(namesakes) > 1:
