@@ -4,9 +4,10 @@ import math
 
 import pytest
 
+from mmerc.studies.resampling import wilson_interval
 from mmerc.studies.study_recordings import StudyRecording
 from mmerc.studies.table_columns import infer_kind
-from mmerc.studies.table_rows import RecordingRows, wilson_interval
+from mmerc.studies.table_rows import RecordingRows
 from mmerc.studies.table_writer import _format_cell
 
 

@@ -1,6 +1,9 @@
-"""Bootstrap over the recordings of a study (Efron and Tibshirani 1993)."""
+"""Intervals: bootstrap over the recordings of a study, and Wilson's of a share."""
 
 from __future__ import annotations
+
+import math
+from statistics import NormalDist
 
 import numpy as np
 
@@ -8,10 +11,11 @@ from mmerc.studies.sequences import Floats
 
 RESAMPLES = 2000
 _LEVEL = 0.95
+_Z = NormalDist().inv_cdf((1 + _LEVEL) / 2)
 
 
 def recording_weights(recordings: int, *, seed: int, resamples: int = RESAMPLES) -> Floats | None:
-    """How often every recording is drawn; None below two recordings.
+    """How often every recording is drawn (Efron and Tibshirani 1993); None below two recordings.
 
     Shape: [resamples, R].
     """
@@ -52,3 +56,11 @@ def intervals(drawn: Floats | None, columns: int) -> list[tuple[float | None, fl
             low, high = np.quantile(defined, edges)
             bounds[number] = (float(low), float(high))
     return bounds
+
+
+def wilson_interval(share: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share of ``count`` (Wilson 1927)."""
+    square = _Z**2 / count
+    middle = (share + square / 2) / (1 + square)
+    half = _Z / (1 + square) * math.sqrt(share * (1 - share) / count + square / (4 * count))
+    return max(middle - half, 0.0), min(middle + half, 1.0)

@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from statistics import NormalDist
 from typing import Any
 
 from mmerc.conversation import MODALITIES
+from mmerc.studies.resampling import wilson_interval
 from mmerc.studies.study_recordings import StudyRecording
 
 _Row = dict[str, Any]
-_Z = NormalDist().inv_cdf(0.975)  # of a 95 % interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +82,8 @@ class RecordingRows:
                 mean = math.fsum(p["probabilities"][label] for p in predictions) / len(predictions)
                 row |= {
                     f"share_{label}": share,
-                    f"share_{label}_low": low,
-                    f"share_{label}_high": high,
+                    f"share_{label}_low": round(low, 6),
+                    f"share_{label}_high": round(high, 6),
                     f"mean_probability_{label}": round(mean, 6),
                 }
             yield row
@@ -148,14 +147,6 @@ class RecordingRows:
         """The share of each emotion."""
         counts = Counter(item["label"] for item in predictions)
         return {k: counts[k] / max(len(predictions), 1) for k in self.record["labels"]}
-
-
-def wilson_interval(share: float, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share of ``count`` (Wilson 1927)."""
-    square = _Z**2 / count
-    middle = (share + square / 2) / (1 + square)
-    half = _Z / (1 + square) * math.sqrt(share * (1 - share) / count + square / (4 * count))
-    return round(max(middle - half, 0.0), 6), round(min(middle + half, 1.0), 6)
 
 
 def _entropy_bits(shares: Sequence[float]) -> float:

@@ -9,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmerc.studies.report.study_data import StudyData
-from mmerc.studies.resampling import bootstrap_sums, interval, recording_weights
+from mmerc.studies.resampling import (
+    bootstrap_sums,
+    interval,
+    recording_weights,
+    wilson_interval,
+)
 from mmerc.studies.sequences import Floats
 
 MAX_GROUPS = 12
 _POINTS = 61
 _BANDWIDTH = 0.05  # [decided] of the recording: standard deviation of the kernel
-_Z = 1.959964  # 97.5 % quantile of the normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +102,7 @@ def distributions_of_people(data: StudyData) -> tuple[str, list[Distribution]]:
 
 def wilson(count: int, total: int) -> Share:
     """A share with Wilson's interval (1927)."""
-    share, square = count / total, _Z**2 / total
-    middle = (share + square / 2) / (1 + square)
-    half = _Z / (1 + square) * ((share * (1 - share) + square / 4) / total) ** 0.5
-    return Share(share, max(0.0, middle - half), min(1.0, middle + half))
+    return Share(count / total, *wilson_interval(count / total, total))
 
 
 def shares_over_time(data: StudyData, chosen: NDArray[np.bool_]) -> Floats:
