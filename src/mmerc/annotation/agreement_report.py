@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,6 +13,7 @@ from mmerc.annotation.matching import match_raters
 from mmerc.annotation.predicted_rows import is_predicted_table, read_predicted_rows
 from mmerc.annotation.rated_lines import RatedLine
 from mmerc.annotation.rater_files import name_conversations, read_raters
+from mmerc.csv_text import format_csv
 from mmerc.errors import InputError, UsageError
 from mmerc.evaluation.alternative_annotator import (
     AlternativeAnnotatorTest,
@@ -226,12 +225,11 @@ def _format(estimate: Estimate, digits: int = 3) -> str:
 
 def tabulate(comparison: RaterComparison) -> str:
     """All coefficients as CSV: what they are about, name, value, low, high, utterances."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("about", "measure", "value", "low", "high", "count"))
-    for about, measure, estimate, count in _list_estimates(comparison):
-        writer.writerow((about, measure, estimate.value, estimate.low, estimate.high, count))
-    return text.getvalue()
+    rows = (
+        {"about": about, "measure": measure, **asdict(estimate), "count": count}
+        for about, measure, estimate, count in _list_estimates(comparison)
+    )
+    return format_csv(("about", "measure", "value", "low", "high", "count"), rows)
 
 
 def _list_estimates(comparison: RaterComparison) -> Iterator[tuple[str, str, Estimate, int]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mmerc.annotation.rated_lines import RatedLine, build_line, read_rows
 from mmerc.annotation.rater_files import find_files
+from mmerc.csv_text import flatten_row
 from mmerc.errors import InputError, UsageError
 
 _LABEL_COLUMNS = ("label", "predicted", "emotion")
@@ -58,7 +59,7 @@ def read_predicted_rows(path: Path) -> PredictedRows:
     files = (
         [table] if table.is_file() else find_files(path) if path.suffix != ".parquet" else [path]
     )
-    rows = [_flatten(row) for file in files for row in _read_file(file)]
+    rows = [flatten_row(row) for file in files for row in _read_file(file)]
     columns = dict.fromkeys(name for row in rows for name in row)
     label = next((name for name in _LABEL_COLUMNS if name in columns), None)
     if label is None:
@@ -84,17 +85,6 @@ def _read_file(path: Path) -> list[dict[str, Any]]:
         raise InputError(path, "no such file", "check the path") from error
     except (OSError, pa.ArrowException) as error:
         raise InputError(path, "not a Parquet file", _FIX) from error
-
-
-def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with one column per nested value."""
-    flat: dict[str, Any] = {}
-    for name, value in row.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}.{key}": inner for key, inner in value.items()}
-        else:
-            flat[name] = value
-    return flat
 
 
 def _check_unique(path: Path, lines: Sequence[RatedLine]) -> None:

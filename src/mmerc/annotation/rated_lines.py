@@ -182,7 +182,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def build_line(row: Mapping[str, Any], label: object, where: str) -> RatedLine:
     """One row as a line."""
-    start, end = (_seconds(row.get(name), where) for name in ("start", "end"))
+    start, end = (read_seconds(row.get(name), where) for name in ("start", "end"))
     name = _name(row.get("id", row.get("utterance")))
     if not name and (start is None or end is None):
         fix = "give it a column id, or columns start and end in seconds"
@@ -220,7 +220,7 @@ def _text(value: object) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _seconds(value: object, where: str) -> float | None:
+def read_seconds(value: object, where: str) -> float | None:
     """A cell as seconds; None where it is empty."""
     if value is None or value == "":
         return None

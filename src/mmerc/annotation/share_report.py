@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 from mmerc.annotation.labelled_sample import LabelledSample, match_sample
 from mmerc.annotation.predicted_rows import read_predicted_rows
+from mmerc.csv_text import format_csv
 from mmerc.evaluation.corrected_shares import GroupShares, correct_shares
 from mmerc.evaluation.label_sampling import UNCERTAIN
 
@@ -103,15 +102,14 @@ def _group_lines(group: GroupShares, title: str) -> list[str]:
 
 def tabulate_shares(report: ShareReport) -> str:
     """The report as CSV; shares from 0 to 1."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ("by", "group", "label", "predicted", "corrected", "low", "high", "utterances", "labelled")
-    )
-    for name, groups in {"": (report.whole,), **report.by}.items():
-        for group in groups:
-            for share in group.shares:
-                numbers = (share.naive, share.share, share.low, share.high)
-                counts = (group.utterances, group.labelled)
-                writer.writerow((name, group.group, share.label, *numbers, *counts))
-    return text.getvalue()
+    rows = [
+        {
+            "by": name, "group": group.group, "label": share.label, "predicted": share.naive,
+            "corrected": share.share, "low": share.low, "high": share.high,
+            "utterances": group.utterances, "labelled": group.labelled,
+        }
+        for name, groups in {"": (report.whole,), **report.by}.items()
+        for group in groups
+        for share in group.shares
+    ]  # fmt: skip
+    return format_csv(list(rows[0]), rows)

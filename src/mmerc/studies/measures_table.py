@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from mmerc.csv_text import format_csv
 from mmerc.errors import InputError
 from mmerc.files import read_text, write_text
 from mmerc.studies.measure_row import Measure
@@ -63,15 +64,12 @@ def _column(name: str, meaning: str, unit: str = "", limits: str = "") -> TableC
 
 def write_measures(path: str | Path, rows: Sequence[Measure]) -> None:
     """Write measures as CSV; numbers have six decimals."""
-    text = io.StringIO()
-    names = [column.name for column in measure_columns()]
-    writer = csv.DictWriter(text, fieldnames=names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
+    formatted = (
         {name: _format(value) for name, value in asdict(row).items() if value is not None}
         for row in rows
     )
-    write_text(Path(path), text.getvalue())
+    names = [column.name for column in measure_columns()]
+    write_text(Path(path), format_csv(names, formatted))
 
 
 def read_measures(path: str | Path) -> list[Measure]:

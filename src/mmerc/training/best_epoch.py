@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -13,6 +11,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from mmerc.csv_text import format_csv
 from mmerc.files import atomic_file, write_text
 from mmerc.training.module import MONITORED
 from mmerc.training.reporting import Reporter
@@ -123,9 +122,4 @@ def save_weights(state: dict[str, Tensor], path: Path) -> None:
 
 def _history_csv(rows: list[dict[str, float]]) -> str:
     """Return rows as CSV; those of a version that measured less have empty cells."""
-    text = io.StringIO()
-    names = dict.fromkeys(name for row in rows for name in row)
-    writer = csv.DictWriter(text, fieldnames=list(names), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return format_csv(list(dict.fromkeys(name for row in rows for name in row)), rows)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmerc.conversation import MODALITIES
+from mmerc.csv_text import format_csv
 from mmerc.files import atomic_file, write_text
 
 Records = list[dict[str, Any]]  # the data behind a figure, a row of its CSV file each
@@ -115,11 +114,8 @@ def column(records: Records, key: str) -> list[float]:
 def as_csv(records: Sequence[dict[str, Any]]) -> str:
     """Format records as CSV; floats have six digits, so that files agree across machines."""
     columns = list(dict.fromkeys(key for record in records for key in record))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
+    rounded = (
         {k: round(v, 6) if isinstance(v, float) else v for k, v in record.items()}
         for record in records
     )
-    return text.getvalue()
+    return format_csv(columns, rounded)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from mmerc.csv_text import format_csv
 from mmerc.errors import InputError, UsageError
 from mmerc.files import atomic_file, write_text
 from mmerc.inference.analysis import Analysis
@@ -169,8 +168,4 @@ def _copy(files: Sequence[Path], directory: Path, *, overwrite: bool) -> list[Pa
 
 def _list_changes(changes: Sequence[Change]) -> str:
     """All changes as a table."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=[f.name for f in fields(Change)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(change) for change in changes)
-    return text.getvalue()
+    return format_csv([f.name for f in fields(Change)], map(asdict, changes))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmerc.annotation.elan_reader import read_eaf
 from mmerc.annotation.matching import pair_by_time
-from mmerc.annotation.rated_lines import ENDINGS, LABEL_TIER, RatedLine, read_rows
+from mmerc.annotation.rated_lines import ENDINGS, LABEL_TIER, RatedLine, read_rows, read_seconds
 from mmerc.annotation.textgrid_reader import read_textgrid
 from mmerc.annotation.tier_files import AnnotationTier, Interval, TierFile
 from mmerc.errors import InputError
@@ -239,7 +239,7 @@ def _build_line(
     for name, value in values.items():
         before: Value = getattr(item, name)
         if name in {"start", "end"}:
-            after: Value = _seconds(value, where)
+            after: Value = read_seconds(value, where)
         elif name == "label":
             after = _label(str(value or ""), where, analysis)
         else:
@@ -261,16 +261,3 @@ def _label(text: str, where: str, analysis: Analysis) -> str:
     if label is None:
         raise InputError(where, f"{text!r} is not one of the labels", choices)
     return label
-
-
-def _seconds(value: object, where: str) -> float | None:
-    """A time; None where it is empty."""
-    if value is None or value == "":
-        return None
-    try:
-        seconds = float(str(value))
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise InputError(where, f"{value!r} is not a time in seconds", "fix the cell")
-    return seconds

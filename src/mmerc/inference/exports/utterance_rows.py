@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from mmerc.csv_text import flatten_row, format_csv
 from mmerc.inference.analysis import Analysis, Marks
 from mmerc.prediction.utterance_predictions import UtterancePrediction
 
@@ -23,9 +22,9 @@ def analysis_as_json_lines(analysis: Analysis) -> str:
 
 def analysis_as_csv(analysis: Analysis) -> str:
     """``as_csv`` with what is doubtful about each utterance; doubtful words share one column."""
-    return _write_csv(
+    return _as_table(
         [
-            _flatten(row | {"doubtful_words": " ".join(words)})
+            flatten_row(row | {"doubtful_words": " ".join(words)})
             for row, words in _marked_rows(analysis)
         ]
     )
@@ -46,34 +45,12 @@ def as_json_lines(predictions: Sequence[UtterancePrediction]) -> str:
 
 def as_csv(predictions: Sequence[UtterancePrediction]) -> str:
     """One row per utterance, with columns such as ``probabilities.joy`` and ``weights.text``."""
-    return _write_csv([_flatten(asdict(item)) for item in predictions])
+    return _as_table([flatten_row(asdict(item)) for item in predictions])
 
 
-def _write_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def _as_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows of equal columns as CSV."""
-    text = io.StringIO()
-    # A lone carriage return would end a row; Python quotes it only from 3.13 on.
-    lone_return = any("\r" in str(value) for row in rows for value in row.values())
-    writer = csv.DictWriter(
-        text,
-        fieldnames=list(rows[0]) if rows else [],
-        lineterminator="\n",
-        quoting=csv.QUOTE_ALL if lone_return else csv.QUOTE_MINIMAL,
-    )
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _flatten(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings as separate columns."""
-    columns: dict[str, Any] = {}
-    for name, value in row.items():
-        if isinstance(value, Mapping):
-            columns |= {f"{name}.{key}": inner for key, inner in value.items()}
-        else:
-            columns[name] = value
-    return columns
+    return format_csv(list(rows[0]) if rows else [], rows)
 
 
 def as_text(predictions: Sequence[UtterancePrediction]) -> str:
