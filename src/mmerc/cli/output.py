@@ -48,6 +48,11 @@ def printable(path: Path) -> str:
     return str(path).encode("utf-8", "replace").decode()
 
 
+def split_names(names: str) -> list[str]:
+    """The names in an option's value, separated by commas."""
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
 def print_json(value: object) -> None:
     """Print a value as a JSON document."""
     print(json.dumps(value, indent=2, ensure_ascii=False))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _INTERVAL = 2.0  # seconds between two lines of progress
 _FAILURES_PRINTED = 20
+NO_FOLDER = "A study needs a folder for its results; name it with --out."
 _STUDY_FILES = {".yaml", ".yml"}
 
 
@@ -35,7 +36,7 @@ def require_out(paths: Sequence[Path], out: Path | None) -> Path:
     if len(paths) == 1 and paths[0].is_dir():
         fix = "name a folder for the results with --out to analyse everything in it"
         raise InputError(paths[0], "a folder", fix)
-    raise UsageError("A study needs a folder for its results; name it with --out.")
+    raise UsageError(NO_FOLDER)
 
 
 def chosen_settings(context: typer.Context, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mmerc.cli.output import print_json, remark
+from mmerc.cli.output import print_json, remark, split_names
 
 EXAMPLES = (
     "mmerc agree ann.csv ben.csv",
@@ -48,8 +48,8 @@ def agree(
     comparison = compare_raters(
         files,
         model=model,
-        raters=_split(raters),
-        order=_split(order),
+        raters=split_names(raters),
+        order=split_names(order),
         margin=margin,
         resamples=resamples,
     )
@@ -59,8 +59,3 @@ def agree(
         print_json(as_values(comparison))
     else:
         print(tabulate(comparison) if form == "csv" else as_text(comparison), end="")
-
-
-def _split(names: str) -> list[str]:
-    """Names separated by commas."""
-    return [name.strip() for name in names.split(",") if name.strip()]

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmerc.cli.analysis_options import (
+    DiarizerOption,
+    FaceOption,
+    LanguageOption,
+    ModelOption,
+    SpeakersOption,
+    WhisperOption,
+    WorkersOption,
+)
 from mmerc.cli.output import (
     EngineOption,
     JsonOption,
@@ -52,13 +61,8 @@ def analyze(
         ),
     ] = None,
     turns: Annotated[Path | None, typer.Option(help="RTTM file: who speaks when.")] = None,
-    speakers: Annotated[
-        str | None, typer.Option(help="How many people speak: 2, or 2-4 (default: estimated).")
-    ] = None,
-    diarizer: Annotated[
-        Literal["mmerc", "pyannote"],
-        typer.Option(help="Who finds the speakers; pyannote: your own pyannote.audio."),
-    ] = "mmerc",
+    speakers: SpeakersOption = None,
+    diarizer: DiarizerOption = "mmerc",
     name: Annotated[
         list[str] | None,
         typer.Option(
@@ -68,22 +72,10 @@ def analyze(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results (default: the recording's).")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Run, model folder or Hub repository (default: mmerc-mini).")
-    ] = None,
-    face: Annotated[
-        Literal["speaking", "largest", "all"],
-        typer.Option(help="Whose face to use if there are several."),
-    ] = "speaking",
-    whisper: Annotated[
-        str,
-        typer.Option(
-            help="Whisper model: tiny.en (included), base (99 languages), others, or a folder."
-        ),
-    ] = "tiny.en",
-    language: Annotated[
-        str | None, typer.Option(help="Spoken language as a code, such as en.")
-    ] = None,
+    model: ModelOption = None,
+    face: FaceOption = "speaking",
+    whisper: WhisperOption = "tiny.en",
+    language: LanguageOption = None,
     commercial_only: Annotated[
         bool,
         typer.Option(
@@ -96,7 +88,7 @@ def analyze(
     live: Annotated[
         bool, typer.Option("--live", help="Predict each utterance from the past alone.")
     ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Number of processes.")] = None,
+    workers: WorkersOption = None,
     engine: EngineOption = "local",
     quiet: QuietOption = False,
     as_json: JsonOption = False,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmerc.cli.analysis_options import DiarizerOption, SpeakersOption
 from mmerc.cli.output import JsonOption, percent, print_json, print_table, remark
 
 if TYPE_CHECKING:
@@ -22,16 +23,11 @@ EXAMPLES = (
 def evaluate_speakers(
     recordings: Annotated[list[Path], typer.Argument(help="Audio or video files.")],
     reference: Annotated[Path, typer.Option(help="RTTM file with the true turns.")],
-    speakers: Annotated[
-        str | None, typer.Option(help="How many people speak: 2, or 2-4 (default: estimated).")
-    ] = None,
+    speakers: SpeakersOption = None,
     turns: Annotated[
         Path | None, typer.Option(help="RTTM file to evaluate (default: find the speakers).")
     ] = None,
-    diarizer: Annotated[
-        Literal["mmerc", "pyannote"],
-        typer.Option(help="Who finds the speakers; pyannote: your own pyannote.audio."),
-    ] = "mmerc",
+    diarizer: DiarizerOption = "mmerc",
     collar: Annotated[
         float, typer.Option(min=0, help="Seconds left out around each boundary.")
     ] = 0.25,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmerc.cli.analysis_options import FaceOption
 from mmerc.cli.output import (
     EngineOption,
     JsonOption,
@@ -41,10 +42,7 @@ def extract(
         str | None,
         typer.Option(help="denseface-2, denseface or visextnet (face networks), or a plug-in's."),
     ] = None,
-    face: Annotated[
-        Literal["speaking", "largest", "all"],
-        typer.Option(help="Whose face to use if there are several."),
-    ] = "speaking",
+    face: FaceOption = "speaking",
     weights: Annotated[
         Path | None, typer.Option(help="Your own weights for the face network.")
     ] = None,

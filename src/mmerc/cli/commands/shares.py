@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mmerc.cli.output import print_json, remark
+from mmerc.cli.output import print_json, remark, split_names
 
 EXAMPLES = (
     "mmerc shares emotions.csv --labels sample.csv",
@@ -40,8 +40,7 @@ def shares(
         tabulate_shares,
     )
 
-    columns = [name.strip() for name in by.split(",") if name.strip()]
-    report = report_shares(predictions, labels, by=columns, draws=draws)
+    report = report_shares(predictions, labels, by=split_names(by), draws=draws)
     for line in report.remarks:
         remark(f"note: {line}")
     if form == "json":

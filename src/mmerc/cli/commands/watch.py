@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from mmerc.cli.analysis_options import (
+    DiarizerOption,
+    FaceOption,
+    LanguageOption,
+    ModelOption,
+    SpeakersOption,
+    WhisperOption,
+    WorkersOption,
+)
 from mmerc.cli.output import JsonOption, QuietOption, remark
-from mmerc.cli.study_run import StudyRun, chosen_settings
+from mmerc.cli.study_run import NO_FOLDER, StudyRun, chosen_settings
 from mmerc.errors import InputError, UsageError
 
 EXAMPLES = ("mmerc watch interviews --out study",)
@@ -27,29 +36,13 @@ def watch(
         float | None,
         typer.Option(min=0, help="Stop when nothing has happened for so many seconds."),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Run, model folder or Hub repository (default: mmerc-mini).")
-    ] = None,
-    speakers: Annotated[
-        str | None, typer.Option(help="How many people speak: 2, or 2-4 (default: estimated).")
-    ] = None,
-    diarizer: Annotated[
-        Literal["mmerc", "pyannote"],
-        typer.Option(help="Who finds the speakers; pyannote: your own pyannote.audio."),
-    ] = "mmerc",
-    face: Annotated[
-        Literal["speaking", "largest", "all"], typer.Option(help="Whose face to use.")
-    ] = "speaking",
-    whisper: Annotated[
-        str,
-        typer.Option(
-            help="Whisper model: tiny.en (included), base (99 languages), others, or a folder."
-        ),
-    ] = "tiny.en",
-    language: Annotated[
-        str | None, typer.Option(help="Spoken language as a code, such as en.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Number of processes.")] = None,
+    model: ModelOption = None,
+    speakers: SpeakersOption = None,
+    diarizer: DiarizerOption = "mmerc",
+    face: FaceOption = "speaking",
+    whisper: WhisperOption = "tiny.en",
+    language: LanguageOption = None,
+    workers: WorkersOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -61,7 +54,7 @@ def watch(
     from mmerc.studies.watching import FolderWatch
 
     if out is None:
-        raise UsageError("A study needs a folder for its results; name it with --out.")
+        raise UsageError(NO_FOLDER)
     if not folder.is_dir():
         raise InputError(folder, "no such folder", "check the path")
     settings = {
