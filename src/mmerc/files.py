@@ -134,6 +134,14 @@ def write_error(path: Path, error: OSError | SafetensorError) -> MmercError:
     return InputError(path, f"cannot be written ({reason})", fix)
 
 
+def encodable(text: str) -> str:
+    """The text with question marks for half characters, which UTF-8 cannot express.
+
+    Names of files that are not UTF-8 have them, and JSON can.
+    """
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8, atomically.
 

@@ -45,7 +45,9 @@ def silent(line: str) -> None:
 
 def printable(path: Path) -> str:
     """The path as text; files may have names that no text has."""
-    return str(path).encode("utf-8", "replace").decode()
+    from mmerc.files import encodable
+
+    return encodable(str(path))
 
 
 def split_names(names: str) -> list[str]:

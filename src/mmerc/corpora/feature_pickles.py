@@ -22,6 +22,7 @@ from mmerc.corpora.published_vectors import absence_notes, zeros_as_absent
 from mmerc.corpora.restricted_pickle import read_pickle
 from mmerc.corpora.splits import hold_out, hold_out_note
 from mmerc.errors import InputError
+from mmerc.files import encodable
 from mmerc.labels import IEMOCAP_6, MELD_7, LabelSet
 
 _ITEMS = (
@@ -179,7 +180,7 @@ def _repair_encoding(text: str) -> str:
     try:
         return text.encode("latin1").decode("utf-8")
     except UnicodeError:
-        return text.encode("utf-8", "replace").decode("utf-8")
+        return encodable(text)
 
 
 def _read_modality(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmerc.conversation import Utterance
 from mmerc.features.extraction import Task
+from mmerc.files import encodable
 from mmerc.media.segment import Clip, Segment
 
 
@@ -14,7 +15,7 @@ def conversation_id(recording: Path) -> str:
 
     Bytes of the name that are not valid UTF-8 become question marks.
     """
-    return recording.stem.encode("utf-8", "replace").decode()
+    return encodable(recording.stem)
 
 
 def recording_task(recording: Path, utterance: Utterance) -> Task:

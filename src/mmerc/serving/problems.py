@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from mmerc.corpora.records import FIXES, shorten
 from mmerc.errors import InputError
+from mmerc.files import encodable
 from mmerc.serving.storage_errors import DISK_FULL, NOT_WRITABLE, is_full
 
 
@@ -66,8 +67,7 @@ def problem_response(
     status: int, detail: str, *, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """The response; half characters, which JSON can express and UTF-8 cannot, are replaced."""
-    text = detail.encode("utf-8", "replace").decode("utf-8")
-    content = jsonable_encoder(Problem(detail=text))
+    content = jsonable_encoder(Problem(detail=encodable(detail)))
     return JSONResponse(content, status_code=status, headers=dict(headers or {}))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmerc.files import encodable
 from mmerc.studies.study_folder import is_study
 
 MEDIA = frozenset(
@@ -104,7 +105,7 @@ def find_problem(path: Path, root: Path) -> str | None:
 
 def is_text(path: Path) -> bool:
     """Whether a path is UTF-8 text, so that tables and pages can contain it."""
-    return str(path).encode("utf-8", "replace").decode() == str(path)
+    return encodable(str(path)) == str(path)
 
 
 def is_recording_name(name: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mmerc.errors import InputError, UsageError
+from mmerc.files import encodable
 from mmerc.studies.column_checks import check_columns
 from mmerc.studies.folder_listing import (
     STUDY_FILE,
@@ -308,7 +309,7 @@ def _check_distinct(path: Path, recordings: Sequence[StudyRecording]) -> None:
 def _fail(recording: StudyRecording, root: Path | None, reason: str) -> RecordingOutcome:
     """The outcome of a recording that cannot be analysed."""
     texts = (recording.name, _relative(recording.file, root), reason)
-    name, file, reason = (text.encode("utf-8", "replace").decode() for text in texts)
+    name, file, reason = map(encodable, texts)
     return RecordingOutcome(name=name, file=file, state="failed", reason=reason)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Self, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmerc.files import atomic_file
+from mmerc.files import atomic_file, encodable
 from mmerc.studies.table_columns import TableColumn
 
 _BLOCK = 4096  # rows of a Parquet row group
@@ -52,7 +52,7 @@ class TableWriter:
     def write(self, rows: Iterable[_Row]) -> None:
         """Append rows, which may lack columns."""
         for row in rows:
-            self.rows.append({c.name: _encodable(row.get(c.name)) for c in self.columns})
+            self.rows.append({c.name: _storable(row.get(c.name)) for c in self.columns})
             if len(self.rows) >= _BLOCK:
                 self.flush()
 
@@ -73,7 +73,7 @@ def format_rows(columns: Sequence[TableColumn], rows: Iterable[_Row]) -> str:
     """The lines of a CSV file."""
     names = [column.name for column in columns]
     return "".join(
-        ",".join(_format_cell(_encodable(row.get(name))) for name in names) + "\n" for row in rows
+        ",".join(_format_cell(_storable(row.get(name))) for name in names) + "\n" for row in rows
     )
 
 
@@ -90,6 +90,6 @@ def _format_cell(value: object) -> str:
     return f'"{escaped}"'
 
 
-def _encodable(value: Any) -> Any:
-    """The value, with a question mark for half characters."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+def _storable(value: Any) -> Any:
+    """The value; of a text, what UTF-8 can express."""
+    return encodable(value) if isinstance(value, str) else value

@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from mmerc.files import encodable
 from mmerc.inference.analysis import Analysis
 from mmerc.inference.exports.tiers import one_line
 from mmerc.inference.page.data import page_data
@@ -30,7 +31,7 @@ def render_page(analysis: Analysis) -> str:
         .get_template("inference/page/page.html")
         .render(
             policy=content_security_policy(style=style, script=script, media=True),
-            title=one_line(analysis.recording).encode("utf-8", "replace").decode("utf-8"),
+            title=encodable(one_line(analysis.recording)),
             style=style,
             script=script,
             analysis=page_data(analysis),

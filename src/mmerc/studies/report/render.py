@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mmerc.files import write_text
+from mmerc.files import encodable, write_text
 from mmerc.inference.exports.tiers import one_line
 from mmerc.inference.page.render import content_security_policy, page_environment, read_colours
 from mmerc.inference.page.scripts import bundle_modules
@@ -240,7 +240,7 @@ def _label_colours(labels: Sequence[str]) -> list[str]:
 
 def _plain(text: str) -> str:
     """A name on one line, without half characters."""
-    return one_line(text).encode("utf-8", "replace").decode("utf-8")
+    return encodable(one_line(text))
 
 
 def _read(name: str) -> str:
