@@ -3,6 +3,8 @@
 import pytest
 from media_files import Film, Sound, murmur, write_media
 
+from mmerc.media.subtitles import read_subtitles
+
 # name: film codec, sound codec, sampling rate
 KINDS = {
     "mp4": ("libx264", "aac", 44100),
@@ -59,3 +61,15 @@ def long_film(tmp_path_factory):
     times = [i / 10 for i in range(200)]
     path = tmp_path_factory.mktemp("long") / "long.mp4"
     return write_media(path, film=Film(times=times, clock=10, key_every=40))
+
+
+@pytest.fixture
+def read(tmp_path):
+    """A function that writes subtitles to a file and reads them."""
+
+    def write_and_read(content, name="talk.srt"):
+        file = tmp_path / name
+        file.write_text(content)
+        return read_subtitles(file)
+
+    return write_and_read

@@ -15,18 +15,6 @@ TALK = [
 ]
 
 
-@pytest.fixture
-def read(tmp_path):
-    """A function that writes content to a file and reads it."""
-
-    def write_and_read(content, name="talk.srt"):
-        file = tmp_path / name
-        file.write_text(content)
-        return read_subtitles(file)
-
-    return write_and_read
-
-
 def cues(*texts, webvtt=False):
     """Cues of two seconds, one after the other."""
     blocks = [
@@ -349,39 +337,6 @@ def test_words_in_the_header_are_named(read):
     assert len(read(content.replace("WEBVTT", fields), "talk.vtt").remarks) == 1  # the clock
     subtitles = read(content.replace("WEBVTT", "WEBVTT\nAnn: lost words"), "talk.vtt")
     assert subtitles.remarks == ("talk.vtt, line 2: text outside of any cue is left out.",)
-
-
-EVENTS = """[Script Info]
-Title: talk
-
-[Events]
-Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
-Dialogue: 0,0:00:01.00,0:00:02.00,Default,Ann,0,0,0,,Hello.
-Dialogue: 0,0:00:03.00,0:00:04.00,Default,Bob,0,0,0,,Yes.
-"""
-USUAL = "a format whose columns cannot be read; the usual columns are taken"
-UNREAD = "no line of dialogue that can be read, left out"
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "words", "remarks"),
-    [
-        ("Layer, Start", "Layer, St\tart", ["Hello.", "Yes."], [f"line 5: {USUAL}"]),
-        ("Effect,", "Effect, Effect,", ["Hello.", "Yes."], [f"line 5: {USUAL}"]),
-        ("MarginV,", "Mar,ginV,", ["Hello.", "Yes."], [f"line 5: {USUAL}"]),
-        ("Layer, Start", "Layer,\tStart", ["Hello.", "Yes."], []),
-        ("[Events]\n", "[&lt;Events]\n", ["Hello.", "Yes."], [f"line 2: {UNREAD}"]),
-        ("Dialogue: 0,0:00:01", "Dialog: 0,0:00:01", ["Yes."], [f"line 6: {UNREAD}"]),
-        (
-            "Default,Bob,0", "Default,Bob, B,0", ["Hello.", ",Yes."],
-            ["line 7: columns that do not fit the format; the name and the words may be wrong"],
-        ),
-    ],
-)  # fmt: skip
-def test_damaged_lines_of_ass_are_read_or_named(read, before, after, words, remarks):
-    subtitles = read(EVENTS.replace(before, after), "talk.ass")
-    assert [text for _, text in spoken(subtitles)] == words
-    assert subtitles.remarks == tuple(f"talk.ass, {remark}." for remark in remarks)
 
 
 def test_cues_that_repeat_one_another_are_joined_and_named(read):

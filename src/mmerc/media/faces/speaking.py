@@ -63,20 +63,29 @@ def mouth_openings(
 
     Shape: frames each [H, W, 3] uint8 -> [tracks, frames], in grey levels.
     """
+    landmarks = [_interpolate(track, seen, times) for track in tracks]
     columns = [
-        [_opening(frame, track, seen, time) for track in tracks]
-        for frame, time in zip(frames, times, strict=False)
+        [_opening(frame, points[number]) for points in landmarks]
+        for number, (frame, _) in enumerate(zip(frames, times, strict=False))
     ]
     return np.array(columns, dtype=np.float64).reshape(len(columns), len(tracks)).T
 
 
-def _opening(frame: Frame, track: Track, seen: Sequence[float], time: float) -> float:
-    """How open a mouth is in one frame; NaN where the face is not visible."""
+def _interpolate(
+    track: Track, seen: Sequence[float], times: Sequence[float]
+) -> NDArray[np.float64]:
+    """A face's landmarks at ``times``; NaN where it is not visible. Shape: -> [times, 5, 2]."""
     at = [seen[i] for i in track.faces]
-    if not at[0] <= time <= at[-1]:
-        return float("nan")
     points = np.stack([face.landmarks for face in track.faces.values()])
-    landmarks = np.apply_along_axis(lambda values: np.interp(time, at, values), 0, points)
+    return np.apply_along_axis(
+        lambda values: np.interp(times, at, values, left=np.nan, right=np.nan), 0, points
+    )
+
+
+def _opening(frame: Frame, landmarks: NDArray[np.float64]) -> float:
+    """How open a mouth is in one frame; NaN where the face is not visible."""
+    if np.isnan(landmarks).any():
+        return float("nan")
     face = align_face(frame, landmarks, size=_SIZE).astype(np.float64)
     return float(face.mean() - face[_MOUTH].mean())
 
