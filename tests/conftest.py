@@ -291,6 +291,30 @@ def browser():
 
 
 @pytest.fixture
+def new_page(browser):
+    """A function that opens an empty tab; what it asks for and complains of is kept.
+
+    It waits for ``patience`` milliseconds. Messages of the kinds ``ignored`` are no complaints.
+    """
+    contexts = []
+
+    def open_tab(*, patience, ignored=(), **settings):
+        settings = {"viewport": {"width": 1280, "height": 800}} | settings
+        contexts.append(browser.new_context(**settings))
+        contexts[-1].set_default_timeout(patience)
+        page = contexts[-1].new_page()
+        page.asked, page.complaints = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("console", lambda m: m.type in ignored or page.complaints.append(m.text))
+        return page
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
 def disk(tmp_path):
     """Folder of a disk of 8 MiB in memory."""
     folder = tmp_path / "disk"

@@ -38,26 +38,16 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def visit(browser, folder):
-    """A function that opens an analysis; what the page asked for and complained of is kept."""
-    contexts = []
+def visit(new_page, folder):
+    """A function that opens an analysis."""
 
     def open_page(analysis=ANALYSIS, **settings):
-        settings = {"viewport": {"width": 1280, "height": 800}} | settings
-        contexts.append(browser.new_context(**settings))
-        contexts[-1].set_default_timeout(PATIENCE)
-        page = contexts[-1].new_page()
-        page.asked, page.complaints = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("console", lambda message: page.complaints.append(message.text))
+        page = new_page(patience=PATIENCE, **settings)
         (folder / "x.html").write_text(render_page(analysis), encoding="utf-8")
         page.goto((folder / "x.html").as_uri())
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    return open_page
 
 
 def until(page, condition):

@@ -10,27 +10,16 @@ PATIENCE = 240_000  # milliseconds; a machine may be busy
 
 
 @pytest.fixture
-def visit(browser):
-    """A function that opens a server's page; what it asked for and complained of is kept."""
-    contexts = []
+def visit(new_page):
+    """A function that opens a server's page."""
 
     def open_page(server, **settings):
-        contexts.append(
-            browser.new_context(**({"viewport": {"width": 1280, "height": 800}} | settings))
-        )
-        contexts[-1].set_default_timeout(PATIENCE)
-        page = contexts[-1].new_page()
-        page.asked, page.complaints = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("console", lambda said: said.type != "debug" and page.complaints.append(said.text))
+        page = new_page(patience=PATIENCE, ignored=("debug",), **settings)
         page.goto(server.url)
         page.locator("main > form:visible").wait_for()
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    return open_page
 
 
 def faults(page):

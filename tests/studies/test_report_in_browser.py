@@ -14,25 +14,15 @@ def report(tmp_path_factory):
 
 
 @pytest.fixture
-def visit(browser, report):
-    """A function that opens the report; what it asked for and complained of is kept."""
-    contexts = []
+def visit(new_page, report):
+    """A function that opens the report."""
 
     def open_page(width=1280, **settings):
-        settings = {"viewport": {"width": width, "height": 800}} | settings
-        contexts.append(browser.new_context(**settings))
-        contexts[-1].set_default_timeout(PATIENCE)
-        page = contexts[-1].new_page()
-        page.asked, page.complaints = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("console", lambda message: page.complaints.append(message.text))
+        page = new_page(patience=PATIENCE, viewport={"width": width, "height": 800}, **settings)
         page.goto(report.as_uri())
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    return open_page
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -2,6 +2,8 @@
 
 import pytest
 
+from mmerc.inference.pipeline.progress import ignore_progress
+from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import probe
 from short_films import cues, cut, save_model
 
@@ -43,3 +45,14 @@ def converted(tmp_path_factory):
 def own_cache(converted, monkeypatch):
     """What tests share here is read alone."""
     monkeypatch.setenv("MMERC_CACHE", str(converted))
+
+
+@pytest.fixture
+def find(tmp_path):
+    """A function that runs a first stage on a recording."""
+
+    def actual(stage, recording):
+        with WorkFolder.open(tmp_path / "work", of=stage.settings()) as work:
+            return stage(recording, probe(recording), work=work, report=ignore_progress)
+
+    return actual

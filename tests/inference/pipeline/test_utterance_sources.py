@@ -52,17 +52,6 @@ def srt(path, *cues):
     return path
 
 
-@pytest.fixture
-def find(tmp_path):
-    """A function that runs a first stage on a recording."""
-
-    def actual(stage, recording):
-        with WorkFolder.open(tmp_path / "work", of=stage.settings()) as work:
-            return stage(recording, probe(recording), work=work, report=ignore_progress)
-
-    return actual
-
-
 # Spans and turns
 
 

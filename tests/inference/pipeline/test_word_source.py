@@ -4,10 +4,7 @@ import pytest
 
 from mmerc.errors import InputError, UsageError
 from mmerc.inference.pipeline import Pipeline
-from mmerc.inference.pipeline.progress import ignore_progress
 from mmerc.inference.pipeline.word_source import FromWords
-from mmerc.inference.pipeline.work_folder import WorkFolder
-from mmerc.media.decode import probe
 from mmerc.media.segment import MediaError
 
 LINES = (  # within the speech of the film
@@ -40,17 +37,6 @@ def rttm(tmp_path):
     path = tmp_path / "scene.rttm"
     path.write_text(TURNS)
     return path
-
-
-@pytest.fixture
-def find(tmp_path):
-    """A function that runs a first stage on a recording."""
-
-    def actual(stage, recording):
-        with WorkFolder.open(tmp_path / "work", of=stage.settings()) as work:
-            return stage(recording, probe(recording), work=work, report=ignore_progress)
-
-    return actual
 
 
 def summary(segmentation):
