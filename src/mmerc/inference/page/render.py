@@ -53,13 +53,13 @@ def page_environment() -> Environment:
 
 
 def read_style() -> str:
-    """The style sheet that all pages share."""
-    return read_colours() + (files("mmerc.inference.page") / "page.css").read_text(encoding="utf-8")
+    """The style sheet of analyses, which the service's page extends."""
+    return read_base() + (files("mmerc.inference.page") / "page.css").read_text(encoding="utf-8")
 
 
-def read_colours() -> str:
-    """The colours of all pages, light and dark, as variables of a style sheet."""
-    return (files("mmerc.inference.page") / "colours.css").read_text(encoding="utf-8")
+def read_base() -> str:
+    """The style sheet of all pages: colours, light and dark, text and buttons."""
+    return (files("mmerc.inference.page") / "base.css").read_text(encoding="utf-8")
 
 
 @cache

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmerc.files import encodable, write_text
 from mmerc.inference.exports.tiers import one_line
-from mmerc.inference.page.render import content_security_policy, page_environment, read_colours
+from mmerc.inference.page.render import content_security_policy, page_environment, read_base
 from mmerc.inference.page.scripts import bundle_modules
 from mmerc.labels import LABEL_SETS, PALETTE
 from mmerc.studies.measure_row import Measure
@@ -70,7 +70,7 @@ def render_report(data: StudyData, measures: Sequence[Measure], *, title: str) -
     Names are shown as text, never as markup; the page's policy allows its own style and script.
     """
     labels = data.sequences.labels
-    style = read_colours() + _read("report.css") + _label_style(labels)
+    style = read_base() + _read("report.css") + _label_style(labels)
     script = _script()
     everything = distribution_over_recordings(data, "", np.ones(len(data.time), bool))
     by_condition = distributions_by(data, "condition")
