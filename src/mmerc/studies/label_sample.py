@@ -86,13 +86,17 @@ def write_sample(
         write_text(folder / TABLE, _format_table(rows, positions, strategy))
         names, count = _write_elan(study, rows, positions, folder / ELAN, strategy)
     total = len(rows.lines)
-    widths = (expected_half_width(share, utterances, total) for share in (0.1, 0.5))
     return LabelSample(
         utterances=utterances,
         total=total,
         labels=labels,
         files=(out / TABLE, *(out / ELAN / name for name in names)),
-        half_widths=None if strategy == UNCERTAIN else (next(widths), next(widths)),
+        half_widths=None
+        if strategy == UNCERTAIN
+        else (
+            expected_half_width(0.1, utterances, total),
+            expected_half_width(0.5, utterances, total),
+        ),
         remarks=tuple(_remarks(strategy, utterances - count)),
     )
 
