@@ -10,6 +10,7 @@ from pympi import Eaf
 from talk import ABSENT, ANALYSIS, PREDICTIONS
 
 from mmerc.errors import InputError
+from mmerc.inference.analysis import Marks
 from mmerc.inference.correction.correct import correct, write_correction
 from mmerc.inference.correction.stored_analysis import load_analysis
 from mmerc.inference.results import write_results
@@ -55,6 +56,60 @@ def test_without_json_lines_the_table_is_read(stored):
     analysis = load_analysis(stored).analysis
     assert analysis.predictions == PREDICTIONS
     assert analysis.absent == ABSENT
+
+
+def doubt(text, *words):
+    """The places of words in a text."""
+    return tuple((text.index(word), text.index(word) + len(word)) for word in words)
+
+
+TEXT = "\U0001f35e Kept? I kept the seat, the the."
+MARKS = {
+    "0": Marks(overlap=0.412, doubtful=doubt(TEXT, "I", "kept", "seat,")),
+    "1": Marks(overlap=0.0),
+    "3": Marks(doubtful=doubt(PREDICTIONS[3].text, "soup.")),
+    "4": Marks(overlap=0.25),
+}
+DOUBTED = replace(
+    ANALYSIS, predictions=(replace(PREDICTIONS[0], text=TEXT), *PREDICTIONS[1:]), marks=MARKS
+)
+
+
+@pytest.mark.parametrize("absent", [[], ["html"], ["html", "jsonl"]])
+def test_what_is_doubtful_is_read_back(tmp_path, absent):
+    write_results(DOUBTED, tmp_path, stem=STEM)
+    for ending in absent:
+        result(tmp_path / STEM, ending).unlink()
+    assert load_analysis(tmp_path / STEM).analysis.marks == MARKS
+
+
+def test_the_page_says_which_of_equal_words_is_doubtful(tmp_path):
+    last = replace(MARKS["0"], doubtful=((len(TEXT) - 4, len(TEXT) - 1),))
+    write_results(replace(DOUBTED, marks={"0": last}), tmp_path, stem=STEM)
+    assert load_analysis(tmp_path).analysis.marks == {"0": last}
+
+
+def test_corrected_results_keep_the_doubts_that_corrections_leave(tmp_path):
+    write_results(DOUBTED, tmp_path / "results", stem=STEM)
+    rows = [json.loads(line) for line in result(tmp_path / "results" / STEM, "jsonl").open()]
+    rows[0]["text"] += " Yes."
+    rows[3]["label"] = "anger"
+    rows[4]["speaker"] = "Jonas"
+    (tmp_path / "ann.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    correction = correct(tmp_path / "results", [tmp_path / "ann.jsonl"])
+    write_correction(correction, tmp_path / "out")
+    expected = MARKS | {"0": Marks(overlap=0.412)}
+    del expected["4"]
+    assert load_analysis(tmp_path / "out" / STEM).analysis.marks == expected
+
+
+def test_damaged_marks_are_refused(tmp_path):
+    write_results(DOUBTED, tmp_path, stem=STEM)
+    result(tmp_path / STEM, "html").unlink()
+    path = result(tmp_path / STEM, "jsonl")
+    path.write_text(path.read_text().replace('"overlap": 0.25', '"overlap": {}'))
+    with pytest.raises(InputError, match="overlaps or doubtful words are damaged"):
+        load_analysis(tmp_path)
 
 
 @pytest.mark.parametrize("ending", FORMATS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from mmerc.csv_text import format_csv
 from mmerc.errors import InputError, UsageError
 from mmerc.files import atomic_file, write_text
-from mmerc.inference.analysis import Analysis
+from mmerc.inference.analysis import Analysis, Marks
 from mmerc.inference.correction.corrected_lines import FIELDS, Value, read_corrected_lines
 from mmerc.inference.correction.corrected_prediction import CorrectedPrediction
 from mmerc.inference.correction.stored_analysis import StoredAnalysis, load_analysis
@@ -122,7 +122,20 @@ def _apply(analysis: Analysis, changes: dict[tuple[int, str], Change]) -> Analys
         analysis,
         predictions=tuple(predictions),
         remarks=(*analysis.remarks, f"Corrected by people: {'; '.join(parts)}."),
+        marks=_correct_marks(analysis, changes.values()),
     )
+
+
+def _correct_marks(analysis: Analysis, changes: Iterable[Change]) -> dict[str, Marks]:
+    """The marks without those that changes outdate: doubts about old words, the old overlap."""
+    marks = dict(analysis.marks)
+    for change in changes:
+        before = marks.get(change.id)
+        if before is not None and change.field == "text":
+            marks[change.id] = replace(before, doubtful=())
+        elif before is not None and change.field != "label":
+            marks[change.id] = replace(before, overlap=None)
+    return marks
 
 
 def _correct_one(item: UtterancePrediction, changes: Sequence[Change]) -> CorrectedPrediction:

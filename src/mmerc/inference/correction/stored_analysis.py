@@ -13,8 +13,9 @@ from typing import Any
 
 from mmerc.errors import InputError
 from mmerc.files import read_text
-from mmerc.inference.analysis import Analysis
+from mmerc.inference.analysis import Analysis, Marks
 from mmerc.inference.correction.corrected_prediction import CorrectedPrediction
+from mmerc.inference.correction.stored_marks import read_marks
 from mmerc.inference.formats import ANALYSIS_FORMATS
 from mmerc.labels import LABEL_SETS, LabelSet
 from mmerc.prediction.utterance_predictions import UtterancePrediction
@@ -22,7 +23,10 @@ from mmerc.prediction.utterance_predictions import UtterancePrediction
 _DATA = re.compile(r'<script id="data" type="application/json">(.*?)</script>', re.DOTALL)
 _FIX = "name the files that `mmerc analyze` wrote, or analyse the recording again"
 _MAPPINGS = ("probabilities", "weights", "effects", "layer_weights", "left_out")
-_TEXTS = ("conversation", "id", "speaker", "text", "label")
+_TEXTS = (
+    "conversation", "id", "speaker", "text", "label", "doubtful_words", "predicted_label",
+    "corrections", "corrected_by",
+)  # fmt: skip
 _FLAGS = {"True": True, "False": False}
 
 
@@ -40,13 +44,13 @@ def load_analysis(path: str | Path) -> StoredAnalysis:
     with one analysis.
 
     The predictions come from the ``.jsonl`` file, without it from the ``.csv`` file; the recording,
-    its duration, the model and the remarks from the page, if it is there. InputError if none of
-    the files is there, or they do not fit together.
+    its duration, the model, the remarks and the places of doubtful words from the page, if it is
+    there. InputError if none of the files is there, or they do not fit together.
     """
     stem = _find_stem(Path(path))
     files = [stem.with_name(f"{stem.name}.{name}") for name in ANALYSIS_FORMATS]
     existing = tuple(file for file in files if file.is_file())
-    predictions = _read_predictions(stem)
+    path, rows, predictions = _read_predictions(stem)
     page = _read_page(stem.with_name(f"{stem.name}.html"), len(predictions))
     absent = {
         item.id: values["absent"]
@@ -61,6 +65,7 @@ def load_analysis(path: str | Path) -> StoredAnalysis:
         predictions=tuple(predictions),
         absent=absent,
         remarks=tuple(map(str, page.get("remarks", ()))),
+        marks=_read_all_marks(path, rows, page),
     )
     return StoredAnalysis(analysis=analysis, stem=stem.name, files=existing)
 
@@ -80,8 +85,11 @@ def _find_stem(path: Path) -> Path:
     return path.with_suffix("") if path.suffix.removeprefix(".") in ANALYSIS_FORMATS else path
 
 
-def _read_predictions(stem: Path) -> list[UtterancePrediction]:
-    """Predictions of the .jsonl or .csv file; InputError if neither can be read."""
+_Rows = list[dict[str, Any]]
+
+
+def _read_predictions(stem: Path) -> tuple[Path, _Rows, list[UtterancePrediction]]:
+    """The .jsonl or .csv file, its rows and predictions; InputError if neither can be read."""
     lines, table = (stem.with_name(f"{stem.name}.{ending}") for ending in ("jsonl", "csv"))
     path = lines if lines.is_file() or not table.is_file() else table
     try:
@@ -96,7 +104,19 @@ def _read_predictions(stem: Path) -> list[UtterancePrediction]:
             raise ValueError("no predictions")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error) as error:
         raise InputError(path, "not the predictions of an analysis", _FIX) from error
-    return predictions
+    return path, rows, predictions
+
+
+def _read_all_marks(path: Path, rows: _Rows, page: Mapping[str, Any]) -> dict[str, Marks]:
+    """What is doubtful about the utterances, by id; those without a doubt are left out."""
+    shown = page.get("utterances") or [{}] * len(rows)
+    try:
+        marks = {
+            str(row["id"]): read_marks(row, values) for row, values in zip(rows, shown, strict=True)
+        }
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(path, "its overlaps or doubtful words are damaged", _FIX) from error
+    return {key: value for key, value in marks.items() if value != Marks()}
 
 
 def _build_prediction(row: Mapping[str, Any]) -> UtterancePrediction:
@@ -113,7 +133,7 @@ def _unflatten(row: Mapping[str, str]) -> dict[str, Any]:
         name, _, key = column.partition(".")
         if key and name in _MAPPINGS:
             values[name][key] = _FLAGS[cell] if cell in _FLAGS else _number(cell)
-        elif column in _TEXTS or column in {"predicted_label", "corrections", "corrected_by"}:
+        elif column in _TEXTS:
             values[column] = cell
         else:
             values[column] = _number(cell)

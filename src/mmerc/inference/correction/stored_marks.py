@@ -1,0 +1,44 @@
+"""What is doubtful about each utterance, read back from the files of an analysis."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mmerc.inference.analysis import Marks
+
+
+def read_marks(row: Mapping[str, Any], shown: Mapping[str, Any]) -> Marks:
+    """The marks of an utterance: its ``row`` in a table, and the values ``shown`` on the page.
+
+    The page gives the places of doubtful words. Without it the words are searched for in the text,
+    in order, so one that occurs several times may be marked at an earlier occurrence.
+    TypeError or ValueError if they are not marks.
+    """
+    text = str(row["text"])
+    overlap = shown.get("overlap", row.get("overlap"))
+    if "doubtful" in shown:
+        places = [_from_utf16(text, place) for place in shown["doubtful"]]
+    else:
+        words = row.get("doubtful_words") or []
+        places = list(_locate(words.split() if isinstance(words, str) else words, text))
+    return Marks(overlap=None if overlap in {None, ""} else float(overlap), doubtful=tuple(places))
+
+
+def _from_utf16(text: str, place: Iterable[int]) -> tuple[int, int]:
+    """A place in a text, given in units of UTF-16 as scripts count."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    start, end = (len(units[: 2 * i].decode("utf-16-le", "surrogatepass")) for i in place)
+    return start, end
+
+
+def _locate(words: Sequence[str], text: str) -> Iterable[tuple[int, int]]:
+    """The place of each word after that of the word before; whole words come first."""
+    position = 0
+    for word in words:
+        whole = re.compile(rf"(?<!\S){re.escape(word)}(?!\S)").search(text, position)
+        start = whole.start() if whole else text.find(word, position)
+        if start >= 0 and word:
+            position = start + len(word)
+            yield start, position
