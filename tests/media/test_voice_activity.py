@@ -16,8 +16,8 @@ from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.media.decode import SAMPLE_RATE, Reason, read_sound
 from mmerc.media.segment import MediaError
 from mmerc.media.voice_activity import (
+    SpanCutter,
     UtteranceLimits,
-    _spans_of,
     _speech_spans,
     find_speech,
     read_pieces,
@@ -52,6 +52,11 @@ def man():
 
 def times(spans):
     return [(span.start, span.end) for span in spans]
+
+
+def _spans_of(probabilities, limits):
+    cutter = SpanCutter(limits)
+    return (*cutter.feed(probabilities), *cutter.finish())
 
 
 def test_the_network_agrees_with_the_published_one_frame_by_frame(talk):

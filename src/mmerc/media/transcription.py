@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.media.decode import SAMPLE_RATE, read_sound
+from mmerc.media.resampling import Samples
 from mmerc.media.sentences import Word
 from mmerc.media.voice_activity import Span
 from mmerc.media.word_files.pieces import Piece, join_words
@@ -90,7 +91,13 @@ class Transcriber:
 
     def transcribe_span(self, path: Path, span: Span) -> Transcript:
         """The words of one span (``transcribe``)."""
-        samples = read_sound(path, start=span.start, end=span.end)
+        return self.transcribe_samples(read_sound(path, start=span.start, end=span.end), span)
+
+    def transcribe_samples(self, samples: Samples, span: Span) -> Transcript:
+        """The words of one span of which the samples are at hand.
+
+        Shape: float32 [samples], mono, 16 kHz.
+        """
         if len(samples) < _SHORTEST * SAMPLE_RATE:
             return Transcript(span=span, text="", language=self.language, uncertain=True)
         segments, facts = self.whisper.transcribe(

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmerc.errors import UsageError
 from mmerc.media.container import sound_stream
@@ -92,60 +91,99 @@ def _speech_spans(
     sound: Iterable[Samples], *, limits: UtteranceLimits = _DEFAULT_LIMITS
 ) -> tuple[Span, ...]:
     """Spans of speech in samples at 16 kHz that come in pieces of any length (``find_speech``)."""
-    return _spans_of(
-        np.concatenate([np.zeros(0, np.float32), *speech_probabilities(sound)]), limits
-    )
+    cutter = SpanCutter(limits)
+    spans = [span for part in speech_probabilities(sound) for span in cutter.feed(part)]
+    return (*spans, *cutter.finish())
 
 
-def _spans_of(probabilities: Probabilities, limits: UtteranceLimits) -> tuple[Span, ...]:
-    """Spans of speech by the probabilities of successive frames."""
-    shortest = math.ceil(limits.shortest / FRAME_SECONDS)
-    frames = [
-        (first, end) for first, end in utterances(probabilities, limits) if end - first >= shortest
-    ]
-    spans = np.array(frames, np.float64).reshape(-1, 2) * FRAME_SECONDS
-    padded = _with_margins(spans, length=len(probabilities) * FRAME_SECONDS)
-    return tuple(Span(start, end) for start, end in padded.round(3).tolist())
+class SpanCutter:
+    """Cuts a stream of probabilities into spans of speech, each as soon as its end is certain.
 
-
-def utterances(probabilities: Probabilities, limits: UtteranceLimits) -> Iterator[tuple[int, int]]:
-    """First frame of each utterance and the frame after its last."""
-    pause = math.ceil(limits.pause / FRAME_SECONDS)
-    longest = math.floor((limits.longest - 2 * _MARGIN) / FRAME_SECONDS)
-    first: int | None = None
-    quiet = 0  # frames on end without speech
-    for frame, probability in enumerate(probabilities.tolist()):
-        if first is None and probability < _SPEECH:
-            continue
-        first = frame if first is None else first
-        quiet = 0 if probability >= (_SPEECH if quiet else _STILL_SPEECH) else quiet + 1
-        if quiet == pause:
-            yield first, frame + 1 - quiet
-            first, quiet = None, 0
-        elif quiet == 0 and frame - first >= longest:
-            cut = _weakest_place(probabilities, first, frame, limits)
-            yield first, cut
-            first = cut
-    if first is not None:
-        yield first, len(probabilities) - quiet
-
-
-def _weakest_place(
-    probabilities: Probabilities, first: int, last: int, limits: UtteranceLimits
-) -> int:
-    """Where to cut speech from frame ``first`` to ``last``, so that neither part is too short."""
-    half = (first + last) // 2
-    inside = probabilities[half : last - math.ceil(limits.shortest / FRAME_SECONDS)]
-    return half + _DIP // 2 + int(np.convolve(inside, np.ones(_DIP), mode="valid").argmin())
-
-
-def _with_margins(spans: NDArray[np.float64], *, length: float) -> NDArray[np.float64]:
-    """Widen spans on both sides, at most to the middle of the silence between two.
-
-    Shape: spans [N, 2] in seconds, in order, within 0 and ``length`` -> [N, 2].
+    ``open_since`` is the start in seconds of speech that has not ended yet (None: nobody speaks),
+    ``quiet`` how long it has paused, and ``heard`` how much has been judged.
     """
-    starts, ends = spans.T
-    room = [2 * starts[:1], starts[1:] - ends[:-1], 2 * (length - ends[-1:])]
-    margins = np.minimum(np.concatenate(room) / 2, _MARGIN)
-    widened: NDArray[np.float64] = spans + np.stack([-margins[:-1], margins[1:]], axis=1)
-    return widened
+
+    def __init__(self, limits: UtteranceLimits = _DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        self._pause = math.ceil(limits.pause / FRAME_SECONDS)
+        self._shortest = math.ceil(limits.shortest / FRAME_SECONDS)
+        self._longest = math.floor((limits.longest - 2 * _MARGIN) / FRAME_SECONDS)
+        self._count = 0  # frames that were judged
+        self._open: list[float] = []  # probabilities since speech began
+        self._quiet = 0  # frames on end without speech
+        self._end = 0  # frame after the last span
+
+    @property
+    def heard(self) -> float:
+        return self._count * FRAME_SECONDS
+
+    @property
+    def quiet(self) -> float:
+        return self._quiet * FRAME_SECONDS
+
+    @property
+    def open_since(self) -> float | None:
+        return self._start(self._count - len(self._open)) if self._open else None
+
+    @property
+    def open_until(self) -> float:
+        """End of the open speech if it does not go on, in seconds."""
+        end = (self._count - self._quiet) * FRAME_SECONDS
+        return round(min(end + _MARGIN, self.heard), 3)
+
+    @property
+    def is_long_enough(self) -> bool:
+        """Whether the open speech would be a span if it ended here."""
+        return len(self._open) - self._quiet >= self._shortest
+
+    def feed(self, probabilities: Probabilities) -> Iterator[Span]:
+        """Spans that end in successive frames. Shape: [frames]."""
+        for probability in probabilities.tolist():
+            self._count += 1
+            if not self._open and probability < _SPEECH:
+                continue
+            self._open.append(probability)
+            quiet = probability < (_SPEECH if self._quiet else _STILL_SPEECH)
+            self._quiet = self._quiet + 1 if quiet else 0
+            if self._quiet == self._pause:
+                yield from self._close(room=self.quiet / 2)
+            elif self._quiet == 0 and len(self._open) > self._longest:
+                yield from self._cut()
+
+    def finish(self) -> Iterator[Span]:
+        """The span that the end of the sound ends, if any."""
+        if self._open:
+            yield from self._close(room=self.quiet)
+
+    def _close(self, *, room: float) -> Iterator[Span]:
+        """End the open speech, widened by at most ``room`` seconds."""
+        first, end = self._count - len(self._open), self._count - self._quiet
+        if end - first >= self._shortest:
+            last = end * FRAME_SECONDS + min(room, _MARGIN)
+            yield Span(self._start(first), round(last, 3))
+            self._end = end
+        self._open, self._quiet = [], 0
+
+    def _cut(self) -> Iterator[Span]:
+        """Cut speech where it is least sure, without a margin."""
+        first = self._count - len(self._open)
+        length = _weakest_place(np.array(self._open, np.float32), first, self._shortest)
+        yield Span(self._start(first), round((first + length) * FRAME_SECONDS, 3))
+        self._end = first + length
+        self._open = self._open[length:]
+
+    def _start(self, first: int) -> float:
+        """Start of speech from frame ``first``, widened at most to the middle of the silence."""
+        room = first if self._end == 0 else (first - self._end) / 2
+        return round(first * FRAME_SECONDS - min(room * FRAME_SECONDS, _MARGIN), 3)
+
+
+def _weakest_place(open_speech: Probabilities, first: int, shortest: int) -> int:
+    """Length of the part before the best cut of speech from frame ``first`` on.
+
+    Neither part is shorter than ``shortest`` frames.
+    """
+    last = first + len(open_speech) - 1
+    half = (first + last) // 2 - first
+    inside = open_speech[half : len(open_speech) - 1 - shortest]
+    return half + _DIP // 2 + int(np.convolve(inside, np.ones(_DIP), mode="valid").argmin())

@@ -48,22 +48,52 @@ def _load_network(folder: Path) -> InferenceSession:
     return InferenceSession(folder / _NETWORK, options, providers=["CPUExecutionProvider"])
 
 
+class SpeechStream:
+    """The network and its state, so that sound in pieces is judged as the whole would be.
+
+    Streams may share a ``network`` (``load_speech_network``). MmercError where the package
+    silero-vad is not installed, InputError where its file is another.
+    """
+
+    def __init__(self, network: InferenceSession | None = None) -> None:
+        self.network = load_speech_network() if network is None else network
+        self._before = np.zeros(_CONTEXT, np.float32)
+        self._rest = np.zeros(0, np.float32)
+        self._hidden = self._cell = np.zeros((1, 1, 128), np.float32)
+
+    def feed(self, samples: Samples) -> Probabilities:
+        """Probability of speech in every frame of 32 ms that is whole by now; the rest waits.
+
+        Shape: float32 [any], 16 kHz -> float32 [frames].
+        """
+        samples = np.concatenate([self._rest, samples])
+        whole = len(samples) - len(samples) % FRAME
+        samples, self._rest = samples[:whole], samples[whole:]
+        if not whole:
+            return np.zeros(0, np.float32)
+        samples = np.concatenate([self._before, samples])
+        frames = np.lib.stride_tricks.sliding_window_view(samples, _CONTEXT + FRAME)[::FRAME]
+        inputs = {"input": np.ascontiguousarray(frames), "h": self._hidden, "c": self._cell}
+        names = ["speech_probs", "hn", "cn"]
+        probabilities, self._hidden, self._cell = self.network.run(names, inputs)
+        self._before = samples[-_CONTEXT:].copy()
+        return probabilities.reshape(-1)  # type: ignore[no-any-return]
+
+
+def load_speech_network() -> InferenceSession:
+    """Load the network; errors as for ``SpeechStream``."""
+    return _load_network(_SILERO.locate())
+
+
 def speech_probabilities(sound: Iterable[Samples]) -> Iterator[Probabilities]:
     """Probability of speech in every whole frame of 32 ms, those of a minute at a time.
 
-    Shape: sound float32 [any] each, 16 kHz -> float32 [at most 1875] each. MmercError where the
-    package silero-vad is not installed, InputError where its file is another.
+    Shape: sound float32 [any] each, 16 kHz -> float32 [at most 1875] each. Errors as for
+    ``SpeechStream``.
     """
-    network = _load_network(_SILERO.locate())
-    before = np.zeros(_CONTEXT, np.float32)
-    hidden = cell = np.zeros((1, 1, 128), np.float32)
+    stream = SpeechStream()
     for block in _in_blocks(sound):
-        samples = np.concatenate([before, block])
-        frames = np.lib.stride_tricks.sliding_window_view(samples, _CONTEXT + FRAME)[::FRAME]
-        inputs = {"input": np.ascontiguousarray(frames), "h": hidden, "c": cell}
-        probabilities, hidden, cell = network.run(["speech_probs", "hn", "cn"], inputs)
-        before = samples[-_CONTEXT:]
-        yield probabilities.reshape(-1)
+        yield stream.feed(block)
 
 
 def _in_blocks(sound: Iterable[Samples]) -> Iterator[Samples]:
