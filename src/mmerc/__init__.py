@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mmerc.inference.file_check import check_file
     from mmerc.inference.pipeline import Pipeline
     from mmerc.inference.results import write_results
+    from mmerc.inference.streaming.live_stream import live
     from mmerc.labels import LabelSet
     from mmerc.media.speaker_turns import read_rttm
     from mmerc.media.subtitles import read_subtitles
@@ -54,6 +55,7 @@ __all__ = [
     "evaluate",
     "extract",
     "list_recipes",
+    "live",
     "load_model",
     "load_recipe",
     "predict",
@@ -82,6 +84,7 @@ _MODULES = {
     "evaluate": "mmerc.training.evaluate",
     "extract": "mmerc.data.feature_extraction",
     "list_recipes": "mmerc.training.recipe_files",
+    "live": "mmerc.inference.streaming.live_stream",
     "load_model": "mmerc.models.registry",
     "load_recipe": "mmerc.training.recipe_files",
     "predict": "mmerc.prediction.utterance_predictions",

@@ -22,7 +22,14 @@ from mmerc.media.voice_activity import (
     find_speech,
     read_pieces,
 )
-from mmerc.media.voice_network import _BLOCK, _SILERO, FRAME, _in_blocks, speech_probabilities
+from mmerc.media.voice_network import (
+    _BLOCK,
+    _SILERO,
+    FRAME,
+    SpeechStream,
+    _in_blocks,
+    speech_probabilities,
+)
 
 DATA = Path(__file__).parent / "data"
 LIMITS = UtteranceLimits()
@@ -104,6 +111,18 @@ def test_a_long_recording_is_as_its_parts(talk):
     again = [2 + i * period + np.array(span) for i in range(8) for span in expected]
     np.testing.assert_allclose(times(actual), again, atol=0.2)
     assert any(start + 1 < _BLOCK / SAMPLE_RATE < end - 0.5 for start, end in times(actual))
+
+
+def test_sound_in_pieces_is_judged_as_the_whole(talk):
+    samples = talk[0]
+    (whole,) = speech_probabilities([samples])
+    stream = SpeechStream()
+    pieces = np.split(samples, np.cumsum([5, 700, 0, 511, 1, 16_000, 33_333]))
+    parts = [stream.feed(piece) for piece in pieces]
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5)
+    cutter = SpanCutter()
+    spans = [span for part in parts for span in cutter.feed(part)]
+    assert (*spans, *cutter.finish()) == _speech_spans([samples])
 
 
 @pytest.mark.parametrize(

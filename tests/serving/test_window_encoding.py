@@ -11,10 +11,10 @@ from mmerc.data.batches import batch_loader
 from mmerc.models.inputs import encode_batch_text
 from mmerc.models.registry import load_model
 from mmerc.nn.padding import ROW_STEP
+from mmerc.prediction import window_encoding
 from mmerc.prediction.run_model import build_model_examples
-from mmerc.serving import window_encoding
+from mmerc.prediction.window_encoding import _WINDOW_COUNTS, _split_windows, encode_in_few_shapes
 from mmerc.serving.predictor import PendingRequest, _predict_together
-from mmerc.serving.window_encoding import _WINDOW_COUNTS, _split_windows, encode_in_few_shapes
 
 WORDS = ("oh", "no", "not", "the", "cheese")
 

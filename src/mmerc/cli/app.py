@@ -25,6 +25,7 @@ from mmerc.cli.commands import (
     export,
     extract,
     licences,
+    live,
     package,
     predict,
     prepare,
@@ -73,6 +74,7 @@ def _add(
 _add(ANALYSE, analyze.analyze, analyze.EXAMPLES)
 app.add_typer(study.app, name="study", rich_help_panel=ANALYSE)
 _add(ANALYSE, watch.watch, watch.EXAMPLES)
+_add(ANALYSE, live.live, live.EXAMPLES)
 _add(ANALYSE, check.check, check.EXAMPLES)
 _add(ANALYSE, predict.predict, predict.EXAMPLES)
 _add(ANALYSE, serve.serve, serve.EXAMPLES)

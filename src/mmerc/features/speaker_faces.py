@@ -37,8 +37,8 @@ from mmerc.media.faces.views import FaceViews, measure_frontality
 from mmerc.media.segment import Clip, MediaError, Segment
 
 _LONGEST_LOOK = 10.0  # seconds of an utterance in which mouths are compared with the sound
-_FRAME_HEIGHT = 480  # pixels; higher films are scaled down
-_NO_FACE, _NO_FILM = "no face in any frame", "no film or picture"
+FRAME_HEIGHT = 480  # pixels; higher films are scaled down
+NO_FACE, NO_FILM = "no face in any frame", "no film or picture"
 _NO_LENGTH = "the film does not say how long it is"
 _ALL_LOST = "every frame was lost"
 
@@ -95,7 +95,7 @@ class SpeakerFaces:
     def film_views(self, segment: Segment) -> FaceViews | Absent:
         """Crops of the chosen track (of all tracks); MediaError where the film cannot be read."""
         if segment.film is None:
-            return Absent(_NO_FILM)
+            return Absent(NO_FILM)
         start, end = _find_span(segment.film)
         times = frame_times(start, end, self.frames)
         everything = list(_read_halves(segment.film, times, half=segment.half))
@@ -105,7 +105,7 @@ class SpeakerFaces:
         frames = [everything[i] for i in kept]
         tracks = link_faces(self.detector.detect(frames))
         if not tracks:
-            return Absent(_NO_FACE)
+            return Absent(NO_FACE)
         agreements = None
         if self.choice == "speaking" and len(tracks) > 1:
             seen = [times[i] for i in kept]
@@ -136,7 +136,7 @@ def _read_halves(
     """
     count = 0
     try:
-        for frame in read_frames(film.path, times, height=_FRAME_HEIGHT):
+        for frame in read_frames(film.path, times, height=FRAME_HEIGHT):
             middle = frame.pixels.shape[1] // 2
             halves = {"left": frame.pixels[:, :middle], "right": frame.pixels[:, middle:]}
             yield frame.pixels if half is None else halves[half]

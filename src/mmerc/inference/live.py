@@ -7,12 +7,13 @@ whatever the model. A model with context from the past alone (mmerc-mini-live) i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.inference.levelling import choose_levelling, level_table
 from mmerc.models.base import AnyModel
+from mmerc.models.inputs import WindowEncoder, encode_windows
 from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
 
 _Spoken = tuple[Utterance, Mapping[Modality, Vector | None]]
@@ -26,11 +27,13 @@ class Live:
     The context is the last ``history`` utterances, including the one to predict. The last ``level``
     utterances show what the microphone and each speaker usually sound and look like
     (``mmerc.inference.levelling``); a model that levels by the past alone does so here too.
+    ``window_encoder`` runs the model's text encoder.
     """
 
     model: AnyModel
     history: int = 30
     level: int = 200
+    window_encoder: WindowEncoder = encode_windows
     past: list[_Spoken] = field(default_factory=list, init=False)
 
     def hear(
@@ -46,9 +49,22 @@ class Live:
         tables = {m: self.table(m, past) for m in self.model.inputs.widths}
         conversation = Conversation(id=_CONVERSATION, utterances=recent)
         levelled_already = self.model.with_levelling(None)
-        prediction = predict(levelled_already, [conversation], tables)[-1]
+        prediction = predict(
+            levelled_already, [conversation], tables, window_encoder=self.window_encoder
+        )[-1]
         self.past = past  # only now: a rejected utterance does not count
         return prediction
+
+    def withdraw(self, count: int) -> None:
+        """Forget the last utterances, so that they can be heard again with other words."""
+        self.past = self.past[: max(len(self.past) - count, 0)]
+
+    def rename_speaker(self, old: str, new: str) -> None:
+        """Give the past utterances of a speaker to another one."""
+        self.past = [
+            (replace(utterance, speaker=new) if utterance.speaker == old else utterance, vectors)
+            for utterance, vectors in self.past
+        ]
 
     def follow(self, stream: Iterable[_Spoken]) -> Iterator[UtterancePrediction]:
         """Yield a prediction for each utterance of a stream as soon as it arrives."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER, Turn
 
-_LONG_PAUSE = 2.0  # seconds: always ends an utterance
+LONG_PAUSE = 2.0  # seconds: always ends an utterance
 _COMMA_PAUSE = 0.7  # seconds: ends it after a comma
 _SHORT_SENTENCE = 1.0  # seconds: joins its neighbour
 _JOINING_PAUSE = 0.5  # seconds: the most between two sentences that are joined
@@ -98,7 +98,7 @@ def split_sentences(words: Sequence[Word], turns: Sequence[Turn] = ()) -> tuple[
     speakers = _believable(_find_speakers(ordered, turns), ordered)
     spoken = list(zip(speakers, ordered, strict=True))
     punctuated = any(word.text.rstrip(_CLOSING).endswith(_SENTENCE_ENDS) for word in ordered)
-    pause = _LONG_PAUSE if punctuated or len(ordered) < _ENOUGH_WORDS else _COMMA_PAUSE
+    pause = LONG_PAUSE if punctuated or len(ordered) < _ENOUGH_WORDS else _COMMA_PAUSE
     sentences = [
         Sentence(speaker=speaker, words=tuple(part))
         for speaker, group in groupby(spoken, key=lambda item: item[0])

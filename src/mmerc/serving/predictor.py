@@ -14,7 +14,7 @@ from mmerc.errors import InputError
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
 from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
-from mmerc.serving.window_encoding import encode_in_few_shapes
+from mmerc.prediction.window_encoding import encode_in_few_shapes
 
 _BATCH_UTTERANCES = 128  # more would not be faster, and would keep the others waiting
 _BATCH_CONVERSATIONS = 16  # as many as prediction takes at a time

@@ -89,8 +89,10 @@ class DenseFace:
     def extract(self, segment: Segment) -> Vector | Absent:
         """Shape: -> float32 [342]."""
         views = self.faces.views(segment)
-        if isinstance(views, Absent):
-            return views
+        return views if isinstance(views, Absent) else self.extract_views(views)
+
+    def extract_views(self, views: FaceViews) -> Vector:
+        """Shape: -> float32 [342]."""
         crops = evenly(views.crops, _FACES)
         vectors = self.vectors_of(crops)
         if self.version.average == "plain":

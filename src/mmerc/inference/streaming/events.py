@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from mmerc.conversation import Modality
+from mmerc.media.sentences import Word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,14 @@ class Stats:
     real_time_factor: float
     dropped_frames: int
     type: Literal["stats"] = "stats"
+
+
+def describe_words(words: Sequence[Word]) -> tuple[HeardWord, ...]:
+    """Words as events report them."""
+    return tuple(
+        HeardWord(text=word.text, start=word.start, end=word.end, probability=word.probability)
+        for word in words
+    )
 
 
 LiveEvent = SpeechStarted | WordsHeard | LiveUtterance | Correction | Stats

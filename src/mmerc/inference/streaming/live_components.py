@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
-from mmerc.features.base import Extractor
+import numpy as np
+
+from mmerc.conversation import Modality
+from mmerc.features.base import Absent, Extractor
+from mmerc.features.combined import CombinedExtractor
+from mmerc.features.denseface.extractor import DenseFace
+from mmerc.features.sound_samples import VoiceExtractor
+from mmerc.features.speaker_faces import SpeakerFaces
+from mmerc.features.store import Vector
 from mmerc.inference.pipeline.components import Components, load_components
 from mmerc.media.faces.speaking import Choice
+from mmerc.media.resampling import Samples
+from mmerc.media.speakers.diarization import analyse_chunk
+from mmerc.media.speakers.segmentation import CHUNK_SAMPLES
 from mmerc.media.transcription import EMBEDDED_MODEL, Transcriber
 from mmerc.media.voice_network import load_speech_network
 
@@ -27,6 +40,7 @@ class LiveComponents:
     model: Components
     whisper: str = EMBEDDED_MODEL
     language: str | None = None
+    lock: Lock = field(default_factory=Lock, repr=False)
 
     @classmethod
     def load(
@@ -44,7 +58,10 @@ class LiveComponents:
         """
         model = load_components(source, commercial_only=commercial_only, face=face, live=True)
         components = cls(model=model, whisper=whisper, language=language)
-        _ = components.transcriber, components.speech_network, components.voice, components.faces
+        _ = components.transcriber, components.speech_network, components.voice
+        if components.face_source is not None:
+            _ = components.face_source.detector
+        analyse_chunk(0.0, np.zeros(CHUNK_SAMPLES, np.float32))  # loads its network
         return components
 
     @cached_property
@@ -58,11 +75,40 @@ class LiveComponents:
     @cached_property
     def voice(self) -> Extractor | None:
         """The extractor of voice vectors; None if the model takes none."""
-        extractor = self.model.extractors.get("audio")
-        return None if extractor is None else extractor()
+        return self._extractor("audio")
 
     @cached_property
-    def faces(self) -> Extractor | None:
-        """The extractor of face vectors; None if the model takes none."""
-        extractor = self.model.extractors.get("video")
+    def faces(self) -> DenseFace | None:
+        """The extractor of face vectors; None if the model takes none of live pictures."""
+        extractor = self._extractor("video")
+        return extractor if isinstance(extractor, DenseFace) else None
+
+    @property
+    def face_source(self) -> SpeakerFaces | None:
+        """What finds the faces; None if the model takes none."""
+        source = None if self.faces is None else self.faces.faces
+        return source if isinstance(source, SpeakerFaces) else None
+
+    @cached_property
+    def helpers(self) -> ThreadPoolExecutor:
+        """Threads that compare voices while words are recognised."""
+        return ThreadPoolExecutor(max_workers=2, thread_name_prefix="mmerc-live")
+
+    def _extractor(self, modality: Modality) -> Extractor | None:
+        extractor = self.model.extractors.get(modality)
         return None if extractor is None else extractor()
+
+
+def extract_voice(extractor: Extractor, samples: Samples) -> Vector | Absent:
+    """The voice vector of samples. Shape: float32 [samples], mono, 16 kHz -> [spec.dim]."""
+    if isinstance(extractor, VoiceExtractor):
+        return extractor.extract_samples(samples)
+    if not isinstance(extractor, CombinedExtractor):
+        return Absent(f"{extractor.spec.extractor} cannot follow live sound")
+    vectors = []
+    for part in extractor.parts:
+        vector = extract_voice(part, samples)
+        if isinstance(vector, Absent):
+            return vector
+        vectors.append(vector)
+    return np.concatenate(vectors)

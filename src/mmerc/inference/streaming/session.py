@@ -9,32 +9,34 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmerc.conversation import Modality, Utterance
 from mmerc.errors import UsageError
-from mmerc.features.base import Absent
-from mmerc.features.sound_samples import VoiceExtractor
-from mmerc.features.store import Vector
 from mmerc.inference.analysis import Analysis
-from mmerc.inference.live import Live
 from mmerc.inference.streaming.events import (
-    HeardWord,
     LiveEvent,
     LiveUtterance,
     SpeechStarted,
     Stats,
     WordsHeard,
+    describe_words,
 )
 from mmerc.inference.streaming.live_components import LiveComponents
+from mmerc.inference.streaming.live_faces import LiveFaces
+from mmerc.inference.streaming.live_results import LiveResults
 from mmerc.inference.streaming.live_settings import LiveSettings
-from mmerc.media.decode import SAMPLE_RATE
-from mmerc.media.resampling import Samples
-from mmerc.media.sentences import Sentence, Word, split_sentences
+from mmerc.inference.streaming.open_speech import OpenSpeech
+from mmerc.inference.streaming.sound_memory import SoundMemory
+from mmerc.media.resampling import SAMPLE_RATE, Samples
+from mmerc.media.sentences import Word
+from mmerc.media.transcription import Transcript
 from mmerc.media.voice_activity import Span, SpanCutter
 from mmerc.media.voice_network import SpeechStream
-from mmerc.prediction.utterance_predictions import UtterancePrediction
 
 _REPORT_EVERY = 10.0  # seconds of sound between two reports of how the session copes
-_KEPT = 60 * SAMPLE_RATE  # samples of the past that utterances may still need
+_DRAFT_AFTER = 0.2  # seconds of a pause after which words are recognised, in case it lasts
+_DRAFT_EVERY = 1.0  # seconds of speech between two such attempts
+_LEAD = 0.25  # seconds by which pictures may precede the speech that they belong to
+_PIECE = SAMPLE_RATE  # samples that are heard at a time
+_LONGEST_SIDE = 4096  # pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,28 +55,29 @@ class LiveSession:
     """Analyses a conversation while it goes on.
 
     Sound is the clock: pictures and words are placed by seconds since its first sample. Calls
-    return what became certain by them; they compute in the calling thread, one at a time. Errors
-    are those of a caller: UsageError for sound or pictures of another kind, or after ``finish``.
+    return what became certain by them, and compute meanwhile; they must not overlap, so threads
+    that share a session take turns. UsageError for sound or pictures of another kind, and for any
+    call after ``finish``.
     """
 
     def __init__(self, components: LiveComponents, settings: LiveSettings | None = None) -> None:
         self.components = components
         self.settings = LiveSettings() if settings is None else settings
+        self._sound = SoundMemory()
         self._stream = SpeechStream(components.speech_network)
         self._cutter = SpanCutter()
-        self._sound = np.zeros(0, np.float32)
-        self._first = 0  # index of the first sample that is kept
-        self._live = Live(model=components.model.model)
-        self._predictions: list[UtterancePrediction] = []
-        self._absent: dict[str, dict[Modality, str]] = {}
+        source, rate = components.face_source, self.settings.pictures_per_second
+        self._faces = None if source is None else LiveFaces(source, rate=rate)
+        self._results = LiveResults(components.model, lock=components.lock)
+        self._speech = OpenSpeech(components, self._sound, self._faces, self._results)
+        self._drafted = self._last_end = -1.0  # where the last draft, the last span ended
         self._speaking = self._finished = False
-        self._dropped = 0
         self._busy = self._reported_busy = self._reported_seconds = 0.0
 
     @property
     def seconds(self) -> float:
         """How much sound was heard."""
-        return (self._first + len(self._sound)) / SAMPLE_RATE
+        return self._sound.seconds
 
     def feed_sound(self, samples: Samples) -> list[LiveEvent]:
         """Hear the sound that follows.
@@ -84,39 +87,56 @@ class LiveSession:
         self._check_open()
         _check_samples(samples)
         began = time.perf_counter()
-        self._sound = np.concatenate([self._sound, samples])
-        spans = list(self._cutter.feed(self._stream.feed(samples)))
-        events = self._note_speech(spans)
-        for span in spans:
-            events += self._end_speech(span)
-        excess = len(self._sound) - _KEPT
-        if excess > 0:
-            self._sound, self._first = self._sound[excess:].copy(), self._first + excess
+        events: list[LiveEvent] = []
+        for first in range(0, len(samples), _PIECE):
+            events += self._hear(samples[first : first + _PIECE])
+        if self.settings.transcribe:
+            events += self._draft()
         self._busy += time.perf_counter() - began
         if self.seconds - self._reported_seconds >= _REPORT_EVERY:
             events.append(self._report())
         return events
 
     def feed_picture(self, time_seconds: float, rgb: NDArray[np.uint8]) -> None:
-        """See the speakers at a time of the sound. Shape: uint8 [H, W, 3], RGB."""
+        """See the speakers at a time of the sound, in order of time.
+
+        Pictures should not be ahead of the sound by more than a second, nor late: those of an
+        utterance that has been reported change nothing. Shape: uint8 [H, W, 3], RGB.
+        """
         self._check_open()
-        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-            raise UsageError("A live picture needs uint8 pixels [height, width, 3] in RGB.")
+        _check_picture(time_seconds, rgb)
+        if self._faces is None:
+            return
+        began = time.perf_counter()
+        self._faces.see(time_seconds, rgb)
+        self._look()
+        self._busy += time.perf_counter() - began
 
     def feed_words(self, words: Sequence[Word]) -> list[LiveEvent]:
-        """Hear recognised words, in order; the settings must say that nothing is transcribed."""
+        """Hear words that another program recognised, in order of time.
+
+        UsageError unless the settings say that nothing is transcribed. A word belongs to an
+        utterance once the next one begins, or after a second without a word.
+        """
         self._check_open()
         if self.settings.transcribe:
             raise UsageError("The session recognises words itself; set transcribe to false.")
-        return []
+        began = time.perf_counter()
+        events = self._speech.hear_words(words)
+        self._busy += time.perf_counter() - began
+        return events
 
     def finish(self) -> list[LiveEvent]:
         """End the conversation; nothing can be fed after that."""
         self._check_open()
-        events: list[LiveEvent] = []
-        for span in self._cutter.finish():
+        began = time.perf_counter()
+        spans = list(self._cutter.finish())
+        events = self._note_speech(spans)
+        for span in spans if self.settings.transcribe else ():
             events += self._end_speech(span)
-        self._finished = True
+        events += self._speech.settle_words(everything=True)
+        self._speaking, self._finished = False, True
+        self._busy += time.perf_counter() - began
         return [*events, self._report()]
 
     def state(self) -> LiveState:
@@ -124,83 +144,80 @@ class LiveSession:
         return LiveState(
             seconds=self.seconds,
             speaking=self._speaking,
-            utterances=len(self._predictions),
-            speakers=tuple(dict.fromkeys(item.speaker for item in self._predictions)),
+            utterances=len(self._results),
+            speakers=self._results.speakers,
             dropped_frames=self._dropped,
             finished=self._finished,
         )
 
     def utterances(self) -> tuple[LiveUtterance, ...]:
-        """All utterances by now, as corrected."""
-        return tuple(_describe(item, self._absent.get(item.id, {})) for item in self._predictions)
+        """All utterances by now, as corrected, in order of time."""
+        return self._results.utterances()
 
     def analysis(self, name: str = "live") -> Analysis:
         """The conversation by now as an analysis that ``mmerc.write_results`` writes.
 
         ``name`` takes the place of the recording's file name.
         """
-        return Analysis(
-            recording=name,
-            duration=round(self.seconds, 3),
-            model=self.components.model.name,
-            labels=self.components.model.model.labels,
-            predictions=tuple(self._predictions),
-            absent=dict(self._absent),
-        )
+        remarks = ("Analysed live: each utterance is predicted from the past alone.",)
+        return self._results.analysis(name, seconds=self.seconds, remarks=remarks)
+
+    @property
+    def _dropped(self) -> int:
+        return 0 if self._faces is None else self._faces.dropped
 
     def _check_open(self) -> None:
         if self._finished:
             raise UsageError("The live session has ended; start another one.")
 
+    def _hear(self, piece: Samples) -> list[LiveEvent]:
+        """Hear at most a second."""
+        self._sound.add(piece)
+        spans = list(self._cutter.feed(self._stream.feed(piece)))
+        events = self._note_speech(spans)
+        self._look()
+        if not self.settings.transcribe:
+            return [*events, *self._speech.settle_words()]
+        for span in spans:
+            events += self._end_speech(span)
+        return events
+
     def _note_speech(self, spans: Sequence[Span]) -> list[LiveEvent]:
         """The beginnings of speech: of what ended already, and of what goes on."""
-        starts = [span.start for span in spans]
-        if self._cutter.open_since is not None and self._cutter.is_long_enough:
-            starts.append(self._cutter.open_since)
-        events: list[LiveEvent] = [SpeechStarted(time=t) for t in starts[self._speaking :]]
-        self._speaking = self._cutter.open_since is not None and self._cutter.is_long_enough
-        return events
+        since = self._cutter.open_since
+        open_now = since is not None and self._cutter.is_long_enough
+        starts = [span.start for span in spans] + (
+            [since] if since is not None and open_now else []
+        )
+        fresh = starts[1:] if self._speaking else starts
+        ends = {self._last_end, *(span.end for span in spans)}  # where long speech was only cut
+        self._last_end = spans[-1].end if spans else self._last_end
+        self._speaking = open_now
+        return [SpeechStarted(time=start) for start in fresh if start not in ends]
+
+    def _look(self) -> None:
+        """Look at the pictures in which somebody speaks."""
+        since = self._cutter.open_since
+        if self._faces is not None and since is not None:
+            self._faces.look(since - _LEAD)
+
+    def _draft(self) -> list[LiveEvent]:
+        """In a short pause, recognise the words: if it lasts, the utterance is ready at once."""
+        since, until = self._cutter.open_since, self._cutter.open_until
+        if since is None or not self._cutter.is_long_enough or self._cutter.quiet < _DRAFT_AFTER:
+            return []
+        if self._drafted > since and until - self._drafted < _DRAFT_EVERY:
+            return []
+        self._drafted = until
+        span = Span(since, until)
+        transcript, events = self._speech.draft(span)
+        words = [_words_event(transcript, final=False)] if self.settings.partial_words else []
+        return [*words, *events]
 
     def _end_speech(self, span: Span) -> list[LiveEvent]:
         """Words and utterances of a span of speech."""
-        transcript = self.components.transcriber.transcribe_samples(self._samples(span), span)
-        heard = tuple(
-            HeardWord(text=w.text, start=w.start, end=w.end, probability=w.probability)
-            for w in transcript.words
-        )
-        events: list[LiveEvent] = [
-            WordsHeard(
-                start=span.start, end=span.end, text=transcript.text, words=heard, final=True
-            )
-        ]
-        return [*events, *(self._utter(item) for item in split_sentences(transcript.words))]
-
-    def _utter(self, sentence: Sentence) -> LiveUtterance:
-        """Predict the emotion of an utterance."""
-        number = str(len(self._predictions) + 1)
-        utterance = Utterance(
-            id=number,
-            speaker=sentence.speaker,
-            text=sentence.text,
-            start=sentence.start,
-            end=sentence.end,
-        )
-        vectors: dict[Modality, Vector | None] = {}
-        absent: dict[Modality, str] = dict(self.components.model.missing)
-        voice = self.components.voice
-        if isinstance(voice, VoiceExtractor):
-            vector = voice.extract_samples(self._samples(Span(sentence.start, sentence.end)))
-            if isinstance(vector, Absent):
-                absent["audio"] = vector.reason
-            vectors["audio"] = None if isinstance(vector, Absent) else vector
-        prediction = self._live.hear(utterance, vectors)
-        self._predictions.append(prediction)
-        self._absent[number] = absent
-        return _describe(prediction, absent)
-
-    def _samples(self, span: Span) -> Samples:
-        first, end = (round(t * SAMPLE_RATE) - self._first for t in (span.start, span.end))
-        return self._sound[max(first, 0) : end]
+        transcript, events = self._speech.end(span)
+        return [_words_event(transcript, final=True), *events]
 
     def _report(self) -> Stats:
         seconds = self.seconds - self._reported_seconds
@@ -213,25 +230,27 @@ class LiveSession:
         )
 
 
+def _words_event(transcript: Transcript, *, final: bool) -> WordsHeard:
+    return WordsHeard(
+        start=transcript.span.start,
+        end=transcript.span.end,
+        text=transcript.text,
+        words=describe_words(transcript.words),
+        final=final,
+    )
+
+
 def _check_samples(samples: Samples) -> None:
     if samples.ndim != 1 or samples.dtype != np.float32:
-        raise UsageError("Live sound needs float32 samples of one channel at 16 kHz.")
+        raise UsageError("Live sound must be float32 samples of one channel at 16 kHz.")
     if not np.isfinite(samples).all():
-        raise UsageError("Live sound has samples that are no numbers.")
+        raise UsageError("Live sound has samples that are not finite numbers.")
 
 
-def _describe(prediction: UtterancePrediction, absent: dict[Modality, str]) -> LiveUtterance:
-    effects = prediction.effects
-    return LiveUtterance(
-        index=int(prediction.id),
-        start=prediction.start or 0.0,
-        end=prediction.end or 0.0,
-        text=prediction.text,
-        speaker=prediction.speaker,
-        emotion=prediction.label,
-        probabilities=prediction.probabilities,
-        effects=effects,
-        context_effect=prediction.context_effect,
-        modalities=tuple(m for m in effects if m not in absent and effects[m] is not None),
-        absent=absent,
-    )
+def _check_picture(time_seconds: float, rgb: NDArray[np.uint8]) -> None:
+    if not (np.isfinite(time_seconds) and time_seconds >= 0):
+        raise UsageError(f"The time of a live picture is {time_seconds}, not seconds of the sound.")
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
+        raise UsageError("A live picture must be uint8 pixels [height, width, 3] in RGB.")
+    if max(rgb.shape[:2]) > _LONGEST_SIDE:
+        raise UsageError(f"A live picture may have up to {_LONGEST_SIDE} pixels on a side.")

@@ -65,7 +65,7 @@ def mouth_openings(
     """
     landmarks = [_interpolate(track, seen, times) for track in tracks]
     columns = [
-        [_opening(frame, points[number]) for points in landmarks]
+        [measure_opening(frame, points[number]) for points in landmarks]
         for number, (frame, _) in enumerate(zip(frames, times, strict=False))
     ]
     return np.array(columns, dtype=np.float64).reshape(len(columns), len(tracks)).T
@@ -82,7 +82,7 @@ def _interpolate(
     )
 
 
-def _opening(frame: Frame, landmarks: NDArray[np.float64]) -> float:
+def measure_opening(frame: Frame, landmarks: NDArray[np.float64]) -> float:
     """How open a mouth is in one frame; NaN where the face is not visible."""
     if np.isnan(landmarks).any():
         return float("nan")

@@ -37,7 +37,7 @@ _ANY_COUNT = SpeakerCount()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Chunk:
+class VoiceChunk:
     """Local speakers of ten seconds.
 
     Shape: ``active`` [589, 3] bool; ``voices``: local speaker -> [192], of those heard long enough.
@@ -61,13 +61,13 @@ def _find_turns_in(
     sound: Iterable[Samples], *, count: SpeakerCount = _ANY_COUNT
 ) -> tuple[Turn, ...]:
     """Find turns in samples at 16 kHz that come in pieces of any length (``find_turns``)."""
-    chunks = [_analyse(start, samples) for start, samples in _cut_chunks(sound)]
+    chunks = [analyse_chunk(start, samples) for start, samples in _cut_chunks(sound)]
     voices = [(n, vector) for n, chunk in enumerate(chunks) for vector in chunk.voices.values()]
     if not voices:
         return ()
     vectors = np.stack([vector for _, vector in voices])
     centroids = cluster_voices(vectors, [number for number, _ in voices], count=count)
-    return name_turns(_read_turns(_activity(chunks, centroids)))
+    return name_turns(read_turns(_activity(chunks, centroids)))
 
 
 def _cut_chunks(sound: Iterable[Samples]) -> Iterator[tuple[float, Samples]]:
@@ -93,8 +93,11 @@ def _cut_chunks(sound: Iterable[Samples]) -> Iterator[tuple[float, Samples]]:
         yield (start + rest) / SAMPLE_RATE, buffer[rest:]
 
 
-def _analyse(start: float, samples: Samples) -> _Chunk:
-    """Find the local speakers of a chunk and encode their voices."""
+def analyse_chunk(start: float, samples: Samples) -> VoiceChunk:
+    """Find the local speakers of a chunk and encode their voices.
+
+    Shape: samples [160000] from second ``start`` on.
+    """
     sound = torch.from_numpy(samples)
     active = find_active_speakers(sound).numpy()
     alone = active & (active.sum(1, keepdims=True) == 1)
@@ -109,10 +112,10 @@ def _analyse(start: float, samples: Samples) -> _Chunk:
                 if mask.sum() * FRAME_SECONDS >= _SHORTEST_VOICE:
                     voices[speaker] = encode_voice(filterbank[heard]).numpy()
                     break
-    return _Chunk(start=start, active=active, voices=voices)
+    return VoiceChunk(start=start, active=active, voices=voices)
 
 
-def _activity(chunks: Sequence[_Chunk], centroids: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _activity(chunks: Sequence[VoiceChunk], centroids: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Combine the chunks into the activity of every speaker. Shape: -> [F, S]."""
     firsts = [round(chunk.start / FRAME_SECONDS) for chunk in chunks]
     votes = np.zeros((firsts[-1] + CHUNK_FRAMES, len(centroids)), np.int32)
@@ -131,12 +134,17 @@ def _activity(chunks: Sequence[_Chunk], centroids: NDArray[np.float32]) -> NDArr
     return activity
 
 
-def _read_turns(activity: NDArray[np.bool_]) -> list[tuple[int, float, float]]:
-    """Speaker, start and end in seconds of every turn; short gaps within a turn are closed."""
+def read_turns(
+    activity: NDArray[np.bool_], *, offset: float = 0.0
+) -> list[tuple[int, float, float]]:
+    """Speaker, start and end in seconds of every turn; short gaps within a turn are closed.
+
+    ``offset``: the time at which the activity begins.
+    """
     turns: list[tuple[int, float, float]] = []
     for speaker in range(activity.shape[1]):
         edges = np.flatnonzero(np.diff(np.pad(activity[:, speaker].astype(np.int8), 1)))
-        times = edges.reshape(-1, 2) * FRAME_SECONDS + FRAME_OFFSET - FRAME_SECONDS / 2
+        times = edges.reshape(-1, 2) * FRAME_SECONDS + FRAME_OFFSET - FRAME_SECONDS / 2 + offset
         for start, end in times.tolist():
             before = turns[-1] if turns and turns[-1][0] == speaker else None
             if before is not None and start - before[2] <= _LONGEST_GAP:

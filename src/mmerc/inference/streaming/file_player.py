@@ -1,0 +1,84 @@
+"""A recording as a live session is given it: sound and pictures in order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmerc.features.speaker_faces import FRAME_HEIGHT
+from mmerc.media.decode import SAMPLE_RATE, MediaInfo, Reason, probe, read_frames
+from mmerc.media.resampling import Samples
+from mmerc.media.segment import MediaError
+from mmerc.media.voice_activity import read_pieces
+
+_PIECE = SAMPLE_RATE // 10  # samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Up to 0.1 s of sound that begins at ``time`` (seconds), and the pictures in it.
+
+    Shape: sound float32 [samples] at 16 kHz; pictures uint8 [H, W, 3].
+    """
+
+    time: float
+    sound: Samples
+    pictures: tuple[tuple[float, NDArray[np.uint8]], ...] = ()
+
+
+def check_sound(path: Path) -> MediaInfo:
+    """Look into a file; MediaError if it is no recording or has no sound."""
+    info = probe(path)
+    if not info.has_sound:
+        raise MediaError(path, "the file has no sound", "give one in which somebody speaks")
+    return info
+
+
+def play_file(path: str | Path, *, pictures_per_second: float) -> Iterator[Moment]:
+    """Play a film or sound file, as fast as it is asked for.
+
+    MediaError where there is no sound or it is damaged. Pictures end where the film cannot be read
+    further; the sound goes on.
+    """
+    path = Path(path)
+    info = check_sound(path)
+    frames = _read_pictures(path, info.duration, pictures_per_second) if info.has_film else iter(())
+    ahead = next(frames, None)
+    count = 0
+    for piece in _even_pieces(path):
+        time = count / SAMPLE_RATE
+        count += len(piece)
+        pictures = []
+        while ahead is not None and ahead[0] < count / SAMPLE_RATE:
+            pictures.append(ahead)
+            ahead = next(frames, None)
+        yield Moment(time=time, sound=piece, pictures=tuple(pictures))
+
+
+def _even_pieces(path: Path) -> Iterator[Samples]:
+    """The sound of a file in pieces of 0.1 s."""
+    rest = np.zeros(0, np.float32)
+    for piece in read_pieces(path):
+        rest = np.concatenate([rest, piece])
+        while len(rest) >= _PIECE:
+            yield rest[:_PIECE]
+            rest = rest[_PIECE:]
+    if len(rest):
+        yield rest
+
+
+def _read_pictures(
+    path: Path, duration: float | None, rate: float
+) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """Pictures of a film at a steady rate, in the middle of each period."""
+    times = [(i + 0.5) / rate for i in range(int((duration or 0.0) * rate))]
+    try:
+        for frame in read_frames(path, times, height=FRAME_HEIGHT):
+            yield frame.time, frame.pixels
+    except MediaError as error:
+        if error.reason not in {Reason.PAST_FILM, Reason.NOT_MEDIA}:
+            raise

@@ -1,0 +1,173 @@
+"""Who speaks, while the conversation goes on.
+
+The networks are those of an analysis of a whole recording (``mmerc.media.speakers``); voices are
+compared with the speakers of the past instead of being clustered.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmerc.inference.streaming.sound_memory import SoundMemory
+from mmerc.media.resampling import SAMPLE_RATE
+from mmerc.media.speaker_turns import Turn
+from mmerc.media.speakers.clustering import assign_voices
+from mmerc.media.speakers.diarization import VoiceChunk, analyse_chunk, read_turns
+from mmerc.media.speakers.segmentation import (
+    CHUNK_FRAMES,
+    CHUNK_SAMPLES,
+    FRAME_OFFSET,
+    FRAME_SECONDS,
+)
+from mmerc.media.voice_activity import Span
+
+# [decided] Cosine distances of a voice vector to the mean of a speaker's, and seconds of speech
+# (docs/live.md).
+_SAME_VOICE, _SAME_SHORT_VOICE, _SAME_SPEAKER = 0.5, 0.75, 0.3
+_LONG_ENOUGH = 1.5  # seconds of speech before a voice can be a further speaker
+_HEARD_ENOUGH = 40  # vectors of a speaker's mean; from then on, old ones fade
+_MOST_SPEAKERS = 20
+_REMEMBERED = 60.0  # seconds of turns
+_SLACK = 0.05  # seconds
+_CHUNK_SECONDS = CHUNK_SAMPLES / SAMPLE_RATE
+
+
+@dataclass(kw_only=True)
+class _Speaker:
+    """A voice that was heard: its mean vector, and whom it was heard beside."""
+
+    name: str
+    mean: NDArray[np.float32]
+    count: int = 1
+    beside: set[str] = field(default_factory=set)
+
+    def hear(self, vector: NDArray[np.float32]) -> None:
+        self.count = min(self.count + 1, _HEARD_ENOUGH)
+        self.mean = self.mean + (vector - self.mean) / self.count
+
+    def distance(self, vector: NDArray[np.float32]) -> float:
+        lengths = np.linalg.norm(self.mean) * np.linalg.norm(vector)
+        return float(1 - self.mean @ vector / lengths)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """Two speakers turned out to be one: ``old`` is now called ``new``."""
+
+    old: str
+    new: str
+
+
+class LiveSpeakers:
+    """Turns of SPEAKER_01, SPEAKER_02, ... in the order in which they first speak.
+
+    A voice is the nearest known speaker's, or a further one if none is near and it was heard for
+    1.5 s. Speakers whose voices come to be alike are joined, unless they were heard side by side.
+    """
+
+    def __init__(self) -> None:
+        self._speakers: list[_Speaker] = []
+        self._named = 0
+        self._turns: deque[Turn] = deque()
+
+    def copy(self) -> LiveSpeakers:
+        """The same speakers, to try what comes next."""
+        other = LiveSpeakers()
+        other._speakers = [replace(item, beside=set(item.beside)) for item in self._speakers]
+        other._named, other._turns = self._named, self._turns.copy()
+        return other
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The turns of the last minute."""
+        return tuple(self._turns)
+
+    def hear(self, chunks: Sequence[VoiceChunk], span: Span) -> list[Joined]:
+        """Add the turns of a span of speech, from the chunks that cover it (``cut_span``)."""
+        while self._turns and self._turns[-1].start >= span.start - _SLACK:
+            self._turns.pop()  # of an attempt when the span was shorter
+        ends = [*(chunk.start for chunk in chunks[1:]), span.end]
+        for chunk, end in zip(chunks, ends, strict=True):
+            self._add_turns(chunk, Span(max(span.start, chunk.start), end))
+        while self._turns and self._turns[0].end < span.end - _REMEMBERED:
+            self._turns.popleft()
+        return self._join_alike()
+
+    def _add_turns(self, chunk: VoiceChunk, part: Span) -> None:
+        """Add the turns of the part of a span that a chunk covers."""
+        times = np.arange(CHUNK_FRAMES) * FRAME_SECONDS + FRAME_OFFSET + chunk.start
+        activity = chunk.active & ((times >= part.start) & (times <= part.end))[:, None]
+        voices = [local for local in chunk.voices if activity[:, local].any()]
+        if not voices:
+            return
+        seconds = [float(chunk.active[:, local].sum()) * FRAME_SECONDS for local in voices]
+        names = self._name([chunk.voices[local] for local in voices], seconds)
+        for local, name in zip(voices, names, strict=True):
+            for _, start, end in read_turns(activity[:, [local]], offset=chunk.start):
+                self._turns.append(Turn(speaker=name, start=round(start, 3), end=round(end, 3)))
+
+    def _name(self, vectors: Sequence[NDArray[np.float32]], seconds: Sequence[float]) -> list[str]:
+        """Speakers of the voices of one chunk, each another one."""
+        names = [""] * len(vectors)
+        if self._speakers:
+            means = np.stack([item.mean / np.linalg.norm(item.mean) for item in self._speakers])
+            for voice, number in assign_voices(np.stack(vectors), means):
+                speaker = self._speakers[number]
+                distance = speaker.distance(vectors[voice])
+                short = seconds[voice] < _LONG_ENOUGH or len(self._speakers) >= _MOST_SPEAKERS
+                if distance <= _SAME_VOICE:
+                    speaker.hear(vectors[voice])
+                if distance <= (_SAME_SHORT_VOICE if short else _SAME_VOICE):
+                    names[voice] = speaker.name
+        for voice, vector in enumerate(vectors):
+            names[voice] = names[voice] or self._add_speaker(vector)
+        for speaker in self._speakers:
+            if speaker.name in names:
+                speaker.beside |= {*names} - {speaker.name}
+        return names
+
+    def _add_speaker(self, vector: NDArray[np.float32]) -> str:
+        if len(self._speakers) >= _MOST_SPEAKERS:
+            return min(self._speakers, key=lambda item: item.distance(vector)).name
+        self._named += 1
+        self._speakers.append(_Speaker(name=f"SPEAKER_{self._named:02d}", mean=vector))
+        return self._speakers[-1].name
+
+    def _join_alike(self) -> list[Joined]:
+        """Join the later of two speakers into the earlier, where their voices are alike."""
+        joined = []
+        for later in reversed(self._speakers[1:]):
+            for earlier in self._speakers[: self._speakers.index(later)]:
+                near = earlier.distance(later.mean) <= _SAME_SPEAKER
+                if near and later.name not in earlier.beside:
+                    earlier.beside |= later.beside
+                    self._speakers.remove(later)
+                    joined.append(Joined(old=later.name, new=earlier.name))
+                    self._rename_turns(joined[-1])
+                    break
+        return joined
+
+    def _rename_turns(self, names: Joined) -> None:
+        self._turns = deque(
+            replace(turn, speaker=names.new) if turn.speaker == names.old else turn
+            for turn in self._turns
+        )
+
+
+def cut_span(span: Span, sound: SoundMemory) -> list[VoiceChunk]:
+    """Analyse the chunks of ten seconds that cover a span of speech, the last ending with it.
+
+    At the beginning of a conversation there is less than a chunk; silence follows.
+    """
+    chunks = []
+    for number in reversed(range(math.ceil((span.end - span.start) / _CHUNK_SECONDS))):
+        start = max(0.0, span.end - (number + 1) * _CHUNK_SECONDS)
+        samples = sound.read(start, min(start + _CHUNK_SECONDS, span.end))[:CHUNK_SAMPLES]
+        chunks.append(analyse_chunk(start, np.pad(samples, (0, CHUNK_SAMPLES - len(samples)))))
+    return chunks

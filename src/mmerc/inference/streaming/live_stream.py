@@ -1,0 +1,103 @@
+"""``mmerc.live``: the utterances of a stream of sound, as an asynchronous iterator."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from pathlib import Path
+from typing import Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmerc.errors import UsageError
+from mmerc.inference.streaming.events import Correction, LiveEvent, LiveUtterance
+from mmerc.inference.streaming.live_components import LiveComponents
+from mmerc.inference.streaming.live_settings import LiveSettings
+from mmerc.inference.streaming.session import LiveSession
+from mmerc.media.resampling import Samples
+
+Sound = bytes | NDArray[np.float32] | NDArray[np.int16]
+
+
+@overload
+def live(
+    stream: AsyncIterable[Sound],
+    *,
+    model: str | Path | LiveComponents | None = None,
+    settings: LiveSettings | None = None,
+    events: Literal[False] = False,
+) -> AsyncIterator[LiveUtterance]: ...
+
+
+@overload
+def live(
+    stream: AsyncIterable[Sound],
+    *,
+    model: str | Path | LiveComponents | None = None,
+    settings: LiveSettings | None = None,
+    events: Literal[True],
+) -> AsyncIterator[LiveEvent]: ...
+
+
+async def live(
+    stream: AsyncIterable[Sound],
+    *,
+    model: str | Path | LiveComponents | None = None,
+    settings: LiveSettings | None = None,
+    events: bool = False,
+) -> AsyncIterator[LiveEvent]:
+    """Yield the utterances of a conversation with their emotions, while it goes on.
+
+    ``stream`` yields mono sound at 16 kHz: bytes of 16-bit integers (little-endian), or arrays of
+    int16 or of float32 between -1 and 1. ``model`` is a source for ``mmerc.load_model`` (None:
+    mmerc-mini-live), or components that are loaded already, which several streams may share.
+    An utterance that later words change comes again under the same ``index``.
+
+    With ``events``, everything is yielded that the session reports: beginnings of speech, words,
+    utterances, corrections and statistics (``mmerc.inference.streaming.events``).
+
+    It computes in another thread. UsageError for sound of another kind; errors of loading as for
+    ``mmerc.Pipeline.from_pretrained``.
+    """
+    components = model
+    if not isinstance(components, LiveComponents):
+        components = await asyncio.to_thread(LiveComponents.load, components)
+    session = LiveSession(components, settings)
+    rest = b""
+    async for sound in stream:
+        samples, rest = read_samples(sound, rest)
+        for event in _choose(await asyncio.to_thread(session.feed_sound, samples), events=events):
+            yield event
+    for event in _choose(await asyncio.to_thread(session.finish), events=events):
+        yield event
+
+
+def read_samples(sound: Sound, rest: bytes = b"") -> tuple[Samples, bytes]:
+    """Samples of a piece of sound, after the ``rest`` of the piece before; and its own rest.
+
+    Shape: -> float32 [samples]. UsageError for anything but bytes, int16 or float32.
+    """
+    if isinstance(sound, np.ndarray):
+        if sound.ndim == 1 and sound.dtype == np.float32:
+            return sound.astype(np.float32), b""
+        if sound.ndim == 1 and sound.dtype == np.int16:
+            return sound.astype(np.float32) / 2**15, b""
+        raise UsageError("Live sound in arrays must be float32 or int16 of one channel at 16 kHz.")
+    if not isinstance(sound, bytes | bytearray | memoryview):
+        raise UsageError(f"Live sound must be bytes or an array, not {type(sound).__name__}.")
+    data = rest + bytes(sound)
+    whole = len(data) - len(data) % 2
+    return np.frombuffer(data[:whole], "<i2").astype(np.float32) / 2**15, data[whole:]
+
+
+def _choose(reported: list[LiveEvent], *, events: bool) -> list[LiveEvent]:
+    """All events, or utterances alone, with corrections as the utterances that they give."""
+    if events:
+        return reported
+    utterances: list[LiveEvent] = []
+    for event in reported:
+        item = event.utterance if isinstance(event, Correction) else event
+        if isinstance(item, LiveUtterance):
+            utterances.append(item)
+    return utterances

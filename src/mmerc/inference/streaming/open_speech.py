@@ -1,0 +1,252 @@
+"""The stretch of a live conversation that may still change: its words, speakers and utterances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mmerc.conversation import Modality
+from mmerc.features.base import Absent
+from mmerc.features.store import Vector
+from mmerc.inference.streaming.events import (
+    Correction,
+    LiveEvent,
+    LiveUtterance,
+    WordsHeard,
+    describe_words,
+)
+from mmerc.inference.streaming.live_components import LiveComponents, extract_voice
+from mmerc.inference.streaming.live_faces import LiveFaces
+from mmerc.inference.streaming.live_results import LiveResults
+from mmerc.inference.streaming.live_speakers import Joined, LiveSpeakers, cut_span
+from mmerc.inference.streaming.sound_memory import SoundMemory
+from mmerc.inference.streaming.spoken_utterances import (
+    SpokenUtterance,
+    split_words,
+    without_words,
+)
+from mmerc.media.sentences import LONG_PAUSE, Word
+from mmerc.media.speakers.diarization import VoiceChunk
+from mmerc.media.transcription import Transcript
+from mmerc.media.voice_activity import Span
+
+_SETTLED = 1.0  # seconds after which a sentence inside of speech is taken for complete
+_LONGEST_WAIT = 20.0  # seconds that words may wait for the end of their sentence
+
+_Vectors = tuple[dict[Modality, Vector | None], dict[Modality, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reported:
+    """An utterance that was reported under an index."""
+
+    index: int
+    spoken: SpokenUtterance
+
+
+class OpenSpeech:
+    """Turns spans of speech into utterances.
+
+    A sentence may go on after a pause: the words of the last utterance are split again together
+    with those that follow, and what comes out differently is corrected. Whatever lies before the
+    last utterance is settled, and so is that once nobody has spoken for two seconds.
+    """
+
+    def __init__(
+        self,
+        components: LiveComponents,
+        sound: SoundMemory,
+        faces: LiveFaces | None,
+        results: LiveResults,
+    ) -> None:
+        self._components = components
+        self._sound = sound
+        self._faces = faces
+        self._results = results
+        self._speakers = LiveSpeakers()
+        self._words: tuple[Word, ...] = ()  # of the last utterance, before the open span
+        self._open: list[_Reported] = []  # utterances that may still change
+        self._waiting: list[Word] = []  # words of another recogniser
+        self._language: str | None = components.language
+        self._heard: tuple[Span, Transcript, list[VoiceChunk]] | None = None
+        self._vectors: dict[Span, _Vectors] = {}
+
+    def draft(self, span: Span) -> tuple[Transcript, list[LiveEvent]]:
+        """Prepare the utterances of a span that may go on; report sentences that are complete.
+
+        Complete is what further words follow. Nothing that was reported is corrected yet.
+        """
+        transcript, chunks = self._recognise(span)
+        speakers = self._speakers.copy()
+        speakers.hear(chunks, span)
+        utterances = self._split(transcript, speakers)
+        for spoken in utterances:
+            self._extract(spoken)
+        complete = [item for item in utterances[:-1] if item.end <= span.end - _SETTLED]
+        if not all(map(_is_like, self._open, complete)):
+            return transcript, []
+        self._speakers = speakers if len(complete) > len(self._open) else self._speakers
+        return transcript, [self._report(item) for item in complete[len(self._open) :]]
+
+    def end(self, span: Span) -> tuple[Transcript, list[LiveEvent]]:
+        """Report the utterances of a span that has ended."""
+        transcript, chunks = self._recognise(span)
+        joined = self._speakers.hear(chunks, span)
+        events = [event for names in joined for event in self._join(names)]
+        utterances = self._split(transcript, self._speakers)
+        events += self._revise(utterances)
+        self._settle()
+        return transcript, events
+
+    def hear_words(self, words: Sequence[Word]) -> list[LiveEvent]:
+        """Take words of another recogniser."""
+        self._waiting = sorted([*self._waiting, *words], key=lambda word: word.start)
+        return self.settle_words()
+
+    def settle_words(self, *, everything: bool = False) -> list[LiveEvent]:
+        """Report the waiting words whose sentences are complete, or all of them."""
+        if not self._waiting:
+            return []
+        last = max(word.end for word in self._waiting)
+        quiet = self._sound.seconds - last >= _SETTLED
+        long = last - self._waiting[0].start >= _LONGEST_WAIT
+        span = Span(self._waiting[0].start, min(last, self._sound.seconds))
+        named = all(word.speaker is not None for word in self._waiting)
+        speakers = self._speakers.copy()
+        events: list[LiveEvent] = []
+        sentences = split_words(self._waiting, (), usual_speaker=self._results.last_speaker)
+        if not (everything or quiet or long) and len(sentences) < 2:
+            return []
+        if not named and span.end > span.start:
+            joined = speakers.hear(cut_span(span, self._sound), span)
+            events = [event for names in joined for event in self._join(names)]
+            self._speakers = speakers
+            usual = self._results.last_speaker
+            sentences = split_words(self._waiting, speakers.turns, usual_speaker=usual)
+        ready = sentences if everything or quiet or long else sentences[:-1]
+        for spoken in ready:
+            events.append(_final_words(spoken))
+            events.append(self._report(spoken))
+        done = {id(word) for spoken in ready for word in spoken.words}
+        self._waiting = [word for word in self._waiting if id(word) not in done]
+        self._open, self._vectors = [], {}
+        return events
+
+    def _recognise(self, span: Span) -> tuple[Transcript, list[VoiceChunk]]:
+        """Words and voices of a span, at the same time; those of the last draft are reused."""
+        if self._words and span.start - self._words[-1].end >= LONG_PAUSE:
+            self._open, self._words = [], ()
+        if self._heard is None or self._heard[0] != span:
+            voices = self._components.helpers.submit(cut_span, span, self._sound)
+            samples = self._sound.read(span.start, span.end)
+            transcript = self._components.transcriber.transcribe_samples(samples, span)
+            self._heard = span, transcript, voices.result()
+        _, transcript, chunks = self._heard
+        self._language = transcript.language or self._language
+        return transcript, chunks
+
+    def _split(self, transcript: Transcript, speakers: LiveSpeakers) -> list[SpokenUtterance]:
+        """The open utterances as they are by the words and voices of the open span."""
+        usual = self._results.last_speaker
+        turns = speakers.turns
+        words = [*self._words, *transcript.words]
+        utterances = split_words(words, turns, usual_speaker=usual)
+        if transcript.words:
+            return utterances
+        wordless = without_words(transcript.span, turns, usual_speaker=usual)
+        vectors, _ = self._extract(wordless)
+        perceptible = any(vector is not None for vector in vectors.values())
+        return [*utterances, wordless] if perceptible else utterances
+
+    def _revise(self, utterances: Sequence[SpokenUtterance]) -> list[LiveEvent]:
+        """Report what is new, and correct what was reported otherwise."""
+        same = 0
+        while same < min(len(self._open), len(utterances)) and _is_like(
+            self._open[same], utterances[same]
+        ):
+            same += 1
+        former = self._open[same:]
+        self._results.withdraw(len(former))
+        self._open = self._open[:same]
+        events: list[LiveEvent] = []
+        for number, spoken in enumerate(utterances[same:]):
+            if number >= len(former):
+                events.append(self._report(spoken))
+                continue
+            before = self._results.get(former[number].index)
+            after = self._report(spoken, index=former[number].index)
+            if after != before:
+                events.append(Correction(index=before.index, reason="words", utterance=after))
+        for surplus in former[len(utterances) - same :]:
+            self._results.remove(surplus.index)
+            events.append(Correction(index=surplus.index, reason="words", utterance=None))
+        return events
+
+    def _report(self, spoken: SpokenUtterance, *, index: int | None = None) -> LiveUtterance:
+        """Predict an utterance, which may still change."""
+        vectors, absent = self._extract(spoken)
+        utterance = self._results.add(
+            spoken,
+            vectors,
+            absent,
+            turns=self._speakers.turns,
+            language=self._language,
+            index=index,
+        )
+        self._open.append(_Reported(index=utterance.index, spoken=spoken))
+        return utterance
+
+    def _extract(self, spoken: SpokenUtterance) -> _Vectors:
+        """Vectors of voice and face, and why one is absent; each stretch is extracted once."""
+        if spoken.span in self._vectors:
+            return self._vectors[spoken.span]
+        samples = self._sound.read(spoken.start, spoken.end)
+        vectors: dict[Modality, Vector | None] = {}
+        absent: dict[Modality, str] = dict(self._components.model.missing)
+        parts: dict[Modality, Vector | Absent] = {}
+        if self._components.voice is not None:
+            parts["audio"] = extract_voice(self._components.voice, samples)
+        if self._components.faces is not None and self._faces is not None:
+            views = self._faces.views(spoken.span, samples)
+            if isinstance(views, Absent):
+                parts["video"] = views
+            else:
+                parts["video"] = self._components.faces.extract_views(views)
+        for modality, part in parts.items():
+            vectors[modality] = None if isinstance(part, Absent) else part
+            if isinstance(part, Absent):
+                absent[modality] = part.reason
+        self._vectors[spoken.span] = vectors, absent
+        return vectors, absent
+
+    def _settle(self) -> None:
+        """Keep the last utterance open; what is before it does not change any more."""
+        self._open = [item for item in self._open[-1:] if item.spoken.words]
+        self._words = self._open[0].spoken.words if self._open else ()
+        spans = {item.spoken.span for item in self._open}
+        self._vectors = {span: self._vectors[span] for span in spans if span in self._vectors}
+        self._heard = None
+
+    def _join(self, names: Joined) -> list[LiveEvent]:
+        """Two speakers turned out to be one."""
+        self._open = [
+            replace(item, spoken=replace(item.spoken, speaker=names.new))
+            if item.spoken.speaker == names.old
+            else item
+            for item in self._open
+        ]
+        return self._results.join_speakers(names)
+
+
+def _is_like(reported: _Reported, spoken: SpokenUtterance) -> bool:
+    return reported.spoken.is_like(spoken)
+
+
+def _final_words(spoken: SpokenUtterance) -> WordsHeard:
+    return WordsHeard(
+        start=spoken.start,
+        end=spoken.end,
+        text=spoken.text,
+        words=describe_words(spoken.words),
+        final=True,
+    )

@@ -1,0 +1,138 @@
+"""A conversation that is followed live comes out as the recording of it does."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmerc import write_results
+from mmerc.errors import UsageError
+from mmerc.inference.streaming.events import (
+    LiveUtterance,
+    SpeechStarted,
+    Stats,
+    WordsHeard,
+    event_as_dict,
+)
+from mmerc.inference.streaming.live_settings import LiveSettings
+from mmerc.inference.streaming.session import LiveSession
+from mmerc.media.decode import read_frames
+from mmerc.media.sentences import Word
+
+EXAMPLE = Path(__file__).parents[2] / "examples/phone-call.mp4"
+
+
+def test_live_says_what_the_analysis_of_the_recording_says(followed, offline):
+    live = followed.session.utterances()
+    assert len(live) >= 6
+    assert [item.text for item in live] == [item.text for item in offline.predictions]
+    assert [item.emotion for item in live] == [item.label for item in offline.predictions]
+    names = {(a.speaker, b.speaker) for a, b in zip(live, offline.predictions, strict=True)}
+    assert len(names) == 2  # the same two people, whatever they are called
+    for item, recorded in zip(live, offline.predictions, strict=True):
+        assert (item.start, item.end) == (recorded.start, recorded.end)
+        for name, share in item.probabilities.items():
+            assert share == pytest.approx(recorded.probabilities[name], abs=0.02)
+
+
+def test_events_come_in_order_and_soon(followed):
+    kinds = [event.type for _, event in followed.events]
+    assert kinds[:2] == ["speech_started", "words"] and kinds[-1] == "stats"
+    assert [item.index for item in followed.of(LiveUtterance)] == list(range(1, 7))
+    starts = [item.time for item in followed.of(SpeechStarted)]
+    assert len(starts) == 5 == len(set(starts))
+    for heard, event in followed.events:
+        if isinstance(event, SpeechStarted):
+            assert heard - event.time < 0.5
+        if isinstance(event, LiveUtterance) and event.text.endswith("you."):
+            assert heard - event.end < 1.0  # the last one of its turn: a pause of half a second
+    partial = [item for item in followed.of(WordsHeard) if not item.final]
+    final = [item for item in followed.of(WordsHeard) if item.final]
+    assert len(final) == 5 and partial
+    assert {item.start for item in partial} <= {item.start for item in final}
+    assert followed.of(Stats)[-1].seconds == pytest.approx(20.6)
+
+
+def test_utterances_say_what_they_rest_on(followed):
+    for item in followed.of(LiveUtterance):
+        assert sum(item.probabilities.values()) == pytest.approx(1, abs=1e-3)
+        assert item.modalities == ("text", "audio")
+        assert item.absent == {"video": "no film or picture"}
+        assert item.effects["text"] is not None and item.effects["video"] is None
+        assert json.loads(json.dumps(event_as_dict(item)))["type"] == "utterance"
+
+
+def test_the_export_is_an_ordinary_analysis(followed, tmp_path):
+    analysis = followed.session.analysis("call.wav")
+    paths = write_results(analysis, tmp_path)
+    assert sorted(path.suffix for path in paths) == sorted(
+        [".html", ".jsonl", ".csv", ".vtt", ".eaf", ".TextGrid"]
+    )
+    rows = [json.loads(line) for line in (tmp_path / "call.jsonl").read_text().splitlines()]
+    assert [row["label"] for row in rows] == [i.emotion for i in followed.session.utterances()]
+    assert analysis.duration == pytest.approx(20.6)
+    assert followed.session.state().finished
+
+
+def test_pictures_are_looked_at_while_somebody_speaks(components, call):
+    session = LiveSession(components)
+    times = [i / 5 for i in range(26)]
+    frames = {frame.time: frame.pixels for frame in read_frames(EXAMPLE, times, height=240)}
+    events = []
+    for number, time in enumerate(times):
+        session.feed_picture(time, frames[time])
+        session.feed_picture(time + 0.02, frames[time])
+        events += session.feed_sound(call[0][number * 3200 : (number + 1) * 3200])
+    (utterance,) = [event for event in events if isinstance(event, LiveUtterance)]
+    assert session.state().dropped_frames == 26
+    assert "video" in utterance.modalities or utterance.absent["video"] == "no face in any frame"
+
+
+def test_words_of_another_recogniser(components, call):
+    """They come with their speakers; nothing is transcribed."""
+    session = LiveSession(components, LiveSettings(transcribe=False))
+    spoken = [
+        Word(text=text, start=start, end=start + 0.4, speaker=speaker)
+        for text, start, speaker in [
+            ("Hello.", 1.0, "Ana"), ("Are", 2.0, "Ben"), ("you", 2.4, "Ben"), ("home?", 2.8, "Ben"),
+            ("Yes.", 4.5, "Ana"),
+        ]
+    ]  # fmt: skip
+    events = session.feed_sound(call[0][:48000])
+    events += session.feed_words(spoken[:4])
+    first = [event for event in events if isinstance(event, LiveUtterance)]
+    assert [(item.speaker, item.text) for item in first] == [("Ana", "Hello.")]
+    events = session.feed_sound(call[0][48000:80000])
+    later = [event for event in events if isinstance(event, LiveUtterance)]
+    assert [(item.speaker, item.text) for item in later] == [("Ben", "Are you home?")]
+    events = [*session.feed_words(spoken[4:]), *session.finish()]
+    last = [event for event in events if isinstance(event, LiveUtterance)]
+    assert [(item.speaker, item.text, item.start) for item in last] == [("Ana", "Yes.", 4.5)]
+
+
+@pytest.mark.parametrize(
+    ("samples", "problem"),
+    [
+        (np.zeros(10), "float32"),
+        (np.zeros((2, 10), np.float32), "one channel"),
+        (np.array([0, np.nan], np.float32), "finite"),
+    ],
+)
+def test_sound_of_another_kind(components, samples, problem):
+    with pytest.raises(UsageError, match=problem):
+        LiveSession(components).feed_sound(samples)
+
+
+def test_calls_that_make_no_sense(components):
+    session = LiveSession(components)
+    picture = np.zeros((8, 8, 3), np.uint8)
+    for time, pixels in [(-1.0, picture), (float("nan"), picture), (0.0, picture[..., 0])]:
+        with pytest.raises(UsageError, match="live picture"):
+            session.feed_picture(time, pixels)
+    with pytest.raises(UsageError, match="recognises words itself"):
+        session.feed_words([])
+    assert [event.type for event in session.finish()] == ["stats"]
+    with pytest.raises(UsageError, match="has ended"):
+        session.feed_sound(np.zeros(10, np.float32))
+    assert session.utterances() == () and session.analysis().predictions == ()

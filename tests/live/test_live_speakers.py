@@ -1,0 +1,105 @@
+"""Voices that come one after the other become speakers."""
+
+import numpy as np
+import pytest
+
+from mmerc.inference.streaming.live_speakers import LiveSpeakers
+from mmerc.inference.streaming.sound_memory import SoundMemory
+from mmerc.media.speakers.diarization import VoiceChunk
+from mmerc.media.voice_activity import Span
+
+FRAMES = 589
+
+
+def voice(number, *, like=1.0, seed=0):
+    """A vector of length 1 whose cosine with the voice of this number is ``like``."""
+    numbers = np.random.default_rng((number, seed))
+    own = np.eye(192, dtype=np.float32)[number]
+    other = numbers.normal(size=192).astype(np.float32)
+    other[:20] = 0
+    return like * own + np.sqrt(1 - like**2) * other / np.linalg.norm(other)
+
+
+def chunk(start, *voices, seconds=3.0):
+    """Voices of ten seconds, each for so long, one after the other."""
+    active = np.zeros((FRAMES, 3), bool)
+    length = round(seconds / 10 * FRAMES)
+    for number in range(len(voices)):
+        active[number * length : (number + 1) * length, number] = True
+    return VoiceChunk(start=start, active=active, voices=dict(enumerate(voices)))
+
+
+def names(speakers):
+    return [turn.speaker for turn in speakers.turns]
+
+
+def test_voices_that_come_again_are_recognised():
+    speakers = LiveSpeakers()
+    for number, who in enumerate([1, 2, 1, 1, 2]):
+        span = Span(10.0 * number, 10.0 * number + 9)
+        speakers.hear([chunk(span.start, voice(who, like=0.85, seed=number))], span)
+    assert names(speakers) == [f"SPEAKER_0{n}" for n in (1, 2, 1, 1, 2)]
+
+
+def test_a_short_voice_is_no_further_speaker():
+    speakers = LiveSpeakers()
+    speakers.hear([chunk(0.0, voice(1))], Span(0, 9))
+    speakers.hear([chunk(10.0, voice(1, like=0.35), seconds=0.5)], Span(10, 19))
+    assert names(speakers) == ["SPEAKER_01", "SPEAKER_01"]
+    speakers.hear([chunk(20.0, voice(1, like=0.35))], Span(20, 29))
+    assert names(speakers)[-1] == "SPEAKER_02"
+
+
+def test_speakers_that_come_to_be_alike_are_joined():
+    speakers = LiveSpeakers()
+    speakers.hear([chunk(0.0, voice(1))], Span(0, 9))
+    assert speakers.hear([chunk(10.0, voice(1, like=0.45))], Span(10, 19)) == []
+    joined = []
+    for number in range(2, 9):
+        start = 10.0 * number
+        between = voice(1, like=0.45) + 0.6 * voice(1)
+        between /= np.linalg.norm(between)
+        joined += speakers.hear([chunk(start, between)], Span(start, start + 9))
+    assert [(item.old, item.new) for item in joined] == [("SPEAKER_02", "SPEAKER_01")]
+    assert set(names(speakers)) == {"SPEAKER_01"}
+
+
+def test_voices_side_by_side_are_never_one_speaker():
+    speakers = LiveSpeakers()
+    for number in range(3):
+        start = 10.0 * number
+        pair = [voice(1, like=0.95, seed=1), voice(1, like=0.95, seed=2)]
+        assert speakers.hear([chunk(start, *pair)], Span(start, start + 9)) == []
+    assert set(names(speakers)) == {"SPEAKER_01", "SPEAKER_02"}
+
+
+def test_a_copy_leaves_the_speakers_alone():
+    speakers = LiveSpeakers()
+    speakers.hear([chunk(0.0, voice(1))], Span(0, 9))
+    other = speakers.copy()
+    other.hear([chunk(10.0, voice(2))], Span(10, 19))
+    assert names(speakers) == ["SPEAKER_01"] and len(other.turns) == 2
+    speakers.hear([chunk(10.0, voice(3))], Span(10, 19))
+    assert names(speakers) == ["SPEAKER_01", "SPEAKER_02"]
+
+
+def test_a_span_heard_again_replaces_its_turns_and_old_turns_go():
+    speakers = LiveSpeakers()
+    for _ in range(2):
+        speakers.hear([chunk(0.0, voice(1))], Span(0, 9))
+    assert len(speakers.turns) == 1
+    speakers.hear([chunk(100.0, voice(1))], Span(100, 109))
+    assert [turn.start > 99 for turn in speakers.turns] == [True]
+
+
+@pytest.mark.parametrize("piece", [1, 999, 16_000])
+def test_the_last_minute_of_sound_is_kept(piece):
+    memory = SoundMemory(seconds=2)
+    sound = np.arange(160_000 if piece > 1 else 3_000, dtype=np.float32)
+    for part in np.split(sound, range(piece, len(sound), piece)):
+        memory.add(part)
+    seconds = len(sound) / 16_000
+    assert memory.seconds == seconds
+    start = max(0.0, seconds - 2)
+    np.testing.assert_array_equal(memory.read(start, seconds + 5), sound[round(start * 16_000) :])
+    assert len(memory._buffer) == 64_000
