@@ -46,8 +46,8 @@ def play(components: LiveComponents, path: Path, *, real_time: bool) -> dict[str
         end = moment.time + len(moment.sound) / SAMPLE_RATE  # the sound has been spoken by then
         if real_time:
             time.sleep(max(0.0, began + end - time.monotonic()))
-        for item in feed(session, moment):
-            delays.append(time.monotonic() - began - item.end)
+        utterances = feed(session, moment)
+        delays += [time.monotonic() - began - item.end for item in utterances]
         lag = time.monotonic() - began - end
     session.finish()
     return {
