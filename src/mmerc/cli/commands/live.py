@@ -9,8 +9,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -128,8 +129,8 @@ def _open_source(source: str | None, *, real_time: bool, rate: float) -> Iterato
         for samples in record_microphone():
             yield Moment(time=0.0, sound=samples)
     elif source == "-":
-        rest = b""
-        while data := sys.stdin.buffer.read1(_PIECE):
+        rest, stdin = b"", cast(BufferedReader, sys.stdin.buffer)
+        while data := stdin.read1(_PIECE):
             samples, rest = read_samples(data, rest)
             yield Moment(time=0.0, sound=np.asarray(samples))
     else:

@@ -80,7 +80,7 @@ class LiveFaces:
             time=time,
             faces=faces,
             crops=[align_face(rgb, face.landmarks, size=size, grey=grey) for face in faces],
-            openings=[measure_opening(rgb, face.landmarks) for face in faces],
+            openings=[measure_opening(rgb, face.landmarks.astype(np.float64)) for face in faces],
         )
 
     def views(self, span: Span, samples: Samples) -> FaceViews | Absent:

@@ -49,7 +49,7 @@ class _Speaker:
 
     def hear(self, vector: NDArray[np.float32]) -> None:
         self.count = min(self.count + 1, _HEARD_ENOUGH)
-        self.mean = self.mean + (vector - self.mean) / self.count
+        self.mean = (self.mean + (vector - self.mean) / self.count).astype(np.float32)
 
     def distance(self, vector: NDArray[np.float32]) -> float:
         lengths = np.linalg.norm(self.mean) * np.linalg.norm(vector)

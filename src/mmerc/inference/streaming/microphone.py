@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmerc.errors import MmercError
+from mmerc.inference.streaming.live_stream import scale_levels
 from mmerc.media.resampling import SAMPLE_RATE, Samples
 from mmerc.packaged_weights import missing_package_error
 
@@ -58,4 +59,4 @@ def record_microphone() -> Iterator[Samples]:
                     "The analysis is half a minute behind the microphone; use a faster machine or "
                     "a model without pictures."
                 )
-            yield np.frombuffer(blocks.get(), np.int16).astype(np.float32) / 2**15
+            yield scale_levels(np.frombuffer(blocks.get(), np.int16))
