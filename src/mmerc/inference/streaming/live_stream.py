@@ -82,7 +82,7 @@ def read_samples(sound: Sound, rest: bytes = b"") -> tuple[Samples, bytes]:
         if sound.ndim == 1 and sound.dtype == np.float32:
             return sound.astype(np.float32), b""
         if sound.ndim == 1 and sound.dtype == np.int16:
-            return scale_levels(sound), b""
+            return scale_levels(sound.astype(np.int16)), b""
         raise UsageError("Live sound in arrays must be float32 or int16 of one channel at 16 kHz.")
     if not isinstance(sound, bytes | bytearray | memoryview):
         raise UsageError(f"Live sound must be bytes or an array, not {type(sound).__name__}.")
@@ -91,7 +91,7 @@ def read_samples(sound: Sound, rest: bytes = b"") -> tuple[Samples, bytes]:
     return scale_levels(np.frombuffer(data[:whole], "<i2")), data[whole:]
 
 
-def scale_levels(levels: NDArray[np.int16]) -> Samples:
+def scale_levels(levels: NDArray[np.integer]) -> Samples:
     """Samples of 16-bit levels. Shape: int16 [samples] -> float32 of the same shape."""
     samples: Samples = levels.astype(np.float32) * np.float32(2**-15)
     return samples
