@@ -27,7 +27,9 @@ demo-training: $(INSTALLED) ## train for a minute on an example corpus, then lab
 	@echo
 	@$(BIN)/mmerc predict examples/conversation.txt --model $(DEMO)/run --format text
 
-test: lint types script imports docs unit ## every check and all tests
+test: $(INSTALLED) ## every check and all tests
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target types script docs lint imports
+	@$(MAKE) --no-print-directory unit
 
 lint: $(INSTALLED) ## check style and formatting with ruff
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # a Hub call without a network takes most of
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # programs that tests start compile ours once
 
+import itertools
 import random
 import shutil
 import string
@@ -26,6 +27,7 @@ from mmerc.labels import LabelSet
 from mmerc.models.registry import create_model, model_class
 from mmerc.nn.text_encoder import TextEncoderConfig
 from program import programs
+from spare_fork_server import import_slow_libraries, offer_fork_server
 
 # Every run tries the same examples, so that a failure is found where it was made.
 settings.register_profile("same", derandomize=True)
@@ -33,7 +35,14 @@ settings.load_profile("same")
 
 torch.set_num_threads(1)
 
-SLOW_FIRST = ("environment", "docs", "serving", "test_contracts.py", "test_docs.py", "cli")
+if "PYTEST_XDIST_WORKER" in os.environ:  # it runs many files: their workers share the imports
+    import_slow_libraries(all_of_them=True)
+    offer_fork_server()
+
+SLOW_FIRST = (
+    "environment", "docs", "serving", "test_contracts.py", "test_docs.py", "cli", "training",
+    "experiments",
+)  # fmt: skip
 
 LABELS = LabelSet("own", ("calm", "glad", "sad", "cross"))
 WIDTHS = {"text": 12, "audio": 7, "video": 5}
@@ -237,6 +246,8 @@ def make_model(tiny_encoder):
         }
         if "fusion_layers" in config_class.model_fields:
             small["fusion_layers"] = 2  # as many layers as the tiny encoder has
+        if "layers" in config_class.model_fields:
+            small["layers"] = 2
         text = TextEncoderConfig(name=str(tiny_encoder), **(encoder or {})) if tokens else None
         config = config_class(**({"text_encoder": text} | small | settings), name=name)
         torch.manual_seed(seed)
@@ -262,10 +273,17 @@ def make_sound_model(make_model, tiny_speech_encoder):
     return make
 
 
+@pytest.fixture(scope="session")
+def caches(tmp_path_factory):
+    """Names of folders that do not exist yet, one after another."""
+    folder = tmp_path_factory.mktemp("caches")
+    return (str(folder / str(number)) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
+def own_cache(caches, monkeypatch):
     """No test meets what another one trained."""
-    monkeypatch.setenv("MMERC_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("MMERC_CACHE", next(caches))
 
 
 @pytest.fixture(scope="session")

@@ -12,14 +12,7 @@ import signal
 import sys
 import weakref
 
-SLOW = (
-    "mmerc.cli",
-    "torch._dynamo",
-    "pyarrow.parquet",
-    "sklearn.metrics",
-    "transformers.models.bert.modeling_bert",
-    "av",
-)
+from spare_fork_server import import_slow_libraries, offer_fork_server
 
 
 def answer_requests(running):
@@ -62,8 +55,7 @@ WRITE = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
 def main():
-    for name in SLOW:
-        importlib.import_module(name)
+    import_slow_libraries(all_of_them="few" not in sys.argv[1:])
     running = set()
     request = answer_requests(running)
     if request is None:
@@ -71,6 +63,7 @@ def main():
             os.kill(number, 9)
         return
     become_program(request)
+    offer_fork_server()
     importlib.import_module("mmerc.cli").main()
 
 

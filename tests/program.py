@@ -48,11 +48,15 @@ class Program:
 
 
 class Programs:
-    """Starts programs; ``within`` is a command that starts the process from which they fork."""
+    """Starts programs; ``within`` is a command that starts the process from which they fork.
 
-    def __init__(self, *, within=(), python=sys.executable, environment=None):
+    That process has imported ``libraries``: "all" that are slow, or "few".
+    """
+
+    def __init__(self, *, within=(), python=sys.executable, environment=None, libraries="all"):
+        script = Path(__file__).with_name("forking.py")
         self.process = subprocess.Popen(
-            [*map(str, within), str(python), str(Path(__file__).with_name("forking.py"))],
+            [*map(str, (*within, python, script, libraries))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd="/",
         )  # fmt: skip
         self.environment = environment

@@ -47,8 +47,8 @@ def test_without_a_place_for_a_socket_workers_are_spawned(monkeypatch, folder):
     assert worker_context().get_start_method() == "spawn"
 
 
-def test_slow_imports_ask_for_no_graphics_card():
-    """A process that has initialised CUDA must not be forked."""
+def test_imports_ask_for_no_graphics_card_and_folds_need_no_optuna():
+    """A process that has initialised CUDA must not be forked; optuna is an extra."""
     code = (
         "import importlib, torch\n"
         "def fail(): raise SystemExit('asked')\n"
@@ -57,6 +57,8 @@ def test_slow_imports_ask_for_no_graphics_card():
         "from mmerc.processes import _SLOW_IMPORTS\n"
         "from mmerc.serving.runner import _NEEDED_BY_JOBS\n"
         "for name in (*_SLOW_IMPORTS, *_NEEDED_BY_JOBS): importlib.import_module(name)\n"
+        "import sys, mmerc.experiments.reproduction.folds\n"
+        "assert 'optuna' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 

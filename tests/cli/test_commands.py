@@ -108,7 +108,7 @@ def test_python_m_mmerc_is_the_same_program(program, tmp_path):
     done = run("prepare", "manifest", EXAMPLES / "corpus.jsonl", "--out", "c", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["name"] == "corpus"
-    failed = run("prepare", "manifest", "none.jsonl", "--out", "d")
+    failed = program.run("prepare", "manifest", "none.jsonl", "--out", "d", folder=tmp_path)
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr == "mmerc: none.jsonl: no such file; check the path.\n"
     wrong = program.run("train", "--recipe", "none", "--corpus", "c", "--out", "d", folder=tmp_path)

@@ -74,7 +74,7 @@ def write_manifest(path, *, media):
 
     def utterance(number):
         vectors = {m: numbers.normal(size=d).round(3).tolist() for m, d in WIDTHS.items()}
-        own = {"media": media, "start": 3.0 * number, "end": 3.0 * number + 2}
+        own = {"media": media, "start": 2.0 * number, "end": 2.0 * number + 1}
         own = own if media else {"features": vectors}
         return {"id": str(number), "speaker": "a", "text": "so", "label": LABELS[number]} | own
 
@@ -113,8 +113,8 @@ def prepared(folder):
     """The inputs of all commands."""
     place = folder / "inputs"
     place.mkdir()
-    cut("photograph", place / "scene.mp4", seconds=8.0)
-    cues("photograph", place / "scene.srt", count=2)
+    cut("photograph", place / "scene.mp4", seconds=4.5)
+    cues("photograph", place / "scene.srt", count=1)
     (place / "talk.txt").write_text("A: I am so glad you came!\nB: Go away.\n")
     (place / "small.yaml").write_text(RECIPE)
     save_model(place / "heard")

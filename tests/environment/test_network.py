@@ -89,7 +89,8 @@ def traced(folder, installed):
     within = start_trace(trace)
     variables = environment(HOME=home)
     variables.pop("PYTHONPATH", None)  # not the checkout
-    with programs(within=within, python=installed, environment=variables) as started:
+    settings = {"python": installed, "environment": variables, "libraries": "few"}
+    with programs(within=within, **settings) as started:
         yield Traced(started, trace, home)
 
 

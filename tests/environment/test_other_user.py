@@ -29,7 +29,7 @@ def nobody():
     probe = subprocess.run([*AS_NOBODY, "true"], capture_output=True, text=True, check=False)
     if probe.returncode:
         pytest.skip(f"no command can be run as another user here ({probe.stderr.strip()})")
-    with programs(within=AS_NOBODY, environment=environment()) as started:
+    with programs(within=AS_NOBODY, environment=environment(), libraries="few") as started:
         yield started
 
 
@@ -95,22 +95,22 @@ def mounted(folder, options):
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def test_a_training_ends_well_although_the_cache_is_full(inputs, program):
-    cache = inputs.out.parent / "cache"
-    with mounted(cache, "size=16k"):
-        done = program.run(*inputs.arguments("train"), environment=environment(MMERC_CACHE=cache))
+def test_a_training_ends_well_although_the_cache_is_full(own, nobody):
+    cache = own.out.parent / "cache"
+    with mounted(cache, "size=16k,mode=777"):
+        done = nobody.run(*own.arguments("train"), environment=environment(MMERC_CACHE=cache))
         assert list((cache / "runs").glob("*")) == []
     assert done.returncode == 0, done.stderr
     (remark,) = cache_remarks(done.stderr)
     assert "no space left on device" in remark
-    assert (inputs.out / "run" / "result.json").is_file()
+    assert (own.out / "run" / "result.json").is_file()
 
 
 @pytest.mark.parametrize("name", ["analyze", "train", "predict"])
-def test_the_home_folder_may_be_on_a_read_only_disk(name, inputs, program):
-    home = inputs.out.parent / "home"
-    with mounted(home, "ro,size=16k"):
-        done = program.run(*inputs.arguments(name), environment=environment(HOME=home))
+def test_the_home_folder_may_be_on_a_read_only_disk(name, own, nobody):
+    home = own.out.parent / "home"
+    with mounted(home, "ro,size=16k,mode=777"):
+        done = nobody.run(*own.arguments(name), environment=environment(HOME=home))
     assert done.returncode == 0, done.stderr
     assert len(cache_remarks(done.stderr)) == (name in USE_CACHE), done.stderr
     assert done.stderr.count("read-only file system") == (name in USE_CACHE)

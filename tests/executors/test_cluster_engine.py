@@ -1,15 +1,22 @@
-"""Work on a local Ray cluster, and what becomes of the rest when one item fails."""
+"""Work on a local Ray cluster, extraction among it, and what one failure does to the rest."""
 
 import os
 import signal
 import time
 
+import numpy as np
 import pytest
+import soundfile
 
 from mmerc.errors import InputError, MmercError
 from mmerc.executors.executor import Executor
+from mmerc.features.extraction import _CRASHED, Task, extract_all
+from mmerc.features.registry import NamedExtractor
+from mmerc.features.store import FeatureSpec, FeatureStore
+from mmerc.media.segment import Clip, Segment
 
 ray = pytest.importorskip("ray")
+RATE = 16_000
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,3 +61,53 @@ def test_a_worker_that_is_killed():
 
     with pytest.raises(MmercError, match="worker process was killed"):
         Executor(jobs=1, engine="ray").map(die, [1])
+
+
+# Extraction, with the real extractor and real files
+
+
+@pytest.fixture
+def tasks(tmp_path):
+    """Five sounds, one of them broken."""
+    for number in range(5):
+        noise = 0.1 * np.random.default_rng(number).normal(size=RATE)
+        soundfile.write(tmp_path / f"{number}.wav", noise.astype(np.float32), RATE)
+    (tmp_path / "3.wav").write_bytes(b"no sound at all")
+    return [task(tmp_path, number) for number in range(5)]
+
+
+def task(folder, number):
+    clip = Clip(folder / f"{number}.wav")
+    return Task(conversation="c", utterance=str(number), segment=Segment(sound=clip))
+
+
+def taken(tasks, executor, make, folder):
+    store = FeatureStore.create(folder, make().spec)
+    extract_all(tasks, make, store, executor=executor, report=lambda progress: None)
+    return store.read()
+
+
+def test_a_cluster_takes_the_same_vectors(tasks, tmp_path):
+    make = NamedExtractor("is10")
+    near = taken(tasks, Executor(), make, tmp_path / "here")
+    far = taken(tasks, Executor(jobs=2, engine="ray"), make, tmp_path / "ray")
+    assert far.content_fingerprint == near.content_fingerprint
+    assert [key for key, row in far.rows.items() if row.vector is None] == [("c", "3")]
+
+
+def test_a_file_that_kills_its_process_is_absent_and_the_others_are_there(tasks, tmp_path):
+    def make():
+        return Deadly()
+
+    class Deadly:  # in here, so that it travels with the call
+        spec = FeatureSpec(modality="audio", extractor="deadly", dim=3)
+
+        def extract(self, segment):
+            if segment.sound.path.name == "2.wav":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return np.ones(3, np.float32)
+
+    table = taken(tasks, Executor(jobs=2, engine="ray"), make, tmp_path / "ray")
+    rows = {utterance: row for (_, utterance), row in table.rows.items()}
+    assert rows["2"].absent_because == _CRASHED
+    assert all(rows[number].vector is not None for number in "0134")

@@ -183,18 +183,23 @@ def test_overfits_eight_conversations(case, model, make_examples):
     encoder = [] if tokenizer is None else list(model.text_encoder.parameters())
     rest = [p for p in model.parameters() if all(p is not other for other in encoder)]
     optimizer = torch.optim.AdamW([{"params": rest, "lr": 1e-2}, {"params": encoder, "lr": 3e-3}])
-    for _ in range(80):
-        optimizer.zero_grad()
-        model.train()(batch).loss.backward()
-        optimizer.step()
-    predicted = model.eval()(batch).logits.argmax(-1)
-    known = batch.labels >= 0
-    if case[0] == "majority":
-        most_frequent = int(torch.bincount(batch.labels[known]).argmax())
-        assert set(predicted[known].tolist()) == {most_frequent}
-    else:
-        accuracy = (predicted == batch.labels)[known].float().mean()
-        assert float(accuracy) > 0.9
+    for _ in range(8):
+        for _ in range(10):
+            optimizer.zero_grad()
+            model.train()(batch).loss.backward()
+            optimizer.step()
+        predicted = model.eval()(batch).logits.argmax(-1)
+        if fits(predicted, batch.labels, most_frequent=case[0] == "majority"):
+            return
+    pytest.fail("the labels of eight conversations are not learnt in 80 steps")
+
+
+def fits(predicted, labels, *, most_frequent):
+    """Whether nine labels in ten are predicted, or always the most frequent one."""
+    known = labels >= 0
+    if most_frequent:
+        return set(predicted[known].tolist()) == {int(torch.bincount(labels[known]).argmax())}
+    return float((predicted == labels)[known].float().mean()) > 0.9
 
 
 def test_save_and_load(model, examples, batch, tmp_path):

@@ -98,9 +98,8 @@ class Server:
         return until(there)
 
     def workers(self):
-        """Process numbers of the workers: children of the process that forks them."""
-        forking = [n for n in children(self.process.pid) if b"forkserver" in command_line(n)]
-        return [worker for number in forking for worker in children(number)]
+        """Process numbers of the workers: children of the server's child that forks them."""
+        return [worker for number in children(self.process.pid) for worker in children(number)]
 
 
 def children(number):
@@ -109,12 +108,6 @@ def children(number):
         tasks = list(Path(f"/proc/{number}/task").iterdir())
         return [int(n) for task in tasks for n in (task / "children").read_text().split()]
     return []
-
-
-def command_line(number):
-    with suppress(OSError):
-        return Path(f"/proc/{number}/cmdline").read_bytes()
-    return b""
 
 
 @contextmanager

@@ -25,8 +25,7 @@ def visit(new_page, report):
     return open_page
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_it_fits_and_axe_finds_no_fault(visit, report, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
     page = visit(width, color_scheme=scheme)

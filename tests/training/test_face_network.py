@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import multiprocessing
 import os
 import signal
 import zlib
@@ -22,6 +21,7 @@ from mmerc.features.speaker_faces import SpeakerFaces
 from mmerc.files import file_fingerprint
 from mmerc.media.segment import Segment
 from mmerc.precision import fast_bfloat16
+from mmerc.processes import worker_context
 from mmerc.training.face_network.config import FaceNetworkConfig
 from mmerc.training.face_network.face_module import (
     FaceBatches,
@@ -232,8 +232,7 @@ def test_a_training_broken_off_ends_as_an_undisturbed_one(parquet, whole, tmp_pa
 @pytest.mark.parametrize("whole", ["sgd"], indirect=True)
 def test_a_training_that_is_killed_ends_as_an_undisturbed_one(parquet, whole, tmp_path):
     config, out, result, _ = whole
-    context = multiprocessing.get_context("spawn")  # a forked child of torch may not train
-    child = context.Process(
+    child = worker_context().Process(
         target=train_face_network, args=(parquet, tmp_path, config), kwargs={"report": Kill(1)}
     )
     child.start()

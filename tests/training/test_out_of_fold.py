@@ -2,8 +2,6 @@
 
 import random
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
@@ -118,22 +116,24 @@ def test_validation_and_test_are_encoded_by_the_run(run, table, corpus):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
-def test_a_command_that_was_stopped_resumes(run, table, corpus, tmp_path, stop):
+def test_a_command_that_was_stopped_resumes(run, table, corpus, tmp_path, program, stop):
     corpus.save(tmp_path / "corpus")
     command = [
-        sys.executable, "-m", "mmerc", "encode-text", "--corpus", tmp_path / "corpus",
+        "encode-text", "--corpus", tmp_path / "corpus",
         "--model", run[0], "--folds", str(FOLDS), "--out", tmp_path / "out",
     ]  # fmt: skip
     work = tmp_path / "out.folds"
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        until = time.monotonic() + 200
-        while not (work / "fold-0" / "encoded.safetensors").exists():
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.01)
-        process.send_signal(stop)
+    process = program.start(*command)
+    until = time.monotonic() + 200
+    while not (work / "fold-0" / "encoded.safetensors").exists():
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.send_signal(stop)
+    assert process.wait() != 0
     assert not (tmp_path / "out").exists()
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = program.run(*command)
+    assert done.returncode == 0, done.stderr
     assert "fold-0: already encoded" in done.stderr
     assert not work.exists()
     again = PreparedCorpus.load(tmp_path / "out").features["text"]
