@@ -16,14 +16,14 @@ from mmerc.errors import InputError
 from mmerc.files import read_text
 
 
-def _check_surrogates(text: str) -> str:
+def check_surrogates(text: str) -> str:
     """Refuse a lone surrogate, which JSON can spell and no UTF-8 file can contain."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise PydanticCustomError("lone_surrogate", "text contains half a Unicode character")
     return text
 
 
-_Text = Annotated[str, AfterValidator(_check_surrogates)]
+_Text = Annotated[str, AfterValidator(check_surrogates)]
 _Name = Annotated[_Text, Field(min_length=1)]
 _Seconds = Annotated[FiniteFloat, Field(ge=0)]
 _Numbers = Annotated[list[FiniteFloat], Field(min_length=1)]

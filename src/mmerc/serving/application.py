@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.types import ASGIApp
 
 from mmerc.errors import InputError
-from mmerc.serving import job_routes, routes
+from mmerc.serving import correction_routes, job_routes, routes
 from mmerc.serving.guard import Guard
 from mmerc.serving.jobs import Jobs
 from mmerc.serving.monitoring import Metrics
@@ -63,11 +63,14 @@ def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
         docs_url=None,  # both pages load scripts from other hosts
         redoc_url=None,
     )
-    app.state.service = Service(settings=settings, jobs=jobs, predictor=predictor, metrics=metrics)
+    service = Service(settings=settings, jobs=jobs, predictor=predictor, metrics=metrics)
+    app.state.service = service
+    app.state.find_desk = correction_routes.JobDesks(service)
     app.add_exception_handler(sqlite3.Error, answer_storage_error)
     app.add_exception_handler(Exception, answer_internal_error)
     app.add_exception_handler(InputError, answer_input_error)
     app.add_exception_handler(RequestValidationError, answer_validation_error)
     app.include_router(job_routes.router)
+    app.include_router(correction_routes.router)
     app.include_router(routes.router)
     return Guard(app, settings, metrics)

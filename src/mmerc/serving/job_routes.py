@@ -21,7 +21,7 @@ from mmerc.serving.service import Service, ServiceDependency
 from mmerc.serving.upload import FORM, receive, receiving_rest
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-_JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 _FileName = Annotated[
     str,
     Path(
@@ -92,7 +92,7 @@ def _describe_job(service: Service, job: Job) -> JobAnswer:
     )
 
 
-def _find_job(service: Service, job_id: str) -> Job:
+def find_job(service: Service, job_id: str) -> Job:
     """The job with this id; HTTPException 404."""
     job = service.jobs.get(job_id)
     if job is None or job.state == "uploading":
@@ -113,7 +113,7 @@ def _accept(service: Service, job: str, name: str, response: Response) -> JobAns
     """Queue an uploaded job; from here on it is not lost."""
     service.jobs.accept(job, name)
     response.headers["Location"] = f"{service.settings.root_path}/v1/jobs/{job}"
-    return _describe_job(service, _find_job(service, job))
+    return _describe_job(service, find_job(service, job))
 
 
 @router.post(
@@ -161,15 +161,15 @@ def example(response: Response, service: ServiceDependency) -> JobAnswer:
 
 
 @router.get("/{job}", responses=problem_responses(401, 404, 422))
-def get_job(job: _JobId, service: ServiceDependency) -> JobAnswer:
+def get_job(job: JobId, service: ServiceDependency) -> JobAnswer:
     """The progress of a job, and the addresses of its files once it is done."""
-    return _describe_job(service, _find_job(service, job))
+    return _describe_job(service, find_job(service, job))
 
 
 @router.delete("/{job}", status_code=204, responses=problem_responses(401, 403, 404, 422))
-def delete_job(job: _JobId, service: ServiceDependency) -> None:
+def delete_job(job: JobId, service: ServiceDependency) -> None:
     """Delete a job at once, with its recording and results."""
-    _find_job(service, job)
+    find_job(service, job)
     service.jobs.remove(job)
 
 
@@ -183,9 +183,9 @@ def delete_job(job: _JobId, service: ServiceDependency) -> None:
         **problem_responses(400, 401, 404, 409, 422),
     },
 )
-def get_file(job: _JobId, name: _FileName, service: ServiceDependency) -> FileResponse:
+def get_file(job: JobId, name: _FileName, service: ServiceDependency) -> FileResponse:
     """A result by its format (``html`` is the page), or the recording by its name."""
-    owner = _find_job(service, job)
+    owner = find_job(service, job)
     if name not in {*ANALYSIS_FORMATS, owner.name}:
         raise HTTPException(404, "No such file; the job lists its files.")
     if owner.state != "done":

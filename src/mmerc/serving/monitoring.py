@@ -14,12 +14,13 @@ _SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 
 
 class Metrics:
-    """The metrics of one server."""
+    """The metrics of one server; without ``jobs`` there are none of jobs."""
 
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: Jobs | None) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.registry.register(_JobStates(jobs))
+        if jobs is not None:
+            self.registry.register(_JobStates(jobs))
         self.requests = Counter(
             "mmerc_requests",
             "Requests answered.",

@@ -84,7 +84,61 @@ _JOB: JsonDict = {
     "files": {},
 }
 _PROBLEM: JsonDict = {"detail": "The queue is full; try again in a minute."}
+_AUTHOR: JsonDict = {"rater": "Ann", "time": 1764450000.125}
+_CORRECTION: JsonDict = {
+    "number": 1,
+    "rater": "Ann",
+    "time": 1764450000.125,
+    "kind": "label",
+    "target": None,
+    "lines": ["2"],
+    "values": "joy",
+}
+_CORRECT: JsonDict = {
+    "rater": "Ann",
+    "revision": 0,
+    "key": "5f0c9a52-6d1b-4b7e",
+    "blind": False,
+    "edit": {"kind": "label", "id": "2", "label": "joy"},
+}
+_CORRECTIONS: JsonDict = {
+    "revision": 1,
+    "recording": "talk.mp4",
+    "media": True,
+    "duration": 61.2,
+    "model": "mmerc-mini",
+    "labels": [
+        {"name": "neutral", "colour": "#999999", "ink": "#000000"},
+        {"name": "joy", "colour": "#f0e442", "ink": "#000000"},
+    ],
+    "order": None,
+    "lines": [
+        {
+            "id": "2",
+            "speaker": "Tom",
+            "text": "Ugh, stuck to that slimy old cheese.",
+            "start": 2.5,
+            "end": 4.75,
+            "label": "joy",
+            "predicted": "neutral",
+            "probabilities": {"neutral": 0.81, "joy": 0.19},
+            "excluded": False,
+            "stale": False,
+            "overlap": 0.0,
+            "doubtful": [[15, 20]],
+            "authors": {"label": _AUTHOR},
+        }
+    ],
+    "corrections": [_CORRECTION],
+}
+_CONFLICT: JsonDict = {
+    "detail": "Meanwhile Ann chose another label for this line: \u201cjoy\u201d.",
+    "corrections": [_CORRECTION],
+}
 _EXAMPLES = {
+    "CorrectionRequest": _CORRECT,
+    "CorrectionsAnswer": _CORRECTIONS,
+    "ConflictAnswer": _CONFLICT,
     "PredictRequest": _REQUEST,
     "PredictAnswer": _ANSWER,
     "JobAnswer": _JOB,

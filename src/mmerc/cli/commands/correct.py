@@ -13,14 +13,16 @@ from mmerc.cli.output import JsonOption, print_json, print_table, remark
 EXAMPLES = (
     "mmerc correct results/talk talk-corrected.eaf",
     "mmerc correct results/talk ann.eaf ben.csv --rater ann --rater ben --out corrected",
+    "mmerc correct results/talk --page",
 )
 
 
 def correct(
     analysis: Annotated[Path, typer.Argument(help="Analysis: a file of it, its name or folder.")],
     files: Annotated[
-        list[Path], typer.Argument(help="Corrected .eaf, .TextGrid, .csv or .jsonl files.")
-    ],
+        list[Path] | None,
+        typer.Argument(help="Corrected .eaf, .TextGrid, .csv or .jsonl files."),
+    ] = None,
     raters: Annotated[
         list[str] | None,
         typer.Option("--rater", help="Who corrected a file, one per file (default: its name)."),
@@ -29,13 +31,27 @@ def correct(
         Path | None, typer.Option(help="Folder for the corrected results (default: only list).")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    page: Annotated[
+        bool, typer.Option("--page", help="Correct on a page in the browser instead of in files.")
+    ] = False,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Open the page with predictions hidden.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the page, 0 for any free one.")
+    ] = 8001,
     as_json: JsonOption = False,
 ) -> None:
-    """Read corrected files of an analysis.
+    """Correct an analysis, on a page or in files.
 
-    Lists changed labels, words, speakers and times. With --out, all formats are written again with
-    both the predicted and the corrected label.
+    With files, lists changed labels, words, speakers and times; with --out, all formats are written
+    again with both the predicted and the corrected label. With --page, serves a page to correct on,
+    to this computer alone; corrections are saved beside the analysis at once, and the corrected
+    files in its folder `corrected`.
     """
+    if page or not files:
+        _serve_page(analysis, files, page=page, blind=blind, port=port)
+        return
     from mmerc.inference.correction.correct import correct as read_correction
     from mmerc.inference.correction.correct import write_correction
 
@@ -57,6 +73,28 @@ def correct(
         print_table(["utterance", "field", "before", "after", "by"], rows)
     if paths:
         print(f"{len(paths)} files in {out}")
+
+
+def _serve_page(
+    analysis: Path, files: list[Path] | None, *, page: bool, blind: bool, port: int
+) -> None:
+    """Serve the page of an analysis; UsageError if it is not clear whether to."""
+    from mmerc.errors import UsageError
+
+    if files or not page:
+        raise UsageError("Name corrected files, or pass --page to correct on a page; not both.")
+    try:
+        from mmerc.serving.correction_server import serve_analysis
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"The page needs {error.name}; install it with `pip install 'mmerc[serve]'`."
+        ) from error
+    serve_analysis(
+        analysis, port=port,
+        announce=lambda actual: remark(
+            f"mmerc: http://127.0.0.1:{actual}/{'?blind' if blind else ''} (Ctrl+C to stop)"
+        ),
+    )  # fmt: skip
 
 
 def _cell(value: str | float | None) -> str:

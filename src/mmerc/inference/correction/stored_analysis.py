@@ -32,10 +32,11 @@ _FLAGS = {"True": True, "False": False}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredAnalysis:
-    """An analysis, and its files."""
+    """An analysis, and its files in ``folder``."""
 
     analysis: Analysis
     stem: str
+    folder: Path
     files: tuple[Path, ...]
 
 
@@ -67,7 +68,7 @@ def load_analysis(path: str | Path) -> StoredAnalysis:
         remarks=tuple(map(str, page.get("remarks", ()))),
         marks=_read_all_marks(path, rows, page),
     )
-    return StoredAnalysis(analysis=analysis, stem=stem.name, files=existing)
+    return StoredAnalysis(analysis=analysis, stem=stem.name, folder=stem.parent, files=existing)
 
 
 def _find_stem(path: Path) -> Path:
@@ -76,6 +77,7 @@ def _find_stem(path: Path) -> Path:
         stems = sorted(
             {file.stem for ending in ("jsonl", "csv") for file in path.glob(f"*.{ending}")}
         )
+        stems = [stem for stem in stems if not _is_list_of(stem, stems)]
         if len(stems) != 1:
             names = ", ".join(stems) or "none"
             raise InputError(
@@ -86,6 +88,12 @@ def _find_stem(path: Path) -> Path:
 
 
 _Rows = list[dict[str, Any]]
+
+
+def _is_list_of(stem: str, stems: list[str]) -> bool:
+    """Whether a file lists the corrections or labels of an analysis beside it."""
+    name, _, kind = stem.rpartition(".")
+    return kind in {"corrections", "labels"} and name in stems
 
 
 def _read_predictions(stem: Path) -> tuple[Path, _Rows, list[UtterancePrediction]]:
@@ -99,7 +107,7 @@ def _read_predictions(stem: Path) -> tuple[Path, _Rows, list[UtterancePrediction
             rows = [
                 _unflatten(row) for row in csv.DictReader(io.StringIO(read_text(path), newline=""))
             ]
-        predictions = [_build_prediction(row) for row in rows]
+        predictions = [build_prediction(row) for row in rows]
         if not predictions or not all(item.label in item.probabilities for item in predictions):
             raise ValueError("no predictions")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error) as error:
@@ -119,7 +127,7 @@ def _read_all_marks(path: Path, rows: _Rows, page: Mapping[str, Any]) -> dict[st
     return {key: value for key, value in marks.items() if value != Marks()}
 
 
-def _build_prediction(row: Mapping[str, Any]) -> UtterancePrediction:
+def build_prediction(row: Mapping[str, Any]) -> UtterancePrediction:
     """One prediction, corrected or not; other keys are left out."""
     kind = CorrectedPrediction if "predicted_label" in row else UtterancePrediction
     names = {item.name for item in fields(kind)}

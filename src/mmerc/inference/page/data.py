@@ -33,7 +33,7 @@ def page_data(analysis: Analysis) -> dict[str, object]:
         "media": _media_url(analysis.recording),
         "duration": duration_ms(analysis) / 1000,
         "model": one_line(analysis.model),
-        "labels": _label_data(analysis.labels),
+        "labels": label_data(analysis.labels),
         "speakers": [one_line(speaker) or NAMELESS for speaker in speakers],
         "utterances": utterances,
         "remarks": list(analysis.remarks),
@@ -65,16 +65,16 @@ def _utterance_data(
         "absent": dict(analysis.absent.get(item.id, {})),
         "context": item.context_effect,
         "overlap": marks.overlap,
-        "doubtful": [_in_utf16(item.text, place) for place in marks.doubtful],
+        "doubtful": [utf16_place(item.text, place) for place in marks.doubtful],
     }
 
 
-def _in_utf16(text: str, place: tuple[int, int]) -> list[int]:
+def utf16_place(text: str, place: tuple[int, int]) -> list[int]:
     """A place in a text as scripts count: in units of UTF-16."""
     return [len(text[:end].encode("utf-16-le", "surrogatepass")) // 2 for end in place]
 
 
-def _label_data(label_set: LabelSet) -> list[dict[str, str]]:
+def label_data(label_set: LabelSet) -> list[dict[str, str]]:
     """Names, colours, and a text colour that can be read on each."""
     labels = []
     for position, (name, colour) in enumerate(zip(label_set, label_set.colours, strict=True)):

@@ -35,7 +35,7 @@ export function listDoubts(utterance) {
 
 /**
  * The words of an utterance, doubtful ones underlined.
- * @param {Utterance} utterance
+ * @param {Pick<Utterance, "text" | "doubtful">} utterance
  * @returns {(Node | string)[]}
  */
 export function createWords({ text, doubtful }) {

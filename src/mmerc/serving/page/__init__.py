@@ -10,3 +10,8 @@ from mmerc.inference.page.scripts import bundle_modules
 PAGE = page_environment().get_template("serving/page/index.html").render()
 STYLE = read_style() + (files("mmerc.serving.page") / "index.css").read_text(encoding="utf-8")
 SCRIPT = bundle_modules(files("mmerc"), "serving/page/index.js")
+CORRECTION_PAGE = page_environment().get_template("serving/page/correct.html").render()
+CORRECTION_STYLE = read_style() + (files("mmerc.serving.page") / "correct.css").read_text(
+    encoding="utf-8"
+)
+CORRECTION_SCRIPT = bundle_modules(files("mmerc"), "serving/page/correct.js")

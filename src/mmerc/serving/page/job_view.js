@@ -1,7 +1,7 @@
 /* The view of one job: its progress, then its results. */
 
 import { byId, createElement, typedById } from "../../inference/page/elements.js";
-import { minutes, resultAddress } from "./service.js";
+import { jobAddress, minutes, resultAddress } from "./service.js";
 
 /** @import { About, Job } from "./service.js" */
 
@@ -78,6 +78,7 @@ function showResults(job, about) {
   showStatus("Done.", 1);
   const link = typedById("timeline", HTMLAnchorElement);
   link.href = resultAddress(job, "html");
+  typedById("correct", HTMLAnchorElement).href = `${jobAddress(job.id)}/correct`;
   byId("open").hidden = false;
   const items = about.formats
     .filter(({ name }) => name !== "html")

@@ -1,0 +1,197 @@
+"""What the service answers about the lines of an analysis that people correct."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel
+
+from mmerc.inference.correction.correction_log import Correction, CorrectionLog
+from mmerc.inference.correction.edited_lines import EditedLine
+from mmerc.inference.correction.edited_results import describe_values
+from mmerc.inference.correction.edits import (
+    LabelEdit,
+    MergeEdit,
+    PredictEdit,
+    RedoEdit,
+    SplitEdit,
+    UndoEdit,
+)
+from mmerc.inference.page.data import label_data, utf16_place
+from mmerc.serving.correction_desk import Desk
+from mmerc.serving.problems import Problem
+
+_VERBS = {
+    "label": "chose another label for", "text": "changed the words of",
+    "speaker": "changed the speaker of", "times": "changed the times of", "split": "split",
+    "merge": "merged", "exclude": "excluded or included", "undo": "undid a correction of",
+    "redo": "redid a correction of",
+}  # fmt: skip
+
+
+class AuthorAnswer(BaseModel):
+    """Who changed a field last, and when (seconds since 1970)."""
+
+    rater: str
+    time: float
+
+
+class LineAnswer(BaseModel):
+    """A line as it is now.
+
+    ``label`` is a person's, null without one; ``predicted`` and ``probabilities`` are the model's,
+    null for a blind rater who has not chosen yet. ``stale``: they are of other words, another
+    speaker or other times. ``doubtful`` are places in the words in units of UTF-16.
+    """
+
+    id: str
+    speaker: str
+    text: str
+    start: float | None
+    end: float | None
+    label: str | None
+    predicted: str | None
+    probabilities: dict[str, float] | None
+    excluded: bool
+    stale: bool
+    overlap: float | None
+    doubtful: list[list[int]]
+    authors: dict[str, AuthorAnswer]
+
+
+class CorrectionAnswer(BaseModel):
+    """A correction: the ids of the lines that it changed, and the new values as text."""
+
+    number: int
+    rater: str
+    time: float
+    kind: str
+    target: int | None
+    lines: list[str]
+    values: str
+
+
+class LabelAnswer(BaseModel):
+    """A label, its colour, and a text colour that can be read on it."""
+
+    name: str
+    colour: str
+    ink: str
+
+
+class CorrectionsAnswer(BaseModel):
+    """Lines that changed after the revision that was asked for, all of them after 0.
+
+    ``order`` is the order of all lines, null if it is unchanged. ``revision`` is the number of the
+    latest correction.
+    """
+
+    revision: int
+    recording: str
+    media: bool
+    duration: float | None
+    model: str
+    labels: list[LabelAnswer]
+    order: list[str] | None
+    lines: list[LineAnswer]
+    corrections: list[CorrectionAnswer]
+
+
+class ConflictAnswer(Problem):
+    """Somebody corrected the same line meanwhile: what they did. Nothing was changed."""
+
+    corrections: list[CorrectionAnswer]
+
+
+def describe_corrections(desk: Desk, *, since: int, rater: str, blind: bool) -> CorrectionsAnswer:
+    """What changed after the correction ``since``, as ``rater`` may see it."""
+    log = desk.log
+    with log.lock:
+        corrections = log.corrections[since:]
+        changed = {key for item in corrections for key in item.lines}
+        lines = [log.lines.lines[k] for k in log.lines.order if not since or k in changed]
+        order = list(log.lines.order) if not since or _reorder(log, corrections) else None
+        return CorrectionsAnswer(
+            revision=log.revision,
+            recording=log.analysis.recording,
+            media=desk.recording is not None,
+            duration=log.analysis.duration,
+            model=log.analysis.model,
+            labels=[LabelAnswer(**values) for values in label_data(log.analysis.labels)],
+            order=order,
+            lines=[_describe_line(line, rater, blind=blind) for line in lines],
+            corrections=_describe_all(corrections, rater, blind=blind),
+        )
+
+
+def _reorder(log: CorrectionLog, corrections: Iterable[Correction]) -> bool:
+    """Whether corrections add or remove lines."""
+    edits = [
+        log.corrections[c.edit.number - 1].edit
+        if isinstance(c.edit, UndoEdit | RedoEdit)
+        else c.edit
+        for c in corrections
+    ]
+    return any(isinstance(edit, SplitEdit | MergeEdit) for edit in edits)
+
+
+def _describe_line(line: EditedLine, rater: str, *, blind: bool) -> LineAnswer:
+    """A line; a blind rater sees labels only once their own is chosen, and then their own."""
+    hidden = blind and rater not in line.ratings
+    return LineAnswer(
+        id=line.id,
+        speaker=line.speaker,
+        text=line.text,
+        start=line.start,
+        end=line.end,
+        label=line.ratings.get(rater) if blind else line.label,
+        predicted=None if hidden else line.prediction.label,
+        probabilities=None if hidden else dict(line.prediction.probabilities),
+        excluded=line.excluded,
+        stale=line.is_stale,
+        overlap=line.marks.overlap,
+        doubtful=[utf16_place(line.text, place) for place in line.marks.doubtful],
+        authors={
+            name: AuthorAnswer(rater=author.rater, time=author.time)
+            for name, author in line.authors.items()
+            if not (blind and name == "label" and author.rater != rater)
+        },
+    )
+
+
+def _describe_all(
+    corrections: Iterable[Correction], rater: str, *, blind: bool
+) -> list[CorrectionAnswer]:
+    """Corrections; a blind rater does not see the labels of others."""
+    return [
+        CorrectionAnswer(
+            number=item.number,
+            rater=item.author.rater,
+            time=item.author.time,
+            kind=item.edit.kind,
+            target=item.edit.number if isinstance(item.edit, UndoEdit | RedoEdit) else None,
+            lines=sorted(item.lines),
+            values=describe_values(item.edit),
+        )
+        for item in corrections
+        if not isinstance(item.edit, PredictEdit)
+        and not (blind and isinstance(item.edit, LabelEdit) and item.author.rater != rater)
+    ]
+
+
+def describe_conflict(
+    corrections: Iterable[Correction], rater: str, *, blind: bool
+) -> ConflictAnswer:
+    """Who did what meanwhile, in one sentence and as data."""
+    latest = list(corrections)[-1]
+    values = describe_values(latest.edit)
+    hidden = blind and isinstance(latest.edit, LabelEdit)
+    what = f": {_quote(values)}" if values and latest.edit.kind in {"text", "label"} else ""
+    who = f"{latest.author.rater}{' (on another page)' if latest.author.rater == rater else ''}"
+    detail = f"Meanwhile {who} {_VERBS[latest.edit.kind]} this line{'' if hidden else what}."
+    return ConflictAnswer(detail=detail, corrections=_describe_all(corrections, rater, blind=blind))
+
+
+def _quote(text: str, most: int = 80) -> str:
+    """A text in quotes, cut to a length."""
+    return f"\u201c{text if len(text) <= most else text[: most - 1] + chr(0x2026)}\u201d"

@@ -1,0 +1,80 @@
+"""Analyses that people are correcting: one desk each."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmerc.inference.correction.correction_log import CorrectionLog
+from mmerc.inference.correction.stored_analysis import load_analysis
+
+_MAX_DESKS = 8  # in memory; others are read again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """An analysis and its corrections: ``stem`` names its files, ``recording`` may be absent.
+
+    ``folder`` contains the analysis. ``on_change`` is called after every accepted correction.
+    """
+
+    log: CorrectionLog
+    stem: str
+    folder: Path
+    recording: Path | None
+    on_change: Callable[[], None]
+
+
+def open_desk(
+    analysis: str | Path,
+    *,
+    database: str | Path | None = None,
+    recording: str | Path | None = None,
+    stem: str | None = None,
+    on_change: Callable[[], None] = lambda: None,
+) -> Desk:
+    """Open an analysis, and the corrections beside it (``STEM.corrections.sqlite``).
+
+    ``recording`` is by default the file that the analysis names, in its folder. InputError if the
+    analysis cannot be read, or the corrections are of another one.
+    """
+    stored = load_analysis(analysis)
+    folder = stored.folder
+    database = folder / f"{stored.stem}.corrections.sqlite" if database is None else Path(database)
+    media = folder / stored.analysis.recording if recording is None else Path(recording)
+    return Desk(
+        log=CorrectionLog(database, stored.analysis),
+        stem=stem or stored.stem,
+        folder=folder,
+        recording=media if media.is_file() else None,
+        on_change=on_change,
+    )
+
+
+@dataclass
+class OpenDesks:
+    """The desks of jobs, the least recently used ones forgotten."""
+
+    desks: OrderedDict[str, Desk] = field(default_factory=OrderedDict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, job: str, folder: Path, *, stem: str, on_change: Callable[[], None]) -> Desk:
+        """The desk of a finished job, whose files are in ``folder``."""
+        with self.lock:
+            for other in [key for key, desk in self.desks.items() if not desk.folder.is_dir()]:
+                del self.desks[other]
+            if job not in self.desks:
+                self.desks[job] = open_desk(
+                    folder / "results" / "result",
+                    database=folder / "corrections.sqlite",
+                    recording=folder / "recording",
+                    stem=stem,
+                    on_change=on_change,
+                )
+            self.desks.move_to_end(job)
+            while len(self.desks) > _MAX_DESKS:
+                self.desks.popitem(last=False)
+            return self.desks[job]

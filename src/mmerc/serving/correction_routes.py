@@ -1,0 +1,184 @@
+"""Correcting an analysis: its page, its lines, and the corrected files."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from mmerc.inference.correction.correction_log import ConflictError
+from mmerc.inference.correction.edited_results import (
+    CORRECTIONS,
+    LABELS,
+    build_edited_analysis,
+    list_corrections,
+    list_labels,
+)
+from mmerc.inference.correction.edits import Edit, Name
+from mmerc.inference.formats import ANALYSIS_FORMATS
+from mmerc.serving.correction_answers import (
+    ConflictAnswer,
+    CorrectionsAnswer,
+    describe_conflict,
+    describe_corrections,
+)
+from mmerc.serving.correction_desk import Desk, OpenDesks
+from mmerc.serving.file_names import media_type, result_stem
+from mmerc.serving.job_routes import JobId, find_job
+from mmerc.serving.page import CORRECTION_PAGE, CORRECTION_SCRIPT, CORRECTION_STYLE
+from mmerc.serving.problems import problem_responses
+from mmerc.serving.service import Service
+
+_LISTS = {CORRECTIONS: list_corrections, LABELS: list_labels}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "media-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_RECORDING_POLICY = "default-src 'none'; media-src 'self'; sandbox"
+_EXTENSION = 30.0  # seconds between two extensions of a job's life
+_Revision = Annotated[int, Field(ge=0)]
+router = APIRouter(prefix="/v1/jobs/{job}", tags=["corrections"])
+
+
+class CorrectionRequest(BaseModel):
+    """A correction: who makes it, and the latest ``revision`` that they know.
+
+    ``key`` makes it harmless to send the same request again. ``blind`` only changes what is
+    answered.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    rater: Annotated[Name, Field(max_length=60)]
+    revision: _Revision
+    key: Annotated[str, Field(min_length=8, max_length=64, pattern="^[0-9A-Za-z-]+$")]
+    blind: bool = False
+    edit: Edit
+
+
+def _get_desk(job: JobId, request: Request) -> Desk:
+    """The analysis that a request is about; HTTPException 404 or 409."""
+    desk: Desk = request.app.state.find_desk(job)
+    return desk
+
+
+_DeskDependency = Annotated[Desk, Depends(_get_desk)]
+
+
+@router.get("/corrections", responses=problem_responses(401, 404, 409, 422))
+def get_corrections(
+    desk: _DeskDependency,
+    since: Annotated[int, Query(ge=0, description="A revision; 0: all lines")] = 0,
+    rater: Annotated[str, Query(max_length=60)] = "",
+    blind: Annotated[bool, Query(description="Hide predictions and labels of others")] = False,
+) -> CorrectionsAnswer:
+    """The lines of an analysis, with all corrections, or what changed after a revision."""
+    desk.log.refresh()
+    return describe_corrections(desk, since=since, rater=rater, blind=blind)
+
+
+@router.post(
+    "/corrections",
+    response_model=CorrectionsAnswer,
+    responses={
+        **problem_responses(400, 401, 403, 404, 413, 422, 503, 507),
+        409: {"model": ConflictAnswer, "description": "Somebody corrected the same line"},
+    },
+)
+def correct(body: CorrectionRequest, desk: _DeskDependency) -> CorrectionsAnswer | Response:
+    """Accept a correction once it is on disk; answer what changed after its revision."""
+    try:
+        desk.log.append(body.edit, rater=body.rater, revision=body.revision, key=body.key)
+    except ConflictError as error:
+        conflict = describe_conflict(error.corrections, body.rater, blind=body.blind)
+        return JSONResponse(conflict.model_dump(), status_code=409)
+    desk.on_change()
+    return describe_corrections(desk, since=body.revision, rater=body.rater, blind=body.blind)
+
+
+@router.get(
+    "/corrected/{name}",
+    response_class=Response,
+    responses={
+        200: {"content": {"*/*": {}}, "description": "The file"},
+        **problem_responses(401, 404, 409, 422),
+    },
+)
+def get_corrected_file(name: str, desk: _DeskDependency) -> Response:
+    """A corrected result by its format, `corrections.csv` or `labels.csv`."""
+    desk.log.refresh()
+    if name in _LISTS:
+        content, kind = _LISTS[name](desk.log), "text/csv; charset=utf-8"
+    elif name in ANALYSIS_FORMATS:
+        form = ANALYSIS_FORMATS[name]
+        content, kind = form.write(build_edited_analysis(desk.log)), form.media_type
+    else:
+        raise HTTPException(404, "No such file; name a format, or corrections.csv.")
+    place = f"attachment; filename*=UTF-8''{quote(f'{desk.stem}.{name}', safe='')}"
+    body = content.encode("utf-8", "replace")
+    return Response(body, media_type=kind, headers={"Content-Disposition": place})
+
+
+@router.get(
+    "/recording",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {"*/*": {}}, "description": "The recording; ranges are supported"},
+        206: {"content": {"*/*": {}}, "description": "A range of it"},
+        416: {"content": {"*/*": {}}, "description": "Not a range of it"},
+        **problem_responses(400, 401, 404, 409, 422),
+    },
+)
+def get_recording(desk: _DeskDependency) -> FileResponse:
+    """The recording."""
+    if desk.recording is None or not desk.recording.is_file():
+        raise HTTPException(404, "The recording is not beside the analysis.")
+    kind = media_type(desk.log.analysis.recording)
+    headers = {"Content-Security-Policy": _RECORDING_POLICY}
+    return FileResponse(desk.recording, media_type=kind, headers=headers)
+
+
+@router.get("/correct", include_in_schema=False)
+def get_page(desk: _DeskDependency) -> Response:
+    """The page."""
+    headers = {"Content-Security-Policy": _POLICY}
+    return Response(CORRECTION_PAGE, media_type="text/html; charset=utf-8", headers=headers)
+
+
+@router.get("/correct.css", include_in_schema=False)
+def get_style() -> Response:
+    """The page's style sheet."""
+    return Response(CORRECTION_STYLE, media_type="text/css; charset=utf-8")
+
+
+@router.get("/correct.js", include_in_schema=False)
+def get_script() -> Response:
+    """The page's script."""
+    return Response(CORRECTION_SCRIPT, media_type="text/javascript; charset=utf-8")
+
+
+@dataclass
+class JobDesks:
+    """Finds the desk of a finished job; every correction restarts the time that a job is kept."""
+
+    service: Service
+    desks: OpenDesks = field(default_factory=OpenDesks)
+    extended: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, job: str) -> Desk:
+        owner, folder = find_job(self.service, job), self.service.jobs.folder(job)
+        if not (folder / "results").is_dir():
+            raise HTTPException(409, "The job is not done; try again later.")
+        stem = result_stem(owner.name)
+        return self.desks.get(job, folder, stem=stem, on_change=lambda: self.extend(job))
+
+    def extend(self, job: str) -> None:
+        """Count the time that a job is kept from now on."""
+        now = time.time()
+        if now - self.extended.get(job, 0.0) >= _EXTENSION:
+            self.extended[job] = now
+            self.service.jobs.change(job, "ended = ?", (now,))

@@ -1,0 +1,134 @@
+"""A server for one analysis in a folder, to correct it on a page."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import sqlite3
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from starlette.types import ASGIApp
+
+from mmerc.errors import InputError, MmercError, UsageError
+from mmerc.inference.correction.edited_results import write_edited_results
+from mmerc.serving import correction_routes
+from mmerc.serving.correction_desk import Desk, open_desk
+from mmerc.serving.guard import Guard
+from mmerc.serving.monitoring import Metrics
+from mmerc.serving.problems import (
+    answer_input_error,
+    answer_internal_error,
+    answer_storage_error,
+    answer_validation_error,
+)
+from mmerc.serving.settings import Settings
+from mmerc.version import __version__
+
+FOLDER, _HOST = "corrected", "127.0.0.1"
+_PAUSE = 2.0  # seconds after the last correction before the files are written
+
+
+class _FileWriter(threading.Thread):
+    """Writes the corrected files in the background, once no correction has come for a moment."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(name="corrected files")
+        self.desk, self.written = desk, desk.log.revision
+        self.changed, self.stopping = threading.Event(), threading.Event()
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            self.changed.wait()
+            while self.changed.is_set() and not self.stopping.is_set():
+                self.changed.clear()
+                self.stopping.wait(_PAUSE)
+            self.write()
+
+    def write(self) -> None:
+        """Write what is new; a full disk is reported, and tried again after the next correction."""
+        revision = self.desk.log.revision
+        if revision == self.written:
+            return
+        try:
+            write_edited_results(self.desk.log, self.desk.folder / FOLDER, stem=self.desk.stem)
+            self.written = revision
+        except MmercError as error:
+            print(f"note: {error}", file=sys.stderr, flush=True)
+
+    def stop(self) -> None:
+        """Write the latest corrections, and end."""
+        self.stopping.set()
+        self.changed.set()
+        self.join()
+
+
+def serve_analysis(
+    analysis: str | Path, *, port: int, announce: Callable[[int], None] = lambda port: None
+) -> None:
+    """Serve the page of one analysis to this computer until SIGINT or SIGTERM.
+
+    Corrections are kept in ``STEM.corrections.sqlite`` beside the analysis, and the corrected files
+    in ``corrected/``. ``announce`` is called with the port once it is open. InputError if the
+    analysis cannot be read, UsageError if the port is taken.
+    """
+    desk = open_desk(analysis)
+    with _open_socket(port) as listening:
+        writer = _FileWriter(desk)
+        app = create_correction_app(replace(desk, on_change=writer.changed.set))
+        writer.start()
+        announce(listening.getsockname()[1])
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False,
+            timeout_graceful_shutdown=2,
+        )  # fmt: skip
+        try:
+            uvicorn.Server(config).run(sockets=[listening])
+        finally:
+            writer.stop()
+
+
+def _open_socket(port: int) -> socket.socket:
+    """A socket on this computer alone; UsageError if the port is taken."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((_HOST, port))
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        problem = f"Port {port} cannot be used ({error.strerror})"
+        raise UsageError(f"{problem}; choose another --port, or 0 for any.") from error
+    return listening
+
+
+def create_correction_app(desk: Desk) -> ASGIApp:
+    """The application for one analysis; its page is at ``/``."""
+    identifier = secrets.token_hex(16)
+
+    def find_desk(job: str) -> Desk:
+        if job != identifier:
+            raise HTTPException(404, "No such analysis; open the address that mmerc printed.")
+        return desk
+
+    app = FastAPI(title="mmerc", version=__version__, docs_url=None, redoc_url=None)
+    app.state.find_desk = find_desk
+    app.add_exception_handler(sqlite3.Error, answer_storage_error)
+    app.add_exception_handler(Exception, answer_internal_error)
+    app.add_exception_handler(InputError, answer_input_error)
+    app.add_exception_handler(RequestValidationError, answer_validation_error)
+    app.include_router(correction_routes.router)
+
+    @app.get("/", include_in_schema=False)
+    def redirect(request: Request) -> RedirectResponse:
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"v1/jobs/{identifier}/correct{query}")
+
+    return Guard(app, Settings(folder=desk.folder), Metrics(None))
