@@ -55,9 +55,9 @@ def test_a_correction_is_answered_with_what_changed(opened):
         ({"edit": {"kind": "label", "id": "3", "label": "envy"}}, 422, "is not one of the labels"),
         ({"edit": {"kind": "label", "id": "3", "label": "joy", "colour": 1}}, 422, "colour"),
         ({"edit": {"kind": "predict", "predictions": {}}}, 422, "edit"),
-        ({"edit": {"kind": "text", "id": "3", "text": "\ud800"}}, 422, "half a Unicode"),
+        ({"edit": {"kind": "text", "id": "3", "text": "\ud800"}}, 422, "as a unicode string"),
         ({"rater": " "}, 422, "rater"),
-        ({"more": 1}, 422, "more: extra inputs are not permitted; remove it"),
+        ({"more": 1}, 422, "'more': extra inputs are not permitted; remove it"),
         ({"key": "short"}, 422, "key"),
     ],
 )

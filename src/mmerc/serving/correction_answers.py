@@ -80,7 +80,7 @@ class LabelAnswer(BaseModel):
 
 
 class CorrectionsAnswer(BaseModel):
-    """Lines that changed after the revision that was asked for, all of them after 0.
+    """Lines that changed after the revision that was asked for, or all of them.
 
     ``order`` is the order of all lines, null if it is unchanged. ``revision`` is the number of the
     latest correction.
@@ -103,14 +103,16 @@ class ConflictAnswer(Problem):
     corrections: list[CorrectionAnswer]
 
 
-def describe_corrections(desk: Desk, *, since: int, rater: str, blind: bool) -> CorrectionsAnswer:
-    """What changed after the correction ``since``, as ``rater`` may see it."""
+def describe_corrections(
+    desk: Desk, *, since: int | None, rater: str, blind: bool
+) -> CorrectionsAnswer:
+    """What changed after the correction ``since`` (None: all lines), as ``rater`` may see it."""
     log = desk.log
     with log.lock:
-        corrections = log.corrections[since:]
+        corrections = log.corrections[since or 0 :]
         changed = {key for item in corrections for key in item.lines}
-        lines = [log.lines.lines[k] for k in log.lines.order if not since or k in changed]
-        order = list(log.lines.order) if not since or _reorder(log, corrections) else None
+        lines = [log.lines.lines[k] for k in log.lines.order if since is None or k in changed]
+        reorders = since is None or _reorder(log, corrections)
         return CorrectionsAnswer(
             revision=log.revision,
             recording=log.analysis.recording,
@@ -118,7 +120,7 @@ def describe_corrections(desk: Desk, *, since: int, rater: str, blind: bool) -> 
             duration=log.analysis.duration,
             model=log.analysis.model,
             labels=[LabelAnswer(**values) for values in label_data(log.analysis.labels)],
-            order=order,
+            order=list(log.lines.order) if reorders else None,
             lines=[_describe_line(line, rater, blind=blind) for line in lines],
             corrections=_describe_all(corrections, rater, blind=blind),
         )

@@ -72,7 +72,7 @@ _DeskDependency = Annotated[Desk, Depends(_get_desk)]
 @router.get("/corrections", responses=problem_responses(401, 404, 409, 422))
 def get_corrections(
     desk: _DeskDependency,
-    since: Annotated[int, Query(ge=0, description="A revision; 0: all lines")] = 0,
+    since: Annotated[int | None, Query(ge=0, description="A revision; without it, all")] = None,
     rater: Annotated[str, Query(max_length=60)] = "",
     blind: Annotated[bool, Query(description="Hide predictions and labels of others")] = False,
 ) -> CorrectionsAnswer:

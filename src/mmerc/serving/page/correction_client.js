@@ -51,7 +51,7 @@ export class CorrectionClient {
    * @returns {Promise<Answer>}
    */
   async load() {
-    const answer = await this.#get(0);
+    const answer = await this.#get(null);
     this.#confirmed.clear();
     this.lines.clear();
     this.corrections = [];
@@ -124,12 +124,13 @@ export class CorrectionClient {
   }
 
   /**
-   * @param {number} since
+   * @param {number | null} since
    * @returns {Promise<Answer>}
    */
   #get(since) {
     const { rater, blind } = this;
-    const query = new URLSearchParams({ since: String(since), rater, blind: String(blind) });
+    const query = new URLSearchParams({ rater, blind: String(blind) });
+    if (since !== null) query.set("since", String(since));
     return request(`corrections?${query}`);
   }
 
