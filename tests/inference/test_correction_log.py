@@ -16,9 +16,12 @@ from mmerc.inference.correction.edited_results import (
     write_edited_results,
 )
 from mmerc.inference.correction.edits import EDITS
+from mmerc.inference.correction.predict_again import predict_again
 from mmerc.inference.correction.stored_analysis import load_analysis
+from mmerc.inference.pipeline.pipeline import Pipeline
 
 SOUP = PREDICTIONS[3].text
+PREDICTIONS_BY_ID = {item.id: item for item in PREDICTIONS}
 
 
 @pytest.fixture
@@ -182,3 +185,27 @@ def test_all_results_have_the_corrections(log, tmp_path):
         "The predictions of 1 utterances are of the words, speaker or times before they were "
         "corrected.",
     )
+
+
+def test_changed_lines_are_predicted_again_and_no_others(tmp_path, make_model):
+    model = make_model("text-only", tokens=True, labels=ANALYSIS.labels, widths={})
+    pipeline = Pipeline(model=model, name="small", extractors={})
+    log = CorrectionLog(tmp_path / "c.sqlite", replace(ANALYSIS, duration=None))
+    assert predict_again(log, pipeline) == 0
+    edit(log, "text", id="3", text="yes they went")
+    edit(log, "split", id="5", character=16)
+    edit(log, "label", id="7", label="joy")
+    edit(log, "exclude", id="1", excluded=True)
+    edit(log, "text", id="1", text="no")
+    assert predict_again(log, pipeline) == 3
+    assert [key for key in log.lines.order if line(log, key).is_stale] == ["1"]
+    assert {key for key in log.lines.order if line(log, key).prediction != PREDICTIONS_BY_ID[
+        key.split(".")[0]
+    ]} == {"3", "5", "5.2"}  # fmt: skip
+    assert line(log).prediction.conversation == "c" and predict_again(log, pipeline) == 0
+    assert CorrectionLog(log.path, log.analysis).lines.lines == log.lines.lines
+    edit(log, "undo", number=1)
+    assert line(log).is_stale and line(log).text == SOUP
+    other = replace(pipeline, model=make_model("text-only", tokens=True, widths={}))
+    with pytest.raises(InputError, match="has other labels than the analysis"):
+        predict_again(log, other)

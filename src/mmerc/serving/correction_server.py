@@ -18,7 +18,7 @@ from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp
 
 from mmerc.errors import InputError, MmercError, UsageError
-from mmerc.inference.correction.edited_results import write_edited_results
+from mmerc.inference.correction.edited_results import FOLDER, write_edited_results
 from mmerc.serving import correction_routes
 from mmerc.serving.correction_desk import Desk, open_desk
 from mmerc.serving.guard import Guard
@@ -32,7 +32,7 @@ from mmerc.serving.problems import (
 from mmerc.serving.settings import Settings
 from mmerc.version import __version__
 
-FOLDER, _HOST = "corrected", "127.0.0.1"
+_HOST = "127.0.0.1"
 _PAUSE = 2.0  # seconds after the last correction before the files are written
 
 

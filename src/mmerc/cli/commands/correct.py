@@ -40,6 +40,13 @@ def correct(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the page, 0 for any free one.")
     ] = 8001,
+    predict_again: Annotated[
+        bool,
+        typer.Option("--predict-again", help="Predict lines again that the page changed."),
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option(help="Model of --predict-again (default: the analysis's).")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Correct an analysis, on a page or in files.
@@ -47,8 +54,12 @@ def correct(
     With files, lists changed labels, words, speakers and times; with --out, all formats are written
     again with both the predicted and the corrected label. With --page, serves a page to correct on,
     to this computer alone; corrections are saved beside the analysis at once, and the corrected
-    files in its folder `corrected`.
+    files in its folder `corrected`. --predict-again predicts what was changed there: lines with
+    other words, speakers or times.
     """
+    if predict_again:
+        _predict_again(analysis, files, page=page, model=model)
+        return
     if page or not files:
         _serve_page(analysis, files, page=page, blind=blind, port=port)
         return
@@ -95,6 +106,30 @@ def _serve_page(
             f"mmerc: http://127.0.0.1:{actual}/{'?blind' if blind else ''} (Ctrl+C to stop)"
         ),
     )  # fmt: skip
+
+
+def _predict_again(
+    analysis: Path, files: list[Path] | None, *, page: bool, model: str | None
+) -> None:
+    """Predict the lines again that people changed on the page, and write the results."""
+    from mmerc.errors import UsageError
+    from mmerc.inference.correction.edited_results import FOLDER, write_edited_results
+    from mmerc.inference.correction.predict_again import predict_again
+    from mmerc.inference.pipeline.pipeline import Pipeline
+    from mmerc.serving.correction_desk import open_desk
+
+    if files or page:
+        raise UsageError("--predict-again is for what the page saved; pass it without files.")
+    desk = open_desk(analysis)
+    if desk.recording is None and desk.log.analysis.duration is not None:
+        name = desk.log.analysis.recording
+        raise UsageError(f"{name} is not in {desk.folder}, where --predict-again reads it.")
+    pipeline = Pipeline.from_pretrained(model or desk.log.analysis.model)
+    count = predict_again(desk.log, pipeline, recording=desk.recording)
+    if count:
+        write_edited_results(desk.log, desk.folder / FOLDER, stem=desk.stem)
+    lines = "1 line" if count == 1 else f"{count} lines"
+    print(f"{lines} predicted again" if count else "no line needs to be predicted again")
 
 
 def _cell(value: str | float | None) -> str:

@@ -19,6 +19,8 @@ from mmerc.inference.correction.edits import PredictEdit, RedoEdit, UndoEdit
 from mmerc.inference.results import write_results
 
 CORRECTIONS, LABELS = "corrections.csv", "labels.csv"
+FOLDER = "corrected"
+"""Where the corrected results of an analysis are, beside it."""
 _LINE_COLUMNS = ("conversation", "id", "speaker", "start", "end", "text")
 _CORRECTION_COLUMNS = ("number", "time", "rater", "kind", "lines", "values", "undone")
 
