@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from mmerc.errors import InputError
@@ -19,6 +20,7 @@ class Utterance:
     """One turn of one speaker; times in seconds, ``label`` None if unknown.
 
     ``media_start``: the time of the conversation at which ``media`` begins; None means 0.
+    ``modality_labels``: what a modality shows by itself, where a corpus says it.
     """
 
     id: str
@@ -29,6 +31,7 @@ class Utterance:
     media: str | None = None
     media_start: float | None = None
     label: str | None = None
+    modality_labels: Mapping[Modality, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -70,4 +73,9 @@ class Conversation:
 
     def without_labels(self) -> Conversation:
         """Return a copy without labels, so that no prediction can depend on them."""
-        return replace(self, utterances=tuple(replace(u, label=None) for u in self.utterances))
+        return replace(self, utterances=tuple(_without_labels(u) for u in self.utterances))
+
+
+def _without_labels(utterance: Utterance) -> Utterance:
+    """Return a copy without any label."""
+    return replace(utterance, label=None, modality_labels={})

@@ -8,14 +8,16 @@ the utterance's disturbance follows (``visible_noise``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmerc.conversation import Conversation, Utterance
+from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.corpora.base import CorpusReader, RawCorpus
 from mmerc.corpora.dialogue_tables import Columns, Details, TableRow, read_dialogues
 from mmerc.corpora.media_locators import Locate, clip_inside
@@ -35,6 +37,11 @@ _COLUMNS = Columns(
 )
 _FACES = "#faces="
 _FACE_FILE = Path("fer2013/fer2013.parquet")
+_VOICE_LABELS = {
+    "01": "neutral", "02": "neutral", "03": "joy", "04": "sadness", "05": "anger", "06": "fear",
+    "07": "disgust", "08": "surprise",
+}  # fmt: skip
+_FACE_LABELS = {"happy": "joy", "sad": "sadness", "angry": "anger"}
 _DISTURBED_NOTE = (
     "Sound, faces and words of every utterance are disturbed at random, by an amount that is "
     "recorded with it and can be seen in them."
@@ -93,15 +100,19 @@ class ComposedReader(CorpusReader):
 def _read_composed(directory: Path) -> RawCorpus:
     """Read ``meld-composed/{train,dev,test}.csv``; ``directory`` also contains the sources.
 
+    An utterance's modality labels are those of its clip (from the file name) and of its faces.
+
     InputError if a file is missing or a row cannot be read.
     """
+    faces = directory / _FACE_FILE
+    face_labels = dict(_read_faces(faces, "label")) if faces.is_file() else {}
     splits = {
         split: read_dialogues(
             directory / "meld-composed" / f"{name}.csv",
             split_name=name,
             columns=_COLUMNS,
             labels=MELD_7,
-            details=_read_sources,
+            details=partial(_read_sources, face_labels),
         )[0]
         for split, name in SPLIT_NAMES.items()
     }
@@ -128,11 +139,34 @@ def _disturb(raw: RawCorpus) -> RawCorpus:
     )
 
 
-def _read_sources(row: TableRow) -> Details:
-    """Sound file and faces of one row; a composed utterance has no times."""
-    sound = f"ravdess/{row.values['audio']}" if row.values["audio"] else ""
-    faces = _FACES + row.values["faces"] if row.values["faces"] else ""
-    return {"start": None, "end": None, "media": sound + faces or None}
+def _read_sources(face_labels: Mapping[str, str], row: TableRow) -> Details:
+    """Sound file, faces and what they show; a composed utterance has no times."""
+    clip, names = row.values["audio"], row.values["faces"]
+    sound = f"ravdess/{clip}" if clip else ""
+    faces = _FACES + names if names else ""
+    shown: dict[Modality, str | None] = {
+        "audio": _voice_label(clip),
+        "video": _face_label(names.split(";"), face_labels),
+    }
+    return {
+        "start": None,
+        "end": None,
+        "media": sound + faces or None,
+        "modality_labels": {m: label for m, label in shown.items() if label is not None},
+    }
+
+
+def _voice_label(clip: str) -> str | None:
+    """The emotion that a clip of RAVDESS shows: the third number of its name."""
+    parts = clip.split("-")
+    return _VOICE_LABELS.get(parts[2]) if len(parts) > 2 else None
+
+
+def _face_label(names: Sequence[str], face_labels: Mapping[str, str]) -> str | None:
+    """The emotion that the faces of an utterance show; None if they show several."""
+    labels = {face_labels[name] for name in names if name in face_labels}
+    label = labels.pop() if len(labels) == 1 else None
+    return None if label is None else _FACE_LABELS.get(label, label)
 
 
 def _split_media(media: str) -> tuple[str | None, tuple[str, ...]]:
@@ -143,10 +177,16 @@ def _split_media(media: str) -> tuple[str | None, tuple[str, ...]]:
 
 def _read_pictures(path: Path, names: set[str]) -> Iterator[tuple[str, bytes]]:
     """Name and encoded image (JPEG) of each face in ``names``."""
+    return ((name, image) for name, image in _read_faces(path, "jpeg") if name in names)
+
+
+def _read_faces(path: Path, column: str) -> Iterator[tuple[str, Any]]:
+    """Name and one more column of each face."""
     try:
-        for batch in pq.ParquetFile(path).iter_batches(columns=["name", "jpeg"]):
-            rows = zip(*(batch.column(key).to_pylist() for key in ("name", "jpeg")), strict=True)
-            yield from ((name, image) for name, image in rows if name in names)
+        for batch in pq.ParquetFile(path).iter_batches(columns=["name", column]):
+            yield from zip(
+                *(batch.column(key).to_pylist() for key in ("name", column)), strict=True
+            )
     except (OSError, KeyError, pa.ArrowException) as error:
-        problem = "not a Parquet file with the columns name and jpeg"
+        problem = f"not a Parquet file with the columns name and {column}"
         raise InputError(path, problem, "copy FER2013 as the composed corpus expects it") from error

@@ -7,9 +7,9 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
-from mmerc.conversation import Conversation, Utterance
+from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.corpora.encoded_text import read_encoded_text
 from mmerc.corpora.error_location import inside
 from mmerc.errors import InputError
@@ -49,6 +49,7 @@ class Details(TypedDict):
     start: float | None
     end: float | None
     media: str | None
+    modality_labels: NotRequired[Mapping[Modality, str]]
 
 
 def read_dialogues(

@@ -15,6 +15,7 @@ _READERS = {
     "iemocap": "mmerc.corpora.iemocap:IemocapReader",
     "mosi": "mmerc.corpora.mosi:MosiReader",
     "composed": "mmerc.corpora.composed:ComposedReader",
+    "goemotions": "mmerc.corpora.goemotions:GoEmotionsReader",
     "manifest": "mmerc.corpora.manifest:ManifestReader",
     "feature-pickle": "mmerc.corpora.feature_pickles:FeaturePickleReader",
 }

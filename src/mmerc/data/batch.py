@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
 
 from torch import Tensor
@@ -56,8 +56,8 @@ class ConversationBatch:
 
     Shape: ``features[m]`` [B, N, D_m] with zeros where absent; ``present[m]`` [B, N] bool;
     ``mask`` [B, N] bool, true for real utterances; ``speakers`` [B, N] int, numbered from 0 within
-    a conversation; ``labels`` [B, N] int, -100 where unknown; ``indices`` [B], the positions of the
-    conversations in their split.
+    a conversation; ``labels`` [B, N] int, -100 where unknown; ``modality_labels[m]`` likewise, what
+    a modality shows by itself; ``indices`` [B], the positions of the conversations in their split.
     """
 
     features: Mapping[Modality, Tensor]
@@ -66,6 +66,7 @@ class ConversationBatch:
     speakers: Tensor
     labels: Tensor
     indices: Tensor
+    modality_labels: Mapping[Modality, Tensor] = field(default_factory=dict)
     windows: TextWindows | None = None
     tokens: Tokens | None = None
     waveforms: Waveforms | None = None
@@ -98,6 +99,7 @@ class ConversationBatch:
             speakers=function(self.speakers),
             labels=function(self.labels),
             indices=function(self.indices),
+            modality_labels={m: function(tensor) for m, tensor in self.modality_labels.items()},
             windows=map_tensors(self.windows, function),
             tokens=map_tensors(self.tokens, function),
             waveforms=map_tensors(self.waveforms, function),

@@ -52,6 +52,10 @@ class _Collate:
             speakers=_pad([example.speakers for example in examples]),
             labels=_pad([example.labels for example in examples], UNKNOWN_LABEL),
             indices=torch.tensor([example.index for example in examples]),
+            modality_labels={
+                m: _pad([example.modality_labels[m] for example in examples], UNKNOWN_LABEL)
+                for m in first.modality_labels
+            },
             windows=windows,
             tokens=tokens,
             waveforms=waveforms,

@@ -35,6 +35,7 @@ _SCHEMA = pa.schema(
         ("conversation_media", pa.string()),
         ("media_start", pa.float64()),
         ("conversation_media_start", pa.float64()),
+        *((f"{modality}_label", pa.string()) for modality in MODALITIES),
     ]
 )
 
@@ -166,7 +167,7 @@ def _utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[di
     """One row per utterance: splits in their fixed order, times as decimal numbers.
 
     So the fingerprint is the same before saving and after loading, and the same as before
-    ``media_start`` existed if there is none.
+    ``media_start`` and modality labels existed if there are none.
     """
     return [
         {
@@ -181,6 +182,7 @@ def _utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[di
             "label": utterance.label,
             "conversation_media": conversation.media,
             **_media_starts(conversation, utterance),
+            **{f"{m}_label": label for m, label in sorted(utterance.modality_labels.items())},
         }
         for split in SPLITS
         for conversation in splits.get(split, ())
@@ -222,7 +224,12 @@ def _build_conversation(name: str, rows: list[dict[str, Any]]) -> Conversation:
     """Build one conversation from its rows."""
     fields = ("speaker", "text", "start", "end", "media", "media_start", "label")
     utterances = tuple(
-        Utterance(id=row["utterance"], **{field: row[field] for field in fields}) for row in rows
+        Utterance(
+            id=row["utterance"],
+            modality_labels={m: row[f"{m}_label"] for m in MODALITIES if row[f"{m}_label"]},
+            **{field: row[field] for field in fields},
+        )
+        for row in rows
     )
     return Conversation(
         id=name,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmerc.conversation import Conversation, Modality
+from mmerc.conversation import MODALITIES, Conversation, Modality
 from mmerc.data.history import UtteranceTokenizer
 from mmerc.data.text_windows import Tokenizer
 from mmerc.errors import InputError
@@ -46,9 +46,10 @@ class TextInput:
 class Example:
     """One conversation of N utterances.
 
-    Shape: ``features[m]`` [N, D_m], ``present[m]`` [N] bool, ``speakers`` and ``labels`` [N];
-    ``token_ids``: N lists, or None for a model that reads stored text vectors. ``sounds`` and
-    their ``seconds``: N each for a model that reads waveforms, which are decoded batch by batch.
+    Shape: ``features[m]`` [N, D_m], ``present[m]`` [N] bool, ``speakers``, ``labels`` and
+    ``modality_labels[m]`` [N]; ``token_ids``: N lists, or None for a model that reads stored text
+    vectors. ``sounds`` and their ``seconds``: N each for a model that reads waveforms, which are
+    decoded batch by batch.
     """
 
     index: int
@@ -59,6 +60,7 @@ class Example:
     token_ids: list[list[int]] | None
     sounds: tuple[Clip | None, ...] | None = None
     seconds: tuple[float, ...] = ()
+    modality_labels: Mapping[Modality, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -138,7 +140,20 @@ def _build_example(
         speakers=torch.tensor([numbers[item.speaker] for item in conversation.utterances]),
         labels=torch.tensor([labels.index(item.label) for item in conversation.utterances]),
         token_ids=token_ids,
+        modality_labels={
+            modality: torch.tensor([labels.index(label) for label in modality_labels])
+            for modality, modality_labels in _list_modality_labels(conversation).items()
+            if modality in present
+        },
     )
+
+
+def _list_modality_labels(conversation: Conversation) -> dict[Modality, list[str | None]]:
+    """What each modality of each utterance shows by itself; None where the corpus does not say."""
+    return {
+        modality: [item.modality_labels.get(modality) for item in conversation.utterances]
+        for modality in MODALITIES
+    }
 
 
 def _stack_vectors(

@@ -26,6 +26,7 @@ from mmerc.caching import cache_folder, configured_cache, optional_write
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.files import file_lock, fingerprint, write_error
 from mmerc.training.hardware import Hardware
+from mmerc.training.initial_encoder import initial_fingerprint
 from mmerc.training.recipe import Recipe
 
 _CODE = ("nn", "models", "prediction", "data", "training", "features", "labels.py")
@@ -107,6 +108,9 @@ def seed_key(recipe: Recipe, corpus: PreparedCorpus, seed: int, hardware: Hardwa
     """Hash of everything that determines a seed's result."""
     settings = recipe.model_dump(mode="json", exclude=NOT_PART_OF_A_SEED)
     settings["training"].pop("seeds")
+    initial = recipe.training.initial_text_encoder
+    if initial is not None:
+        settings["training"]["initial_text_encoder"] = initial_fingerprint(initial)
     return fingerprint(
         {
             "recipe": settings,

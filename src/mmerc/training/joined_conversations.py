@@ -56,6 +56,7 @@ def join_conversations(batch: ConversationBatch, size: int) -> ConversationBatch
         speakers=joined(speakers),
         labels=joined(batch.labels, UNKNOWN_LABEL),
         indices=batch.indices[::size],
+        modality_labels={m: joined(v, UNKNOWN_LABEL) for m, v in batch.modality_labels.items()},
         windows=_join_windows(batch.windows, order, mask, count * length),
     )
 

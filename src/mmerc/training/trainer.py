@@ -32,6 +32,7 @@ from mmerc.prediction.run_model import build_model_examples
 from mmerc.training.best_epoch import BestEpoch, Patience, ResumeState
 from mmerc.training.checkpoint import SafetensorsCheckpointIO
 from mmerc.training.hardware import Hardware
+from mmerc.training.initial_encoder import copy_text_encoder
 from mmerc.training.module import MONITORED, TrainingModule
 from mmerc.training.optimization import Plateau
 from mmerc.training.prior import log_prior_ratio
@@ -160,6 +161,8 @@ def train_seed(
     lightning.seed_everything(seed, verbose=False)
     widths: dict[Modality, int] = {m: t.spec.dim for m, t in corpus.features.items()}
     model = create_model(recipe.model, labels=corpus.labels, widths=widths)
+    if recipe.training.initial_text_encoder is not None:
+        copy_text_encoder(recipe.training.initial_text_encoder, model)
     examples = {
         split: build_model_examples(model, corpus.splits[split], corpus.features, corpus.sounds)
         for split in ("train", "valid")

@@ -1,0 +1,90 @@
+"""GoEmotions: written comments, their emotions grouped into Ekman's six and neutral.
+
+Each comment stands alone: a conversation of one utterance. It is meant for text encoders that are
+then trained on dialogues (``training.initial_text_encoder``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mmerc.conversation import Conversation, Split, Utterance
+from mmerc.corpora.base import CorpusReader, RawCorpus
+from mmerc.errors import InputError
+from mmerc.files import read_text
+from mmerc.labels import MELD_7
+
+_FILES: Mapping[Split, str] = {"train": "train.tsv", "valid": "dev.tsv", "test": "test.tsv"}
+_SPEAKER = "author"
+
+
+class GoEmotionsReader(CorpusReader):
+    """GoEmotions in Ekman's grouping: text, label numbers and id, separated by tabs."""
+
+    name = "goemotions"
+    summary = "GoEmotions: single written comments, Ekman's emotions and neutral"
+    source = "Folder of train.tsv, dev.tsv, test.tsv and labels.txt (Ekman's grouping)."
+    terms = (
+        "GoEmotions' annotations of comments by users of Reddit (Apache-2.0). The comments "
+        "themselves are their authors'."
+    )
+    corpora = frozenset({"goemotions"})
+
+    def read(self, source: Path) -> RawCorpus:
+        """Read the three splits; comments with several emotions are left out, with a remark.
+
+        InputError if a file is missing, a line is not three columns, or a label is unknown.
+        """
+        names = _read_names(source / "labels.txt")
+        rows = {split: list(_read_rows(source / file, names)) for split, file in _FILES.items()}
+        several = sum(utterance is None for items in rows.values() for utterance in items)
+        splits = {
+            split: tuple(
+                Conversation(id=f"{split}-{utterance.id}", utterances=(utterance,))
+                for utterance in items
+                if utterance is not None
+            )
+            for split, items in rows.items()
+        }
+        remark = f"{several} comments with more than one emotion are left out."
+        return RawCorpus(
+            name="goemotions", labels=MELD_7, splits=splits, remarks=(remark,) if several else ()
+        )
+
+
+def _read_names(file: Path) -> tuple[str, ...]:
+    """Read the emotions in the order of their numbers."""
+    names = tuple(read_text(file).split())
+    unknown = sorted(set(names) - set(MELD_7))
+    if unknown or not names:
+        problem = f"unknown emotion {unknown[0]!r}" if unknown else "it is empty"
+        fix = f"use the files of Ekman's grouping: {', '.join(MELD_7)}"
+        raise InputError(file, problem, fix)
+    return names
+
+
+def _read_rows(file: Path, names: tuple[str, ...]) -> Iterator[Utterance | None]:
+    """Yield each line's comment, or None if it has more than one emotion."""
+    for number, line in enumerate(read_text(file).split("\n"), start=1):
+        if not line.strip():
+            continue
+        columns = line.rstrip("\r").split("\t")
+        where = f"{file}, line {number}"
+        if len(columns) != 3:
+            problem = f"{len(columns)} columns instead of 3"
+            raise InputError(where, problem, "separate text, label numbers and id by tabs")
+        text, label_numbers, name = columns
+        labels = [_find_label(item, names, where) for item in label_numbers.split(",")]
+        if len(labels) > 1:
+            yield None
+        else:
+            yield Utterance(id=name, speaker=_SPEAKER, text=text, label=labels[0])
+
+
+def _find_label(item: str, names: tuple[str, ...], where: str) -> str:
+    """Return the emotion of a label number."""
+    if not (item.isascii() and item.isdigit() and int(item) < len(names)):
+        problem, fix = f"unknown label number {item!r}", f"use 0 to {len(names) - 1}"
+        raise InputError(where, problem, fix)
+    return names[int(item)]
