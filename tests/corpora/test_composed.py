@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mmerc.corpora.composed import _read_composed, _split_media
@@ -34,6 +36,22 @@ def test_sources_are_kept_for_extraction(tmp_path, round_trip):
         (None, ("d_4",)),
     ]
     assert "not MELD's" in raw.remarks[0]
+
+
+def test_voices_and_faces_keep_their_own_labels(tmp_path, round_trip):
+    rows = (
+        "4,0,Ann,surprise,Really,03-01-05-01-02-01-10.flac,a_1;b_2;c_3\n"
+        "4,1,Bob,fear,Look,03-01-02-01-01-01-01.flac,a_1;d_4\n"
+        "5,0,Ann,joy,No,,d_4\n"
+    )
+    folder = write_composed(tmp_path, HEADER + rows)
+    (folder / "fer2013").mkdir()
+    faces = {"name": ["a_1", "b_2", "c_3", "d_4"], "label": ["happy"] * 3 + ["angry"]}
+    pq.write_table(pa.table(faces), folder / "fer2013/fer2013.parquet")
+    loaded = round_trip(_read_composed(folder))
+    labels = [u.modality_labels for item in loaded.splits["test"] for u in item.utterances]
+    assert labels == [{"audio": "anger", "video": "joy"}, {"audio": "neutral"}, {"video": "anger"}]
+    assert not any(u.without_labels().utterances[0].modality_labels for u in loaded.splits["test"])
 
 
 def test_errors_are_those_of_every_table(tmp_path):
