@@ -15,6 +15,7 @@ from mmerc.models.df_erc.config import DfErcConfig
 from mmerc.models.df_erc.consistency import ModalityConsistency
 from mmerc.models.df_erc.contribution import ContributionFusion
 from mmerc.models.df_erc.disentanglement import Disentanglement
+from mmerc.models.df_erc.recognisers import ModalityRecognisers, replace_without_words
 from mmerc.models.df_erc.refusion import ContextRefusion
 from mmerc.models.inputs import zero_absent
 from mmerc.models.stored_text import StoredTextDropout
@@ -31,7 +32,15 @@ class DfErc(ConversationModel[DfErcConfig]):
     def build(self) -> None:
         classes = len(self.labels)
         self.text_dropout = StoredTextDropout(self.config.text_dropout, self.text_encoder)
-        self.disentanglement = Disentanglement(self.inputs.output_widths, self.config)
+        widths = self.inputs.output_widths
+        self.recognisers = (
+            ModalityRecognisers(widths, hidden=self.config.classifier_width, classes=classes)
+            if self.config.recognisers != "none"
+            else None
+        )
+        if self.config.recognisers == "inputs":
+            widths = {m: width if m == "text" else classes for m, width in widths.items()}
+        self.disentanglement = Disentanglement(widths, self.config)
         self.fusion = ContributionFusion(self.disentanglement.widths, self.config, classes)
         self.refusion = ContextRefusion(self.disentanglement.widths, self.config, classes)
         self.consistency = (
@@ -56,6 +65,8 @@ class DfErc(ConversationModel[DfErcConfig]):
         super().fit(statistics)
         if self.consistency is not None:
             self.consistency.fit(statistics.label_counts)
+        if self.recognisers is not None:
+            self.recognisers.fit(statistics.label_counts)
 
     def start_epoch(self) -> None:
         if self.config.restart_prototypes and self.refusion.prototypes is not None:
@@ -86,11 +97,31 @@ class DfErc(ConversationModel[DfErcConfig]):
         # An exported graph serves longer conversations than those it is traced with.
         if not torch.onnx.is_in_onnx_export() and not consistency.has_enough(present).any():
             return present
+        vectors = self.read_recognised(vectors, self.recognise(vectors), present)
         disentangled = self.disentanglement(vectors, present).vectors
         trusted: Mapping[Modality, Tensor] = consistency(
             self.fusion.classify(disentangled), present
         )
         return trusted
+
+    def recognise(self, vectors: Mapping[Modality, Tensor]) -> Mapping[Modality, Tensor]:
+        """Return what voice and face show by themselves, as logits. Shape: [B, N, K] each."""
+        return {} if self.recognisers is None else self.recognisers(vectors)
+
+    def read_recognised(
+        self,
+        vectors: Mapping[Modality, Tensor],
+        alone: Mapping[Modality, Tensor],
+        present: Mapping[Modality, Tensor],
+    ) -> Mapping[Modality, Tensor]:
+        """Return the vectors to fuse: of voice and face what they show, or unchanged.
+
+        Shape: vectors[m] [B, N, D_m], alone[m] [B, N, K] -> {m: [B, N, D_m or K]}.
+        """
+        if self.config.recognisers != "inputs":
+            return vectors
+        shown = {m: torch.log_softmax(scores.detach(), -1) for m, scores in alone.items()}
+        return {m: zero_absent(shown.get(m, v), present[m]) for m, v in vectors.items()}
 
     def forward(self, batch: ConversationBatch) -> ModelOutput:
         """Apply Eqs. 1-25."""
@@ -98,7 +129,8 @@ class DfErc(ConversationModel[DfErcConfig]):
         if self.consistency is not None and not self.training:
             present = self.find_consistent(self.consistency, vectors, present)
             vectors = {m: zero_absent(vector, present[m]) for m, vector in vectors.items()}
-        vectors = self.text_dropout(vectors)
+        alone = self.recognise(vectors)
+        vectors = self.text_dropout(self.read_recognised(vectors, alone, present))
         disentangled = self.disentanglement(vectors, present)
         fused = self.fusion(disentangled.vectors, present, batch.labels)
         refusion = self.refusion(
@@ -113,6 +145,11 @@ class DfErc(ConversationModel[DfErcConfig]):
             "contribution_confidence": fused.confidence_loss,
             "prototype": refusion.prototype_loss,
         }
+        if self.recognisers is not None:
+            losses["recognisers"] = self.recognisers.loss(
+                alone, present, batch.modality_labels, batch.labels,
+                reduction=self.config.reduction,
+            )  # fmt: skip
         contrast = losses["contrast_modality"] + losses["contrast_utterance"]
         contribution = losses["contribution_classifier"] + losses["contribution_confidence"]
         loss = (
@@ -120,7 +157,10 @@ class DfErc(ConversationModel[DfErcConfig]):
             + self.config.contribution_weight * contribution
             + self.config.prototype_weight * losses["prototype"]
             + losses["emotion"]
+            + losses.get("recognisers", 0.0)
         )
+        if self.recognisers is not None and not self.training:
+            logits = replace_without_words(logits, alone, present)
         explanation = Explanation(
             weights=fused.weights,
             similarity=refusion.similarity,
