@@ -9,12 +9,10 @@ from mmerc.data.modality_subsets import modality_subsets
 from mmerc.models.df_erc.recognisers import ModalityRecognisers, replace_without_words
 from mmerc.models.training_data import TrainingStatistics
 
-WAYS = ("wordless", "inputs")
 
-
-@pytest.fixture(params=WAYS)
-def model(request, make_model):
-    model = make_model("df-erc", recognisers=request.param).eval()
+@pytest.fixture
+def model(make_model):
+    model = make_model("df-erc", recognisers=True).eval()
     counts = torch.arange(1.0, len(model.labels) + 1)
     model.recognisers.fit(counts)
     return model
@@ -39,20 +37,9 @@ def test_without_words_their_log_probabilities_are_added(model, make_batch):
     assert checked >= 2
 
 
-def test_with_words_they_do_not_decide(make_model, make_batch):
-    """Of two models of one seed that share everything else, the fused logits are the same."""
-    model = make_model("df-erc", recognisers="wordless", seed=3).eval()
-    plain = make_model("df-erc", seed=4).eval()
-    plain.load_state_dict(
-        {n: v for n, v in model.state_dict().items() if not n.startswith("recognisers")}
-    )
-    batch = make_batch((4, 2), absent=0.0)
-    torch.testing.assert_close(model(batch).logits, plain(batch).logits)
-
-
 def test_what_is_fused_is_what_they_show(make_model, make_batch):
-    """With "inputs", vectors that show the same are fused to the same."""
-    model = make_model("df-erc", recognisers="inputs").eval()
+    """Vectors that show the same are fused to the same."""
+    model = make_model("df-erc", recognisers=True).eval()
     for classifier in model.recognisers.classifiers.values():
         torch.nn.init.zeros_(classifier[-1].weight)
     batch = make_batch((5, 3), absent=0.0)
@@ -102,7 +89,7 @@ def test_context_alone_is_left_to_the_fusion():
 
 
 def test_the_classes_are_weighed_when_a_model_is_fitted(make_model):
-    model = make_model("df-erc", recognisers="inputs")
+    model = make_model("df-erc", recognisers=True)
     counts = torch.tensor([90.0, *[1.0] * (len(model.labels) - 1)])
     widths = model.inputs.widths
     statistics = {m: (torch.zeros(w), torch.ones(w)) for m, w in widths.items()}

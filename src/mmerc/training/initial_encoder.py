@@ -11,19 +11,21 @@ from mmerc.models.registry import load_model, locate_model
 def copy_text_encoder(source: str, model: AnyModel) -> None:
     """Copy the weights of ``source``'s text encoder, adapters included, to ``model``'s.
 
-    UsageError if either trains no text encoder, or they are of different kinds.
+    Nothing is copied to a model that reads stored text vectors. UsageError if ``source`` has no
+    text encoder, or one of another kind.
     """
-    encoder, initial = model.text_encoder, load_model(source).text_encoder
-    if encoder is None or initial is None:
-        without = "the recipe's model" if encoder is None else source
-        raise UsageError(f"initial_text_encoder: {without} has no text encoder of its own.")
+    if model.text_encoder is None:
+        return
+    initial = load_model(source).text_encoder
+    if initial is None:
+        raise UsageError(f"initial_text_encoder: {source} has no text encoder of its own.")
     try:
-        encoder.load_state_dict(initial.state_dict())
+        model.text_encoder.load_state_dict(initial.state_dict())
     except RuntimeError as error:
         raise UsageError(
             f"initial_text_encoder: the text encoder of {source} differs from the recipe's; use "
-            f"its settings: name {initial.config.name}, tuning {initial.config.tuning}, "
-            f"lora_rank {initial.config.lora_rank}."
+            f"its settings (name {initial.config.name}, tuning {initial.config.tuning}, lora_rank "
+            f"{initial.config.lora_rank}), or none (--set training.initial_text_encoder=null)."
         ) from error
 
 

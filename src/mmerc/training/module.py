@@ -20,7 +20,6 @@ from mmerc.training.disturbances import disturb_conversations
 from mmerc.training.joined_conversations import join_randomly
 from mmerc.training.optimization import VALID_LOSS, create_optimizer, learning_rate_factor
 from mmerc.training.recipe import TrainingConfig
-from mmerc.training.wordless_conversations import hide_text
 
 MONITORED = "valid_weighted_f1"
 AVERAGED, RAW = "averaged", "raw"
@@ -69,8 +68,6 @@ class TrainingModule(lightning.LightningModule):
             batch = disturb_conversations(batch, self.settings.disturbance_rate)
         if self.settings.modality_dropout > 0:
             batch = _drop_modalities(batch, self.settings.modality_dropout)
-        if self.settings.wordless_share > 0:
-            batch = hide_text(batch, self.settings.wordless_share)
         batch = _mix_vectors(batch, self.settings.vector_mixing)
         output = self.model(batch)
         loss: Tensor = output.loss

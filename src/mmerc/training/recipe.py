@@ -123,15 +123,6 @@ class TrainingConfig(BaseModel):
         le=1,
         description="share of conversations in which the voice or the face misleads, in training",
     )
-    wordless_share: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description=(
-            "share of conversations without text, in training; voices and faces then learn what "
-            "they show by themselves, where the corpus says it"
-        ),
-    )
     initial_text_encoder: str | None = Field(
         default=None,
         description="model, by name or folder, whose text encoder the training starts from",

@@ -31,9 +31,9 @@ class DfErcConfig(ModelConfig):
     by the emotion loss alone) are ours and take it apart.
 
     Ours, off by default: ``consistency`` leaves out, in prediction, a modality that contradicts the
-    others throughout a conversation (``mmerc.models.df_erc.consistency``); ``recognisers`` predict
-    from voice and face by themselves where words are absent (``mmerc.models.df_erc.recognisers``),
-    and with "inputs" what they say is also all that the rest of the model reads of the two;
+    others throughout a conversation (``mmerc.models.df_erc.consistency``); with
+    ``recognisers``, all that is read of voice and face is what classifiers of their own make of
+    them, and these predict where words are absent (``mmerc.models.df_erc.recognisers``);
     ``normalise_contribution`` makes the weights of an utterance sum to 1;
     ``alignment_normalisation`` by "batch" gives the vectors of Eq. 17 mean 0 and variance 1.
     Without it the error of Eq. 19 hardly ever exceeds its margin.
@@ -53,7 +53,7 @@ class DfErcConfig(ModelConfig):
     scope: Literal["conversation", "batch"] = "conversation"
     detach_contribution: bool = True
     consistency: bool = False
-    recognisers: Literal["none", "wordless", "inputs"] = "none"
+    recognisers: bool = False
     normalise_contribution: bool = False
     alignment_normalisation: Literal["none", "batch"] = "none"
     disentangled_width: int = Field(default=300, ge=1)

@@ -35,10 +35,10 @@ class DfErc(ConversationModel[DfErcConfig]):
         widths = self.inputs.output_widths
         self.recognisers = (
             ModalityRecognisers(widths, hidden=self.config.classifier_width, classes=classes)
-            if self.config.recognisers != "none"
+            if self.config.recognisers
             else None
         )
-        if self.config.recognisers == "inputs":
+        if self.recognisers is not None:
             widths = {m: width if m == "text" else classes for m, width in widths.items()}
         self.disentanglement = Disentanglement(widths, self.config)
         self.fusion = ContributionFusion(self.disentanglement.widths, self.config, classes)
@@ -118,7 +118,7 @@ class DfErc(ConversationModel[DfErcConfig]):
 
         Shape: vectors[m] [B, N, D_m], alone[m] [B, N, K] -> {m: [B, N, D_m or K]}.
         """
-        if self.config.recognisers != "inputs":
+        if self.recognisers is None:
             return vectors
         shown = {m: torch.log_softmax(scores.detach(), -1) for m, scores in alone.items()}
         return {m: zero_absent(shown.get(m, v), present[m]) for m, v in vectors.items()}

@@ -1,10 +1,10 @@
-"""Voices and faces by themselves (ours, not DF-ERC's): what is predicted without words.
+"""Voices and faces by themselves (ours, not DF-ERC's): what they show, without words or context.
 
 In a corpus whose labels are what is meant, voices and faces often show something else. A fusion
 trained on such labels learns little of voices and faces that holds for other people, and where
 words are missing it mostly repeats how frequent the emotions were. Here each of the two has a small
 classifier that learns what the modality itself shows (``modality_labels``), every emotion counting
-the same.
+the same. DF-ERC then reads what these say instead of the vectors.
 """
 
 from __future__ import annotations
