@@ -79,6 +79,15 @@ _COMPONENTS = (
         condition="the annotations' copyleft; the words are dialogues of a television series",
     ),
     Component(
+        name="mmerc-goemotions",
+        purpose="text model trained on written comments",
+        distribution="mmerc",
+        licence="trained on GoEmotions' annotations (Apache-2.0)",
+        commercial=True,
+        terms="LICENSE-WEIGHTS",
+        condition="the comments, by users of Reddit, are their authors'",
+    ),
+    Component(
         name="mmerc-mini-live",
         purpose="default model of --live",
         distribution="mmerc",

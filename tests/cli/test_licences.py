@@ -21,6 +21,7 @@ from mmerc.licences import (
 ROOT = Path(__file__).parents[2]
 NAMES = {
     "opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-text", "mmerc-mini-1",
+    "mmerc-goemotions",
     "minilm-l6", "whisper-tiny.en", "silero-vad", "speaker networks", "mtcnn",
 }  # fmt: skip
 REFUSED = {"opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-1"}

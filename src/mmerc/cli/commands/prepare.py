@@ -125,6 +125,20 @@ def composed(
     prepare("composed", source, out, overwrite=overwrite, as_json=as_json, options=options)
 
 
+@app.command(epilog=examples_epilog("mmerc prepare goemotions data --out corpora/goemotions"))
+def goemotions(
+    source: Annotated[Path, typer.Argument(help="Folder of the three .tsv files and labels.txt.")],
+    out: _Out,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Prepare GoEmotions: written comments.
+
+    Reads Ekman's grouping; every comment with one emotion is a conversation of its own.
+    """
+    prepare("goemotions", source, out, overwrite=overwrite, as_json=as_json)
+
+
 @app.command(
     epilog=examples_epilog("mmerc prepare manifest my.jsonl --out corpora/my --labels labels.txt")
 )
