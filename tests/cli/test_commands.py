@@ -16,6 +16,7 @@ COMMANDS = [
     ("prepare", "iemocap"),
     ("prepare", "mosi"),
     ("prepare", "composed"),
+    ("prepare", "goemotions"),
     ("prepare", "manifest"),
     ("prepare", "feature-pickle"),
     ("encode-text",),

@@ -266,3 +266,17 @@ def test_bad_label_files(tmp_path, content):
     (tmp_path / "moods.txt").write_text(content)
     with pytest.raises(InputError, match=r"moods\.txt, label set 'moods': .* two or more"):
         _read_label_file(tmp_path / "moods.txt")
+
+
+def test_modalities_may_have_labels_of_their_own(tmp_path, round_trip):
+    utterance = {"id": "u", "speaker": "a", "text": "Fine.", "label": "joy"}
+    line = {"id": "c", "split": "train", "utterances": [utterance]}
+    utterance["modality_labels"] = {"audio": "anger", "video": "joy"}
+    file = tmp_path / "own.jsonl"
+    file.write_text(json.dumps(line), encoding="utf-8")
+    raw = read_manifest(file)
+    assert raw.labels.names == ("anger", "joy")
+    (conversation,) = round_trip(raw).splits["train"]
+    assert conversation.utterances[0].modality_labels == {"audio": "anger", "video": "joy"}
+    with pytest.raises(InputError, match="unknown label 'anger'"):
+        read_manifest(file, labels=LabelSet("own", ("joy", "sadness")))

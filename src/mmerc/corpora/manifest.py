@@ -3,7 +3,8 @@
 A line has ``id``, ``split`` (train, valid or test), ``utterances`` and optionally ``media`` and
 ``media_start``; an utterance ``id``, ``speaker``, ``text`` and optionally ``start``, ``end``
 (seconds of the conversation), ``label``, ``media``, ``media_start`` (the second at which its media
-begin) and ``features`` ({modality: [numbers] or null}). Null is the same as leaving a field out.
+begin), ``modality_labels`` ({modality: what it shows by itself}) and ``features`` ({modality:
+[numbers] or null}). Null is the same as leaving a field out.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def read_manifest(
     if order == "start":
         records = [_sort_by_start(record) for record in records]
     with inside(file):
-        names = [utterance.label for record in records for utterance in record.utterances]
+        names = [label for record in records for label in _list_labels(record)]
         labels = infer_label_set(names) if labels is None else labels
     conversations = build_conversations(file, records, labels)
     splits: dict[Split, list[Conversation]] = {}
@@ -98,6 +99,12 @@ def read_unlabelled_manifest(file: str | Path) -> UnlabelledManifest:
         features=collect_vectors(file, records),
         remarks=_order_remarks(records, "given"),
     )
+
+
+def _list_labels(record: ConversationRecord) -> Iterator[str | None]:
+    """Yield the labels of every utterance, those of its modalities too."""
+    for utterance in record.utterances:
+        yield from (utterance.label, *utterance.modality_labels.values())
 
 
 def _read_label_file(file: str | Path) -> LabelSet:
@@ -210,7 +217,8 @@ def _build_utterance(record: UtteranceRecord, labels: LabelSet | None) -> Uttera
     """Build the utterance of one record."""
     if labels is not None:
         with inside(f"utterance {record.id!r}"):
-            labels.index(record.label)
+            for label in (record.label, *record.modality_labels.values()):
+                labels.index(label)
     return Utterance(
         id=record.id,
         speaker=record.speaker or UNKNOWN_SPEAKER,
@@ -220,6 +228,7 @@ def _build_utterance(record: UtteranceRecord, labels: LabelSet | None) -> Uttera
         media=record.media,
         media_start=record.media_start,
         label=record.label,
+        modality_labels=record.modality_labels,
     )
 
 

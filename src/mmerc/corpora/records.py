@@ -37,7 +37,10 @@ class Record(BaseModel):
 
 
 class UtteranceRecord(Record):
-    """An utterance of a manifest; ``features`` maps a modality to numbers or null."""
+    """An utterance of a manifest; ``features`` maps a modality to numbers or null.
+
+    ``modality_labels`` maps a modality to what it shows by itself.
+    """
 
     id: _Name
     text: _Text
@@ -45,6 +48,7 @@ class UtteranceRecord(Record):
     start: _Seconds | None = None
     end: _Seconds | None = None
     label: _Name | None = None
+    modality_labels: dict[Modality, _Name] = {}
     media: _Name | None = None
     media_start: _Seconds | None = None
     features: dict[Modality, _Numbers | None] = {}

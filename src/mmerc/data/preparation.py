@@ -37,9 +37,10 @@ def prepare_corpus(
 ) -> PreparedCorpus:
     """Read the raw corpus in ``source`` and write it to the folder ``out``, as `mmerc prepare`.
 
-    ``reader``: "meld", "iemocap", "mosi", "composed", "goemotions", "manifest", "feature-pickle", or the name of
-    a plug-in's reader. ``options`` are the reader's own: ``classes`` and ``split`` of IEMOCAP,
-    ``labels`` and ``order`` of a manifest. The result's ``remarks`` are the reader's remarks.
+    ``reader``: "meld", "iemocap", "mosi", "composed", "goemotions", "manifest", "feature-pickle",
+    or the name of a plug-in's reader. ``options`` are the reader's own: ``classes`` and ``split``
+    of IEMOCAP, ``labels`` and ``order`` of a manifest. The result's ``remarks`` are the reader's
+    remarks.
 
     UsageError for an unknown reader or option; InputError if a file is missing or malformed, or
     ``out`` is not empty and ``overwrite`` is false.
