@@ -8,10 +8,11 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext, SpawnContext
+from pathlib import Path
 
 _SLOW_IMPORTS = (
     "torch",
@@ -86,3 +87,31 @@ def _wait_for_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def end_process_tree(number: int) -> None:
+    """Kill a process and its descendants, those that are stopped too."""
+    descendants = list_descendants(number)
+    for process in (number, *descendants):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def list_descendants(number: int) -> list[int]:
+    """Numbers of the processes that a process and its children started (Linux; else empty)."""
+    try:
+        tasks = list(Path(f"/proc/{number}/task").iterdir())
+        children = [int(n) for task in tasks for n in (task / "children").read_text().split()]
+    except OSError:
+        return []
+    return [*children, *(process for child in children for process in list_descendants(child))]
+
+
+def measure_processor_time(numbers: Iterable[int]) -> float:
+    """Seconds that processes and their ended children have computed (Linux; else 0)."""
+    ticks = 0
+    for number in numbers:
+        with suppress(OSError):
+            fields = Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmerc.features.base import Absent
-from mmerc.features.speaker_faces import _NO_FACE, _NO_FILM, SpeakerFaces
+from mmerc.features.speaker_faces import NO_FACE, NO_FILM, SpeakerFaces
 from mmerc.media.decode import Reason, to_grey
 from mmerc.media.segment import Clip, Segment
 
@@ -82,13 +82,13 @@ def test_colour_in_another_size(film):
 
 
 def test_no_face_is_absent(film):
-    assert SpeakerFaces(frames=3).views(segment(film, 2.2, 2.9)) == Absent(_NO_FACE)
+    assert SpeakerFaces(frames=3).views(segment(film, 2.2, 2.9)) == Absent(NO_FACE)
 
 
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        (Segment(), _NO_FILM),
+        (Segment(), NO_FILM),
         (Segment(film=Clip("{folder}/none.mp4")), Reason.NO_FILE),
         (Segment(film=Clip("{film}", start=9.0, end=10.0)), Reason.PAST_FILM),
         (Segment(pictures=(b"no picture",)), Reason.NOT_MEDIA),

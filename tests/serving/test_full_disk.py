@@ -80,7 +80,7 @@ def test_a_job_ends_as_soon_as_that_can_be_written_down(tmp_path, monkeypatch, c
     runner = running.Runner(jobs, Settings(folder=tmp_path), Metrics(jobs))
     claimed = jobs.claim()
     jobs.execute("PRAGMA query_only = ON")
-    thread = threading.Thread(target=runner.run_job, args=(claimed,))
+    thread = threading.Thread(target=runner.run_job, args=(claimed, running.Lane()))
     thread.start()
     until(lambda: "end of a job: OperationalError" in caplog.text)
     assert jobs.get(job).state == "running"

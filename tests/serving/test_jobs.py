@@ -28,7 +28,7 @@ def test_there_is_room_for_so_many_and_uploads_count(jobs):
     assert jobs.reserve() is None
     jobs.remove(second)
     assert jobs.reserve() is not None
-    jobs.end(first, None)
+    jobs.end(first, "done")
     assert jobs.reserve() is not None
 
 
@@ -44,6 +44,7 @@ def test_what_was_accepted_outlives_the_server(tmp_path, jobs):
     jobs.advance(running, Step("video", 3, 12))
     (jobs.folder(running) / "recording").write_bytes(b"film")
     (tmp_path / "jobs" / "nobody").mkdir()
+    (tmp_path / "jobs" / ".canary-of-a-killed-server").touch()
     later = Jobs(tmp_path, max_jobs=3)
     later.recover()
     assert later.get(running).state == later.get(queued).state == "queued"
@@ -56,8 +57,8 @@ def test_what_was_accepted_outlives_the_server(tmp_path, jobs):
 
 def test_a_job_ends_and_expires_with_its_files(jobs):
     done, failed, queued = accepted(jobs), accepted(jobs), accepted(jobs)
-    jobs.end(done, None)
-    jobs.end(failed, "no sound in the file")
+    jobs.end(done, "done")
+    jobs.end(failed, "failed", ["no sound in the file"])
     assert (jobs.get(done).state, jobs.get(failed).reason) == ("done", "no sound in the file")
     assert jobs.expire(keep=60) == 0
     time.sleep(0.02)
@@ -99,4 +100,11 @@ def test_deaths_are_counted_and_restarts_are_not(jobs):
         jobs.claim()
         jobs.requeue(job, died=died)
         assert (jobs.get(job).state, jobs.get(job).deaths) == ("queued", deaths)
-    assert jobs.counts() == {"uploading": 0, "queued": 1, "running": 0, "done": 0, "failed": 0}
+    assert jobs.counts() == {
+        "uploading": 0,
+        "queued": 1,
+        "running": 0,
+        "done": 0,
+        "partial": 0,
+        "failed": 0,
+    }

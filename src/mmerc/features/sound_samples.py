@@ -14,6 +14,8 @@ from mmerc.media.segment import MediaError, Segment
 
 Samples = NDArray[np.float32]
 SHORTEST = 0.1  # seconds: at 0.06 s and below openSMILE has no whole window and gives NaN
+NO_SOUND_FILE, SILENCE = "no sound file", "silence"
+TOO_SHORT = f"sound shorter than {SHORTEST} s"
 _QUIETEST = 2**-15  # below this a sample is 0 in 16 bits
 
 
@@ -46,7 +48,7 @@ class VoiceExtractor(ABC):
 def _read_samples(segment: Segment) -> Samples | Absent:
     """Decode an utterance's sound. Shape: -> float32 [samples], mono, 16 kHz."""
     if segment.sound is None:
-        return Absent("no sound file")
+        return Absent(NO_SOUND_FILE)
     try:
         return read_clip(segment.sound)
     except MediaError as error:
@@ -56,9 +58,9 @@ def _read_samples(segment: Segment) -> Samples | Absent:
 def find_absence(samples: Samples) -> Absent | None:
     """Say why no vector can be computed from samples (mono, 16 kHz, -1 to 1); None if one can."""
     if len(samples) < SHORTEST * SAMPLE_RATE:
-        return Absent(f"sound shorter than {SHORTEST} s")
+        return Absent(TOO_SHORT)
     if not np.isfinite(samples).all():
         return Absent("sound with samples that are no numbers")
     if np.abs(samples).max() < _QUIETEST:
-        return Absent("silence")
+        return Absent(SILENCE)
     return None

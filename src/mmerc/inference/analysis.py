@@ -31,7 +31,8 @@ class Analysis:
     does not give it). ``predictions`` are in order of time. ``absent`` gives, per utterance id, why
     a modality took no part in its prediction. ``remarks`` say where the analysis as a whole may be
     unreliable (a recording unlike the training data, an unknown language). ``marks`` say, per
-    utterance id, what is doubtful about it.
+    utterance id, what is doubtful about it. ``shortfalls``: one sentence per part of the analysis
+    that could not be done, as distinct from what the recording does not have.
     """
 
     recording: str
@@ -41,4 +42,5 @@ class Analysis:
     predictions: tuple[UtterancePrediction, ...]
     absent: Mapping[str, Mapping[Modality, str]]
     remarks: tuple[str, ...] = ()
+    shortfalls: tuple[str, ...] = ()
     marks: Mapping[str, Marks] = field(default_factory=dict)

@@ -13,7 +13,9 @@ from mmerc.serving.settings import Settings
 
 COOKIE = "mmerc_key"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-_PUBLIC_PATHS = {"/", "/page.css", "/page.js", "/health", "/v1/about", "/session", "/openapi.json"}
+_PUBLIC_PATHS = {
+    *("/", "/page.css", "/page.js", "/v1/about", "/session", "/openapi.json", "/health", "/ready")
+}
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 

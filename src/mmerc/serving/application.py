@@ -24,6 +24,7 @@ from mmerc.serving.problems import (
     answer_storage_error,
     answer_validation_error,
 )
+from mmerc.serving.readiness import create_readiness
 from mmerc.serving.runner import Runner
 from mmerc.serving.service import Service
 from mmerc.serving.settings import Settings
@@ -40,7 +41,9 @@ def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
     jobs = Jobs(settings.folder, max_jobs=settings.max_jobs)
     jobs.recover()
     metrics = Metrics(jobs)
+    metrics.watch_queue(predictor.queue.qsize)
     runner = Runner(jobs, settings, metrics)
+    readiness = create_readiness(settings, jobs, predictor, runner)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -63,7 +66,9 @@ def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
         docs_url=None,  # both pages load scripts from other hosts
         redoc_url=None,
     )
-    service = Service(settings=settings, jobs=jobs, predictor=predictor, metrics=metrics)
+    service = Service(
+        settings=settings, jobs=jobs, predictor=predictor, metrics=metrics, readiness=readiness
+    )
     app.state.service = service
     app.state.find_desk = correction_routes.JobDesks(service)
     app.add_exception_handler(sqlite3.Error, answer_storage_error)

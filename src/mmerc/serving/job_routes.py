@@ -57,18 +57,21 @@ _UPLOAD_BODY = {
 class JobAnswer(BaseModel):
     """A job: ``done`` of ``total`` utterances of ``stage``, and ``ahead`` jobs before it.
 
+    A ``partial`` job has results, but could not do all of its parts: ``reasons`` says which, and
+    why. Those of a failed job say why it failed; ``reason`` has them as one text.
     ``files`` are the addresses of its results by format, and of the recording by its name;
     ``expires`` is the number of seconds until all of them are deleted.
     """
 
     id: str
     name: str
-    state: Literal["queued", "running", "done", "failed"]
+    state: Literal["queued", "running", "done", "partial", "failed"]
     stage: str | None
     done: int
     total: int
     ahead: int
     reason: str | None
+    reasons: list[str]
     expires: float | None
     files: dict[str, str]
 
@@ -76,7 +79,7 @@ class JobAnswer(BaseModel):
 def _describe_job(service: Service, job: Job) -> JobAnswer:
     """A job as its owner sees it."""
     address = f"{service.settings.root_path}/v1/jobs/{job.id}/files"
-    names = [*ANALYSIS_FORMATS, quote(job.name, safe="")] if job.state == "done" else []
+    names = [*ANALYSIS_FORMATS, quote(job.name, safe="")] if job.has_results else []
     remaining = None if job.ended is None else job.ended + service.settings.keep - time.time()
     return JobAnswer(
         id=job.id,
@@ -86,7 +89,8 @@ def _describe_job(service: Service, job: Job) -> JobAnswer:
         done=job.done,
         total=job.total,
         ahead=service.jobs.ahead(job) if job.state == "queued" else 0,
-        reason=job.reason,
+        reason=" ".join(job.reasons) or None,
+        reasons=job.reasons,
         expires=None if remaining is None else max(0.0, round(remaining, 1)),
         files={unquote(name): f"{address}/{name}" for name in names},
     )
@@ -188,7 +192,7 @@ def get_file(job: JobId, name: _FileName, service: ServiceDependency) -> FileRes
     owner = find_job(service, job)
     if name not in {*ANALYSIS_FORMATS, owner.name}:
         raise HTTPException(404, "No such file; the job lists its files.")
-    if owner.state != "done":
+    if not owner.has_results:
         raise HTTPException(409, "The job is not done; try again later.")
     folder = service.jobs.folder(job)
     recording, result = folder / "recording", folder / "results" / f"result.{name}"

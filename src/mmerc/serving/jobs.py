@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import shutil
 import sqlite3
@@ -14,7 +15,8 @@ from typing import Any, Literal, get_args
 
 from mmerc.inference.pipeline.progress import Step
 
-_State = Literal["uploading", "queued", "running", "done", "failed"]
+_State = Literal["uploading", "queued", "running", "done", "partial", "failed"]
+_Outcome = Literal["done", "partial", "failed"]
 _STATES: tuple[_State, ...] = get_args(_State)
 DATABASE = "jobs.sqlite"
 _TABLE = """
@@ -38,9 +40,10 @@ _COLUMNS = "id, name, state, stage, done, total, reason, deaths, created, ended"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A recording to analyse: ``done`` of ``total`` of a ``stage``, and the reason of a failure.
+    """A recording to analyse: ``done`` of ``total`` of a ``stage``.
 
-    ``deaths``: how often its worker was killed; times in seconds since 1970.
+    ``reason``: why it failed or is partial, one sentence per line. ``deaths``: how often its worker
+    was killed or hung; times in seconds since 1970.
     """
 
     id: str
@@ -54,19 +57,31 @@ class Job:
     created: float
     ended: float | None
 
+    @property
+    def reasons(self) -> list[str]:
+        """Why it failed or is partial."""
+        return self.reason.splitlines() if self.reason else []
+
+    @property
+    def has_results(self) -> bool:
+        return self.state in {"done", "partial"}
+
 
 class Jobs:
     """The jobs in one folder; safe to use from several threads."""
+
+    CANARY = ".canary-"  # how names of files start that /ready writes
 
     def __init__(self, folder: Path, *, max_jobs: int) -> None:
         self.root, self.max_jobs = folder / "jobs", max_jobs
         self.root.mkdir(parents=True, exist_ok=True)
         self.lock = threading.RLock()
-        path = folder / DATABASE
-        self.database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.path = folder / DATABASE
+        self.database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
             self.database.execute(f"PRAGMA {pragma}")
         self.database.execute(_TABLE)
+        self.inode = self.path.stat().st_ino
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run one statement, and return its rows."""
@@ -114,9 +129,9 @@ class Jobs:
         values = (step.stage, step.done, step.total)
         return self.change(job, "stage = ?, done = ?, total = ?", values)
 
-    def end(self, job: str, reason: str | None) -> None:
-        """Record the end of a job: done, or failed for a reason."""
-        values = ("done" if reason is None else "failed", reason, time.time())
+    def end(self, job: str, outcome: _Outcome, reasons: Sequence[str] = ()) -> None:
+        """Record the end of a job, and why it is not done, or not all of it."""
+        values = (outcome, "\n".join(reasons) or None, time.time())
         self.change(job, "state = ?, reason = ?, ended = ?", values)
 
     def requeue(self, job: str, *, died: bool) -> None:
@@ -134,6 +149,11 @@ class Jobs:
         )
         return {state: rows.get(state, 0) for state in _STATES}
 
+    def longest_wait(self) -> float:
+        """Seconds since the oldest queued job was uploaded; 0 without any."""
+        oldest = self.execute("SELECT min(created) FROM jobs WHERE state = 'queued'")[0][0]
+        return 0.0 if oldest is None else max(0.0, time.time() - float(oldest))
+
     def remove(self, job: str) -> bool:
         """Delete a job and all its files; False if there is no such job.
 
@@ -147,6 +167,8 @@ class Jobs:
         for row in self.execute("SELECT id FROM jobs WHERE state = 'uploading'"):
             self.remove(str(row[0]))
         self.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
+        for path in self.root.glob(f"{self.CANARY}*"):
+            path.unlink()
         self.sweep()
 
     def expire(self, *, keep: float) -> int:
@@ -163,10 +185,32 @@ class Jobs:
         A killed worker may leave the former after its job was deleted, a full disk the latter.
         """
         with self.lock:
-            folders = {folder.name for folder in self.root.iterdir()}
+            names = {folder.name for folder in self.root.iterdir()}
+            folders = {name for name in names if not name.startswith(self.CANARY)}
             jobs = {str(row[0]) for row in self.execute("SELECT id FROM jobs")}
         for job in folders ^ jobs:
             self.remove(job)
+
+    def check_files(self) -> None:
+        """OSError if the folder of the jobs or the database was deleted or replaced."""
+        if not self.root.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "it was deleted; put it back, or restart")
+        if self.path.stat().st_ino != self.inode:
+            raise FileNotFoundError(errno.ENOENT, "its database was replaced; restart the server")
+
+    def check_database(self) -> None:
+        """sqlite3.Error if the database cannot be written."""
+        with self.lock:
+            self.database.execute("BEGIN IMMEDIATE")
+            try:
+                self.database.execute("CREATE TABLE IF NOT EXISTS checks (checked REAL) STRICT")
+                self.database.execute("DELETE FROM checks")
+                self.database.execute("INSERT INTO checks VALUES (?)", (time.time(),))
+                self.database.execute("COMMIT")
+            except BaseException:
+                if self.database.in_transaction:
+                    self.database.execute("ROLLBACK")
+                raise
 
     def close(self) -> None:
         with self.lock:

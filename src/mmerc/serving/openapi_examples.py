@@ -80,6 +80,7 @@ _JOB: JsonDict = {
     "total": 12,
     "ahead": 0,
     "reason": None,
+    "reasons": [],
     "expires": None,
     "files": {},
 }

@@ -14,6 +14,7 @@ from mmerc.inference.formats import ANALYSIS_FORMATS
 from mmerc.serving.access import COOKIE, cookie_token, has_key, is_key
 from mmerc.serving.page import PAGE, SCRIPT, STYLE
 from mmerc.serving.problems import problem_responses
+from mmerc.serving.readiness import ReadyAnswer
 from mmerc.serving.service import ServiceDependency
 from mmerc.serving.transcripts import PredictAnswer, PredictRequest, read_request
 from mmerc.version import __version__
@@ -108,8 +109,22 @@ def session(body: Session, response: Response, service: ServiceDependency) -> No
 
 @router.get("/health", tags=["service"])
 async def _health() -> _Health:
-    """Check that the service answers."""
+    """Check that the process answers; /ready tells whether it can do its work."""
     return _Health()
+
+
+@router.get(
+    "/ready",
+    tags=["service"],
+    responses={503: {"model": ReadyAnswer, "description": "A part does not work, and why"}},
+)
+async def _ready(response: Response, service: ServiceDependency) -> ReadyAnswer:
+    """Try every part: the model, the disk, the workers, and the transcriber."""
+    answer = await service.readiness()
+    for name, part in answer.parts.items():
+        service.metrics.ready.labels(name).set(part.ok)
+    response.status_code = 200 if answer.status == "ready" else 503
+    return answer
 
 
 @router.get(

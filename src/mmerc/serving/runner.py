@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sqlite3
 import threading
@@ -16,19 +15,46 @@ from multiprocessing.process import BaseProcess
 from typing import Literal
 
 from mmerc.inference.pipeline.progress import Step
-from mmerc.processes import available_cores, without_interrupts, worker_context
+from mmerc.processes import available_cores
 from mmerc.serving.jobs import Job, Jobs
 from mmerc.serving.monitoring import Metrics
 from mmerc.serving.settings import Settings
 from mmerc.serving.worker import AnalysisTask, Ended, run_task
+from mmerc.serving.worker_process import ForkserverWatch, Pulse, worker_process
 
 _LOG = logging.getLogger("mmerc.serving")
 _POLL = 0.2  # seconds between two looks at the jobs, at a worker, and at the clock
 _EXPIRY = 30.0  # seconds between two searches for expired jobs
 _RETRY = 1.0  # seconds before the disk is tried again
+_SUSPICIOUS = 3.0  # seconds without a sign of life, of a thread or a worker, that /ready reports
+_LONGEST_IDLE = 120.0  # seconds in which a worker and its children compute nothing
+_LONGEST_START = 20.0  # seconds in which the process that forks workers computes nothing
 _KILLED_TWICE = "Its process was killed twice, perhaps out of memory; try a shorter recording."
-_NEEDED_BY_JOBS = ("mmerc.inference.pipeline.pipeline", "mmerc.inference.results")
-_Verdict = Literal["ended", "died", "deleted", "stopped"]
+_HUNG_TWICE = "Its process stopped answering twice; try again, or report it."
+_Verdict = Literal["ended", "died", "hung", "deleted", "stopped"]
+
+
+@dataclass
+class Lane:
+    """Signs of life of one of the threads that run jobs, and of the worker of its job.
+
+    ``moved``: when (monotonic) the thread last showed that it lives.
+    """
+
+    moved: float = field(default_factory=time.monotonic)
+    pulse: Pulse | None = None
+
+    def move(self) -> None:
+        self.moved = time.monotonic()
+
+    def problem(self) -> str | None:
+        """A sentence if the thread or its worker shows no sign of life."""
+        still = time.monotonic() - self.moved
+        if still > _SUSPICIOUS:
+            return f"A thread that runs jobs has not moved for {still:.0f} s."
+        if self.pulse is not None and self.pulse.silent > _SUSPICIOUS:
+            return f"The worker of a job has not answered for {self.pulse.silent:.0f} s."
+        return None
 
 
 @dataclass
@@ -40,12 +66,16 @@ class Runner:
     metrics: Metrics
     stopping: threading.Event = field(default_factory=threading.Event)
     threads: list[threading.Thread] = field(default_factory=list)
+    lanes: list[Lane] = field(default_factory=list)
     failing: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> None:
         """Start, with the jobs that an earlier server left."""
-        tasks = [self.run_jobs] * self.settings.max_running_jobs + [self.expire]
-        self.threads = [threading.Thread(target=task, daemon=True) for task in tasks]
+        self.lanes = [Lane() for _ in range(self.settings.max_running_jobs)]
+        tasks = [(self.run_jobs, (lane,)) for lane in self.lanes]
+        self.threads = [threading.Thread(target=t, args=a, daemon=True) for t, a in tasks]
+        for task in (self.expire, self.supervise):
+            self.threads.append(threading.Thread(target=task, daemon=True))
         for thread in self.threads:
             thread.start()
 
@@ -55,13 +85,18 @@ class Runner:
         for thread in self.threads:
             thread.join()
 
-    def run_jobs(self) -> None:
+    def problems(self) -> list[str]:
+        """A sentence for each thread or worker that shows no sign of life."""
+        return [problem for lane in self.lanes if (problem := lane.problem()) is not None]
+
+    def run_jobs(self, lane: Lane) -> None:
         """Run one job after another."""
         while not self.stopping.wait(_POLL):
+            lane.move()
             with self.surviving_errors("queue"):
                 job = self.jobs.claim()
                 if job is not None:
-                    self.run_job(job)
+                    self.run_job(job, lane)
 
     def expire(self) -> None:
         """Delete expired jobs."""
@@ -69,54 +104,63 @@ class Runner:
             with self.surviving_errors("expiry"):
                 self.metrics.expired.inc(self.jobs.expire(keep=self.settings.keep))
 
+    def supervise(self) -> None:
+        """Replace the process that forks workers if it hangs."""
+        watch = ForkserverWatch()
+        while not self.stopping.wait(_RETRY):
+            if watch.kill_if_stuck(limit=_LONGEST_START):
+                _LOG.error("workers: the process that forks them hung and was killed")
+
     @contextmanager
     def surviving_errors(self, where: str) -> Iterator[None]:
-        """Log an error of the disk or the system, and wait, instead of dying of it.
+        """Log an error, and wait, instead of dying of it: the disk or the system may recover.
 
         One that lasts is logged once.
         """
         try:
             yield
             self.failing.pop(where, None)
-        except (OSError, sqlite3.Error) as error:
+        except Exception as error:
             name = type(error).__name__
             if self.failing.get(where) != name:
                 _LOG.error("%s: %s", where, name)
             self.failing[where] = name
             self.stopping.wait(_RETRY)
 
-    def run_job(self, job: Job) -> None:
+    def run_job(self, job: Job, lane: Lane) -> None:
         """Run a job, and record its end as soon as the disk can be written."""
         _LOG.info("job %s starts", job.id[:8])
         verdict: _Verdict = "stopped"
-        reason: str | None = None
+        ended, started = Ended(), time.monotonic()
         with self.surviving_errors("worker"):
-            verdict, reason = self.run_worker(job)
-        _LOG.info("job %s %s%s", job.id[:8], verdict, ": failed" if reason else "")
-        while not self.try_to_settle(job, verdict, reason) and not self.stopping.is_set():
-            pass
+            verdict, ended = self.run_worker(job, lane)
+        seconds = time.monotonic() - started
+        outcome = ended.outcome if verdict == "ended" else verdict
+        _LOG.info("job %s: %s after %.1f s", job.id[:8], outcome, seconds)
+        while not self.try_to_settle(job, verdict, ended) and not self.stopping.is_set():
+            lane.move()
+        if verdict == "hung":
+            self.metrics.hung.inc()
+        if verdict == "ended":
+            self.metrics.job_seconds.labels(ended.outcome).observe(seconds)
+            if ended.duration:
+                self.metrics.real_time_factor.observe(seconds / ended.duration)
 
-    def try_to_settle(self, job: Job, verdict: _Verdict, reason: str | None) -> bool:
+    def try_to_settle(self, job: Job, verdict: _Verdict, ended: Ended) -> bool:
         """Whether the end of a job could be recorded."""
         with self.surviving_errors("end of a job"):
-            self.settle(job, verdict, reason)
+            self.settle(job, verdict, ended)
             return True
         return False
 
-    def run_worker(self, job: Job) -> tuple[_Verdict, str | None]:
+    def run_worker(self, job: Job, lane: Lane) -> tuple[_Verdict, Ended]:
         """Run a job in a process of its own."""
-        context = worker_context(*_NEEDED_BY_JOBS)
-        receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=run_task, args=(self.task(job), sender, dict(os.environ)))
-        with without_interrupts():
-            process.start()
-        sender.close()
-        with receiver:
+        with worker_process(run_task, self.task(job)) as (process, receiver):
+            lane.pulse = Pulse()
             try:
-                return self.watch(job, process, receiver)
+                return self.watch(job, process, receiver, lane=lane, pulse=lane.pulse)
             finally:
-                process.kill()
-                process.join()
+                lane.pulse = None
 
     def task(self, job: Job) -> AnalysisTask:
         return AnalysisTask(
@@ -130,27 +174,35 @@ class Runner:
         )
 
     def watch(
-        self, job: Job, process: BaseProcess, receiver: Connection
-    ) -> tuple[_Verdict, str | None]:
-        """Follow a worker until it ends or dies, or its job is deleted."""
-        deadline = time.monotonic() + self.settings.longest_job
+        self, job: Job, process: BaseProcess, receiver: Connection, *, lane: Lane, pulse: Pulse
+    ) -> tuple[_Verdict, Ended]:
+        """Follow a worker until it ends, dies or hangs, or its job is deleted."""
+        started = looked = time.monotonic()
         while not self.stopping.is_set():
+            lane.move()
             latest: Step | None = None
             try:
                 while receiver.poll(_POLL if latest is None else 0):
                     message = receiver.recv()
+                    pulse.receive(message)
                     if isinstance(message, Ended):
                         process.join(timeout=5.0)
-                        return "ended", message.reason
-                    latest = message
+                        return "ended", message
+                    latest = message if isinstance(message, Step) else latest
             except EOFError:
-                return "died", None
+                return "died", Ended()
             if not self.advance(job, latest):
-                return "deleted", None
-            if time.monotonic() > deadline:
+                return "deleted", Ended()
+            now = time.monotonic()
+            pulse.wait(now - looked)
+            looked = now
+            if pulse.silent > self.settings.longest_silence or pulse.idle > _LONGEST_IDLE:
+                return "hung", Ended()
+            if now - started > self.settings.longest_job:
                 minutes = f"{self.settings.longest_job / 60:g}"
-                return "ended", f"It took longer than {minutes} minutes; try a shorter recording."
-        return "stopped", None
+                failure = f"It took longer than {minutes} minutes; try a shorter recording."
+                return "ended", Ended(failure=failure)
+        return "stopped", Ended()
 
     def advance(self, job: Job, latest: Step | None) -> bool:
         """Record the progress of a job; False if it was deleted."""
@@ -161,17 +213,18 @@ class Runner:
         except sqlite3.Error:  # no room to record the progress
             return True
 
-    def settle(self, job: Job, verdict: _Verdict, reason: str | None) -> None:
+    def settle(self, job: Job, verdict: _Verdict, ended: Ended) -> None:
         """Record the end of a job, or queue it again."""
         if verdict == "deleted":
             shutil.rmtree(self.jobs.folder(job.id), ignore_errors=True)
         elif verdict == "stopped":
             self.jobs.requeue(job.id, died=False)
-        elif verdict == "died" and job.deaths == 0:
+        elif verdict in {"died", "hung"} and job.deaths == 0:
             self.jobs.requeue(job.id, died=True)
             self.metrics.restarted.inc()
         else:
             shutil.rmtree(self.jobs.folder(job.id) / "work", ignore_errors=True)
-            reason = _KILLED_TWICE if verdict == "died" else reason
-            self.jobs.end(job.id, reason)
-            self.metrics.ended.labels("done" if reason is None else "failed").inc()
+            if verdict != "ended":
+                ended = Ended(failure=_KILLED_TWICE if verdict == "died" else _HUNG_TWICE)
+            self.jobs.end(job.id, ended.outcome, ended.reasons)
+            self.metrics.ended.labels(ended.outcome).inc()

@@ -10,17 +10,19 @@ from fastapi import Depends, Request
 from mmerc.serving.jobs import Jobs
 from mmerc.serving.monitoring import Metrics
 from mmerc.serving.predictor import Predictor
+from mmerc.serving.readiness import Readiness
 from mmerc.serving.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Settings, jobs, predictor and metrics of one server."""
+    """Settings, jobs, predictor, metrics and readiness of one server."""
 
     settings: Settings
     jobs: Jobs
     predictor: Predictor
     metrics: Metrics
+    readiness: Readiness
 
 
 async def _get_service(request: Request) -> Service:

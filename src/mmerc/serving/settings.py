@@ -21,8 +21,9 @@ class Settings:
     must send it. ``hosts``: host names under which browsers may reach the service, None for any.
     ``root_path``: the prefix under which a proxy serves it ("/mmerc"). ``max_jobs`` may be
     unfinished, of which ``max_running_jobs`` run. A job takes at most ``longest_job``, each of its
-    processes ``memory``, and a recording lasts at most ``longest_recording``. A job's files are
-    deleted ``keep`` after its end. ``example``: a film to try, with its subtitles beside it.
+    processes ``memory``, and a recording lasts at most ``longest_recording``. A worker that sends
+    no sign of life for ``longest_silence`` is replaced. A job's files are deleted ``keep`` after
+    its end. ``example``: a film to try, with its subtitles beside it.
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class Settings:
     longest_upload: float = 3600.0
     longest_recording: float = 7200.0
     longest_job: float = 4 * 3600.0
+    longest_silence: float = 15.0
     memory: int = 8 * GIGABYTE
     keep: float = 3600.0
     max_jobs: int = 16

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mmerc.errors import MmercError
 from mmerc.files import atomic_directory, file_lock
@@ -16,10 +17,14 @@ from mmerc.processes import adopt_environment, leave_with_parent
 from mmerc.serving.file_names import result_stem
 from mmerc.serving.recording_limits import check_recording
 from mmerc.serving.storage_errors import DISK_FULL, is_full
+from mmerc.serving.worker_process import start_heartbeat
 
 if TYPE_CHECKING:
     from mmerc.inference.analysis import Analysis
     from mmerc.inference.pipeline.progress import Step
+
+_END = "end.json"  # among the results: what could not be done
+Outcome = Literal["done", "partial", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,39 +40,64 @@ class AnalysisTask:
     workers: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The end of a job, with the reason if it failed."""
+    """The end of a job: why it failed, if it did, or what it could not do.
 
-    reason: str | None = None
+    ``shortfalls``: a sentence for each part that could not be done. ``duration``: seconds of the
+    recording.
+    """
+
+    failure: str | None = None
+    shortfalls: tuple[str, ...] = ()
+    duration: float | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The state in which the job ends."""
+        return "failed" if self.failure else "partial" if self.shortfalls else "done"
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the job is not done, or not all of it."""
+        return (self.failure,) if self.failure else self.shortfalls
 
 
 def run_task(task: AnalysisTask, sender: Connection, environment: Mapping[str, str]) -> None:
     """Analyse, sending progress and the end; exit when the server does."""
     leave_with_parent()
+    send = start_heartbeat(sender)
     adopt_environment(environment)
     resource.setrlimit(resource.RLIMIT_DATA, (task.memory, task.memory))
-    sender.send(Ended(_attempt(task, sender.send)))
+    send(_attempt(task, send))
 
 
-def _attempt(task: AnalysisTask, report: Callable[[Step], None]) -> str | None:
-    """Analyse, and return why it failed, if it did: a sentence without paths and content."""
+def _attempt(task: AnalysisTask, report: Callable[[Step], None]) -> Ended:
+    """Analyse, and return how it ended; the sentences have no paths and no content."""
     try:
         # After its server was killed, an earlier worker may still be exiting.
         with file_lock(task.folder / "lock", wait=True):
             if not (task.folder / "results").is_dir():
                 _analyse(task, report)
+            return _read_end(task.folder / "results" / _END)
     except MemoryError:
-        return "The analysis needs more memory than the service allows."
+        return Ended(failure="The analysis needs more memory than the service allows.")
     except Exception as error:
         if is_full(error):
-            return DISK_FULL
+            return Ended(failure=DISK_FULL)
         if isinstance(error, MmercError):
-            return str(error).replace(f"{task.folder}/", "")
+            return Ended(failure=str(error).replace(f"{task.folder}/", ""))
         if os.environ.get("MMERC_DEBUG"):
             raise
-        return f"Internal error ({type(error).__name__}); please report it."
-    return None
+        return Ended(failure=f"Internal error ({type(error).__name__}); please report it.")
+
+
+def _read_end(path: Path) -> Ended:
+    """How an analysis ended whose results are written, perhaps by an earlier worker."""
+    if not path.is_file():  # of an earlier version
+        return Ended()
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Ended(shortfalls=tuple(content["shortfalls"]), duration=content["duration"])
 
 
 def _analyse(task: AnalysisTask, report: Callable[[Step], None]) -> None:
@@ -89,6 +119,8 @@ def _analyse(task: AnalysisTask, report: Callable[[Step], None]) -> None:
     )
     with atomic_directory(task.folder / "results") as staging:
         write_results(_rename_recording(analysis, task.name), staging, stem="result")
+        end = {"shortfalls": analysis.shortfalls, "duration": analysis.duration}
+        (staging / _END).write_text(json.dumps(end), encoding="utf-8")
 
 
 def _rename_recording(analysis: Analysis, name: str) -> Analysis:

@@ -45,6 +45,9 @@ def serve(
     max_job_minutes: Annotated[
         float, typer.Option(min=0.1, help="Maximum run time of a job.")
     ] = 240,
+    max_silent_seconds: Annotated[
+        float, typer.Option(min=1, help="Replace a worker without a sign of life for this time.")
+    ] = 15,
     max_memory_gb: Annotated[
         int, typer.Option(min=1, help="Maximum memory of each process of a job.")
     ] = 8,
@@ -94,6 +97,7 @@ def serve(
         largest_upload=max_upload_mb * 2**20,
         longest_recording=max_recording_minutes * 60,
         longest_job=max_job_minutes * 60,
+        longest_silence=max_silent_seconds,
         memory=max_memory_gb * GIGABYTE,
         keep=keep_minutes * 60,
         max_jobs=max_jobs,

@@ -70,11 +70,12 @@ def load_components(
     model, extractor_names = load_model(folder), TrainedOn.read(folder).extractors
     if model.text_encoder is not None:
         model.text_encoder.merge_adapters()
+    display_name = Path(name).name or folder.resolve().name
     extractors: dict[Modality, NamedExtractor] = {}
     missing: dict[Modality, str] = {}
     for modality in model.inputs.widths:
         extractor = str(extractor_names.get(modality))
-        problem = _find_obstacle(extractor, model=name, commercial_only=commercial_only)
+        problem = _find_obstacle(extractor, model=display_name, commercial_only=commercial_only)
         if problem is None:
             extractors[modality] = NamedExtractor(extractor, face=face)
         else:
@@ -82,7 +83,6 @@ def load_components(
     if missing and missing.keys() == model.inputs.output_widths.keys():
         reasons = " ".join(missing.values())
         raise MmercError(f"No modality that {name} takes is available: {reasons}")
-    display_name = Path(name).name or folder.resolve().name
     return Components(model=model, name=display_name, extractors=extractors, missing=missing)
 
 

@@ -24,6 +24,7 @@ from mmerc.inference.pipeline.components import load_components
 from mmerc.inference.pipeline.progress import Hook, Step, ignore_progress
 from mmerc.inference.pipeline.recording_features import Unavailable, extract_features
 from mmerc.inference.pipeline.segmentation import UtteranceSource
+from mmerc.inference.pipeline.shortfalls import CONTRADICTS, NO_WORDS, list_shortfalls
 from mmerc.inference.pipeline.speaker_names import rename_in_conversations, rename_speakers
 from mmerc.inference.pipeline.speech_stages import VoiceSearch
 from mmerc.inference.pipeline.spoken_language import (
@@ -49,7 +50,6 @@ from mmerc.version import __version__
 
 _Tables = Mapping[Modality, FeatureTable]
 _Absences = dict[str, dict[Modality, str]]
-_CONTRADICTS = "left out: it contradicts the other modalities throughout the recording"
 
 
 @dataclass(kw_only=True)
@@ -214,6 +214,7 @@ class Pipeline:
             predictions=tuple(predictions),
             absent=absent,
             remarks=(*segmentation.remarks, *still, *remarks),
+            shortfalls=list_shortfalls(absent, segmentation.remarks, utterances=len(utterances)),
             marks=segmentation.marks,
         )
 
@@ -306,7 +307,7 @@ def _add_left_out(absent: _Absences, predictions: Sequence[UtterancePrediction])
     for prediction in predictions:
         for modality, left_out in prediction.left_out.items():
             if left_out:
-                joined.setdefault(prediction.id, {})[modality] = _CONTRADICTS
+                joined.setdefault(prediction.id, {})[modality] = CONTRADICTS
     return joined
 
 
@@ -319,7 +320,7 @@ def _collect_absences(
     for utterance in utterances:
         reasons: dict[Modality, str] = dict(unavailable)
         if not utterance.text.strip():
-            reasons["text"] = "no words"
+            reasons["text"] = NO_WORDS
         for modality in tables:
             row = rows[modality].get(utterance.id)
             if row is not None and row.vector is None:

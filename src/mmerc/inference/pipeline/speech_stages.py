@@ -20,6 +20,8 @@ from mmerc.media.speakers.clustering import SpeakerCount
 from mmerc.media.speakers.diarizers import Diarizer, diarize
 from mmerc.media.voice_activity import Span, find_speech
 
+UNCHECKED = "Could not check whether"
+
 
 def fingerprint_input(path: Path) -> str:
     """Fingerprint of a file named by the user; InputError if it cannot be read."""
@@ -101,7 +103,7 @@ def check_against_speech(
 
     ``what`` the file has: subtitles, or words.
     """
-    unchecked = f"Could not check whether the {what} match the speech: "
+    unchecked = f"{UNCHECKED} the {what} match the speech: "
     try:
         if matches_speech(utterances, find_spans(recording, work, report)):
             return ()

@@ -46,13 +46,13 @@ export function showJob(name) {
  * @param {About} about
  */
 export function updateJob(job, about) {
-  const over = job.state === "done" || job.state === "failed";
-  if (job.state === "done") showResults(job, about);
-  else if (job.state === "failed") {
-    showStatus("The analysis failed.", 0);
-    byId("reason").textContent = job.reason;
-    byId("reason").hidden = false;
-  } else if (job.state === "queued") {
+  const complete = job.state === "done" || job.state === "partial";
+  const over = complete || job.state === "failed";
+  byId("reason").textContent = job.reasons.join(" ");
+  byId("reason").hidden = job.reasons.length === 0;
+  if (complete) showResults(job, about);
+  else if (job.state === "failed") showStatus("The analysis failed.", 0);
+  else if (job.state === "queued") {
     showStatus(job.ahead ? `Waiting: ${job.ahead} ahead` : "Waiting", null);
   } else {
     const stage = STAGES[job.stage ?? ""] ?? "Starting";
@@ -63,7 +63,7 @@ export function updateJob(job, about) {
   byId("another").hidden = !over;
   progress.hidden = over;
   if (over) {
-    const what = job.state === "done" ? "The recording and its results are" : "The recording is";
+    const what = complete ? "The recording and its results are" : "The recording is";
     byId("expiry").textContent =
       `${what} deleted in ${minutes(job.expires ?? 0)}, or now if you choose.`;
   }
@@ -75,7 +75,7 @@ export function updateJob(job, about) {
  * @param {About} about
  */
 function showResults(job, about) {
-  showStatus("Done.", 1);
+  showStatus(job.state === "done" ? "Done." : "Done in part: something is missing.", 1);
   const link = typedById("timeline", HTMLAnchorElement);
   link.href = resultAddress(job, "html");
   typedById("correct", HTMLAnchorElement).href = `${jobAddress(job.id)}/correct`;

@@ -19,12 +19,12 @@ import { count } from "../../inference/page/format.js";
  * @typedef {object} Job
  * @property {string} id
  * @property {string} name
- * @property {"queued" | "running" | "done" | "failed"} state
+ * @property {"queued" | "running" | "done" | "partial" | "failed"} state
  * @property {string | null} stage
  * @property {number} done
  * @property {number} total
  * @property {number} ahead
- * @property {string | null} reason
+ * @property {string[]} reasons
  * @property {number | null} expires
  * @property {Record<string, string>} files
  */

@@ -1,0 +1,57 @@
+"""Parts of an analysis that could not be done, as distinct from what a recording does not have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from mmerc.conversation import Modality
+from mmerc.features.sound_samples import NO_SOUND_FILE, SILENCE, TOO_SHORT
+from mmerc.features.speaker_faces import NO_FACE, NO_FILM
+from mmerc.inference.pipeline.speech_stages import UNCHECKED
+from mmerc.media.container import Reason
+
+NO_WORDS = "no words"
+CONTRADICTS = "left out: it contradicts the other modalities throughout the recording"
+_PROPERTIES = {  # of a recording: nothing went wrong
+    NO_WORDS,
+    CONTRADICTS,
+    NO_SOUND_FILE,
+    SILENCE,
+    TOO_SHORT,
+    NO_FACE,
+    NO_FILM,
+    Reason.NO_SOUND.value,
+    Reason.NO_FILM.value,
+    Reason.PAST_SOUND.value,
+    Reason.PAST_FILM.value,
+    Reason.TOO_SHORT.value,
+}
+
+
+def list_shortfalls(
+    absent: Mapping[str, Mapping[Modality, str]], remarks: Sequence[str], *, utterances: int
+) -> tuple[str, ...]:
+    """One sentence per part of an analysis that could not be done; empty if all was.
+
+    [decided] A part is a modality that the model takes, and the check whether subtitles or words
+    match the speech. It could not be done if a package or weights are missing, a file is damaged or
+    crashed its decoder, a computation gave no numbers, or the model does not read the language.
+    What a recording does not have (a film, a face in view, a sound, words) or what the model
+    distrusts is no shortfall.
+    """
+    failures: dict[Modality, Counter[str]] = {}
+    for reasons in absent.values():
+        for modality, reason in reasons.items():
+            if reason not in _PROPERTIES:
+                failures.setdefault(modality, Counter())[reason] += 1
+    sentences = [_describe(modality, reasons, utterances) for modality, reasons in failures.items()]
+    return (*sentences, *(line for line in remarks if line.startswith(UNCHECKED)))
+
+
+def _describe(modality: Modality, reasons: Counter[str], utterances: int) -> str:
+    """Say for how many utterances a modality could not be used, and why."""
+    count, reason = reasons.total(), reasons.most_common(1)[0][0].rstrip(".")
+    what = {"text": "Words", "audio": "Voices", "video": "Faces"}[modality]
+    share = "all" if count == utterances else f"{count} of {utterances}"
+    return f"{what} could not be used for {share} utterances: {reason}."

@@ -1,0 +1,112 @@
+"""Whether the service can do its work: every part is tried, and a part that hangs is named."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Literal
+
+from pydantic import BaseModel
+
+from mmerc.serving.canaries import (
+    predict_canary,
+    start_worker,
+    transcribe_canary,
+    write_canary,
+)
+from mmerc.serving.jobs import Jobs
+from mmerc.serving.predictor import Predictor
+from mmerc.serving.runner import Runner
+from mmerc.serving.settings import Settings
+from mmerc.serving.single_check import Part, SingleCheck, in_thread
+
+_LOG = logging.getLogger("mmerc.serving")
+_KEEP = 1.0  # seconds for which an answer is given again
+_DEADLINE = 3.0  # seconds for every part, but for the transcriber
+_KEEP_WORKER = 5.0
+_TRANSCRIBER_DEADLINE = 60.0  # its first start imports torch, and reads the weights
+_KEEP_TRANSCRIBER, _RETRY_TRANSCRIBER = 300.0, 10.0
+
+
+class ReadyAnswer(BaseModel):
+    """Whether the service can do its work; ``detail``: the reasons why not, as one text."""
+
+    status: Literal["ready", "not ready"]
+    detail: str | None
+    parts: dict[str, Part]
+
+
+class Readiness:
+    """Answers by trying every part, at most once a second and never twice at a time.
+
+    ``problems``: sentences about workers at work that show no sign of life.
+    """
+
+    def __init__(
+        self, checks: Mapping[str, SingleCheck], problems: Callable[[], list[str]]
+    ) -> None:
+        self.checks, self.problems = checks, problems
+        self.answer: ReadyAnswer | None = None
+        self.answered = 0.0
+        self.failing: set[str] | None = None
+        self.asking: asyncio.Task[ReadyAnswer] | None = None
+
+    async def __call__(self) -> ReadyAnswer:
+        if self.answer is not None and time.monotonic() - self.answered < _KEEP:
+            return self.answer
+        if self.asking is None or self.asking.done():
+            self.asking = asyncio.create_task(self._ask())
+        return await asyncio.shield(self.asking)  # a client that leaves stops no other's answer
+
+    async def _ask(self) -> ReadyAnswer:
+        answers = await asyncio.gather(*(check() for check in self.checks.values()))
+        parts = dict(zip(self.checks, answers, strict=True))
+        problems = self.problems()
+        if problems:
+            parts["workers"] = Part(ok=False, reason=" ".join(problems))
+        reasons = [part.reason for part in parts.values() if part.reason]
+        self.answer = ReadyAnswer(
+            status="not ready" if reasons else "ready",
+            detail=" ".join(reasons) or None,
+            parts=parts,
+        )
+        self.answered = time.monotonic()
+        failing = {name for name, part in parts.items() if not part.ok}
+        if failing != self.failing:
+            _LOG.info("%s%s", self.answer.status, f": {self.answer.detail}" if failing else "")
+            self.failing = failing
+        return self.answer
+
+
+def create_readiness(
+    settings: Settings, jobs: Jobs, predictor: Predictor, runner: Runner
+) -> Readiness:
+    """The checks of a server."""
+    transcribe = partial(transcribe_canary, settings.memory, deadline=_TRANSCRIBER_DEADLINE)
+    times = {"deadline": _DEADLINE, "patience": _DEADLINE}
+    checks = {
+        "model": SingleCheck(
+            subject="The model", check=partial(predict_canary, predictor), **times
+        ),
+        "disk": SingleCheck(
+            subject="The disk", check=in_thread(partial(write_canary, jobs)), **times
+        ),
+        "workers": SingleCheck(
+            subject="A new worker process",
+            check=in_thread(start_worker),
+            keep=_KEEP_WORKER,
+            **times,
+        ),
+        "transcriber": SingleCheck(
+            subject="The transcriber",
+            check=in_thread(transcribe),
+            deadline=_TRANSCRIBER_DEADLINE,
+            patience=_DEADLINE,
+            keep=_KEEP_TRANSCRIBER,
+            retry=_RETRY_TRANSCRIBER,
+        ),
+    }
+    return Readiness(checks, runner.problems)

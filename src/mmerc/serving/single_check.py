@@ -1,0 +1,97 @@
+"""A check that is never run twice at a time, however often it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+_Check = Callable[[], Awaitable[str | None]]
+
+
+class Part(BaseModel):
+    """Whether a part of the service works; otherwise ``reason`` is a sentence.
+
+    ``seconds``: how long its last check took.
+    """
+
+    ok: bool
+    seconds: float | None = None
+    reason: str | None = None
+
+
+@dataclass(kw_only=True)
+class SingleCheck:
+    """Runs ``check``, which returns a problem or None, and keeps the answer for ``keep`` seconds.
+
+    A check that takes longer than ``deadline`` fails, but is left to end: no second one is started
+    beside it. Whoever asks waits ``patience`` seconds at most; then the previous answer is good
+    until the deadline. An answer that is a problem is kept for ``retry`` seconds.
+    """
+
+    subject: str
+    check: _Check
+    deadline: float
+    patience: float
+    keep: float = 0.0
+    retry: float = 0.0
+    task: asyncio.Task[Part] | None = field(default=None, init=False)
+    started: float = field(default=0.0, init=False)
+    previous: Part | None = field(default=None, init=False)
+
+    async def __call__(self) -> Part:
+        if self.task is None or (self.task.done() and self._is_old(self.task.result())):
+            self.previous = None if self.task is None else self.task.result()
+            self.started = time.monotonic()
+            self.task = asyncio.create_task(self._run())
+        if not self.task.done():
+            await asyncio.wait({self.task}, timeout=max(0.0, self.patience - self._elapsed()))
+        if self.task.done():
+            return self.task.result()
+        if self.previous is not None and self.previous.ok and self._elapsed() < self.deadline:
+            return self.previous
+        return Part(
+            ok=False, reason=f"{self.subject} has not answered for {self._elapsed():.0f} s."
+        )
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self.started
+
+    def _is_old(self, part: Part) -> bool:
+        age = self._elapsed() - (part.seconds or 0.0)
+        return age > (self.keep if part.ok else self.retry)
+
+    async def _run(self) -> Part:
+        try:
+            problem = await self.check()
+        except Exception as error:
+            problem = f"{self.subject} fails ({type(error).__name__})."
+        elapsed = self._elapsed()
+        if problem is None and elapsed > self.deadline:
+            problem = f"{self.subject} took {elapsed:.0f} s to answer."
+        return Part(ok=problem is None, seconds=round(elapsed, 3), reason=problem)
+
+
+def in_thread(function: Callable[[], str | None]) -> _Check:
+    """Make a check of a function that may block, even forever, and even when the server stops."""
+
+    async def check() -> str | None:
+        future: Future[str | None] = Future()
+
+        def work() -> None:
+            with suppress(InvalidStateError):  # given up
+                try:
+                    future.set_result(function())
+                except Exception as error:
+                    future.set_exception(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        return await asyncio.wrap_future(future)
+
+    return check

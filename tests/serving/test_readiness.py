@@ -1,0 +1,170 @@
+"""Health that does not lie: what hangs, is gone or is missing is named, and comes back."""
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from functools import partial
+
+import pytest
+from server_process import children, command_line, serving, until
+
+from mmerc.models.registry import load_model
+from mmerc.serving.canaries import predict_canary
+from mmerc.serving.predictor import Predictor
+from mmerc.serving.single_check import SingleCheck, in_thread
+from mmerc.serving.worker_process import Heartbeat, Pulse
+from short_films import save_model
+
+
+@pytest.fixture(scope="module")
+def faceless(tmp_path_factory):
+    """A model that takes vectors of faces that nothing here extracts."""
+    folder = tmp_path_factory.mktemp("faceless") / "model"
+    return save_model(folder, widths={"video": 5}, extractors={"video": "of-another-program"})
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, faceless, program):
+    folder = tmp_path_factory.mktemp("probed") / "jobs"
+    with serving(program, folder, faceless, "--max-silent-seconds", "8") as started:
+        yield started
+
+
+def ready(server):
+    """Whether the service is ready; the answer says the same in every place."""
+    time.sleep(0.3)
+    answer = server.ask("GET", "/ready")
+    content = answer.json()
+    reasons = [part["reason"] for part in content["parts"].values() if not part["ok"]]
+    assert (content["detail"] or "") == " ".join(reasons)
+    assert (answer.status_code, content["status"]) == (
+        (503, "not ready") if reasons else (200, "ready")
+    )
+    return not reasons
+
+
+def complaint(server, words):
+    """Wait until /ready fails for a reason with these words."""
+    until(lambda: not ready(server) and words in server.ask("GET", "/ready").json()["detail"])
+
+
+def metric(server, line):
+    return line in server.ask("GET", "/metrics").text.splitlines()
+
+
+def test_a_job_that_could_not_do_all_is_partial_and_says_why(server, film, subtitles):
+    parts = server.ask("GET", "/ready").json()["parts"]
+    assert set(parts) == {"model", "disk", "workers", "transcriber"}
+    until(
+        lambda: (
+            ready(server) and all(metric(server, f'mmerc_ready{{part="{p}"}} 1.0') for p in parts)
+        )
+    )
+    until(lambda: not list((server.folder / "jobs").iterdir()))  # the canary's file is gone
+    job = server.wait(server.upload(film, subtitles).json()["id"], "partial", "done", "failed")
+    assert job["state"] == "partial"
+    (reason,) = job["reasons"]
+    assert reason == job["reason"]
+    assert reason.startswith("Faces could not be used for all utterances: model takes features")
+    assert all(server.ask("GET", address).ok for address in job["files"].values())
+    assert metric(server, 'mmerc_jobs_ended_total{outcome="partial"} 1.0')
+    assert metric(server, "mmerc_job_real_time_factor_count 1.0")
+    assert metric(server, 'mmerc_jobs{state="partial"} 1.0')
+
+
+def test_a_stopped_worker_is_reported_and_replaced(server, film, subtitles):
+    until(lambda: ready(server))
+    job = server.upload(film, subtitles).json()["id"]
+    first = until(server.workers)[0]
+    os.kill(first, signal.SIGSTOP)
+    complaint(server, "The worker of a job has not answered for")
+    assert server.ask("GET", "/health").ok
+    until(lambda: metric(server, "mmerc_workers_hung_total 1.0"))
+    until(lambda: ready(server))
+    assert server.wait(job, "partial", "failed")["state"] == "partial"  # by another one
+    assert metric(server, "mmerc_workers_restarted_total 1.0")
+    assert first not in server.workers()
+
+
+def test_workers_that_cannot_start_are_reported_until_they_can(server):
+    until(lambda: ready(server))
+    (forking,) = [n for n in children(server.process.pid) if b"forkserver" in command_line(n)]
+    os.kill(forking, signal.SIGSTOP)
+    try:
+        complaint(server, "A new worker process has not answered for")
+    finally:
+        os.kill(forking, signal.SIGCONT)
+    until(lambda: ready(server))
+
+
+def test_a_jobs_folder_that_is_gone_is_reported_until_it_is_back(server):
+    until(lambda: ready(server))
+    jobs, away = server.folder / "jobs", server.folder / "away"
+    jobs.rename(away)
+    complaint(server, "The jobs folder cannot be used (it was deleted")
+    jobs.write_text("in its place")
+    complaint(server, "The jobs folder cannot be used")
+    jobs.unlink()
+    away.rename(jobs)
+    until(lambda: ready(server))
+
+
+def test_a_model_that_hangs_is_reported_and_probes_do_not_pile_up(faceless):
+    async def probe():
+        predictor = Predictor(load_model(faceless), "model")  # nothing takes from its queue yet
+        model = SingleCheck(
+            subject="The model",
+            check=partial(predict_canary, predictor),
+            deadline=0.2,
+            patience=0.2,
+        )
+        answers = await asyncio.gather(*(model() for _ in range(50)))
+        assert {answer.ok for answer in answers} == {False}
+        assert "The model has not answered for" in answers[0].reason
+        assert predictor.queue.qsize() == 1
+        running = asyncio.create_task(predictor.run())
+        while not (await model()).ok:
+            await asyncio.sleep(0.05)
+        running.cancel()
+
+    asyncio.run(probe())
+
+
+def test_a_check_that_hangs_takes_one_thread_and_its_last_answer_counts_until_then():
+    hanging, threads = threading.Event(), []
+
+    def check():
+        threads.append(threading.current_thread())
+        hanging.wait()
+
+    async def probe():
+        hanging.set()
+        slow = SingleCheck(subject="It", check=in_thread(check), deadline=600, patience=0.05)
+        while not (await slow()).ok:
+            await asyncio.sleep(0.01)
+        hanging.clear()
+        threads.clear()
+        assert (await slow()).ok  # it has until the deadline
+        slow.deadline = 0.0
+        assert [(await slow()).ok for _ in range(20)] == [False] * 20
+        assert len(threads) == 1
+        slow.deadline = 600
+        hanging.set()
+        while not (await slow()).ok:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(probe())
+
+
+def test_a_worker_lives_while_it_computes_and_a_sleeping_machine_is_no_silence():
+    pulse = Pulse()
+    for seconds in range(100):
+        pulse.wait(1.0)
+        pulse.receive(Heartbeat(seconds * 0.001))  # it beats, and computes next to nothing
+    assert (pulse.silent, pulse.idle) == (0.0, 100.0)
+    pulse.receive(Heartbeat(2.0))
+    assert pulse.idle == 0.0
+    pulse.wait(3600.0)
+    assert pulse.silent == 1.0
