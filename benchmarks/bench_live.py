@@ -7,7 +7,7 @@
 ``latency`` plays a recording in real time; an utterance's delay is from the end of its last word
 to its event. ``cpu`` is the processor time per second of sound: on a busy machine it says more than
 the clock. ``memory`` plays the recording again and again, as fast as possible, with 20 s of
-silence every ten minutes.
+silence every ten minutes; ``--seconds`` and ``--pause`` play its beginning alone, and wait between.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from mmerc.media.decode import SAMPLE_RATE
 
 PICTURES = 5.0  # per second
 PIECE = SAMPLE_RATE // 10
+EXAMPLE = Path(__file__).parents[1] / "examples/phone-call.mp4"
 
 
 def feed(session: LiveSession, moment: Moment) -> list[LiveUtterance]:
@@ -66,14 +67,14 @@ def resident_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def latency(components: LiveComponents, path: Path, _: float) -> None:
+def latency(components: LiveComponents, path: Path, _: argparse.Namespace) -> None:
     cpu = time.process_time()
     result = play(components, path, real_time=True)
     used = (time.process_time() - cpu) / float(str(result["seconds"]))
     print(json.dumps(result | {"cpu": round(used, 3)}))
 
 
-def streams(components: LiveComponents, path: Path, _: float) -> None:
+def streams(components: LiveComponents, path: Path, _: argparse.Namespace) -> None:
     results: list[dict[str, object]] = []
     threads = [
         threading.Thread(
@@ -89,12 +90,13 @@ def streams(components: LiveComponents, path: Path, _: float) -> None:
         print(json.dumps(result))
 
 
-def memory(components: LiveComponents, path: Path, minutes: float) -> None:
+def memory(components: LiveComponents, path: Path, options: argparse.Namespace) -> None:
     moments = [moment.sound for moment in play_file(path, pictures_per_second=PICTURES)]
+    moments = moments[: round(options.seconds * 10)]
     session, cpu, reported = LiveSession(components), time.process_time(), 0.0
     silence = np.zeros(PIECE, np.float32)
-    while session.seconds < minutes * 60:
-        for sound in moments:
+    while session.seconds < options.minutes * 60:
+        for sound in [*moments, *[silence] * round(options.pause * 10)]:
             session.feed_sound(sound)
         if session.seconds - reported >= 600:
             for _ in range(200):
@@ -114,16 +116,20 @@ def memory(components: LiveComponents, path: Path, minutes: float) -> None:
             reported, cpu = session.seconds, time.process_time()
 
 
+MEASUREMENTS = {"latency": latency, "streams": streams, "memory": memory}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["latency", "streams", "memory"])
-    parser.add_argument("recording", type=Path)
+    parser.add_argument("what", nargs="?", default="latency", choices=list(MEASUREMENTS))
+    parser.add_argument("recording", nargs="?", type=Path, default=EXAMPLE)
     parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--seconds", type=float, default=1e6)
+    parser.add_argument("--pause", type=float, default=0.0)
     parser.add_argument("--model", default=None)
     options = parser.parse_args()
     components = LiveComponents.load(options.model)
-    run = {"latency": latency, "streams": streams, "memory": memory}[options.what]
-    run(components, options.recording, options.minutes)
+    MEASUREMENTS[options.what](components, options.recording, options)
 
 
 if __name__ == "__main__":

@@ -105,6 +105,7 @@ def test_speech_without_words_is_an_utterance(speech):
     (utterance,) = events
     assert (utterance.text, utterance.speaker) == ("", "SPEAKER_01")
     assert utterance.absent["text"] == "no words" and utterance.modalities == ("audio",)
+    assert utterance.absent["video"] == "live analysis cannot extract its vectors"
 
 
 def test_what_is_kept_does_not_grow(speech):
@@ -112,9 +113,9 @@ def test_what_is_kept_does_not_grow(speech):
     words = [(f"w{i}.", 1.0 + i % 10, 1.9 + i % 10) for i in range(10)]
     open_part, results = speech(*words)
     results._live.history, results._live.level = 3, 5
-    for number in range(30):
-        start = 0.95 + number % 10
+    for number in range(10):
+        start = 0.95 + number
         open_part._open, open_part._words = [], ()
         open_part.end(Span(start, start + 1.0))
-    assert len(results) == 30 and len(results._live.past) == 5
+    assert len(results) == 10 and len(results._live.past) == 5
     assert len(open_part._open) <= 1 and len(open_part._vectors) <= 1

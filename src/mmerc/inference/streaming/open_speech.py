@@ -212,6 +212,8 @@ class OpenSpeech:
                 parts["video"] = views
             else:
                 parts["video"] = self._components.faces.extract_views(views)
+        for modality in self._components.model.extractors.keys() - parts.keys():
+            absent[modality] = "live analysis cannot extract its vectors"
         for modality, part in parts.items():
             vectors[modality] = None if isinstance(part, Absent) else part
             if isinstance(part, Absent):
