@@ -7,7 +7,6 @@ from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 _Samples = NDArray[np.float32]
 
@@ -60,6 +59,8 @@ class Blur:
 
     def applied_to(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Shape: uint8 [n, H, W] or [n, H, W, 3] -> the same; H and W are blurred alike."""
+        from scipy.ndimage import gaussian_filter  # slow to import
+
         deviation = self.share * pictures.shape[1]
         deviations = (0.0, deviation, deviation, *(0.0,) * (pictures.ndim - 3))
         blurred = gaussian_filter(pictures.astype(np.float32), deviations, mode="nearest")

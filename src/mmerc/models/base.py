@@ -327,7 +327,7 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         load_weights(
             model,
             folder / "model.safetensors",
-            untrained=untrained_state(model) if compact else {},
+            untrained=untrained_state(model) if compact else (),
             sha256=value.get("weights_sha256"),
         )
         if model.text_encoder is not None:

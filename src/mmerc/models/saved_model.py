@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -25,7 +23,7 @@ def load_saved_encoder(model: Path, config: TextEncoderConfig, *, compact: bool)
     InputError if its files are incomplete.
     """
     if compact:
-        return TextEncoder.from_source(config)
+        return TextEncoder.from_source(config, to_train=False)
     with _report_damage(model / "text_encoder") as folder:
         return TextEncoder.from_folder(folder, config)
 
@@ -74,10 +72,10 @@ def load_weights(
     module: nn.Module,
     path: Path,
     *,
-    untrained: Mapping[str, Tensor] | None = None,
+    untrained: Collection[str] = (),
     sha256: str | None = None,
 ) -> None:
-    """Load a safetensors file that, together with ``untrained``, matches names and shapes exactly.
+    """Load a safetensors file that has every tensor of a module but the ``untrained`` ones.
 
     ``sha256``: the expected hash of the file, if known. InputError if the file is missing, damaged,
     another one, or does not match.
@@ -86,7 +84,10 @@ def load_weights(
         if sha256 is not None and file_fingerprint(path) != sha256:
             problem = "damaged, or not the file that belongs to its config.json"
             raise InputError(path, problem, "copy the whole model folder again")
-        module.load_state_dict({**(untrained or {}), **load_file(path)})
+        state, expected = load_file(path), module.state_dict().keys() - untrained
+        if state.keys() != expected:
+            raise RuntimeError(f"other tensors: {sorted(state.keys() ^ expected)}")
+        module.load_state_dict(state, strict=False)
     except FileNotFoundError as error:
         raise InputError(path, "no such file", "copy the whole model folder") from error
     except SafetensorError as error:
@@ -98,6 +99,9 @@ def load_weights(
 
 def download_model(repository: str) -> Path:
     """Download a model from the Hub (or find it in the cache); MmercError if there is none."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     try:
         return Path(snapshot_download(repository, etag_timeout=5))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
@@ -109,6 +113,9 @@ def download_model(repository: str) -> Path:
 
 def upload_model(folder: Path, repository: str, *, private: bool) -> None:
     """Upload a model folder to the Hub; the repository is created if it does not exist."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
     api = HfApi()
     try:
         api.create_repo(repository, private=private, exist_ok=True)

@@ -31,12 +31,10 @@ def attention(
     """
     short = query.shape[-2] <= _LONGEST_SHORT and torch.is_grad_enabled()
     if query.device.type != "cpu" or not short:
-        from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
-        output, _ = sdpa_attention_forward(
-            module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **others
+        output = nn.functional.scaled_dot_product_attention(
+            query, key, value, attention_mask, dropout, scale=scaling
         )
-        return output, None
+        return output.transpose(1, 2).contiguous(), None
     with torch.autocast("cpu", enabled=False):
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         scores = (query * scale) @ key.mT

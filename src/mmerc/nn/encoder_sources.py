@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 
 from mmerc.errors import InputError, MmercError
@@ -104,6 +102,9 @@ def load_backbone(folder: Path, settings: Any) -> Any:
 
 def _hub_folder(name: str, *, local_only: bool) -> Path | None:
     """Find the snapshot folder of a Hub model; None if it is not available."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     try:
         return Path(
             snapshot_download(

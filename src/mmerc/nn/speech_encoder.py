@@ -18,6 +18,7 @@ from mmerc.nn.encoder_sources import SPEECH, load_backbone, resolve_speech_encod
 from mmerc.nn.encoder_tuning import Tuning, apply_tuning
 from mmerc.nn.waveform import waveform_states
 from mmerc.nn.whisper import whisper_states
+from mmerc.nn.whisper_encoder import WhisperEncoder, load_whisper
 
 _KINDS = ("whisper", "wav2vec2", "hubert", "wavlm")
 # [decided] No layer is skipped and nothing is masked at random: fusion needs the states of every
@@ -65,6 +66,9 @@ class SpeechEncoder(nn.Module):
     def from_source(cls, config: SpeechEncoderConfig) -> SpeechEncoder:
         """Load the pre-trained weights that ``config.name`` names; InputError for other models."""
         folder = resolve_speech_encoder(config.name)
+        plain = load_whisper(folder) if config.tuning == "frozen" else None
+        if plain is not None:
+            return cls(plain, config).train()
         model = load_backbone(folder, _speech_settings(folder))
         return cls(_speech_part(model).train(), config)  # it is loaded in evaluation mode
 
@@ -78,7 +82,9 @@ class SpeechEncoder(nn.Module):
     def save(self, folder: Path) -> None:
         """Write the architecture (weights are saved with the whole model)."""
         folder.mkdir(parents=True, exist_ok=True)
-        settings = json.loads(self.backbone.config.to_json_string())
+        config = self.backbone.config
+        plain = isinstance(self.backbone, WhisperEncoder)
+        settings = vars(config).copy() if plain else json.loads(config.to_json_string())
         settings.pop("_name_or_path", None)
         (folder / "config.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
 

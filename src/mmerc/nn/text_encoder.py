@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from mmerc.errors import InputError
+from mmerc.nn.bert import Bert, read_bert_settings
 from mmerc.nn.dropout import FastDropout, use_fast_dropout
 from mmerc.nn.encoder_check import check_encoder
 from mmerc.nn.encoder_families import ATTENTION_DROPOUT, NAMES, encoder_family
 from mmerc.nn.encoder_sources import load_backbone, resolve_encoder
 from mmerc.nn.encoder_tuning import Tuning, apply_tuning
+from mmerc.nn.lora import AdaptedModel
 from mmerc.nn.padding import ROW_STEP, round_up
 from mmerc.nn.tokenizer import TextTokenizer
 
@@ -66,17 +68,24 @@ class TextEncoder(nn.Module):
         self.tokenizer = TextTokenizer(folder, max_length=longest, scope=config.scope)
         self.dropout = FastDropout(config.dropout)
         use_fast_dropout(backbone)
+        if isinstance(backbone, Bert) and config.tuning == "lora":
+            self.backbone: Any = AdaptedModel(backbone, rank=config.lora_rank)
+            return
         self.backbone = apply_tuning(
             _without_pooler(backbone), config.tuning, rank=config.lora_rank
         )
 
     @classmethod
-    def from_source(cls, config: TextEncoderConfig) -> TextEncoder:
+    def from_source(cls, config: TextEncoderConfig, *, to_train: bool = True) -> TextEncoder:
         """Load the pre-trained weights that ``config.name`` names.
 
+        Without ``to_train``, a BERT is loaded without transformers, which is much faster.
         InputError if they are not those of a text encoder that keeps utterances apart.
         """
         folder = resolve_encoder(config.name)
+        plain = None if to_train else _load_bert(folder, config)
+        if plain is not None:
+            return cls(plain, folder, config)
         backbone = load_backbone(folder, _text_settings(folder, config))
         encoder = cls(backbone.train(), folder, config)  # it is loaded in evaluation mode
         check_encoder(encoder, folder)
@@ -85,6 +94,9 @@ class TextEncoder(nn.Module):
     @classmethod
     def from_folder(cls, folder: Path, config: TextEncoderConfig) -> TextEncoder:
         """Rebuild the architecture that ``save`` described; the weights come with the model."""
+        settings = read_bert_settings(folder, attention_dropout=config.attention_dropout)
+        if settings is not None:
+            return cls(Bert(settings), folder, config)
         from transformers import AutoModel
 
         return cls(AutoModel.from_config(_backbone_config(folder, config)), folder, config)
@@ -237,6 +249,12 @@ def _text_settings(folder: Path, config: TextEncoderConfig) -> Any:
         problem = f"a model of the kind {settings.model_type!r}, not a text encoder"
         raise InputError(folder, problem, f"use {NAMES}")
     return settings
+
+
+def _load_bert(folder: Path, config: TextEncoderConfig) -> Bert | None:
+    """Load a plain BERT without transformers; None for any other model."""
+    settings = read_bert_settings(folder, attention_dropout=config.attention_dropout)
+    return None if settings is None else Bert.load(folder, settings)
 
 
 def _backbone_config(folder: Path, config: TextEncoderConfig) -> Any:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mmerc.errors import InputError
+from mmerc.nn.bert_tokenizer import BertTokenizer, read_bert_tokenizer
 from mmerc.nn.encoder_families import NAMES
 
 
@@ -24,12 +25,8 @@ class TextTokenizer:
         max_length: int,
         scope: Literal["conversation", "utterance", "surrounding"] = "conversation",
     ) -> None:
-        from transformers import AutoTokenizer  # slow to import
-
-        # RoBERTa's byte pairs include the space before a word; BERT's tokenizer ignores the option.
-        self.tokenizer = AutoTokenizer.from_pretrained(
-            str(folder), add_prefix_space=True, local_files_only=True
-        )
+        self.folder = folder
+        self.tokenizer: Any = read_bert_tokenizer(folder) or _load_tokenizer(folder)
         self.max_length = max_length
         self.scope = scope
         self.longest = max_length - (4 if scope == "surrounding" else 2)  # without special tokens
@@ -48,16 +45,29 @@ class TextTokenizer:
         """Tokenise texts, each to at most ``limit`` ids; a text without a word has none."""
         if not texts:
             return []
+        limit = min(limit, self.longest)
+        if isinstance(self.tokenizer, BertTokenizer):
+            return self.tokenizer.encode(texts, limit=limit)
         encoded = self.tokenizer(
             list(texts),
             add_special_tokens=False,
             split_special_tokens=True,  # "[SEP]" in a text is text
             truncation=True,
-            max_length=min(limit, self.longest),
+            max_length=limit,
         )
         ids: list[list[int]] = encoded["input_ids"]
         return ids
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files."""
-        self.tokenizer.save_pretrained(str(folder))
+        plain = isinstance(self.tokenizer, BertTokenizer)
+        tokenizer = _load_tokenizer(self.folder) if plain else self.tokenizer
+        tokenizer.save_pretrained(str(folder))
+
+
+def _load_tokenizer(folder: Path) -> Any:
+    """Load a tokenizer by transformers."""
+    from transformers import AutoTokenizer  # slow to import
+
+    # RoBERTa's byte pairs include the space before a word; BERT's tokenizer ignores the option.
+    return AutoTokenizer.from_pretrained(str(folder), add_prefix_space=True, local_files_only=True)

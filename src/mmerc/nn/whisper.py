@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -65,16 +66,13 @@ def log_mel(samples: Tensor, *, frames: int, bands: int) -> Tensor:
 
 @cache
 def _mel_filters(bands: int) -> Tensor:
-    """Return the mel filter bank. Shape: -> [bands, 201]."""
-    from transformers.audio_utils import mel_filter_bank
-
-    filters = mel_filter_bank(
-        num_frequency_bins=1 + _WINDOW // 2,
-        num_mel_filters=bands,
-        min_frequency=0.0,
-        max_frequency=8000.0,
-        sampling_rate=_SAMPLE_RATE,
-        norm="slaney",
-        mel_scale="slaney",
-    )
+    """Return the mel filter bank of Slaney, of equal areas (librosa's). Shape: -> [bands, 201]."""
+    mels = np.linspace(0.0, 15.0 + 27.0 / np.log(6.4) * np.log(_SAMPLE_RATE / 2 / 1000), bands + 2)
+    edges = 200.0 * mels / 3.0  # hertz; above 1000, logarithmic
+    high = mels >= 15.0
+    edges[high] = 1000.0 * np.exp(np.log(6.4) / 27.0 * (mels[high] - 15.0))
+    slopes = edges - np.linspace(0, _SAMPLE_RATE // 2, 1 + _WINDOW // 2)[:, None]
+    widths = np.diff(edges)
+    filters = np.maximum(0, np.minimum(-slopes[:, :-2] / widths[:-1], slopes[:, 2:] / widths[1:]))
+    filters *= 2.0 / (edges[2:] - edges[:-2])
     return torch.from_numpy(filters.T).float().contiguous()

@@ -13,14 +13,23 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from mmerc.caching import cache_folder, configured_cache, temporary_cache
 from mmerc.errors import InputError
-from mmerc.files import atomic_directory, file_fingerprint, write_text
+from mmerc.files import atomic_directory, file_fingerprint, write_json, write_text
 from mmerc.packaged_weights import WHISPER
 
 _NUMBERS = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}  # DataType of ctranslate2/types.h
+_ARCHITECTURE = {
+    "architectures": ["WhisperModel"],
+    "model_type": "whisper",
+    "activation_function": "gelu",
+    "dropout": 0.0,
+    "attention_dropout": 0.0,
+    "activation_dropout": 0.0,
+}
 _HEAD = 64  # numbers per attention head, in Whispers of every size
 _NO_DECODER = {"decoder_layers": 0, "decoder_attention_heads": 1, "max_target_positions": 1}
 _NO_WORDS = {"vocab_size": 1} | dict.fromkeys(
@@ -67,18 +76,17 @@ def _is_complete(folder: Path) -> bool:
 
 
 def _convert(source: Path, folder: Path) -> None:
-    """Convert the encoder of a CTranslate2 Whisper for transformers."""
-    from transformers import WhisperConfig, WhisperModel
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()
+    """Convert the encoder of a CTranslate2 Whisper for transformers, which needs a decoder too."""
     variables = dict(_read_variables(source))
-    with torch.random.fork_rng(devices=[]):
-        model = WhisperModel(WhisperConfig(**_sizes(variables), **_NO_DECODER, **_NO_WORDS))
-    for parameter in model.decoder.parameters():
-        parameter.data.zero_()  # unused, but transformers needs it
-    model.encoder.load_state_dict(_encoder_state(variables, layers=model.config.encoder_layers))
-    model.save_pretrained(str(folder))
+    sizes = _sizes(variables)
+    encoder = _encoder_state(variables, layers=sizes["encoder_layers"])
+    state = {f"encoder.{name}": tensor.contiguous() for name, tensor in encoder.items()}
+    for name in ("embed_tokens.weight", "embed_positions.weight"):
+        state[f"decoder.{name}"] = torch.zeros(1, sizes["d_model"])
+    for name in ("layer_norm.weight", "layer_norm.bias"):
+        state[f"decoder.{name}"] = torch.zeros(sizes["d_model"])
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    write_json(folder / "config.json", {**_ARCHITECTURE, **sizes, **_NO_DECODER, **_NO_WORDS})
 
 
 def _sizes(variables: dict[str, Tensor]) -> dict[str, int]:
@@ -90,6 +98,7 @@ def _sizes(variables: dict[str, Tensor]) -> dict[str, int]:
         "num_mel_bins": bands,
         "encoder_layers": len(layers - {"layer_norm"}),
         "encoder_attention_heads": width // _HEAD,
+        "max_source_positions": len(variables["encoder/position_encodings/encodings"]),
         "encoder_ffn_dim": len(variables["encoder/layer_0/ffn/linear_0/bias"]),
     }
 

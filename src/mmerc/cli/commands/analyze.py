@@ -28,6 +28,7 @@ from mmerc.cli.output import (
 )
 from mmerc.cli.study_run import StudyRun, chosen_settings, is_study_input, require_out
 from mmerc.errors import UsageError
+from mmerc.processes import without_garbage_collection
 
 if TYPE_CHECKING:
     from mmerc.inference.analysis import Analysis
@@ -145,12 +146,13 @@ def _analyze_one(
     as_json: bool,
 ) -> None:
     """Analyse one recording, and write its files."""
-    from mmerc.cli.analysis_progress import AnalysisProgress
-    from mmerc.corpora.transcript import TranscriptFile, read_transcript
-    from mmerc.inference.pipeline import Pipeline
-    from mmerc.inference.pipeline.speaker_names import parse_names
-    from mmerc.inference.pipeline.work_folder import discard_work
-    from mmerc.inference.results import check_results, link_recording, work_path, write_results
+    with without_garbage_collection():
+        from mmerc.cli.analysis_progress import AnalysisProgress
+        from mmerc.corpora.transcript import TranscriptFile, read_transcript
+        from mmerc.inference.pipeline import Pipeline
+        from mmerc.inference.pipeline.speaker_names import parse_names
+        from mmerc.inference.pipeline.work_folder import discard_work
+        from mmerc.inference.results import check_results, link_recording, work_path, write_results
 
     names = parse_names(name or ())
     directory = out or recording.parent

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmerc.cli.output import JsonOption, print_json, remark
+from mmerc.processes import without_garbage_collection
 
 if TYPE_CHECKING:
     from mmerc.conversation import Conversation, Modality, Split
@@ -42,13 +43,14 @@ def predict(
     Gives the probabilities and reasons of every utterance. A run predicts with the seed that is
     best on validation.
     """
-    from mmerc.corpora.error_location import inside
-    from mmerc.data.corpus_media import conversation_sounds
-    from mmerc.errors import UsageError
-    from mmerc.files import write_text
-    from mmerc.inference.formats import PREDICTION_FORMATS
-    from mmerc.models.registry import load_model
-    from mmerc.prediction.utterance_predictions import predict as predict_conversations
+    with without_garbage_collection():
+        from mmerc.corpora.error_location import inside
+        from mmerc.data.corpus_media import conversation_sounds
+        from mmerc.errors import UsageError
+        from mmerc.files import write_text
+        from mmerc.inference.formats import PREDICTION_FORMATS
+        from mmerc.models.registry import load_model
+        from mmerc.prediction.utterance_predictions import predict as predict_conversations
 
     if form not in PREDICTION_FORMATS:
         known = " or ".join(PREDICTION_FORMATS)

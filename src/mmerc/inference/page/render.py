@@ -6,14 +6,16 @@ import base64
 import hashlib
 from functools import cache
 from importlib.resources import files
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from mmerc.files import encodable
 from mmerc.inference.analysis import Analysis
 from mmerc.inference.exports.tiers import one_line
 from mmerc.inference.page.data import page_data
 from mmerc.inference.page.scripts import bundle_modules
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _MEDIA = "media-src 'self' file:; "
 
@@ -42,6 +44,8 @@ def render_page(analysis: Analysis) -> str:
 @cache
 def page_environment() -> Environment:
     """Jinja's environment for the templates of mmerc's pages."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # not before it is needed
+
     environment = Environment(
         loader=PackageLoader("mmerc", ""),
         autoescape=True,

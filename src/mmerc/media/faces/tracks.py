@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
+from numpy.typing import NDArray
 
 from mmerc.media.faces.boxes import overlaps
 from mmerc.media.faces.detector import Face
@@ -55,6 +55,17 @@ def _matches(
     old, new = (torch.from_numpy(np.stack([face.box for face in faces])) for faces in (before, now))
     shares = overlaps(new, old).numpy()
     shares[shares < overlap] = 0  # what cannot be a pair must not weigh against what can
-    for position, earlier in zip(*linear_sum_assignment(shares, maximize=True), strict=True):
+    for position, earlier in zip(*_best_pairs(shares), strict=True):
         if shares[position, earlier] > 0:
             yield int(position), int(earlier)
+
+
+def _best_pairs(shares: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the assignment with the greatest total. Shape: [now, before]."""
+    if min(shares.shape) == 1:  # nearly always, and scipy.optimize is slow to import
+        row, column = np.unravel_index(shares.argmax(), shares.shape)
+        return np.array([row]), np.array([column])
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(shares, maximize=True)
+    return rows, columns

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
-from sklearn.cluster import AgglomerativeClustering
 
 from mmerc.errors import UsageError
 
@@ -70,6 +68,8 @@ def _group(distances: NDArray[np.float32], count: SpeakerCount) -> NDArray[np.in
     """Group by average linkage up to the threshold, within the allowed count."""
     if len(distances) == 1:
         return np.zeros(1, dtype=np.intp)
+    from sklearn.cluster import AgglomerativeClustering  # slow to import
+
     options = {"metric": "precomputed", "linkage": "average"}
     grouping = AgglomerativeClustering(None, distance_threshold=_SAME_VOICE, **options)
     labels: NDArray[np.intp] = grouping.fit_predict(distances)
@@ -108,5 +108,7 @@ def assign_voices(
 
     Shape: [V, D], [S, D] -> pairs of voice and speaker.
     """
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     rows, columns = linear_sum_assignment(-(vectors @ centroids.T))
     return list(zip(rows.tolist(), columns.tolist(), strict=True))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,25 +36,20 @@ def compute_filterbank(samples: Tensor) -> Tensor:
 @cache
 def _window() -> Tensor:
     """Shape: -> [400]."""
-    from transformers.audio_utils import window_function  # slow to import
-
-    return torch.tensor(
-        window_function(WINDOW_SAMPLES, "povey", periodic=False), dtype=torch.float32
-    )
+    return torch.tensor(np.hanning(WINDOW_SAMPLES) ** 0.85, dtype=torch.float32)
 
 
 @cache
 def _mel_bands() -> Tensor:
     """Shape: -> [257, 80]."""
-    from transformers.audio_utils import mel_filter_bank
-
-    bands = mel_filter_bank(
-        num_frequency_bins=_FOURIER_SAMPLES // 2 + 1,
-        num_mel_filters=_BANDS,
-        min_frequency=20.0,
-        max_frequency=SAMPLE_RATE / 2,
-        sampling_rate=SAMPLE_RATE,
-        mel_scale="kaldi",
-        triangularize_in_mel_space=True,
-    )
+    edges = np.linspace(_mel(20.0), _mel(SAMPLE_RATE / 2), _BANDS + 2)
+    spectrum = np.arange(_FOURIER_SAMPLES // 2 + 1) * (SAMPLE_RATE / _FOURIER_SAMPLES)
+    slopes = edges - _mel(spectrum)[:, None]
+    widths = np.diff(edges)
+    bands = np.maximum(0, np.minimum(-slopes[:, :-2] / widths[:-1], slopes[:, 2:] / widths[1:]))
     return torch.tensor(bands, dtype=torch.float32)
+
+
+def _mel(hertz: Any) -> Any:
+    """Convert frequencies to mels, as Kaldi does."""
+    return 1127.0 * np.log(1.0 + hertz / 700.0)

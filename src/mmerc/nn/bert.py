@@ -1,0 +1,214 @@
+"""BERT in plain torch, for prediction: importing transformers takes longer than reading a text.
+
+Names of parameters, and results to the bit, are those of transformers' ``BertModel`` without its
+pooler. Training uses transformers itself, as does everything that ``read_bert_settings`` rejects.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mmerc.nn.attention import attention
+from mmerc.nn.empty_layers import EmptyEmbedding, EmptyLinear
+
+_UNUSED = ("pooler.", "embeddings.position_ids")  # of the tensors in a file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BertSettings:
+    """What a ``config.json`` says of the architecture; ``values`` is all of it."""
+
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    max_position_embeddings: int
+    type_vocab_size: int
+    layer_norm_eps: float
+    hidden_dropout_prob: float
+    attention_probs_dropout_prob: float
+    pad_token_id: int
+    model_type: str = "bert"
+    values: Mapping[str, Any] = field(repr=False)
+
+    def to_json_string(self) -> str:
+        """Return the content of ``config.json``, as transformers' configurations do."""
+        return json.dumps(dict(self.values))
+
+
+def read_bert_settings(folder: Path, *, attention_dropout: float) -> BertSettings | None:
+    """Read ``config.json``; None unless it states all settings of a plain BERT."""
+    try:
+        values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(values, dict) or not _is_plain(values):
+        return None
+    values = {**values, "attention_probs_dropout_prob": attention_dropout}
+    names = BertSettings.__dataclass_fields__.keys() - {"values"}
+    if not names <= values.keys():
+        return None
+    return BertSettings(values=values, **{name: values[name] for name in names})
+
+
+def _is_plain(values: Mapping[str, Any]) -> bool:
+    """Whether a configuration is that of a BERT without any of its rare variations."""
+    return (
+        values.get("model_type") == "bert"
+        and values.get("hidden_act") == "gelu"
+        and values.get("position_embedding_type", "absolute") == "absolute"
+        and not values.get("is_decoder", False)
+        and not values.get("add_cross_attention", False)
+        and not values.get("chunk_size_feed_forward", 0)
+    )
+
+
+class BertStates(NamedTuple):
+    """``hidden_states``: the embeddings, then the states of each layer (None if not asked for)."""
+
+    last_hidden_state: Tensor
+    hidden_states: tuple[Tensor, ...] | None
+
+
+class Bert(nn.Module):
+    """The encoder of Devlin et al. (NAACL 2019), post-norm, with learnt positions."""
+
+    def __init__(self, settings: BertSettings) -> None:
+        super().__init__()
+        self.config = settings
+        self.embeddings = _Embeddings(settings)
+        self.encoder = nn.Module()
+        self.encoder.layer = nn.ModuleList(
+            _Layer(settings) for _ in range(settings.num_hidden_layers)
+        )
+
+    @classmethod
+    def load(cls, folder: Path, settings: BertSettings) -> Self | None:
+        """Load ``model.safetensors``, mapped into memory; None if it has other tensors."""
+        try:
+            state = load_file(folder / "model.safetensors")
+        except (OSError, SafetensorError):
+            return None
+        state = {name: state[name] for name in state if not name.startswith(_UNUSED)}
+        model = cls(settings)
+        expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+        if {name: tensor.shape for name, tensor in state.items()} != expected:
+            return None
+        if any(tensor.dtype != torch.float32 for tensor in state.values()):
+            return None
+        model.load_state_dict(state, assign=True)
+        return model
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        *,
+        output_hidden_states: bool = False,
+    ) -> BertStates:
+        """Read rows of tokens.
+
+        Shape: input_ids, position_ids [W, L], attention_mask [W, L] or [W, 1, L, L] bool
+        -> [W, L, width].
+        """
+        if attention_mask is not None and attention_mask.ndim == 2:
+            attention_mask = _token_mask(attention_mask)
+        hidden = self.embeddings(input_ids, position_ids)
+        states = [hidden]
+        for layer in self.encoder.layer:  # type: ignore[union-attr]
+            hidden = layer(hidden, attention_mask)
+            states.append(hidden)
+        return BertStates(hidden, tuple(states) if output_hidden_states else None)
+
+
+def _token_mask(mask: Tensor) -> Tensor | None:
+    """Let every token attend to the real ones; None if all are. Shape: [W, L] -> [W, 1, L, L]."""
+    if bool(mask.all()):
+        return None
+    return mask[:, None, None, :].expand(-1, 1, mask.shape[1], -1)
+
+
+class _Embeddings(nn.Module):
+    def __init__(self, settings: BertSettings) -> None:
+        super().__init__()
+        width = settings.hidden_size
+        self.word_embeddings = EmptyEmbedding(
+            settings.vocab_size, width, padding_idx=settings.pad_token_id
+        )
+        self.position_embeddings = EmptyEmbedding(settings.max_position_embeddings, width)
+        self.token_type_embeddings = EmptyEmbedding(settings.type_vocab_size, width)
+        self.LayerNorm = nn.LayerNorm(width, eps=settings.layer_norm_eps)
+        self.dropout = nn.Dropout(settings.hidden_dropout_prob)
+
+    def forward(self, ids: Tensor, positions: Tensor | None) -> Tensor:
+        """Shape: ids, positions [W, L] -> [W, L, width]."""
+        if positions is None:
+            positions = torch.arange(ids.shape[1], device=ids.device)[None]
+        words = self.word_embeddings(ids) + self.token_type_embeddings(torch.zeros_like(ids))
+        normalised = self.LayerNorm(words + self.position_embeddings(positions))
+        dropped: Tensor = self.dropout(normalised)
+        return dropped
+
+
+class _Projection(nn.Module):
+    """A linear layer whose output is added to ``residual`` and normalised."""
+
+    def __init__(self, inputs: int, settings: BertSettings) -> None:
+        super().__init__()
+        self.dense = EmptyLinear(inputs, settings.hidden_size)
+        self.LayerNorm = nn.LayerNorm(settings.hidden_size, eps=settings.layer_norm_eps)
+        self.dropout = nn.Dropout(settings.hidden_dropout_prob)
+
+    def forward(self, hidden: Tensor, residual: Tensor) -> Tensor:
+        """Shape: [W, L, inputs], [W, L, width] -> [W, L, width]."""
+        normalised: Tensor = self.LayerNorm(self.dropout(self.dense(hidden)) + residual)
+        return normalised
+
+
+class _SelfAttention(nn.Module):
+    def __init__(self, settings: BertSettings) -> None:
+        super().__init__()
+        width = settings.hidden_size
+        self.head_width = width // settings.num_attention_heads
+        self.rate = settings.attention_probs_dropout_prob
+        self.query, self.key, self.value = (EmptyLinear(width, width) for _ in range(3))
+
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Shape: [W, L, width], mask [W, 1, L, L] bool -> [W, L, width]."""
+        query, key, value = (
+            part(hidden).unflatten(-1, (-1, self.head_width)).transpose(1, 2)
+            for part in (self.query, self.key, self.value)
+        )
+        rate = self.rate if self.training else 0.0
+        scaling = self.head_width**-0.5
+        return attention(self, query, key, value, mask, dropout=rate, scaling=scaling)[0].flatten(2)
+
+
+class _Layer(nn.Module):
+    def __init__(self, settings: BertSettings) -> None:
+        super().__init__()
+        self.attention = nn.Module()
+        self.attention.self = _SelfAttention(settings)
+        self.attention.output = _Projection(settings.hidden_size, settings)
+        self.intermediate = nn.Module()
+        self.intermediate.dense = EmptyLinear(settings.hidden_size, settings.intermediate_size)
+        self.output = _Projection(settings.intermediate_size, settings)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Shape: [W, L, width], mask [W, 1, L, L] bool -> [W, L, width]."""
+        attended = self.attention.output(self.attention.self(hidden, mask), hidden)  # type: ignore[operator]
+        inner = functional.gelu(self.intermediate.dense(attended))  # type: ignore[operator]
+        output: Tensor = self.output(inner, attended)
+        return output

@@ -1,0 +1,144 @@
+"""Encoders, adapters and tokenizer in plain torch give what transformers and peft give."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from transformers import AutoTokenizer, BertConfig, BertModel
+from transformers.audio_utils import mel_filter_bank, window_function
+
+from mmerc.features.whisper_means import WhisperMeans
+from mmerc.media.speakers import filterbank
+from mmerc.nn import whisper
+from mmerc.nn.bert import Bert, read_bert_settings
+from mmerc.nn.bert_tokenizer import read_bert_tokenizer
+from mmerc.nn.encoder_sources import load_backbone, resolve_encoder, resolve_speech_encoder
+from mmerc.nn.lora import AdaptedModel
+from mmerc.nn.speech_encoder import SpeechEncoderConfig, _speech_settings
+from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
+from mmerc.nn.whisper_encoder import load_whisper
+
+TEXTS = [
+    "Hello there!", "it's Ünïcode 中文 [SEP] [MASK] test", "", " \n\t x", "don't you DARE... " * 99,
+    "cafe\u0301 \u200b zero\x00null", "####word ##ing", "\N{GRINNING FACE} :-)", "a" * 150,
+]  # fmt: skip
+
+
+def encoder(*, to_train, tuning="frozen"):
+    config = TextEncoderConfig(tuning=tuning, scope="utterance")
+    return TextEncoder.from_source(config, to_train=to_train).eval()
+
+
+@pytest.fixture(scope="module")
+def rows():
+    torch.manual_seed(1)
+    ids = torch.randint(1000, 20000, (3, 48))
+    owners = torch.arange(6).repeat_interleave(24).view(3, 48).clone()
+    owners[2, 40:] = 6
+    return ids, owners < 6, owners
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+@pytest.mark.parametrize("merged", [False, True])
+def test_bert_and_lora_equal_transformers_and_peft_to_the_bit(rows, bfloat16, merged):
+    ids, mask, owners = rows
+    plain, library = encoder(to_train=False, tuning="lora"), encoder(to_train=True, tuning="lora")
+    assert isinstance(plain.backbone, AdaptedModel)
+    state = library.state_dict()
+    for name in state:
+        if "lora_B" in name:
+            state[name] = torch.randn_like(state[name])
+    library.load_state_dict(state)
+    plain.load_state_dict(state)  # which also compares names and shapes
+    assert [n for n, p in plain.named_parameters() if p.requires_grad] == [
+        n for n, p in library.named_parameters() if p.requires_grad
+    ]
+    if merged:
+        plain.merge_adapters()
+        library.merge_adapters()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        for use in (mask, torch.ones_like(mask)):
+            both = [e.read_layers(ids, use, every_layer=True) for e in (plain, library)]
+            assert all(map(torch.equal, *both))
+        vectors = [e(ids, mask, owners, utterances=6) for e in (plain, library)]
+    assert torch.equal(*vectors)
+
+
+def test_a_bert_of_another_kind_is_left_to_transformers(tmp_path):
+    sizes = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 8, "vocab_size": 50}
+    BertModel(BertConfig(num_hidden_layers=1, **sizes)).save_pretrained(tmp_path)
+    settings = read_bert_settings(tmp_path, attention_dropout=0.0)
+    assert Bert.load(tmp_path, settings) is not None
+    path = tmp_path / "config.json"
+    values = json.loads(path.read_text())
+    for change in ({"hidden_act": "relu"}, {"is_decoder": True}, {"model_type": "electra"}):
+        path.write_text(json.dumps(values | change))
+        assert read_bert_settings(tmp_path, attention_dropout=0.0) is None
+    path.write_text(json.dumps(values | {"hidden_size": 16}))
+    other = read_bert_settings(tmp_path, attention_dropout=0.0)
+    assert Bert.load(tmp_path, other) is None
+
+
+def test_the_tokenizer_equals_that_of_transformers(tmp_path):
+    folder = resolve_encoder("minilm-l6")
+    plain, library = read_bert_tokenizer(folder), AutoTokenizer.from_pretrained(folder)
+    options = {"add_special_tokens": False, "split_special_tokens": True, "truncation": True}
+    for limit in (5, 256):
+        expected = library(TEXTS, max_length=limit, **options)["input_ids"]
+        assert plain.encode(TEXTS, limit=limit) == expected
+    assert len(plain) == len(library)
+    for name in ("cls_token_id", "sep_token_id", "pad_token_id"):
+        assert getattr(plain, name) == getattr(library, name)
+    library.save_pretrained(tmp_path)
+    assert read_bert_tokenizer(tmp_path) is not None
+    path = tmp_path / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"do_lower_case": False}))
+    assert read_bert_tokenizer(tmp_path) is None  # transformers would not lower the case
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_whispers_encoder_equals_that_of_transformers_to_the_bit(bfloat16):
+    folder = resolve_speech_encoder(SpeechEncoderConfig().name)
+    library = load_backbone(folder, _speech_settings(folder)).encoder
+    plain = load_whisper(folder)
+    torch.manual_seed(2)
+    samples, lengths = torch.randn(2, 20_000), torch.tensor([20_000, 9_000])
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        pairs = zip(
+            whisper.whisper_states(plain, samples, lengths)[0],
+            whisper.whisper_states(library, samples, lengths)[0],
+            strict=True,
+        )
+        assert all(torch.equal(*pair) for pair in pairs)
+    assert type(WhisperMeans().encoder.backbone) is type(plain)
+
+
+@pytest.mark.parametrize("bands", [80, 128])
+def test_whispers_filters_equal_librosas(bands):
+    expected = mel_filter_bank(201, bands, 0.0, 8000.0, 16_000, norm="slaney", mel_scale="slaney")
+    assert torch.equal(whisper._mel_filters(bands), torch.from_numpy(expected.T).float())
+
+
+def test_kaldis_filters_and_window_equal_transformers():
+    options = {"mel_scale": "kaldi", "triangularize_in_mel_space": True}
+    expected = mel_filter_bank(257, 80, 20.0, 8000.0, 16_000, **options)
+    assert torch.equal(filterbank._mel_bands(), torch.tensor(expected, dtype=torch.float32))
+    window = torch.tensor(window_function(400, "povey", periodic=False), dtype=torch.float32)
+    assert torch.equal(filterbank._window(), window)
+
+
+def test_predicting_and_extracting_load_no_slow_library():
+    code = (
+        "import sys\n"
+        "import mmerc.inference.pipeline, mmerc.inference.results\n"
+        "from mmerc.features.registry import NamedExtractor\n"
+        "from mmerc.models.registry import load_model\n"
+        "load_model('mmerc-mini'), NamedExtractor('whisper')(), NamedExtractor('denseface-2')()\n"
+        "slow = ('transformers', 'peft', 'scipy', 'sklearn', 'pandas', 'sympy', 'lightning',"
+        " 'huggingface_hub', 'torch._dynamo', 'matplotlib', 'jinja2')\n"
+        "print([name for name in slow if name in sys.modules])"
+    )
+    program = [sys.executable, "-c", code]
+    assert subprocess.run(program, capture_output=True, text=True, check=True).stdout == "[]\n"
