@@ -8,7 +8,7 @@ NODE_TOOLS := node_modules/.installed
 DEMO := demo
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help demo demo-training test lint types script imports unit docs installed bench clean
+.PHONY: help demo demo-training test lint types script imports unit docs installed bench bench-quick clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -56,6 +56,9 @@ docs: $(INSTALLED) ## build the documentation in site/; fail on dead links
 
 installed: ## check the built wheel in a fresh environment (minutes)
 	PYTHON=$(PYTHON) .ci/installed
+
+bench-quick: $(INSTALLED) ## compare speed with the stored ratios (under three minutes)
+	@$(BIN)/python benchmarks/bench_quick.py
 
 bench: $(INSTALLED) ## measure speed and memory
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from mmerc.errors import MmercError
-from mmerc.models import saved_model
 from mmerc.models.registry import _MODELS, load_model
 from mmerc.models.training_data import TrainedOn
 
@@ -48,7 +47,7 @@ def hub(tmp_path, monkeypatch):
     """A Hub in a folder; there is no network (HF_HUB_OFFLINE), so that nothing else answers."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     actual = FolderHub(tmp_path / "hub")
-    monkeypatch.setattr(saved_model, "HfApi", lambda: actual)
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda: actual)
     return actual
 
 

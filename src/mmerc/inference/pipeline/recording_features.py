@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import torch
 
 from mmerc.conversation import Modality, Utterance
 from mmerc.errors import InputError, MmercError
@@ -15,6 +18,10 @@ from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureStore, FeatureTable
 from mmerc.files import write_error
 from mmerc.inference.pipeline.progress import Hook, Step
+
+# [decided] Fewer utterances are left to this process: starting workers takes longer than the work.
+# A film that crashes the decoder then ends the analysis, as it does with one worker.
+_FEW = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +52,13 @@ def extract_features(
 
     tasks = [recording_task(recording, utterance) for utterance in utterances]
     try:
-        store = FeatureStore.create(stores, extractor().spec)
-        extract_all(tasks, extractor, store, executor=Executor(jobs=workers), report=forward)
+        built = extractor()
+        store = FeatureStore.create(stores, built.spec)
+        if len(tasks) < _FEW:
+            with _one_thread():
+                extract_all(tasks, lambda: built, store, executor=Executor(), report=forward)
+        else:
+            extract_all(tasks, extractor, store, executor=Executor(jobs=workers), report=forward)
         return store.read()
     except OSError as error:
         raise write_error(stores, error) from error
@@ -54,3 +66,14 @@ def extract_features(
         raise
     except MmercError as error:  # its package or weights are missing: other modalities go on
         return Unavailable(modality=modality, reason=str(error))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread, as a worker does: vectors are the same to the bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
