@@ -28,7 +28,6 @@ from mmerc.cli.output import (
 )
 from mmerc.cli.study_run import StudyRun, chosen_settings, is_study_input, require_out
 from mmerc.errors import UsageError
-from mmerc.processes import without_garbage_collection
 
 if TYPE_CHECKING:
     from mmerc.inference.analysis import Analysis
@@ -146,6 +145,8 @@ def _analyze_one(
     as_json: bool,
 ) -> None:
     """Analyse one recording, and write its files."""
+    from mmerc.processes import without_garbage_collection
+
     with without_garbage_collection():
         from mmerc.cli.analysis_progress import AnalysisProgress
         from mmerc.corpora.transcript import TranscriptFile, read_transcript

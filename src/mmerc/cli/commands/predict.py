@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmerc.cli.output import JsonOption, print_json, remark
-from mmerc.processes import without_garbage_collection
 
 if TYPE_CHECKING:
     from mmerc.conversation import Conversation, Modality, Split
@@ -43,6 +42,8 @@ def predict(
     Gives the probabilities and reasons of every utterance. A run predicts with the seed that is
     best on validation.
     """
+    from mmerc.processes import without_garbage_collection
+
     with without_garbage_collection():
         from mmerc.corpora.error_location import inside
         from mmerc.data.corpus_media import conversation_sounds
