@@ -4,8 +4,6 @@ import contextlib
 import shlex
 import shutil
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 
@@ -54,7 +52,7 @@ def shell(tmp_path):
 
 
 @pytest.fixture
-def start_server(tmp_path):
+def start_server(tmp_path, program):
     """A function that starts ``mmerc serve`` in a process of its own and returns its port."""
     processes = []
 
@@ -62,16 +60,16 @@ def start_server(tmp_path):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = [sys.executable, "-m", "mmerc", "serve", "--port", str(port)]
-        command += ["--jobs-folder", str(tmp_path / "jobs")]
-        with open(tmp_path / "server.log", "w") as log:
-            processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+        log = tmp_path / "server.log"
+        folder = tmp_path / "jobs"
+        command = ("serve", "--port", port, "--jobs-folder", folder)
+        processes.append(program.start(*command, stdout=log, stderr=log))
         for _ in range(SERVER_PATIENCE):
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health").close()
                 return port
             time.sleep(0.5)
-        raise AssertionError((tmp_path / "server.log").read_text())
+        raise AssertionError(log.read_text())
 
     yield start
     for process in processes:

@@ -25,8 +25,8 @@ MELD_HEADER = (
 def write_inputs(folder):
     """Everything that a user would bring."""
     (folder / "examples").symlink_to(ROOT / "examples")
-    cut("photograph", folder / "talk.mp4", seconds=7.0)
-    cues("photograph", folder / "talk.srt", count=2)
+    cut("photograph", folder / "talk.mp4", seconds=4.5)
+    cues("photograph", folder / "talk.srt", count=1)
     (folder / "talk.txt").write_text(TRANSCRIPT)
     write_words(folder / "talk.json")
     (folder / "talk.rttm").write_text("SPEAKER talk 1 0.8 3.0 <NA> <NA> Ann <NA> <NA>\n")
