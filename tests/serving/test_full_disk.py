@@ -17,10 +17,10 @@ APART = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
 MOUNT = 'mount -t tmpfs -o size=8m none "$0" && exec "$@"'
 
 
-@pytest.fixture
-def server(tmp_path, model):
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, model):
     """One whose folder is a disk of 8 MB, in a view of the file system that ends with it."""
-    folder = tmp_path / "disk"
+    folder = tmp_path_factory.mktemp("full") / "disk"
     folder.mkdir()
     try:
         subprocess.run([*APART, MOUNT, folder, "true"], check=True, capture_output=True)
@@ -56,6 +56,8 @@ def test_a_full_disk_is_said_and_no_accepted_job_is_lost(server, film, subtitles
     assert again.status_code == 202
     assert server.wait(again.json()["id"], "done", "failed")["state"] == "done"
     assert "Traceback" not in server.log.read_text()
+    for job in (*accepted, again.json()["id"]):
+        assert server.ask("DELETE", f"/v1/jobs/{job}").status_code == 204
 
 
 def test_an_upload_that_fills_the_disk_leaves_its_room(server, film):
