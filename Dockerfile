@@ -11,11 +11,13 @@ RUN pip install --extra-index-url https://download.pytorch.org/whl/cpu 'torch==2
 WORKDIR /opt/mmerc
 COPY constraints.txt pyproject.toml README.md LICENSE LICENSE-WEIGHTS ./
 COPY src ./src
-RUN pip install --constraint constraints.txt '.[offline,media,speech,serve]'
+RUN pip install --constraint constraints.txt '.[offline,media,speech,serve,postgres]'
 
 RUN useradd --create-home --uid 10001 mmerc
 USER 10001
 WORKDIR /home/mmerc
+# A volume that is mounted there gets this owner.
+RUN mkdir jobs
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/health', timeout=4)"]

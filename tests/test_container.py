@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import typer
+import yaml
 
 from mmerc.cli.app import app
 
@@ -50,3 +51,25 @@ def test_its_health_is_a_route_of_the_service():
     assert serve.make_context("serve", []).params["port"] == 8000
     assert '"/health"' in (ROOT / "src/mmerc/serving/routes.py").read_text()
     compile(re.search(r'"-c", "(.*)"\]', check)[1], "healthcheck", "exec")
+
+
+def test_every_part_of_the_compose_file_exists():
+    composed = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
+    services = composed["services"]
+    assert set(services) == {"proxy", "server", "worker", "database"}
+    assert services["worker"]["deploy"]["replicas"] == 2
+    for service in (services["server"], services["worker"]):
+        program, name, *options = service["command"]
+        command = typer.main.get_command(app).commands[name]
+        folder = command.make_context(name, list(options)).params["jobs_folder"]
+        assert f"jobs:{folder}" in service["volumes"]
+        assert service["environment"]["MMERC_JOBS_DATABASE"].startswith("postgresql://")
+        variables = {parameter.envvar for parameter in command.params}
+        assert program == "mmerc" and "MMERC_JOBS_DATABASE" in variables
+    assert set(composed["volumes"]) == {"jobs", "database"}
+    (address,) = re.findall(r"http://127.0.0.1:8000(/\w+)", str(services["server"]["healthcheck"]))
+    assert f'"{address}"' in (ROOT / "src/mmerc/serving/routes.py").read_text()
+    for mount in services["proxy"]["volumes"]:
+        assert (ROOT / "deploy" / mount.split(":")[0]).is_file()
+    assert "proxy_pass http://server:8000;" in (ROOT / "deploy/nginx.conf").read_text()
+    assert "mkdir jobs" in instructions("RUN")  # whose owner a mounted volume gets

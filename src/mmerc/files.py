@@ -69,8 +69,10 @@ def atomic_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def file_lock(path: Path, *, wait: bool = False) -> Iterator[bool]:
+def file_lock(path: Path, *, wait: bool = False, shared: bool = False) -> Iterator[bool]:
     """Lock the file ``path`` while the block runs; yield whether this process has the lock.
+
+    ``shared`` locks exclude only those that are not.
 
     The folder is created, and the file stays: the lock ends with the process, however that ends.
     False if another process has the lock (never with ``wait``) or has just removed the file. A file
@@ -82,15 +84,16 @@ def file_lock(path: Path, *, wait: bool = False) -> Iterator[bool]:
     except OSError as error:
         raise write_error(path, error) from error
     try:
-        yield _take_lock(handle, wait=wait) and os.fstat(handle).st_nlink > 0
+        yield _take_lock(handle, wait=wait, shared=shared) and os.fstat(handle).st_nlink > 0
     finally:
         os.close(handle)
 
 
-def _take_lock(handle: int, *, wait: bool) -> bool:
+def _take_lock(handle: int, *, wait: bool, shared: bool) -> bool:
     """Lock an open file until it is closed; False if another process has the lock."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(handle, kind if wait else kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:  # a file system without locks

@@ -43,6 +43,7 @@ from mmerc.cli.commands import (
     tune,
     watch,
     weights,
+    worker,
 )
 from mmerc.cli.commands import list as list_command
 from mmerc.cli.options import ANALYSE, LABEL, PUBLISH, RESEARCH, CommandGroup, examples_epilog
@@ -78,6 +79,7 @@ _add(ANALYSE, live.live, live.EXAMPLES)
 _add(ANALYSE, check.check, check.EXAMPLES)
 _add(ANALYSE, predict.predict, predict.EXAMPLES)
 _add(ANALYSE, serve.serve, serve.EXAMPLES)
+_add(ANALYSE, worker.worker, worker.EXAMPLES)
 
 _add(LABEL, sample.sample, sample.EXAMPLES)
 _add(LABEL, correct.correct, correct.EXAMPLES)

@@ -14,7 +14,8 @@ from starlette.types import ASGIApp
 from mmerc.errors import InputError
 from mmerc.serving import correction_routes, job_routes, routes
 from mmerc.serving.guard import Guard
-from mmerc.serving.jobs import Jobs
+from mmerc.serving.jobs import open_jobs
+from mmerc.serving.jobs_database import DatabaseError
 from mmerc.serving.monitoring import Metrics
 from mmerc.serving.openapi_examples import DescribedApp
 from mmerc.serving.predictor import Predictor
@@ -38,7 +39,7 @@ _ABOUT = (
 
 def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
     """The application; its jobs are processed while it runs."""
-    jobs = Jobs(settings.folder, max_jobs=settings.max_jobs)
+    jobs = open_jobs(settings)
     jobs.recover()
     metrics = Metrics(jobs)
     metrics.watch_queue(predictor.queue.qsize)
@@ -72,6 +73,7 @@ def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
     app.state.service = service
     app.state.find_desk = correction_routes.JobDesks(service)
     app.add_exception_handler(sqlite3.Error, answer_storage_error)
+    app.add_exception_handler(DatabaseError, answer_storage_error)
     app.add_exception_handler(Exception, answer_internal_error)
     app.add_exception_handler(InputError, answer_input_error)
     app.add_exception_handler(RequestValidationError, answer_validation_error)

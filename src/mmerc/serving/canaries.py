@@ -85,6 +85,15 @@ def start_worker() -> str | None:
     return _ask_worker(answer_canary, deadline=_WORKER_DEADLINE)
 
 
+def find_workers(jobs: Jobs) -> str | None:
+    """Look whether a worker of the shared jobs has reported of late that it can work."""
+    workers = [process for process in jobs.processes() if process.jobs]
+    if any(worker.problem is None for worker in workers):
+        return None
+    problems = [worker.problem for worker in workers if worker.problem]
+    return " ".join(problems) or "No worker has reported of late; start one with `mmerc worker`."
+
+
 def transcribe_canary(memory: int, *, deadline: float) -> str | None:
     """Have a worker process load the transcriber, and transcribe a second of sound."""
     if importlib.util.find_spec("faster_whisper") is None:

@@ -1,11 +1,10 @@
-"""Jobs and their progress, in SQLite: an accepted job survives the server."""
+"""Jobs and their progress, in a database: an accepted job survives the server."""
 
 from __future__ import annotations
 
 import errno
 import secrets
 import shutil
-import sqlite3
 import threading
 import time
 from collections.abc import Sequence
@@ -14,18 +13,17 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from mmerc.inference.pipeline.progress import Step
+from mmerc.serving.jobs_database import JobsDatabase, PostgresDatabase, SqliteDatabase
+from mmerc.serving.settings import Settings
 
 _State = Literal["uploading", "queued", "running", "done", "partial", "failed"]
 _Outcome = Literal["done", "partial", "failed"]
 _STATES: tuple[_State, ...] = get_args(_State)
 DATABASE = "jobs.sqlite"
-_TABLE = """
-CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY, name TEXT NOT NULL DEFAULT '', state TEXT NOT NULL DEFAULT 'uploading',
-    stage TEXT, done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0, reason TEXT,
-    deaths INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL, ended REAL
-) STRICT
-"""
+LEASE = 15.0  # seconds for which a job belongs to a worker that does not renew its claim
+_ALIVE = 15.0  # seconds after which a process that reports nothing is taken for dead
+_UPLOAD = 7200.0  # seconds after which a shared upload is taken for abandoned
+_STRAY = 600.0  # seconds before a folder without a job is deleted, where another may be creating it
 _RESERVE = """
 INSERT INTO jobs (id, created) SELECT ?, ? WHERE (
     SELECT count(*) FROM jobs WHERE state IN ('uploading', 'queued', 'running')
@@ -35,7 +33,18 @@ _AHEAD = """
 SELECT count(*) FROM jobs
 WHERE state = 'running' OR (state = 'queued' AND (created, id) < (?, ?))
 """
-_COLUMNS = "id, name, state, stage, done, total, reason, deaths, created, ended"
+_COLUMNS = "id, name, state, stage, done, total, reason, deaths, created, ended, claim"
+# A lease far in the future is one from before the clock was set back.
+_ABANDONED = "(state = 'running' AND NOT coalesce(lease, 0) BETWEEN ? AND ?)"
+_CLAIM = f"""
+UPDATE jobs SET claim = ?, lease = ?, state = 'running',
+    deaths = deaths + CASE WHEN state = 'running' THEN 1 ELSE 0 END
+WHERE id = ? RETURNING {_COLUMNS}
+"""  # noqa: S608
+_REPORT = """
+INSERT INTO processes (id, jobs, seen, problem) VALUES (?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, problem = excluded.problem
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,7 @@ class Job:
     """A recording to analyse: ``done`` of ``total`` of a ``stage``.
 
     ``reason``: why it failed or is partial, one sentence per line. ``deaths``: how often its worker
-    was killed or hung; times in seconds since 1970.
+    was killed or hung; times in seconds since 1970. ``claim``: whose job it is while it runs.
     """
 
     id: str
@@ -56,6 +65,7 @@ class Job:
     deaths: int
     created: float
     ended: float | None
+    claim: str | None = None
 
     @property
     def reasons(self) -> list[str]:
@@ -67,31 +77,51 @@ class Job:
         return self.state in {"done", "partial"}
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A server or worker that shares the jobs: how many it runs at a time, and what it lacks."""
+
+    id: str
+    jobs: int
+    problem: str | None
+
+
 class Jobs:
-    """The jobs in one folder; safe to use from several threads."""
+    """The jobs in one folder; safe to use from several threads.
+
+    ``database``: where their states are (None: SQLite in the folder). ``shared``: other processes
+    use them too. Who claims a job then has it for ``LEASE`` seconds, and as long as the claim is
+    renewed; a job whose claim is not renewed is run again by another.
+    """
 
     CANARY = ".canary-"  # how names of files start that /ready writes
 
-    def __init__(self, folder: Path, *, max_jobs: int) -> None:
-        self.root, self.max_jobs = folder / "jobs", max_jobs
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_jobs: int,
+        database: JobsDatabase | None = None,
+        shared: bool = False,
+    ) -> None:
+        self.root, self.max_jobs, self.shared = folder / "jobs", max_jobs, shared
         self.root.mkdir(parents=True, exist_ok=True)
         self.lock = threading.RLock()
-        self.path = folder / DATABASE
-        self.database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
-            self.database.execute(f"PRAGMA {pragma}")
-        self.database.execute(_TABLE)
-        self.inode = self.path.stat().st_ino
+        self.database = SqliteDatabase(folder / DATABASE) if database is None else database
+        self.process = secrets.token_hex(8)
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run one statement, and return its rows."""
-        with self.lock:
-            return self.database.execute(statement, values).fetchall()
+        return self.database.execute(statement, values)
 
-    def change(self, job: str, assignments: str, values: Sequence[object] = ()) -> bool:
-        """Set columns of a job; False if it no longer exists."""
-        statement = f"UPDATE jobs SET {assignments} WHERE id = ? RETURNING id"  # noqa: S608
-        return bool(self.execute(statement, (*values, job)))
+    def change(
+        self, job: str, assignments: str, values: Sequence[object] = (), *, claim: str | None = None
+    ) -> bool:
+        """Set columns of a job; False if it no longer exists, or has another claim."""
+        condition = "" if claim is None else "AND claim = ?"
+        statement = f"UPDATE jobs SET {assignments} WHERE id = ? {condition} RETURNING id"  # noqa: S608
+        claims = () if claim is None else (claim,)
+        return bool(self.execute(statement, (*values, job, *claims)))
 
     def folder(self, job: str) -> Path:
         return self.root / job
@@ -102,7 +132,9 @@ class Jobs:
         with self.lock:  # a sweep between folder and row would delete the folder
             self.folder(job).mkdir(mode=0o700)
             try:
-                reserved = bool(self.execute(_RESERVE, (job, time.time(), self.max_jobs)))
+                with self.database.alone():
+                    values = (job, self.database.now(), self.max_jobs)
+                    reserved = bool(self.execute(_RESERVE, values))
             finally:
                 if not reserved:
                     self.folder(job).rmdir()
@@ -117,26 +149,53 @@ class Jobs:
         return Job(*rows[0]) if rows else None
 
     def claim(self) -> Job | None:
-        """Start the job that has waited longest."""
-        oldest = "SELECT id FROM jobs WHERE state = 'queued' ORDER BY created, id LIMIT 1"
+        """Start the job that has waited longest, and is nobody's or (if shared) abandoned.
+
+        An abandoned job counts a death: its worker was killed, or cannot reach the database.
+        """
+        if self._find_claimable() is None:  # without keeping others from writing
+            return None
+        with self.database.alone():
+            job = self._find_claimable()
+            if job is None:
+                return None
+            claim, lease = f"{self.process}-{secrets.token_hex(8)}", self.database.now() + LEASE
+            return Job(*self.execute(_CLAIM, (claim, lease, job))[0])
+
+    def _find_claimable(self) -> str | None:
+        """The id of the job to claim next."""
+        condition = "state = 'queued'"
+        values: tuple[float, ...] = ()
+        if self.shared:
+            now = self.database.now()
+            condition, values = f"{condition} OR {_ABANDONED}", (now, now + 2 * LEASE)
         rows = self.execute(
-            f"UPDATE jobs SET state = 'running' WHERE id = ({oldest}) RETURNING {_COLUMNS}"  # noqa: S608
+            f"SELECT id FROM jobs WHERE {condition} ORDER BY created, id LIMIT 1",  # noqa: S608
+            values,
         )
-        return Job(*rows[0]) if rows else None
+        return str(rows[0][0]) if rows else None
 
-    def advance(self, job: str, step: Step) -> bool:
-        """Record the progress of a job; False if it was deleted."""
+    def renew(self, job: str, claim: str | None) -> bool:
+        """Keep a job for another lease; False if it was deleted, or another has claimed it."""
+        return self.change(job, "lease = ?", (self.database.now() + LEASE,), claim=claim)
+
+    def advance(self, job: str, step: Step, *, claim: str | None = None) -> bool:
+        """Record the progress of a job; False if it was deleted, or another has claimed it."""
         values = (step.stage, step.done, step.total)
-        return self.change(job, "stage = ?, done = ?, total = ?", values)
+        return self.change(job, "stage = ?, done = ?, total = ?", values, claim=claim)
 
-    def end(self, job: str, outcome: _Outcome, reasons: Sequence[str] = ()) -> None:
+    def end(
+        self, job: str, outcome: _Outcome, reasons: Sequence[str] = (), *, claim: str | None = None
+    ) -> None:
         """Record the end of a job, and why it is not done, or not all of it."""
-        values = (outcome, "\n".join(reasons) or None, time.time())
-        self.change(job, "state = ?, reason = ?, ended = ?", values)
+        values = (outcome, "\n".join(reasons) or None, self.database.now())
+        assignments = "state = ?, reason = ?, ended = ?, claim = NULL, lease = NULL"
+        self.change(job, assignments, values, claim=claim)
 
-    def requeue(self, job: str, *, died: bool) -> None:
+    def requeue(self, job: str, *, died: bool, claim: str | None = None) -> None:
         """Let a job whose worker is gone wait for another one."""
-        self.change(job, "state = 'queued', deaths = deaths + ?", (int(died),))
+        assignments = "state = 'queued', deaths = deaths + ?, claim = NULL, lease = NULL"
+        self.change(job, assignments, (int(died),), claim=claim)
 
     def ahead(self, job: Job) -> int:
         """How many jobs are running or queued before this one."""
@@ -152,7 +211,7 @@ class Jobs:
     def longest_wait(self) -> float:
         """Seconds since the oldest queued job was uploaded; 0 without any."""
         oldest = self.execute("SELECT min(created) FROM jobs WHERE state = 'queued'")[0][0]
-        return 0.0 if oldest is None else max(0.0, time.time() - float(oldest))
+        return 0.0 if oldest is None else max(0.0, self.database.now() - float(oldest))
 
     def remove(self, job: str) -> bool:
         """Delete a job and all its files; False if there is no such job.
@@ -163,55 +222,88 @@ class Jobs:
         return bool(self.execute("DELETE FROM jobs WHERE id = ? RETURNING id", (job,)))
 
     def recover(self) -> None:
-        """After a start: queue what was running, and delete unfinished uploads."""
+        """After a start: queue what was running, and delete unfinished uploads.
+
+        Nothing if the jobs are shared: another process may be at work on them.
+        """
+        if self.shared:
+            return
         for row in self.execute("SELECT id FROM jobs WHERE state = 'uploading'"):
             self.remove(str(row[0]))
         self.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
+        self.execute("DELETE FROM processes")
         for path in self.root.glob(f"{self.CANARY}*"):
             path.unlink()
         self.sweep()
 
     def expire(self, *, keep: float) -> int:
         """Delete jobs that ended ``keep`` seconds ago, and return their number."""
-        rows = self.execute("SELECT id FROM jobs WHERE ended <= ?", (time.time() - keep,))
-        for row in rows:
-            self.remove(str(row[0]))
+        now = self.database.now()
+        rows = self.execute("SELECT id FROM jobs WHERE ended <= ?", (now - keep,))
+        count = sum(self.remove(str(row[0])) for row in rows)
+        if self.shared:
+            abandoned = "SELECT id FROM jobs WHERE state = 'uploading' AND created <= ?"
+            for row in self.execute(abandoned, (now - _UPLOAD,)):
+                self.remove(str(row[0]))
+            self.execute("DELETE FROM processes WHERE seen <= ?", (now - _STRAY,))
         self.sweep()
-        return len(rows)
+        return count
 
     def sweep(self) -> None:
         """Delete folders without a job, and jobs without a folder.
 
-        A killed worker may leave the former after its job was deleted, a full disk the latter.
+        A killed worker may leave the former after its job was deleted, a full disk the latter. Of
+        shared jobs, only folders of some age: another process may just be creating one, and a disk
+        that is not mounted shows no folder at all.
         """
         with self.lock:
-            names = {folder.name for folder in self.root.iterdir()}
-            folders = {name for name in names if not name.startswith(self.CANARY)}
+            paths = {p.name: p for p in self.root.iterdir() if not p.name.startswith(self.CANARY)}
             jobs = {str(row[0]) for row in self.execute("SELECT id FROM jobs")}
-        for job in folders ^ jobs:
+        stray = paths.keys() - jobs
+        if self.shared:
+            stray = {name for name in stray if _is_older(paths[name], _STRAY)}
+        for job in stray if self.shared else stray | (jobs - paths.keys()):
             self.remove(job)
+
+    def report(self, *, jobs: int, problem: str | None) -> None:
+        """Tell other processes that this one is there: how many jobs it runs, and what it lacks."""
+        self.execute(_REPORT, (self.process, jobs, self.database.now(), problem))
+
+    def processes(self) -> list[Process]:
+        """Processes that have reported of late."""
+        since = self.database.now() - _ALIVE
+        rows = self.execute("SELECT id, jobs, problem FROM processes WHERE seen > ?", (since,))
+        return [Process(*row) for row in rows]
 
     def check_files(self) -> None:
         """OSError if the folder of the jobs or the database was deleted or replaced."""
         if not self.root.is_dir():
             raise FileNotFoundError(errno.ENOENT, "it was deleted; put it back, or restart")
-        if self.path.stat().st_ino != self.inode:
-            raise FileNotFoundError(errno.ENOENT, "its database was replaced; restart the server")
+        self.database.check()
 
     def check_database(self) -> None:
-        """sqlite3.Error if the database cannot be written."""
-        with self.lock:
-            self.database.execute("BEGIN IMMEDIATE")
-            try:
-                self.database.execute("CREATE TABLE IF NOT EXISTS checks (checked REAL) STRICT")
-                self.database.execute("DELETE FROM checks")
-                self.database.execute("INSERT INTO checks VALUES (?)", (time.time(),))
-                self.database.execute("COMMIT")
-            except BaseException:
-                if self.database.in_transaction:
-                    self.database.execute("ROLLBACK")
-                raise
+        """sqlite3.Error or DatabaseError if the database cannot be written."""
+        values = (f"{self.process} /ready", 0, self.database.now(), None)
+        self.execute(_REPORT, values)
 
     def close(self) -> None:
-        with self.lock:
-            self.database.close()
+        self.database.close()
+
+
+def open_jobs(settings: Settings) -> Jobs:
+    """Open the jobs where the settings say; OSError, sqlite3.Error or MmercError if impossible."""
+    url = settings.jobs_database
+    return Jobs(
+        settings.folder,
+        max_jobs=settings.max_jobs,
+        database=None if url is None else PostgresDatabase(url),
+        shared=settings.shared,
+    )
+
+
+def _is_older(path: Path, seconds: float) -> bool:
+    """Whether a folder was last changed more than ``seconds`` ago."""
+    try:
+        return time.time() - path.stat().st_mtime > seconds
+    except OSError:
+        return False

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from mmerc.serving.canaries import (
+    find_workers,
     predict_canary,
     start_worker,
     transcribe_canary,
@@ -82,31 +83,30 @@ class Readiness:
 
 
 def create_readiness(
-    settings: Settings, jobs: Jobs, predictor: Predictor, runner: Runner
+    settings: Settings, jobs: Jobs, predictor: Predictor | None, runner: Runner
 ) -> Readiness:
-    """The checks of a server."""
+    """The checks of a server; without ``predictor``, of a worker."""
     transcribe = partial(transcribe_canary, settings.memory, deadline=_TRANSCRIBER_DEADLINE)
     times = {"deadline": _DEADLINE, "patience": _DEADLINE}
-    checks = {
-        "model": SingleCheck(
-            subject="The model", check=partial(predict_canary, predictor), **times
-        ),
-        "disk": SingleCheck(
-            subject="The disk", check=in_thread(partial(write_canary, jobs)), **times
-        ),
-        "workers": SingleCheck(
-            subject="A new worker process",
-            check=in_thread(start_worker),
-            keep=_KEEP_WORKER,
-            **times,
-        ),
-        "transcriber": SingleCheck(
-            subject="The transcriber",
-            check=in_thread(transcribe),
-            deadline=_TRANSCRIBER_DEADLINE,
-            patience=_DEADLINE,
-            keep=_KEEP_TRANSCRIBER,
-            retry=_RETRY_TRANSCRIBER,
-        ),
-    }
+    checks = {}
+    if predictor is not None:
+        predict = partial(predict_canary, predictor)
+        checks["model"] = SingleCheck(subject="The model", check=predict, **times)
+    write = in_thread(partial(write_canary, jobs))
+    checks["disk"] = SingleCheck(subject="The disk", check=write, **times)
+    if settings.max_running_jobs == 0:
+        find = in_thread(partial(find_workers, jobs))
+        checks["workers"] = SingleCheck(subject="The database", check=find, **times)
+        return Readiness(checks, runner.problems)
+    checks["workers"] = SingleCheck(
+        subject="A new worker process", check=in_thread(start_worker), keep=_KEEP_WORKER, **times
+    )
+    checks["transcriber"] = SingleCheck(
+        subject="The transcriber",
+        check=in_thread(transcribe),
+        deadline=_TRANSCRIBER_DEADLINE,
+        patience=_DEADLINE,
+        keep=_KEEP_TRANSCRIBER,
+        retry=_RETRY_TRANSCRIBER,
+    )
     return Readiness(checks, runner.problems)

@@ -16,7 +16,8 @@ from typing import Literal
 
 from mmerc.inference.pipeline.progress import Step
 from mmerc.processes import available_cores
-from mmerc.serving.jobs import Job, Jobs
+from mmerc.serving.jobs import LEASE, Job, Jobs
+from mmerc.serving.jobs_database import DatabaseError
 from mmerc.serving.monitoring import Metrics
 from mmerc.serving.settings import Settings
 from mmerc.serving.worker import AnalysisTask, Ended, run_task
@@ -26,12 +27,13 @@ _LOG = logging.getLogger("mmerc.serving")
 _POLL = 0.2  # seconds between two looks at the jobs, at a worker, and at the clock
 _EXPIRY = 30.0  # seconds between two searches for expired jobs
 _RETRY = 1.0  # seconds before the disk is tried again
+_REPORT = 3.0  # seconds between two reports to other processes
 _SUSPICIOUS = 3.0  # seconds without a sign of life, of a thread or a worker, that /ready reports
 _LONGEST_IDLE = 120.0  # seconds in which a worker and its children compute nothing
 _LONGEST_START = 20.0  # seconds in which the process that forks workers computes nothing
 _KILLED_TWICE = "Its process was killed twice, perhaps out of memory; try a shorter recording."
 _HUNG_TWICE = "Its process stopped answering twice; try again, or report it."
-_Verdict = Literal["ended", "died", "hung", "deleted", "stopped"]
+_Verdict = Literal["ended", "died", "hung", "deleted", "lost", "stopped"]
 
 
 @dataclass
@@ -59,7 +61,10 @@ class Lane:
 
 @dataclass
 class Runner:
-    """Runs the jobs; ``stop`` leaves unfinished ones to the next start."""
+    """Runs the jobs; ``stop`` leaves unfinished ones to the next start, or to other workers.
+
+    ``trouble``: what this process reports to the others besides its own ``problems``.
+    """
 
     jobs: Jobs
     settings: Settings
@@ -68,6 +73,7 @@ class Runner:
     threads: list[threading.Thread] = field(default_factory=list)
     lanes: list[Lane] = field(default_factory=list)
     failing: dict[str, str] = field(default_factory=dict)
+    trouble: str | None = None
 
     def start(self) -> None:
         """Start, with the jobs that an earlier server left."""
@@ -105,11 +111,16 @@ class Runner:
                 self.metrics.expired.inc(self.jobs.expire(keep=self.settings.keep))
 
     def supervise(self) -> None:
-        """Replace the process that forks workers if it hangs."""
-        watch = ForkserverWatch()
+        """Replace the process that forks workers if it hangs, and report to other processes."""
+        watch, reported = ForkserverWatch(), 0.0
         while not self.stopping.wait(_RETRY):
             if watch.kill_if_stuck(limit=_LONGEST_START):
                 _LOG.error("workers: the process that forks them hung and was killed")
+            if self.jobs.shared and time.monotonic() - reported > _REPORT:
+                reported = time.monotonic()
+                with self.surviving_errors("report"):
+                    problem = " ".join(self.problems()) or self.trouble
+                    self.jobs.report(jobs=len(self.lanes), problem=problem)
 
     @contextmanager
     def surviving_errors(self, where: str) -> Iterator[None]:
@@ -132,8 +143,11 @@ class Runner:
         _LOG.info("job %s starts", job.id[:8])
         verdict: _Verdict = "stopped"
         ended, started = Ended(), time.monotonic()
-        with self.surviving_errors("worker"):
-            verdict, ended = self.run_worker(job, lane)
+        if job.deaths > 1:
+            verdict = "died"  # two of its workers were killed together with what watched them
+        else:
+            with self.surviving_errors("worker"):
+                verdict, ended = self.run_worker(job, lane)
         seconds = time.monotonic() - started
         outcome = ended.outcome if verdict == "ended" else verdict
         _LOG.info("job %s: %s after %.1f s", job.id[:8], outcome, seconds)
@@ -177,7 +191,7 @@ class Runner:
         self, job: Job, process: BaseProcess, receiver: Connection, *, lane: Lane, pulse: Pulse
     ) -> tuple[_Verdict, Ended]:
         """Follow a worker until it ends, dies or hangs, or its job is deleted."""
-        started = looked = time.monotonic()
+        started = looked = renewed = time.monotonic()
         while not self.stopping.is_set():
             lane.move()
             latest: Step | None = None
@@ -191,9 +205,11 @@ class Runner:
                     latest = message if isinstance(message, Step) else latest
             except EOFError:
                 return "died", Ended()
-            if not self.advance(job, latest):
-                return "deleted", Ended()
             now = time.monotonic()
+            renewing = now - renewed > LEASE / 5
+            renewed = now if renewing else renewed
+            if not self.keep(job, latest, renewing=renewing):
+                return ("deleted" if self.jobs.get(job.id) is None else "lost"), Ended()
             pulse.wait(now - looked)
             looked = now
             if pulse.silent > self.settings.longest_silence or pulse.idle > _LONGEST_IDLE:
@@ -204,27 +220,32 @@ class Runner:
                 return "ended", Ended(failure=failure)
         return "stopped", Ended()
 
-    def advance(self, job: Job, latest: Step | None) -> bool:
-        """Record the progress of a job; False if it was deleted."""
+    def keep(self, job: Job, latest: Step | None, *, renewing: bool) -> bool:
+        """Record the progress of a job and that it is ours; False if it was deleted or lost."""
         try:
-            return (
-                self.jobs.advance(job.id, latest) if latest else self.jobs.get(job.id) is not None
-            )
-        except sqlite3.Error:  # no room to record the progress
+            if latest is not None and not self.jobs.advance(job.id, latest, claim=job.claim):
+                return False
+            if renewing:
+                return self.jobs.renew(job.id, job.claim)
+            current = self.jobs.get(job.id)
+            return current is not None and current.claim == job.claim
+        except (sqlite3.Error, DatabaseError):  # no room to record the progress
             return True
 
     def settle(self, job: Job, verdict: _Verdict, ended: Ended) -> None:
         """Record the end of a job, or queue it again."""
         if verdict == "deleted":
             shutil.rmtree(self.jobs.folder(job.id), ignore_errors=True)
+        elif verdict == "lost":
+            _LOG.warning("job %s is run by another worker", job.id[:8])
         elif verdict == "stopped":
-            self.jobs.requeue(job.id, died=False)
+            self.jobs.requeue(job.id, died=False, claim=job.claim)
         elif verdict in {"died", "hung"} and job.deaths == 0:
-            self.jobs.requeue(job.id, died=True)
+            self.jobs.requeue(job.id, died=True, claim=job.claim)
             self.metrics.restarted.inc()
         else:
             shutil.rmtree(self.jobs.folder(job.id) / "work", ignore_errors=True)
             if verdict != "ended":
                 ended = Ended(failure=_KILLED_TWICE if verdict == "died" else _HUNG_TWICE)
-            self.jobs.end(job.id, ended.outcome, ended.reasons)
+            self.jobs.end(job.id, ended.outcome, ended.reasons, claim=job.claim)
             self.metrics.ended.labels(ended.outcome).inc()

@@ -24,14 +24,13 @@ _GRACE = 10  # seconds for requests in progress when the server is stopped
 
 def run_server(settings: Settings, *, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM; MmercError if the model or the folder cannot be used."""
-    with _exclusive_folder(settings.folder):
+    with use_folder(settings.folder, shared=settings.shared):
         components = load_components(
             settings.model, commercial_only=settings.commercial_only, face="speaking"
         )
         predictor = Predictor(components.model, components.name)
-        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-        logging.getLogger("mmerc.serving").setLevel(logging.INFO)
-        with _explaining_errors(settings.folder):
+        start_log()
+        with explaining_errors(settings.folder):
             app = create_app(settings, predictor)
         uvicorn.run(
             app,
@@ -45,8 +44,14 @@ def run_server(settings: Settings, *, host: str, port: int) -> None:
         )
 
 
+def start_log() -> None:
+    """Log to stderr."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("mmerc.serving").setLevel(logging.INFO)
+
+
 @contextmanager
-def _explaining_errors(folder: Path) -> Iterator[None]:
+def explaining_errors(folder: Path) -> Iterator[None]:
     """InputError if the jobs in a folder cannot be opened."""
     try:
         yield
@@ -58,13 +63,17 @@ def _explaining_errors(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _exclusive_folder(folder: Path) -> Iterator[None]:
-    """Create the folder, private to its owner; MmercError if another server is using it."""
+def use_folder(folder: Path, *, shared: bool) -> Iterator[None]:
+    """Create the folder, private to its owner; MmercError if it belongs to another server.
+
+    ``shared``: other servers and workers may use it too.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise write_error(folder, error) from error
-    with file_lock(folder / "lock") as alone:
-        if not alone:
-            raise MmercError(f"{folder}: another server uses it; choose another --jobs-folder.")
+    with file_lock(folder / "lock", shared=shared) as acquired:
+        if not acquired:
+            fix = "start both with --shared-jobs, or choose another --jobs-folder"
+            raise MmercError(f"{folder}: another server uses it; {fix}.")
         yield

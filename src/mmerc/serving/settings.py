@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmerc.errors import UsageError
@@ -23,7 +23,9 @@ class Settings:
     unfinished, of which ``max_running_jobs`` run. A job takes at most ``longest_job``, each of its
     processes ``memory``, and a recording lasts at most ``longest_recording``. A worker that sends
     no sign of life for ``longest_silence`` is replaced. A job's files are deleted ``keep`` after
-    its end. ``example``: a film to try, with its subtitles beside it.
+    its end. ``shared``: other servers and workers use the jobs too; their states are in
+    ``jobs_database``, the address of a PostgreSQL database (None: SQLite in ``folder``).
+    ``example``: a film to try, with its subtitles beside it.
     """
 
     folder: Path
@@ -41,6 +43,8 @@ class Settings:
     keep: float = 3600.0
     max_jobs: int = 16
     max_running_jobs: int = 1
+    shared: bool = False
+    jobs_database: str | None = field(default=None, repr=False)  # may contain a password
     example: Path | None = None
 
 

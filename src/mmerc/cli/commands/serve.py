@@ -56,8 +56,21 @@ def serve(
     ] = 60,
     max_jobs: Annotated[int, typer.Option(min=1, help="Maximum unfinished jobs.")] = 16,
     max_running_jobs: Annotated[
-        int, typer.Option(min=1, help="Maximum jobs that run in parallel.")
+        int, typer.Option(min=0, help="Maximum jobs that run in parallel (0: workers run them).")
     ] = 1,
+    shared_jobs: Annotated[
+        bool,
+        typer.Option("--shared-jobs", help="Share the jobs folder with other servers and workers."),
+    ] = False,
+    jobs_database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar="MMERC_JOBS_DATABASE",
+            show_envvar=True,
+            help="Share the jobs through a PostgreSQL database (postgresql://...).",
+        ),
+    ] = None,
 ) -> None:
     """Serve the web page and the HTTP API.
 
@@ -80,6 +93,9 @@ def serve(
         raise UsageError(
             f"The service needs {error.name}; install it with `pip install 'mmerc[serve]'`."
         ) from error
+    shared = shared_jobs or jobs_database is not None
+    if max_running_jobs == 0 and not shared:
+        raise UsageError("Without running jobs (0), nobody would: pass --shared-jobs too.")
     key = os.environ.get(_KEY) or None
     local = host in LOOPBACK
     if not local and key is None:
@@ -102,6 +118,8 @@ def serve(
         keep=keep_minutes * 60,
         max_jobs=max_jobs,
         max_running_jobs=max_running_jobs,
+        shared=shared,
+        jobs_database=jobs_database,
         example=_example_film(),
     )
     remark(f"mmerc: http://{f'[{host}]' if ':' in host else host}:{port}")

@@ -1,0 +1,68 @@
+"""Jobs a minute of a service with one worker and with more (`mmerc worker`).
+
+A server that runs no jobs itself shares SQLite in a new folder, or the PostgreSQL database
+--database, with the workers. The example film with its subtitles is uploaded --jobs times at once;
+timed from the first upload until all are done. One thread per worker, so that more workers use more
+cores; the workers are warm (each has run a job before).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench_service import ended, serving, upload
+
+
+@contextmanager
+def working(folder: Path, options: list[str], *, count: int) -> Iterator[None]:
+    """Workers that are stopped at the end."""
+    command = [sys.executable, "-m", "mmerc", "worker", "--jobs-folder", str(folder), *options]
+    with open(folder.with_suffix(".workers.log"), "w") as log:
+        workers = [subprocess.Popen(command, stdout=log, stderr=log) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.wait()
+
+
+def run_jobs(url: str, count: int) -> float:
+    """Seconds from the first of ``count`` uploads until all jobs are done."""
+    started = time.perf_counter()
+    outcomes = {ended(address) for address in [upload(url) for _ in range(count)]}
+    if outcomes != {"done"}:
+        raise SystemExit(f"jobs ended as {', '.join(sorted(outcomes))}")
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--jobs", type=int, default=8)
+    parser.add_argument("--database", help="postgresql://...")
+    given = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    shared = ["--jobs-database", given.database] if given.database else []
+    for count in given.workers:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name) / "jobs"
+            options = ["--max-running-jobs", "0", "--shared-jobs", *shared]
+            with serving(folder, *options) as (url, _), working(folder, shared, count=count):
+                run_jobs(url, 2 * count)
+                seconds = run_jobs(url, given.jobs)
+        rate = 60 * given.jobs / seconds
+        print(f"{count} workers: {rate:.1f} jobs a minute ({seconds / given.jobs:.1f} s per job)")
+
+
+if __name__ == "__main__":
+    main()
