@@ -1,6 +1,7 @@
 """What `mmerc adapt` gains with 20, 50, 100 and 200 labels.
 
-Arguments: a model, a manifest with labels. Conversations are drawn until there are so many labels;
+Arguments: a model, a manifest with labels; or predictions of a labelled corpus (Parquet, such as
+those of `prediction_sets.py measure --out`). Conversations are drawn until there are so many labels;
 the model is adapted to them (or stays unchanged, if that is not shown to be better) and scored on
 all other conversations. Means over several draws.
 """
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mmerc.evaluation.logit_adaptation import adapt_logits
+from mmerc.evaluation.predictions import Predictions
 from mmerc.models.registry import load_model
 from mmerc.training.adapt import read_labelled
 
@@ -21,8 +23,12 @@ SIZES, DRAWS = (20, 50, 100, 200), 12
 
 
 def main() -> None:
-    data = read_labelled(load_model(sys.argv[1]), Path(sys.argv[2]))
-    logs, names = np.log(np.maximum(data.probabilities, 1e-6)), np.array(data.conversations)
+    if sys.argv[1].endswith(".parquet"):
+        data = Predictions.load(Path(sys.argv[1])).with_gold()
+    else:
+        data = read_labelled(load_model(sys.argv[1]), Path(sys.argv[2]))
+    probabilities = data.probabilities.astype(np.float64)
+    logs, names = np.log(np.maximum(probabilities, 1e-6)), np.array(data.conversations)
     numbers = np.random.default_rng(0)
     for size in SIZES:
         kept, gains, right, seconds = [], [], [], time.process_time()

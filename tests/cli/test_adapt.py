@@ -14,6 +14,7 @@ def outcome(**changes):
         "map": LogitMap(kind="prior", weights=np.eye(2), bias=np.zeros(2)), "labels": 40,
         "conversations": 5, "gain": 0.1, "low": 0.02, "high": 0.2, "accuracy": (50.0, 60.0),
         "weighted_f1": (48.0, 59.0), "better": True, "more_labels": 0,
+        "held_out": np.zeros((40, 2)),
     }  # fmt: skip
     return Adaptation(**values | changes)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmerc.errors import InputError
-from mmerc.evaluation.calibration import _tempered, fit_temperature
+from mmerc.evaluation.calibration import fit_temperature, temper
 from mmerc.evaluation.metrics import calibration_error, negative_log_likelihood
 from mmerc.evaluation.predictions import Predictions
 from mmerc.labels import LabelSet
@@ -37,15 +37,15 @@ def test_the_temperature_undoes_what_made_the_model_too_sure(overconfidence):
     predictions = drawn(overconfidence=overconfidence)
     temperature = fit_temperature(predictions)
     assert temperature == pytest.approx(overconfidence, rel=0.05)
-    assert calibration_error(_tempered(predictions, temperature)) < 2
+    assert calibration_error(temper(predictions, temperature)) < 2
     for other in (0.8, 1.25):
-        worse = negative_log_likelihood(_tempered(predictions, temperature * other))
-        assert worse > negative_log_likelihood(_tempered(predictions, temperature))
+        worse = negative_log_likelihood(temper(predictions, temperature * other))
+        assert worse > negative_log_likelihood(temper(predictions, temperature))
 
 
 def test_what_is_predicted_stays():
     predictions = drawn(overconfidence=2.0, count=100)
-    assert (_tempered(predictions, 3.0).predicted == predictions.predicted).all()
+    assert (temper(predictions, 3.0).predicted == predictions.predicted).all()
 
 
 def test_nothing_known_is_refused():

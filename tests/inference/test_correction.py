@@ -112,6 +112,19 @@ def test_damaged_marks_are_refused(tmp_path):
         load_analysis(tmp_path)
 
 
+def test_prediction_sets_are_read_back(tmp_path):
+    sets = [("joy", "surprise"), ("neutral",)]
+    predictions = tuple(
+        replace(item, emotions=one, unsure=len(one) > 1)
+        for item, one in zip(PREDICTIONS, sets, strict=False)
+    )
+    asked = replace(ANALYSIS, predictions=predictions, absent={}, set_level=0.9)
+    for ending in ("jsonl", "csv"):
+        write_results(asked, tmp_path / ending, stem=STEM)
+        (tmp_path / ending / f"{STEM}.{'csv' if ending == 'jsonl' else 'jsonl'}").unlink()
+        assert load_analysis(tmp_path / ending).analysis == asked
+
+
 @pytest.mark.parametrize("ending", FORMATS)
 def test_unchanged_files_say_so_and_come_back_byte_for_byte(stored, tmp_path, ending):
     correction = correct(stored, [result(stored, ending)])

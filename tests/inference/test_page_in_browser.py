@@ -284,8 +284,15 @@ def test_doubts_are_marked(visit, tmp_path):
     text = PREDICTIONS[0].text
     start = text.index("kept")
     marks = {"0": Marks(overlap=0.412, doubtful=((start, start + 4),)), "1": Marks(overlap=0.05)}
-    page = visit(replace(ANALYSIS, marks=marks))
+    sets = [("joy", "surprise"), ("neutral", "fear", "joy", "anger")]
+    asked = [
+        replace(item, emotions=one, unsure=len(one) > 3)
+        for item, one in zip(PREDICTIONS, sets, strict=False)
+    ]
+    predictions = (*asked, *PREDICTIONS[len(asked) :])
+    page = visit(replace(ANALYSIS, marks=marks, predictions=predictions, set_level=0.9))
     rows = page.locator("#rows tr")
+    assert page.locator("#details .set").text_content() == "joy or surprise (90 %)"
     doubts = [rows.nth(n).locator(".doubt").all_text_contents() for n in (0, 1, 4)]
     assert doubts == [["overlap 41%", "doubtful words"], [], ["no face"]]
     assert rows.nth(0).locator(".doubtful").all_text_contents() == ["kept"]
@@ -298,6 +305,10 @@ def test_doubts_are_marked(visit, tmp_path):
     page.screenshot(path=tmp_path / "doubts.png", full_page=True)
     rows.nth(4).locator(".said").click()
     assert page.locator("#details .doubts").text_content() == "No face of the speaker on screen."
+    assert page.locator("#details .set").count() == 0
+    rows.nth(1).locator(".said").click()
+    unsure = "unsure: neutral or fear or joy or anger (90 %)"
+    assert page.locator("#details .set").text_content() == unsure
     colours = {
         page.locator(".lane .speaker-dot")
         .nth(n)

@@ -6,7 +6,7 @@ import pytest
 
 from mmerc.studies.resampling import wilson_interval
 from mmerc.studies.study_recordings import StudyRecording
-from mmerc.studies.table_columns import infer_kind
+from mmerc.studies.table_columns import TableLayout, infer_kind
 from mmerc.studies.table_rows import RecordingRows
 from mmerc.studies.table_writer import _format_cell
 
@@ -53,6 +53,22 @@ def test_speakers(tmp_path):
     doubtful = next(rows(said, tmp_path, participant="p1").recordings())
     assert doubtful["remarks"].startswith("Participant p1 counts as all 2 speakers")
     assert (whole["absent_text"], whole["absent_audio"], whole["absent_video"]) == (0.0, 0.25, 1.0)
+
+
+def test_sets_have_columns_where_they_were_asked_for(tmp_path):
+    asked = prediction(1, "A", "calm") | {"emotions": ["calm", "glad"], "unsure": False}
+    (row,) = rows([asked], tmp_path).utterances()
+    assert (row["emotions"], row["unsure"]) == ("calm|glad", False)
+    (row,) = rows([prediction(1, "A", "calm")], tmp_path).utterances()
+    assert (row["emotions"], row["unsure"]) == (None, None)
+    columns = {
+        sets: [
+            column.name
+            for column in TableLayout(further={}, labels=(), layers=(), sets=sets).utterances
+        ]
+        for sets in (False, True)
+    }
+    assert set(columns[True]) - set(columns[False]) == {"emotions", "unsure"}
 
 
 def test_wilson_interval():

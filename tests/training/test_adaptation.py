@@ -65,8 +65,32 @@ def test_an_adapted_model_loads_and_predicts_the_new_labels(folder):
     adapted.save_pretrained(folder / "again")
     logits = torch.randn(5, len(adapted.labels))
     assert torch.allclose(load_model(folder / "again").calibrate(logits), adapted.calibrate(logits))
+    sets = adapted.set_scores.by_modalities["any"]
+    assert sets.every.count == 120 and sum(grid.count for grid in sets.by_label) == 120
+    assert adapted.set_scores.source == "120 labels of 15 conversations (labels.jsonl)"
+    assert "up to 99.2 %" in card
     with pytest.raises(InputError, match="was adapted before"):
         adapt_model(folder / "out", [folder / "labels.jsonl"], folder / "twice")
+
+
+def test_sets_are_calibrated_even_where_a_refit_is_no_better(folder):
+    lines = [json.loads(line) for line in (folder / "labels.jsonl").read_text().splitlines()]
+    names = list(load_model(folder / "model").labels)
+    numbers = np.random.default_rng(0)
+    answers = iter(predictions(load_model(folder / "model"), folder / "labels.jsonl"))
+    for line in lines[:4]:
+        for utterance in line["utterances"]:
+            p = np.array(list(next(answers).probabilities.values()))
+            utterance["label"] = str(numbers.choice(names, p=p / p.sum()))
+    path = folder / "own.jsonl"
+    path.write_text("".join(json.dumps(item) + "\n" for item in lines[:4]))
+    outcome = adapt_model(folder / "model", [path], folder / "sets", sets=True)
+    assert not outcome.better
+    model = load_model(folder / "sets")
+    assert model.adaptation is None and model.set_scores.find(["text"]).every.count == 32
+    assert "The model itself is unchanged" in (folder / "sets" / "README.md").read_text()
+    (weights, same) = (folder / name / "model.safetensors" for name in ("model", "sets"))
+    assert weights.read_bytes() == same.read_bytes()
 
 
 def test_a_corrected_analysis_has_the_probabilities_that_are_needed(folder):

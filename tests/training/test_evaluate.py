@@ -11,7 +11,7 @@ from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.evaluation.predictions import Predictions
 from mmerc.features.store import FeatureSpec, FeatureTable
 from mmerc.models.registry import load_model
-from mmerc.training.packaging import package_run
+from mmerc.training.packaging import package_run, refit_packaged
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +160,33 @@ def test_utterances_without_labels(finished, small_corpus):
     without = replace(small_corpus, splits={"train": small_corpus.splits["train"]})
     with pytest.raises(InputError, match=r"no test split; choose a --split that it has \(train\)"):
         remarks(finished, without)
+
+
+def test_a_packaged_model_is_calibrated_by_set_of_modalities(packaged, small_corpus, tmp_path):
+    model = load_model(packaged)
+    subsets = {"text+audio+video", "text+audio", "text+video", "audio+video", "text", "audio"}
+    assert {*model.temperatures} == {*model.set_scores.by_modalities} == {*subsets, "video"}
+    assert model.temperature == model.temperatures["text+audio+video"]
+    valid = small_corpus.splits["valid"]
+    for key, scores in model.set_scores.by_modalities.items():
+        complete = [
+            u.label
+            for c in valid
+            for u in c.utterances
+            if u.label is not None
+            and all(small_corpus.features[m].vector(c.id, u.id) is not None for m in key.split("+"))
+        ]
+        assert scores.every.count == len(complete)
+        counts = [complete.count(name) for name in model.labels]
+        assert [grid.count for grid in scores.by_label] == counts
+    assert small_corpus.name in model.set_scores.source
+    card = (packaged / "README.md").read_text()
+    assert "label in its set" in card and "| text + sound + faces |" in card
+    shutil.copytree(packaged, tmp_path / "model")
+    (tmp_path / "model" / "prediction_sets.json").unlink()
+    refit_packaged(tmp_path / "model", small_corpus)
+    again = load_model(tmp_path / "model")
+    assert again.temperatures == pytest.approx(model.temperatures, rel=0.05)
+    assert (tmp_path / "model" / "README.md").read_text()[:40] == card[:40]
+    weights = (folder / "model.safetensors" for folder in (packaged, tmp_path / "model"))
+    assert len({path.read_bytes() for path in weights}) == 1

@@ -23,14 +23,17 @@ def fit_temperature(predictions: Predictions) -> float:
     scored = labelled(predictions)
 
     def loss(log_temperature: float) -> float:
-        return negative_log_likelihood(_tempered(scored, float(np.exp(log_temperature))))
+        return negative_log_likelihood(temper(scored, float(np.exp(log_temperature))))
 
     bounds = (float(np.log(_COLDEST)), float(np.log(_HOTTEST)))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
-def _tempered(predictions: Predictions, temperature: float) -> Predictions:
-    """Return the predictions of the same model at another temperature."""
+def temper(predictions: Predictions, temperature: float) -> Predictions:
+    """Return the predictions that the model would make at another temperature.
+
+    ``predictions`` are of a model whose temperature is 1.
+    """
     scores = np.log(np.maximum(predictions.probabilities, _SMALLEST)) / temperature
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -14,11 +14,11 @@ from scipy.special import log_softmax
 from sklearn.metrics import f1_score
 
 from mmerc.errors import InputError
+from mmerc.evaluation.conversation_folds import assign_folds
 from mmerc.evaluation.significance import percentile_interval, resample_conversations
 
 Kind = Literal["unchanged", "temperature", "prior", "last layer"]
 _Numbers = NDArray[np.float64]
-_FOLDS = 5
 _MIN_LABELS = 20
 _LEVEL = 0.95
 _Z = 1.96  # standard errors that a gain must exceed
@@ -58,7 +58,8 @@ class Adaptation:
     ``gain``: nats of negative log-likelihood per utterance, with its 95 % interval over
     conversations; accuracy and weighted F1 in percent, before and after. ``better``: the interval
     is above 0. ``more_labels``: how many more labels would make it so if the gain stays, None if
-    there is no gain.
+    there is no gain. ``held_out``: log probabilities of each utterance by the map that was chosen
+    without its fold [N, K].
     """
 
     map: LogitMap
@@ -71,6 +72,7 @@ class Adaptation:
     weighted_f1: tuple[float, float]
     better: bool
     more_labels: int | None
+    held_out: _Numbers = field(compare=False, repr=False)
 
 
 def adapt_logits(
@@ -94,7 +96,7 @@ def adapt_logits(
     if len(gold) < _MIN_LABELS or len(names) < 3:
         problem = f"{len(gold)} labels in {len(names)} conversations"
         raise InputError("labels", problem, f"label {_MIN_LABELS} utterances in 3 conversations")
-    folds = _assign_folds(groups, seed=seed)
+    folds = assign_folds(groups, seed=seed)
     held_out = np.zeros_like(log_probabilities)
     for fold in np.unique(folds):
         train = folds != fold
@@ -102,7 +104,7 @@ def adapt_logits(
         held_out[~train] = chosen.apply(log_probabilities[~train])
     rows = np.arange(len(gold))
     gains = held_out[rows, gold] - log_probabilities[rows, gold]
-    gain, (low, high), error = _bootstrap(gains, groups, len(names), seed=seed)
+    gain, (low, high), error = bootstrap_gain(gains, groups, len(names), seed=seed)
     before, after = (values.argmax(axis=1) for values in (log_probabilities, held_out))
     return Adaptation(
         map=_choose(log_probabilities, gold, groups, seed=seed),
@@ -112,18 +114,19 @@ def adapt_logits(
         low=low,
         high=high,
         accuracy=(100 * float((before == gold).mean()), 100 * float((after == gold).mean())),
-        weighted_f1=(_weighted_f1(gold, before), _weighted_f1(gold, after)),
+        weighted_f1=(weighted_f1(gold, before), weighted_f1(gold, after)),
         better=low > 0,
-        more_labels=_count_missing(gain, error, len(gold), better=low > 0),
+        more_labels=count_missing(gain, error, len(gold), better=low > 0),
+        held_out=held_out,
     )
 
 
-def _weighted_f1(gold: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
+def weighted_f1(gold: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
     """Weighted F1 in percent."""
     return 100 * float(f1_score(gold, predicted, average="weighted", zero_division=0))
 
 
-def _bootstrap(
+def bootstrap_gain(
     gains: _Numbers, groups: NDArray[np.intp], count: int, *, seed: int
 ) -> tuple[float, tuple[float, float], float]:
     """Mean gain per utterance, its interval over conversations and its standard error."""
@@ -135,7 +138,7 @@ def _bootstrap(
     return float(gains.mean()), percentile_interval(means, level=_LEVEL), float(means.std())
 
 
-def _count_missing(gain: float, error: float, labels: int, *, better: bool) -> int | None:
+def count_missing(gain: float, error: float, labels: int, *, better: bool) -> int | None:
     """Labels still missing until a gain of this size exceeds its interval; None without a gain."""
     if better:
         return 0
@@ -144,20 +147,11 @@ def _count_missing(gain: float, error: float, labels: int, *, better: bool) -> i
     return max(1, math.ceil(labels * (_Z * error / gain) ** 2) - labels)
 
 
-def _assign_folds(groups: NDArray[np.intp], *, seed: int) -> NDArray[np.intp]:
-    """A fold for each utterance; conversations stay whole. Shape: [N] -> [N]."""
-    names = np.unique(groups)
-    order = np.random.default_rng(seed).permutation(len(names))
-    fold_by_name = dict(zip(names[order].tolist(), range(len(names)), strict=True))
-    count = min(_FOLDS, len(names))
-    return np.array([fold_by_name[group] % count for group in groups.tolist()], dtype=np.intp)
-
-
 def _choose(
     log_probabilities: _Numbers, gold: NDArray[np.int64], groups: NDArray[np.intp], *, seed: int
 ) -> LogitMap:
     """The candidate of the highest held-out likelihood, fitted on everything."""
-    folds = _assign_folds(groups, seed=seed + 1)
+    folds = assign_folds(groups, seed=seed + 1)
     parts = [folds == fold for fold in np.unique(folds)]
     scores = [
         sum(

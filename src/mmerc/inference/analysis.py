@@ -33,6 +33,8 @@ class Analysis:
     unreliable (a recording unlike the training data, an unknown language). ``marks`` say, per
     utterance id, what is doubtful about it. ``shortfalls``: one sentence per part of the analysis
     that could not be done, as distinct from what the recording does not have.
+    utterance id, what is doubtful about it. ``set_level``: the probability (0 to 1) with which a
+    prediction set contains the label; None without sets.
     """
 
     recording: str
@@ -44,3 +46,4 @@ class Analysis:
     remarks: tuple[str, ...] = ()
     shortfalls: tuple[str, ...] = ()
     marks: Mapping[str, Marks] = field(default_factory=dict)
+    set_level: float | None = None

@@ -14,6 +14,7 @@ from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.inference.levelling import choose_levelling, level_table
 from mmerc.models.base import AnyModel
 from mmerc.models.inputs import WindowEncoder, encode_windows
+from mmerc.prediction.set_request import SetRequest
 from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
 
 _Spoken = tuple[Utterance, Mapping[Modality, Vector | None]]
@@ -28,12 +29,14 @@ class Live:
     utterances show what the microphone and each speaker usually sound and look like
     (``mmerc.inference.levelling``); a model that levels by the past alone does so here too.
     ``window_encoder`` runs the model's text encoder.
+    ``sets`` asks for prediction sets.
     """
 
     model: AnyModel
     history: int = 30
     level: int = 200
     window_encoder: WindowEncoder = encode_windows
+    sets: SetRequest | None = None
     past: list[_Spoken] = field(default_factory=list, init=False)
 
     def hear(
@@ -50,7 +53,11 @@ class Live:
         conversation = Conversation(id=_CONVERSATION, utterances=recent)
         levelled_already = self.model.with_levelling(None)
         prediction = predict(
-            levelled_already, [conversation], tables, window_encoder=self.window_encoder
+            levelled_already,
+            [conversation],
+            tables,
+            window_encoder=self.window_encoder,
+            sets=self.sets,
         )[-1]
         self.past = past  # only now: a rejected utterance does not count
         return prediction

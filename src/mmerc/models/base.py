@@ -39,6 +39,7 @@ from mmerc.models.saved_model import (
     untrained_state,
     upload_model,
 )
+from mmerc.models.set_scores import SetScores, modality_key
 from mmerc.models.training_data import TrainedOn, TrainingStatistics
 from mmerc.nn.classification import class_balanced_weights, classification_loss
 from mmerc.nn.encoder_check import check_encoder
@@ -108,15 +109,17 @@ class Explanation:
 class ModelOutput:
     """A model's output for a batch.
 
-    ``losses`` are the named terms before weighting; ``loss`` is what training minimises.
+    ``losses`` are the named terms before weighting; ``loss`` is what training minimises. ``used``
+    are the modalities that the prediction is from; empty if they are all that are present.
 
-    Shape: logits [B, N, K]; every loss a scalar.
+    Shape: logits [B, N, K]; every loss a scalar; ``used[m]`` [B, N] bool.
     """
 
     logits: Tensor
     losses: Mapping[str, Tensor]
     loss: Tensor
     explanation: Explanation = field(default_factory=Explanation)
+    used: Mapping[Modality, Tensor] = field(default_factory=dict)
 
 
 _Config = TypeVar("_Config", bound=ModelConfig)
@@ -149,6 +152,8 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         self.config = config
         self.labels = labels
         self.temperature = 1.0
+        self.temperatures: Mapping[str, float] = {}
+        self.set_scores: SetScores | None = None
         self.log_prior_ratio: tuple[float, ...] | None = None
         self.adaptation: LogitAdaptation | None = None
         self.inputs = ModalityInputs(
@@ -211,19 +216,45 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
                 statistics.label_counts, beta=self.config.class_balance
             )
 
-    def calibrate(self, logits: Tensor) -> Tensor:
+    def calibrate(self, logits: Tensor, used: Mapping[Modality, Tensor] | None = None) -> Tensor:
         """Return the logits to predict with: prior corrected, over the temperature, adapted.
 
         ``log_prior_ratio`` has, for each class, the logarithm of its share of the training
         utterances over its share of what training saw (``mmerc.training.prior``).
+        ``temperatures`` are by set of modalities (``modality_key``); ``temperature`` is that of any
+        other, and of all utterances unless ``used`` says what they are predicted from.
 
-        Shape: [..., K] -> [..., K] float32.
+        Shape: logits [..., K], used[m] [...] bool -> [..., K] float32.
         """
         logits = logits.float()
         if self.log_prior_ratio is not None:
             logits = logits + logits.new_tensor(self.log_prior_ratio)
-        logits = logits / self.temperature
+        logits = logits / self._find_temperature(logits, used or {})
         return logits if self.adaptation is None else self.adaptation.apply(logits)
+
+    def _find_temperature(self, logits: Tensor, used: Mapping[Modality, Tensor]) -> Tensor | float:
+        """Find the temperature of every utterance. Shape: logits [..., K] -> [..., 1]."""
+        names = [m for m in self.inputs.output_widths if m in used]
+        if not names or not self.temperatures:
+            return self.temperature
+        subsets = [
+            modality_key(m for place, m in enumerate(names) if number >> place & 1)
+            for number in range(2 ** len(names))
+        ]
+        table = logits.new_tensor([self.temperatures.get(k, self.temperature) for k in subsets])
+        numbers = torch.stack([used[m].long() << place for place, m in enumerate(names)]).sum(0)
+        return table[numbers].unsqueeze(-1)
+
+    def calibrate_output(self, output: ModelOutput, batch: ConversationBatch) -> Tensor:
+        """Return the logits to predict a batch with. Shape: -> [B, N, K] float32."""
+        return self.calibrate(output.logits, self.used_modalities(output, batch))
+
+    def used_modalities(
+        self, output: ModelOutput, batch: ConversationBatch
+    ) -> Mapping[Modality, Tensor]:
+        """Return which modalities a prediction is from. Shape: -> {m: [B, N] bool}."""
+        names = self.inputs.output_widths
+        return output.used or {m: batch.present[m] & batch.mask for m in names}
 
     @property
     def compares_conversations(self) -> bool:
@@ -278,6 +309,10 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
                 "widths": dict(self.inputs.widths),
                 "temperature": self.temperature,
             }
+            if self.temperatures:
+                config["temperatures"] = dict(self.temperatures)
+            if self.set_scores is not None:
+                self.set_scores.write(folder)
             if self.log_prior_ratio is not None:
                 config["log_prior_ratio"] = list(self.log_prior_ratio)
             if self.adaptation is not None:
@@ -321,6 +356,8 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
             ),
         )
         model.temperature = float(value.get("temperature", 1.0))
+        model.temperatures = {k: float(t) for k, t in value.get("temperatures", {}).items()}
+        model.set_scores = SetScores.read(folder, labels=len(model.labels))
         ratio = value.get("log_prior_ratio")
         model.log_prior_ratio = None if ratio is None else tuple(map(float, ratio))
         model.adaptation = LogitAdaptation.read(folder, value, count=len(model.labels))

@@ -74,9 +74,8 @@ def measure_effects(model: AnyModel, batch: ConversationBatch, complete: Tensor)
 
 
 def probabilities(model: AnyModel, batch: ConversationBatch) -> Tensor:
-    """Run a model, with its temperature. Shape: -> [B, N, K]."""
-    logits: Tensor = model(batch).logits.float()
-    return model.calibrate(logits).softmax(-1)
+    """Run a model, with its temperatures. Shape: -> [B, N, K]."""
+    return model.calibrate_output(model(batch), batch).softmax(-1)
 
 
 def split_conversations(batch: ConversationBatch) -> ConversationBatch:

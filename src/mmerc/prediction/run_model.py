@@ -30,7 +30,7 @@ class PredictionTensors:
     context_weight [M], NaN if the model or the utterance has none; effects[m] and context_effect
     [M] (``mmerc.prediction.effects``), NaN if they were not measured; layer_weights[m] [M, F], of
     models that fuse layer by layer; left_out[m] [M] bool, where the model distrusts a modality that
-    is there (measured with the effects).
+    is there (measured with the effects); used[m] [M] bool, what the prediction is from.
     """
 
     probabilities: Tensor
@@ -42,6 +42,7 @@ class PredictionTensors:
     context_effect: Tensor
     layer_weights: Mapping[Modality, Tensor] = field(default_factory=dict)
     left_out: Mapping[Modality, Tensor] = field(default_factory=dict)
+    used: Mapping[Modality, Tensor] = field(default_factory=dict)
 
     def convert(self, function: Callable[[Tensor], Tensor]) -> PredictionTensors:
         """Apply a function to every tensor."""
@@ -134,7 +135,8 @@ def _run_batch(
         left_out = {m: given[m] & ~batch.present[m] for m in model.inputs.output_widths}
     output = model(batch)
     explanation = output.explanation
-    probabilities = model.calibrate(output.logits).softmax(-1)
+    used = model.used_modalities(output, batch)
+    probabilities = model.calibrate(output.logits, used).softmax(-1)
     measured = measure_effects(model, batch, probabilities) if effects else None
     nothing = torch.full(batch.mask.shape, torch.nan)
     return PredictionTensors(
@@ -151,6 +153,7 @@ def _run_batch(
         effects={} if measured is None else measured.modalities,
         context_effect=nothing if measured is None else measured.context,
         left_out=left_out,
+        used=used,
         layer_weights={
             m: weights.float().masked_fill(~batch.present[m].unsqueeze(-1), torch.nan)
             for m, weights in explanation.layer_weights.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -17,7 +17,9 @@ from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel, ConversationModel
 from mmerc.models.inputs import WindowEncoder, encode_windows
 from mmerc.models.registry import load_model
+from mmerc.prediction.prediction_sets import build_sets, check_set_request
 from mmerc.prediction.run_model import PredictionTensors, build_model_examples, run_model
+from mmerc.prediction.set_request import SetRequest
 
 _Names = tuple[str, ...]
 
@@ -38,6 +40,10 @@ class UtterancePrediction:
     are the loss of the predicted emotion's probability (-1 to 1; below 0 if the probability grows).
     None if the modality is absent or nothing would remain. ``left_out``: whether the model left a
     modality out that is there, because it contradicts the others throughout.
+
+    ``emotions``, if prediction sets were asked for: the labels that the utterance's label is one of
+    with the chosen probability, the most probable first; ``unsure``: there are too many of them, or
+    nothing to tell by (``mmerc.prediction.prediction_sets``). None otherwise.
     """
 
     conversation: str
@@ -55,6 +61,8 @@ class UtterancePrediction:
     context_effect: float | None
     layer_weights: Mapping[str, float | None] = field(default_factory=dict)
     left_out: Mapping[Modality, bool] = field(default_factory=dict)
+    emotions: tuple[str, ...] | None = None
+    unsure: bool | None = None
 
 
 def predict(
@@ -64,28 +72,40 @@ def predict(
     sounds: Sounds | None = None,
     *,
     window_encoder: WindowEncoder = encode_windows,
+    sets: SetRequest | None = None,
 ) -> list[UtterancePrediction]:
     """Predict the emotion of every utterance, in order, from the modalities that are available.
 
     ``model`` is a loaded model, or a source for ``mmerc.load_model``. ``vectors`` are feature
     tables by modality (``PreparedCorpus.features``), which models with an encoder of their own do
     not need; ``sounds`` are the clips of the utterances, for models that read sound.
-    ``window_encoder`` runs the model's text encoder on a batch. Labels are ignored.
+    ``window_encoder`` runs the model's text encoder on a batch. ``sets`` asks for prediction sets.
+    Labels are ignored.
 
-    UsageError or InputError if nothing that the model uses is available, or vectors do not fit.
+    UsageError or InputError if nothing that the model uses is available, vectors do not fit, or the
+    model has no scores for sets.
     """
     if not isinstance(model, ConversationModel):
         model = load_model(model)
     if isinstance(conversations, Conversation):
         conversations = [conversations]
+    if sets is not None:
+        check_set_request(model, sets, model.name)
     unlabelled = [conversation.without_labels() for conversation in conversations]
     examples = build_model_examples(model, unlabelled, vectors or {}, sounds)
     _check_any_input(model, examples)
     output = run_model(model, examples, effects=True, window_encoder=window_encoder)
     utterances = [(item.id, utterance) for item in conversations for utterance in item.utterances]
-    return [
+    predictions = [
         _build_prediction(output, row, conversation, utterance, model.labels.names)
         for row, (conversation, utterance) in enumerate(utterances)
+    ]
+    if sets is None:
+        return predictions
+    chosen = build_sets(model, output, sets)
+    return [
+        replace(item, emotions=one.labels, unsure=one.unsure)
+        for item, one in zip(predictions, chosen, strict=True)
     ]
 
 

@@ -43,6 +43,8 @@ _ANSWER: JsonDict = {
             "context_effect": -0.009688,
             "layer_weights": {},
             "left_out": _TRUSTED,
+            "emotions": None,
+            "unsure": None,
         },
         {
             "conversation": "kitchen",
@@ -68,6 +70,8 @@ _ANSWER: JsonDict = {
             "context_effect": -0.002082,
             "layer_weights": {},
             "left_out": _TRUSTED,
+            "emotions": None,
+            "unsure": None,
         },
     ],
 }

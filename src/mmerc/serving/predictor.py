@@ -13,6 +13,8 @@ from mmerc.conversation import Conversation, Modality
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
+from mmerc.prediction.prediction_sets import check_set_request
+from mmerc.prediction.set_request import SetRequest
 from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
 from mmerc.prediction.window_encoding import encode_in_few_shapes
 
@@ -30,6 +32,7 @@ class PendingRequest:
     conversations: Sequence[Conversation]
     tables: _Tables
     answer: asyncio.Future[list[UtterancePrediction]]
+    sets: SetRequest | None = None
 
     def __len__(self) -> int:
         return sum(map(len, self.conversations))
@@ -48,14 +51,20 @@ class Predictor:
     queue: asyncio.Queue[PendingRequest] = field(default_factory=lambda: asyncio.Queue(_MAX_QUEUE))
 
     async def __call__(
-        self, conversations: Sequence[Conversation], tables: _Tables
+        self,
+        conversations: Sequence[Conversation],
+        tables: _Tables,
+        sets: SetRequest | None = None,
     ) -> list[UtterancePrediction]:
-        """Predict every utterance.
+        """Predict every utterance, with prediction sets if ``sets`` asks for them.
 
         InputError if the model cannot use the input, HTTPException if there are too many requests.
         """
         self.check(conversations, tables)
-        request = PendingRequest(conversations, tables, asyncio.get_running_loop().create_future())
+        if sets is not None:
+            check_set_request(self.model, sets, self.name)
+        answer = asyncio.get_running_loop().create_future()
+        request = PendingRequest(conversations, tables, answer, sets)
         try:
             self.queue.put_nowait(request)
             async with asyncio.timeout(_MAX_WAIT):
@@ -101,7 +110,12 @@ class Predictor:
     def answers(
         self, requests: Sequence[PendingRequest]
     ) -> list[list[UtterancePrediction] | Exception]:
-        """One answer per request; if the batch fails, each request is computed alone."""
+        """One answer per request; if the batch fails, each request is computed alone.
+
+        So is each if they ask for different prediction sets.
+        """
+        if len({request.sets for request in requests}) > 1:
+            return [answer for request in requests for answer in self.answers([request])]
         try:
             return list(_predict_together(self.model, requests))
         except Exception as error:
@@ -143,7 +157,15 @@ def _predict_together(
             rows = {(f"{number} {c}", u): row for (c, u), row in table.rows.items()}
             before = tables[modality].rows if modality in tables else {}
             tables[modality] = FeatureTable(spec=table.spec, rows={**before, **rows})
-    predictions = iter(predict(model, conversations, tables, window_encoder=encode_in_few_shapes))
+    predictions = iter(
+        predict(
+            model,
+            conversations,
+            tables,
+            window_encoder=encode_in_few_shapes,
+            sets=requests[0].sets if requests else None,
+        )
+    )
     answers: list[list[UtterancePrediction]] = []
     ids = iter(names)
     for request in requests:

@@ -63,7 +63,7 @@ class Session(BaseModel):
 async def _predict(body: PredictRequest, service: ServiceDependency) -> PredictAnswer:
     """Predict the emotions of conversations from words, features of sound and of faces, or some."""
     conversations, tables = await run_sync(read_request, body)
-    predictions = await service.predictor(conversations, tables)
+    predictions = await service.predictor(conversations, tables, body.set_request)
     service.metrics.predicted.inc(len(predictions))
     predictor = service.predictor
     return PredictAnswer(

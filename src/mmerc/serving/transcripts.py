@@ -15,6 +15,7 @@ from mmerc.corpora.manifest import build_conversations, check_times, collect_vec
 from mmerc.corpora.records import ConversationRecord, Record
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
+from mmerc.prediction.set_request import SetRequest
 from mmerc.prediction.utterance_predictions import UtterancePrediction
 
 _MAX_UTTERANCES = 500
@@ -23,9 +24,28 @@ _WHERE = Path("request")
 
 
 class PredictRequest(Record):
-    """Lines of a manifest; ``label``, ``split`` and ``media`` are ignored."""
+    """Lines of a manifest; ``label``, ``split`` and ``media`` are ignored.
+
+    ``sets``: how often a prediction set is to contain the label, such as 0.9;
+    ``class_conditional``: for each emotion by itself; a set of more than ``most_labels`` is
+    "unsure".
+    """
 
     conversations: Annotated[list[ConversationRecord], Field(min_length=1)]
+    sets: Annotated[float | None, Field(gt=0, lt=1)] = None
+    class_conditional: bool = False
+    most_labels: Annotated[int, Field(ge=1)] = 3
+
+    @property
+    def set_request(self) -> SetRequest | None:
+        """The prediction sets that are asked for."""
+        if self.sets is None:
+            return None
+        return SetRequest(
+            level=self.sets,
+            class_conditional=self.class_conditional,
+            most_labels=self.most_labels,
+        )
 
 
 class PredictAnswer(BaseModel):

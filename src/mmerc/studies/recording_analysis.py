@@ -65,6 +65,7 @@ class _Analyzer:
             diarizer=settings.diarizer,
             workers=1,
             live=settings.live,
+            sets=settings.set_request,
         )
         pipeline.extractors = {
             modality: _SharedExtractor(named.name, named.face, named.weights)
@@ -101,7 +102,7 @@ class _Analyzer:
                 "files": {role: file_fingerprint(p) for role, p in recording.inputs.items()},
                 "name": recording.file.name,
                 "exclude": [list(part) for part in recording.exclude],
-                "settings": self.task.settings.model_dump(),
+                "settings": self.task.settings.describe(),
                 "model": self.task.model_fingerprint,
             }
         )
@@ -152,6 +153,7 @@ def _build_record(
         "modalities": [m for m in used if m in pipeline.model.inputs.output_widths],
         "layers": list(analysis.predictions[0].layer_weights) if analysis.predictions else [],
         "remarks": list(analysis.remarks),
+        "set_level": analysis.set_level,
         "absent": {name: dict(reasons) for name, reasons in analysis.absent.items()},
     }
 

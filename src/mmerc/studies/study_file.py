@@ -13,6 +13,7 @@ from mmerc.errors import InputError, UsageError
 from mmerc.files import read_text
 from mmerc.media.speakers.clustering import SpeakerCount
 from mmerc.media.speakers.diarizers import Diarizer
+from mmerc.prediction.set_request import SetRequest
 from mmerc.studies.study_recordings import Part
 
 _FIX = "fix the file (docs/studies.md describes it)"
@@ -54,6 +55,9 @@ class StudySettings(_Section):
     language: str | None = None
     commercial_only: bool = False
     live: bool = False
+    sets: float | None = Field(default=None, gt=0, lt=1)
+    class_conditional: bool = False
+    most_labels: int = Field(default=3, ge=1)
 
     @field_validator("speakers")
     @classmethod
@@ -63,6 +67,22 @@ class StudySettings(_Section):
         except UsageError as error:
             raise ValueError(str(error).rstrip(".")) from error
         return value
+
+    @property
+    def set_request(self) -> SetRequest | None:
+        """The prediction sets that are asked for."""
+        if self.sets is None:
+            return None
+        return SetRequest(
+            level=self.sets,
+            class_conditional=self.class_conditional,
+            most_labels=self.most_labels,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """The settings that results depend on; those of sets only where sets are asked for."""
+        unused = () if self.sets is not None else ("sets", "class_conditional", "most_labels")
+        return self.model_dump(exclude=set(unused))
 
 
 class RecordingEntry(_Section):

@@ -56,17 +56,19 @@ def _choose_layout(
     """The columns of the tables: those of the study, the emotions, and the model's layers."""
     labels: dict[str, None] = {}
     layers: dict[str, None] = {}
+    sets = False
     for recording in recordings:
         record = _read_record(folder, recording)
         labels |= dict.fromkeys(record["labels"])
         layers |= dict.fromkeys(record["layers"])
+        sets |= record.get("set_level") is not None
     values: dict[str, list[str]] = {}
     for recording in plan.recordings:
         for name, value in recording.columns.items():
             if name not in STUDY_COLUMNS:
                 values.setdefault(name, []).append(value)
     further = {name: infer_kind(texts) for name, texts in values.items()}
-    return TableLayout(further=further, labels=tuple(labels), layers=tuple(layers))
+    return TableLayout(further=further, labels=tuple(labels), layers=tuple(layers), sets=sets)
 
 
 def _convert_columns(

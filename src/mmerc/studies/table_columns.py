@@ -56,17 +56,26 @@ _STUDY = (
 )
 
 
+_SETS = (
+    _text("emotions", "prediction set: emotions separated by |, the most probable first"),
+    TableColumn(
+        name="unsure", kind="truth", meaning="the set is too large, or there is nothing to tell by"
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableLayout:
     """What the columns of a study depend on.
 
     ``further`` are the further columns of ``study.yaml`` with their types; ``labels`` the emotions;
-    ``layers`` the layer weights of the model.
+    ``layers`` the layer weights of the model. ``sets``: whether there are prediction sets.
     """
 
     further: Mapping[str, Kind]
     labels: Sequence[str]
     layers: Sequence[str]
+    sets: bool = False
 
     @property
     def study(self) -> tuple[TableColumn, ...]:
@@ -95,6 +104,7 @@ class TableLayout:
             ),
             _text("doubtful_words", "words that the transcriber was not sure of"),
             _text("emotion", "predicted emotion, the most probable one"),
+            *(_SETS if self.sets else ()),
             *(_share(f"probability_{k}", f"probability of {k}") for k in self.labels),
             *(
                 _truth(f"present.{m}", f"the utterance has {m}, and it was used")
@@ -208,7 +218,7 @@ def _interval_columns(label: str) -> tuple[TableColumn, ...]:
 
 def is_reserved(name: str) -> bool:
     """Whether a table has, for some labels, a column of this name that is not of ``study.yaml``."""
-    layout = TableLayout(further={}, labels=(), layers=())
+    layout = TableLayout(further={}, labels=(), layers=(), sets=True)
     own = {column.name for columns in layout.tables.values() for column in columns}
     folded = name.casefold()
     return (folded in own and name not in STUDY_COLUMNS) or folded.startswith(

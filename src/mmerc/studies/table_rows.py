@@ -42,6 +42,8 @@ class RecordingRows:
                 "overlap": item.get("overlap"),
                 "doubtful_words": " ".join(item.get("doubtful_words", ())),
                 "emotion": item["label"],
+                "emotions": "|".join(item.get("emotions") or ()) or None,
+                "unsure": item.get("unsure"),
                 **{f"probability_{k}": p for k, p in item["probabilities"].items()},
                 **{f"present.{m}": self._is_present(m, item) for m in MODALITIES},
                 **_flatten(item, "weights", "effects", "layer_weights", "left_out"),

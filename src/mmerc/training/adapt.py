@@ -22,7 +22,9 @@ from mmerc.files import atomic_directory, read_text, write_json, write_text
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import load_model, locate_model
 from mmerc.models.saved_model import read_model_config
+from mmerc.models.set_scores import ANY_MODALITIES, SetScores
 from mmerc.prediction.utterance_predictions import predict
+from mmerc.training.model_calibration import score_labels
 
 _SMALLEST = 1e-6  # probabilities are written with six digits
 
@@ -43,8 +45,12 @@ def adapt_model(
     *,
     predictions: str | Path | None = None,
     overwrite: bool = False,
+    sets: bool = False,
 ) -> Adaptation:
     """Refit a model's last step to labels, and write it to ``out`` if it is better by that.
+
+    Its prediction sets are then calibrated on the labels, by predictions that the refit did not
+    see. With ``sets``, a model that is no better is written all the same: unchanged, with its sets.
 
     A file is a corrected analysis (``mmerc correct``), whose probabilities are the model's, or a
     manifest with labels, which the model predicts. With ``predictions``, those of the model for a
@@ -66,13 +72,18 @@ def adapt_model(
         order = _label_order(loaded, rows, Path(predictions))
         parts = [_match_labels(rows, order, Path(file)) for file in files]
     probabilities = np.concatenate([part.probabilities for part in parts])
-    adaptation = adapt_logits(
-        np.log(np.maximum(probabilities, _SMALLEST)),
-        np.concatenate([part.gold for part in parts]),
-        [name for part in parts for name in part.conversations],
-    )
-    if adaptation.better:
-        _write_model(folder, Path(out), adaptation, [Path(f).name for f in files], overwrite)
+    gold = np.concatenate([part.gold for part in parts])
+    names = [name for part in parts for name in part.conversations]
+    adaptation = adapt_logits(np.log(np.maximum(probabilities, _SMALLEST)), gold, names)
+    if adaptation.better or sets:
+        used = np.exp(adaptation.held_out) if adaptation.better else probabilities
+        groups = np.unique(names, return_inverse=True)[1]
+        scores = SetScores(
+            source=f"{adaptation.labels} labels of {adaptation.conversations} conversations "
+            f"({', '.join(Path(f).name for f in files)})",
+            by_modalities={ANY_MODALITIES: score_labels(used, gold, groups)},
+        )
+        _write_model(folder, Path(out), adaptation, scores, overwrite)
     return adaptation
 
 
@@ -164,16 +175,21 @@ def _label_index(model: AnyModel, label: str | None, path: Path) -> int:
 
 
 def _write_model(
-    source: Path, out: Path, adaptation: Adaptation, files: Sequence[str], overwrite: bool
+    source: Path, out: Path, adaptation: Adaptation, scores: SetScores, overwrite: bool
 ) -> None:
-    """Copy the model's folder with the adaptation in its configuration and on its card."""
+    """Copy the model's folder with the adaptation in its configuration and on its card.
+
+    An adaptation that is not better is left out.
+    """
     with atomic_directory(out, overwrite=overwrite) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
-        config = read_model_config(source) | {"adaptation": _map_values(adaptation.map)}
-        write_json(folder / "config.json", config)
+        scores.write(folder)
+        if adaptation.better:
+            config = read_model_config(source) | {"adaptation": _map_values(adaptation.map)}
+            write_json(folder / "config.json", config)
         card = folder / "README.md"
         original = read_text(card) if card.is_file() else ""
-        write_text(card, f"{_card(adaptation, files, source.name)}\n{original}")
+        write_text(card, f"{_card(adaptation, scores, source.name)}\n{original}")
 
 
 def _map_values(logit_map: LogitMap) -> dict[str, object]:
@@ -181,20 +197,33 @@ def _map_values(logit_map: LogitMap) -> dict[str, object]:
     return {"weights": logit_map.weights.tolist(), "bias": logit_map.bias.tolist()}
 
 
-def _card(adaptation: Adaptation, files: Sequence[str], name: str) -> str:
+def _card(adaptation: Adaptation, scores: SetScores, name: str) -> str:
     """What the model was adapted to."""
+    sets = (
+        f"Prediction sets are calibrated on {scores.source}, for levels up to "
+        f"{100 * adaptation.labels / (adaptation.labels + 1):.1f} %, whatever modalities an "
+        "utterance has.\n"
+    )
+    if not adaptation.better:
+        return "\n".join(
+            [
+                f"# {name}, with its own prediction sets\n",
+                f"{sets}\nThe model itself is unchanged: a refit to these labels was not better. "
+                "Its card follows.\n",
+            ]
+        )
     (before, after), (f1_before, f1_after) = adaptation.accuracy, adaptation.weighted_f1
     return "\n".join(
         [
             f"# {name}, adapted\n",
-            f"Adapted by its {adaptation.map.kind} to {adaptation.labels} labels of "
-            f"{adaptation.conversations} conversations ({', '.join(files)}). Measured on labels "
-            "that the refit did not see (nested cross-validation over conversations):\n",
+            f"Adapted by its {adaptation.map.kind} to {scores.source}. Measured on labels that the "
+            "refit did not see (nested cross-validation over conversations):\n",
             "| | unchanged | adapted |\n| --- | --- | --- |",
             f"| accuracy | {before:.1f} | {after:.1f} |",
             f"| weighted F1 | {f1_before:.1f} | {f1_after:.1f} |\n",
             f"The log-likelihood per utterance rose by {adaptation.gain:.3f} nats (95 % interval "
             f"{adaptation.low:.3f} to {adaptation.high:.3f}). It is fitted to these recordings; "
-            "scores on them say nothing about others. The card of the unchanged model follows.\n",
+            f"scores on them say nothing about others.\n\n{sets}\n"
+            "The card of the unchanged model follows.\n",
         ]
     )

@@ -10,15 +10,26 @@ from tempfile import TemporaryDirectory
 from mmerc.conversation import Modality
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.modality_subsets import modality_subsets, restrict_modalities
-from mmerc.evaluation.calibration import fit_temperature
 from mmerc.evaluation.metrics import Scores, score
+from mmerc.evaluation.set_coverage import SetCoverage, measure_coverage
+from mmerc.files import read_text, write_json, write_text
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import find_model_folder, load_model
+from mmerc.models.saved_model import read_model_config
+from mmerc.models.set_scores import modality_key
 from mmerc.models.training_data import TrainedOn
+from mmerc.prediction.prediction_sets import find_thresholds
+from mmerc.prediction.set_request import SetRequest
+from mmerc.training.model_calibration import calibrate_model, select_complete
 from mmerc.training.recipe_files import load_recipe
 from mmerc.training.scoring import predict_corpus
 
 ENGLISH: Mapping[Modality, str] = {"text": "text", "audio": "sound", "video": "faces"}
+LEVEL = 0.9  # of the prediction sets on the card
+_COLUMNS = (
+    "modalities", "accuracy", "weighted F1", "macro F1", "calibration error", "temperature",
+    "label in its set", "labels per set",
+)  # fmt: skip
 _UNKNOWN = "The corpus's licence governs what these weights may be used for."
 _LIMITS = """## What it was not tested on
 Real recordings in which words, voices and faces belong together: none with labels was available. \
@@ -34,23 +45,28 @@ of people at work and in education.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packaged:
-    """Scores of a packaged model on the test split, by the modalities it was given."""
+    """Scores of a packaged model on the test split, by the modalities it was given.
+
+    ``sets``: how its 90 % prediction sets cover the labels of utterances with all modalities.
+    """
 
     temperature: float
     before: Scores
     scores: Mapping[tuple[Modality, ...], Scores]
+    sets: Mapping[tuple[Modality, ...], SetCoverage]
 
 
 def package_run(run: Path, corpus: PreparedCorpus, out: Path) -> Packaged:
     """Write the seed that is best on validation to ``out`` as a compact model.
 
-    Its temperature is fitted on the validation split; the scores on its card are measured here, on
-    the test split. InputError for an unfinished run, or a corpus with other labels.
+    Its temperatures and the scores for its prediction sets are fitted on the validation split, for
+    each set of its modalities; the scores on its card are measured here, on the test split.
+    InputError for an unfinished run, or a corpus with other labels.
     """
     recipe = load_recipe(str(run / "recipe.yaml"))
     folder = find_model_folder(run)
     model = load_model(folder)
-    model.temperature = fit_temperature(predict_corpus(model, corpus, "valid"))
+    calibrate_model(model, corpus)
     trained_on = TrainedOn.read(folder)
     extractors = {m: corpus.features[m].spec.extractor for m in model.inputs.widths}
     compact = _compact_copy(model)
@@ -64,6 +80,24 @@ def package_run(run: Path, corpus: PreparedCorpus, out: Path) -> Packaged:
     return packaged
 
 
+def refit_packaged(folder: str | Path, corpus: PreparedCorpus) -> Packaged:
+    """Fit temperatures and prediction sets of a packaged model again, and renew its card.
+
+    The weights stay as they are. InputError for a corpus of other labels.
+    """
+    folder = Path(folder)
+    model = load_model(folder)
+    calibrate_model(model, corpus)
+    packaged = _measure_packaged(model, corpus)
+    if model.set_scores is not None:
+        model.set_scores.write(folder)
+    values = {"temperature": model.temperature, "temperatures": dict(model.temperatures)}
+    write_json(folder / "config.json", read_model_config(folder) | values)
+    title, description, *_ = read_text(folder / "README.md").removeprefix("# ").split("\n\n")
+    write_text(folder / "README.md", _card(title, description, model, corpus, packaged))
+    return packaged
+
+
 def _compact_copy(model: AnyModel) -> AnyModel:
     """Return the model as it will be loaded: the card states scores of that."""
     with TemporaryDirectory() as folder:
@@ -73,14 +107,22 @@ def _compact_copy(model: AnyModel) -> AnyModel:
 
 def _measure_packaged(model: AnyModel, corpus: PreparedCorpus) -> Packaged:
     """Score the model on the test split with every subset of its modalities."""
-    scores = {
-        subset: score(predict_corpus(model, restrict_modalities(corpus, subset), "test"))
-        for subset in modality_subsets(tuple(model.inputs.output_widths))
-    }
-    temperature, model.temperature = model.temperature, 1.0
+    scores: dict[tuple[Modality, ...], Scores] = {}
+    sets: dict[tuple[Modality, ...], SetCoverage] = {}
+    for subset in modality_subsets(tuple(model.inputs.output_widths)):
+        part = restrict_modalities(corpus, subset)
+        predictions = predict_corpus(model, part, "test")
+        scores[subset] = score(predictions)
+        stored = None if model.set_scores is None else model.set_scores.find(subset)
+        predictions = select_complete(model, part, predictions.with_gold(), subset)
+        if stored is not None and len(predictions):
+            thresholds = find_thresholds(stored, SetRequest(level=LEVEL))
+            sets[subset] = measure_coverage(predictions, stored.method, thresholds)
+    calibrated = model.temperature, model.temperatures
+    model.temperature, model.temperatures = 1.0, {}
     before = score(predict_corpus(model, corpus, "test"))
-    model.temperature = temperature
-    return Packaged(temperature=temperature, before=before, scores=scores)
+    model.temperature, model.temperatures = calibrated
+    return Packaged(temperature=model.temperature, before=before, scores=scores, sets=sets)
 
 
 def _card(
@@ -101,27 +143,32 @@ def _card(
             f"{whole.utterances:,} utterances, in percent\n",
             f"## Data and terms\n{corpus.terms or _UNKNOWN}\n",
             "## How good it is\n",
-            table(["modalities", "accuracy", "weighted F1", "macro F1", "calibration error"]),
-            *(_row(subset, scores) for subset, scores in packaged.scores.items()),
+            table(_COLUMNS),
+            *(_row(model, packaged, subset) for subset in packaged.scores),
             "\nF1 of every emotion, with all of these modalities:\n",
             table(list(whole.per_class_f1)),
             line([f"{f1:.1f}" for f1 in whole.per_class_f1.values()]),
-            f"\nThe temperature {packaged.temperature:.3f} was fitted on validation; before, the "
-            f"calibration error was {packaged.before.calibration_error:.1f}.\n",
+            f"\nTemperatures and prediction sets of {100 * LEVEL:.0f} % were fitted on "
+            "validation. At temperature 1 the calibration error with all of these modalities was "
+            f"{packaged.before.calibration_error:.1f}.\n",
             _LIMITS,
         ]
     )
 
 
-def _row(subset: Sequence[Modality], scores: Scores) -> str:
+def _row(model: AnyModel, packaged: Packaged, subset: tuple[Modality, ...]) -> str:
     """Scores with one set of modalities."""
-    figures = (
-        scores.accuracy,
-        scores.weighted_f1,
-        scores.macro_f1,
-        scores.calibration_error,
+    scores, sets = packaged.scores[subset], packaged.sets.get(subset)
+    figures = (scores.accuracy, scores.weighted_f1, scores.macro_f1, scores.calibration_error)
+    temperature = model.temperatures.get(modality_key(subset), model.temperature)
+    return line(
+        [
+            " + ".join(ENGLISH[m] for m in subset),
+            *(f"{figure:.1f}" for figure in figures),
+            f"{temperature:.2f}",
+            *(["", ""] if sets is None else [f"{100 * sets.coverage:.1f}", f"{sets.size:.1f}"]),
+        ]
     )
-    return line([" + ".join(ENGLISH[m] for m in subset), *(f"{figure:.1f}" for figure in figures)])
 
 
 def table(columns: Sequence[str]) -> str:

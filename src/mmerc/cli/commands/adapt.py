@@ -30,24 +30,39 @@ def adapt(
     predictions: Annotated[
         Path | None, typer.Option(help="Study or analysis by the model that the sample is from.")
     ] = None,
+    sets: Annotated[
+        bool,
+        typer.Option("--sets", help="Write the model for its prediction sets even if no better."),
+    ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Adapt a model to your own labels.
 
     Refits a temperature, the prior or a last layer, whichever is best by cross-validation over
-    conversations. The model is written only if it is better than the unchanged one.
+    conversations, and calibrates the prediction sets. The model is written only if it is better
+    than the unchanged one, or with --sets.
     """
     from mmerc.training.adapt import adapt_model
 
-    adaptation = adapt_model(model, labels, out, predictions=predictions, overwrite=overwrite)
+    adaptation = adapt_model(
+        model, labels, out, predictions=predictions, overwrite=overwrite, sets=sets
+    )
     if as_json:
         values = asdict(adaptation)
+        del values["held_out"]
         values["map"] = adaptation.map.kind
-        print_json(values | {"out": str(out) if adaptation.better else None})
+        print_json(values | {"out": str(out) if adaptation.better or sets else None})
         return
     _print_adaptation(adaptation)
-    print(f"adapted model in {out}" if adaptation.better else "no model was written")
+    if not (adaptation.better or sets):
+        print("no model was written")
+        return
+    print(f"{'adapted' if adaptation.better else 'unchanged'} model in {out}")
+    print(
+        f"its prediction sets are calibrated on these labels, up to "
+        f"{adaptation.labels / (adaptation.labels + 1):.1%}; 95% needs 19 labels, 99% needs 99"
+    )
 
 
 def _print_adaptation(adaptation: Adaptation) -> None:

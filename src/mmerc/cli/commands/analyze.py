@@ -26,6 +26,12 @@ from mmerc.cli.output import (
     remark,
     silent,
 )
+from mmerc.cli.set_options import (
+    ClassConditionalOption,
+    MostLabelsOption,
+    SetsOption,
+    build_set_request,
+)
 from mmerc.cli.study_run import StudyRun, chosen_settings, is_study_input, require_out
 from mmerc.errors import UsageError
 
@@ -88,6 +94,9 @@ def analyze(
     live: Annotated[
         bool, typer.Option("--live", help="Predict each utterance from the past alone.")
     ] = False,
+    sets: SetsOption = None,
+    class_conditional: ClassConditionalOption = False,
+    most_labels: MostLabelsOption = 3,
     workers: WorkersOption = None,
     engine: EngineOption = "local",
     quiet: QuietOption = False,
@@ -106,6 +115,10 @@ def analyze(
         "model": model, "commercial_only": commercial_only, "face": face, "whisper": whisper,
         "language": language, "speakers": speakers, "diarizer": diarizer, "live": live,
     }  # fmt: skip
+    set_settings = {
+        "sets": sets, "class_conditional": class_conditional, "most_labels": most_labels,
+    }  # fmt: skip
+    request = build_set_request(sets, class_conditional=class_conditional, most_labels=most_labels)
     if is_study_input(recordings):
         if subtitles or words or turns or name:
             raise UsageError(
@@ -114,7 +127,7 @@ def analyze(
             )
         run = StudyRun(
             out=require_out(recordings, out),
-            settings=chosen_settings(context, settings),
+            settings=chosen_settings(context, settings | set_settings),
             workers=workers,
             engine=engine,
             again=overwrite,
@@ -127,7 +140,8 @@ def analyze(
         raise UsageError("--engine ray analyses studies: several files, a folder or a study.yaml.")
     _analyze_one(
         recordings[0], subtitles=subtitles, words=words, turns=turns, name=name, out=out,
-        settings=settings | {"workers": workers}, overwrite=overwrite, quiet=quiet, as_json=as_json,
+        settings=settings | {"workers": workers, "sets": request}, overwrite=overwrite,
+        quiet=quiet, as_json=as_json,
     )  # fmt: skip
 
 

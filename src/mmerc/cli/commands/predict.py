@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmerc.cli.output import JsonOption, print_json, remark
+from mmerc.cli.set_options import (
+    ClassConditionalOption,
+    MostLabelsOption,
+    SetsOption,
+    build_set_request,
+)
 
 if TYPE_CHECKING:
     from mmerc.conversation import Conversation, Modality, Split
@@ -35,6 +41,9 @@ def predict(
             help="Folder with the media, for models that read raw audio (default: the file's)."
         ),
     ] = None,
+    sets: SetsOption = None,
+    class_conditional: ClassConditionalOption = False,
+    most_labels: MostLabelsOption = 3,
     as_json: JsonOption = False,
 ) -> None:
     """Predict emotions of a transcript or manifest.
@@ -51,6 +60,7 @@ def predict(
         from mmerc.files import write_text
         from mmerc.inference.formats import PREDICTION_FORMATS
         from mmerc.models.registry import load_model
+        from mmerc.prediction.prediction_sets import check_set_request
         from mmerc.prediction.utterance_predictions import predict as predict_conversations
 
     if form not in PREDICTION_FORMATS:
@@ -60,14 +70,17 @@ def predict(
         raise UsageError(
             f"{out} is the input, and the result would replace it; choose another --out."
         )
+    request = build_set_request(sets, class_conditional=class_conditional, most_labels=most_labels)
     conversations, tables = _read_input(source)
     loaded = load_model(model)
+    if request is not None:
+        check_set_request(loaded, request, model)
     with inside(source):
         sounds = None
         if loaded.speech_encoder is not None:
             sounds = conversation_sounds(conversations, media or source.parent)
         text = PREDICTION_FORMATS[form](
-            predict_conversations(loaded, conversations, tables, sounds)
+            predict_conversations(loaded, conversations, tables, sounds, sets=request)
         )
     if out is None:
         print(text, end="")

@@ -16,6 +16,7 @@ from mmerc.files import read_text
 from mmerc.inference.analysis import Analysis, Marks
 from mmerc.inference.correction.corrected_prediction import CorrectedPrediction
 from mmerc.inference.correction.stored_marks import read_marks
+from mmerc.inference.exports.utterance_rows import SET_SEPARATOR
 from mmerc.inference.formats import ANALYSIS_FORMATS
 from mmerc.labels import LABEL_SETS, LabelSet
 from mmerc.prediction.utterance_predictions import UtterancePrediction
@@ -67,6 +68,7 @@ def load_analysis(path: str | Path) -> StoredAnalysis:
         absent=absent,
         remarks=tuple(map(str, page.get("remarks", ()))),
         marks=_read_all_marks(path, rows, page),
+        set_level=page.get("set_level"),
     )
     return StoredAnalysis(analysis=analysis, stem=stem.name, folder=stem.parent, files=existing)
 
@@ -131,7 +133,10 @@ def build_prediction(row: Mapping[str, Any]) -> UtterancePrediction:
     """One prediction, corrected or not; other keys are left out."""
     kind = CorrectedPrediction if "predicted_label" in row else UtterancePrediction
     names = {item.name for item in fields(kind)}
-    return kind(**{name: value for name, value in row.items() if name in names})
+    values = {name: value for name, value in row.items() if name in names}
+    if values.get("emotions") is not None:
+        values["emotions"] = tuple(values["emotions"])
+    return kind(**values)
 
 
 def _unflatten(row: Mapping[str, str]) -> dict[str, Any]:
@@ -141,6 +146,10 @@ def _unflatten(row: Mapping[str, str]) -> dict[str, Any]:
         name, _, key = column.partition(".")
         if key and name in _MAPPINGS:
             values[name][key] = _FLAGS[cell] if cell in _FLAGS else _number(cell)
+        elif column == "emotions":
+            values[column] = tuple(cell.split(SET_SEPARATOR))
+        elif column == "unsure":
+            values[column] = _FLAGS[cell]
         elif column in _TEXTS:
             values[column] = cell
         else:

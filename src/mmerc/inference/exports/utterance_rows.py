@@ -11,6 +11,9 @@ from mmerc.csv_text import flatten_row, format_csv
 from mmerc.inference.analysis import Analysis, Marks
 from mmerc.prediction.utterance_predictions import UtterancePrediction
 
+SET_SEPARATOR = "|"
+_SET_VALUES = ("emotions", "unsure")
+
 
 def analysis_as_json_lines(analysis: Analysis) -> str:
     """``as_json_lines`` with what is doubtful about each utterance."""
@@ -35,22 +38,35 @@ def _marked_rows(analysis: Analysis) -> Iterator[tuple[dict[str, Any], list[str]
     for item in analysis.predictions:
         marks = analysis.marks.get(item.id, Marks())
         words = [item.text[start:end] for start, end in marks.doubtful]
-        yield asdict(item) | {"overlap": marks.overlap}, words
+        yield _prediction_row(item) | {"overlap": marks.overlap}, words
 
 
 def as_json_lines(predictions: Sequence[UtterancePrediction]) -> str:
     """One JSON object per utterance, one per line."""
-    return "".join(json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in predictions)
+    rows = map(_prediction_row, predictions)
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def as_csv(predictions: Sequence[UtterancePrediction]) -> str:
     """One row per utterance, with columns such as ``probabilities.joy`` and ``weights.text``."""
-    return _as_table([flatten_row(asdict(item)) for item in predictions])
+    return _as_table([flatten_row(_prediction_row(item)) for item in predictions])
+
+
+def _prediction_row(item: UtterancePrediction) -> dict[str, Any]:
+    """The values of a prediction; without those of sets unless they were asked for."""
+    row = asdict(item)
+    return row if item.emotions is not None else {k: row[k] for k in row if k not in _SET_VALUES}
 
 
 def _as_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows of equal columns as CSV."""
-    return format_csv(list(rows[0]) if rows else [], rows)
+    """Rows of equal columns as CSV; the labels of a set share one column."""
+    return format_csv(list(rows[0]) if rows else [], map(_join_emotions, rows))
+
+
+def _join_emotions(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row with its set as one text."""
+    emotions = row.get("emotions")
+    return row if emotions is None else {**row, "emotions": SET_SEPARATOR.join(emotions)}
 
 
 def as_text(predictions: Sequence[UtterancePrediction]) -> str:
@@ -68,6 +84,8 @@ def _summarise_reasons(item: UtterancePrediction) -> str:
     """The probability, the second most probable emotion, and the points due to each part."""
     ranked = sorted(item.probabilities.items(), key=lambda pair: -pair[1])
     parts = [f"{ranked[0][1]:.0%} sure", f"else {ranked[1][0]} {ranked[1][1]:.0%}"]
+    if item.emotions is not None:
+        parts.append("unsure" if item.unsure else f"set: {' or '.join(item.emotions)}")
     effects_by_part = [*item.effects.items(), ("context", item.context_effect)]
     effects = [f"{name} {round(100 * e):+d}" for name, e in effects_by_part if e is not None]
     if effects:

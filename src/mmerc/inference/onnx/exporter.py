@@ -41,7 +41,8 @@ def export_model(model: AnyModel, path: str | Path) -> Exported:
 
     For a model that trains a text encoder, only the part after the encoder is exported: ``text`` is
     the encoder's vectors. Features are passed as they are stored, and the file standardises them.
-    Labels (in order) and temperature are in the file's metadata. MmercError if the model cannot be
+    Labels (in order) and temperatures are in the file's metadata, prediction sets are not in the
+    file. MmercError if the model cannot be
     exported, if the file computes something else, or if the extra ``export`` is not installed;
     InputError if the file cannot be written.
     """
@@ -100,6 +101,7 @@ def _write_metadata(onnx: Any, path: Path, model: AnyModel) -> None:
         "model": model.name,
         "labels": json.dumps(list(model.labels.names), ensure_ascii=False),
         "temperature": repr(model.temperature),
+        "temperatures": json.dumps(dict(model.temperatures)),
     }
     onnx.helper.set_model_props(file, entries)
     onnx.save(file, path)

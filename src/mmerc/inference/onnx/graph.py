@@ -51,8 +51,8 @@ class Graph(nn.Module):
             labels=torch.full_like(speakers, UNKNOWN_LABEL),
             indices=torch.zeros_like(speakers[:, 0]),
         )
-        logits = self.model(batch).logits
-        return logits, self.model.calibrate(logits).softmax(-1)
+        output = self.model(batch)
+        return output.logits, self.model.calibrate_output(output, batch).softmax(-1)
 
 
 def random_inputs(graph: Graph, lengths: tuple[int, ...], *, seed: int) -> tuple[Tensor, ...]:

@@ -5,7 +5,8 @@
 /**
  * Speaker and label are positions in the analysis's lists; times in seconds. `layer` is the row in
  * its speaker's lane, null without times. `overlap` is the share of its length during which others
- * talk, `doubtful` the places of words that the transcriber was not sure of.
+ * talk, `doubtful` the places of words that the transcriber was not sure of, `set` the prediction
+ * set, null without one.
  * @typedef {object} Utterance
  * @property {number} speaker
  * @property {string} text
@@ -19,6 +20,8 @@
  * @property {number | null} layer
  * @property {number | null} overlap
  * @property {[number, number][]} doubtful
+ * @property {number[] | null} set
+ * @property {boolean} unsure
  */
 
 /** @typedef {Utterance & {start: number, end: number, layer: number}} TimedUtterance */
@@ -33,6 +36,7 @@
  * @property {string[]} speakers
  * @property {Utterance[]} utterances
  * @property {string[]} remarks
+ * @property {number | null} set_level
  */
 
 /**

@@ -37,6 +37,7 @@ def page_data(analysis: Analysis) -> dict[str, object]:
         "speakers": [one_line(speaker) or NAMELESS for speaker in speakers],
         "utterances": utterances,
         "remarks": list(analysis.remarks),
+        "set_level": analysis.set_level,
     }
 
 
@@ -64,6 +65,8 @@ def _utterance_data(
         "effects": dict(item.effects),
         "absent": dict(analysis.absent.get(item.id, {})),
         "context": item.context_effect,
+        "set": None if item.emotions is None else [analysis.labels.index(k) for k in item.emotions],
+        "unsure": bool(item.unsure),
         "overlap": marks.overlap,
         "doubtful": [utf16_place(item.text, place) for place in marks.doubtful],
     }

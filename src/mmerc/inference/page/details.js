@@ -26,6 +26,7 @@ export function createDetails(analysis, utterance) {
     ...(doubts.length ? [createElement("ul", { class: "doubts" }, ...doubts)] : []),
     createElement("h3", null, "Emotion"),
     createEmotions(analysis, utterance),
+    ...createSet(analysis, utterance),
     createElement("h3", null, "What counted"),
     createEffects(utterance),
     createElement("p", { class: "quiet small" }, SCALE),
@@ -51,6 +52,19 @@ function createEmotions(analysis, utterance) {
     return paint(row, label);
   });
   return createElement("ul", { class: "meters" }, ...rows);
+}
+
+/**
+ * The prediction set in words: "joy or surprise (90 %)".
+ * @param {Analysis} analysis
+ * @param {Utterance} utterance
+ */
+function createSet(analysis, utterance) {
+  if (utterance.set === null || analysis.set_level === null) return [];
+  const names = utterance.set.map((label) => analysis.labels[label].name).join(" or ");
+  const unsure = utterance.unsure ? "unsure: " : "";
+  const level = Number((100 * analysis.set_level).toFixed(1));
+  return [createElement("p", { class: "set" }, `${unsure}${names} (${level} %)`)];
 }
 
 /** @param {Utterance} utterance */

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from mmerc.conversation import Modality, Utterance
 from mmerc.inference.levelling import FAR
 from mmerc.models.base import AnyModel
+from mmerc.models.set_scores import SetScores
+from mmerc.prediction.set_request import SetRequest
 
 _MIN_WORDS = 30
 _MAX_PIECES = 1.3  # pieces of the tokenizer per word
@@ -22,11 +24,13 @@ def analysis_remarks(
     absent: Mapping[str, Mapping[Modality, str]],
     *,
     distance: float,
+    sets: SetRequest | None = None,
 ) -> tuple[str, ...]:
     """What differs from the model's training data, and what most utterances lack.
 
     ``absent``: per utterance id, why a modality is absent. ``distance``: of the sound from the
-    training data, in deviations (``mmerc.inference.levelling``).
+    training data, in deviations (``mmerc.inference.levelling``). ``sets``: the prediction sets that
+    were asked for.
     """
     remarks = []
     if distance > FAR:
@@ -34,16 +38,33 @@ def analysis_remarks(
             f"The sound differs from the model's training data (by {distance:.1f} deviations, "
             "typically): voice results may be unreliable."
         )
+    distant = bool(remarks)
     unread = all("text" in absent.get(item.id, {}) for item in utterances)
     if not unread and is_foreign(model, utterances):
         remarks.append(
             "Many words are unknown to the model, which was trained on English: in another "
             "language, its emotions mean little."
         )
+        distant = True
+    if sets is not None and model.set_scores is not None:
+        remarks.append(_set_remark(sets, model.set_scores, distant=distant))
     for modality in dict.fromkeys(m for reasons in absent.values() for m in reasons):
         reasons = Counter(why[modality] for why in absent.values() if modality in why)
         remarks += _absence_remarks(modality, reasons, total=len(utterances))
     return tuple(remarks)
+
+
+def _set_remark(sets: SetRequest, scores: SetScores, *, distant: bool) -> str:
+    """What the prediction sets of this recording are worth."""
+    worth = (
+        "this recording differs from them, so the sets probably contain the label less often"
+        if distant
+        else "other recordings may differ"
+    )
+    return (
+        f"Prediction sets ({sets.level:.0%}) are calibrated on {scores.source}: {worth}; "
+        "`mmerc adapt` calibrates them by labels of your own."
+    )
 
 
 def _absence_remarks(modality: Modality, reasons: Counter[str], *, total: int) -> list[str]:

@@ -44,6 +44,8 @@ from mmerc.media.speakers.diarizers import Diarizer
 from mmerc.media.transcription import EMBEDDED_MODEL
 from mmerc.models.base import AnyModel
 from mmerc.precision import fast_bfloat16
+from mmerc.prediction.prediction_sets import check_set_request
+from mmerc.prediction.set_request import SetRequest
 from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
 from mmerc.processes import available_cores
 from mmerc.version import __version__
@@ -59,7 +61,8 @@ class Pipeline:
     ``model`` predicts and ``name`` is what an analysis calls it. ``extractors`` provide the
     features it takes, and ``missing`` says why a modality has no extractor. ``find`` finds the
     utterances of a recording without subtitles. ``workers`` processes extract features. With
-    ``live``, each utterance is predicted from what precedes it. Every part can be replaced.
+    ``live``, each utterance is predicted from what precedes it. ``sets`` asks for prediction sets.
+    Every part can be replaced.
     """
 
     model: AnyModel
@@ -69,6 +72,7 @@ class Pipeline:
     find: UtteranceSource = field(default_factory=FromSpeech)
     workers: int = field(default_factory=available_cores)
     live: bool = False
+    sets: SetRequest | None = None
 
     @classmethod
     def from_pretrained(
@@ -84,6 +88,7 @@ class Pipeline:
         diarizer: Diarizer = "mmerc",
         workers: int | None = None,
         live: bool = False,
+        sets: SetRequest | None = None,
     ) -> Self:
         """Load a model and everything needed to analyse recordings with it.
 
@@ -95,12 +100,14 @@ class Pipeline:
         it). ``turns`` is an RTTM file that says who speaks when; without it, speakers are found by
         their voices: ``speakers`` states their number, "2" or "2-4" (None: estimate it),
         ``diarizer`` who finds them, "mmerc" or the installed "pyannote". ``workers`` is the number
-        of processes (None: one per core).
+        of processes (None: one per core). ``sets`` asks for prediction sets.
 
         UsageError if ``commercial_only`` forbids the model; MmercError or InputError if it cannot
-        be loaded.
+        be loaded, or has no scores for sets.
         """
         components = load_components(source, commercial_only=commercial_only, face=face, live=live)
+        if sets is not None:
+            check_set_request(components.model, sets, components.name)
         turns = None if turns is None else Path(turns)
         count = SpeakerCount() if speakers is None else SpeakerCount.parse(speakers)
         return cls(
@@ -116,6 +123,7 @@ class Pipeline:
             ),
             workers=workers or available_cores(),
             live=live,
+            sets=sets,
         )
 
     def __call__(
@@ -204,7 +212,9 @@ class Pipeline:
         predictions = with_words(self.predict([conversation], tables), utterances)
         report(Step("emotions", len(predictions), len(predictions)))
         absent = _add_left_out(absent, predictions)
-        remarks = analysis_remarks(self.model, utterances, absent, distance=distance)
+        remarks = analysis_remarks(
+            self.model, utterances, absent, distance=distance, sets=self.sets
+        )
         still = still_remarks(recording, info) if "video" in tables else ()
         return Analysis(
             recording=recording.name,
@@ -216,7 +226,12 @@ class Pipeline:
             remarks=(*segmentation.remarks, *still, *remarks),
             shortfalls=list_shortfalls(absent, segmentation.remarks, utterances=len(utterances)),
             marks=segmentation.marks,
+            set_level=self._set_level,
         )
+
+    @property
+    def _set_level(self) -> float | None:
+        return None if self.sets is None else self.sets.level
 
     def check_features(
         self, recording: Path, utterances: Sequence[Utterance], absent: _Absences
@@ -250,7 +265,8 @@ class Pipeline:
             labels=self.model.labels,
             predictions=tuple(predictions),
             absent={},
-            remarks=analysis_remarks(self.model, utterances, {}, distance=0.0),
+            remarks=analysis_remarks(self.model, utterances, {}, distance=0.0, sets=self.sets),
+            set_level=self._set_level,
         )
 
     def extract(
@@ -287,7 +303,7 @@ class Pipeline:
             if self.live:
                 return [p for item in conversations for p in self.predict_live(item, tables)]
             model = self.model.with_levelling(choose_levelling(self.model))
-            return predict(model, conversations, tables)
+            return predict(model, conversations, tables, sets=self.sets)
 
     def predict_live(
         self, conversation: Conversation, tables: _Tables
@@ -297,7 +313,7 @@ class Pipeline:
             (utterance, {m: t.vector(conversation.id, utterance.id) for m, t in tables.items()})
             for utterance in conversation.utterances
         )
-        predictions = Live(model=self.model).follow(stream)
+        predictions = Live(model=self.model, sets=self.sets).follow(stream)
         return [replace(prediction, conversation=conversation.id) for prediction in predictions]
 
 

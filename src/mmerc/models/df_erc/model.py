@@ -166,4 +166,6 @@ class DfErc(ConversationModel[DfErcConfig]):
             similarity=refusion.similarity,
             context_weight=refusion.context_weight,
         )
-        return ModelOutput(logits=logits, losses=losses, loss=loss, explanation=explanation)
+        return ModelOutput(
+            logits=logits, losses=losses, loss=loss, explanation=explanation, used=present
+        )
