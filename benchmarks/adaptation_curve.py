@@ -1,9 +1,9 @@
 """What `mmerc adapt` gains with 20, 50, 100 and 200 labels.
 
 Arguments: a model, a manifest with labels; or predictions of a labelled corpus (Parquet, such as
-those of `prediction_sets.py measure --out`). Conversations are drawn until there are so many labels;
-the model is adapted to them (or stays unchanged, if that is not shown to be better) and scored on
-all other conversations. Means over several draws.
+those of `prediction_sets.py measure --out`). Conversations are drawn until there are so many
+labels; the model is adapted to them (or stays unchanged, if that is not shown to be better)
+and scored on all other conversations. Means over several draws.
 """
 
 from __future__ import annotations

@@ -11,8 +11,10 @@ from mmerc.data.preparation import published_tables
 from mmerc.errors import InputError
 from mmerc.inference.formats import PREDICTION_FORMATS
 from mmerc.models.registry import load_model
+from mmerc.prediction.set_request import SetRequest
 from mmerc.prediction.utterance_predictions import predict
 from mmerc.training.adapt import adapt_model
+from mmerc.training.own_labels import adapt_to_own_labels
 
 
 def predictions(model, path):
@@ -164,3 +166,54 @@ def test_labels_of_a_sample_count_as_those_of_a_manifest(folder):
     assert (outcome.labels, outcome.conversations) == (105, 15)
     assert outcome.better and outcome.map.kind == expected.map.kind
     assert outcome.gain == pytest.approx(expected.gain, abs=1e-3)
+
+
+@pytest.fixture
+def own(folder):
+    """A manifest with labels of its own: which of two labels the model prefers."""
+    lines = [json.loads(line) for line in (folder / "labels.jsonl").read_text().splitlines()]
+    answers = iter(predictions(load_model(folder / "model"), folder / "labels.jsonl"))
+    for line in lines:
+        for utterance in line["utterances"]:
+            first, second, *_ = next(answers).probabilities.values()
+            ratio = np.log(first / second)
+            utterance["label"] = "warm" if ratio > 0.3 else "cold" if ratio < -0.3 else "even"
+    path = folder / "own.jsonl"
+    path.write_text("".join(json.dumps(item) + "\n" for item in lines))
+    return path
+
+
+def test_a_model_can_have_labels_of_its_own(folder, own):
+    outcome = adapt_to_own_labels(folder / "model", [own], folder / "out")
+    assert outcome.better and outcome.accuracy[1] > outcome.accuracy[0]
+    model = load_model(folder / "out")
+    assert model.labels.names == ("cold", "even", "warm")
+    sets = SetRequest(level=0.8)
+    manifest = read_unlabelled_manifest(own)
+    tables = published_tables("own", {"test": manifest.conversations}, manifest.features)
+    rows = predict(model, manifest.conversations, tables, sets=sets)
+    gold = [
+        utterance["label"]
+        for line in own.read_text().splitlines()
+        for utterance in json.loads(line)["utterances"]
+    ]
+    right = np.mean([item.label == label for item, label in zip(rows, gold, strict=True)])
+    assert 100 * right >= outcome.accuracy[1] - 5
+    assert np.mean([k in item.emotions for item, k in zip(rows, gold, strict=True)]) >= 0.75
+    model.save_pretrained(folder / "again")
+    again = load_model(folder / "again")
+    assert again.labels == model.labels and again.trained_labels == model.trained_labels
+    assert predict(again, manifest.conversations, tables, sets=sets) == rows
+    card = (folder / "out" / "README.md").read_text()
+    assert "Predicts cold, even, warm" in card and "# The original" in card
+    with pytest.raises(InputError, match="was adapted before"):
+        adapt_to_own_labels(folder / "out", [own], folder / "twice")
+
+
+def test_a_slip_among_own_labels_is_found(folder, own):
+    own.write_text(own.read_text().replace('"label": "even"', '"label": "evne"', 1))
+    with pytest.raises(InputError, match="'evne' labels fewer than 3 utterances; correct it"):
+        adapt_to_own_labels(folder / "model", [own], folder / "out")
+    with pytest.raises(InputError, match="or pass --own-labels"):
+        adapt_model(folder / "model", [own], folder / "out")
+    assert not (folder / "out").exists()

@@ -11,26 +11,34 @@ import torch
 from torch import Tensor
 
 from mmerc.errors import InputError
+from mmerc.labels import LabelSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogitAdaptation:
     """The map; ``weights`` has one row per label of the unchanged model.
 
-    Shape: weights [K, K], bias [K].
+    ``labels`` are the labels that it maps to; None: those of the unchanged model.
+
+    Shape: weights [K, L], bias [L].
     """
 
     weights: tuple[tuple[float, ...], ...]
     bias: tuple[float, ...]
+    labels: LabelSet | None = None
 
     def apply(self, logits: Tensor) -> Tensor:
-        """Return the adapted logits. Shape: [..., K] -> [..., K]."""
+        """Return the adapted logits. Shape: [..., K] -> [..., L]."""
         weights, bias = logits.new_tensor(self.weights), logits.new_tensor(self.bias)
         return torch.log_softmax(logits, dim=-1) @ weights + bias
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``read`` reads."""
-        return {"weights": [list(row) for row in self.weights], "bias": list(self.bias)}
+        value: dict[str, Any] = {
+            "weights": [list(row) for row in self.weights],
+            "bias": list(self.bias),
+        }
+        return value if self.labels is None else value | {"labels": self.labels.to_json()}
 
     @classmethod
     def read(cls, folder: Path, config: Mapping[str, Any], *, count: int) -> Self | None:
@@ -41,9 +49,11 @@ class LogitAdaptation:
         try:
             weights = tuple(tuple(map(float, row)) for row in value["weights"])
             bias = tuple(map(float, value["bias"]))
-            if [len(row) for row in weights] != [count] * count or len(bias) != count:
+            labels = LabelSet.from_json(value["labels"]) if "labels" in value else None
+            columns = count if labels is None else len(labels)
+            if [len(row) for row in weights] != [columns] * count or len(bias) != columns:
                 raise ValueError("another number of labels")
-        except (KeyError, TypeError, ValueError) as error:
+        except (InputError, KeyError, TypeError, ValueError) as error:
             problem = "an adaptation that does not fit the labels"
             raise InputError(folder / "config.json", problem, "adapt the model again") from error
-        return cls(weights=weights, bias=bias)
+        return cls(weights=weights, bias=bias, labels=labels)

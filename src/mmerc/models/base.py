@@ -130,7 +130,8 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
 
     A subclass sets ``name`` and ``config_class``, creates its parts in ``build`` (``config``,
     ``labels`` and ``inputs`` are already set) and implements ``forward``. ``unit`` says what a
-    batch consists of: conversations, or single utterances.
+    batch consists of: conversations, or single utterances. ``labels`` are those of predictions;
+    ``trained_labels`` differ from them if the model was adapted to other ones.
     """
 
     name: ClassVar[str]
@@ -150,7 +151,7 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         """Create the model; ``widths`` are those of the modalities that come as vectors."""
         super().__init__()
         self.config = config
-        self.labels = labels
+        self.labels = self.trained_labels = labels
         self.temperature = 1.0
         self.temperatures: Mapping[str, float] = {}
         self.set_scores: SetScores | None = None
@@ -305,7 +306,7 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
                 save_file(state, temporary)
             config = {
                 "model": self.config.model_dump(mode="json"),
-                "labels": self.labels.to_json(),
+                "labels": self.trained_labels.to_json(),
                 "widths": dict(self.inputs.widths),
                 "temperature": self.temperature,
             }
@@ -357,10 +358,12 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         )
         model.temperature = float(value.get("temperature", 1.0))
         model.temperatures = {k: float(t) for k, t in value.get("temperatures", {}).items()}
-        model.set_scores = SetScores.read(folder, labels=len(model.labels))
         ratio = value.get("log_prior_ratio")
         model.log_prior_ratio = None if ratio is None else tuple(map(float, ratio))
         model.adaptation = LogitAdaptation.read(folder, value, count=len(model.labels))
+        if model.adaptation is not None and model.adaptation.labels is not None:
+            model.labels = model.adaptation.labels
+        model.set_scores = SetScores.read(folder, labels=len(model.labels))
         load_weights(
             model,
             folder / "model.safetensors",

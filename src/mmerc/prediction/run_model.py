@@ -16,6 +16,7 @@ from mmerc.data.examples import Example, TextInput, build_examples
 from mmerc.data.sounds import Sounds
 from mmerc.data.utterance_batches import split_utterances, with_sounds
 from mmerc.features.store import FeatureTable
+from mmerc.labels import UNKNOWN_LABEL
 from mmerc.models.base import AnyModel
 from mmerc.models.inputs import WindowEncoder, encode_windows
 from mmerc.nn.text_encoder import TextEncoder
@@ -133,7 +134,8 @@ def _run_batch(
         given = batch.present
         model, batch = model.settle_inputs(batch)
         left_out = {m: given[m] & ~batch.present[m] for m in model.inputs.output_widths}
-    output = model(batch)
+    # The losses are not needed, and the labels may be others than those of training.
+    output = model(replace(batch, labels=torch.full_like(batch.labels, UNKNOWN_LABEL)))
     explanation = output.explanation
     used = model.used_modalities(output, batch)
     probabilities = model.calibrate(output.logits, used).softmax(-1)

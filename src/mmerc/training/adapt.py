@@ -26,11 +26,11 @@ from mmerc.models.set_scores import ANY_MODALITIES, SetScores
 from mmerc.prediction.utterance_predictions import predict
 from mmerc.training.model_calibration import score_labels
 
-_SMALLEST = 1e-6  # probabilities are written with six digits
+SMALLEST = 1e-6  # probabilities are written with six digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _LabelledProbabilities:
+class LabelledProbabilities:
     """The model's probabilities of labelled utterances. Shape: [N, K], gold [N]."""
 
     conversations: tuple[str, ...]
@@ -59,12 +59,7 @@ def adapt_model(
     InputError for labels outside the model's set, too few labels, or a model that was adapted
     before.
     """
-    folder, loaded = locate_model(model), load_model(model)
-    if loaded.adaptation is not None:
-        fix = "adapt the original model, with all labels together"
-        raise InputError(folder, "was adapted before", fix)
-    if Path(out).exists() and not overwrite and any(Path(out).iterdir()):
-        raise InputError(out, "exists already", "choose another --out, or pass --overwrite")
+    folder, loaded = locate_original(model, out, overwrite=overwrite)
     if predictions is None:
         parts = [read_labelled(loaded, Path(file)) for file in files]
     else:
@@ -74,7 +69,7 @@ def adapt_model(
     probabilities = np.concatenate([part.probabilities for part in parts])
     gold = np.concatenate([part.gold for part in parts])
     names = [name for part in parts for name in part.conversations]
-    adaptation = adapt_logits(np.log(np.maximum(probabilities, _SMALLEST)), gold, names)
+    adaptation = adapt_logits(np.log(np.maximum(probabilities, SMALLEST)), gold, names)
     if adaptation.better or sets:
         used = np.exp(adaptation.held_out) if adaptation.better else probabilities
         groups = np.unique(names, return_inverse=True)[1]
@@ -87,7 +82,20 @@ def adapt_model(
     return adaptation
 
 
-def read_labelled(model: AnyModel, path: Path) -> _LabelledProbabilities:
+def locate_original(
+    model: str | Path, out: str | Path, *, overwrite: bool
+) -> tuple[Path, AnyModel]:
+    """Find and load a model that was not adapted before; InputError if ``out`` is not free."""
+    folder, loaded = locate_model(model), load_model(model)
+    if loaded.adaptation is not None:
+        fix = "adapt the original model, with all labels together"
+        raise InputError(folder, "was adapted before", fix)
+    if Path(out).exists() and not overwrite and any(Path(out).iterdir()):
+        raise InputError(out, "exists already", "choose another --out, or pass --overwrite")
+    return folder, loaded
+
+
+def read_labelled(model: AnyModel, path: Path) -> LabelledProbabilities:
     """Probabilities and labels of one file, of the utterances that have a label."""
     rows = read_rows(path)
     columns = {name for _, row in rows for name in row}
@@ -97,25 +105,25 @@ def read_labelled(model: AnyModel, path: Path) -> _LabelledProbabilities:
             fix = "correct the analysis first, with `mmerc correct`"
             raise InputError(path, problem, fix)
         return _read_corrected(model, path)
-    return _predict_manifest(model, path)
+    return predict_manifest(model, path)
 
 
-def _read_corrected(model: AnyModel, path: Path) -> _LabelledProbabilities:
+def _read_corrected(model: AnyModel, path: Path) -> LabelledProbabilities:
     """A corrected analysis; all of its lines count as seen by the rater."""
     rows = read_predicted_rows(path)
     order = _label_order(model, rows, path)
-    return _LabelledProbabilities(
+    return LabelledProbabilities(
         conversations=tuple(line.conversation for line in rows.lines),
         probabilities=_read_probabilities(rows)[:, order],
-        gold=np.array([_label_index(model, line.label, path) for line in rows.lines]),
+        gold=np.array([_label_index(model.labels.names, line.label, path) for line in rows.lines]),
     )
 
 
-def _match_labels(rows: PredictedRows, order: Sequence[int], path: Path) -> _LabelledProbabilities:
+def _match_labels(rows: PredictedRows, order: Sequence[int], path: Path) -> LabelledProbabilities:
     """The labels of a sample with the probabilities of the predictions that it was drawn from."""
     gold = match_sample(rows, path).gold
     places = np.flatnonzero(gold >= 0)
-    return _LabelledProbabilities(
+    return LabelledProbabilities(
         conversations=tuple(rows.lines[place].conversation for place in places),
         probabilities=_read_probabilities(rows)[places][:, order],
         gold=np.argsort(order)[gold[places]],
@@ -135,11 +143,17 @@ def _read_probabilities(rows: PredictedRows) -> NDArray[np.float64]:
     return np.empty((0, 0)) if rows.probabilities is None else rows.probabilities
 
 
-def _predict_manifest(model: AnyModel, path: Path) -> _LabelledProbabilities:
-    """The labelled utterances of a manifest, predicted in their whole conversations."""
+def predict_manifest(
+    model: AnyModel, path: Path, names: Sequence[str] | None = None
+) -> LabelledProbabilities:
+    """Predict the labelled utterances of a manifest, in their whole conversations.
+
+    ``names`` are the labels that occur in it, by default those of the model.
+    """
+    names = model.labels.names if names is None else names
     (lines,) = read_rated_lines(path).values()
     labels = {
-        (line.conversation, line.id): _label_index(model, line.label, path)
+        (line.conversation, line.id): _label_index(names, line.label, path)
         for line in lines
         if line.label
     }
@@ -155,7 +169,7 @@ def _predict_manifest(model: AnyModel, path: Path) -> _LabelledProbabilities:
         for item in predict(model, conversations, tables, sounds)
         if (item.conversation, item.id) in labels
     ]
-    return _LabelledProbabilities(
+    return LabelledProbabilities(
         conversations=tuple(item.conversation for item in predictions),
         probabilities=np.array(
             [[item.probabilities[name] for name in model.labels] for item in predictions]
@@ -164,12 +178,12 @@ def _predict_manifest(model: AnyModel, path: Path) -> _LabelledProbabilities:
     )
 
 
-def _label_index(model: AnyModel, label: str | None, path: Path) -> int:
+def _label_index(names: Sequence[str], label: str | None, path: Path) -> int:
     """The position of a label, whatever its case."""
-    names = {name.casefold(): place for place, name in enumerate(model.labels)}
-    place = names.get((label or "").casefold())
+    places = {name.casefold(): place for place, name in enumerate(names)}
+    place = places.get((label or "").casefold())
     if place is None:
-        fix = f"use one of {', '.join(model.labels)}"
+        fix = f"use one of {', '.join(names)}, or pass --own-labels to give it the file's labels"
         raise InputError(path, f"the model has no label {label!r}", fix)
     return place
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mmerc.conversation import Modality
+from mmerc.data.batch import ConversationBatch
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.modality_subsets import modality_subsets, restrict_modalities
 from mmerc.evaluation.calibration import fit_temperature, temper
@@ -16,7 +19,9 @@ from mmerc.evaluation.conformal import choose_method, gold_scores, thin_scores
 from mmerc.evaluation.conversation_folds import assign_folds
 from mmerc.evaluation.predictions import Predictions
 from mmerc.models.base import AnyModel
+from mmerc.models.inputs import ModalityInputs
 from mmerc.models.set_scores import ModalityScores, ScoreGrid, SetScores, modality_key
+from mmerc.nn.text_encoder import TextEncoder
 from mmerc.training.scoring import predict_corpus
 
 _POINTS, _LABEL_POINTS = 200, 100  # of the stored quantiles: of all utterances, of one label
@@ -32,19 +37,20 @@ def calibrate_model(model: AnyModel, corpus: PreparedCorpus) -> None:
     model.temperature, model.temperatures, model.set_scores = 1.0, {}, None
     temperatures: dict[str, float] = {}
     scores: dict[str, ModalityScores] = {}
-    for subset in _find_subsets(model):
-        part = restrict_modalities(corpus, subset) if subset else corpus
-        predictions = predict_corpus(model, part, "valid").with_gold()
-        predictions = select_complete(model, part, predictions, subset)
-        if len(predictions):
-            key = modality_key(subset) or "none"
-            temperatures[key] = fit_temperature(predictions)
-            tempered = _temper_by_fold(predictions)
-            scores[key] = score_labels(
-                tempered.probabilities.astype(np.float64),
-                tempered.gold,
-                _number_conversations(tempered),
-            )
+    with remember_text(model):
+        for subset in _find_subsets(model):
+            part = restrict_modalities(corpus, subset) if subset else corpus
+            predictions = predict_corpus(model, part, "valid").with_gold()
+            predictions = select_complete(model, part, predictions, subset)
+            if len(predictions):
+                key = modality_key(subset) or "none"
+                temperatures[key] = fit_temperature(predictions)
+                tempered = _temper_by_fold(predictions)
+                scores[key] = score_labels(
+                    tempered.probabilities.astype(np.float64),
+                    tempered.gold,
+                    _number_conversations(tempered),
+                )
     if not scores:
         temperatures[""] = fit_temperature(predict_corpus(model, corpus, "valid"))
     model.temperature = next(iter(temperatures.values()))
@@ -105,6 +111,27 @@ def _number_conversations(predictions: Predictions) -> NDArray[np.intp]:
     """The number of each utterance's conversation. Shape: -> [N]."""
     numbers = np.unique(np.array(predictions.conversations), return_inverse=True)[1]
     return np.asarray(numbers, dtype=np.intp)
+
+
+@contextmanager
+def remember_text(model: AnyModel) -> Iterator[None]:
+    """Encode the words of each batch only once while a model is tried on sets of modalities."""
+    inputs, known = model.inputs, dict[tuple[bytes, torch.Size], torch.Tensor]()
+
+    def encode(batch: ConversationBatch, encoder: TextEncoder) -> torch.Tensor:
+        if batch.windows is None:
+            return ModalityInputs.encode_text(batch, encoder)
+        tensors = (batch.windows.token_ids, batch.windows.pool_into)
+        key = b"".join(item.cpu().numpy().tobytes() for item in tensors), batch.mask.shape
+        if key not in known:
+            known[key] = ModalityInputs.encode_text(batch, encoder)
+        return known[key]
+
+    inputs.__dict__["encode_text"] = encode
+    try:
+        yield
+    finally:
+        del inputs.__dict__["encode_text"]
 
 
 def select_complete(

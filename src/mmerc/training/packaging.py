@@ -20,7 +20,7 @@ from mmerc.models.set_scores import modality_key
 from mmerc.models.training_data import TrainedOn
 from mmerc.prediction.prediction_sets import find_thresholds
 from mmerc.prediction.set_request import SetRequest
-from mmerc.training.model_calibration import calibrate_model, select_complete
+from mmerc.training.model_calibration import calibrate_model, remember_text, select_complete
 from mmerc.training.recipe_files import load_recipe
 from mmerc.training.scoring import predict_corpus
 
@@ -109,19 +109,20 @@ def _measure_packaged(model: AnyModel, corpus: PreparedCorpus) -> Packaged:
     """Score the model on the test split with every subset of its modalities."""
     scores: dict[tuple[Modality, ...], Scores] = {}
     sets: dict[tuple[Modality, ...], SetCoverage] = {}
-    for subset in modality_subsets(tuple(model.inputs.output_widths)):
-        part = restrict_modalities(corpus, subset)
-        predictions = predict_corpus(model, part, "test")
-        scores[subset] = score(predictions)
-        stored = None if model.set_scores is None else model.set_scores.find(subset)
-        predictions = select_complete(model, part, predictions.with_gold(), subset)
-        if stored is not None and len(predictions):
-            thresholds = find_thresholds(stored, SetRequest(level=LEVEL))
-            sets[subset] = measure_coverage(predictions, stored.method, thresholds)
-    calibrated = model.temperature, model.temperatures
-    model.temperature, model.temperatures = 1.0, {}
-    before = score(predict_corpus(model, corpus, "test"))
-    model.temperature, model.temperatures = calibrated
+    with remember_text(model):
+        for subset in modality_subsets(tuple(model.inputs.output_widths)):
+            part = restrict_modalities(corpus, subset)
+            predictions = predict_corpus(model, part, "test")
+            scores[subset] = score(predictions)
+            stored = None if model.set_scores is None else model.set_scores.find(subset)
+            predictions = select_complete(model, part, predictions.with_gold(), subset)
+            if stored is not None and len(predictions):
+                thresholds = find_thresholds(stored, SetRequest(level=LEVEL))
+                sets[subset] = measure_coverage(predictions, stored.method, thresholds)
+        calibrated = model.temperature, model.temperatures
+        model.temperature, model.temperatures = 1.0, {}
+        before = score(predict_corpus(model, corpus, "test"))
+        model.temperature, model.temperatures = calibrated
     return Packaged(temperature=model.temperature, before=before, scores=scores, sets=sets)
 
 

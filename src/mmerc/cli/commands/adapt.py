@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmerc.cli.output import JsonOption, OverwriteOption, print_json
+from mmerc.errors import UsageError
 
 if TYPE_CHECKING:
+    from mmerc.evaluation.label_head import HeadOutcome
     from mmerc.evaluation.logit_adaptation import Adaptation
 
 EXAMPLES = (
     "mmerc adapt mmerc-mini-text --labels labelled.jsonl --out adapted",
     "mmerc adapt mmerc-mini --labels sample/sample.csv --predictions study --out adapted",
     "mmerc adapt mmerc-mini --labels corrected/a.jsonl --labels corrected/b.jsonl --out adapted",
+    "mmerc adapt mmerc-mini-text --labels engagement.jsonl --own-labels --out engagement",
 )
 
 
@@ -30,6 +33,12 @@ def adapt(
     predictions: Annotated[
         Path | None, typer.Option(help="Study or analysis by the model that the sample is from.")
     ] = None,
+    own_labels: Annotated[
+        bool,
+        typer.Option(
+            "--own-labels", help="Give the model the labels of the manifests, not its own."
+        ),
+    ] = False,
     sets: Annotated[
         bool,
         typer.Option("--sets", help="Write the model for its prediction sets even if no better."),
@@ -44,7 +53,14 @@ def adapt(
     than the unchanged one, or with --sets.
     """
     from mmerc.training.adapt import adapt_model
+    from mmerc.training.own_labels import adapt_to_own_labels
 
+    if own_labels:
+        if predictions is not None or sets:
+            raise UsageError("--own-labels needs manifests; leave --predictions and --sets out.")
+        outcome = adapt_to_own_labels(model, labels, out, overwrite=overwrite)
+        _print_head(outcome, out, as_json=as_json)
+        return
     adaptation = adapt_model(
         model, labels, out, predictions=predictions, overwrite=overwrite, sets=sets
     )
@@ -65,6 +81,35 @@ def adapt(
     )
 
 
+def _print_head(outcome: HeadOutcome, out: Path, *, as_json: bool) -> None:
+    """Print what a head for own labels is worth."""
+    if as_json:
+        values = asdict(outcome)
+        del values["held_out"], values["head"]
+        print_json(values | {"out": str(out) if outcome.better else None})
+        return
+    (before, after), (f1_before, f1_after) = outcome.accuracy, outcome.weighted_f1
+    print(f"{outcome.labels} labels in {outcome.conversations} conversations")
+    print(
+        f"log-likelihood {outcome.gain:+.3f} nats per utterance over the best mapping of the "
+        f"model's labels (95 % interval {outcome.low:+.3f} to {outcome.high:+.3f})"
+    )
+    print(
+        f"accuracy {before:.1f} -> {after:.1f}, weighted F1 {f1_before:.1f} -> {f1_after:.1f} "
+        "(on labels that neither saw)"
+    )
+    _print_missing(outcome.more_labels)
+    print(f"model with its own labels in {out}" if outcome.better else "no model was written")
+
+
+def _print_missing(more_labels: int | None) -> None:
+    """Print how many more labels would prove the gain."""
+    if more_labels is None:
+        print("no gain so far, so no number of labels can be estimated")
+    elif more_labels:
+        print(f"if the gain stays, about {more_labels} more labels would prove it")
+
+
 def _print_adaptation(adaptation: Adaptation) -> None:
     """Print what was gained, and how many labels are missing."""
     (before, after), (f1_before, f1_after) = adaptation.accuracy, adaptation.weighted_f1
@@ -78,7 +123,4 @@ def _print_adaptation(adaptation: Adaptation) -> None:
         f"accuracy {before:.1f} -> {after:.1f}, weighted F1 {f1_before:.1f} -> {f1_after:.1f} "
         "(on labels that the refit did not see)"
     )
-    if adaptation.more_labels is None:
-        print("no gain so far, so no number of labels can be estimated")
-    elif adaptation.more_labels:
-        print(f"if the gain stays, about {adaptation.more_labels} more labels would prove it")
+    _print_missing(adaptation.more_labels)

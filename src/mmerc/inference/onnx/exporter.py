@@ -51,6 +51,11 @@ def export_model(model: AnyModel, path: str | Path) -> Exported:
             f"{model.name} fuses inside its encoders, so no part of it can be exported; export a "
             "model that fuses vectors (df-erc, multiemo, concatenation)."
         )
+    if model.labels != model.trained_labels:
+        raise MmercError(
+            "The model was adapted to labels of your own, which an ONNX file cannot contain; "
+            "export the original model."
+        )
     onnx, _ = _import_libraries()
     with atomic_file(Path(path)) as temporary:
         _trace_graph(Graph(model, exportable=True), temporary)

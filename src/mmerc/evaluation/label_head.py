@@ -1,0 +1,165 @@
+"""A head for another set of labels: logistic regression on a model's log probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+from mmerc.errors import InputError
+from mmerc.evaluation.conversation_folds import assign_folds
+from mmerc.evaluation.logit_adaptation import bootstrap_gain, count_missing, weighted_f1
+
+_Numbers = NDArray[np.float64]
+_DEVIATIONS = (0.1, 0.3, 1.0)  # of the Gaussian priors of the weights that are compared
+_BIAS_DEVIATION = 3.0
+_PRIOR_COUNT = 1.0  # utterances, in every row of the mapping that the head is compared with
+_MIN_LABELS, _MIN_CONVERSATIONS = 20, 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelHead:
+    """Logits of L labels from K log probabilities. Shape: weights [K, L], bias [L]."""
+
+    weights: _Numbers
+    bias: _Numbers
+
+    def apply(self, log_probabilities: _Numbers) -> _Numbers:
+        """Return log probabilities of the own labels. Shape: [N, K] -> [N, L]."""
+        return np.asarray(log_softmax(log_probabilities @ self.weights + self.bias, axis=1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadOutcome:
+    """A head for all labels, and how good heads are on labels that they did not see.
+
+    ``gain``: nats of log-likelihood per utterance over a mapping of the model's labels, with its
+    95 % interval over conversations; accuracy and weighted F1 in percent, of mapping and head.
+    ``better``: the interval is above 0. ``more_labels``: about how many more labels would make it
+    so, None if there is no gain. ``held_out``: log probabilities by heads that did not see the
+    conversation [N, L].
+    """
+
+    head: LabelHead
+    labels: int
+    conversations: int
+    gain: float
+    low: float
+    high: float
+    accuracy: tuple[float, float]
+    weighted_f1: tuple[float, float]
+    better: bool
+    more_labels: int | None
+    held_out: _Numbers = field(compare=False, repr=False)
+
+
+def fit_label_head(
+    log_probabilities: _Numbers,
+    gold: NDArray[np.int64],
+    conversations: Sequence[str],
+    *,
+    classes: int,
+    seed: int = 0,
+) -> HeadOutcome:
+    """Fit a head, with the strength of its prior chosen by cross-validation over conversations.
+
+    It is compared with the best mapping: how common each own label is among the utterances that the
+    model predicts as joy, as anger, ... Both are measured on folds of conversations that neither
+    saw (nested cross-validation).
+
+    Shape: log_probabilities [N, K], gold [N], 0 to ``classes`` - 1. InputError for too few labels.
+    """
+    names, groups = np.unique(np.array(conversations), return_inverse=True)
+    if len(gold) < _MIN_LABELS or len(names) < _MIN_CONVERSATIONS:
+        problem = f"{len(gold)} labels in {len(names)} conversations"
+        fix = f"label {_MIN_LABELS} utterances in {_MIN_CONVERSATIONS} conversations"
+        raise InputError("labels", problem, fix)
+    folds = assign_folds(groups, seed=seed)
+    held_out = np.zeros((len(gold), classes))
+    mapped = np.zeros((len(gold), classes))
+    for fold in np.unique(folds):
+        inside, seen = folds == fold, folds != fold
+        head = _choose(log_probabilities[seen], gold[seen], groups[seen], classes, seed=seed)
+        held_out[inside] = head.apply(log_probabilities[inside])
+        table = _fit_mapping(log_probabilities[seen], gold[seen], classes)
+        mapped[inside] = table[log_probabilities[inside].argmax(axis=1)]
+    rows = np.arange(len(gold))
+    gains = held_out[rows, gold] - mapped[rows, gold]
+    gain, (low, high), error = bootstrap_gain(gains, groups, len(names), seed=seed)
+    before, after = mapped.argmax(axis=1), held_out.argmax(axis=1)
+    return HeadOutcome(
+        head=_choose(log_probabilities, gold, groups, classes, seed=seed),
+        labels=len(gold),
+        conversations=len(names),
+        gain=gain,
+        low=low,
+        high=high,
+        accuracy=(100 * float((before == gold).mean()), 100 * float((after == gold).mean())),
+        weighted_f1=(weighted_f1(gold, before), weighted_f1(gold, after)),
+        better=low > 0,
+        more_labels=count_missing(gain, error, len(gold), better=low > 0),
+        held_out=held_out,
+    )
+
+
+def _fit_mapping(
+    log_probabilities: _Numbers, gold: NDArray[np.int64], classes: int
+) -> NDArray[np.float64]:
+    """Log shares of the own labels among the utterances of each predicted label. Shape: [K, L]."""
+    count = log_probabilities.shape[1]
+    shares = (np.bincount(gold, minlength=classes) + 0.5) / (len(gold) + 0.5 * classes)
+    cells = log_probabilities.argmax(axis=1) * classes + gold
+    table = np.bincount(cells, minlength=count * classes).reshape(count, classes)
+    smoothed = table + _PRIOR_COUNT * shares
+    return np.asarray(np.log(smoothed / smoothed.sum(axis=1, keepdims=True)))
+
+
+def _choose(
+    log_probabilities: _Numbers,
+    gold: NDArray[np.int64],
+    groups: NDArray[np.intp],
+    classes: int,
+    *,
+    seed: int,
+) -> LabelHead:
+    """The head whose prior has the highest held-out likelihood, fitted on everything."""
+    folds = assign_folds(groups, seed=seed + 1)
+    scores = []
+    for deviation in _DEVIATIONS:
+        total = 0.0
+        for fold in np.unique(folds):
+            inside, seen = folds == fold, folds != fold
+            head = _fit(log_probabilities[seen], gold[seen], classes, deviation)
+            rows = np.arange(int(inside.sum()))
+            total += float(head.apply(log_probabilities[inside])[rows, gold[inside]].sum())
+        scores.append(total)
+    return _fit(log_probabilities, gold, classes, _DEVIATIONS[int(np.argmax(scores))])
+
+
+def _fit(
+    log_probabilities: _Numbers, gold: NDArray[np.int64], classes: int, deviation: float
+) -> LabelHead:
+    """The most probable weights under Gaussian priors, of log probabilities around their mean."""
+    count = log_probabilities.shape[1]
+    centre = log_probabilities.mean(axis=0)
+    inputs, target = log_probabilities - centre, np.eye(classes)[gold]
+    deviations = np.concatenate(
+        [np.full(classes, _BIAS_DEVIATION), np.full(count * classes, deviation)]
+    )
+
+    def loss(values: _Numbers) -> tuple[float, _Numbers]:
+        bias, weights = values[:classes], values[classes:].reshape(count, classes)
+        mapped = log_softmax(inputs @ weights + bias, axis=1)
+        excess = np.exp(mapped) - target
+        gradient = np.concatenate([excess.sum(axis=0), (inputs.T @ excess).ravel()])
+        penalty = values / deviations**2
+        value = -float((mapped * target).sum()) + 0.5 * float(values @ penalty)
+        return value, gradient + penalty
+
+    best = minimize(loss, np.zeros(len(deviations)), jac=True, method="L-BFGS-B").x
+    weights = best[classes:].reshape(count, classes)
+    return LabelHead(weights=weights, bias=best[:classes] - centre @ weights)

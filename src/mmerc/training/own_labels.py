@@ -1,0 +1,111 @@
+"""A model adapted to a set of labels of one's own."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmerc.annotation.rated_lines import read_rated_lines
+from mmerc.errors import InputError
+from mmerc.evaluation.label_head import HeadOutcome, fit_label_head
+from mmerc.files import atomic_directory, read_text, write_json, write_text
+from mmerc.labels import LabelSet
+from mmerc.models.saved_model import read_model_config
+from mmerc.models.set_scores import ANY_MODALITIES, SetScores
+from mmerc.training.adapt import SMALLEST, locate_original, predict_manifest
+from mmerc.training.model_calibration import score_labels
+
+_FEWEST = 3  # utterances of a label; a label that occurs less often may be a slip
+
+
+def adapt_to_own_labels(
+    model: str | Path, files: Sequence[str | Path], out: str | Path, *, overwrite: bool = False
+) -> HeadOutcome:
+    """Give a model the labels of some manifests, by a head on its log probabilities.
+
+    The model is written to ``out`` if the head is better than a mapping of the model's labels, on
+    labels that neither saw, with its interval. InputError for fewer than two labels, labels that
+    hardly occur, too few utterances, or a model that was adapted before.
+    """
+    folder, loaded = locate_original(model, out, overwrite=overwrite)
+    paths = [Path(file) for file in files]
+    labels = _collect_labels(paths)
+    parts = [predict_manifest(loaded, path, labels.names) for path in paths]
+    probabilities = np.concatenate([part.probabilities for part in parts])
+    names = [name for part in parts for name in part.conversations]
+    gold = np.concatenate([part.gold for part in parts])
+    logs = np.log(np.maximum(probabilities, SMALLEST))
+    outcome = fit_label_head(logs, gold, names, classes=len(labels))
+    if outcome.better:
+        groups = np.unique(names, return_inverse=True)[1]
+        scores = SetScores(
+            source=f"{outcome.labels} labels of {outcome.conversations} conversations "
+            f"({', '.join(path.name for path in paths)})",
+            by_modalities={ANY_MODALITIES: score_labels(np.exp(outcome.held_out), gold, groups)},
+        )
+        _write_model(folder, Path(out), outcome, labels, scores, overwrite=overwrite)
+    return outcome
+
+
+def _collect_labels(paths: Sequence[Path]) -> LabelSet:
+    """The labels of all files, in alphabetical order; InputError for one that hardly occurs."""
+    counts: Counter[str] = Counter()
+    for path in paths:
+        (lines,) = read_rated_lines(path).values()
+        counts.update(line.label.strip() for line in lines if line.label)
+    rare = sorted(name for name, count in counts.items() if count < _FEWEST)
+    if len(counts) < 2 or rare:
+        problem = f"{rare[0]!r} labels fewer than {_FEWEST} utterances" if rare else "one label"
+        fix = f"correct it, or label {_FEWEST} utterances or more with each of two or more labels"
+        raise InputError(paths[0], problem, fix)
+    return LabelSet("own", tuple(sorted(counts)))
+
+
+def _write_model(
+    source: Path,
+    out: Path,
+    outcome: HeadOutcome,
+    labels: LabelSet,
+    scores: SetScores,
+    *,
+    overwrite: bool,
+) -> None:
+    """Copy the model's folder with the head in its configuration and on its card."""
+    with atomic_directory(out, overwrite=overwrite) as folder:
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        head = {
+            "weights": outcome.head.weights.tolist(),
+            "bias": outcome.head.bias.tolist(),
+            "labels": labels.to_json(),
+        }
+        write_json(folder / "config.json", read_model_config(source) | {"adaptation": head})
+        scores.write(folder)
+        card = folder / "README.md"
+        original = read_text(card) if card.is_file() else ""
+        write_text(card, f"{_card(outcome, labels, scores, source.name)}\n{original}")
+
+
+def _card(outcome: HeadOutcome, labels: LabelSet, scores: SetScores, name: str) -> str:
+    """What the model was adapted to."""
+    (before, after), (f1_before, f1_after) = outcome.accuracy, outcome.weighted_f1
+    return "\n".join(
+        [
+            f"# {name}, with labels of its own\n",
+            f"Predicts {', '.join(labels)}: a head on the model's log probabilities, fitted to "
+            f"{scores.source}. Measured on labels that it did not see (nested cross-validation "
+            "over conversations), beside the best mapping of the model's own labels:\n",
+            "| | mapping | head |\n| --- | --- | --- |",
+            f"| accuracy | {before:.1f} | {after:.1f} |",
+            f"| weighted F1 | {f1_before:.1f} | {f1_after:.1f} |\n",
+            f"The log-likelihood per utterance is {outcome.gain:.3f} nats higher (95 % interval "
+            f"{outcome.low:.3f} to {outcome.high:.3f}). It is fitted to these recordings; scores "
+            "on them say nothing about others.\n",
+            "Prediction sets are calibrated on the same labels, for levels up to "
+            f"{100 * outcome.labels / (outcome.labels + 1):.1f} %.\n",
+            "The card of the unchanged model, whose labels are others, follows.\n",
+        ]
+    )
