@@ -122,7 +122,7 @@ def test_scores_are_saved_with_the_model(model, tmp_path):
 
 def test_requests_that_cannot_be_met(make_model, model, small_corpus):
     conversations = small_corpus.splits["test"]
-    with pytest.raises(InputError, match=r"no scores for prediction sets .* mmerc package"):
+    with pytest.raises(InputError, match=r"no scores for prediction sets .*mmerc package"):
         mmerc.predict(
             make_model("df-erc").eval(), conversations, small_corpus.features, sets=SetRequest()
         )

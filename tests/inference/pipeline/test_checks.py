@@ -7,6 +7,8 @@ from mmerc.inference.levelling import FAR
 from mmerc.inference.pipeline.checks import analysis_remarks, is_foreign
 from mmerc.media.subtitles import read_subtitles
 from mmerc.models.registry import load_model
+from mmerc.models.set_scores import ModalityScores, ScoreGrid, SetScores
+from mmerc.prediction.set_request import SetRequest
 from short_films import EXAMPLES
 
 FOREIGN = {
@@ -85,3 +87,17 @@ def test_sound_far_from_the_training_data(model, distance, message):
 )  # fmt: skip
 def test_what_most_utterances_lack(model, absent, expected):
     assert analysis_remarks(model, said("a", "b", "c", "d"), absent, distance=0.0) == expected
+
+
+def test_a_remark_says_what_prediction_sets_are_worth(make_model):
+    model, sets = make_model("df-erc"), SetRequest(level=0.9)
+    grid = ScoreGrid(count=1, grid=(0.5,))
+    stored = ModalityScores(method="lac", every=grid, by_label=(grid,) * 4)
+    model.set_scores = SetScores(source="9 films", by_modalities={"text": stored})
+    near, far = (
+        analysis_remarks(model, said("Yes."), {}, distance=distance, sets=sets)[-1]
+        for distance in (0.0, FAR + 1)
+    )
+    assert near.startswith("Prediction sets (90%) are calibrated on 9 films: other recordings may")
+    assert "probably contain the label less often" in far and "`mmerc adapt`" in far
+    assert analysis_remarks(model, said("Yes."), {}, distance=0.0) == ()
