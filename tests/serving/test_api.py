@@ -178,6 +178,17 @@ def test_the_answer_that_is_shown_is_the_one_that_is_given():
         assert item == {name: shown[name] for name in item}
 
 
+def test_a_request_can_ask_for_prediction_sets(server):
+    answer = server.ask("POST", "/v1/predict", json=_REQUEST | {"sets": 0.9, "most_labels": 2})
+    for item in answer.json()["predictions"]:
+        assert item["emotions"][0] == item["label"]
+        assert item["unsure"] == (len(item["emotions"]) > 2)
+    wrong = server.ask("POST", "/v1/predict", json=_REQUEST | {"sets": 90})
+    assert wrong.status_code == 422
+    above = server.ask("POST", "/v1/predict", json=_REQUEST | {"sets": 0.9999})
+    assert above.status_code == 422 and "too few" in above.json()["detail"]
+
+
 def test_many_at_a_time_get_their_own_answers(server):
     from concurrent.futures import ThreadPoolExecutor
 

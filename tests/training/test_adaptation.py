@@ -172,12 +172,13 @@ def test_labels_of_a_sample_count_as_those_of_a_manifest(folder):
 def own(folder):
     """A manifest with labels of its own: which of two labels the model prefers."""
     lines = [json.loads(line) for line in (folder / "labels.jsonl").read_text().splitlines()]
-    answers = iter(predictions(load_model(folder / "model"), folder / "labels.jsonl"))
+    answers = predictions(load_model(folder / "model"), folder / "labels.jsonl")
+    shares = np.array([list(item.probabilities.values()) for item in answers])
+    ratios = np.log(shares[:, 0] / shares[:, 1])
+    labels = iter("warm" if ratio > np.median(ratios) else "cold" for ratio in ratios)
     for line in lines:
         for utterance in line["utterances"]:
-            first, second, *_ = next(answers).probabilities.values()
-            ratio = np.log(first / second)
-            utterance["label"] = "warm" if ratio > 0.3 else "cold" if ratio < -0.3 else "even"
+            utterance["label"] = next(labels)
     path = folder / "own.jsonl"
     path.write_text("".join(json.dumps(item) + "\n" for item in lines))
     return path
@@ -187,7 +188,7 @@ def test_a_model_can_have_labels_of_its_own(folder, own):
     outcome = adapt_to_own_labels(folder / "model", [own], folder / "out")
     assert outcome.better and outcome.accuracy[1] > outcome.accuracy[0]
     model = load_model(folder / "out")
-    assert model.labels.names == ("cold", "even", "warm")
+    assert model.labels.names == ("cold", "warm")
     sets = SetRequest(level=0.8)
     manifest = read_unlabelled_manifest(own)
     tables = published_tables("own", {"test": manifest.conversations}, manifest.features)
@@ -205,14 +206,14 @@ def test_a_model_can_have_labels_of_its_own(folder, own):
     assert again.labels == model.labels and again.trained_labels == model.trained_labels
     assert predict(again, manifest.conversations, tables, sets=sets) == rows
     card = (folder / "out" / "README.md").read_text()
-    assert "Predicts cold, even, warm" in card and "# The original" in card
+    assert "Predicts cold, warm" in card and "# The original" in card
     with pytest.raises(InputError, match="was adapted before"):
         adapt_to_own_labels(folder / "out", [own], folder / "twice")
 
 
 def test_a_slip_among_own_labels_is_found(folder, own):
-    own.write_text(own.read_text().replace('"label": "even"', '"label": "evne"', 1))
-    with pytest.raises(InputError, match="'evne' labels fewer than 3 utterances; correct it"):
+    own.write_text(own.read_text().replace('"label": "cold"', '"label": "clod"', 1))
+    with pytest.raises(InputError, match="'clod' labels fewer than 3 utterances; correct it"):
         adapt_to_own_labels(folder / "model", [own], folder / "out")
     with pytest.raises(InputError, match="or pass --own-labels"):
         adapt_model(folder / "model", [own], folder / "out")

@@ -15,7 +15,8 @@ from mmerc.evaluation.conversation_folds import assign_folds
 from mmerc.evaluation.logit_adaptation import bootstrap_gain, count_missing, weighted_f1
 
 _Numbers = NDArray[np.float64]
-_DEVIATIONS = (0.1, 0.3, 1.0)  # of the Gaussian priors of the weights that are compared
+_DEVIATIONS = (0.1, 0.3, 1.0, 3.0)  # of the Gaussian priors of the weights that are compared
+_SMALLEST = 1e-6
 _BIAS_DEVIATION = 3.0
 _PRIOR_COUNT = 1.0  # utterances, in every row of the mapping that the head is compared with
 _MIN_LABELS, _MIN_CONVERSATIONS = 20, 3
@@ -143,10 +144,11 @@ def _choose(
 def _fit(
     log_probabilities: _Numbers, gold: NDArray[np.int64], classes: int, deviation: float
 ) -> LabelHead:
-    """The most probable weights under Gaussian priors, of log probabilities around their mean."""
+    """The most probable weights under Gaussian priors, of standardised log probabilities."""
     count = log_probabilities.shape[1]
     centre = log_probabilities.mean(axis=0)
-    inputs, target = log_probabilities - centre, np.eye(classes)[gold]
+    scale = np.maximum(log_probabilities.std(axis=0), _SMALLEST)
+    inputs, target = (log_probabilities - centre) / scale, np.eye(classes)[gold]
     deviations = np.concatenate(
         [np.full(classes, _BIAS_DEVIATION), np.full(count * classes, deviation)]
     )
@@ -161,5 +163,5 @@ def _fit(
         return value, gradient + penalty
 
     best = minimize(loss, np.zeros(len(deviations)), jac=True, method="L-BFGS-B").x
-    weights = best[classes:].reshape(count, classes)
+    weights = best[classes:].reshape(count, classes) / scale[:, None]
     return LabelHead(weights=weights, bias=best[:classes] - centre @ weights)
