@@ -130,7 +130,7 @@ def time_steps(rounds: int) -> dict[str, float]:
 
 def compare(measured: Mapping[str, float]) -> int:
     """Print every ratio beside the stored one; return the exit code."""
-    stored = json.loads(STORED.read_text())
+    stored = json.loads(STORED.read_text()) if STORED.is_file() else {}
     code = 0
     for what, ratio in measured.items():
         known = stored.get(what)
