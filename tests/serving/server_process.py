@@ -97,6 +97,12 @@ class Server:
 
         return until(there)
 
+    def fork_server(self):
+        """Process number of the child that forks the workers; another one tracks resources."""
+        numbers = children(self.process.pid)
+        (number,) = [n for n in numbers if b"resource_tracker" not in command_line(n)]
+        return number
+
     def workers(self):
         """Process numbers of the workers: children of the server's child that forks them."""
         return [worker for number in children(self.process.pid) for worker in children(number)]
@@ -108,6 +114,12 @@ def children(number):
         tasks = list(Path(f"/proc/{number}/task").iterdir())
         return [int(n) for task in tasks for n in (task / "children").read_text().split()]
     return []
+
+
+def command_line(number):
+    with suppress(OSError):
+        return Path(f"/proc/{number}/cmdline").read_bytes()
+    return b""
 
 
 @contextmanager

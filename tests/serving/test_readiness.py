@@ -8,7 +8,7 @@ import time
 from functools import partial
 
 import pytest
-from server_process import children, command_line, serving, until
+from server_process import serving, until
 
 from mmerc.models.registry import load_model
 from mmerc.serving.canaries import predict_canary
@@ -90,7 +90,7 @@ def test_a_stopped_worker_is_reported_and_replaced(server, film, subtitles):
 
 def test_workers_that_cannot_start_are_reported_until_they_can(server):
     until(lambda: ready(server))
-    (forking,) = [n for n in children(server.process.pid) if b"forkserver" in command_line(n)]
+    forking = server.fork_server()
     os.kill(forking, signal.SIGSTOP)
     try:
         complaint(server, "A new worker process has not answered for")
