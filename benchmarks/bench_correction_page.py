@@ -2,13 +2,11 @@
 
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 
 from playwright.sync_api import sync_playwright
 
-from kill_corrections import invent_analysis
+from kill_corrections import invent_analysis, start
 from mmerc.inference.results import write_results
 
 LINES, TRIES = 5000, 20
@@ -45,16 +43,24 @@ def describe(times):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder:
         write_results(invent_analysis(LINES), folder, stem="talk")
-        command = [sys.executable, "-m", "mmerc", "correct", folder, "--page", "--port", "0"]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        process, url = start(folder)
+        try:
+            measure(url.removesuffix("ions"))
+        finally:
+            process.terminate()
+            process.join()
+
+
+def measure(address):
+    with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"], timeout=240_000
         )
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(240_000)
-        page.goto(process.stderr.readline().split()[1])
+        page.goto(address)
         page.get_by_label("Your name").fill("Ann")
         begin = page.evaluate("performance.now()")
         page.get_by_role("button", name="Start").click()
@@ -68,8 +74,6 @@ def main():
         print(f"next line by key:        {describe(moves)}")
         print(f"scrolling:               {describe(page.evaluate(SCROLL, TRIES))}")
         chromium.close()
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":

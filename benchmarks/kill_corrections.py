@@ -3,9 +3,8 @@
 python benchmarks/kill_corrections.py [KILLS]
 """
 
+import multiprocessing
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -21,8 +20,10 @@ from mmerc.inference.correction.correction_log import CorrectionLog
 from mmerc.inference.results import write_results
 from mmerc.labels import MELD_7
 from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.serving.correction_server import serve_analysis
 
 KILLS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+FORKS = multiprocessing.get_context("fork")
 LINES = 100
 WORDS = ("we", "they", "never", "always", "went", "home", "said", "so")
 LONGEST = 1.5  # seconds of corrections before a kill
@@ -60,10 +61,13 @@ def invent_analysis(count):
 
 
 def start(folder):
-    """A server of the analysis, and the address of its corrections."""
-    command = [sys.executable, "-m", "mmerc", "correct", folder, "--page", "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    address = process.stderr.readline().split()[1]
+    """A server of the analysis in a process of its own, and the address of its corrections."""
+    receiver, sender = FORKS.Pipe(duplex=False)
+    process = FORKS.Process(
+        target=serve_analysis, args=(folder,), kwargs={"port": 0, "announce": sender.send}
+    )
+    process.start()  # a fork has everything imported already
+    address = f"http://127.0.0.1:{receiver.recv()}/"
     return process, requests.get(address).url.removesuffix("/correct") + "/corrections"
 
 
@@ -77,7 +81,7 @@ def main():
             process, url = start(folder)
             revision = requests.get(url).json()["revision"]
             delay = generator.uniform(0.0, LONGEST)
-            threading.Timer(delay, process.send_signal, [signal.SIGKILL]).start()
+            threading.Timer(delay, process.kill).start()
             while True:
                 key, line = str(uuid.uuid4()), str(generator.randrange(LINES))
                 edit = {"kind": "label", "id": line, "label": generator.choice(MELD_7.names)}
@@ -90,7 +94,7 @@ def main():
                 seconds.append(time.perf_counter() - begin)
                 revision = answer.json()["revision"]
                 accepted.add((revision, key))
-            process.wait()
+            process.join()
             log = CorrectionLog(Path(folder) / "talk.corrections.sqlite", analysis)
             stored = {(number, key) for key, number in log._keys.items()}
             lost += len(accepted - stored)
