@@ -225,7 +225,7 @@ class LiveSession:
         self._reported_seconds, self._reported_busy = self.seconds, self._busy
         return Stats(
             seconds=round(self.seconds, 3),
-            real_time_factor=round(busy / max(seconds, 1e-3), 3),
+            real_time_factor=round(busy / max(seconds, 1.0), 3),  # the end has no sound of its own
             dropped_frames=self._dropped,
         )
 
