@@ -35,7 +35,7 @@ def main() -> None:
         for _ in range(DRAWS):
             order = numbers.permutation(np.unique(names))
             counts = np.cumsum([(names == name).sum() for name in order])
-            train = np.isin(names, order[: int(np.searchsorted(counts, size)) + 1])
+            train = np.isin(names, order[: max(int(np.searchsorted(counts, size)) + 1, 3)])
             outcome = adapt_logits(logs[train], data.gold[train], list(names[train]))
             before, gold = logs[~train], data.gold[~train]
             after = outcome.map.apply(before) if outcome.better else before
