@@ -2,6 +2,8 @@
 
 import pytest
 
+from mmerc.labels import MELD_7
+from mmerc.models.set_scores import ModalityScores, ScoreGrid, SetScores
 from short_films import cues, cut, save_model
 
 for needed in ("fastapi", "requests"):
@@ -12,7 +14,12 @@ from server_process import Server, serving  # noqa: E402
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
-    return save_model(tmp_path_factory.mktemp("served") / "words", widths={}, extractors={})
+    folder = tmp_path_factory.mktemp("served") / "words"
+    save_model(folder, widths={}, extractors={})
+    grid = ScoreGrid(count=20, grid=tuple(number / 20 for number in range(1, 21)))
+    scores = ModalityScores(method="lac", every=grid, by_label=(grid,) * len(MELD_7))
+    SetScores(source="20 lines", by_modalities={"text": scores}).write(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
