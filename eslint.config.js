@@ -6,6 +6,10 @@ export default [
   { ignores: [".venv/", "site/", "demo/", "runs/"] },
   js.configs.recommended,
   {
+    files: ["examples/*.mjs"],
+    languageOptions: { globals: { console: "readonly", process: "readonly", WebSocket: "readonly" } },
+  },
+  {
     files: ["src/mmerc/*/page/*.js", "src/mmerc/*/report/*.js"],
     rules: {
       "no-undef": "off", // the type checker knows every name

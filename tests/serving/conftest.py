@@ -9,7 +9,10 @@ from short_films import cues, cut, save_model
 for needed in ("fastapi", "requests"):
     pytest.importorskip(needed, reason="the extra serve is not installed")
 
+import av  # noqa: E402
 from server_process import Server, serving  # noqa: E402
+
+SMALL_LIMITS = ("--max-upload-mb", "1", "--max-jobs", "3", "--max-live-sessions", "3")
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +36,19 @@ def subtitles(film):
 
 
 @pytest.fixture(scope="session")
+def sound(film):
+    """Five seconds of the film's sound as live sessions take it: 16 bits, 16 kHz."""
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=16000)
+    with av.open(str(film)) as container:
+        parts = [p for frame in container.decode(audio=0) for p in resampler.resample(frame)]
+    return b"".join(part.to_ndarray().tobytes() for part in parts)[: 5 * 32000]
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory, model, program):
     """One with small limits, for all that leave it as it was."""
     folder = tmp_path_factory.mktemp("server") / "jobs"
-    with serving(program, folder, model, "--max-upload-mb", "1", "--max-jobs", "3") as started:
+    with serving(program, folder, model, *SMALL_LIMITS, "--live-model", model) as started:
         yield started
 
 

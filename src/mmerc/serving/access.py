@@ -14,7 +14,8 @@ from mmerc.serving.settings import Settings
 COOKIE = "mmerc_key"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _PUBLIC_PATHS = {
-    *("/", "/page.css", "/page.js", "/v1/about", "/session", "/openapi.json", "/health", "/ready")
+    *("/", "/page.css", "/page.js", "/v1/about", "/session", "/openapi.json", "/health", "/ready"),
+    "/v1/live/asyncapi.json",
 }
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -22,7 +23,8 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 def check_access(settings: Settings, headers: Headers, *, method: str, path: str) -> None:
     """HTTPException for a host name that is not ours, a page of another site, or a wrong key.
 
-    ``path`` is the path without the prefix of a proxy.
+    ``path`` is the path without the prefix of a proxy. A WebSocket has the method "WEBSOCKET":
+    browsers let pages of other sites open one.
     """
     host = _host_name(headers.get("host", ""))
     if settings.hosts is not None and host not in settings.hosts:

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +17,10 @@ from mmerc.serving import correction_routes, job_routes, routes
 from mmerc.serving.guard import Guard
 from mmerc.serving.jobs import open_jobs
 from mmerc.serving.jobs_database import DatabaseError
+from mmerc.serving.live import live_routes
+from mmerc.serving.live.kept_recording import recover_recordings
+from mmerc.serving.live.live_metrics import register_live_metrics
+from mmerc.serving.live.live_sessions import LiveSessions, load_live_components
 from mmerc.serving.monitoring import Metrics
 from mmerc.serving.openapi_examples import DescribedApp
 from mmerc.serving.predictor import Predictor
@@ -40,9 +45,13 @@ _ABOUT = (
 def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
     """The application; its jobs are processed while it runs."""
     jobs = open_jobs(settings)
+    if not settings.shared:  # otherwise another server's session may be going on
+        recover_recordings(jobs)
     jobs.recover()
     metrics = Metrics(jobs)
     metrics.watch_queue(predictor.queue.qsize)
+    live = LiveSessions(settings, jobs, partial(load_live_components, settings))
+    register_live_metrics(metrics.registry, live)
     runner = Runner(jobs, settings, metrics)
     readiness = create_readiness(settings, jobs, predictor, runner)
 
@@ -50,12 +59,15 @@ def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         runner.start()
         predicting = asyncio.create_task(predictor.run())
+        sweeping = asyncio.create_task(live.sweep())
         try:
             yield
         finally:
-            predicting.cancel()
-            with suppress(asyncio.CancelledError):
-                await predicting
+            await live.close()
+            for task in (predicting, sweeping):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await asyncio.to_thread(runner.stop)
             jobs.close()
 
@@ -68,7 +80,12 @@ def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
         redoc_url=None,
     )
     service = Service(
-        settings=settings, jobs=jobs, predictor=predictor, metrics=metrics, readiness=readiness
+        settings=settings,
+        jobs=jobs,
+        predictor=predictor,
+        live=live,
+        metrics=metrics,
+        readiness=readiness,
     )
     app.state.service = service
     app.state.find_desk = correction_routes.JobDesks(service)
@@ -79,5 +96,6 @@ def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, answer_validation_error)
     app.include_router(job_routes.router)
     app.include_router(correction_routes.router)
+    app.include_router(live_routes.router)
     app.include_router(routes.router)
     return Guard(app, settings, metrics)

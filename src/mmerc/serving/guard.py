@@ -41,6 +41,9 @@ class Guard:
     metrics: Metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self.serve_socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -69,6 +72,24 @@ class Guard:
             response = problem_response(error.status_code, error.detail, headers=error.headers)
             await response(scope, receive, respond)
         except Exception as error:  # already answered; a traceback could contain uploaded content
+            _LOG.error("%s fails: %s", _route_pattern(scope), type(error).__name__)
+
+    async def serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check who opens a WebSocket; a refusal is an HTTP response in place of the handshake."""
+        path = _route_path(scope["path"], self.settings.root_path)
+        scope = _add_prefix(scope, path, self.settings.root_path)
+        started = time.perf_counter()
+        try:
+            headers = Headers(scope=scope)
+            check_access(self.settings, headers, method="WEBSOCKET", path=path or "/")
+            await self.app(scope, receive, send)
+            seconds = time.perf_counter() - started
+            _LOG.info("socket %s closed after %.1f s", _route_pattern(scope), seconds)
+        except HTTPException as error:
+            _LOG.info("socket refused: %d", error.status_code)
+            response = problem_response(error.status_code, error.detail, headers=error.headers)
+            await response(scope, receive, send)
+        except Exception as error:  # a traceback could contain what was said
             _LOG.error("%s fails: %s", _route_pattern(scope), type(error).__name__)
 
     def count(self, scope: Scope, status: int, seconds: float) -> None:

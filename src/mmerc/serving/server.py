@@ -19,6 +19,7 @@ from mmerc.serving.predictor import Predictor
 from mmerc.serving.settings import Settings
 
 _MAX_CONNECTIONS = 1000
+_MAX_SOCKET_MESSAGE = 16 * 2**20  # bytes; larger ones are cut off, smaller ones get an answer
 _GRACE = 10  # seconds for requests in progress when the server is stopped
 
 
@@ -40,6 +41,8 @@ def run_server(settings: Settings, *, host: str, port: int) -> None:
             access_log=False,  # paths contain file names
             server_header=False,
             limit_concurrency=_MAX_CONNECTIONS,
+            ws_max_size=_MAX_SOCKET_MESSAGE,
+            ws_per_message_deflate=False,  # sound and pictures are compressed already
             timeout_graceful_shutdown=_GRACE,
         )
 

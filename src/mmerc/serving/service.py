@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from mmerc.serving.jobs import Jobs
+from mmerc.serving.live.live_sessions import LiveSessions
 from mmerc.serving.monitoring import Metrics
 from mmerc.serving.predictor import Predictor
 from mmerc.serving.readiness import Readiness
@@ -16,11 +17,12 @@ from mmerc.serving.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Settings, jobs, predictor, metrics and readiness of one server."""
+    """Settings, jobs, predictor, live sessions, metrics and readiness of one server."""
 
     settings: Settings
     jobs: Jobs
     predictor: Predictor
+    live: LiveSessions
     metrics: Metrics
     readiness: Readiness
 

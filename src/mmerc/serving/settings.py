@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmerc.errors import UsageError
+from mmerc.serving.live.live_limits import LiveLimits
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 GIGABYTE = 2**30
@@ -26,6 +27,7 @@ class Settings:
     its end. ``shared``: other servers and workers use the jobs too; their states are in
     ``jobs_database``, the address of a PostgreSQL database (None: SQLite in ``folder``).
     ``example``: a film to try, with its subtitles beside it.
+    ``live_model``: the model of live sessions (None: mmerc-mini-live), within the limits ``live``.
     """
 
     folder: Path
@@ -46,6 +48,8 @@ class Settings:
     shared: bool = False
     jobs_database: str | None = field(default=None, repr=False)  # may contain a password
     example: Path | None = None
+    live_model: str | None = None
+    live: LiveLimits = field(default_factory=LiveLimits)
 
 
 def normalise_root_path(value: str) -> str:

@@ -38,6 +38,18 @@ def serve(
             "--commercial-only", help="Use only components whose licence allows commercial use."
         ),
     ] = False,
+    live_model: Annotated[
+        str | None, typer.Option(help="Model of live sessions (default: mmerc-mini-live).")
+    ] = None,
+    max_live_sessions: Annotated[
+        int, typer.Option(min=1, help="Maximum live sessions at a time.")
+    ] = 4,
+    max_live_minutes: Annotated[
+        float, typer.Option(min=0.1, help="Maximum length of a live session.")
+    ] = 120,
+    max_live_silence_minutes: Annotated[
+        float, typer.Option(min=0.1, help="End a live session after so long without speech.")
+    ] = 10,
     max_upload_mb: Annotated[int, typer.Option(min=1, help="Maximum size of an upload.")] = 2048,
     max_recording_minutes: Annotated[
         float, typer.Option(min=0.1, help="Maximum length of a recording.")
@@ -87,6 +99,7 @@ def serve(
     from mmerc.errors import UsageError
 
     try:
+        from mmerc.serving.live.live_limits import LiveLimits
         from mmerc.serving.server import run_server
         from mmerc.serving.settings import GIGABYTE, LOOPBACK, Settings, normalise_root_path
     except ModuleNotFoundError as error:
@@ -121,6 +134,12 @@ def serve(
         shared=shared,
         jobs_database=jobs_database,
         example=_example_film(),
+        live_model=live_model,
+        live=LiveLimits(
+            sessions=max_live_sessions,
+            longest=max_live_minutes * 60,
+            longest_silence=max_live_silence_minutes * 60,
+        ),
     )
     remark(f"mmerc: http://{f'[{host}]' if ':' in host else host}:{port}")
     run_server(settings, host=host, port=port)

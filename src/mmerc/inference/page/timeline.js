@@ -33,12 +33,20 @@ export class Timeline {
     this.codes = codes;
     this.scroll = byId("scroll");
     this.lanes = byId("lanes");
-    this.bars = analysis.utterances.map((utterance, index) => this.#createBar(utterance, index));
+    /** @type {(HTMLButtonElement | null)[]} */
+    this.bars = [];
     this.axis = createElement("div", { class: "axis", "aria-hidden": "true" });
     this.playhead = createElement("div", { class: "head", "aria-hidden": "true" });
-    this.lanes.append(this.axis, ...this.#createLanes(), this.playhead);
     new ResizeObserver(() => this.#fit()).observe(this.scroll);
+    this.draw();
+  }
+
+  /** Draw all utterances, again if the analysis has changed. */
+  draw() {
+    this.bars = this.analysis.utterances.map((item, index) => this.#createBar(item, index));
+    this.lanes.replaceChildren(this.axis, ...this.#createLanes(), this.playhead);
     this.#moveTabStop(this.bars.find((bar) => bar !== null));
+    this.#fit();
   }
 
   /**

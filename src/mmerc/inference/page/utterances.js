@@ -15,8 +15,29 @@ export class UtteranceTable {
     this.analysis = analysis;
     this.list = byId("list");
     this.head = byId("head");
-    this.rows = analysis.utterances.map((utterance, index) => this.#createRow(utterance, index));
-    byId("rows").append(...this.rows.map(({ row }) => row));
+    this.body = byId("rows");
+    /** @type {{row: HTMLTableRowElement, button: HTMLButtonElement}[]} */
+    this.rows = [];
+    this.draw();
+  }
+
+  /** Draw all utterances, again if the analysis has changed. */
+  draw() {
+    this.rows = this.analysis.utterances.map((item, index) => this.#createRow(item, index));
+    this.body.replaceChildren(...this.rows.map(({ row }) => row));
+    this.#selected = null;
+  }
+
+  /**
+   * Draw one utterance, which may be new.
+   * @param {number} index
+   */
+  drawRow(index) {
+    const drawn = this.#createRow(this.analysis.utterances[index], index);
+    if (index < this.rows.length) this.rows[index].row.replaceWith(drawn.row);
+    else this.body.append(drawn.row);
+    this.rows[index] = drawn;
+    if (this.#selected === index) this.select(index);
   }
 
   /**

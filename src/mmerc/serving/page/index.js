@@ -3,6 +3,8 @@
 import { byId, typedById } from "../../inference/page/elements.js";
 import { percent } from "../../inference/page/format.js";
 import { showJob, showStatus, updateJob } from "./job_view.js";
+import { askForDevices, DeviceError } from "./live_devices.js";
+import { LiveView } from "./live_view.js";
 import { request, RequestError, sendForm } from "./requests.js";
 import { jobAddress, minutes, size } from "./service.js";
 
@@ -14,10 +16,12 @@ const about = await request("v1/about");
 const keyInput = typedById("key", HTMLInputElement);
 /** @type {string | null} */
 let watched = null;
+/** @type {LiveView | null} */
+let live = null;
 
-/** @param {"login" | "upload" | "job"} view */
+/** @param {"login" | "upload" | "job" | "live"} view */
 function show(view) {
-  for (const id of ["login", "upload", "job"]) byId(id).hidden = id !== view;
+  for (const id of ["login", "upload", "job", "live"]) byId(id).hidden = id !== view;
 }
 
 /** @param {string} text */
@@ -80,6 +84,29 @@ function analyseExample() {
   attempt(async () => open(await request("v1/jobs/example", { method: "POST" })));
 }
 
+/** Begin a live session, once the user has allowed the devices. */
+async function beginLive() {
+  complain("");
+  try {
+    const stream = await askForDevices(typedById("with-camera", HTMLInputElement).checked);
+    show("live");
+    const keep = typedById("keep", HTMLInputElement).checked;
+    const onKept = (/** @type {string} */ job) => {
+      location.hash = job;
+    };
+    live = new LiveView(about, stream, { keep, onKept });
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    complain(error.message);
+  }
+}
+
+function leaveLive() {
+  live?.close();
+  live = null;
+  fill();
+}
+
 /** @param {Job} job */
 function open(job) {
   location.hash = job.id;
@@ -90,6 +117,7 @@ function route() {
   const id = location.hash.slice(1);
   watched = id;
   complain("");
+  leaveLive();
   if (about.key) show("login");
   else if (id) follow(id);
   else {
@@ -175,6 +203,17 @@ function listen() {
   onSubmit("upload", upload);
   onSubmit("login", login);
   byId("example").addEventListener("click", analyseExample);
+  byId("begin").addEventListener("click", beginLive);
+  byId("stop").addEventListener("click", () => live?.stop());
+  byId("leave").addEventListener("click", route);
+  for (const id of ["rows", "lanes"]) {
+    byId(id).addEventListener("click", ({ target }) => {
+      const part = target instanceof Element ? target.closest("[data-index]") : null;
+      if (part instanceof HTMLElement) live?.select(Number(part.dataset["index"]));
+    });
+    byId(id).addEventListener("keydown", (event) => live?.handleKey(event));
+  }
+  addEventListener("pagehide", leaveLive);
   byId("delete").addEventListener("click", deleteJob);
   byId("another").addEventListener("click", () => {
     location.hash = "";
@@ -196,9 +235,11 @@ function fill() {
     `${minutes(about.longest_recording)}. It is deleted ${minutes(about.keep)} after the ` +
     "analysis; nothing leaves this service.";
   byId("example").hidden = !about.example;
+  byId("keeping").textContent =
+    "Nothing is written to disk unless you keep it; what you keep is deleted " +
+    `${minutes(about.keep)} after the end.`;
   byId("model").textContent = `Labelled by ${about.model}, mmerc ${about.version}.`;
 }
 
-fill();
 listen();
 route();

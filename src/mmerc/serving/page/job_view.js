@@ -71,6 +71,20 @@ export function updateJob(job, about) {
 }
 
 /**
+ * A link for every format but the page.
+ * @param {About} about
+ * @param {(format: string) => string} address
+ */
+export function createDownloads(about, address) {
+  return about.formats
+    .filter(({ name }) => name !== "html")
+    .map(({ name, description }) => {
+      const attributes = { href: address(name), download: "" };
+      return createElement("li", null, createElement("a", attributes, description));
+    });
+}
+
+/**
  * @param {Job} job
  * @param {About} about
  */
@@ -80,12 +94,7 @@ function showResults(job, about) {
   link.href = resultAddress(job, "html");
   typedById("correct", HTMLAnchorElement).href = `${jobAddress(job.id)}/correct`;
   byId("open").hidden = false;
-  const items = about.formats
-    .filter(({ name }) => name !== "html")
-    .map(({ name, description }) => {
-      const attributes = { href: resultAddress(job, name), download: "" };
-      return createElement("li", null, createElement("a", attributes, description));
-    });
+  const items = createDownloads(about, (format) => resultAddress(job, format));
   byId("formats").replaceChildren(...items);
   byId("downloads").hidden = false;
   link.focus();

@@ -42,6 +42,14 @@ export const jobAddress = (id) => `v1/jobs/${encodeURIComponent(id)}`;
  */
 export const resultAddress = (job, format) => `${jobAddress(job.id)}/files/${format}`;
 
+/**
+ * The address of a result of a live session, relative to the page.
+ * @param {string} session
+ * @param {string} format
+ */
+export const liveAddress = (session, format) =>
+  `v1/live/${encodeURIComponent(session)}/files/${format}`;
+
 /** @param {number} bytes */
 export const size = (bytes) =>
   bytes < 2 ** 30 ? `${Math.round(bytes / 2 ** 20)} MB` : `${+(bytes / 2 ** 30).toFixed(1)} GB`;

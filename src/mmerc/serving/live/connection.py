@@ -1,0 +1,283 @@
+"""One WebSocket: messages of a client to its session, and the session's events to the client."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from fastapi import WebSocket, WebSocketDisconnect
+
+from mmerc.files import encodable
+from mmerc.inference.page.data import label_data
+from mmerc.serving.live.client_messages import (
+    ClientWords,
+    End,
+    Picture,
+    Resume,
+    Start,
+    read_message,
+)
+from mmerc.serving.live.hosted_session import HostedSession
+from mmerc.serving.live.jpeg_frames import LARGEST_PICTURE, MOST_PIXELS
+from mmerc.serving.live.live_limits import LARGEST_MESSAGE, PICTURES_PER_SECOND, LiveLimits
+from mmerc.serving.live.live_sessions import LiveSessions
+from mmerc.serving.live.refusal import RefusedError
+from mmerc.serving.live.server_messages import EmotionLabel, ErrorMessage, SessionLimits, Started
+from mmerc.serving.live.session_worker import SessionInput, TimedPicture
+
+_MAX_REFUSALS = 100  # messages of one connection that cannot be used
+_STUCK = 60.0  # seconds without room, after which the session is given up
+_SLOW = 30.0  # seconds in which a client must read a message
+_NORMAL, _POLICY = 1000, 1008  # RFC 6455, section 7.4.1
+
+
+@dataclass
+class Connection:
+    """Serves one socket until either side ends."""
+
+    socket: WebSocket
+    sessions: LiveSessions
+    session: HostedSession | None = None
+    refusals: int = 0
+    picture_time: float | None = None
+    displaced: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self) -> None:
+        """Open a session, then receive and send at the same time."""
+        await self.socket.accept()
+        # TimeoutError: the client does not read. RuntimeError: something was sent after a close.
+        with suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
+            try:
+                session, after = await self._open()
+                await self._run(session, after)
+            except RefusedError as refusal:
+                await self._send_error(refusal)
+                await self._close(_POLICY)
+
+    async def _open(self) -> tuple[HostedSession, int]:
+        """The session that the first message asks for, and the last event that it has seen."""
+        patience = self.sessions.limits.patience
+        while True:
+            try:
+                async with asyncio.timeout(patience):
+                    message = await self._receive()
+            except TimeoutError:
+                problem = f"No start or resume came within {patience:g} seconds"
+                raise RefusedError(
+                    "idle", f"{problem}; connect again and begin with one."
+                ) from None
+            try:
+                return await self._begin(message)
+            except RefusedError as refusal:
+                await self._refuse(refusal)
+
+    async def _begin(self, message: str | bytes) -> tuple[HostedSession, int]:
+        parsed = read_message(message) if isinstance(message, str) else None
+        if isinstance(parsed, Start):
+            session, resumed, after = await self.sessions.start(parsed), False, 0
+        elif isinstance(parsed, Resume):
+            session, resumed, after = self.sessions.find(parsed.session), True, parsed.after
+            if after > len(session.events):
+                problem = f"The session has only {len(session.events)} events"
+                raise RefusedError("session", f"{problem}; resume after the last one that you got.")
+            if isinstance(session.connection, Connection):
+                session.connection.displaced.set()
+        else:
+            fix = "begin with start or resume"
+            raise RefusedError("protocol", f"The session has not begun; {fix}.", fatal=False)
+        session.connection = self
+        await self._send(describe_session(session, after=after, resumed=resumed).model_dump_json())
+        return session, after
+
+    async def _run(self, session: HostedSession, after: int) -> None:
+        """Receive and send until the session has ended, or the client or another one leaves."""
+        self.session = session
+        tasks = [
+            asyncio.create_task(self._receive_all(session)),
+            asyncio.create_task(self._send_all(session, after)),
+            asyncio.create_task(self.displaced.wait()),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if self.displaced.is_set():
+            raise RefusedError(
+                "session", "The session was resumed by another connection; use that one."
+            )
+        for task in done:
+            task.result()
+        await self._close(_NORMAL)
+
+    async def _receive_all(self, session: HostedSession) -> None:
+        """Pass on messages until the client leaves."""
+        while True:
+            message = await self._receive()
+            try:
+                item = self._read(message, session)
+                if item is not None:
+                    await self._offer(session, item)
+            except RefusedError as refusal:
+                await self._refuse(refusal)
+
+    def _read(self, message: str | bytes, session: HostedSession) -> SessionInput | None:
+        """The input in a message, if any."""
+        if isinstance(message, bytes):
+            return self._read_binary(message, session)
+        parsed = read_message(message)
+        if isinstance(parsed, (Start, Resume)):
+            problem = "The session has begun already"
+            raise RefusedError(
+                "protocol", f"{problem}; open a connection for another.", fatal=False
+            )
+        if isinstance(parsed, End):
+            session.end("client")
+            return None
+        _check_open(session)
+        if isinstance(parsed, ClientWords):
+            if session.worker.start.words == "server":
+                problem = "The service transcribes this session"
+                fix = 'start with "words": "client" to send words'
+                raise RefusedError("protocol", f"{problem}; {fix}.", fatal=False)
+            return parsed
+        return self._read_picture(parsed, session)
+
+    def _read_binary(self, data: bytes, session: HostedSession) -> SessionInput:
+        _check_open(session)
+        if self.picture_time is None:
+            return data
+        time, self.picture_time = self.picture_time, None
+        return _check_picture(TimedPicture(time, data))
+
+    def _read_picture(self, message: Picture, session: HostedSession) -> SessionInput | None:
+        if not session.worker.start.video:
+            fix = 'start with "video": true to send pictures'
+            raise RefusedError("protocol", f"The session has no video; {fix}.", fatal=False)
+        if message.jpeg is None:
+            self.picture_time = message.time
+            return None
+        try:
+            data = base64.b64decode(message.jpeg, validate=True)
+        except (binascii.Error, ValueError):
+            fix = "encode the JPEG in Base64, or send it as a binary message"
+            raise RefusedError("picture", f"A picture is not Base64; {fix}.", fatal=False) from None
+        return _check_picture(TimedPicture(message.time, data))
+
+    async def _offer(self, session: HostedSession, item: SessionInput) -> None:
+        """Wait for room; meanwhile nothing is read, and the client is told."""
+        try:
+            async with asyncio.timeout(self.sessions.limits.patience):
+                await session.room.wait()
+        except TimeoutError:
+            problem = "The service is behind, and reads no more for now"
+            fix = "send no faster than real time, or without video"
+            await self._send_error(RefusedError("overloaded", f"{problem}; {fix}.", fatal=False))
+            try:
+                async with asyncio.timeout(_STUCK):
+                    await session.room.wait()
+            except TimeoutError:
+                fix = "resume later, or try another service"
+                raise RefusedError("overloaded", f"The service does not keep up; {fix}.") from None
+        session.offer(item)
+
+    async def _send_all(self, session: HostedSession, after: int) -> None:
+        """Send events after a number, then new ones, until the session has ended."""
+        seen = 0
+        while True:
+            changed, version = session.changed, session.version
+            while after < len(session.events):
+                after += 1
+                await self._send(session.events[after - 1])
+            for number, text in list(session.latest.values()):
+                if number > seen:
+                    await self._send(text)
+            seen = version
+            if session.has_ended and after == len(session.events):
+                return
+            await changed.wait()
+
+    async def _receive(self) -> str | bytes:
+        """A message; RefusedError if it is too large, WebSocketDisconnect if there is none."""
+        message = await self.socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1000))
+        content: str | bytes = message.get("text") or message.get("bytes") or b""
+        if len(content) > LARGEST_MESSAGE:
+            problem = f"A message is larger than {LARGEST_MESSAGE:,} bytes"
+            raise RefusedError("too_large", f"{problem}; send it in parts.")
+        return content
+
+    async def _refuse(self, refusal: RefusedError) -> None:
+        """Answer a message that cannot be used; too many of them are fatal."""
+        self.refusals += 1
+        if refusal.fatal:
+            raise refusal
+        if self.refusals >= _MAX_REFUSALS:
+            problem = f"{_MAX_REFUSALS} messages could not be used"
+            raise RefusedError("limit", f"{problem}; fix the client, and connect again.")
+        await self._send_error(refusal)
+
+    async def _send_error(self, refusal: RefusedError) -> None:
+        message = ErrorMessage(
+            sequence=len(self.session.events) if self.session else 0,
+            code=refusal.code,
+            message=encodable(refusal.message),
+            fatal=refusal.fatal,
+        )
+        await self._send(message.model_dump_json())
+
+    async def _send(self, text: str) -> None:
+        """Send a message; TimeoutError if the client does not read."""
+        async with asyncio.timeout(_SLOW):
+            await self.socket.send_text(text)
+
+    async def _close(self, code: int) -> None:
+        async with asyncio.timeout(_SLOW):
+            await self.socket.close(code)
+
+
+def _check_open(session: HostedSession) -> None:
+    if session.ending is not None:
+        fix = "start another one"
+        raise RefusedError("protocol", f"The session is ending; {fix}.", fatal=False)
+
+
+def _check_picture(picture: TimedPicture) -> TimedPicture:
+    """RefusedError for more bytes than a picture may have, before it is queued."""
+    if len(picture.jpeg) > LARGEST_PICTURE:
+        problem = f"A picture has {len(picture.jpeg):,} bytes"
+        fix = f"send at most {LARGEST_PICTURE:,}"
+        raise RefusedError("picture", f"{problem}; {fix}.", fatal=False)
+    return picture
+
+
+def describe_session(session: HostedSession, *, after: int, resumed: bool) -> Started:
+    """What a client learns when its session begins or goes on."""
+    model = session.worker.engine.components.model
+    return Started(
+        sequence=after,
+        session=session.id,
+        resumed=resumed,
+        received=session.received,
+        model=model.name,
+        labels=[EmotionLabel.model_validate(item) for item in label_data(model.model.labels)],
+        limits=_describe_limits(session.limits),
+    )
+
+
+def _describe_limits(limits: LiveLimits) -> SessionLimits:
+    return SessionLimits(
+        largest_message=LARGEST_MESSAGE,
+        largest_picture=LARGEST_PICTURE,
+        most_pixels=MOST_PIXELS,
+        pictures_per_second=PICTURES_PER_SECOND,
+        longest=limits.longest,
+        longest_silence=limits.longest_silence,
+        longest_pause=limits.longest_pause,
+        grace=limits.grace,
+    )

@@ -1,0 +1,294 @@
+"""A session on the event loop: a bounded queue in front of its thread, and the events behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import Executor
+
+from mmerc.errors import MmercError
+from mmerc.inference.analysis import Analysis
+from mmerc.inference.formats import ANALYSIS_FORMATS
+from mmerc.inference.streaming.events import (
+    Correction,
+    LiveEvent,
+    LiveUtterance,
+    Stats,
+    WordsHeard,
+    event_as_dict,
+)
+from mmerc.serving.live.live_limits import LiveLimits
+from mmerc.serving.live.refusal import RefusedError
+from mmerc.serving.live.server_messages import (
+    CorrectionMessage,
+    EndedMessage,
+    EndReason,
+    ErrorMessage,
+    ServerMessage,
+    SpeechStartedMessage,
+    StatsMessage,
+    UtteranceMessage,
+    WordsMessage,
+)
+from mmerc.serving.live.session_worker import (
+    SessionInput,
+    SessionOutput,
+    SessionWorker,
+    TimedPicture,
+)
+
+_LOG = logging.getLogger("mmerc.serving")
+_MAX_WAITING = 1_000_000  # bytes; half a minute of 16-bit PCM
+_LEAST_WEIGHT = 500  # bytes as which an item counts at least
+_MAX_PICTURES = 10  # waiting at a time
+_BATCH = 64_000  # bytes that the thread takes at a time
+_MAX_REFUSALS = 100
+_STATS_INTERVAL = 1.0  # seconds
+_EVENTS: dict[str, type[ServerMessage]] = {
+    "speech_started": SpeechStartedMessage,
+    "words": WordsMessage,
+    "utterance": UtteranceMessage,
+    "correction": CorrectionMessage,
+}
+
+
+class HostedSession:
+    """Takes input, and keeps the events for whoever is connected.
+
+    ``events`` are JSON texts; event n has sequence number n + 1. ``latest`` are texts that newer
+    ones of the same kind replace: partial words and statistics. No queue grows: ``offer`` waits for
+    room, and a connection reads the events when it can.
+    """
+
+    def __init__(
+        self, worker: SessionWorker, limits: LiveLimits, pool: Executor, *, root_path: str = ""
+    ) -> None:
+        self.id = secrets.token_hex(16)
+        self.worker, self.limits, self.pool = worker, limits, pool
+        self.root_path = root_path
+        self.events: list[str] = []
+        self.latest: dict[str, tuple[int, str]] = {}
+        self.version = 0  # grows with every change of events and latest
+        self.changed = asyncio.Event()
+        self.inputs: deque[SessionInput] = deque()
+        self.arrived, self.room = asyncio.Event(), asyncio.Event()
+        self.room.set()
+        self.waiting = self.pictures = 0
+        self.received = self.processed = 0  # bytes of sound
+        self.dropped = self.engine_dropped = 0
+        self.real_time_factor: float | None = None
+        self.began = self.heard_client = time.monotonic()
+        self.heard_speech = self.reported = 0.0
+        self.utterances: set[int] = set()
+        self.refusals = 0
+        self.ending: EndReason | None = None
+        self.ended_at: float | None = None
+        self.analysis: Analysis | None = None
+        self.connection: object | None = None  # who may send and receive
+
+    @property
+    def has_ended(self) -> bool:
+        return self.ended_at is not None
+
+    @property
+    def behind(self) -> float:
+        """Seconds of sound that wait, by the rate of what was processed."""
+        waiting = (self.received - self.processed) / max(self.processed, 1)
+        return self.worker.seconds * waiting
+
+    @property
+    def dropped_frames(self) -> int:
+        """Pictures that came too fast, or far from the sound in time."""
+        return self.dropped + self.engine_dropped + self.worker.misplaced
+
+    def offer(self, item: SessionInput) -> None:
+        """Queue input, once there is room; pictures that come too fast are dropped."""
+        self.heard_client = time.monotonic()
+        if isinstance(item, TimedPicture):
+            if self.pictures >= _MAX_PICTURES:
+                self.dropped += 1
+                return
+            self.pictures += 1
+        if isinstance(item, bytes):
+            self.received += len(item)
+        self.waiting += _weigh(item)
+        if self.waiting >= _MAX_WAITING:
+            self.room.clear()
+        self.inputs.append(item)
+        self.arrived.set()
+
+    def end(self, reason: EndReason) -> None:
+        """Let the session end once its input is processed."""
+        if self.ending is None:
+            self.ending = reason
+            self.arrived.set()
+
+    async def run(self) -> None:
+        """Process the input until the end; an internal error ends this session alone."""
+        try:
+            while self.ending is None or self.inputs:
+                await self._wait_for_input()
+                await self._process(self._take())
+            await self._finish()
+        except RefusedError as refusal:
+            self._fail(refusal)
+        except MmercError as error:
+            self._fail(RefusedError("internal", str(error)))
+        except Exception as error:
+            _LOG.error("live session %s fails: %s", self.id[:8], type(error).__name__)
+            name = type(error).__name__
+            self._fail(RefusedError("internal", f"Internal error ({name}); please report it."))
+        finally:
+            self.worker.abandon()
+
+    async def _wait_for_input(self) -> None:
+        """Wait for input, and end the session after a pause, a silence, or its longest time."""
+        if not self.inputs and self.ending is None:
+            self.arrived.clear()
+            try:
+                async with asyncio.timeout(min(1.0, self.limits.longest_pause / 4)):
+                    await self.arrived.wait()
+            except TimeoutError:
+                pass
+        now, seconds = time.monotonic(), self.worker.seconds
+        if max(seconds, now - self.began) > self.limits.longest:
+            self.end("length")
+        elif seconds - self.heard_speech > self.limits.longest_silence:
+            self.end("silence")
+        elif now - self.heard_client > self.limits.longest_pause:
+            self.end("idle")
+
+    def _take(self) -> list[SessionInput]:
+        """The next part of the input."""
+        items: list[SessionInput] = []
+        size = 0
+        while self.inputs and size < _BATCH:
+            item = self.inputs.popleft()
+            size += _weigh(item)
+            self.pictures -= isinstance(item, TimedPicture)
+            items.append(item)
+        return items
+
+    async def _process(self, items: list[SessionInput]) -> None:
+        if items:
+            loop = asyncio.get_running_loop()
+            outputs = await loop.run_in_executor(self.pool, self.worker.process, items)
+            self.waiting -= sum(map(_weigh, items))
+            self.processed += sum(len(item) for item in items if isinstance(item, bytes))
+            if self.waiting < _MAX_WAITING // 2:
+                self.room.set()
+            self._publish(outputs)
+        self._report()
+
+    async def _finish(self) -> None:
+        loop = asyncio.get_running_loop()
+        outputs, analysis, job = await loop.run_in_executor(self.pool, self.worker.finish)
+        self.analysis = analysis
+        self._publish(outputs)
+        self._add_ended(self.ending or "client", job)
+
+    def _fail(self, refusal: RefusedError) -> None:
+        """End the session because of an error."""
+        self._add_error(refusal)
+        self._add_ended("failed", self.worker.abandon())
+
+    def _add_error(self, refusal: RefusedError) -> None:
+        message = ErrorMessage(code=refusal.code, message=refusal.message, fatal=refusal.fatal)
+        self._add(message)
+
+    def _add_ended(self, reason: EndReason, job: str | None) -> None:
+        folder = f"v1/jobs/{job}" if job else f"v1/live/{self.id}"
+        names = () if self.analysis is None else ANALYSIS_FORMATS
+        files = {name: f"{self.root_path}/{folder}/files/{name}" for name in names}
+        self.ended_at = time.monotonic()
+        self.ending = self.ending or reason
+        self.inputs.clear()
+        self.room.set()
+        self.latest.clear()
+        message = EndedMessage(
+            reason=reason,
+            seconds=round(self.worker.seconds, 2),
+            utterances=len(self.utterances),
+            job=job,
+            files=files,
+        )
+        self._add(message)
+
+    def _publish(self, outputs: Iterable[SessionOutput]) -> None:
+        """Turn what the thread reports into messages; too many refusals are fatal."""
+        for output in outputs:
+            if isinstance(output, RefusedError):
+                self._refuse(output)
+            elif isinstance(output, Stats):
+                self.real_time_factor = output.real_time_factor
+                self.engine_dropped = output.dropped_frames
+            else:
+                self.heard_speech = self.worker.seconds
+                self._count(output)
+                values = event_as_dict(output)
+                message = _EVENTS[output.type].model_validate(values)
+                if isinstance(output, WordsHeard) and not output.final:
+                    self._replace("words", message)
+                else:
+                    self.latest.pop("words", None)
+                    self._add(message)
+
+    def _refuse(self, refusal: RefusedError) -> None:
+        """Report input that cannot be used; too much of it ends the session."""
+        self.refusals += 1
+        if refusal.fatal:
+            raise refusal
+        if self.refusals > _MAX_REFUSALS:
+            problem = f"More than {_MAX_REFUSALS} messages could not be used"
+            raise RefusedError("limit", f"{problem}; fix the client, and start again.")
+        self._add_error(refusal)
+
+    def _count(self, event: LiveEvent) -> None:
+        """Keep count of the utterances."""
+        if isinstance(event, LiveUtterance):
+            self.utterances.add(event.index)
+        elif isinstance(event, Correction) and event.utterance is None:
+            self.utterances.discard(event.index)
+
+    def _report(self) -> None:
+        """How far the session is, once a second."""
+        now = time.monotonic()
+        if now - self.reported < _STATS_INTERVAL:
+            return
+        self.reported = now
+        stats = StatsMessage(
+            received=self.received,
+            seconds=round(self.worker.seconds, 2),
+            behind=round(self.behind, 2),
+            real_time_factor=self.real_time_factor,
+            dropped_frames=self.dropped_frames,
+        )
+        self._replace("stats", stats)
+
+    def _add(self, message: ServerMessage) -> None:
+        numbered = message.model_copy(update={"sequence": len(self.events) + 1})
+        self.events.append(numbered.model_dump_json())
+        self._notify()
+
+    def _replace(self, kind: str, message: ServerMessage) -> None:
+        self._notify()
+        numbered = message.model_copy(update={"sequence": len(self.events)})
+        self.latest[kind] = (self.version, numbered.model_dump_json())
+
+    def _notify(self) -> None:
+        self.version += 1
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+def _weigh(item: SessionInput) -> int:
+    """Bytes as which an item counts in the queue."""
+    if isinstance(item, bytes):
+        return max(len(item), _LEAST_WEIGHT)
+    if isinstance(item, TimedPicture):
+        return max(len(item.jpeg), _LEAST_WEIGHT)
+    return _LEAST_WEIGHT * len(item.words)

@@ -1,0 +1,96 @@
+"""The sound of a session whose client asked to keep it: an ordinary job, like an upload."""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+from mmerc.files import atomic_directory
+from mmerc.inference.analysis import Analysis
+from mmerc.inference.results import write_results
+from mmerc.serving.file_names import display_name
+from mmerc.serving.jobs import Jobs
+from mmerc.serving.live.refusal import RefusedError
+from mmerc.serving.live.sound_decoding import SoundFormat
+from mmerc.serving.live.webm_sound import SAMPLE_RATE
+
+_MARK = "live-name"  # the file that distinguishes a session's folder from an unfinished upload's
+_UNKNOWN_SIZE = 0xFFFFFFFF - 36  # bytes; readers take what there is
+_PCM = {"pcm_s16le": (1, 2), "pcm_f32le": (3, 4)}  # WAVE format, bytes per sample
+
+
+class KeptRecording:
+    """Writes sound as it arrives; ``save`` makes a finished job of it, ``queue`` a waiting one."""
+
+    def __init__(self, jobs: Jobs, name: str, sound_format: SoundFormat) -> None:
+        """Reserve a job; RefusedError if there are too many."""
+        job = jobs.reserve()
+        if job is None:
+            raise RefusedError(
+                "busy", "The queue of jobs is full; start without keep, or try later."
+            )
+        self.jobs, self.job, self.sound_format = jobs, job, sound_format
+        self.name = display_name(f"{name}.{'webm' if sound_format == 'webm_opus' else 'wav'}")
+        self.folder = jobs.folder(job)
+        self.size = 0
+        try:
+            (self.folder / _MARK).write_text(self.name, encoding="utf-8")
+            self.file: BinaryIO = open(self.folder / "recording", "wb")  # noqa: SIM115
+            self.file.write(_wave_header(sound_format, _UNKNOWN_SIZE))
+        except OSError:
+            jobs.remove(job)
+            raise
+
+    def append(self, data: bytes) -> None:
+        """Write sound; OSError on a full disk."""
+        self.file.write(data)
+        self.file.flush()  # nothing is lost if the server is killed
+        self.size += len(data)
+
+    def _close(self) -> None:
+        """Complete the recording; OSError on a full disk."""
+        self.file.seek(0)
+        self.file.write(_wave_header(self.sound_format, self.size))
+        self.file.close()
+
+    def queue(self) -> None:
+        """Let the recording be analysed like an upload; OSError on a full disk."""
+        self._close()
+        (self.folder / _MARK).unlink()
+        self.jobs.accept(self.job, self.name)
+
+    def save(self, analysis: Analysis) -> None:
+        """Write the results, and finish the job; OSError on a full disk."""
+        self._close()
+        with atomic_directory(self.folder / "results") as staging:
+            write_results(analysis, staging, stem="result")
+        (self.folder / _MARK).unlink()
+        self.jobs.change(self.job, "name = ?", (self.name,))
+        self.jobs.end(self.job, "done")
+
+    def remove(self) -> None:
+        """Delete everything."""
+        self.file.close()
+        self.jobs.remove(self.job)
+
+
+def recover_recordings(jobs: Jobs) -> None:
+    """Queue the recordings of sessions whose server was killed, to be analysed as uploads are."""
+    for mark in jobs.root.glob(f"*/{_MARK}"):
+        name = mark.read_text(encoding="utf-8", errors="replace") or display_name("live.wav")
+        jobs.accept(mark.parent.name, name)
+        mark.unlink()
+
+
+def _wave_header(sound_format: SoundFormat, size: int) -> bytes:
+    """The header of a mono WAVE file with ``size`` bytes of samples; empty for WebM."""
+    if sound_format == "webm_opus":
+        return b""
+    tag, width = _PCM[sound_format]
+    sizes = (SAMPLE_RATE, SAMPLE_RATE * width, width, 8 * width)
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, tag, 1, *sizes)
+    return (
+        struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE")
+        + form
+        + struct.pack("<4sI", b"data", size)
+    )

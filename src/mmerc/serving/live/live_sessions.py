@@ -1,0 +1,113 @@
+"""All live sessions of a server: started within a limit, found again, and removed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+
+from mmerc.errors import MmercError, UsageError
+from mmerc.inference.streaming.live_components import LiveComponents
+from mmerc.serving.jobs import Jobs
+from mmerc.serving.live.client_messages import Start
+from mmerc.serving.live.hosted_session import HostedSession
+from mmerc.serving.live.refusal import RefusedError
+from mmerc.serving.live.session_worker import SessionWorker
+from mmerc.serving.settings import Settings
+
+_SWEEP = 1.0  # seconds between two searches for results that have expired
+_LAST_WORDS = 8.0  # seconds in which sessions may end when the server is stopped
+
+
+class LiveSessions:
+    """Starts sessions in threads of their own; the networks are loaded with the first one."""
+
+    def __init__(self, settings: Settings, jobs: Jobs, load: Callable[[], LiveComponents]) -> None:
+        self.settings, self.limits = settings, settings.live
+        self.jobs, self.load = jobs, load
+        self.sessions: dict[str, HostedSession] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.starting = 0
+        self.connections = 0
+        self.pool = ThreadPoolExecutor(self.limits.sessions, thread_name_prefix="live")
+        self.loading = asyncio.Lock()
+        self.components: LiveComponents | None = None
+
+    @property
+    def running(self) -> int:
+        """How many sessions have begun and not ended."""
+        return self.starting + sum(not item.has_ended for item in self.sessions.values())
+
+    async def start(self, start: Start) -> HostedSession:
+        """Begin a session; RefusedError if there are too many, or it cannot begin as asked."""
+        if self.running >= self.limits.sessions:
+            problem = f"All {self.limits.sessions} live sessions of this service are in use"
+            raise RefusedError("busy", f"{problem}; try again in a minute.")
+        self.starting += 1
+        try:
+            components = await self._load_once()
+            create = partial(SessionWorker, start, components, self.jobs)
+            worker = await asyncio.get_running_loop().run_in_executor(self.pool, create)
+        finally:
+            self.starting -= 1
+        session = HostedSession(worker, self.limits, self.pool, root_path=self.settings.root_path)
+        self.sessions[session.id] = session
+        self._spawn(session)
+        return session
+
+    def _spawn(self, session: HostedSession) -> None:
+        task = asyncio.create_task(session.run())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _load_once(self) -> LiveComponents:
+        """The networks; RefusedError if they are not installed or the model cannot be used."""
+        async with self.loading:
+            if self.components is None:
+                loop = asyncio.get_running_loop()
+                try:
+                    self.components = await loop.run_in_executor(self.pool, self.load)
+                except MmercError as error:
+                    raise RefusedError("unavailable", str(error)) from error
+            return self.components
+
+    def find(self, session: str) -> HostedSession:
+        """A session, running or not; RefusedError if there is none."""
+        if session not in self.sessions:
+            problem = "No such live session, or it has expired"
+            raise RefusedError("session", f"{problem}; start a new one.")
+        return self.sessions[session]
+
+    async def sweep(self) -> None:
+        """Remove the results of ended sessions after their time, until cancelled."""
+        while True:
+            await asyncio.sleep(min(_SWEEP, self.limits.grace / 4))
+            oldest = time.monotonic() - self.limits.grace
+            for session in list(self.sessions.values()):
+                if session.ended_at is not None and session.ended_at < oldest:
+                    del self.sessions[session.id]
+
+    async def close(self) -> None:
+        """End the sessions that are running, so that what is to be kept is written."""
+        for session in self.sessions.values():
+            session.end("stopped")
+        if self.tasks:
+            _, late = await asyncio.wait(self.tasks, timeout=_LAST_WORDS)
+            for task in late:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        self.pool.shutdown(wait=False, cancel_futures=True)
+
+
+def load_live_components(settings: Settings) -> LiveComponents:
+    """The networks of live sessions; MmercError if they are not installed or cannot be used."""
+    try:
+        return LiveComponents.load(settings.live_model, commercial_only=settings.commercial_only)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"Live sessions need {error.name}; install it with `pip install 'mmerc[media,speech]'`."
+        ) from error

@@ -1,0 +1,150 @@
+"""The work of one session: decoding, the networks, the recording. Runs in a thread of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mmerc.errors import MmercError
+from mmerc.inference.analysis import Analysis
+from mmerc.inference.streaming.events import LiveEvent
+from mmerc.inference.streaming.live_components import LiveComponents
+from mmerc.inference.streaming.live_settings import LiveSettings
+from mmerc.inference.streaming.session import LiveSession
+from mmerc.media.sentences import Word
+from mmerc.serving.file_names import display_name
+from mmerc.serving.jobs import Jobs
+from mmerc.serving.live.client_messages import ClientWords, Start
+from mmerc.serving.live.jpeg_frames import decode_jpeg
+from mmerc.serving.live.kept_recording import KeptRecording
+from mmerc.serving.live.live_limits import PICTURES_PER_SECOND
+from mmerc.serving.live.refusal import RefusedError
+from mmerc.serving.live.sound_decoding import create_decoder
+from mmerc.serving.live.webm_sound import SAMPLE_RATE
+from mmerc.serving.storage_errors import DISK_FULL, NOT_WRITABLE, is_full
+
+_MAX_AHEAD = 30.0  # seconds that a picture or word may be from the sound
+
+
+@dataclass(frozen=True, slots=True)
+class TimedPicture:
+    """A picture as JPEG at a time in seconds."""
+
+    time: float
+    jpeg: bytes
+
+
+SessionInput = bytes | TimedPicture | ClientWords
+SessionOutput = LiveEvent | RefusedError
+
+
+class SessionWorker:
+    """One session's decoder, networks and recording; its methods take turns in one thread."""
+
+    def __init__(self, start: Start, components: LiveComponents, jobs: Jobs) -> None:
+        """RefusedError if the session cannot begin as asked."""
+        self.start = start
+        self.decoder = create_decoder(start.format, start.sample_rate)
+        self.kept: KeptRecording | None = None
+        self.closed = False
+        self.seconds = 0.0
+        self.misplaced = 0  # pictures far from the sound in time
+        try:
+            settings = LiveSettings(
+                transcribe=start.words == "server", pictures_per_second=PICTURES_PER_SECOND
+            )
+            self.engine = LiveSession(components, settings)
+            if start.keep:
+                self.kept = KeptRecording(jobs, start.name, start.format)
+        except BaseException:
+            self.decoder.close()
+            raise
+
+    def process(self, items: Iterable[SessionInput]) -> list[SessionOutput]:
+        """Events of what was sent, and a RefusedError for each item that cannot be used."""
+        outputs: list[SessionOutput] = []
+        for item in items:
+            try:
+                outputs.extend(self._process_item(item))
+            except RefusedError as refusal:
+                outputs.append(refusal)
+                if refusal.fatal:
+                    break
+            except MmercError as error:
+                outputs.append(RefusedError("message", str(error), fatal=False))
+        return outputs
+
+    def _process_item(self, item: SessionInput) -> Iterator[SessionOutput]:
+        if isinstance(item, bytes):
+            yield from self._store(item)
+            samples = self.decoder.decode(item)
+            self.seconds += len(samples) / SAMPLE_RATE
+            yield from self.engine.feed_sound(samples)
+        elif isinstance(item, TimedPicture):
+            if self._is_near(item.time):
+                self.engine.feed_picture(item.time, decode_jpeg(item.jpeg))
+            else:
+                self.misplaced += 1
+        else:
+            self._check_time(item.words[-1].end)
+            words = [Word(**word.model_dump()) for word in item.words]
+            yield from self.engine.feed_words(words)
+
+    def _is_near(self, time: float) -> bool:
+        """Whether a time is near the sound that has arrived; a camera's clock may jump."""
+        return abs(time - self.seconds) <= _MAX_AHEAD
+
+    def _check_time(self, time: float) -> None:
+        """RefusedError for a word far from the sound that has arrived."""
+        if not self._is_near(time):
+            problem = f"A word is at {time:.1f} s, while {self.seconds:.1f} s of sound arrived"
+            raise RefusedError("message", f"{problem}; count from the first sample.", fatal=False)
+
+    def _store(self, data: bytes) -> Iterator[RefusedError]:
+        """Write sound that is to be kept; on a full disk, go on without."""
+        if self.kept is None:
+            return
+        try:
+            self.kept.append(data)
+        except OSError as error:
+            yield self._give_up(error)
+
+    def finish(self) -> tuple[list[SessionOutput], Analysis, str | None]:
+        """The last events, the whole conversation, and the job that keeps it, if any."""
+        outputs: list[SessionOutput] = []
+        outputs += self.engine.feed_sound(self.decoder.close())
+        outputs += self.engine.finish()
+        self.closed = True
+        name = display_name(self.start.name) if self.kept is None else self.kept.name
+        analysis = self.engine.analysis(name)
+        try:
+            if self.kept is not None:
+                self.kept.save(analysis)
+        except Exception as error:
+            outputs.append(self._give_up(error))
+        kept, self.kept = self.kept, None
+        return outputs, analysis, None if kept is None else kept.job
+
+    def _give_up(self, error: Exception) -> RefusedError:
+        """Keep nothing; the session goes on."""
+        kept, self.kept = self.kept, None
+        if kept is not None:
+            with suppress(Exception):
+                kept.remove()
+        problem = DISK_FULL if is_full(error) else NOT_WRITABLE
+        return RefusedError("disk", f"{problem} This session is not kept.", fatal=False)
+
+    def abandon(self) -> str | None:
+        """Free what a session that failed uses; its sound, if kept, becomes a job to analyse."""
+        if not self.closed:
+            self.closed = True
+            with suppress(Exception):
+                self.decoder.close()
+        kept, self.kept = self.kept, None
+        if kept is None:
+            return None
+        with suppress(OSError, sqlite3.Error):
+            kept.queue()
+        return kept.job

@@ -1,0 +1,96 @@
+/* What a live session has reported so far, as the analysis that the timeline and the table show. */
+
+/** @import { Analysis, Label, Utterance } from "../../inference/page/analysis.js" */
+
+const LEAST_DURATION = 30; // seconds that the timeline shows at least
+const GROWTH = 1.25; // a timeline that is full grows by this, so that bars seldom move
+const LAYER = 0; // a live speaker's utterances do not overlap
+
+/** @implements {Analysis} */
+export class LiveAnalysis {
+  /** @type {Utterance[]} */
+  utterances = [];
+
+  /** @type {string[]} */
+  speakers = [];
+
+  /** @type {string[]} */
+  remarks = [];
+
+  recording = "live";
+  media = "";
+  duration = LEAST_DURATION;
+
+  /** @type {number[]} Index of each utterance in the session. */
+  #indices = [];
+
+  /**
+   * @param {string} model
+   * @param {Label[]} labels
+   */
+  constructor(model, labels) {
+    this.model = model;
+    this.labels = labels;
+  }
+
+  /**
+   * Add or replace an utterance, and return its position.
+   * @param {any} reported
+   */
+  put(reported) {
+    const known = this.#indices.indexOf(reported.index);
+    const position = known < 0 ? this.#indices.length : known;
+    this.#indices[position] = reported.index;
+    this.utterances[position] = this.#convert(reported);
+    this.hear(reported.end);
+    return position;
+  }
+
+  /**
+   * Withdraw an utterance.
+   * @param {number} index
+   */
+  withdraw(index) {
+    const position = this.#indices.indexOf(index);
+    if (position < 0) return;
+    this.#indices.splice(position, 1);
+    this.utterances.splice(position, 1);
+  }
+
+  /**
+   * Let the timeline grow if it is full, and return whether it did.
+   * @param {number} seconds
+   */
+  hear(seconds) {
+    if (seconds <= this.duration) return false;
+    this.duration = LEAST_DURATION * Math.ceil((GROWTH * seconds) / LEAST_DURATION);
+    return true;
+  }
+
+  /**
+   * @param {any} reported
+   * @returns {Utterance}
+   */
+  #convert(reported) {
+    return {
+      speaker: this.#findSpeaker(reported.speaker),
+      text: reported.text,
+      start: reported.start,
+      end: reported.end,
+      label: this.labels.findIndex(({ name }) => name === reported.emotion),
+      probabilities: this.labels.map(({ name }) => reported.probabilities[name]),
+      effects: reported.effects,
+      absent: reported.absent,
+      context: reported.context_effect,
+      layer: LAYER,
+      overlap: null,
+      doubtful: [],
+    };
+  }
+
+  /** @param {string} name */
+  #findSpeaker(name) {
+    if (!this.speakers.includes(name)) this.speakers.push(name);
+    return this.speakers.indexOf(name);
+  }
+}

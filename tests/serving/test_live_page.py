@@ -1,0 +1,131 @@
+"""The live view of the service's page, in Chromium with a fake microphone and camera."""
+
+import json
+import shutil
+import wave
+
+import pytest
+
+PATIENCE = 240_000  # milliseconds; a machine may be busy
+
+
+@pytest.fixture(scope="module")
+def browser(sound, tmp_path_factory):
+    """Chromium whose microphone hears the example film, and whose camera sees no face."""
+    interface = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("there is no chromium to open the page with")
+    film = tmp_path_factory.mktemp("microphone") / "film.wav"
+    with wave.open(str(film), "wb") as target:
+        target.setparams((1, 2, 16000, 0, "NONE", ""))
+        target.writeframes(sound + bytes(64000))
+    devices = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    devices += [f"--use-file-for-fake-audio-capture={film}%noloop", "--no-sandbox"]
+    with interface.sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=chromium, args=devices, timeout=PATIENCE
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(new_page, server):
+    """A function that opens the server's page, in a window of a width."""
+
+    def open_page(width, **settings):
+        axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
+        viewport = {"width": width, "height": 844}
+        page = new_page(patience=PATIENCE, ignored=("debug",), viewport=viewport, **settings)
+        page.context.add_init_script(axe.AXE_SCRIPT)
+        page.goto(server.url)
+        page.get_by_role("button", name="Live").wait_for()
+        return page
+
+    return open_page
+
+
+def faults(page):
+    """What axe-core finds: contrast, names, roles, order (WCAG 2.2 AA)."""
+    actual = page.evaluate("axe.run()")
+    assert actual["passes"]
+    return [(fault["id"], fault["nodes"][0]["html"]) for fault in actual["violations"]]
+
+
+def wait_until(page, condition):
+    """Ask again and again; Playwright's own way is forbidden by the page's policy."""
+    for _ in range(PATIENCE // 50):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(condition)
+
+
+def fits(page, width):
+    return page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_speak_see_the_emotion_and_download_it(visit, server):
+    page = visit(1280)
+    page.get_by_label("with the camera").check()
+    page.get_by_role("button", name="Live").click()
+    page.get_by_text("Microphone on").wait_for()
+    page.get_by_text("Camera on").wait_for()
+    page.locator("#rows tr").first.wait_for()
+    assert page.evaluate("document.getElementById('camera').videoWidth") > 0
+    assert "light is better" in page.locator("#rows tr").first.inner_text()
+    assert page.locator("#lanes .bar").count() >= 1
+    assert page.locator("#details .meters").first.is_visible()
+    assert faults(page) == [] and fits(page, 1280)
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("link", name="JSON Lines").wait_for()
+    assert page.get_by_text("Microphone on").is_hidden()
+    assert page.get_by_text("Camera on").is_hidden()
+    assert faults(page) == []
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="JSON Lines").click()
+    rows = [json.loads(line) for line in downloading.value.path().read_text().splitlines()]
+    assert "light is better" in " ".join(row["text"] for row in rows)
+    page.get_by_role("link", name="Open the timeline").click()
+    page.locator("#rows tr").first.wait_for()
+    assert not any((server.folder / "jobs").iterdir())
+    assert [text for text in page.complaints if "404" not in text] == []
+
+
+def test_a_lost_connection_is_survived_and_a_kept_session_is_a_job(visit, server):
+    page = visit(390, color_scheme="dark")
+    page.get_by_label("keep the sound").check()
+    page.evaluate(
+        "() => { window.sockets = []; const Socket = WebSocket;"
+        " window.WebSocket = class extends Socket {"
+        " constructor(...all) { super(...all); window.sockets.push(this); } } }"
+    )
+    page.get_by_role("button", name="Live").click()
+    page.get_by_text("Microphone on").wait_for()
+    wait_until(page, "() => window.sockets[0].readyState === 1")
+    page.evaluate("() => window.sockets[0].close()")
+    wait_until(page, "() => window.sockets.length > 1 && window.sockets[1].readyState === 1")
+    page.locator("#rows tr").first.wait_for()
+    assert "light is better" in page.locator("#rows tr").first.inner_text()
+    assert faults(page) == [] and fits(page, 390)
+    page.locator("#rows tr button").first.focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.closest('#rows') !== null")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("heading", name="live.webm").wait_for()
+    page.get_by_role("link", name="Open the timeline").wait_for()
+    page.get_by_role("button", name="Delete now").click()
+    page.get_by_role("button", name="Live").wait_for()
+    assert page.complaints == []
+
+
+def test_a_microphone_that_is_refused_is_said(visit):
+    page = visit(390)
+    page.evaluate(
+        "() => { navigator.mediaDevices.getUserMedia ="
+        " async () => { throw new DOMException('', 'NotAllowedError'); } }"
+    )
+    page.get_by_role("button", name="Live").click()
+    page.get_by_role("alert").filter(has_text="allow it in the browser").wait_for()
+    assert page.get_by_role("button", name="Live").is_visible()
