@@ -74,7 +74,7 @@ def _group_rows(
     table = np.array([np.asarray(used[m], dtype=np.bool_) for m in names]).reshape(-1, count).T
     for pattern in np.unique(table, axis=0):
         rows = np.flatnonzero((table == pattern).all(axis=1))
-        yield tuple(m for m, there in zip(names, pattern, strict=True) if there), rows
+        yield tuple(m for m, present in zip(names, pattern, strict=True) if present), rows
 
 
 def find_thresholds(stored: ModalityScores, request: SetRequest) -> NDArray[np.float64]:
