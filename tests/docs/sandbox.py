@@ -39,6 +39,7 @@ def write_inputs(folder):
     write_meld(folder / "MELD.Raw")
     write_composed(folder / "data")
     (folder / "DATA").symlink_to("data")
+    write_goemotions(folder / "data/goemotions")
     write_iemocap(folder / "IEMOCAP_full_release")
     write_mosi(folder / "mosi_trimodal.npz")
     write_pickle(folder / "IEMOCAP_features.pkl")
@@ -122,6 +123,14 @@ def write_composed(folder):
             tone = 0.2 * np.sin(2 * np.pi * (140 + 10 * number) * time)
             soundfile.write(folder / "ravdess" / clip, tone, RATE)
         (folder / "meld-composed" / f"{split}.csv").write_text("\n".join(lines) + "\n")
+
+
+def write_goemotions(folder):
+    folder.mkdir()
+    (folder / "labels.txt").write_text("\n".join(MELD_7))
+    for split in ("train", "dev", "test"):
+        rows = [f"{LINES[number % 5]}\t{number % 7}\t{number}\n" for number in range(7)]
+        (folder / f"{split}.tsv").write_text("".join(rows))
 
 
 def write_iemocap(folder):
