@@ -73,6 +73,20 @@ def test_voices_side_by_side_are_never_one_speaker():
     assert set(names(speakers)) == {"SPEAKER_01", "SPEAKER_02"}
 
 
+def test_who_was_heard_beside_a_joined_speaker_stays_another():
+    speakers = LiveSpeakers()
+    speakers.hear([chunk(0.0, voice(1))], Span(0, 9))
+    speakers.hear([chunk(10.0, voice(2))], Span(10, 19))
+    speakers.hear([chunk(20.0, voice(1), voice(3))], Span(20, 29))
+    first, second, third = speakers._speakers
+    assert third.name in first.beside
+    third.mean = second.mean
+    (joined,) = speakers._join_alike()
+    assert (joined.old, joined.new) == ("SPEAKER_03", "SPEAKER_02")
+    second.mean = first.mean
+    assert speakers._join_alike() == [] and first.beside == {"SPEAKER_02"}
+
+
 def test_a_copy_leaves_the_speakers_alone():
     speakers = LiveSpeakers()
     speakers.hear([chunk(0.0, voice(1))], Span(0, 9))

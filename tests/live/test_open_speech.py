@@ -8,6 +8,7 @@ import pytest
 from mmerc.inference.streaming import open_speech
 from mmerc.inference.streaming.events import Correction, LiveUtterance
 from mmerc.inference.streaming.live_results import LiveResults
+from mmerc.inference.streaming.live_speakers import Joined, LiveSpeakers
 from mmerc.inference.streaming.open_speech import OpenSpeech
 from mmerc.inference.streaming.sound_memory import SoundMemory
 from mmerc.media.sentences import Word
@@ -83,6 +84,32 @@ def test_a_draft_reports_complete_sentences_and_the_end_the_rest(speech):
     assert texts(events) == [(1, "you know.")]
     _, events = open_part.end(Span(2.2, 5.6))
     assert corrections(events) == [] and texts(events) == [(2, "Good.")]
+
+
+def test_speakers_whom_a_draft_joins_are_corrected(speech, monkeypatch):
+    open_part, results = speech(*SCRIPT)
+    open_part.end(Span(0.9, 1.7))
+    open_part._open, open_part._words = [], ()  # settled
+    joined = [Joined(old="SPEAKER_01", new="SPEAKER_02")]
+    monkeypatch.setattr(LiveSpeakers, "hear", lambda *_: joined)
+    _, events = open_part.draft(Span(2.2, 5.6))
+    assert [(e.index, e.reason, e.utterance.speaker) for e in events[:1]] == [
+        (1, "speaker", "SPEAKER_02")
+    ]
+    assert texts(events) == [(2, "you know.")]
+    assert results.speakers == ("SPEAKER_02",)
+
+
+def test_words_of_long_ago_are_compared_only_where_sound_is_kept(speech, monkeypatch):
+    spans = []
+    open_part, _ = speech()
+    open_part._sound.add(np.zeros(480_000, np.float32))
+    open_part._sound.add(np.zeros(480_000, np.float32))
+    monkeypatch.setattr(open_speech, "cut_span", lambda span, sound: spans.append(span) or [])
+    monkeypatch.setattr(LiveSpeakers, "hear", lambda *_: [])
+    words = [Word(text="Hello.", start=0.0, end=0.5), Word(text="Bye.", start=88.0, end=88.5)]
+    open_part.hear_words(words)
+    assert spans == [Span(30.0, 88.5)]
 
 
 def test_sentences_that_become_one_are_withdrawn(speech):

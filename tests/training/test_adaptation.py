@@ -14,6 +14,7 @@ from mmerc.models.registry import load_model
 from mmerc.prediction.set_request import SetRequest
 from mmerc.prediction.utterance_predictions import predict
 from mmerc.training.adapt import adapt_model
+from mmerc.training.own_labels import _collect_labels as collect_labels
 from mmerc.training.own_labels import adapt_to_own_labels
 
 
@@ -209,6 +210,18 @@ def test_a_model_can_have_labels_of_its_own(folder, own):
     assert "Predicts cold, warm" in card and "# The original" in card
     with pytest.raises(InputError, match="was adapted before"):
         adapt_to_own_labels(folder / "out", [own], folder / "twice")
+
+
+def test_own_labels_that_differ_by_case_are_one(own):
+    own.write_text(own.read_text().replace('"label": "cold"', '"label": "Cold"', 5))
+    assert collect_labels([own]).names == ("cold", "warm")
+
+
+def test_labels_of_two_raters_are_refused(folder, own):
+    text = own.read_text().replace('"label": "cold"', '"label": "cold", "rater": "Ann"', 5)
+    own.write_text(text)
+    with pytest.raises(InputError, match=r"labels of 2 raters .*; leave the labels of one"):
+        adapt_to_own_labels(folder / "model", [own], folder / "out")
 
 
 def test_a_slip_among_own_labels_is_found(folder, own):

@@ -60,6 +60,16 @@ def read_rated_lines(path: Path, raters: Sequence[str] = ()) -> dict[str, list[R
     return lines
 
 
+def read_one_rater(path: Path) -> list[RatedLine]:
+    """Read the labels of a file by a single rater; InputError if there are several."""
+    raters = read_rated_lines(path)
+    if len(raters) > 1:
+        names = ", ".join(repr(name) for name in raters)
+        fix = "leave the labels of one rater in it, as `label`"
+        raise InputError(path, f"labels of {len(raters)} raters ({names})", fix)
+    return next(iter(raters.values()))
+
+
 def _tier_lines(file: TierFile, raters: Sequence[str]) -> dict[str, list[RatedLine]]:
     """Labels of the tiers that ``raters`` names, or of the tiers of emotions by annotator."""
     if raters:

@@ -8,7 +8,7 @@ DEFAULT_MODEL = "mmerc-mini"
 TEXT_MODEL = "mmerc-mini-text"
 LIVE_MODEL = "mmerc-mini-live"
 FORMER_MODEL = "mmerc-mini-1"  # the default model before, on IS10 and denseface vectors
-COMMENTS_MODEL = "mmerc-goemotions"  # the text encoder that the others start from
+COMMENTS_MODEL = "mmerc-goemotions"  # its text encoder is where training of the others starts
 _EMBEDDED_MODELS = (DEFAULT_MODEL, TEXT_MODEL, LIVE_MODEL, FORMER_MODEL, COMMENTS_MODEL)
 _EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 

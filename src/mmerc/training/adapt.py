@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mmerc.annotation.labelled_sample import match_sample
 from mmerc.annotation.predicted_rows import PredictedRows, read_predicted_rows
-from mmerc.annotation.rated_lines import read_rated_lines, read_rows
+from mmerc.annotation.rated_lines import read_one_rater, read_rows
 from mmerc.corpora.manifest import read_unlabelled_manifest
 from mmerc.data.corpus_media import conversation_sounds
 from mmerc.data.preparation import published_tables
@@ -151,7 +151,7 @@ def predict_manifest(
     ``names`` are the labels that occur in it, by default those of the model.
     """
     names = model.labels.names if names is None else names
-    (lines,) = read_rated_lines(path).values()
+    lines = read_one_rater(path)
     labels = {
         (line.conversation, line.id): _label_index(names, line.label, path)
         for line in lines

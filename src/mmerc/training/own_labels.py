@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmerc.annotation.rated_lines import read_rated_lines
+from mmerc.annotation.rated_lines import read_one_rater
 from mmerc.errors import InputError
 from mmerc.evaluation.label_head import HeadOutcome, fit_label_head
 from mmerc.files import atomic_directory, read_text, write_json, write_text
@@ -52,11 +52,17 @@ def adapt_to_own_labels(
 
 
 def _collect_labels(paths: Sequence[Path]) -> LabelSet:
-    """The labels of all files, in alphabetical order; InputError for one that hardly occurs."""
-    counts: Counter[str] = Counter()
+    """The labels of all files, in alphabetical order; InputError for one that hardly occurs.
+
+    Labels that differ by case alone are one, in its most frequent spelling.
+    """
+    spellings: Counter[str] = Counter()
     for path in paths:
-        (lines,) = read_rated_lines(path).values()
-        counts.update(line.label.strip() for line in lines if line.label)
+        spellings.update(line.label for line in read_one_rater(path) if line.label)
+    names: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for spelling, count in spellings.most_common():
+        counts[names.setdefault(spelling.casefold(), spelling)] += count
     rare = sorted(name for name, count in counts.items() if count < _FEWEST)
     if len(counts) < 2 or rare:
         problem = f"{rare[0]!r} labels fewer than {_FEWEST} utterances" if rare else "one label"

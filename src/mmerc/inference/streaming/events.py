@@ -69,7 +69,7 @@ class LiveUtterance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """An utterance that was reported is otherwise, because of what came after it.
+    """A reported utterance changed because of what came after it.
 
     ``utterance`` replaces the one of the same ``index``; None: it is withdrawn, since its words
     belong to another one. ``reason``: its words changed, or two speakers turned out to be one.

@@ -1,4 +1,4 @@
-"""A recording as a live session is given it: sound and pictures in order of time."""
+"""A recording as a live session receives it: sound and pictures in order of time."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def check_sound(path: Path) -> MediaInfo:
 
 
 def play_file(path: str | Path, *, pictures_per_second: float) -> Iterator[Moment]:
-    """Play a film or sound file, as fast as it is asked for.
+    """Play a film or sound file, as fast as it is read.
 
-    MediaError where there is no sound or it is damaged. Pictures end where the film cannot be read
-    further; the sound goes on.
+    MediaError where there is no sound or it is damaged. Pictures end where the film cannot be
+    read any further; the sound goes on.
     """
     path = Path(path)
     info = check_sound(path)

@@ -1,4 +1,4 @@
-"""Faces of a live conversation: found as pictures come, kept as small crops."""
+"""Faces of a live conversation: detected as pictures arrive, stored as small crops."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class LiveFaces:
         self._waiting.append((time, rgb))
 
     def look(self, since: float) -> None:
-        """Find the faces of the waiting pictures from a time on; earlier ones are let go."""
+        """Find the faces of the waiting pictures from a time on; drop earlier ones."""
         while self._waiting:
             time, rgb = self._waiting.popleft()
             if time >= since:

@@ -30,7 +30,7 @@ from mmerc.media.voice_activity import Span
 # [decided] Cosine distances of a voice vector to the mean of a speaker's, and seconds of speech
 # (docs/live.md).
 _SAME_VOICE, _SAME_SHORT_VOICE, _SAME_SPEAKER = 0.5, 0.75, 0.3
-_LONG_ENOUGH = 1.5  # seconds of speech before a voice can be a further speaker
+_LONG_ENOUGH = 1.5  # seconds of speech; the vector of less is less certain
 _HEARD_ENOUGH = 40  # vectors of a speaker's mean; from then on, old ones fade
 _MOST_SPEAKERS = 20
 _REMEMBERED = 60.0  # seconds of turns
@@ -67,8 +67,9 @@ class Joined:
 class LiveSpeakers:
     """Turns of SPEAKER_01, SPEAKER_02, ... in the order in which they first speak.
 
-    A voice is the nearest known speaker's, or a further one if none is near and it was heard for
-    1.5 s. Speakers whose voices come to be alike are joined, unless they were heard side by side.
+    A voice is the nearest known speaker's, or a further one's if none is near; a voice heard for
+    less than 1.5 s may be farther from a known speaker's. Speakers whose voices become alike are
+    joined, unless they were heard side by side.
     """
 
     def __init__(self) -> None:
@@ -149,11 +150,15 @@ class LiveSpeakers:
                     earlier.beside |= later.beside
                     self._speakers.remove(later)
                     joined.append(Joined(old=later.name, new=earlier.name))
-                    self._rename_turns(joined[-1])
+                    self._rename(joined[-1])
                     break
         return joined
 
-    def _rename_turns(self, names: Joined) -> None:
+    def _rename(self, names: Joined) -> None:
+        """Rename a speaker in the turns, and among those whom others were heard beside."""
+        for speaker in self._speakers:
+            if names.old in speaker.beside:
+                speaker.beside = speaker.beside - {names.old} | {names.new}
         self._turns = deque(
             replace(turn, speaker=names.new) if turn.speaker == names.old else turn
             for turn in self._turns

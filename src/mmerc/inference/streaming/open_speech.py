@@ -19,7 +19,7 @@ from mmerc.inference.streaming.live_components import LiveComponents, extract_vo
 from mmerc.inference.streaming.live_faces import LiveFaces
 from mmerc.inference.streaming.live_results import LiveResults
 from mmerc.inference.streaming.live_speakers import Joined, LiveSpeakers, cut_span
-from mmerc.inference.streaming.sound_memory import SoundMemory
+from mmerc.inference.streaming.sound_memory import SECONDS, SoundMemory
 from mmerc.inference.streaming.spoken_utterances import (
     SpokenUtterance,
     split_words,
@@ -30,7 +30,7 @@ from mmerc.media.speakers.diarization import VoiceChunk
 from mmerc.media.transcription import Transcript
 from mmerc.media.voice_activity import Span
 
-_SETTLED = 1.0  # seconds after which a sentence inside of speech is taken for complete
+_SETTLED = 1.0  # seconds after which a sentence within speech counts as complete
 _LONGEST_WAIT = 20.0  # seconds that words may wait for the end of their sentence
 
 _Vectors = tuple[dict[Modality, Vector | None], dict[Modality, str]]
@@ -48,8 +48,8 @@ class OpenSpeech:
     """Turns spans of speech into utterances.
 
     A sentence may go on after a pause: the words of the last utterance are split again together
-    with those that follow, and what comes out differently is corrected. Whatever lies before the
-    last utterance is settled, and so is that once nobody has spoken for two seconds.
+    with those that follow, and what comes out differently is corrected. Everything before
+    the last utterance is settled, and so is that one after two seconds without speech.
     """
 
     def __init__(
@@ -74,19 +74,23 @@ class OpenSpeech:
     def draft(self, span: Span) -> tuple[Transcript, list[LiveEvent]]:
         """Prepare the utterances of a span that may go on; report sentences that are complete.
 
-        Complete is what further words follow. Nothing that was reported is corrected yet.
+        Complete is what further words follow. What was reported is corrected only where two
+        speakers turned out to be one.
         """
         transcript, chunks = self._recognise(span)
         speakers = self._speakers.copy()
-        speakers.hear(chunks, span)
+        joined = speakers.hear(chunks, span)
         utterances = self._split(transcript, speakers)
         for spoken in utterances:
             self._extract(spoken)
         complete = [item for item in utterances[:-1] if item.end <= span.end - _SETTLED]
-        if not all(map(_is_like, self._open, complete)):
+        if len(complete) <= len(self._open) or not all(map(_is_like, self._open, complete)):
             return transcript, []
-        self._speakers = speakers if len(complete) > len(self._open) else self._speakers
-        return transcript, [self._report(item) for item in complete[len(self._open) :]]
+        self._speakers = speakers
+        events = [event for names in joined for event in self._join(names)]
+        renamed = self._split(transcript, speakers)  # the usual speaker may have been joined
+        fresh = renamed[len(self._open) : len(complete)]
+        return transcript, [*events, *(self._report(item) for item in fresh)]
 
     def end(self, span: Span) -> tuple[Transcript, list[LiveEvent]]:
         """Report the utterances of a span that has ended."""
@@ -110,7 +114,8 @@ class OpenSpeech:
         last = max(word.end for word in self._waiting)
         quiet = self._sound.seconds - last >= _SETTLED
         long = last - self._waiting[0].start >= _LONGEST_WAIT
-        span = Span(self._waiting[0].start, min(last, self._sound.seconds))
+        first = max(self._waiting[0].start, self._sound.seconds - SECONDS)
+        span = Span(first, min(last, self._sound.seconds))
         named = all(word.speaker is not None for word in self._waiting)
         speakers = self._speakers.copy()
         events: list[LiveEvent] = []

@@ -32,8 +32,8 @@ class DfErcConfig(ModelConfig):
 
     Ours, off by default: ``consistency`` leaves out, in prediction, a modality that contradicts the
     others throughout a conversation (``mmerc.models.df_erc.consistency``); with
-    ``recognisers``, all that is read of voice and face is what classifiers of their own make of
-    them, and these predict where words are absent (``mmerc.models.df_erc.recognisers``);
+    ``recognisers``, voice and face enter as the log probabilities of small classifiers, which also
+    predict where words are absent (``mmerc.models.df_erc.recognisers``);
     ``normalise_contribution`` makes the weights of an utterance sum to 1;
     ``alignment_normalisation`` by "batch" gives the vectors of Eq. 17 mean 0 and variance 1.
     Without it the error of Eq. 19 hardly ever exceeds its margin.

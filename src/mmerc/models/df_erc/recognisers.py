@@ -46,7 +46,11 @@ class ModalityRecognisers(nn.Module):
         self.register_buffer("class_weights", torch.ones(classes))
 
     def fit(self, label_counts: Tensor) -> None:
-        """Weigh classes by the inverse of their frequency, 1 on average. Shape: [K]."""
+        """Weigh classes by the inverse of their frequency, 1 on average.
+
+        ``label_counts`` are those of the utterances' labels, also for modalities with labels of
+        their own. Shape: [K].
+        """
         frequencies = (label_counts + 1) / (label_counts.sum() + len(label_counts))
         self.class_weights = (1 / (len(label_counts) * frequencies)).float()
 
