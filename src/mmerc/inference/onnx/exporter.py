@@ -41,10 +41,9 @@ def export_model(model: AnyModel, path: str | Path) -> Exported:
 
     For a model that trains a text encoder, only the part after the encoder is exported: ``text`` is
     the encoder's vectors. Features are passed as they are stored, and the file standardises them.
-    Labels (in order) and temperatures are in the file's metadata, prediction sets are not in the
-    file. MmercError if the model cannot be
-    exported, if the file computes something else, or if the extra ``export`` is not installed;
-    InputError if the file cannot be written.
+    Labels (in order) and temperatures are in the file's metadata; prediction sets are not in the
+    file. MmercError if the model cannot be exported, if the file computes something else, or if the
+    extra ``export`` is not installed; InputError if the file cannot be written.
     """
     if model.unit == "utterance":
         raise MmercError(

@@ -16,6 +16,7 @@ from mmerc.media.segment import MediaError
 from mmerc.media.voice_activity import read_pieces
 
 _PIECE = SAMPLE_RATE // 10  # samples
+_UNSTATED = 12 * 3600.0  # seconds of film that are looked for where a file states no duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,8 @@ def _read_pictures(
     path: Path, duration: float | None, rate: float
 ) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """Pictures of a film at a steady rate, in the middle of each period."""
-    times = [(i + 0.5) / rate for i in range(int((duration or 0.0) * rate))]
+    seconds = _UNSTATED if duration is None else duration
+    times = [(i + 0.5) / rate for i in range(int(seconds * rate))]
     try:
         for frame in read_frames(path, times, height=FRAME_HEIGHT):
             yield frame.time, frame.pixels
