@@ -2,10 +2,12 @@
 
 import sqlite3
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from mmerc.inference.pipeline.progress import Step
+from mmerc.serving.correction_routes import JobDesks
 from mmerc.serving.jobs import Jobs
 
 
@@ -108,3 +110,15 @@ def test_deaths_are_counted_and_restarts_are_not(jobs):
         "partial": 0,
         "failed": 0,
     }
+
+
+def test_a_correction_restarts_the_time_that_a_job_is_kept_by_the_database_s_clock(
+    jobs, monkeypatch
+):
+    job, desks = accepted(jobs), JobDesks(SimpleNamespace(jobs=jobs))
+    jobs.end(job, "done")
+    monkeypatch.setattr(jobs.database, "now", lambda: 5e9)
+    desks.extend(job)
+    monkeypatch.setattr(jobs.database, "now", lambda: 6e9)
+    desks.extend(job)  # not at every correction
+    assert jobs.get(job).ended == 5e9

@@ -1,11 +1,14 @@
 """Attacks on live sessions: one clear error each, others undisturbed, nothing leaks."""
 
 import json
+import os
 import random
 import threading
+import time
 import wave
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -25,6 +28,7 @@ from mmerc.serving.live.jpeg_frames import decode_jpeg
 from mmerc.serving.live.kept_recording import KeptRecording, recover_recordings
 from mmerc.serving.live.live_limits import LiveLimits
 from mmerc.serving.live.refusal import RefusedError
+from mmerc.serving.live.session_worker import SessionWorker
 from mmerc.serving.live.sound_decoding import create_decoder
 from mmerc.serving.predictor import Predictor
 from mmerc.serving.settings import Settings
@@ -345,6 +349,10 @@ def test_a_kept_recording_survives_the_server(tmp_path):
     recover_recordings(jobs)
     jobs.recover()
     assert (jobs.get(kept.job).state, jobs.get(kept.job).name) == ("queued", "talk.wav")
+    (kept.folder / "live-name").write_text("talk.wav")  # as a server killed just then leaves it
+    assert jobs.claim().id == kept.job
+    recover_recordings(jobs)
+    assert jobs.get(kept.job).state == "running"
     other = KeptRecording(jobs, "talk", "pcm_s16le")
     with pytest.raises(RefusedError, match="queue of jobs is full"):
         KeptRecording(jobs, "third", "pcm_s16le")
@@ -358,6 +366,43 @@ def test_a_kept_recording_survives_the_server(tmp_path):
     assert jobs.get(other.job).state == "done"
     assert (other.folder / "results" / "result.html").is_file()
     jobs.close()
+
+
+def test_recordings_among_shared_jobs_are_kept_while_they_grow_and_found_when_abandoned(tmp_path):
+    jobs = Jobs(tmp_path, max_jobs=2, shared=True)
+    kept = KeptRecording(jobs, "talk", "pcm_s16le")
+    long_ago = time.time() - 9000
+    jobs.change(kept.job, "created = ?", (long_ago,))
+    kept.append(bytes(320))
+    recover_recordings(jobs, idle=600)
+    jobs.expire(keep=60)
+    assert jobs.get(kept.job).state == "uploading"
+    for path in kept.folder.iterdir():
+        os.utime(path, (long_ago, long_ago))
+    recover_recordings(jobs, idle=600)
+    jobs.expire(keep=60)
+    assert (jobs.get(kept.job).state, jobs.get(kept.job).name) == ("queued", "talk.wav")
+    jobs.close()
+
+
+def test_what_was_refused_is_not_kept():
+    worker = SessionWorker.__new__(SessionWorker)
+    stored = []
+    worker.decoder = create_decoder("pcm_s16le", 16000)
+    worker.engine = SimpleNamespace(feed_sound=lambda samples: [])
+    worker.kept = SimpleNamespace(append=stored.append)
+    worker.seconds = 0.0
+    (refusal,) = worker.process([b"\0" * 320, b"\0" * 321, b"\1" * 320])
+    assert refusal.code == "sound" and stored == [b"\0" * 320, b"\1" * 320]
+
+
+def test_sound_after_the_service_ended_a_session_is_passed_over(host):
+    with host.connect() as socket:
+        session = host.live.sessions[socket.start(**PCM)["session"]]
+        session.ending = "length"
+        socket.send_sound(150 * SILENCE)
+        messages = socket.rest()
+    assert messages[-1]["type"] == "ended" and not socket.of("error")
 
 
 def test_samples_of_both_kinds_are_equal_and_impossible_ones_refused():

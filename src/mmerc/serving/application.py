@@ -45,7 +45,7 @@ _ABOUT = (
 def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
     """The application; its jobs are processed while it runs."""
     jobs = open_jobs(settings)
-    if not settings.shared:  # otherwise another server's session may be going on
+    if not settings.shared:  # otherwise another server's session may be going on; see recover()
         recover_recordings(jobs)
     jobs.recover()
     metrics = Metrics(jobs)
@@ -58,13 +58,12 @@ def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         runner.start()
-        predicting = asyncio.create_task(predictor.run())
-        sweeping = asyncio.create_task(live.sweep())
+        tasks = [asyncio.create_task(t) for t in (predictor.run(), live.sweep(), live.recover())]
         try:
             yield
         finally:
             await live.close()
-            for task in (predicting, sweeping):
+            for task in tasks:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task

@@ -86,12 +86,12 @@ def start_worker() -> str | None:
 
 
 def find_workers(jobs: Jobs) -> str | None:
-    """Look whether a worker of the shared jobs has reported of late that it can work."""
+    """Look whether a worker of the shared jobs has reported recently that it can work."""
     workers = [process for process in jobs.processes() if process.jobs]
     if any(worker.problem is None for worker in workers):
         return None
     problems = [worker.problem for worker in workers if worker.problem]
-    return " ".join(problems) or "No worker has reported of late; start one with `mmerc worker`."
+    return " ".join(problems) or "No worker has reported recently; start one with `mmerc worker`."
 
 
 def transcribe_canary(memory: int, *, deadline: float) -> str | None:

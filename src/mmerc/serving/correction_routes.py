@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from mmerc.errors import InputError
 from mmerc.inference.correction.correction_log import ConflictError
 from mmerc.inference.correction.edited_results import (
     CORRECTIONS,
@@ -31,7 +33,7 @@ from mmerc.serving.correction_desk import Desk, OpenDesks
 from mmerc.serving.file_names import media_type, result_stem
 from mmerc.serving.job_routes import JobId, find_job
 from mmerc.serving.page import CORRECTION_PAGE, CORRECTION_SCRIPT, CORRECTION_STYLE
-from mmerc.serving.problems import problem_responses
+from mmerc.serving.problems import problem_responses, storage_exception
 from mmerc.serving.service import Service
 
 _LISTS = {CORRECTIONS: list_corrections, LABELS: list_labels}
@@ -174,11 +176,18 @@ class JobDesks:
         if not (folder / "results").is_dir():
             raise HTTPException(409, "The job is not done; try again later.")
         stem = result_stem(owner.name)
-        return self.desks.get(job, folder, stem=stem, on_change=lambda: self.extend(job))
+        try:
+            return self.desks.get(job, folder, stem=stem, on_change=lambda: self.extend(job))
+        except InputError as error:
+            if isinstance(error.__cause__, OSError | sqlite3.Error):
+                raise storage_exception(error) from error
+            raise HTTPException(422, str(error).replace(f"{folder}/", "")) from error
 
     def extend(self, job: str) -> None:
         """Count the time that a job is kept from now on."""
-        now = time.time()
-        if now - self.extended.get(job, 0.0) >= _EXTENSION:
-            self.extended[job] = now
-            self.service.jobs.change(job, "ended = ?", (now,))
+        now, jobs = time.monotonic(), self.service.jobs
+        recent = {key: t for key, t in list(self.extended.items()) if now - t < _EXTENSION}
+        if job not in recent:
+            jobs.change(job, "ended = ?", (jobs.database.now(),))
+            recent[job] = now
+        self.extended = recent

@@ -68,6 +68,7 @@ class _FileWriter(threading.Thread):
         self.stopping.set()
         self.changed.set()
         self.join()
+        self.write()  # the thread may just have written what was there before the last correction
 
 
 def serve_analysis(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from typing import Annotated, Literal
 from urllib.parse import quote, unquote
 
@@ -80,7 +79,8 @@ def _describe_job(service: Service, job: Job) -> JobAnswer:
     """A job as its owner sees it."""
     address = f"{service.settings.root_path}/v1/jobs/{job.id}/files"
     names = [*ANALYSIS_FORMATS, quote(job.name, safe="")] if job.has_results else []
-    remaining = None if job.ended is None else job.ended + service.settings.keep - time.time()
+    now = service.jobs.database.now
+    remaining = None if job.ended is None else job.ended + service.settings.keep - now()
     return JobAnswer(
         id=job.id,
         name=job.name,

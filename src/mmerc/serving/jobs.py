@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -22,7 +23,7 @@ _STATES: tuple[_State, ...] = get_args(_State)
 DATABASE = "jobs.sqlite"
 LEASE = 15.0  # seconds for which a job belongs to a worker that does not renew its claim
 _ALIVE = 15.0  # seconds after which a process that reports nothing is taken for dead
-_UPLOAD = 7200.0  # seconds after which a shared upload is taken for abandoned
+_UPLOAD = 7200.0  # seconds without a byte after which a shared upload is taken for abandoned
 _STRAY = 600.0  # seconds before a folder without a job is deleted, where another may be creating it
 _RESERVE = """
 INSERT INTO jobs (id, created) SELECT ?, ? WHERE (
@@ -141,8 +142,14 @@ class Jobs:
         return job if reserved else None
 
     def accept(self, job: str, name: str) -> None:
-        """Queue a job whose upload is complete; from now on it is not lost."""
-        self.change(job, "state = 'queued', name = ?", (name,))
+        """Queue a job whose upload is complete; from now on it is not lost.
+
+        Nothing if it was queued already.
+        """
+        statement = (
+            "UPDATE jobs SET state = 'queued', name = ? WHERE id = ? AND state = 'uploading'"
+        )
+        self.execute(statement, (name, job))
 
     def get(self, job: str) -> Job | None:
         rows = self.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job,))  # noqa: S608
@@ -244,7 +251,8 @@ class Jobs:
         if self.shared:
             abandoned = "SELECT id FROM jobs WHERE state = 'uploading' AND created <= ?"
             for row in self.execute(abandoned, (now - _UPLOAD,)):
-                self.remove(str(row[0]))
+                if measure_idle_time(self.folder(str(row[0]))) > _UPLOAD:
+                    self.remove(str(row[0]))
             self.execute("DELETE FROM processes WHERE seen <= ?", (now - _STRAY,))
         self.sweep()
         return count
@@ -270,7 +278,7 @@ class Jobs:
         self.execute(_REPORT, (self.process, jobs, self.database.now(), problem))
 
     def processes(self) -> list[Process]:
-        """Processes that have reported of late."""
+        """Processes that have reported recently."""
         since = self.database.now() - _ALIVE
         rows = self.execute("SELECT id, jobs, problem FROM processes WHERE seen > ?", (since,))
         return [Process(*row) for row in rows]
@@ -299,6 +307,15 @@ def open_jobs(settings: Settings) -> Jobs:
         database=None if url is None else PostgresDatabase(url),
         shared=settings.shared,
     )
+
+
+def measure_idle_time(folder: Path) -> float:
+    """Seconds since a file of a folder was written; since 1970 if it contains none."""
+    times = [0.0]
+    for path in folder.glob("*"):
+        with suppress(FileNotFoundError):
+            times.append(path.stat().st_mtime)
+    return time.time() - max(times)
 
 
 def _is_older(path: Path, seconds: float) -> bool:

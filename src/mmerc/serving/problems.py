@@ -73,11 +73,11 @@ def problem_response(
 
 async def answer_storage_error(request: Request, error: Exception) -> JSONResponse:
     """Say that the database of jobs cannot be written."""
-    exception = _storage_exception(error)
+    exception = storage_exception(error)
     return problem_response(exception.status_code, exception.detail)
 
 
-def _storage_exception(error: Exception) -> HTTPException:
+def storage_exception(error: Exception) -> HTTPException:
     """The error for a disk that cannot be written."""
     return HTTPException(507, DISK_FULL) if is_full(error) else HTTPException(503, NOT_WRITABLE)
 
@@ -88,7 +88,7 @@ def translate_storage_errors() -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        raise _storage_exception(error) from error
+        raise storage_exception(error) from error
 
 
 async def answer_internal_error(request: Request, error: Exception) -> JSONResponse:

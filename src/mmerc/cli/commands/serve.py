@@ -108,7 +108,7 @@ def serve(
         ) from error
     shared = shared_jobs or jobs_database is not None
     if max_running_jobs == 0 and not shared:
-        raise UsageError("Without running jobs (0), nobody would: pass --shared-jobs too.")
+        raise UsageError("--max-running-jobs 0 leaves jobs to workers; pass --shared-jobs too.")
     key = os.environ.get(_KEY) or None
     local = host in LOOPBACK
     if not local and key is None:

@@ -41,6 +41,7 @@ class Connection:
     socket: WebSocket
     sessions: LiveSessions
     session: HostedSession | None = None
+    sent: int = 0  # number of the last event that the client has been sent
     refusals: int = 0
     picture_time: float | None = None
     displaced: asyncio.Event = field(default_factory=asyncio.Event)
@@ -94,10 +95,10 @@ class Connection:
 
     async def _run(self, session: HostedSession, after: int) -> None:
         """Receive and send until the session has ended, or the client or another one leaves."""
-        self.session = session
+        self.session, self.sent = session, after
         tasks = [
             asyncio.create_task(self._receive_all(session)),
-            asyncio.create_task(self._send_all(session, after)),
+            asyncio.create_task(self._send_all(session)),
             asyncio.create_task(self.displaced.wait()),
         ]
         try:
@@ -138,7 +139,8 @@ class Connection:
         if isinstance(parsed, End):
             session.end("client")
             return None
-        _check_open(session)
+        if not _is_open(session):
+            return None
         if isinstance(parsed, ClientWords):
             if session.worker.start.words == "server":
                 problem = "The service transcribes this session"
@@ -147,8 +149,9 @@ class Connection:
             return parsed
         return self._read_picture(parsed, session)
 
-    def _read_binary(self, data: bytes, session: HostedSession) -> SessionInput:
-        _check_open(session)
+    def _read_binary(self, data: bytes, session: HostedSession) -> SessionInput | None:
+        if not _is_open(session):
+            return None
         if self.picture_time is None:
             return data
         time, self.picture_time = self.picture_time, None
@@ -183,21 +186,22 @@ class Connection:
             except TimeoutError:
                 fix = "resume later, or try another service"
                 raise RefusedError("overloaded", f"The service does not keep up; {fix}.") from None
-        session.offer(item)
+        if session.connection is self:  # another connection may have been told what to send next
+            session.offer(item)
 
-    async def _send_all(self, session: HostedSession, after: int) -> None:
-        """Send events after a number, then new ones, until the session has ended."""
+    async def _send_all(self, session: HostedSession) -> None:
+        """Send the events that the client lacks, then new ones, until the session has ended."""
         seen = 0
         while True:
             changed, version = session.changed, session.version
-            while after < len(session.events):
-                after += 1
-                await self._send(session.events[after - 1])
+            while self.sent < len(session.events):
+                self.sent += 1
+                await self._send(session.events[self.sent - 1])
             for number, text in list(session.latest.values()):
                 if number > seen:
                     await self._send(text)
             seen = version
-            if session.has_ended and after == len(session.events):
+            if session.has_ended and self.sent == len(session.events):
                 return
             await changed.wait()
 
@@ -224,7 +228,7 @@ class Connection:
 
     async def _send_error(self, refusal: RefusedError) -> None:
         message = ErrorMessage(
-            sequence=len(self.session.events) if self.session else 0,
+            sequence=self.sent,
             code=refusal.code,
             message=encodable(refusal.message),
             fatal=refusal.fatal,
@@ -241,10 +245,15 @@ class Connection:
             await self.socket.close(code)
 
 
-def _check_open(session: HostedSession) -> None:
-    if session.ending is not None:
+def _is_open(session: HostedSession) -> bool:
+    """Whether a session takes input; RefusedError if its client has ended it.
+
+    What a client sends before it learns that the service ended the session is passed over.
+    """
+    if session.ending == "client":
         fix = "start another one"
         raise RefusedError("protocol", f"The session is ending; {fix}.", fatal=False)
+    return session.ending is None
 
 
 def _check_picture(picture: TimedPicture) -> TimedPicture:

@@ -135,13 +135,15 @@ class HostedSession:
                 await self._process(self._take())
             await self._finish()
         except RefusedError as refusal:
-            self._fail(refusal)
+            await self._fail(refusal)
         except MmercError as error:
-            self._fail(RefusedError("internal", str(error)))
+            await self._fail(RefusedError("internal", str(error)))
         except Exception as error:
             _LOG.error("live session %s fails: %s", self.id[:8], type(error).__name__)
             name = type(error).__name__
-            self._fail(RefusedError("internal", f"Internal error ({name}); please report it."))
+            await self._fail(
+                RefusedError("internal", f"Internal error ({name}); please report it.")
+            )
         finally:
             self.worker.abandon()
 
@@ -191,10 +193,12 @@ class HostedSession:
         self._publish(outputs)
         self._add_ended(self.ending or "client", job)
 
-    def _fail(self, refusal: RefusedError) -> None:
+    async def _fail(self, refusal: RefusedError) -> None:
         """End the session because of an error."""
+        self.ending = self.ending or "failed"
         self._add_error(refusal)
-        self._add_ended("failed", self.worker.abandon())
+        job = await asyncio.get_running_loop().run_in_executor(self.pool, self.worker.abandon)
+        self._add_ended("failed", job)
 
     def _add_error(self, refusal: RefusedError) -> None:
         message = ErrorMessage(code=refusal.code, message=refusal.message, fatal=refusal.fatal)

@@ -9,7 +9,7 @@ from mmerc.files import atomic_directory
 from mmerc.inference.analysis import Analysis
 from mmerc.inference.results import write_results
 from mmerc.serving.file_names import display_name
-from mmerc.serving.jobs import Jobs
+from mmerc.serving.jobs import Jobs, measure_idle_time
 from mmerc.serving.live.refusal import RefusedError
 from mmerc.serving.live.sound_decoding import SoundFormat
 from mmerc.serving.live.webm_sound import SAMPLE_RATE
@@ -56,17 +56,21 @@ class KeptRecording:
     def queue(self) -> None:
         """Let the recording be analysed like an upload; OSError on a full disk."""
         self._close()
-        (self.folder / _MARK).unlink()
         self.jobs.accept(self.job, self.name)
+        self._remove_mark()
 
     def save(self, analysis: Analysis) -> None:
         """Write the results, and finish the job; OSError on a full disk."""
         self._close()
         with atomic_directory(self.folder / "results") as staging:
             write_results(analysis, staging, stem="result")
-        (self.folder / _MARK).unlink()
         self.jobs.change(self.job, "name = ?", (self.name,))
         self.jobs.end(self.job, "done")
+        self._remove_mark()
+
+    def _remove_mark(self) -> None:
+        """Only after the job's state is stored: a mark that stays does no harm, a lost one does."""
+        (self.folder / _MARK).unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Delete everything."""
@@ -74,12 +78,17 @@ class KeptRecording:
         self.jobs.remove(self.job)
 
 
-def recover_recordings(jobs: Jobs) -> None:
-    """Queue the recordings of sessions whose server was killed, to be analysed as uploads are."""
+def recover_recordings(jobs: Jobs, *, idle: float = 0.0) -> None:
+    """Queue the recordings of sessions whose server was killed, to be analysed as uploads are.
+
+    Only those that nobody has written to for ``idle`` seconds: another server's may be going on.
+    """
     for mark in jobs.root.glob(f"*/{_MARK}"):
+        if measure_idle_time(mark.parent) < idle:
+            continue
         name = mark.read_text(encoding="utf-8", errors="replace") or display_name("live.wav")
         jobs.accept(mark.parent.name, name)
-        mark.unlink()
+        mark.unlink(missing_ok=True)
 
 
 def _wave_header(sound_format: SoundFormat, size: int) -> bytes:

@@ -23,7 +23,7 @@ class _LiveStates(Collector):
         yield GaugeMetricFamily(
             "mmerc_live_connections", "Connections of live sessions.", live.connections
         )
-        running = [item for item in live.sessions.values() if not item.has_ended]
+        running = [item for item in list(live.sessions.values()) if not item.has_ended]
         behind = max((item.behind for item in running), default=0.0)
         yield GaugeMetricFamily(
             "mmerc_live_behind_seconds", "Sound that waits, of the slowest session.", behind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,15 @@ from mmerc.inference.streaming.live_components import LiveComponents
 from mmerc.serving.jobs import Jobs
 from mmerc.serving.live.client_messages import Start
 from mmerc.serving.live.hosted_session import HostedSession
+from mmerc.serving.live.kept_recording import recover_recordings
 from mmerc.serving.live.refusal import RefusedError
 from mmerc.serving.live.session_worker import SessionWorker
 from mmerc.serving.settings import Settings
+from mmerc.serving.storage_errors import DISK_FULL, NOT_WRITABLE, is_full
 
 _SWEEP = 1.0  # seconds between two searches for results that have expired
+_RECOVERY = 60.0  # seconds between two searches for recordings of servers that were killed
+_ABANDONED = 600.0  # seconds without sound after which another server's session is taken for dead
 _LAST_WORDS = 8.0  # seconds in which sessions may end when the server is stopped
 
 
@@ -39,7 +44,8 @@ class LiveSessions:
     @property
     def running(self) -> int:
         """How many sessions have begun and not ended."""
-        return self.starting + sum(not item.has_ended for item in self.sessions.values())
+        sessions = list(self.sessions.values())  # at once: metrics are read in other threads
+        return self.starting + sum(not item.has_ended for item in sessions)
 
     async def start(self, start: Start) -> HostedSession:
         """Begin a session; RefusedError if there are too many, or it cannot begin as asked."""
@@ -51,6 +57,9 @@ class LiveSessions:
             components = await self._load_once()
             create = partial(SessionWorker, start, components, self.jobs)
             worker = await asyncio.get_running_loop().run_in_executor(self.pool, create)
+        except (OSError, sqlite3.Error) as error:
+            problem = DISK_FULL if is_full(error) else NOT_WRITABLE
+            raise RefusedError("disk", problem) from error
         finally:
             self.starting -= 1
         session = HostedSession(worker, self.limits, self.pool, root_path=self.settings.root_path)
@@ -89,6 +98,13 @@ class LiveSessions:
             for session in list(self.sessions.values()):
                 if session.ended_at is not None and session.ended_at < oldest:
                     del self.sessions[session.id]
+
+    async def recover(self) -> None:
+        """Queue the recordings that killed servers left among shared jobs, until cancelled."""
+        while self.jobs.shared:
+            with suppress(OSError, sqlite3.Error):  # tried again
+                await asyncio.to_thread(recover_recordings, self.jobs, idle=_ABANDONED)
+            await asyncio.sleep(_RECOVERY)
 
     async def close(self) -> None:
         """End the sessions that are running, so that what is to be kept is written."""

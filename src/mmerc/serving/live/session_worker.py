@@ -78,8 +78,8 @@ class SessionWorker:
 
     def _process_item(self, item: SessionInput) -> Iterator[SessionOutput]:
         if isinstance(item, bytes):
-            yield from self._store(item)
             samples = self.decoder.decode(item)
+            yield from self._store(item)  # not what was refused: half a sample would shift the rest
             self.seconds += len(samples) / SAMPLE_RATE
             yield from self.engine.feed_sound(samples)
         elif isinstance(item, TimedPicture):

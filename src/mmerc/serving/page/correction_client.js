@@ -17,6 +17,9 @@ const POLL = 3000;
  * @property {(detail: string) => void} onRefusal
  */
 
+/** A random key; `crypto.randomUUID` would need HTTPS. */
+const createKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4))).join("-");
+
 export class CorrectionClient {
   /** @type {Map<string, Line>} Lines as the service confirmed them. */
   #confirmed = new Map();
@@ -67,7 +70,7 @@ export class CorrectionClient {
    */
   send(edit, patch = {}) {
     const id = typeof edit["id"] === "string" ? edit["id"] : null;
-    this.#queue.push({ edit, key: crypto.randomUUID(), id, patch });
+    this.#queue.push({ edit, key: createKey(), id, patch });
     this.events.onStatus("Saving", false);
     if (id !== null) {
       this.#patch(id);
