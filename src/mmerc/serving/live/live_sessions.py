@@ -21,6 +21,7 @@ from mmerc.serving.live.session_worker import SessionWorker
 from mmerc.serving.settings import Settings
 from mmerc.serving.storage_errors import DISK_FULL, NOT_WRITABLE, is_full
 
+_MAX_ENDED = 100  # sessions whose results are in memory
 _SWEEP = 1.0  # seconds between two searches for results that have expired
 _RECOVERY = 60.0  # seconds between two searches for recordings of servers that were killed
 _ABANDONED = 600.0  # seconds without sound after which another server's session is taken for dead
@@ -95,9 +96,10 @@ class LiveSessions:
         while True:
             await asyncio.sleep(min(_SWEEP, self.limits.grace / 4))
             oldest = time.monotonic() - self.limits.grace
-            for session in list(self.sessions.values()):
-                if session.ended_at is not None and session.ended_at < oldest:
-                    del self.sessions[session.id]
+            ended = [item for item in self.sessions.values() if item.has_ended]
+            expired = [item for item in ended if (item.ended_at or 0.0) < oldest]
+            for session in {*expired, *ended[:-_MAX_ENDED]}:
+                del self.sessions[session.id]
 
     async def recover(self) -> None:
         """Queue the recordings that killed servers left among shared jobs, until cancelled."""
