@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -83,6 +84,18 @@ def test_what_a_full_disk_left_half_is_thrown_away(jobs, lost):
 
 def test_a_place_that_cannot_be_written_down_leaves_no_folder(jobs):
     jobs.execute("PRAGMA query_only = ON")
+    with pytest.raises(sqlite3.OperationalError):
+        jobs.reserve()
+    assert not any(jobs.root.iterdir())
+
+
+def test_a_place_whose_commit_fails_leaves_no_folder(jobs, monkeypatch):
+    @contextmanager
+    def fail():
+        yield
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(jobs.database, "alone", fail)
     with pytest.raises(sqlite3.OperationalError):
         jobs.reserve()
     assert not any(jobs.root.iterdir())

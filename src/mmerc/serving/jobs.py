@@ -135,7 +135,8 @@ class Jobs:
             try:
                 with self.database.alone():
                     values = (job, self.database.now(), self.max_jobs)
-                    reserved = bool(self.execute(_RESERVE, values))
+                    rows = self.execute(_RESERVE, values)
+                reserved = bool(rows)  # only now: the commit may fail on a full disk
             finally:
                 if not reserved:
                     self.folder(job).rmdir()
