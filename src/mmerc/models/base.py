@@ -225,7 +225,7 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         ``temperatures`` are by set of modalities (``modality_key``); ``temperature`` is that of any
         other, and of all utterances unless ``used`` says what they are predicted from.
 
-        Shape: logits [..., K], used[m] [...] bool -> [..., K] float32.
+        Shape: logits [..., K], each of used [...] bool -> [..., K] float32.
         """
         logits = logits.float()
         if self.log_prior_ratio is not None:
