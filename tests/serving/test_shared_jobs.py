@@ -235,5 +235,5 @@ def test_a_worker_that_is_killed_is_replaced_by_another(
 
 def forked(worker):
     """Processes that a worker has forked."""
-    forking = [n for n in children(worker.pid) if b"forkserver" in command_line(n)]
+    forking = [n for n in children(worker.pid) if b"resource_tracker" not in command_line(n)]
     return [number for one in forking for number in children(one)]
