@@ -20,6 +20,7 @@ export class LiveAnalysis {
   recording = "live";
   media = "";
   duration = LEAST_DURATION;
+  set_level = null;
 
   /** @type {number[]} Index of each utterance in the session. */
   #indices = [];
@@ -85,6 +86,8 @@ export class LiveAnalysis {
       layer: LAYER,
       overlap: null,
       doubtful: [],
+      set: null,
+      unsure: false,
     };
   }
 
