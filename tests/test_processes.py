@@ -55,7 +55,7 @@ def test_imports_ask_for_no_graphics_card_and_folds_need_no_optuna():
         "torch.cuda.is_available = torch.cuda.device_count = fail\n"
         "torch.cuda._lazy_init = fail\n"
         "from mmerc.processes import _SLOW_IMPORTS\n"
-        "from mmerc.serving.runner import _NEEDED_BY_JOBS\n"
+        "from mmerc.serving.worker_process import _NEEDED_BY_JOBS\n"
         "for name in (*_SLOW_IMPORTS, *_NEEDED_BY_JOBS): importlib.import_module(name)\n"
         "import sys, mmerc.experiments.reproduction.folds\n"
         "assert 'optuna' not in sys.modules\n"

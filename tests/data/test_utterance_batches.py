@@ -27,7 +27,7 @@ def base(tiny_encoder):
 
 
 def words(base, ids):
-    return " ".join(base.tokenizer.convert_ids_to_tokens(ids))
+    return " ".join(base.tokenizer._tokenizer.id_to_token(number) for number in ids)
 
 
 def conversation(*texts, name="c"):

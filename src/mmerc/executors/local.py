@@ -62,6 +62,18 @@ def open_processes(jobs: int, *, threads: int | None) -> Iterator[ProcessPool]:
             for process in multiprocessing.active_children():
                 process.kill()
             raise
+        finally:
+            _kill_forgotten(processes)
+
+
+def _kill_forgotten(processes: ProcessPoolExecutor) -> None:
+    """Kill the processes of a pool that has lost one.
+
+    The pool ends those it knows of, but waits forever for one that was starting at that moment.
+    """
+    if processes._broken:
+        for process in list((processes._processes or {}).values()):
+            process.kill()
 
 
 @contextmanager

@@ -43,6 +43,7 @@ class SingleCheck:
     retry: float = 0.0
     task: asyncio.Task[Part] | None = field(default=None, init=False)
     started: float = field(default=0.0, init=False)
+    ended: float = field(default=0.0, init=False)
     previous: Part | None = field(default=None, init=False)
 
     async def __call__(self) -> Part:
@@ -64,15 +65,14 @@ class SingleCheck:
         return time.monotonic() - self.started
 
     def _is_old(self, part: Part) -> bool:
-        age = self._elapsed() - (part.seconds or 0.0)
-        return age > (self.keep if part.ok else self.retry)
+        return time.monotonic() - self.ended > (self.keep if part.ok else self.retry)
 
     async def _run(self) -> Part:
         try:
             problem = await self.check()
         except Exception as error:
             problem = f"{self.subject} fails ({type(error).__name__})."
-        elapsed = self._elapsed()
+        self.ended, elapsed = time.monotonic(), self._elapsed()
         if problem is None and elapsed > self.deadline:
             problem = f"{self.subject} took {elapsed:.0f} s to answer."
         return Part(ok=problem is None, seconds=round(elapsed, 3), reason=problem)
