@@ -147,7 +147,8 @@ def test_the_page_works_under_the_prefix(proxied, behind, browser, film, subtitl
     described = ask("GET", f"{proxied}/v1/jobs/{job}").json()["files"]
     prefix = PREFIX if behind.knows_prefix else ""
     assert described["html"] == f"{prefix}/v1/jobs/{job}/files/html"
-    with page.expect_request(f"{proxied}/v1/jobs/{job}/files/{film.name}"):
+    recording = f"{proxied}/v1/jobs/{job}/files/{film.name}"
+    with page.expect_request(lambda request: request.url == recording):
         page.get_by_role("link", name="Open the timeline").click()
         page.locator("#rows tr").nth(1).wait_for()
     page.goto(address)
