@@ -72,8 +72,9 @@ def test_results_come_in_every_format_and_are_not_on_disk(server, heard):
         for line in server.ask("GET", ended["files"]["jsonl"]).text.split("\n")[:-1]
     ]
     assert [(row["text"], row["label"]) for row in rows] == heard.spoken
-    assert not any((server.folder / "jobs").iterdir())
     folder = ended["files"]["jsonl"].rpartition("/")[0]
+    session = folder.split("/")[-2]
+    assert not [path for path in server.folder.rglob("*") if session in path.name]
     assert server.ask("GET", f"{folder}/docx").status_code == 404
     assert server.ask("GET", f"/v1/live/{'0' * 32}/files/csv").status_code == 404
 
