@@ -9,6 +9,12 @@ import typer
 ModelOption = Annotated[
     str | None, typer.Option(help="Run, model folder or Hub repository (default: mmerc-mini).")
 ]
+CommercialOption = Annotated[
+    bool,
+    typer.Option(
+        "--commercial-only", help="Use only components whose licence allows commercial use."
+    ),
+]
 SpeakersOption = Annotated[
     str | None, typer.Option(help="How many people speak: 2, or 2-4 (default: estimated).")
 ]

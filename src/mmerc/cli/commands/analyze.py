@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmerc.cli.analysis_options import (
+    CommercialOption,
     DiarizerOption,
     FaceOption,
     LanguageOption,
@@ -82,12 +83,7 @@ def analyze(
     face: FaceOption = "speaking",
     whisper: WhisperOption = "tiny.en",
     language: LanguageOption = None,
-    commercial_only: Annotated[
-        bool,
-        typer.Option(
-            "--commercial-only", help="Use only components whose licence allows commercial use."
-        ),
-    ] = False,
+    commercial_only: CommercialOption = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing result files.")
     ] = False,

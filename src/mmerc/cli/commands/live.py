@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from mmerc.cli.analysis_options import FaceOption, LanguageOption, WhisperOption
+from mmerc.cli.analysis_options import (
+    CommercialOption,
+    FaceOption,
+    LanguageOption,
+    WhisperOption,
+)
 from mmerc.cli.output import QuietOption, printable, remark, silent
 from mmerc.errors import MmercError, StoppedError, UsageError
 
@@ -63,12 +68,7 @@ def live(
     face: FaceOption = "speaking",
     whisper: WhisperOption = "tiny.en",
     language: LanguageOption = None,
-    commercial_only: Annotated[
-        bool,
-        typer.Option(
-            "--commercial-only", help="Use only components whose licence allows commercial use."
-        ),
-    ] = False,
+    commercial_only: CommercialOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Show emotions while people speak.

@@ -7,6 +7,14 @@ from typing import Annotated
 
 import typer
 
+from mmerc.cli.analysis_options import CommercialOption, ModelOption
+from mmerc.cli.job_options import (
+    KeepOption,
+    MaxJobOption,
+    MaxMemoryOption,
+    MaxRecordingOption,
+    MaxSilentOption,
+)
 from mmerc.cli.output import remark
 
 EXAMPLES = (
@@ -29,15 +37,8 @@ def serve(
     jobs_folder: Annotated[
         Path | None, typer.Option(help="Folder for job files (default: in mmerc's cache).")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Run, model folder or Hub repository (default: mmerc-mini).")
-    ] = None,
-    commercial_only: Annotated[
-        bool,
-        typer.Option(
-            "--commercial-only", help="Use only components whose licence allows commercial use."
-        ),
-    ] = False,
+    model: ModelOption = None,
+    commercial_only: CommercialOption = False,
     live_model: Annotated[
         str | None, typer.Option(help="Model of live sessions (default: mmerc-mini-live).")
     ] = None,
@@ -51,21 +52,11 @@ def serve(
         float, typer.Option(min=0.1, help="End a live session after so long without speech.")
     ] = 10,
     max_upload_mb: Annotated[int, typer.Option(min=1, help="Maximum size of an upload.")] = 2048,
-    max_recording_minutes: Annotated[
-        float, typer.Option(min=0.1, help="Maximum length of a recording.")
-    ] = 120,
-    max_job_minutes: Annotated[
-        float, typer.Option(min=0.1, help="Maximum run time of a job.")
-    ] = 240,
-    max_silent_seconds: Annotated[
-        float, typer.Option(min=1, help="Replace a worker without a sign of life for this time.")
-    ] = 15,
-    max_memory_gb: Annotated[
-        int, typer.Option(min=1, help="Maximum memory of each process of a job.")
-    ] = 8,
-    keep_minutes: Annotated[
-        float, typer.Option(min=0.1, help="Delete a job's files after this time.")
-    ] = 60,
+    max_recording_minutes: MaxRecordingOption = 120,
+    max_job_minutes: MaxJobOption = 240,
+    max_silent_seconds: MaxSilentOption = 15,
+    max_memory_gb: MaxMemoryOption = 8,
+    keep_minutes: KeepOption = 60,
     max_jobs: Annotated[int, typer.Option(min=1, help="Maximum unfinished jobs.")] = 16,
     max_running_jobs: Annotated[
         int, typer.Option(min=0, help="Maximum jobs that run in parallel (0: workers run them).")

@@ -7,6 +7,15 @@ from typing import Annotated
 
 import typer
 
+from mmerc.cli.analysis_options import CommercialOption, ModelOption
+from mmerc.cli.job_options import (
+    KeepOption,
+    MaxJobOption,
+    MaxMemoryOption,
+    MaxRecordingOption,
+    MaxSilentOption,
+)
+
 EXAMPLES = (
     "mmerc worker --jobs-folder /srv/mmerc",
     "MMERC_JOBS_DATABASE=postgresql://... mmerc worker --jobs-folder /srv/mmerc",
@@ -24,30 +33,13 @@ def worker(
             help="The servers' PostgreSQL database (default: SQLite in the jobs folder).",
         ),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Run, model folder or Hub repository (default: mmerc-mini).")
-    ] = None,
-    commercial_only: Annotated[
-        bool,
-        typer.Option(
-            "--commercial-only", help="Use only components whose licence allows commercial use."
-        ),
-    ] = False,
-    max_recording_minutes: Annotated[
-        float, typer.Option(min=0.1, help="Maximum length of a recording.")
-    ] = 120,
-    max_job_minutes: Annotated[
-        float, typer.Option(min=0.1, help="Maximum run time of a job.")
-    ] = 240,
-    max_silent_seconds: Annotated[
-        float, typer.Option(min=1, help="Replace a worker without a sign of life for this time.")
-    ] = 15,
-    max_memory_gb: Annotated[
-        int, typer.Option(min=1, help="Maximum memory of each process of a job.")
-    ] = 8,
-    keep_minutes: Annotated[
-        float, typer.Option(min=0.1, help="Delete a job's files after this time.")
-    ] = 60,
+    model: ModelOption = None,
+    commercial_only: CommercialOption = False,
+    max_recording_minutes: MaxRecordingOption = 120,
+    max_job_minutes: MaxJobOption = 240,
+    max_silent_seconds: MaxSilentOption = 15,
+    max_memory_gb: MaxMemoryOption = 8,
+    keep_minutes: KeepOption = 60,
     max_running_jobs: Annotated[
         int, typer.Option(min=1, help="Maximum jobs that run in parallel.")
     ] = 1,
