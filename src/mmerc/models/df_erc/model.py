@@ -83,6 +83,7 @@ class DfErc(ConversationModel[DfErcConfig]):
         if model.consistency is None:
             return model, batch
         vectors, present = model.inputs(batch)
+        vectors = model.read_recognised(vectors, model.recognise(vectors), present)
         trusted = model.find_consistent(model.consistency, vectors, present)
         model.consistency = None
         return model, batch.with_present({**batch.present, **trusted})
@@ -93,11 +94,13 @@ class DfErc(ConversationModel[DfErcConfig]):
         vectors: Mapping[Modality, Tensor],
         present: Mapping[Modality, Tensor],
     ) -> Mapping[Modality, Tensor]:
-        """Return where each modality is present and does not contradict the others throughout."""
+        """Return where each modality is present and does not contradict the others throughout.
+
+        Shape: vectors[m], as they are fused, [B, N, D_m], present[m] [B, N] -> {m: [B, N] bool}.
+        """
         # An exported graph serves longer conversations than those it is traced with.
         if not torch.onnx.is_in_onnx_export() and not consistency.has_enough(present).any():
             return present
-        vectors = self.read_recognised(vectors, self.recognise(vectors), present)
         disentangled = self.disentanglement(vectors, present).vectors
         trusted: Mapping[Modality, Tensor] = consistency(
             self.fusion.classify(disentangled), present
@@ -125,12 +128,13 @@ class DfErc(ConversationModel[DfErcConfig]):
 
     def forward(self, batch: ConversationBatch) -> ModelOutput:
         """Apply Eqs. 1-25."""
-        vectors, present = self.inputs(batch)
+        inputs, present = self.inputs(batch)
+        alone = self.recognise(inputs)
+        vectors = self.read_recognised(inputs, alone, present)
         if self.consistency is not None and not self.training:
             present = self.find_consistent(self.consistency, vectors, present)
             vectors = {m: zero_absent(vector, present[m]) for m, vector in vectors.items()}
-        alone = self.recognise(vectors)
-        vectors = self.text_dropout(self.read_recognised(vectors, alone, present))
+        vectors = self.text_dropout(vectors)
         disentangled = self.disentanglement(vectors, present)
         fused = self.fusion(disentangled.vectors, present, batch.labels)
         refusion = self.refusion(
