@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from starlette.types import ASGIApp
 
-from mmerc.errors import InputError
 from mmerc.serving import correction_routes, job_routes, routes
 from mmerc.serving.guard import Guard
 from mmerc.serving.jobs import open_jobs
-from mmerc.serving.jobs_database import DatabaseError
 from mmerc.serving.live import live_routes
 from mmerc.serving.live.kept_recording import recover_recordings
 from mmerc.serving.live.live_metrics import register_live_metrics
@@ -24,12 +20,7 @@ from mmerc.serving.live.live_sessions import LiveSessions, load_live_components
 from mmerc.serving.monitoring import Metrics
 from mmerc.serving.openapi_examples import DescribedApp
 from mmerc.serving.predictor import Predictor
-from mmerc.serving.problems import (
-    answer_input_error,
-    answer_internal_error,
-    answer_storage_error,
-    answer_validation_error,
-)
+from mmerc.serving.problems import answer_errors
 from mmerc.serving.readiness import create_readiness
 from mmerc.serving.runner import Runner
 from mmerc.serving.service import Service
@@ -88,11 +79,7 @@ def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
     )
     app.state.service = service
     app.state.find_desk = correction_routes.JobDesks(service)
-    app.add_exception_handler(sqlite3.Error, answer_storage_error)
-    app.add_exception_handler(DatabaseError, answer_storage_error)
-    app.add_exception_handler(Exception, answer_internal_error)
-    app.add_exception_handler(InputError, answer_input_error)
-    app.add_exception_handler(RequestValidationError, answer_validation_error)
+    answer_errors(app)
     app.include_router(job_routes.router)
     app.include_router(correction_routes.router)
     app.include_router(live_routes.router)

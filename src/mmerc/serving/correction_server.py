@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import socket
-import sqlite3
 import sys
 import threading
 from collections.abc import Callable
@@ -13,22 +12,16 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp
 
-from mmerc.errors import InputError, MmercError, UsageError
+from mmerc.errors import MmercError, UsageError
 from mmerc.inference.correction.edited_results import FOLDER, write_edited_results
 from mmerc.serving import correction_routes
 from mmerc.serving.correction_desk import Desk, open_desk
 from mmerc.serving.guard import Guard
 from mmerc.serving.monitoring import Metrics
-from mmerc.serving.problems import (
-    answer_input_error,
-    answer_internal_error,
-    answer_storage_error,
-    answer_validation_error,
-)
+from mmerc.serving.problems import answer_errors
 from mmerc.serving.settings import Settings
 from mmerc.version import __version__
 
@@ -121,10 +114,7 @@ def create_correction_app(desk: Desk) -> ASGIApp:
 
     app = FastAPI(title="mmerc", version=__version__, docs_url=None, redoc_url=None)
     app.state.find_desk = find_desk
-    app.add_exception_handler(sqlite3.Error, answer_storage_error)
-    app.add_exception_handler(Exception, answer_internal_error)
-    app.add_exception_handler(InputError, answer_input_error)
-    app.add_exception_handler(RequestValidationError, answer_validation_error)
+    answer_errors(app)
     app.include_router(correction_routes.router)
 
     @app.get("/", include_in_schema=False)

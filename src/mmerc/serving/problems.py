@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from fastapi import HTTPException, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from mmerc.corpora.records import FIXES, shorten
 from mmerc.errors import InputError
 from mmerc.files import encodable
+from mmerc.serving.jobs_database import DatabaseError
 from mmerc.serving.storage_errors import DISK_FULL, NOT_WRITABLE, is_full
 
 
@@ -94,3 +95,12 @@ def translate_storage_errors() -> Iterator[None]:
 async def answer_internal_error(request: Request, error: Exception) -> JSONResponse:
     """An internal error; the log says more."""
     return problem_response(500, "Internal error of the service; please report it.")
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Answer every error of an application as a problem."""
+    app.add_exception_handler(sqlite3.Error, answer_storage_error)
+    app.add_exception_handler(DatabaseError, answer_storage_error)
+    app.add_exception_handler(Exception, answer_internal_error)
+    app.add_exception_handler(InputError, answer_input_error)
+    app.add_exception_handler(RequestValidationError, answer_validation_error)
