@@ -30,8 +30,6 @@ def build_set_request(
     sets: float | None, *, class_conditional: bool, most_labels: int
 ) -> SetRequest | None:
     """Build the request of the options; None without --sets."""
-    if sets is None:
-        if class_conditional:
-            raise UsageError("--class-conditional needs --sets LEVEL, such as --sets 0.9.")
-        return None
-    return SetRequest(level=sets, class_conditional=class_conditional, most_labels=most_labels)
+    if sets is None and class_conditional:
+        raise UsageError("--class-conditional needs --sets LEVEL, such as --sets 0.9.")
+    return SetRequest.create(sets, class_conditional=class_conditional, most_labels=most_labels)

@@ -20,6 +20,15 @@ class SetRequest:
     class_conditional: bool = False
     most_labels: int = 3
 
+    @classmethod
+    def create(
+        cls, level: float | None, *, class_conditional: bool, most_labels: int
+    ) -> SetRequest | None:
+        """Create the request of three settings; None without a level: no sets are asked for."""
+        if level is None:
+            return None
+        return cls(level=level, class_conditional=class_conditional, most_labels=most_labels)
+
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
             raise UsageError(

@@ -71,12 +71,8 @@ class StudySettings(_Section):
     @property
     def set_request(self) -> SetRequest | None:
         """The prediction sets that are asked for."""
-        if self.sets is None:
-            return None
-        return SetRequest(
-            level=self.sets,
-            class_conditional=self.class_conditional,
-            most_labels=self.most_labels,
+        return SetRequest.create(
+            self.sets, class_conditional=self.class_conditional, most_labels=self.most_labels
         )
 
     def describe(self) -> dict[str, Any]:
