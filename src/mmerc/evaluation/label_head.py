@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from mmerc.errors import InputError
 from mmerc.evaluation.conversation_folds import assign_folds
-from mmerc.evaluation.logit_adaptation import bootstrap_gain, count_missing, weighted_f1
+from mmerc.evaluation.held_out_gain import HeldOutGain, choose_refit, group_conversations
 
 _Numbers = NDArray[np.float64]
 _DEVIATIONS = (0.1, 0.3, 1.0, 3.0)  # of the Gaussian priors of the weights that are compared
 _SMALLEST = 1e-6
 _BIAS_DEVIATION = 3.0
 _PRIOR_COUNT = 1.0  # utterances, in every row of the mapping that the head is compared with
-_MIN_LABELS, _MIN_CONVERSATIONS = 20, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,27 +34,10 @@ class LabelHead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeadOutcome:
-    """A head for all labels, and how good heads are on labels that they did not see.
-
-    ``gain``: nats of log-likelihood per utterance over a mapping of the model's labels, with its
-    95 % interval over conversations; accuracy and weighted F1 in percent, of mapping and head.
-    ``better``: the interval is above 0. ``more_labels``: about how many more labels would make it
-    so, None if there is no gain. ``held_out``: log probabilities by heads that did not see the
-    conversation [N, L].
-    """
+class HeadOutcome(HeldOutGain):
+    """A head for all labels, and what such heads gain over a mapping of the model's labels."""
 
     head: LabelHead
-    labels: int
-    conversations: int
-    gain: float
-    low: float
-    high: float
-    accuracy: tuple[float, float]
-    weighted_f1: tuple[float, float]
-    better: bool
-    more_labels: int | None
-    held_out: _Numbers = field(compare=False, repr=False)
 
 
 def fit_label_head(
@@ -74,11 +56,7 @@ def fit_label_head(
 
     Shape: log_probabilities [N, K], gold [N], 0 to ``classes`` - 1. InputError for too few labels.
     """
-    names, groups = np.unique(np.array(conversations), return_inverse=True)
-    if len(gold) < _MIN_LABELS or len(names) < _MIN_CONVERSATIONS:
-        problem = f"{len(gold)} labels in {len(names)} conversations"
-        fix = f"label {_MIN_LABELS} utterances in {_MIN_CONVERSATIONS} conversations"
-        raise InputError("labels", problem, fix)
+    groups = group_conversations(gold, conversations)
     folds = assign_folds(groups, seed=seed)
     held_out = np.zeros((len(gold), classes))
     mapped = np.zeros((len(gold), classes))
@@ -88,23 +66,10 @@ def fit_label_head(
         held_out[inside] = head.apply(log_probabilities[inside])
         table = _fit_mapping(log_probabilities[seen], gold[seen], classes)
         mapped[inside] = table[log_probabilities[inside].argmax(axis=1)]
-    rows = np.arange(len(gold))
-    gains = held_out[rows, gold] - mapped[rows, gold]
-    gain, (low, high), error = bootstrap_gain(gains, groups, len(names), seed=seed)
-    before, after = mapped.argmax(axis=1), held_out.argmax(axis=1)
-    return HeadOutcome(
-        head=_choose(log_probabilities, gold, groups, classes, seed=seed),
-        labels=len(gold),
-        conversations=len(names),
-        gain=gain,
-        low=low,
-        high=high,
-        accuracy=(100 * float((before == gold).mean()), 100 * float((after == gold).mean())),
-        weighted_f1=(weighted_f1(gold, before), weighted_f1(gold, after)),
-        better=low > 0,
-        more_labels=count_missing(gain, error, len(gold), better=low > 0),
-        held_out=held_out,
-    )
+    return HeadOutcome.measure(
+        mapped, held_out, gold, groups,
+        seed=seed, head=_choose(log_probabilities, gold, groups, classes, seed=seed),
+    )  # fmt: skip
 
 
 def _fit_mapping(
@@ -128,17 +93,8 @@ def _choose(
     seed: int,
 ) -> LabelHead:
     """The head whose prior has the highest held-out likelihood, fitted on everything."""
-    folds = assign_folds(groups, seed=seed + 1)
-    scores = []
-    for deviation in _DEVIATIONS:
-        total = 0.0
-        for fold in np.unique(folds):
-            inside, seen = folds == fold, folds != fold
-            head = _fit(log_probabilities[seen], gold[seen], classes, deviation)
-            rows = np.arange(int(inside.sum()))
-            total += float(head.apply(log_probabilities[inside])[rows, gold[inside]].sum())
-        scores.append(total)
-    return _fit(log_probabilities, gold, classes, _DEVIATIONS[int(np.argmax(scores))])
+    fits = [partial(_fit, classes=classes, deviation=deviation) for deviation in _DEVIATIONS]
+    return choose_refit(fits, log_probabilities, gold, groups, seed=seed + 1)
 
 
 def _fit(

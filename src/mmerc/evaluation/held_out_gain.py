@@ -1,0 +1,150 @@
+"""What a refit gains on labels that it did not see, and how refits are chosen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score
+
+from mmerc.errors import InputError
+from mmerc.evaluation.conversation_folds import assign_folds
+from mmerc.evaluation.significance import percentile_interval, resample_conversations
+
+_Numbers = NDArray[np.float64]
+_Labels = NDArray[np.int64]
+_MIN_LABELS, _MIN_CONVERSATIONS = 20, 3
+_LEVEL = 0.95
+_Z = 1.96  # standard errors that a gain must exceed
+
+
+class _Refit(Protocol):
+    def apply(self, log_probabilities: _Numbers) -> _Numbers: ...
+
+
+_AnyRefit = TypeVar("_AnyRefit", bound=_Refit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOutGain:
+    """How good a way of refitting is on labels that the refits did not see.
+
+    ``gain``: nats of log-likelihood per utterance over what it is compared with, with its 95 %
+    interval over conversations; accuracy and weighted F1 in percent, of that and of the refits.
+    ``better``: the interval is above 0. ``more_labels``: about how many more labels would make it
+    so if the gain stays, None if there is no gain. ``held_out``: log probabilities of each
+    utterance by refits that did not see its conversation [N, L].
+    """
+
+    labels: int
+    conversations: int
+    gain: float
+    low: float
+    high: float
+    accuracy: tuple[float, float]
+    weighted_f1: tuple[float, float]
+    better: bool
+    more_labels: int | None
+    held_out: _Numbers = field(compare=False, repr=False)
+
+    @classmethod
+    def measure(
+        cls,
+        reference: _Numbers,
+        held_out: _Numbers,
+        gold: _Labels,
+        groups: NDArray[np.intp],
+        *,
+        seed: int,
+        **own: Any,
+    ) -> Self:
+        """Compare log probabilities; ``own`` are the fields that a subclass adds.
+
+        Shape: reference and held_out [N, L], gold and groups [N].
+        """
+        rows, count = np.arange(len(gold)), int(groups.max()) + 1
+        gains = held_out[rows, gold] - reference[rows, gold]
+        gain, (low, high), error = _bootstrap_gain(gains, groups, count, seed=seed)
+        before, after = (values.argmax(axis=1) for values in (reference, held_out))
+        return cls(
+            labels=len(gold),
+            conversations=count,
+            gain=gain,
+            low=low,
+            high=high,
+            accuracy=(100 * float((before == gold).mean()), 100 * float((after == gold).mean())),
+            weighted_f1=(_weighted_f1(gold, before), _weighted_f1(gold, after)),
+            better=low > 0,
+            more_labels=_count_missing(gain, error, len(gold), better=low > 0),
+            held_out=held_out,
+            **own,
+        )
+
+
+def group_conversations(gold: _Labels, conversations: Sequence[str]) -> NDArray[np.intp]:
+    """Number the conversations of labels. Shape: gold [N] -> [N].
+
+    InputError for fewer than 20 labels or 3 conversations.
+    """
+    names, groups = np.unique(np.array(conversations), return_inverse=True)
+    if len(gold) < _MIN_LABELS or len(names) < _MIN_CONVERSATIONS:
+        problem = f"{len(gold)} labels in {len(names)} conversations"
+        fix = f"label {_MIN_LABELS} utterances in {_MIN_CONVERSATIONS} conversations"
+        raise InputError("labels", problem, fix)
+    return groups
+
+
+def choose_refit(
+    fits: Sequence[Callable[[_Numbers, _Labels], _AnyRefit]],
+    log_probabilities: _Numbers,
+    gold: _Labels,
+    groups: NDArray[np.intp],
+    *,
+    seed: int,
+) -> _AnyRefit:
+    """Return the refit with the highest held-out likelihood, fitted on everything.
+
+    Shape: log_probabilities [N, K], gold and groups [N].
+    """
+    folds = assign_folds(groups, seed=seed)
+    parts = [folds == fold for fold in np.unique(folds)]
+    scores = [
+        sum(
+            fit(log_probabilities[~part], gold[~part])
+            .apply(log_probabilities[part])[np.arange(int(part.sum())), gold[part]]
+            .sum()
+            for part in parts
+        )
+        for fit in fits
+    ]
+    return fits[int(np.argmax(scores))](log_probabilities, gold)
+
+
+def _weighted_f1(gold: _Labels, predicted: NDArray[np.intp]) -> float:
+    """Weighted F1 in percent."""
+    return 100 * float(f1_score(gold, predicted, average="weighted", zero_division=0))
+
+
+def _bootstrap_gain(
+    gains: _Numbers, groups: NDArray[np.intp], count: int, *, seed: int
+) -> tuple[float, tuple[float, float], float]:
+    """Mean gain per utterance, its interval over conversations and its standard error."""
+    sums = np.bincount(groups, weights=gains, minlength=count)
+    sizes = np.bincount(groups, minlength=count).astype(np.float64)
+    table = np.stack([sums, sizes], axis=1)
+    draws = np.concatenate(list(resample_conversations(table, resamples=2000, seed=seed)))
+    means = draws[:, 0] / draws[:, 1]
+    return float(gains.mean()), percentile_interval(means, level=_LEVEL), float(means.std())
+
+
+def _count_missing(gain: float, error: float, labels: int, *, better: bool) -> int | None:
+    """Labels still missing until a gain of this size exceeds its interval; None without a gain."""
+    if better:
+        return 0
+    if gain <= 0:
+        return None
+    return max(1, math.ceil(labels * (_Z * error / gain) ** 2) - labels)
