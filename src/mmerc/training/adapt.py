@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,24 +16,11 @@ from mmerc.data.corpus_media import conversation_sounds
 from mmerc.data.preparation import published_tables
 from mmerc.errors import InputError
 from mmerc.evaluation.logit_adaptation import Adaptation, LogitMap, adapt_logits
-from mmerc.files import atomic_directory, read_text, write_json, write_text
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import load_model, locate_model
-from mmerc.models.saved_model import read_model_config
-from mmerc.models.set_scores import ANY_MODALITIES, SetScores
+from mmerc.models.set_scores import SetScores
 from mmerc.prediction.utterance_predictions import predict
-from mmerc.training.model_calibration import score_labels
-
-SMALLEST = 1e-6  # probabilities are written with six digits
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LabelledProbabilities:
-    """The model's probabilities of labelled utterances. Shape: [N, K], gold [N]."""
-
-    conversations: tuple[str, ...]
-    probabilities: NDArray[np.float64]
-    gold: NDArray[np.int64]
+from mmerc.training.adapted_model import LabelledProbabilities, write_adapted
 
 
 def adapt_model(
@@ -66,19 +51,19 @@ def adapt_model(
         rows = read_predicted_rows(Path(predictions))
         order = _label_order(loaded, rows, Path(predictions))
         parts = [_match_labels(rows, order, Path(file)) for file in files]
-    probabilities = np.concatenate([part.probabilities for part in parts])
-    gold = np.concatenate([part.gold for part in parts])
-    names = [name for part in parts for name in part.conversations]
-    adaptation = adapt_logits(np.log(np.maximum(probabilities, SMALLEST)), gold, names)
+    labelled = LabelledProbabilities.join(parts)
+    adaptation = adapt_logits(labelled.log_probabilities, labelled.gold, labelled.conversations)
     if adaptation.better or sets:
-        used = np.exp(adaptation.held_out) if adaptation.better else probabilities
-        groups = np.unique(names, return_inverse=True)[1]
-        scores = SetScores(
-            source=f"{adaptation.labels} labels of {adaptation.conversations} conversations "
-            f"({', '.join(Path(f).name for f in files)})",
-            by_modalities={ANY_MODALITIES: score_labels(used, gold, groups)},
+        used = np.exp(adaptation.held_out) if adaptation.better else labelled.probabilities
+        scores = labelled.calibrate(used, adaptation, [Path(file) for file in files])
+        write_adapted(
+            folder,
+            Path(out),
+            adaptation=_map_values(adaptation.map) if adaptation.better else None,
+            scores=scores,
+            card=_card(adaptation, scores, folder.name),
+            overwrite=overwrite,
         )
-        _write_model(folder, Path(out), adaptation, scores, overwrite)
     return adaptation
 
 
@@ -186,24 +171,6 @@ def _label_index(names: Sequence[str], label: str | None, path: Path) -> int:
         fix = f"use one of {', '.join(names)}, or pass --own-labels to give it the file's labels"
         raise InputError(path, f"the model has no label {label!r}", fix)
     return place
-
-
-def _write_model(
-    source: Path, out: Path, adaptation: Adaptation, scores: SetScores, overwrite: bool
-) -> None:
-    """Copy the model's folder with the adaptation in its configuration and on its card.
-
-    An adaptation that is not better is left out.
-    """
-    with atomic_directory(out, overwrite=overwrite) as folder:
-        shutil.copytree(source, folder, dirs_exist_ok=True)
-        scores.write(folder)
-        if adaptation.better:
-            config = read_model_config(source) | {"adaptation": _map_values(adaptation.map)}
-            write_json(folder / "config.json", config)
-        card = folder / "README.md"
-        original = read_text(card) if card.is_file() else ""
-        write_text(card, f"{_card(adaptation, scores, source.name)}\n{original}")
 
 
 def _map_values(logit_map: LogitMap) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +10,11 @@ import numpy as np
 
 from mmerc.annotation.rated_lines import read_one_rater
 from mmerc.errors import InputError
-from mmerc.evaluation.label_head import HeadOutcome, fit_label_head
-from mmerc.files import atomic_directory, read_text, write_json, write_text
+from mmerc.evaluation.label_head import HeadOutcome, LabelHead, fit_label_head
 from mmerc.labels import LabelSet
-from mmerc.models.saved_model import read_model_config
-from mmerc.models.set_scores import ANY_MODALITIES, SetScores
-from mmerc.training.adapt import SMALLEST, locate_original, predict_manifest
-from mmerc.training.model_calibration import score_labels
+from mmerc.models.set_scores import SetScores
+from mmerc.training.adapt import locate_original, predict_manifest
+from mmerc.training.adapted_model import LabelledProbabilities, write_adapted
 
 _FEWEST = 3  # utterances of a label; a label that occurs less often may be a slip
 
@@ -34,20 +31,22 @@ def adapt_to_own_labels(
     folder, loaded = locate_original(model, out, overwrite=overwrite)
     paths = [Path(file) for file in files]
     labels = _collect_labels(paths)
-    parts = [predict_manifest(loaded, path, labels.names) for path in paths]
-    probabilities = np.concatenate([part.probabilities for part in parts])
-    names = [name for part in parts for name in part.conversations]
-    gold = np.concatenate([part.gold for part in parts])
-    logs = np.log(np.maximum(probabilities, SMALLEST))
-    outcome = fit_label_head(logs, gold, names, classes=len(labels))
+    labelled = LabelledProbabilities.join(
+        [predict_manifest(loaded, path, labels.names) for path in paths]
+    )
+    outcome = fit_label_head(
+        labelled.log_probabilities, labelled.gold, labelled.conversations, classes=len(labels)
+    )
     if outcome.better:
-        groups = np.unique(names, return_inverse=True)[1]
-        scores = SetScores(
-            source=f"{outcome.labels} labels of {outcome.conversations} conversations "
-            f"({', '.join(path.name for path in paths)})",
-            by_modalities={ANY_MODALITIES: score_labels(np.exp(outcome.held_out), gold, groups)},
+        scores = labelled.calibrate(np.exp(outcome.held_out), outcome, paths)
+        write_adapted(
+            folder,
+            Path(out),
+            adaptation=_head_values(outcome.head, labels),
+            scores=scores,
+            card=_card(outcome, labels, scores, folder.name),
+            overwrite=overwrite,
         )
-        _write_model(folder, Path(out), outcome, labels, scores, overwrite=overwrite)
     return outcome
 
 
@@ -71,28 +70,13 @@ def _collect_labels(paths: Sequence[Path]) -> LabelSet:
     return LabelSet("own", tuple(sorted(counts)))
 
 
-def _write_model(
-    source: Path,
-    out: Path,
-    outcome: HeadOutcome,
-    labels: LabelSet,
-    scores: SetScores,
-    *,
-    overwrite: bool,
-) -> None:
-    """Copy the model's folder with the head in its configuration and on its card."""
-    with atomic_directory(out, overwrite=overwrite) as folder:
-        shutil.copytree(source, folder, dirs_exist_ok=True)
-        head = {
-            "weights": outcome.head.weights.tolist(),
-            "bias": outcome.head.bias.tolist(),
-            "labels": labels.to_json(),
-        }
-        write_json(folder / "config.json", read_model_config(source) | {"adaptation": head})
-        scores.write(folder)
-        card = folder / "README.md"
-        original = read_text(card) if card.is_file() else ""
-        write_text(card, f"{_card(outcome, labels, scores, source.name)}\n{original}")
+def _head_values(head: LabelHead, labels: LabelSet) -> dict[str, object]:
+    """The head as it is saved."""
+    return {
+        "weights": head.weights.tolist(),
+        "bias": head.bias.tolist(),
+        "labels": labels.to_json(),
+    }
 
 
 def _card(outcome: HeadOutcome, labels: LabelSet, scores: SetScores, name: str) -> str:
