@@ -39,7 +39,8 @@ from mmerc.models.saved_model import (
     untrained_state,
     upload_model,
 )
-from mmerc.models.set_scores import SetScores, modality_key
+from mmerc.models.set_scores import SetScores
+from mmerc.models.temperatures import find_temperatures
 from mmerc.models.training_data import TrainedOn, TrainingStatistics
 from mmerc.nn.classification import class_balanced_weights, classification_loss
 from mmerc.nn.encoder_check import check_encoder
@@ -230,21 +231,9 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         logits = logits.float()
         if self.log_prior_ratio is not None:
             logits = logits + logits.new_tensor(self.log_prior_ratio)
-        logits = logits / self._find_temperature(logits, used or {})
+        named = {m: used[m] for m in self.inputs.output_widths if used and m in used}
+        logits = logits / find_temperatures(self.temperatures, named, self.temperature)
         return logits if self.adaptation is None else self.adaptation.apply(logits)
-
-    def _find_temperature(self, logits: Tensor, used: Mapping[Modality, Tensor]) -> Tensor | float:
-        """Find the temperature of every utterance. Shape: logits [..., K] -> [..., 1]."""
-        names = [m for m in self.inputs.output_widths if m in used]
-        if not names or not self.temperatures:
-            return self.temperature
-        subsets = [
-            modality_key(m for place, m in enumerate(names) if number >> place & 1)
-            for number in range(2 ** len(names))
-        ]
-        table = logits.new_tensor([self.temperatures.get(k, self.temperature) for k in subsets])
-        numbers = torch.stack([used[m].long() << place for place, m in enumerate(names)]).sum(0)
-        return table[numbers].unsqueeze(-1)
 
     def calibrate_output(self, output: ModelOutput, batch: ConversationBatch) -> Tensor:
         """Return the logits to predict a batch with. Shape: -> [B, N, K] float32."""
