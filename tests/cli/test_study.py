@@ -176,6 +176,11 @@ CONTRADICTIONS = {
     "half a character": ('- file: "\\ud800.txt"', "half a Unicode character in line 2"),
     "a null byte": ('- {file: "a\\0.txt", name: a}', "is not the name of a file"),
     "no recordings": ("", "recordings: missing"),
+    "missing files": (
+        "- {file: a.txt, name: a1}\n- file: lost.mp4\n- {file: day}\n- {file: circle.txt}\n"
+        "- {file: b.txt, subtitles: lost.srt, turns: lost.rttm}",
+        "missing files: lost.mp4, day, circle.txt, lost.srt, lost.rttm",
+    ),
 }
 
 
@@ -185,6 +190,8 @@ def test_a_study_file_that_contradicts_itself(mmerc, folder, tmp_path, case):
         (folder / name).write_text(ANN)
     (tmp_path / "private.txt").write_text(ANN)
     (folder / "out.txt").symlink_to(tmp_path / "private.txt")
+    (folder / "circle.txt").symlink_to("circle.txt")
+    (folder / "day").mkdir()
     text, message = CONTRADICTIONS[case]
     (folder / "study.yaml").write_text(f"recordings:\n{text}\n")
     outcome = mmerc("analyze", folder / "study.yaml", "--out", tmp_path / "out")

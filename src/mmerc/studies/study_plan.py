@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from os.path import realpath  # unlike Path.resolve, it accepts links that lead in a circle
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -29,6 +32,7 @@ from mmerc.studies.study_recordings import RecordingOutcome, StudyRecording
 
 _FIX = "fix the file (docs/studies.md describes it)"
 _NOT_TEXT = "its path is not UTF-8 text; rename it"
+_NAMED = 20  # missing files that one sentence names
 _COLUMNS = ("participant", "session", "condition", "group")
 
 
@@ -92,7 +96,7 @@ def plan_study_file(
 ) -> StudyPlan:
     """Plan the study that a ``study.yaml`` describes.
 
-    InputError for what contradicts itself in it, or leads out of its folder.
+    InputError for what contradicts itself in it, leads out of its folder, or is missing.
     """
     study, folder = read_study_file(path), path.parent
     listing = list_folder(folder, skip=skip)
@@ -113,11 +117,13 @@ def plan_study_file(
         remarks += [f"{recording.name}: {line}" for line in sides.remarks]
     _check_distinct(path, recordings)
     check_columns(path, recordings)
-    listed = {(folder / entry.file).resolve() for entry in study.recordings}
+    if not add_unlisted:  # a watched folder may still be filling
+        _check_present(path, recordings)
+    listed = {realpath(folder / entry.file) for entry in study.recordings}
     unlisted = [
         item
         for item in find_recordings(listing.files)
-        if item.resolve() not in listed and _relative(item, folder) not in excluded
+        if realpath(item) not in listed and _relative(item, folder) not in excluded
     ]
     plan = StudyPlan(
         recordings=tuple(sorted(recordings, key=lambda item: item.name)),
@@ -129,8 +135,8 @@ def plan_study_file(
         names = ", ".join(_relative(item, folder) for item in unlisted[:3])
         more = f" and {len(unlisted) - 3} more" if len(unlisted) > 3 else ""
         return replace(plan, remarks=(*remarks, f"{path} does not list {names}{more}."))
-    used = {file.resolve() for item in recordings for file in item.inputs.values()}
-    unused = [item for item in listing.files if item.resolve() not in used]
+    used = {realpath(file) for item in recordings for file in item.inputs.values()}
+    unused = [item for item in listing.files if realpath(item) not in used]
     return _join(plan, _plan_recordings(unlisted, unused, root=folder))
 
 
@@ -293,9 +299,9 @@ def _check_excluded(path: Path, study: StudyFile) -> set[str]:
 def _check_distinct(path: Path, recordings: Sequence[StudyRecording]) -> None:
     """InputError if two entries have one name or one file."""
     names: dict[str, StudyRecording] = {}
-    files: dict[Path, StudyRecording] = {}
+    files: dict[str, StudyRecording] = {}
     for item in recordings:
-        other = files.setdefault(item.file.resolve(), item)
+        other = files.setdefault(realpath(item.file), item)
         if other is not item:
             raise InputError(path, f"{item.file.name} is listed twice", "list it once")
         other = names.setdefault(item.name.casefold(), item)
@@ -304,6 +310,24 @@ def _check_distinct(path: Path, recordings: Sequence[StudyRecording]) -> None:
             files_text += _relative(item.file, path.parent)
             problem = f"{files_text} have the same name, {item.name}"
             raise InputError(path, problem, "give one of them another `name`")
+
+
+def _check_present(path: Path, recordings: Sequence[StudyRecording]) -> None:
+    """InputError, naming all of them, if files that the study file names are missing."""
+    files = [file for item in recordings for file in item.inputs.values() if _is_missing(file)]
+    names = [_relative(file, path.parent) for file in dict.fromkeys(files)]
+    if names:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        problem = f"missing files: {', '.join(names[:_NAMED])}{more}"
+        raise InputError(path, problem, "correct their names, or delete their entries")
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether there is no file at this path; False where that cannot be seen."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        return error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
 def _fail(recording: StudyRecording, root: Path | None, reason: str) -> RecordingOutcome:
