@@ -6,7 +6,10 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
+from dataclasses import replace
+
 from correction_pages import correcting
+from talk import ANALYSIS
 
 PATIENCE = 240_000  # milliseconds; a machine may be busy
 
@@ -165,6 +168,50 @@ def test_corrections_wait_for_a_server_that_is_away(visit, table):
     row(page, 3).locator(".chosen", has_text="anger").wait_for()
     saved(page)
     assert table[0].log.revision == 1
+
+
+def test_many_lines_are_grouped_and_all_of_them_are_there(new_page, tmp_path):
+    """60 lines: a full group, a second one, and a third of ten."""
+    first, times = ANALYSIS.predictions[0], range(60)
+    lines = [
+        replace(first, id=f"{i}", text=f"Words number {i}. And more.", start=4.0 * i, end=4 * i + 3.0)
+        for i in times
+    ]
+    analysis = replace(ANALYSIS, predictions=tuple(lines), absent={}, marks={}, duration=240.0)
+    with correcting(tmp_path / "many", analysis) as (desk, address):
+        page = new_page(patience=PATIENCE, ignored=("debug", "error"))
+        page.goto(address)
+        page.get_by_label("Your name").fill("Ann")
+        page.get_by_role("button", name="Start").click()
+        page.locator(".line[aria-current]").wait_for()
+        sizes = "Array.from(document.querySelectorAll('.group'), (g) => g.childElementCount)"
+        assert page.evaluate(sizes) == [25, 25, 10]
+        assert page.get_by_role("listitem").count() == 60  # for screen readers too
+        assert page.evaluate("find('number 57')") and page.evaluate("scrollY") > 1000
+        page.emulate_media(media="print")
+        heights = "Array.from(document.querySelectorAll('.line'), (row) => row.offsetHeight)"
+        assert min(page.evaluate(heights)) > 10
+        page.emulate_media(media="screen")
+        row(page, 24).locator(".time").click()  # the last one of its group
+        page.keyboard.press("Enter")
+        page.keyboard.press("Home")
+        for _ in "Words number 24.":
+            page.keyboard.press("ArrowRight")
+        page.keyboard.press("Control+Enter")
+        saved(page)
+        assert page.evaluate(sizes) == [26, 25, 10]
+        page.keyboard.press("7")
+        row(page, 24).locator(".chosen", has_text="anger").wait_for()
+        page.keyboard.press("Control+z")
+        page.keyboard.press("Control+z")
+        page.locator(".line").nth(60).wait_for(state="detached")
+        order = page.evaluate("Array.from(document.querySelectorAll('.line'), (r) => r.dataset.id)")
+        assert order == desk.log.lines.order == [f"{i}" for i in times]
+        row(page, 40).locator(".time").click()
+        page.keyboard.press("x")
+        page.locator(".line.excluded").wait_for()
+        page.get_by_label("Show").select_option("excluded")
+        assert page.locator(".group:visible").count() == page.locator(".line:visible").count() == 1
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -1,4 +1,4 @@
-/* All lines; the words of one of them are edited in place. Rows out of view are not laid out. */
+/* All lines, in groups; the words of one of them are edited in place. Groups out of view are not laid out. */
 
 import { byId, createElement, createSpeakerDot, paint } from "../../inference/page/elements.js";
 import { createWords } from "../../inference/page/doubts.js";
@@ -9,6 +9,8 @@ import { isCorrected, shownLabel } from "./corrections.js";
 /** @import { LabelColour, Line } from "./corrections.js" */
 
 const LEAST_SHARE = 0.1; // of a line's length, from which overlap is doubtful
+const GROUP = 25; // lines that are laid out together once one of them is in view
+const ROW_HEIGHT = 2.75; // rem, of most rows
 
 /** @param {Line} line */
 export const isDoubtful = (line) =>
@@ -17,7 +19,7 @@ export const isDoubtful = (line) =>
 /** @typedef {{onText: (id: string, text: string) => void, onSplit: (id: string, text: string, caret: number) => void}} WordEvents */
 
 export class LineList {
-  /** @type {Map<string, HTMLLIElement>} */
+  /** @type {Map<string, HTMLElement>} */
   #rows = new Map();
 
   /** @type {string | null} */
@@ -69,25 +71,62 @@ export class LineList {
 
   /** Put rows where they belong, touching only those that are elsewhere. */
   #arrange() {
-    /** @type {ChildNode | null} */
-    let next = this.root.firstChild;
+    /** @type {HTMLElement | null} */
+    let before = null;
     for (const id of this.client.order) {
       const row = this.#rows.get(id);
       if (row === undefined) continue;
-      if (row === next) next = row.nextSibling;
-      else this.root.insertBefore(row, next);
+      if (row !== this.#rowAfter(before)) this.#place(row, before);
+      before = row;
+    }
+    for (const group of [...this.root.children]) {
+      if (group.childElementCount === 0) group.remove();
+    }
+    this.#sizeGroups();
+  }
+
+  /** @param {Element | null} row */
+  #rowAfter(row) {
+    if (row === null) return this.root.querySelector(".line");
+    return row.nextElementSibling ?? row.parentElement?.nextElementSibling?.firstElementChild ?? null;
+  }
+
+  /**
+   * Put a row after another one: in the same group, but into a new one behind a full last group.
+   * @param {HTMLElement} row
+   * @param {HTMLElement | null} before
+   */
+  #place(row, before) {
+    const group = before?.parentElement ?? this.root.firstElementChild;
+    const isEnd = before === null || (before === group?.lastElementChild && !group?.nextSibling);
+    if (group === null || (isEnd && before !== null && group.childElementCount >= GROUP)) {
+      this.root.append(createElement("div", { class: "group" }, row));
+    } else if (before === null) {
+      group.prepend(row);
+    } else {
+      before.after(row);
+    }
+  }
+
+  /** Hide groups without a visible row; estimate the height of those that are not laid out. */
+  #sizeGroups() {
+    for (const group of this.root.children) {
+      if (!(group instanceof HTMLElement)) continue;
+      const count = [...group.children].filter((row) => !row.hasAttribute("hidden")).length;
+      group.hidden = count === 0;
+      group.style.containIntrinsicSize = `auto ${count * ROW_HEIGHT}rem`;
     }
   }
 
   /** @param {Line} line */
   #createRow(line) {
-    const row = createElement("li", { class: "line", "data-id": line.id });
+    const row = createElement("div", { class: "line", role: "listitem", "data-id": line.id });
     this.#fill(row, line);
     return row;
   }
 
   /**
-   * @param {HTMLLIElement} row
+   * @param {HTMLElement} row
    * @param {Line} line
    */
   #fill(row, line) {
@@ -120,6 +159,7 @@ export class LineList {
       ...this.#createMarks(line),
     );
     row.classList.toggle("excluded", line.excluded);
+    row.classList.remove("editing");
     if (focused) time.focus({ preventScroll: true });
   }
 
@@ -187,6 +227,7 @@ export class LineList {
       row.hidden = line === undefined || !isVisible(line);
       if (!row.hidden) count += 1;
     }
+    this.#sizeGroups();
     byId("none").hidden = count > 0;
   }
 
@@ -211,6 +252,7 @@ export class LineList {
     const keep = createElement("button", { type: "button" }, "Keep");
     const buttons = createElement("span", { class: "word-buttons" }, keep, split);
     row.querySelector(".said")?.replaceWith(createElement("div", { class: "said" }, area, buttons));
+    row.classList.add("editing");
     this.#editing = { id, area };
     area.focus();
     area.setSelectionRange(area.value.length, area.value.length);
