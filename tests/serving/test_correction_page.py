@@ -174,7 +174,9 @@ def test_many_lines_are_grouped_and_all_of_them_are_there(new_page, tmp_path):
     """60 lines: a full group, a second one, and a third of ten."""
     first, times = ANALYSIS.predictions[0], range(60)
     lines = [
-        replace(first, id=f"{i}", text=f"Words number {i}. And more.", start=4.0 * i, end=4 * i + 3.0)
+        replace(
+            first, id=f"{i}", text=f"Words number {i}. And more.", start=4.0 * i, end=4 * i + 3.0
+        )
         for i in times
     ]
     analysis = replace(ANALYSIS, predictions=tuple(lines), absent={}, marks={}, duration=240.0)
