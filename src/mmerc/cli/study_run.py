@@ -88,7 +88,6 @@ class StudyRun:
 
     def analyse(self, plan: StudyPlan, trusted: Collection[str] = ()) -> StudyResult:
         """Analyse what is new or changed, but for ``trusted``, with progress on stderr."""
-        from mmerc.processes import available_cores
         from mmerc.studies.run_study import run_study
 
         self._note(plan.remarks)
@@ -96,7 +95,7 @@ class StudyRun:
         result = run_study(
             plan,
             self.out,
-            workers=self.workers or available_cores(),
+            workers=self.workers,
             engine=self.engine,
             again=self.again,
             trusted=trusted,

@@ -8,10 +8,10 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from mmerc.errors import MmercError
-from mmerc.executors.pool import WorkerLostError
+from mmerc.executors.pool import NodeLostError, WorkerLostError
 
 _Item = TypeVar("_Item")
 _Outcome = TypeVar("_Outcome")
@@ -20,14 +20,19 @@ _Outcome = TypeVar("_Outcome")
 class RayPool:
     """Ray tasks of ``threads`` cores each (by default the cluster's cores divided by ``jobs``).
 
-    Ray never repeats a task that killed its worker.
+    Ray never repeats a task that killed its worker. A process ends after ``items_per_process``
+    tasks, if that is a number.
     """
 
-    def __init__(self, jobs: int, *, threads: int | None) -> None:
+    breaks: ClassVar[bool] = False
+
+    def __init__(
+        self, jobs: int, *, threads: int | None, items_per_process: int | None = None
+    ) -> None:
         self.ray = _connect()
-        cores = int(self.ray.cluster_resources().get("CPU", jobs))
-        self.threads = threads or max(1, cores // jobs)
-        self.remote = self.ray.remote(num_cpus=self.threads, max_retries=0)(_run_with_threads)
+        self.threads = threads or max(1, count_cores() // jobs)
+        options = {"num_cpus": self.threads, "max_retries": 0, "max_calls": items_per_process or 0}
+        self.remote = self.ray.remote(**options)(_run_with_threads)
 
     def submit(self, function: Callable[[_Item], _Outcome], item: _Item) -> Future[_Outcome]:
         future: Future[_Outcome] = self.remote.remote(function, item, self.threads).future()
@@ -35,15 +40,25 @@ class RayPool:
 
     def failure(self, error: BaseException) -> BaseException:
         """Return what the item raised where a user can fix it, or that its worker was lost."""
+        exceptions = self.ray.exceptions
         cause = getattr(error, "cause", None)
         if isinstance(cause, MmercError):
             return cause
-        lost = isinstance(error, self.ray.exceptions.RayError) and cause is None
+        if isinstance(error, (exceptions.NodeDiedError, exceptions.ObjectLostError)):
+            return NodeLostError()
+        lost = isinstance(error, exceptions.RayError) and cause is None
         return WorkerLostError() if lost else error
+
+
+def count_cores() -> int:
+    """Count the cores of the cluster, at least one; MmercError where Ray is not installed."""
+    return max(1, int(_connect().cluster_resources().get("CPU", 1)))
 
 
 def _connect() -> Any:
     """Connect to the cluster, or start one here; MmercError where Ray is not installed."""
+    # Ray prints what happens to nodes on stdout, which belongs to our results.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "^")
     try:
         import ray
     except ImportError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
@@ -9,11 +10,23 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, TypeVar
 
-from mmerc.executors.pool import Pool, Prepared, WorkerLostError
+from mmerc.executors.pool import NodeLostError, Pool, Prepared, WorkerLostError
+from mmerc.processes import available_cores
 
 _Item = TypeVar("_Item")
 _Outcome = TypeVar("_Outcome")
 Engine = Literal["local", "ray"]
+
+_NODE_DEATHS = 3  # [decided] an item that was running at each of so many is then tried alone
+
+
+def count_workers(engine: Engine) -> int:
+    """Count the cores that an engine has: those of this machine, or of the cluster."""
+    if engine == "ray":
+        from mmerc.executors.cluster import count_cores
+
+        return count_cores()
+    return available_cores()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +35,14 @@ class Executor:
 
     Functions, items and outcomes must be picklable; on a cluster, files that they name must be
     where every node finds them. With ``isolated``, ``stream`` uses processes of their own even
-    for a single job, so that an item cannot end this process.
+    for a single job, so that an item cannot end this process. Its processes are replaced after
+    about ``items_per_process`` items.
     """
 
     jobs: int = 1
     engine: Engine = "local"
     isolated: bool = False
+    items_per_process: int | None = None
 
     @contextmanager
     def start(self) -> Iterator[Workers]:
@@ -54,25 +69,37 @@ class Executor:
 
         ``prepare`` is called once per process and returns the function that is applied to items.
         An item that kills its process, even when it runs alone, has the outcome ``lost(item)``;
-        the others are not affected.
+        the others are not affected. An item whose machine is lost is tried again.
         """
         if self.engine == "local" and self.jobs <= 1 and not self.isolated:
             yield from map(prepare(), items)
             return
         function = Prepared.create(prepare)
-        remaining = iter(enumerate(items))
         ahead = 2 * self.jobs if self.engine == "local" else self.jobs
-        suspects: list[int] | None = None
-        while suspects is None or suspects:
-            suspects = []
+        queue = list(enumerate(items))
+        limit = self._count_per_pool(len(queue))
+        deaths: Counter[int] = Counter()
+        while queue:
+            remaining = iter(queue[:limit])
+            suspects, again = list[int](), list[int]()
             with self._open_pool(self.jobs, threads=1) as pool:
-                for number, outcome in _outcomes(pool, function, remaining, ahead=ahead):
-                    if isinstance(outcome, WorkerLostError):
-                        suspects.append(number)
-                    else:
+                numbered = _outcomes(pool, function, remaining, ahead=ahead, stops=pool.breaks)
+                for number, outcome in numbered:
+                    if not isinstance(outcome, WorkerLostError):
                         yield outcome
+                        continue
+                    deaths[number] += isinstance(outcome, NodeLostError)
+                    innocent = 0 < deaths[number] <= _NODE_DEATHS
+                    (again if innocent else suspects).append(number)
             for number in suspects:
                 yield self._alone(function, items[number], lost=lost)
+            queue = [*((n, items[n]) for n in again), *remaining, *queue[limit:]]
+
+    def _count_per_pool(self, items: int) -> int:
+        """Count the items after which processes of this machine are replaced, at most ``items``."""
+        if self.engine == "ray" or self.items_per_process is None:
+            return items
+        return self.items_per_process * self.jobs
 
     def _alone(
         self,
@@ -83,7 +110,7 @@ class Executor:
     ) -> _Outcome:
         """Run one item in a process of its own, so that only it can be what kills the process."""
         with self._open_pool(1, threads=1) as pool:
-            ((_, outcome),) = _outcomes(pool, function, iter([(0, item)]), ahead=1)
+            ((_, outcome),) = _outcomes(pool, function, iter([(0, item)]), ahead=1, stops=True)
         return lost(item) if isinstance(outcome, WorkerLostError) else outcome
 
     @contextmanager
@@ -92,7 +119,7 @@ class Executor:
         if self.engine == "ray":
             from mmerc.executors.cluster import RayPool
 
-            yield RayPool(jobs, threads=threads)
+            yield RayPool(jobs, threads=threads, items_per_process=self.items_per_process)
             return
         from mmerc.executors.local import open_processes
 
@@ -117,7 +144,8 @@ class Workers:
         items = list(items)
         if self.pool is None or (self.runs_single_items and len(items) <= 1):
             return [function(item) for item in items]
-        outcomes = dict(_outcomes(self.pool, function, iter(enumerate(items)), ahead=self.jobs))
+        numbered = iter(enumerate(items))
+        outcomes = dict(_outcomes(self.pool, function, numbered, ahead=self.jobs, stops=True))
         for outcome in outcomes.values():
             if isinstance(outcome, WorkerLostError):
                 raise outcome
@@ -137,10 +165,19 @@ def _outcomes(
     items: Iterator[tuple[int, _Item]],
     *,
     ahead: int,
+    stops: bool,
 ) -> Iterator[tuple[int, _Outcome | WorkerLostError]]:
-    """Yield numbered outcomes as they are finished; what ``function`` raised is raised last."""
+    """Yield numbered outcomes as they are finished; what ``function`` raised is raised last.
+
+    After a failure no further item begins. A lost worker is one if it ``stops`` the others.
+    """
     failure: BaseException | None = None
-    for number, future in _futures(pool, function, items, ahead=ahead):
+
+    def is_failure(error: BaseException) -> bool:
+        return stops or not isinstance(pool.failure(error), WorkerLostError)
+
+    futures = _futures(pool, function, items, ahead=ahead, is_failure=is_failure)
+    for number, future in futures:
         error = future.exception()
         if error is None:
             yield number, future.result()
@@ -160,6 +197,7 @@ def _futures(
     items: Iterator[tuple[int, _Item]],
     *,
     ahead: int,
+    is_failure: Callable[[BaseException], bool],
 ) -> Iterator[tuple[int, Future[_Outcome]]]:
     """Yield numbered futures as they are finished, with at most ``ahead`` of them unfinished.
 
@@ -174,6 +212,7 @@ def _futures(
         if not running:
             return
         finished, _ = wait(running, return_when=FIRST_COMPLETED)
-        failed = failed or any(future.exception() is not None for future in finished)
+        errors = [error for future in finished if (error := future.exception()) is not None]
+        failed = failed or any(map(is_failure, errors))
         for future in finished:
             yield running.pop(future), future

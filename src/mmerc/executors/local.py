@@ -9,7 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from mmerc.executors.pool import WorkerLostError
 from mmerc.processes import (
@@ -32,6 +32,7 @@ _ALLOCATION = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 class ProcessPool:
     """Worker processes that start when they are needed and end with their parent."""
 
+    breaks: ClassVar[bool] = True
     processes: ProcessPoolExecutor
 
     def submit(self, function: Callable[[_Item], _Outcome], item: _Item) -> Future[_Outcome]:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from mmerc.errors import MmercError
 
@@ -24,8 +24,14 @@ class WorkerLostError(MmercError):
         )
 
 
+class NodeLostError(WorkerLostError):
+    """The machine of a worker was lost, so its item is not to blame."""
+
+
 class Pool(Protocol):
-    """Workers of an engine."""
+    """Workers of an engine; ``breaks`` says whether losing one of them ends the others."""
+
+    breaks: ClassVar[bool]
 
     def submit(self, function: Callable[[_Item], _Outcome], item: _Item) -> Future[_Outcome]:
         """Queue one item."""

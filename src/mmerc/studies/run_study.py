@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mmerc.executors.executor import Engine, Executor
+from mmerc.executors.executor import Engine, Executor, count_workers
 from mmerc.files import file_fingerprint, fingerprint
 from mmerc.inference.pipeline.components import choose_model
 from mmerc.models.registry import locate_model
@@ -48,7 +48,7 @@ def run_study(
     plan: StudyPlan,
     out: str | Path,
     *,
-    workers: int,
+    workers: int | None,
     engine: Engine = "local",
     again: bool = False,
     trusted: Collection[str] = (),
@@ -56,10 +56,11 @@ def run_study(
 ) -> StudyResult:
     """Analyse what is new or changed in a study, and write its tables.
 
-    ``again`` analyses finished recordings too; ``trusted`` names finished ones whose files need not
-    be read again. ``report`` is called with every recording that is finished. A recording that
-    cannot be analysed is an outcome. InputError if the results cannot be written, or if another
-    command is using ``out``.
+    ``workers`` recordings are analysed at a time (None: one per core of this machine, or of the
+    cluster). ``again`` analyses finished recordings too; ``trusted`` names finished ones whose
+    files need not be read again. ``report`` is called with every recording that is finished. A
+    recording that cannot be analysed is an outcome. InputError if the results cannot be written, or
+    if another command is using ``out``.
     """
     folder = StudyFolder(Path(out).absolute())
     with folder.lock():
@@ -81,7 +82,7 @@ def _analyse(
     folder: StudyFolder,
     trusted: Collection[str],
     *,
-    workers: int,
+    workers: int | None,
     engine: Engine,
     again: bool,
 ) -> Iterator[RecordingOutcome]:
@@ -101,11 +102,13 @@ def _analyse(
         model_fingerprint=_fingerprint_models(plan.settings),
         again=again,
     )
-    executor = Executor(jobs=min(workers, len(remaining)), engine=engine, isolated=True)
-    size = _RECORDINGS_PER_PROCESS * executor.jobs
-    for start in range(0, len(remaining), size):
-        batch = remaining[start : start + size]
-        yield from executor.stream(prepare, batch, lost=fail_lost)
+    executor = Executor(
+        jobs=min(workers or count_workers(engine), len(remaining)),
+        engine=engine,
+        isolated=True,
+        items_per_process=_RECORDINGS_PER_PROCESS,
+    )
+    yield from executor.stream(prepare, remaining, lost=fail_lost)
 
 
 def _with_absolute_paths(plan: StudyPlan) -> StudyPlan:
