@@ -1,0 +1,114 @@
+"""Kill a study at random moments: no finished recording may be lost, and no table may differ.
+
+A study of short films and transcripts is started and killed by SIGKILL again and again, every other
+time with all of its processes at once. After each kill, what was finished must still be there,
+unchanged, and tables must be whole. At last it may finish; its tables must equal, byte for byte,
+those of a study that nobody disturbed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from bench_study import write_films, write_transcripts
+
+_State = dict[str, tuple[int, str]]
+
+
+def start(folder: Path, out: Path, workers: int) -> subprocess.Popen[bytes]:
+    """Start the study in a process group of its own."""
+    command = [sys.executable, "-m", "mmerc", "analyze", folder, "--out", out]
+    command += ["--workers", workers, "--quiet"]
+    return subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, start_new_session=True)
+
+
+def read_state(out: Path) -> _State:
+    """The finished recordings: when each was stored, and what its predictions are."""
+    state = {}
+    for path in out.glob("recordings/[!.]*/recording.json"):
+        json.loads(path.read_text())
+        (predictions,) = path.parent.glob("*.jsonl")
+        state[path.parent.name] = path.stat().st_mtime_ns, predictions.read_text()
+    return state
+
+
+def check_tables(out: Path) -> None:
+    """Fail if a table that is there is not whole."""
+    for path in out.glob("*.parquet"):
+        pq.read_table(path)
+    for path in out.glob("*.csv"):
+        if not path.read_text().endswith("\n"):
+            raise SystemExit(f"{path.name} is not whole")
+
+
+def read_tables(out: Path) -> dict[str, bytes]:
+    """The bytes of all tables; the report contains the folder's name."""
+    files = [path for path in out.iterdir() if path.is_file() and path.name != "report.html"]
+    return {path.name: path.read_bytes() for path in files}
+
+
+def kill(process: subprocess.Popen[bytes], *, everything: bool) -> bool:
+    """Kill the command, or all of its processes; whether it was still running."""
+    running = process.poll() is None
+    with contextlib.suppress(ProcessLookupError):
+        if everything:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.wait()
+    return running
+
+
+def main() -> None:
+    """Print one line per kill, and the result; exit code 1 if anything was lost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kills", type=int, nargs="?", default=20)
+    parser.add_argument("--films", type=int, default=30)
+    parser.add_argument("--transcripts", type=int, default=30, help="of 100 utterances each")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--longest", type=float, default=15.0, help="seconds until a kill")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    moments = random.Random(options.seed)
+    lost = redone = kills = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder, out, whole = (Path(name) / part for part in ("in", "out", "whole"))
+        write_films(folder, options.films, 8.0)
+        write_transcripts(folder / "texts", options.transcripts, 100)
+        before: _State = {}
+        while kills < options.kills:
+            process = start(folder, out, options.workers)
+            delay = moments.uniform(0.2, options.longest)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=delay)
+            kills += kill(process, everything=bool(kills % 2))
+            time.sleep(0.5)  # a worker that is left over ends by itself
+            after = read_state(out)
+            lost += len(before.keys() - after.keys())
+            redone += sum(after[key] != value for key, value in before.items() if key in after)
+            check_tables(out)
+            print(f"killed after {delay:.1f} s: {len(after)} finished", flush=True)
+            before = after
+        for target in (out, whole):
+            if start(folder, target, options.workers).wait():
+                raise SystemExit("the study failed")
+        redone += sum(read_state(out)[key] != value for key, value in before.items())
+        same = read_tables(out) == read_tables(whole)
+    print(f"{kills} kills: {lost} recordings lost, {redone} analysed twice; tables equal: {same}")
+    raise SystemExit(bool(lost or redone or not same))
+
+
+if __name__ == "__main__":
+    main()
