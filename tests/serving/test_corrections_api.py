@@ -2,6 +2,7 @@
 
 import signal
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -10,9 +11,16 @@ pytest.importorskip("fastapi", reason="the extra serve is not installed")
 import requests
 from correction_pages import correcting
 from server_process import PATIENCE, until
+from talk import ANALYSIS
 
+from mmerc.errors import MmercError
 from mmerc.inference.correction.correction_log import CorrectionLog
+from mmerc.inference.correction.edits import TextEdit
 from mmerc.inference.correction.stored_analysis import load_analysis
+from mmerc.inference.pipeline.pipeline import Pipeline
+from mmerc.inference.results import write_results
+from mmerc.serving.corrected_job import predict_job_again
+from mmerc.serving.correction_desk import open_job_desk
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +90,7 @@ def test_only_pages_of_its_own_may_correct(opened):
     assert requests.get(f"{url}/corrected/exe", timeout=PATIENCE).status_code == 404
 
 
-def test_a_job_is_corrected_and_deleted_with_its_corrections(server, film, subtitles):
+def test_a_job_is_corrected_predicted_again_and_deleted(server, film, subtitles, new_page):
     job = server.upload(film, subtitles).json()["id"]
     path = f"/v1/jobs/{job}"
     assert server.wait(job, "done", "failed")["state"] == "done"
@@ -94,7 +102,28 @@ def test_a_job_is_corrected_and_deleted_with_its_corrections(server, film, subti
     table = server.ask("GET", f"{path}/corrected/csv")
     assert table.headers["Content-Disposition"].endswith("scene.csv") and ",Ann" in table.text
     assert server.ask("GET", f"{path}/recording").content == film.read_bytes()
-    assert server.ask("GET", f"{path}/correct").ok
+    nothing = server.ask("POST", f"{path}/predict-again")
+    assert nothing.status_code == 409 and nothing.json()["detail"].startswith("No line needs")
+    body = request(1, kind="text", id=first, text="I am so happy, what a lovely picture!")
+    state = server.ask("POST", f"{path}/corrections", json=body).json()
+    assert state["lines"][0]["stale"] and state["predicts_again"]
+    other = request(2, kind="exclude", id=state["lines"][0]["id"], excluded=False)
+    assert server.ask("POST", f"{path}/corrections", json=other).ok
+    page = new_page(patience=1000 * PATIENCE, ignored=("debug",))
+    page.goto(f"{server.url}{path}/correct")
+    page.get_by_label("Your name").fill("Ann")
+    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Predict 1 line again").click()
+    page.locator("#predict-again").wait_for(state="hidden")
+    page.locator("#predicting:empty").wait_for(state="attached")
+    assert page.locator("#trouble").is_hidden() and page.complaints == []
+    page.close()
+    line = server.ask("GET", f"{path}/corrections").json()["lines"][0]
+    before = state["lines"][0]
+    assert not line["stale"] and line["probabilities"] != before["probabilities"]
+    assert (line["label"], line["text"]) == (labels[1], body["edit"]["text"])
+    row = server.ask("GET", f"{path}/corrected/csv").text.splitlines()[1]
+    assert f"{line['probabilities'][labels[0]]}" in row
     assert server.ask("DELETE", path).status_code == 204
     assert server.ask("GET", f"{path}/corrections").status_code == 404
     assert not (server.folder / "jobs" / job).exists()
@@ -128,3 +157,25 @@ def test_no_accepted_correction_is_lost_when_the_server_is_killed(tmp_path, prog
         stored = CorrectionLog(tmp_path / "talk" / "talk.corrections.sqlite", analysis)
         assert stored.revision >= accepted >= kill_after
         accepted = stored.revision
+
+
+@pytest.fixture(scope="module")
+def analysed(tmp_path_factory):
+    """The folder of a job whose analysis has a changed line."""
+    folder = tmp_path_factory.mktemp("job")
+    write_results(replace(ANALYSIS, duration=None), folder / "results", stem="result")
+    desk = open_job_desk(folder, stem="talk")
+    desk.log.append(TextEdit(kind="text", id="3", text="Oh yes."), rater="Ann")
+    return folder
+
+
+def test_lines_are_not_predicted_by_another_model_or_without_the_analysis(analysed, tmp_path):
+    def load():
+        return Pipeline(model=None, name="other", extractors={})
+
+    for folder, problem in (
+        (analysed, f"{ANALYSIS.model} made the analysis, but this service predicts with other"),
+        (tmp_path / "deleted", "no longer there"),
+    ):
+        with pytest.raises(MmercError, match=problem):
+            predict_job_again(folder, name="talk.mp4", load=load, report=print)

@@ -10,7 +10,7 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from mmerc.serving import correction_routes, job_routes, routes
+from mmerc.serving import correction_routes, job_routes, prediction_routes, routes
 from mmerc.serving.guard import Guard
 from mmerc.serving.jobs import open_jobs
 from mmerc.serving.live import live_routes
@@ -82,6 +82,7 @@ def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
     answer_errors(app)
     app.include_router(job_routes.router)
     app.include_router(correction_routes.router)
+    app.include_router(prediction_routes.router)
     app.include_router(live_routes.router)
     app.include_router(routes.router)
     return Guard(app, settings, metrics)

@@ -83,7 +83,7 @@ class CorrectionsAnswer(BaseModel):
     """Lines that changed after the revision that was asked for, or all of them.
 
     ``order`` is the order of all lines, null if it is unchanged. ``revision`` is the number of the
-    latest correction.
+    latest correction. ``predicts_again``: the service can predict stale lines again.
     """
 
     revision: int
@@ -91,6 +91,7 @@ class CorrectionsAnswer(BaseModel):
     media: bool
     duration: float | None
     model: str
+    predicts_again: bool
     labels: list[LabelAnswer]
     order: list[str] | None
     lines: list[LineAnswer]
@@ -119,6 +120,7 @@ def describe_corrections(
             media=desk.recording is not None,
             duration=log.analysis.duration,
             model=log.analysis.model,
+            predicts_again=desk.predicts_again,
             labels=[LabelAnswer(**values) for values in label_data(log.analysis.labels)],
             order=list(log.lines.order) if reorders else None,
             lines=[_describe_line(line, rater, blind=blind) for line in lines],

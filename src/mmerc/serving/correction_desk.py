@@ -19,6 +19,7 @@ class Desk:
     """An analysis and its corrections: ``stem`` names its files, ``recording`` may be absent.
 
     ``folder`` contains the analysis. ``on_change`` is called after every accepted correction.
+    ``predicts_again``: changed lines can be predicted again on the page.
     """
 
     log: CorrectionLog
@@ -26,6 +27,7 @@ class Desk:
     folder: Path
     recording: Path | None
     on_change: Callable[[], None]
+    predicts_again: bool = False
 
 
 def open_desk(
@@ -35,6 +37,7 @@ def open_desk(
     recording: str | Path | None = None,
     stem: str | None = None,
     on_change: Callable[[], None] = lambda: None,
+    predicts_again: bool = False,
 ) -> Desk:
     """Open an analysis, and the corrections beside it (``STEM.corrections.sqlite``).
 
@@ -51,6 +54,19 @@ def open_desk(
         folder=folder,
         recording=media if media.is_file() else None,
         on_change=on_change,
+        predicts_again=predicts_again,
+    )
+
+
+def open_job_desk(folder: Path, *, stem: str, on_change: Callable[[], None] = lambda: None) -> Desk:
+    """Open the analysis of a job of the service; errors as above."""
+    return open_desk(
+        folder / "results" / "result",
+        database=folder / "corrections.sqlite",
+        recording=folder / "recording",
+        stem=stem,
+        on_change=on_change,
+        predicts_again=True,
     )
 
 
@@ -67,13 +83,7 @@ class OpenDesks:
             for other in [key for key, desk in self.desks.items() if not desk.folder.is_dir()]:
                 del self.desks[other]
             if job not in self.desks:
-                self.desks[job] = open_desk(
-                    folder / "results" / "result",
-                    database=folder / "corrections.sqlite",
-                    recording=folder / "recording",
-                    stem=stem,
-                    on_change=on_change,
-                )
+                self.desks[job] = open_job_desk(folder, stem=stem, on_change=on_change)
             self.desks.move_to_end(job)
             while len(self.desks) > _MAX_DESKS:
                 self.desks.popitem(last=False)

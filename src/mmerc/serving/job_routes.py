@@ -78,7 +78,8 @@ class JobAnswer(BaseModel):
 def _describe_job(service: Service, job: Job) -> JobAnswer:
     """A job as its owner sees it."""
     address = f"{service.settings.root_path}/v1/jobs/{job.id}/files"
-    names = [*ANALYSIS_FORMATS, quote(job.name, safe="")] if job.has_results else []
+    has_files = job.has_results and (service.jobs.folder(job.id) / "results").is_dir()
+    names = [*ANALYSIS_FORMATS, quote(job.name, safe="")] if has_files else []
     now = service.jobs.database.now
     remaining = None if job.ended is None else job.ended + service.settings.keep - now()
     return JobAnswer(
@@ -104,7 +105,7 @@ def find_job(service: Service, job_id: str) -> Job:
     return job
 
 
-def _reserve(service: Service) -> str:
+def reserve_job(service: Service) -> str:
     """Reserve a place in the queue, before anything is uploaded; HTTPException 429."""
     job = service.jobs.reserve()
     if job is None:
@@ -113,7 +114,7 @@ def _reserve(service: Service) -> str:
     return job
 
 
-def _accept(service: Service, job: str, name: str, response: Response) -> JobAnswer:
+def accept_job(service: Service, job: str, name: str, response: Response) -> JobAnswer:
     """Queue an uploaded job; from here on it is not lost."""
     service.jobs.accept(job, name)
     response.headers["Location"] = f"{service.settings.root_path}/v1/jobs/{job}"
@@ -131,7 +132,7 @@ async def _upload(request: Request, response: Response, service: ServiceDependen
     settings = service.settings
     async with receiving_rest(request):
         with translate_storage_errors():
-            job = await run_sync(_reserve, service)
+            job = await run_sync(reserve_job, service)
             try:
                 name = await receive(
                     request,
@@ -139,7 +140,7 @@ async def _upload(request: Request, response: Response, service: ServiceDependen
                     largest=settings.largest_upload,
                     longest=settings.longest_upload,
                 )
-                return await run_sync(_accept, service, job, name, response)
+                return await run_sync(accept_job, service, job, name, response)
             except BaseException:
                 with CancelScope(shield=True):
                     await run_sync(service.jobs.remove, job)
@@ -153,12 +154,12 @@ def example(response: Response, service: ServiceDependency) -> JobAnswer:
     if film is None:
         raise HTTPException(404, "This service has no example film; upload a recording.")
     with translate_storage_errors():
-        job = _reserve(service)
+        job = reserve_job(service)
         folder = service.jobs.folder(job)
         try:
             shutil.copyfile(film, folder / "recording")
             shutil.copyfile(film.with_suffix(".srt"), folder / "subtitles.srt")
-            return _accept(service, job, film.name, response)
+            return accept_job(service, job, film.name, response)
         except BaseException:
             service.jobs.remove(job)
             raise

@@ -16,6 +16,7 @@ from typing import Literal
 
 from mmerc.inference.pipeline.progress import Step
 from mmerc.processes import available_cores
+from mmerc.serving.job_order import JobOrder
 from mmerc.serving.jobs import LEASE, Job, Jobs
 from mmerc.serving.jobs_database import DatabaseError
 from mmerc.serving.monitoring import Metrics
@@ -177,9 +178,13 @@ class Runner:
                 lane.pulse = None
 
     def task(self, job: Job) -> AnalysisTask:
+        folder = self.jobs.folder(job.id)
+        order = JobOrder.read(folder)
         return AnalysisTask(
-            folder=self.jobs.folder(job.id),
+            folder=folder,
             name=job.name,
+            corrected=None if order.corrects is None else self.jobs.folder(order.corrects),
+            sets=order.sets,
             model=self.settings.model,
             commercial_only=self.settings.commercial_only,
             longest_recording=self.settings.longest_recording,

@@ -21,7 +21,9 @@ from mmerc.serving.worker_process import start_heartbeat
 
 if TYPE_CHECKING:
     from mmerc.inference.analysis import Analysis
+    from mmerc.inference.pipeline.pipeline import Pipeline
     from mmerc.inference.pipeline.progress import Step
+    from mmerc.prediction.set_request import SetRequest
 
 _END = "end.json"  # among the results: what could not be done
 Outcome = Literal["done", "partial", "failed"]
@@ -29,10 +31,16 @@ Outcome = Literal["done", "partial", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisTask:
-    """Input of a worker; ``folder`` contains the recording, and in the end its results."""
+    """Input of a worker; ``folder`` contains the recording, and in the end its results.
+
+    ``corrected``: the folder of an analysed job whose corrected lines are predicted again instead.
+    ``sets``: the prediction sets that are asked for.
+    """
 
     folder: Path
     name: str
+    corrected: Path | None
+    sets: SetRequest | None
     model: str | None
     commercial_only: bool
     longest_recording: float
@@ -77,6 +85,9 @@ def _attempt(task: AnalysisTask, report: Callable[[Step], None]) -> Ended:
     try:
         # After its server was killed, an earlier worker may still be exiting.
         with file_lock(task.folder / "lock", wait=True):
+            if task.corrected is not None:
+                _predict_again(task.corrected, task, report)
+                return Ended()
             if not (task.folder / "results").is_dir():
                 _analyse(task, report)
             return _read_end(task.folder / "results" / _END)
@@ -86,10 +97,16 @@ def _attempt(task: AnalysisTask, report: Callable[[Step], None]) -> Ended:
         if is_full(error):
             return Ended(failure=DISK_FULL)
         if isinstance(error, MmercError):
-            return Ended(failure=str(error).replace(f"{task.folder}/", ""))
+            return Ended(failure=_without_paths(str(error), task))
         if os.environ.get("MMERC_DEBUG"):
             raise
         return Ended(failure=f"Internal error ({type(error).__name__}); please report it.")
+
+
+def _without_paths(sentence: str, task: AnalysisTask) -> str:
+    for folder in filter(None, (task.folder, task.corrected)):
+        sentence = sentence.replace(f"{folder}/", "")
+    return sentence
 
 
 def _read_end(path: Path) -> Ended:
@@ -105,13 +122,9 @@ def _analyse(task: AnalysisTask, report: Callable[[Step], None]) -> None:
     recording = task.folder / "recording"
     check_recording(recording, longest=task.longest_recording)
     # Only now: most files that are not recordings are refused before torch is imported.
-    from mmerc.inference.pipeline.pipeline import Pipeline
     from mmerc.inference.results import write_results
 
-    pipeline = Pipeline.from_pretrained(
-        task.model, commercial_only=task.commercial_only, workers=task.workers
-    )
-    analysis = pipeline(
+    analysis = _load_pipeline(task)(
         recording,
         subtitles=next(task.folder.glob("subtitles.*"), None),
         work=task.folder / "work",
@@ -121,6 +134,25 @@ def _analyse(task: AnalysisTask, report: Callable[[Step], None]) -> None:
         write_results(_rename_recording(analysis, task.name), staging, stem="result")
         end = {"shortfalls": analysis.shortfalls, "duration": analysis.duration}
         (staging / _END).write_text(json.dumps(end), encoding="utf-8")
+
+
+def _load_pipeline(task: AnalysisTask) -> Pipeline:
+    """The service's model, with what it needs to analyse recordings."""
+    from mmerc.inference.pipeline.pipeline import Pipeline
+
+    return Pipeline.from_pretrained(
+        task.model,
+        commercial_only=task.commercial_only,
+        workers=task.workers,
+        sets=task.sets,
+    )
+
+
+def _predict_again(folder: Path, task: AnalysisTask, report: Callable[[Step], None]) -> None:
+    """Predict what people changed in another job's analysis."""
+    from mmerc.serving.corrected_job import predict_job_again
+
+    predict_job_again(folder, name=task.name, load=lambda: _load_pipeline(task), report=report)
 
 
 def _rename_recording(analysis: Analysis, name: str) -> Analysis:

@@ -116,6 +116,7 @@ def _predict_again(
     from mmerc.inference.correction.edited_results import FOLDER, write_edited_results
     from mmerc.inference.correction.predict_again import predict_again
     from mmerc.inference.pipeline.pipeline import Pipeline
+    from mmerc.prediction.set_request import SetRequest
     from mmerc.serving.correction_desk import open_desk
 
     if files or page:
@@ -124,7 +125,10 @@ def _predict_again(
     if desk.recording is None and desk.log.analysis.duration is not None:
         name = desk.log.analysis.recording
         raise UsageError(f"{name} is not in {desk.folder}, where --predict-again reads it.")
-    pipeline = Pipeline.from_pretrained(model or desk.log.analysis.model)
+    level = desk.log.analysis.set_level
+    pipeline = Pipeline.from_pretrained(
+        model or desk.log.analysis.model, sets=None if level is None else SetRequest(level=level)
+    )
     count = predict_again(desk.log, pipeline, recording=desk.recording)
     if count:
         write_edited_results(desk.log, desk.folder / FOLDER, stem=desk.stem)

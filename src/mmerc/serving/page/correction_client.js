@@ -115,6 +115,11 @@ export class CorrectionClient {
     }
   }
 
+  /** Take over what the service has now. */
+  async refresh() {
+    await this.#poll(true);
+  }
+
   /** Ask what others did, unless something of ours is on its way. */
   async #poll(always = false) {
     if (this.rater === "" || (!always && (this.#sending || document.hidden))) return;

@@ -9,6 +9,7 @@ import { findUndoAndRedo } from "./corrections.js";
 import { LineEditor } from "./line_editor.js";
 import { LineList } from "./line_list.js";
 import { LinePlayer } from "./line_player.js";
+import { PredictionOffer } from "./prediction_offer.js";
 
 /** @import { Answer, Edit } from "./corrections.js" */
 
@@ -42,6 +43,7 @@ export class CorrectionDesk {
       if (edit !== null) this.client.send(edit);
       if (this.#selected !== null) this.list.focus(this.#selected);
     });
+    this.offer = new PredictionOffer(this.client, (problem) => this.complain(problem));
     this.advance = typedById("advance", HTMLInputElement);
   }
 
@@ -73,6 +75,8 @@ export class CorrectionDesk {
     this.editor.createLabels(answer.labels, (label) => this.#chooseLabel(label));
     this.strip.limit = answer.duration ?? Infinity;
     this.player.load(answer.recording, answer.media);
+    this.offer.hasService = answer.predicts_again;
+    this.offer.show();
   }
 
   /** Select the line that was selected before, or the first one. */
@@ -101,6 +105,7 @@ export class CorrectionDesk {
     typedById("undo", HTMLButtonElement).disabled = undo === null;
     typedById("redo", HTMLButtonElement).disabled = redo === null;
     this.#showFacts();
+    this.offer.show();
   }
 
   #showFacts() {

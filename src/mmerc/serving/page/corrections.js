@@ -41,6 +41,7 @@
  * @property {boolean} media
  * @property {number | null} duration
  * @property {string} model
+ * @property {boolean} predicts_again
  * @property {LabelColour[]} labels
  * @property {string[] | null} order
  * @property {Line[]} lines

@@ -1,0 +1,44 @@
+"""Lines of an analysed job that people changed, predicted again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmerc.errors import MmercError
+from mmerc.serving.correction_desk import open_job_desk
+from mmerc.serving.file_names import result_stem
+
+if TYPE_CHECKING:
+    from mmerc.inference.pipeline.pipeline import Pipeline
+    from mmerc.inference.pipeline.progress import Step
+
+_DELETED = "The analysis that was corrected is no longer there; analyse the recording again."
+
+
+def predict_job_again(
+    folder: Path, *, name: str, load: Callable[[], Pipeline], report: Callable[[Step], None]
+) -> None:
+    """Predict the changed lines of the job in ``folder`` again, from its whole recording.
+
+    ``name`` is the recording's, ``load`` loads the service's model. MmercError if the job is gone,
+    or another model analysed it.
+    """
+    from mmerc.inference.correction.predict_again import predict_again
+
+    if not (folder / "results").is_dir():
+        raise MmercError(_DELETED)
+    desk = open_job_desk(folder, stem=result_stem(name))
+    pipeline = load()
+    if pipeline.name != desk.log.analysis.model:
+        raise MmercError(
+            f"{desk.log.analysis.model} made the analysis, but this service predicts with "
+            f"{pipeline.name}; analyse the recording again."
+        )
+    try:
+        predict_again(desk.log, pipeline, recording=desk.recording, report=report)
+    except MmercError as error:
+        if not (folder / "results").is_dir():
+            raise MmercError(_DELETED) from error
+        raise

@@ -1,0 +1,34 @@
+"""What a job asks for besides its recording, kept in the job's folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from pydantic import TypeAdapter
+
+from mmerc.files import write_text
+from mmerc.prediction.set_request import SetRequest
+
+_NAME = "order.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOrder:
+    """``sets``: the prediction sets of an analysis. ``corrects``: the id of the analysed job whose
+    corrected lines are predicted again; without it, the job's own recording is analysed."""
+
+    sets: SetRequest | None = None
+    corrects: str | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The order of the job in a folder; ValueError if it is damaged."""
+        path = folder / _NAME
+        content = path.read_bytes() if path.is_file() else b"{}"
+        return TypeAdapter(cls).validate_json(content)
+
+    def write(self, folder: Path) -> None:
+        """Write the order; OSError on a full disk."""
+        write_text(folder / _NAME, TypeAdapter(type(self)).dump_json(self).decode())
