@@ -166,9 +166,26 @@ def test_a_stratified_sample_of_one_analysis(mmerc, study, tmp_path):
     names = list(labels.values())
     assert all(counts[name] >= min(2, names.count(name)) for name in counts)
     assert sum(counts.values()) == 14
-    fill_table(tmp_path / "s/sample.csv")
+    rows = fill_table(tmp_path / "s/sample.csv")
+    assert {row["strategy"] for row in rows} == {"stratified"}
+    for row in rows:
+        expected = names.count(labels[row["id"]]) / counts[labels[row["id"]]]
+        assert float(row["weight"]) == pytest.approx(expected, abs=1e-5)
+    assert sum(float(row["weight"]) for row in rows) == pytest.approx(25, abs=1e-3)
     shares = mmerc("shares", path, "--labels", tmp_path / "s/sample.csv")
     assert shares.code == 0, shares.err
+    agreement = mmerc("agree", tmp_path / "s/sample.csv", "--model", path, "--format", "json")
+    right = [float(row["weight"]) * (row["label"] == labels[row["id"]]) for row in rows]
+    assert agreement.json["model"][0]["percent"]["value"] == pytest.approx(100 * sum(right) / 25)
+    assert agreement.json["model"][0]["utterances"] == 14
+    assert "counts as often as those that it stands for" in agreement.err
+    fill_eaf(tmp_path / "s/elan/talk-1.eaf")
+    agreement = mmerc("agree", tmp_path / "s/elan", "--model", path)
+    assert "rare predicted emotions count too much" in agreement.err
+    table = (tmp_path / "s/sample.csv").read_text()
+    (tmp_path / "bad.csv").write_text(table.replace(f",{rows[0]['weight']}", ",-1"))
+    bad = mmerc("agree", tmp_path / "bad.csv", "--model", path)
+    assert "'-1' is not the weight of an utterance; restore it" in bad.sentence
 
 
 def test_predictions_without_times_give_a_table_alone(mmerc, tmp_path):
@@ -177,7 +194,7 @@ def test_predictions_without_times_give_a_table_alone(mmerc, tmp_path):
     drawn = mmerc("sample", tmp_path / "p.csv", "--utterances", 9, "--out", tmp_path / "s")
     assert drawn.code == 0, drawn.err
     assert "9 utterances are not in ELAN files" in drawn.err
-    assert [path.name for path in (tmp_path / "s").iterdir()] == ["sample.csv"]
+    assert sorted(p.name for p in (tmp_path / "s").iterdir()) == ["sample.csv", "sample.json"]
 
 
 @pytest.mark.parametrize(

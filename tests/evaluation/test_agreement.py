@@ -201,3 +201,25 @@ def test_too_few_utterances_for_the_test_are_refused():
         alternative_annotator_test(
             ratings.values[:2], ratings.values[2], raters=("x", "y"), count=3, margin=0.1
         )
+
+
+def test_weighted_utterances_count_as_often_as_they_stand_for():
+    numbers = np.random.default_rng(0)
+    values = numbers.integers(0, 3, (2, 40))
+    weights = numbers.integers(1, 4, 40)
+    few = Ratings(
+        labels=("a", "b", "c"), raters=("x", "y"), conversations=tuple("pqrs" * 10),
+        speakers=("",) * 40, values=values, weights=weights / 7,
+    )  # fmt: skip
+    repeated = np.repeat(np.arange(40), weights)
+    many = Ratings(
+        labels=few.labels, raters=few.raters, values=values[:, repeated],
+        conversations=tuple(few.conversations[i] for i in repeated),
+        speakers=("",) * len(repeated),
+    )  # fmt: skip
+    one, other = measure_agreement(few), measure_agreement(many)
+    assert one.percent == other.percent
+    assert one.pairs[0].kappa.value == pytest.approx(other.pairs[0].kappa.value)
+    assert (one.utterances, one.pairs[0].utterances, one.classes[0].ratings) == (
+        40, 40, int((values == 0).sum()),
+    )  # fmt: skip

@@ -18,10 +18,10 @@ from talk import ANALYSIS
 
 @contextmanager
 def correcting(folder, analysis=ANALYSIS):
-    """The desk and the address of an analysis in a folder, until the block ends."""
-    if not any(folder.glob("*.jsonl")):
+    """The desk and the address of an analysis or sample in a folder, until the block ends."""
+    if not any(folder.glob("*.jsonl")) and not (folder / "sample.json").is_file():
         write_results(analysis, folder, stem="talk")
-    desk = open_desk(folder / "talk")
+    desk = open_desk(folder if (folder / "sample.json").is_file() else folder / "talk")
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()

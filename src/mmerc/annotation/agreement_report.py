@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from mmerc.evaluation.alternative_annotator import (
     AlternativeAnnotatorTest,
     alternative_annotator_test,
 )
-from mmerc.evaluation.label_sampling import UNCERTAIN
+from mmerc.evaluation.label_sampling import CHOSEN, STRATIFIED, UNCERTAIN
 from mmerc.evaluation.rater_agreement import (
     Estimate,
     GroupAgreement,
@@ -74,13 +74,10 @@ def compare_raters(
             "all labels are of one conversation, so the intervals draw utterances; they are too "
             "narrow for other conversations."
         )
-    if model is not None and any(
-        line.strategy == UNCERTAIN for own in lines.values() for line in own if line.label
-    ):
-        remarks.append(
-            "the labels are of the utterances that the model was least sure of, so its agreement "
-            "with people on all utterances is likely higher."
-        )
+    strategies = {line.strategy for own in lines.values() for line in own if line.label}
+    remarks += _describe_draw(
+        strategies, weighted=ratings.weights is not None, model=model is not None
+    )
     if model is None:
         return RaterComparison(people=report, model=(), test=None, remarks=tuple(remarks))
     pairs = tuple(pair for pair in report.pairs if pair.second == MODEL)
@@ -92,6 +89,30 @@ def compare_raters(
         test=test,
         remarks=(*remarks, *doubts),
     )
+
+
+def _describe_draw(strategies: Collection[str], *, weighted: bool, model: bool) -> Iterator[str]:
+    """What the way in which utterances were drawn means for the coefficients."""
+    if model and UNCERTAIN in strategies:
+        yield (
+            "the labels are of the utterances that the model was least sure of, so its agreement "
+            "with people on all utterances is likely higher."
+        )
+    if model and CHOSEN in strategies:
+        yield (
+            "the raters chose which lines to label, so agreement with the model on all lines may "
+            "differ; draw a sample with `mmerc sample`."
+        )
+    if weighted:
+        yield (
+            "the sample is stratified: each utterance counts as often as those that it stands for, "
+            "but in the alternative annotator test."
+        )
+    elif STRATIFIED in strategies:
+        yield (
+            "the sample is stratified, so rare predicted emotions count too much; label sample.csv "
+            "or the page, whose files have the weights."
+        )
 
 
 def _read_model(path: Path) -> list[RatedLine]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmerc.annotation.rated_lines import RatedLine
 from mmerc.annotation.rater_files import spellings
@@ -24,6 +25,7 @@ class _MatchedUtterance:
 
     line: RatedLine
     labels: dict[str, str | None] = field(default_factory=dict)
+    weight: float | None = None
 
 
 def match_raters(
@@ -54,8 +56,18 @@ def match_raters(
         conversations=tuple(unit.line.conversation for unit in units),
         speakers=tuple(unit.line.speaker for unit in units),
         values=values,
+        weights=_find_weights(units, values),
     )
     return ratings, _remarks(ratings)
+
+
+def _find_weights(
+    units: Sequence[_MatchedUtterance], values: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    """How many utterances each one stands for; None unless that is known of all that count."""
+    weights = np.array([unit.weight or np.nan for unit in units], dtype=np.float64)
+    counted = (values >= 0).sum(axis=0) > 1
+    return weights if counted.any() and np.isfinite(weights[counted]).all() else None
 
 
 def _label_names(
@@ -112,6 +124,7 @@ def _set_label(unit: _MatchedUtterance, rater: str, line: RatedLine) -> None:
         problem = f"labelled twice, as {before!r} and as {line.label!r}"
         raise InputError(where, problem, "keep one of the labels")
     unit.labels[rater] = line.label or before
+    unit.weight = unit.weight or line.weight
 
 
 def _match_times(

@@ -30,7 +30,7 @@ class RatedLine:
 
     ``conversation`` is empty where the file does not say; ``id`` is None for intervals of a tier,
     ``label`` where the rater chose none. ``strategy`` is how ``mmerc sample`` drew the utterance,
-    empty if it did not.
+    empty if it did not; ``weight``, how many utterances it then stands for, None if unknown.
     """
 
     conversation: str
@@ -40,6 +40,7 @@ class RatedLine:
     end: float | None
     label: str | None
     strategy: str = ""
+    weight: float | None = None
 
 
 def read_rated_lines(path: Path, raters: Sequence[str] = ()) -> dict[str, list[RatedLine]]:
@@ -205,6 +206,7 @@ def build_line(row: Mapping[str, Any], label: object, where: str) -> RatedLine:
         end=end,
         label=_text(label) or None,
         strategy=_text(row.get("strategy")),
+        weight=_read_weight(row, where),
     )
 
 
@@ -228,6 +230,21 @@ def _is_number(value: object) -> bool:
 def _text(value: object) -> str:
     """A cell as text; empty where it is missing."""
     return "" if value is None else str(value).strip()
+
+
+def _read_weight(row: Mapping[str, Any], where: str) -> float | None:
+    """The weight of a line that ``mmerc sample`` drew; of other tables, the column is another's."""
+    value = row.get("weight")
+    if value in {None, ""} or not _text(row.get("strategy")):
+        return None
+    try:
+        weight = float(str(value))
+    except ValueError:
+        weight = math.nan
+    if not (math.isfinite(weight) and weight > 0):
+        fix = "restore it from sample.json"
+        raise InputError(where, f"{value!r} is not the weight of an utterance", fix)
+    return weight
 
 
 def read_seconds(value: object, where: str) -> float | None:

@@ -11,7 +11,7 @@ from mmerc.annotation.labelled_sample import LabelledSample, match_sample
 from mmerc.annotation.predicted_rows import read_predicted_rows
 from mmerc.csv_text import format_csv
 from mmerc.evaluation.corrected_shares import GroupShares, correct_shares
-from mmerc.evaluation.label_sampling import UNCERTAIN
+from mmerc.evaluation.label_sampling import CHOSEN, UNCERTAIN
 
 _FEW_LABELS = 30
 
@@ -61,6 +61,11 @@ def _doubts(
         yield (
             "WARNING: the labels are of the utterances that the model was least sure of, so these "
             "shares are biased and the intervals do not hold; label a random sample."
+        )
+    elif CHOSEN in sample.strategies and whole.labelled < whole.utterances:
+        yield (
+            "WARNING: the raters chose which lines to label, so these shares may be biased and the "
+            "intervals need not hold; label a random sample (`mmerc sample`)."
         )
     else:
         yield "the intervals hold for labels of a random sample of these predictions."

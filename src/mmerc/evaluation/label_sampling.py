@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 Strategy = Literal["random", "stratified", "uncertain"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 UNCERTAIN: Strategy = "uncertain"
+STRATIFIED: Strategy = "stratified"
+CHOSEN = "chosen"
+"""How a sample was drawn that nobody drew: people labelled what they liked."""
 _FLOOR = 5  # labels of each predicted emotion, if it is predicted so often
 _Z = NormalDist().inv_cdf(0.975)  # of a 95 % interval
 _Positions = NDArray[np.int64]
@@ -40,7 +43,7 @@ def draw_sample(
     if strategy == UNCERTAIN and confidence is not None:
         shuffled = numbers.permutation(everything)
         drawn = shuffled[np.argsort(confidence[shuffled], kind="stable")[:count]]
-    elif strategy == "stratified":
+    elif strategy == STRATIFIED:
         sizes = allocate(np.bincount(predicted), count)
         parts = [
             _spread(everything[predicted == label], int(size), groups, numbers)
@@ -50,6 +53,17 @@ def draw_sample(
     else:
         drawn = _spread(everything, count, groups, numbers)
     return numbers.permutation(drawn)
+
+
+def weigh_sample(predicted: _Positions, drawn: _Positions) -> NDArray[np.float64]:
+    """How many utterances each one of a stratified sample stands for.
+
+    The inverse of its chance to be drawn: of its predicted label, all over the drawn ones. Shape:
+    predicted [N], drawn [n] -> [n].
+    """
+    everything = np.bincount(predicted)
+    own = np.bincount(predicted[drawn], minlength=len(everything))
+    return np.asarray((everything / np.maximum(own, 1))[predicted[drawn]])
 
 
 def allocate(counts: _Positions, total: int) -> _Positions:

@@ -48,9 +48,13 @@ class LogitMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adaptation(HeldOutGain):
-    """The map for all labels, and what such maps gain over the unchanged model."""
+    """The map for all labels, and what such maps gain over the unchanged model.
+
+    ``remarks``: what the labels do not tell.
+    """
 
     map: LogitMap
+    remarks: tuple[str, ...] = ()
 
 
 def adapt_logits(

@@ -31,7 +31,10 @@ _Counts = NDArray[np.float64]
 class Ratings:
     """Labels of several raters, one column per utterance.
 
-    Shape: values [R, N] int64, indices of ``labels``, -100 where a rater chose none.
+    ``weights``: how many utterances each one stands for, in a sample that was not drawn with equal
+    chances; None: all count the same.
+
+    Shape: values [R, N] int64, indices of ``labels``, -100 where a rater chose none; weights [N].
     """
 
     labels: tuple[str, ...]
@@ -39,6 +42,7 @@ class Ratings:
     conversations: tuple[str, ...]
     speakers: tuple[str, ...]
     values: NDArray[np.int64]
+    weights: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +112,9 @@ def measure_agreement(
 ) -> RaterAgreement:
     """Measure agreement; ``ordered``: the labels are a scale, so that weighted kappa makes sense.
 
-    The bootstrap draws conversations, or utterances where there is one conversation only.
+    The bootstrap draws conversations, or utterances where there is one conversation only. With
+    weights, every utterance counts in all coefficients as often as its weight says, relative to the
+    others; numbers of utterances and confusion matrices are counts.
     InputError if no two raters labelled the same utterance.
     """
     count = len(ratings.labels)
@@ -119,11 +125,13 @@ def measure_agreement(
         fix = "check that they labelled the same recording, and that ids or times match"
         raise InputError("agreement", f"{names} labelled no utterance in common", fix)
     groups, drawn, unit = _group_units(ratings, pairable)
-    together = coincidences(votes)
+    weights = _normalise_weights(ratings, pairable)
+    together = coincidences(votes) * weights
     complete = np.asarray((ratings.values >= 0).all(axis=0))
     pairs = list(itertools.combinations(range(len(ratings.raters)), 2))
     stacked = [together, together * complete.reshape(-1, 1, 1)]
-    stacked += [confusion_of_pairs(ratings.values[i], ratings.values[j], count) for i, j in pairs]
+    counts = [confusion_of_pairs(ratings.values[i], ratings.values[j], count) for i, j in pairs]
+    stacked += [one * weights for one in counts]
     totals = np.stack([add_by_group(one, groups, drawn) for one in stacked], axis=1)
     samples = _draw(totals, resamples=resamples, seed=seed)
     sums = totals.sum(axis=0)
@@ -140,12 +148,27 @@ def measure_agreement(
         alpha=_estimate(krippendorff_alpha(sums[0]), krippendorff_alpha(samples[:, 0])),
         fleiss=_estimate(fleiss_kappa(sums[1]), fleiss_kappa(samples[:, 1])),
         pairs=tuple(
-            _pair(ratings, pair, sums[2 + place], samples[:, 2 + place], ordered=ordered)
+            _pair(
+                ratings,
+                pair,
+                sums[2 + place],
+                samples[:, 2 + place],
+                confusion=counts[place].sum(axis=0),
+                ordered=ordered,
+            )
             for place, pair in enumerate(pairs)
         ),
-        classes=_by_class(ratings.labels, sums[0], samples[:, 0]),
-        speakers=_by_speaker(ratings, together, groups, resamples=resamples, seed=seed),
+        classes=_by_class(ratings.labels, sums[0], samples[:, 0], votes[pairable].sum(axis=0)),
+        speakers=_by_speaker(ratings, together, votes, groups, resamples=resamples, seed=seed),
     )
+
+
+def _normalise_weights(ratings: Ratings, pairable: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Weights whose mean is 1 over the utterances that count. Shape: -> [N, 1, 1]."""
+    if ratings.weights is None:
+        return np.ones((len(pairable), 1, 1))
+    weights = np.where(pairable, ratings.weights, 0.0)
+    return np.asarray(weights / weights[pairable].mean()).reshape(-1, 1, 1)
 
 
 def _group_units(
@@ -175,35 +198,41 @@ def _estimate(value: _Counts, samples: _Counts) -> Estimate:
 
 
 def _pair(
-    ratings: Ratings, pair: tuple[int, int], counts: _Counts, samples: _Counts, *, ordered: bool
+    ratings: Ratings,
+    pair: tuple[int, int],
+    counts: _Counts,
+    samples: _Counts,
+    *,
+    confusion: _Counts,
+    ordered: bool,
 ) -> PairAgreement:
-    """Agreement of two raters. Shape: counts [K, K], samples [B, K, K]."""
+    """Agreement of two raters. Shape: counts and confusion [K, K], samples [B, K, K]."""
     first, second = (ratings.raters[rater] for rater in pair)
     linear = _estimate(cohen_kappa(counts, "linear"), cohen_kappa(samples, "linear"))
     quadratic = _estimate(cohen_kappa(counts, "quadratic"), cohen_kappa(samples, "quadratic"))
     return PairAgreement(
         first=first,
         second=second,
-        utterances=int(counts.sum()),
+        utterances=int(confusion.sum()),
         percent=_estimate(observed_agreement(counts), observed_agreement(samples)),
         kappa=_estimate(cohen_kappa(counts), cohen_kappa(samples)),
         linear=linear if ordered else None,
         quadratic=quadratic if ordered else None,
-        confusion=tuple(tuple(int(cell) for cell in row) for row in counts),
+        confusion=tuple(tuple(int(cell) for cell in row) for row in confusion),
     )
 
 
 def _by_class(
-    labels: Sequence[str], counts: _Counts, samples: _Counts
+    labels: Sequence[str], counts: _Counts, samples: _Counts, votes: _Counts
 ) -> tuple[GroupAgreement, ...]:
-    """Agreement on each label. Shape: counts [K, K], samples [B, K, K]."""
+    """Agreement on each label. Shape: counts [K, K], samples [B, K, K], votes [K]."""
     percents, sampled = specific_agreement(counts), specific_agreement(samples)
     alphas = krippendorff_alpha(one_against_rest(counts))
     sampled_alphas = krippendorff_alpha(one_against_rest(samples))
     return tuple(
         GroupAgreement(
             name=name,
-            ratings=round(float(counts[k].sum())),
+            ratings=int(votes[k]),
             percent=_estimate(percents[k], sampled[:, k]),
             alpha=_estimate(alphas[k], sampled_alphas[:, k]),
         )
@@ -212,7 +241,13 @@ def _by_class(
 
 
 def _by_speaker(
-    ratings: Ratings, together: _Counts, groups: NDArray[np.intp], *, resamples: int, seed: int
+    ratings: Ratings,
+    together: _Counts,
+    votes: _Counts,
+    groups: NDArray[np.intp],
+    *,
+    resamples: int,
+    seed: int,
 ) -> tuple[GroupAgreement, ...]:
     """Agreement on the utterances of each speaker, in order of speaking. Shape: [N, K, K]."""
     speakers = np.array(ratings.speakers)
@@ -226,7 +261,7 @@ def _by_speaker(
             measured.append(
                 GroupAgreement(
                     name=name,
-                    ratings=round(float(counts.sum())),
+                    ratings=int(votes[own].sum()),
                     percent=_estimate(observed_agreement(counts), observed_agreement(samples)),
                     alpha=_estimate(krippendorff_alpha(counts), krippendorff_alpha(samples)),
                 )

@@ -17,6 +17,7 @@ from mmerc.inference.correction.edits import (
     SplitEdit,
     UndoEdit,
 )
+from mmerc.inference.correction.sample_folder import SampleFolder
 from mmerc.inference.page.data import label_data, utf16_place
 from mmerc.serving.correction_desk import Desk
 from mmerc.serving.problems import Problem
@@ -41,7 +42,8 @@ class LineAnswer(BaseModel):
 
     ``label`` is a person's, null without one; ``predicted`` and ``probabilities`` are the model's,
     null for a blind rater who has not chosen yet. ``stale``: they are of other words, another
-    speaker or other times. ``doubtful`` are places in the words in units of UTF-16.
+    speaker or other times. ``doubtful`` are places in the words in units of UTF-16. Of a sample:
+    ``conversation``, whose recording is to be played, and ``before``, what was said before.
     """
 
     id: str
@@ -57,6 +59,8 @@ class LineAnswer(BaseModel):
     overlap: float | None
     doubtful: list[list[int]]
     authors: dict[str, AuthorAnswer]
+    conversation: str | None = None
+    before: list[str] = []
 
 
 class CorrectionAnswer(BaseModel):
@@ -84,6 +88,7 @@ class CorrectionsAnswer(BaseModel):
 
     ``order`` is the order of all lines, null if it is unchanged. ``revision`` is the number of the
     latest correction. ``predicts_again``: the service can predict stale lines again.
+    ``sample``: lines of a sample, which are labelled and not corrected.
     """
 
     revision: int
@@ -92,6 +97,7 @@ class CorrectionsAnswer(BaseModel):
     duration: float | None
     model: str
     predicts_again: bool
+    sample: bool
     labels: list[LabelAnswer]
     order: list[str] | None
     lines: list[LineAnswer]
@@ -108,7 +114,7 @@ def describe_corrections(
     desk: Desk, *, since: int | None, rater: str, blind: bool
 ) -> CorrectionsAnswer:
     """What changed after the correction ``since`` (None: all lines), as ``rater`` may see it."""
-    log = desk.log
+    log, blind = desk.log, blind or desk.sample is not None
     with log.lock:
         corrections = log.corrections[since or 0 :]
         changed = {key for item in corrections for key in item.lines}
@@ -117,13 +123,14 @@ def describe_corrections(
         return CorrectionsAnswer(
             revision=log.revision,
             recording=log.analysis.recording,
-            media=desk.recording is not None,
+            media=desk.recording is not None or desk.sample is not None,
             duration=log.analysis.duration,
             model=log.analysis.model,
             predicts_again=desk.predicts_again,
+            sample=desk.sample is not None,
             labels=[LabelAnswer(**values) for values in label_data(log.analysis.labels)],
             order=list(log.lines.order) if reorders else None,
-            lines=[_describe_line(line, rater, blind=blind) for line in lines],
+            lines=[_describe_line(line, rater, blind=blind, sample=desk.sample) for line in lines],
             corrections=_describe_all(corrections, rater, blind=blind),
         )
 
@@ -139,9 +146,15 @@ def _reorder(log: CorrectionLog, corrections: Iterable[Correction]) -> bool:
     return any(isinstance(edit, SplitEdit | MergeEdit) for edit in edits)
 
 
-def _describe_line(line: EditedLine, rater: str, *, blind: bool) -> LineAnswer:
-    """A line; a blind rater sees labels only once their own is chosen, and then their own."""
-    hidden = blind and rater not in line.ratings
+def _describe_line(
+    line: EditedLine, rater: str, *, blind: bool, sample: SampleFolder | None
+) -> LineAnswer:
+    """A line; a blind rater sees labels only once their own is chosen, and then their own.
+
+    A sample has no predictions.
+    """
+    hidden = sample is not None or (blind and rater not in line.ratings)
+    sampled = None if sample is None else sample.find(line.id)
     return LineAnswer(
         id=line.id,
         speaker=line.speaker,
@@ -160,6 +173,8 @@ def _describe_line(line: EditedLine, rater: str, *, blind: bool) -> LineAnswer:
             for name, author in line.authors.items()
             if not (blind and name == "label" and author.rater != rater)
         },
+        conversation=None if sampled is None else sampled.conversation,
+        before=[] if sampled is None else list(sampled.before),
     )
 
 

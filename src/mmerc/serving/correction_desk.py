@@ -6,9 +6,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from mmerc.errors import InputError
 from mmerc.inference.correction.correction_log import CorrectionLog
+from mmerc.inference.correction.sample_folder import SAMPLE, SampleFolder
 from mmerc.inference.correction.stored_analysis import load_analysis
 
 _MAX_DESKS = 8  # in memory; others are read again
@@ -19,7 +21,8 @@ class Desk:
     """An analysis and its corrections: ``stem`` names its files, ``recording`` may be absent.
 
     ``folder`` contains the analysis. ``on_change`` is called after every accepted correction.
-    ``predicts_again``: changed lines can be predicted again on the page.
+    ``predicts_again``: changed lines can be predicted again on the page. ``sample``: the sample
+    that is labelled, blind, in place of an analysis.
     """
 
     log: CorrectionLog
@@ -28,6 +31,15 @@ class Desk:
     recording: Path | None
     on_change: Callable[[], None]
     predicts_again: bool = False
+    sample: SampleFolder | None = None
+
+    def find_recording(self, conversation: str | None) -> Path | None:
+        """The recording, of a sample that of a conversation; None if it is not there."""
+        path = self.recording
+        if self.sample is not None:
+            name = self.sample.recordings.get(conversation or "")
+            path = None if name is None else self.folder / name
+        return path if path is not None and path.is_file() else None
 
 
 def open_desk(
@@ -39,11 +51,14 @@ def open_desk(
     on_change: Callable[[], None] = lambda: None,
     predicts_again: bool = False,
 ) -> Desk:
-    """Open an analysis, and the corrections beside it (``STEM.corrections.sqlite``).
+    """Open an analysis, or a sample to label, and the corrections beside it
+    (``STEM.corrections.sqlite``).
 
     ``recording`` is by default the file that the analysis names, in its folder. InputError if the
     analysis cannot be read, or the corrections are of another one.
     """
+    if (Path(analysis) / SAMPLE).is_file():
+        return _open_sample(Path(analysis))
     stored = load_analysis(analysis)
     folder = stored.folder
     database = folder / f"{stored.stem}.corrections.sqlite" if database is None else Path(database)
@@ -55,6 +70,23 @@ def open_desk(
         recording=media if media.is_file() else None,
         on_change=on_change,
         predicts_again=predicts_again,
+    )
+
+
+def _open_sample(folder: Path) -> Desk:
+    """Open a sample; InputError if it is damaged, or names recordings outside of its folder."""
+    sample = SampleFolder.read(folder)
+    for name in sample.recordings.values():
+        if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+            fix = "draw the sample again with `mmerc sample`"
+            raise InputError(folder / SAMPLE, f"names {name!r}, outside of its folder", fix)
+    return Desk(
+        log=CorrectionLog(folder / "sample.corrections.sqlite", sample.build_analysis()),
+        stem="sample",
+        folder=folder,
+        recording=None,
+        on_change=lambda: None,
+        sample=sample,
     )
 
 

@@ -21,7 +21,7 @@ from mmerc.inference.correction.edited_results import (
     list_corrections,
     list_labels,
 )
-from mmerc.inference.correction.edits import Edit, Name
+from mmerc.inference.correction.edits import Edit, LabelEdit, Name
 from mmerc.inference.formats import ANALYSIS_FORMATS
 from mmerc.serving.correction_answers import (
     ConflictAnswer,
@@ -42,6 +42,7 @@ _POLICY = (
     "media-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _RECORDING_POLICY = "default-src 'none'; media-src 'self'; sandbox"
+_LABELLING = frozenset({"label", "undo", "redo"})  # what is done to a sample
 _EXTENSION = 30.0  # seconds between two extensions of a job's life
 _Revision = Annotated[int, Field(ge=0)]
 router = APIRouter(prefix="/v1/jobs/{job}", tags=["corrections"])
@@ -93,10 +94,15 @@ def get_corrections(
 )
 def correct(body: CorrectionRequest, desk: _DeskDependency) -> CorrectionsAnswer | Response:
     """Accept a correction once it is on disk; answer what changed after its revision."""
+    edit, blind = body.edit, body.blind or desk.sample is not None
+    if desk.sample is not None:
+        if edit.kind not in _LABELLING:
+            raise HTTPException(422, "Lines of a sample are only labelled; correct the analysis.")
+        edit = edit.model_copy(update={"blind": True}) if isinstance(edit, LabelEdit) else edit
     try:
-        desk.log.append(body.edit, rater=body.rater, revision=body.revision, key=body.key)
+        desk.log.append(edit, rater=body.rater, revision=body.revision, key=body.key)
     except ConflictError as error:
-        conflict = describe_conflict(error.corrections, body.rater, blind=body.blind)
+        conflict = describe_conflict(error.corrections, body.rater, blind=blind)
         return JSONResponse(conflict.model_dump(), status_code=409)
     desk.on_change()
     return describe_corrections(desk, since=body.revision, rater=body.rater, blind=body.blind)
@@ -113,9 +119,11 @@ def correct(body: CorrectionRequest, desk: _DeskDependency) -> CorrectionsAnswer
 def get_corrected_file(name: str, desk: _DeskDependency) -> Response:
     """A corrected result by its format, `corrections.csv` or `labels.csv`."""
     desk.log.refresh()
-    if name in _LISTS:
+    if desk.sample is not None and name == LABELS:
+        content, kind = desk.sample.list_labels(desk.log), "text/csv; charset=utf-8"
+    elif name in _LISTS:
         content, kind = _LISTS[name](desk.log), "text/csv; charset=utf-8"
-    elif name in ANALYSIS_FORMATS:
+    elif name in ANALYSIS_FORMATS and desk.sample is None:
         form = ANALYSIS_FORMATS[name]
         content, kind = form.write(build_edited_analysis(desk.log)), form.media_type
     else:
@@ -135,13 +143,17 @@ def get_corrected_file(name: str, desk: _DeskDependency) -> Response:
         **problem_responses(400, 401, 404, 409, 422),
     },
 )
-def get_recording(desk: _DeskDependency) -> FileResponse:
+def get_recording(
+    desk: _DeskDependency,
+    conversation: Annotated[str | None, Query(description="Of a sample: whose recording")] = None,
+) -> FileResponse:
     """The recording."""
-    if desk.recording is None or not desk.recording.is_file():
+    path = desk.find_recording(conversation)
+    if path is None:
         raise HTTPException(404, "The recording is not beside the analysis.")
-    kind = media_type(desk.log.analysis.recording)
+    kind = media_type(desk.log.analysis.recording if desk.sample is None else path.name)
     headers = {"Content-Security-Policy": _RECORDING_POLICY}
-    return FileResponse(desk.recording, media_type=kind, headers=headers)
+    return FileResponse(path, media_type=kind, headers=headers)
 
 
 @router.get("/correct", include_in_schema=False)

@@ -16,7 +16,9 @@ from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp
 
 from mmerc.errors import MmercError, UsageError
+from mmerc.files import write_text
 from mmerc.inference.correction.edited_results import FOLDER, write_edited_results
+from mmerc.inference.correction.sample_folder import SAMPLE_LABELS
 from mmerc.serving import correction_routes
 from mmerc.serving.correction_desk import Desk, open_desk
 from mmerc.serving.guard import Guard
@@ -51,10 +53,17 @@ class _FileWriter(threading.Thread):
         if revision == self.written:
             return
         try:
-            write_edited_results(self.desk.log, self.desk.folder / FOLDER, stem=self.desk.stem)
+            self._write_files()
             self.written = revision
         except MmercError as error:
             print(f"note: {error}", file=sys.stderr, flush=True)
+
+    def _write_files(self) -> None:
+        desk = self.desk
+        if desk.sample is None:
+            write_edited_results(desk.log, desk.folder / FOLDER, stem=desk.stem)
+        else:
+            write_text(desk.folder / SAMPLE_LABELS, desk.sample.list_labels(desk.log))
 
     def stop(self) -> None:
         """Write the latest corrections, and end."""
@@ -67,11 +76,12 @@ class _FileWriter(threading.Thread):
 def serve_analysis(
     analysis: str | Path, *, port: int, announce: Callable[[int], None] = lambda port: None
 ) -> None:
-    """Serve the page of one analysis to this computer until SIGINT or SIGTERM.
+    """Serve the page of one analysis, or of a sample, to this computer until SIGINT or SIGTERM.
 
     Corrections are kept in ``STEM.corrections.sqlite`` beside the analysis, and the corrected files
-    in ``corrected/``. ``announce`` is called with the port once it is open. InputError if the
-    analysis cannot be read, UsageError if the port is taken.
+    in ``corrected/``; the labels of a sample in its ``labels.csv``. ``announce`` is called with the
+    port once it is open. InputError if the analysis cannot be read, UsageError if the port is
+    taken.
     """
     desk = open_desk(analysis)
     with _open_socket(port) as listening:

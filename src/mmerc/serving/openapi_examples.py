@@ -113,6 +113,7 @@ _CORRECTIONS: JsonDict = {
     "duration": 61.2,
     "model": "mmerc-mini",
     "predicts_again": True,
+    "sample": False,
     "labels": [
         {"name": "neutral", "colour": "#999999", "ink": "#000000"},
         {"name": "joy", "colour": "#f0e442", "ink": "#000000"},

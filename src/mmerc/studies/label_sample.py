@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,16 @@ from mmerc.annotation.rater_files import find_files
 from mmerc.errors import InputError, UsageError
 from mmerc.evaluation.label_sampling import (
     STRATEGIES,
+    STRATIFIED,
     UNCERTAIN,
     Strategy,
     draw_sample,
     expected_half_width,
+    weigh_sample,
 )
 from mmerc.features.recordings import conversation_id
 from mmerc.files import atomic_directory, write_text
+from mmerc.inference.correction.sample_folder import SampledUtterance, SampleFolder
 from mmerc.inference.correction.stored_analysis import StoredAnalysis, load_analysis
 from mmerc.inference.exports.elan import as_blank_eaf
 from mmerc.inference.exports.tiers import timed_utterances
@@ -31,6 +34,7 @@ from mmerc.studies.table_writer import format_header, format_rows
 
 TABLE, ELAN = "sample.csv", "elan"
 _COLUMNS = ("conversation", "id", "speaker", "start", "end", "text", "label", "strategy")
+_CONTEXT = 3  # utterances before the one to label that the page shows
 _NOT_RANDOM = (
     "WARNING: these are the utterances that the model is least sure of; shares, accuracy and "
     "agreement from them are biased, so label a random sample for those."
@@ -64,27 +68,37 @@ def write_sample(
 ) -> LabelSample:
     """Draw utterances of a study, or of an analysis, and write them to a new folder for labelling.
 
-    ``out/sample.csv`` has all of them in random order; ``out/elan`` an EAF per recording that has
-    times, linked to its media. ``by`` names a column over whose values they are spread. InputError
-    if ``out`` exists, or there are too few utterances or no predictions.
+    ``out/sample.csv`` has all of them in random order, and so has ``out/sample.json``, which the
+    labelling page reads; ``out/elan`` an EAF per recording that has times, linked to its media.
+    ``by`` names a column over whose values they are spread. InputError if ``out`` exists, or there
+    are too few utterances or no predictions.
     """
     study, out = Path(study), Path(out)
     if out.exists() or out.is_symlink():
         raise InputError(out, "exists already", "choose another --out")
     rows = read_predicted_rows(study)
     _check_draw(study, rows, utterances, strategy, by)
+    predicted = _number([line.label or "" for line in rows.lines])
     positions = draw_sample(
         strategy,
         utterances,
-        predicted=_number([line.label or "" for line in rows.lines]),
+        predicted=predicted,
         confidence=None if rows.probabilities is None else rows.probabilities.max(axis=1),
         groups=_number(rows.read_column(by)) if by else None,
         seed=seed,
     )
     labels = rows.labels or tuple(sorted({line.label for line in rows.lines if line.label}))
+    drawn = _describe(rows, positions)
+    if strategy == STRATIFIED:
+        weights = np.round(weigh_sample(predicted, positions), 6).tolist()
+        drawn = [replace(item, weight=w) for item, w in zip(drawn, weights, strict=True)]
     with atomic_directory(out) as folder:
-        write_text(folder / TABLE, _format_table(rows, positions, strategy))
-        names, count = _write_elan(study, rows, positions, folder / ELAN, strategy)
+        write_text(folder / TABLE, _format_table(drawn, strategy))
+        names, recordings, count = _write_elan(study, rows, positions, folder / ELAN, strategy)
+        SampleFolder(
+            name=f"Sample of {study.resolve().name}", labels=labels, strategy=strategy,
+            utterances=tuple(drawn), recordings=recordings,
+        ).write(folder)  # fmt: skip
     total = len(rows.lines)
     return LabelSample(
         utterances=utterances,
@@ -124,36 +138,68 @@ def _number(values: list[str]) -> NDArray[np.int64]:
     return np.unique(values, return_inverse=True)[1].astype(np.int64)
 
 
-def _format_table(rows: PredictedRows, positions: NDArray[np.int64], strategy: str) -> str:
+def _describe(rows: PredictedRows, positions: NDArray[np.int64]) -> list[SampledUtterance]:
+    """The drawn utterances, each with what was said before it."""
+    place_in = {position: place for place, position in enumerate(_order_by_conversation(rows))}
+    order = list(place_in)
+    return [
+        SampledUtterance(
+            conversation=line.conversation, id=line.id or "", speaker=line.speaker,
+            text=_read_text(rows, position), start=line.start, end=line.end,
+            before=tuple(
+                f"{rows.lines[other].speaker}: {_read_text(rows, other)}".removeprefix(": ")
+                for other in order[max(0, place_in[position] - _CONTEXT) : place_in[position]]
+                if rows.lines[other].conversation == line.conversation
+            ),
+        )
+        for position, line in ((int(p), rows.lines[p]) for p in positions)
+    ]  # fmt: skip
+
+
+def _order_by_conversation(rows: PredictedRows) -> list[int]:
+    """The positions of all utterances, those of a conversation together and in order."""
+    first: dict[str, int] = {}
+    for position, line in enumerate(rows.lines):
+        first.setdefault(line.conversation, position)
+    return sorted(range(len(rows.lines)), key=lambda p: (first[rows.lines[p].conversation], p))
+
+
+def _read_text(rows: PredictedRows, position: int) -> str:
+    """The words of an utterance; empty where the predictions have none."""
+    text = rows.rows[position].get("text")
+    return "" if text is None else str(text)
+
+
+def _format_table(drawn: Sequence[SampledUtterance], strategy: str) -> str:
     """The utterances as CSV, with an empty label and without predictions."""
+    weighted = any(item.weight is not None for item in drawn)
+    numbers = {"start", "end", "weight"}
     columns = [
-        TableColumn(name=name, kind="number" if name in {"start", "end"} else "text", meaning="")
-        for name in _COLUMNS
+        TableColumn(name=name, kind="number" if name in numbers else "text", meaning="")
+        for name in (*_COLUMNS, *(("weight",) if weighted else ()))
     ]
-    cells = []
-    for position in positions:
-        line, row = rows.lines[position], rows.rows[position]
-        text = row.get("text")
-        cells.append(
-            {
-                "conversation": line.conversation, "id": line.id, "speaker": line.speaker,
-                "start": line.start, "end": line.end, "strategy": strategy,
-                "text": None if text is None else str(text),
-            }
-        )  # fmt: skip
+    cells = [
+        {
+            "conversation": item.conversation, "id": item.id, "speaker": item.speaker,
+            "start": item.start, "end": item.end, "strategy": strategy, "text": item.text or None,
+            "weight": item.weight,
+        }
+        for item in drawn
+    ]  # fmt: skip
     return format_header(columns) + format_rows(columns, cells)
 
 
 def _write_elan(
     study: Path, rows: PredictedRows, positions: NDArray[np.int64], folder: Path, strategy: str
-) -> tuple[list[str], int]:
-    """Write the EAFs; return their names, and how many utterances of the sample they contain."""
+) -> tuple[list[str], dict[str, str], int]:
+    """Write the EAFs; return their names, the recordings by conversation, and how many utterances
+    of the sample they contain."""
     chosen: dict[str, set[str]] = {}
     for position in positions:
         line = rows.lines[position]
         chosen.setdefault(line.conversation, set()).add(line.id or "")
     drawn = {str(rows.rows[position].get("recording", "")) for position in positions}
-    names, count = [], 0
+    names, recordings, count = [], dict[str, str](), 0
     for name, directory, stored in _read_analyses(study, drawn):
         ids = _ids_in_recording(stored, chosen)
         if ids:
@@ -164,7 +210,9 @@ def _write_elan(
             recording = directory / stored.analysis.recording
             if recording.is_file():
                 link_recording(recording, folder)
-    return names, count
+                conversation = conversation_id(Path(stored.analysis.recording))
+                recordings[conversation] = f"{ELAN}/{recording.name}"
+    return names, recordings, count
 
 
 def _read_analyses(study: Path, drawn: set[str]) -> Iterator[tuple[str, Path, StoredAnalysis]]:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmerc.annotation.labelled_sample import match_sample
+from mmerc.annotation.labelled_sample import LabelledSample, match_sample
 from mmerc.annotation.predicted_rows import PredictedRows, read_predicted_rows
 from mmerc.annotation.rated_lines import read_one_rater, read_rows
 from mmerc.corpora.manifest import read_unlabelled_manifest
 from mmerc.data.corpus_media import conversation_sounds
 from mmerc.data.preparation import published_tables
 from mmerc.errors import InputError
+from mmerc.evaluation.label_sampling import CHOSEN, STRATIFIED, UNCERTAIN
 from mmerc.evaluation.logit_adaptation import Adaptation, LogitMap, adapt_logits
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import load_model, locate_model
 from mmerc.models.set_scores import SetScores
 from mmerc.prediction.utterance_predictions import predict
 from mmerc.training.adapted_model import LabelledProbabilities, write_adapted
+
+_BIASED = {
+    UNCERTAIN: "the utterances that the model was least sure of",
+    STRATIFIED: "a sample stratified by predicted emotion",
+    CHOSEN: "lines that the raters chose",
+}
 
 
 def adapt_model(
@@ -45,14 +53,18 @@ def adapt_model(
     before.
     """
     folder, loaded = locate_original(model, out, overwrite=overwrite)
+    strategies: set[str] = set()
     if predictions is None:
         parts = [read_labelled(loaded, Path(file)) for file in files]
     else:
         rows = read_predicted_rows(Path(predictions))
         order = _label_order(loaded, rows, Path(predictions))
-        parts = [_match_labels(rows, order, Path(file)) for file in files]
+        samples = [match_sample(rows, Path(file)) for file in files]
+        strategies = {name for sample in samples for name in sample.strategies}
+        parts = [_match_labels(rows, order, sample) for sample in samples]
     labelled = LabelledProbabilities.join(parts)
     adaptation = adapt_logits(labelled.log_probabilities, labelled.gold, labelled.conversations)
+    adaptation = replace(adaptation, remarks=tuple(_describe_draw(strategies)))
     if adaptation.better or sets:
         used = np.exp(adaptation.held_out) if adaptation.better else labelled.probabilities
         scores = labelled.calibrate(used, adaptation, [Path(file) for file in files])
@@ -104,9 +116,21 @@ def _read_corrected(model: AnyModel, path: Path) -> LabelledProbabilities:
     )
 
 
-def _match_labels(rows: PredictedRows, order: Sequence[int], path: Path) -> LabelledProbabilities:
+def _describe_draw(strategies: Collection[str]) -> Iterator[str]:
+    """What is distorted where the labels are not of a random sample."""
+    for strategy, sample in _BIASED.items():
+        if strategy in strategies:
+            yield (
+                f"the labels are of {sample}, not of a random sample: gain, accuracy and the level "
+                "of prediction sets hold for utterances like these, not for all."
+            )
+
+
+def _match_labels(
+    rows: PredictedRows, order: Sequence[int], sample: LabelledSample
+) -> LabelledProbabilities:
     """The labels of a sample with the probabilities of the predictions that it was drawn from."""
-    gold = match_sample(rows, path).gold
+    gold = sample.gold
     places = np.flatnonzero(gold >= 0)
     return LabelledProbabilities(
         conversations=tuple(rows.lines[place].conversation for place in places),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmerc.cli.output import JsonOption, OverwriteOption, print_json
+from mmerc.cli.output import JsonOption, OverwriteOption, print_json, remark
 from mmerc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def adapt(
     adaptation = adapt_model(
         model, labels, out, predictions=predictions, overwrite=overwrite, sets=sets
     )
+    for line in adaptation.remarks:
+        remark(f"note: {line}")
     if as_json:
         values = asdict(adaptation)
         del values["held_out"]

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mmerc.cli.correction_page import serve_correction_page
 from mmerc.cli.output import JsonOption, print_json, print_table, remark
 
 EXAMPLES = (
@@ -18,7 +19,9 @@ EXAMPLES = (
 
 
 def correct(
-    analysis: Annotated[Path, typer.Argument(help="Analysis: a file of it, its name or folder.")],
+    analysis: Annotated[
+        Path, typer.Argument(help="Analysis: a file of it, its name or folder; or a sample.")
+    ],
     files: Annotated[
         list[Path] | None,
         typer.Argument(help="Corrected .eaf, .TextGrid, .csv or .jsonl files."),
@@ -94,18 +97,7 @@ def _serve_page(
 
     if files or not page:
         raise UsageError("Name corrected files, or pass --page to correct on a page; not both.")
-    try:
-        from mmerc.serving.correction_server import serve_analysis
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"The page needs {error.name}; install it with `pip install 'mmerc[serve]'`."
-        ) from error
-    serve_analysis(
-        analysis, port=port,
-        announce=lambda actual: remark(
-            f"mmerc: http://127.0.0.1:{actual}/{'?blind' if blind else ''} (Ctrl+C to stop)"
-        ),
-    )  # fmt: skip
+    serve_correction_page(analysis, port=port, blind=blind)
 
 
 def _predict_again(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mmerc.cli.correction_page import serve_correction_page
 from mmerc.cli.output import JsonOption, print_json, remark
+
+if TYPE_CHECKING:
+    from mmerc.studies.label_sample import LabelSample
 
 EXAMPLES = (
     "mmerc sample study --utterances 50 --out sample",
+    "mmerc sample study --utterances 50 --out sample --page",
     "mmerc sample study --utterances 100 --strategy stratified --by condition --out sample",
 )
 
@@ -29,12 +34,19 @@ def sample(
         str | None, typer.Option(help="Column to spread the sample over: condition, speaker.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
+    page: Annotated[
+        bool, typer.Option("--page", help="Label it on a page in the browser.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the page, 0 for any free one.")
+    ] = 8001,
     as_json: JsonOption = False,
 ) -> None:
     """Draw utterances to label by hand.
 
-    Writes sample.csv and an ELAN file per recording, without the predictions. Fill in either, and
-    read it with `mmerc agree`, `mmerc shares` and `mmerc adapt`.
+    Writes sample.csv and an ELAN file per recording, without the predictions. Fill in either, or
+    label on a page with --page (later again: `mmerc correct FOLDER --page`). Read the labels with
+    `mmerc agree`, `mmerc shares` and `mmerc adapt`.
     """
     from mmerc.studies.label_sample import write_sample
 
@@ -51,7 +63,14 @@ def sample(
                 "half_widths": drawn.half_widths,
             }
         )
-        return
+    else:
+        _print_sample(drawn)
+    if page:
+        serve_correction_page(out, port=port)
+
+
+def _print_sample(drawn: LabelSample) -> None:
+    """Print where the sample is, and what its labels will tell."""
     print(f"{drawn.utterances} of {drawn.total} utterances to label in {drawn.files[0]}", end="")
     print(f" or {len(drawn.files) - 1} ELAN files" if len(drawn.files) > 1 else "")
     print(f"labels: {', '.join(drawn.labels)}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmerc.csv_text import format_csv
+from mmerc.evaluation.label_sampling import CHOSEN
 from mmerc.files import write_text
 from mmerc.inference.analysis import Analysis, Marks
 from mmerc.inference.correction.corrected_prediction import CorrectedPrediction
@@ -123,15 +124,18 @@ def describe_values(edit: AnyEdit) -> str:
 def list_labels(log: CorrectionLog) -> str:
     """The lines that people labelled as CSV, a row per label.
 
-    ``mmerc agree``, ``mmerc shares`` and ``mmerc adapt`` read it.
+    ``mmerc agree``, ``mmerc shares`` and ``mmerc adapt`` read it. The strategy says that raters
+    chose what to label, unless they labelled all lines.
     """
     with log.lock:
         lines = [log.lines.lines[key] for key in log.lines.order]
+    lines = [line for line in lines if not line.excluded]
+    counts = Counter(rater for line in lines for rater in line.ratings)
     rows: list[dict[str, Any]] = [
         {name: getattr(line, name) for name in _LINE_COLUMNS if name != "conversation"}
         | {"conversation": line.prediction.conversation, "label": label, "rater": rater}
+        | {"strategy": "" if counts[rater] == len(lines) else CHOSEN}
         for line in lines
-        if not line.excluded
         for rater, label in sorted(line.ratings.items())
     ]
-    return format_csv([*_LINE_COLUMNS, "label", "rater"], rows)
+    return format_csv([*_LINE_COLUMNS, "strategy", "label", "rater"], rows)

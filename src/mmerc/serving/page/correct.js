@@ -58,7 +58,7 @@ function handleClick(event) {
   const row = target.closest("[data-id]");
   if (!(row instanceof HTMLElement) || target.closest(".word-buttons")) return;
   const id = row.dataset["id"] ?? "";
-  if (target.closest(".said") !== null && id === desk.selected) desk.list.edit(id);
+  if (target.closest(".said") !== null && id === desk.selected) desk.editWords();
   else desk.goTo(id);
 }
 
@@ -111,7 +111,7 @@ function listen() {
 function listFiles() {
   const files = FILES.map(([name, text]) => {
     const link = createElement("a", { href: `corrected/${name}`, download: "" }, text);
-    return createElement("li", null, link);
+    return createElement("li", { class: name.endsWith("s.csv") ? null : "correcting" }, link);
   });
   byId("formats").append(...files);
 }

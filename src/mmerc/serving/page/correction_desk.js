@@ -44,6 +44,8 @@ export class CorrectionDesk {
       if (this.#selected !== null) this.list.focus(this.#selected);
     });
     this.offer = new PredictionOffer(this.client, (problem) => this.complain(problem));
+    /** Whether the lines are a sample, which is labelled and not corrected. */
+    this.labelsOnly = false;
     this.advance = typedById("advance", HTMLInputElement);
   }
 
@@ -74,7 +76,15 @@ export class CorrectionDesk {
     this.list.update(new Set(this.client.order), true);
     this.editor.createLabels(answer.labels, (label) => this.#chooseLabel(label));
     this.strip.limit = answer.duration ?? Infinity;
-    this.player.load(answer.recording, answer.media);
+    this.player.open(answer.recording, answer.media);
+    this.labelsOnly = answer.sample;
+    document.body.classList.toggle("sample", answer.sample);
+    if (answer.sample) {
+      document.title = answer.recording;
+      typedById("blind", HTMLInputElement).checked = true;
+      this.advance.checked = true;
+      this.client.blind = true;
+    }
     this.offer.hasService = answer.predicts_again;
     this.offer.show();
   }
@@ -122,6 +132,7 @@ export class CorrectionDesk {
     if (line === undefined) return;
     const { order, lines } = this.client;
     const position = order.indexOf(line.id);
+    this.player.load(line);
     this.editor.show(line, position);
     const nearby = order.slice(Math.max(0, position - NEIGHBOURS), position + NEIGHBOURS + 1);
     const others = nearby.filter((id) => id !== line.id).map((id) => lines.get(id));
@@ -206,7 +217,7 @@ export class CorrectionDesk {
   }
 
   editWords() {
-    if (this.#selected !== null) this.list.edit(this.#selected);
+    if (!this.labelsOnly && this.#selected !== null) this.list.edit(this.#selected);
   }
 
   merge() {

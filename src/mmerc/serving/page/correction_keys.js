@@ -5,11 +5,15 @@ import { byId, createElement } from "../../inference/page/elements.js";
 /** @import { CorrectionDesk } from "./correction_desk.js" */
 
 const NUDGE = 0.05; // seconds
-/** @type {[string, string][]} */
-const KEYS = [
+/** @type {[string, string][]} Those that work in a sample, too. */
+const LABELLING_KEYS = [
   ["1 to 9", "choose the emotion"],
   ["↑ ↓", "previous, next line"],
   ["Space", "play the line"],
+  ["Ctrl+Z", "undo; with Shift redo"],
+];
+/** @type {[string, string][]} */
+const CORRECTING_KEYS = [
   ["Enter", "edit the words; Enter keeps them, Esc does not"],
   ["Ctrl+Enter", "while editing: split at the caret"],
   ["m", "merge with the next line"],
@@ -17,7 +21,6 @@ const KEYS = [
   ["x", "exclude or include"],
   ["[ ]", "start or end at the playing time"],
   ["Alt+← →", "move the start; with Shift the end"],
-  ["Ctrl+Z", "undo; with Shift redo"],
 ];
 
 /** @type {Record<string, (desk: CorrectionDesk) => void>} */
@@ -32,6 +35,8 @@ const COMMANDS = {
   "[": (desk) => desk.setBoundary("start", desk.player.time),
   "]": (desk) => desk.setBoundary("end", desk.player.time),
 };
+
+const LABELLING = new Set(["ArrowDown", "ArrowUp", " "]); // keys that work in a sample
 
 /** @param {EventTarget | null} target */
 const isTyping = (target) =>
@@ -53,7 +58,7 @@ function handleKey(desk, event) {
   if (isButton && (key === "Enter" || key === " ")) return;
   const label = /^[1-9]$/.test(key) ? desk.editor.buttons[Number(key) - 1] : undefined;
   if (label !== undefined) label.click();
-  else if (key in COMMANDS) COMMANDS[key](desk);
+  else if (key in COMMANDS && (!desk.labelsOnly || LABELLING.has(key))) COMMANDS[key](desk);
   else return;
   event.preventDefault();
 }
@@ -64,7 +69,7 @@ function handleKey(desk, event) {
  */
 function handleNudge(desk, event) {
   const { line } = desk;
-  if (line === undefined || (event.key !== "ArrowLeft" && event.key !== "ArrowRight")) return;
+  if (line === undefined || desk.labelsOnly || (event.key !== "ArrowLeft" && event.key !== "ArrowRight")) return;
   const side = event.shiftKey ? "end" : "start";
   const time = line[side];
   if (time !== null) desk.setBoundary(side, time + (event.key === "ArrowLeft" ? -NUDGE : NUDGE));
@@ -89,9 +94,16 @@ export function listenToKeys(desk) {
     byId(id).addEventListener("keydown", (event) => handleKey(desk, event));
   }
   document.addEventListener("keydown", (event) => handleUndoKey(desk, event));
-  const terms = KEYS.flatMap(([key, text]) => [
-    createElement("dt", null, createElement("kbd", null, key)),
-    createElement("dd", null, text),
+  byId("keys").append(...describeKeys(LABELLING_KEYS, null), ...describeKeys(CORRECTING_KEYS, "correcting"));
+}
+
+/**
+ * @param {[string, string][]} keys
+ * @param {string | null} name of a class
+ */
+function describeKeys(keys, name) {
+  return keys.flatMap(([key, text]) => [
+    createElement("dt", { class: name }, createElement("kbd", null, key)),
+    createElement("dd", { class: name }, text),
   ]);
-  byId("keys").append(...terms);
 }

@@ -5,7 +5,8 @@
 
 /**
  * A line as it is now; `label` is a person's, `predicted` and `probabilities` are hidden (null)
- * from a blind rater who has not chosen yet. `pending`: a change of it is on its way.
+ * from a blind rater who has not chosen yet. `pending`: a change of it is on its way. Of a sample:
+ * `conversation`, whose recording is played, and what was said `before`.
  * @typedef {object} Line
  * @property {string} id
  * @property {string} speaker
@@ -21,6 +22,8 @@
  * @property {[number, number][]} doubtful
  * @property {Record<string, Author>} authors
  * @property {boolean} [pending]
+ * @property {string | null} conversation
+ * @property {string[]} before
  */
 
 /**
@@ -42,6 +45,7 @@
  * @property {number | null} duration
  * @property {string} model
  * @property {boolean} predicts_again
+ * @property {boolean} sample
  * @property {LabelColour[]} labels
  * @property {string[] | null} order
  * @property {Line[]} lines

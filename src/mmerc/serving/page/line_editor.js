@@ -44,7 +44,8 @@ export class LineEditor {
     for (const button of this.buttons) {
       button.ariaPressed = String(button.dataset["label"] === line.label);
     }
-    byId("prediction").textContent = describePrediction(line);
+    byId("prediction").textContent = line.conversation === null ? describePrediction(line) : "";
+    this.#showContext(line);
     if (document.activeElement !== this.speaker) this.speaker.value = line.speaker;
     const speakers = [...this.client.lines.values()].map(({ speaker }) => speaker);
     const same = speakers.filter((speaker) => speaker === line.speaker).length;
@@ -54,6 +55,18 @@ export class LineEditor {
     byId("exclude").textContent = line.excluded ? "Include" : "Exclude";
     typedById("merge", HTMLButtonElement).disabled = position + 1 >= this.client.order.length;
     this.#showHistory(line);
+  }
+
+  /**
+   * Show where a line of a sample is from, and what was said before it.
+   * @param {Line} line
+   */
+  #showContext({ conversation, before }) {
+    byId("context").hidden = conversation === null;
+    if (conversation === null) return;
+    const lines = before.map((text) => createElement("li", { dir: "auto" }, text));
+    byId("before").replaceChildren(...lines);
+    byId("from").textContent = before.length > 0 ? `${conversation}, before this:` : conversation;
   }
 
   /** @param {Line} line */

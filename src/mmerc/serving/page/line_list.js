@@ -188,7 +188,7 @@ export class LineList {
     }
     if (line.doubtful.length > 0) marks.push("doubtful words");
     if (line.stale) marks.push("prediction is of earlier words, speaker or times");
-    if (isCorrected(line) && !line.excluded) {
+    if (isCorrected(line) && !line.excluded && line.conversation === null) {
       marks.push(`corrected: ${Object.keys(line.authors).join(", ")}`);
     }
     if (marks.length === 0) return [];

@@ -9,6 +9,10 @@ export class LinePlayer {
   /** @type {number | null} */
   #stopAt = null;
 
+  #name = "";
+
+  #exists = false;
+
   /** @param {BoundaryStrip} strip */
   constructor(strip) {
     this.strip = strip;
@@ -32,15 +36,39 @@ export class LinePlayer {
   }
 
   /**
-   * Load the recording, if it is there.
+   * Say whether the recording is there; it is loaded with the first line.
    * @param {string} name
    * @param {boolean} exists
    */
-  load(name, exists) {
+  open(name, exists) {
+    this.#name = name;
+    this.#exists = exists;
+    this.#show(exists, name);
+    this.media.addEventListener("error", () => this.#show(false, this.#name));
+  }
+
+  /**
+   * @param {boolean} exists
+   * @param {string} name
+   */
+  #show(exists, name) {
     this.media.hidden = !exists;
     byId("no-media").hidden = exists;
     byId("no-media").textContent = `${name} is not beside the analysis.`;
-    if (exists && this.media.getAttribute("src") === null) this.media.src = "recording";
+  }
+
+  /**
+   * Load the recording of a line; lines of a sample have several.
+   * @param {Line} line
+   */
+  load(line) {
+    if (!this.#exists) return;
+    const query = line.conversation === null ? "" : `?${new URLSearchParams({ conversation: line.conversation })}`;
+    const source = `recording${query}`;
+    if (this.media.getAttribute("src") === source) return;
+    this.#name = line.conversation ?? this.#name;
+    this.#show(true, this.#name);
+    this.media.src = source;
   }
 
   /** @param {Line | undefined} line */

@@ -1,0 +1,24 @@
+"""Serving the page on which people correct an analysis or label a sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmerc.cli.output import remark
+from mmerc.errors import UsageError
+
+
+def serve_correction_page(analysis: Path, *, port: int, blind: bool = False) -> None:
+    """Serve the page until it is stopped; UsageError without the packages that it needs."""
+    try:
+        from mmerc.serving.correction_server import serve_analysis
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"The page needs {error.name}; install it with `pip install 'mmerc[serve]'`."
+        ) from error
+    serve_analysis(
+        analysis, port=port,
+        announce=lambda actual: remark(
+            f"mmerc: http://127.0.0.1:{actual}/{'?blind' if blind else ''} (Ctrl+C to stop)"
+        ),
+    )  # fmt: skip

@@ -1,0 +1,116 @@
+"""A drawn sample that people label on the page: its utterances, without what a model predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from mmerc.conversation import MODALITIES
+from mmerc.csv_text import format_csv
+from mmerc.errors import InputError
+from mmerc.files import read_text, write_text
+from mmerc.inference.analysis import Analysis
+from mmerc.inference.correction.correction_log import CorrectionLog
+from mmerc.labels import LABEL_SETS, LabelSet
+from mmerc.prediction.utterance_predictions import UtterancePrediction
+
+SAMPLE = "sample.json"
+SAMPLE_LABELS = "labels.csv"
+"""What people chose, in the folder of the sample."""
+_COLUMNS = (
+    "conversation", "id", "speaker", "start", "end", "text", "strategy", "weight", "label", "rater",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampledUtterance:
+    """An utterance to label; ``before`` are the ones before it, as "speaker: words".
+
+    ``weight``: how many utterances of the study it stands for; None if all stand for as many.
+    """
+
+    conversation: str
+    id: str
+    speaker: str
+    text: str
+    start: float | None
+    end: float | None
+    weight: float | None = None
+    before: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleFolder:
+    """A sample, in the order in which it is labelled.
+
+    ``recordings``: path of a conversation's recording, relative to the folder.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    strategy: str
+    utterances: tuple[SampledUtterance, ...]
+    recordings: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: str | Path) -> SampleFolder:
+        """Read a sample; InputError if it is damaged."""
+        path = Path(folder) / SAMPLE
+        try:
+            return TypeAdapter(cls).validate_json(read_text(path))
+        except ValidationError as error:
+            fix = "draw the sample again with `mmerc sample`"
+            raise InputError(path, "not a sample", fix) from error
+
+    def write(self, folder: str | Path) -> None:
+        """Write the sample to a folder."""
+        write_text(
+            Path(folder) / SAMPLE, TypeAdapter(type(self)).dump_json(self, indent=1).decode()
+        )
+
+    def find(self, key: str) -> SampledUtterance:
+        """The utterance of a line of ``build_analysis``."""
+        return self.utterances[int(key) - 1]
+
+    def build_analysis(self) -> Analysis:
+        """The utterances as lines "1", "2", ... without predictions: all labels have none of it."""
+        none = dict.fromkeys(self.labels, 0.0)
+        predictions = [
+            UtterancePrediction(
+                conversation=item.conversation, id=f"{number}", speaker=item.speaker,
+                text=item.text, start=item.start, end=item.end,
+                label=self.labels[0], probabilities=none, weights=dict.fromkeys(MODALITIES),
+                similarity=None, context_weight=None, effects=dict.fromkeys(MODALITIES),
+                context_effect=None,
+            )
+            for number, item in enumerate(self.utterances, start=1)
+        ]  # fmt: skip
+        return Analysis(
+            recording=self.name, duration=None, model="", labels=_find_label_set(self.labels),
+            predictions=tuple(predictions), absent={},
+        )  # fmt: skip
+
+    def list_labels(self, log: CorrectionLog) -> str:
+        """What people chose as CSV, a row per label."""
+        with log.lock:
+            lines = [log.lines.lines[key] for key in log.lines.order]
+        rows: list[dict[str, Any]] = [
+            {name: getattr(item, name) for name in _COLUMNS[:6]}
+            | {"strategy": self.strategy, "weight": item.weight, "label": label, "rater": rater}
+            for line, item in ((line, self.find(line.id)) for line in lines)
+            for rater, label in sorted(line.ratings.items())
+        ]
+        weighted = any(item.weight is not None for item in self.utterances)
+        return format_csv([name for name in _COLUMNS if weighted or name != "weight"], rows)
+
+
+def _find_label_set(names: Sequence[str]) -> LabelSet:
+    """A known set of these names, with its order and colours, or a new one."""
+    for known in LABEL_SETS.values():
+        if sorted(known.names) == sorted(names):
+            return known
+    return LabelSet("sample", tuple(names))
