@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from mmerc.csv_text import flatten_row, format_csv
@@ -54,8 +54,9 @@ def as_csv(predictions: Sequence[UtterancePrediction]) -> str:
 
 def _prediction_row(item: UtterancePrediction) -> dict[str, Any]:
     """The values of a prediction; without those of sets unless they were asked for."""
-    row = asdict(item)
-    return row if item.emotions is not None else {k: row[k] for k in row if k not in _SET_VALUES}
+    skipped = () if item.emotions is not None else _SET_VALUES
+    names = (value.name for value in fields(item))
+    return {name: getattr(item, name) for name in names if name not in skipped}
 
 
 def _as_table(rows: Sequence[Mapping[str, Any]]) -> str:

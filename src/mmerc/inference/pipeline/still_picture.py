@@ -27,16 +27,20 @@ def still_remarks(recording: Path, info: MediaInfo) -> tuple[str, ...]:
     if not info.has_film or not info.duration:
         return ()
     times = frame_times(0, info.duration, _LOOKS)
-    try:
-        frames = [
-            frame.pixels.astype(np.float32).mean(-1)
-            for frame in read_frames(recording, times, height=_HEIGHT)
-        ]
+    frames = (
+        frame.pixels.astype(np.float32).mean(-1)
+        for frame in read_frames(recording, times, height=_HEIGHT)
+    )
+    try:  # most films differ in the first two frames, and no further one is read
+        changed = any(_is_change(before, after) for before, after in pairwise(frames))
     except MediaError:  # a damaged end: faces say why they are absent
         return ()
-    changes = [np.abs(after - before) for before, after in pairwise(frames)]
-    largest = max(part.mean() for change in changes for part in _tiles(change))
-    return (_REMARK,) if largest <= _CHANGE else ()
+    return () if changed else (_REMARK,)
+
+
+def _is_change(before: NDArray[np.float32], after: NDArray[np.float32]) -> bool:
+    """Whether any part of the picture changes by more than coding does. Shape: [H, W] each."""
+    return any(part.mean() > _CHANGE for part in _tiles(np.abs(after - before)))
 
 
 def _tiles(change: NDArray[np.float32]) -> list[NDArray[np.float32]]:
