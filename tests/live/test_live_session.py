@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -136,3 +137,19 @@ def test_calls_that_make_no_sense(components):
     with pytest.raises(UsageError, match="has ended"):
         session.feed_sound(np.zeros(10, np.float32))
     assert session.utterances() == () and session.analysis().predictions == ()
+
+
+def test_an_hour_of_silence_costs_nothing_and_shifts_nothing(components, call):
+    session = LiveSession(components)
+    network = session._stream.network
+    session._stream.network = SimpleNamespace(
+        run=lambda names, inputs: [np.zeros(len(inputs["input"])), inputs["h"], inputs["c"]]
+    )
+    minute = np.zeros(60 * 16000, np.float32)
+    events = [event for _ in range(60) for event in session.feed_sound(minute)]
+    assert {event.type for event in events} == {"stats"} and events[-1].real_time_factor < 1
+    assert len(session._sound._buffer) == 2 * 60 * 16000
+    session._stream.network = network
+    (start,) = session.feed_sound(call[0][:24_000])
+    assert start.time == pytest.approx(3600.8, abs=0.3)
+    assert session.state().speaking

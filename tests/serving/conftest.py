@@ -1,5 +1,7 @@
 """A real server, and a small model of words alone that it serves."""
 
+from dataclasses import replace
+
 import pytest
 
 from mmerc.labels import MELD_7
@@ -10,7 +12,8 @@ for needed in ("fastapi", "requests"):
     pytest.importorskip(needed, reason="the extra serve is not installed")
 
 import av  # noqa: E402
-from server_process import Server, serving  # noqa: E402
+from live_host import Host  # noqa: E402
+from server_process import Server, serving, until  # noqa: E402
 
 SMALL_LIMITS = ("--max-upload-mb", "1", "--max-jobs", "3", "--max-live-sessions", "3")
 
@@ -65,3 +68,35 @@ def served(tmp_path, model, program):
     yield start
     for started in running:
         started.kill()
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory, model):
+    started = Host(tmp_path_factory.mktemp("live"), model)
+    yield started
+    started.server.should_exit = True
+    started.thread.join()
+
+
+@pytest.fixture
+def limits(host):
+    """A function that changes limits for the sessions of a test."""
+    before = host.live.limits
+
+    def change(**values):
+        host.live.limits = replace(before, **values)
+
+    yield change
+    host.live.limits = before
+
+
+@pytest.fixture(autouse=True)
+def leave_no_session(request):
+    """Sessions whose clients have left end at once, rather than after a minute."""
+    yield
+    if "host" in request.fixturenames:
+        live = request.getfixturevalue("host").live
+        for task in list(live.tasks):
+            for session in list(live.sessions.values()):
+                task.get_loop().call_soon_threadsafe(session.end, "client")
+        until(lambda: live.running == 0)

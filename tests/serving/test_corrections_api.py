@@ -3,6 +3,7 @@
 import signal
 import uuid
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,17 +11,20 @@ pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
 import requests
 from correction_pages import correcting
+from fastapi import HTTPException
 from server_process import PATIENCE, until
 from talk import ANALYSIS
 
 from mmerc.errors import MmercError
-from mmerc.inference.correction.correction_log import CorrectionLog
-from mmerc.inference.correction.edits import TextEdit
+from mmerc.inference.correction.correction_log import ConflictError, CorrectionLog
+from mmerc.inference.correction.edits import EDITS, TextEdit
 from mmerc.inference.correction.stored_analysis import load_analysis
 from mmerc.inference.pipeline.pipeline import Pipeline
 from mmerc.inference.results import write_results
 from mmerc.serving.corrected_job import predict_job_again
 from mmerc.serving.correction_desk import open_job_desk
+from mmerc.serving.correction_routes import JobDesks
+from mmerc.serving.jobs import Jobs
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +131,29 @@ def test_a_job_is_corrected_predicted_again_and_deleted(server, film, subtitles,
     assert server.ask("DELETE", path).status_code == 204
     assert server.ask("GET", f"{path}/corrections").status_code == 404
     assert not (server.folder / "jobs" / job).exists()
+
+
+def test_two_servers_that_share_jobs_correct_one_analysis(tmp_path):
+    servers = [Jobs(tmp_path, max_jobs=1, shared=True) for _ in range(2)]
+    job = servers[0].reserve()
+    write_results(ANALYSIS, servers[0].folder(job) / "results", stem="result")
+    servers[0].change(job, "name = 'talk.wav', state = 'done', ended = 1.0")
+    first, second = (JobDesks(SimpleNamespace(jobs=jobs)) for jobs in servers)
+    label = EDITS.validate_python({"kind": "label", "id": "3", "label": "joy"})
+    first(job).log.append(label, rater="Ann", revision=0)
+    desk = second(job)
+    with pytest.raises(ConflictError):
+        desk.log.append(label, rater="Ben", revision=0)
+    desk.log.append(label, rater="Ben", revision=1)
+    desk.on_change()
+    assert servers[0].get(job).ended > 1.0  # both keep it for as long
+    first(job).log.refresh()
+    assert [item.author.rater for item in first(job).log.corrections] == ["Ann", "Ben"]
+    assert servers[0].remove(job)
+    with pytest.raises(HTTPException, match="404"):
+        second(job)
+    for jobs in servers:
+        jobs.close()
 
 
 def test_no_accepted_correction_is_lost_when_the_server_is_killed(tmp_path, program):

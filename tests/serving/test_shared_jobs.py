@@ -233,6 +233,16 @@ def test_a_worker_that_is_killed_is_replaced_by_another(
         server.kill()
 
 
+def test_a_worker_without_its_model_does_not_start(tmp_path, program):
+    log = tmp_path / "log"
+    worker = program.start(
+        "worker", "--jobs-folder", tmp_path / "jobs", "--model", tmp_path / "none", stderr=log
+    )
+    assert worker.wait(timeout=PATIENCE) == 1
+    last = log.read_text().splitlines()[-1]
+    assert last.startswith(f"mmerc: {tmp_path / 'none'} is neither a run or model folder")
+
+
 def forked(worker):
     """Processes that a worker has forked."""
     forking = [n for n in children(worker.pid) if b"resource_tracker" not in command_line(n)]

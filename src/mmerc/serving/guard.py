@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from mmerc.serving.settings import Settings
 
 _LOG = logging.getLogger("mmerc.serving")
 _MAX_BODY = 8_000_000  # bytes of a body that is not an upload
+_BODY_PATIENCE = 60.0  # seconds for such a body to arrive
 _UPLOADS = "/v1/jobs"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
@@ -121,13 +123,18 @@ def _route_pattern(scope: Scope) -> str:
 
 
 def _limit_body(receive: Receive) -> Receive:
-    """Receive a body up to the limit; HTTPException 413 beyond it."""
-    size = 0
+    """Receive a body up to the limits; HTTPException 413 or 408 beyond them."""
+    size, complete = 0, False
+    deadline = asyncio.get_running_loop().time() + _BODY_PATIENCE
 
     async def receive_limited() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
+        nonlocal size, complete
+        try:
+            async with asyncio.timeout_at(None if complete else deadline):
+                message = await receive()
+        except TimeoutError as error:
+            raise HTTPException(408, "The body took too long; send it faster.") from error
+        size, complete = size + len(message.get("body", b"")), not message.get("more_body")
         if size > _MAX_BODY:
             raise HTTPException(
                 413, f"The body is larger than {_MAX_BODY} bytes; send it in parts."

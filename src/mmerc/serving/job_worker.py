@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 
+from mmerc.inference.pipeline.components import load_components
 from mmerc.serving.jobs import open_jobs
 from mmerc.serving.monitoring import Metrics
 from mmerc.serving.readiness import create_readiness
@@ -18,9 +19,14 @@ _CHECK = 5.0  # seconds between two checks of what the worker needs
 
 
 def run_worker(settings: Settings) -> None:
-    """Run jobs until SIGINT or SIGTERM; MmercError if the folder or database cannot be used."""
+    """Run jobs until SIGINT or SIGTERM.
+
+    MmercError if the model, the folder or the database cannot be used.
+    """
     with use_folder(settings.folder, shared=True):
         start_log()
+        # Only to learn whether jobs can: they load it in processes of their own.
+        load_components(settings.model, commercial_only=settings.commercial_only, face="speaking")
         with explaining_errors(settings.folder):
             jobs = open_jobs(settings)
         runner = Runner(jobs, settings, Metrics(jobs))

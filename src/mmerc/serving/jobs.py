@@ -252,7 +252,7 @@ class Jobs:
         if self.shared:
             abandoned = "SELECT id FROM jobs WHERE state = 'uploading' AND created <= ?"
             for row in self.execute(abandoned, (now - _UPLOAD,)):
-                if measure_idle_time(self.folder(str(row[0]))) > _UPLOAD:
+                if time.time() - find_last_change(self.folder(str(row[0]))) > _UPLOAD:
                     self.remove(str(row[0]))
             self.execute("DELETE FROM processes WHERE seen <= ?", (now - _STRAY,))
         self.sweep()
@@ -310,13 +310,13 @@ def open_jobs(settings: Settings) -> Jobs:
     )
 
 
-def measure_idle_time(folder: Path) -> float:
-    """Seconds since a file of a folder was written; since 1970 if it contains none."""
+def find_last_change(folder: Path) -> float:
+    """When a file of a folder was last written, in seconds since 1970; 0 if it contains none."""
     times = [0.0]
     for path in folder.glob("*"):
         with suppress(FileNotFoundError):
             times.append(path.stat().st_mtime)
-    return time.time() - max(times)
+    return max(times)
 
 
 def _is_older(path: Path, seconds: float) -> bool:

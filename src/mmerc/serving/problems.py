@@ -30,7 +30,7 @@ _MEANINGS = {
     401: "The key is missing or wrong",
     403: "The request comes from a page of another site",
     404: "No such job or file, or it has expired",
-    408: "The upload took too long",
+    408: "The request took too long to arrive",
     409: "The job has not finished",
     413: "Larger than the service accepts",
     415: "A type that the service does not accept",

@@ -15,6 +15,7 @@ from mmerc.files import file_lock, write_error
 from mmerc.inference.pipeline.components import load_components
 from mmerc.serving.application import create_app
 from mmerc.serving.jobs import DATABASE
+from mmerc.serving.patient_protocol import PatientProtocol, PatientSocket
 from mmerc.serving.predictor import Predictor
 from mmerc.serving.settings import Settings
 
@@ -40,6 +41,8 @@ def run_server(settings: Settings, *, host: str, port: int) -> None:
             log_config=None,
             access_log=False,  # paths contain file names
             server_header=False,
+            http=PatientProtocol,
+            ws=PatientSocket,
             limit_concurrency=_MAX_CONNECTIONS,
             ws_max_size=_MAX_SOCKET_MESSAGE,
             ws_per_message_deflate=False,  # sound and pictures are compressed already

@@ -45,7 +45,8 @@ _LOG = logging.getLogger("mmerc.serving")
 _MAX_WAITING = 1_000_000  # bytes; half a minute of 16-bit PCM
 _LEAST_WEIGHT = 500  # bytes as which an item counts at least
 _MAX_PICTURES = 10  # waiting at a time
-_BATCH = 64_000  # bytes that the thread takes at a time
+_BATCH = 64_000  # bytes that the thread takes at a time: 2 s of 16-bit PCM
+_COMPRESSED_BATCH = 8_000  # bytes of WebM: at most 40 s and 30 more (``webm_sound``), usually 2
 _MAX_REFUSALS = 100
 _STATS_INTERVAL = 1.0  # seconds
 _EVENTS: dict[str, type[ServerMessage]] = {
@@ -70,6 +71,7 @@ class HostedSession:
         self.id = secrets.token_hex(16)
         self.worker, self.limits, self.pool = worker, limits, pool
         self.root_path = root_path
+        self.batch = _COMPRESSED_BATCH if worker.start.format == "webm_opus" else _BATCH
         self.events: list[str] = []
         self.latest: dict[str, tuple[int, str]] = {}
         self.version = 0  # grows with every change of events and latest
@@ -115,17 +117,29 @@ class HostedSession:
             self.pictures += 1
         if isinstance(item, bytes):
             self.received += len(item)
-        self.waiting += _weigh(item)
+        parts = self._split(item)
+        self.waiting += sum(map(_weigh, parts))
         if self.waiting >= _MAX_WAITING:
             self.room.clear()
-        self.inputs.append(item)
+        self.inputs.extend(parts)
         self.arrived.set()
+
+    def _split(self, item: SessionInput) -> list[SessionInput]:
+        """Compressed sound in parts of a bounded length; anything else whole."""
+        if not isinstance(item, bytes) or self.worker.start.format != "webm_opus":
+            return [item]
+        return [item[i : i + self.batch] for i in range(0, len(item), self.batch)]
 
     def end(self, reason: EndReason) -> None:
         """Let the session end once its input is processed."""
         if self.ending is None:
             self.ending = reason
             self.arrived.set()
+
+    def _cut_short(self, reason: EndReason) -> None:
+        """End the session without what still waits: compressed sound may be hours."""
+        self.end(reason)
+        self.inputs.clear()
 
     async def run(self) -> None:
         """Process the input until the end; an internal error ends this session alone."""
@@ -158,9 +172,9 @@ class HostedSession:
                 pass
         now, seconds = time.monotonic(), self.worker.seconds
         if max(seconds, now - self.began) > self.limits.longest:
-            self.end("length")
+            self._cut_short("length")
         elif seconds - self.heard_speech > self.limits.longest_silence:
-            self.end("silence")
+            self._cut_short("silence")
         elif now - self.heard_client > self.limits.longest_pause:
             self.end("idle")
 
@@ -168,7 +182,7 @@ class HostedSession:
         """The next part of the input."""
         items: list[SessionInput] = []
         size = 0
-        while self.inputs and size < _BATCH:
+        while self.inputs and size < self.batch:
             item = self.inputs.popleft()
             size += _weigh(item)
             self.pictures -= isinstance(item, TimedPicture)

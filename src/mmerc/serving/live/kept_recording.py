@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import struct
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO
 
 from mmerc.files import atomic_directory
 from mmerc.inference.analysis import Analysis
 from mmerc.inference.results import write_results
 from mmerc.serving.file_names import display_name
-from mmerc.serving.jobs import Jobs, measure_idle_time
+from mmerc.serving.jobs import Jobs, find_last_change
 from mmerc.serving.live.refusal import RefusedError
 from mmerc.serving.live.sound_decoding import SoundFormat
 from mmerc.serving.live.webm_sound import SAMPLE_RATE
@@ -48,7 +52,9 @@ class KeptRecording:
         self.size += len(data)
 
     def _close(self) -> None:
-        """Complete the recording; OSError on a full disk."""
+        """Complete the recording, once; OSError on a full disk."""
+        if self.file.closed:
+            return
         self.file.seek(0)
         self.file.write(_wave_header(self.sound_format, self.size))
         self.file.close()
@@ -78,17 +84,41 @@ class KeptRecording:
         self.jobs.remove(self.job)
 
 
-def recover_recordings(jobs: Jobs, *, idle: float = 0.0) -> None:
-    """Queue the recordings of sessions whose server was killed, to be analysed as uploads are.
-
-    Only those that nobody has written to for ``idle`` seconds: another server's may be going on.
-    """
+def recover_recordings(jobs: Jobs) -> None:
+    """Queue the recordings of sessions whose server was killed, to be analysed as uploads are."""
     for mark in jobs.root.glob(f"*/{_MARK}"):
-        if measure_idle_time(mark.parent) < idle:
-            continue
-        name = mark.read_text(encoding="utf-8", errors="replace") or display_name("live.wav")
-        jobs.accept(mark.parent.name, name)
-        mark.unlink(missing_ok=True)
+        _queue_recording(jobs, mark)
+
+
+@dataclass
+class AbandonedRecordings:
+    """Queues recordings that no session writes any more.
+
+    Their server was killed, or could not store their end. A recording counts as abandoned when its
+    files have not changed between two looks ``idle`` seconds apart by this process's own clock: the
+    clock that dates files may jump.
+    """
+
+    jobs: Jobs
+    idle: float
+    seen: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def look(self, *, running: Collection[str]) -> None:
+        """Queue what is abandoned, but for the jobs of sessions that are ``running`` here."""
+        now, seen = time.monotonic(), {}
+        for mark in self.jobs.root.glob(f"*/{_MARK}"):
+            job, changed = mark.parent.name, find_last_change(mark.parent)
+            before, since = self.seen.get(job, (changed, now))
+            seen[job] = (changed, since if before == changed else now)
+            if job not in running and now - seen[job][1] >= self.idle:
+                _queue_recording(self.jobs, mark)
+        self.seen = seen
+
+
+def _queue_recording(jobs: Jobs, mark: Path) -> None:
+    name = mark.read_text(encoding="utf-8", errors="replace") or display_name("live.wav")
+    jobs.accept(mark.parent.name, name)
+    mark.unlink(missing_ok=True)
 
 
 def _wave_header(sound_format: SoundFormat, size: int) -> bytes:

@@ -15,7 +15,7 @@ from mmerc.inference.streaming.live_components import LiveComponents
 from mmerc.serving.jobs import Jobs
 from mmerc.serving.live.client_messages import Start
 from mmerc.serving.live.hosted_session import HostedSession
-from mmerc.serving.live.kept_recording import recover_recordings
+from mmerc.serving.live.kept_recording import AbandonedRecordings
 from mmerc.serving.live.refusal import RefusedError
 from mmerc.serving.live.session_worker import SessionWorker
 from mmerc.serving.settings import Settings
@@ -23,8 +23,8 @@ from mmerc.serving.storage_errors import DISK_FULL, NOT_WRITABLE, is_full
 
 _MAX_ENDED = 100  # sessions whose results are in memory
 _SWEEP = 1.0  # seconds between two searches for results that have expired
-_RECOVERY = 60.0  # seconds between two searches for recordings of servers that were killed
-_ABANDONED = 600.0  # seconds without sound after which another server's session is taken for dead
+_RECOVERY = 60.0  # seconds between two searches for recordings whose sessions are gone
+_ABANDONED = 600.0  # seconds without sound after which a session is taken for gone
 _LAST_WORDS = 8.0  # seconds in which sessions may end when the server is stopped
 
 
@@ -102,10 +102,13 @@ class LiveSessions:
                 del self.sessions[session.id]
 
     async def recover(self) -> None:
-        """Queue the recordings that killed servers left among shared jobs, until cancelled."""
-        while self.jobs.shared:
+        """Queue the recordings whose sessions are gone, until cancelled."""
+        abandoned = AbandonedRecordings(self.jobs, idle=_ABANDONED)
+        while True:
+            recordings = [session.worker.kept for session in self.sessions.values()]
+            running = {recording.job for recording in recordings if recording is not None}
             with suppress(OSError, sqlite3.Error):  # tried again
-                await asyncio.to_thread(recover_recordings, self.jobs, idle=_ABANDONED)
+                await asyncio.to_thread(abandoned.look, running=running)
             await asyncio.sleep(_RECOVERY)
 
     async def close(self) -> None:

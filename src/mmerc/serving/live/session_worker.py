@@ -117,15 +117,21 @@ class SessionWorker:
         outputs += self.engine.feed_sound(self.decoder.close())
         outputs += self.engine.finish()
         self.closed = True
-        name = display_name(self.start.name) if self.kept is None else self.kept.name
-        analysis = self.engine.analysis(name)
-        try:
-            if self.kept is not None:
-                self.kept.save(analysis)
-        except Exception as error:
-            outputs.append(self._give_up(error))
         kept, self.kept = self.kept, None
-        return outputs, analysis, None if kept is None else kept.job
+        analysis = self.engine.analysis(
+            display_name(self.start.name) if kept is None else kept.name
+        )
+        if kept is None:
+            return outputs, analysis, None
+        try:
+            kept.save(analysis)
+        except Exception as error:
+            with suppress(OSError, sqlite3.Error):  # found again later
+                kept.queue()
+            problem = DISK_FULL if is_full(error) else NOT_WRITABLE
+            fix = "The sound is kept, and will be analysed as a job."
+            outputs.append(RefusedError("disk", f"{problem} {fix}", fatal=False))
+        return outputs, analysis, kept.job
 
     def _give_up(self, error: Exception) -> RefusedError:
         """Keep nothing; the session goes on."""
@@ -145,6 +151,6 @@ class SessionWorker:
         kept, self.kept = self.kept, None
         if kept is None:
             return None
-        with suppress(OSError, sqlite3.Error):
+        with suppress(OSError, sqlite3.Error):  # found again later
             kept.queue()
         return kept.job

@@ -18,6 +18,8 @@ SAMPLE_RATE = 16_000  # Hz
 _MAGIC = b"\x1a\x45\xdf\xa3"  # EBML, RFC 8794, section 8.1
 _SILENT_BYTES = 500_000  # bytes that may bring no sound; half a minute of it at usual rates
 _FIX = "send what MediaRecorder records as audio/webm;codecs=opus, from its first byte"
+_LEAST_RATE = 200  # bytes per second of sound; silence takes at least 300 (libopus at 6 kbit/s)
+_ALLOWANCE = 30.0  # seconds beyond that
 _PATIENCE = 30.0  # seconds for FFmpeg to read what it was given
 _OPTIONS = {"probesize": "4096", "analyzeduration": "0", "fflags": "nobuffer"}
 
@@ -69,7 +71,7 @@ class WebmSound:
         self.error: str | None = None
         self.ended = False
         self.head = b""
-        self.silent_bytes = 0
+        self.size = self.silent_bytes = 0
         self.thread = threading.Thread(target=self._run, name="webm", daemon=True)
         self.thread.start()
 
@@ -78,6 +80,7 @@ class WebmSound:
         self.head = (self.head + data)[: len(_MAGIC)]
         if not _MAGIC.startswith(self.head):
             self._refuse("not WebM")
+        self.size += len(data)
         self.pipe.append(data)
         with self.pipe.condition:
             idle = self.pipe.condition.wait_for(self._is_idle, _PATIENCE)
@@ -124,9 +127,14 @@ class WebmSound:
             self.error = "no Opus in it"
             return
         resampler = AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)
+        count = 0
         for frame in container.decode(streams[0]):
             for part in resampler.resample(frame):
                 self.parts.append(part.to_ndarray()[0])
+                count += part.samples
+            if count / SAMPLE_RATE > _ALLOWANCE + self.size / _LEAST_RATE:
+                self.error = "more sound than its bytes can contain"
+                return
 
 
 def _join(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -1,0 +1,181 @@
+"""Live sessions that are too long, too many, too slow or abandoned."""
+
+import socket as sockets
+import threading
+
+import pytest
+from live_host import KEY, SILENCE, count_open
+from live_sockets import PCM, PIECE
+from server_process import PATIENCE, until
+from websockets.exceptions import ConnectionClosed
+
+from mmerc.serving import patient_protocol
+from mmerc.serving.live import connection
+from mmerc.serving.live.server_messages import ErrorMessage
+
+HANDSHAKE = (
+    "GET /v1/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    f"Authorization: Bearer {KEY}\r\n\r\n"
+).encode()
+
+
+def open_raw(port, data):
+    """A connection that has sent some bytes, and may send more."""
+    raw = sockets.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    raw.sendall(data)
+    return raw
+
+
+def read_until(raw, words):
+    """Read until some words come, and close the connection."""
+    received = b""
+    with raw:
+        while words not in received:
+            part = raw.recv(65536)
+            assert part, received
+            received += part
+
+
+@pytest.mark.parametrize(
+    ("reason", "settings"),
+    [
+        ("silence", {"longest_silence": 3.0}),
+        ("length", {"longest": 3.0}),
+        ("idle", {"longest_pause": 0.2}),
+    ],
+)
+def test_sessions_that_last_too_long_end(host, limits, reason, settings):
+    limits(**settings, grace=0.1)
+    with host.connect() as socket:
+        socket.start(**PCM)
+        socket.send_sound(b"" if reason == "idle" else 20 * SILENCE)
+        socket.rest()
+    assert socket.of("ended")[0]["reason"] == reason and socket.spoken == []
+    until(lambda: not host.live.sessions)  # and their results are forgotten
+
+
+def test_sessions_are_counted(host):
+    with host.connect() as first, host.connect() as second, host.connect() as third:
+        first.start(**PCM)
+        second.start(**PCM)
+        third.say("start", version=1, **PCM)
+        assert third.receive()["code"] == "busy"
+        for socket in (first, second):
+            socket.say("end")
+            socket.hear("ended")
+
+
+def test_a_service_that_is_behind_reads_no_more_and_says_so(host, limits, monkeypatch):
+    limits(patience=0.3)
+    with host.connect() as socket:
+        session = host.live.sessions[socket.start(**PCM)["session"]]
+        gate, process = threading.Event(), session.worker.process
+        monkeypatch.setattr(session.worker, "process", lambda items: gate.wait() and process(items))
+        sending = threading.Thread(target=lambda: socket.send_sound(300 * SILENCE))
+        sending.start()
+        assert socket.hear("error")["code"] == "overloaded"
+        assert session.waiting < 1_100_000
+        gate.set()
+        sending.join()
+        socket.say("end")
+        assert socket.hear("ended")["seconds"] == 60.0
+
+
+def test_a_client_that_is_stuck_is_told_and_may_resume(host, limits, monkeypatch):
+    limits(patience=0.2)
+    monkeypatch.setattr(connection, "_STUCK", 0.2)
+    with host.connect() as socket:
+        session = host.live.sessions[socket.start(**PCM)["session"]]
+        gate, process = threading.Event(), session.worker.process
+        monkeypatch.setattr(session.worker, "process", lambda items: gate.wait() and process(items))
+        threading.Thread(target=lambda: send_quietly(socket, 300 * SILENCE), daemon=True).start()
+        error = socket.hear("error", fatal=True)
+        gate.set()
+    assert error["code"] == "overloaded"
+    with host.connect() as socket:
+        socket.resume(session.id, 0)
+        received = socket.hear("started")["received"]
+        assert received < 300 * PIECE
+        socket.say("end")
+        assert socket.hear("ended")["seconds"] == received / 32000
+
+
+def send_quietly(socket, data):
+    try:
+        socket.send_sound(data)
+    except ConnectionClosed:
+        return
+
+
+def test_a_thousand_abandoned_sockets_are_closed(host, limits):
+    """Half of them leave without a word; the others stay, and say nothing."""
+    limits(patience=0.2)
+    before, staying, refused = count_open(), [], 0
+    for number in range(1000):
+        raw = open_raw(host.port, HANDSHAKE)
+        if number % 2:
+            raw.close()
+            continue
+        answer = raw.recv(65536)
+        refused += b" 503 " in answer
+        if b" 101 " in answer:
+            staying.append(raw)
+        if len(staying) == 100:
+            for waiting in staying:
+                read_until(waiting, b"No start or resume")
+            staying = []
+    for waiting in staying:
+        read_until(waiting, b"No start or resume")
+    until(lambda: host.live.connections == 0)
+    until(lambda: count_open() <= before)
+    assert refused < 500
+    with host.connect() as socket:
+        assert socket.start(**PCM)["resumed"] is False
+
+
+def test_a_client_that_reads_nothing_is_cut_off_and_may_resume(host, monkeypatch):
+    monkeypatch.setattr(connection, "_SLOW", 0.3)
+    monkeypatch.setattr(patient_protocol, "_CLOSING", 0.3)
+    with host.connect(max_queue=1, close_timeout=0.1) as socket:
+        session = host.live.sessions[socket.start(**PCM)["session"]]
+        before = count_open()
+        (task,) = host.live.tasks
+        long = ErrorMessage(code="message", message=f"{'x' * 1_000_000}.", fatal=False)
+        for _ in range(20):
+            task.get_loop().call_soon_threadsafe(session._add, long)
+        until(lambda: host.live.connections == 0)
+        until(lambda: count_open() < before)  # although the client has not closed its end
+    with host.connect() as socket:
+        socket.resume(session.id, 0)
+        assert [socket.hear("error")["sequence"] for _ in range(20)] == list(range(1, 21))
+        socket.say("end")
+        assert socket.hear("ended")["reason"] == "client"
+
+
+def test_clients_that_write_a_byte_now_and_then_are_cut_off(host, limits, monkeypatch):
+    monkeypatch.setattr(patient_protocol, "_HEADERS", 0.5)
+    limits(patience=0.5)
+    half = HANDSHAKE[:100]  # of the headers
+    assert dribble(open_raw(host.port, half)) == b""
+    upgraded = open_raw(host.port, HANDSHAKE)
+    upgraded.recv(65536)
+    upgraded.sendall(b"\x82\xff" + (900_000).to_bytes(8) + bytes(4))  # begins a large message
+    assert b"No start or resume" in dribble(upgraded)
+
+
+def dribble(raw):
+    """Send a byte now and then; what comes until the server closes the connection."""
+    raw.settimeout(0.05)
+    received = b""
+    with raw:
+        while True:
+            try:
+                part = raw.recv(65536)
+                if not part:
+                    return received
+                received += part
+                if b"\x88" in received:  # the server closes the WebSocket
+                    return received
+            except TimeoutError:
+                raw.sendall(b"x")
