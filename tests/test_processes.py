@@ -47,6 +47,29 @@ def test_without_a_place_for_a_socket_workers_are_spawned(monkeypatch, folder):
     assert worker_context().get_start_method() == "spawn"
 
 
+@pytest.mark.parametrize("folder", [None, "x" * 71], ids=["forked", "spawned"])
+def test_a_script_without_a_guard_runs_once(tmp_path, folder):
+    temporary = tmp_path if folder is None else tmp_path / folder
+    temporary.mkdir(exist_ok=True)
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from mmerc.executors.local import open_processes\n"
+        "print('runs', flush=True)\n"
+        "with open_processes(2, threads=1) as pool:\n"
+        "    print([pool.submit(abs, -n).result() for n in range(3)], __file__)\n"
+    )
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    ran = subprocess.run(
+        [sys.executable, script],
+        check=False,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (ran.stderr, ran.stdout) == ("", f"runs\n[0, 1, 2] {script}\n")
+
+
 def test_imports_ask_for_no_graphics_card_and_folds_need_no_optuna():
     """A process that has initialised CUDA must not be forked; optuna is an extra."""
     code = (

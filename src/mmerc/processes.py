@@ -11,9 +11,16 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from multiprocessing import forkserver, resource_tracker
-from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.context import (
+    ForkServerContext,
+    ForkServerProcess,
+    SpawnContext,
+    SpawnProcess,
+)
 from pathlib import Path
+from typing import Any
 
 _SLOW_IMPORTS = (
     "torch",
@@ -25,6 +32,7 @@ _SLOW_IMPORTS = (
     "av",
     "opensmile",
 )
+_starting = threading.Lock()
 _LONGEST_SOCKET_FOLDER = 70  # bytes: a socket's path has at most 107, of which its name takes 32
 
 
@@ -51,16 +59,68 @@ def worker_context(*modules: str) -> ForkServerContext | SpawnContext:
     The server starts with the first worker and imports, once, ``modules`` and the slow libraries
     that this process has loaded. It never computes, so its forks may use threads and graphics
     cards. Workers have the environment that the server started with (see ``adopt_environment``).
-    Ctrl-C does not reach them: their parent ends them.
+    Ctrl-C does not reach them: their parent ends them. They do not import a script without
+    ``if __name__ == "__main__"``, which would run again in each of them.
     """
     if sys.platform != "linux" or not _has_room_for_socket():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
+        return _SpawnedWorkers()
+    context = _ForkedWorkers()
     loaded = [name for name in _SLOW_IMPORTS if name in sys.modules]
     context.set_forkserver_preload([*loaded, *modules])
     with without_interrupts():
         forkserver.ensure_running()
     return context
+
+
+class _ForkedWorker(ForkServerProcess):
+    """A process of the fork server that does not run the parent's script again."""
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:  # noqa: N802 (multiprocessing's name)
+        with _nameless_main_program():
+            return ForkServerProcess._Popen(process_obj)
+
+
+class _SpawnedWorker(SpawnProcess):
+    """A new process that does not run the parent's script again."""
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:  # noqa: N802 (multiprocessing's name)
+        with _nameless_main_program():
+            return SpawnProcess._Popen(process_obj)
+
+
+class _ForkedWorkers(ForkServerContext):
+    Process = _ForkedWorker
+
+
+class _SpawnedWorkers(SpawnContext):
+    Process = _SpawnedWorker
+
+
+@contextmanager
+def _nameless_main_program() -> Iterator[None]:
+    """Hide a script without a guard from processes that start in this block."""
+    with _starting:
+        main = sys.modules["__main__"]
+        script = getattr(main, "__file__", None)
+        if script is None or main.__spec__ is not None or _is_guarded(script):
+            yield
+            return
+        del main.__file__
+        try:
+            yield
+        finally:
+            main.__file__ = script
+
+
+@cache
+def _is_guarded(script: str) -> bool:
+    """Whether a script asks if it is the main program."""
+    try:
+        return b"__main__" in Path(script).read_bytes()
+    except OSError:
+        return True
 
 
 @contextmanager
