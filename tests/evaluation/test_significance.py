@@ -13,10 +13,10 @@ from slow_metrics import measured
 from mmerc.errors import InputError, UsageError
 from mmerc.evaluation import significance
 from mmerc.evaluation.metrics import METRICS, score
+from mmerc.evaluation.multiple_tests import holm
 from mmerc.evaluation.predictions import Predictions
 from mmerc.evaluation.significance import (
     bootstrap_interval,
-    holm,
     mcnemar,
     paired_bootstrap,
     seed_test,

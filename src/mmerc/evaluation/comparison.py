@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mmerc.evaluation.metrics import FROM_CONFUSION, Metric, confusion, labelled
+from mmerc.evaluation.multiple_tests import holm
 from mmerc.evaluation.predictions import Predictions
 from mmerc.evaluation.significance import (
     PairedDifference,
     SeedTest,
-    holm,
     mcnemar,
     paired_bootstrap,
     seed_test,

@@ -12,6 +12,7 @@ from scipy import stats
 
 from mmerc.errors import InputError, UsageError
 from mmerc.evaluation.metrics import FROM_CONFUSION, Metric, labelled
+from mmerc.evaluation.multiple_tests import finite_values
 from mmerc.evaluation.predictions import Predictions
 
 _CHUNK_NUMBERS = 4_000_000  # float64 numbers in memory at a time, 32 MB
@@ -208,7 +209,7 @@ def seed_test(first: Sequence[float], second: Sequence[float]) -> SeedTest:
 
     Values at the same position must come from the same seed. InputError on none or a NaN.
     """
-    one, other = _checked(first), _checked(second)
+    one, other = finite_values(first), finite_values(second)
     paired = len(one) == len(other)
     return SeedTest(
         difference=float(one.mean() - other.mean()),
@@ -243,31 +244,8 @@ def _wilcoxon(differences: NDArray[np.float64]) -> float | None:
     return float(stats.wilcoxon(differences).pvalue)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p values for many tests (Holm 1979), in the order given; InputError outside 0-1."""
-    if not len(p_values):
-        return []
-    values = _checked(p_values)
-    if ((values < 0) | (values > 1)).any():
-        raise InputError("p values", "one is not between 0 and 1", "pass p values only")
-    order = np.argsort(values)
-    factors = np.arange(len(values), 0, -1)
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
-    return [float(value) for value in adjusted]
-
-
 def summarise(values: Sequence[float]) -> Summary:
     """Mean and standard deviation (n - 1) over seeds; the deviation of one value is 0."""
-    numbers = _checked(values)
+    numbers = finite_values(values)
     std = numbers.std(ddof=1) if len(numbers) > 1 else 0.0
     return Summary(float(numbers.mean()), float(std))
-
-
-def _checked(values: Sequence[float]) -> NDArray[np.float64]:
-    """Return ``values`` as an array; InputError where it is empty or a value is not finite."""
-    numbers = np.asarray(values, dtype=np.float64)
-    if numbers.ndim != 1 or not len(numbers) or not np.isfinite(numbers).all():
-        problem = f"expected one finite number or more, got {list(values)}"
-        raise InputError("values", problem, "leave out runs that failed")
-    return numbers

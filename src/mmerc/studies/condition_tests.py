@@ -15,8 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from mmerc.errors import InputError, UsageError
 from mmerc.studies.measure_row import ROUNDING, Measure
@@ -114,6 +112,9 @@ def _has_one_value(groups: Ints, values: Ints) -> bool:
 
 def _connected(unit: Ints, other: Ints) -> Ints:
     """Number what is connected through common units or others. Shape: [V], [V] -> [V]."""
+    from scipy.sparse import coo_array  # slow to import, for studies without conditions too
+    from scipy.sparse.csgraph import connected_components
+
     units = int(unit.max()) + 1
     size = units + int(other.max()) + 1
     edges = coo_array((np.ones(len(unit)), (unit, units + other)), shape=(size, size))

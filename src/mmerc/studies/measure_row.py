@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mmerc.evaluation.significance import holm
+from mmerc.evaluation.multiple_tests import holm
 
 ROUNDING = 1e-9
 _ALPHA = 0.05

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mmerc.errors import InputError
-from mmerc.evaluation.significance import SeedTest, Summary, holm, seed_test, summarise
+from mmerc.evaluation.multiple_tests import holm
+from mmerc.evaluation.significance import SeedTest, Summary, seed_test, summarise
 from mmerc.executors.executor import Executor
 from mmerc.experiments.reproduction.plan import Plan
 from mmerc.experiments.reproduction.workspace import PlannedRun
