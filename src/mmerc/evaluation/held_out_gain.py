@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t
 from sklearn.metrics import f1_score
 
 from mmerc.errors import InputError
@@ -132,13 +133,28 @@ def _weighted_f1(gold: _Labels, predicted: NDArray[np.intp]) -> float:
 def _bootstrap_gain(
     gains: _Numbers, groups: NDArray[np.intp], count: int, *, seed: int
 ) -> tuple[float, tuple[float, float], float]:
-    """Mean gain per utterance, its interval over conversations and its standard error."""
+    """Mean gain per utterance, its interval over conversations and its standard error.
+
+    The percentile interval is too narrow for few conversations; it is expanded as a t interval is
+    over a normal one, with n rather than n - 1 in the variance (Hesterberg 2015, "What Teachers
+    Should Know About the Bootstrap", section 5.3). Three conversations widen it 2.7 times, 30 by
+    6 %.
+    """
     sums = np.bincount(groups, weights=gains, minlength=count)
     sizes = np.bincount(groups, minlength=count).astype(np.float64)
     table = np.stack([sums, sizes], axis=1)
     draws = np.concatenate(list(resample_conversations(table, resamples=2000, seed=seed)))
     means = draws[:, 0] / draws[:, 1]
-    return float(gains.mean()), percentile_interval(means, level=_LEVEL), float(means.std())
+    gain, (low, high) = float(gains.mean()), percentile_interval(means, level=_LEVEL)
+    factor = _expand(count)
+    interval = (gain - factor * (gain - low), gain + factor * (high - gain))
+    return gain, interval, factor * float(means.std())
+
+
+def _expand(count: int) -> float:
+    """How much wider the interval of ``count`` conversations is than its percentiles."""
+    quantile = float(t.ppf((1 + _LEVEL) / 2, count - 1))
+    return quantile / _Z * math.sqrt(count / (count - 1))
 
 
 def _count_missing(gain: float, error: float, labels: int, *, better: bool) -> int | None:
