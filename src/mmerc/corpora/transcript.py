@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Self
 
 from mmerc.conversation import Conversation, Utterance
 from mmerc.corpora.error_location import inside
@@ -19,6 +18,8 @@ from mmerc.corpora.line_times import (
     find_name_line,
     find_time,
 )
+from mmerc.corpora.transcript_file import TABLES, TranscriptFile, check_no_document
+from mmerc.corpora.transcript_table import read_transcript_table
 from mmerc.errors import InputError
 from mmerc.files import read_text
 from mmerc.media.cue_times import parse_times
@@ -36,18 +37,6 @@ _CONTINUED = "has no time, and continues the line above it"
 _COMMENT = "a comment (#), left out"
 _EARLIER = "begins before the line above it; the order of the file is kept"
 _FROM_EARLIEST = "dated lines: their times are counted from the earliest"
-
-
-class TranscriptFile(tuple[Conversation, ...]):
-    """The conversations of a transcript; ``remarks`` say what is doubtful, one sentence each."""
-
-    remarks: tuple[str, ...]
-
-    def __new__(cls, conversations: Iterable[Conversation], remarks: Iterable[str] = ()) -> Self:
-        """Conversations in the order of the file."""
-        transcript = super().__new__(cls, conversations)
-        transcript.remarks = tuple(remarks)
-        return transcript
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,12 +60,16 @@ def read_transcript(file: str | Path) -> TranscriptFile:
 
     Lines are ``Speaker: text``; an empty line begins another conversation, ``#`` a comment. Times
     may begin the lines, as may a date, or names and times stand on lines of their own; they become
-    starts, in seconds. ``[00:00:00.000 --> 00:00:04.000]  words`` is read as subtitles are.
+    starts, in seconds. ``[00:00:00.000 --> 00:00:04.000]  words`` is read as subtitles are. CSV and
+    TSV files are tables with a header.
 
     InputError for a line without a speaker or words, a time that cannot be read, and a file without
     an utterance. Whatever is doubtful is in ``remarks`` of the result.
     """
     file = Path(file)
+    check_no_document(file)
+    if file.suffix.lower() in TABLES:
+        return read_transcript_table(file)
     # Only line feeds end a line: str.splitlines would also cut at rarer separators inside a text.
     lines = list(enumerate(read_text(file).split("\n"), start=1))
     content = [(number, line) for number, line in lines if line.strip() and line[0] != "#"]

@@ -39,6 +39,8 @@ _SUFFIXES = {
     ".json": "words with times",
     ".jsonl": "manifest",
     ".txt": "transcript",
+    ".csv": "transcript",
+    ".tsv": "transcript",
 }
 _SIGNS = (
     (re.compile(rb"SPEAKER\s"), "speaker turns"),

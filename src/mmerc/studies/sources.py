@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mmerc.conversation import Conversation, Utterance
-from mmerc.corpora.transcript import TranscriptFile, read_transcript
+from mmerc.corpora.transcript import read_transcript
+from mmerc.corpora.transcript_file import TranscriptFile
 from mmerc.errors import InputError
 from mmerc.files import fingerprint
 from mmerc.inference.pipeline.progress import Hook

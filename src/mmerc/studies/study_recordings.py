@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from mmerc.corpora.transcript_file import is_transcript
+
 Part = tuple[float, float]
 """Start and end, in seconds."""
 
@@ -33,7 +35,7 @@ class StudyRecording:
     @property
     def is_transcript(self) -> bool:
         """Whether the recording is a transcript without film or sound."""
-        return self.file.suffix.lower() == ".txt"
+        return is_transcript(self.file)
 
     @property
     def inputs(self) -> dict[str, Path]:

@@ -159,7 +159,8 @@ def _analyze_one(
 
     with without_garbage_collection():
         from mmerc.cli.analysis_progress import AnalysisProgress
-        from mmerc.corpora.transcript import TranscriptFile, read_transcript
+        from mmerc.corpora.transcript import read_transcript
+        from mmerc.corpora.transcript_file import TranscriptFile, is_transcript
         from mmerc.inference.pipeline import Pipeline
         from mmerc.inference.pipeline.speaker_names import parse_names
         from mmerc.inference.pipeline.work_folder import discard_work
@@ -167,7 +168,7 @@ def _analyze_one(
 
     names = parse_names(name or ())
     directory = out or recording.parent
-    written = recording.suffix.lower() == ".txt"
+    written = is_transcript(recording)
     if written and (subtitles or words or turns):
         raise UsageError(
             "A transcript has words and speakers; leave --subtitles and --turns out, and --words."

@@ -14,13 +14,14 @@ from mmerc.cli.set_options import (
     SetsOption,
     build_set_request,
 )
+from mmerc.models.embedded_models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from mmerc.conversation import Conversation, Modality, Split
     from mmerc.features.store import FeatureTable
 
 EXAMPLES = (
-    "mmerc predict talk.txt --model mmerc-mini --format text",
+    "mmerc predict talk.txt --format text",
     "mmerc predict talk.jsonl --model runs/mosi --format csv --out emotions.csv",
 )
 
@@ -29,10 +30,13 @@ def predict(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="INPUT", help="Manifest (.jsonl) or transcript (lines of `Speaker: text`)."
+            metavar="INPUT",
+            help="Manifest (.jsonl), or transcript (lines of `Speaker: text`; .csv, .tsv).",
         ),
     ],
-    model: Annotated[str, typer.Option(help="Run, model folder or Hub repository.")],
+    model: Annotated[
+        str, typer.Option(help="Run, model folder or Hub repository.")
+    ] = DEFAULT_MODEL,
     form: Annotated[str, typer.Option("--format", help="jsonl, csv or text (to read).")] = "jsonl",
     out: Annotated[Path | None, typer.Option(help="File to write (default: the terminal).")] = None,
     media: Annotated[

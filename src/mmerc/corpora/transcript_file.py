@@ -1,0 +1,39 @@
+"""Which files are transcripts, and what reading one gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+from mmerc.conversation import Conversation
+from mmerc.errors import InputError
+
+TABLES = frozenset({".csv", ".tsv"})
+_DOCUMENTS = frozenset({".doc", ".docx", ".odt", ".ods", ".pdf", ".rtf", ".xls", ".xlsx"})
+
+
+class TranscriptFile(tuple[Conversation, ...]):
+    """The conversations of a transcript; ``remarks`` say what is doubtful, one sentence each."""
+
+    remarks: tuple[str, ...]
+
+    def __new__(cls, conversations: Iterable[Conversation], remarks: Iterable[str] = ()) -> Self:
+        """Conversations in the order of the file."""
+        transcript = super().__new__(cls, conversations)
+        transcript.remarks = tuple(remarks)
+        return transcript
+
+
+def is_transcript(path: Path) -> bool:
+    """Whether a file has words instead of a recording, by its ending."""
+    ending = path.suffix.lower()
+    return ending == ".txt" or ending in TABLES or ending in _DOCUMENTS
+
+
+def check_no_document(path: Path) -> None:
+    """InputError for an office document, whose words only its own program reads."""
+    ending = path.suffix.lower()
+    if ending in _DOCUMENTS:
+        problem = f"{ending} files cannot be read"
+        raise InputError(path, problem, "save it as plain text (.txt) or as a table (.csv)")

@@ -1,0 +1,146 @@
+"""Transcripts as tables (CSV, TSV): one utterance per row. The columns: docs/formats.md."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mmerc.conversation import Conversation, Utterance
+from mmerc.corpora.error_location import inside
+from mmerc.corpora.transcript_file import TranscriptFile
+from mmerc.errors import InputError
+from mmerc.media.cue_times import parse_stamp
+from mmerc.media.line_remarks import LineRemarks
+from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
+from mmerc.media.text_files import read_small_text
+
+_NAMES: Mapping[str, tuple[str, ...]] = {  # of columns, the first that is there
+    "text": ("text", "utterance", "transcript", "sentence", "words", "content"),
+    "speaker": ("speaker", "speaker name", "name", "participant"),
+    "start": ("start", "start time", "begin", "begin time", "from"),
+    "end": ("end", "end time", "to"),
+    "conversation": ("conversation", "dialogue", "dialog", "session"),
+}
+_SEPARATORS = (",", ";", "\t")
+_STAMP = re.compile(r"\d{1,6}(?::\d{1,6}){1,3}(?:[.,]\d{1,9})?")
+_NO_SPEAKER = "no speaker is named"
+_EARLIER = "begins before the line above it; the order of the file is kept"
+
+
+def read_transcript_table(file: Path) -> TranscriptFile:
+    """Read a table with a header into conversations of utterances ``1``, ``2``, ....
+
+    Conversations are named by their column; without one, all rows are ``STEM-1``.
+
+    InputError for a table without a column of words, a row without words or of another width, and
+    a time that cannot be read. Rows without anything are left out.
+    """
+    text, remarks = read_small_text(file), LineRemarks(file.name)
+    rows: dict[str, list[Utterance]] = {}
+    with inside(file):
+        columns, reader = _open_table(text)
+        for line, values in _read_rows(reader):
+            with inside(f"line {line}"):
+                name = values.get(columns.get("conversation", ""), "") or f"{file.stem}-1"
+                utterances = rows.setdefault(name, [])
+                utterances.append(_read_utterance(columns, values, str(len(utterances) + 1)))
+            _note_doubts(line, utterances, remarks)
+        if not rows:
+            raise InputError("line 2", "no utterance follows the header", "use a complete file")
+    conversations = (Conversation(id=name, utterances=tuple(own)) for name, own in rows.items())
+    return TranscriptFile(conversations, remarks.sentences())
+
+
+def _open_table(text: str) -> tuple[dict[str, str], csv.DictReader[str]]:
+    """The table's columns by their role, and a reader of its rows."""
+    for separator in _SEPARATORS:
+        reader = csv.DictReader(io.StringIO(text), delimiter=separator, strict=True)
+        columns = _find_columns(_header(reader))
+        if "text" in columns:
+            return columns, reader
+    problem = "no column is called text (or utterance, transcript, sentence, words, content)"
+    raise InputError("line 1", problem, "name the columns in the first line: speaker,text")
+
+
+def _header(reader: csv.DictReader[str]) -> Sequence[str]:
+    """Names of the columns; none, if the header is no CSV."""
+    try:
+        return reader.fieldnames or ()
+    except csv.Error:
+        return ()
+
+
+def _find_columns(header: Sequence[str]) -> dict[str, str]:
+    """Map each role to the column that has it."""
+    spelled = {" ".join(re.split(r"[\s_]+", name.strip().lower())): name for name in header}
+    return {
+        role: next(spelled[name] for name in names if name in spelled)
+        for role, names in _NAMES.items()
+        if any(name in spelled for name in names)
+    }
+
+
+def _read_rows(reader: csv.DictReader[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and stripped cells of every row that has any."""
+    try:
+        for values in reader:
+            if None in values or None in values.values():
+                problem = "it has more or fewer cells than the header"
+                raise InputError(f"line {reader.line_num}", problem, "fix the row's quotes")
+            cells = {name: cell.strip() for name, cell in values.items()}
+            if any(cells.values()):
+                yield reader.line_num, cells
+    except csv.Error as error:
+        problem = f"not CSV ({error})"
+        raise InputError(f"line {reader.line_num}", problem, "fix its quotes") from error
+
+
+def _read_utterance(
+    columns: Mapping[str, str], values: Mapping[str, str], number: str
+) -> Utterance:
+    """The utterance of one row."""
+    cells = {role: values[column] for role, column in columns.items()}
+    if not cells["text"]:
+        raise InputError(f"column {columns['text']!r}", "no words", "add them or remove the row")
+    start, end = (_read_seconds(cells.get(role, ""), role) for role in ("start", "end"))
+    if start is not None and end is not None and end < start:
+        problem = f"it ends at {cells['end']}, before it starts at {cells['start']}"
+        raise InputError("times", problem, "fix the times or leave them out")
+    return Utterance(
+        id=number, speaker=cells.get("speaker") or UNKNOWN_SPEAKER, text=cells["text"],
+        start=start, end=end if start is not None else None,
+    )  # fmt: skip
+
+
+def _read_seconds(cell: str, role: str) -> float | None:
+    """Seconds of ``62.5``, ``1:02`` or ``00:01:02.5``; None for an empty cell."""
+    if not cell:
+        return None
+    if _STAMP.fullmatch(cell):
+        milliseconds = parse_stamp(cell)
+        seconds = math.nan if milliseconds is None else milliseconds / 1000
+    else:
+        seconds = _parse_number(cell)
+    if not (math.isfinite(seconds) and seconds >= 0):
+        problem = f"{cell[:40]!r} is not a time"
+        raise InputError(role, problem, "write seconds (62.5) or a time such as 00:01:02.5")
+    return seconds
+
+
+def _parse_number(cell: str) -> float:
+    """A number with a decimal point or comma; not a number for anything else."""
+    return float(cell.replace(",", ".")) if re.fullmatch(r"\d+(?:[.,]\d+)?", cell) else math.nan
+
+
+def _note_doubts(line: int, utterances: Sequence[Utterance], remarks: LineRemarks) -> None:
+    """Remark on an unnamed speaker, and on a start before the last one."""
+    *before, newest = utterances
+    if newest.speaker == UNKNOWN_SPEAKER:
+        remarks.add(line, _NO_SPEAKER)
+    earlier = before[-1].start if before else None
+    if earlier is not None and newest.start is not None and newest.start < earlier:
+        remarks.add(line, _EARLIER)
