@@ -16,14 +16,25 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         "vi": "Vietnamese", "zh": "Chinese",
     }
 )  # fmt: skip
+_THREE_LETTERS: Mapping[str, str] = MappingProxyType(  # ISO 639-2, as films state it
+    {
+        "ara": "ar", "ben": "bn", "ces": "cs", "chi": "zh", "cze": "cs", "dan": "da", "deu": "de",
+        "dut": "nl", "ell": "el", "eng": "en", "fas": "fa", "fin": "fi", "fra": "fr", "fre": "fr",
+        "ger": "de", "gre": "el", "heb": "he", "hin": "hi", "hun": "hu", "ind": "id", "ita": "it",
+        "jpn": "ja", "kor": "ko", "nld": "nl", "nor": "no", "per": "fa", "pol": "pl", "por": "pt",
+        "ron": "ro", "rum": "ro", "rus": "ru", "spa": "es", "swe": "sv", "tam": "ta", "tha": "th",
+        "tur": "tr", "ukr": "uk", "urd": "ur", "vie": "vi", "zho": "zh",
+    }
+)  # fmt: skip
 ENGLISH = "en"
 
 
 def language_code(language: str | None) -> str | None:
-    """The code of a language given by code or English name: "en-GB" and "English" are "en"."""
+    """The code of a language given by code or name: "en-GB", "eng" and "English" are "en"."""
     if language is None or not language.strip():
         return None
     code = language.strip().lower().replace("_", "-").partition("-")[0]
+    code = _THREE_LETTERS.get(code, code)
     return next((key for key, name in _NAMES.items() if name.lower() == code), code)
 
 

@@ -17,6 +17,7 @@ from mmerc.errors import InputError
 from mmerc.media.ass_dialogue import read_ass_cues
 from mmerc.media.cue_text import WORD_TIME, only_sounds, split_voices
 from mmerc.media.cue_turns import CHANGE, CuePart, beginnings, split_turns
+from mmerc.media.embedded_subtitles import is_film, read_embedded_subtitles
 from mmerc.media.line_remarks import LineRemarks
 from mmerc.media.rolling_captions import CueLines, roll_is_visible, unroll
 from mmerc.media.speaker_labels import SpeakerNames, find_label, name_in_brackets
@@ -41,10 +42,14 @@ _BRACKETS = "kept as words, though it may be a speaker's name or a described sou
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subtitles:
-    """The utterances of a subtitle file, and what is doubtful about how they were read."""
+    """The utterances of a subtitle file, and what is doubtful about how they were read.
+
+    ``language``: its code where a film states it.
+    """
 
     utterances: tuple[Utterance, ...]
     remarks: tuple[str, ...] = ()
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,8 @@ def read_subtitles(path: str | Path) -> Subtitles:
     Utterances whose times cannot be read have none, and stay where they are in the file; those of
     cues without a length start and end at the same time. All rules: docs/formats.md.
 
+    Of a film (Matroska, MP4), the subtitles inside it are read; a cue's number is its line.
+
     Every cue is read or named, with its line, in a remark.
 
     InputError for a file without a cue whose times can be read, of more than 100,000 cues or 16 MB,
@@ -76,17 +83,38 @@ def read_subtitles(path: str | Path) -> Subtitles:
     mark.
     """
     path = Path(path)
+    if is_film(path):
+        return _read_film(path)
     text = read_small_text(path)
     for kind in _likely_formats(path, text):
         remarks = LineRemarks(path.name)
         cues = _read_cues(path, text, kind, remarks)
         if cues:
-            _check_cues(path, cues)
-            parts = _timed_parts(cues, ass=kind == "ass", remarks=remarks)
-            joined = _join_repeats(_sort_parts(parts), remarks)
-            return Subtitles(utterances=_number_parts(joined), remarks=remarks.sentences())
+            utterances = _build_utterances(path, cues, ass=kind == "ass", remarks=remarks)
+            return Subtitles(utterances=utterances, remarks=remarks.sentences())
     problem = "no cue of SRT, WebVTT or ASS/SSA subtitles was found"
     raise InputError(path, problem, "check that it is a subtitle file, or convert it")
+
+
+def _read_film(path: Path) -> Subtitles:
+    """The subtitles inside a film, which FFmpeg gives as lines of ASS."""
+    embedded, remarks = read_embedded_subtitles(path), LineRemarks(path.name)
+    _check_count(path, len(embedded.cues))
+    utterances = _build_utterances(path, embedded.cues, ass=True, remarks=remarks)
+    return Subtitles(
+        utterances=utterances,
+        remarks=(*embedded.remarks, *remarks.sentences()),
+        language=embedded.language,
+    )
+
+
+def _build_utterances(
+    path: Path, cues: Sequence[Cue], *, ass: bool, remarks: LineRemarks
+) -> tuple[Utterance, ...]:
+    """The utterances of all cues."""
+    _check_cues(path, cues)
+    parts = _timed_parts(cues, ass=ass, remarks=remarks)
+    return _number_parts(_join_repeats(_sort_parts(parts), remarks))
 
 
 def _likely_formats(path: Path, text: str) -> tuple[str, ...]:

@@ -59,7 +59,11 @@ def analyze(
         ),
     ],
     subtitles: Annotated[
-        Path | None, typer.Option(help="SRT, WebVTT or ASS file (default: transcribe the speech).")
+        Path | None,
+        typer.Option(
+            help="SRT, WebVTT or ASS file, or a film with subtitles inside (default: transcribe "
+            "the speech)."
+        ),
     ] = None,
     words: Annotated[
         Path | None,

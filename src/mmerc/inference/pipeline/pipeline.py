@@ -139,8 +139,9 @@ class Pipeline:
     ) -> Analysis:
         """Analyse a film or sound file; times of the analysis are in seconds.
 
-        ``subtitles`` (SRT, WebVTT, ASS) or ``words`` (CTM, or the JSON of WhisperX, whisper.cpp,
-        openai-whisper or faster-whisper) replace voice activity detection and transcription;
+        ``subtitles`` (SRT, WebVTT, ASS, or a film with subtitles inside) or ``words`` (CTM, or the
+        JSON of WhisperX, whisper.cpp, openai-whisper or faster-whisper) replace voice activity
+        detection and transcription;
         ``turns`` (RTTM) say who speaks when. ``names`` replaces names of speakers: "SPEAKER_01" ->
         "Mara". ``work`` is a folder for intermediate results: called again with the same folder, an
         interrupted analysis resumes. The caller deletes it once the results are safe

@@ -30,6 +30,7 @@ from mmerc.inference.pipeline.speech_stages import (
 from mmerc.inference.pipeline.spoken_language import language_remarks, recognise_language
 from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo
+from mmerc.media.embedded_subtitles import describe_embedded_subtitles
 from mmerc.media.languages import language_code
 from mmerc.media.segment import MediaError
 from mmerc.media.sentences import split_sentences
@@ -86,8 +87,20 @@ class FromSubtitles:
             utterances=utterances,
             remarks=tuple(remarks),
             marks=marks,
-            language=language_code(self.language),
+            language=language_code(self.language) or subtitles.language,
         )
+
+
+def _embedded_remarks(recording: Path) -> tuple[str, ...]:
+    """A remark that a film has subtitles of its own, which are not used."""
+    languages = describe_embedded_subtitles(recording)
+    if not languages:
+        return ()
+    listed = ", ".join(languages)
+    return (
+        f"The film has subtitles inside ({listed}); with --subtitles {recording.name} the words "
+        "are theirs.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +141,7 @@ class FromSpeech:
         languages = recognise_language(transcripts)
         remarks = (
             *remarks,
+            *_embedded_remarks(recording),
             *(language_remarks(languages) if self.language is None else ()),
             *self.doubts(recording, transcripts),
             *overlap_remarks(overlaps),

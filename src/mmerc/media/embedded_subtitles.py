@@ -1,0 +1,119 @@
+"""Subtitles inside a film: which there are, and their cues."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.subtitles.stream import SubtitleStream
+from av.subtitles.subtitle import AssSubtitle
+
+from mmerc.errors import InputError
+from mmerc.media.container import open_media
+from mmerc.media.languages import language_code
+from mmerc.media.segment import MediaError
+from mmerc.media.stream_frames import origin
+from mmerc.media.timed_cues import Cue
+
+_TEXT_CODECS = frozenset({"ass", "mov_text", "srt", "ssa", "subrip", "text", "webvtt"})
+_HEADS = ((0, b"\x1a\x45\xdf\xa3"), (4, b"ftyp"))  # Matroska and WebM, MP4 and MOV
+_FIELDS = 8  # of a line of dialogue, before its words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedSubtitles:
+    """The cues of one track, numbered from 1, its language and what to say about it."""
+
+    cues: tuple[Cue, ...]
+    language: str | None
+    remarks: tuple[str, ...]
+
+
+def is_film(path: Path) -> bool:
+    """Whether a file is a container that may have subtitles inside, by its first bytes."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(8)
+    except OSError:
+        return False
+    return any(head[place:].startswith(sign) for place, sign in _HEADS)
+
+
+def describe_embedded_subtitles(path: Path) -> tuple[str, ...]:
+    """Languages of the subtitles inside a recording that can be read; "unknown" where unstated."""
+    try:
+        with open_media(path) as container:
+            return tuple(_language(stream) or "unknown" for stream in _readable(container))
+    except MediaError:
+        return ()
+
+
+def read_embedded_subtitles(path: Path) -> EmbeddedSubtitles:
+    """Read the film's default subtitles, or its first ones; times in milliseconds of the film.
+
+    InputError without subtitles of text: those of discs are pictures.
+    """
+    with open_media(path) as container:
+        readable = _readable(container)
+        if not readable:
+            pictures = any(_codec(stream) for stream in container.streams.subtitles)
+            problem = "its subtitles are pictures" if pictures else "no subtitles inside"
+            raise InputError(path, problem, "give them as SRT or WebVTT")
+        stream = next((s for s in readable if s.disposition & Disposition.default), readable[0])
+        language, others = _language(stream), [s for s in readable if s is not stream]
+        remarks: tuple[str, ...] = ()
+        if others:
+            listed = ", ".join(_language(other) or "unknown" for other in others)
+            used = language or "unknown"
+            remarks = (
+                f"{path.name} has several subtitles; those marked as its own are used ({used}), "
+                f"not the others ({listed}).",
+            )
+        cues = _read_cues(container, stream)
+    if not cues:
+        raise InputError(path, "its subtitles have no cue", "give them as SRT or WebVTT")
+    return EmbeddedSubtitles(cues=tuple(cues), language=language, remarks=remarks)
+
+
+def _readable(container: InputContainer) -> list[SubtitleStream]:
+    """The tracks of text."""
+    return [stream for stream in container.streams.subtitles if _codec(stream) in _TEXT_CODECS]
+
+
+def _codec(stream: SubtitleStream) -> str:
+    """Name of a track's codec; empty where FFmpeg does not know it."""
+    return stream.codec_context.name if stream.codec_context is not None else ""
+
+
+def _language(stream: SubtitleStream) -> str | None:
+    """Code of a track's language, None if the film does not say."""
+    stated = stream.metadata.get("language")
+    return None if stated == "und" else language_code(stated)
+
+
+def _read_cues(container: InputContainer, stream: SubtitleStream) -> list[Cue]:
+    """The cues of a track that have words."""
+    zero = origin(container)
+    cues: list[Cue] = []
+    for packet in container.demux(stream):
+        if packet.pts is None or packet.time_base is None:
+            continue
+        start = round(float(packet.pts * packet.time_base - zero) * 1000)
+        end = start + round(float((packet.duration or 0) * packet.time_base) * 1000)
+        try:
+            subtitles = list(packet.decode())
+        except av.FFmpegError:
+            subtitles = []
+        for subtitle in subtitles:
+            if isinstance(subtitle, AssSubtitle):
+                cues.append(_to_cue(subtitle, number=len(cues) + 1, start=start, end=end))
+    return cues
+
+
+def _to_cue(subtitle: AssSubtitle, *, number: int, start: int, end: int) -> Cue:
+    """The cue of a decoded line: order, layer, style, name, three margins, effect, words."""
+    fields = subtitle.ass.decode(errors="replace").split(",", _FIELDS)
+    return Cue(line=number, start=start, end=end, text=fields[-1], name=fields[3].strip())
