@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import av
@@ -131,6 +132,28 @@ def test_captions_tell_speaker_emotion_and_words():
     assert cues[0] == "00:00:00.500 --> 00:00:02.000\n<v Ada>Ada: [glad 82%]\nYou came!"
     assert "[so, &lt;so&gt; 82%]" in cues[2]
     assert read_cues(as_webvtt(SHORT))[1] == (2000, 3250, "Bo: [calm 82%]\nI did.")
+
+
+def test_prediction_sets_are_in_all_files(tmp_path):
+    both, many = (
+        replace(item, emotions=emotions, unsure=unsure)
+        for item, emotions, unsure in zip(
+            SHORT.predictions, (("glad", "calm"), LABELS.names), (False, True), strict=False
+        )
+    )
+    with_sets = replace(SHORT, predictions=(both, many), set_level=0.9)
+    cues = read_cues(as_webvtt(with_sets))
+    assert [cue[2].split("\n")[0] for cue in cues] == [
+        "Ada: [glad 82% | glad or calm]", "Bo: [calm 82% | unsure]",
+    ]  # fmt: skip
+    grid = read_grid(as_textgrid(with_sets), tmp_path)
+    assert [entry[2] for entry in grid.getTier("set@Ada").entries if entry[2]] == ["glad or calm"]
+    eaf = read_eaf(as_eaf(with_sets), tmp_path)
+    assert eaf.tiers["set@Bo"][2]["LINGUISTIC_TYPE_REF"] == "set"
+    assert [value[2] for value in eaf.get_ref_annotation_data_for_tier("set@Bo")] == ["unsure"]
+    ids = [item.get("ANNOTATION_ID") for item in ElementTree.fromstring(as_eaf(with_sets)).iter()]
+    assert len([name for name in ids if name]) == len({*ids} - {None}) == 8
+    assert "set@" not in as_textgrid(SHORT) + as_eaf(SHORT)
 
 
 def test_captions_of_a_long_recording():

@@ -38,6 +38,7 @@ def test_upload_run_click_download_delete(visit, server, film, subtitles):
     assert "AI Act" in page.inner_text("footer")
     page.get_by_label("Film or sound file").set_input_files(film)
     page.get_by_label("Subtitles").set_input_files(subtitles)
+    page.get_by_label("Sets of emotions").select_option("0.9")
     page.get_by_role("button", name="Analyse").click()
     page.get_by_role("link", name="Open the timeline").wait_for()
     assert page.inner_text("#status") == "Done."
@@ -46,6 +47,7 @@ def test_upload_run_click_download_delete(visit, server, film, subtitles):
     assert downloading.value.suggested_filename == "scene.jsonl"
     rows = [json.loads(line) for line in downloading.value.path().read_text().splitlines()]
     assert [row["speaker"] for row in rows] == ["Lewis", "Nora"]
+    assert all(row["label"] in row["emotions"] for row in rows)
     address = page.url
     page.get_by_role("link", name="Open the timeline").click()
     page.locator("#rows tr").nth(1).click()
@@ -72,12 +74,12 @@ def test_everything_is_done_with_the_keyboard(visit, server, film):
     # The system's own dialogue is out of a test's reach.
     page.locator(":focus").set_input_files(film.with_suffix(".mp3"))
     reached = []
-    for _ in range(3):
+    for _ in range(4):
         page.keyboard.press("Tab")
         reached.append(
-            page.evaluate("document.activeElement.textContent || document.activeElement.id")
+            page.evaluate("document.activeElement.id || document.activeElement.textContent")
         )
-    assert reached == ["subtitles", "Analyse", "Try the example film"]
+    assert reached == ["subtitles", "sets", "Analyse", "example"]
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     page.get_by_role("alert").filter(has_text="not media").wait_for()

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import quote, unquote
 
 from anyio import CancelScope
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, HTTPException, Path, Request, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from mmerc.inference.formats import ANALYSIS_FORMATS
+from mmerc.prediction.prediction_sets import check_set_request
+from mmerc.prediction.set_request import SetRequest
 from mmerc.serving.file_names import media_type, result_stem
+from mmerc.serving.job_order import JobOrder
 from mmerc.serving.jobs import Job
 from mmerc.serving.problems import problem_responses, translate_storage_errors
 from mmerc.serving.service import Service, ServiceDependency
+from mmerc.serving.set_fields import SetFields
 from mmerc.serving.upload import FORM, receive, receiving_rest
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -42,7 +48,11 @@ _UPLOAD_BODY = {
             FORM: {
                 "schema": {
                     "type": "object",
-                    "properties": {"recording": _BINARY, "subtitles": _BINARY},
+                    "properties": {
+                        "recording": _BINARY,
+                        "subtitles": _BINARY,
+                        **SetFields.model_json_schema()["properties"],
+                    },
                     "required": ["recording"],
                     "additionalProperties": False,
                 },
@@ -114,8 +124,27 @@ def reserve_job(service: Service) -> str:
     return job
 
 
-def accept_job(service: Service, job: str, name: str, response: Response) -> JobAnswer:
+def _read_sets(service: Service, values: Mapping[str, str]) -> SetRequest | None:
+    """The prediction sets that a form asks for.
+
+    RequestValidationError for values that make no sense, InputError if the model has none.
+    """
+    try:
+        sets = SetFields.model_validate_strings(values).set_request
+    except ValidationError as error:
+        details = [item | {"loc": ("form", *item["loc"])} for item in error.errors()]
+        raise RequestValidationError(details) from error
+    if sets is not None:
+        check_set_request(service.predictor.model, sets, service.predictor.name)
+    return sets
+
+
+def accept_job(
+    service: Service, job: str, name: str, response: Response, sets: SetRequest | None = None
+) -> JobAnswer:
     """Queue an uploaded job; from here on it is not lost."""
+    if sets is not None:
+        JobOrder(sets=sets).write(service.jobs.folder(job))
     service.jobs.accept(job, name)
     response.headers["Location"] = f"{service.settings.root_path}/v1/jobs/{job}"
     return _describe_job(service, find_job(service, job))
@@ -128,19 +157,24 @@ def accept_job(service: Service, job: str, name: str, response: Response) -> Job
     responses=problem_responses(400, 401, 403, 408, 413, 415, 422, 429, 503, 507),
 )
 async def _upload(request: Request, response: Response, service: ServiceDependency) -> JobAnswer:
-    """Upload a film or sound file (``recording``) and optionally its ``subtitles``."""
+    """Upload a film or sound file (``recording``) and optionally its ``subtitles``.
+
+    ``sets`` (such as 0.9), ``class_conditional`` and ``most_labels`` ask for prediction sets, as in
+    a request for predictions.
+    """
     settings = service.settings
     async with receiving_rest(request):
         with translate_storage_errors():
             job = await run_sync(reserve_job, service)
             try:
-                name = await receive(
+                upload = await receive(
                     request,
                     service.jobs.folder(job),
                     largest=settings.largest_upload,
                     longest=settings.longest_upload,
                 )
-                return await run_sync(accept_job, service, job, name, response)
+                sets = _read_sets(service, upload.values)
+                return await run_sync(accept_job, service, job, upload.name, response, sets)
             except BaseException:
                 with CancelScope(shield=True):
                     await run_sync(service.jobs.remove, job)
@@ -148,18 +182,23 @@ async def _upload(request: Request, response: Response, service: ServiceDependen
 
 
 @router.post("/example", status_code=202, responses=problem_responses(401, 403, 404, 429, 503, 507))
-def example(response: Response, service: ServiceDependency) -> JobAnswer:
+def example(
+    response: Response,
+    service: ServiceDependency,
+    sets: Annotated[float | None, Query(gt=0, lt=1, description="Level of prediction sets")] = None,
+) -> JobAnswer:
     """Analyse the example film."""
     film = service.settings.example
     if film is None:
         raise HTTPException(404, "This service has no example film; upload a recording.")
+    request = _read_sets(service, {} if sets is None else {"sets": f"{sets}"})
     with translate_storage_errors():
         job = reserve_job(service)
         folder = service.jobs.folder(job)
         try:
             shutil.copyfile(film, folder / "recording")
             shutil.copyfile(film.with_suffix(".srt"), folder / "subtitles.srt")
-            return accept_job(service, job, film.name, response)
+            return accept_job(service, job, film.name, response, request)
         except BaseException:
             service.jobs.remove(job)
             raise

@@ -37,7 +37,8 @@ class Format(BaseModel):
 
 
 class About(BaseModel):
-    """What the page needs; sizes in bytes, times in seconds; ``key``: the client must send one."""
+    """What the page needs; sizes in bytes, times in seconds; ``key``: the client must send one;
+    ``sets``: the model has prediction sets."""
 
     version: str
     model: str
@@ -46,6 +47,7 @@ class About(BaseModel):
     keep: float
     example: bool
     key: bool
+    sets: bool
     formats: list[Format]
 
 
@@ -83,6 +85,7 @@ def about(request: Request, service: ServiceDependency) -> About:
         keep=settings.keep,
         example=settings.example is not None,
         key=not has_key(settings, request.headers),
+        sets=service.predictor.model.set_scores is not None,
         formats=[
             Format(name=item.name, media_type=item.media_type, description=item.description)
             for item in ANALYSIS_FORMATS.values()

@@ -12,18 +12,18 @@ from pydantic import BaseModel, Field
 from mmerc.conversation import Conversation, Modality
 from mmerc.corpora.base import Vectors
 from mmerc.corpora.manifest import build_conversations, check_times, collect_vectors
-from mmerc.corpora.records import ConversationRecord, Record
+from mmerc.corpora.records import ConversationRecord
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
-from mmerc.prediction.set_request import SetRequest
 from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.serving.set_fields import SetFields
 
 _MAX_UTTERANCES = 500
 _MAX_TEXT = 10_000  # characters; a spoken line has a few dozen
 _WHERE = Path("request")
 
 
-class PredictRequest(Record):
+class PredictRequest(SetFields):
     """Lines of a manifest; ``label``, ``split`` and ``media`` are ignored.
 
     ``sets``: how often a prediction set is to contain the label, such as 0.9;
@@ -32,16 +32,6 @@ class PredictRequest(Record):
     """
 
     conversations: Annotated[list[ConversationRecord], Field(min_length=1)]
-    sets: Annotated[float | None, Field(gt=0, lt=1)] = None
-    class_conditional: bool = False
-    most_labels: Annotated[int, Field(ge=1)] = 3
-
-    @property
-    def set_request(self) -> SetRequest | None:
-        """The prediction sets that are asked for."""
-        return SetRequest.create(
-            self.sets, class_conditional=self.class_conditional, most_labels=self.most_labels
-        )
 
 
 class PredictAnswer(BaseModel):

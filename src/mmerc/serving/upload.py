@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,28 +17,45 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from mmerc.serving.file_names import display_name, subtitle_file
+from mmerc.serving.set_fields import SetFields
 
 _MAX_SUBTITLES = 16_000_000  # bytes; the pipeline reads no more
 _MAX_FORM_OVERHEAD = 65_536  # bytes of boundaries and headers
 _MAX_PAUSE = 60.0  # seconds without a byte; an upload occupies a place in the queue
 _PATIENCE = 5.0  # seconds for a refused client to finish sending, so that it reads the answer
 FORM = "multipart/form-data"
+_FILES = ("recording", "subtitles")
+_VALUES = tuple(SetFields.model_fields)
+_MAX_VALUE = 32  # bytes of a part that is no file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A complete upload: the recording's name, and the texts of other parts by name."""
+
+    name: str
+    values: Mapping[str, str]
 
 
 @dataclass
 class _Form:
-    """Writes the parts ``recording`` and ``subtitles`` of a body to ``folder`` as they arrive."""
+    """Writes the parts ``recording`` and ``subtitles`` of a body to ``folder`` as they arrive.
+
+    ``values``: the short texts of the other parts, by name.
+    """
 
     folder: Path
     boundary: bytes
     largest: int
     name: str | None = None
+    values: dict[str, bytearray] = field(default_factory=dict)
     complete: bool = False
     header: bytearray = field(default_factory=bytearray)
     headers: dict[bytes, bytes] = field(default_factory=dict)
     file: BinaryIO | None = None
     room: int = 0
     seen: set[str] = field(default_factory=set)
+    part: str | None = None
 
     def __post_init__(self) -> None:
         self.parser = MultipartParser(
@@ -75,10 +92,14 @@ class _Form:
         _, options = parse_options_header(self.headers.get(b"content-disposition"))
         part = options.get(b"name", b"").decode(errors="replace")
         file_name = options.get(b"filename", b"").decode(errors="replace")
-        if part not in {"recording", "subtitles"} or part in self.seen:
-            problem = "a part other than the recording and the subtitles, or one of them twice"
+        if part not in {*_FILES, *_VALUES} or part in self.seen:
+            problem = f"a part other than {', '.join((*_FILES, *_VALUES))}, or one of them twice"
             raise HTTPException(422, f"The form has {problem}; remove it.")
         self.seen.add(part)
+        if part in _VALUES:
+            self.part, self.room = part, _MAX_VALUE
+            self.values[part] = bytearray()
+            return
         target: str | None = "recording"
         if part == "recording":
             self.name, self.room = display_name(file_name), self.largest
@@ -92,14 +113,20 @@ class _Form:
 
     def take_data(self, data: bytes, start: int, end: int) -> None:
         self.room -= end - start
+        if self.room < 0 and self.part is not None:
+            raise HTTPException(422, f"The part {self.part!r} is too long; send a number in it.")
         if self.room < 0:
             raise _too_large(self.largest)
-        if self.file is not None:
+        if self.part is not None:
+            self.values[self.part] += memoryview(data)[start:end]
+        elif self.file is not None:
             self.file.write(memoryview(data)[start:end])
 
     def close_part(self) -> None:
         """Write the part to disk, so that an accepted upload survives a power failure."""
-        if self.file is not None:
+        if self.part is not None:
+            self.part = None
+        elif self.file is not None:
             self.file.flush()
             os.fsync(self.file.fileno())
             self.file.close()
@@ -113,13 +140,14 @@ class _Form:
             with suppress(OSError):
                 self.file.close()
 
-    def result(self) -> str:
-        """The recording's name; HTTPException if the body is incomplete or has no recording."""
+    def result(self) -> Upload:
+        """What was received; HTTPException if the body is incomplete or has no recording."""
         if not self.complete:
             raise HTTPException(400, "The upload is incomplete; send it again.")
         if self.name is None:
             raise HTTPException(422, "The form has no part 'recording'; add a film or sound file.")
-        return self.name
+        texts = {key: value.decode(errors="replace") for key, value in self.values.items()}
+        return Upload(name=self.name, values=texts)
 
 
 def _too_large(largest: int) -> HTTPException:
@@ -139,8 +167,8 @@ def _read_boundary(request: Request) -> bytes:
     return boundary
 
 
-async def receive(request: Request, folder: Path, *, largest: int, longest: float) -> str:
-    """Write the files of a form to ``folder``, and return the recording's name.
+async def receive(request: Request, folder: Path, *, largest: int, longest: float) -> Upload:
+    """Write the files of a form to ``folder``, and return the rest of it.
 
     ``largest`` in bytes, ``longest`` in seconds. HTTPException for an invalid upload, OSError on a
     full disk, ClientDisconnect if the client is gone.

@@ -9,6 +9,8 @@ from mmerc.inference.exports.tiers import TimedUtterance, describe, one_line, ti
 def as_webvtt(analysis: Analysis) -> str:
     """One cue per utterance: the speaker, the emotion with its probability, and the words below.
 
+    If there are prediction sets, the utterance's follows its probability.
+
     A note at the head says how many utterances have no times and are left out. Source: WebVTT (W3C
     Candidate Recommendation, 4 April 2019), section 4.
     """
@@ -23,7 +25,8 @@ def _format_cue(item: TimedUtterance) -> str:
     """Times, then at most two lines of text."""
     prediction = item.prediction
     speaker = _escape(prediction.speaker)
-    emotion = f"[{_escape(prediction.label)} {item.probability:.0%}]"
+    emotions = "" if item.emotions is None else f" | {_escape(item.emotions)}"
+    emotion = f"[{_escape(prediction.label)} {item.probability:.0%}{emotions}]"
     # The voice tag is for style sheets and screen readers; players do not show it.
     head = f"<v {speaker}>{speaker}: {emotion}" if speaker else emotion
     lines = [f"{_clock(item.start)} --> {_clock(item.end)}", head, _escape(prediction.text)]

@@ -24,6 +24,8 @@ _ASSOCIATION = "Symbolic_Association"
 def as_eaf(analysis: Analysis) -> str:
     """A tier ``words@NAME`` per speaker, with ``emotion@NAME`` and ``probability@NAME`` below it.
 
+    If there are prediction sets, ``set@NAME`` has them.
+
     If utterances of a speaker overlap, the later one is in ``NAME (2)``: ELAN allows no overlap in
     a tier. The property ``about`` says how many utterances have no times and are left out. Colours
     are part of ELAN's preferences, not of EAF. Source: EAF 3.0 (Max Planck Institute for
@@ -31,6 +33,9 @@ def as_eaf(analysis: Analysis) -> str:
     """
     tiers = build_tiers(analysis)
     elements = [item for tier in tiers for item in _build_tier_elements(tier, analysis.labels)]
+    if analysis.set_level is not None:
+        first = 3 * len(analysis.predictions) + 1  # annotations of words and emotions precede
+        elements += [_build_set_tier(tier, first) for tier in tiers]
     return _format_document(analysis, tiers, elements, {"about": describe(analysis)})
 
 
@@ -61,7 +66,8 @@ def _format_document(
     root.append(_build_header(analysis, properties))
     root.append(_build_time_order(tiers))
     root.extend(elements)
-    root.extend(_build_types())
+    sets = any(item.get("LINGUISTIC_TYPE_REF") == "set" for item in elements)
+    root.extend(_build_types(sets=sets))
     root.append(_build_vocabulary(analysis.labels))
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
@@ -111,6 +117,16 @@ def _build_tier_elements(tier: Tier, labels: LabelSet) -> tuple[Element, ...]:
     return words, emotion, probability
 
 
+def _build_set_tier(tier: Tier, first: int) -> Element:
+    """The tier of prediction sets; its annotations are numbered from ``first``."""
+    sets = _build_tier_element("set", tier, PARENT_REF=f"words@{tier.name}")
+    for item in tier.utterances:
+        parent = {"ANNOTATION_REF": f"a{3 * item.position + 1}"}
+        number = first + item.position
+        sets.append(_build_annotation("REF", number, item.emotions or "", **parent))
+    return sets
+
+
 def _build_blank_tiers(tier: Tier, ids: Collection[str]) -> tuple[Element, Element]:
     """The tier of words, and the tier with an empty emotion of the chosen utterances."""
     emotion = _build_tier_element("emotion", tier, PARENT_REF=f"words@{tier.name}")
@@ -146,13 +162,15 @@ def _build_annotation(kind: str, number: int, value: str, **references: str) -> 
     return annotation
 
 
-def _build_types() -> Iterator[Element]:
+def _build_types(*, sets: bool) -> Iterator[Element]:
     """Types of the tiers: words are aligned with time, the others belong to words."""
     yield Element("LINGUISTIC_TYPE", LINGUISTIC_TYPE_ID="words", TIME_ALIGNABLE="true")
     dependent = {"CONSTRAINTS": _ASSOCIATION, "TIME_ALIGNABLE": "false"}
     listed = {"CONTROLLED_VOCABULARY_REF": "emotions"}
     yield Element("LINGUISTIC_TYPE", {"LINGUISTIC_TYPE_ID": "emotion"} | dependent | listed)
     yield Element("LINGUISTIC_TYPE", {"LINGUISTIC_TYPE_ID": "probability"} | dependent)
+    if sets:
+        yield Element("LINGUISTIC_TYPE", {"LINGUISTIC_TYPE_ID": "set"} | dependent)
     yield Element("LANGUAGE", _LANGUAGE)
     description = "1-1 association with a parent annotation"
     yield Element("CONSTRAINT", STEREOTYPE=_ASSOCIATION, DESCRIPTION=description)

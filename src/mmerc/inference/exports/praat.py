@@ -19,10 +19,12 @@ _CONTENTS: dict[str, Callable[[TimedUtterance], str]] = {
     "emotion": lambda item: item.prediction.label,
     "probability": lambda item: f"{item.probability:.2f}",
 }
+_SETS: dict[str, Callable[[TimedUtterance], str]] = {"set": lambda item: item.emotions or ""}
 
 
 def as_textgrid(analysis: Analysis) -> str:
-    """Three interval tiers per speaker: ``words@NAME``, ``emotion@NAME``, ``probability@NAME``.
+    """Three interval tiers per speaker: ``words@NAME``, ``emotion@NAME``, ``probability@NAME``, and
+    ``set@NAME`` if there are prediction sets.
 
     If utterances of a speaker overlap, the later one is in ``NAME (2)``: intervals of a tier must
     follow each other. The tier ``about`` says how many utterances have no times and are left out.
@@ -30,8 +32,9 @@ def as_textgrid(analysis: Analysis) -> str:
     """
     end = duration_ms(analysis)
     grid = [("about", [(0, end, describe(analysis))])]
+    contents = _CONTENTS if analysis.set_level is None else _CONTENTS | _SETS
     for tier in build_tiers(analysis):
-        for kind, read_text in _CONTENTS.items():
+        for kind, read_text in contents.items():
             spoken = [(item.start, item.end, read_text(item)) for item in tier.utterances]
             grid.append((f"{kind}@{tier.name}", list(_fill_gaps(spoken, end))))
     head = [

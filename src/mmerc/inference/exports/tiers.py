@@ -31,6 +31,13 @@ class TimedUtterance:
         """The probability of the predicted emotion."""
         return self.prediction.probabilities[self.prediction.label]
 
+    @property
+    def emotions(self) -> str | None:
+        """The prediction set, such as "joy or surprise", or "unsure"; None without one."""
+        if self.prediction.emotions is None:
+            return None
+        return "unsure" if self.prediction.unsure else " or ".join(self.prediction.emotions)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:

@@ -13,6 +13,7 @@ import { jobAddress, minutes, size } from "./service.js";
 const INTERVAL = 1000; // milliseconds between two questions about a job
 /** @type {About} */
 const about = await request("v1/about");
+const setLevel = typedById("sets", HTMLSelectElement);
 const keyInput = typedById("key", HTMLInputElement);
 /** @type {string | null} */
 let watched = null;
@@ -62,6 +63,7 @@ function upload() {
   const form = new FormData();
   form.append("recording", recording);
   if (subtitles) form.append("subtitles", subtitles);
+  if (setLevel.value) form.append("sets", setLevel.value);
   show("job");
   showJob(recording.name);
   /**
@@ -81,7 +83,8 @@ function upload() {
 }
 
 function analyseExample() {
-  attempt(async () => open(await request("v1/jobs/example", { method: "POST" })));
+  const query = setLevel.value ? `?sets=${setLevel.value}` : "";
+  attempt(async () => open(await request(`v1/jobs/example${query}`, { method: "POST" })));
 }
 
 /** Begin a live session, once the user has allowed the devices. */
@@ -235,6 +238,7 @@ function fill() {
     `${minutes(about.longest_recording)}. It is deleted ${minutes(about.keep)} after the ` +
     "analysis; nothing leaves this service.";
   byId("example").hidden = !about.example;
+  byId("set-choice").hidden = !about.sets;
   byId("keeping").textContent =
     "Nothing is written to disk unless you keep it; what you keep is deleted " +
     `${minutes(about.keep)} after the end.`;

@@ -12,6 +12,7 @@ import { count } from "../../inference/page/format.js";
  * @property {number} keep
  * @property {boolean} example
  * @property {boolean} key
+ * @property {boolean} sets
  * @property {{name: string, media_type: string, description: string}[]} formats
  */
 

@@ -1,0 +1,27 @@
+"""The fields of a request that ask for prediction sets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mmerc.corpora.records import Record
+from mmerc.prediction.set_request import SetRequest
+
+
+class SetFields(Record):
+    """``sets``: how often a prediction set is to contain the label, such as 0.9;
+    ``class_conditional``: for each emotion by itself; a set of more than ``most_labels`` is
+    "unsure"."""
+
+    sets: Annotated[float | None, Field(gt=0, lt=1)] = None
+    class_conditional: bool = False
+    most_labels: Annotated[int, Field(ge=1)] = 3
+
+    @property
+    def set_request(self) -> SetRequest | None:
+        """The prediction sets that are asked for."""
+        return SetRequest.create(
+            self.sets, class_conditional=self.class_conditional, most_labels=self.most_labels
+        )
