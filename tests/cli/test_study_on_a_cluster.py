@@ -116,5 +116,8 @@ def test_a_node_dies_in_the_middle_of_a_study(cluster, mmerc, folder, expected, 
     # what was stored by a node that died before it could say so is found finished
     assert re.search("8 recordings: [67] analysed, [01] unchanged, 1 failed", outcome.out)
     assert tables(out) == expected
-    assert "0 analysed, 7 unchanged, 1 failed" in mmerc(*arguments).out
-    assert tables(out) == expected
+    places = folder.as_uri(), "--out", (tmp_path / "far").as_uri()
+    assert "7 analysed, 0 unchanged, 1 failed" in mmerc("analyze", *places, *arguments[4:]).out
+    far = tables(tmp_path / "far")
+    assert f"{folder.as_uri()}/bad.txt" in far.pop("failed.csv").decode()
+    assert far == {name: expected[name] for name in far}

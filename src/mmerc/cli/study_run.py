@@ -24,18 +24,24 @@ NO_FOLDER = "A study needs a folder for its results; name it with --out."
 _STUDY_FILES = {".yaml", ".yml"}
 
 
-def is_study_input(paths: Sequence[Path]) -> bool:
+def is_study_input(places: Sequence[str | Path], out: str | None) -> bool:
     """Whether the arguments of ``mmerc analyze`` are a study and not one recording."""
-    return len(paths) > 1 or paths[0].is_dir() or paths[0].suffix.lower() in _STUDY_FILES
+    from mmerc.studies.remote_files import is_url
+
+    first = Path(places[0])
+    remote = any(map(is_url, (*places, out or "")))
+    return remote or len(places) > 1 or first.is_dir() or first.suffix.lower() in _STUDY_FILES
 
 
-def require_out(paths: Sequence[Path], out: Path | None) -> Path:
-    """Return the folder of the study's results; an error if none is named."""
+def require_out(places: Sequence[str | Path], out: str | None) -> str | Path:
+    """Return the folder or URL of the study's results; an error if none is named."""
+    from mmerc.studies.remote_files import is_url
+
     if out is not None:
-        return out
-    if len(paths) == 1 and paths[0].is_dir():
+        return out if is_url(out) else Path(out)
+    if len(places) == 1 and Path(places[0]).is_dir():
         fix = "name a folder for the results with --out to analyse everything in it"
-        raise InputError(paths[0], "a folder", fix)
+        raise InputError(places[0], "a folder", fix)
     raise UsageError(NO_FOLDER)
 
 
@@ -55,7 +61,7 @@ class StudyRun:
     ``settings`` are those of the command line; they come before those of a ``study.yaml``.
     """
 
-    out: Path
+    out: str | Path
     settings: Mapping[str, Any]
     workers: int | None = None
     engine: Literal["local", "ray"] = "local"
@@ -64,8 +70,9 @@ class StudyRun:
     as_json: bool = False
     printed: set[str] = field(default_factory=set)
 
-    def plan(self, paths: Sequence[Path], *, add_unlisted: bool = False) -> StudyPlan:
-        """Plan the study of the given files, folder or study file."""
+    def plan(self, places: Sequence[str | Path], *, add_unlisted: bool = False) -> StudyPlan:
+        """Plan the study of the given files, or of one folder, study file or URL."""
+        from mmerc.studies.remote_files import is_url
         from mmerc.studies.study_plan import (
             override_settings,
             plan_files,
@@ -73,17 +80,27 @@ class StudyRun:
             plan_study_file,
         )
 
+        paths = [Path(place) for place in places]
         single = paths[0] if len(paths) == 1 else None
-        if single is not None and single.is_dir():
-            plan = plan_folder(single, skip=self.out, add_unlisted=add_unlisted)
+        skip = None if isinstance(self.out, str) else self.out
+        if any(map(is_url, places)):
+            from mmerc.studies.remote_plan import plan_url
+
+            if single is None:
+                raise UsageError("Name a single URL: a folder, a study.yaml or a recording.")
+            plan = plan_url(str(places[0]), skip=str(self.out))
+        elif single is not None and single.is_dir():
+            plan = plan_folder(single, skip=skip, add_unlisted=add_unlisted)
+        elif single is not None and single.suffix.lower() not in _STUDY_FILES:
+            plan = plan_files([single])
         elif single is not None:
-            plan = plan_study_file(single, skip=self.out)
+            plan = plan_study_file(single, skip=skip)
         elif any(path.is_dir() or path.suffix.lower() in _STUDY_FILES for path in paths):
             raise UsageError("Name several recordings, or one folder, or one study.yaml.")
         else:
             plan = plan_files(paths)
         if not plan.recordings and not plan.failed and not add_unlisted:
-            raise InputError(paths[0], "contains no recording", "check the path")
+            raise InputError(places[0], "contains no recording", "check the path")
         return override_settings(plan, self.settings)
 
     def analyse(self, plan: StudyPlan, trusted: Collection[str] = ()) -> StudyResult:
@@ -119,31 +136,35 @@ class StudyRun:
         else:
             _print_summary(result, self.out)
             if report is not None:
-                print(printable(report))
+                print(report)
         if result.failed:
             raise typer.Exit(1)
 
-    def _write_report(self, result: StudyResult) -> Path | None:
-        """Write the report; a note instead if there is nothing to report on."""
+    def _write_report(self, result: StudyResult) -> str | None:
+        """Write the report, and say where; a note instead if there is nothing to report on."""
+        from mmerc.studies.measures_table import MEASURES_FILE
         from mmerc.studies.report.render import write_report
 
         if len(result.failed) == len(result.outcomes):
             return None
         try:
-            return write_report(self.out)
+            report = write_report(result.folder)
         except InputError as error:
             remark(f"note: no report was written: {error}")
             return None
+        if result.remote is None:
+            return printable(report)
+        return result.remote.put_files([result.folder / MEASURES_FILE, report])[-1]
 
 
-def _describe_former(names: Sequence[str], out: Path) -> list[str]:
+def _describe_former(names: Sequence[str], out: str | Path) -> list[str]:
     """A remark on recordings that were analysed once and are no longer in the study."""
     if not names:
         return []
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return [
         f"no longer in the study, so in no table: {', '.join(names[:3])}{more}; the earlier "
-        f"results stay in {out / 'recordings'}."
+        f"results stay in {out}/recordings."
     ]
 
 
@@ -188,17 +209,24 @@ def _summarise(result: StudyResult) -> dict[str, Any]:
             {"recording": item.name, "file": item.file, "reason": item.reason}
             for item in result.failed
         ],
-        "files": [printable(path) for path in result.tables],
+        "files": _list_tables(result),
     }
 
 
-def _print_summary(result: StudyResult, out: Path) -> None:
+def _list_tables(result: StudyResult) -> list[str]:
+    """Where the tables are."""
+    if result.remote is not None:
+        return [f"{result.remote.place}/{path.name}" for path in result.tables]
+    return [printable(path) for path in result.tables]
+
+
+def _print_summary(result: StudyResult, out: str | Path) -> None:
     """The summary on the terminal: counts, failures with their reasons, tables."""
     counts = f"{result.count('analysed')} analysed, {result.count('unchanged')} unchanged"
     print(f"{len(result.outcomes)} recordings: {counts}, {len(result.failed)} failed")
     for item in result.failed[:_FAILURES_PRINTED]:
         print(f"failed: {item.name}: {item.reason}")
     if len(result.failed) > _FAILURES_PRINTED:
-        print(f"and {len(result.failed) - _FAILURES_PRINTED} more in {out / 'failed.csv'}")
-    for path in result.tables:
-        print(printable(path))
+        print(f"and {len(result.failed) - _FAILURES_PRINTED} more in {out}/failed.csv")
+    for place in _list_tables(result):
+        print(place)

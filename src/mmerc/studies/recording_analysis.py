@@ -13,11 +13,13 @@ from mmerc.conversation import MODALITIES
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.features.base import Extractor
 from mmerc.features.registry import NamedExtractor
-from mmerc.files import atomic_directory, file_fingerprint, fingerprint, write_json
+from mmerc.files import atomic_directory, fingerprint, write_json
 from mmerc.inference.analysis import Analysis
 from mmerc.inference.pipeline import Pipeline
 from mmerc.inference.pipeline.work_folder import discard_work
 from mmerc.inference.results import check_results, link_recording, write_results
+from mmerc.studies.fetched_recording import fetched, fingerprint_inputs, locate
+from mmerc.studies.remote_results import RemoteResults
 from mmerc.studies.sources import choose_source, read_transcript_without
 from mmerc.studies.study_file import StudySettings
 from mmerc.studies.study_folder import RECORD, StudyFolder
@@ -32,13 +34,14 @@ class PrepareAnalyzer:
     """Builds, once per worker, the function that analyses a recording; picklable.
 
     ``model_fingerprint`` stands for the model's weights. With ``again``, finished recordings are
-    analysed again.
+    analysed again. ``study`` is the folder of the results, unless they are ``remote``.
     """
 
     study: Path
     settings: StudySettings
     model_fingerprint: str
     again: bool = False
+    remote: RemoteResults | None = None
 
     def __call__(self) -> Callable[[StudyRecording], RecordingOutcome]:
         return _Analyzer(self)
@@ -49,7 +52,7 @@ class _Analyzer:
 
     def __init__(self, task: PrepareAnalyzer) -> None:
         self.task = task
-        self.folder = StudyFolder(task.study)
+        self.folder = StudyFolder(task.study) if task.remote is None else task.remote.copy
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -80,10 +83,11 @@ class _Analyzer:
         """
         try:
             key = self.fingerprint(recording)
-            record = self.folder.record(recording.name)
-            if not self.task.again and record is not None and record.get("key") == key:
+            if not self.task.again and self.find_key(recording.name) == key:
                 return _build_outcome(recording, "unchanged")
-        except OSError as error:
+        except (OSError, MmercError) as error:
+            if _stops_everything(error):
+                raise
             return _build_outcome(recording, "failed", reason=_describe(error))
         pipeline = self.pipeline
         try:
@@ -94,12 +98,17 @@ class _Analyzer:
             return _build_outcome(recording, "failed", reason=_describe(error))
         return _build_outcome(recording, "analysed")
 
+    def find_key(self, name: str) -> object:
+        """What the stored results of a recording were determined by; None without results."""
+        results = self.folder if self.task.remote is None else self.task.remote
+        return (results.record(name) or {}).get("key")
+
     def fingerprint(self, recording: StudyRecording) -> str:
         """Fingerprint of everything that determines the results of a recording."""
         return fingerprint(
             {
                 "mmerc": __version__,
-                "files": {role: file_fingerprint(p) for role, p in recording.inputs.items()},
+                "files": fingerprint_inputs(recording, study=self.folder.path),
                 "name": recording.file.name,
                 "exclude": [list(part) for part in recording.exclude],
                 "settings": self.task.settings.describe(),
@@ -110,18 +119,21 @@ class _Analyzer:
     def analyse(self, pipeline: Pipeline, recording: StudyRecording, key: str) -> None:
         """Analyse a recording and store the results, all or none of them."""
         work = self.folder.work(recording.name)
-        analysis, words_from = _run(pipeline, recording, work)
+        with fetched(recording, study=self.folder.path) as local:
+            analysis, words_from = _run(pipeline, local, work)
         if self.fingerprint(recording) != key:
             problem = "it, or a file beside it, changed during the analysis"
-            raise InputError(recording.file, problem, "run the same command again")
+            raise InputError(locate(recording), problem, "run the same command again")
         target = self.folder.recording(recording.name)
         with atomic_directory(target, overwrite=True) as folder:
             check_results(recording.file, folder)
             write_results(analysis, folder)
-            if not recording.is_transcript:
+            if not recording.is_transcript and recording.remote is None:
                 link_recording(recording.file, folder)
             record = _build_record(pipeline, recording, analysis)
             write_json(folder / RECORD, {"key": key, "words_from": words_from, **record})
+        if self.task.remote is not None:
+            self.task.remote.put(recording.name)
         if not recording.is_transcript:
             discard_work(work)
 
@@ -184,7 +196,7 @@ def _build_outcome(
     *,
     reason: str = "",
 ) -> RecordingOutcome:
-    file = str(recording.file)
+    file = str(locate(recording))
     return RecordingOutcome(name=recording.name, file=file, state=state, reason=reason)
 
 

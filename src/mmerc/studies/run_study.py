@@ -12,6 +12,8 @@ from mmerc.files import file_fingerprint, fingerprint
 from mmerc.inference.pipeline.components import choose_model
 from mmerc.models.registry import locate_model
 from mmerc.studies.recording_analysis import PrepareAnalyzer, fail_lost
+from mmerc.studies.remote_files import RemoteFolder, is_url
+from mmerc.studies.remote_results import RemoteResults
 from mmerc.studies.study_file import StudySettings
 from mmerc.studies.study_folder import StudyFolder
 from mmerc.studies.study_plan import StudyPlan
@@ -28,11 +30,14 @@ class StudyResult:
     """What became of the recordings of a study, by name, and the tables that were written.
 
     ``former``: names of recordings that were analysed once and are no longer in the study.
+    ``folder`` has the tables on this machine, also if the results are ``remote``.
     """
 
     outcomes: tuple[RecordingOutcome, ...]
     tables: tuple[Path, ...]
     former: tuple[str, ...] = ()
+    folder: Path = Path()
+    remote: RemoteResults | None = None
 
     @property
     def failed(self) -> list[RecordingOutcome]:
@@ -62,46 +67,58 @@ def run_study(
     recording that cannot be analysed is an outcome. InputError if the results cannot be written, or
     if another command is using ``out``.
     """
-    folder = StudyFolder(Path(out).absolute())
+    remote = RemoteResults(RemoteFolder(str(out))) if is_url(out) else None
+    folder = StudyFolder(Path(out).absolute()) if remote is None else remote.copy
     with folder.lock():
+        if remote is not None:
+            remote.claim()
+        prepare = PrepareAnalyzer(
+            study=folder.path,
+            settings=plan.settings,
+            model_fingerprint=_fingerprint_models(plan.settings) if plan.recordings else "",
+            again=again,
+            remote=remote,
+        )
         outcomes = []
-        for outcome in _analyse(plan, folder, trusted, workers=workers, engine=engine, again=again):
+        for outcome in _analyse(plan, prepare, trusted, workers=workers, engine=engine):
             outcomes.append(outcome)
             report(outcome)
         outcomes.sort(key=lambda outcome: (outcome.name, outcome.file))
         current = {item.name for item in plan.recordings} | {item.name for item in plan.failed}
+        if remote is not None:
+            finished = {item.name for item in outcomes if item.state != "failed"}
+            remote.fetch([item for item in plan.recordings if item.name in finished])
+        tables = write_tables(folder, plan, outcomes)
+        if remote is not None:
+            remote.put_files(tables)
         return StudyResult(
             outcomes=tuple(outcomes),
-            tables=tuple(write_tables(folder, plan, outcomes)),
+            tables=tuple(tables),
+            folder=folder.path,
+            remote=remote,
             former=tuple(name for name in folder.list_finished() if name not in current),
         )
 
 
 def _analyse(
     plan: StudyPlan,
-    folder: StudyFolder,
+    prepare: PrepareAnalyzer,
     trusted: Collection[str],
     *,
     workers: int | None,
     engine: Engine,
-    again: bool,
 ) -> Iterator[RecordingOutcome]:
     """Yield the outcomes of all recordings, as they are finished."""
     yield from plan.failed
     if engine == "ray":
         plan = _with_absolute_paths(plan)
+        prepare = replace(prepare, settings=plan.settings)
     remaining = [item for item in plan.recordings if item.name not in trusted]
     for item in plan.recordings:
         if item.name in trusted:
             yield RecordingOutcome(name=item.name, file=str(item.file), state="unchanged")
     if not remaining:
         return
-    prepare = PrepareAnalyzer(
-        study=folder.path,
-        settings=plan.settings,
-        model_fingerprint=_fingerprint_models(plan.settings),
-        again=again,
-    )
     executor = Executor(
         jobs=min(workers or count_workers(engine), len(remaining)),
         engine=engine,
@@ -116,7 +133,9 @@ def _with_absolute_paths(plan: StudyPlan) -> StudyPlan:
     settings = plan.settings
     names = {"model": settings.model, "whisper": settings.whisper}
     folders = {k: str(Path(v).absolute()) for k, v in names.items() if v and Path(v).exists()}
-    recordings = tuple(_with_absolute_inputs(item) for item in plan.recordings)
+    recordings = tuple(
+        _with_absolute_inputs(item) if item.remote is None else item for item in plan.recordings
+    )
     return replace(plan, recordings=recordings, settings=settings.model_copy(update=folders))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from os.path import realpath  # unlike Path.resolve, it accepts links that lead in a circle
 from pathlib import Path
@@ -19,6 +19,7 @@ from mmerc.studies.folder_listing import (
     SUBTITLES,
     TRANSCRIPT,
     TURNS,
+    FolderListing,
     SideFiles,
     find_recordings,
     group_by_name,
@@ -46,18 +47,25 @@ class StudyPlan:
     settings: StudySettings = field(default_factory=StudySettings)
 
 
-def plan_folder(folder: Path, *, skip: Path | None = None, add_unlisted: bool = False) -> StudyPlan:
+def plan_folder(
+    folder: Path,
+    *,
+    skip: Path | None = None,
+    add_unlisted: bool = False,
+    listing: FolderListing | None = None,
+) -> StudyPlan:
     """Plan a study of everything in a folder, or of what its ``study.yaml`` lists.
 
     ``skip`` is the folder of the results. With ``add_unlisted``, recordings that ``study.yaml``
-    does not list join those that it lists.
+    does not list join those that it lists. ``listing`` says what the folder contains, if that is
+    elsewhere.
     """
     if not folder.is_dir():
         raise InputError(folder, "no such folder", "check the path")
     listed = folder / STUDY_FILE
     if listed.is_file():
-        return plan_study_file(listed, skip=skip, add_unlisted=add_unlisted)
-    listing = list_folder(folder, skip=skip)
+        return plan_study_file(listed, skip=skip, add_unlisted=add_unlisted, listing=listing)
+    listing = listing or list_folder(folder, skip=skip)
     plan = _plan_recordings(find_recordings(listing.files), listing.files, root=folder)
     failed = [
         _fail(StudyRecording(name=path.stem, file=path), folder, why)
@@ -92,14 +100,18 @@ def plan_files(paths: Sequence[Path]) -> StudyPlan:
 
 
 def plan_study_file(
-    path: Path, *, skip: Path | None = None, add_unlisted: bool = False
+    path: Path,
+    *,
+    skip: Path | None = None,
+    add_unlisted: bool = False,
+    listing: FolderListing | None = None,
 ) -> StudyPlan:
     """Plan the study that a ``study.yaml`` describes.
 
     InputError for what contradicts itself in it, leads out of its folder, or is missing.
     """
     study, folder = read_study_file(path), path.parent
-    listing = list_folder(folder, skip=skip)
+    listing = listing or list_folder(folder, skip=skip)
     recordings: list[StudyRecording] = []
     remarks: list[str] = []
     failed: list[RecordingOutcome] = []
@@ -118,7 +130,7 @@ def plan_study_file(
     _check_distinct(path, recordings)
     check_columns(path, recordings)
     if not add_unlisted:  # a watched folder may still be filling
-        _check_present(path, recordings)
+        _check_present(path, recordings, elsewhere=set(listing.files))
     listed = {realpath(folder / entry.file) for entry in study.recordings}
     unlisted = [
         item
@@ -312,10 +324,13 @@ def _check_distinct(path: Path, recordings: Sequence[StudyRecording]) -> None:
             raise InputError(path, problem, "give one of them another `name`")
 
 
-def _check_present(path: Path, recordings: Sequence[StudyRecording]) -> None:
+def _check_present(
+    path: Path, recordings: Sequence[StudyRecording], *, elsewhere: Set[Path]
+) -> None:
     """InputError, naming all of them, if files that the study file names are missing."""
-    files = [file for item in recordings for file in item.inputs.values() if _is_missing(file)]
-    names = [_relative(file, path.parent) for file in dict.fromkeys(files)]
+    files = [file for item in recordings for file in item.inputs.values()]
+    missing = [file for file in files if file not in elsewhere and _is_missing(file)]
+    names = [_relative(file, path.parent) for file in dict.fromkeys(missing)]
     if names:
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         problem = f"missing files: {', '.join(names[:_NAMED])}{more}"

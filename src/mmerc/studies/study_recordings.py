@@ -20,7 +20,8 @@ class StudyRecording:
     ``file`` may be a transcript (.txt); ``transcript`` is one beside a film or sound. ``columns``
     are the columns of the study that a table repeats: participant, session, condition, group and
     further ones; ``participants`` maps speaker names to participants. Utterances that overlap a
-    part of ``exclude`` are left out.
+    part of ``exclude`` are left out. Paths are relative to the folder at the URL ``remote``, if
+    there is one.
     """
 
     name: str
@@ -31,6 +32,7 @@ class StudyRecording:
     columns: Mapping[str, str] = field(default_factory=dict)
     participants: Mapping[str, str] = field(default_factory=dict)
     exclude: tuple[Part, ...] = ()
+    remote: str | None = None
 
     @property
     def is_transcript(self) -> bool:

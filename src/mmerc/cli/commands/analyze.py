@@ -52,10 +52,10 @@ EXAMPLES = (
 def analyze(
     context: typer.Context,
     recordings: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             help="Video, audio, or transcript with lines of `Speaker: text` (.txt); several of "
-            "them, a folder or a study.yaml are a study.",
+            "them, a folder or a study.yaml are a study, as is a URL (s3://, gs://, ...).",
         ),
     ],
     subtitles: Annotated[
@@ -81,7 +81,10 @@ def analyze(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the results (default: the recording's).")
+        str | None,
+        typer.Option(
+            metavar="PATH", help="Folder for the results, or its URL (default: the recording's)."
+        ),
     ] = None,
     model: ModelOption = None,
     face: FaceOption = "speaking",
@@ -119,7 +122,7 @@ def analyze(
         "sets": sets, "class_conditional": class_conditional, "most_labels": most_labels,
     }  # fmt: skip
     request = build_set_request(sets, class_conditional=class_conditional, most_labels=most_labels)
-    if is_study_input(recordings):
+    if is_study_input(recordings, out):
         if subtitles or words or turns or name:
             raise UsageError(
                 "In a study, --subtitles, --words, --turns and --name have no use: files beside a "
@@ -139,7 +142,8 @@ def analyze(
     if engine != "local":
         raise UsageError("--engine ray analyses studies: several files, a folder or a study.yaml.")
     _analyze_one(
-        recordings[0], subtitles=subtitles, words=words, turns=turns, name=name, out=out,
+        Path(recordings[0]), subtitles=subtitles, words=words, turns=turns, name=name,
+        out=None if out is None else Path(out),
         settings=settings | {"workers": workers, "sets": request}, overwrite=overwrite,
         quiet=quiet, as_json=as_json,
     )  # fmt: skip

@@ -1,0 +1,98 @@
+"""The results of a study at a URL: each recording's appear when all of its files are there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmerc.caching import cache_folder
+from mmerc.errors import InputError
+from mmerc.studies.remote_files import RemoteFolder
+from mmerc.studies.study_folder import LOCK, RECORD, StudyFolder
+from mmerc.studies.study_recordings import StudyRecording
+
+_AT_ONCE = 100  # recordings whose results are fetched together
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteResults:
+    """A study's folder at a URL, with a copy in the cache of every machine that works on it.
+
+    File systems without renaming have no atomic folder. A recording counts as finished if its
+    ``recording.json`` is there: it is removed before its other files change, and written last.
+    """
+
+    place: RemoteFolder
+
+    @property
+    def copy(self) -> StudyFolder:
+        """The copy on this machine."""
+        return StudyFolder(cache_folder() / "studies" / self.place.key)
+
+    def claim(self) -> None:
+        """Mark the folder as a study's; InputError if it contains other files."""
+        names = self.place.names()
+        if names and LOCK not in names:
+            raise InputError(self.place, "contains other files", "choose another --out")
+        if not names:
+            self.place.write(LOCK, b"")
+
+    def record(self, name: str) -> Mapping[str, Any] | None:
+        """What is stored of a finished recording; None if it is not finished."""
+        content = self.place.read([_path(name, RECORD)]).get(_path(name, RECORD))
+        if content is None:
+            return None
+        try:
+            value = json.loads(content)
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+    def put(self, name: str) -> None:
+        """Copy a recording's results there."""
+        folder = self.copy.recording(name)
+        self.place.remove(_path(name, RECORD))
+        for file in sorted(folder.iterdir()):
+            if file.name != RECORD and file.is_file():
+                self.place.put(file, _path(name, file.name))
+        self.place.put(folder / RECORD, _path(name, RECORD))
+
+    def put_files(self, paths: Iterable[Path]) -> list[str]:
+        """Copy tables there, and return their URLs."""
+        paths = list(paths)
+        for path in paths:
+            self.place.put(path, path.name)
+        return [f"{self.place}/{path.name}" for path in paths]
+
+    def fetch(self, recordings: Sequence[StudyRecording]) -> None:
+        """Bring what the tables need of finished recordings up to date in the copy."""
+        for start in range(0, len(recordings), _AT_ONCE):
+            batch = recordings[start : start + _AT_ONCE]
+            records = self.place.read([_path(item.name, RECORD) for item in batch])
+            changed = [item for item in batch if self._is_changed(item, records)]
+            names = {item.name: _path(item.name, f"{item.file.stem}.jsonl") for item in changed}
+            contents = self.place.read(list(names.values()))
+            for item in changed:
+                folder = self.copy.recording(item.name)
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / RECORD).unlink(missing_ok=True)
+                for path in (names[item.name], _path(item.name, RECORD)):
+                    content = contents.get(path) or records.get(path)
+                    if content is None:
+                        problem = "missing, though its recording is finished"
+                        fix = "run the same command with --overwrite"
+                        raise InputError(f"{self.place}/{path}", problem, fix)
+                    (folder / Path(path).name).write_bytes(content)
+
+    def _is_changed(self, item: StudyRecording, records: Mapping[str, bytes]) -> bool:
+        """Whether the copy's record is another than the one that is there."""
+        path = self.copy.recording(item.name) / RECORD
+        return not path.is_file() or path.read_bytes() != records.get(_path(item.name, RECORD))
+
+
+def _path(name: str, file: str) -> str:
+    """The path of a file among a recording's results."""
+    return f"recordings/{name}/{file}"
