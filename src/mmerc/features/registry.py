@@ -39,12 +39,19 @@ class NamedExtractor:
     """Builds the extractor of this name when called; picklable.
 
     Names joined by "+" are one extractor, whose vectors are theirs end to end. ``face`` and
-    ``weights`` (your own) are those of a face network; plug-ins ignore them.
+    ``weights`` (your own) are those of a face network; plug-ins ignore them. ``tracks`` extracts
+    the vectors of everybody on screen (``FaceTracks``), where ``follows_faces``.
     """
 
     name: str
     face: Choice = "speaking"
     weights: Path | None = None
+    tracks: bool = False
+
+    @property
+    def follows_faces(self) -> bool:
+        """Whether this extractor chooses a speaker's face, and can extract those of everybody."""
+        return self.name.startswith("denseface") and self.face == "speaking"
 
     def __call__(self) -> Extractor:
         """Build it: UsageError for an unknown name, MmercError if a part of it is missing."""
@@ -61,7 +68,12 @@ class NamedExtractor:
             from mmerc.features.denseface.extractor import DenseFace
 
             faces = SpeakerFaces(choice=self.face)
-            return DenseFace(faces, weights=self.weights, version=self.name)
+            network = DenseFace(faces, weights=self.weights, version=self.name)
+            if not self.tracks:
+                return network
+            from mmerc.features.face_tracks import FaceTracks
+
+            return FaceTracks(network, faces)
         from mmerc.features.visextnet import VisExtNet
 
         faces = SpeakerFaces(choice=self.face, size=_COLOUR_SIZE, grey=False)

@@ -8,11 +8,9 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmerc.features.base import Absent
 from mmerc.media.decode import (
-    SAMPLE_RATE,
     Reason,
     decode_picture,
     frame_times,
@@ -24,14 +22,8 @@ from mmerc.media.decode import (
 )
 from mmerc.media.faces.alignment import align_face
 from mmerc.media.faces.detector import FaceDetector, Frame
-from mmerc.media.faces.speaking import (
-    LOOKS_PER_SECOND,
-    Choice,
-    choose,
-    mouth_agreement,
-    mouth_openings,
-    sound_energy,
-)
+from mmerc.media.faces.lip_sync import describe_mouths, measure_sync, predict_mouth, weigh_sync
+from mmerc.media.faces.speaking import LOOKS_PER_SECOND, Choice, choose
 from mmerc.media.faces.tracks import Track, link_faces
 from mmerc.media.faces.views import FaceViews, measure_frontality
 from mmerc.media.segment import Clip, MediaError, Segment
@@ -39,6 +31,8 @@ from mmerc.media.segment import Clip, MediaError, Segment
 _LONGEST_LOOK = 10.0  # seconds of an utterance in which mouths are compared with the sound
 FRAME_HEIGHT = 480  # pixels; higher films are scaled down
 NO_FACE, NO_FILM = "no face in any frame", "no film or picture"
+NOT_ON_SCREEN = "no face of the speaker on screen"
+SPEAKING_SYNC = 1.3  # [decided] deviations of mouth and sound: docs/results.md
 _NO_LENGTH = "the film does not say how long it is"
 _ALL_LOST = "every frame was lost"
 
@@ -94,6 +88,19 @@ class SpeakerFaces:
 
     def film_views(self, segment: Segment) -> FaceViews | Absent:
         """Crops of the chosen track (of all tracks); MediaError where the film cannot be read."""
+        film = self.film_tracks(segment, judge_all=False)
+        if isinstance(film, Absent):
+            return film
+        if self.choice == "speaking" and len(film.tracks) > 1 and nobody_speaks(film.syncs):
+            return Absent(NOT_ON_SCREEN)
+        log_odds = [weigh_sync(sync) for sync in film.syncs]
+        return self.crop(film, choose(film.tracks, log_odds=log_odds, mode=self.choice))
+
+    def film_tracks(self, segment: Segment, *, judge_all: bool) -> FilmTracks | Absent:
+        """Everybody in a film; mouths are compared with the sound if there are several.
+
+        ``judge_all`` compares a single one's too. MediaError where the film cannot be read.
+        """
         if segment.film is None:
             return Absent(NO_FILM)
         start, end = _find_span(segment.film)
@@ -106,15 +113,36 @@ class SpeakerFaces:
         tracks = link_faces(self.detector.detect(frames))
         if not tracks:
             return Absent(NO_FACE)
-        agreements = None
-        if self.choice == "speaking" and len(tracks) > 1:
+        syncs: list[float | None] = [None] * len(tracks)
+        if self.choice == "speaking" and (judge_all or len(tracks) > 1):
             seen = [times[i] for i in kept]
-            agreements = _compare_mouths(segment, segment.film, tracks, seen=seen)
-        chosen = choose(tracks, agreements=agreements, mode=self.choice)
-        faces = [(i, face.landmarks) for track in chosen for i, face in track.faces.items()]
-        crops = [align_face(frames[i], at, size=self.size, grey=self.grey) for i, at in faces]
+            syncs = _compare_mouths(segment, segment.film, tracks, seen=seen)
+        return FilmTracks(frames=frames, tracks=tracks, syncs=syncs)
+
+    def crop(self, film: FilmTracks, tracks: Sequence[Track]) -> FaceViews:
+        """Crops of some tracks."""
+        faces = [(i, face.landmarks) for track in tracks for i, face in track.faces.items()]
+        crops = [align_face(film.frames[i], at, size=self.size, grey=self.grey) for i, at in faces]
         frontality = [measure_frontality(landmarks) for _, landmarks in faces]
         return FaceViews(np.stack(crops), np.array(frontality), np.array([i for i, _ in faces]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FilmTracks:
+    """Everybody who is seen in an utterance.
+
+    ``tracks`` count ``frames``; ``syncs`` are how well each mouth goes with the sound (None:
+    unknown).
+    """
+
+    frames: Sequence[Frame]
+    tracks: Sequence[Track]
+    syncs: Sequence[float | None]
+
+
+def nobody_speaks(syncs: Sequence[float | None]) -> bool:
+    """Whether all mouths are known to go badly with the sound."""
+    return all(sync is not None and sync < SPEAKING_SYNC for sync in syncs)
 
 
 def _find_span(film: Clip) -> tuple[float, float]:
@@ -148,20 +176,21 @@ def _read_halves(
 
 def _compare_mouths(
     segment: Segment, film: Clip, tracks: Sequence[Track], *, seen: Sequence[float]
-) -> list[NDArray[np.float64]] | None:
-    """How well each track's mouth goes with the sound; None if there is no sound to read."""
+) -> list[float | None]:
+    """How well each track's mouth goes with the sound; None where that is unknown."""
+    unknown: list[float | None] = [None] * len(tracks)
     if segment.sound is None:
-        return None
+        return unknown
     try:
         samples = read_clip(segment.sound)
     except MediaError:
-        return None
+        return unknown
     start, end = _find_span(film)
     length = min(end - start, _LONGEST_LOOK)
     times = frame_times(start, start + length, max(1, round(length * LOOKS_PER_SECOND)))
+    prediction = predict_mouth(samples, [time - start for time in times])
+    if prediction is None:
+        return unknown
     frames = _read_halves(film, times, half=segment.half)
-    openings = mouth_openings(tracks, seen=seen, frames=frames, times=times)
-    energy = sound_energy(
-        samples, rate=SAMPLE_RATE, times=[time - start for time in times[: openings.shape[1]]]
-    )
-    return [mouth_agreement(opening, energy) for opening in openings]
+    looks = describe_mouths(tracks, seen=seen, frames=frames, times=times)
+    return [measure_sync(look, prediction) for look in looks]

@@ -5,12 +5,13 @@ import pytest
 
 from mmerc.media.faces.alignment import _TEMPLATE
 from mmerc.media.faces.detector import Face
+from mmerc.media.faces.lip_sync import describe_mouths
 from mmerc.media.faces.speaking import (
     LOOKS_PER_SECOND,
     choose,
     mouth_agreement,
-    mouth_openings,
     sound_energy,
+    weigh_agreement,
 )
 from mmerc.media.faces.tracks import Track
 
@@ -50,7 +51,8 @@ def scene():
 
 
 def openings_of(scene, *tracks):
-    return mouth_openings(tracks, seen=[TIMES[i] for i in SEEN], frames=scene[0], times=TIMES)
+    looks = describe_mouths(tracks, seen=[TIMES[i] for i in SEEN], frames=scene[0], times=TIMES)
+    return looks[..., 0]
 
 
 def test_the_speaker_is_the_one_whose_mouth_goes_with_the_voice(scene):
@@ -59,9 +61,10 @@ def test_the_speaker_is_the_one_whose_mouth_goes_with_the_voice(scene):
         agreements = [mouth_agreement(o, energy) for o in openings_of(scene, *tracks)]
         own = agreements[tracks.index(small)]
         assert own.mean() > 0.5 > abs(agreements[tracks.index(large)].mean()) + 0.2
-        assert choose(tracks, agreements=agreements) == [small]
-        assert choose(tracks, agreements=agreements, mode="largest") == [large]
-        assert choose(tracks, agreements=agreements, mode="all") == [large, small]
+        log_odds = [weigh_agreement(agreement) for agreement in agreements]
+        assert choose(tracks, log_odds=log_odds) == [small]
+        assert choose(tracks, log_odds=log_odds, mode="largest") == [large]
+        assert choose(tracks, log_odds=log_odds, mode="all") == [large, small]
 
 
 def test_agreement_is_the_correlation_of_changes(scene):
@@ -82,8 +85,9 @@ def test_evidence_against_size():
     faces = [draw(np.zeros((240, 320, 3), np.uint8), 0, 0, side, 0.5) for side in (50, 100)]
     small, large = (Track(dict.fromkeys(range(5), face)) for face in faces)
     enough = np.full(10, 0.36)  # 0.2 x 3.6 = 0.72: a face twice as large needs log 2 = 0.69
-    assert choose([large, small], agreements=[np.zeros(0), enough]) == [small]
-    assert choose([large, small], agreements=[np.zeros(0), 0.9 * enough]) == [large]
+    for share, expected in ((1.0, small), (0.9, large)):
+        log_odds = [weigh_agreement(np.zeros(0)), weigh_agreement(share * enough)]
+        assert choose([large, small], log_odds=log_odds) == [expected]
 
 
 def test_without_sound_the_larger_face_is_taken(scene):
@@ -91,7 +95,7 @@ def test_without_sound_the_larger_face_is_taken(scene):
     silent = [mouth_agreement(o, np.zeros(COUNT)) for o in openings_of(scene, small, large)]
     assert [len(agreement) for agreement in silent] == [0, 0]
     assert choose([small, large]) == [large]
-    assert choose([small, large], agreements=silent) == [large]
+    assert choose([small, large], log_odds=[weigh_agreement(a) for a in silent]) == [large]
 
 
 def test_a_face_that_is_seldom_there_weighs_less(scene):
@@ -102,8 +106,8 @@ def test_a_face_that_is_seldom_there_weighs_less(scene):
 
 @pytest.mark.parametrize("mode", ["speaking", "largest", "all"])
 def test_nobody_there(mode):
-    assert choose([], agreements=[], mode=mode) == []
-    assert mouth_openings([], seen=[], frames=[], times=[]).shape == (0, 0)
+    assert choose([], log_odds=[], mode=mode) == []
+    assert describe_mouths([], seen=[], frames=[], times=[]).shape == (0, 0, 81)
 
 
 def test_a_face_counts_while_it_is_seen(scene):
@@ -122,9 +126,10 @@ def test_a_face_that_moves_as_a_whole_does_not_speak():
         faces[i] = draw(frame, 20 + 16 * i, 30 + 8 * i, 96, 0.5)
         frames.append((frame * (1 - 0.02 * i)).astype(np.uint8))
     seen = list(range(6))
-    still = mouth_openings([Track(faces)], seen=seen, frames=frames, times=seen)
+    still = describe_mouths([Track(faces)], seen=seen, frames=frames, times=seen)[..., 0]
     opened = draw(frames[5], 100, 70, 96, 1.0)
-    moved = mouth_openings([Track({**faces, 5: opened})], seen=seen, frames=frames, times=seen)
+    moving = Track({**faces, 5: opened})
+    moved = describe_mouths([moving], seen=seen, frames=frames, times=seen)[..., 0]
     assert np.abs(np.diff(still)).max() < 8
     assert moved[0, 5] - moved[0, 4] > 15
 

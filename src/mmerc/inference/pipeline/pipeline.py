@@ -22,7 +22,11 @@ from mmerc.inference.live import Live
 from mmerc.inference.pipeline.checks import analysis_remarks
 from mmerc.inference.pipeline.components import load_components
 from mmerc.inference.pipeline.progress import Hook, Step, ignore_progress
-from mmerc.inference.pipeline.recording_features import Unavailable, extract_features
+from mmerc.inference.pipeline.recording_features import (
+    Unavailable,
+    extract_features,
+    extract_speakers_faces,
+)
 from mmerc.inference.pipeline.segmentation import UtteranceSource
 from mmerc.inference.pipeline.shortfalls import CONTRADICTS, NO_WORDS, list_shortfalls
 from mmerc.inference.pipeline.speaker_names import rename_in_conversations, rename_speakers
@@ -277,7 +281,8 @@ class Pipeline:
         tables: dict[Modality, FeatureTable] = {}
         unavailable = dict(self.missing)
         for modality, extractor in self.extractors.items():
-            features = extract_features(
+            extract = extract_speakers_faces if _has_several(utterances) else extract_features
+            features = extract(
                 modality,
                 extractor,
                 recording,
@@ -326,6 +331,11 @@ def _add_left_out(absent: _Absences, predictions: Sequence[UtterancePrediction])
             if left_out:
                 joined.setdefault(prediction.id, {})[modality] = CONTRADICTS
     return joined
+
+
+def _has_several(utterances: Sequence[Utterance]) -> bool:
+    """Whether several people speak."""
+    return len({utterance.speaker for utterance in utterances}) > 1
 
 
 def _collect_absences(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -66,6 +66,38 @@ def extract_features(
         raise
     except MmercError as error:  # its package or weights are missing: other modalities go on
         return Unavailable(modality=modality, reason=str(error))
+
+
+def extract_speakers_faces(
+    modality: Modality,
+    extractor: NamedExtractor,
+    recording: Path,
+    utterances: Sequence[Utterance],
+    *,
+    stores: Path,
+    workers: int,
+    report: Hook,
+) -> FeatureTable | Unavailable:
+    """Extract features (``extract_features``), of several people on screen the speaker's.
+
+    Faces are known again throughout the recording.
+    """
+    follows = extractor.follows_faces
+    features = extract_features(
+        modality,
+        replace(extractor, tracks=True) if follows else extractor,
+        recording,
+        utterances,
+        stores=stores,
+        workers=workers,
+        report=report,
+    )
+    if isinstance(features, Unavailable) or not follows:
+        return features
+    from mmerc.features.speaker_people import choose_speakers_faces
+
+    speakers = {utterance.id: utterance.speaker for utterance in utterances}
+    return choose_speakers_faces(features, speakers, spec=extractor().spec)
 
 
 @contextmanager

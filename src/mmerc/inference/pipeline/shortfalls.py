@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from mmerc.conversation import Modality
 from mmerc.features.sound_samples import NO_SOUND_FILE, SILENCE, TOO_SHORT
-from mmerc.features.speaker_faces import NO_FACE, NO_FILM
+from mmerc.features.speaker_faces import NO_FACE, NO_FILM, NOT_ON_SCREEN
 from mmerc.inference.pipeline.speech_stages import UNCHECKED
 from mmerc.media.container import Reason
 
@@ -21,6 +21,7 @@ _PROPERTIES = {  # of a recording: nothing went wrong
     TOO_SHORT,
     NO_FACE,
     NO_FILM,
+    NOT_ON_SCREEN,
     Reason.NO_SOUND.value,
     Reason.NO_FILM.value,
     Reason.PAST_SOUND.value,

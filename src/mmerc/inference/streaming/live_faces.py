@@ -14,7 +14,13 @@ from mmerc.features.speaker_faces import FRAME_HEIGHT, NO_FACE, NO_FILM, Speaker
 from mmerc.media.decode import SAMPLE_RATE, resize
 from mmerc.media.faces.alignment import align_face
 from mmerc.media.faces.detector import Face
-from mmerc.media.faces.speaking import choose, measure_opening, mouth_agreement, sound_energy
+from mmerc.media.faces.speaking import (
+    choose,
+    measure_opening,
+    mouth_agreement,
+    sound_energy,
+    weigh_agreement,
+)
 from mmerc.media.faces.tracks import link_faces
 from mmerc.media.faces.views import FaceViews, measure_frontality
 from mmerc.media.resampling import Samples
@@ -100,7 +106,7 @@ class LiveFaces:
         places = [
             [(i, looks[i].faces.index(face)) for i, face in track.faces.items()] for track in tracks
         ]
-        agreements = None
+        log_odds = None
         if self.source.choice == "speaking" and len(tracks) > 1:
             openings = np.full((len(tracks), len(looks)), np.nan)
             for row, track_places in zip(openings, places, strict=True):
@@ -108,10 +114,10 @@ class LiveFaces:
                     row[i] = looks[i].openings[number]
             times = [look.time - span.start for look in looks]
             energy = sound_energy(samples, rate=SAMPLE_RATE, times=times)
-            agreements = [mouth_agreement(opening, energy) for opening in openings]
+            log_odds = [weigh_agreement(mouth_agreement(o, energy)) for o in openings]
         kept = [
             place
-            for track in choose(tracks, agreements=agreements, mode=self.source.choice)
+            for track in choose(tracks, log_odds=log_odds, mode=self.source.choice)
             for place in places[tracks.index(track)]
         ]
         frontality = [measure_frontality(looks[i].faces[n].landmarks) for i, n in kept]

@@ -38,16 +38,22 @@ def similarity(
 
 
 def align_face(
-    frame: Frame, landmarks: NDArray[np.floating], *, size: int = 48, grey: bool = True
+    frame: Frame,
+    landmarks: NDArray[np.floating],
+    *,
+    size: int = 48,
+    grey: bool = True,
+    template: NDArray[np.floating] = _TEMPLATE,
 ) -> NDArray[np.uint8]:
     """The face with these landmarks as a square, turned upright; black outside of the frame.
 
     Shape: frame [H, W, 3] uint8, landmarks [5, 2] (x, y) in pixels -> [size, size] if ``grey``,
-    else [size, size, 3], uint8. The crop shows what FER2013's pictures show: the face from the
-    forehead to the chin, with some margin beside it.
+    else [size, size, 3], uint8. ``template`` says where the landmarks are in it, as shares. By
+    default it shows what FER2013's pictures show: the face from the forehead to the chin, with some
+    margin beside it.
     """
     check_frame(frame)
-    turn, shift = similarity(landmarks, _TEMPLATE * size - 0.5)
+    turn, shift = similarity(landmarks, template * size - 0.5)
     finer = min(_FINEST, max(1, math.ceil(1 / abs(turn))))
     places = (np.arange(size * finer) + 0.5) / finer - 0.5
     x_and_y = (places[None, :] + 1j * places[:, None] - shift) / turn

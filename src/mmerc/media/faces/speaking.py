@@ -1,12 +1,12 @@
-"""Whose face belongs to the voice: mouths open and close when the sound changes.
+"""Whose face belongs to the voice: the choice between several faces.
 
-Of two people side by side the right one is found in 28 of 30 cases (docs/results.md); nothing yet
-notices that nobody on screen is speaking.
+In films, odds come from ``mmerc.media.faces.lip_sync``; of fed pictures, whose rate may be lower,
+from changes of mouth and sound in the same moment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -21,8 +21,8 @@ Choice = Literal["speaking", "largest", "all"]
 LOOKS_PER_SECOND = 25
 """How often mouth and sound are compared; changes within 0.1 s are what tells faces apart."""
 
-_SIZE = 96
-_MOUTH = (slice(66, 86), slice(36, 60))  # rows and columns of an aligned face: between the lips
+FACE_SIZE = 96
+LIPS = (slice(66, 86), slice(36, 60))  # rows and columns of an aligned face: between the lips
 _FEWEST_CHANGES = 10
 _EVIDENCE = 0.2  # log odds per change, at a correlation of 1
 _QUIET = 0.001  # of the loudest moment: what is quieter is silence
@@ -31,47 +31,31 @@ _QUIET = 0.001  # of the loudest moment: what is quieter is silence
 def choose(
     tracks: Sequence[Track],
     *,
-    agreements: Sequence[NDArray[np.float64]] | None = None,
+    log_odds: Sequence[float] | None = None,
     mode: Choice = "speaking",
 ) -> list[Track]:
     """The track that counts, or all of them, the heaviest first; none makes an empty list.
 
     A track weighs as much as its face is large, times how many frames show it. "largest" takes the
     heaviest. "speaking" first multiplies the weight by the odds that this mouth makes the sound,
-    exp(0.2 x the sum of ``agreements``), where they are known (``mouth_agreement``; [decided] from
-    six people's mean agreement of 0.2 with their own sound and 0 with others'). "all" keeps all.
+    where they are known. "all" keeps all.
     """
     weights = np.array([track.side * len(track.faces) for track in tracks])
-    if mode == "speaking" and agreements is not None:
-        evidence = np.array([_EVIDENCE * agreement.sum() for agreement in agreements])
-        weights = np.log(weights) + evidence
+    if mode == "speaking" and log_odds is not None:
+        weights = np.log(weights) + np.array(log_odds)
     order = np.argsort(-weights, kind="stable")
     return [tracks[i] for i in (order if mode == "all" else order[:1])]
 
 
-def mouth_openings(
-    tracks: Sequence[Track],
-    *,
-    seen: Sequence[float],
-    frames: Iterable[Frame],
-    times: Sequence[float],
-) -> NDArray[np.float64]:
-    """How dark it is between the lips, against the face as a whole: more when a mouth is open.
+def weigh_agreement(agreement: NDArray[np.float64]) -> float:
+    """Log odds that a mouth makes a sound: 0.2 x the sum of ``mouth_agreement``.
 
-    ``seen`` are the times of the frames that ``tracks`` count, ``times`` those of ``frames``, in
-    seconds; landmarks in between are interpolated. NaN before a face appears and after it is gone.
-
-    Shape: frames each [H, W, 3] uint8 -> [tracks, frames], in grey levels.
+    [decided] From six people's mean agreement of 0.2 with their own sound and 0 with others'.
     """
-    landmarks = [_interpolate(track, seen, times) for track in tracks]
-    columns = [
-        [measure_opening(frame, points[number]) for points in landmarks]
-        for number, (frame, _) in enumerate(zip(frames, times, strict=False))
-    ]
-    return np.array(columns, dtype=np.float64).reshape(len(columns), len(tracks)).T
+    return float(_EVIDENCE * agreement.sum())
 
 
-def _interpolate(
+def interpolate_landmarks(
     track: Track, seen: Sequence[float], times: Sequence[float]
 ) -> NDArray[np.float64]:
     """A face's landmarks at ``times``; NaN where it is not visible. Shape: -> [times, 5, 2]."""
@@ -86,8 +70,8 @@ def measure_opening(frame: Frame, landmarks: NDArray[np.float64]) -> float:
     """How open a mouth is in one frame; NaN where the face is not visible."""
     if np.isnan(landmarks).any():
         return float("nan")
-    face = align_face(frame, landmarks, size=_SIZE).astype(np.float64)
-    return float(face.mean() - face[_MOUTH].mean())
+    face = align_face(frame, landmarks, size=FACE_SIZE).astype(np.float64)
+    return float(face.mean() - face[LIPS].mean())
 
 
 def mouth_agreement(

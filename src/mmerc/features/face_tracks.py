@@ -1,0 +1,108 @@
+"""Everybody who is seen in an utterance, in one vector: whose face counts is decided later.
+
+Who a speaker is shows only over a whole recording; so an analysis first extracts the vectors of all
+faces of every utterance, with what tells people apart, and then chooses (``speaker_people``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmerc.features.base import Absent
+from mmerc.features.denseface.extractor import DenseFace
+from mmerc.features.speaker_faces import FilmTracks, SpeakerFaces
+from mmerc.features.store import FeatureSpec, Vector
+from mmerc.media.faces.identity import IDENTITY_WIDTH, encode_faces
+from mmerc.media.faces.tracks import Track
+from mmerc.media.segment import MediaError, Segment
+
+_MOST_TRACKS = 4
+_PICTURES = 3  # of a track, whose identity vectors are averaged
+_HEAD = 6  # numbers before the vectors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SeenFace:
+    """One person's face in an utterance, from the first to the last frame it is seen in.
+
+    ``weight``: the log of its side times its frames. ``sync``: how well its mouth goes with the
+    sound. ``count``: in how many frames it is seen.
+
+    Shape: identity [128], vector [D].
+    """
+
+    weight: float
+    sync: float | None
+    first: int
+    last: int
+    count: int
+    identity: Vector
+    vector: Vector
+
+
+class FaceTracks:
+    """Vectors of up to four faces per utterance, those that are large and long in view first."""
+
+    def __init__(self, network: DenseFace, faces: SpeakerFaces) -> None:
+        self.network, self.faces = network, faces
+        self.width = network.spec.dim
+        self.spec = FeatureSpec(
+            modality="video",
+            extractor=f"{network.spec.extractor}-tracks",
+            dim=_MOST_TRACKS * (_HEAD + IDENTITY_WIDTH + self.width),
+            settings={"faces": network.spec.fingerprint, "tracks": _MOST_TRACKS},
+        )
+
+    def extract(self, segment: Segment) -> Vector | Absent:
+        """Shape: -> float32 [4 * (6 + 128 + D)]; what is not there is 0."""
+        try:
+            film = self.faces.film_tracks(segment, judge_all=True)
+        except MediaError as error:
+            return Absent(error.reason)
+        if isinstance(film, Absent):
+            return film
+        weights = [float(np.log(track.side * len(track.faces))) for track in film.tracks]
+        order = np.argsort(-np.array(weights), kind="stable")[:_MOST_TRACKS]
+        rows = np.zeros((_MOST_TRACKS, self.spec.dim // _MOST_TRACKS), np.float32)
+        for row, number in zip(rows, order.tolist(), strict=False):
+            row[:] = self._describe(film, number, weights[number])
+        return rows.ravel()
+
+    def _describe(self, film: FilmTracks, number: int, weight: float) -> Vector:
+        """Shape: -> [6 + 128 + D]."""
+        track, sync = film.tracks[number], film.syncs[number]
+        head = [
+            len(track.faces), weight, sync is not None, sync or 0.0,
+            min(track.faces), max(track.faces),
+        ]  # fmt: skip
+        vector = self.network.extract_views(self.faces.crop(film, [track]))
+        return np.concatenate([np.array(head), _identify(film, track), vector]).astype(np.float32)
+
+
+def _identify(film: FilmTracks, track: Track) -> Vector:
+    """The mean identity vector of a few of a track's faces. Shape: -> [128]."""
+    places = list(track.faces)
+    chosen = {places[i] for i in np.linspace(0, len(places) - 1, _PICTURES).round().astype(int)}
+    mean: Vector = encode_faces(
+        [film.frames[i] for i in chosen], [track.faces[i].landmarks for i in chosen]
+    ).mean(0)
+    return mean
+
+
+def read_faces(vector: Vector) -> Iterator[SeenFace]:
+    """The faces in a vector of ``FaceTracks``."""
+    for row in vector.reshape(_MOST_TRACKS, -1):
+        count, weight, has_sync, sync, first, last = row[:_HEAD].tolist()
+        if count:
+            yield SeenFace(
+                weight=weight,
+                sync=sync if has_sync else None,
+                first=int(first),
+                last=int(last),
+                count=int(count),
+                identity=row[_HEAD : _HEAD + IDENTITY_WIDTH],
+                vector=row[_HEAD + IDENTITY_WIDTH :],
+            )

@@ -1,0 +1,156 @@
+"""Whose face counts in each utterance of a recording: speakers are joined to people on screen.
+
+Faces of all utterances are grouped into people. A speaker is the person who is seen most, with a
+mouth that goes with the sound, while the speaker talks; nobody is two speakers.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmerc.features.face_tracks import SeenFace, read_faces
+from mmerc.features.speaker_faces import NOT_ON_SCREEN, SPEAKING_SYNC, nobody_speaks
+from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
+from mmerc.media.faces.lip_sync import weigh_sync
+from mmerc.media.faces.people import group_faces
+
+# [decided] A speaker's face is known from about two utterances on in which it is likely to speak;
+# mouth and sound must agree better than shifted by half a deviation on average.
+_FEWEST_UTTERANCES = 1.5
+_OWN_SYNC = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Scene:
+    """An utterance with its faces, the person behind each, and the chance that each speaks."""
+
+    row: FeatureRow
+    speaker: str
+    faces: Sequence[SeenFace]
+    people: Sequence[int]
+    chances: Sequence[float]
+
+
+def choose_speakers_faces(
+    table: FeatureTable, speakers: Mapping[str, str], *, spec: FeatureSpec
+) -> FeatureTable:
+    """Choose a face for every utterance of a recording from a table of ``FaceTracks``.
+
+    ``speakers``: utterance id to speaker; ``spec`` is what the chosen vectors are. An utterance
+    whose speaker is not on screen has none.
+    """
+    scenes = _read_scenes(table, speakers)
+    owners = _join(scenes)
+    syncs = _collect_syncs(scenes)
+    rows = {key: row for key, row in table.rows.items() if row.vector is None}
+    for scene in scenes:
+        person = _choose_person(scene, owners, syncs)
+        vector = None if person is None else _average(scene, person)
+        reason = NOT_ON_SCREEN if vector is None else None
+        key = (scene.row.conversation, scene.row.utterance)
+        rows[key] = replace(scene.row, vector=vector, absent_because=reason)
+    return FeatureTable(spec=spec, rows={key: rows[key] for key in table.rows})
+
+
+def _read_scenes(table: FeatureTable, speakers: Mapping[str, str]) -> list[_Scene]:
+    """Every utterance in which somebody is seen."""
+    seen = [
+        (row, list(read_faces(row.vector))) for row in table.rows.values() if row.vector is not None
+    ]
+    people = iter(_group([faces for _, faces in seen]).tolist())
+    return [
+        _Scene(
+            row=row,
+            speaker=speakers.get(row.utterance, ""),
+            faces=faces,
+            people=[next(people) for _ in faces],
+            chances=_weigh(faces),
+        )
+        for row, faces in seen
+    ]
+
+
+def _group(scenes: Sequence[Sequence[SeenFace]]) -> NDArray[np.intp]:
+    """The person behind every face; faces in view at the same time are two people's."""
+    places = [(n, face) for n, faces in enumerate(scenes) for face in faces]
+    if not places:
+        return np.zeros(0, np.intp)
+    number = np.array([n for n, _ in places])
+    first, last = (np.array([getattr(f, end) for _, f in places]) for end in ("first", "last"))
+    together = (number[:, None] == number) & (first[:, None] <= last) & (last[:, None] >= first)
+    np.fill_diagonal(together, False)
+    return group_faces(np.stack([face.identity for _, face in places]), together)
+
+
+def _weigh(faces: Sequence[SeenFace]) -> list[float]:
+    """The chance of each face to be the speaker's; the rest is the chance of somebody unseen."""
+    largest = max(face.weight for face in faces)
+    odds = np.exp([face.weight - largest + weigh_sync(face.sync) for face in faces])
+    chances: list[float] = (odds / (1 + odds.sum())).tolist()
+    return chances
+
+
+def _join(scenes: Sequence[_Scene]) -> dict[str, int]:
+    """The person that each speaker is, of those who are known."""
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
+    names = sorted({scene.speaker for scene in scenes})
+    count = 1 + max((person for scene in scenes for person in scene.people), default=-1)
+    scores = np.zeros((len(names), count))
+    for scene in scenes:
+        for person, chance in zip(scene.people, scene.chances, strict=True):
+            scores[names.index(scene.speaker), person] += chance
+    syncs = _collect_syncs(scenes)
+    pairs = zip(*linear_sum_assignment(scores, maximize=True), strict=True)
+    return {
+        names[row]: int(person)
+        for row, person in pairs
+        if scores[row, person] >= _FEWEST_UTTERANCES
+        and np.mean(syncs.get((names[row], int(person)), [_OWN_SYNC])) >= _OWN_SYNC
+    }
+
+
+def _collect_syncs(scenes: Sequence[_Scene]) -> dict[tuple[str, int], list[float]]:
+    """How well each person's mouth goes with each speaker's sound, utterance by utterance."""
+    syncs: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for scene in scenes:
+        for person, face in zip(scene.people, scene.faces, strict=True):
+            if face.sync is not None:
+                syncs[scene.speaker, person].append(face.sync)
+    return dict(syncs)
+
+
+def _choose_person(
+    scene: _Scene,
+    owners: Mapping[str, int],
+    syncs: Mapping[tuple[str, int], Sequence[float]],
+) -> int | None:
+    """The person who speaks in an utterance; None if that person is not on screen."""
+    own = owners.get(scene.speaker)
+    if own is not None:
+        return own if own in scene.people else None
+    others = set(owners.values())
+    free = [n for n, person in enumerate(scene.people) if person not in others]
+    if not free:  # another speaker's face: the same person only if the mouth fits
+        free = [n for n, person in enumerate(scene.people) if _fits(scene.speaker, person, syncs)]
+    elif len(scene.faces) > 1 and nobody_speaks([scene.faces[n].sync for n in free]):
+        return None
+    return scene.people[max(free, key=lambda n: scene.chances[n])] if free else None
+
+
+def _fits(speaker: str, person: int, syncs: Mapping[tuple[str, int], Sequence[float]]) -> bool:
+    """Whether a person's mouth may make a speaker's sound, as far as that is known."""
+    return bool(np.mean(syncs.get((speaker, person), [SPEAKING_SYNC])) >= SPEAKING_SYNC)
+
+
+def _average(scene: _Scene, person: int) -> Vector:
+    """The mean vector of a person's faces in an utterance, weighted by their frames."""
+    chosen = [face for face, who in zip(scene.faces, scene.people, strict=True) if who == person]
+    weights = np.array([face.count for face in chosen], np.float32)
+    mean: Vector = np.average([face.vector for face in chosen], axis=0, weights=weights)
+    return mean.astype(np.float32)
