@@ -151,4 +151,4 @@ def test_twelve_voices_are_twelve_speakers():
     centres = np.linalg.qr(numbers.normal(size=(192, 12)))[0].T
     vectors = np.repeat(centres, 5, axis=0) + numbers.normal(0, 0.02, (60, 192))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    assert len(cluster_voices(vectors, list(range(60)), count=SpeakerCount())) == 12
+    assert len(cluster_voices(vectors, list(range(60)), [2.5] * 60, count=SpeakerCount())) == 12

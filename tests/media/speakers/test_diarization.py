@@ -9,6 +9,7 @@ from mmerc.media.speakers import diarization
 from mmerc.media.speakers.clustering import SpeakerCount, assign_voices, cluster_voices
 from mmerc.media.speakers.diarization import _STEP_SECONDS, _find_turns_in
 from mmerc.media.speakers.segmentation import CHUNK_SAMPLES
+from mmerc.media.speakers.voice_windows import split_voices
 
 ORDER = ["woman", "man", "man", "woman", "woman", "man", "woman", "man"]
 
@@ -88,20 +89,23 @@ def unit(*angles):
 
 def test_voices_of_one_chunk_are_never_one_speaker():
     vectors = unit(0, 5, 1, 90)
-    assert len(cluster_voices(vectors, [0, 1, 2, 3], count=SpeakerCount())) == 2
-    assert len(cluster_voices(vectors, [0, 0, 1, 2], count=SpeakerCount())) == 3
+    seconds = [2.5] * 4
+    assert len(cluster_voices(vectors, [0, 1, 2, 3], seconds, count=SpeakerCount())) == 2
+    assert len(cluster_voices(vectors, [0, 0, 1, 2], seconds, count=SpeakerCount())) == 3
 
 
-def test_one_odd_vector_is_no_further_speaker():
-    angles = [0, 1, 2, 3, 60]  # cosine distance 0.5: too far to be grouped, near enough to merge
-    assert len(cluster_voices(unit(*angles), range(5), count=SpeakerCount())) == 1
-    many = [0, 1, 2, 3, 60, 61, 62]
-    assert len(cluster_voices(unit(*many), range(7), count=SpeakerCount())) == 2
+@pytest.mark.parametrize(("seconds", "count"), [(0.5, 1), (1.2, 2)])
+def test_an_odd_voice_of_little_speech_is_no_further_speaker(seconds, count):
+    angles = [0, 1, 2, 3, 70, 71]  # cosine distance 0.66: too far to be grouped, not to be merged
+    durations = [2.5] * 4 + [seconds] * 2
+    assert len(cluster_voices(unit(*angles), range(6), durations, count=SpeakerCount())) == count
 
 
 @pytest.mark.parametrize(("text", "count"), [("2", 2), ("3-4", 3), ("1", 1), ("4", 4), ("9", 4)])
 def test_the_count_of_speakers_is_within_the_range(text, count):
-    centroids = cluster_voices(unit(0, 5, 90, 95), range(4), count=SpeakerCount.parse(text))
+    centroids = cluster_voices(
+        unit(0, 5, 90, 95), range(4), [2.5] * 4, count=SpeakerCount.parse(text)
+    )
     assert len(centroids) == count
     assert np.allclose(np.linalg.norm(centroids, axis=1), 1)
 
@@ -115,3 +119,10 @@ def test_what_is_no_count_is_rejected(text):
 def test_voices_of_a_chunk_are_assigned_by_the_best_total():
     pairs = assign_voices(unit(40, 50), unit(45, 90))
     assert sorted(pairs) == [(0, 0), (1, 1)]
+
+
+def test_windows_of_two_people_are_separated():
+    assert split_voices(unit(0, 90, 5, 85, 3)).tolist() in ([0, 1, 0, 1, 0], [1, 0, 1, 0, 1])
+    assert split_voices(unit(0, 50, 5, 45, 3)) is None  # one person's moods
+    assert split_voices(unit(0, 90, 5, 3, 2)) is None  # one odd window
+    assert split_voices(unit(0, 90, 85)) is None  # too few

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from mmerc.errors import UsageError
 
-# [decided] Cosine distances and a number of vectors, chosen on 20 simulated conversations of one to
-# five people (URDU's voices) and eight real recordings (docs/results.md).
-_SAME_VOICE, _SAME_VOICE_OF_FEW = 0.45, 0.7
-_FEW_VECTORS = 2
+# [decided] Cosine distances and seconds of speech, chosen on 46 simulated conversations of one to
+# eight people (docs/results.md).
+_SAME_VOICE, _SAME_SHORT_VOICE = 0.575, 0.85
+_SHORT = 2.4
 _DIFFERENT = 2.0  # the largest cosine distance: two voices of one chunk are two people
 _MOST_CLUSTERED = 3000  # vectors; of more, an even selection is clustered and the rest assigned
 
@@ -46,25 +46,33 @@ class SpeakerCount:
 
 
 def cluster_voices(
-    vectors: NDArray[np.float32], chunks: Sequence[int], *, count: SpeakerCount
+    vectors: NDArray[np.float32],
+    chunks: Sequence[int],
+    seconds: Sequence[float],
+    *,
+    count: SpeakerCount,
 ) -> NDArray[np.float32]:
     """Cluster voice vectors and return the mean vector of each speaker.
 
     Vectors of the same chunk are never of the same speaker.
 
-    Shape: vectors [N, D] of length 1, ``chunks`` [N] the chunk of each -> [S, D] of length 1.
+    Shape: vectors [N, D] of length 1, ``chunks`` [N] the chunk of each and ``seconds`` [N] how long
+    it is heard -> [S, D] of length 1.
     """
     step = -(-len(vectors) // _MOST_CLUSTERED)
     vectors, places = vectors[::step], np.asarray(chunks)[::step]
+    durations = np.asarray(seconds, np.float64)[::step] * step
     distances = np.clip(1 - vectors @ vectors.T, 0, _DIFFERENT)
     distances[(places[:, None] == places) & ~np.eye(len(places), dtype=bool)] = _DIFFERENT
-    labels = _group(distances, count)
+    labels = _group(distances, durations, count)
     means = np.stack([vectors[labels == label].mean(0) for label in range(labels.max() + 1)])
     centroids: NDArray[np.float32] = means / np.linalg.norm(means, axis=1, keepdims=True)
     return centroids
 
 
-def _group(distances: NDArray[np.float32], count: SpeakerCount) -> NDArray[np.intp]:
+def _group(
+    distances: NDArray[np.float32], seconds: NDArray[np.float64], count: SpeakerCount
+) -> NDArray[np.intp]:
     """Group by average linkage up to the threshold, within the allowed count."""
     if len(distances) == 1:
         return np.zeros(1, dtype=np.intp)
@@ -73,7 +81,7 @@ def _group(distances: NDArray[np.float32], count: SpeakerCount) -> NDArray[np.in
     options = {"metric": "precomputed", "linkage": "average"}
     grouping = AgglomerativeClustering(None, distance_threshold=_SAME_VOICE, **options)
     labels: NDArray[np.intp] = grouping.fit_predict(distances)
-    labels = _merge_small(labels, distances)
+    labels = _merge_short(labels, distances, seconds)
     estimate = int(labels.max()) + 1
     allowed = min(count.clip(estimate), len(distances))
     if allowed == estimate:
@@ -82,23 +90,25 @@ def _group(distances: NDArray[np.float32], count: SpeakerCount) -> NDArray[np.in
     return fixed
 
 
-def _merge_small(labels: NDArray[np.intp], distances: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Merge groups of one or two vectors with the nearest group, if that is not too far.
+def _merge_short(
+    labels: NDArray[np.intp], distances: NDArray[np.float32], seconds: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """Merge groups of little speech with the nearest group, if that is not too far.
 
     A short or noisy passage gives a vector that is like no other, which is no further speaker.
     """
     while True:
-        sizes = np.bincount(labels)
+        durations = np.bincount(labels, seconds)
         candidates = [
-            (float(distances[np.ix_(labels == small, labels == other)].mean()), small, other)
-            for small in np.flatnonzero(sizes <= _FEW_VECTORS)
-            for other in range(len(sizes))
-            if other != small
+            (float(distances[np.ix_(labels == short, labels == other)].mean()), short, other)
+            for short in np.flatnonzero(durations < _SHORT)
+            for other in range(len(durations))
+            if other != short
         ]
-        distance, small, other = min(candidates, default=(_DIFFERENT, 0, 0))
-        if distance > _SAME_VOICE_OF_FEW:
+        distance, short, other = min(candidates, default=(_DIFFERENT, 0, 0))
+        if distance > _SAME_SHORT_VOICE:
             return labels
-        labels = np.unique(np.where(labels == small, other, labels), return_inverse=True)[1]
+        labels = np.unique(np.where(labels == short, other, labels), return_inverse=True)[1]
 
 
 def assign_voices(

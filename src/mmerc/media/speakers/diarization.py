@@ -1,20 +1,23 @@
 """Who speaks when, from the sound alone: every chunk is segmented, its voices are clustered.
 
 The way of pyannote.audio's pipeline (Bredin 2023): in overlapping chunks of ten seconds a network
-finds up to three local speakers; each is encoded as a voice vector from the frames in which nobody
+finds up to three local speakers; each is encoded as a voice vector from passages in which nobody
 else speaks; the vectors of all chunks are clustered; and in every frame as many speakers are active
-as the chunks say on average.
+as the chunks say on average. Added to it: where the passages of one local speaker are of two
+voices, the network took two people for one, and they are separated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mmerc.media.resampling import SAMPLE_RATE, Samples
 from mmerc.media.speaker_turns import Turn
@@ -28,11 +31,13 @@ from mmerc.media.speakers.segmentation import (
     find_active_speakers,
 )
 from mmerc.media.speakers.voice_encoder import encode_voice
+from mmerc.media.speakers.voice_windows import VoiceWindows, split_voices
 from mmerc.media.voice_activity import read_pieces
 
 _STEP_SECONDS = 2.5
 _SHORTEST_VOICE = 0.3  # seconds of speech that a voice vector needs
 _LONGEST_GAP = 0.3  # seconds of silence within one turn
+_FEWEST_WINDOWS = 2  # in which a local speaker is alone, for a vector from these
 _ANY_COUNT = SpeakerCount()
 
 
@@ -61,13 +66,19 @@ def _find_turns_in(
     sound: Iterable[Samples], *, count: SpeakerCount = _ANY_COUNT
 ) -> tuple[Turn, ...]:
     """Find turns in samples at 16 kHz that come in pieces of any length (``find_turns``)."""
-    chunks = [analyse_chunk(start, samples) for start, samples in _cut_chunks(sound)]
-    voices = [(n, vector) for n, chunk in enumerate(chunks) for vector in chunk.voices.values()]
+    windows, chunks = VoiceWindows(), []
+    for start, samples in _cut_chunks(sound):
+        chunks.append(_analyse_with_windows(start, samples, windows))
+    voices = list(_collect_voices(chunks, windows))
     if not voices:
         return ()
-    vectors = np.stack([vector for _, vector in voices])
-    centroids = cluster_voices(vectors, [number for number, _ in voices], count=count)
-    return name_turns(read_turns(_activity(chunks, centroids)))
+    centroids = cluster_voices(
+        np.stack([voice.vector for voice in voices]),
+        [voice.chunk for voice in voices],
+        _measure_durations(chunks, voices),
+        count=count,
+    )
+    return name_turns(read_turns(_activity(chunks, voices, centroids)))
 
 
 def _cut_chunks(sound: Iterable[Samples]) -> Iterator[tuple[float, Samples]]:
@@ -100,34 +111,127 @@ def analyse_chunk(start: float, samples: Samples) -> VoiceChunk:
     """
     sound = torch.from_numpy(samples)
     active = find_active_speakers(sound).numpy()
-    alone = active & (active.sum(1, keepdims=True) == 1)
-    voices: dict[int, NDArray[np.float32]] = {}
-    if active.any():
-        filterbank = compute_filterbank(sound)
-        middles = (np.arange(len(filterbank)) * STEP_SAMPLES + WINDOW_SAMPLES / 2) / SAMPLE_RATE
-        frames = np.clip(((middles - FRAME_OFFSET) / FRAME_SECONDS).round(), 0, CHUNK_FRAMES - 1)
-        for speaker in range(active.shape[1]):
-            for mask in (alone[:, speaker], active[:, speaker]):
-                heard = torch.from_numpy(mask[frames.astype(np.intp)])
-                if mask.sum() * FRAME_SECONDS >= _SHORTEST_VOICE:
-                    voices[speaker] = encode_voice(filterbank[heard]).numpy()
-                    break
+    voices = _encode_local_speakers(compute_filterbank(sound), active, range(active.shape[1]))
     return VoiceChunk(start=start, active=active, voices=voices)
 
 
-def _activity(chunks: Sequence[VoiceChunk], centroids: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Combine the chunks into the activity of every speaker. Shape: -> [F, S]."""
+def _analyse_with_windows(start: float, samples: Samples, windows: VoiceWindows) -> VoiceChunk:
+    """Find the local speakers of a chunk; encode the windows that are new in it.
+
+    Only the voices of speakers who are alone in hardly any window are encoded by themselves.
+    """
+    sound = torch.from_numpy(samples)
+    active = find_active_speakers(sound).numpy()
+    if not active.any():
+        return VoiceChunk(start=start, active=active, voices={})
+    filterbank = compute_filterbank(sound)
+    windows.encode(start, filterbank, active)
+    brief = [
+        speaker
+        for speaker, alone in enumerate(_find_alone(active).T)
+        if len(windows.find_alone(start, alone)) < _FEWEST_WINDOWS
+    ]
+    voices = _encode_local_speakers(filterbank, active, brief)
+    return VoiceChunk(start=start, active=active, voices=voices)
+
+
+def _find_alone(active: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The frames in which a local speaker and nobody else is active. Shape: [F, 3] -> [F, 3]."""
+    alone: NDArray[np.bool_] = active & (active.sum(1, keepdims=True) == 1)
+    return alone
+
+
+def _encode_local_speakers(
+    filterbank: Tensor, active: NDArray[np.bool_], speakers: Iterable[int]
+) -> dict[int, NDArray[np.float32]]:
+    """Encode the voices of local speakers, from what they say alone if that is long enough."""
+    middles = (np.arange(len(filterbank)) * STEP_SAMPLES + WINDOW_SAMPLES / 2) / SAMPLE_RATE
+    nearest = np.clip(((middles - FRAME_OFFSET) / FRAME_SECONDS).round(), 0, CHUNK_FRAMES - 1)
+    frames, alone = nearest.astype(np.intp), _find_alone(active)
+    voices: dict[int, NDArray[np.float32]] = {}
+    for speaker in speakers:
+        for mask in (alone[:, speaker], active[:, speaker]):
+            if mask.sum() * FRAME_SECONDS >= _SHORTEST_VOICE:
+                heard = torch.from_numpy(mask[frames])
+                voices[speaker] = encode_voice(filterbank[heard]).numpy()
+                break
+    return voices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Voice:
+    """One person's voice in the chunk of this number. Shape: vector [192], active [589] bool."""
+
+    chunk: int
+    vector: NDArray[np.float32]
+    active: NDArray[np.bool_]
+
+
+def _collect_voices(chunks: Sequence[VoiceChunk], windows: VoiceWindows) -> Iterator[_Voice]:
+    """The voices of all chunks; a local speaker whose windows are of two people is two voices."""
+    for number, chunk in enumerate(chunks):
+        for speaker, alone in enumerate(_find_alone(chunk.active).T):
+            active = chunk.active[:, speaker]
+            if speaker in chunk.voices:
+                yield _Voice(chunk=number, vector=chunk.voices[speaker], active=active)
+                continue
+            chosen = windows.find_alone(chunk.start, alone)
+            if len(chosen) < _FEWEST_WINDOWS:
+                continue
+            vectors = windows.vectors(chosen)
+            labels = split_voices(vectors)
+            if labels is None:
+                yield _Voice(chunk=number, vector=_average(vectors), active=active)
+                continue
+            distances = np.abs(
+                np.arange(len(active))[:, None] - windows.locate(chunk.start)[chosen]
+            )
+            nearest = labels[distances.argmin(1)]
+            for label in (0, 1):
+                vector = _average(vectors[labels == label])
+                yield _Voice(chunk=number, vector=vector, active=active & (nearest == label))
+
+
+def _average(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean vector, of length 1. Shape: [n, D] -> [D]."""
+    mean: NDArray[np.float32] = vectors.mean(0)
+    normed: NDArray[np.float32] = mean / np.linalg.norm(mean)
+    return normed
+
+
+def _locate_chunks(chunks: Sequence[VoiceChunk]) -> tuple[list[int], NDArray[np.int32]]:
+    """First frame of every chunk, and how many chunks cover each frame."""
     firsts = [round(chunk.start / FRAME_SECONDS) for chunk in chunks]
-    votes = np.zeros((firsts[-1] + CHUNK_FRAMES, len(centroids)), np.int32)
-    counts, covered = np.zeros((2, len(votes)), np.int32)
+    covered = np.zeros(firsts[-1] + CHUNK_FRAMES, np.int32)
+    for first in firsts:
+        covered[first : first + CHUNK_FRAMES] += 1
+    return firsts, covered
+
+
+def _measure_durations(chunks: Sequence[VoiceChunk], voices: Sequence[_Voice]) -> list[float]:
+    """Seconds of every voice, shared among the chunks in which it is heard."""
+    firsts, covered = _locate_chunks(chunks)
+    shares = [
+        voice.active / covered[firsts[voice.chunk] : firsts[voice.chunk] + CHUNK_FRAMES]
+        for voice in voices
+    ]
+    return [float(share.sum()) * FRAME_SECONDS for share in shares]
+
+
+def _activity(
+    chunks: Sequence[VoiceChunk], voices: Sequence[_Voice], centroids: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Combine the chunks into the activity of every speaker. Shape: -> [F, S]."""
+    firsts, covered = _locate_chunks(chunks)
+    votes = np.zeros((len(covered), len(centroids)), np.int32)
+    counts = np.zeros(len(covered), np.int32)
     for first, chunk in zip(firsts, chunks, strict=True):
-        part = slice(first, first + CHUNK_FRAMES)
-        covered[part] += 1
-        counts[part] += chunk.active.sum(1)
-        if chunk.voices:
-            locals_ = list(chunk.voices)
-            for voice, speaker in assign_voices(np.stack(list(chunk.voices.values())), centroids):
-                votes[part, speaker] += chunk.active[:, locals_[voice]]
+        counts[first : first + CHUNK_FRAMES] += chunk.active.sum(1)
+    for number, together in groupby(voices, key=lambda voice: voice.chunk):
+        local = list(together)
+        part = slice(firsts[number], firsts[number] + CHUNK_FRAMES)
+        for voice, speaker in assign_voices(np.stack([v.vector for v in local]), centroids):
+            votes[part, speaker] += local[voice].active
     simultaneous = np.round(counts / np.maximum(covered, 1))
     ranks = np.argsort(np.argsort(-votes, axis=1, kind="stable"), axis=1, kind="stable")
     activity: NDArray[np.bool_] = (ranks < simultaneous[:, None]) & (votes > 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from functools import cache
 
 import torch
@@ -16,14 +17,23 @@ _GROWTH, _BOTTLENECK, _SEGMENT = 32, 128, 100
 _BLOCKS = ((12, 1), (24, 2), (16, 2))  # layers and dilation
 
 
-@torch.inference_mode()
 def encode_voice(filterbank: Tensor) -> Tensor:
     """Encode the voice that is heard in some frames of one speaker.
 
     Shape: [T, 80] log-mel energies, 10 ms per frame -> [192], of length 1.
     """
-    vector: Tensor = _load_network()((filterbank - filterbank.mean(0))[None])[0]
-    normed: Tensor = vector / vector.norm()
+    return encode_voices([filterbank])[0]
+
+
+@torch.inference_mode()
+def encode_voices(filterbanks: Sequence[Tensor]) -> Tensor:
+    """Encode the voices of several passages of the same length.
+
+    Shape: n of [T, 80] -> [n, 192], each of length 1.
+    """
+    passages = torch.stack([filterbank - filterbank.mean(0) for filterbank in filterbanks])
+    vectors: Tensor = _load_network()(passages)
+    normed: Tensor = vectors / vectors.norm(dim=1, keepdim=True)
     return normed
 
 

@@ -1,0 +1,112 @@
+"""Voice vectors of short windows all through a recording, to tell voices of one chunk apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmerc.media.resampling import SAMPLE_RATE
+from mmerc.media.speakers.filterbank import STEP_SAMPLES
+from mmerc.media.speakers.segmentation import CHUNK_FRAMES, FRAME_SECONDS
+from mmerc.media.speakers.voice_encoder import encode_voices
+
+WINDOW_SECONDS, _HOP_SECONDS = 1.5, 0.75
+WINDOW_FRAMES = int(WINDOW_SECONDS / FRAME_SECONDS)
+_WINDOW_STEPS = int(WINDOW_SECONDS * SAMPLE_RATE / STEP_SAMPLES)
+_SPEECH_SHARE = 0.5
+_ALONE_SHARE = 0.7
+_SPLIT_COSINE = 0.25  # [decided] on simulated conversations: docs/results.md
+_FEWEST_WINDOWS = 2  # of each of two people
+_MOST_ROUNDS = 5
+
+
+class VoiceWindows:
+    """Windows of 1.5 s, one every 0.75 s, in which somebody speaks."""
+
+    def __init__(self) -> None:
+        self._next = 0  # number of the first window that is not encoded yet
+        self._middles: list[float] = []
+        self._vectors: list[NDArray[np.float32]] = []
+
+    def encode(self, start: float, filterbank: Tensor, active: NDArray[np.bool_]) -> None:
+        """Encode the windows that end in a chunk and in none before it.
+
+        Shape: filterbank [T, 80] and active [589, 3] of the chunk from second ``start`` on.
+        """
+        speech = np.asarray(active.any(axis=1))
+        middles, windows = [], []
+        while True:
+            begin = self._next * _HOP_SECONDS - start
+            first = round(begin * SAMPLE_RATE / STEP_SAMPLES)
+            if first + _WINDOW_STEPS > len(filterbank):
+                break
+            self._next += 1
+            frame = round(begin / FRAME_SECONDS)
+            if first >= 0 and speech[max(0, frame) : frame + WINDOW_FRAMES].mean() >= _SPEECH_SHARE:
+                windows.append(filterbank[first : first + _WINDOW_STEPS])
+                middles.append(start + begin + WINDOW_SECONDS / 2)
+        if windows:
+            self._middles += middles
+            self._vectors += list(encode_voices(windows).numpy())
+
+    def find_alone(self, start: float, alone: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """The windows within a chunk in which one local speaker is heard alone.
+
+        Shape: ``alone`` [589] of the chunk from second ``start`` on -> numbers of windows.
+        """
+        frames = self.locate(start)
+        half = WINDOW_FRAMES // 2
+        inside = np.flatnonzero((frames >= half) & (frames < CHUNK_FRAMES - half))
+        sums = np.concatenate([[0], np.cumsum(alone)])
+        shares = (sums[frames[inside] + half] - sums[frames[inside] - half]) / (2 * half)
+        chosen: NDArray[np.intp] = inside[shares >= _ALONE_SHARE]
+        return chosen
+
+    def locate(self, start: float) -> NDArray[np.intp]:
+        """The frames of the windows' middles, counted from second ``start``."""
+        frames = (np.array(self._middles) - start) / FRAME_SECONDS
+        return np.rint(frames).astype(np.intp)
+
+    def vectors(self, numbers: Sequence[int] | NDArray[np.intp]) -> NDArray[np.float32]:
+        """Shape: -> [n, 192]."""
+        return np.stack([self._vectors[number] for number in numbers])
+
+
+def split_voices(vectors: NDArray[np.float32]) -> NDArray[np.intp] | None:
+    """Tell whether windows are of two people; 0 or 1 for each if so, else None.
+
+    They are if their two groups (average linkage, then 2-means) are hardly alike.
+
+    Shape: [n, D] of length 1 -> [n].
+    """
+    if len(vectors) < 2 * _FEWEST_WINDOWS:
+        return None
+    labels = _pair_up(vectors)
+    centroids = _average_groups(vectors, labels)
+    for _ in range(_MOST_ROUNDS):
+        nearest = (vectors @ centroids.T).argmax(1)
+        if len(set(nearest)) < 2 or (nearest == labels).all():
+            break
+        labels = nearest
+        centroids = _average_groups(vectors, labels)
+    apart = float(centroids[0] @ centroids[1]) < _SPLIT_COSINE
+    return labels if apart and np.bincount(labels).min() >= _FEWEST_WINDOWS else None
+
+
+def _pair_up(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Two groups by average linkage of cosine distances."""
+    from sklearn.cluster import AgglomerativeClustering  # slow to import
+
+    grouping = AgglomerativeClustering(2, metric="cosine", linkage="average")
+    labels: NDArray[np.intp] = grouping.fit_predict(vectors)
+    return labels
+
+
+def _average_groups(vectors: NDArray[np.float32], labels: NDArray[np.intp]) -> NDArray[np.float32]:
+    """The mean vectors of both groups, of length 1. Shape: -> [2, D]."""
+    means = np.stack([vectors[labels == label].mean(0) for label in (0, 1)])
+    centroids: NDArray[np.float32] = means / np.linalg.norm(means, axis=1, keepdims=True)
+    return centroids
