@@ -170,6 +170,15 @@ _COMPONENTS = (
         terms="LICENSE-WEIGHTS; src/mmerc/media/speakers/README.md",
     ),
     Component(
+        name="face networks",
+        purpose="whose face: dlib's identity vectors and lip sync, which come with mmerc",
+        distribution="mmerc",
+        licence="MIT and CC0-1.0 (identity), Apache-2.0 (lip sync)",
+        commercial=True,
+        terms="LICENSE-WEIGHTS; src/mmerc/media/faces/README.md",
+        condition="dlib's training data, FaceScrub and VGG, is for research",
+    ),
+    Component(
         name="mtcnn",
         purpose="face detection: the weights inside the package",
         distribution="mtcnn",

@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[2]
 NAMES = {
     "opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-text", "mmerc-mini-1",
     "mmerc-goemotions",
-    "minilm-l6", "whisper-tiny.en", "silero-vad", "speaker networks", "mtcnn",
+    "minilm-l6", "whisper-tiny.en", "silero-vad", "speaker networks", "face networks",
+    "mtcnn",
 }  # fmt: skip
 REFUSED = {"opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-1"}
 

@@ -82,7 +82,7 @@ def extract_speakers_faces(
 
     Faces are known again throughout the recording.
     """
-    follows = extractor.follows_faces
+    follows = isinstance(extractor, NamedExtractor) and extractor.follows_faces
     features = extract_features(
         modality,
         replace(extractor, tracks=True) if follows else extractor,
