@@ -20,7 +20,7 @@ from mmerc.training.face_network.face_module import (
     _create_optimizer,
     _mixup_loss,
 )
-from mmerc.training.trainer import keep_memory
+from mmerc.training.memory import keep_memory
 
 FACES, BAR = 640, 300
 

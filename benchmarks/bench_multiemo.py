@@ -22,9 +22,9 @@ from mmerc.labels import MELD_7
 from mmerc.models.multiemo import MultiEmo
 from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss
 from mmerc.models.training_data import TrainingStatistics
+from mmerc.training.memory import keep_memory
 from mmerc.training.optimization import create_optimizer
 from mmerc.training.recipe_files import load_recipe
-from mmerc.training.trainer import keep_memory
 
 WIDTHS = {"text": 768, "audio": 512, "video": 1000}
 TEST = 2610  # utterances

@@ -15,6 +15,8 @@ from mmerc.prediction.run_model import build_model_examples
 from mmerc.training.optimization import create_optimizer
 from mmerc.training.recipe_files import load_recipe
 
+CONVERSATIONS = 8  # per batch, some 80 utterances, as the recipe's
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -32,7 +34,7 @@ def main() -> None:
     loader = batch_loader(
         examples,
         tokenizer=encoder.tokenizer,
-        size=recipe.training.batch_conversations,
+        size=CONVERSATIONS,
         shuffle=True,
     )
     read = sum(int(batch.windows.attention_mask.sum()) for batch in loader)

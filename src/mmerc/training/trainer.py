@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,6 +31,7 @@ from mmerc.training.best_epoch import BestEpoch, Patience, ResumeState
 from mmerc.training.checkpoint import SafetensorsCheckpointIO
 from mmerc.training.hardware import Hardware
 from mmerc.training.initial_encoder import copy_text_encoder
+from mmerc.training.memory import MemoryRelease, keep_memory
 from mmerc.training.module import MONITORED, TrainingModule
 from mmerc.training.optimization import Plateau
 from mmerc.training.prior import log_prior_ratio
@@ -48,7 +47,6 @@ from mmerc.training.training_remarks import (
 )
 
 _PADDING_OF_VECTORS = 0.3
-_MALLOPT_TRIM_THRESHOLD, _MALLOPT_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +256,7 @@ def create_trainer(
             strategy="auto" if hardware.devices == 1 else "ddp_find_unused_parameters_true",
             precision=precision,
             max_epochs=epochs,
-            callbacks=[best, *callbacks, ResumeState(best), *bar],
+            callbacks=[best, *callbacks, ResumeState(best), MemoryRelease(), *bar],
             logger=logger,
             plugins=[SafetensorsCheckpointIO()],
             num_sanity_val_steps=0,
@@ -303,16 +301,3 @@ def quiet_lightning() -> None:
         ".*many workers.*", ".*exists and is not empty.*", ".*LeafSpec.*", ".*logging interval.*",
     ):  # fmt: skip
         warnings.filterwarnings("ignore", message)
-
-
-def keep_memory() -> None:
-    """Let the C library keep large blocks for the next step instead of returning them.
-
-    By default large blocks are mapped again at every step, and page faults cost time. Only glibc
-    has these settings; elsewhere nothing changes.
-    """
-    if sys.platform == "linux":
-        library = ctypes.CDLL(None)
-        if hasattr(library, "mallopt"):
-            library.mallopt(_MALLOPT_MMAP_THRESHOLD, 32 << 20)  # the largest it allows
-            library.mallopt(_MALLOPT_TRIM_THRESHOLD, 512 << 20)

@@ -26,9 +26,10 @@ from mmerc.training.face_network.face_scores import FaceScores, score_faces
 from mmerc.training.face_network.images import EMOTIONS, LabelledFaces, Usage, read_faces
 from mmerc.training.folder import remove_training_state
 from mmerc.training.hardware import Hardware
+from mmerc.training.memory import keep_memory
 from mmerc.training.reporting import Reporter
 from mmerc.training.result import versions
-from mmerc.training.trainer import create_trainer, fit, keep_memory, quiet_lightning
+from mmerc.training.trainer import create_trainer, fit, quiet_lightning
 
 
 class FaceNetworkResult(BaseModel):
