@@ -92,7 +92,8 @@ def main() -> None:
     parser.add_argument("--films", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=8.0, help="length of a film")
     parser.add_argument("--singles", type=int, default=1, help="single calls that are measured")
-    parser.add_argument("--transcripts", type=int, default=100, help="of 100 utterances each")
+    parser.add_argument("--transcripts", type=int, default=100, help="how many")
+    parser.add_argument("--utterances", type=int, default=100, help="of a transcript")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -118,12 +119,13 @@ def main() -> None:
                     f"{processor / (count * single or 1):.2f} of single calls"
                 )
         for count in sorted({options.transcripts // 4, options.transcripts} - {0}):
-            some = write_transcripts(folder / f"texts-{count}", count, 100)
+            some = write_transcripts(folder / f"texts-{count}", count, options.utterances)
             out = folder / f"texts-study-{count}"
             seconds, processor, memory = measure("analyze", some, "--out", out, *shared)
             print(
-                f"{100 * count} utterances of text in {count} transcripts: {seconds:.1f} s, "
-                f"{processor:.1f} s of the processor, {memory:.0f} MB in the largest process"
+                f"{options.utterances * count} utterances of text in {count} transcripts: "
+                f"{seconds:.1f} s, {processor:.1f} s of the processor, "
+                f"{memory:.0f} MB in the largest process"
             )
 
 

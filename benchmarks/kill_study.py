@@ -1,9 +1,9 @@
 """Kill a study at random moments: no finished recording may be lost, and no table may differ.
 
-A study of short films and transcripts is started and killed by SIGKILL again and again, every other
-time with all of its processes at once. After each kill, what was finished must still be there,
-unchanged, and tables must be whole. At last it may finish; its tables must equal, byte for byte,
-those of a study that nobody disturbed.
+A study of short films and transcripts is started and killed by SIGKILL again and again, at random
+moments, every other time with all of its processes at once. After each kill, what was finished must
+still be there, unchanged, and tables must be whole. At last it may finish; its tables must equal,
+byte for byte, those of a study that nobody disturbed.
 """
 
 from __future__ import annotations
@@ -71,14 +71,21 @@ def kill(process: subprocess.Popen[bytes], *, everything: bool) -> bool:
     return running
 
 
+def wait_for(process: subprocess.Popen[bytes], out: Path, count: int) -> None:
+    """Wait until so many recordings are finished, or the study is."""
+    while process.poll() is None and len(list(out.glob("recordings/[!.]*/recording.json"))) < count:
+        time.sleep(0.01)
+
+
 def main() -> None:
     """Print one line per kill, and the result; exit code 1 if anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kills", type=int, nargs="?", default=20)
-    parser.add_argument("--films", type=int, default=30)
-    parser.add_argument("--transcripts", type=int, default=30, help="of 100 utterances each")
+    parser.add_argument("--films", type=int, default=12)
+    parser.add_argument("--transcripts", type=int, default=36, help="of 100 utterances each")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--longest", type=float, default=15.0, help="seconds until a kill")
+    parser.add_argument("--most", type=int, default=4, help="recordings finished until a kill")
+    parser.add_argument("--longest", type=float, default=2.0, help="seconds from there to a kill")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     moments = random.Random(options.seed)
@@ -90,16 +97,20 @@ def main() -> None:
         before: _State = {}
         while kills < options.kills:
             process = start(folder, out, options.workers)
-            delay = moments.uniform(0.2, options.longest)
+            # Every fifth kill is before anything is finished; the others, after a few recordings.
+            all_finished = len(before) == options.films + options.transcripts
+            early = all_finished or kills % 5 == 4
+            more = 0 if early else moments.randint(1, options.most)
+            wait_for(process, out, len(before) + more)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=delay)
+                process.wait(timeout=moments.uniform(0, options.longest if more else 20))
             kills += kill(process, everything=bool(kills % 2))
             time.sleep(0.5)  # a worker that is left over ends by itself
             after = read_state(out)
             lost += len(before.keys() - after.keys())
             redone += sum(after[key] != value for key, value in before.items() if key in after)
             check_tables(out)
-            print(f"killed after {delay:.1f} s: {len(after)} finished", flush=True)
+            print(f"{kills} kills: {len(after)} finished", flush=True)
             before = after
         for target in (out, whole):
             if start(folder, target, options.workers).wait():

@@ -1,20 +1,39 @@
 """Recordings that change or disappear while a study runs."""
 
+import errno
 import json
 import os
+import shutil
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
+from mmerc.errors import InputError
 from mmerc.inference.pipeline.utterance_sources import FromSpeech
 from mmerc.studies.recording_analysis import PrepareAnalyzer
 from mmerc.studies.sources import choose_source
 from mmerc.studies.study_file import StudySettings
 from mmerc.studies.study_folder import StudyFolder
 from mmerc.studies.study_plan import plan_folder
+from mmerc.studies.study_tables import write_tables
 from short_films import cut, save_model
 
+ROOT, NOBODY = 0, 65534
 TALK = "Ann: You came!\nBob: I said I would.\n"
+
+
+@contextmanager
+def not_as_root():
+    """Root may read everything: meanwhile, be nobody."""
+    is_root = os.geteuid() == ROOT
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(ROOT)
 
 
 @pytest.fixture
@@ -65,10 +84,33 @@ def test_a_recording_that_disappeared(analyzer, recording):
     )
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_recording_that_may_not_be_read(analyzer, recording):
     recording.file.chmod(0)
-    assert "permission denied" in analyzer(recording).reason
+    with not_as_root():
+        outcome = analyzer(recording)
+    assert (outcome.state, outcome.reason) == ("failed", f"{recording.file}: permission denied.")
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN])
+def test_a_network_path_that_disappears_in_the_middle(analyzer, recording, monkeypatch, code):
+    """What the system says of a share that is gone is the recording's reason, in one sentence."""
+
+    def fail(conversations, *, name):
+        raise OSError(code, os.strerror(code), str(recording.file))
+
+    monkeypatch.setattr(analyzer.pipeline, "read", fail)
+    outcome = analyzer(recording)
+    assert outcome.state == "failed"
+    assert outcome.reason == f"{recording.file}: {os.strerror(code).lower()}."
+
+
+def test_results_that_disappear_before_the_tables_are_written(analyzer, recording, tmp_path):
+    outcome = analyzer(recording)
+    out = StudyFolder(tmp_path / "out")
+    plan = plan_folder(tmp_path / "in")
+    shutil.rmtree(out.recordings)
+    with pytest.raises(InputError, match="cannot be read, though its recording is finished; run"):
+        write_tables(out, plan, [outcome])
 
 
 def test_an_internal_error_is_the_recordings_own(analyzer, recording, monkeypatch):
