@@ -15,7 +15,7 @@ from scipy.special import log_softmax
 from mmerc.evaluation.conversation_folds import assign_folds
 from mmerc.evaluation.held_out_gain import HeldOutGain, choose_refit, group_conversations
 
-Kind = Literal["unchanged", "temperature", "prior", "last layer"]
+Kind = Literal["unchanged", "temperature", "prior", "last layer", "LoRA"]
 _Numbers = NDArray[np.float64]
 # Deviations of the Gaussian priors around the unchanged model: log scale, bias, matrix.
 _CANDIDATES: tuple[tuple[Kind, float, float], ...] = (
@@ -33,6 +33,8 @@ _SCALE_DEVIATION = 0.5
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LogitMap:
     """An affine map of the log probabilities, whose softmax are the adapted ones.
+
+    Of the kind "LoRA" it changes nothing: the model itself was changed.
 
     Shape: weights [K, K], bias [K].
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from mmerc.annotation.rated_lines import read_one_rater, read_rows
 from mmerc.corpora.manifest import read_unlabelled_manifest
 from mmerc.data.corpus_media import conversation_sounds
 from mmerc.data.preparation import published_tables
-from mmerc.errors import InputError
+from mmerc.errors import InputError, UsageError
+from mmerc.evaluation.held_out_gain import HeldOutGain, group_conversations
 from mmerc.evaluation.label_sampling import CHOSEN, STRATIFIED, UNCERTAIN
 from mmerc.evaluation.logit_adaptation import Adaptation, LogitMap, adapt_logits
 from mmerc.models.base import AnyModel
@@ -39,11 +41,14 @@ def adapt_model(
     predictions: str | Path | None = None,
     overwrite: bool = False,
     sets: bool = False,
+    lora: bool = False,
 ) -> Adaptation:
     """Refit a model's last step to labels, and write it to ``out`` if it is better by that.
 
     Its prediction sets are then calibrated on the labels, by predictions that the refit did not
     see. With ``sets``, a model that is no better is written all the same: unchanged, with its sets.
+    ``lora``: also train the adapters of the text encoder, and keep them if they are better than the
+    light refit, with an interval; the files are then manifests.
 
     A file is a corrected analysis (``mmerc correct``), whose probabilities are the model's, or a
     manifest with labels, which the model predicts. With ``predictions``, those of the model for a
@@ -53,6 +58,8 @@ def adapt_model(
     before.
     """
     folder, loaded = locate_original(model, out, overwrite=overwrite)
+    if lora and predictions is not None:
+        raise UsageError("--lora trains on words; name manifests, and leave --predictions out.")
     strategies: set[str] = set()
     if predictions is None:
         parts = [read_labelled(loaded, Path(file)) for file in files]
@@ -64,7 +71,11 @@ def adapt_model(
         parts = [_match_labels(rows, order, sample) for sample in samples]
     labelled = LabelledProbabilities.join(parts)
     adaptation = adapt_logits(labelled.log_probabilities, labelled.gold, labelled.conversations)
-    adaptation = replace(adaptation, remarks=tuple(_describe_draw(strategies)))
+    remarks = list(_describe_draw(strategies))
+    if lora:
+        adaptation, comparison = _try_lora(loaded, adaptation, labelled, files)
+        remarks.append(comparison)
+    adaptation = replace(adaptation, remarks=tuple(remarks))
     if adaptation.better or sets:
         used = np.exp(adaptation.held_out) if adaptation.better else labelled.probabilities
         scores = labelled.calibrate(used, adaptation, [Path(file) for file in files])
@@ -75,8 +86,39 @@ def adapt_model(
             scores=scores,
             card=_card(adaptation, scores, folder.name),
             overwrite=overwrite,
+            weights_of=loaded if adaptation.map.kind == "LoRA" and adaptation.better else None,
         )
     return adaptation
+
+
+def _try_lora(
+    model: AnyModel,
+    light: Adaptation,
+    labelled: LabelledProbabilities,
+    files: Sequence[str | Path],
+) -> tuple[Adaptation, str]:
+    """Train the adapters; return the better adaptation, and how both compare."""
+    from mmerc.training.lora_refit import read_labelled_examples, refit_lora
+
+    started = time.monotonic()
+    refit = refit_lora(model, read_labelled_examples(model, files))
+    seconds = time.monotonic() - started
+    unchanged, count = labelled.log_probabilities, len(model.labels)
+    reference = light.held_out if light.better else unchanged
+    groups = group_conversations(labelled.gold, labelled.conversations)
+    over = HeldOutGain.measure(reference, refit.held_out, labelled.gold, groups, seed=0)
+    chosen = over.better and refit.better
+    sentence = (
+        f"LoRA took {seconds:.0f} s; it gains {over.gain:+.3f} nats per utterance over the "
+        f"{light.map.kind if light.better else 'unchanged model'} (95 % interval {over.low:+.3f} "
+        f"to {over.high:+.3f}) and is {'' if chosen else 'not '}used."
+    )
+    if not chosen:
+        return light, sentence
+    same = LogitMap(kind="LoRA", weights=np.eye(count), bias=np.zeros(count))
+    return Adaptation.measure(
+        unchanged, refit.held_out, labelled.gold, groups, seed=0, map=same
+    ), sentence
 
 
 def locate_original(

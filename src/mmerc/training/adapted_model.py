@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from mmerc.evaluation.held_out_gain import HeldOutGain
 from mmerc.files import atomic_directory, read_text, write_json, write_text
+from mmerc.models.base import AnyModel
 from mmerc.models.saved_model import read_model_config
 from mmerc.models.set_scores import ANY_MODALITIES, SetScores
 from mmerc.training.model_calibration import score_labels
@@ -62,17 +64,30 @@ def write_adapted(
     scores: SetScores,
     card: str,
     overwrite: bool,
+    weights_of: AnyModel | None = None,
 ) -> None:
     """Copy a model's folder, with an adaptation in its configuration if there is one.
 
-    ``card`` precedes the card of the unchanged model.
+    ``card`` precedes the card of the unchanged model. ``weights_of`` is the model with other
+    weights, if they were changed too.
     """
     with atomic_directory(out, overwrite=overwrite) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         scores.write(folder)
+        config = read_model_config(source)
+        if weights_of is not None:
+            config |= _replace_weights(folder, weights_of, compact=bool(config.get("compact")))
         if adaptation is not None:
-            write_json(
-                folder / "config.json", read_model_config(source) | {"adaptation": adaptation}
-            )
+            write_json(folder / "config.json", config | {"adaptation": adaptation})
         original = read_text(folder / "README.md") if (folder / "README.md").is_file() else ""
         write_text(folder / "README.md", f"{card}\n{original}")
+
+
+def _replace_weights(folder: Path, model: AnyModel, *, compact: bool) -> dict[str, Any]:
+    """Write a model's weights into a copied folder; return what its configuration says of them."""
+    with TemporaryDirectory(dir=folder) as temporary:
+        saved = Path(temporary) / "model"
+        model.save_pretrained(saved, compact=compact)
+        (saved / "model.safetensors").replace(folder / "model.safetensors")
+        config = read_model_config(saved)
+    return {name: config[name] for name in ("weights_sha256",) if name in config}

@@ -43,6 +43,10 @@ def adapt(
         bool,
         typer.Option("--sets", help="Write the model for its prediction sets even if no better."),
     ] = False,
+    lora: Annotated[
+        bool,
+        typer.Option("--lora", help="Also try LoRA on the text encoder: minutes, not seconds."),
+    ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,20 +54,23 @@ def adapt(
 
     Refits a temperature, the prior or a last layer, whichever is best by cross-validation over
     conversations, and calibrates the prediction sets. The model is written only if it is better
-    than the unchanged one, or with --sets.
+    than the unchanged one, or with --sets. With --lora, the adapters of the text encoder are
+    trained too, and kept if they are better than the refit.
     """
     from mmerc.training.adapt import adapt_model
     from mmerc.training.own_labels import adapt_to_own_labels
 
     if own_labels:
-        if predictions is not None or sets:
-            raise UsageError("--own-labels needs manifests; leave --predictions and --sets out.")
+        if predictions is not None or sets or lora:
+            options = "--predictions, --sets and --lora"
+            raise UsageError(f"--own-labels needs manifests; leave {options} out.")
         outcome = adapt_to_own_labels(model, labels, out, overwrite=overwrite)
         _print_head(outcome, out, as_json=as_json)
         return
     adaptation = adapt_model(
-        model, labels, out, predictions=predictions, overwrite=overwrite, sets=sets
-    )
+        model, labels, out,
+        predictions=predictions, overwrite=overwrite, sets=sets, lora=lora,
+    )  # fmt: skip
     for line in adaptation.remarks:
         remark(f"note: {line}")
     if as_json:

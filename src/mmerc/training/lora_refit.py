@@ -1,0 +1,175 @@
+"""LoRA on labels of one's own: the adapters of a model's text encoder, trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from mmerc.annotation.rated_lines import read_one_rater
+from mmerc.conversation import Conversation
+from mmerc.corpora.manifest import read_unlabelled_manifest
+from mmerc.data.batches import batch_loader
+from mmerc.data.examples import Example
+from mmerc.data.preparation import published_tables
+from mmerc.errors import UsageError
+from mmerc.evaluation.conversation_folds import assign_folds
+from mmerc.evaluation.held_out_gain import HeldOutGain, group_conversations
+from mmerc.labels import UNKNOWN_LABEL
+from mmerc.models.base import AnyModel
+from mmerc.nn.text_encoder import TextEncoder
+from mmerc.prediction.run_model import build_model_examples, run_model
+
+_EPOCHS, _LEARNING_RATE, _BATCH = 6, 3e-4, 4  # conversations per batch [decided on our own corpus]
+_SMALLEST = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelledExamples:
+    """Labelled conversations as the model takes them, and the conversation of each example."""
+
+    examples: tuple[Example, ...]
+    names: tuple[str, ...]
+
+    @property
+    def gold(self) -> NDArray[np.int64]:
+        """The labels of all utterances in order, -100 without one. Shape: [N]."""
+        return np.concatenate([example.labels.numpy() for example in self.examples])
+
+    @property
+    def utterance_names(self) -> NDArray[np.str_]:
+        """The conversation of each utterance. Shape: [N]."""
+        return np.repeat(np.array(self.names), [len(example) for example in self.examples])
+
+    def select(self, chosen: Iterable[bool]) -> tuple[Example, ...]:
+        return tuple(item for item, use in zip(self.examples, chosen, strict=True) if use)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraRefit(HeldOutGain):
+    """The trained adapters by the names of their parameters, and what such adapters gain."""
+
+    adapters: Mapping[str, Tensor]
+
+
+def read_labelled_examples(model: AnyModel, files: Sequence[str | Path]) -> LabelledExamples:
+    """Read manifests with labels; InputError if they are damaged, or without words."""
+    examples: list[Example] = []
+    names: list[str] = []
+    for path in map(Path, files):
+        manifest = read_unlabelled_manifest(path)
+        tables = published_tables(path.stem, {"test": manifest.conversations}, manifest.features)
+        for conversation in _label_conversations(path, manifest.conversations, model):
+            built = build_model_examples(model, [conversation], tables)
+            examples += built
+            names += [conversation.id] * len(built)
+    numbered = (replace(item, index=place) for place, item in enumerate(examples))
+    return LabelledExamples(examples=tuple(numbered), names=tuple(names))
+
+
+def _label_conversations(
+    path: Path, conversations: Sequence[Conversation], model: AnyModel
+) -> Iterator[Conversation]:
+    """The conversations that have a label, with their labels as the model spells them."""
+    spelled = {name.casefold(): name for name in model.labels}
+    labels = {
+        (line.conversation, line.id): spelled.get(line.label.casefold())
+        for line in read_one_rater(path)
+        if line.label
+    }
+    for conversation in conversations:
+        utterances = tuple(
+            replace(item, label=labels.get((conversation.id, item.id)))
+            for item in conversation.utterances
+        )
+        if any(item.label for item in utterances):
+            yield replace(conversation, utterances=utterances)
+
+
+def refit_lora(model: AnyModel, labelled: LabelledExamples, *, seed: int = 0) -> LoraRefit:
+    """Train the adapters of the text encoder on all labels; measure the gain on folds.
+
+    Everything else stays as it is. The gain over the unchanged model is that of adapters trained
+    without each fold of conversations; nothing is chosen by it. UsageError for a model whose text
+    encoder has no adapters. The model is left with the adapters of all labels.
+    """
+    encoder = _find_adapters(model)
+    start = {name: value.detach().clone() for name, value in encoder.items()}
+    known = labelled.gold >= 0
+    gold, names = labelled.gold[known], labelled.utterance_names[known]
+    groups = group_conversations(gold, names.tolist())
+    before = _log_probabilities(model, labelled.examples)[known]
+    held_out = np.zeros_like(before)
+    folds = assign_folds(groups, seed=seed)
+    fold_of = dict(zip(names.tolist(), folds.tolist(), strict=True))
+    for fold in np.unique(folds):
+        inside = np.array([fold_of[name] == fold for name in labelled.names])
+        _restore(encoder, start)
+        _train(model, labelled.select(~inside), encoder, seed=seed)
+        rows = known[np.repeat(inside, [len(example) for example in labelled.examples])]
+        held_out[folds == fold] = _log_probabilities(model, labelled.select(inside))[rows]
+    _restore(encoder, start)
+    _train(model, labelled.examples, encoder, seed=seed)
+    return LoraRefit.measure(
+        before, held_out, gold, groups, seed=seed,
+        adapters={name: value.detach().clone() for name, value in encoder.items()},
+    )  # fmt: skip
+
+
+def _find_adapters(model: AnyModel) -> dict[str, torch.nn.Parameter]:
+    """The adapters' parameters; UsageError without any."""
+    encoder = model.text_encoder
+    if not isinstance(encoder, TextEncoder) or encoder.config.tuning != "lora":
+        raise UsageError(
+            "--lora needs a model that reads words by an encoder with LoRA adapters, such as "
+            "mmerc-mini-text; leave it out, which refits the last step."
+        )
+    return {name: p for name, p in encoder.named_parameters() if p.requires_grad}
+
+
+@torch.no_grad()
+def _restore(parameters: Mapping[str, torch.nn.Parameter], values: Mapping[str, Tensor]) -> None:
+    for name, parameter in parameters.items():
+        parameter.copy_(values[name])
+
+
+def _train(
+    model: AnyModel,
+    examples: Sequence[Example],
+    parameters: Mapping[str, torch.nn.Parameter],
+    *,
+    seed: int,
+) -> None:
+    """Train the adapters; dropout is that of the text encoder alone."""
+    optimizer = torch.optim.AdamW(parameters.values(), lr=_LEARNING_RATE, weight_decay=0.0)
+    torch.manual_seed(seed)
+    model.eval()
+    if model.text_encoder is not None:
+        model.text_encoder.train()
+    for epoch in range(_EPOCHS):
+        loader = batch_loader(
+            examples, tokenizer=model.tokenizer, size=_BATCH, seed=seed + epoch, shuffle=True
+        )
+        for batch in loader:
+            unknown = torch.full_like(batch.labels, UNKNOWN_LABEL)
+            output = model(replace(batch, labels=unknown))
+            logits = model.calibrate_output(output, batch)
+            loss = cross_entropy(
+                logits.flatten(0, 1), batch.labels.flatten(), ignore_index=UNKNOWN_LABEL
+            )
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+    model.eval()
+
+
+def _log_probabilities(model: AnyModel, examples: Sequence[Example]) -> NDArray[np.float64]:
+    """Log probabilities of all utterances. Shape: -> [N, K]."""
+    output = run_model(model, examples, effects=True)
+    return np.asarray(np.log(np.maximum(output.probabilities.double().numpy(), _SMALLEST)))
