@@ -54,6 +54,7 @@ def test_a_study_on_a_server_has_the_same_tables(analyze, folder, cache, ftp, tm
     assert "secret" not in outcome.out + outcome.err
     out = tmp_path / "out"
     assert tables(out) == tables(here)
+    assert "<title>out" in (out / "report.html").read_text()
     assert "scene.html" in {path.name for path in (out / "recordings/scene").iterdir()}
     assert not list(cache.glob("fetched/*/*"))
 

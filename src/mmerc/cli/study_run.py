@@ -72,7 +72,7 @@ class StudyRun:
 
     def plan(self, places: Sequence[str | Path], *, add_unlisted: bool = False) -> StudyPlan:
         """Plan the study of the given files, or of one folder, study file or URL."""
-        from mmerc.studies.remote_files import is_url
+        from mmerc.studies.remote_files import describe_place, is_url
         from mmerc.studies.study_plan import (
             override_settings,
             plan_files,
@@ -100,11 +100,13 @@ class StudyRun:
         else:
             plan = plan_files(paths)
         if not plan.recordings and not plan.failed and not add_unlisted:
-            raise InputError(places[0], "contains no recording", "check the path")
+            where = describe_place(places[0])
+            raise InputError(where, "contains no recording", "check the path")
         return override_settings(plan, self.settings)
 
     def analyse(self, plan: StudyPlan, trusted: Collection[str] = ()) -> StudyResult:
         """Analyse what is new or changed, but for ``trusted``, with progress on stderr."""
+        from mmerc.studies.remote_files import describe_place
         from mmerc.studies.run_study import run_study
 
         self._note(plan.remarks)
@@ -118,7 +120,7 @@ class StudyRun:
             trusted=trusted,
             report=progress,
         )
-        self._note(_describe_former(result.former, self.out))
+        self._note(_describe_former(result.former, describe_place(self.out)))
         return result
 
     def _note(self, lines: Sequence[str]) -> None:
@@ -134,7 +136,7 @@ class StudyRun:
         if self.as_json:
             print_json(_summarise(result))
         else:
-            _print_summary(result, self.out)
+            _print_summary(result)
             if report is not None:
                 print(report)
         if result.failed:
@@ -220,13 +222,13 @@ def _list_tables(result: StudyResult) -> list[str]:
     return [printable(path) for path in result.tables]
 
 
-def _print_summary(result: StudyResult, out: str | Path) -> None:
+def _print_summary(result: StudyResult) -> None:
     """The summary on the terminal: counts, failures with their reasons, tables."""
     counts = f"{result.count('analysed')} analysed, {result.count('unchanged')} unchanged"
     print(f"{len(result.outcomes)} recordings: {counts}, {len(result.failed)} failed")
     for item in result.failed[:_FAILURES_PRINTED]:
         print(f"failed: {item.name}: {item.reason}")
     if len(result.failed) > _FAILURES_PRINTED:
-        print(f"and {len(result.failed) - _FAILURES_PRINTED} more in {out}/failed.csv")
+        print(f"and {len(result.failed) - _FAILURES_PRINTED} more in failed.csv")
     for place in _list_tables(result):
         print(place)

@@ -25,6 +25,11 @@ def is_url(place: str | Path) -> bool:
     return "://" in str(place)
 
 
+def describe_place(place: str | Path) -> str:
+    """A path or URL for messages: a URL without its password."""
+    return str(RemoteFolder(str(place)) if is_url(place) else place)
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteFolder:
     """A folder at a URL; files are named by their path inside it.

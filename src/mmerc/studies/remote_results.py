@@ -10,6 +10,7 @@ from typing import Any
 
 from mmerc.caching import cache_folder
 from mmerc.errors import InputError
+from mmerc.studies.folder_listing import is_recording_name
 from mmerc.studies.remote_files import RemoteFolder
 from mmerc.studies.study_folder import LOCK, RECORD, StudyFolder
 from mmerc.studies.study_recordings import StudyRecording
@@ -29,8 +30,10 @@ class RemoteResults:
 
     @property
     def copy(self) -> StudyFolder:
-        """The copy on this machine."""
-        return StudyFolder(cache_folder() / "studies" / self.place.key)
+        """The copy on this machine; its name, which the report has, is the folder's."""
+        name = self.place.split()[1]
+        name = name if is_recording_name(name) else "study"
+        return StudyFolder(cache_folder() / "studies" / self.place.key / name)
 
     def claim(self) -> None:
         """Mark the folder as a study's; InputError if it contains other files."""
@@ -56,7 +59,7 @@ class RemoteResults:
         folder = self.copy.recording(name)
         self.place.remove(_path(name, RECORD))
         for file in sorted(folder.iterdir()):
-            if file.name != RECORD and file.is_file():
+            if file.name != RECORD and not file.is_symlink():  # a link leads to the film
                 self.place.put(file, _path(name, file.name))
         self.place.put(folder / RECORD, _path(name, RECORD))
 
