@@ -1,13 +1,21 @@
 """How soon emotions come after speech ends, what a stream costs, and whether memory is flat.
 
-    python benchmarks/bench_live.py latency examples/phone-call.mp4   # in real time
-    python benchmarks/bench_live.py streams examples/phone-call.mp4   # two at once
-    python benchmarks/bench_live.py memory examples/phone-call.mp4 --minutes 60
+    python benchmarks/bench_live.py latency      # in real time; 1 minute
+    python benchmarks/bench_live.py streams      # two at once; 1 minute
+    python benchmarks/bench_live.py parts        # processor time of the parts of an utterance
+    python benchmarks/bench_live.py memory       # 20 minutes of dense conversation
+    python benchmarks/bench_live.py memory --hours 6 --sparse
+    python benchmarks/bench_live.py memory --hours 1 --sparse --real-time
 
-``latency`` plays a recording in real time; an utterance's delay is from the end of its last word
-to its event. ``cpu`` is the processor time per second of sound: on a busy machine it says more than
-the clock. ``memory`` plays the recording again and again, as fast as possible, with 20 s of
-silence every ten minutes; ``--seconds`` and ``--pause`` play its beginning alone, and wait between.
+``latency`` plays the example film with pictures. ``delay`` is from the end of speech, as voice
+activity hears it, to the last utterance of it; ``after_last_word`` from the end of the last word,
+as Whisper places it. Utterances that are reported while speech goes on, or together with that last
+one, are counted apart (``within_speech``, from their last word). ``--virtual`` counts the time
+without the clock, so that other work on the machine does not matter: every piece of sound takes the
+processor time that it takes, on one core, and the next one waits for it. ``parts``
+runs one thread after the other. ``memory`` plays the film's sound again and again as fast as
+possible, with 20 s of silence every ten minutes, and compares the resident memory with that after
+ten minutes; ``--sparse`` plays its first 8 s, and 22 s of silence.
 """
 
 from __future__ import annotations
@@ -17,70 +25,102 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mmerc.inference.streaming.events import LiveUtterance
+from mmerc.inference.streaming import open_speech
+from mmerc.inference.streaming.events import LiveEvent, LiveUtterance, WordsHeard
 from mmerc.inference.streaming.file_player import Moment, play_file
 from mmerc.inference.streaming.live_components import LiveComponents
 from mmerc.inference.streaming.session import LiveSession
 from mmerc.media.decode import SAMPLE_RATE
+from mmerc.media.resampling import Samples
 
 PICTURES = 5.0  # per second
-PIECE = SAMPLE_RATE // 10
 EXAMPLE = Path(__file__).parents[1] / "examples/phone-call.mp4"
+SILENCE = np.zeros(SAMPLE_RATE // 10, np.float32)
+REPORT = 600.0  # seconds of sound between two lines of memory
 
 
-def feed(session: LiveSession, moment: Moment) -> list[LiveUtterance]:
+def feed(session: LiveSession, moment: Moment) -> list[LiveEvent]:
     for seconds, picture in moment.pictures:
         session.feed_picture(seconds, picture)
-    events = session.feed_sound(moment.sound)
-    return [event for event in events if isinstance(event, LiveUtterance)]
+    return session.feed_sound(moment.sound)
 
 
-def play(components: LiveComponents, path: Path, *, real_time: bool) -> dict[str, object]:
-    """Follow a recording; delays of its utterances, and processor time."""
+@dataclass
+class Clock:
+    """When a piece of sound has been analysed: by the clock, or by the processor alone."""
+
+    virtual: bool
+    now: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+
+    def run(self, end: float, work: Callable[[], list[LiveEvent]]) -> list[LiveEvent]:
+        """Work on a piece of sound that ends at ``end``, once it has been spoken."""
+        if not self.virtual:
+            time.sleep(max(0.0, self.began + end - time.monotonic()))
+            events = work()
+            self.now = time.monotonic() - self.began
+            return events
+        before = time.process_time()
+        events = work()
+        self.now = max(self.now, end) + time.process_time() - before
+        return events
+
+
+def play(components: LiveComponents, path: Path, *, virtual: bool) -> dict[str, object]:
+    """Follow a recording in real time; delays of its utterances, and how far it falls behind."""
     session, moments = LiveSession(components), list(play_file(path, pictures_per_second=PICTURES))
-    began, cpu, delays, lag = time.monotonic(), time.thread_time(), [], 0.0
+    clock, behind = Clock(virtual), 0.0
+    delays: dict[str, list[float]] = {"delay": [], "after_last_word": [], "within_speech": []}
     for moment in moments:
-        end = moment.time + len(moment.sound) / SAMPLE_RATE  # the sound has been spoken by then
-        if real_time:
-            time.sleep(max(0.0, began + end - time.monotonic()))
-        utterances = feed(session, moment)
-        delays += [time.monotonic() - began - item.end for item in utterances]
-        lag = time.monotonic() - began - end
+        end = moment.time + len(moment.sound) / SAMPLE_RATE
+        events = clock.run(end, lambda moment=moment: feed(session, moment))  # type: ignore[misc]
+        ends = [event.end for event in events if isinstance(event, WordsHeard) and event.final]
+        words = [event.end for event in events if isinstance(event, LiveUtterance)]
+        if ends and words:
+            delays["delay"].append(clock.now - ends[-1])
+            delays["after_last_word"].append(clock.now - words.pop())
+        delays["within_speech"] += [clock.now - end for end in words]
+        behind = max(behind, clock.now - end)
     session.finish()
     return {
         "recording": path.name,
         "seconds": round(session.seconds, 1),
-        "utterances": session.state().utterances,
-        "delay_median": round(float(np.median(delays)), 2),
-        "delay_p95": round(float(np.quantile(delays, 0.95)), 2),
-        "behind_at_end": round(lag, 2),
-        "cpu_of_main_thread": round((time.thread_time() - cpu) / session.seconds, 3),
+        **{name: describe(seconds) for name, seconds in delays.items()},
+        "most_behind": round(behind, 2),
+        "behind_at_end": round(clock.now - end, 2),
     }
 
 
-def resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+def describe(seconds: list[float]) -> str:
+    """Median, 95th percentile and number."""
+    if not seconds:
+        return "none"
+    median, most = np.quantile(seconds, (0.5, 0.95))
+    return f"median {median:.2f} s, p95 {most:.2f} s ({len(seconds)})"
 
 
-def latency(components: LiveComponents, path: Path, _: argparse.Namespace) -> None:
+def latency(components: LiveComponents, given: argparse.Namespace) -> None:
     cpu = time.process_time()
-    result = play(components, path, real_time=True)
+    result = play(components, given.recording, virtual=given.virtual)
     used = (time.process_time() - cpu) / float(str(result["seconds"]))
-    print(json.dumps(result | {"cpu": round(used, 3)}))
+    print(json.dumps(result | {"cpu_per_second": round(used, 3)}))
 
 
-def streams(components: LiveComponents, path: Path, _: argparse.Namespace) -> None:
+def streams(components: LiveComponents, given: argparse.Namespace) -> None:
     results: list[dict[str, object]] = []
     threads = [
         threading.Thread(
-            target=lambda: results.append(play(components, path, real_time=True)), daemon=True
+            target=lambda: results.append(play(components, given.recording, virtual=False))
         )
-        for _ in range(2)
+        for _ in range(given.count)
     ]
     for thread in threads:
         thread.start()
@@ -90,46 +130,117 @@ def streams(components: LiveComponents, path: Path, _: argparse.Namespace) -> No
         print(json.dumps(result))
 
 
-def memory(components: LiveComponents, path: Path, options: argparse.Namespace) -> None:
+class OneAfterTheOther:
+    """In place of the threads that compare voices while words are recognised."""
+
+    def submit(self, function: Callable[..., Any], *arguments: object) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+def parts(components: LiveComponents, given: argparse.Namespace) -> None:
+    """Processor seconds of the parts, as the median of their calls and per second of sound."""
+    components.__dict__["helpers"] = OneAfterTheOther()
+    session = LiveSession(components)
+    whisper: Any = components.transcriber.whisper
+    spent: dict[str, list[float]] = {}
+    for name, owner, attribute in [
+        ("words", components.transcriber, "transcribe_samples"),
+        ("words: encoder", whisper, "encode"),
+        ("words: decoder", whisper, "generate_with_fallback"),
+        ("words: times", whisper, "find_alignment"),
+        ("voices", open_speech, "cut_span"),
+        ("voice vector", open_speech, "extract_voice"),
+        ("emotion and effects", session._results, "add"),
+        ("voice activity", session._stream, "feed"),
+        ("faces: looking", session, "_look"),
+        ("faces: vectors", components.faces, "vectors_of"),
+    ]:
+        measure(owner, attribute, spent.setdefault(name, []))
+    cpu = time.process_time()
+    for moment in play_file(given.recording, pictures_per_second=PICTURES):
+        feed(session, moment)
+    session.finish()
+    spent["everything"] = [time.process_time() - cpu]
+    for name, seconds in spent.items():
+        line = {"part": name, "calls": len(seconds), "median": round(float(np.median(seconds)), 3)}
+        print(json.dumps(line | {"per_second": round(sum(seconds) / session.seconds, 3)}))
+
+
+def measure(owner: Any, attribute: str, spent: list[float]) -> None:
+    """Note the processor time of every call of a function."""
+    function = getattr(owner, attribute)
+
+    def measured(*arguments: Any, **options: Any) -> Any:
+        before = time.process_time()
+        try:
+            return function(*arguments, **options)
+        finally:
+            spent.append(time.process_time() - before)
+
+    setattr(owner, attribute, measured)
+
+
+def resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def conversation(path: Path, *, sparse: bool) -> Iterator[Samples]:
+    """Pieces of a conversation without end."""
     moments = [moment.sound for moment in play_file(path, pictures_per_second=PICTURES)]
-    moments = moments[: round(options.seconds * 10)]
-    session, cpu, reported = LiveSession(components), time.process_time(), 0.0
-    silence = np.zeros(PIECE, np.float32)
-    while session.seconds < options.minutes * 60:
-        for sound in [*moments, *[silence] * round(options.pause * 10)]:
-            session.feed_sound(sound)
-        if session.seconds - reported >= 600:
-            for _ in range(200):
-                session.feed_sound(silence)
-            seconds = session.seconds - reported
-            print(
-                json.dumps(
-                    {
-                        "minutes": round(session.seconds / 60, 1),
-                        "resident_mb": round(resident_mb(), 1),
-                        "cpu": round((time.process_time() - cpu) / seconds, 3),
-                        "utterances": session.state().utterances,
-                    }
-                ),
-                flush=True,
-            )
-            reported, cpu = session.seconds, time.process_time()
+    turn = [*moments[:80], *[SILENCE] * 220] if sparse else moments
+    played = 0.0
+    while True:
+        yield from turn
+        played += len(turn) / 10
+        if played >= REPORT:
+            yield from [SILENCE] * 200
+            played = 0.0
 
 
-MEASUREMENTS = {"latency": latency, "streams": streams, "memory": memory}
+def memory(components: LiveComponents, given: argparse.Namespace) -> None:
+    session, began, cpu = LiveSession(components), time.monotonic(), time.process_time()
+    sizes: list[float] = []
+    for sound in conversation(given.recording, sparse=given.sparse):
+        if given.real_time:
+            time.sleep(max(0.0, began + session.seconds - time.monotonic()))
+        session.feed_sound(sound)
+        if session.seconds < REPORT * (len(sizes) + 1):
+            continue
+        sizes.append(resident_mb())
+        used, cpu = time.process_time() - cpu, time.process_time()
+        line = {
+            "minutes": round(session.seconds / 60),
+            "resident_mb": round(sizes[-1], 1),
+            "since_10_minutes": f"{100 * (sizes[-1] / sizes[0] - 1):+.1f} %",
+            "cpu_per_second": round(used / REPORT, 3),
+            "utterances": session.state().utterances,
+        }
+        print(json.dumps(line), flush=True)
+        if session.seconds >= given.hours * 3600:
+            print(f"grew by at most {100 * (max(sizes) / sizes[0] - 1):.1f} % after 10 minutes")
+            return
+
+
+MEASUREMENTS = {"latency": latency, "streams": streams, "parts": parts, "memory": memory}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", nargs="?", default="latency", choices=list(MEASUREMENTS))
     parser.add_argument("recording", nargs="?", type=Path, default=EXAMPLE)
-    parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--seconds", type=float, default=1e6)
-    parser.add_argument("--pause", type=float, default=0.0)
+    parser.add_argument("--virtual", action="store_true", help="latency by processor time")
+    parser.add_argument("--count", type=int, default=2, help="streams at once")
+    parser.add_argument("--hours", type=float, default=1 / 3, help="of sound, for memory")
+    parser.add_argument("--sparse", action="store_true", help="a turn every half minute")
+    parser.add_argument("--real-time", action="store_true", help="no faster than it is spoken")
     parser.add_argument("--model", default=None)
-    options = parser.parse_args()
-    components = LiveComponents.load(options.model)
-    MEASUREMENTS[options.what](components, options.recording, options)
+    given = parser.parse_args()
+    MEASUREMENTS[given.what](LiveComponents.load(given.model), given)
 
 
 if __name__ == "__main__":

@@ -91,10 +91,13 @@ class DenseFace:
         views = self.faces.views(segment)
         return views if isinstance(views, Absent) else self.extract_views(views)
 
-    def extract_views(self, views: FaceViews) -> Vector:
-        """Shape: -> float32 [342]."""
+    def extract_views(self, views: FaceViews, vectors: Vector | None = None) -> Vector:
+        """Average the vectors of faces, which are extracted unless they are at hand.
+
+        Shape: vectors float32 [n, 342] -> float32 [342].
+        """
         crops = evenly(views.crops, _FACES)
-        vectors = self.vectors_of(crops)
+        vectors = self.vectors_of(crops) if vectors is None else evenly(vectors, _FACES)
         if self.version.average == "plain":
             mean: Vector = vectors.mean(axis=0)
             return mean

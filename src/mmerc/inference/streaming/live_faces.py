@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmerc.features.base import Absent
+from mmerc.features.denseface.extractor import DenseFace
 from mmerc.features.speaker_faces import FRAME_HEIGHT, NO_FACE, NO_FILM, SpeakerFaces
+from mmerc.features.store import Vector
 from mmerc.media.decode import SAMPLE_RATE, resize
 from mmerc.media.faces.alignment import align_face
 from mmerc.media.faces.detector import Face
@@ -30,14 +33,15 @@ _REMEMBERED = 30.0  # seconds of faces: more than the longest utterance
 _WAITING = 1.0  # seconds of pictures kept while nobody speaks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Look:
-    """The faces of one picture, and how open each mouth is."""
+    """The faces of one picture, how open each mouth is, and their vectors once they are needed."""
 
     time: float
     faces: list[Face]
     crops: list[NDArray[np.uint8]]
     openings: list[float]
+    vectors: list[Vector] | None = None
 
 
 class LiveFaces:
@@ -47,8 +51,8 @@ class LiveFaces:
     the faces of the last 30 s are kept as crops. ``dropped`` counts pictures that came too fast.
     """
 
-    def __init__(self, source: SpeakerFaces, *, rate: float) -> None:
-        self.source = source
+    def __init__(self, extractor: DenseFace, source: SpeakerFaces, *, rate: float) -> None:
+        self.extractor, self.source = extractor, source
         self.dropped = 0
         self._period = 1 / rate
         self._due = -math.inf
@@ -72,9 +76,9 @@ class LiveFaces:
             )
         self._waiting.append((time, rgb))
 
-    def look(self, since: float) -> None:
-        """Find the faces of the waiting pictures from a time on; drop earlier ones."""
-        while self._waiting:
+    def look(self, since: float, until: float) -> None:
+        """Find the faces of the waiting pictures between two times; drop earlier ones."""
+        while self._waiting and self._waiting[0][0] <= until:
             time, rgb = self._waiting.popleft()
             if time >= since:
                 self._looks.append(self._find_faces(time, rgb))
@@ -89,17 +93,18 @@ class LiveFaces:
             openings=[measure_opening(rgb, face.landmarks.astype(np.float64)) for face in faces],
         )
 
-    def views(self, span: Span, samples: Samples) -> FaceViews | Absent:
-        """The speaker's face during an utterance, whose sound is ``samples``.
+    def prepare(self, span: Span) -> None:
+        """Extract the vectors of an utterance that lasts as long as a span."""
+        self._extract(self._choose(span))
 
-        As in a film (``SpeakerFaces``), of up to ``frames`` pictures spread over the utterance.
+    def vector(self, span: Span, samples: Samples) -> Vector | Absent:
+        """The vector of the speaker's face during an utterance, whose sound is ``samples``.
+
+        As of a film (``SpeakerFaces``), of up to ``frames`` pictures spread over the utterance.
         """
-        looks = [look for look in self._looks if span.start <= look.time <= span.end]
+        looks = self._choose(span)
         if not looks:
             return Absent("no picture while it was spoken" if self._seen_any else NO_FILM)
-        count = min(len(looks), self.source.frames)
-        chosen = np.linspace(0, len(looks) - 1, count).round().astype(int)
-        looks = [looks[i] for i in chosen]
         tracks = link_faces([look.faces for look in looks])
         if not tracks:
             return Absent(NO_FACE)
@@ -120,9 +125,27 @@ class LiveFaces:
             for track in choose(tracks, log_odds=log_odds, mode=self.source.choice)
             for place in places[tracks.index(track)]
         ]
-        frontality = [measure_frontality(looks[i].faces[n].landmarks) for i, n in kept]
-        return FaceViews(
+        views = FaceViews(
             np.stack([looks[i].crops[n] for i, n in kept]),
-            np.array(frontality),
+            np.array([measure_frontality(looks[i].faces[n].landmarks) for i, n in kept]),
             np.array([i for i, _ in kept]),
         )
+        vectors = self._extract(looks)
+        return self.extractor.extract_views(views, np.stack([vectors[i][n] for i, n in kept]))
+
+    def _choose(self, span: Span) -> list[_Look]:
+        """Up to ``frames`` looks at faces, spread over a span."""
+        looks = [look for look in self._looks if span.start <= look.time <= span.end]
+        count = min(len(looks), self.source.frames)
+        chosen = np.linspace(0, len(looks) - 1, count).round().astype(int)
+        return [looks[i] for i in chosen]
+
+    def _extract(self, looks: Sequence[_Look]) -> list[list[Vector]]:
+        """The vectors of all faces of looks; each look's are extracted once."""
+        fresh = [look for look in looks if look.vectors is None and look.crops]
+        if fresh:
+            crops = np.stack([crop for look in fresh for crop in look.crops])
+            vectors = iter(self.extractor.vectors_of(crops))
+            for look in fresh:
+                look.vectors = [next(vectors) for _ in look.crops]
+        return [look.vectors or [] for look in looks]

@@ -174,5 +174,6 @@ def cut_span(span: Span, sound: SoundMemory) -> list[VoiceChunk]:
     for number in reversed(range(math.ceil((span.end - span.start) / _CHUNK_SECONDS))):
         start = max(0.0, span.end - (number + 1) * _CHUNK_SECONDS)
         samples = sound.read(start, min(start + _CHUNK_SECONDS, span.end))[:CHUNK_SAMPLES]
-        chunks.append(analyse_chunk(start, np.pad(samples, (0, CHUNK_SAMPLES - len(samples)))))
+        samples = np.pad(samples, (0, CHUNK_SAMPLES - len(samples)))
+        chunks.append(analyse_chunk(start, samples, encode_from=span.start))
     return chunks

@@ -138,14 +138,21 @@ class OpenSpeech:
         return events
 
     def _recognise(self, span: Span) -> tuple[Transcript, list[VoiceChunk]]:
-        """Words and voices of a span, at the same time; those of the last draft are reused."""
+        """Words and voices of a span, at the same time; those of the last draft are reused.
+
+        The vectors of its faces are extracted meanwhile, for whatever utterances come out.
+        """
         if self._words and span.start - self._words[-1].end >= LONG_PAUSE:
             self._open, self._words = [], ()
         if self._heard is None or self._heard[0] != span:
-            voices = self._components.helpers.submit(cut_span, span, self._sound)
+            helpers = self._components.helpers
+            voices = helpers.submit(cut_span, span, self._sound)
+            faces = None if self._faces is None else helpers.submit(self._faces.prepare, span)
             samples = self._sound.read(span.start, span.end)
             transcript = self._components.transcriber.transcribe_samples(samples, span)
             self._heard = span, transcript, voices.result()
+            if faces is not None:
+                faces.result()
         _, transcript, chunks = self._heard
         self._language = transcript.language or self._language
         return transcript, chunks
@@ -211,12 +218,8 @@ class OpenSpeech:
         parts: dict[Modality, Vector | Absent] = {}
         if self._components.voice is not None:
             parts["audio"] = extract_voice(self._components.voice, samples)
-        if self._components.faces is not None and self._faces is not None:
-            views = self._faces.views(spoken.span, samples)
-            if isinstance(views, Absent):
-                parts["video"] = views
-            else:
-                parts["video"] = self._components.faces.extract_views(views)
+        if self._faces is not None:
+            parts["video"] = self._faces.vector(spoken.span, samples)
         for modality in self._components.model.extractors.keys() - parts.keys():
             absent[modality] = "live analysis cannot extract its vectors"
         for modality, part in parts.items():

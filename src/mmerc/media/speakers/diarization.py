@@ -9,6 +9,7 @@ voices, the network took two people for one, and they are separated.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -104,14 +105,18 @@ def _cut_chunks(sound: Iterable[Samples]) -> Iterator[tuple[float, Samples]]:
         yield (start + rest) / SAMPLE_RATE, buffer[rest:]
 
 
-def analyse_chunk(start: float, samples: Samples) -> VoiceChunk:
-    """Find the local speakers of a chunk and encode their voices.
+def analyse_chunk(start: float, samples: Samples, *, encode_from: float = -math.inf) -> VoiceChunk:
+    """Find the local speakers of a chunk and encode the voices of those that speak late enough.
+
+    A speaker who is silent from second ``encode_from`` on has no voice vector.
 
     Shape: samples [160000] from second ``start`` on.
     """
     sound = torch.from_numpy(samples)
     active = find_active_speakers(sound).numpy()
-    voices = _encode_local_speakers(compute_filterbank(sound), active, range(active.shape[1]))
+    late = np.arange(CHUNK_FRAMES) * FRAME_SECONDS + FRAME_OFFSET + start >= encode_from
+    speakers = np.flatnonzero(active[late].any(0)).tolist()
+    voices = _encode_local_speakers(compute_filterbank(sound), active, speakers)
     return VoiceChunk(start=start, active=active, voices=voices)
 
 
