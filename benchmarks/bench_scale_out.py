@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench_service import ended, serving, upload
+from bench_service import Server, ended, upload
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def run_jobs(url: str, count: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--jobs", type=int, default=8)
+    parser.add_argument("--jobs", type=int, default=6)
     parser.add_argument("--database", help="postgresql://...")
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -57,9 +57,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name) / "jobs"
             options = ["--max-running-jobs", "0", "--shared-jobs", *shared]
-            with serving(folder, *options) as (url, _), working(folder, shared, count=count):
-                run_jobs(url, 2 * count)
-                seconds = run_jobs(url, given.jobs)
+            with Server(folder, *options) as server, working(folder, shared, count=count):
+                run_jobs(server.url, count)
+                seconds = run_jobs(server.url, given.jobs)
         rate = 60 * given.jobs / seconds
         print(f"{count} workers: {rate:.1f} jobs a minute ({seconds / given.jobs:.1f} s per job)")
 

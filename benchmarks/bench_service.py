@@ -24,9 +24,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import requests
 
@@ -34,36 +34,42 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 FILM, SUBTITLES = EXAMPLES / "photograph.mp4", EXAMPLES / "photograph.srt"
 
 
-@contextmanager
-def serving(folder: Path, *options: str) -> Iterator[tuple[str, int]]:
-    """Address and process number of a server that is stopped at the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "mmerc",
-        "serve",
-        "--port",
-        str(port),
-        "--jobs-folder",
-        str(folder),
-    ]
-    with open(folder.with_suffix(".log"), "w") as log:
-        process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    while True:
-        try:
-            requests.get(f"{url}/health", timeout=60)
-            break
-        except requests.ConnectionError:
-            time.sleep(0.1)
-    try:
-        yield url, process.pid
-    finally:
-        process.terminate()
-        process.wait()
+class Server:
+    """`mmerc serve` on a free port; its address is ``url``. It is stopped at the end."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "mmerc", "serve", "--port", str(port)]
+        self.command = [*command, "--jobs-folder", str(folder), *options]
+        self.start()
+
+    def start(self) -> None:
+        log = self.folder.with_suffix(".log")
+        with open(log, "a") as file:
+            self.process = subprocess.Popen(self.command, stdout=file, stderr=file)
+        while True:
+            if self.process.poll() is not None:
+                raise SystemExit(log.read_text())
+            try:
+                requests.get(f"{self.url}/health", timeout=60)
+                break
+            except requests.ConnectionError:
+                time.sleep(0.1)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait()
 
 
 def transcripts(longest: int) -> list[bytes]:
@@ -166,7 +172,7 @@ def upload(url: str) -> str:
     """Address of a job that analyses the example film."""
     with open(FILM, "rb") as film, open(SUBTITLES, "rb") as subtitles:
         files = {"recording": film, "subtitles": subtitles}
-        return url + requests.post(f"{url}/v1/jobs", files=files, timeout=60).headers["Location"]
+        return url + requests.post(f"{url}/v1/jobs", files=files, timeout=600).headers["Location"]
 
 
 def ended(address: str) -> str:
@@ -264,7 +270,8 @@ def main() -> None:
     parser.add_argument("--malformed", type=int, default=1000, help="requests of schemathesis")
     parser.add_argument("--jobs", type=int, default=3, help="jobs against mmerc analyze")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, serving(Path(name) / "jobs") as (url, process):
+    with tempfile.TemporaryDirectory() as name, Server(Path(name) / "jobs") as server:
+        url, process = server.url, server.process.pid
         if given.total:
             print(load(url, process, given), flush=True)
         if given.memory:

@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 
+from live_sockets import PCM, live
 from server_process import until
 
 STOPPED = (0, -signal.SIGTERM)
@@ -27,14 +28,28 @@ def test_a_killed_worker_is_followed_by_another_and_then_no_more(served, film, s
     assert "mmerc_workers_restarted_total 1.0" in server.ask("GET", "/metrics").text
 
 
-def test_no_accepted_job_is_lost_when_the_server_goes(served, film, subtitles):
-    server = served("--keep-minutes", "5")
+def test_nothing_accepted_is_lost_when_the_server_goes(served, film, subtitles, model, sound):
+    """Neither jobs nor the sound of a live session that is kept."""
+    server = served("--keep-minutes", "5", "--live-model", model)
+    with live(server.port) as socket:
+        session = socket.start(**PCM, keep=True, words="client")["session"]
+        socket.send_sound(sound)
+        while socket.hear("stats")["received"] < len(sound) // 2:
+            pass
+    (kept,) = (server.folder / "jobs").iterdir()
     first = server.upload(film, subtitles).json()["id"]
     waiting = server.upload(film, subtitles).json()["id"]
     worker = working(server)
     server.kill()
     until(lambda: not Path(f"/proc/{worker}").exists())  # it leaves with its server
+    stored = (kept / "recording").read_bytes()[44:]
+    assert sound.startswith(stored) and len(stored) >= socket.of("stats")[-1]["received"]
     server.start()
+    with live(server.port) as socket:
+        socket.resume(session, 0)
+        assert socket.receive()["code"] == "session"
+    assert server.job(kept.name)["name"] == "live.wav"
+    assert server.ask("DELETE", f"/v1/jobs/{kept.name}").status_code == 204
     job = server.wait(first, "running", "done")
     os.kill(working(server), signal.SIGKILL)  # one death is forgiven even after the server's
     assert server.stop() in STOPPED

@@ -18,6 +18,7 @@ from server_process import PATIENCE, Server, children, command_line, until
 from mmerc.errors import MmercError
 from mmerc.inference.pipeline.progress import Step
 from mmerc.serving import jobs as jobs_module
+from mmerc.serving.canaries import find_workers
 from mmerc.serving.jobs import Jobs
 from mmerc.serving.jobs_database import DatabaseError, PostgresDatabase
 
@@ -138,13 +139,18 @@ def test_a_lease_from_before_the_clock_was_set_back_is_none(share):
     assert jobs.claim().claim != claim
 
 
-def test_processes_see_each_other(share):
+def test_processes_see_each_other(share, monkeypatch):
     front, worker = share(), share()
     assert front.processes() == []
+    assert find_workers(front).startswith("No worker has reported recently")
     worker.report(jobs=1, problem="The transcriber fails.")
     worker.report(jobs=1, problem=None)
     ((seen),) = front.processes()
     assert (seen.id, seen.jobs, seen.problem) == (worker.process, 1, None)
+    assert find_workers(front) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs_module, "_ALIVE", -1.0)  # it has been killed
+        assert find_workers(front).startswith("No worker has reported recently")
     front.check_files()
     front.check_database()
     assert len(front.processes()) == 2
@@ -225,8 +231,6 @@ def test_a_worker_that_is_killed_is_replaced_by_another(
         assert server.wait(job, "done", "failed")["state"] == "done"
         assert (tmp_path / "second.log").read_text().count(f"job {job[:8]} starts") == 1
         until(lambda: server.ask("GET", "/ready").ok)
-        workers[1].kill()
-        until(lambda: "No worker has reported" in server.ask("GET", "/ready").text)
     finally:
         for worker in workers:
             worker.kill()

@@ -21,7 +21,10 @@ WORDS = ("oh", "no", "not", "the", "cheese")
 
 @pytest.fixture(scope="module")
 def loaded(model):
-    return load_model(model)
+    """With one of its layers, which is enough for shapes."""
+    loaded = load_model(model)
+    del loaded.text_encoder.backbone.encoder.layer[1:]
+    return loaded
 
 
 def talk(drawn, name, utterances):
@@ -72,7 +75,7 @@ def test_requests_of_any_size_compile_few_kernels(loaded, monkeypatch):
     seen = [part for part in loaded.modules() if isinstance(part, torch.nn.Linear)]
     hooks = [part.register_forward_pre_hook(see) for part in seen]
     drawn = random.Random(1)
-    for turn in range(6):
+    for turn in range(4):
         talks = [talk(drawn, f"{turn}-{i}", drawn.randint(1, 25)) for i in range(turn % 5 + 1)]
         _predict_together(loaded, [PendingRequest([item], {}, None) for item in talks])
     for hook in hooks:

@@ -14,7 +14,7 @@ from mmerc.errors import InputError, MmercError
 from mmerc.files import file_lock, write_error
 from mmerc.inference.pipeline.components import load_components
 from mmerc.serving.application import create_app
-from mmerc.serving.jobs import DATABASE
+from mmerc.serving.jobs import DATABASE, open_jobs
 from mmerc.serving.patient_protocol import PatientProtocol, PatientSocket
 from mmerc.serving.predictor import Predictor
 from mmerc.serving.settings import Settings
@@ -27,6 +27,8 @@ _GRACE = 10  # seconds for requests in progress when the server is stopped
 def run_server(settings: Settings, *, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM; MmercError if the model or the folder cannot be used."""
     with use_folder(settings.folder, shared=settings.shared):
+        with explaining_errors(settings.folder):
+            open_jobs(settings).close()  # before the model is loaded, which takes seconds
         components = load_components(
             settings.model, commercial_only=settings.commercial_only, face="speaking"
         )

@@ -279,7 +279,7 @@ class HostedSession:
             return
         self.reported = now
         stats = StatsMessage(
-            received=self.received,
+            received=self.processed if self.worker.start.keep else self.received,  # or stored
             seconds=round(self.worker.seconds, 2),
             behind=round(self.behind, 2),
             real_time_factor=self.real_time_factor,
