@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -289,6 +290,27 @@ def test_tiers_of_another_recording_without_a_name_are_refused(stored, tmp_path)
     (tmp_path / "x.csv").write_text("conversation,id,label\nother,1,joy\n")
     with pytest.raises(InputError, match="no line is of an utterance"):
         correct(stored, [tmp_path / "x.csv"])
+
+
+@pytest.mark.parametrize("url", ["file:///C:/films/by%20the%20window %231.mp4", None])
+def test_an_eaf_is_read_without_its_media(stored, url):
+    path = edited(stored, "eaf", ">sadness<", ">fear<")
+    text = path.read_text(encoding="utf-8")
+    (media,) = re.findall("<MEDIA_DESCRIPTOR[^>]*>", text)
+    new = "" if url is None else f'<MEDIA_DESCRIPTOR MEDIA_URL="{url}" MIME_TYPE="video/mp4" />'
+    path.write_text(text.replace(media, new), encoding="utf-8")
+    assert changes(correct(stored, [path])) == [("3", "label", "sadness", "fear", "ann")]
+
+
+@pytest.mark.parametrize("ending", ["eaf", "TextGrid"])
+def test_tiers_of_prediction_sets_are_no_labels(tmp_path, ending):
+    items = [replace(item, emotions=("joy", item.label), unsure=False) for item in PREDICTIONS]
+    analysis = replace(ANALYSIS, predictions=tuple(items), set_level=0.9)
+    write_results(analysis, tmp_path / "results", stem=STEM)
+    stored = tmp_path / "results" / STEM
+    assert "set@Jonas" in result(stored, ending).read_text(encoding="utf-8")
+    path = edited(stored, ending, "sadness", "fear")
+    assert changes(correct(stored, [path])) == [("3", "label", "sadness", "fear", "ann")]
 
 
 def test_a_line_that_was_added_is_refused_and_one_that_is_missing_is_noted(stored):
