@@ -1,8 +1,13 @@
 """`mmerc analyze` on long recordings: time as a share of their length, and memory.
 
+    python benchmarks/bench_analyze.py --minutes 10       # subtitles and transcription
+    python benchmarks/bench_analyze.py --minutes 60 --whole-path --sound
+
 The recording is examples/photograph.mp4 (640 x 480, 25 pictures a second, two speakers, a face in
 every picture) played over and over, its subtitles with it. Each analysis runs in a process of its
-own, so that the memory is its own. Text alone: the words of the same conversation.
+own, so that the memory is its own: the most that all of its processes take together (shared pages
+counted once), and the largest of them. ``--sound`` leaves out the film, ``--whole-path`` measures
+transcription alone, at every length. Text alone: the words of the same conversation.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -51,8 +57,18 @@ def moved(cue: pysubs2.SSAEvent, seconds: float) -> pysubs2.SSAEvent:
     return copy
 
 
-def analysed(*arguments: object) -> tuple[float, float]:
-    """Seconds and megabytes (the largest of its processes) of one `mmerc analyze`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What an analysis takes: seconds by the clock and of the processors, and megabytes."""
+
+    seconds: float
+    processors: float
+    largest: float
+    together: float
+
+
+def analysed(*arguments: object) -> Cost:
+    """The cost of one `mmerc analyze`."""
     command = [
         sys.executable,
         "-m",
@@ -62,29 +78,70 @@ def analysed(*arguments: object) -> tuple[float, float]:
         "--overwrite",
         *map(str, arguments),
     ]
-    started = time.perf_counter()
     program = [sys.executable, __file__, "--child", *command]
-    memory = subprocess.run(program, check=True, capture_output=True, text=True).stdout
-    return time.perf_counter() - started, float(memory.splitlines()[-1])
+    output = subprocess.run(program, check=True, capture_output=True, text=True).stdout
+    seconds, processors, largest, together = map(float, output.splitlines()[-1].split())
+    return Cost(seconds=seconds, processors=processors, largest=largest, together=together)
 
 
 def child(command: list[str]) -> None:
-    """Run a command and print the most memory that one of its processes took."""
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+    """Run a command and print its cost."""
+    together, started = 0.0, time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        together = max(together, measure_tree(process.pid))
+        time.sleep(0.5)
+    if process.returncode:
+        raise SystemExit(process.returncode)
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = time.perf_counter() - started
+    print(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, together)
 
 
-def films(minutes: list[int], folder: Path, *, transcribe: bool) -> Iterator[str]:
+def measure_tree(root: int) -> float:
+    """Megabytes of a process and all it started; shared pages count once."""
+    total, waiting = 0, [root]
+    while waiting:
+        number = waiting.pop()
+        folder = Path("/proc") / str(number)
+        try:
+            waiting += map(int, (folder / "task" / str(number) / "children").read_text().split())
+            rollup = (folder / "smaps_rollup").read_text()
+        except OSError:  # it has ended
+            continue
+        total += int(rollup.partition("Pss:")[2].split()[0])
+    return total / 1024
+
+
+def films(minutes: list[int], folder: Path, *, whole_path: bool, sound: bool) -> Iterator[str]:
+    """One sentence per analysis of the film, or of its sound."""
     for count in minutes:
         film, subtitles, length = repeated(round(count * 60 / 48), folder)
-        ways = {"with subtitles": ["--subtitles", subtitles]}
-        ways |= {"with transcription": []} if transcribe and count == minutes[0] else {}
+        if sound:
+            film = take_sound(film)
+        ways: dict[str, list[object]] = (
+            {} if whole_path else {"with subtitles": ["--subtitles", subtitles]}
+        )
+        ways |= {"with transcription": []} if whole_path or count == minutes[0] else {}
         for name, options in ways.items():
-            seconds, memory = analysed(film, *options, "--out", folder / "out" / str(count))
+            cost = analysed(film, *options, "--out", folder / "out" / str(count))
             yield (
-                f"  {length / 60:.1f} minutes {name}: {seconds:.0f} s, {seconds / length:.2f} of "
-                f"its length; {memory:.0f} MB"
+                f"  {length / 60:.1f} minutes {name}: {cost.seconds:.0f} s, "
+                f"{cost.seconds / length:.2f} of its length ({cost.processors / length:.2f} of the "
+                f"processors); {cost.together:.0f} MB, the largest process {cost.largest:.0f} MB"
             )
+
+
+def take_sound(film: Path) -> Path:
+    """The sound of a film, as a file of its own."""
+    path = film.with_suffix(".mka")
+    with av.open(str(film)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(audio=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    return path
 
 
 def text(folder: Path, copies: int) -> str:
@@ -93,8 +150,9 @@ def text(folder: Path, copies: int) -> str:
     talk, short = folder / "talk.txt", folder / "short.txt"
     talk.write_text("".join([*lines, "\n"] * copies))
     short.write_text(lines[0])
-    start, _ = analysed(short, "--out", folder / "text")
-    seconds, memory = analysed(talk, "--out", folder / "text")
+    start = analysed(short, "--out", folder / "text").seconds
+    cost = analysed(talk, "--out", folder / "text")
+    seconds, memory = cost.seconds, cost.together
     rate = len(lines) * copies / (seconds - start)
     return (
         f"  words alone: {rate:.0f} utterances a second ({len(lines) * copies} in {seconds:.1f} s, "
@@ -106,14 +164,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--child", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     parser.add_argument("--minutes", type=int, nargs="+", default=[10, 60])
+    parser.add_argument("--whole-path", action="store_true")
+    parser.add_argument("--sound", action="store_true")
     parser.add_argument("--text", type=int, default=500, help="copies of the conversation")
     arguments = parser.parse_args()
     if arguments.child:
         child(arguments.child)
         return
     with tempfile.TemporaryDirectory() as folder:
-        print(text(Path(folder), arguments.text))
-        for sentence in films(arguments.minutes, Path(folder), transcribe=True):
+        if not arguments.whole_path:
+            print(text(Path(folder), arguments.text))
+        sentences = films(
+            arguments.minutes,
+            Path(folder),
+            whole_path=arguments.whole_path,
+            sound=arguments.sound,
+        )
+        for sentence in sentences:
             print(sentence, flush=True)
 
 

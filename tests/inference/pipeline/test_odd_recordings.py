@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
+from scipy.signal import butter, sosfilt
 
 from mmerc.inference.page.render import render_page
 from mmerc.inference.pipeline import Pipeline
@@ -116,6 +117,64 @@ def test_one_sentence_in_long_silence(analyse, tmp_path, voice):
     assert {"little", "garden", "yellow"} <= set(text.replace(".", "").split())
     assert all(19.8 <= p.start < p.end <= 23.5 for p in analysis.predictions)
     assert {p.speaker for p in analysis.predictions} == {"SPEAKER_01"}
+
+
+def add_music(samples, numbers):
+    """A chord under the voice, 10 dB below it."""
+    times = np.arange(len(samples)) / SAMPLE_RATE
+    chord = sum(np.sin(2 * np.pi * pitch * times) for pitch in (220, 277, 330))
+    return samples + chord * 0.3 * samples.std() / chord.std()
+
+
+def call_by_telephone(samples, numbers):
+    band = butter(4, (300, 3400), "bandpass", fs=SAMPLE_RATE, output="sos")
+    return np.round(sosfilt(band, samples) * 512) / 512
+
+
+def move_away(samples, numbers):
+    """A room of 0.4 s, and a quiet voice in some noise."""
+    times = np.arange(6400) / SAMPLE_RATE
+    echo = numbers.normal(size=6400) * 10 ** (-3 * times / 0.4) * 0.02
+    echo[0] = 0.3
+    return np.convolve(samples, echo)[: len(samples)] + numbers.normal(0, 1e-3, len(samples))
+
+
+def clap(count, numbers):
+    """Applause: many short bursts of noise."""
+    bursts = np.zeros(count)
+    for start in numbers.integers(0, count - 400, 60 * count // SAMPLE_RATE):
+        bursts[start : start + 400] += numbers.normal(size=400) * np.exp(-np.arange(400) / 80)
+    return 0.1 * bursts / bursts.std()
+
+
+def laugh(count):
+    """A voiced sound five times a second."""
+    times = np.arange(count) / SAMPLE_RATE
+    voiced = sum(np.sin(2 * np.pi * 250 * n * times) / n for n in range(1, 12))
+    return 0.05 * voiced * np.maximum(0, np.sin(2 * np.pi * 5 * times))
+
+
+def test_music_laughter_applause_telephone_and_a_far_microphone(analyse, tmp_path, voice):
+    numbers = np.random.default_rng(0)
+    parts, spoken, time = [np.zeros(SAMPLE_RATE)], [], 1.0
+    for number, change in enumerate((add_music, call_by_telephone, move_away)):
+        spoken.append((time, time + len(voice) / SAMPLE_RATE))
+        between = clap(2 * SAMPLE_RATE, numbers) if number else laugh(2 * SAMPLE_RATE)
+        silence = np.zeros(SAMPLE_RATE)
+        parts += [change(voice, numbers), silence, between, silence]
+        time = sum(map(len, parts)) / SAMPLE_RATE
+    samples = np.concatenate(parts).astype(np.float32)
+    soundfile.write(tmp_path / "x.flac", samples, SAMPLE_RATE)
+    analysis = analyse(tmp_path / "x.flac", model="read", words=False)
+    for start, end in spoken:
+        inside = [p.text for p in analysis.predictions if start - 0.3 < p.start < end]
+        words = " ".join(inside).lower().replace(".", "").split()
+        assert {"little", "garden", "flowers"} <= set(words)
+    outside = [
+        p for p in analysis.predictions
+        if not any(start - 0.5 <= p.start and p.end <= end + 0.5 for start, end in spoken)
+    ]  # fmt: skip
+    assert outside == []
 
 
 @pytest.mark.parametrize("seconds", [0.35, 0.6])
