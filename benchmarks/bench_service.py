@@ -102,8 +102,10 @@ def varied(count: int, *, seed: int) -> list[bytes]:
 
 
 def clients(url: str, bodies: list[bytes], *, count: int, total: int, think: float) -> list[float]:
-    """Seconds of every answer; SystemExit where one is an error."""
-    seconds, errors = [], []
+    """Seconds of every answer, the first ones first; SystemExit where one is an error."""
+    first: list[float] = []
+    seconds: list[float] = []
+    errors = []
 
     def post(number: int) -> None:
         with requests.Session() as session:
@@ -117,7 +119,7 @@ def clients(url: str, bodies: list[bytes], *, count: int, total: int, think: flo
                     ).raise_for_status()
                 except requests.RequestException as error:
                     errors.append(str(error))
-                seconds.append(time.perf_counter() - started)
+                (seconds if turn else first).append(time.perf_counter() - started)
                 time.sleep(think)
 
     threads = [threading.Thread(target=post, args=(number,)) for number in range(count)]
@@ -127,7 +129,7 @@ def clients(url: str, bodies: list[bytes], *, count: int, total: int, think: flo
         thread.join()
     if errors:
         raise SystemExit(f"{len(errors)} errors, first: {errors[0]}")
-    return seconds
+    return first + seconds
 
 
 def load(url: str, process: int, given: argparse.Namespace) -> str:
@@ -136,8 +138,14 @@ def load(url: str, process: int, given: argparse.Namespace) -> str:
     clients(url, bodies, count=8, total=80, think=0)
     started, used = time.perf_counter(), processor(process)
     seconds = clients(url, bodies, count=given.clients, total=given.total, think=given.think)
-    share = (processor(process) - used) / (time.perf_counter() - started)
-    return f"{given.clients} clients: {text(seconds)}; {share:.2f} processors on average"
+    used, elapsed = processor(process) - used, time.perf_counter() - started
+    lines = [
+        f"{given.clients} clients: {text(seconds)}",
+        f"without the first wave, of all at once: {text(seconds[given.clients :])}",
+        f"{len(seconds) / elapsed:.0f} answers a second; {used / elapsed:.2f} processors,"
+        f" {1000 * used / len(seconds):.0f} ms of one per answer",
+    ]
+    return "\n".join(lines)
 
 
 def text(seconds: list[float]) -> str:
