@@ -70,6 +70,14 @@ _COMPONENTS = (
         terms="LICENSE-WEIGHTS",
     ),
     Component(
+        name="mmerc-base",
+        purpose="larger model, for those who have MPNet",
+        distribution="mmerc",
+        licence="trained on MELD (GPL-3.0), RAVDESS (CC BY-NC-SA 4.0), FER2013 (research)",
+        commercial=False,
+        terms="LICENSE-WEIGHTS",
+    ),
+    Component(
         name="mmerc-mini-text",
         purpose="default model for text alone",
         distribution="mmerc",

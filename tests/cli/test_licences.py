@@ -21,11 +21,13 @@ from mmerc.licences import (
 ROOT = Path(__file__).parents[2]
 NAMES = {
     "opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-text", "mmerc-mini-1",
-    "mmerc-goemotions",
+    "mmerc-goemotions", "mmerc-base",
     "minilm-l6", "whisper-tiny.en", "silero-vad", "speaker networks", "face networks",
     "mtcnn",
 }  # fmt: skip
-REFUSED = {"opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-1"}
+REFUSED = {
+    "opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-1", "mmerc-base",
+}  # fmt: skip
 
 
 def files_of(name):

@@ -5,11 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 DEFAULT_MODEL = "mmerc-mini"
+BASE_MODEL = "mmerc-base"  # needs MPNet (`mmerc weights install mpnet-base`)
 TEXT_MODEL = "mmerc-mini-text"
 LIVE_MODEL = "mmerc-mini-live"
 FORMER_MODEL = "mmerc-mini-1"  # the default model before, on IS10 and denseface vectors
 COMMENTS_MODEL = "mmerc-goemotions"  # its text encoder is where training of the others starts
-_EMBEDDED_MODELS = (DEFAULT_MODEL, TEXT_MODEL, LIVE_MODEL, FORMER_MODEL, COMMENTS_MODEL)
+_EMBEDDED_MODELS = (
+    DEFAULT_MODEL,
+    BASE_MODEL,
+    TEXT_MODEL,
+    LIVE_MODEL,
+    FORMER_MODEL,
+    COMMENTS_MODEL,
+)
 _EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
 

@@ -36,6 +36,7 @@ def test_commercial_use_leaves_sound_and_faces_out(models):
         "mmerc-mini",
         "mmerc-mini-live",
         "mmerc-mini-1",
+        "mmerc-base",
         _EMBEDDED_FOLDER / "mmerc-mini",
         _EMBEDDED_FOLDER / ".." / "embedded/mmerc-mini",
     ],
@@ -43,6 +44,12 @@ def test_commercial_use_leaves_sound_and_faces_out(models):
 def test_commercial_use_of_our_own_model_is_refused(name):
     with pytest.raises(UsageError, match=r"may not be used commercially .*mmerc-mini-text"):
         load(name, commercial_only=True)
+
+
+def test_the_larger_model_says_how_to_install_its_encoder(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMERC_CACHE", str(tmp_path))
+    with pytest.raises(MmercError, match=r"install them with `mmerc weights install mpnet-base`"):
+        load("mmerc-base")
 
 
 @pytest.mark.parametrize("known", [{}, {"audio": "wavlm", "video": "denseface"}])

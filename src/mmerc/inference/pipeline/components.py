@@ -14,6 +14,7 @@ from mmerc.licences import find_component
 from mmerc.media.faces.speaking import Choice
 from mmerc.models.base import AnyModel
 from mmerc.models.embedded_models import (
+    BASE_MODEL,
     DEFAULT_MODEL,
     FORMER_MODEL,
     LIVE_MODEL,
@@ -23,7 +24,8 @@ from mmerc.models.embedded_models import (
 from mmerc.models.registry import load_model, locate_model
 from mmerc.models.training_data import TrainedOn
 
-_NON_COMMERCIAL = (DEFAULT_MODEL, LIVE_MODEL, FORMER_MODEL)  # trained on RAVDESS and FER2013
+# Trained on RAVDESS and FER2013.
+_NON_COMMERCIAL = (DEFAULT_MODEL, BASE_MODEL, LIVE_MODEL, FORMER_MODEL)
 _LICENSED_AS: Mapping[str, str] = {
     "is10": "opensmile",
     "compare": "opensmile",
