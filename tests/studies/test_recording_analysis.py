@@ -17,7 +17,7 @@ from mmerc.studies.study_file import StudySettings
 from mmerc.studies.study_folder import StudyFolder
 from mmerc.studies.study_plan import plan_folder
 from mmerc.studies.study_tables import write_tables
-from short_films import cut, save_model
+from short_films import cues, cut, save_model
 
 ROOT, NOBODY = 0, 65534
 TALK = "Ann: You came!\nBob: I said I would.\n"
@@ -111,6 +111,21 @@ def test_results_that_disappear_before_the_tables_are_written(analyzer, recordin
     shutil.rmtree(out.recordings)
     with pytest.raises(InputError, match="cannot be read, though its recording is finished; run"):
         write_tables(out, plan, [outcome])
+
+
+def test_a_film_with_a_face(tmp_path):
+    folder, model = tmp_path / "in", tmp_path / "model"
+    folder.mkdir()
+    cut("photograph", folder / "scene.mp4", seconds=3.0)
+    cues("photograph", folder / "scene.srt", count=1)
+    save_model(model, widths={"video": 342}, extractors={"video": "denseface"})
+    settings = StudySettings(model=str(model))
+    prepare = PrepareAnalyzer(study=tmp_path / "out", settings=settings, model_fingerprint="random")
+    outcome = prepare()(plan_folder(folder).recordings[0])
+    assert (outcome.state, outcome.reason) == ("analysed", "")
+    record = StudyFolder(tmp_path / "out").record("scene")
+    assert record is not None
+    assert record["absent"] == {}
 
 
 def test_an_internal_error_is_the_recordings_own(analyzer, recording, monkeypatch):

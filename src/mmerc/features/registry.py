@@ -51,7 +51,8 @@ class NamedExtractor:
     @property
     def follows_faces(self) -> bool:
         """Whether this extractor chooses a speaker's face, and can extract those of everybody."""
-        return self.name.startswith("denseface") and self.face == "speaking"
+        is_face = self.name in _EXTRACTORS and self.name.startswith("denseface")
+        return is_face and self.face == "speaking"
 
     def __call__(self) -> Extractor:
         """Build it: UsageError for an unknown name, MmercError if a part of it is missing."""

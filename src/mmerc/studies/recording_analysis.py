@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -71,7 +71,7 @@ class _Analyzer:
             sets=settings.set_request,
         )
         pipeline.extractors = {
-            modality: _SharedExtractor(named.name, named.face, named.weights)
+            modality: _SharedExtractor(*astuple(named))
             for modality, named in pipeline.extractors.items()
         }
         return pipeline
@@ -175,7 +175,7 @@ class _SharedExtractor(NamedExtractor):
     """An extractor that is built once per process."""
 
     def __call__(self) -> Extractor:
-        return _build_extractor(NamedExtractor(self.name, self.face, self.weights))
+        return _build_extractor(NamedExtractor(*astuple(self)))
 
 
 @cache
