@@ -26,7 +26,7 @@ from mmerc.models.base import AnyModel
 from mmerc.nn.text_encoder import TextEncoder
 from mmerc.prediction.run_model import build_model_examples, run_model
 
-_EPOCHS, _LEARNING_RATE, _BATCH = 6, 3e-4, 4  # conversations per batch [decided on our own corpus]
+_EPOCHS, _LEARNING_RATE, _BATCH = 6, 3e-4, 4  # examples per batch [decided on our own corpus]
 _SMALLEST = 1e-6
 
 
