@@ -134,6 +134,10 @@ def test_blind_labels_of_two_raters_do_not_meet(log, tmp_path):
         edit(log, "label", id="3", label=label, blind=True, revision=0, rater=rater)
     edit(log, "label", id="5", label="fear", rater="Ann")
     assert line(log).ratings == {"Ann": "anger", "Ben": "joy"}
+    edit(log, "undo", number=1)
+    assert line(log).ratings == {"Ben": "joy"}
+    edit(log, "redo", number=1)
+    assert line(log).ratings == {"Ann": "anger", "Ben": "joy"}
     write_edited_results(log, tmp_path / "out", stem="talk")
     raters = read_raters([tmp_path / "out" / "talk.labels.csv"])
     labels = {name: {item.id: item.label for item in own} for name, own in raters.items()}

@@ -158,7 +158,12 @@ class CorrectionLog:
             return
         if isinstance(edit, UndoEdit | RedoEdit):
             target = self._target(edit)
-            after = [c for c in self.corrections[target.number :] if self.is_active(c)]
+            after = [
+                c
+                for c in self.corrections[target.number :]
+                if self.is_active(c)
+                and not (c.author.rater != target.author.rater and _is_apart(target.edit, c))
+            ]
             self._raise_for(after, target.lines)
         elif revision is not None and revision < self.revision:
             later = [c for c in self.corrections[revision:] if not _is_apart(edit, c)]
