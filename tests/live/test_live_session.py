@@ -90,6 +90,17 @@ def test_pictures_are_looked_at_while_somebody_speaks(components, call):
     assert "video" in utterance.modalities or utterance.absent["video"] == "no face in any frame"
 
 
+def test_pictures_of_speech_that_ends_within_a_piece_are_looked_at(components, monkeypatch):
+    session, looked = LiveSession(components), []
+    monkeypatch.setattr(session._faces, "look", lambda since, until: looked.append((since, until)))
+    speech = np.repeat([0.0, 1.0, 0.0], [9, 16, 20]).astype(np.float32)  # per frame of 32 ms
+    monkeypatch.setattr(session._stream, "feed", lambda piece: speech)
+    monkeypatch.setattr(session, "_end_speech", lambda span: [])
+    session.feed_sound(np.zeros(16000, np.float32))
+    ((since, until),) = looked
+    assert since < 9 * 0.032 and 25 * 0.032 < until < 1
+
+
 def test_words_of_another_recogniser(components, call):
     """They come with their speakers; nothing is transcribed."""
     session = LiveSession(components, LiveSettings(transcribe=False))

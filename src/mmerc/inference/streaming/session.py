@@ -138,6 +138,7 @@ class LiveSession:
         began = time.perf_counter()
         spans = list(self._cutter.finish())
         events = self._note_speech(spans)
+        self._look(spans)
         for span in spans if self.settings.transcribe else ():
             events += self._end_speech(span)
         events += self._speech.settle_words(everything=True)
@@ -181,7 +182,7 @@ class LiveSession:
         self._sound.add(piece)
         spans = list(self._cutter.feed(self._stream.feed(piece)))
         events = self._note_speech(spans)
-        self._look()
+        self._look(spans)
         if not self.settings.transcribe:
             return [*events, *self._speech.settle_words()]
         for span in spans:
@@ -201,10 +202,17 @@ class LiveSession:
         self._speaking = open_now
         return [SpeechStarted(time=start) for start in fresh if start not in ends]
 
-    def _look(self) -> None:
-        """Look at the pictures in which somebody speaks; those of a pause wait, as it may last."""
+    def _look(self, ended: Sequence[Span] = ()) -> None:
+        """Look at the pictures in which somebody speaks; those of a pause wait, as it may last.
+
+        ``ended`` is speech that began or went on in the latest sound, and ended there.
+        """
+        if self._faces is None:
+            return
+        for span in ended:
+            self._faces.look(span.start - _LEAD, span.end)
         since = self._cutter.open_since
-        if self._faces is not None and since is not None:
+        if since is not None:
             self._faces.look(since - _LEAD, self._cutter.open_until)
 
     def _draft(self) -> list[LiveEvent]:
