@@ -18,7 +18,7 @@ SAMPLE_RATE = 16_000  # Hz
 _MAGIC = b"\x1a\x45\xdf\xa3"  # EBML, RFC 8794, section 8.1
 _SILENT_BYTES = 500_000  # bytes that may bring no sound; half a minute of it at usual rates
 _FIX = "send what MediaRecorder records as audio/webm;codecs=opus, from its first byte"
-_LEAST_RATE = 200  # bytes per second of sound; silence takes at least 300 (libopus at 6 kbit/s)
+_LEAST_RATE = 150  # bytes per second of sound; digital silence takes 180 in packets of 120 ms
 _ALLOWANCE = 30.0  # seconds beyond that
 _PATIENCE = 30.0  # seconds for FFmpeg to read what it was given
 _OPTIONS = {"probesize": "4096", "analyzeduration": "0", "fflags": "nobuffer"}
