@@ -9,7 +9,11 @@ import pytest
 
 from mmerc.inference.pipeline.progress import Step
 from mmerc.serving.correction_routes import JobDesks
+from mmerc.serving.job_order import JobOrder
 from mmerc.serving.jobs import Jobs
+from mmerc.serving.monitoring import Metrics
+from mmerc.serving.runner import Lane, Runner
+from mmerc.serving.settings import Settings
 
 
 @pytest.fixture
@@ -123,6 +127,18 @@ def test_deaths_are_counted_and_restarts_are_not(jobs):
         "partial": 0,
         "failed": 0,
     }
+
+
+def test_a_job_whose_order_is_damaged_fails_and_holds_up_nobody(jobs, tmp_path):
+    job = accepted(jobs)
+    JobOrder(corrects="another").write(jobs.folder(job))
+    (path,) = jobs.folder(job).iterdir()
+    path.write_text(path.read_text()[:-1])
+    runner = Runner(jobs, Settings(folder=tmp_path), Metrics(jobs))
+    runner.run_job(jobs.claim(), Lane())
+    ended = jobs.get(job)
+    assert ended.state == "failed" and "send it again" in ended.reason
+    assert jobs.claim() is None
 
 
 def test_a_correction_restarts_the_time_that_a_job_is_kept_by_the_database_s_clock(

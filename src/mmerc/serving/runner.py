@@ -33,6 +33,7 @@ _SUSPICIOUS = 3.0  # seconds without a sign of life, of a thread or a worker, th
 _LONGEST_IDLE = 120.0  # seconds in which a worker and its children compute nothing
 _LONGEST_START = 20.0  # seconds in which the process that forks workers computes nothing
 _KILLED_TWICE = "Its process was killed twice, perhaps out of memory; try a shorter recording."
+_DAMAGED_ORDER = "What it asks for cannot be read any more; send it again."
 _HUNG_TWICE = "Its process stopped answering twice; try again, or report it."
 _Verdict = Literal["ended", "died", "hung", "deleted", "lost", "stopped"]
 
@@ -170,7 +171,11 @@ class Runner:
 
     def run_worker(self, job: Job, lane: Lane) -> tuple[_Verdict, Ended]:
         """Run a job in a process of its own."""
-        with worker_process(run_task, self.task(job)) as (process, receiver):
+        try:
+            task = self.task(job)
+        except ValueError:  # trying again would keep all later jobs waiting
+            return "ended", Ended(failure=_DAMAGED_ORDER)
+        with worker_process(run_task, task) as (process, receiver):
             lane.pulse = Pulse()
             try:
                 return self.watch(job, process, receiver, lane=lane, pulse=lane.pulse)
