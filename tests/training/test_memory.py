@@ -16,9 +16,12 @@ keep_memory()
 blocks = [torch.ones(2**18) for _ in range(400)]
 used = megabytes()
 del blocks[:-1]
-for batch in (98, 99):
-    MemoryRelease().on_train_batch_end(None, None, None, None, batch)
-    print(used - megabytes())
+release = MemoryRelease()
+for step in range(100):
+    if step == 99:
+        print(used - megabytes())
+    release.on_train_batch_end(None, None, None, None, step % 30)  # epochs of 30 batches
+print(used - megabytes())
 """
 
 

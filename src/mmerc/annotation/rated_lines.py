@@ -235,7 +235,7 @@ def _text(value: object) -> str:
 def _read_weight(row: Mapping[str, Any], where: str) -> float | None:
     """The weight of a line that ``mmerc sample`` drew; of other tables, the column is another's."""
     value = row.get("weight")
-    if value in {None, ""} or not _text(row.get("strategy")):
+    if not _text(value) or not _text(row.get("strategy")):
         return None
     try:
         weight = float(str(value))

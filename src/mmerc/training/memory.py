@@ -30,6 +30,9 @@ class MemoryRelease(lightning.Callback):
     MiniLM needs 0.8 GB after a release, 1.5 GB ten steps later, and without one 4 GB and more.
     """
 
+    def __init__(self) -> None:
+        self._steps = 0
+
     def on_train_batch_end(
         self,
         trainer: lightning.Trainer,
@@ -38,8 +41,9 @@ class MemoryRelease(lightning.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
+        self._steps += 1  # of all epochs: they may be shorter
         library = _c_library()
-        if (batch_idx + 1) % _TRIM_EVERY == 0 and hasattr(library, "malloc_trim"):
+        if self._steps % _TRIM_EVERY == 0 and hasattr(library, "malloc_trim"):
             library.malloc_trim(0)
 
 
