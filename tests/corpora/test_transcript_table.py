@@ -53,11 +53,20 @@ def test_conversations_decimal_commas_and_other_columns(tmp_path):
     )
 
 
+def test_an_index_without_a_name_is_no_conversation(tmp_path):
+    (tmp_path / "talk.csv").write_text(",speaker,text\n0,Ada,Hello\n1,Ben,Yes\n")
+    assert rows(read_transcript(tmp_path / "talk.csv")) == [
+        ("talk-1", "1", "Ada", "Hello", None, None),
+        ("talk-1", "2", "Ben", "Yes", None, None),
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("", "line 1: no column is called text"),
         ("Ada,hello\nBen,no\n", "line 1: no column is called text"),
+        ("text,text\nhi,there\n", "line 1: two columns are called 'text'; rename one"),
         ("speaker,text\n", "line 2: no utterance follows the header"),
         ("speaker,text\nAda,hi,there\n", "line 2: it has more or fewer cells"),
         ("speaker,text\nAda\n", "line 2: it has more or fewer cells"),

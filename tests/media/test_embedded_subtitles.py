@@ -78,6 +78,13 @@ def test_text_inside_a_film_is_read_as_subtitles(film, codec, name, words):
     assert subtitles.remarks == ()
 
 
+def test_a_damaged_ass_line_is_words(film):
+    cues = ((100, 400, "0,0,Default,Mara,0,0,0,,Hello, you"), (500, 900, "1,0,Hi"))
+    first, second = read_subtitles(film(("ass", "eng", cues))).utterances
+    assert (first.speaker, first.text) == ("Mara", "Hello, you")
+    assert (second.speaker, second.text) == ("unknown", "1,0,Hi")
+
+
 def test_the_first_of_several_is_read_and_the_others_are_said(film):
     path = film(("subrip", "ger", CUES[:1]), ("subrip", None, CUES[1:]))
     subtitles = read_subtitles(path)

@@ -36,8 +36,8 @@ def read_transcript_table(file: Path) -> TranscriptFile:
 
     Conversations are named by their column; without one, all rows are ``STEM-1``.
 
-    InputError for a table without a column of words, a row without words or of another width, and
-    a time that cannot be read. Rows without anything are left out.
+    InputError for a table without a column of words or with two of one name, a row without words or
+    of another width, and a time that cannot be read. Rows without anything are left out.
     """
     text, remarks = read_small_text(file), LineRemarks(file.name)
     rows: dict[str, list[Utterance]] = {}
@@ -45,7 +45,8 @@ def read_transcript_table(file: Path) -> TranscriptFile:
         columns, reader = _open_table(text)
         for line, values in _read_rows(reader):
             with inside(f"line {line}"):
-                name = values.get(columns.get("conversation", ""), "") or f"{file.stem}-1"
+                name = values[columns["conversation"]] if "conversation" in columns else ""
+                name = name or f"{file.stem}-1"
                 utterances = rows.setdefault(name, [])
                 utterances.append(_read_utterance(columns, values, str(len(utterances) + 1)))
             _note_doubts(line, utterances, remarks)
@@ -59,8 +60,10 @@ def _open_table(text: str) -> tuple[dict[str, str], csv.DictReader[str]]:
     """The table's columns by their role, and a reader of its rows."""
     for separator in _SEPARATORS:
         reader = csv.DictReader(io.StringIO(text), delimiter=separator, strict=True)
-        columns = _find_columns(_header(reader))
+        header = _header(reader)
+        columns = _find_columns(header)
         if "text" in columns:
+            _check_once(header, columns)
             return columns, reader
     problem = "no column is called text (or utterance, transcript, sentence, words, content)"
     raise InputError("line 1", problem, "name the columns in the first line: speaker,text")
@@ -82,6 +85,14 @@ def _find_columns(header: Sequence[str]) -> dict[str, str]:
         for role, names in _NAMES.items()
         if any(name in spelled for name in names)
     }
+
+
+def _check_once(header: Sequence[str], columns: Mapping[str, str]) -> None:
+    """InputError for two columns of one name, of which only the last would be read."""
+    for column in columns.values():
+        if header.count(column) > 1:
+            fix = "rename one of them or remove it"
+            raise InputError("line 1", f"two columns are called {column!r}", fix)
 
 
 def _read_rows(reader: csv.DictReader[str]) -> Iterator[tuple[int, dict[str, str]]]:

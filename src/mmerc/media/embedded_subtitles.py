@@ -114,6 +114,11 @@ def _read_cues(container: InputContainer, stream: SubtitleStream) -> list[Cue]:
 
 
 def _to_cue(subtitle: AssSubtitle, *, number: int, start: int, end: int) -> Cue:
-    """The cue of a decoded line: order, layer, style, name, three margins, effect, words."""
-    fields = subtitle.ass.decode(errors="replace").split(",", _FIELDS)
-    return Cue(line=number, start=start, end=end, text=fields[-1], name=fields[3].strip())
+    """The cue of a decoded line: order, layer, style, name, three margins, effect, words.
+
+    FFmpeg passes on a film's own ASS lines, which may have fewer fields: then all of it is words.
+    """
+    line = subtitle.ass.decode(errors="replace")
+    fields = line.split(",", _FIELDS)
+    name, text = (fields[3].strip(), fields[-1]) if len(fields) > _FIELDS else ("", line)
+    return Cue(line=number, start=start, end=end, text=text, name=name)
