@@ -97,18 +97,20 @@ def _merge_short(
 
     A short or noisy passage gives a vector that is like no other, which is no further speaker.
     """
+    members = np.eye(int(labels.max()) + 1)[labels]
+    sums = members.T @ distances @ members  # of the distances between two groups
     while True:
-        durations = np.bincount(labels, seconds)
-        candidates = [
-            (float(distances[np.ix_(labels == short, labels == other)].mean()), short, other)
-            for short in np.flatnonzero(durations < _SHORT)
-            for other in range(len(durations))
-            if other != short
-        ]
-        distance, short, other = min(candidates, default=(_DIFFERENT, 0, 0))
-        if distance > _SAME_SHORT_VOICE:
+        counts, durations = np.bincount(labels), np.bincount(labels, seconds)
+        means = sums / np.outer(counts, counts)
+        np.fill_diagonal(means, np.inf)
+        means[durations >= _SHORT] = np.inf
+        short, other = divmod(int(means.argmin()), len(means))
+        if means[short, other] > _SAME_SHORT_VOICE:
             return labels
         labels = np.unique(np.where(labels == short, other, labels), return_inverse=True)[1]
+        sums[other] += sums[short]
+        sums[:, other] += sums[:, short]
+        sums = np.delete(np.delete(sums, short, 0), short, 1)
 
 
 def assign_voices(
