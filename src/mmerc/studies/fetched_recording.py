@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,20 +32,31 @@ def fetched(recording: StudyRecording, *, study: Path) -> Iterator[StudyRecordin
     if recording.remote is None:
         yield recording
         return
-    folder = cache_folder() / "fetched" / fingerprint([str(study), recording.remote])[:16]
-    copies = folder / recording.name
+    copies = _place_copies(recording.remote, study=study) / recording.name
     remote = RemoteFolder(recording.remote)
     paths: dict[str, Any] = {}
     try:
         for role, path in recording.inputs.items():
             paths[role] = place_on_disk(copies, path.as_posix())
             remote.fetch(path.as_posix(), paths[role])
-        yield replace(recording, remote=None, **paths)
-    except InputError as error:
-        where = error.where.replace(str(copies), str(remote))
-        raise InputError(where, error.problem, error.fix) from error
+        try:
+            yield replace(recording, remote=None, **paths)
+        except InputError as error:
+            where = error.where.replace(str(copies), str(remote))
+            raise InputError(where, error.problem, error.fix) from error
     finally:
         shutil.rmtree(copies, ignore_errors=True)
+
+
+def discard_copies(recordings: Iterable[StudyRecording], *, study: Path) -> None:
+    """Remove what workers that were killed have left on this machine."""
+    for remote in {item.remote for item in recordings} - {None}:
+        shutil.rmtree(_place_copies(str(remote), study=study), ignore_errors=True)
+
+
+def _place_copies(remote: str, *, study: Path) -> Path:
+    """The folder of the copies from a URL."""
+    return cache_folder() / "fetched" / fingerprint([str(study), remote])[:16]
 
 
 def fingerprint_inputs(recording: StudyRecording, *, study: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -10,13 +11,14 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from mmerc.errors import InputError, MmercError
-from mmerc.files import atomic_file, fingerprint
+from mmerc.files import atomic_file, fingerprint, write_error
 
 # What file systems say of a file that changes with its content, whatever each calls it.
 _VERSIONS = (
     *("ETag", "etag", "VersionId", "version_id", "generation", "md5Hash", "crc32c", "content_md5"),
     *("mtime", "LastModified", "last_modified", "updated", "modify", "created"),
 )
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FIX = "check the address, the network, and that you may use it"
 
 
@@ -41,7 +43,10 @@ class RemoteFolder:
 
     def __str__(self) -> str:
         """The URL without user and password."""
-        parts = urlsplit(self.url)
+        try:
+            parts = urlsplit(self.url)
+        except ValueError:  # half of an address in brackets
+            return f"{self.url.partition('://')[0]}://..."
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
 
     @property
@@ -74,8 +79,13 @@ class RemoteFolder:
 
     def fetch(self, name: str, target: Path) -> None:
         """Copy a file to this machine, whole or not at all."""
-        with self._open(name) as (system, root), atomic_file(target) as temporary:
-            system.get_file(f"{root}/{name}", str(temporary))
+        with atomic_file(target) as temporary, self._open(name) as (system, root):
+            try:
+                system.get_file(f"{root}/{name}", str(temporary))
+            except OSError as error:
+                if error.errno in _DISK_FULL:  # that of this machine
+                    raise write_error(target, error) from error
+                raise
             size = system.info(f"{root}/{name}").get("size")
             if size is not None and size != temporary.stat().st_size:
                 problem = "not all of it arrived, or it is being written"

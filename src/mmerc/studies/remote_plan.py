@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from mmerc.corpora.transcript_file import TABLES
 from mmerc.errors import InputError
 from mmerc.studies.folder_listing import (
     MEDIA,
@@ -23,6 +24,7 @@ from mmerc.studies.study_recordings import StudyRecording
 
 _SMALL = SUBTITLES | {TURNS, TRANSCRIPT}
 _STUDIES = frozenset({".yaml", ".yml"})
+_AT_ONCE = 100  # files that are in memory together
 
 
 def plan_url(url: str, *, skip: str | None = None) -> StudyPlan:
@@ -65,12 +67,24 @@ def _belongs(name: str, recording: str) -> bool:
 
 
 def _fetch_small(place: RemoteFolder, root: Path, names: Iterable[str]) -> None:
-    """Fetch what decides what belongs together: study files, and subtitles of others or of ours."""
+    """Fetch what decides what belongs together: study files, and subtitles of others or of ours.
+
+    Tables, which only a study file can name, are empty files meanwhile.
+    """
+    for name in names:
+        if Path(name).suffix.lower() in TABLES:
+            _write(root, name, b"")
     small = [name for name in names if Path(name).suffix.lower() in SUBTITLES | _STUDIES]
-    for name, content in place.read(small).items():
-        path = place_on_disk(root, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    for start in range(0, len(small), _AT_ONCE):
+        for name, content in place.read(small[start : start + _AT_ONCE]).items():
+            _write(root, name, content)
+
+
+def _write(root: Path, name: str, content: bytes) -> None:
+    """Write a file of this name inside a folder of this machine."""
+    path = place_on_disk(root, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
 
 
 def _list_names(place: RemoteFolder, root: Path, names: Sequence[str]) -> FolderListing:

@@ -31,7 +31,7 @@ class RemoteResults:
     @property
     def copy(self) -> StudyFolder:
         """The copy on this machine; its name, which the report has, is the folder's."""
-        name = self.place.split()[1]
+        _, name = RemoteFolder(str(self.place)).split()  # without a password
         name = name if is_recording_name(name) else "study"
         return StudyFolder(cache_folder() / "studies" / self.place.key / name)
 
@@ -83,7 +83,7 @@ class RemoteResults:
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / RECORD).unlink(missing_ok=True)
                 for path in (names[item.name], _path(item.name, RECORD)):
-                    content = contents.get(path) or records.get(path)
+                    content = contents.get(path, records.get(path))
                     if content is None:
                         problem = "missing, though its recording is finished"
                         fix = "run the same command with --overwrite"

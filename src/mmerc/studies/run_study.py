@@ -11,6 +11,7 @@ from mmerc.executors.executor import Engine, Executor, count_workers
 from mmerc.files import file_fingerprint, fingerprint
 from mmerc.inference.pipeline.components import choose_model
 from mmerc.models.registry import locate_model
+from mmerc.studies.fetched_recording import discard_copies
 from mmerc.studies.recording_analysis import PrepareAnalyzer, fail_lost
 from mmerc.studies.remote_files import RemoteFolder, is_url
 from mmerc.studies.remote_results import RemoteResults
@@ -80,9 +81,12 @@ def run_study(
             remote=remote,
         )
         outcomes = []
-        for outcome in _analyse(plan, prepare, trusted, workers=workers, engine=engine):
-            outcomes.append(outcome)
-            report(outcome)
+        try:
+            for outcome in _analyse(plan, prepare, trusted, workers=workers, engine=engine):
+                outcomes.append(outcome)
+                report(outcome)
+        finally:
+            discard_copies(plan.recordings, study=folder.path)
         outcomes.sort(key=lambda outcome: (outcome.name, outcome.file))
         current = {item.name for item in plan.recordings} | {item.name for item in plan.failed}
         if remote is not None:
