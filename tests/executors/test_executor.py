@@ -1,6 +1,8 @@
 import os
 import signal
 import time
+from concurrent.futures import Future
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ import torch
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.executors import local
 from mmerc.executors.executor import Executor
+from mmerc.executors.pool import NodeLostError, WorkerLostError
 from mmerc.processes import available_cores
 
 FAILURES = {
@@ -112,3 +115,23 @@ def test_a_process_that_is_killed_is_told_in_one_sentence():
         Executor(jobs=2).map(killed, range(4))
     assert "\n" not in str(caught.value)
     assert "--resume" in str(caught.value)
+
+
+def test_an_item_that_kills_its_process_after_its_machine_was_lost_is_lost(monkeypatch):
+    errors = [NodeLostError(), WorkerLostError(), WorkerLostError()]
+
+    class Pool:
+        breaks = False
+
+        def submit(self, function, item):
+            future = Future()
+            future.set_exception(errors.pop(0))
+            return future
+
+        def failure(self, error):
+            return error
+
+    monkeypatch.setattr(Executor, "_open_pool", lambda *a, **k: nullcontext(Pool()))
+    executor = Executor(engine="ray")
+    assert list(executor.stream(lambda: str, ["x"], lost="lost {}".format)) == ["lost x"]
+    assert errors == []

@@ -88,8 +88,9 @@ class Executor:
                     if not isinstance(outcome, WorkerLostError):
                         yield outcome
                         continue
-                    deaths[number] += isinstance(outcome, NodeLostError)
-                    innocent = 0 < deaths[number] <= _NODE_DEATHS
+                    innocent = isinstance(outcome, NodeLostError)
+                    deaths[number] += innocent
+                    innocent &= deaths[number] < _NODE_DEATHS
                     (again if innocent else suspects).append(number)
             for number in suspects:
                 yield self._alone(function, items[number], lost=lost)
