@@ -25,6 +25,7 @@ from mmerc.serving.corrected_job import predict_job_again
 from mmerc.serving.correction_desk import open_job_desk
 from mmerc.serving.correction_routes import JobDesks
 from mmerc.serving.jobs import Jobs
+from mmerc.serving.prediction_routes import predict_again
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +207,9 @@ def test_lines_are_not_predicted_by_another_model_or_without_the_analysis(analys
     ):
         with pytest.raises(MmercError, match=problem):
             predict_job_again(folder, name="talk.mp4", load=load, report=print)
+    desk = open_job_desk(analysed, stem="talk")
+    state = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(find_desk=lambda job: desk)))
+    service = SimpleNamespace(predictor=SimpleNamespace(name="other"))
+    with pytest.raises(HTTPException, match="predicts with other") as refused:
+        predict_again("1", state, None, service)
+    assert refused.value.status_code == 409

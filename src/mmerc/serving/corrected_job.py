@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 _DELETED = "The analysis that was corrected is no longer there; analyse the recording again."
 
 
+def explain_other_model(analysed: str, own: str) -> str:
+    """Why an analysis by the model ``analysed`` cannot be predicted again by ``own``."""
+    return (
+        f"{analysed} made the analysis, but this service predicts with {own}; analyse the "
+        "recording again."
+    )
+
+
 def predict_job_again(
     folder: Path, *, name: str, load: Callable[[], Pipeline], report: Callable[[Step], None]
 ) -> None:
@@ -32,10 +40,7 @@ def predict_job_again(
     desk = open_job_desk(folder, stem=result_stem(name))
     pipeline = load()
     if pipeline.name != desk.log.analysis.model:
-        raise MmercError(
-            f"{desk.log.analysis.model} made the analysis, but this service predicts with "
-            f"{pipeline.name}; analyse the recording again."
-        )
+        raise MmercError(explain_other_model(desk.log.analysis.model, pipeline.name))
     try:
         predict_again(desk.log, pipeline, recording=desk.recording, report=report)
     except MmercError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from mmerc.inference.correction.correction_log import CorrectionLog
+from mmerc.serving.corrected_job import explain_other_model
 from mmerc.serving.correction_routes import JobDesks
 from mmerc.serving.job_order import JobOrder
 from mmerc.serving.job_routes import JobAnswer, JobId, accept_job, find_job, reserve_job
@@ -33,6 +34,9 @@ def predict_again(
     desk.log.refresh()
     if not _has_stale_lines(desk.log):
         raise HTTPException(409, _NOTHING)
+    analysed, own = desk.log.analysis.model, service.predictor.name
+    if analysed != own:  # such as a live session's
+        raise HTTPException(409, explain_other_model(analysed, own))
     with translate_storage_errors():
         new = reserve_job(service)
         try:
