@@ -122,7 +122,11 @@ def test_labels_of_lines_that_the_rater_chose_say_so(study, tmp_path):
 
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
-    [("elan/", "/etc/", "outside of its folder"), ('"utterances"', '"lines"', "not a sample")],
+    [
+        ("elan/", "/etc/", "outside of its folder"),
+        ('"utterances"', '"lines"', "not a sample"),
+        ('"labels"', '"labels": [], "before"', "without labels"),
+    ],
 )
 def test_a_damaged_sample_is_refused(sample, tmp_path, old, new, problem):
     text = (sample / "sample.json").read_text()

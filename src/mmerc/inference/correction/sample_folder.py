@@ -60,11 +60,14 @@ class SampleFolder:
     def read(cls, folder: str | Path) -> SampleFolder:
         """Read a sample; InputError if it is damaged."""
         path = Path(folder) / SAMPLE
+        fix = "draw the sample again with `mmerc sample`"
         try:
-            return TypeAdapter(cls).validate_json(read_text(path))
+            sample = TypeAdapter(cls).validate_json(read_text(path))
         except ValidationError as error:
-            fix = "draw the sample again with `mmerc sample`"
             raise InputError(path, "not a sample", fix) from error
+        if not sample.labels or not sample.utterances:
+            raise InputError(path, "a sample without labels or utterances", fix)
+        return sample
 
     def write(self, folder: str | Path) -> None:
         """Write the sample to a folder."""

@@ -91,7 +91,7 @@ class LiveComponents:
 
     @cached_property
     def helpers(self) -> ThreadPoolExecutor:
-        """Threads that compare voices while words are recognised."""
+        """Threads that find voices and face vectors while words are recognised."""
         return ThreadPoolExecutor(max_workers=2, thread_name_prefix="mmerc-live")
 
     def _extractor(self, modality: Modality) -> Extractor | None:

@@ -54,7 +54,8 @@ export class LinePlayer {
   #show(exists, name) {
     this.media.hidden = !exists;
     byId("no-media").hidden = exists;
-    byId("no-media").textContent = `${name} is not beside the analysis.`;
+    byId("no-media").textContent =
+      `${name} cannot be played: it is missing, or this browser does not know its format.`;
   }
 
   /**
@@ -80,6 +81,7 @@ export class LinePlayer {
   seek(line) {
     if (line === undefined || line.start === null || this.media.hidden) return;
     this.media.pause();
+    this.#stopAt = null;
     this.media.currentTime = line.start;
   }
 
