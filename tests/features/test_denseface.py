@@ -17,7 +17,13 @@ from mmerc.features.base import Absent
 from mmerc.features.denseface import extractor
 from mmerc.features.denseface.averaging import weigh_faces
 from mmerc.features.denseface.equalisation import equalise
-from mmerc.features.denseface.extractor import DenseFace, evenly, grey_face, load_network
+from mmerc.features.denseface.extractor import (
+    DenseFace,
+    evenly,
+    grey_face,
+    load_network,
+    source_settings,
+)
 from mmerc.features.denseface.network import MEAN, DenseNet, normalise
 from mmerc.features.denseface.versions import VERSIONS, FaceVersion, locate_shipped_weights
 from mmerc.features.registry import NamedExtractor
@@ -233,6 +239,11 @@ def test_pictures_without_a_face_are_absent(weights, pictures):
     actual = DenseFace(SpeakerFaces(), weights=weights).extract(Segment(pictures=pictures))
     assert isinstance(actual, Absent)
     assert (actual.reason == "no film or picture") == (not pictures)
+
+
+def test_the_fingerprint_tells_how_speaking_faces_are_chosen():
+    assert source_settings(SpeakerFaces())["source.rule"] == "lip sync"
+    assert "source.rule" not in source_settings(SpeakerFaces(choice="largest"))
 
 
 def test_the_fingerprint_tells_weights_faces_and_number_format(weights, tmp_path, monkeypatch):

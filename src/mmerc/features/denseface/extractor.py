@@ -22,6 +22,7 @@ from mmerc.features.denseface.versions import VERSIONS, locate_shipped_weights
 from mmerc.features.store import FeatureSpec, Vector
 from mmerc.files import file_fingerprint
 from mmerc.media.decode import decode_picture, resize, to_grey
+from mmerc.media.faces.speaking import SPEAKING_RULE
 from mmerc.media.faces.views import FaceViews
 from mmerc.media.segment import Segment
 from mmerc.precision import fast_bfloat16
@@ -123,9 +124,11 @@ class DenseFace:
 
 def source_settings(faces: FaceSource) -> Mapping[str, str]:
     """The settings of a face source, for the fingerprint."""
-    return {"source": type(faces).__name__} | {
+    settings = {"source": type(faces).__name__} | {
         f"source.{name}": str(value) for name, value in asdict(faces).items()
     }
+    chosen = settings.get("source.choice") == "speaking"
+    return {**settings, "source.rule": SPEAKING_RULE} if chosen else settings
 
 
 def evenly(values: NDArray[_Value], count: int) -> NDArray[_Value]:

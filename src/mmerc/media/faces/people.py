@@ -15,7 +15,7 @@ def group_faces(vectors: NDArray[np.float32], together: NDArray[np.bool_]) -> ND
     """Number the person behind every face.
 
     Faces that are seen ``together`` are never one person. Of more than 3,000 faces an even
-    selection is grouped, and each of the rest joins the nearest person.
+    selection is grouped like this; then every face joins the nearest person, whoever else does.
 
     Shape: vectors [N, 128] (``mmerc.media.faces.identity``), together [N, N] -> [N].
     """

@@ -18,6 +18,9 @@ from mmerc.media.faces.tracks import Track
 
 Choice = Literal["speaking", "largest", "all"]
 
+SPEAKING_RULE = "lip sync"
+"""How films' speaking faces are chosen, for fingerprints; earlier versions have no such mark."""
+
 LOOKS_PER_SECOND = 25
 """How often mouth and sound are compared; changes within 0.1 s are what tells faces apart."""
 
