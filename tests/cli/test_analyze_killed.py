@@ -11,6 +11,7 @@ from folders import nothing_new, results
 from mmerc.features.journal import _whole_rows
 from short_films import cut, save_model
 
+TRACKS_WIDTH = 4 * (6 + 128 + 342)  # four faces: where and when, who, what they show
 PATIENCE = 120  # seconds until a test gives up waiting
 
 
@@ -57,7 +58,8 @@ def test_a_killed_analysis_goes_on_and_nobody_joins_in(mmerc, started, tmp_path)
         return path.read_text().splitlines() if path.is_file() else []
 
     def faces():
-        rows = [list(_whole_rows(p, 342)) for p in work.glob("vectors-*/video-*/journal.arrows")]
+        journals = work.glob("vectors-*/video-*/journal.arrows")
+        rows = [list(_whole_rows(path, TRACKS_WIDTH)) for path in journals]
         return rows[0] if rows else []
 
     process = started(*arguments, "--out", killed)

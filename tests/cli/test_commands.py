@@ -75,7 +75,7 @@ def test_the_program_itself(mmerc):
         (["prepare", "nonsense"], "nonsense"),
         (["prepare"], "Missing command"),
         (["train"], "--recipe"),
-        (["predict", "x.txt"], "--model"),
+        (["encode-text", "--corpus", "x", "--out", "y"], "--model"),
         (["predict", "x.txt", "--model", "a", "--modle", "b"], "--modle"),
         (["evaluate", "a", "b"], "b"),
         (["prepare", "meld"], "SOURCE"),

@@ -181,7 +181,9 @@ async def _upload(request: Request, response: Response, service: ServiceDependen
                 raise
 
 
-@router.post("/example", status_code=202, responses=problem_responses(401, 403, 404, 429, 503, 507))
+@router.post(
+    "/example", status_code=202, responses=problem_responses(401, 403, 404, 422, 429, 503, 507)
+)
 def example(
     response: Response,
     service: ServiceDependency,
