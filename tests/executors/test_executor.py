@@ -62,10 +62,9 @@ def test_processes_share_the_cores(monkeypatch):
 
 def test_processes_stay_for_the_next_items():
     with Executor(jobs=2).start() as workers:
-        first, second = ({number for number, *_ in workers.map(told, range(9))} for _ in range(2))
-        assert second <= first
+        numbers = {number for _ in range(3) for number, *_ in workers.map(told, range(9))}
         assert workers.map(told, [0]) == [(os.getpid(), torch.get_num_threads(), 0)]
-    assert len(first) <= 2
+    assert len(numbers) <= 2  # one may be too late for the first items, but none is replaced
 
 
 @pytest.mark.parametrize("own", [None, "glibc.malloc.hugetlb=0"])
