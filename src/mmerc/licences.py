@@ -52,6 +52,7 @@ class Component:
             return None
 
 
+_COMPOSED_CORPUS = "trained on MELD (GPL-3.0), RAVDESS (CC BY-NC-SA 4.0), FER2013 (research)"
 _COMPONENTS = (
     Component(
         name="mmerc",
@@ -65,7 +66,7 @@ _COMPONENTS = (
         name="mmerc-mini",
         purpose="default model",
         distribution="mmerc",
-        licence="trained on MELD (GPL-3.0), RAVDESS (CC BY-NC-SA 4.0), FER2013 (research)",
+        licence=_COMPOSED_CORPUS,
         commercial=False,
         terms="LICENSE-WEIGHTS",
     ),
@@ -73,7 +74,7 @@ _COMPONENTS = (
         name="mmerc-base",
         purpose="larger model, for those who have MPNet",
         distribution="mmerc",
-        licence="trained on MELD (GPL-3.0), RAVDESS (CC BY-NC-SA 4.0), FER2013 (research)",
+        licence=_COMPOSED_CORPUS,
         commercial=False,
         terms="LICENSE-WEIGHTS",
     ),
@@ -99,7 +100,7 @@ _COMPONENTS = (
         name="mmerc-mini-live",
         purpose="default model of --live",
         distribution="mmerc",
-        licence="trained on MELD (GPL-3.0), RAVDESS (CC BY-NC-SA 4.0), FER2013 (research)",
+        licence=_COMPOSED_CORPUS,
         commercial=False,
         terms="LICENSE-WEIGHTS",
     ),
@@ -107,7 +108,7 @@ _COMPONENTS = (
         name="mmerc-mini-1",
         purpose="default model of earlier versions",
         distribution="mmerc",
-        licence="trained on MELD (GPL-3.0), RAVDESS (CC BY-NC-SA 4.0), FER2013 (research)",
+        licence=_COMPOSED_CORPUS,
         commercial=False,
         terms="LICENSE-WEIGHTS",
     ),

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from mmerc.cli.output import remark
 from mmerc.errors import UsageError
+
+PagePortOption = Annotated[
+    int, typer.Option(min=0, max=65535, help="Port of the page, 0 for any free one.")
+]
 
 
 def serve_correction_page(analysis: Path, *, port: int, blind: bool = False) -> None:

@@ -18,7 +18,12 @@ from mmerc.corpora.line_times import (
     find_name_line,
     find_time,
 )
-from mmerc.corpora.transcript_file import TABLES, TranscriptFile, check_no_document
+from mmerc.corpora.transcript_file import (
+    EARLIER_START,
+    TABLES,
+    TranscriptFile,
+    check_no_document,
+)
 from mmerc.corpora.transcript_table import read_transcript_table
 from mmerc.errors import InputError
 from mmerc.files import read_text
@@ -35,7 +40,6 @@ _WRITTEN_TIME = re.compile(r"\s*(?:[\[(]|\d\d?:\d\d:\d\d)")  # no words such as 
 _CHAT = re.compile(r"From\s+(\S.{0,99}?)(?:\s+to\s+[^:]{1,99})?\s*:\s+(?=\S)")  # Zoom's chat
 _CONTINUED = "has no time, and continues the line above it"
 _COMMENT = "a comment (#), left out"
-_EARLIER = "begins before the line above it; the order of the file is kept"
 _FROM_EARLIEST = "dated lines: their times are counted from the earliest"
 
 
@@ -300,7 +304,7 @@ def _split_where_times_restart(
         if back and speech.after_gap:
             groups.append([])
         elif back:
-            remarks.add(speech.line, _EARLIER)
+            remarks.add(speech.line, EARLIER_START)
         latest = latest if speech.start is None else speech.start
         groups[-1].append(speech)
     return groups

@@ -9,6 +9,7 @@ from typing import Self
 from mmerc.conversation import Conversation
 from mmerc.errors import InputError
 
+EARLIER_START = "begins before the line above it; the order of the file is kept"  # a remark
 TABLES = frozenset({".csv", ".tsv"})
 _DOCUMENTS = frozenset({".doc", ".docx", ".odt", ".ods", ".pdf", ".rtf", ".xls", ".xlsx"})
 

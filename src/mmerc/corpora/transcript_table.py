@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmerc.conversation import Conversation, Utterance
 from mmerc.corpora.error_location import inside
-from mmerc.corpora.transcript_file import TranscriptFile
+from mmerc.corpora.transcript_file import EARLIER_START, TranscriptFile
 from mmerc.errors import InputError
 from mmerc.media.cue_times import parse_stamp
 from mmerc.media.line_remarks import LineRemarks
@@ -28,7 +28,6 @@ _NAMES: Mapping[str, tuple[str, ...]] = {  # of columns, the first that is there
 _SEPARATORS = (",", ";", "\t")
 _STAMP = re.compile(r"\d{1,6}(?::\d{1,6}){1,3}(?:[.,]\d{1,9})?")
 _NO_SPEAKER = "no speaker is named"
-_EARLIER = "begins before the line above it; the order of the file is kept"
 
 
 def read_transcript_table(file: Path) -> TranscriptFile:
@@ -154,4 +153,4 @@ def _note_doubts(line: int, utterances: Sequence[Utterance], remarks: LineRemark
         remarks.add(line, _NO_SPEAKER)
     earlier = before[-1].start if before else None
     if earlier is not None and newest.start is not None and newest.start < earlier:
-        remarks.add(line, _EARLIER)
+        remarks.add(line, EARLIER_START)

@@ -42,8 +42,7 @@ class MemoryRelease(lightning.Callback):
         batch_idx: int,
     ) -> None:
         self._steps += 1  # of all epochs: they may be shorter
-        library = _c_library()
-        if self._steps % _TRIM_EVERY == 0 and hasattr(library, "malloc_trim"):
+        if self._steps % _TRIM_EVERY == 0 and hasattr(library := _c_library(), "malloc_trim"):
             library.malloc_trim(0)
 
 

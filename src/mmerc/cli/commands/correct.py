@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mmerc.cli.correction_page import serve_correction_page
+from mmerc.cli.correction_page import PagePortOption, serve_correction_page
 from mmerc.cli.output import JsonOption, print_json, print_table, remark
 
 EXAMPLES = (
@@ -40,9 +40,7 @@ def correct(
     blind: Annotated[
         bool, typer.Option("--blind", help="Open the page with predictions hidden.")
     ] = False,
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of the page, 0 for any free one.")
-    ] = 8001,
+    port: PagePortOption = 8001,
     predict_again: Annotated[
         bool,
         typer.Option("--predict-again", help="Predict lines again that the page changed."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mmerc.cli.correction_page import serve_correction_page
+from mmerc.cli.correction_page import PagePortOption, serve_correction_page
 from mmerc.cli.output import JsonOption, print_json, remark
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ def sample(
     page: Annotated[
         bool, typer.Option("--page", help="Label it on a page in the browser.")
     ] = False,
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of the page, 0 for any free one.")
-    ] = 8001,
+    port: PagePortOption = 8001,
     as_json: JsonOption = False,
 ) -> None:
     """Draw utterances to label by hand.
