@@ -82,7 +82,7 @@ def test_labels_words_and_lines_by_keyboard(visit, table):
     page.reload()
     page.locator(".line.excluded").wait_for()
     assert page.locator(".line").count() == 25
-    assert row(page, 4).locator(".said").inner_text().endswith("Hm?")
+    row(page, 4).locator(".said", has_text="Hm?").wait_for()
     assert page.inner_text("#rater") == "Ann"
     assert "1 labelled · 1 excluded" in page.inner_text("#facts")
     assert page.complaints == []
