@@ -59,9 +59,9 @@ class ComposedReader(CorpusReader):
     summary = "The composed corpus: MELD's dialogues with the voices and faces of other corpora"
     source = "Folder that contains meld-composed, ravdess and fer2013."
     terms = (
-        "The composed corpus: MELD's dialogues (GPL-3.0), each utterance given a clip of RAVDESS, "
+        "The composed corpus: MELD's dialogues (GPL-3.0). Each utterance has a clip of RAVDESS, "
         "acted speech of 24 people (CC BY-NC-SA 4.0), and three faces of FER2013, photographs "
-        "found on the web (for research). Words, voice and face of an utterance do not belong "
+        "from the web (for research). Words, voice and face of an utterance do not belong "
         "together: 36 % of the clips and 43 % of the faces show another emotion than the label. "
         "Weights trained on it are for research and teaching; commercial use is not granted."
     )

@@ -27,7 +27,7 @@ class GoEmotionsReader(CorpusReader):
     source = "Folder of train.tsv, dev.tsv, test.tsv and labels.txt (Ekman's grouping)."
     terms = (
         "GoEmotions' annotations of comments by users of Reddit (Apache-2.0). The comments "
-        "themselves are their authors'."
+        "belong to their authors."
     )
     corpora = frozenset({"goemotions"})
 

@@ -50,7 +50,7 @@ class MeldReader(CorpusReader):
     source = "Folder of the three published CSV files."
     terms = (
         "MELD's annotations: text, speakers and emotions of dialogues of a television series "
-        "(GPL-3.0). The words are the series'."
+        "(GPL-3.0). The words belong to the series."
     )
     corpora = frozenset({"meld"})
 

@@ -248,13 +248,13 @@ def _card(adaptation: Adaptation, scores: SetScores, name: str) -> str:
     """What the model was adapted to."""
     sets = (
         f"Prediction sets are calibrated on {scores.source}, for levels up to "
-        f"{100 * adaptation.labels / (adaptation.labels + 1):.1f} %, whatever modalities an "
-        "utterance has.\n"
+        f"{100 * adaptation.labels / (adaptation.labels + 1):.1f} %, for any combination of "
+        "modalities.\n"
     )
     if not adaptation.better:
         return "\n".join(
             [
-                f"# {name}, with its own prediction sets\n",
+                f"# {name}, with prediction sets for your recordings\n",
                 f"{sets}\nThe model itself is unchanged: a refit to these labels was not better. "
                 "Its card follows.\n",
             ]
@@ -270,7 +270,7 @@ def _card(adaptation: Adaptation, scores: SetScores, name: str) -> str:
             f"| weighted F1 | {f1_before:.1f} | {f1_after:.1f} |\n",
             f"The log-likelihood per utterance rose by {adaptation.gain:.3f} nats (95 % interval "
             f"{adaptation.low:.3f} to {adaptation.high:.3f}). It is fitted to these recordings; "
-            f"scores on them say nothing about others.\n\n{sets}\n"
+            f"its scores on them do not hold for others.\n\n{sets}\n"
             "The card of the unchanged model follows.\n",
         ]
     )

@@ -84,18 +84,18 @@ def _card(outcome: HeadOutcome, labels: LabelSet, scores: SetScores, name: str) 
     (before, after), (f1_before, f1_after) = outcome.accuracy, outcome.weighted_f1
     return "\n".join(
         [
-            f"# {name}, with labels of its own\n",
+            f"# {name}, with your own labels\n",
             f"Predicts {', '.join(labels)}: a head on the model's log probabilities, fitted to "
             f"{scores.source}. Measured on labels that it did not see (nested cross-validation "
-            "over conversations), beside the best mapping of the model's own labels:\n",
+            "over conversations), compared with the best mapping of the model's labels:\n",
             "| | mapping | head |\n| --- | --- | --- |",
             f"| accuracy | {before:.1f} | {after:.1f} |",
             f"| weighted F1 | {f1_before:.1f} | {f1_after:.1f} |\n",
             f"The log-likelihood per utterance is {outcome.gain:.3f} nats higher (95 % interval "
-            f"{outcome.low:.3f} to {outcome.high:.3f}). It is fitted to these recordings; scores "
-            "on them say nothing about others.\n",
+            f"{outcome.low:.3f} to {outcome.high:.3f}). It is fitted to these recordings; its "
+            "scores on them do not hold for others.\n",
             "Prediction sets are calibrated on the same labels, for levels up to "
             f"{100 * outcome.labels / (outcome.labels + 1):.1f} %.\n",
-            "The card of the unchanged model, whose labels are others, follows.\n",
+            "The card of the unchanged model, with its own labels, follows.\n",
         ]
     )

@@ -30,16 +30,16 @@ _COLUMNS = (
     "modalities", "accuracy", "weighted F1", "macro F1", "calibration error", "temperature",
     "label in its set", "labels per set",
 )  # fmt: skip
-_UNKNOWN = "The corpus's licence governs what these weights may be used for."
+_UNKNOWN = "The licence of the corpus governs the use of these weights."
 _LIMITS = """## What it was not tested on
-Real recordings in which words, voices and faces belong together: none with labels was available. \
-Other languages than English, children, dialects, noise, telephones, masks, and faces from the \
-side.
+Real recordings in which words, voices and faces belong together (no labelled ones were \
+available), languages other than English, children, dialects, noise, telephones, masks, and faces \
+from the side.
 
-## What it is not for
+## When not to use it
 A predicted emotion says how an annotator would probably label an utterance, not what a person \
-feels. Not for decisions about people. The EU's AI Act, Art. 5(1)(f), forbids inferring emotions \
-of people at work and in education.
+feels. Do not use it for decisions about people. The EU's AI Act, Art. 5(1)(f), prohibits \
+inferring emotions of people at work and in education.
 """
 
 
@@ -140,17 +140,17 @@ def _card(
         [
             f"# {name}\n\n{description}\n",
             f"- model: {model.name}, {size:,} parameters; labels: {', '.join(model.labels)}",
-            f"- chosen on the validation split of {corpus.name}; scores: its test split, "
-            f"{whole.utterances:,} utterances, in percent\n",
+            f"- selected on the validation split of {corpus.name}; scores in percent on its test "
+            f"split, {whole.utterances:,} utterances\n",
             f"## Data and terms\n{corpus.terms or _UNKNOWN}\n",
-            "## How good it is\n",
+            "## Scores\n",
             table(_COLUMNS),
             *(_row(model, packaged, subset) for subset in packaged.scores),
-            "\nF1 of every emotion, with all of these modalities:\n",
+            "\nF1 of each emotion, with all modalities:\n",
             table(list(whole.per_class_f1)),
             line([f"{f1:.1f}" for f1 in whole.per_class_f1.values()]),
-            f"\nTemperatures and prediction sets of {100 * LEVEL:.0f} % were fitted on "
-            "validation. At temperature 1 the calibration error with all of these modalities was "
+            f"\nTemperatures and {100 * LEVEL:.0f} % prediction sets were fitted on the validation "
+            "split. At temperature 1 the calibration error with all modalities was "
             f"{packaged.before.calibration_error:.1f}.\n",
             _LIMITS,
         ]
