@@ -18,9 +18,11 @@ import numpy as np
 
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.modality_subsets import restrict_modalities
+from mmerc.data.shifted_sound import extract_shifted_sound
 from mmerc.evaluation.conformal import label_sets
 from mmerc.evaluation.predictions import Predictions
 from mmerc.evaluation.set_coverage import measure_coverage
+from mmerc.media.sound_shifts import SOUND_SHIFTS
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import load_model
 from mmerc.prediction.prediction_sets import check_set_request, find_thresholds
@@ -28,7 +30,6 @@ from mmerc.prediction.set_request import SetRequest
 from mmerc.training.model_calibration import remember_text, select_complete
 from mmerc.training.packaging import refit_packaged
 from mmerc.training.scoring import predict_corpus
-from recording_level import CHANGES, changed
 
 SHIFTS = ("telephone band", "noise at 15 dB")
 
@@ -71,7 +72,7 @@ def corpora(part: PreparedCorpus, media: Path | None) -> Iterator[tuple[str, Pre
     """The corpus as it is, and with changed sound."""
     yield "as it is", part
     for name in SHIFTS if media is not None else ():
-        table = changed(part, media, CHANGES[name])
+        table = extract_shifted_sound(part, media, SOUND_SHIFTS[name])
         yield name, replace(part, features={**part.features, "audio": table})
 
 

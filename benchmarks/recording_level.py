@@ -15,19 +15,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
 
 from mmerc.conversation import Conversation
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.data.corpus_media import corpus_tasks
 from mmerc.data.modality_subsets import restrict_modalities
+from mmerc.data.shifted_sound import extract_shifted_sound
 from mmerc.evaluation.metrics import score
-from mmerc.features.base import Absent
-from mmerc.features.registry import NamedExtractor
-from mmerc.features.store import FeatureRow, FeatureTable
+from mmerc.features.store import FeatureTable
 from mmerc.inference.levelling import level_table, measure_distance
-from mmerc.media.decode import SAMPLE_RATE, read_sound
-from mmerc.media.segment import Clip
+from mmerc.media.sound_shifts import SOUND_SHIFTS, make_quieter
 from mmerc.models.registry import load_model
 from mmerc.nn.levelling import LevellingConfig
 from mmerc.training.scoring import predict_corpus
@@ -36,35 +32,10 @@ Samples = NDArray[np.float32]
 TOGETHER = 10  # conversations
 
 
-def quiet(samples: Samples) -> Samples:
-    return samples * np.float32(10 ** (-15 / 20))
-
-
-def telephone(samples: Samples) -> Samples:
-    band = butter(4, [300, 3400], btype="bandpass", fs=SAMPLE_RATE, output="sos")
-    return sosfilt(band, samples).astype(np.float32)
-
-
-def noise(samples: Samples) -> Samples:
-    power = np.sqrt(np.mean(samples**2)) * 10 ** (-15 / 20)
-    drawn = np.random.default_rng(len(samples)).normal(0, power, len(samples))
-    return (samples + drawn).astype(np.float32)
-
-
-def echo(samples: Samples) -> Samples:
-    times = np.arange(int(0.3 * SAMPLE_RATE)) / SAMPLE_RATE
-    tail = np.random.default_rng(0).normal(0, 1, len(times)) * np.exp(-times / 0.06)
-    tail *= 0.3 / np.sqrt((tail**2).sum())
-    tail[0] = 1
-    return np.convolve(samples, tail)[: len(samples)].astype(np.float32)
-
-
 CHANGES: dict[str, Callable[[Samples], Samples]] = {
     "as it is": lambda samples: samples,
-    "15 dB quieter": quiet,
-    "telephone band": telephone,
-    "noise at 15 dB": noise,
-    "echo": echo,
+    "15 dB quieter": make_quieter,
+    **SOUND_SHIFTS,
 }
 
 
@@ -81,7 +52,7 @@ def main() -> None:
     part = replace(corpus, splits={arguments.split: conversations})
     model = load_model(arguments.model)
     for name, change in CHANGES.items():
-        table = changed(part, arguments.media, change)
+        table = extract_shifted_sound(part, arguments.media, change)
         tables = {"as extracted": table}
         for prior in arguments.priors:
             levelling = LevellingConfig(by="recording", recording_prior=prior)
@@ -103,27 +74,6 @@ def main() -> None:
                 for shown in (restrict_modalities(heard, ["audio"]), heard)
             ]
             print(f"  {way:24} sound {both[0]:.2f}, everything {both[1]:.2f}", flush=True)
-
-
-def changed(
-    part: PreparedCorpus, media: Path, change: Callable[[Samples], Samples]
-) -> FeatureTable:
-    """Vectors of the changed sound, as the corpus has them of the unchanged; each clip once."""
-    spec = part.features["audio"].spec
-    extractor = NamedExtractor(spec.extractor)()
-    known: dict[Clip, NDArray[np.float32] | Absent] = {}
-    rows = []
-    for task in corpus_tasks(part, media):
-        clip = task.segment.sound
-        if clip not in known:
-            samples = read_sound(clip.path, start=clip.start, end=clip.end)
-            known[clip] = extractor.extract_samples(change(samples))
-        outcome = known[clip]
-        vector = None if isinstance(outcome, Absent) else outcome
-        rows.append(
-            FeatureRow(conversation=task.conversation, utterance=task.utterance, vector=vector)
-        )
-    return FeatureTable.of(spec, rows)
 
 
 def recordings(

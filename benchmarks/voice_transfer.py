@@ -26,8 +26,8 @@ from torch.nn import functional
 
 from mmerc.features.opensmile import SETS, OpenSmile
 from mmerc.media.decode import read_sound
+from mmerc.media.sound_shifts import add_echo, limit_to_telephone, make_quieter
 from mmerc.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
-from recording_level import echo, quiet, telephone
 
 Vectors = NDArray[np.float32]
 RAVDESS = dict(
@@ -70,12 +70,12 @@ def noise(decibels: float) -> Callable[[Vectors], Vectors]:
 
 SHIFTS: dict[str, Callable[[Vectors], Vectors]] = {
     "clean": lambda samples: samples,
-    "telephone": telephone,
+    "telephone": limit_to_telephone,
     "noise20": noise(20),
     "noise10": noise(10),
     "noise5": noise(5),
-    "echo": echo,
-    "quiet": quiet,
+    "echo": add_echo,
+    "quiet": make_quieter,
 }
 
 

@@ -61,7 +61,7 @@ def test_each_change_does_what_it_says(change):
     result = change(own, pool, labels)
     assert result.shape == own.shape
     rows = [(pool == vector).all(1).nonzero().flatten().tolist() for vector in result]
-    if change is disturbances._foreign:
+    if change is disturbances.replace_by_others:
         assert all(len(row) == 1 for row in rows)
     elif change is disturbances._one_emotion:
         assert len({int(labels[row[0]]) for row in rows}) == 1

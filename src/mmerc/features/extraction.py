@@ -12,7 +12,7 @@ from typing import Protocol
 from mmerc.executors.executor import Executor
 from mmerc.features.base import Absent, Extractor
 from mmerc.features.journal import open_journal
-from mmerc.features.store import FeatureRow, FeatureStore, Key
+from mmerc.features.store import FeatureRow, FeatureStore, Key, Vector
 from mmerc.media.segment import Segment
 
 _CRASHED = "the file crashed the decoder or the extractor"
@@ -111,8 +111,12 @@ def _prepare_extractor(make: MakeExtractor) -> Callable[[Task], FeatureRow]:
 
 def _extract_task(extractor: Extractor, task: Task) -> FeatureRow:
     """Vector of one task, or the reason for its absence."""
-    result = extractor.extract(task.segment)
-    vector, reason = (None, result.reason) if isinstance(result, Absent) else (result, None)
+    return build_row(task, extractor.extract(task.segment))
+
+
+def build_row(task: Task, outcome: Vector | Absent) -> FeatureRow:
+    """Build the row of what an extractor found for a task."""
+    vector, reason = (None, outcome.reason) if isinstance(outcome, Absent) else (outcome, None)
     return FeatureRow(
         conversation=task.conversation,
         utterance=task.utterance,

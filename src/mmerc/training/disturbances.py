@@ -15,7 +15,7 @@ from torch import Tensor
 from mmerc.conversation import MODALITIES, Modality
 from mmerc.data.batch import ConversationBatch
 
-_Change = Callable[[Tensor, Tensor, Tensor], Tensor]
+VectorChange = Callable[[Tensor, Tensor, Tensor], Tensor]
 _OFFSET, _GAIN = 0.7, 0.3  # deviations; deviation of the logarithm
 _LEAST_MIXED, _MOST_MIXED = 0.3, 0.9
 
@@ -40,7 +40,7 @@ def disturb_conversations(batch: ConversationBatch, rate: float) -> Conversation
 
 
 def _change_row(
-    batch: ConversationBatch, vectors: Tensor, modality: Modality, row: int, change: _Change
+    batch: ConversationBatch, vectors: Tensor, modality: Modality, row: int, change: VectorChange
 ) -> Tensor:
     """Change one conversation's vectors of one modality. Shape: [B, N, D] -> [B, N, D]."""
     present = batch.present[modality]
@@ -50,30 +50,33 @@ def _change_row(
     return changed
 
 
-def _draw(pool: Tensor, count: int) -> Tensor:
+def draw_vectors(pool: Tensor, count: int) -> Tensor:
     """Draw vectors at random. Shape: pool [P, D] -> [count, D]."""
     return pool[torch.randint(len(pool), (count,), device=pool.device)]
 
 
-def _foreign(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
-    """Other utterances' vectors: another person's face, a swapped track."""
-    return _draw(pool, len(own))
+def replace_by_others(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
+    """Other utterances' vectors: another person's face, a swapped track.
+
+    Shape: own [N, D], pool [P, D], labels [P] -> [N, D].
+    """
+    return draw_vectors(pool, len(own))
 
 
 def _one_emotion(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
     """Vectors of one emotion throughout: a face that hardly moves, a voice that always shouts."""
     known = labels[labels >= 0]
     if len(known) == 0:
-        return _foreign(own, pool, labels)
+        return replace_by_others(own, pool, labels)
     emotions = torch.unique(known)
     emotion = emotions[int(torch.randint(len(emotions), ()))]
-    return _draw(pool[labels == emotion], len(own))
+    return draw_vectors(pool[labels == emotion], len(own))
 
 
 def _mixed(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
     """Less of the utterance's own: blur, noise."""
     share = _LEAST_MIXED + (_MOST_MIXED - _LEAST_MIXED) * float(torch.rand(()))
-    return (1 - share) * own + share * _draw(pool, len(own))
+    return (1 - share) * own + share * draw_vectors(pool, len(own))
 
 
 def _shifted(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
@@ -84,4 +87,4 @@ def _shifted(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
     return centre + offset + (own - centre) * (_GAIN * torch.randn_like(deviation)).exp()
 
 
-_CHANGES: tuple[_Change, ...] = (_foreign, _one_emotion, _mixed, _shifted)
+_CHANGES: tuple[VectorChange, ...] = (replace_by_others, _one_emotion, _mixed, _shifted)

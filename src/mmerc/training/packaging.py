@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,11 +20,12 @@ from mmerc.models.set_scores import modality_key
 from mmerc.models.training_data import TrainedOn
 from mmerc.prediction.prediction_sets import find_thresholds
 from mmerc.prediction.set_request import SetRequest
+from mmerc.training.card_tables import join_names, line, shift_section, table
+from mmerc.training.modality_shifts import ShiftTable, measure_shifts
 from mmerc.training.model_calibration import calibrate_model, remember_text, select_complete
 from mmerc.training.recipe_files import load_recipe
 from mmerc.training.scoring import predict_corpus
 
-ENGLISH: Mapping[Modality, str] = {"text": "text", "audio": "sound", "video": "faces"}
 LEVEL = 0.9  # of the prediction sets on the card
 _COLUMNS = (
     "modalities", "accuracy", "weighted F1", "macro F1", "calibration error", "temperature",
@@ -48,20 +49,30 @@ class Packaged:
     """Scores of a packaged model on the test split, by the modalities it was given.
 
     ``sets``: how its 90 % prediction sets cover the labels of utterances with all modalities.
+    ``shifts``: its scores on the validation split while one modality misleads.
     """
 
     temperature: float
     before: Scores
     scores: Mapping[tuple[Modality, ...], Scores]
     sets: Mapping[tuple[Modality, ...], SetCoverage]
+    shifts: ShiftTable | None
 
 
-def package_run(run: Path, corpus: PreparedCorpus, out: Path) -> Packaged:
+def package_run(
+    run: Path,
+    corpus: PreparedCorpus,
+    out: Path,
+    *,
+    media: Path | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> Packaged:
     """Write the seed that is best on validation to ``out`` as a compact model.
 
     Its temperatures and the scores for its prediction sets are fitted on the validation split, for
-    each set of its modalities; the scores on its card are measured here, on the test split.
-    InputError for an unfinished run, or a corpus with other labels.
+    each set of its modalities; the scores on its card are measured here, on the test split, and
+    those under shifts on the validation split. With ``media``, the raw corpus's folder, the sound
+    is shifted too. InputError for an unfinished run, or a corpus with other labels.
     """
     recipe = load_recipe(str(run / "recipe.yaml"))
     folder = find_model_folder(run)
@@ -70,7 +81,7 @@ def package_run(run: Path, corpus: PreparedCorpus, out: Path) -> Packaged:
     trained_on = TrainedOn.read(folder)
     extractors = {m: corpus.features[m].spec.extractor for m in model.inputs.widths}
     compact = _compact_copy(model)
-    packaged = _measure_packaged(compact, corpus)
+    packaged = _measure_packaged(compact, corpus, media, report)
     compact.save_pretrained(
         out,
         card=_card(recipe.name, recipe.description, compact, corpus, packaged),
@@ -88,11 +99,24 @@ def refit_packaged(folder: str | Path, corpus: PreparedCorpus) -> Packaged:
     folder = Path(folder)
     model = load_model(folder)
     calibrate_model(model, corpus)
-    packaged = _measure_packaged(model, corpus)
     if model.set_scores is not None:
         model.set_scores.write(folder)
     values = {"temperature": model.temperature, "temperatures": dict(model.temperatures)}
     write_json(folder / "config.json", read_model_config(folder) | values)
+    return renew_card(folder, corpus)
+
+
+def renew_card(
+    folder: str | Path,
+    corpus: PreparedCorpus,
+    *,
+    media: Path | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> Packaged:
+    """Measure a packaged model again, as it is, and write its card. Arguments: `package_run`."""
+    folder = Path(folder)
+    model = load_model(folder)
+    packaged = _measure_packaged(model, corpus, media, report)
     title, description, *_ = read_text(folder / "README.md").removeprefix("# ").split("\n\n")
     write_text(folder / "README.md", _card(title, description, model, corpus, packaged))
     return packaged
@@ -105,8 +129,11 @@ def _compact_copy(model: AnyModel) -> AnyModel:
         return load_model(Path(folder) / "model")
 
 
-def _measure_packaged(model: AnyModel, corpus: PreparedCorpus) -> Packaged:
-    """Score the model on the test split with every subset of its modalities."""
+def _measure_packaged(
+    model: AnyModel, corpus: PreparedCorpus, media: Path | None, report: Callable[[str], None]
+) -> Packaged:
+    """Score the model with every subset of its modalities, and under shifts of one of them."""
+    shifts = measure_shifts(model, corpus, media, report=report)
     scores: dict[tuple[Modality, ...], Scores] = {}
     sets: dict[tuple[Modality, ...], SetCoverage] = {}
     with remember_text(model):
@@ -123,7 +150,9 @@ def _measure_packaged(model: AnyModel, corpus: PreparedCorpus) -> Packaged:
         model.temperature, model.temperatures = 1.0, {}
         before = score(predict_corpus(model, corpus, "test"))
         model.temperature, model.temperatures = calibrated
-    return Packaged(temperature=model.temperature, before=before, scores=scores, sets=sets)
+    return Packaged(
+        temperature=model.temperature, before=before, scores=scores, sets=sets, shifts=shifts
+    )
 
 
 def _card(
@@ -152,6 +181,7 @@ def _card(
             f"\nTemperatures and {100 * LEVEL:.0f} % prediction sets were fitted on the validation "
             "split. At temperature 1 the calibration error with all modalities was "
             f"{packaged.before.calibration_error:.1f}.\n",
+            *([] if packaged.shifts is None else shift_section(packaged.shifts)),
             _LIMITS,
         ]
     )
@@ -164,19 +194,9 @@ def _row(model: AnyModel, packaged: Packaged, subset: tuple[Modality, ...]) -> s
     temperature = model.temperatures.get(modality_key(subset), model.temperature)
     return line(
         [
-            " + ".join(ENGLISH[m] for m in subset),
+            join_names(subset),
             *(f"{figure:.1f}" for figure in figures),
             f"{temperature:.2f}",
             *(["", ""] if sets is None else [f"{100 * sets.coverage:.1f}", f"{sets.size:.1f}"]),
         ]
     )
-
-
-def table(columns: Sequence[str]) -> str:
-    """Head of a Markdown table."""
-    return f"{line(columns)}\n{line(['---'] * len(columns))}"
-
-
-def line(cells: Sequence[str]) -> str:
-    """A line of a Markdown table."""
-    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,131 @@
+"""What a model loses when one modality misleads: the table on its card.
+
+Every ten conversations of validation become one recording, and one modality is shifted from its
+beginning to its end. A model should not fall below the best set of modalities without the shifted
+one: then having it would be worse than not having it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmerc.conversation import Modality, Split
+from mmerc.data.batch import ConversationBatch
+from mmerc.data.batches import batch_loader
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.data.modality_subsets import modality_subsets
+from mmerc.data.shifted_sound import extract_shifted_sound
+from mmerc.evaluation.metrics import weighted_f1_from_confusion
+from mmerc.media.sound_shifts import SOUND_SHIFTS
+from mmerc.models.base import AnyModel
+from mmerc.prediction.effects import with_encoded_text
+from mmerc.prediction.run_model import build_model_examples
+from mmerc.training.joined_conversations import join_conversations
+from mmerc.training.vector_shifts import list_vector_shifts, shift_vectors
+
+RECORDING_CONVERSATIONS = 10
+_Subset = tuple[Modality, ...]
+_Batches = Sequence[ConversationBatch]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftScores:
+    """Weighted F1 in percent of every set of modalities while ``modality`` is shifted.
+
+    ``without``: of the best undisturbed set that lacks the modality.
+    """
+
+    name: str
+    modality: Modality
+    weighted_f1: Mapping[_Subset, float]
+    without: float
+
+    @property
+    def gap(self) -> float:
+        """What all modalities together gain over never having had the shifted one."""
+        return max(self.weighted_f1.items(), key=lambda item: len(item[0]))[1] - self.without
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftTable:
+    """A model's scores undisturbed, and under every shift that could be applied."""
+
+    undisturbed: Mapping[_Subset, float]
+    shifts: tuple[ShiftScores, ...]
+
+
+def measure_shifts(
+    model: AnyModel,
+    corpus: PreparedCorpus,
+    media: Path | None,
+    *,
+    split: Split = "valid",
+    size: int = RECORDING_CONVERSATIONS,
+    report: Callable[[str], None],
+) -> ShiftTable | None:
+    """Score every set of the model's modalities under every shift of one of them.
+
+    ``media`` is the raw corpus's folder: without it the sound itself is not shifted. None for a
+    model of a single modality, or one that reads utterances separately or raw sound.
+    """
+    names = tuple(model.inputs.output_widths)
+    if len(names) < 2 or model.unit != "conversation" or model.speech_encoder is not None:
+        return None
+    part = replace(corpus, splits={split: corpus.splits[split]})
+    recordings = _build_recordings(model, part, size)
+    undisturbed = _score_subsets(model, recordings)
+    table: list[ShiftScores] = []
+
+    def add(modality: Modality, name: str, batches: _Batches) -> None:
+        without = max(score for s, score in undisturbed.items() if modality not in s)
+        scores = _score_subsets(model, batches)
+        table.append(ShiftScores(name=name, modality=modality, weighted_f1=scores, without=without))
+        report(f"{name}: {table[-1].gap:+.1f}")
+
+    if media is not None and "audio" in model.inputs.widths:
+        for name, change_sound in SOUND_SHIFTS.items():
+            audio = extract_shifted_sound(part, media, change_sound)
+            shifted = replace(part, features={**part.features, "audio": audio})
+            add("audio", name, _build_recordings(model, shifted, size))
+    for (modality, name), change in list_vector_shifts(model.labels).items():
+        if modality in names:
+            add(modality, name, shift_vectors(recordings, modality, change))
+    return ShiftTable(undisturbed=undisturbed, shifts=tuple(table))
+
+
+def _build_recordings(model: AnyModel, part: PreparedCorpus, size: int) -> list[ConversationBatch]:
+    """Join ``size`` conversations, drawn once and for all, into each recording; encode the text."""
+    (conversations,) = part.splits.values()
+    examples = build_model_examples(model, conversations, part.features)
+    order = np.random.default_rng(0).permutation(len(examples)).tolist()
+    recordings = []
+    for first in range(0, len(order), size):
+        group = [examples[i] for i in order[first : first + size]]
+        (batch,) = batch_loader(group, tokenizer=model.tokenizer, size=size, shuffle=False)
+        with torch.inference_mode():
+            recordings.append(with_encoded_text(model, join_conversations(batch, size)))
+    return recordings
+
+
+def _score_subsets(model: AnyModel, batches: _Batches) -> dict[_Subset, float]:
+    """Weighted F1 in percent of every set of modalities."""
+    names = tuple(model.inputs.output_widths)
+    return {subset: _score_subset(model, batches, subset) for subset in modality_subsets(names)}
+
+
+@torch.inference_mode()
+def _score_subset(model: AnyModel, batches: _Batches, subset: _Subset) -> float:
+    classes = len(model.labels)
+    confusion = torch.zeros(classes * classes, dtype=torch.long)
+    for batch in batches:
+        present = {m: at & (m in subset) for m, at in batch.present.items()}
+        predicted = model(batch.with_present(present)).logits.argmax(-1)
+        known = batch.labels >= 0
+        pairs = batch.labels[known] * classes + predicted[known]
+        confusion += torch.bincount(pairs, minlength=classes * classes)
+    return float(weighted_f1_from_confusion(confusion.view(classes, classes).numpy()))

@@ -1,0 +1,80 @@
+"""Shifts of one modality's vectors, as a model's card shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from mmerc.conversation import Modality
+from mmerc.data.batch import ConversationBatch
+from mmerc.labels import LabelSet
+from mmerc.training.disturbances import VectorChange, draw_vectors, replace_by_others
+
+_NEUTRAL = "neutral"
+
+
+def _show_listener(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
+    """Show the face of the utterance before; the first keeps its own.
+
+    Shape: own [N, D], pool [P, D], labels [P] -> [N, D], as below.
+    """
+    return torch.cat([own[:1], own[:-1]])
+
+
+def _freeze(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
+    """Repeat the first vector throughout."""
+    return own[:1].expand_as(own)
+
+
+def _mix_half(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
+    """Mix every vector with another utterance's."""
+    return (own + replace_by_others(own, pool, labels)) / 2
+
+
+def _repeat_label(label: int, own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
+    """Replace every vector by one of another utterance with this label, where there are any."""
+    chosen = pool[labels == label]
+    return draw_vectors(chosen if len(chosen) else pool, len(own))
+
+
+def list_vector_shifts(labels: LabelSet) -> Mapping[tuple[Modality, str], VectorChange]:
+    """Return the shifts by modality and name; a neutral face only if there is such a label."""
+    shifts: dict[tuple[Modality, str], VectorChange] = {
+        ("audio", "another person's voice"): replace_by_others,
+        ("audio", "half another's voice"): _mix_half,
+        ("video", "another person's face"): replace_by_others,
+        ("video", "the listener's face"): _show_listener,
+        ("video", "a frozen face"): _freeze,
+        ("text", "words of other utterances"): replace_by_others,
+    }
+    if _NEUTRAL in labels.names:
+        neutral = partial(_repeat_label, labels.index(_NEUTRAL))
+        shifts["video", "a neutral face throughout"] = neutral
+    return shifts
+
+
+def shift_vectors(
+    batches: Sequence[ConversationBatch], modality: Modality, change: VectorChange
+) -> list[ConversationBatch]:
+    """Shift one modality of every recording, each the only conversation of its batch.
+
+    Replacements come from all recordings, and are the same in every call.
+    """
+    pool = torch.cat([b.features[modality][b.present[modality]] for b in batches])
+    labels = torch.cat([b.labels[b.present[modality]] for b in batches])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return [_shift_recording(batch, modality, change, pool, labels) for batch in batches]
+
+
+def _shift_recording(
+    batch: ConversationBatch, modality: Modality, change: VectorChange, pool: Tensor, labels: Tensor
+) -> ConversationBatch:
+    present = batch.present[modality]
+    own = batch.features[modality]
+    shifted = own.clone()
+    shifted[present] = change(own[present], pool, labels)
+    return batch.with_features({**batch.features, modality: shifted})
