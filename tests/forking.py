@@ -5,11 +5,13 @@ Reads one JSON request a line: ``{"arguments", "environment", "folder", "stdout"
 exit code, or null while it runs.
 """
 
+import atexit
 import importlib
 import json
 import os
 import signal
 import sys
+import threading
 import weakref
 
 from spare_fork_server import import_slow_libraries, offer_fork_server
@@ -61,10 +63,22 @@ def main():
     if request is None:
         for number in running:
             os.kill(number, 9)
-        return
+        leave(0)
     become_program(request)
     offer_fork_server()
-    importlib.import_module("mmerc.cli").main()
+    try:
+        importlib.import_module("mmerc.cli").main()
+    except SystemExit as end:
+        leave(end.code or 0)
+
+
+def leave(code):
+    """Do what the interpreter does at its end, but free nothing: it would be copied first."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

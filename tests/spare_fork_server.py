@@ -4,6 +4,7 @@ The program starts one for its workers, which takes seconds of imports. A fork t
 before the program's first line on has computed nothing either, and needs no imports.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -23,22 +24,29 @@ SLOW = (
     "sklearn.cluster",
     "transformers.models.bert.modeling_bert",
     "av",
+    "opensmile",
+    "mmerc.inference.pipeline.pipeline",
+    "mmerc.serving.server",
 )
 # Lightning imports matplotlib, which chooses its folder then: not where the home folder matters.
 ALSO_SLOW = (
     "lightning.pytorch",
     "torch.utils.tensorboard",
-    "opensmile",
-    "mmerc.inference.pipeline.pipeline",
     "mmerc.training.run",
 )
 
 
 def import_slow_libraries(*, all_of_them):
-    """Import what takes the program and its workers seconds."""
+    """Import what takes the program and its workers seconds, for all forks from here on.
+
+    None of them looks for garbage in it, for which its memory would be copied.
+    """
+    gc.disable()
     for name in SLOW + ALSO_SLOW * all_of_them:
         with suppress(ImportError):  # of an extra that is not installed
             importlib.import_module(name)
+    gc.freeze()
+    gc.enable()
 
 
 def offer_fork_server():

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from every_command import COMMANDS, environment, free_port, wait_until
 
-from conftest import COMMANDS, environment, free_port, wait_until
 from program import PATIENCE, Programs, programs
 
 TRACE = ("strace", "-f", "-qq", "-yy", "--seccomp-bpf", "-e", "trace=%network", "-o")

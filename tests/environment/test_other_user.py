@@ -7,8 +7,8 @@ import subprocess
 from contextlib import contextmanager
 
 import pytest
+from every_command import environment, free_port, wait_until
 
-from conftest import environment, free_port, wait_until
 from program import PATIENCE, programs
 
 NOBODY = 12345  # stands in no passwd

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import codecs
+import gc
 import io
 import os
 import sys
@@ -135,6 +137,7 @@ def main() -> None:
     """
     _print_all_text()
     cache_matplotlib()
+    _leave_libraries_at_exit()
     try:
         code = app(standalone_mode=False)
         if code == _INTERRUPTED:
@@ -178,6 +181,12 @@ def _print_all_text() -> None:
         if codecs.lookup(stream.encoding).name == "ascii":
             stream.reconfigure(encoding="utf-8")
         stream.reconfigure(errors="backslashreplace")
+
+
+def _leave_libraries_at_exit() -> None:
+    """Leave the objects of libraries to the system at the exit; to free them takes a second."""
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
 
 
 def _discard_output() -> None:

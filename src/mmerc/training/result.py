@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +24,10 @@ _SUMMARISED: tuple[Metric, ...] = ("accuracy", "weighted_f1", "macro_f1")
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that results depend on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+    return {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES}
+
+
+_version = cache(version)  # it reads a long text
 
 
 def scores_json(scores: Scores, labels: LabelSet) -> dict[str, Any]:
