@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import wave
 from types import SimpleNamespace
 
@@ -82,7 +83,7 @@ def test_what_was_refused_is_not_kept():
     stored = []
     worker.decoder = create_decoder("pcm_s16le", 16000)
     worker.engine = SimpleNamespace(feed_sound=lambda samples: [])
-    worker.kept = SimpleNamespace(append=stored.append)
+    worker.kept = SimpleNamespace(append=stored.append, cut=False)
     worker.seconds = 0.0
     (refusal,) = worker.process([b"\0" * 320, b"\0" * 321, b"\1" * 320])
     assert refusal.code == "sound" and stored == [b"\0" * 320, b"\1" * 320]
@@ -98,7 +99,8 @@ def test_sound_whose_results_cannot_be_written_is_analysed_later(tmp_path, monke
     worker.engine = SimpleNamespace(
         feed_sound=lambda samples: [], finish=list, analysis=lambda name: ANALYSIS
     )
-    worker.kept = kept = KeptRecording(jobs, "talk", "pcm_s16le")
+    worker.kept, worker.cut = KeptRecording(jobs, "talk", "pcm_s16le"), None
+    kept = worker.kept
     kept.append(bytes(320))
 
     def fail(*arguments, **options):
@@ -119,4 +121,46 @@ def test_sound_whose_results_cannot_be_written_is_analysed_later(tmp_path, monke
     assert (jobs.get(job).state, jobs.get(job).name) == ("queued", "talk.wav")
     with wave.open(str(kept.folder / "recording")) as stored:
         assert stored.readframes(stored.getnframes()) == bytes(320)
+    jobs.close()
+
+
+def test_what_was_stored_before_the_disk_was_full_is_kept(tmp_path):
+    jobs, (samples, more) = Jobs(tmp_path, max_jobs=1), (b"\1" * 320, b"\2" * 320)
+    worker = SessionWorker.__new__(SessionWorker)
+    worker.start, worker.seconds, worker.cut = SimpleNamespace(name="talk"), 0.0, None
+    worker.decoder = create_decoder("pcm_s16le", 16000)
+    worker.engine = SimpleNamespace(
+        feed_sound=lambda samples: [], finish=list, analysis=lambda name: ANALYSIS
+    )
+    worker.kept = kept = KeptRecording(jobs, "talk", "pcm_s16le")
+    assert worker.process([samples]) == []
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (44 + 320 + 99, before[1]))
+    try:
+        (error,) = worker.process([more, more])  # told once; 99 bytes find room
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (error.code, error.fatal) == ("disk", False)
+    assert "Only the first 0.0 s of the sound are kept." in error.message
+    assert worker.process([more]) == []  # there is room again, but a gap would shift the rest
+    outputs, analysis, job = worker.finish()
+    assert (outputs, job, analysis.remarks) == ([], kept.job, (error.message,))
+    with wave.open(str(kept.folder / "recording")) as stored:
+        assert stored.readframes(stored.getnframes()) == samples
+    page = (kept.folder / "results" / "result.html").read_text()
+    assert "Only the first 0.0 s of the sound are kept." in page
+    assert jobs.get(job).state == "done"
+    jobs.close()
+
+
+def test_a_conversation_that_cannot_be_summarised_keeps_its_sound(tmp_path):
+    jobs = Jobs(tmp_path, max_jobs=1)
+    worker = SessionWorker.__new__(SessionWorker)
+    worker.closed, worker.cut = False, None
+    worker.decoder = SimpleNamespace(close=lambda: np.zeros(0, np.float32))
+    worker.engine = SimpleNamespace(feed_sound=lambda samples: [], finish=list)  # no analysis
+    worker.kept = KeptRecording(jobs, "talk", "pcm_s16le")
+    with pytest.raises(AttributeError):
+        worker.finish()
+    assert jobs.get(worker.abandon()).state == "queued"
     jobs.close()

@@ -3,13 +3,14 @@
 import io
 import random
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 from live_sockets import jpeg
 
-from mmerc.serving.live import hosted_session
+from mmerc.serving.live import hosted_session, webm_sound
 from mmerc.serving.live.jpeg_frames import decode_jpeg
 from mmerc.serving.live.refusal import RefusedError
 from mmerc.serving.live.sound_decoding import create_decoder
@@ -62,7 +63,17 @@ def webm_of_packets(packet, count, *, seconds):
     return target.getvalue()
 
 
-def test_minutes_of_a_muted_microphone_are_sound():
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock by which sound counts as faster than it is spoken."""
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
+    monkeypatch.setattr(webm_sound, "time", clock)
+    return clock
+
+
+@pytest.fixture(scope="module")
+def muted():
+    """Five minutes of a muted microphone."""
     target = io.BytesIO()
     with av.open(target, "w", format="webm") as container:
         options = {"frame_duration": "120"}  # the longest packets, so the fewest bytes
@@ -72,21 +83,35 @@ def test_minutes_of_a_muted_microphone_are_sound():
             frame.sample_rate, frame.pts = 48000, number * 1920
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    data, decoder, seconds = target.getvalue(), create_decoder("webm_opus", None), 0.0
-    for start in range(0, len(data), 6000):
-        seconds += len(decoder.decode(data[start : start + 6000])) / 16000
+    return target.getvalue()
+
+
+def test_minutes_of_a_muted_microphone_are_sound(muted, clock):
+    decoder, seconds = create_decoder("webm_opus", None), 0.0
+    for start in range(0, len(muted), 600):
+        clock.now = 300 * start / len(muted)
+        seconds += len(decoder.decode(muted[start : start + 600])) / 16000
     assert seconds + len(decoder.close()) / 16000 == pytest.approx(300, abs=1)
 
 
-def test_few_bytes_do_not_become_hours_of_sound():
+def test_silence_does_not_pass_faster_than_time(muted, clock):
+    decoder = create_decoder("webm_opus", None)
+    with pytest.raises(RefusedError, match="so short a time"):
+        for start in range(0, len(muted), 600):
+            decoder.decode(muted[start : start + 600])
+
+
+@pytest.mark.parametrize(("now", "longest"), [(0.0, 75), (1e9, 150)])
+def test_few_bytes_do_not_become_hours_of_sound(clock, now, longest):
     """Two bytes of Opus (RFC 6716, section 3.2.5) stand for 120 ms of silence."""
     silence = bytes([0b00000011 | 1 << 3, 6])  # six frames of 20 ms without content
     data = webm_of_packets(silence, 3000, seconds=0.12)  # 6 minutes
     assert len(data) < 50_000
     decoder, seconds = create_decoder("webm_opus", None), 0.0
-    with pytest.raises(RefusedError, match="more sound than its bytes can contain") as refused:
+    clock.now = now
+    with pytest.raises(RefusedError, match="more sound than so few bytes") as refused:
         for start in range(0, len(data), hosted_session._COMPRESSED_BATCH):
             part = decoder.decode(data[start : start + hosted_session._COMPRESSED_BATCH])
             assert len(part) / 16000 < 75
             seconds += len(part) / 16000
-    assert refused.value.fatal and seconds < 150
+    assert refused.value.fatal and seconds < longest

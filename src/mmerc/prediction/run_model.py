@@ -113,14 +113,16 @@ def run_model(
     ``window_encoder`` then runs the text encoder. ``size`` is the number of examples per batch.
     """
     was_training = model.training
-    model.eval()
+    if was_training:  # it walks through all modules, which takes as long as reading 40 words
+        model.eval()
     device = model.class_weights.device
     parts: dict[int, PredictionTensors] = {}
     for batch in batch_loader(examples, tokenizer=model.tokenizer, size=size, shuffle=False):
         output = _run_batch(model, batch.to(device), effects=effects, window_encoder=window_encoder)
         rows = zip(batch.indices.tolist(), batch.mask.cpu(), strict=True)
         parts |= {index: _select_row(output, row, mask) for row, (index, mask) in enumerate(rows)}
-    model.train(was_training)
+    if was_training:
+        model.train()
     return _concatenate([parts[example.index] for example in examples], model)
 
 

@@ -1,12 +1,15 @@
-"""Predictions for concurrent requests, computed together by one thread."""
+"""Predictions for concurrent requests, computed together by one thread per core."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+import torch
 from fastapi import HTTPException
 
 from mmerc.conversation import Conversation, Modality
@@ -42,6 +45,9 @@ class PendingRequest:
 class Predictor:
     """A model that is loaded once; ``run`` answers the requests that ``__call__`` queues.
 
+    Every thread computes on one core. Threads that share a product wait for each other, which took
+    three times as long on two cores beside other work (benchmarks/bench_service.py).
+
     Words are encoded in bfloat16 on processors where it is fast: probabilities then differ by a few
     thousandths from those of ``mmerc predict``.
     """
@@ -49,6 +55,7 @@ class Predictor:
     model: AnyModel
     name: str
     queue: asyncio.Queue[PendingRequest] = field(default_factory=lambda: asyncio.Queue(_MAX_QUEUE))
+    threads: int = field(default_factory=torch.get_num_threads)
 
     async def __call__(
         self,
@@ -96,16 +103,28 @@ class Predictor:
 
     async def run(self) -> None:
         """Answer requests, in batches of those that are waiting, until cancelled."""
-        with ThreadPoolExecutor(1, thread_name_prefix="predictions") as pool:
-            loop = asyncio.get_running_loop()
-            while True:
-                requests = [await self.queue.get()]
-                while not self.queue.empty() and _has_room(requests):
-                    requests.append(self.queue.get_nowait())
-                pending = [request for request in requests if not request.answer.done()]
-                answers = await loop.run_in_executor(pool, self.answers, pending)
-                for request, answer in zip(pending, answers, strict=True):
-                    _resolve(request.answer, answer)
+        pool = ThreadPoolExecutor(
+            self.threads,
+            thread_name_prefix="predictions",
+            initializer=partial(torch.set_num_threads, 1),
+        )
+        with pool:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self.threads):
+                    group.create_task(self._answer_batches(pool))
+
+    async def _answer_batches(self, pool: Executor) -> None:
+        """Answer one batch after the other, each with a fair share of what is waiting."""
+        loop = asyncio.get_running_loop()
+        while True:
+            requests = [await self.queue.get()]
+            share = math.ceil((1 + self.queue.qsize()) / self.threads)
+            while len(requests) < share and _has_room(requests):
+                requests.append(self.queue.get_nowait())
+            pending = [request for request in requests if not request.answer.done()]
+            answers = await loop.run_in_executor(pool, self.answers, pending)
+            for request, answer in zip(pending, answers, strict=True):
+                _resolve(request.answer, answer)
 
     def answers(
         self, requests: Sequence[PendingRequest]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from mmerc.files import atomic_directory
 from mmerc.inference.analysis import Analysis
@@ -24,7 +25,10 @@ _PCM = {"pcm_s16le": (1, 2), "pcm_f32le": (3, 4)}  # WAVE format, bytes per samp
 
 
 class KeptRecording:
-    """Writes sound as it arrives; ``save`` makes a finished job of it, ``queue`` a waiting one."""
+    """Writes sound as it arrives; ``save`` makes a finished job of it, ``queue`` a waiting one.
+
+    ``cut``: something could not be written; the sound up to there stays, and no more is added.
+    """
 
     def __init__(self, jobs: Jobs, name: str, sound_format: SoundFormat) -> None:
         """Reserve a job; RefusedError if there are too many."""
@@ -36,27 +40,39 @@ class KeptRecording:
         self.jobs, self.job, self.sound_format = jobs, job, sound_format
         self.name = display_name(f"{name}.{'webm' if sound_format == 'webm_opus' else 'wav'}")
         self.folder = jobs.folder(job)
-        self.size = 0
+        self.size, self.cut = 0, False
         try:
             (self.folder / _MARK).write_text(self.name, encoding="utf-8")
-            self.file: BinaryIO = open(self.folder / "recording", "wb")  # noqa: SIM115
-            self.file.write(_wave_header(sound_format, _UNKNOWN_SIZE))
+            # Without a buffer: nothing is lost if the server is killed.
+            self.file = FileIO(self.folder / "recording", "w")
+            self._write(_wave_header(sound_format, _UNKNOWN_SIZE))
         except OSError:
             jobs.remove(job)
             raise
 
     def append(self, data: bytes) -> None:
         """Write sound; OSError on a full disk."""
-        self.file.write(data)
-        self.file.flush()  # nothing is lost if the server is killed
+        stored = self.file.tell()
+        try:
+            self._write(data)
+        except OSError:
+            self.cut = True
+            with suppress(OSError):  # half a sample, or half a packet
+                self.file.truncate(stored)
+            raise
         self.size += len(data)
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.file.write(rest) :]
 
     def _close(self) -> None:
         """Complete the recording, once; OSError on a full disk."""
         if self.file.closed:
             return
         self.file.seek(0)
-        self.file.write(_wave_header(self.sound_format, self.size))
+        self._write(_wave_header(self.sound_format, self.size))
         self.file.close()
 
     def queue(self) -> None:
@@ -77,11 +93,6 @@ class KeptRecording:
     def _remove_mark(self) -> None:
         """Only after the job's state is stored: a mark that stays does no harm, a lost one does."""
         (self.folder / _MARK).unlink(missing_ok=True)
-
-    def remove(self) -> None:
-        """Delete everything."""
-        self.file.close()
-        self.jobs.remove(self.job)
 
 
 def recover_recordings(jobs: Jobs) -> None:

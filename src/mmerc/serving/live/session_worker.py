@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmerc.errors import MmercError
 from mmerc.inference.analysis import Analysis
@@ -48,6 +48,7 @@ class SessionWorker:
         self.start = start
         self.decoder = create_decoder(start.format, start.sample_rate)
         self.kept: KeptRecording | None = None
+        self.cut: str | None = None  # why not all of the sound is kept
         self.closed = False
         self.seconds = 0.0
         self.misplaced = 0  # pictures far from the sound in time
@@ -103,13 +104,15 @@ class SessionWorker:
             raise RefusedError("message", f"{problem}; count from the first sample.", fatal=False)
 
     def _store(self, data: bytes) -> Iterator[RefusedError]:
-        """Write sound that is to be kept; on a full disk, go on without."""
-        if self.kept is None:
+        """Write sound that is to be kept; on a full disk, go on without, and keep what there is."""
+        if self.kept is None or self.kept.cut:
             return
         try:
             self.kept.append(data)
         except OSError as error:
-            yield self._give_up(error)
+            problem = DISK_FULL if is_full(error) else NOT_WRITABLE
+            self.cut = f"{problem} Only the first {self.seconds:.1f} s of the sound are kept."
+            yield RefusedError("disk", self.cut, fatal=False)
 
     def finish(self) -> tuple[list[SessionOutput], Analysis, str | None]:
         """The last events, the whole conversation, and the job that keeps it, if any."""
@@ -117,12 +120,15 @@ class SessionWorker:
         outputs += self.engine.feed_sound(self.decoder.close())
         outputs += self.engine.finish()
         self.closed = True
-        kept, self.kept = self.kept, None
+        kept = self.kept
         analysis = self.engine.analysis(
             display_name(self.start.name) if kept is None else kept.name
         )
         if kept is None:
             return outputs, analysis, None
+        self.kept = None
+        if self.cut is not None:
+            analysis = replace(analysis, remarks=(*analysis.remarks, self.cut))
         try:
             kept.save(analysis)
         except Exception as error:
@@ -132,15 +138,6 @@ class SessionWorker:
             fix = "The sound is kept, and will be analysed as a job."
             outputs.append(RefusedError("disk", f"{problem} {fix}", fatal=False))
         return outputs, analysis, kept.job
-
-    def _give_up(self, error: Exception) -> RefusedError:
-        """Keep nothing; the session goes on."""
-        kept, self.kept = self.kept, None
-        if kept is not None:
-            with suppress(Exception):
-                kept.remove()
-        problem = DISK_FULL if is_full(error) else NOT_WRITABLE
-        return RefusedError("disk", f"{problem} This session is not kept.", fatal=False)
 
     def abandon(self) -> str | None:
         """Free what a session that failed uses; its sound, if kept, becomes a job to analyse."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -19,6 +20,7 @@ _MAGIC = b"\x1a\x45\xdf\xa3"  # EBML, RFC 8794, section 8.1
 _SILENT_BYTES = 500_000  # bytes that may bring no sound; half a minute of it at usual rates
 _FIX = "send what MediaRecorder records as audio/webm;codecs=opus, from its first byte"
 _LEAST_RATE = 150  # bytes per second of sound; digital silence takes 180 in packets of 120 ms
+_LEAST_RATE_AT_ONCE = 500  # where it comes faster than it is spoken; quiet speech takes 750
 _ALLOWANCE = 30.0  # seconds beyond that
 _PATIENCE = 30.0  # seconds for FFmpeg to read what it was given
 _OPTIONS = {"probesize": "4096", "analyzeduration": "0", "fflags": "nobuffer"}
@@ -72,6 +74,7 @@ class WebmSound:
         self.ended = False
         self.head = b""
         self.size = self.silent_bytes = 0
+        self.began = time.monotonic()
         self.thread = threading.Thread(target=self._run, name="webm", daemon=True)
         self.thread.start()
 
@@ -132,9 +135,14 @@ class WebmSound:
             for part in resampler.resample(frame):
                 self.parts.append(part.to_ndarray()[0])
                 count += part.samples
-            if count / SAMPLE_RATE > _ALLOWANCE + self.size / _LEAST_RATE:
-                self.error = "more sound than its bytes can contain"
+            if count / SAMPLE_RATE > self._longest():
+                self.error = "more sound than so few bytes contain in so short a time"
                 return
+
+    def _longest(self) -> float:
+        """Seconds of sound that the bytes may contain by now."""
+        spoken = min(time.monotonic() - self.began, self.size / _LEAST_RATE)
+        return _ALLOWANCE + max(spoken, self.size / _LEAST_RATE_AT_ONCE)
 
 
 def _join(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
