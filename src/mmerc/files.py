@@ -181,7 +181,7 @@ def read_json(path: Path) -> object:
         problem = f"not JSON (line {error.lineno}: {error.msg.lower()})"
         raise InputError(path, problem, "fix the file or write it again") from error
     except (ValueError, RecursionError) as error:
-        problem = "JSON with too long a number or lists too deep to read"
+        problem = "JSON with a number that is too long or lists nested too deeply"
         raise InputError(path, problem, "fix the file or write it again") from error
 
 

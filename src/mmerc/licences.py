@@ -80,7 +80,7 @@ _COMPONENTS = (
     ),
     Component(
         name="mmerc-mini-text",
-        purpose="default model for text alone",
+        purpose="default text-only model",
         distribution="mmerc",
         licence="trained on MELD's annotations (GPL-3.0)",
         commercial=True,
@@ -94,7 +94,7 @@ _COMPONENTS = (
         licence="trained on GoEmotions' annotations (Apache-2.0)",
         commercial=True,
         terms="LICENSE-WEIGHTS",
-        condition="the comments, by users of Reddit, are their authors'",
+        condition="the comments belong to their authors, users of Reddit",
     ),
     Component(
         name="mmerc-mini-live",
@@ -180,7 +180,7 @@ _COMPONENTS = (
     ),
     Component(
         name="face networks",
-        purpose="whose face: dlib's identity vectors and lip sync, which come with mmerc",
+        purpose="speaker's face: dlib's identity vectors and lip sync, which come with mmerc",
         distribution="mmerc",
         licence="MIT and CC0-1.0 (identity), Apache-2.0 (lip sync)",
         commercial=True,

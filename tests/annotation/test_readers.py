@@ -89,7 +89,7 @@ def test_slots_without_a_time_are_spread(tmp_path):
         ("a.csv", "start,end,label\n1,x,joy\n", "'x' is not a time in seconds"),
         ("a.jsonl", '{"id": "1", "label": "joy"}\n[1]\n', "line 2: not an object"),
         ("a.jsonl", '{"id"\n', "line 1: not JSON"),
-        ("a.docx", "x", "not a kind of file that has labels"),
+        ("a.docx", "x", "not a supported kind of file for labels"),
     ],
 )
 def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path, name, content, problem):
@@ -119,13 +119,13 @@ HEAD = "conversation,id,label\n"
     ("name", "text", "message"),
     [
         ("a.csv", "conversation,id,label,label\nx,1,joy,anger\n", "two columns are named 'label'"),
-        ("a.csv", HEAD + 'x,1,"joy\nx,2,joy\n', "a quotation mark without its pair"),
-        ("a.csv", HEAD + 'x,"1,joy\nx,"2,joy\n', "a quotation mark without its pair"),
-        ("a.jsonl", "[" * 99_999, "line 1: JSON with too long a number or lists too deep"),
+        ("a.csv", HEAD + 'x,1,"joy\nx,2,joy\n', "an unclosed quotation mark"),
+        ("a.csv", HEAD + 'x,"1,joy\nx,"2,joy\n', "an unclosed quotation mark"),
+        ("a.jsonl", "[" * 99_999, "line 1: JSON with a number that is too long or lists nested"),
         ("a.jsonl", '{"id": 1, "label": ["joy"]}', "line 1: ['joy'] is not a label"),
         ("a.jsonl", '{"id": 1, "label": NaN}', "line 1: nan is not a label"),
         ("a.jsonl", '{"id": "c", "utterances": [1]}', "line 1: an utterance that is not an object"),
-        ("a.jsonl", "{}", "it has no column at all"),
+        ("a.jsonl", "{}", "it has no columns"),
     ],
 )
 def test_a_table_that_would_be_misread_is_refused(tmp_path, name, text, message):

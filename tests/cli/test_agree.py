@@ -33,7 +33,7 @@ def test_raters_in_four_formats_match_by_id_and_by_time(mmerc, tmp_path):
     assert kappas["two", "four"] == pytest.approx(1)
     assert people["labels"] == ["anger", "joy", "neutral"]
     assert [s["name"] for s in people["speakers"]] == ["Ann", "Bob"]
-    assert "the intervals draw utterances" in outcome.err
+    assert "so utterances are resampled" in outcome.err
 
 
 def test_text_shows_the_coefficients_and_the_confusion(mmerc, tmp_path):
@@ -106,7 +106,7 @@ def test_a_model_is_compared_with_people_and_tested(mmerc, tmp_path):
     assert len(outcome.json["model"]) == 3
     assert outcome.json["people"]["raters"] == ["p0", "p1", "p2"]
     outcome = mmerc("agree", *people, "--model", bad)
-    assert "the model is not shown to stand in for a rater" in outcome.out
+    assert "the model is not shown to be able to replace a rater" in outcome.out
     alone = mmerc("agree", people[0], "--model", good)
     assert alone.code == 0 and "p0 and the model" in alone.out
     assert "needs two raters" in alone.err
@@ -125,7 +125,7 @@ def test_analysis_names_its_results(mmerc, tmp_path):
 @pytest.mark.parametrize(
     ("labels", "options", "problem"),
     [
-        (FIRST, ("--order", "anger,joy"), "used 'neutral', which is none of them"),
+        (FIRST, ("--order", "anger,joy"), "used 'neutral', which is not one of them"),
         (("", "", "", ""), (), "an empty annotation"),
         (None, (), "labelled no utterance in common"),
         (FIRST, ("--raters", "x,y"), "no column 'x'"),

@@ -214,7 +214,7 @@ def test_a_transcript_needs_no_subtitles(analyze, talk):
     (talk / "talk.txt").write_text("Lewis: yes\n")
     outcome = analyze(talk / "talk.txt", "--subtitles", talk / "scene.srt")
     assert outcome.code == 2
-    assert "leave --subtitles and --turns out" in outcome.sentence
+    assert "leave --subtitles, --turns and --words out" in outcome.sentence
 
 
 def test_our_own_model_where_commerce_is_meant(mmerc, talk):

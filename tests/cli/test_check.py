@@ -49,7 +49,7 @@ def test_a_pipe_is_no_recording(mmerc, tmp_path):
     os.mkfifo(tmp_path / "talk.mp4")
     outcome = mmerc("check", tmp_path / "talk.mp4")
     assert outcome.code == 1
-    assert "a pipe or device, not a file; save what it gives as a file first." in outcome.out
+    assert "a pipe or device, not a file; save its output as a file first." in outcome.out
     refused = mmerc("analyze", tmp_path / "talk.mp4", "--out", tmp_path / "out")
     assert refused.code == 1
     assert "a pipe or device, not a file" in refused.sentence

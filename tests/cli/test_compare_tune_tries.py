@@ -221,7 +221,7 @@ def test_a_search_is_not_gone_on_with_under_other_settings(tune):
 
 
 def test_tries_counts_what_looked_at_validation(done, trained, tune):
-    assert done("tries").out.splitlines()[-1] == "0 trainings were scored on validation"
+    assert done("tries").out.splitlines()[-1] == "0 training runs were scored on validation"
     assert done("tries", "--json").json == []
     trained("one", "--seeds", 2)
     trained("two", "--seeds", 2)  # from the cache
@@ -236,14 +236,14 @@ def test_tries_counts_what_looked_at_validation(done, trained, tune):
     assert len(listed) == 5
     best = max(item["weighted_f1"] for item in listed)
     assert row.split() == ["trimodal", "small", "5", "2", f"{best:.2f}"]
-    assert last == "5 trainings were scored on validation"
+    assert last == "5 training runs were scored on validation"
     assert [(item["validated_on"], item["seed"]) for item in listed] == [
         ("valid", 0), ("valid", 1), ("valid", 0), ("fold-0", 0), ("fold-1", 0),
     ]  # fmt: skip
     assert done("tries", "--corpus", "trimodal", "--json").json == listed
     assert done("tries", "--corpus", "other", "--json").json == []
     none = done("tries", "--corpus", "other").out
-    assert none.endswith("0 trainings were scored on validation\n")
+    assert none.endswith("0 training runs were scored on validation\n")
 
 
 def test_train_says_what_comes_from_the_cache(

@@ -57,4 +57,4 @@ def test_a_recording_that_the_reference_lacks(mmerc, folder):
     recordings = [str(folder / "one.wav"), str(folder / "three.wav")]
     outcome = mmerc("evaluate-speakers", *recordings, "--reference", str(folder / "reference.rttm"))
     assert outcome.code == 1
-    assert "no speaker turn of 'three' in it" in outcome.err
+    assert "it contains no speaker turn of 'three'" in outcome.err

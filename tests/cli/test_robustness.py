@@ -247,7 +247,7 @@ def test_media_that_are_disturbed_already_are_not_disturbed_again(done, run, dat
     """Noise of another strength in its place would make the sound cleaner."""
     corpus = tmp_path / "noisy"
     prepared = done("prepare", "composed", data, "--visible-noise", "--out", corpus)
-    assert "disturbed at random" in prepared.err
+    assert "disturbed by a random amount" in prepared.err
     done("extract", corpus, "--media", data, "--audio", "is10", "--video", "denseface", "--quiet")
     out = tmp_path / "out"
     arguments = ("--corpus", corpus, "--media", data, "--out", out, "--json")

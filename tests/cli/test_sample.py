@@ -88,7 +88,7 @@ def test_a_sample_is_blind_and_reproducible(mmerc, study, tmp_path):
     first = mmerc("sample", study, "--utterances", 30, "--out", tmp_path / "a")
     assert first.code == 0, first.err
     assert "30 of 100 utterances to label" in first.out
-    assert "share of 50 % +- 15.0 points, of 10 % +- 9.0" in first.out
+    assert "50 % +- 15.0 points, 10 % +- 9.0 points" in first.out
     mmerc("sample", study, "--utterances", 30, "--out", tmp_path / "b")
     mmerc("sample", study, "--utterances", 30, "--out", tmp_path / "c", "--seed", 1)
     texts = [(tmp_path / name / "sample.csv").read_text() for name in "abc"]
@@ -178,7 +178,7 @@ def test_a_stratified_sample_of_one_analysis(mmerc, study, tmp_path):
     right = [float(row["weight"]) * (row["label"] == labels[row["id"]]) for row in rows]
     assert agreement.json["model"][0]["percent"]["value"] == pytest.approx(100 * sum(right) / 25)
     assert agreement.json["model"][0]["utterances"] == 14
-    assert "counts as often as those that it stands for" in agreement.err
+    assert "weighted by how many it represents" in agreement.err
     fill_eaf(tmp_path / "s/elan/talk-1.eaf")
     agreement = mmerc("agree", tmp_path / "s/elan", "--model", path)
     assert "rare predicted emotions count too much" in agreement.err

@@ -70,11 +70,11 @@ def test_groups_and_the_table(mmerc, files):
 @pytest.mark.parametrize(
     ("sample", "options", "problem"),
     [
-        ("id,label\n1,bored\n", (), "used 'bored', which is none of them"),
+        ("id,label\n1,bored\n", (), "used 'bored', which is not one of them"),
         ("id,label\n1,\n", (), "an empty annotation"),
         ("conversation,id,label\nother,1,calm\n", (), "labels are of utterances that were not"),
         ("conversation,id,rater,label\nc0,1,a,calm\nc0,1,b,glad\n", (), "labels of 2 raters"),
-        ("conversation,id,label\nc0,1,calm\n", ("--by", "mood"), "--by 'mood' is no column"),
+        ("conversation,id,label\nc0,1,calm\n", ("--by", "mood"), "--by 'mood' is not a column"),
     ],
 )
 def test_what_makes_no_sense_is_refused(mmerc, files, sample, options, problem):

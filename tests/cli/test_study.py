@@ -153,14 +153,14 @@ CONTRADICTIONS = {
     ),
     "not among the speakers": (
         "- {file: a.txt, participant: p1, speakers: {Ann: p2}}",
-        "its participant p1 is none of those whom its `speakers` are (p2)",
+        "its participant p1 is not among its `speakers` (p2)",
     ),
     "a file twice": ("- file: a.txt\n- {file: a.txt, name: c}", "a.txt is listed twice"),
     "one name": ("- file: a.txt\n- {file: b.txt, name: A}", "a.txt and b.txt have the same name"),
     "a table's column": ("- {file: a.txt, columns: {Emotion: x}}", "column 'Emotion' of their own"),
     "case alone": (
         "- {file: a.txt, columns: {age: 3}}\n- {file: b.txt, columns: {Age: 3}}",
-        "'age' and 'Age' differ by case alone",
+        "'age' and 'Age' differ only in case",
     ),
     "a key twice": ("- {file: a.txt, group: x, group: y}", "'group' occurs twice"),
     "an unknown key": ("- {file: a.txt, age: 3}", "recordings.1.age: no such key"),

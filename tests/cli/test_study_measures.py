@@ -88,4 +88,4 @@ def test_a_folder_without_a_study_is_one_plain_sentence(mmerc, tmp_path, command
 def test_an_unknown_column_is_one_plain_sentence(mmerc, study):
     outcome = mmerc("study", "measures", study, "--by", "mood")
     assert outcome.code == 2
-    assert outcome.err == "mmerc: --by 'mood': the study has no such column of its own.\n"
+    assert outcome.err == "mmerc: --by 'mood': the study has no such column in study.yaml.\n"

@@ -148,7 +148,10 @@ def spoiled(position, name, value):
         (iemocap()[:8], "expected a tuple of 9 items, got 8"),
         (meld(), "expected a tuple of 9 items, got 10"),
         ([[], *iemocap()[1:]], "item 'ids': expected a mapping, got list"),
-        ([*iemocap()[:7], ["Ses09"], ["Ses05"]], "item 'ids', conversation 'Ses09': nothing"),
+        (
+            [*iemocap()[:7], ["Ses09"], ["Ses05"]],
+            "item 'ids', conversation 'Ses09': it has no entry",
+        ),
         (spoiled(1, "Ses01", ["F"]), "item 'speakers', conversation 'Ses01': expected 2 entries"),
         (spoiled(1, "Ses01", ["F", [1, 1]]), "neither a name nor one-hot"),
         (spoiled(1, "Ses01", ["F", [1, "M"]]), "neither a name nor one-hot"),

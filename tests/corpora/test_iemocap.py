@@ -313,7 +313,7 @@ def test_a_dialog_in_the_wrong_folder(annotations, name):
 
 def test_a_session_that_is_not_there(annotations):
     shutil.rmtree(annotations / "Session4")
-    with pytest.raises(InputError, match=r"Session4.dialog: no annotation is there; give the"):
+    with pytest.raises(InputError, match=r"Session4.dialog: it contains no annotation; give the"):
         _read_iemocap(annotations)
 
 

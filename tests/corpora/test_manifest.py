@@ -60,7 +60,10 @@ def test_every_field_survives(tmp_path, round_trip):
 
 BAD = {
     "not JSON": ('{"id": ', "line 2, text: not JSON"),
-    "too deep": ("[" * 100_000, "line 2, text: JSON with too long a number or lists too deep"),
+    "too deep": (
+        "[" * 100_000,
+        "line 2, text: JSON with a number that is too long or lists nested",
+    ),
     "not an object": ("[1]", "line 2, whole line: input should be"),
     "missing key": ({"id": "x"}, "line 2, conversation 'x', field 'utterances': field required"),
     "no split": (conversation("x", split=None), "field 'split': it is missing"),

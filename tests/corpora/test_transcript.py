@@ -158,7 +158,9 @@ def test_comments_among_timed_lines_are_told(read):
 def test_a_time_in_brackets_after_name_lines_is_refused(tmp_path):
     file = tmp_path / "talk.txt"
     file.write_text("Mara  0:00\nso it is\n\n[00:00:07] Mara and so on\n")
-    with pytest.raises(InputError, match="line 4: a time, or a name and a time, written otherwise"):
+    with pytest.raises(
+        InputError, match="line 4: a time, or a name and a time, written differently"
+    ):
         read_transcript(file)
     file.write_text("Mara  0:00\nso it is\n10:30 is fine for me\n")
     (conversation,) = read_transcript(file)

@@ -105,9 +105,9 @@ def test_check_says_that_they_are_there(film):
 
 def test_pictures_and_films_without_subtitles_are_refused(film, clip):
     pictures = film(("hdmv_pgs_subtitle", "eng", ((0, 500, "picture"),)))
-    with pytest.raises(InputError, match=r"its subtitles are pictures; give them as SRT or WebVTT"):
+    with pytest.raises(InputError, match=r"its subtitles are images; give them as SRT or WebVTT"):
         read_subtitles(pictures)
-    with pytest.raises(InputError, match="no subtitles inside; give them as SRT or WebVTT"):
+    with pytest.raises(InputError, match="no embedded subtitles; give them as SRT or WebVTT"):
         read_subtitles(clip)
     assert describe_embedded_subtitles(pictures) == ()
     assert describe_embedded_subtitles(clip) == ()

@@ -56,13 +56,13 @@ def test_rttm(read):
         (LINE.format(start="-1", duration=1, name="A"), "'-1' is not a time"),
         (LINE.format(start="nan", duration=1, name="A"), "'nan' is not a time"),
         (LINE.format(start=0, duration="1e999", name="A"), "'1e999' is not a time"),
-        (LINE.format(start=0, duration=0, name="A"), "a turn that lasts no time"),
+        (LINE.format(start=0, duration=0, name="A"), "a turn without a length"),
         (LINE.format(start=0, duration=1, name="A").replace("talk", "walk"), "two recordings"),
         ("SPEAKER talk 0 1 <NA> <NA> A <NA> <NA>", "the columns are not those of RTTM|not a time"),
         ("SPEAKER talk 0.1 4.1 <NA> <NA> A <NA> <NA>", "the columns are not those of RTTM"),
         ("SPEAKER talk 1 1 2 un known A B <NA> <NA>x", "the columns are not those of RTTM|fields"),
-        ("SPEAKER a 1 2 3 <NA> <NA> b 1 2 3 <NA> <NA> c", "read in more than one way"),
-        ("speaker talk 1 0 1 <NA> <NA> A <NA> <NA>", "'speaker' is no kind of line"),
+        ("SPEAKER a 1 2 3 <NA> <NA> b 1 2 3 <NA> <NA> c", "ambiguous columns"),
+        ("speaker talk 1 0 1 <NA> <NA> A <NA> <NA>", "'speaker' is not a type of RTTM line"),
         ("SPEAKER talk 1 " + "9" * 9999 + " 1 a b c", r"'9{40}' is not a time"),
     ],
 )
@@ -74,8 +74,8 @@ def test_a_bad_line_is_told_with_its_number(read, line, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "no speaker turn in it"),
-        ("SPKR-INFO talk 1 a b c d e", "no speaker turn in it"),
+        ("", "it contains no speaker turn"),
+        ("SPKR-INFO talk 1 a b c d e", "it contains no speaker turn"),
         ("é".encode("latin-1"), "save it as UTF-8"),
         (b" " * (16 * 2**20 + 1), "larger than 16 MB"),
     ],

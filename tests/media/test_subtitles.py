@@ -221,7 +221,7 @@ def test_a_file_of_nothing_but_music_says_nothing(read):
         (b"\x00\x01\x02" * 99, "no cue of SRT"),
         ("1\n00:00:01,000 --> 00:00:02,000\ncafé".encode("cp1252"), "save it as UTF-8"),
         (srt((1, 2, "a")).encode("utf-16")[:-1], r"not UTF-16 text \(byte"),
-        (b"Dialogue: 0,soon,later,Default,,0,0,0,,a", "line 1: neither here nor in another cue"),
+        (b"Dialogue: 0,soon,later,Default,,0,0,0,,a", "line 1: no cue in the file has readable"),
         (srt((1, 2, "a" * 10_001)).encode(), "line 2: the cue has 10,001 characters"),
         (srt((1, 2, "a")).encode() * 100_001, "more than 100,000 cues"),
         (b"00:00:01,0 00:00:02,0\n-->\n" * 100_001, "more than 100,000 cues"),

@@ -261,9 +261,7 @@ def test_lora_reaches_every_layer_and_can_be_merged(folders, family):
 @pytest.mark.parametrize("scope", SCOPES)
 def test_a_family_that_reads_padding_is_refused(folders, scope):
     """FNet mixes all tokens of a row by a Fourier transform, padding among them."""
-    with pytest.raises(
-        InputError, match="'fnet', which lets padding change what it read"
-    ) as caught:
+    with pytest.raises(InputError, match="'fnet', which lets padding change its output") as caught:
         load(folders("fnet"), scope=scope)
     assert "use BERT, RoBERTa" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -275,7 +273,7 @@ def test_a_saved_model_with_such_an_encoder_is_refused(folders, make_model, tmp_
     encoder = TextEncoderConfig(name=str(folders("fnet")))
     model = make_model("language-model", text_encoder=encoder)
     model.save_pretrained(tmp_path / "model")
-    with pytest.raises(InputError, match="'fnet', which lets padding change what it reads"):
+    with pytest.raises(InputError, match="'fnet', which lets padding change its output"):
         load_model(tmp_path / "model")
 
 

@@ -87,7 +87,7 @@ def test_one_name_for_a_film_and_a_sound(tmp_path):
     assert {item.reason for item in plan.failed} == {
         "A.wav and a.mp4 have the same name; rename one, or name them apart in study.yaml"
     }
-    assert "orphan.srt is not used: no recording beside it has its name." in plan.remarks
+    assert "orphan.srt is not used: no recording in its folder has its name." in plan.remarks
 
 
 def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
@@ -113,4 +113,4 @@ def test_subtitles_that_a_study_file_lists_are_used(tmp_path):
     touch(tmp_path, "study.yaml", text=recordings)
     plan = plan_folder(tmp_path)
     assert [item.subtitles.name for item in plan.recordings] == ["a.srt", "words.vtt"]
-    assert plan.remarks == ("alone.srt is not used: no recording beside it has its name.",)
+    assert plan.remarks == ("alone.srt is not used: no recording in its folder has its name.",)

@@ -37,4 +37,4 @@ def test_only_finished_recordings_are_listed(tmp_path):
         (study.recording(name) / "recording.json").write_text("{}")
     assert study.list_finished() == ["a", "b"]
     (line,) = _describe_former(study.list_finished(), tmp_path)
-    assert line.startswith("no longer in the study, so in no table: a, b; the earlier results")
+    assert line.startswith("no longer in the study or its tables: a, b; the earlier results")

@@ -48,7 +48,7 @@ def test_it_has_every_part_and_no_words(page, study):
     titles = re.findall(r"<h2[^>]*>(.*?)</h2>", page)
     assert titles == [
         "Overview", "Emotions by condition", "Emotions by group", "Emotions by participant",
-        "Emotions over time", "Transitions", "Measures against chance", "What to doubt", "Methods",
+        "Emotions over time", "Transitions", "Measures against chance", "Warnings", "Methods",
         "Recordings", "What these numbers mean",
     ]  # fmt: skip
     assert "<title>Couples</title>" in page

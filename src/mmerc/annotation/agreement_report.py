@@ -71,8 +71,8 @@ def compare_raters(
     report = measure_agreement(ratings, ordered=bool(order), resamples=resamples)
     if report.resampled == "utterances":
         remarks.append(
-            "all labels are of one conversation, so the intervals draw utterances; they are too "
-            "narrow for other conversations."
+            "all labels are from one conversation, so utterances are resampled; the intervals are "
+            "too narrow for other conversations."
         )
     strategies = {line.strategy for own in lines.values() for line in own if line.label}
     remarks += _describe_draw(
@@ -95,8 +95,8 @@ def _describe_draw(strategies: Collection[str], *, weighted: bool, model: bool) 
     """What the way in which utterances were drawn means for the coefficients."""
     if model and UNCERTAIN in strategies:
         yield (
-            "the labels are of the utterances that the model was least sure of, so its agreement "
-            "with people on all utterances is likely higher."
+            "the labelled utterances are those that the model was least sure of, so its agreement "
+            "with people is probably higher on all utterances."
         )
     if model and CHOSEN in strategies:
         yield (
@@ -105,13 +105,13 @@ def _describe_draw(strategies: Collection[str], *, weighted: bool, model: bool) 
         )
     if weighted:
         yield (
-            "the sample is stratified: each utterance counts as often as those that it stands for, "
-            "but in the alternative annotator test."
+            "the sample is stratified: each utterance is weighted by how many it represents, "
+            "except in the alternative annotator test."
         )
     elif STRATIFIED in strategies:
         yield (
-            "the sample is stratified, so rare predicted emotions count too much; label sample.csv "
-            "or the page, whose files have the weights."
+            "the sample is stratified, so rare predicted emotions count too much; label in "
+            "sample.csv or on the page, which keep the weights."
         )
 
 
@@ -175,7 +175,7 @@ def as_text(comparison: RaterComparison) -> str:
 def _describe_people(report: RaterAgreement) -> Iterator[str]:
     """Agreement of all, by pair, by label and by speaker."""
     yield (
-        f"{len(report.raters)} raters, {report.utterances} utterances that two or more labelled "
+        f"{len(report.raters)} raters, {report.utterances} utterances labelled by two or more "
         f"({report.complete} by all), {report.conversations} conversations; 95 % intervals over "
         f"{report.resampled}"
     )
@@ -221,10 +221,10 @@ def _group_lines(title: str, groups: Sequence[GroupAgreement]) -> Iterator[str]:
 
 def _describe_test(test: AlternativeAnnotatorTest) -> Iterator[str]:
     """The alternative annotator test."""
-    verdict = "may" if test.passed else "is not shown to"
+    verdict = "may" if test.passed else "is not shown to be able to"
     yield (
-        f"alternative annotator test (margin {test.margin:.2f}): the model {verdict} stand in "
-        f"for a rater; it wins against {sum(item.won for item in test.comparisons)} of "
+        f"alternative annotator test (margin {test.margin:.2f}): the model {verdict} replace "
+        f"a rater; it wins against {sum(item.won for item in test.comparisons)} of "
         f"{len(test.comparisons)}, mean advantage {test.advantage:.2f}"
     )
     for item in test.comparisons:

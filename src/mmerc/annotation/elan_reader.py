@@ -103,7 +103,7 @@ def _annotation_spans(
         while ancestor in parents and steps <= len(parents):
             ancestor, steps = parents[ancestor], steps + 1
         if ancestor not in spans:
-            raise InputError(path, f"annotation {name!r} refers to none with a time", _FIX)
+            raise InputError(path, f"annotation {name!r} refers to no annotation with a time", _FIX)
         spans[name] = spans[ancestor]
     return spans
 

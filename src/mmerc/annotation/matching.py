@@ -79,14 +79,14 @@ def _label_names(
         written.setdefault(label.casefold(), label)
     if labels is None:
         if len(written) > _MAX_LABELS:
-            problem = f"{len(written)} different labels, so these are hardly labels"
-            raise InputError("raters", problem, "name the right columns or tiers by --raters")
+            problem = f"{len(written)} different labels, so this is probably another column"
+            raise InputError("raters", problem, "name the right columns or tiers with --raters")
         return [written[key] for key in sorted(written)]
     allowed = {label.casefold() for label in labels}
     for rater, own in lines.items():
         for line in own:
             if line.label and line.label.casefold() not in allowed:
-                problem = f"{rater} used {line.label!r}, which is none of them"
+                problem = f"{rater} used {line.label!r}, which is not one of them"
                 raise InputError("labels", problem, f"use {', '.join(labels)}, or add it")
     return list(labels)
 

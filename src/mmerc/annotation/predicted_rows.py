@@ -20,7 +20,7 @@ from mmerc.errors import InputError, UsageError
 _LABEL_COLUMNS = ("label", "predicted", "emotion")
 _PROBABILITIES = ("probabilities.", "probability_")
 _STUDY_TABLE = "utterances.parquet"
-_FIX = "name what `mmerc predict`, `mmerc analyze`, `mmerc evaluate` or a study wrote"
+_FIX = "name the output of `mmerc predict`, `mmerc analyze`, `mmerc evaluate` or a study"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,7 +40,7 @@ class PredictedRows:
         """The values of a column; UsageError if no row has it."""
         if not any(name in row for row in self.rows):
             columns = ", ".join(dict.fromkeys(column for row in self.rows for column in row))
-            raise UsageError(f"--by {name!r} is no column of the predictions; they have {columns}.")
+            raise UsageError(f"--by {name!r} is not a column of the predictions ({columns}).")
         values = (row.get(name) for row in self.rows)
         return [str(value if value not in {None, ""} else "(none)") for value in values]
 

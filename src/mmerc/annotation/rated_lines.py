@@ -55,7 +55,7 @@ def read_rated_lines(path: Path, raters: Sequence[str] = ()) -> dict[str, list[R
         lines = _table_lines(path, raters)
     else:
         fix = f"use a file that ends in {', '.join(ENDINGS)}, or a folder of them"
-        raise InputError(path, "not a kind of file that has labels", fix)
+        raise InputError(path, "not a supported kind of file for labels", fix)
     if not any(line.label for rater in lines.values() for line in rater):
         raise InputError(path, "an empty annotation: no line has a label", "label it first")
     return lines
@@ -82,9 +82,9 @@ def _tier_lines(file: TierFile, raters: Sequence[str]) -> dict[str, list[RatedLi
                 chosen.setdefault(tier.annotator, []).append(tier)
     missing = [name for name, tiers in chosen.items() if not tiers]
     if missing or not chosen:
-        names = ", ".join(repr(tier.name) for tier in file.tiers) or "no tier at all"
+        names = ", ".join(repr(tier.name) for tier in file.tiers) or "no tiers"
         problem = f"no tier {missing[0]!r}" if missing else f"no tier {LABEL_TIER!r}"
-        fix = f"name the tiers that have labels by --raters (it has {names})"
+        fix = f"name the tiers that have labels with --raters (it has {names})"
         raise InputError(file.path, problem, fix)
     conversation = Path(file.media[-1]).stem if file.media else ""
     return {
@@ -110,8 +110,8 @@ def _table_lines(path: Path, raters: Sequence[str]) -> dict[str, list[RatedLine]
     sources = _label_columns(columns, raters)
     if not sources:
         absent = next((name for name in raters if name not in columns), "label")
-        names = ", ".join(columns) or "no column at all"
-        fix = f"name the columns that have labels by --raters (it has {names})"
+        names = ", ".join(columns) or "no columns"
+        fix = f"name the columns that have labels with --raters (it has {names})"
         raise InputError(path, f"no column {absent!r}", fix)
     lines: dict[str, list[RatedLine]] = {}
     for where, row in rows:
@@ -162,7 +162,7 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     except csv.Error as error:
         problem = str(error)
         if problem == "unexpected end of data" or "expected after" in problem:
-            problem = "a quotation mark without its pair"
+            problem = "an unclosed quotation mark"
         raise InputError(f"{path}, line {reader.line_num}", problem, "fix the line") from error
 
 
@@ -177,7 +177,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
             problem = f"not JSON ({error.msg.lower()})"
             raise InputError(f"{path}, line {number}", problem, "fix the line") from error
         except (ValueError, RecursionError) as error:
-            problem = "JSON with too long a number or lists too deep to read"
+            problem = "JSON with a number that is too long or lists nested too deeply"
             raise InputError(f"{path}, line {number}", problem, "fix the line") from error
         if not isinstance(value, dict):
             raise InputError(f"{path}, line {number}", "not an object", "write one per line")

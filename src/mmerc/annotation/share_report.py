@@ -59,23 +59,26 @@ def _doubts(
     """What makes the shares less certain."""
     if UNCERTAIN in sample.strategies:
         yield (
-            "WARNING: the labels are of the utterances that the model was least sure of, so these "
-            "shares are biased and the intervals do not hold; label a random sample."
+            "WARNING: the labelled utterances are those that the model was least sure of, so these "
+            "shares are biased and the intervals are not valid; label a random sample."
         )
     elif CHOSEN in sample.strategies and whole.labelled < whole.utterances:
         yield (
             "WARNING: the raters chose which lines to label, so these shares may be biased and the "
-            "intervals need not hold; label a random sample (`mmerc sample`)."
+            "intervals may not be valid; label a random sample (`mmerc sample`)."
         )
     else:
-        yield "the intervals hold for labels of a random sample of these predictions."
+        yield "the intervals are valid if the labels are a random sample of these predictions."
     if whole.labelled < _FEW_LABELS:
-        yield f"only {whole.labelled} labels; below {_FEW_LABELS} the prior weighs much."
+        yield f"only {whole.labelled} labels; below {_FEW_LABELS} the prior has much influence."
     for name, groups in grouped.items():
         empty = [group.group for group in groups if not group.labelled]
         if empty:
             names = ", ".join(empty[:5]) + (", ..." if len(empty) > 5 else "")
-            yield f"no label in {len(empty)} groups by {name} ({names}); others stand in."
+            yield (
+                f"no label in {len(empty)} groups by {name} ({names}); the labels of others are "
+                "used."
+            )
 
 
 def share_values(report: ShareReport) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class _Tokens:
         """Read a number of items."""
         value = self.number()
         if value < 0 or value != int(value):
-            raise self._error(f"{value} is not a number of items")
+            raise self._error(f"{value} is not a valid number of items")
         return int(value)
 
     def _next(self, kind: str) -> str:

@@ -16,11 +16,11 @@ CommercialOption = Annotated[
     ),
 ]
 SpeakersOption = Annotated[
-    str | None, typer.Option(help="How many people speak: 2, or 2-4 (default: estimated).")
+    str | None, typer.Option(help="Number of speakers: 2, or 2-4 (default: estimated).")
 ]
 DiarizerOption = Annotated[
     Literal["mmerc", "pyannote"],
-    typer.Option(help="Who finds the speakers; pyannote: your own pyannote.audio."),
+    typer.Option(help="Speaker diarizer; pyannote: your own pyannote.audio."),
 ]
 FaceOption = Annotated[
     Literal["speaking", "largest", "all"],

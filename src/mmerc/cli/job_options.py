@@ -9,7 +9,7 @@ import typer
 MaxRecordingOption = Annotated[float, typer.Option(min=0.1, help="Maximum length of a recording.")]
 MaxJobOption = Annotated[float, typer.Option(min=0.1, help="Maximum run time of a job.")]
 MaxSilentOption = Annotated[
-    float, typer.Option(min=1, help="Replace a worker without a sign of life for this time.")
+    float, typer.Option(min=1, help="Replace a worker that is silent for this long.")
 ]
 MaxMemoryOption = Annotated[
     int, typer.Option(min=1, help="Maximum memory of each process of a job.")

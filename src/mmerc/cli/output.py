@@ -30,7 +30,9 @@ SettingsOption = Annotated[
 EngineOption = Annotated[
     Literal["local", "ray"], typer.Option(help="This machine or a Ray cluster.")
 ]
-NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Do not reuse cached trainings.")]
+NoCacheOption = Annotated[
+    bool, typer.Option("--no-cache", help="Do not reuse cached training runs.")
+]
 AcceleratorOption = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
 
 

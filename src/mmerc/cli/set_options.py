@@ -18,7 +18,7 @@ SetsOption = Annotated[
 ClassConditionalOption = Annotated[
     bool,
     typer.Option(
-        "--class-conditional", help="Keep the level of --sets for each emotion by itself."
+        "--class-conditional", help="Keep the level of --sets for each emotion separately."
     ),
 ]
 MostLabelsOption = Annotated[

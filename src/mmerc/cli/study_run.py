@@ -165,7 +165,7 @@ def _describe_former(names: Sequence[str], out: str | Path) -> list[str]:
         return []
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return [
-        f"no longer in the study, so in no table: {', '.join(names[:3])}{more}; the earlier "
+        f"no longer in the study or its tables: {', '.join(names[:3])}{more}; the earlier "
         f"results stay in {out}/recordings."
     ]
 

@@ -43,12 +43,12 @@ _VOICE_LABELS = {
 }  # fmt: skip
 _FACE_LABELS = {"happy": "joy", "sad": "sadness", "angry": "anger"}
 _DISTURBED_NOTE = (
-    "Sound, faces and words of every utterance are disturbed at random, by an amount that is "
-    "recorded with it and can be seen in them."
+    "Sound, faces and words of every utterance are disturbed by a random amount, which is "
+    "recorded with the utterance and visible in them."
 )
 _NOTE = (
-    "Composed of three corpora: it shows that the multimodal machinery works on real sound and "
-    "images, and its numbers are not MELD's."
+    "Composed of three corpora: it shows that multimodal methods work on real sound and images, "
+    "but its numbers are not MELD's."
 )
 
 

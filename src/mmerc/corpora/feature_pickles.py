@@ -129,7 +129,7 @@ def _read_entries(fields: _Fields, item: str, name: Any) -> Sequence[Any]:
     """One conversation's entries of one item, as many as it has utterance ids."""
     where = f"item {item!r}, conversation {str(name)!r}"
     if not isinstance(name, Hashable) or name not in fields[item]:
-        raise InputError(where, "nothing is there", _FIX)
+        raise InputError(where, "it has no entry", _FIX)
     values: Sequence[Any] = fields[item][name]
     if not isinstance(values, list | tuple | np.ndarray):
         raise InputError(where, f"expected a list, got {type(values).__name__}", _FIX)

@@ -212,9 +212,9 @@ def _count_note(splits: _Splits) -> tuple[str]:
     counts = [sum(len(item) for item in conversations) for conversations in splits.values()]
     ours = " / ".join(f"{count:,}" for count in counts)
     return (
-        "Papers count 5,246 / 564 / 1,623 utterances, 7,433 in all, by a convention of which are "
-        f"kept; here {ours}, {sum(counts):,} in all (the whole release rates 7,380 as one of the "
-        "six; the 53 more are all counted as happy and have no such rating).",
+        "Papers count 5,246 / 564 / 1,623 utterances, 7,433 in all, with another "
+        f"convention; here {ours}, {sum(counts):,} in all (the whole release rates 7,380 as one of "
+        "the six; the other 53 are all counted as happy but have no such rating).",
     )
 
 

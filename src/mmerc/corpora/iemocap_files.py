@@ -55,7 +55,7 @@ def read_session(directory: Path, session: int) -> Iterator[Dialog]:
     }
     if not names:
         fix = "give the folder IEMOCAP_full_release with all five sessions"
-        raise InputError(folder, "no annotation is there", fix)
+        raise InputError(folder, "it contains no annotation", fix)
     for name, file in sorted(names.items()):
         match = _DIALOG.fullmatch(name)
         if match is None or int(match[1]) != session:

@@ -16,4 +16,4 @@ def missing_note(what: str, missing: Sequence[str], *, total: int) -> tuple[str,
         return ()
     rest = len(missing) - _MOST_NAMES
     names = ", ".join(missing[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
-    return (f"No {what} for {len(missing)} of {total} utterances; they stay without: {names}.",)
+    return (f"No {what} for {len(missing)} of {total} utterances: {names}.",)

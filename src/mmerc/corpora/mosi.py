@@ -26,7 +26,7 @@ _PUBLISHED_TRAIN = "The authors' 1447 training utterances in 62 videos are train
 _SAW_LABELS: frozenset[Modality] = frozenset({"text", "video"})
 _SAW_LABELS_NOTE = (
     "The published text and video vectors of the training videos come from networks that were "
-    "trained on those labels: what they score on validation says little about test."
+    "trained on those labels, so their validation scores say little about test."
 )
 _FIX = "use the archive as it was published"
 

@@ -85,7 +85,7 @@ def _read_record(line: str) -> ConversationRecord:
         problem = f"not JSON (column {error.colno}: {error.msg.lower()})"
         raise InputError("text", problem, "write one JSON object per line") from error
     except (ValueError, RecursionError) as error:
-        problem = "JSON with too long a number or lists too deep to read"
+        problem = "JSON with a number that is too long or lists nested too deeply"
         raise InputError("text", problem, "write one JSON object per line") from error
     try:
         return ConversationRecord.model_validate(value)

@@ -116,7 +116,7 @@ def _read_plain_line(number: int, line: str) -> _Speech:
     head = find_time(where, line)
     if head is None and find_name_line(where, line) is not None:
         problem = "a name and a time, where other lines are Speaker: text"
-        raise InputError(where, problem, "write all lines in one way")
+        raise InputError(where, problem, "write all lines in the same format")
     words = line if head is None else head.words
     speaker, colon, text = (part.strip() for part in words.partition(":"))
     if not colon or not speaker or len(speaker) > _LONGEST_SPEAKER:
@@ -249,7 +249,7 @@ def _check_single_heading(
     unlikely = len(headings) == 1 and name_shape(heading.speaker) != "likely"
     if unlikely and any(find_label(line.strip()) for line in others):
         problem = "a name and a time, where other lines are Speaker: text"
-        raise InputError(f"line {number}", problem, "write all lines in one way")
+        raise InputError(f"line {number}", problem, "write all lines in the same format")
 
 
 def _check_continuation(number: int, line: str, *, after_gap: bool) -> None:
@@ -260,8 +260,8 @@ def _check_continuation(number: int, line: str, *, after_gap: bool) -> None:
         head.date or find_label(head.words) or _WRITTEN_TIME.match(line)
     )
     if is_timed or (name_line is not None and name_shape(name_line.speaker) == "likely"):
-        problem = "a time, or a name and a time, written otherwise than in the lines above it"
-        raise InputError(f"line {number}", problem, "write all of them in one way")
+        problem = "a time, or a name and a time, written differently from the lines above it"
+        raise InputError(f"line {number}", problem, "write all of them in the same format")
 
 
 def _headings(lines: Sequence[tuple[int, str]]) -> dict[int, NameLine]:

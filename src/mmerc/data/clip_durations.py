@@ -58,7 +58,7 @@ def check_clip_times(
     if len(past) > 1 and len(past) >= _NEARLY_ALL * len(files):
         problem = (
             f"{len(past)} of {len(files)} utterances begin past the end of their own media file, "
-            "so that their times seem to be those of the conversation"
+            "so their times seem to be those of the conversation"
         )
         raise InputError(f"corpus {name!r}", problem, _FIX)
     return tuple(

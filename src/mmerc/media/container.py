@@ -30,7 +30,7 @@ class Reason(StrEnum):
     fix: str
 
     NO_FILE = "no such file", "check the path"
-    SPECIAL = "a pipe or device, not a file", "save what it gives as a file first"
+    SPECIAL = "a pipe or device, not a file", "save its output as a file first"
     UNREADABLE = "the file cannot be read", "check its permissions"
     EMPTY = "empty file", "fetch or record it again"
     NOT_MEDIA = "not media, or damaged", "play it to see what is left, and convert or replace it"

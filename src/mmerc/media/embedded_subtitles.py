@@ -60,7 +60,7 @@ def read_embedded_subtitles(path: Path) -> EmbeddedSubtitles:
         readable = _readable(container)
         if not readable:
             pictures = any(_codec(stream) for stream in container.streams.subtitles)
-            problem = "its subtitles are pictures" if pictures else "no subtitles inside"
+            problem = "its subtitles are images" if pictures else "no embedded subtitles"
             raise InputError(path, problem, "give them as SRT or WebVTT")
         stream = next((s for s in readable if s.disposition & Disposition.default), readable[0])
         language, others = _language(stream), [s for s in readable if s is not stream]

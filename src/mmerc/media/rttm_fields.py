@@ -50,7 +50,7 @@ def read_fields(where: str, line: str) -> RttmFields | None:
     if not fields or fields[0].startswith(";"):
         return None
     if fields[0] not in _KINDS:
-        problem = f"{fields[0][:40]!r} is no kind of line that RTTM has"
+        problem = f"{fields[0][:40]!r} is not a type of RTTM line"
         raise InputError(where, problem, FIX)
     if fields[0] != "SPEAKER":
         return None
@@ -59,7 +59,7 @@ def read_fields(where: str, line: str) -> RttmFields | None:
         raise InputError(where, problem, FIX)
     fitting = list(_fitting_columns(fields))
     if len(fitting) > 1:
-        problem = "columns that can be read in more than one way"
+        problem = "ambiguous columns"
         raise InputError(where, problem, "separate them by tabs, or take spaces out of the names")
     return fitting[0] if fitting else _plain_columns(where, fields)
 

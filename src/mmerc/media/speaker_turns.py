@@ -73,7 +73,7 @@ def read_rttm(path: str | Path, *, recording: str | None = None) -> SpeakerTurns
             raise InputError(where, problem, "keep the turns of one recording in a file")
     if not turns:
         of = "" if recording is None else f" of {recording!r}"
-        raise InputError(path, f"no speaker turn{of} in it", FIX)
+        raise InputError(path, f"it contains no speaker turn{of}", FIX)
     ordered = sorted(turns, key=lambda turn: turn.start)
     doubts = [f"{path.name}: {_END_TIMES}."] if _durations_look_like_ends(ordered) else []
     return SpeakerTurns(turns=tuple(ordered), remarks=(*remarks.sentences(), *doubts))
@@ -95,7 +95,7 @@ def _read_turn(where: str, fields: RttmFields) -> Turn:
     """The turn of one line."""
     start, duration = (_read_seconds(where, text) for text in (fields.start, fields.duration))
     if duration == 0:
-        raise InputError(where, "a turn that lasts no time", "fix its duration or leave it out")
+        raise InputError(where, "a turn without a length", "fix its duration or leave it out")
     speaker = UNKNOWN_SPEAKER if fields.speaker == NOT_AVAILABLE else fields.speaker
     return Turn(speaker=speaker, start=start, end=start + duration)
 

@@ -31,7 +31,7 @@ _LONGEST_CUE = 10_000  # characters with markup; a spoken line has some dozens
 
 _BELOW_ZERO = "times below zero are read as 0"
 _REVERSED = "a cue ends before it begins; its words are kept without sound and face"
-_NO_LENGTH = "a cue lasts no time; its words are kept without sound and face"
+_NO_LENGTH = "a cue has no length; its words are kept without sound and face"
 _NO_WORDS = "no words (nothing, music, or described sounds), left out"
 _REPEATED = "a cue repeats the one before it, and is joined to it"
 UNNAMED = "nothing names the speaker"
@@ -153,7 +153,7 @@ def _check_cues(path: Path, cues: Sequence[Cue]) -> None:
             raise InputError(where, problem, "check that it is a subtitle file, or cut the cue")
     if all(cue.start is None for cue in cues):
         where = f"{path}, line {cues[0].line}"
-        problem = "neither here nor in another cue are there times that can be read"
+        problem = "no cue in the file has readable times"
         raise InputError(where, problem, "write them as 00:00:01,500 --> 00:00:03,000")
 
 

@@ -52,7 +52,7 @@ def _find_problem(encoder: TextEncoder) -> str:
     expected = _pool(encoder, [short], [[0] * _SHORT], 1)
     padded = _pool(encoder, [short, full], [[0] * _SHORT, [1] * len(full)], 2)
     if _differ(padded[:1], expected):
-        return "lets padding change what it reads"
+        return "lets padding change its output"
     states = _hidden_states(encoder, [short])
     if len(states) != int(encoder.backbone.config.num_hidden_layers):
         return "does not return the states of every layer"

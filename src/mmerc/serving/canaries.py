@@ -75,7 +75,7 @@ def _write_read_delete(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         if path.read_bytes() != content:
-            raise OSError("what was written is not what is read")
+            raise OSError("the data read differs from the data written")
     finally:
         path.unlink(missing_ok=True)
 

@@ -150,7 +150,7 @@ def get_recording(
     """The recording."""
     path = desk.find_recording(conversation)
     if path is None:
-        raise HTTPException(404, "The recording is not beside the analysis.")
+        raise HTTPException(404, "The recording is not next to the analysis.")
     kind = media_type(desk.log.analysis.recording if desk.sample is None else path.name)
     headers = {"Content-Security-Policy": _RECORDING_POLICY}
     return FileResponse(path, media_type=kind, headers=headers)

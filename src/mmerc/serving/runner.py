@@ -33,7 +33,7 @@ _SUSPICIOUS = 3.0  # seconds without a sign of life, of a thread or a worker, th
 _LONGEST_IDLE = 120.0  # seconds in which a worker and its children compute nothing
 _LONGEST_START = 20.0  # seconds in which the process that forks workers computes nothing
 _KILLED_TWICE = "Its process was killed twice, perhaps out of memory; try a shorter recording."
-_DAMAGED_ORDER = "What it asks for cannot be read any more; send it again."
+_DAMAGED_ORDER = "Its request can no longer be read; send it again."
 _HUNG_TWICE = "Its process stopped answering twice; try again, or report it."
 _Verdict = Literal["ended", "died", "hung", "deleted", "lost", "stopped"]
 
@@ -55,7 +55,7 @@ class Lane:
         """A sentence if the thread or its worker shows no sign of life."""
         still = time.monotonic() - self.moved
         if still > _SUSPICIOUS:
-            return f"A thread that runs jobs has not moved for {still:.0f} s."
+            return f"A thread that runs jobs has made no progress for {still:.0f} s."
         if self.pulse is not None and self.pulse.silent > _SUSPICIOUS:
             return f"The worker of a job has not answered for {self.pulse.silent:.0f} s."
         return None

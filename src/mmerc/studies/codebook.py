@@ -12,9 +12,9 @@ from mmerc.studies.table_columns import FAILED, TableColumn, TableLayout
 _HEAD = """# Codebook
 
 Every column of every table of this study. An empty cell is a missing value. The `.csv` and the
-`.parquet` file of a table have the same columns; in the `.csv`, a text that a spreadsheet would
-compute (it begins with =, +, -, @ or a tab) has an apostrophe in front. Emotions are those that the
-model guesses people would hear and see; they say nothing certain about what somebody feels.
+`.parquet` file of a table have the same columns; in the `.csv`, text that a spreadsheet would
+treat as a formula (it begins with =, +, -, @ or a tab) has an apostrophe in front. Emotions are the
+model's estimate of how people would label an utterance, not evidence of what somebody feels.
 """
 _TITLES = {
     "utterances": "one row per utterance",

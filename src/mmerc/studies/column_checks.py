@@ -41,8 +41,8 @@ def _check_participant(path: Path, recording: StudyRecording) -> None:
     people = recording.participants.values()
     if participant and people and participant not in people:
         problem = (
-            f"{recording.name}: its participant {participant} is none of those whom its "
-            f"`speakers` are ({', '.join(people)})"
+            f"{recording.name}: its participant {participant} is not among its "
+            f"`speakers` ({', '.join(people)})"
         )
         raise InputError(path, problem, "correct one of them")
 
@@ -53,11 +53,11 @@ def _check_names(path: Path, recordings: Sequence[StudyRecording]) -> None:
     for item in recordings:
         for column in item.columns:
             if is_reserved(column):
-                problem = f"{item.name}: the tables have a column {column!r} of their own"
+                problem = f"{item.name}: the tables already have a column {column!r}"
                 raise InputError(path, problem, "rename the column")
             other = names.setdefault(column.casefold(), column)
             if other != column:
-                problem = f"the columns {other!r} and {column!r} differ by case alone"
+                problem = f"the columns {other!r} and {column!r} differ only in case"
                 raise InputError(path, problem, "spell them alike")
             if not column.strip() or any(not sign.isprintable() for sign in column):
                 raise InputError(path, f"{column!r} cannot name a column", "rename the column")

@@ -56,7 +56,7 @@ def read_conditions(study: str | Path, sequences: Sequences, column: str) -> Con
     """
     reserved = {"recording", "speaker", "emotion", "text", "start", "end"}
     if column not in read_names(study) or column in reserved:
-        raise UsageError(f"--by {column!r}: the study has no such column of its own.")
+        raise UsageError(f"--by {column!r}: the study has no such column in study.yaml.")
     table = read_columns(study, (column, "participant"))
     values = table[column].to_pylist()
     people = table["participant"].to_pylist() if "participant" in table.column_names else []

@@ -136,7 +136,7 @@ def read_study_file(path: Path) -> StudyFile:
         problem = " ".join(str(error).split())
         raise InputError(path, f"not YAML ({problem})", _FIX) from error
     except RecursionError as error:
-        raise InputError(path, "its lists are too deep to read", _FIX) from error
+        raise InputError(path, "its lists are nested too deeply", _FIX) from error
     if not isinstance(value, dict):
         raise InputError(path, "not a study (expected a list under `recordings:`)", _FIX)
     try:

@@ -232,7 +232,7 @@ def _orphan_remarks(
     """Remarks on subtitles and turns that no recording has a name for."""
     stems = {(path.parent, path.stem) for path in recordings}
     return [
-        f"{_relative(path, root)} is not used: no recording beside it has its name."
+        f"{_relative(path, root)} is not used: no recording in its folder has its name."
         for path in orphans
         if (path.parent, path.stem) not in stems
         and (path.parent, Path(path.stem).stem) not in stems
@@ -260,7 +260,7 @@ def _read_entry(path: Path, entry: RecordingEntry) -> StudyRecording:
     values = {key: getattr(entry, key) for key in _COLUMNS}
     for column in entry.columns:
         if column in _COLUMNS:
-            problem = f"{entry.file}: {column} is a key of its own, not one of `columns`"
+            problem = f"{entry.file}: {column} is a separate key, not one of `columns`"
             raise InputError(path, problem, _FIX)
     return StudyRecording(
         name=name,

@@ -59,7 +59,7 @@ _STUDY = (
 _SETS = (
     _text("emotions", "prediction set: emotions separated by |, the most probable first"),
     TableColumn(
-        name="unsure", kind="truth", meaning="the set is too large, or there is nothing to tell by"
+        name="unsure", kind="truth", meaning="the set is too large, or no modality is available"
     ),
 )
 
@@ -110,9 +110,9 @@ class TableLayout:
                 _truth(f"present.{m}", f"the utterance has {m}, and it was used")
                 for m in MODALITIES
             ),
-            *(_share(f"weights.{m}", f"how much {m} counted, by the model") for m in MODALITIES),
-            _effect("similarity", "agreement of the modalities, by the model"),
-            _share("context_weight", "how much the context counted, by the model"),
+            *(_share(f"weights.{m}", f"weight of {m}, according to the model") for m in MODALITIES),
+            _effect("similarity", "agreement of the modalities, according to the model"),
+            _share("context_weight", "weight of the context, according to the model"),
             *(_effect(f"effects.{m}", _leaving_out(m)) for m in MODALITIES),
             _effect("context_effect", _leaving_out("the context")),
             *(_share(f"layer_weights.{k}", f"weight of {k} (modality.layer)") for k in self.layers),
@@ -136,7 +136,7 @@ class TableLayout:
             _text("words_from", "where the words are from: subtitles, transcript or speech"),
             _text("model", "model that predicted the emotions"),
             _text("mmerc", "version of mmerc"),
-            _text("remarks", "what to doubt, one sentence each"),
+            _text("remarks", "warnings, one sentence each"),
         )
 
     @property

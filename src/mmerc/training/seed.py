@@ -91,5 +91,5 @@ def _model_card(job: TrainingJob, corpus: PreparedCorpus, model: AnyModel) -> st
         f"- labels: {', '.join(model.labels)}\n"
         f"- modalities: {', '.join(model.inputs.output_widths)}\n\n"
         "Predicted emotions are guesses about how an utterance would be labelled, not facts about "
-        "a person. The EU's AI Act forbids inferring emotions at work and in education.\n"
+        "a person. The EU's AI Act prohibits inferring emotions at work and in education.\n"
     )

@@ -65,7 +65,7 @@ def test_vectors_of_words_tell_no_language(make_model):
 def test_sound_far_from_the_training_data(model, distance, message):
     actual = analysis_remarks(model, said("yes", "no"), {}, distance=distance)
     assert len(actual) == message
-    assert all(f"{distance:.1f} deviations" in line for line in actual)
+    assert all(f"{distance:.1f} standard deviations" in line for line in actual)
 
 
 @pytest.mark.parametrize(

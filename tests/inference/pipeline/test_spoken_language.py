@@ -45,7 +45,7 @@ def test_the_language_of_most_of_the_speech():
     assert language_remarks(one) == ("The transcriber recognised the language as French.",)
     two = recognise_language([transcript("en", 1, "yes"), transcript("fr", 3, "oui")])
     (remark,) = language_remarks(two)
-    assert "French (75%), English (25%) of the speech; all is taken for French" in remark
+    assert "French (75%), English (25%) of the speech; all of it is treated as French" in remark
     assert language_remarks(recognise_language([transcript(None, 3, "yes")])) == ()
 
 

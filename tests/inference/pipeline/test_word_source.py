@@ -61,7 +61,7 @@ def test_turns_replace_the_speakers_of_the_words(films, find, ctm, rttm):
 def test_words_without_speakers_take_the_neighbours(films, find, ctm):
     actual = find(FromWords(words=ctm("Lewis", "<NA>", "Nora")), films / "scene.mp4")
     assert [u.speaker for u in actual.utterances] == ["Lewis", "Nora"]
-    assert actual.remarks == ("2 of 4 words have no speaker; they are the neighbours'.",)
+    assert actual.remarks == ("2 of 4 words have no speaker; they get those of their neighbours.",)
 
 
 def test_voices_tell_where_nothing_else_does(films, find, ctm):
@@ -69,7 +69,7 @@ def test_voices_tell_where_nothing_else_does(films, find, ctm):
     assert {u.speaker for u in actual.utterances} <= {"SPEAKER_01", "SPEAKER_02"}
     silent = find(FromWords(words=ctm()), films / "mute.mp4")
     assert {u.speaker for u in silent.utterances} == {"unknown"}
-    assert "Nothing says who speaks" in silent.remarks[0]
+    assert "The speakers are unknown" in silent.remarks[0]
 
 
 def test_words_of_another_recording(films, find, ctm):

@@ -36,12 +36,12 @@ def adapt(
     own_labels: Annotated[
         bool,
         typer.Option(
-            "--own-labels", help="Give the model the labels of the manifests, not its own."
+            "--own-labels", help="Replace the model's labels with those of the manifests."
         ),
     ] = False,
     sets: Annotated[
         bool,
-        typer.Option("--sets", help="Write the model for its prediction sets even if no better."),
+        typer.Option("--sets", help="Write the model for its sets even if it is no better."),
     ] = False,
     lora: Annotated[
         bool,
@@ -108,7 +108,7 @@ def _print_head(outcome: HeadOutcome, out: Path, *, as_json: bool) -> None:
         "(on labels that neither saw)"
     )
     _print_missing(outcome.more_labels)
-    print(f"model with its own labels in {out}" if outcome.better else "no model was written")
+    print(f"model with your labels in {out}" if outcome.better else "no model was written")
 
 
 def _print_missing(more_labels: int | None) -> None:

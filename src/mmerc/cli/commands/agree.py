@@ -28,10 +28,10 @@ def agree(
         str, typer.Option(help="Columns or tiers with one rater's labels each: ann,ben.")
     ] = "",
     order: Annotated[
-        str, typer.Option(help="All labels, if they are a scale, in order: for weighted kappa.")
+        str, typer.Option(help="All labels of a scale, in order, for weighted kappa.")
     ] = "",
     margin: Annotated[
-        float, typer.Option(min=0, max=1, help="How much worse a stand-in may be (epsilon).")
+        float, typer.Option(min=0, max=1, help="How much worse than a rater it may be (epsilon).")
     ] = 0.15,
     resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = 2000,
     form: Annotated[

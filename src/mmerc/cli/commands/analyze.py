@@ -54,14 +54,14 @@ def analyze(
     recordings: Annotated[
         list[str],
         typer.Argument(
-            help="Video, audio, or transcript with lines of `Speaker: text` (.txt); several of "
-            "them, a folder or a study.yaml are a study, as is a URL (s3://, gs://, ...).",
+            help="Video, audio, or transcript with lines of `Speaker: text` (.txt). Several of "
+            "them, a folder, a study.yaml or a URL (s3://, gs://, ...) are analysed as a study.",
         ),
     ],
     subtitles: Annotated[
         Path | None,
         typer.Option(
-            help="SRT, WebVTT or ASS file, or a film with subtitles inside (default: transcribe "
+            help="SRT, WebVTT or ASS file, or a film with embedded subtitles (default: transcribe "
             "the speech)."
         ),
     ] = None,
@@ -95,7 +95,7 @@ def analyze(
         bool, typer.Option("--overwrite", help="Replace existing result files.")
     ] = False,
     live: Annotated[
-        bool, typer.Option("--live", help="Predict each utterance from the past alone.")
+        bool, typer.Option("--live", help="Predict each utterance from past context only.")
     ] = False,
     sets: SetsOption = None,
     class_conditional: ClassConditionalOption = False,
@@ -125,8 +125,8 @@ def analyze(
     if is_study_input(recordings, out):
         if subtitles or words or turns or name:
             raise UsageError(
-                "In a study, --subtitles, --words, --turns and --name have no use: files beside a "
-                "recording are matched by name, and study.yaml says who the speakers are."
+                "In a study, leave --subtitles, --words, --turns and --name out: files are matched "
+                "to recordings by name, and study.yaml names the speakers."
             )
         run = StudyRun(
             out=require_out(recordings, out),
@@ -179,7 +179,7 @@ def _analyze_one(
     written = is_transcript(recording)
     if written and (subtitles or words or turns):
         raise UsageError(
-            "A transcript has words and speakers; leave --subtitles and --turns out, and --words."
+            "A transcript has words and speakers; leave --subtitles, --turns and --words out."
         )
     if subtitles and words:
         raise UsageError("Subtitles have words already; give --subtitles or --words, not both.")

@@ -43,7 +43,7 @@ def correct(
     port: PagePortOption = 8001,
     predict_again: Annotated[
         bool,
-        typer.Option("--predict-again", help="Predict lines again that the page changed."),
+        typer.Option("--predict-again", help="Predict lines again that were changed on the page."),
     ] = False,
     model: Annotated[
         str | None, typer.Option(help="Model of --predict-again (default: the analysis's).")

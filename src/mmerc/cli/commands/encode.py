@@ -31,7 +31,7 @@ def encode_text(
     out: Annotated[Path, typer.Option(help="Folder for the corpus with the text vectors.")],
     scope: Annotated[
         _Scope | None,
-        typer.Option(help="Context that a plain encoder reads; a run reads as it was trained."),
+        typer.Option(help="Context for a plain encoder; a run uses that of its training."),
     ] = None,
     speaker_prefix: Annotated[
         bool,

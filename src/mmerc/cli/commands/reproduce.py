@@ -56,7 +56,7 @@ def reproduce(
     report_only: Annotated[
         bool, typer.Option("--report-only", help="Train nothing; report finished runs.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings to run in parallel.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Training runs in parallel.")] = 1,
     engine: EngineOption = "local",
     no_cache: NoCacheOption = False,
     accelerator: AcceleratorOption = "auto",

@@ -28,14 +28,14 @@ def sample(
     utterances: Annotated[int, typer.Option(min=1, help="How many to label.")] = 50,
     strategy: Annotated[
         Literal["random", "stratified", "uncertain"],
-        typer.Option(help="Equal chances, by predicted emotion, or least certain first."),
+        typer.Option(help="Equal chances, by predicted emotion, or least sure first."),
     ] = "random",
     by: Annotated[
         str | None, typer.Option(help="Column to spread the sample over: condition, speaker.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
     page: Annotated[
-        bool, typer.Option("--page", help="Label it on a page in the browser.")
+        bool, typer.Option("--page", help="Label the sample on a page in the browser.")
     ] = False,
     port: PagePortOption = 8001,
     as_json: JsonOption = False,
@@ -75,6 +75,6 @@ def _print_sample(drawn: LabelSample) -> None:
     if drawn.half_widths is not None:
         rare, half = (100 * width for width in drawn.half_widths)
         print(
-            f"expected 95 % interval from as many random labels: a share of 50 % +- {half:.1f} "
-            f"points, of 10 % +- {rare:.1f}"
+            f"expected 95 % interval with this many random labels: 50 % +- {half:.1f} points, "
+            f"10 % +- {rare:.1f} points"
         )

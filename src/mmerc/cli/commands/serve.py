@@ -32,7 +32,7 @@ def serve(
         typer.Option(metavar="NAME", help="Accept requests for this host name (repeatable)."),
     ] = None,
     root_path: Annotated[
-        str, typer.Option(metavar="PREFIX", help="Path prefix that a proxy adds (/mmerc, say).")
+        str, typer.Option(metavar="PREFIX", help="Path prefix that a proxy adds (such as /mmerc).")
     ] = "",
     jobs_folder: Annotated[
         Path | None, typer.Option(help="Folder for job files (default: in mmerc's cache).")
@@ -49,7 +49,7 @@ def serve(
         float, typer.Option(min=0.1, help="Maximum length of a live session.")
     ] = 120,
     max_live_silence_minutes: Annotated[
-        float, typer.Option(min=0.1, help="End a live session after so long without speech.")
+        float, typer.Option(min=0.1, help="End a live session after this long without speech.")
     ] = 10,
     max_upload_mb: Annotated[int, typer.Option(min=1, help="Maximum size of an upload.")] = 2048,
     max_recording_minutes: MaxRecordingOption = 120,

@@ -38,7 +38,7 @@ def train_faces(
         str | None, typer.Option(help="Weights to start from: a file, or denseface.")
     ] = None,
     test: Annotated[
-        bool, typer.Option(help="Evaluate on PrivateTest; without, it stays closed.")
+        bool, typer.Option(help="Evaluate on PrivateTest; otherwise it stays closed.")
     ] = True,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     quiet: QuietOption = False,

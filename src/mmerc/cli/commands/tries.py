@@ -13,10 +13,10 @@ EXAMPLES = ("mmerc tries --corpus meld",)
 
 
 def tries(
-    corpus: Annotated[str | None, typer.Option(help="Only trainings on this corpus.")] = None,
+    corpus: Annotated[str | None, typer.Option(help="Only training runs on this corpus.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Count the trainings behind each choice.
+    """Count the training runs behind each choice.
 
     Counts every training that was scored on validation, by corpus and recipe.
     """
@@ -33,6 +33,6 @@ def tries(
         settings = {str(t.settings) for t in members}
         best = max(t.weighted_f1 for t in members)
         rows.append([*group, str(len(members)), str(len(settings)), f"{best:.2f}"])
-    columns = ["corpus", "recipe", "trainings", "different settings", "best valid weighted F1"]
+    columns = ["corpus", "recipe", "runs", "different settings", "best valid weighted F1"]
     print_table(columns, rows)
-    print(f"{len(trainings)} trainings were scored on validation")
+    print(f"{len(trainings)} training runs were scored on validation")

@@ -27,14 +27,14 @@ def watch(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Folder in which recordings appear.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the results, as of a study (required).")
+        Path | None, typer.Option(help="Folder for the results, as for a study (required).")
     ] = None,
     interval: Annotated[
-        float, typer.Option(min=0.1, max=3600, help="Seconds between two looks.")
+        float, typer.Option(min=0.1, max=3600, help="Seconds between two checks.")
     ] = 5.0,
     until_idle: Annotated[
         float | None,
-        typer.Option(min=0, help="Stop when nothing has happened for so many seconds."),
+        typer.Option(min=0, help="Stop after this many seconds without changes."),
     ] = None,
     model: ModelOption = None,
     speakers: SpeakersOption = None,
@@ -72,7 +72,7 @@ def watch(
         plan=lambda: run.plan([folder], add_unlisted=True), analyse=run.analyse, interval=interval
     )
     if not quiet:
-        remark(f"watching {folder}; Ctrl-C stops")
+        remark(f"watching {folder}; press Ctrl-C to stop")
     result = watching.run(until_idle=until_idle)
     if result is None:
         remark("note: nothing was analysed.")

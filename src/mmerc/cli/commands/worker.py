@@ -23,7 +23,9 @@ EXAMPLES = (
 
 
 def worker(
-    jobs_folder: Annotated[Path, typer.Option(help="Folder for job files, that of the servers.")],
+    jobs_folder: Annotated[
+        Path, typer.Option(help="Folder for job files, shared with the servers.")
+    ],
     jobs_database: Annotated[
         str | None,
         typer.Option(

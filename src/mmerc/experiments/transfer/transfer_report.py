@@ -17,8 +17,8 @@ from mmerc.files import write_json, write_text
 _NOTE = (
     "Percent, means over seeds, with a 95 % bootstrap interval over conversations. Prior known: "
     "the same predictions, reweighted by one factor per label so that each label is as common as "
-    "in the corpus. What a score gains by that was lost because labels are differently common; "
-    "what is still missing is recognition. Unweighted recall: the mean over labels, however common."
+    "in the corpus. The gain is what different label frequencies cost; the rest is a failure "
+    "to recognise emotions. Unweighted recall: the mean over labels, regardless of frequency."
 )
 _SHARES_NOTE = "Percent of the utterances, with all modalities, of the first seed."
 
@@ -69,8 +69,8 @@ def _describe(name: str, result: TransferResult, split: Split) -> str:
     return (
         f"{name}, {split} split: {whole.utterances} utterances in {whole.conversations} "
         f"conversations, {len(result.alignment.common)} labels "
-        f"({', '.join(result.alignment.common)}). Guessing has {result.chance:.1f} unweighted "
-        f"recall, always the most common label {result.majority:.1f} weighted F1."
+        f"({', '.join(result.alignment.common)}). Guessing scores {result.chance:.1f} unweighted "
+        f"recall; always predicting the most common label scores {result.majority:.1f} weighted F1."
     )
 
 

@@ -209,4 +209,4 @@ def _alignment_remarks(
             yield f"{count} utterances labelled {label!r} are left out: the model has no such label"
     omitted = [label for label, name in alignment.model.items() if name is None]
     if omitted:
-        yield f"the model could not answer {', '.join(omitted)}, which the corpus does not label"
+        yield f"the model's labels {', '.join(omitted)} are not in the corpus and were not allowed"

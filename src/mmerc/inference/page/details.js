@@ -7,7 +7,7 @@ import { clock, percent, points } from "./format.js";
 /** @import { Analysis, Utterance } from "./analysis.js" */
 
 const SCALE =
-  "Percentage points of probability that are lost without it; " +
+  "Percentage points of probability lost without it; " +
   "below 0, it spoke against the emotion.";
 
 /**

@@ -35,15 +35,15 @@ def analysis_remarks(
     remarks = []
     if distance > FAR:
         remarks.append(
-            f"The sound differs from the model's training data (by {distance:.1f} deviations, "
-            "typically): voice results may be unreliable."
+            f"The sound differs from the model's training data (typically by {distance:.1f} "
+            "standard deviations): voice results may be unreliable."
         )
     distant = bool(remarks)
     unread = all("text" in absent.get(item.id, {}) for item in utterances)
     if not unread and is_foreign(model, utterances):
         remarks.append(
             "Many words are unknown to the model, which was trained on English: in another "
-            "language, its emotions mean little."
+            "language, its predictions mean little."
         )
         distant = True
     if sets is not None and model.set_scores is not None:
@@ -63,7 +63,7 @@ def _set_remark(sets: SetRequest, scores: SetScores, *, distant: bool) -> str:
     )
     return (
         f"Prediction sets ({sets.level:.0%}) are calibrated on {scores.source}: {worth}; "
-        "`mmerc adapt` calibrates them by labels of your own."
+        "`mmerc adapt` calibrates them with your own labels."
     )
 
 

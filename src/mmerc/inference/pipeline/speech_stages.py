@@ -93,7 +93,7 @@ def find_speakers(
     spans = find_spans(recording, work, report)
     start, end = (spans[0].start, spans[-1].end) if spans else (0.0, 0.001)
     whole = Turn(speaker="SPEAKER_01", start=start, end=end)
-    return (whole,), ("No voice could be told from another: all is by one speaker.",)
+    return (whole,), ("No voices could be told apart: all speech is assigned to one speaker.",)
 
 
 def check_against_speech(

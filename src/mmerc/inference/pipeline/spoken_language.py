@@ -33,8 +33,8 @@ def language_remarks(shares: dict[str, float]) -> tuple[str, ...]:
     if len(parts) == 1:
         return (f"The transcriber recognised the language as {first}.",)
     return (
-        f"The transcriber recognised several languages: {', '.join(parts)} of the speech; all is "
-        f"taken for {first}.",
+        f"The transcriber recognised several languages: {', '.join(parts)} of the speech; all of "
+        f"it is treated as {first}.",
     )
 
 

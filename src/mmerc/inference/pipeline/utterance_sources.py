@@ -98,8 +98,8 @@ def _embedded_remarks(recording: Path) -> tuple[str, ...]:
         return ()
     listed = ", ".join(languages)
     return (
-        f"The film has subtitles inside ({listed}); with --subtitles {recording.name} the words "
-        "are theirs.",
+        f"The film has embedded subtitles ({listed}); to use their words, pass --subtitles "
+        f"{recording.name}.",
     )
 
 

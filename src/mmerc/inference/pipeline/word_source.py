@@ -73,10 +73,11 @@ class FromWords:
             if not rest:
                 return (), ()
             return (), (
-                f"{rest} of {len(timed.words)} words have no speaker; they are the neighbours'.",
+                f"{rest} of {len(timed.words)} words have no speaker; they get those of their "
+                "neighbours.",
             )
         if self.turns is None and not info.has_sound:
-            return (), ("Nothing says who speaks: the words name nobody, and there is no sound.",)
+            return (), ("The speakers are unknown: the words name nobody, and there is no sound.",)
         turns, remarks = find_speakers(recording, self.turns, self.voices, work=work, report=report)
         if labelled and self.turns is not None:
             ignored = f"Speakers are those of {self.turns.name}, not those of {self.words.name}."

@@ -14,16 +14,16 @@ from mmerc.version import __version__
 
 LIVE_PATH = "/v1/live"
 _ABOUT = """\
-Sound goes in, emotions come out while people speak.
+Send sound and receive emotions while people speak.
 
-The first message is `start`, or `resume` after a lost connection. Then sound goes in binary
-messages: mono samples at 16 kHz without a header (`pcm_s16le`, `pcm_f32le`), or what a browser's
-MediaRecorder records as `audio/webm;codecs=opus`, cut anywhere. A `picture` message without `jpeg`
-says that the next binary message is the picture. `end` ends the session; the service answers with
-the last events and `ended`, and closes the connection.
+The first message is `start`, or `resume` after a lost connection. Then send sound in binary
+messages: mono samples at 16 kHz without a header (`pcm_s16le`, `pcm_f32le`), or the
+`audio/webm;codecs=opus` of a browser's MediaRecorder, in pieces of any size. A `picture` message
+without `jpeg` says that the next binary message is the picture. `end` ends the
+session; the service answers with the last events and `ended`, and closes the connection.
 
 After a lost connection, `resume` with the last `sequence` seen: the events after it are sent again,
-and the sound is expected from byte `received` on. A service that is behind reads no more until it
+and the sound is expected from byte `received` on. A service that is behind stops reading until it
 has room, so watch `behind` in `stats`.
 """
 

@@ -177,7 +177,7 @@ class Connection:
             async with asyncio.timeout(self.sessions.limits.patience):
                 await session.room.wait()
         except TimeoutError:
-            problem = "The service is behind, and reads no more for now"
+            problem = "The service is behind and has stopped reading for now"
             fix = "send no faster than real time, or without video"
             await self._send_error(RefusedError("overloaded", f"{problem}; {fix}.", fatal=False))
             try:

@@ -89,7 +89,7 @@ export function createDownloads(about, address) {
  * @param {About} about
  */
 function showResults(job, about) {
-  showStatus(job.state === "done" ? "Done." : "Done in part: something is missing.", 1);
+  showStatus(job.state === "done" ? "Done." : "Partly done: something is missing.", 1);
   const link = typedById("timeline", HTMLAnchorElement);
   link.href = resultAddress(job, "html");
   typedById("correct", HTMLAnchorElement).href = `${jobAddress(job.id)}/correct`;

@@ -18,7 +18,7 @@ export class DeviceError extends Error {}
  */
 export async function askForDevices(camera) {
   if (!navigator.mediaDevices) {
-    throw new DeviceError("A browser gives out the microphone only over HTTPS or to this computer.");
+    throw new DeviceError("A browser allows the microphone only over HTTPS or on this computer.");
   }
   if (!MediaRecorder.isTypeSupported(RECORDING_TYPE)) {
     throw new DeviceError("This browser cannot record Opus in WebM; try a newer one.");

@@ -239,7 +239,7 @@ export class LiveView {
   /** @param {LiveMessage} message */
   #end(message) {
     const reasons = /** @type {Record<string, string>} */ ({
-      length: "The session has reached its longest time.",
+      length: "The session has reached its maximum length.",
       silence: "The session has ended: nobody spoke for a long time.",
       stopped: "The service was stopped.",
       failed: "The session has failed.",

@@ -36,7 +36,7 @@ def list_doubts(data: StudyData) -> list[Doubt]:
     total, recordings = len(data.confidence), len(data.recording_names)
     doubts = []
     for modality, present in data.present.items():
-        meaning = f"Predicted without {_NAMES[modality]}, from what else there is."
+        meaning = f"Predicted without {_NAMES[modality]}, from the remaining modalities."
         count = int((~present).sum())
         doubts.append(Doubt(f"without {_NAMES[modality]}", count, total, "utterances", meaning))
     for modality, left_out in data.left_out.items():
@@ -55,7 +55,7 @@ def list_doubts(data: StudyData) -> list[Doubt]:
     doubts.append(
         Doubt(
             f"fewer than {SHORT} utterances", int((sizes < SHORT).sum()), recordings, "recordings",
-            "Shares and measures of the recording are hardly determined.",
+            "Shares and measures of the recording are very uncertain.",
         )
     )  # fmt: skip
     remarks = [str(row.get("remarks") or "") for row in data.recordings.values()]
@@ -68,6 +68,6 @@ def list_doubts(data: StudyData) -> list[Doubt]:
             doubts.append(Doubt(what, count, len(remarks), "recordings", meaning))
     if data.failed:
         attempted = recordings + data.failed
-        meaning = "They are in no figure; failed.csv says why."
+        meaning = "They are not in any figure; failed.csv says why."
         doubts.append(Doubt("not analysed", data.failed, attempted, "recordings", meaning))
     return doubts
