@@ -20,7 +20,7 @@ from mmerc.models.registry import load_model
 from mmerc.training.card_tables import shift_section
 from mmerc.training.modality_shifts import measure_shifts
 from mmerc.training.scoring import predict_corpus
-from mmerc.training.vector_shifts import list_vector_shifts, shift_vectors
+from mmerc.training.vector_shifts import DRAWS, list_vector_shifts, shift_vectors
 
 ALL = ("text", "audio", "video")
 
@@ -88,7 +88,7 @@ def test_what_each_vector_shift_does(batches):
         again = shift_vectors(batches, modality, change)
         pool = torch.cat([b.features[modality][b.present[modality]] for b in batches])
         labels = torch.cat([b.labels[b.present[modality]] for b in batches])
-        for before, after, same in zip(batches, shifted, again, strict=True):
+        for before, after, same in zip(DRAWS * batches, shifted, again, strict=True):
             at = before.present[modality]
             own, new = before.features[modality][at], after.features[modality][at]
             assert torch.equal(new, same.features[modality][at])

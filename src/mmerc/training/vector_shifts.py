@@ -13,6 +13,7 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.labels import LabelSet
 from mmerc.training.disturbances import VectorChange, draw_vectors, replace_by_others
 
+DRAWS = 5
 _NEUTRAL = "neutral"
 
 
@@ -61,13 +62,18 @@ def shift_vectors(
 ) -> list[ConversationBatch]:
     """Shift one modality of every recording, each the only conversation of its batch.
 
-    Replacements come from all recordings, and are the same in every call.
+    Replacements are drawn from all recordings ``DRAWS`` times, and every recording is returned as
+    often: with a dozen recordings, one draw moves the score by a point. Every call draws the same.
     """
     pool = torch.cat([b.features[modality][b.present[modality]] for b in batches])
     labels = torch.cat([b.labels[b.present[modality]] for b in batches])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return [_shift_recording(batch, modality, change, pool, labels) for batch in batches]
+        return [
+            _shift_recording(batch, modality, change, pool, labels)
+            for _ in range(DRAWS)
+            for batch in batches
+        ]
 
 
 def _shift_recording(
