@@ -20,7 +20,7 @@ class Utterance:
     """One turn of one speaker; times in seconds, ``label`` None if unknown.
 
     ``media_start``: the time of the conversation at which ``media`` begins; None means 0.
-    ``modality_labels``: what a modality shows by itself, where a corpus says it.
+    ``modality_labels``: what a modality shows on its own, if the corpus states it.
     """
 
     id: str

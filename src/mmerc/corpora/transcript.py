@@ -68,7 +68,7 @@ def read_transcript(file: str | Path) -> TranscriptFile:
     TSV files are tables with a header.
 
     InputError for a line without a speaker or words, a time that cannot be read, and a file without
-    an utterance. Whatever is doubtful is in ``remarks`` of the result.
+    an utterance. Doubts are in the ``remarks`` of the result.
     """
     file = Path(file)
     check_no_document(file)

@@ -57,7 +57,7 @@ class ConversationBatch:
     Shape: ``features[m]`` [B, N, D_m] with zeros where absent; ``present[m]`` [B, N] bool;
     ``mask`` [B, N] bool, true for real utterances; ``speakers`` [B, N] int, numbered from 0 within
     a conversation; ``labels`` [B, N] int, -100 where unknown; ``modality_labels[m]`` likewise, what
-    a modality shows by itself; ``indices`` [B], the positions of the conversations in their split.
+    a modality shows on its own; ``indices`` [B], the positions of the conversations in their split.
     """
 
     features: Mapping[Modality, Tensor]

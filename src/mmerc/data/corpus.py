@@ -95,7 +95,7 @@ class PreparedCorpus:
         }
 
     def save(self, directory: str | Path, *, overwrite: bool = False) -> None:
-        """Write the folder, all of it or nothing."""
+        """Write the folder completely or not at all."""
         with atomic_directory(Path(directory), overwrite=overwrite) as folder:
             rows = _utterance_rows(self.splits)
             pq.write_table(pa.Table.from_pylist(rows, _SCHEMA), folder / "utterances.parquet")

@@ -71,10 +71,10 @@ def extract(
     """Extract vectors of sound and faces, as `mmerc extract`; an interrupted run resumes.
 
     ``source`` is a prepared corpus, which gets the vectors, or a recording, for which the manifest
-    ``out`` is written (by default beside it). ``audio`` and ``video`` name extractors. A corpus
+    ``out`` is written (by default next to it). ``audio`` and ``video`` name extractors. A corpus
     needs ``media``, the raw corpus's folder; a recording needs ``subtitles`` (SRT, WebVTT or ASS)
     or ``turns`` (RTTM). ``weights`` are those of the face network. ``report`` gets lines of
-    progress, ``remark`` what is doubtful about the input (by default a Python warning).
+    progress, ``remark`` doubts about the input (by default a Python warning).
 
     UsageError for arguments that do not fit; InputError if a file is missing or malformed.
     """

@@ -29,11 +29,11 @@ class Analysis:
 
     ``recording`` is the file's name without its folder; ``duration`` in seconds (None if the file
     does not give it). ``predictions`` are in order of time. ``absent`` gives, per utterance id, why
-    a modality took no part in its prediction. ``remarks`` say where the analysis as a whole may be
+    a modality was not used in its prediction. ``remarks`` say where the analysis as a whole may be
     unreliable (a recording unlike the training data, an unknown language). ``marks`` say, per
     utterance id, what is doubtful about it. ``shortfalls``: one sentence per part of the analysis
     that could not be done, as distinct from what the recording does not have.
-    utterance id, what is doubtful about it. ``set_level``: the probability (0 to 1) with which a
+    ``set_level``: the probability (0 to 1) with which a
     prediction set contains the label; None without sets.
     """
 

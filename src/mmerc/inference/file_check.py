@@ -62,7 +62,7 @@ class FileReport:
 
     ``kind``: recording, subtitles, speaker turns, words with times, transcript, manifest or
     prepared corpus.
-    ``facts``: what it has, by name (times in seconds). ``remarks``: what is doubtful. ``problem``:
+    ``facts``: what it has, by name (times in seconds). ``remarks``: doubts. ``problem``:
     why it cannot be read; None if it can.
     """
 
@@ -86,8 +86,8 @@ class FileReport:
 def check_file(path: str | Path) -> FileReport:
     """Read a recording, subtitles, RTTM, words, transcript, manifest or corpus, and describe it.
 
-    The suffix tells the kind, else the content. A recording is not decoded but for its ends and
-    the parts by which its channels are judged. Never raises for a bad file: ``problem`` says it.
+    The suffix, else the content, tells the kind. Only the ends of a recording, and the
+    parts needed to judge its channels, are decoded. Never raises for a bad file; see ``problem``.
     """
     path = Path(path)
     kind = _find_kind(path)

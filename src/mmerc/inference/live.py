@@ -27,7 +27,7 @@ class Live:
 
     The context is the last ``history`` utterances, including the one to predict. The last ``level``
     utterances show what the microphone and each speaker usually sound and look like
-    (``mmerc.inference.levelling``); a model that levels by the past alone does so here too.
+    (``mmerc.inference.levelling``); a model that levels by past context only does so here too.
     ``window_encoder`` runs the model's text encoder. ``sets`` asks for prediction sets.
     """
 

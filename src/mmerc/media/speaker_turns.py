@@ -34,7 +34,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerTurns:
-    """The turns of an RTTM file, and what is doubtful about how they were read."""
+    """The turns of an RTTM file, and doubts about how they were read."""
 
     turns: tuple[Turn, ...]
     remarks: tuple[str, ...] = ()

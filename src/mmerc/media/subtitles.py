@@ -42,7 +42,7 @@ _BRACKETS = "kept as words, though it may be a speaker's name or a described sou
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subtitles:
-    """The utterances of a subtitle file, and what is doubtful about how they were read.
+    """The utterances of a subtitle file, and doubts about how they were read.
 
     ``language``: its code where a film states it.
     """
@@ -67,14 +67,14 @@ def read_subtitles(path: str | Path) -> Subtitles:
     """Utterances ``1``, ``2``, ... of a subtitle file, sorted by start, times in seconds.
 
     The format is that of the suffix, or of the content where the suffix says nothing or no cue of
-    that format is in the file; SBV and whisper.cpp's output are read as SRT is. Markup goes, line
-    breaks become spaces, character references are resolved. The speaker is ``<v Name>``, ASS's name
-    field or a label in the words, else "unknown"; rolling captions give each line once. A cue of
-    more than one speaker is shared out by the length of what they say. Overlapping cues stay.
+    that format is in the file; SBV and whisper.cpp's output are read like SRT. Markup is removed,
+    line breaks become spaces, character references are resolved. The speaker is ``<v Name>``, ASS's
+    name field or a label in the words, else "unknown"; rolling captions give each line once. A cue
+    of more than one speaker is shared out by the length of what they say. Overlapping cues stay.
     Utterances whose times cannot be read have none, and stay where they are in the file; those of
     cues without a length start and end at the same time. All rules: docs/formats.md.
 
-    Of a film (Matroska, MP4), the subtitles inside it are read; a cue's number is its line.
+    From a film (Matroska, MP4), the embedded subtitles are read; a cue's number is its line.
 
     Every cue is read or named, with its line, in a remark.
 

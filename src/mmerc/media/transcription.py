@@ -169,7 +169,7 @@ def _find_model(name: str) -> Path:
             continue
     raise MmercError(
         f"Whisper model {name!r} is neither a folder nor in the Hub cache, and the Hub does not "
-        f"give it; at hand without a network: {EMBEDDED_MODEL}, and after {INSTALL_MULTILINGUAL} "
+        f"give it; available without a network: {EMBEDDED_MODEL}, and after {INSTALL_MULTILINGUAL} "
         f"{_MULTILINGUAL_MODEL}."
     )
 

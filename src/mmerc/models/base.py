@@ -111,7 +111,7 @@ class ModelOutput:
     """A model's output for a batch.
 
     ``losses`` are the named terms before weighting; ``loss`` is what training minimises. ``used``
-    are the modalities that the prediction is from; empty if they are all that are present.
+    are the modalities used for the prediction; empty if all present ones are used.
 
     Shape: logits [B, N, K]; every loss a scalar; ``used[m]`` [B, N] bool.
     """

@@ -38,12 +38,12 @@ class UtterancePrediction:
 
     What leaving it out shows, for any model: ``effects`` of each modality and ``context_effect``
     are the loss of the predicted emotion's probability (-1 to 1; below 0 if the probability grows).
-    None if the modality is absent or nothing would remain. ``left_out``: whether the model left a
-    modality out that is there, because it contradicts the others throughout.
+    None if the modality is absent or nothing would remain. ``left_out``: whether the model ignored
+    a modality that is present, because it contradicts the others throughout.
 
-    ``emotions``, if prediction sets were asked for: the labels that the utterance's label is one of
-    with the chosen probability, the most probable first; ``unsure``: there are too many of them, or
-    nothing to tell by (``mmerc.prediction.prediction_sets``). None otherwise.
+    ``emotions``, if prediction sets were requested: the set that contains the utterance's label
+    with the chosen probability, the most probable label first; ``unsure``: the set is too large, or
+    no modality is available (``mmerc.prediction.prediction_sets``). None otherwise.
     """
 
     conversation: str

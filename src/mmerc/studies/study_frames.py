@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Study:
     """The tables that ``mmerc analyze ... --out STUDY`` wrote, as pandas data frames.
 
-    ``codebook.md`` in the folder explains every column. InputError if the folder is no study's, or
+    ``codebook.md`` in the folder explains every column. InputError if the folder is not a study, or
     a table is missing; MmercError if pandas is not installed.
     """
 

@@ -44,10 +44,10 @@ def evaluate(
     for a run it may be left out: the run's own result is returned then. Models that read waveforms
     need ``media``, the raw corpus's folder.
 
-    Returns the content of ``result.json`` (scores in percent), with ``remarks`` on what makes the
-    scores doubtful: absent modalities, vectors of other extractors than in training, conversations
-    that the model was trained on. Predictions, confusion and result are written to ``out``, by
-    default to RUN/evaluations for a run and nowhere for a single model.
+    Returns the content of ``result.json`` (scores in percent), with ``remarks`` on why the scores
+    may be unreliable: absent modalities, vectors of other extractors than in training,
+    conversations that the model was trained on. Predictions, confusion and result are written to
+    ``out``, by default to RUN/evaluations for a run and nowhere for a single model.
 
     InputError for a corpus of other labels, without labels or without the split, and for a run
     that is not finished; MmercError for a model that cannot be found.

@@ -55,7 +55,7 @@ def adapt(
     Refits a temperature, the prior or a last layer, whichever is best by cross-validation over
     conversations, and calibrates the prediction sets. The model is written only if it is better
     than the unchanged one, or with --sets. With --lora, the adapters of the text encoder are
-    trained too, and kept if they are better than the refit.
+    also trained, and kept if they are better than the refit.
     """
     from mmerc.training.adapt import adapt_model
     from mmerc.training.own_labels import adapt_to_own_labels

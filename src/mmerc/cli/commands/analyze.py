@@ -110,9 +110,9 @@ def analyze(
     Writes STEM.html (an interactive page), .jsonl, .csv, .vtt, .eaf and .TextGrid: all of them, or
     none if the analysis fails. If it is interrupted, run the same command again to resume.
 
-    Of several recordings, a folder or a study.yaml, writes OUT/recordings/NAME/ and the tables of
-    all. The same command again analyses what is new or changed. Exit code 1: some could not be
-    analysed (OUT/failed.csv).
+    For several recordings, a folder or a study.yaml, writes OUT/recordings/NAME/ and tables of all
+    recordings. Run the same command again to analyse what is new or changed. Exit code 1 means that
+    some could not be analysed (OUT/failed.csv).
     """
     settings = {
         "model": model, "commercial_only": commercial_only, "face": face, "whisper": whisper,

@@ -28,8 +28,7 @@ def check(
 ) -> None:
     """Show how files would be read.
 
-    Streams, duration, speakers and utterances, and what is doubtful. Exits with 1 if a file cannot
-    be read.
+    Shows streams, duration, speakers, utterances and doubts. Exits with 1 if a file cannot be read.
     """
     from mmerc.inference.file_check import check_files
 

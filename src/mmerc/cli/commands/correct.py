@@ -52,11 +52,11 @@ def correct(
 ) -> None:
     """Correct an analysis, on a page or in files.
 
-    With files, lists changed labels, words, speakers and times; with --out, all formats are written
-    again with both the predicted and the corrected label. With --page, serves a page to correct on,
-    to this computer alone; corrections are saved beside the analysis at once, and the corrected
-    files in its folder `corrected`. --predict-again predicts what was changed there: lines with
-    other words, speakers or times.
+    With files, lists changed labels, words, speakers and times; with --out, writes all formats
+    again with both the predicted and the corrected label. With --page, serves a correction page to
+    this computer only. Corrections are saved immediately next to the analysis, and the corrected
+    files in its folder `corrected`. --predict-again predicts lines again whose words, speaker or
+    times were changed there.
     """
     if predict_again:
         _predict_again(analysis, files, page=page, model=model)

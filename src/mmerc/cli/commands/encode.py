@@ -57,7 +57,7 @@ def encode_text(
     """Store an encoder's text vectors.
 
     Each vector is marked if the encoder was trained on that utterance's label. With --folds none
-    is; interrupted trainings resume when the command is run again.
+    is. Interrupted training resumes when you run the command again.
     """
     from mmerc.prediction.text_encoding import encode_text as add_text_vectors
 

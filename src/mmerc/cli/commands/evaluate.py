@@ -37,7 +37,7 @@ def evaluate(
 ) -> None:
     """Evaluate a run or a model on a corpus.
 
-    Every seed of a run is evaluated. Remarks say what makes the scores doubtful.
+    Every seed of a run is evaluated. Remarks say why the scores may be unreliable.
     """
     from mmerc.training.evaluate import evaluate as evaluate_model
 

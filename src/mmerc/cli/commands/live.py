@@ -73,8 +73,8 @@ def live(
 ) -> None:
     """Show emotions while people speak.
 
-    Each utterance is printed as soon as it ends, predicted from the past alone; what later words
-    change is printed again. Ctrl-C ends it; the analysis of what was heard is still written.
+    Each utterance is printed as soon as it ends, predicted from past context only; if later
+    words change it, it is printed again. Ctrl-C ends it; the analysis so far is still written.
     """
     from mmerc.inference.results import check_results, link_recording, write_results
     from mmerc.inference.streaming.file_player import check_sound

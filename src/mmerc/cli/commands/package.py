@@ -24,8 +24,8 @@ def package(
 ) -> None:
     """Package a run as a small model.
 
-    The seed that is best on validation is calibrated and written in 16 bits, with a model card of
-    measured scores: by set of modalities, by emotion, and while one modality misleads.
+    The seed with the best validation score is calibrated and written in 16 bits, with a model card
+    of measured scores: by combination of modalities, by emotion, and while one modality misleads.
     """
     from mmerc.data.corpus import PreparedCorpus
     from mmerc.training.card_tables import MODALITY_NAMES, join_names

@@ -52,8 +52,8 @@ def predict(
 ) -> None:
     """Predict emotions of a transcript or manifest.
 
-    Gives the probabilities and reasons of every utterance. A run predicts with the seed that is
-    best on validation.
+    Gives the probabilities and reasons of every utterance. A run predicts with the seed
+    with the best validation score.
     """
     from mmerc.processes import without_garbage_collection
 

@@ -43,7 +43,7 @@ def sample(
     """Draw utterances to label by hand.
 
     Writes sample.csv and an ELAN file per recording, without the predictions. Fill in either, or
-    label on a page with --page (later again: `mmerc correct FOLDER --page`). Read the labels with
+    label on a page with --page (to reopen it: `mmerc correct FOLDER --page`). Read the labels with
     `mmerc agree`, `mmerc shares` and `mmerc adapt`.
     """
     from mmerc.studies.label_sample import write_sample

@@ -20,7 +20,7 @@ def init(
 ) -> None:
     """Write study.yaml for a folder's recordings.
 
-    Lists every recording with the files beside it, to be filled in with participants, conditions
+    Lists every recording with its files. You fill in participants, conditions
     and other columns; see docs/studies.md. An existing study.yaml is never replaced.
     """
     from mmerc.studies.new_study import write_study_file

@@ -15,8 +15,8 @@ def report(
 ) -> None:
     """Write the report of a study.
 
-    Writes STUDY/report.html: one page that loads nothing, without any of the words. It uses
-    measures.csv if that is up to date, and otherwise measures the study.
+    Writes STUDY/report.html: one self-contained page without any spoken words. It uses
+    measures.csv if that is up to date, and otherwise computes the measures.
     """
     from mmerc.studies.report.render import write_report
 

@@ -47,7 +47,7 @@ def train_faces(
     """Train the face network on FER2013.
 
     Trains on Training, chooses the epoch on PublicTest, and evaluates once on PrivateTest. To
-    compare several trainings, use --no-test, and repeat the chosen one's command without it.
+    compare several training runs, use --no-test, then repeat the chosen one without it.
     """
     from mmerc.training.face_network.train_faces import train_face_network
 

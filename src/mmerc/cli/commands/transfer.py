@@ -34,8 +34,8 @@ def transfer(
 ) -> None:
     """Score a model on other corpora.
 
-    Every set of modalities on every corpus, with labels mapped to common names. What is lost
-    because emotions are differently common is told apart from what is not recognised.
+    Scores every combination of modalities on every corpus, with labels mapped to common names.
+    Losses due to different label frequencies are separated from failures to recognise emotions.
     """
     from mmerc.experiments.transfer.run_transfer import run_transfer
     from mmerc.experiments.transfer.transfer_report import transfer_json

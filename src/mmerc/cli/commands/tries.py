@@ -18,7 +18,7 @@ def tries(
 ) -> None:
     """Count the training runs behind each choice.
 
-    Counts every training that was scored on validation, by corpus and recipe.
+    Counts every training run that was scored on validation, by corpus and recipe.
     """
     from mmerc.training.cache import RunCache
 

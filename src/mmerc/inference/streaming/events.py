@@ -83,11 +83,11 @@ class Correction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """How the session copes, every ten seconds of sound and at its end.
+    """How well the session keeps up, every ten seconds of sound and at its end.
 
     ``seconds`` of sound were heard. ``real_time_factor`` is the computing time per second of sound
     since the last report: above 1 the session falls behind. ``dropped_frames`` counts pictures that
-    were left out because they came faster than the session looks.
+    were dropped because they came faster than the session uses them.
     """
 
     seconds: float

@@ -55,7 +55,7 @@ class LiveState:
 
 
 class LiveSession:
-    """Analyses a conversation while it goes on.
+    """Analyses an ongoing conversation.
 
     Sound is the clock: pictures and words are placed by seconds since its first sample. Calls
     return what became certain by them, and compute meanwhile; they must not overlap, so threads
@@ -158,13 +158,13 @@ class LiveSession:
         )
 
     def utterances(self) -> tuple[LiveUtterance, ...]:
-        """All utterances by now, as corrected, in order of time."""
+        """All utterances so far, as corrected, in order of time."""
         return self._results.utterances()
 
     def analysis(self, name: str = "live") -> Analysis:
-        """The conversation by now as an analysis that ``mmerc.write_results`` writes.
+        """The conversation so far as an analysis that ``mmerc.write_results`` writes.
 
-        ``name`` takes the place of the recording's file name.
+        ``name`` replaces the recording's file name.
         """
         remarks = ("Analysed live: each utterance is predicted from the past alone.",)
         return self._results.analysis(name, seconds=self.seconds, remarks=remarks)
