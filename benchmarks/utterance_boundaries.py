@@ -1,17 +1,19 @@
 """Where utterances of recognised speech begin and end, against a reference.
 
-    python benchmarks/utterance_boundaries.py --reference RTTM SOUND... [--examples]
+    python benchmarks/utterance_boundaries.py --reference RTTM SOUND... [--examples] [--as-live]
 
-Utterances are found as in an analysis without subtitles. A boundary of the reference (a turn of an
-RTTM file; with ``--examples`` a cue of the example films' subtitles) is hit if an utterance begins
-(ends) within 0.3 s of it. Prints the share of hits, the median distance, and the median length of
-an utterance.
+Utterances are found as in an analysis without subtitles; with ``--as-live`` they begin and end with
+their words. A boundary of the reference (a turn of an RTTM file; with ``--examples`` a cue of the
+example films' subtitles) is hit if an utterance begins (ends) within 0.3 s of it. Prints the share
+of hits, the share of the utterances' own boundaries that are near one of the reference, the median
+distance, and the median length of an utterance.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,11 +32,12 @@ _NEAR = 0.3
 Spans = Sequence[tuple[float, float]]
 
 
-def find_utterances(path: Path) -> Spans:
+def find_utterances(path: Path, *, as_live: bool) -> Spans:
     """Start and end of every utterance in a recording."""
+    find = FromSpeech(as_live=as_live)
     with TemporaryDirectory() as folder, WorkFolder.open(Path(folder), of={}) as work:
         try:
-            found = FromSpeech()(path, probe(path), work=work, report=ignore_progress)
+            found = find(path, probe(path), work=work, report=ignore_progress)
         except MediaError:
             return ()
     return [(u.start or 0.0, u.end or 0.0) for u in found.utterances]
@@ -49,15 +52,30 @@ def measure(spans: Spans, reference: Spans) -> list[float]:
     return distances
 
 
-def report(title: str, distances: Sequence[float], lengths: Sequence[float]) -> None:
-    """Print the figures of a group."""
-    values = np.array(distances)
-    print(
-        f"{title}: {len(values)} boundaries, {100 * np.mean(values <= _NEAR):.0f} % within "
-        f"{_NEAR} s, median distance {np.median(values):.2f} s; "
-        f"{len(lengths)} utterances, median {np.median(lengths):.1f} s",
-        flush=True,
-    )
+@dataclass(slots=True, kw_only=True)
+class Group:
+    """Distances of the reference's boundaries, of the utterances' own, and their lengths."""
+
+    title: str
+    distances: list[float] = field(default_factory=list)
+    own: list[float] = field(default_factory=list)
+    lengths: list[float] = field(default_factory=list)
+
+    def add(self, spans: Spans, reference: Spans) -> None:
+        """Count the utterances of one recording."""
+        self.distances += measure(spans, reference)
+        self.own += measure(reference, spans)
+        self.lengths += [end - start for start, end in spans]
+
+    def report(self) -> None:
+        """Print the figures."""
+        hits, own = (100 * np.mean(np.array(v) <= _NEAR) for v in (self.distances, self.own))
+        print(
+            f"{self.title}: {len(self.distances)} boundaries, {hits:.0f} % within {_NEAR} s, "
+            f"median distance {np.median(self.distances):.2f} s; {len(self.lengths)} utterances, "
+            f"{own:.0f} % of their boundaries near one, median {np.median(self.lengths):.1f} s",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -66,22 +84,23 @@ def main() -> None:
     parser.add_argument("sounds", type=Path, nargs="*")
     parser.add_argument("--reference", type=Path)
     parser.add_argument("--examples", action="store_true")
+    parser.add_argument("--as-live", action="store_true")
     arguments = parser.parse_args()
-    distances, lengths = [], []
+    group = Group(title="reference turns")
     for path in arguments.sounds:
         name = path.stem if len(arguments.sounds) > 1 else None
         turns = read_rttm(arguments.reference, recording=name).turns
-        spans = find_utterances(path)
-        distances += measure(spans, [(turn.start, turn.end) for turn in turns])
-        lengths += [end - start for start, end in spans]
+        spans = find_utterances(path, as_live=arguments.as_live)
+        group.add(spans, [(turn.start, turn.end) for turn in turns])
     if arguments.sounds:
-        report("reference turns", distances, lengths)
+        group.report()
     if arguments.examples:
         for film in sorted(EXAMPLES.glob("*.mp4")):
             cues = read_subtitles(film.with_suffix(".srt")).utterances
-            spans = find_utterances(film)
-            true = [(cue.start or 0.0, cue.end or 0.0) for cue in cues]
-            report(film.name, measure(spans, true), [end - start for start, end in spans])
+            group = Group(title=film.name)
+            spans = find_utterances(film, as_live=arguments.as_live)
+            group.add(spans, [(cue.start or 0.0, cue.end or 0.0) for cue in cues])
+            group.report()
 
 
 if __name__ == "__main__":

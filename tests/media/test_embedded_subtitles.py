@@ -8,7 +8,7 @@ import pytest
 
 from mmerc.errors import InputError
 from mmerc.inference.file_check import check_file
-from mmerc.media.embedded_subtitles import describe_embedded_subtitles
+from mmerc.media.embedded_subtitles import embedded_subtitle_remarks
 from mmerc.media.subtitles import read_subtitles
 from short_films import cut
 
@@ -94,13 +94,16 @@ def test_the_first_of_several_is_read_and_the_others_are_said(film):
         "talk.mkv has several subtitles; those marked as its own are used (de), not the others "
         "(unknown).",
     )
-    assert describe_embedded_subtitles(path) == ("de", "unknown")
+    assert embedded_subtitle_remarks(path) == (
+        "The film has embedded subtitles (de, unknown); to use their words, pass --subtitles "
+        "talk.mkv.",
+    )
 
 
 def test_check_says_that_they_are_there(film):
     report = check_file(film(("subrip", "eng", CUES)))
     assert report.kind == "recording"
-    assert "Subtitles inside (en); --subtitles talk.mkv reads them." in report.remarks
+    assert any("has embedded subtitles (en); to use" in line for line in report.remarks)
 
 
 def test_pictures_and_films_without_subtitles_are_refused(film, clip):
@@ -109,8 +112,8 @@ def test_pictures_and_films_without_subtitles_are_refused(film, clip):
         read_subtitles(pictures)
     with pytest.raises(InputError, match="no embedded subtitles; give them as SRT or WebVTT"):
         read_subtitles(clip)
-    assert describe_embedded_subtitles(pictures) == ()
-    assert describe_embedded_subtitles(clip) == ()
+    assert embedded_subtitle_remarks(pictures) == ()
+    assert embedded_subtitle_remarks(clip) == ()
 
 
 def test_a_track_without_cues_is_refused(film):

@@ -18,7 +18,7 @@ class CombinedExtractor:
 
     def __init__(self, parts: Sequence[Extractor]) -> None:
         self.parts = parts
-        self.spec = _join_specs([part.spec for part in parts])
+        self.spec = join_specs([part.spec for part in parts])
 
     def extract(self, segment: Segment) -> Vector | Absent:
         """Shape: -> float32 [sum of the parts' widths]."""
@@ -31,7 +31,7 @@ class CombinedExtractor:
         return np.concatenate(vectors)
 
 
-def _join_specs(specs: Sequence[FeatureSpec]) -> FeatureSpec:
+def join_specs(specs: Sequence[FeatureSpec]) -> FeatureSpec:
     """Describe the concatenated vectors: every setting of every part, under the part's name."""
     settings = {
         f"{spec.extractor}.{key}": value for spec in specs for key, value in spec.settings.items()

@@ -6,12 +6,13 @@ faces of every utterance, with what tells people apart, and then chooses (``spea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mmerc.features.base import Absent
+from mmerc.features.combined import join_specs
 from mmerc.features.denseface.extractor import DenseFace
 from mmerc.features.speaker_faces import FilmTracks, SpeakerFaces
 from mmerc.features.store import FeatureSpec, Vector
@@ -44,16 +45,19 @@ class SeenFace:
 
 
 class FaceTracks:
-    """Vectors of up to four faces per utterance, those that are large and long in view first."""
+    """Vectors of up to four faces per utterance, those that are large and long in view first.
 
-    def __init__(self, network: DenseFace, faces: SpeakerFaces) -> None:
-        self.network, self.faces = network, faces
-        self.width = network.spec.dim
+    Those of several ``networks`` are joined end to end.
+    """
+
+    def __init__(self, networks: Sequence[DenseFace], faces: SpeakerFaces) -> None:
+        self.networks, self.faces = networks, faces
+        joint = join_specs([network.spec for network in networks])
         self.spec = FeatureSpec(
             modality="video",
-            extractor=f"{network.spec.extractor}-tracks",
-            dim=_MOST_TRACKS * (_HEAD + IDENTITY_WIDTH + self.width),
-            settings={"faces": network.spec.fingerprint, "tracks": _MOST_TRACKS},
+            extractor=f"{joint.extractor}-tracks",
+            dim=_MOST_TRACKS * (_HEAD + IDENTITY_WIDTH + joint.dim),
+            settings={"faces": joint.fingerprint, "tracks": _MOST_TRACKS},
         )
 
     def extract(self, segment: Segment) -> Vector | Absent:
@@ -78,8 +82,10 @@ class FaceTracks:
             len(track.faces), weight, sync is not None, sync or 0.0,
             min(track.faces), max(track.faces),
         ]  # fmt: skip
-        vector = self.network.extract_views(self.faces.crop(film, [track]))
-        return np.concatenate([np.array(head), _identify(film, track), vector]).astype(np.float32)
+        views = self.faces.crop(film, [track])
+        vectors = [network.extract_views(views) for network in self.networks]
+        parts = [np.array(head), _identify(film, track), *vectors]
+        return np.concatenate(parts).astype(np.float32)
 
 
 def _identify(film: FilmTracks, track: Track) -> Vector:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mmerc.conversation import Modality
 from mmerc.errors import MmercError, UsageError
@@ -14,6 +15,9 @@ from mmerc.features.combined import JOINT, CombinedExtractor
 from mmerc.features.store import FeatureSpec
 from mmerc.media.faces.speaking import Choice
 from mmerc.plugins import Plugin, find_plugins
+
+if TYPE_CHECKING:
+    from mmerc.features.denseface.extractor import DenseFace, FaceSource
 
 ExtractorName = Literal[
     "is10", "compare", "egemaps", "whisper", "whisper-base",
@@ -31,6 +35,8 @@ _EXTRACTORS: dict[str, tuple[Modality, str]] = {
     "visextnet": ("video", "faces by a ResNet-101 of your own, 1000 numbers"),
 }
 """Name -> modality and one sentence, of the extractors that are part of mmerc."""
+ExtractorBuilder = Callable[[], Extractor]
+"""Builds an extractor where it works; picklable. ``NamedExtractor`` is one."""
 _COLOUR_SIZE = 224  # pixels: the side of the face crops that VisExtNet takes
 
 
@@ -51,11 +57,12 @@ class NamedExtractor:
     @property
     def follows_faces(self) -> bool:
         """Whether this extractor chooses a speaker's face, and can extract those of everybody."""
-        is_face = self.name in _EXTRACTORS and self.name.startswith("denseface")
-        return is_face and self.face == "speaking"
+        return self.face == "speaking" and all(map(_is_denseface, self.name.split(JOINT)))
 
     def __call__(self) -> Extractor:
         """Build it: UsageError for an unknown name, MmercError if a part of it is missing."""
+        if self.tracks and self.follows_faces:
+            return self._face_tracks()
         if JOINT in self.name:
             parts = [replace(self, name=part)() for part in self.name.split(JOINT)]
             return CombinedExtractor(parts)
@@ -65,20 +72,29 @@ class NamedExtractor:
             return _voice_extractor(self.name)
         from mmerc.features.speaker_faces import SpeakerFaces
 
-        if self.name.startswith("denseface"):
-            from mmerc.features.denseface.extractor import DenseFace
-
-            faces = SpeakerFaces(choice=self.face)
-            network = DenseFace(faces, weights=self.weights, version=self.name)
-            if not self.tracks:
-                return network
-            from mmerc.features.face_tracks import FaceTracks
-
-            return FaceTracks(network, faces)
+        if _is_denseface(self.name):
+            return self._denseface(self.name, SpeakerFaces(choice=self.face))
         from mmerc.features.visextnet import VisExtNet
 
         faces = SpeakerFaces(choice=self.face, size=_COLOUR_SIZE, grey=False)
         return VisExtNet(faces, weights=self.weights)
+
+    def _denseface(self, name: str, faces: FaceSource) -> DenseFace:
+        from mmerc.features.denseface.extractor import DenseFace
+
+        return DenseFace(faces, weights=self.weights, version=name)
+
+    def _face_tracks(self) -> Extractor:
+        """Build what extracts the vectors of everybody on screen."""
+        from mmerc.features.face_tracks import FaceTracks
+        from mmerc.features.speaker_faces import SpeakerFaces
+
+        faces = SpeakerFaces(choice=self.face)
+        return FaceTracks([self._denseface(name, faces) for name in self.name.split(JOINT)], faces)
+
+
+def _is_denseface(name: str) -> bool:
+    return name in _EXTRACTORS and name.startswith("denseface")
 
 
 def _voice_extractor(name: str) -> Extractor:

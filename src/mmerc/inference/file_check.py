@@ -20,7 +20,7 @@ from mmerc.errors import MmercError
 from mmerc.inference.pipeline.sentence_utterances import number_sentences
 from mmerc.media.channel_mix import choose_mix
 from mmerc.media.decode import MediaInfo, Reason, probe, read_sound
-from mmerc.media.embedded_subtitles import describe_embedded_subtitles
+from mmerc.media.embedded_subtitles import embedded_subtitle_remarks
 from mmerc.media.segment import MediaError
 from mmerc.media.sentences import split_sentences
 from mmerc.media.speaker_turns import read_rttm
@@ -148,9 +148,7 @@ def _check_recording(path: Path) -> tuple[_Facts, tuple[str, ...]]:
 
 def _recording_remarks(path: Path, info: MediaInfo) -> Iterable[str]:
     """What is doubtful about a recording, and the subtitles inside it."""
-    embedded = describe_embedded_subtitles(path)
-    if embedded:
-        yield f"Subtitles inside ({', '.join(embedded)}); --subtitles {path.name} reads them."
+    yield from embedded_subtitle_remarks(path)
     if not info.has_sound:
         yield "No sound: nothing can be transcribed; give its subtitles."
         return

@@ -42,13 +42,18 @@ def is_film(path: Path) -> bool:
     return any(head[place:].startswith(sign) for place, sign in _HEADS)
 
 
-def describe_embedded_subtitles(path: Path) -> tuple[str, ...]:
-    """Languages of the subtitles inside a recording that can be read; "unknown" where unstated."""
+def embedded_subtitle_remarks(path: Path) -> tuple[str, ...]:
+    """A remark on the subtitles inside a recording that can be read, with their languages."""
     try:
         with open_media(path) as container:
-            return tuple(_language(stream) or "unknown" for stream in _readable(container))
+            languages = [_language(stream) or "unknown" for stream in _readable(container)]
     except MediaError:
         return ()
+    if not languages:
+        return ()
+    listed = ", ".join(languages)
+    use = f"to use their words, pass --subtitles {path.name}"
+    return (f"The film has embedded subtitles ({listed}); {use}.",)
 
 
 def read_embedded_subtitles(path: Path) -> EmbeddedSubtitles:

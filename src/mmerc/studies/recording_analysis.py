@@ -71,8 +71,10 @@ class _Analyzer:
             sets=settings.set_request,
         )
         pipeline.extractors = {
-            modality: _SharedExtractor(*astuple(named))
-            for modality, named in pipeline.extractors.items()
+            modality: _SharedExtractor(*astuple(build))
+            if isinstance(build, NamedExtractor)
+            else build
+            for modality, build in pipeline.extractors.items()
         }
         return pipeline
 

@@ -91,6 +91,41 @@ def test_words_that_whisperx_could_not_align(read):
     )
 
 
+def test_numbers_that_whisperx_writes_as_nan_are_missing(read):
+    content = shapes.whisperx()
+    content["segments"][0]["words"][1] |= dict.fromkeys(("start", "end", "score"), float("nan"))
+    actual = read(content)
+    assert timed(actual.words)[1] == ("everyone.", 0.5, 1.2)
+    assert actual.words[1].probability == 1
+    (remark,) = actual.remarks
+    assert "1 of 5 words have no times" in remark
+
+
+def test_channels_of_a_call_are_speakers(read):
+    call = "call A 0.1 0.3 hello\ncall B 0.9 0.2 hi\ncall A 1.3 0.2 yes\n"
+    assert [word.speaker for word in read(call).words] == ["channel A", "channel B", "channel A"]
+    named = call.replace("hi", "hi 1 lex Mara")
+    assert [word.speaker for word in read(named).words] == [None, "Mara", None]
+    assert {word.speaker for word in read(call.replace("B", "A")).words} == {None}
+
+
+def test_the_first_of_alternatives_counts(read):
+    lines = ["* * <ALT_BEGIN>", "0 0.2 uh", "* * <ALT>", "0 0.2 um", "* * <ALT_END>", "1 0.2 yes"]
+    actual = read("".join(f"talk 1 {line}\n" for line in lines))
+    assert [word.text for word in actual.words] == ["uh", "yes"]
+    assert actual.remarks == ("talk.words, line 4: another alternative, left out ('um').",)
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_mark_of_a_change_of_speaker_is_no_word(read, full):
+    content = shapes.whisper_cpp(full=full)
+    first = content["transcription"][0]
+    first["text"] += " [SPEAKER_TURN]"
+    if full:
+        first["tokens"].append(first["tokens"][-1] | {"text": " [SPEAKER_TURN]"})
+    assert [word.text for word in read(content).words] == [text for text, _, _ in WORDS]
+
+
 @pytest.mark.parametrize("content", [shapes.openai(words=False), shapes.whisper_cpp(full=False)])
 def test_segments_without_words_share_their_time(read, content):
     actual = read(content)
@@ -133,7 +168,7 @@ def test_described_sounds_are_left_out(read):
     content["segments"][0]["text"] = " [Music]"
     actual = read(content)
     assert [word.text for word in actual.words] == ["I", "am", "well-known."]
-    assert actual.remarks == ("talk.words: 1 segments are no words but sounds, left out.",)
+    assert actual.remarks == ("talk.words: 1 of 2 segments are sounds, not words; left out.",)
     lines = [*shapes.ctm().splitlines(), "talk 1 4 0.5 [cough]", "talk 1 5 0.5 uh NA non-lex"]
     actual = read("\n".join(lines))
     assert timed(actual.words) == WORDS
@@ -161,7 +196,7 @@ def word(**changes):
     ("content", "message"),
     [
         (word(start="0.5"), r"talk\.words, segment 2, word 2: start is '0\.5', not a time in sec"),
-        (word(start=float("nan")), r"start is nan, not a time in seconds"),
+        (word(start=float("inf")), r"start is inf, not a time in seconds"),
         (word(end=-1), r"end is -1, not a time in seconds"),
         (word(start=True), r"start is True, not a time"),
         (word(end=1.0), r"it ends at 1 s, before it begins at 2\.1 s"),
@@ -181,7 +216,7 @@ def word(**changes):
         ("Mara: hello\n", r"neither CTM nor the JSON of WhisperX"),
         ("1\n00:00:01,000 --> 00:00:02,000\nHello\n", r"subtitles belong to --subtitles"),
         (shapes.ctm() + "talk 1 1 2\n", r"talk\.words, line 7: 4 fields where 5 to 8"),
-        (shapes.ctm() + "talk 1 * * <ALT>\n", r"line 7: '\*' is not a time in seconds"),
+        (shapes.ctm() + "talk 1 * * yes\n", r"line 7: '\*' is not a time in seconds"),
         (shapes.ctm() + "talk 1 -1 2 yes\n", r"line 7: '-1' is not a time"),
         (shapes.ctm() + "talk 1 9 1 yes 95\n", r"line 7: '95' is not a confidence from 0 to 1"),
         (shapes.ctm() + "other 1 9 1 yes\n", r"line 7: words of two recordings \(talk, other\)"),

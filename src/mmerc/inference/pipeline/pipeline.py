@@ -13,7 +13,7 @@ import torch
 from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.errors import UsageError
 from mmerc.features.recordings import conversation_id
-from mmerc.features.registry import NamedExtractor
+from mmerc.features.registry import ExtractorBuilder
 from mmerc.features.store import FeatureTable
 from mmerc.files import file_fingerprint
 from mmerc.inference.analysis import Analysis
@@ -71,7 +71,7 @@ class Pipeline:
 
     model: AnyModel
     name: str
-    extractors: Mapping[Modality, NamedExtractor]
+    extractors: Mapping[Modality, ExtractorBuilder]
     missing: Mapping[Modality, str] = field(default_factory=dict)
     find: UtteranceSource = field(default_factory=FromSpeech)
     workers: int = field(default_factory=available_cores)
@@ -181,7 +181,9 @@ class Pipeline:
         turns = turns or speech.turns
         if words is not None:
             return FromWords(words=Path(words), turns=turns, voices=voices, language=language)
-        return replace(speech, turns=turns) if self.find is speech else self.find
+        if self.find is not speech:
+            return self.find
+        return replace(speech, turns=turns, as_live=self.live)
 
     def analyse(
         self,

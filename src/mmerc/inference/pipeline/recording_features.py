@@ -14,7 +14,7 @@ from mmerc.errors import InputError, MmercError
 from mmerc.executors.executor import Executor
 from mmerc.features.extraction import Progress, extract_all
 from mmerc.features.recordings import recording_task
-from mmerc.features.registry import NamedExtractor
+from mmerc.features.registry import ExtractorBuilder, NamedExtractor
 from mmerc.features.store import FeatureStore, FeatureTable
 from mmerc.files import write_error
 from mmerc.inference.pipeline.progress import Hook, Step
@@ -34,7 +34,7 @@ class Unavailable:
 
 def extract_features(
     modality: Modality,
-    extractor: NamedExtractor,
+    extractor: ExtractorBuilder,
     recording: Path,
     utterances: Sequence[Utterance],
     *,
@@ -44,7 +44,8 @@ def extract_features(
 ) -> FeatureTable | Unavailable:
     """Features of one modality, reusing those of an interrupted run.
 
-    ``stores`` is the folder they are kept in. InputError if they cannot be written there.
+    ``extractor`` builds the extractor, in every worker process. ``stores`` is the folder they are
+    kept in. InputError if they cannot be written there.
     """
 
     def forward(progress: Progress) -> None:
@@ -70,7 +71,7 @@ def extract_features(
 
 def extract_speakers_faces(
     modality: Modality,
-    extractor: NamedExtractor,
+    extractor: ExtractorBuilder,
     recording: Path,
     utterances: Sequence[Utterance],
     *,
@@ -82,17 +83,19 @@ def extract_speakers_faces(
 
     Faces are known again throughout the recording.
     """
-    follows = isinstance(extractor, NamedExtractor) and extractor.follows_faces
+    everybody = None
+    if isinstance(extractor, NamedExtractor) and extractor.follows_faces:
+        everybody = replace(extractor, tracks=True)
     features = extract_features(
         modality,
-        replace(extractor, tracks=True) if follows else extractor,
+        everybody or extractor,
         recording,
         utterances,
         stores=stores,
         workers=workers,
         report=report,
     )
-    if isinstance(features, Unavailable) or not follows:
+    if isinstance(features, Unavailable) or everybody is None:
         return features
     from mmerc.features.speaker_people import choose_speakers_faces
 

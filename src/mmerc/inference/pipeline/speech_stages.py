@@ -78,7 +78,8 @@ def find_speakers(
 ) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
     """Who speaks when, from an RTTM file or else by the voices, and remarks on how that is known.
 
-    Voices are compared once; the turns are then kept in the work folder.
+    Voices are compared once; the turns are then kept in the work folder. If none can be told from
+    another, every span of speech is a turn of one speaker.
     """
     report(Step("speakers", 0, 0))
     if turns is not None:
@@ -91,9 +92,8 @@ def find_speakers(
     if heard:
         return heard, ()
     spans = find_spans(recording, work, report)
-    start, end = (spans[0].start, spans[-1].end) if spans else (0.0, 0.001)
-    whole = Turn(speaker="SPEAKER_01", start=start, end=end)
-    return (whole,), ("No voices could be told apart: all speech is assigned to one speaker.",)
+    alone = tuple(Turn(speaker="SPEAKER_01", start=s.start, end=s.end) for s in spans)
+    return alone, ("No voices could be told apart: all speech is assigned to one speaker.",)
 
 
 def check_against_speech(

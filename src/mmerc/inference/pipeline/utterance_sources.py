@@ -30,7 +30,7 @@ from mmerc.inference.pipeline.speech_stages import (
 from mmerc.inference.pipeline.spoken_language import language_remarks, recognise_language
 from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo
-from mmerc.media.embedded_subtitles import describe_embedded_subtitles
+from mmerc.media.embedded_subtitles import embedded_subtitle_remarks
 from mmerc.media.languages import language_code
 from mmerc.media.segment import MediaError
 from mmerc.media.sentences import split_sentences
@@ -43,6 +43,7 @@ from mmerc.media.speaker_turns import (
 )
 from mmerc.media.subtitles import UNNAMED, read_subtitles
 from mmerc.media.transcription import EMBEDDED_MODEL, Transcriber, Transcript, hear_language
+from mmerc.media.turn_edges import align_sentences, choose_spoken, find_unheard, widen_spans
 from mmerc.media.voice_activity import Span
 
 
@@ -91,36 +92,28 @@ class FromSubtitles:
         )
 
 
-def _embedded_remarks(recording: Path) -> tuple[str, ...]:
-    """A remark that a film has subtitles of its own, which are not used."""
-    languages = describe_embedded_subtitles(recording)
-    if not languages:
-        return ()
-    listed = ", ".join(languages)
-    return (
-        f"The film has embedded subtitles ({listed}); to use their words, pass --subtitles "
-        f"{recording.name}.",
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromSpeech:
     """Utterances from recognised words: one sentence of one speaker each.
 
     ``whisper`` and ``language`` as in ``mmerc.media.transcription.Transcriber``; ``turns`` is an
     RTTM file with the speakers, in place of those found by their voices, as ``voices`` says.
+    ``as_live``: utterances begin and end with their words, as they do in live analysis, which
+    cannot wait for the turns (``mmerc.media.turn_edges``).
     """
 
     whisper: str = EMBEDDED_MODEL
     language: str | None = None
     turns: Path | None = None
     voices: VoiceSearch = field(default_factory=VoiceSearch)
+    as_live: bool = False
 
     def settings(self) -> dict[str, Any]:
         return {
             "whisper": self.whisper,
             "language": self.language,
             "turns": None if self.turns is None else fingerprint_input(self.turns),
+            "as_live": self.as_live,
             **self.voices.settings(),
         }
 
@@ -135,13 +128,18 @@ class FromSpeech:
             problem = "no speech detected"
             raise MediaError(recording, problem, "give its subtitles if somebody speaks in it")
         turns, remarks = find_speakers(recording, self.turns, self.voices, work=work, report=report)
-        transcripts = self.words(recording, spans, work, report)
-        utterances, doubtful = _build_utterances(transcripts, turns)
+        voices = choose_spoken(turns, spans)
+        if self.as_live or self.turns is not None:  # turns of a file may last through pauses
+            voices = ()
+        spoken = widen_spans(spans, voices) if voices else spans
+        transcripts = self.words(recording, spoken, work, report)
+        edges = () if self.as_live else turns
+        utterances, doubtful = _build_utterances(transcripts, turns, edges=edges, voices=voices)
         overlaps = measure_overlaps(utterances, turns)
         languages = recognise_language(transcripts)
         remarks = (
             *remarks,
-            *_embedded_remarks(recording),
+            *embedded_subtitle_remarks(recording),
             *(language_remarks(languages) if self.language is None else ()),
             *self.doubts(recording, transcripts),
             *overlap_remarks(overlaps),
@@ -187,20 +185,30 @@ def _load_transcriber(whisper: str, language: str | None) -> Transcriber:
 
 
 def _build_utterances(
-    transcripts: Sequence[Transcript], turns: Sequence[Turn]
+    transcripts: Sequence[Transcript],
+    turns: Sequence[Turn],
+    *,
+    edges: Sequence[Turn] = (),
+    voices: Sequence[Turn] = (),
 ) -> tuple[tuple[Utterance, ...], Mapping[str, tuple[tuple[int, int], ...]]]:
-    """Utterances of sentences, and of spans of speech without recognised words.
+    """Utterances of sentences, and of speech without recognised words.
 
+    Sentences begin and end with ``edges``, and speech is in ``voices`` and in every transcript.
     Also the places of doubtful words by utterance.
     """
     words = [word for transcript in transcripts for word in transcript.words]
-    wordless = [
-        Utterance(
-            id="wordless", speaker=UNKNOWN_SPEAKER, text=item.text,
-            start=item.span.start, end=item.span.end,
-        )
-        for item in transcripts
-        if not item.words
-    ]  # fmt: skip
-    utterances, doubtful = number_sentences(split_sentences(words, turns), wordless)
+    sentences = align_sentences(split_sentences(words, turns), edges)
+    unheard = find_unheard(sentences, voices)
+    silent = [item.span for item in transcripts if not item.words]
+    wordless = [_without_words(turn.speaker, turn) for turn in unheard] + [
+        _without_words(UNKNOWN_SPEAKER, span)
+        for span in silent
+        if not any(turn.start < span.end and turn.end > span.start for turn in unheard)
+    ]
+    utterances, doubtful = number_sentences(sentences, wordless)
     return assign_speakers(utterances, turns), doubtful
+
+
+def _without_words(speaker: str, part: Turn | Span) -> Utterance:
+    """An utterance of which no word was recognised."""
+    return Utterance(id="wordless", speaker=speaker, text="", start=part.start, end=part.end)

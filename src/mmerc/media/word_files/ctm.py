@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mmerc.errors import InputError
 from mmerc.media.line_remarks import LineRemarks
@@ -13,8 +14,10 @@ _FEWEST_FIELDS, _MOST_FIELDS = 5, 8
 _FIX = "write RECORDING 1 START DURATION WORD [CONFIDENCE [TYPE [SPEAKER]]]"
 _NOT_AVAILABLE = {"<na>", "na", "-"}
 _UNSPOKEN = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}|!SIL", re.IGNORECASE)  # <eps>, [noise]
+_ALTERNATIVES = {"<ALT_BEGIN>": False, "<ALT>": True, "<ALT_END>": False}  # skip what follows?
 _UNSPOKEN_TYPES = {"non-lex", "non-speech", "misc", "noscore"}
-_SIGN = re.compile(r"\S+[ \t]+\S+[ \t]+\d*\.?\d+[ \t]+\d*\.?\d+[ \t]+\S+")
+_TIME = r"(?:\d*\.?\d+|\*)"
+_SIGN = re.compile(rf"\S+[ \t]+\S+[ \t]+{_TIME}[ \t]+{_TIME}[ \t]+\S+")
 
 
 def is_ctm(text: str) -> bool:
@@ -24,13 +27,26 @@ def is_ctm(text: str) -> bool:
     return _SIGN.match(first) is not None
 
 
-def read_ctm(path: str, text: str, remarks: LineRemarks) -> Iterator[Word]:
+def read_ctm(path: str, text: str, remarks: LineRemarks) -> list[Word]:
     """The words of a CTM file; ``path`` names it in errors.
+
+    Of alternatives (``<ALT_BEGIN>``) the first is read. Where there are two channels or more and no
+    word has a speaker, each channel is one: "channel A".
 
     InputError with the line for columns that do not fit, times or confidences that are none, and
     words of a second recording.
     """
+    lines = list(_read_lines(path, text, remarks))
+    channels = {channel for channel, _ in lines}
+    if len(channels) < 2 or any(word.speaker is not None for _, word in lines):
+        return [word for _, word in lines]
+    return [replace(word, speaker=f"channel {channel}") for channel, word in lines]
+
+
+def _read_lines(path: str, text: str, remarks: LineRemarks) -> Iterator[tuple[str, Word]]:
+    """Channel and word of every line that has a spoken one."""
     recording: str | None = None
+    alternative = False  # a further one of those that are given for the same words
     for number, line in enumerate(text.split("\n"), start=1):
         fields = line.split()
         if not fields or fields[0].startswith(";;"):
@@ -43,19 +59,32 @@ def read_ctm(path: str, text: str, remarks: LineRemarks) -> Iterator[Word]:
         if fields[0] != recording:
             problem = f"words of two recordings ({recording}, {fields[0]})"
             raise InputError(where, problem, "keep the words of one recording in a file")
-        start, duration = (_read_number(where, field) for field in fields[2:4])
-        confidence, kind, speaker = [*fields[5:], *["<NA>"] * (_MOST_FIELDS - len(fields))]
-        probability = _read_confidence(where, confidence)
-        if kind.lower() in _UNSPOKEN_TYPES or _UNSPOKEN.fullmatch(fields[4]):
-            remarks.add(number, "no spoken word, left out", quote=fields[4])
+        if fields[4].upper() in _ALTERNATIVES:
+            alternative = _ALTERNATIVES[fields[4].upper()]
             continue
-        yield Word(
-            text=fields[4],
-            start=round(start, 3),
-            end=round(start + duration, 3),
-            probability=probability,
-            speaker=None if speaker.lower() in _NOT_AVAILABLE else speaker,
-        )
+        word = _read_word(where, fields)
+        if alternative:
+            remarks.add(number, "another alternative, left out", quote=fields[4])
+        elif word is None:
+            remarks.add(number, "no spoken word, left out", quote=fields[4])
+        else:
+            yield fields[1], word
+
+
+def _read_word(where: str, fields: list[str]) -> Word | None:
+    """The word of one line; None for what is not spoken."""
+    start, duration = (_read_number(where, field) for field in fields[2:4])
+    confidence, kind, speaker = [*fields[5:], *["<NA>"] * (_MOST_FIELDS - len(fields))]
+    probability = _read_confidence(where, confidence)
+    if kind.lower() in _UNSPOKEN_TYPES or _UNSPOKEN.fullmatch(fields[4]):
+        return None
+    return Word(
+        text=fields[4],
+        start=round(start, 3),
+        end=round(start + duration, 3),
+        probability=probability,
+        speaker=None if speaker.lower() in _NOT_AVAILABLE else speaker,
+    )
 
 
 def _read_number(where: str, field: str) -> float:

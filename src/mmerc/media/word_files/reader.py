@@ -81,7 +81,10 @@ def _read_json(path: Path, text: str) -> TimedWords:
     silent = len(transcript.segments) - len(spoken)
     remarks = []
     if silent:
-        remarks.append(f"{path.name}: {silent} segments are no words but sounds, left out.")
+        remarks.append(
+            f"{path.name}: {silent} of {len(transcript.segments)} segments are sounds, not words; "
+            "left out."
+        )
     rough = sum(not item.pieces and bool(item.text.strip()) for item in spoken)
     if rough:
         remarks.append(

@@ -7,6 +7,7 @@ dataclasses of faster-whisper, ``whisperx``, and ``whisper-cli -oj`` or ``-ojf``
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from mmerc.errors import InputError
 from mmerc.media.word_files.pieces import FIX, Piece, WrittenSegment, check_order, read_seconds
 
 _PROGRAMS = "WhisperX, whisper.cpp, openai-whisper or faster-whisper"
-_SPECIAL_TOKEN = re.compile(r"\[_[A-Z]+_?\d*\]|<\|[^|]*\|>")
+_SPECIAL_TOKEN = re.compile(r"\[_[A-Z]+_?\d*\]|<\|[^|]*\|>|\[SPEAKER_TURN\]")
 _TEXTS = ("word", "text")
 _PROBABILITIES = ("probability", "score", "confidence")
 
@@ -90,18 +91,18 @@ def _read_segment(where: str, item: Mapping[str, Any]) -> WrittenSegment:
 
 
 def _read_piece(where: str, value: object) -> Piece:
-    """A word; WhisperX leaves out the times of words that it could not align."""
+    """A word; WhisperX has no times, or NaN, for words that it could not align."""
     item = _check_object(where, value)
     text = next((item[name] for name in _TEXTS if isinstance(item.get(name), str)), None)
     if text is None:
         raise InputError(where, "it has no 'word'", FIX)
     start, end = (
-        None if item.get(name) is None else read_seconds(where, name, item[name])
+        None if _is_missing(item.get(name)) else read_seconds(where, name, item[name])
         for name in ("start", "end")
     )
     if start is not None and end is not None:
         check_order(where, start, end)
-    probability = next((item[name] for name in _PROBABILITIES if item.get(name) is not None), 1.0)
+    probability = next((item[n] for n in _PROBABILITIES if not _is_missing(item.get(n))), 1.0)
     return Piece(
         text=text,
         start=start,
@@ -109,6 +110,11 @@ def _read_piece(where: str, value: object) -> Piece:
         probability=_read_probability(where, probability),
         speaker=_read_speaker(where, item),
     )
+
+
+def _is_missing(value: object) -> bool:
+    """Whether a number is not given: null or NaN."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _read_whisper_cpp(path: str, content: Mapping[str, Any]) -> Iterator[WrittenSegment]:
@@ -123,7 +129,7 @@ def _read_whisper_cpp(path: str, content: Mapping[str, Any]) -> Iterator[Written
             where,
             start,
             end,
-            text=_read_entry(where, item, "text", str, ""),
+            text=_SPECIAL_TOKEN.sub("", _read_entry(where, item, "text", str, "")),
             pieces=tuple(_read_tokens(where, item)),
             speaker=None if speaker is None else f"speaker {speaker}",
         )

@@ -1,0 +1,155 @@
+"""Speech by two judges: voice activity says that somebody speaks, turns say from when to when.
+
+Voice activity misses quiet words at the edges of a turn, and a transcriber's word times are off by
+some tenths of a second there; turns of speakers are neither (docs/results.md).
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmerc.media.sentences import Sentence
+from mmerc.media.speaker_turns import Turn
+from mmerc.media.voice_activity import Span
+
+_PAUSE = 0.3  # seconds: a shorter one does not part two spans
+_LONGEST = 20.0  # seconds
+_SHORTEST_PART = 1.0  # seconds of a part of what lasts longer
+# [decided] on simulated conversations: docs/results.md
+_REACH = 0.75  # seconds by which an edge of a sentence may move to that of its turn
+_UNHEARD_TURN, _UNHEARD_PART = 0.5, 1.0  # seconds without words that are an utterance
+
+_Interval = tuple[float, float]
+
+
+def choose_spoken(turns: Iterable[Turn], spans: Sequence[Span]) -> tuple[Turn, ...]:
+    """The turns in which voice activity hears speech, too; others may be laughter or music."""
+    ends = [span.end for span in spans]
+
+    def is_spoken(turn: Turn) -> bool:
+        number = bisect_right(ends, turn.start)
+        return number < len(spans) and spans[number].start < turn.end
+
+    return tuple(filter(is_spoken, turns))
+
+
+def widen_spans(spans: Sequence[Span], turns: Sequence[Turn]) -> tuple[Span, ...]:
+    """Spans of speech that also have what turns add to their edges and to the pauses in between.
+
+    What would last above 20 s is cut where the spans were parted, if anywhere.
+    """
+    edges = [(span.start, span.end) for span in spans] + [(turn.start, turn.end) for turn in turns]
+    cuts = [(before.end + after.start) / 2 for before, after in pairwise(spans)]
+    return tuple(
+        Span(round(start, 3), round(end, 3))
+        for whole in _merge(edges, _PAUSE)
+        for start, end in _cut_long(whole, cuts)
+    )
+
+
+def _cut_long(interval: _Interval, cuts: Sequence[float]) -> Iterator[_Interval]:
+    """Cut an interval that is too long at the place nearest its middle, again if needed."""
+    start, end = interval
+    if end - start <= _LONGEST:
+        yield interval
+        return
+    middle = (start + end) / 2
+    inside = [cut for cut in cuts if start + _SHORTEST_PART < cut < end - _SHORTEST_PART]
+    cut = min(inside, key=lambda place: abs(place - middle), default=middle)
+    yield from _cut_long((start, cut), cuts)
+    yield from _cut_long((cut, end), cuts)
+
+
+def align_sentences(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tuple[Sentence, ...]:
+    """Move the edges of sentences to the nearest ones of their speakers' turns, if these are near.
+
+    No sentence is moved into another one of its speaker. The order stays.
+    """
+    own_turns, aligned = _group_by_speaker(turns), list(sentences)
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for number in sorted(range(len(sentences)), key=lambda n: sentences[n].start):
+        numbers[sentences[number].speaker].append(number)
+    for speaker, own in numbers.items():
+        edges = np.array(_merge(own_turns[speaker])).reshape(-1, 2)
+        latest = -math.inf  # end of the sentences before
+        for number, after in zip(own, [*own[1:], None], strict=True):
+            sentence = sentences[number]
+            start, end = _nearest(sentence.start, edges[:, 0]), _nearest(sentence.end, edges[:, 1])
+            following = math.inf if after is None else sentences[after].start
+            if start < latest:
+                start = sentence.start
+            if end > following:
+                end = sentence.end
+            latest = max(latest, sentence.end)
+            aligned[number] = _move(sentence, start, end)
+    return tuple(aligned)
+
+
+def _group_by_speaker(parts: Iterable[Turn | Sentence]) -> dict[str, list[_Interval]]:
+    """Start and end of the turns or sentences of every speaker."""
+    groups: dict[str, list[_Interval]] = defaultdict(list)
+    for part in parts:
+        groups[part.speaker].append((part.start, part.end))
+    return groups
+
+
+def _nearest(time: float, edges: NDArray[np.float64]) -> float:
+    """The edge nearest to a time, or the time itself if none is near. Shape: [n]."""
+    if not len(edges):
+        return time
+    edge = float(edges[np.abs(edges - time).argmin()])
+    return edge if abs(edge - time) <= _REACH else time
+
+
+def _move(sentence: Sentence, start: float, end: float) -> Sentence:
+    """The sentence with its first word from ``start`` and its last one to ``end``."""
+    words = list(sentence.words)
+    words[0] = replace(words[0], start=min(start, words[0].end))
+    last = max(range(len(words)), key=lambda number: words[number].end)
+    words[last] = replace(words[last], end=max(end, words[last].start))
+    return replace(sentence, words=tuple(words))
+
+
+def find_unheard(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """What no sentence has words of: turns of half a second or more, and parts of a second."""
+    said = {name: _merge(parts) for name, parts in _group_by_speaker(sentences).items()}
+    unheard = []
+    for turn in turns:
+        own = said.get(turn.speaker, [])
+        for start, end in _gaps((turn.start, turn.end), own):
+            whole = (start, end) == (turn.start, turn.end)
+            if end - start >= (_UNHEARD_TURN if whole else _UNHEARD_PART):
+                unheard.append(replace(turn, start=start, end=end))
+    return tuple(unheard)
+
+
+def _gaps(whole: _Interval, covered: Sequence[_Interval]) -> Iterator[_Interval]:
+    """The parts of an interval that none of the others, in order and apart, covers."""
+    start, end = whole
+    for first, last in covered[bisect_left(covered, start, key=lambda part: part[1]) :]:
+        if first >= end:
+            break
+        if first > start:
+            yield start, first
+        start = max(start, last)
+    if start < end:
+        yield start, end
+
+
+def _merge(intervals: Iterable[_Interval], pause: float = 0.0) -> list[_Interval]:
+    """Intervals in order; those parted by less than ``pause`` are one."""
+    merged: list[_Interval] = []
+    for start, end in sorted(intervals):
+        if merged and start <= merged[-1][1] + pause:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
