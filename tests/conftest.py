@@ -90,6 +90,18 @@ def browser():
         started.close()
 
 
+def watched(page):
+    """Keep what a page asks for and complains of."""
+    page.asked, page.complaints, page.ignored = [], [], ()
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("console", lambda m: m.type in page.ignored or page.complaints.append(m.text))
+    return page
+
+
+VIEWPORT = {"width": 1280, "height": 800}
+
+
 @pytest.fixture
 def new_page(browser):
     """A function that opens an empty tab; what it asks for and complains of is kept.
@@ -99,19 +111,32 @@ def new_page(browser):
     contexts = []
 
     def open_tab(*, patience, ignored=(), **settings):
-        settings = {"viewport": {"width": 1280, "height": 800}} | settings
-        contexts.append(browser.new_context(**settings))
+        contexts.append(browser.new_context(**{"viewport": VIEWPORT} | settings))
         contexts[-1].set_default_timeout(patience)
-        page = contexts[-1].new_page()
-        page.asked, page.complaints = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("console", lambda m: m.type in ignored or page.complaints.append(m.text))
+        page = watched(contexts[-1].new_page())
+        page.ignored = ignored
         return page
 
     yield open_tab
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def kept_page(browser):
+    """A tab for all tests of a module; a new one costs half a second of processor time."""
+    return watched(browser.new_page(viewport=VIEWPORT))
+
+
+@pytest.fixture
+def page_again(kept_page):
+    """That tab, empty and as wide as at first."""
+    kept_page.goto("about:blank")
+    kept_page.set_viewport_size(VIEWPORT)
+    kept_page.emulate_media(media="null")
+    kept_page.asked.clear()
+    kept_page.complaints.clear()
+    return kept_page
 
 
 @pytest.fixture

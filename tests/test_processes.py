@@ -73,6 +73,8 @@ def test_a_script_without_a_guard_runs_once(tmp_path, folder):
 def test_imports_ask_for_no_graphics_card_and_folds_need_no_optuna():
     """A process that has initialised CUDA must not be forked; optuna is an extra."""
     code = (
+        "import gc, os\n"
+        "gc.disable()\n"
         "import importlib, torch\n"
         "def fail(): raise SystemExit('asked')\n"
         "torch.cuda.is_available = torch.cuda.device_count = fail\n"
@@ -82,6 +84,7 @@ def test_imports_ask_for_no_graphics_card_and_folds_need_no_optuna():
         "for name in (*_SLOW_IMPORTS, *_NEEDED_BY_JOBS): importlib.import_module(name)\n"
         "import sys, mmerc.experiments.reproduction.folds\n"
         "assert 'optuna' not in sys.modules\n"
+        "os._exit(0)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 

@@ -38,11 +38,12 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def visit(new_page, folder):
-    """A function that opens an analysis."""
+def visit(new_page, page_again, folder):
+    """A function that opens an analysis, in a new tab or in one that others were open in."""
+    page_again.set_default_timeout(PATIENCE)
 
-    def open_page(analysis=ANALYSIS, **settings):
-        page = new_page(patience=PATIENCE, **settings)
+    def open_page(analysis=ANALYSIS, *, new=False, **settings):
+        page = new_page(patience=PATIENCE, **settings) if new or settings else page_again
         (folder / "x.html").write_text(render_page(analysis), encoding="utf-8")
         page.goto((folder / "x.html").as_uri())
         return page
@@ -73,7 +74,7 @@ def ready(page):
 
 
 def test_it_opens_without_complaint_and_asks_for_the_recording_alone(visit, folder):
-    page = ready(visit())
+    page = ready(visit(new=True))
     assert page.complaints == []
     assert set(page.asked) == {(folder / "x.html").as_uri(), (folder / SCENE).as_uri()}
     assert page.title() == SCENE
@@ -216,7 +217,8 @@ def test_hostile_text_is_inert(visit, folder):
         replace(
             ANALYSIS, model=EVIL, labels=labels, predictions=(item,), remarks=(EVIL,),
             absent={"0": {"text": EVIL}},
-        )
+        ),
+        new=True,
     )  # fmt: skip
     ready(page)
     assert page.evaluate("window.pwned") is None
