@@ -27,7 +27,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # it runs many files: their workers sha
 
 SLOW_FIRST = (
     "environment", "docs", "serving", "test_contracts.py", "test_docs.py", "cli", "training",
-    "experiments",
+    "experiments", "test_page_in_browser.py", "test_processes.py", "test_plugin_example.py",
+    "studies", "live", "executors", "inference",
 )  # fmt: skip
 
 

@@ -100,7 +100,7 @@ def test_ctrl_c_writes_what_was_heard(program, turn, tmp_path):
     path, shown = tmp_path / "long.wav", tmp_path / "shown"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        file.writeframes(turn + SILENCE * 3600)
+        file.writeframes(turn + SILENCE * 900)
     shown.touch()
     process = program.start("live", path, "--out", tmp_path / "out", stdout=shown, stderr=shown)
     end = time.monotonic() + 600

@@ -266,12 +266,12 @@ def test_watch_analyses_what_is_complete(mmerc, analysis_models, folder, tmp_pat
         for _ in range(8):
             with open(folder / "growing.txt", "a") as file:
                 file.write("\nBob: And so on.")
-            time.sleep(0.3)
+            time.sleep(0.15)
         ended.set()
 
     writer = threading.Thread(target=grow)
     writer.start()
-    arguments = ("--out", tmp_path / "out", "--interval", "0.5", "--until-idle", "2")
+    arguments = ("--out", tmp_path / "out", "--interval", "0.4", "--until-idle", "3")
     model = ("--model", analysis_models / "read", "--workers", 1, "--quiet")
     outcome = mmerc("watch", folder, *arguments, *model, "--json")
     writer.join()

@@ -2,8 +2,6 @@
 
 import contextlib
 import shlex
-import shutil
-import socket
 import time
 import urllib.request
 
@@ -11,7 +9,9 @@ import pytest
 from sandbox import PREPARED, small_recipe, write_inputs
 from shell import Shell, call
 
+from copies import copy_folder
 from mmerc.training import recipe_files
+from ports import free_port
 
 SERVER_PATIENCE = 480  # half seconds; a machine may be busy
 
@@ -40,7 +40,7 @@ def workshop(tmp_path_factory):
 def sandbox(workshop, tmp_path, monkeypatch):
     """A copy of the workshop, and the current folder."""
     train_for_one_epoch(monkeypatch)
-    shutil.copytree(workshop, tmp_path / "w", symlinks=True)
+    copy_folder(workshop, tmp_path / "w")
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path / "w" / "cache"))
     monkeypatch.chdir(tmp_path / "w")
     return tmp_path / "w"
@@ -57,9 +57,7 @@ def start_server(tmp_path, program):
     processes = []
 
     def start():
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         log = tmp_path / "server.log"
         folder = tmp_path / "jobs"
         command = ("serve", "--port", port, "--jobs-folder", folder)

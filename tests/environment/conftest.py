@@ -11,6 +11,7 @@ import pytest
 from built_wheel import build_wheel, install_wheel
 from every_command import Inputs
 
+from copies import copy_folder
 from mmerc.cli import main
 from mmerc.conversation import SPLITS
 from short_films import cues, cut, save_model
@@ -87,7 +88,7 @@ def prepared(folder):
 def inputs(folder, prepared):
     """A copy of the inputs that a command may change, and where it may write."""
     own = Path(tempfile.mkdtemp(dir=folder))
-    shutil.copytree(prepared, own / "inputs")
+    copy_folder(prepared, own / "inputs")
     (own / "out").mkdir()
     return Inputs(own / "inputs", own / "out")
 

@@ -1,7 +1,6 @@
 """Every command on small inputs, and the environment that a program is given."""
 
 import os
-import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,12 +46,6 @@ COMMANDS = {
     "licences": "licences",
 }
 SERVE = "serve --model {run_text} --keep-minutes 5"
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def environment(**own):

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from every_command import COMMANDS, environment, free_port, wait_until
+from every_command import COMMANDS, environment, wait_until
 
+from ports import free_port
 from program import PATIENCE, Programs, programs
 
 TRACE = ("strace", "-f", "-qq", "-yy", "--seccomp-bpf", "-e", "trace=%network", "-o")

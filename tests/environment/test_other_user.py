@@ -7,8 +7,9 @@ import subprocess
 from contextlib import contextmanager
 
 import pytest
-from every_command import environment, free_port, wait_until
+from every_command import environment, wait_until
 
+from ports import free_port
 from program import PATIENCE, programs
 
 NOBODY = 12345  # stands in no passwd

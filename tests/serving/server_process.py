@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
+
+from ports import free_port
 
 PATIENCE = 240  # seconds; a machine may be busy
 OPEN = ("uploading", "queued", "running")
@@ -30,9 +31,7 @@ class Server:
     """``mmerc serve``, forked by ``programs`` or, without them, started ``within`` a command."""
 
     def __init__(self, programs, folder, model, *options, within=(), **environment):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.folder, self.url = folder, f"http://127.0.0.1:{self.port}"
         places = ["--port", self.port, "--jobs-folder", folder, "--model", model]
         self.arguments = [*map(str, ("serve", *places, *options))]

@@ -1,7 +1,6 @@
 """The service behind a proxy that serves it under a path prefix."""
 
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from mmerc.errors import UsageError
 from mmerc.inference.formats import ANALYSIS_FORMATS
 from mmerc.serving.openapi_examples import _REQUEST
 from mmerc.serving.settings import normalise_root_path
+from ports import free_port
 
 PREFIX = "/tools/mmerc"
 NGINX = """
@@ -33,12 +33,6 @@ http {{
   }}
 }}
 """
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def proxy_command(kind, port, upstream, folder):

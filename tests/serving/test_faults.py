@@ -14,9 +14,9 @@ def working(server):
     return until(server.workers)[0]
 
 
-def test_a_killed_worker_is_followed_by_another_and_then_no_more(served, film, subtitles):
+def test_a_killed_worker_is_followed_by_another_and_then_no_more(served, film):
     server = served()
-    job = server.upload(film, subtitles).json()["id"]
+    job = server.upload(film).json()["id"]
     first = working(server)
     os.kill(first, signal.SIGKILL)
     second = until(lambda: [n for n in server.workers() if n != first])[0]

@@ -129,4 +129,4 @@ def test_a_microphone_that_is_refused_is_said(visit):
     )
     page.get_by_role("button", name="Live").click()
     page.get_by_role("alert").filter(has_text="allow it in the browser").wait_for()
-    assert page.get_by_role("button", name="Live").is_visible()
+    page.get_by_role("button", name="Live").wait_for()

@@ -96,14 +96,14 @@ def test_what_is_refused_is_said(visit, server, tmp_path):
     large.write_bytes(bytes(2**20 + 1))
     page.get_by_label("Film or sound file").set_input_files(large)
     page.get_by_role("button", name="Analyse").click()
-    assert "larger than 1 MB" in page.get_by_role("alert").inner_text()
+    page.get_by_role("alert").filter(has_text="larger than 1 MB").wait_for()
     named = tmp_path / "talk.docx"
     named.write_bytes(b"x")
     page.get_by_label("Film or sound file").set_input_files(named)
     page.get_by_label("Subtitles").set_input_files(named)
     page.get_by_role("button", name="Analyse").click()
     page.get_by_role("alert").filter(has_text="unknown ending").wait_for()
-    assert page.get_by_role("button", name="Analyse").is_visible()
+    page.get_by_role("button", name="Analyse").wait_for()
 
     def delete_first(route):
         """Somebody else deletes the job before the page asks for it."""
@@ -113,8 +113,8 @@ def test_what_is_refused_is_said(visit, server, tmp_path):
     page.route(re.compile(r"/v1/jobs/[^/?]+$"), delete_first)
     page.get_by_role("button", name="Try the example film").click()
     page.get_by_role("alert").filter(has_text="no such job").wait_for()
-    assert page.get_by_role("heading", name="photograph.mp4").is_hidden()
-    assert page.get_by_role("button", name="Analyse").is_visible()
+    page.get_by_role("heading", name="photograph.mp4").wait_for(state="hidden")
+    page.get_by_role("button", name="Analyse").wait_for()
 
 
 def test_a_server_that_comes_back_is_waited_for(visit, served, film, subtitles):
@@ -128,7 +128,7 @@ def test_a_server_that_comes_back_is_waited_for(visit, served, film, subtitles):
     page.get_by_role("alert").filter(has_text="does not answer").wait_for()
     server.start()
     page.get_by_role("link", name="Open the timeline").wait_for()
-    assert page.get_by_role("alert").count() == 0
+    page.get_by_role("alert").wait_for(state="hidden")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
