@@ -113,7 +113,7 @@ def test_one_utterance_of_the_usual_kind_stays_nearly_where_it_is():
 def test_a_dimension_that_never_changes_stays_finite_and_equal():
     levelled = level([[2.0] * WIDTH] * 40, [0] * 40)
     assert np.isfinite(levelled).all()
-    assert np.ptp(levelled, axis=0).max() == 0
+    assert np.ptp(levelled, axis=0).max() < 1e-6  # some processors round rows differently
 
 
 def test_nothing_is_beyond_five_deviations():

@@ -9,7 +9,8 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any
 
 import typer
 
@@ -130,6 +131,12 @@ def program(
     """Options of the program itself."""
 
 
+@cache
+def _build_program() -> Callable[..., Any]:
+    """Build the commands, which reads the types of all their options, once a process."""
+    return typer.main.get_command(app)
+
+
 def main() -> None:
     """Run a command: exit code 0 if it succeeds, 1 if it fails, 2 if the call is wrong.
 
@@ -139,7 +146,7 @@ def main() -> None:
     cache_matplotlib()
     _leave_libraries_at_exit()
     try:
-        code = app(standalone_mode=False)
+        code = _build_program()(standalone_mode=False)
         if code == _INTERRUPTED:
             raise StoppedError("interrupted.")
         if sys.stdout is not None:
