@@ -231,7 +231,7 @@ def test_tries_counts_what_looked_at_validation(done, trained, tune):
     outcome = done("tries")
     assert outcome.err == ""
     head, row, last = outcome.out.splitlines()
-    assert head.split()[:3] == ["corpus", "recipe", "trainings"]
+    assert head.split()[:3] == ["corpus", "recipe", "runs"]
     listed = done("tries", "--json").json
     assert len(listed) == 5
     best = max(item["weighted_f1"] for item in listed)

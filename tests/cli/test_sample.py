@@ -202,7 +202,7 @@ def test_predictions_without_times_give_a_table_alone(mmerc, tmp_path):
     [
         (("--utterances", 101), "has 100 utterances, not 101; draw 100 or fewer"),
         (("--strategy", "best"), "'best' is not one of"),
-        (("--by", "mood"), "--by 'mood' is no column"),
+        (("--by", "mood"), "--by 'mood' is not a column"),
         (("--by", "condition", "--strategy", "uncertain"), "--by is for random and stratified"),
     ],
 )

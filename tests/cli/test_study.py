@@ -157,7 +157,10 @@ CONTRADICTIONS = {
     ),
     "a file twice": ("- file: a.txt\n- {file: a.txt, name: c}", "a.txt is listed twice"),
     "one name": ("- file: a.txt\n- {file: b.txt, name: A}", "a.txt and b.txt have the same name"),
-    "a table's column": ("- {file: a.txt, columns: {Emotion: x}}", "column 'Emotion' of their own"),
+    "a table's column": (
+        "- {file: a.txt, columns: {Emotion: x}}",
+        "the tables already have a column 'Emotion'",
+    ),
     "case alone": (
         "- {file: a.txt, columns: {age: 3}}\n- {file: b.txt, columns: {Age: 3}}",
         "'age' and 'Age' differ only in case",
@@ -209,7 +212,7 @@ def test_a_study_needs_a_folder_of_its_own(mmerc, folder, tmp_path):
     outcome = mmerc("analyze", folder, "--out", folder)
     assert f"{folder}: contains other files" in outcome.sentence
     outcome = mmerc("analyze", folder, "--out", tmp_path / "out", "--subtitles", folder / "a.srt")
-    assert "matched by name" in outcome.sentence
+    assert "matched to recordings by name" in outcome.sentence
     (folder / "empty").mkdir()
     outcome = mmerc("analyze", folder / "empty", "--out", tmp_path / "out")
     assert "contains no recording" in outcome.sentence
