@@ -1,9 +1,11 @@
 """What `mmerc adapt` gains with 20, 50, 100 and 200 labels.
 
 Arguments: a model, a manifest with labels; or predictions of a labelled corpus (Parquet, such as
-those of `prediction_sets.py measure --out`). Conversations are drawn until there are so many
-labels; the model is adapted to them (or stays unchanged, if that is not shown to be better)
-and scored on all other conversations. Means over several draws.
+those of `prediction_sets.py measure --out`, or of `mmerc evaluate`), and optionally LABEL=SHARE:
+only this share of the utterances with the label is kept, at random, as if it were rarer.
+Conversations are drawn until there are so many labels; the model is adapted to them (or stays
+unchanged, if that is not shown to be better) and scored on all other conversations. Means over
+several draws.
 """
 
 from __future__ import annotations
@@ -22,9 +24,18 @@ from mmerc.training.adapt import read_labelled
 SIZES, DRAWS = (20, 50, 100, 200), 12
 
 
+def make_rarer(data: Predictions, change: str) -> Predictions:
+    """Leave out utterances with a label, such as four of five with "neutral=0.2"."""
+    label, _, share = change.partition("=")
+    chosen = data.gold == data.labels.names.index(label)
+    kept = ~chosen | (np.random.default_rng(1).random(len(chosen)) < float(share))
+    return data.where(kept)
+
+
 def main() -> None:
     if sys.argv[1].endswith(".parquet"):
         data = Predictions.load(Path(sys.argv[1])).with_gold()
+        data = make_rarer(data, sys.argv[2]) if len(sys.argv) > 2 else data
     else:
         data = read_labelled(load_model(sys.argv[1]), Path(sys.argv[2]))
     probabilities = data.probabilities.astype(np.float64)

@@ -2,6 +2,7 @@
 
 import pytest
 from annotated_files import FIRST, LINES, write_eaf, write_textgrid
+from pympi import Eaf
 
 from mmerc.annotation.elan_reader import read_eaf
 from mmerc.annotation.rated_lines import read_rated_lines
@@ -67,9 +68,64 @@ def test_slots_without_a_time_are_spread(tmp_path):
     assert labels(lines) == [(2.0, 3.0, "", "joy")]
 
 
+def test_several_annotations_on_one_share_its_time(tmp_path):
+    """Symbolic subdivision: ELAN orders the parts by the one before, not by the file."""
+    eaf = Eaf()
+    eaf.remove_tier("default")
+    eaf.add_controlled_vocabulary("emotions")
+    eaf.add_linguistic_type("words")
+    eaf.add_linguistic_type("parts", constraints="Symbolic_Subdivision", timealignable=False)
+    eaf.add_tier("words@Ann", ling="words", part="Ann")
+    eaf.add_tier("Emotion@Ann", ling="parts", parent="words@Ann", part="Ann")
+    eaf.add_annotation("words@Ann", 1000, 2000, "Oh. No.")
+    for label in ("anger", "joy"):
+        eaf.add_ref_annotation("Emotion@Ann", "words@Ann", 1500, label)
+    anger, joy = eaf.tiers["Emotion@Ann"][1].items()
+    eaf.tiers["Emotion@Ann"][1][anger[0]] = (*anger[1][:2], joy[0], anger[1][3])
+    eaf.to_file(str(tmp_path / "a.eaf"))
+    (lines,) = read_rated_lines(tmp_path / "a.eaf").values()
+    assert labels(lines) == [(1.0, 1.5, "Ann", "joy"), (1.5, 2.0, "Ann", "anger")]
+
+
+EXCEL = 'Conversation;ID;start;end;Label;note\nx;1;0,5;1,25;joy;\nx;2;2;3;anger;"a\n;b"\n;;;;;\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (EXCEL, "utf-8-sig"),
+        (EXCEL.replace("\n", "\r\n"), "utf-8"),
+        (EXCEL.replace(";", "\t"), "utf-16"),  # "Unicode text"
+        (f"sep=;\r\n{EXCEL}", "utf-8"),
+    ],
+)
+def test_tables_as_spreadsheets_save_them(tmp_path, text, encoding):
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    (lines,) = read_rated_lines(tmp_path / "a.csv").values()
+    assert [(x.conversation, x.id, x.start, x.end, x.label) for x in lines] == [
+        ("x", "1", 0.5, 1.25, "joy"), ("x", "2", 2.0, 3.0, "anger"),
+    ]  # fmt: skip
+
+
+def test_lines_are_counted_as_an_editor_does(tmp_path):
+    (tmp_path / "a.csv").write_text("sep=;\nid;start;end;label\n1;0;1;joy\n2;x;1;joy\n")
+    with pytest.raises(InputError, match="line 4: 'x' is not a time"):
+        read_rated_lines(tmp_path / "a.csv")
+
+
+def test_a_praat_file_that_begins_before_zero(tmp_path):
+    text = '-0\n2\n<exists>\n1\n"IntervalTier"\n"EMOTION"\n-0\n2\n1\n-0\n1.5\n"joy\n(sure)"\n'
+    path = tmp_path / "a.TextGrid"
+    path.write_text(f'File type = "ooTextFile"\nObject class = "TextGrid"\n\n{text}')
+    (lines,) = read_rated_lines(path).values()
+    assert labels(lines) == [(0.0, 1.5, "", "joy\n(sure)")]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
+        ("a.TextGrid", '{"start": 0.0}', "a TextGrid in JSON"),
+        ("a.csv", 'id,start,end,label\n1,"0,5",1,joy\n', "'0,5' is not a time in seconds"),
         ("a.eaf", "<!DOCTYPE x [<!ENTITY e 'x'>]><ANNOTATION_DOCUMENT/>", "document type"),
         ("a.eaf", "<ANNOTATION_DOCUMENT>", "not an EAF (line 1"),
         ("a.eaf", "<html/>", "its root is <html>"),

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from transformers.audio_utils import mel_filter_bank, window_function
 from mmerc.features.whisper_means import WhisperMeans
 from mmerc.media.speakers import filterbank
 from mmerc.nn import whisper
-from mmerc.nn.bert import Bert, read_bert_settings
+from mmerc.nn.bert import Bert, UpperBert, read_bert_settings
 from mmerc.nn.bert_tokenizer import read_bert_tokenizer
 from mmerc.nn.encoder_sources import load_backbone, resolve_encoder, resolve_speech_encoder
 from mmerc.nn.lora import AdaptedModel
@@ -64,6 +65,31 @@ def test_bert_and_lora_equal_transformers_and_peft_to_the_bit(rows, bfloat16, me
             assert all(map(torch.equal, *both))
         vectors = [e(ids, mask, owners, utterances=6) for e in (plain, library)]
     assert torch.equal(*vectors)
+
+
+def test_the_last_layers_in_training_are_those_of_the_whole_network(rows, monkeypatch):
+    """Lower layers read each row once, and are neither trained nor noisy."""
+    close = partial(torch.allclose, atol=1e-5)  # attention with gradients is another kernel
+    ids, mask, _ = rows
+    adapted = encoder(to_train=False, tuning="lora").backbone
+    bert = adapted.get_base_model()
+    whole = bert(ids, mask, output_hidden_states=True).hidden_states
+    upper = UpperBert(bert, trained=2)
+    for training in (False, True):
+        upper.train(training)
+        for layer in upper.upper:
+            layer.eval()
+        for every in (True, False):
+            states = upper(ids, mask, output_hidden_states=every)
+            assert close(states.last_hidden_state, whole[-1])
+            if every:
+                assert all(map(close, states.hidden_states, whole))
+    assert not states.last_hidden_state.is_inference() and states.last_hidden_state.requires_grad
+    monkeypatch.setattr(upper, "_read_lower", None)
+    assert close(upper(ids, mask).last_hidden_state, whole[-1])
+    upper(ids, mask).last_hidden_state.sum().backward()
+    trained = {int(name.split(".")[2]) for name, p in bert.named_parameters() if p.grad is not None}
+    assert trained == {4, 5}
 
 
 def test_a_bert_of_another_kind_is_left_to_transformers(tmp_path):

@@ -59,6 +59,13 @@ def test_a_correction_is_answered_with_what_changed(opened):
     }.items()
     name = requests.get(f"{url}/corrected/labels.csv", timeout=PATIENCE)
     assert name.text.splitlines()[1].endswith("joy,Ann")
+    blind = {"rater": "Ben", "blind": "true"}
+    for kind in ("labels.csv", "corrections.csv"):
+        hidden = requests.get(f"{url}/corrected/{kind}", blind, timeout=PATIENCE)
+        assert (
+            hidden.text.splitlines()
+            == requests.get(f"{url}/corrected/{kind}", timeout=PATIENCE).text.splitlines()[:1]
+        )
     assert desk.log.revision == 1
 
 

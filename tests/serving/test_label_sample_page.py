@@ -92,11 +92,20 @@ def test_a_sample_is_labelled_blind_and_its_labels_say_how_it_was_drawn(
         for name in ("two", "../../etc/passwd"):
             assert ask("recording", conversation=name).status_code == 404
         assert ask("corrected/csv").status_code == 404
-        labels = ask("corrected/labels.csv").text
+        own = ask("corrected/labels.csv", rater="Ann").text.splitlines()
+        assert len(own) == 21 and all(row.endswith("joy,Ann") for row in own[1:])
+        done = list(csv.DictReader(io.StringIO(ask("corrected/corrections.csv", rater="Ben").text)))
+        assert [(row["rater"], row["values"]) for row in done] == [("Ben", "anger")]
+        assert "whose list" in ask("corrected/labels.csv").json()["detail"]
+        page.locator("#files summary").click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Your labels").click()
+        assert download.value.path().read_text().splitlines() == own
+        assert page.locator("#formats li").count() == 2
         writer = _FileWriter(desk)
         writer.written = -1
         writer.write()
-    assert (sample / "labels.csv").read_text() == labels
+    labels = (sample / "labels.csv").read_text()
     rows = list(csv.DictReader(io.StringIO(labels)))
     assert len(rows) == 21 and {row["strategy"] for row in rows} == {"stratified"}
     assert sum(float(row["weight"]) for row in rows if row["rater"] == "Ann") == pytest.approx(50)
@@ -106,6 +115,30 @@ def test_a_sample_is_labelled_blind_and_its_labels_say_how_it_was_drawn(
     lines = labels.splitlines(keepends=True)
     (tmp_path / "ann.csv").write_text("".join(x for x in lines if not x.endswith("Ben\n")))
     assert report_shares(study, tmp_path / "ann.csv").whole.labelled == 20
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_of_a_sample_passes_axe_and_fits(sample, new_page, width):
+    axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
+    size = {"width": width, "height": 844}
+    with correcting(sample) as (_, address):
+        page = new_page(patience=1000 * PATIENCE, ignored=("debug", "error"), viewport=size)
+        page.add_init_script(axe.AXE_SCRIPT)
+        page.goto(address)
+        for name in ("who are you", "a line to label", "a labelled line"):
+            if name == "a line to label":
+                page.get_by_label("Your name").fill(f"Cleo {width}")
+                page.get_by_role("button", name="Start").click()
+                page.locator(".line[aria-current]").wait_for()
+            elif name == "a labelled line":
+                page.keyboard.press("5")
+                page.locator(".chosen", has_text="joy").first.wait_for()
+                page.locator(".line .time").first.click()
+                page.locator("#files summary").click()
+            actual = page.evaluate("axe.run()")
+            faults = [(fault["id"], fault["nodes"][0]["html"]) for fault in actual["violations"]]
+            assert actual["passes"] and faults == [], name
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_labels_of_lines_that_the_rater_chose_say_so(study, tmp_path):

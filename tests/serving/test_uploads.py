@@ -130,6 +130,23 @@ def test_an_upload_that_cannot_be_taken(server, content, status, sentence):
     assert empty(server)
 
 
+def test_impossible_sets_are_refused_before_the_recording_is_sent(server):
+    start = body(("sets", "", b"0.99"), ("recording", "a.mp4", b"x"))
+    head = (
+        f"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {FORM}\r\n"
+        f"Content-Length: {2**20}\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as client:
+        client.sendall(head.encode())
+        assert client.recv(65536).startswith(b"HTTP/1.1 100")
+        client.sendall(start[: start.index(b"recording")])  # nothing of the recording
+        answer = b""
+        while b"}" not in answer:
+            answer += client.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 422") and b"ask for less" in answer
+    assert empty(server)
+
+
 def test_ten_gigabytes_are_refused_at_once(server):
     head = (
         f"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {FORM}\r\n"
@@ -167,7 +184,7 @@ def test_an_upload_that_stands_still_gives_its_place_back(tmp_path, monkeypatch)
     headers = [(b"content-type", FORM.encode())]
     request = Request({"type": "http", "headers": headers}, stalling)
     with pytest.raises(HTTPException) as refused:
-        asyncio.run(receive(request, tmp_path, largest=1000, longest=PATIENCE))
+        asyncio.run(receive(request, tmp_path, largest=1000, longest=PATIENCE, check=dict))
     assert refused.value.status_code == 408
 
 

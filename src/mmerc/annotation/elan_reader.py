@@ -20,9 +20,10 @@ _FIX = "open it in ELAN and save it again"
 def read_eaf(path: Path) -> TierFile:
     """Read all tiers of an EAF; the media that it names need not exist.
 
-    The time of an annotation on another one is that of its parent; slots without a time are spread
-    evenly between their neighbours. InputError if it is not an EAF, or has a document type
-    declaration (entities could read other files or exhaust the memory).
+    The time of an annotation on another one is that of its parent, or its part of it if several of
+    a tier are on the same one; slots without a time are spread evenly between their neighbours.
+    InputError if it is not an EAF, or has a document type declaration (entities could read other
+    files or exhaust the memory).
     """
     root = _parse(path)
     if root.tag != "ANNOTATION_DOCUMENT":
@@ -89,23 +90,48 @@ def _fill_times(values: list[float | None]) -> Iterator[float]:
 def _annotation_spans(
     root: Element, times: Mapping[str, float], path: Path
 ) -> dict[str, tuple[float, float]]:
-    """Start and end of each annotation by id; of one on another, those of its parent."""
+    """Start and end of each annotation by id; of one on another, its part of its parent's."""
     spans, parents = {}, {}
     for item in root.iter("ALIGNABLE_ANNOTATION"):
         slots = (item.get("TIME_SLOT_REF1", ""), item.get("TIME_SLOT_REF2", ""))
         if not all(slot in times for slot in slots):
             raise InputError(path, f"annotation {item.get('ANNOTATION_ID')!r} has no time", _FIX)
         spans[item.get("ANNOTATION_ID", "")] = (times[slots[0]], times[slots[1]])
-    for item in root.iter("REF_ANNOTATION"):
-        parents[item.get("ANNOTATION_ID", "")] = item.get("ANNOTATION_REF", "")
+    for tier in root.iter("TIER"):
+        parents |= _read_parts(tier)
     for name in parents:
-        ancestor, steps = name, 0
-        while ancestor in parents and steps <= len(parents):
-            ancestor, steps = parents[ancestor], steps + 1
-        if ancestor not in spans:
+        chain = [name]
+        while chain[-1] in parents and chain[-1] not in spans and len(chain) <= len(parents):
+            chain.append(parents[chain[-1]][0])
+        if chain[-1] not in spans:
             raise InputError(path, f"annotation {name!r} refers to no annotation with a time", _FIX)
-        spans[name] = spans[ancestor]
+        for one in reversed(chain[:-1]):
+            parent, part, count = parents[one]
+            start, end = spans[parent]
+            width = (end - start) / count
+            spans[one] = (start + part * width, start + (part + 1) * width)
     return spans
+
+
+def _read_parts(tier: Element) -> dict[str, tuple[str, int, int]]:
+    """Of each annotation on another one: the other's id, and which part of how many it is.
+
+    ELAN orders the parts by ``PREVIOUS_ANNOTATION``.
+    """
+    siblings: dict[str, list[Element]] = {}
+    for item in tier.iter("REF_ANNOTATION"):
+        siblings.setdefault(item.get("ANNOTATION_REF", ""), []).append(item)
+    parts = {}
+    for parent, items in siblings.items():
+        following = {item.get("PREVIOUS_ANNOTATION", ""): item for item in items}
+        order, name = [], ""
+        while name in following and len(order) < len(items):
+            name = following[name].get("ANNOTATION_ID", "")
+            order.append(name)
+        names = [item.get("ANNOTATION_ID", "") for item in items]
+        order = order if sorted(order) == sorted(names) else names
+        parts |= {name: (parent, place, len(order)) for place, name in enumerate(order)}
+    return parts
 
 
 def _read_tier(tier: Element, spans: Mapping[str, tuple[float, float]]) -> AnnotationTier:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,18 @@ from mmerc.annotation.elan_reader import read_eaf
 from mmerc.annotation.textgrid_reader import read_textgrid
 from mmerc.annotation.tier_files import AnnotationTier, TierFile
 from mmerc.errors import InputError
-from mmerc.files import read_text
+from mmerc.media.text_files import read_small_text
 
 LABEL_TIER = "emotion"
 ENDINGS = (".csv", ".jsonl", ".eaf", ".TextGrid")
 _TIER_READERS = {".eaf": read_eaf, ".textgrid": read_textgrid}
 _FIELD_LIMIT = 2**20
+_LARGEST = 2**30  # bytes
 _FORMULA = frozenset("=+-@")
+_COLUMNS = frozenset(
+    {"conversation", "id", "utterance", "speaker", "start", "end", "text", "label", "rater"}
+)
+_NUMBERS = ("start", "end", "weight")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +142,7 @@ def read_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
     InputError with the line if it is damaged.
     """
-    text = read_text(path)
+    text = read_small_text(path, largest=_LARGEST)
     rows = list(_csv_rows(path, text) if path.suffix.lower() == ".csv" else _json_rows(path, text))
     if not rows:
         raise InputError(path, "an empty annotation: it has no line", "label it first")
@@ -144,26 +150,45 @@ def read_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Rows of a table whose separator is a comma, semicolon or tab."""
+    """Rows of a table whose separator is a comma, semicolon or tab, as spreadsheets save it.
+
+    Empty rows are left out; without commas as separators, numbers may have decimal commas.
+    """
     head = text.partition("\n")[0]
-    separator = max(",;\t", key=head.count)
+    marked = re.fullmatch("sep=([,;\t])", head)  # for Excel, which hides it
+    separator = marked[1] if marked else max(",;\t", key=head.count)
     csv.field_size_limit(_FIELD_LIMIT)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    lines = io.StringIO(text, newline="")
+    before = len(lines.readlines(1)) if marked else 0
+    reader = csv.DictReader(lines, delimiter=separator, strict=True)
     try:
-        names = [name.strip() for name in reader.fieldnames or ()]
+        names = [_column_name(name) for name in reader.fieldnames or ()]
         for name in names:
             if name and names.count(name) > 1:
                 raise InputError(path, f"two columns are named {name!r}", "rename one of them")
         for row in reader:
+            number = before + reader.line_num
             if None in row or None in row.values():
                 problem = "not as many cells as the first line"
-                raise InputError(f"{path}, line {reader.line_num}", problem, "fix the line")
-            yield f"line {reader.line_num}", {name.strip(): cell for name, cell in row.items()}
+                raise InputError(f"{path}, line {number}", problem, "fix the line")
+            cells = dict(zip(names, row.values(), strict=True))
+            if separator != ",":
+                cells |= {name: cells[name].replace(",", ".") for name in _NUMBERS if name in cells}
+            if any(map(str.strip, row.values())):
+                yield f"line {number}", cells
     except csv.Error as error:
         problem = str(error)
         if problem == "unexpected end of data" or "expected after" in problem:
             problem = "an unclosed quotation mark"
-        raise InputError(f"{path}, line {reader.line_num}", problem, "fix the line") from error
+        raise InputError(
+            f"{path}, line {before + reader.line_num}", problem, "fix the line"
+        ) from error
+
+
+def _column_name(name: str) -> str:
+    """A column's name without spaces around it; the case of those that mmerc knows is no matter."""
+    name = name.strip()
+    return name.casefold() if name.casefold() in _COLUMNS else name
 
 
 def _json_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -26,7 +26,10 @@ def read_textgrid(path: Path) -> TierFile:
         with open(path, "rb") as file:
             if file.read(12) == b"ooBinaryFile":
                 raise InputError(path, "a binary TextGrid", _FIX)
-    tokens = _Tokens(path, read_small_text(path))
+    text = read_small_text(path)
+    if text.lstrip().startswith("{"):
+        raise InputError(path, "a TextGrid in JSON, which Praat cannot read either", _FIX)
+    tokens = _Tokens(path, text)
     if (tokens.text(), tokens.text()) != ("ooTextFile", "TextGrid"):
         raise InputError(path, "not a TextGrid", _FIX)
     tokens.number(), tokens.number()

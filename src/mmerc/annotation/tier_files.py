@@ -41,8 +41,9 @@ class AnnotationTier:
         return _LAYER.sub("", name)
 
     def is_kind(self, kind: str) -> bool:
-        """Whether the tier is of a type, by its linguistic type or the start of its name."""
-        return kind in {self.kind, self.name} or self.name.startswith(f"{kind}@")
+        """Whether the tier is of a type, by its linguistic type or the name before ``@``."""
+        names = {self.kind.casefold(), self.name.casefold(), self.name.partition("@")[0].casefold()}
+        return kind in names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,18 +123,65 @@ class Bert(nn.Module):
         Shape: input_ids, position_ids [W, L], attention_mask [W, L] or [W, 1, L, L] bool
         -> [W, L, width].
         """
-        if attention_mask is not None and attention_mask.ndim == 2:
-            attention_mask = _token_mask(attention_mask)
+        mask = _token_mask(attention_mask)
         hidden = self.embeddings(input_ids, position_ids)
         states = [hidden]
         for layer in self.encoder.layer:  # type: ignore[union-attr]
-            hidden = layer(hidden, attention_mask)
+            hidden = layer(hidden, mask)
             states.append(hidden)
         return BertStates(hidden, tuple(states) if output_hidden_states else None)
 
 
-def _token_mask(mask: Tensor) -> Tensor | None:
+class UpperBert(nn.Module):
+    """A BERT whose lower layers stay as they are: in training they read each row only once.
+
+    ``trained``: how many layers are trained, the last ones. Dropout is in them alone.
+    """
+
+    def __init__(self, bert: Bert, *, trained: int) -> None:
+        super().__init__()
+        self.config = bert.config
+        layers: list[nn.Module] = list(bert.encoder.layer)  # type: ignore[arg-type]
+        self.embeddings, self.lower = bert.embeddings, layers[:-trained]
+        self.upper = nn.ModuleList(layers[-trained:])
+        self.known: dict[tuple[bytes, ...], list[Tensor]] = {}
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        *,
+        output_hidden_states: bool = False,
+    ) -> BertStates:
+        """Read rows of tokens, as ``Bert`` does."""
+        mask, given = _token_mask(attention_mask), (input_ids, attention_mask, position_ids)
+        key = tuple(b"" if item is None else item.numpy().tobytes() for item in given)
+        states = self.known.get(key) if self.training else None
+        if states is None:
+            states = self._read_lower(input_ids, mask, position_ids)
+            states = states if output_hidden_states else states[-1:]
+        if self.training:
+            self.known[key] = states
+        states = [*states]
+        for layer in self.upper:
+            states.append(layer(states[-1], mask))
+        return BertStates(states[-1], tuple(states) if output_hidden_states else None)
+
+    @torch.no_grad()
+    def _read_lower(
+        self, ids: Tensor, mask: Tensor | None, positions: Tensor | None
+    ) -> list[Tensor]:
+        states: list[Tensor] = [self.embeddings.eval()(ids, positions)]
+        for layer in self.lower:
+            states.append(layer.eval()(states[-1], mask))
+        return states
+
+
+def _token_mask(mask: Tensor | None) -> Tensor | None:
     """Let every token attend to the real ones; None if all are. Shape: [W, L] -> [W, 1, L, L]."""
+    if mask is None or mask.ndim == 4:
+        return mask
     if bool(mask.all()):
         return None
     return mask[:, None, None, :].expand(-1, 1, mask.shape[1], -1)

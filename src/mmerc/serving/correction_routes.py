@@ -43,6 +43,8 @@ _POLICY = (
 )
 _RECORDING_POLICY = "default-src 'none'; media-src 'self'; sandbox"
 _LABELLING = frozenset({"label", "undo", "redo"})  # what is done to a sample
+_Rater = Annotated[str, Query(max_length=60)]
+_Blind = Annotated[bool, Query(description="Hide predictions and labels of others")]
 _EXTENSION = 30.0  # seconds between two extensions of a job's life
 _Revision = Annotated[int, Field(ge=0)]
 router = APIRouter(prefix="/v1/jobs/{job}", tags=["corrections"])
@@ -76,8 +78,8 @@ _DeskDependency = Annotated[Desk, Depends(_get_desk)]
 def get_corrections(
     desk: _DeskDependency,
     since: Annotated[int | None, Query(ge=0, description="A revision; without it, all")] = None,
-    rater: Annotated[str, Query(max_length=60)] = "",
-    blind: Annotated[bool, Query(description="Hide predictions and labels of others")] = False,
+    rater: _Rater = "",
+    blind: _Blind = False,
 ) -> CorrectionsAnswer:
     """The lines of an analysis, with all corrections, or what changed after a revision."""
     desk.log.refresh()
@@ -116,13 +118,16 @@ def correct(body: CorrectionRequest, desk: _DeskDependency) -> CorrectionsAnswer
         **problem_responses(401, 404, 409, 422),
     },
 )
-def get_corrected_file(name: str, desk: _DeskDependency) -> Response:
-    """A corrected result by its format, `corrections.csv` or `labels.csv`."""
+def get_corrected_file(
+    name: str, desk: _DeskDependency, rater: _Rater = "", blind: _Blind = False
+) -> Response:
+    """A corrected result by its format, `corrections.csv` or `labels.csv`.
+
+    The two lists have only what `rater` did, if they are blind, as all who label a sample are.
+    """
     desk.log.refresh()
-    if desk.sample is not None and name == LABELS:
-        content, kind = desk.sample.list_labels(desk.log), "text/csv; charset=utf-8"
-    elif name in _LISTS:
-        content, kind = _LISTS[name](desk.log), "text/csv; charset=utf-8"
+    if name in _LISTS:
+        content, kind = _write_list(name, desk, rater, blind=blind), "text/csv; charset=utf-8"
     elif name in ANALYSIS_FORMATS and desk.sample is None:
         form = ANALYSIS_FORMATS[name]
         content, kind = form.write(build_edited_analysis(desk.log)), form.media_type
@@ -131,6 +136,16 @@ def get_corrected_file(name: str, desk: _DeskDependency) -> Response:
     place = f"attachment; filename*=UTF-8''{quote(f'{desk.stem}.{name}', safe='')}"
     body = content.encode("utf-8", "replace")
     return Response(body, media_type=kind, headers={"Content-Disposition": place})
+
+
+def _write_list(name: str, desk: Desk, rater: str, *, blind: bool) -> str:
+    """A list of what people did; HTTPException 422 for a blind rater without a name."""
+    blind = blind or desk.sample is not None
+    if blind and not rater:
+        raise HTTPException(422, "Say whose list, such as rater=Ann: blind raters see their own.")
+    if desk.sample is not None and name == LABELS:
+        return desk.sample.list_labels(desk.log, rater=rater)
+    return _LISTS[name](desk.log, rater=rater if blind else None)
 
 
 @router.get(

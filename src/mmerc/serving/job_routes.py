@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Literal
 from urllib.parse import quote, unquote
 
@@ -172,6 +173,7 @@ async def _upload(request: Request, response: Response, service: ServiceDependen
                     service.jobs.folder(job),
                     largest=settings.largest_upload,
                     longest=settings.longest_upload,
+                    check=partial(_read_sets, service),
                 )
                 sets = _read_sets(service, upload.values)
                 return await run_sync(accept_job, service, job, upload.name, response, sets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +12,12 @@ from typing import BinaryIO
 import anyio
 from anyio.to_thread import run_sync
 from fastapi import HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
+from mmerc.errors import InputError
 from mmerc.serving.file_names import display_name, subtitle_file
 from mmerc.serving.set_fields import SetFields
 
@@ -41,12 +43,14 @@ class Upload:
 class _Form:
     """Writes the parts ``recording`` and ``subtitles`` of a body to ``folder`` as they arrive.
 
-    ``values``: the short texts of the other parts, by name.
+    ``values``: the short texts of the other parts, by name; ``check`` is called with those that
+    have arrived after each of them, so that what comes after it need not be sent in vain.
     """
 
     folder: Path
     boundary: bytes
     largest: int
+    check: Callable[[Mapping[str, str]], object]
     name: str | None = None
     values: dict[str, bytearray] = field(default_factory=dict)
     complete: bool = False
@@ -126,10 +130,15 @@ class _Form:
         """Write the part to disk, so that an accepted upload survives a power failure."""
         if self.part is not None:
             self.part = None
+            self.check(self.texts)
         elif self.file is not None:
             self.file.flush()
             os.fsync(self.file.fileno())
             self.file.close()
+
+    @property
+    def texts(self) -> dict[str, str]:
+        return {key: value.decode(errors="replace") for key, value in self.values.items()}
 
     def finish(self) -> None:
         self.complete = True
@@ -146,8 +155,7 @@ class _Form:
             raise HTTPException(400, "The upload is incomplete; send it again.")
         if self.name is None:
             raise HTTPException(422, "The form has no part 'recording'; add a film or sound file.")
-        texts = {key: value.decode(errors="replace") for key, value in self.values.items()}
-        return Upload(name=self.name, values=texts)
+        return Upload(name=self.name, values=self.texts)
 
 
 def _too_large(largest: int) -> HTTPException:
@@ -167,16 +175,24 @@ def _read_boundary(request: Request) -> bytes:
     return boundary
 
 
-async def receive(request: Request, folder: Path, *, largest: int, longest: float) -> Upload:
+async def receive(
+    request: Request,
+    folder: Path,
+    *,
+    largest: int,
+    longest: float,
+    check: Callable[[Mapping[str, str]], object],
+) -> Upload:
     """Write the files of a form to ``folder``, and return the rest of it.
 
-    ``largest`` in bytes, ``longest`` in seconds. HTTPException for an invalid upload, OSError on a
+    ``largest`` in bytes, ``longest`` in seconds; ``check`` raises an error if what a short part
+    asks for is impossible, which ends the upload. HTTPException for an invalid upload, OSError on a
     full disk, ClientDisconnect if the client is gone.
     """
     form: _Form | None = None
     try:
         with anyio.fail_after(longest):
-            form = _Form(folder, _read_boundary(request), largest)
+            form = _Form(folder, _read_boundary(request), largest, check)
             _check_length(request, largest)
             with anyio.fail_after(_MAX_PAUSE) as pause:
                 async for chunk in request.stream():
@@ -202,7 +218,7 @@ async def receiving_rest(request: Request) -> AsyncIterator[None]:
     """Keep reading before an error: a client cut off while sending never reads the answer."""
     try:
         yield
-    except HTTPException:
+    except (HTTPException, RequestValidationError, InputError):
         if "expect" not in request.headers:  # a client that asks before sending can read the answer
             with anyio.move_on_after(_PATIENCE), suppress(ClientDisconnect, RuntimeError):
                 async for _ in request.stream():  # RuntimeError: everything was read

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from torch.nn.functional import cross_entropy
 from mmerc.annotation.rated_lines import read_one_rater
 from mmerc.conversation import Conversation
 from mmerc.corpora.manifest import read_unlabelled_manifest
+from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import batch_loader
 from mmerc.data.examples import Example
 from mmerc.data.preparation import published_tables
@@ -23,10 +26,13 @@ from mmerc.evaluation.conversation_folds import assign_folds
 from mmerc.evaluation.held_out_gain import HeldOutGain, group_conversations
 from mmerc.labels import UNKNOWN_LABEL
 from mmerc.models.base import AnyModel
+from mmerc.nn.bert import Bert, UpperBert
 from mmerc.nn.text_encoder import TextEncoder
+from mmerc.precision import fast_bfloat16
 from mmerc.prediction.run_model import build_model_examples, run_model
 
 _EPOCHS, _LEARNING_RATE, _BATCH = 6, 3e-4, 4  # examples per batch [decided on our own corpus]
+_LAYERS = 3  # of a BERT, the last ones; the others read every text only once
 _SMALLEST = 1e-6
 
 
@@ -49,13 +55,6 @@ class LabelledExamples:
 
     def select(self, chosen: Iterable[bool]) -> tuple[Example, ...]:
         return tuple(item for item, use in zip(self.examples, chosen, strict=True) if use)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoraRefit(HeldOutGain):
-    """The trained adapters by the names of their parameters, and what such adapters gain."""
-
-    adapters: Mapping[str, Tensor]
 
 
 def read_labelled_examples(model: AnyModel, files: Sequence[str | Path]) -> LabelledExamples:
@@ -92,15 +91,14 @@ def _label_conversations(
             yield replace(conversation, utterances=utterances)
 
 
-def refit_lora(model: AnyModel, labelled: LabelledExamples, *, seed: int = 0) -> LoraRefit:
+def refit_lora(model: AnyModel, labelled: LabelledExamples, *, seed: int = 0) -> HeldOutGain:
     """Train the adapters of the text encoder on all labels; measure the gain on folds.
 
     Everything else stays as it is. The gain over the unchanged model is that of adapters trained
     without each fold of conversations; nothing is chosen by it. UsageError for a model whose text
     encoder has no adapters. The model is left with the adapters of all labels.
     """
-    encoder = _find_adapters(model)
-    start = {name: value.detach().clone() for name, value in encoder.items()}
+    encoder = _find_encoder(model)
     known = labelled.gold >= 0
     gold, names = labelled.gold[known], labelled.utterance_names[known]
     groups = group_conversations(gold, names.tolist())
@@ -108,57 +106,83 @@ def refit_lora(model: AnyModel, labelled: LabelledExamples, *, seed: int = 0) ->
     held_out = np.zeros_like(before)
     folds = assign_folds(groups, seed=seed)
     fold_of = dict(zip(names.tolist(), folds.tolist(), strict=True))
-    for fold in np.unique(folds):
-        inside = np.array([fold_of[name] == fold for name in labelled.names])
-        _restore(encoder, start)
-        _train(model, labelled.select(~inside), encoder, seed=seed)
-        rows = known[np.repeat(inside, [len(example) for example in labelled.examples])]
-        held_out[folds == fold] = _log_probabilities(model, labelled.select(inside))[rows]
-    _restore(encoder, start)
-    _train(model, labelled.examples, encoder, seed=seed)
-    return LoraRefit.measure(
-        before, held_out, gold, groups, seed=seed,
-        adapters={name: value.detach().clone() for name, value in encoder.items()},
-    )  # fmt: skip
+    inside = {
+        fold: np.array([fold_of[name] == fold for name in labelled.names])
+        for fold in np.unique(folds).tolist()
+    }
+    batches = {fold: _form_batches(model, labelled.select(inside[fold])) for fold in inside}
+    with _upper_layers(encoder) as adapters:
+        start = [value.detach().clone() for value in adapters]
+        for fold, chosen in inside.items():
+            _restore(adapters, start)
+            others = [batches[other] for other in batches if other != fold]
+            _train(model, list(chain(*others)), adapters, seed=seed)
+            rows = known[np.repeat(chosen, [len(item) for item in labelled.examples])]
+            held_out[folds == fold] = _log_probabilities(model, labelled.select(chosen))[rows]
+        _restore(adapters, start)
+        _train(model, list(chain(*batches.values())), adapters, seed=seed)
+    return HeldOutGain.measure(before, held_out, gold, groups, seed=seed)
 
 
-def _find_adapters(model: AnyModel) -> dict[str, torch.nn.Parameter]:
-    """The adapters' parameters; UsageError without any."""
+def _form_batches(model: AnyModel, examples: Sequence[Example]) -> list[ConversationBatch]:
+    """The batches of a fold, the same in every epoch, so that rows of text recur."""
+    loader = batch_loader(examples, tokenizer=model.tokenizer, size=_BATCH, shuffle=False)
+    return list(loader)
+
+
+def _find_encoder(model: AnyModel) -> TextEncoder:
+    """The text encoder; UsageError if it has no adapters."""
     encoder = model.text_encoder
     if not isinstance(encoder, TextEncoder) or encoder.config.tuning != "lora":
         raise UsageError(
             "--lora needs a model that reads words by an encoder with LoRA adapters, such as "
             "mmerc-mini-text; leave it out, which refits the last step."
         )
-    return {name: p for name, p in encoder.named_parameters() if p.requires_grad}
+    return encoder
+
+
+@contextmanager
+def _upper_layers(encoder: TextEncoder) -> Iterator[list[torch.nn.Parameter]]:
+    """The adapters of the last layers, the only ones to train; of other networks than BERT, all."""
+    adapted = encoder.backbone
+    bert = adapted.get_base_model()
+    if not isinstance(bert, Bert):
+        yield [p for p in encoder.parameters() if p.requires_grad]
+        return
+    upper = UpperBert(bert, trained=_LAYERS)
+    adapted.base_model.model = upper
+    try:
+        yield [p for p in upper.upper.parameters() if p.requires_grad]
+    finally:
+        adapted.base_model.model = bert
 
 
 @torch.no_grad()
-def _restore(parameters: Mapping[str, torch.nn.Parameter], values: Mapping[str, Tensor]) -> None:
-    for name, parameter in parameters.items():
-        parameter.copy_(values[name])
+def _restore(parameters: Sequence[torch.nn.Parameter], values: Sequence[Tensor]) -> None:
+    for parameter, value in zip(parameters, values, strict=True):
+        parameter.copy_(value)
 
 
 def _train(
     model: AnyModel,
-    examples: Sequence[Example],
-    parameters: Mapping[str, torch.nn.Parameter],
+    batches: Sequence[ConversationBatch],
+    parameters: Sequence[torch.nn.Parameter],
     *,
     seed: int,
 ) -> None:
-    """Train the adapters; dropout is that of the text encoder alone."""
-    optimizer = torch.optim.AdamW(parameters.values(), lr=_LEARNING_RATE, weight_decay=0.0)
+    """Train the adapters; dropout is that of the text encoder's trained layers alone."""
+    optimizer = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=0.0)
     torch.manual_seed(seed)
     model.eval()
     if model.text_encoder is not None:
         model.text_encoder.train()
-    for epoch in range(_EPOCHS):
-        loader = batch_loader(
-            examples, tokenizer=model.tokenizer, size=_BATCH, seed=seed + epoch, shuffle=True
-        )
-        for batch in loader:
+    for _ in range(_EPOCHS):
+        for place in torch.randperm(len(batches)).tolist():
+            batch = batches[place]
             unknown = torch.full_like(batch.labels, UNKNOWN_LABEL)
-            output = model(replace(batch, labels=unknown))
+            with torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16("cpu")):
+                output = model(replace(batch, labels=unknown))
+            output = replace(output, logits=output.logits.float())
             logits = model.calibrate_output(output, batch)
             loss = cross_entropy(
                 logits.flatten(0, 1), batch.labels.flatten(), ignore_index=UNKNOWN_LABEL

@@ -91,8 +91,11 @@ def write_edited_results(log: CorrectionLog, directory: str | Path, *, stem: str
     return paths
 
 
-def list_corrections(log: CorrectionLog) -> str:
-    """Every correction as CSV, undone ones too: who made it, when, and what it says."""
+def list_corrections(log: CorrectionLog, *, rater: str | None = None) -> str:
+    """Every correction as CSV, undone ones too: who made it, when, and what it says.
+
+    ``rater``: only theirs, here and below.
+    """
     with log.lock:
         corrections, undone = list(log.corrections), set(log.undone)
     rows = [
@@ -106,6 +109,7 @@ def list_corrections(log: CorrectionLog) -> str:
             "undone": item.number in undone,
         }
         for item in corrections
+        if rater in {None, item.author.rater}
     ]
     return format_csv(list(_CORRECTION_COLUMNS), rows)
 
@@ -121,7 +125,7 @@ def describe_values(edit: AnyEdit) -> str:
     return " to ".join(str(value) for value in values.values())
 
 
-def list_labels(log: CorrectionLog) -> str:
+def list_labels(log: CorrectionLog, *, rater: str | None = None) -> str:
     """The lines that people labelled as CSV, a row per label.
 
     ``mmerc agree``, ``mmerc shares`` and ``mmerc adapt`` read it. The strategy says that raters
@@ -130,12 +134,13 @@ def list_labels(log: CorrectionLog) -> str:
     with log.lock:
         lines = [log.lines.lines[key] for key in log.lines.order]
     lines = [line for line in lines if not line.excluded]
-    counts = Counter(rater for line in lines for rater in line.ratings)
+    counts = Counter(name for line in lines for name in line.ratings)
     rows: list[dict[str, Any]] = [
         {name: getattr(line, name) for name in _LINE_COLUMNS if name != "conversation"}
-        | {"conversation": line.prediction.conversation, "label": label, "rater": rater}
-        | {"strategy": "" if counts[rater] == len(lines) else CHOSEN}
+        | {"conversation": line.prediction.conversation, "label": label, "rater": name}
+        | {"strategy": "" if counts[name] == len(lines) else CHOSEN}
         for line in lines
-        for rater, label in sorted(line.ratings.items())
+        for name, label in sorted(line.ratings.items())
+        if rater in {None, name}
     ]
     return format_csv([*_LINE_COLUMNS, "strategy", "label", "rater"], rows)

@@ -97,15 +97,16 @@ class SampleFolder:
             predictions=tuple(predictions), absent={},
         )  # fmt: skip
 
-    def list_labels(self, log: CorrectionLog) -> str:
-        """What people chose as CSV, a row per label."""
+    def list_labels(self, log: CorrectionLog, *, rater: str | None = None) -> str:
+        """What people, or ``rater`` alone, chose as CSV, a row per label."""
         with log.lock:
             lines = [log.lines.lines[key] for key in log.lines.order]
         rows: list[dict[str, Any]] = [
             {name: getattr(item, name) for name in _COLUMNS[:6]}
-            | {"strategy": self.strategy, "weight": item.weight, "label": label, "rater": rater}
+            | {"strategy": self.strategy, "weight": item.weight, "label": label, "rater": name}
             for line, item in ((line, self.find(line.id)) for line in lines)
-            for rater, label in sorted(line.ratings.items())
+            for name, label in sorted(line.ratings.items())
+            if rater in {None, name}
         ]
         weighted = any(item.weight is not None for item in self.utterances)
         return format_csv([name for name in _COLUMNS if weighted or name != "weight"], rows)

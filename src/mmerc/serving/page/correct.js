@@ -11,15 +11,23 @@ import { RequestError } from "./requests.js";
 
 const RATER = "mmerc-rater";
 /** @type {[string, string][]} */
-const FILES = [
+const RESULTS = [
   ["csv", "Table (CSV)"],
   ["jsonl", "JSON Lines"],
   ["eaf", "ELAN"],
   ["TextGrid", "Praat"],
   ["vtt", "Captions"],
   ["html", "Page"],
+];
+/** @type {[string, string][]} */
+const LISTS = [
   ["corrections.csv", "Who corrected what"],
   ["labels.csv", "Labels, for mmerc agree"],
+];
+/** @type {[string, string][]} What a blind rater may see. */
+const OWN_LISTS = [
+  ["corrections.csv", "What you did"],
+  ["labels.csv", "Your labels, for mmerc agree"],
 ];
 /** @type {Record<string, (line: Line) => boolean>} */
 const FILTERS = {
@@ -38,8 +46,10 @@ async function load() {
   desk.client.blind = blind.checked;
   try {
     desk.open(await desk.client.load());
+    listFiles();
     applyFilter();
     desk.selectSome();
+    if (document.activeElement === document.body) desk.focusSelected(); // the keys work at once
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     byId("saved").textContent = "";
@@ -109,14 +119,15 @@ function listen() {
 }
 
 function listFiles() {
-  const files = FILES.map(([name, text]) => {
-    const link = createElement("a", { href: `corrected/${name}`, download: "" }, text);
-    return createElement("li", { class: name.endsWith("s.csv") ? null : "correcting" }, link);
-  });
-  byId("formats").append(...files);
+  const { blind: isBlind, rater: name } = desk.client;
+  const query = isBlind ? `?${new URLSearchParams({ rater: name, blind: "true" })}` : "";
+  const files = isBlind ? OWN_LISTS : [...RESULTS, ...LISTS];
+  const links = files.map(([file, text]) =>
+    createElement("a", { href: `corrected/${file}${query}`, download: "" }, text),
+  );
+  byId("formats").replaceChildren(...links.map((link) => createElement("li", {}, link)));
 }
 
-listFiles();
 listen();
 blind.checked = new URLSearchParams(location.search).has("blind");
 desk.advance.checked = blind.checked;

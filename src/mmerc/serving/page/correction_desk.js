@@ -41,7 +41,7 @@ export class CorrectionDesk {
     this.player = new LinePlayer(this.strip);
     this.conflict = new ConflictCard((edit) => {
       if (edit !== null) this.client.send(edit);
-      if (this.#selected !== null) this.list.focus(this.#selected);
+      this.focusSelected();
     });
     this.offer = new PredictionOffer(this.client, (problem) => this.complain(problem));
     /** Whether the lines are a sample, which is labelled and not corrected. */
@@ -93,6 +93,10 @@ export class CorrectionDesk {
   selectSome() {
     const id = this.line === undefined ? this.client.order[0] : this.#selected;
     if (id !== undefined) this.select(id);
+  }
+
+  focusSelected() {
+    if (this.#selected !== null) this.list.focus(this.#selected);
   }
 
   /**

@@ -61,9 +61,9 @@ function upload() {
     return;
   }
   const form = new FormData();
+  if (setLevel.value) form.append("sets", setLevel.value); // first: refused before the upload
   form.append("recording", recording);
   if (subtitles) form.append("subtitles", subtitles);
-  if (setLevel.value) form.append("sets", setLevel.value);
   show("job");
   showJob(recording.name);
   /**
