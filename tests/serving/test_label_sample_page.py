@@ -111,7 +111,7 @@ def test_a_sample_is_labelled_blind_and_its_labels_say_how_it_was_drawn(
     assert sum(float(row["weight"]) for row in rows if row["rater"] == "Ann") == pytest.approx(50)
     people = compare_raters([sample / "labels.csv"], model=study)
     assert people.people.raters == ("Ann", "Ben")
-    assert any("counts as often" in line for line in people.remarks)
+    assert any("weighted by how many" in line for line in people.remarks)
     lines = labels.splitlines(keepends=True)
     (tmp_path / "ann.csv").write_text("".join(x for x in lines if not x.endswith("Ben\n")))
     assert report_shares(study, tmp_path / "ann.csv").whole.labelled == 20

@@ -91,7 +91,8 @@ def _annotation_spans(
     root: Element, times: Mapping[str, float], path: Path
 ) -> dict[str, tuple[float, float]]:
     """Start and end of each annotation by id; of one on another, its part of its parent's."""
-    spans, parents = {}, {}
+    spans: dict[str, tuple[float, float]] = {}
+    parents: dict[str, tuple[str, int, int]] = {}
     for item in root.iter("ALIGNABLE_ANNOTATION"):
         slots = (item.get("TIME_SLOT_REF1", ""), item.get("TIME_SLOT_REF2", ""))
         if not all(slot in times for slot in slots):
@@ -121,10 +122,11 @@ def _read_parts(tier: Element) -> dict[str, tuple[str, int, int]]:
     siblings: dict[str, list[Element]] = {}
     for item in tier.iter("REF_ANNOTATION"):
         siblings.setdefault(item.get("ANNOTATION_REF", ""), []).append(item)
-    parts = {}
+    parts: dict[str, tuple[str, int, int]] = {}
     for parent, items in siblings.items():
         following = {item.get("PREVIOUS_ANNOTATION", ""): item for item in items}
-        order, name = [], ""
+        order: list[str] = []
+        name = ""
         while name in following and len(order) < len(items):
             name = following[name].get("ANNOTATION_ID", "")
             order.append(name)
