@@ -8,7 +8,7 @@ import torch
 from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 
 from mmerc.errors import InputError
-from mmerc.media.speakers import weights
+from mmerc.media.speakers import voice_encoder, weights
 from mmerc.media.speakers.filterbank import compute_filterbank
 from mmerc.media.speakers.segmentation import (
     CHUNK_FRAMES,
@@ -92,3 +92,26 @@ def test_another_weight_file_is_rejected(tmp_path, monkeypatch):
     (tmp_path / "segmentation.safetensors").write_bytes(b"other")
     with pytest.raises(InputError, match="not the file that mmerc was released with"):
         load_speaker_weights(_SegmentationNetwork(), "segmentation.safetensors")
+
+
+def test_passages_of_any_length_compile_few_convolutions(monkeypatch):
+    """oneDNN keeps memory for every length; what follows a passage changes nothing."""
+    network, lengths = voice_encoder._load_network(), set()
+    plain = [
+        part
+        for part in network.modules()
+        if isinstance(part, torch.nn.Conv1d | torch.nn.Conv2d)
+        and not isinstance(part, voice_encoder._TimeConvolution)
+    ]
+    hooks = [
+        part.register_forward_pre_hook(lambda _, inputs: lengths.add(inputs[0].shape[-1]))
+        for part in plain
+    ]
+    passages = [torch.randn(length, 80) for length in (50, 73, 99, 100)]
+    padded = [voice_encoder.encode_voice(passage) for passage in passages]
+    for hook in hooks:
+        hook.remove()
+    assert lengths == {1, 50, 100}  # of one: the pooled statistics
+    monkeypatch.setattr(voice_encoder, "_FRAME_STEP", 1)
+    exact = [voice_encoder.encode_voice(passage) for passage in passages]
+    torch.testing.assert_close(padded, exact, atol=1e-5, rtol=0)

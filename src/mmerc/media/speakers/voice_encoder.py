@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, reduce
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from mmerc.media.speakers.weights import load_speaker_weights
 _VOICE_WIDTH = 192
 _GROWTH, _BOTTLENECK, _SEGMENT = 32, 128, 100
 _BLOCKS = ((12, 1), (24, 2), (16, 2))  # layers and dilation
+_FRAME_STEP = 50  # frames; the front sees multiples of it
 
 
 def encode_voice(filterbank: Tensor) -> Tensor:
@@ -83,8 +84,30 @@ def _normalised_relu(width: int) -> nn.Sequential:
     return nn.Sequential(OrderedDict(batchnorm=nn.BatchNorm1d(width), relu=nn.ReLU()))
 
 
+class _TimeConvolution(nn.Conv1d):
+    """A convolution that keeps the length, as products.
+
+    oneDNN compiles every convolution for every length of passage. What that leaves behind made a
+    process grow by some 4 MB with each passage (benchmarks/bench_live.py memory).
+    """
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Shape: [B, inputs, T] -> [B, outputs, T]."""
+        length, padding, dilation = states.shape[-1], int(self.padding[0]), self.dilation[0]
+        padded = functional.pad(states, (padding, padding))
+        parts = (
+            weight @ padded[..., tap * dilation : tap * dilation + length]
+            for tap, weight in enumerate(self.weight.unbind(-1))
+        )
+        product = reduce(torch.add, parts)
+        return product if self.bias is None else product + self.bias[:, None]
+
+
 class _Front(nn.Module):
-    """Two-dimensional convolutions that reduce 80 bands to 10 of 32 channels."""
+    """Two-dimensional convolutions that reduce 80 bands to 10 of 32 channels.
+
+    Passages are padded to few lengths, for the reason given at ``_TimeConvolution``.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,10 +120,19 @@ class _Front(nn.Module):
 
     def forward(self, bands: Tensor) -> Tensor:
         """Shape: [B, 80, T] -> [B, 320, T]."""
-        states = functional.relu(self.bn1(self.conv1(bands.unsqueeze(1))))
-        states = self.layer2(self.layer1(states))
+        length = bands.shape[-1]
+        padded = functional.pad(bands.unsqueeze(1), (0, -length % _FRAME_STEP))
+        states = _end_at(functional.relu(self.bn1(self.conv1(padded))), length)
+        for residual in (*self.layer1, *self.layer2):
+            states = residual(states, length)
         states = functional.relu(self.bn2(self.conv2(states)))
-        return states.flatten(1, 2)
+        return states[..., :length].flatten(1, 2)
+
+
+def _end_at(states: Tensor, length: int) -> Tensor:
+    """Silence the padding, as a convolution expects beyond the end. Shape: [..., T] -> the same."""
+    states[..., length:] = 0.0
+    return states
 
 
 class _Residual(nn.Module):
@@ -117,14 +149,15 @@ class _Residual(nn.Module):
             reduction = nn.Conv2d(32, 32, 1, stride=(stride, 1), bias=False)
             self.shortcut = nn.Sequential(reduction, nn.BatchNorm2d(32))
 
-    def forward(self, states: Tensor) -> Tensor:
-        """Shape: [B, 32, F, T] -> [B, 32, F / stride, T]."""
-        inner = functional.relu(self.bn1(self.conv1(states)))
-        return functional.relu(self.bn2(self.conv2(inner)) + self.shortcut(states))
+    def forward(self, states: Tensor, length: int) -> Tensor:
+        """Shape: [B, 32, F, T], of which ``length`` is no padding -> [B, 32, F / stride, T]."""
+        inner = _end_at(functional.relu(self.bn1(self.conv1(states))), length)
+        outputs = functional.relu(self.bn2(self.conv2(inner)) + self.shortcut(states))
+        return _end_at(outputs, length)
 
 
 class _TimeDelay(nn.Module):
-    """The first time-delay layer, which halves the frame rate."""
+    """The first time-delay layer, which halves the frame rate; padded as ``_Front``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -133,7 +166,9 @@ class _TimeDelay(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """Shape: [B, 320, T] -> [B, 128, T / 2]."""
-        outputs: Tensor = self.nonlinear(self.linear(states))
+        length = states.shape[-1]
+        padded = functional.pad(states, (0, -length % _FRAME_STEP))
+        outputs: Tensor = self.nonlinear(self.linear(padded)[..., : -(-length // 2)])
         return outputs
 
 
@@ -143,7 +178,7 @@ class _DenseLayer(nn.Module):
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
         self.nonlinear1 = _normalised_relu(width)
-        self.linear1 = nn.Conv1d(width, _BOTTLENECK, 1, bias=False)
+        self.linear1 = _TimeConvolution(width, _BOTTLENECK, 1, bias=False)
         self.nonlinear2 = _normalised_relu(_BOTTLENECK)
         self.cam_layer = _ContextMasking(dilation)
 
@@ -158,11 +193,11 @@ class _ContextMasking(nn.Module):
 
     def __init__(self, dilation: int) -> None:
         super().__init__()
-        self.linear_local = nn.Conv1d(
+        self.linear_local = _TimeConvolution(
             _BOTTLENECK, _GROWTH, 3, padding=dilation, dilation=dilation, bias=False
         )
-        self.linear1 = nn.Conv1d(_BOTTLENECK, _BOTTLENECK // 2, 1)
-        self.linear2 = nn.Conv1d(_BOTTLENECK // 2, _GROWTH, 1)
+        self.linear1 = _TimeConvolution(_BOTTLENECK, _BOTTLENECK // 2, 1)
+        self.linear2 = _TimeConvolution(_BOTTLENECK // 2, _GROWTH, 1)
 
     def forward(self, states: Tensor) -> Tensor:
         """Shape: [B, 128, T] -> [B, 32, T]."""
@@ -179,7 +214,7 @@ class _Transition(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.nonlinear = _normalised_relu(width)
-        self.linear = nn.Conv1d(width, width // 2, 1, bias=False)
+        self.linear = _TimeConvolution(width, width // 2, 1, bias=False)
 
     def forward(self, states: Tensor) -> Tensor:
         """Shape: [B, D, T] -> [B, D / 2, T]."""
