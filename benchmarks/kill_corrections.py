@@ -19,7 +19,7 @@ from mmerc.inference.analysis import Analysis
 from mmerc.inference.correction.correction_log import CorrectionLog
 from mmerc.inference.results import write_results
 from mmerc.labels import MELD_7
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 from mmerc.serving.correction_server import serve_analysis
 
 KILLS = int(sys.argv[1]) if len(sys.argv) > 1 else 20

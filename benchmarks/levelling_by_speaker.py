@@ -22,7 +22,8 @@ from mmerc.features.registry import NamedExtractor
 from mmerc.features.store import FeatureRow, FeatureTable
 from mmerc.media.segment import Clip, Segment
 from mmerc.models.base import AnyModel
-from mmerc.models.registry import load_model, locate_model
+from mmerc.models.model_folder import locate_model
+from mmerc.models.registry import load_model
 from mmerc.models.training_data import TrainedOn
 from mmerc.nn.levelling import LevellingConfig
 from mmerc.prediction.effects import probabilities, split_conversations

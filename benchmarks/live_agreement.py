@@ -34,7 +34,7 @@ from mmerc.inference.streaming.events import Correction, LiveUtterance
 from mmerc.inference.streaming.file_player import play_file
 from mmerc.inference.streaming.live_components import LiveComponents
 from mmerc.inference.streaming.session import LiveSession
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 SAME_TIME = 0.1  # seconds
 SOUNDS = {".mp4", ".mpg", ".mkv", ".webm", ".flac", ".wav", ".mp3", ".opus", ".ogg", ".m4a"}

@@ -8,7 +8,7 @@ import numpy as np
 from mmerc.inference.analysis import Analysis
 from mmerc.inference.page.data import _luminance
 from mmerc.labels import MELD_7
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 TALK = [  # start, end, speaker, label, text
     (2.0, 5.1, "Marta", "joy", "There you are! I have kept you the seat by the window."),

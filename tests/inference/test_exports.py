@@ -25,7 +25,7 @@ from mmerc.inference.exports.tiers import build_tiers, describe, one_line, timed
 from mmerc.inference.exports.utterance_rows import analysis_as_csv, analysis_as_json_lines
 from mmerc.inference.results import write_results
 from mmerc.labels import LabelSet
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 LABELS = LabelSet("own", ("calm", "glad", "so, <so>"))
 ENDINGS = ["html", "jsonl", "csv", "vtt", "eaf", "TextGrid"]

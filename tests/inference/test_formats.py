@@ -7,7 +7,7 @@ from talk import ANALYSIS
 
 from mmerc.inference.exports.utterance_rows import _summarise_reasons, as_text
 from mmerc.inference.formats import ANALYSIS_FORMATS, PREDICTION_FORMATS
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 AWKWARD = [
     "a, b; c",

@@ -11,7 +11,7 @@ import pytest
 
 from mmerc.errors import InputError
 from mmerc.inference.pipeline.utterance_sources import FromSpeech
-from mmerc.studies.recording_analysis import PrepareAnalyzer
+from mmerc.studies.analysis_task import PrepareAnalyzer
 from mmerc.studies.sources import choose_source
 from mmerc.studies.study_file import StudySettings
 from mmerc.studies.study_folder import StudyFolder

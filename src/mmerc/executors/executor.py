@@ -36,13 +36,14 @@ class Executor:
     Functions, items and outcomes must be picklable; on a cluster, files that they name must be
     where every node finds them. With ``isolated``, ``stream`` uses processes of their own even
     for a single job, so that an item cannot end this process. Its processes are replaced after
-    about ``items_per_process`` items.
+    about ``items_per_process`` items. Modules of ``preload`` are imported once for all local ones.
     """
 
     jobs: int = 1
     engine: Engine = "local"
     isolated: bool = False
     items_per_process: int | None = None
+    preload: tuple[str, ...] = ()
 
     @contextmanager
     def start(self) -> Iterator[Workers]:
@@ -124,7 +125,7 @@ class Executor:
             return
         from mmerc.executors.local import open_processes
 
-        with open_processes(jobs, threads=threads) as processes:
+        with open_processes(jobs, threads=threads, preload=self.preload) as processes:
             yield processes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -50,12 +50,17 @@ class ProcessPool:
 
 
 @contextmanager
-def open_processes(jobs: int, *, threads: int | None) -> Iterator[ProcessPool]:
-    """Open ``jobs`` processes of ``threads`` threads each (by default their share of the cores)."""
+def open_processes(
+    jobs: int, *, threads: int | None, preload: Collection[str] = ()
+) -> Iterator[ProcessPool]:
+    """Open ``jobs`` processes of ``threads`` threads each (by default their share of the cores).
+
+    Modules of ``preload`` are imported once for all of them.
+    """
     share = threads or max(1, available_cores() // jobs)
     settings = (share, dict([_ALLOCATION]) | os.environ)
     with _large_pages():
-        context = worker_context()
+        context = worker_context(*preload)
     with ProcessPoolExecutor(jobs, context, _set_up_process, settings) as processes:
         try:
             yield ProcessPool(processes)

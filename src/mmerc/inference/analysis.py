@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mmerc.conversation import Modality
 from mmerc.labels import LabelSet
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from mmerc.inference.exports.utterance_rows import (
     as_text,
 )
 from mmerc.inference.page.render import render_page
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

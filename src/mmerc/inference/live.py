@@ -15,7 +15,8 @@ from mmerc.inference.levelling import choose_levelling, level_table
 from mmerc.models.base import AnyModel
 from mmerc.models.inputs import WindowEncoder, encode_windows
 from mmerc.prediction.set_request import SetRequest
-from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
+from mmerc.prediction.utterance_prediction import UtterancePrediction
+from mmerc.prediction.utterance_predictions import predict
 
 _Spoken = tuple[Utterance, Mapping[Modality, Vector | None]]
 _CONVERSATION = "live"

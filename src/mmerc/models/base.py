@@ -29,9 +29,9 @@ from mmerc.files import (
 from mmerc.labels import LabelSet
 from mmerc.models.adaptation import LogitAdaptation
 from mmerc.models.inputs import ModalityInputs
+from mmerc.models.model_folder import download_model
 from mmerc.models.saved_model import (
     compact_state,
-    download_model,
     load_saved_encoder,
     load_saved_speech_encoder,
     load_weights,

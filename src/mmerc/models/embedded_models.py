@@ -24,3 +24,9 @@ _EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 def find_embedded_model(name: str) -> Path | None:
     """Return the folder of a model that comes with mmerc; None for any other name."""
     return _EMBEDDED_FOLDER / name if name in _EMBEDDED_MODELS else None
+
+
+def choose_model(source: str | Path | None, *, commercial_only: bool, live: bool) -> str:
+    """Return ``source``, or the name of the default model."""
+    default = LIVE_MODEL if live else DEFAULT_MODEL
+    return str(source or (TEXT_MODEL if commercial_only else default))

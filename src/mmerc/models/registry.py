@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from mmerc.conversation import Modality
 from mmerc.errors import InputError, MmercError, UsageError
-from mmerc.files import read_json
 from mmerc.labels import LabelSet
 from mmerc.models.base import AnyModel, ConversationModel, ModelConfig
 from mmerc.models.baselines.audio_only import AudioOnly
@@ -26,9 +25,9 @@ from mmerc.models.baselines.text_only import TextOnly
 from mmerc.models.baselines.vector_fusion import Concatenation, LateFusion
 from mmerc.models.df_erc.model import DfErc
 from mmerc.models.dq_former.model import DqFormer
-from mmerc.models.embedded_models import find_embedded_model
+from mmerc.models.model_folder import locate_model
 from mmerc.models.multiemo.model import MultiEmo
-from mmerc.models.saved_model import download_model, read_model_config
+from mmerc.models.saved_model import read_model_config
 from mmerc.nn.speech_encoder import SpeechEncoder
 from mmerc.nn.text_encoder import TextEncoder
 from mmerc.plugins import Plugin, find_plugins
@@ -174,31 +173,3 @@ def load_model(source: str | Path) -> AnyModel:
         fix = f"install the package that provides it (available: {', '.join(_model_names())})"
         raise InputError(folder / "config.json", problem, fix) from error
     return model.from_pretrained(folder)
-
-
-def locate_model(source: str | Path) -> Path:
-    """Find the folder of a model: a local one, one that comes with mmerc, or one of the Hub.
-
-    MmercError if there is none, InputError for a run without a finished seed.
-    """
-    folder = find_model_folder(Path(source))
-    if folder.is_dir():
-        return folder
-    return find_embedded_model(str(source)) or download_model(str(source))
-
-
-def find_model_folder(source: Path) -> Path:
-    """Return the model folder inside a run folder (its seed best on validation), or ``source``."""
-    if not (source / "run.json").is_file():
-        return source
-    path = source / "result.json"
-    if not path.is_file():
-        fix = "finish it with `mmerc train ... --resume`"
-        raise InputError(source, "a run without a finished seed (no result.json)", fix)
-    value = read_json(path)
-    try:
-        seeds = value["seeds"] if isinstance(value, dict) else []
-        best = max(seeds, key=lambda seed: seed["valid"]["weighted_f1"])
-        return source / f"seed-{int(best['seed'])}" / "model"
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(path, "not the result of a run", "train the run again") from error

@@ -97,20 +97,6 @@ def load_weights(
         raise InputError(path, problem, "keep the files of one model together") from error
 
 
-def download_model(repository: str) -> Path:
-    """Download a model from the Hub (or find it in the cache); MmercError if there is none."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(repository, etag_timeout=5))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise MmercError(
-            f"{repository} is neither a run or model folder nor a Hub repository that can be "
-            "reached; check the path."
-        ) from error
-
-
 def upload_model(folder: Path, repository: str, *, private: bool) -> None:
     """Upload a model folder to the Hub; the repository is created if it does not exist."""
     from huggingface_hub import HfApi

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -112,18 +113,32 @@ def run_model(
     ``effects``: also measure the effect of each modality and of the context by leaving it out;
     ``window_encoder`` then runs the text encoder. ``size`` is the number of examples per batch.
     """
-    was_training = model.training
-    if was_training:  # it walks through all modules, which takes as long as reading 40 words
-        model.eval()
     device = model.class_weights.device
     parts: dict[int, PredictionTensors] = {}
-    for batch in batch_loader(examples, tokenizer=model.tokenizer, size=size, shuffle=False):
-        output = _run_batch(model, batch.to(device), effects=effects, window_encoder=window_encoder)
-        rows = zip(batch.indices.tolist(), batch.mask.cpu(), strict=True)
-        parts |= {index: _select_row(output, row, mask) for row, (index, mask) in enumerate(rows)}
-    if was_training:
-        model.train()
+    with _evaluating(model):
+        for batch in batch_loader(examples, tokenizer=model.tokenizer, size=size, shuffle=False):
+            output = _run_batch(
+                model, batch.to(device), effects=effects, window_encoder=window_encoder
+            )
+            rows = zip(batch.indices.tolist(), batch.mask.cpu(), strict=True)
+            parts |= {n: _select_row(output, row, mask) for row, (n, mask) in enumerate(rows)}
     return _concatenate([parts[example.index] for example in examples], model)
+
+
+@contextmanager
+def _evaluating(model: AnyModel) -> Iterator[None]:
+    """Put the parts of a model that are training into evaluation mode, for a block.
+
+    Visiting the others too, as ``Module.eval`` does, takes longer than a short conversation.
+    """
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
 
 
 def _run_batch(

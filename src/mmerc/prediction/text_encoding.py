@@ -19,7 +19,8 @@ from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.files import file_fingerprint, read_json
 from mmerc.labels import LabelSet
 from mmerc.models.inputs import encode_batch_text
-from mmerc.models.registry import find_model_folder, load_model
+from mmerc.models.model_folder import find_model_folder
+from mmerc.models.registry import load_model
 from mmerc.models.saved_model import describes_model
 from mmerc.models.training_data import TrainedOn
 from mmerc.nn.encoder_sources import resolve_encoder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -20,49 +20,9 @@ from mmerc.models.registry import load_model
 from mmerc.prediction.prediction_sets import build_sets, check_set_request
 from mmerc.prediction.run_model import PredictionTensors, build_model_examples, run_model
 from mmerc.prediction.set_request import SetRequest
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 _Names = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UtterancePrediction:
-    """The predicted emotion of one utterance; ``start`` and ``end`` in seconds, None if unknown.
-
-    ``probabilities`` maps every label of the model to its probability (0 to 1, summing to 1).
-
-    What the model says of itself: ``weights``, how much each modality counted (for DF-ERC the
-    estimated probability that the modality alone is right, 0 to 1 each, not summing to 1);
-    ``similarity``, the agreement of the modalities (psi, -1 to 1); ``context_weight``, how much
-    context was used; ``layer_weights``, for models that fuse layer by layer, the weight of a
-    modality in each layer ("audio.1" is the lowest). None where absent or not provided.
-
-    What leaving it out shows, for any model: ``effects`` of each modality and ``context_effect``
-    are the loss of the predicted emotion's probability (-1 to 1; below 0 if the probability grows).
-    None if the modality is absent or nothing would remain. ``left_out``: whether the model ignored
-    a modality that is present, because it contradicts the others throughout.
-
-    ``emotions``, if prediction sets were requested: the set that contains the utterance's label
-    with the chosen probability, the most probable label first; ``unsure``: the set is too large, or
-    no modality is available (``mmerc.prediction.prediction_sets``). None otherwise.
-    """
-
-    conversation: str
-    id: str
-    speaker: str
-    text: str
-    start: float | None
-    end: float | None
-    label: str
-    probabilities: Mapping[str, float]
-    weights: Mapping[Modality, float | None]
-    similarity: float | None
-    context_weight: float | None
-    effects: Mapping[Modality, float | None]
-    context_effect: float | None
-    layer_weights: Mapping[str, float | None] = field(default_factory=dict)
-    left_out: Mapping[Modality, bool] = field(default_factory=dict)
-    emotions: tuple[str, ...] | None = None
-    unsure: bool | None = None
 
 
 def predict(

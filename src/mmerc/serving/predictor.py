@@ -18,7 +18,8 @@ from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
 from mmerc.prediction.prediction_sets import check_set_request
 from mmerc.prediction.set_request import SetRequest
-from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
+from mmerc.prediction.utterance_prediction import UtterancePrediction
+from mmerc.prediction.utterance_predictions import predict
 from mmerc.prediction.window_encoding import encode_in_few_shapes
 
 _BATCH_UTTERANCES = 128  # more would not be faster, and would keep the others waiting

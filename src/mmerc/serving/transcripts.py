@@ -15,7 +15,7 @@ from mmerc.corpora.manifest import build_conversations, check_times, collect_vec
 from mmerc.corpora.records import ConversationRecord
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 from mmerc.serving.set_fields import SetFields
 
 _MAX_UTTERANCES = 500

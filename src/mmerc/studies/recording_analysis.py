@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mmerc.conversation import MODALITIES
 from mmerc.errors import InputError, MmercError, UsageError
@@ -18,10 +18,9 @@ from mmerc.inference.analysis import Analysis
 from mmerc.inference.pipeline import Pipeline
 from mmerc.inference.pipeline.work_folder import discard_work
 from mmerc.inference.results import check_results, link_recording, write_results
+from mmerc.studies.analysis_task import PrepareAnalyzer, build_outcome
 from mmerc.studies.fetched_recording import fetched, fingerprint_inputs, locate
-from mmerc.studies.remote_results import RemoteResults
 from mmerc.studies.sources import choose_source, read_transcript_without
-from mmerc.studies.study_file import StudySettings
 from mmerc.studies.study_folder import RECORD, StudyFolder
 from mmerc.studies.study_recordings import RecordingOutcome, StudyRecording
 from mmerc.version import __version__
@@ -29,25 +28,7 @@ from mmerc.version import __version__
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrepareAnalyzer:
-    """Builds, once per worker, the function that analyses a recording; picklable.
-
-    ``model_fingerprint`` stands for the model's weights. With ``again``, finished recordings are
-    analysed again. ``study`` is the folder of the results, unless they are ``remote``.
-    """
-
-    study: Path
-    settings: StudySettings
-    model_fingerprint: str
-    again: bool = False
-    remote: RemoteResults | None = None
-
-    def __call__(self) -> Callable[[StudyRecording], RecordingOutcome]:
-        return _Analyzer(self)
-
-
-class _Analyzer:
+class RecordingAnalyzer:
     """Analyses recordings one after the other with models that are loaded once."""
 
     def __init__(self, task: PrepareAnalyzer) -> None:
@@ -86,19 +67,19 @@ class _Analyzer:
         try:
             key = self.fingerprint(recording)
             if not self.task.again and self.find_key(recording.name) == key:
-                return _build_outcome(recording, "unchanged")
+                return build_outcome(recording, "unchanged")
         except (OSError, MmercError) as error:
             if _stops_everything(error):
                 raise
-            return _build_outcome(recording, "failed", reason=_describe(error))
+            return build_outcome(recording, "failed", reason=_describe(error))
         pipeline = self.pipeline
         try:
             self.analyse(pipeline, recording, key)
         except Exception as error:
             if _stops_everything(error):
                 raise
-            return _build_outcome(recording, "failed", reason=_describe(error))
-        return _build_outcome(recording, "analysed")
+            return build_outcome(recording, "failed", reason=_describe(error))
+        return build_outcome(recording, "analysed")
 
     def find_key(self, name: str) -> object:
         """What the stored results of a recording were determined by; None without results."""
@@ -184,22 +165,6 @@ class _SharedExtractor(NamedExtractor):
 def _build_extractor(named: NamedExtractor) -> Extractor:
     """Build an extractor, once per process."""
     return named()
-
-
-def fail_lost(recording: StudyRecording) -> RecordingOutcome:
-    """The outcome of a recording whose analysis killed its process, even alone."""
-    reason = "its analysis killed the process (a damaged file, or too little memory)"
-    return _build_outcome(recording, "failed", reason=reason)
-
-
-def _build_outcome(
-    recording: StudyRecording,
-    state: Literal["analysed", "unchanged", "failed"],
-    *,
-    reason: str = "",
-) -> RecordingOutcome:
-    file = str(locate(recording))
-    return RecordingOutcome(name=recording.name, file=file, state=state, reason=reason)
 
 
 def _stops_everything(error: BaseException | None) -> bool:

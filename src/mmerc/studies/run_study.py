@@ -9,10 +9,10 @@ from typing import Any
 
 from mmerc.executors.executor import Engine, Executor, count_workers
 from mmerc.files import file_fingerprint, fingerprint
-from mmerc.inference.pipeline.components import choose_model
-from mmerc.models.registry import locate_model
+from mmerc.models.embedded_models import choose_model
+from mmerc.models.model_folder import locate_model
+from mmerc.studies.analysis_task import NEEDED_BY_WORKERS, PrepareAnalyzer, fail_lost
 from mmerc.studies.fetched_recording import discard_copies
-from mmerc.studies.recording_analysis import PrepareAnalyzer, fail_lost
 from mmerc.studies.remote_files import RemoteFolder, is_url
 from mmerc.studies.remote_results import RemoteResults
 from mmerc.studies.study_file import StudySettings
@@ -128,6 +128,7 @@ def _analyse(
         engine=engine,
         isolated=True,
         items_per_process=_RECORDINGS_PER_PROCESS,
+        preload=NEEDED_BY_WORKERS,
     )
     yield from executor.stream(prepare, remaining, lost=fail_lost)
 

@@ -11,6 +11,7 @@ from mmerc.corpora.transcript_file import is_transcript
 
 Part = tuple[float, float]
 """Start and end, in seconds."""
+State = Literal["analysed", "unchanged", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,5 +67,5 @@ class RecordingOutcome:
 
     name: str
     file: str
-    state: Literal["analysed", "unchanged", "failed"]
+    state: State
     reason: str = ""

@@ -21,7 +21,8 @@ from mmerc.evaluation.held_out_gain import HeldOutGain, group_conversations
 from mmerc.evaluation.label_sampling import CHOSEN, STRATIFIED, UNCERTAIN
 from mmerc.evaluation.logit_adaptation import Adaptation, LogitMap, adapt_logits
 from mmerc.models.base import AnyModel
-from mmerc.models.registry import load_model, locate_model
+from mmerc.models.model_folder import locate_model
+from mmerc.models.registry import load_model
 from mmerc.models.set_scores import SetScores
 from mmerc.prediction.utterance_predictions import predict
 from mmerc.training.adapted_model import LabelledProbabilities, write_adapted

@@ -14,7 +14,8 @@ from mmerc.errors import InputError, UsageError
 from mmerc.evaluation.metrics import score
 from mmerc.evaluation.predictions import Predictions
 from mmerc.files import fingerprint, write_json, write_text
-from mmerc.models.registry import load_model, locate_model
+from mmerc.models.model_folder import locate_model
+from mmerc.models.registry import load_model
 from mmerc.training.evaluation_remarks import check_labels, find_remarks
 from mmerc.training.result import build_result, confusion_csv, read_result, scores_json
 from mmerc.training.scoring import predict_corpus

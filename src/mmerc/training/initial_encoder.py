@@ -5,7 +5,8 @@ from __future__ import annotations
 from mmerc.errors import UsageError
 from mmerc.files import file_fingerprint
 from mmerc.models.base import AnyModel
-from mmerc.models.registry import load_model, locate_model
+from mmerc.models.model_folder import locate_model
+from mmerc.models.registry import load_model
 
 
 def copy_text_encoder(source: str, model: AnyModel) -> None:

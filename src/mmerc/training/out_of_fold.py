@@ -15,7 +15,7 @@ from mmerc.errors import InputError, UsageError
 from mmerc.executors.executor import Engine, Executor
 from mmerc.features.store import FeatureTable
 from mmerc.files import atomic_file, file_fingerprint, fingerprint, read_json, write_json
-from mmerc.models.registry import find_model_folder
+from mmerc.models.model_folder import find_model_folder
 from mmerc.prediction.text_encoding import (
     Encoded,
     build_text_table,

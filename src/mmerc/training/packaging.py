@@ -14,7 +14,8 @@ from mmerc.evaluation.metrics import Scores, score
 from mmerc.evaluation.set_coverage import SetCoverage, measure_coverage
 from mmerc.files import read_text, write_json, write_text
 from mmerc.models.base import AnyModel
-from mmerc.models.registry import find_model_folder, load_model
+from mmerc.models.model_folder import find_model_folder
+from mmerc.models.registry import load_model
 from mmerc.models.saved_model import read_model_config
 from mmerc.models.set_scores import modality_key
 from mmerc.models.training_data import TrainedOn

@@ -11,7 +11,8 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError, UsageError
 from mmerc.files import read_json
 from mmerc.models.base import AnyModel
-from mmerc.models.registry import load_model, locate_model
+from mmerc.models.model_folder import locate_model
+from mmerc.models.registry import load_model
 from mmerc.training.result import read_result
 
 

@@ -17,7 +17,7 @@ from mmerc.inference.correction.corrected_lines import FIELDS, Value, read_corre
 from mmerc.inference.correction.corrected_prediction import CorrectedPrediction
 from mmerc.inference.correction.stored_analysis import StoredAnalysis, load_analysis
 from mmerc.inference.results import check_free, write_results
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

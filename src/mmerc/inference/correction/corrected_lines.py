@@ -14,7 +14,7 @@ from mmerc.annotation.tier_files import AnnotationTier, Interval, TierFile
 from mmerc.errors import InputError
 from mmerc.inference.analysis import Analysis
 from mmerc.inference.exports.tiers import build_tiers, one_line, printable
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 FIELDS = ("label", "text", "speaker", "start", "end")
 Value = str | float | None

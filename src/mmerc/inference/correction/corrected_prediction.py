@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

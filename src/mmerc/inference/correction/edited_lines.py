@@ -19,7 +19,7 @@ from mmerc.inference.correction.edits import (
     TimesEdit,
 )
 from mmerc.inference.correction.stored_analysis import build_prediction
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 _TOLERANCE = 0.5  # seconds that a line may exceed the recording
 

@@ -16,7 +16,7 @@ from mmerc.files import read_text, write_text
 from mmerc.inference.analysis import Analysis
 from mmerc.inference.correction.correction_log import CorrectionLog
 from mmerc.labels import LABEL_SETS, LabelSet
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 SAMPLE = "sample.json"
 SAMPLE_LABELS = "labels.csv"

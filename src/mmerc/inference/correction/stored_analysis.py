@@ -19,7 +19,7 @@ from mmerc.inference.correction.stored_marks import read_marks
 from mmerc.inference.exports.utterance_rows import SET_SEPARATOR
 from mmerc.inference.formats import ANALYSIS_FORMATS
 from mmerc.labels import LABEL_SETS, LabelSet
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 _DATA = re.compile(r'<script id="data" type="application/json">(.*?)</script>', re.DOTALL)
 _FIX = "name the files that `mmerc analyze` wrote, or analyse the recording again"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mmerc.inference.analysis import Analysis
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 NAMELESS = "unknown"
 # Characters that XML 1.0 excludes, even escaped (section 2.2), and that help no other format.

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmerc.csv_text import flatten_row, format_csv
 from mmerc.inference.analysis import Analysis, Marks
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 SET_SEPARATOR = "|"
 _SET_VALUES = ("emotions", "unsure")

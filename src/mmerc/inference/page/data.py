@@ -8,7 +8,7 @@ from urllib.parse import quote
 from mmerc.inference.analysis import Analysis, Marks
 from mmerc.inference.exports.tiers import NAMELESS, build_tiers, duration_ms, one_line
 from mmerc.labels import PALETTE, LabelSet
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 _COLOUR = re.compile("#[0-9a-fA-F]{6}")
 _BLACK, _WHITE = "#000000", "#ffffff"

@@ -19,9 +19,11 @@ from mmerc.models.embedded_models import (
     FORMER_MODEL,
     LIVE_MODEL,
     TEXT_MODEL,
+    choose_model,
     find_embedded_model,
 )
-from mmerc.models.registry import load_model, locate_model
+from mmerc.models.model_folder import locate_model
+from mmerc.models.registry import load_model
 from mmerc.models.training_data import TrainedOn
 
 # Trained on RAVDESS and FER2013.
@@ -46,12 +48,6 @@ class Components:
     name: str
     extractors: Mapping[Modality, NamedExtractor]
     missing: Mapping[Modality, str]
-
-
-def choose_model(source: str | Path | None, *, commercial_only: bool, live: bool) -> str:
-    """Return ``source``, or the name of the default model."""
-    default = LIVE_MODEL if live else DEFAULT_MODEL
-    return str(source or (TEXT_MODEL if commercial_only else default))
 
 
 def load_components(

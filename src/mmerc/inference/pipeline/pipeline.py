@@ -50,7 +50,8 @@ from mmerc.models.base import AnyModel
 from mmerc.precision import fast_bfloat16
 from mmerc.prediction.prediction_sets import check_set_request
 from mmerc.prediction.set_request import SetRequest
-from mmerc.prediction.utterance_predictions import UtterancePrediction, predict
+from mmerc.prediction.utterance_prediction import UtterancePrediction
+from mmerc.prediction.utterance_predictions import predict
 from mmerc.processes import available_cores
 from mmerc.version import __version__
 

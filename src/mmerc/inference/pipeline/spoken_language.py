@@ -10,7 +10,7 @@ from mmerc.inference.pipeline.checks import count_words, is_foreign
 from mmerc.media.languages import ENGLISH, language_name, share_languages
 from mmerc.media.transcription import Transcript
 from mmerc.models.base import AnyModel
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 _ENOUGH_WORDS = 30
 _LARGE_VOCABULARY = 119_000  # BERT-multilingual's 119,547 pieces; XLM-R and others have more

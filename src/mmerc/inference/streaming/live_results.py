@@ -22,7 +22,7 @@ from mmerc.inference.streaming.live_speakers import Joined
 from mmerc.inference.streaming.spoken_utterances import SpokenUtterance
 from mmerc.media.speaker_turns import Turn
 from mmerc.precision import fast_bfloat16
-from mmerc.prediction.utterance_predictions import UtterancePrediction
+from mmerc.prediction.utterance_prediction import UtterancePrediction
 from mmerc.prediction.window_encoding import encode_in_few_shapes
 
 _Vectors = Mapping[Modality, Vector | None]

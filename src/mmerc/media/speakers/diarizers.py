@@ -7,8 +7,6 @@ from typing import Literal
 
 from mmerc.media.speaker_turns import Turn
 from mmerc.media.speakers.clustering import SpeakerCount
-from mmerc.media.speakers.diarization import find_turns
-from mmerc.media.speakers.pyannote_diarization import find_turns_by_pyannote
 
 Diarizer = Literal["mmerc", "pyannote"]
 
@@ -16,5 +14,9 @@ Diarizer = Literal["mmerc", "pyannote"]
 def diarize(path: Path, *, count: SpeakerCount, diarizer: Diarizer) -> tuple[Turn, ...]:
     """Find who speaks when (``find_turns``, ``find_turns_by_pyannote``)."""
     if diarizer == "pyannote":
+        from mmerc.media.speakers.pyannote_diarization import find_turns_by_pyannote
+
         return find_turns_by_pyannote(path, count=count)
+    from mmerc.media.speakers.diarization import find_turns
+
     return find_turns(path, count=count)

@@ -1,0 +1,48 @@
+"""What the workers of a study are told; it is sent to them, and made, without loading models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmerc.studies.fetched_recording import locate
+from mmerc.studies.remote_results import RemoteResults
+from mmerc.studies.study_file import StudySettings
+from mmerc.studies.study_recordings import RecordingOutcome, State, StudyRecording
+
+# Imported once for all workers; the command itself does without torch, which takes longer to import
+# than many studies take that have nothing new.
+NEEDED_BY_WORKERS = ("mmerc.studies.recording_analysis",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareAnalyzer:
+    """Builds, once per worker, the function that analyses a recording; picklable.
+
+    ``model_fingerprint`` stands for the model's weights. With ``again``, finished recordings are
+    analysed again. ``study`` is the folder of the results, unless they are ``remote``.
+    """
+
+    study: Path
+    settings: StudySettings
+    model_fingerprint: str
+    again: bool = False
+    remote: RemoteResults | None = None
+
+    def __call__(self) -> Callable[[StudyRecording], RecordingOutcome]:
+        from mmerc.studies.recording_analysis import RecordingAnalyzer
+
+        return RecordingAnalyzer(self)
+
+
+def fail_lost(recording: StudyRecording) -> RecordingOutcome:
+    """The outcome of a recording whose analysis killed its process, even alone."""
+    reason = "its analysis killed the process (a damaged file, or too little memory)"
+    return build_outcome(recording, "failed", reason=reason)
+
+
+def build_outcome(recording: StudyRecording, state: State, *, reason: str = "") -> RecordingOutcome:
+    """What became of a recording, with its path or URL."""
+    file = str(locate(recording))
+    return RecordingOutcome(name=recording.name, file=file, state=state, reason=reason)
