@@ -86,7 +86,7 @@ def test_a_file_that_is_no_windows_text_is_named_once(tmp_path):
         (",joy,", ",glee,", "line 2, label set 'meld': unknown label 'glee'"),
         ("Emotion", "Feeling", "line 1: no column 'Emotion'"),
         ('"0:00:03,000"', "soon", "line 3, StartTime, time code: cannot read 'soon'"),
-        ('"0:00:03,000"', "0:00:03,000", "line 3, row: it has more or fewer fields"),
+        ('"0:00:03,000"', "0:00:03,000", "line 3: it has more or fewer cells"),
         (",0,3,1,2,", ",0,0,1,2,", "utterance 0: the same utterance is in line 2"),
         (",0,0,1,2,", ",0,9,1,2,", "line 3, dialogue 0, utterance 3: it follows utterance 9"),
         (",0,3,1,2,", ",0,x,1,2,", "line 3, Utterance_ID: 'x' is not a whole number"),

@@ -1,12 +1,17 @@
 """Speakers of a recording are joined to people on screen."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+import scipy.optimize  # noqa: F401 - so that no import counts as memory for faces
+import sklearn.cluster  # noqa: F401
 
 from mmerc.features.face_tracks import read_faces
 from mmerc.features.speaker_faces import NOT_ON_SCREEN
 from mmerc.features.speaker_people import choose_speakers_faces
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
+from mmerc.media.faces import people
 
 SPEC = FeatureSpec(modality="video", extractor="denseface", dim=2)
 PEOPLE = dict(zip("ABC", np.eye(128, dtype=np.float32)[:3], strict=True))
@@ -88,3 +93,16 @@ def test_faces_before_and_after_a_cut_are_averaged():
 
 def test_a_recording_without_faces_stays_one():
     assert faces_of(choose(("1",), ("2",))) == ["", ""]
+
+
+def test_memory_for_many_faces_grows_with_their_number(monkeypatch):
+    monkeypatch.setattr(people, "_MOST_GROUPED", 50)
+    scenes = [("ann", ("A", OWN)), ("bob", ("B", OWN))] * 3000
+    tracemalloc.start()
+    try:
+        chosen = choose(*scenes)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert faces_of(chosen) == ["A", "B"] * 3000
+    assert peak < 80e6  # pairs of all faces would take 36 MB several times, vectors take 13 MB

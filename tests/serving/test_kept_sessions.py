@@ -55,6 +55,19 @@ def test_a_kept_recording_survives_the_server(tmp_path):
     jobs.close()
 
 
+def test_a_mark_that_cannot_be_read_stops_no_other(tmp_path):
+    jobs = Jobs(tmp_path, max_jobs=3)
+    first, unreadable, last = (KeptRecording(jobs, "talk", "pcm_s16le") for _ in range(3))
+    mark = unreadable.folder / "live-name"
+    mark.unlink()
+    mark.mkdir()
+    recover_recordings(jobs)
+    found = [jobs.get(item.job) for item in (first, unreadable, last)]
+    assert [job.state for job in found] == ["queued"] * 3
+    assert [job.name for job in found] == ["talk.wav", "live.wav", "talk.wav"]
+    jobs.close()
+
+
 def test_recordings_are_kept_while_they_grow_and_found_when_abandoned(tmp_path, monkeypatch):
     clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
     monkeypatch.setattr(kept_recording, "time", clock)

@@ -2,11 +2,14 @@
 
 import errno
 import os
+import re
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from mmerc.errors import InputError
+from mmerc.media.text_files import LARGEST_TEXT
 from mmerc.studies.fetched_recording import discard_copies, fetched
 from mmerc.studies.remote_files import RemoteFolder, describe_place
 from mmerc.studies.remote_plan import plan_url
@@ -58,3 +61,35 @@ def test_tables_that_a_study_file_lists_and_what_a_killed_worker_leaves(tmp_path
         assert local.file.read_text().endswith("Ann,Hello\n")
         discard_copies(plan.recordings, study=tmp_path)
         assert not list(tmp_path.glob("cache/fetched/*"))
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["size known", "size unknown"])
+def test_subtitles_at_a_url_that_are_too_large_are_not_copied(tmp_path, monkeypatch, known):
+    monkeypatch.setenv("MMERC_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "talk.mp4").write_bytes(b"film")
+    with open(folder / "talk.srt", "wb") as file:
+        file.truncate(LARGEST_TEXT + 1)
+    info = LocalFileSystem.info
+    if not known:
+        monkeypatch.setattr(LocalFileSystem, "info", lambda *a: {**info(*a), "size": None})
+    (recording,) = plan_url(folder.as_uri()).recordings
+    where = f"{folder.as_uri()}/talk.srt"
+    with (
+        pytest.raises(InputError, match=f"^{re.escape(where)}: larger than 16 MB; check"),
+        fetched(recording, study=tmp_path),
+    ):
+        pass
+    assert not [path for path in tmp_path.glob("cache/**/*") if path.is_file()]
+    os.truncate(folder / "talk.srt", LARGEST_TEXT)
+    with fetched(recording, study=tmp_path) as local:
+        assert local.subtitles.stat().st_size == LARGEST_TEXT
+
+
+def test_captions_of_an_analysis_at_a_url_are_no_subtitles(tmp_path):
+    for name, start in (("own", "WEBVTT\n\nNOTE emotions in own.mp4\n"), ("other", "WEBVTT\n\n")):
+        (tmp_path / f"{name}.mp4").write_bytes(b"film")
+        (tmp_path / f"{name}.vtt").write_text(start + "x" * 100)
+    other, own = plan_url(tmp_path.as_uri()).recordings
+    assert (other.subtitles.name, own.subtitles) == ("other.vtt", None)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from mmerc.conversation import Conversation, Modality, Utterance
+from mmerc.corpora.csv_rows import read_rows, refusing_bad_csv
 from mmerc.corpora.encoded_text import read_encoded_text
 from mmerc.corpora.error_location import inside
 from mmerc.errors import InputError
@@ -90,30 +91,18 @@ def read_dialogues(
 def _read_rows(text: str, columns: Columns) -> Iterator[TableRow]:
     """Rows of a CSV text, each checked for its width and its numbers."""
     reader = csv.DictReader(io.StringIO(text), strict=True)
-    try:
-        missing = [name for name in columns.names if name not in (reader.fieldnames or ())]
-        if missing:
-            problem = f"no column {missing[0]!r} (its columns: {list(reader.fieldnames or ())})"
-            raise InputError("line 1", problem, "use the file as it was published")
-        for values in reader:
-            with inside(f"line {reader.line_num}"):
-                yield _read_row(reader.line_num, values, columns)
-    except csv.Error as error:
-        fix = "fix its quotes, or use the file as it was published"
-        raise InputError(f"line {reader.line_num}", f"not CSV ({error})", fix) from error
-
-
-def _read_row(line: int, values: dict[str, str], columns: Columns) -> TableRow:
-    """One row of the file."""
-    if None in values or None in values.values():
-        problem = "it has more or fewer fields than the header"
-        raise InputError("row", problem, "fix the row, most likely its quotes")
-    return TableRow(
-        line=line,
-        values=values,
-        dialogue=_parse_number(columns.dialogue, values[columns.dialogue]),
-        utterance=_parse_number(columns.utterance, values[columns.utterance]),
-    )
+    with refusing_bad_csv(reader):
+        header = list(reader.fieldnames or ())
+    missing = [name for name in columns.names if name not in header]
+    if missing:
+        problem = f"no column {missing[0]!r} (its columns: {header})"
+        raise InputError("line 1", problem, "use the file as it was published")
+    for line, values in read_rows(reader):
+        with inside(f"line {line}"):
+            dialogue, utterance = (
+                _parse_number(name, values[name]) for name in (columns.dialogue, columns.utterance)
+            )
+        yield TableRow(line=line, values=values, dialogue=dialogue, utterance=utterance)
 
 
 def _parse_number(column: str, value: str) -> int:

@@ -6,10 +6,11 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmerc.conversation import Conversation, Utterance
+from mmerc.corpora.csv_rows import read_rows
 from mmerc.corpora.error_location import inside
 from mmerc.corpora.transcript_file import EARLIER_START, TranscriptFile
 from mmerc.errors import InputError
@@ -42,7 +43,10 @@ def read_transcript_table(file: Path) -> TranscriptFile:
     rows: dict[str, list[Utterance]] = {}
     with inside(file):
         columns, reader = _open_table(text)
-        for line, values in _read_rows(reader):
+        for line, row in read_rows(reader):
+            values = {name: cell.strip() for name, cell in row.items()}
+            if not any(values.values()):
+                continue
             with inside(f"line {line}"):
                 name = values[columns["conversation"]] if "conversation" in columns else ""
                 name = name or f"{file.stem}-1"
@@ -92,21 +96,6 @@ def _check_once(header: Sequence[str], columns: Mapping[str, str]) -> None:
         if header.count(column) > 1:
             fix = "rename one of them or remove it"
             raise InputError("line 1", f"two columns are called {column!r}", fix)
-
-
-def _read_rows(reader: csv.DictReader[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and stripped cells of every row that has any."""
-    try:
-        for values in reader:
-            if None in values or None in values.values():
-                problem = "it has more or fewer cells than the header"
-                raise InputError(f"line {reader.line_num}", problem, "fix the row's quotes")
-            cells = {name: cell.strip() for name, cell in values.items()}
-            if any(cells.values()):
-                yield reader.line_num, cells
-    except csv.Error as error:
-        problem = f"not CSV ({error})"
-        raise InputError(f"line {reader.line_num}", problem, "fix its quotes") from error
 
 
 def _read_utterance(

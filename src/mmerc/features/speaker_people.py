@@ -82,8 +82,13 @@ def _group(scenes: Sequence[Sequence[SeenFace]]) -> NDArray[np.intp]:
         return np.zeros(0, np.intp)
     number = np.array([n for n, _ in places])
     first, last = (np.array([getattr(f, end) for _, f in places]) for end in ("first", "last"))
-    together = (number[:, None] == number) & (first[:, None] <= last) & (last[:, None] >= first)
-    np.fill_diagonal(together, False)
+
+    def together(chosen: slice) -> NDArray[np.bool_]:
+        scene, begin, end = number[chosen], first[chosen], last[chosen]
+        seen = (scene[:, None] == scene) & (begin[:, None] <= end) & (end[:, None] >= begin)
+        np.fill_diagonal(seen, False)
+        return seen
+
     return group_faces(np.stack([face.identity for _, face in places]), together)
 
 

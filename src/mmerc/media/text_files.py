@@ -7,10 +7,10 @@ from pathlib import Path
 
 from mmerc.errors import InputError
 
-_LARGEST_BYTES = 16 * 2**20
+LARGEST_TEXT = 16 * 2**20
 
 
-def read_small_text(path: Path, *, largest: int = _LARGEST_BYTES, errors: str = "strict") -> str:
+def read_small_text(path: Path, *, largest: int = LARGEST_TEXT, errors: str = "strict") -> str:
     """Text of a file of at most ``largest`` bytes, with line feeds for whatever ended its lines.
 
     UTF-8 with or without a byte-order mark, or UTF-16 with one. Any other encoding would be a

@@ -12,6 +12,7 @@ from typing import Any
 from mmerc.caching import cache_folder
 from mmerc.errors import InputError
 from mmerc.files import file_fingerprint, fingerprint
+from mmerc.media.text_files import LARGEST_TEXT
 from mmerc.studies.remote_files import RemoteFolder, place_on_disk
 from mmerc.studies.study_recordings import StudyRecording
 
@@ -38,7 +39,9 @@ def fetched(recording: StudyRecording, *, study: Path) -> Iterator[StudyRecordin
     try:
         for role, path in recording.inputs.items():
             paths[role] = place_on_disk(copies, path.as_posix())
-            remote.fetch(path.as_posix(), paths[role])
+            is_media = role == "file" and not recording.is_transcript
+            largest = None if is_media else LARGEST_TEXT
+            remote.fetch(path.as_posix(), paths[role], largest=largest)
         try:
             yield replace(recording, remote=None, **paths)
         except InputError as error:

@@ -23,6 +23,7 @@ SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".sbv"})
 TURNS, TRANSCRIPT = ".rttm", ".txt"
 STUDY_FILE = "study.yaml"
 LONGEST_NAME = 200  # bytes
+CAPTIONS_START = 64  # bytes by which captions that an analysis wrote are recognised
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,7 +137,7 @@ def is_own_captions(path: Path) -> bool:
         return False
     try:
         with open(path, "rb") as file:
-            return file.read(64).startswith(b"WEBVTT\n\nNOTE emotions in ")
+            return file.read(CAPTIONS_START).startswith(b"WEBVTT\n\nNOTE emotions in ")
     except OSError:
         return False
 

@@ -77,8 +77,16 @@ class RemoteFolder:
         known = {key: str(info[key]) for key in _VERSIONS if info.get(key) is not None}
         return fingerprint({"size": info.get("size"), **known}) if known else None
 
-    def fetch(self, name: str, target: Path) -> None:
-        """Copy a file to this machine, whole or not at all."""
+    def fetch(self, name: str, target: Path, *, largest: int | None = None) -> None:
+        """Copy a file to this machine, whole or not at all.
+
+        InputError for one of more than ``largest`` bytes.
+        """
+        if largest is not None:
+            content = self.read_small(name, largest=largest)
+            with atomic_file(target) as temporary:
+                temporary.write_bytes(content)
+            return
         with atomic_file(target) as temporary, self._open(name) as (system, root):
             try:
                 system.get_file(f"{root}/{name}", str(temporary))
@@ -103,6 +111,26 @@ class RemoteFolder:
                     raise content
         pairs = zip(names, contents, strict=True)
         return {name: content for name, content in pairs if isinstance(content, bytes)}
+
+    def read_start(self, name: str, count: int) -> bytes:
+        """The first bytes of a file."""
+        with self._open(name) as (system, root), _opened(system, f"{root}/{name}") as file:
+            start: bytes = file.read(count)
+            return start
+
+    def read_small(self, name: str, *, largest: int) -> bytes:
+        """The content of a file; InputError, before more is read, if it has more bytes."""
+        with self._open(name) as (system, root):
+            path = f"{root}/{name}"
+            size = system.info(path).get("size")
+            if size is None or size <= largest:
+                with _opened(system, path) as file:
+                    content: bytes = file.read(largest + 1)
+                if len(content) <= largest:
+                    return content
+            problem = f"larger than {largest // 2**20} MB"
+            fix = "check that it is the right file, or cut it into parts"
+            raise InputError(f"{self}/{name}", problem, fix)
 
     def put(self, source: Path, name: str) -> None:
         """Copy a file of this machine there."""
@@ -148,6 +176,11 @@ class RemoteFolder:
         except Exception as error:  # each file system has errors of its own
             problem = f"cannot be reached ({_first_line(error)})"
             raise InputError(where, problem, _FIX) from error
+
+
+def _opened(system: Any, path: str) -> Any:
+    """Open a small file; file systems would read some megabytes at a time."""
+    return system.open(path, "rb", block_size=2**16)
 
 
 def _strict_options(system: Any) -> dict[str, str]:

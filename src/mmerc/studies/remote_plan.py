@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mmerc.corpora.transcript_file import TABLES
 from mmerc.errors import InputError
+from mmerc.media.text_files import LARGEST_TEXT
 from mmerc.studies.folder_listing import (
+    CAPTIONS_START,
     MEDIA,
+    STUDY_FILE,
     SUBTITLES,
     TRANSCRIPT,
     TURNS,
@@ -24,7 +27,6 @@ from mmerc.studies.study_recordings import StudyRecording
 
 _SMALL = SUBTITLES | {TURNS, TRANSCRIPT}
 _STUDIES = frozenset({".yaml", ".yml"})
-_AT_ONCE = 100  # files that are in memory together
 
 
 def plan_url(url: str, *, skip: str | None = None) -> StudyPlan:
@@ -44,7 +46,8 @@ def plan_url(url: str, *, skip: str | None = None) -> StudyPlan:
         raise InputError(RemoteFolder(url), "contains no recording", "check the address")
     with TemporaryDirectory(prefix="mmerc-") as folder:
         root = Path(folder).resolve()
-        _fetch_small(place, root, names)
+        study = only if Path(only).suffix.lower() in _STUDIES else STUDY_FILE
+        _fetch_small(place, root, names, study=study)
         listing = _list_names(place, root, names)
         try:
             if Path(only).suffix.lower() in _STUDIES:
@@ -66,18 +69,19 @@ def _belongs(name: str, recording: str) -> bool:
     )
 
 
-def _fetch_small(place: RemoteFolder, root: Path, names: Iterable[str]) -> None:
-    """Fetch what decides what belongs together: study files, and subtitles of others or of ours.
+def _fetch_small(place: RemoteFolder, root: Path, names: Collection[str], *, study: str) -> None:
+    """Fetch what decides what belongs together: the study file, and how .vtt files begin.
 
     Tables, which only a study file can name, are empty files meanwhile.
     """
+    if study in names:
+        _write(root, study, place.read_small(study, largest=LARGEST_TEXT))
     for name in names:
-        if Path(name).suffix.lower() in TABLES:
+        suffix = Path(name).suffix.lower()
+        if suffix in TABLES:
             _write(root, name, b"")
-    small = [name for name in names if Path(name).suffix.lower() in SUBTITLES | _STUDIES]
-    for start in range(0, len(small), _AT_ONCE):
-        for name, content in place.read(small[start : start + _AT_ONCE]).items():
-            _write(root, name, content)
+        elif suffix == ".vtt":
+            _write(root, name, place.read_start(name, CAPTIONS_START))
 
 
 def _write(root: Path, name: str, content: bytes) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,26 +11,32 @@ from numpy.typing import NDArray
 _SAME_PERSON = 0.5
 _DIFFERENT = 10.0
 _MOST_GROUPED = 3000
+_AT_ONCE = 1000  # faces that are compared with all people
 
 
-def group_faces(vectors: NDArray[np.float32], together: NDArray[np.bool_]) -> NDArray[np.intp]:
+def group_faces(
+    vectors: NDArray[np.float32], together: Callable[[slice], NDArray[np.bool_]]
+) -> NDArray[np.intp]:
     """Number the person behind every face.
 
     Faces that are seen ``together`` are never one person. Of more than 3,000 faces an even
     selection is grouped like this; then every face joins the nearest person, whoever else does.
+    Memory grows with the number of faces, not with its square.
 
-    Shape: vectors [N, 128] (``mmerc.media.faces.identity``), together [N, N] -> [N].
+    Shape: vectors [N, 128] (``mmerc.media.faces.identity``), together of M chosen faces [M, M]
+    -> [N].
     """
     step = max(1, -(-len(vectors) // _MOST_GROUPED))
-    selection = vectors[::step]
+    chosen = slice(None, None, step)
+    selection = vectors[chosen]
     distances = _measure_distances(selection, selection)
-    distances[together[::step, ::step]] = _DIFFERENT
+    distances[together(chosen)] = _DIFFERENT
     people = _group(distances)
     if step == 1:
         return people
     means = np.stack([selection[people == person].mean(0) for person in range(people.max() + 1)])
-    nearest: NDArray[np.intp] = _measure_distances(vectors, means).argmin(1)
-    return nearest
+    blocks = (vectors[start : start + _AT_ONCE] for start in range(0, len(vectors), _AT_ONCE))
+    return np.concatenate([_measure_distances(block, means).argmin(1) for block in blocks])
 
 
 def _group(distances: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -127,9 +127,16 @@ class AbandonedRecordings:
 
 
 def _queue_recording(jobs: Jobs, mark: Path) -> None:
-    name = mark.read_text(encoding="utf-8", errors="replace") or display_name("live.wav")
-    jobs.accept(mark.parent.name, name)
-    mark.unlink(missing_ok=True)
+    """Queue a recording; one whose name cannot be read has a name all the same."""
+    try:
+        name = mark.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:  # its job was removed, or another server was faster
+        return
+    except OSError:
+        name = ""
+    jobs.accept(mark.parent.name, name or display_name("live.wav"))
+    with suppress(OSError):  # a mark that stays does no harm
+        mark.unlink(missing_ok=True)
 
 
 def _wave_header(sound_format: SoundFormat, size: int) -> bytes:
