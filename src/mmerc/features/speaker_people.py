@@ -85,7 +85,9 @@ def _group(scenes: Sequence[Sequence[SeenFace]]) -> NDArray[np.intp]:
 
     def together(chosen: slice) -> NDArray[np.bool_]:
         scene, begin, end = number[chosen], first[chosen], last[chosen]
-        seen = (scene[:, None] == scene) & (begin[:, None] <= end) & (end[:, None] >= begin)
+        seen: NDArray[np.bool_] = (
+            (scene[:, None] == scene) & (begin[:, None] <= end) & (end[:, None] >= begin)
+        )
         np.fill_diagonal(seen, False)
         return seen
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmerc.corpora.transcript_file import TABLES
 from mmerc.files import encodable
 from mmerc.studies.study_folder import is_study
 
@@ -68,9 +69,15 @@ def list_folder(folder: Path, *, skip: Path | None = None) -> FolderListing:
             else:
                 listing.files.append(path)
     if others:
-        kinds = ", ".join(f"{suffix} ({count})" for suffix, count in sorted(others.items()))
-        listing.remarks.append(f"{folder}: other files were not used: {kinds}.")
+        listing.remarks.append(describe_unused(folder, others))
     return listing
+
+
+def describe_unused(place: object, others: Mapping[str, int]) -> str:
+    """A remark on files of other kinds, by their suffix."""
+    kinds = ", ".join(f"{suffix} ({count})" for suffix, count in sorted(others.items()))
+    tables = " (tables of words are analysed if study.yaml lists them)"
+    return f"{place}: other files were not used: {kinds}{tables if TABLES & others.keys() else ''}."
 
 
 def _is_walked(path: Path, *, skip: Path | None, listing: FolderListing) -> bool:

@@ -19,6 +19,7 @@ from mmerc.studies.folder_listing import (
     TRANSCRIPT,
     TURNS,
     FolderListing,
+    describe_unused,
 )
 from mmerc.studies.remote_files import RemoteFolder, place_on_disk
 from mmerc.studies.study_folder import LOCK
@@ -107,8 +108,7 @@ def _list_names(place: RemoteFolder, root: Path, names: Sequence[str]) -> Folder
     for name in studies:
         listing.remarks.append(f"{place}/{name.rstrip('/')}: a study's results, not analysed.")
     if others:
-        kinds = ", ".join(f"{suffix} ({count})" for suffix, count in sorted(others.items()))
-        listing.remarks.append(f"{place}: other files were not used: {kinds}.")
+        listing.remarks.append(describe_unused(place, others))
     return listing
 
 
