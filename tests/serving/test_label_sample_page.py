@@ -82,6 +82,7 @@ def test_a_sample_is_labelled_blind_and_its_labels_say_how_it_was_drawn(
         last = desk.sample.utterances[-1]
         assert page.inner_text("#from").startswith(last.conversation)
         assert page.locator("#before li").all_inner_texts() == list(last.before)
+        assert page.inner_text("#now") == f"{last.speaker}: {last.text}"
         state = ask("corrections", rater="Ann").json()
         assert all(line["predicted"] is line["probabilities"] is None for line in state["lines"])
         refused = post(kind="text", id="1", text="No.")

@@ -58,14 +58,15 @@ export class LineEditor {
   }
 
   /**
-   * Show where a line of a sample is from, and what was said before it.
+   * Show where a line of a sample is from, what was said before it, and the line itself.
    * @param {Line} line
    */
-  #showContext({ conversation, before }) {
+  #showContext({ conversation, before, speaker, text }) {
     byId("context").hidden = conversation === null;
     if (conversation === null) return;
     const lines = before.map((text) => createElement("li", { dir: "auto" }, text));
     byId("before").replaceChildren(...lines);
+    byId("now").textContent = `${speaker}: ${text}`;
     byId("from").textContent = before.length > 0 ? `${conversation}, before this:` : conversation;
   }
 
