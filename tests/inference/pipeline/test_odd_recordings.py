@@ -177,6 +177,22 @@ def test_music_laughter_applause_telephone_and_a_far_microphone(analyse, tmp_pat
     assert outside == []
 
 
+def test_two_languages_in_one_recording(analyse, tmp_path, voice):
+    """tiny.en knows English alone: what it makes of German is marked as doubtful."""
+    silence = np.zeros(SAMPLE_RATE, np.float32)
+    german = read_sound(DATA / "german.ogg")
+    samples = np.concatenate([silence, voice, silence, german, silence])
+    soundfile.write(tmp_path / "x.flac", samples, SAMPLE_RATE)
+    analysis = analyse(tmp_path / "x.flac", model="read", words=False)
+    doubtful, words = {"English": 0, "German": 0}, {"English": 0, "German": 0}
+    for said in analysis.predictions:
+        language = "English" if said.end < 1.5 + len(voice) / SAMPLE_RATE else "German"
+        words[language] += len(said.text.split())
+        doubtful[language] += len(analysis.marks[said.id].doubtful)
+    assert words["English"] > 0 and doubtful["English"] <= words["English"] / 4
+    assert words["German"] > 0 and doubtful["German"] >= words["German"] / 3
+
+
 @pytest.mark.parametrize("seconds", [0.35, 0.6])
 def test_a_word_or_two(analyse, tmp_path, voice, seconds):
     begin = round(0.22 * SAMPLE_RATE)

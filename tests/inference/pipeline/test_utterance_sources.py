@@ -11,7 +11,7 @@ import soundfile
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError
 from mmerc.inference.pipeline.progress import ignore_progress
-from mmerc.inference.pipeline.source_remarks import uncertainty_remarks
+from mmerc.inference.pipeline.source_remarks import uncertainty_remarks, wordless_remarks
 from mmerc.inference.pipeline.subtitle_match import matches_speech
 from mmerc.inference.pipeline.utterance_sources import FromSpeech, FromSubtitles, _build_utterances
 from mmerc.inference.pipeline.work_folder import WorkFolder
@@ -80,6 +80,21 @@ def test_utterances_are_sentences_of_one_speaker_each():
         ("2", "B", "Yes, come up.", 1.6, 3.8),
         ("3", "A", "", 6, 7),
     ]
+
+
+def test_turns_without_words_are_utterances_with_a_remark():
+    said = [transcript(0, 9, ("Are", 0.4, 0.6), ("you", 0.6, 0.9), ("in?", 0.9, 1.3))]
+    who = turns(("A", 0.1, 1.6), ("B", 1.2, 2.0), ("A", 5, 5.3))
+    built, _ = _build_utterances(said, who, edges=who, voices=who)
+    assert [(u.speaker, u.text, u.start, u.end) for u in built] == [
+        ("A", "Are you in?", 0.1, 1.6),
+        ("B", "", 1.2, 2.0),
+    ]
+    assert wordless_remarks(built) == (
+        "In 1 of 2 utterances no word was recognised: their emotions come from voice and face "
+        "alone, and are less reliable.",
+    )
+    assert wordless_remarks(built[:1]) == ()
 
 
 # Subtitles of this recording or of another one

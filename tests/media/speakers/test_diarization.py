@@ -1,16 +1,19 @@
 """Turns of a conversation of two synthetic voices, and the count of speakers."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from mmerc.errors import UsageError
-from mmerc.media.decode import SAMPLE_RATE
+from mmerc.media.decode import SAMPLE_RATE, read_sound
 from mmerc.media.speakers import diarization
 from mmerc.media.speakers.clustering import SpeakerCount, assign_voices, cluster_voices
 from mmerc.media.speakers.diarization import _STEP_SECONDS, _find_turns_in
 from mmerc.media.speakers.segmentation import CHUNK_SAMPLES
 from mmerc.media.speakers.voice_windows import split_voices
 
+DATA = Path(__file__).parents[1] / "data"
 ORDER = ["woman", "man", "man", "woman", "woman", "man", "woman", "man"]
 
 
@@ -61,6 +64,19 @@ def test_pieces_of_any_length_give_the_same_turns(conversation, turns):
 def test_a_given_count_is_kept(conversation):
     one = _find_turns_in([conversation[0]], count=SpeakerCount(1, 1))
     assert {turn.speaker for turn in one} == {"SPEAKER_01"}
+
+
+def test_twelve_voices_whose_number_is_given(voices):
+    """Three voices at four speeds each, one after the other."""
+    parts = []
+    for speed in (0.75, 0.9, 1.1, 1.3):
+        for samples in (voices["woman"], voices["man"], read_sound(DATA / "german.ogg")):
+            places = np.arange(int(len(samples) / speed)) * speed
+            said = np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
+            parts += [said * 0.05 / said.std(), np.zeros(8000, np.float32)]
+    sound = np.concatenate(parts).astype(np.float32)
+    twelve = _find_turns_in([sound], count=SpeakerCount(12, 12))
+    assert len({turn.speaker for turn in twelve}) == 12
 
 
 @pytest.mark.parametrize("seconds", [0.01, 1.0, 15.0])

@@ -21,6 +21,17 @@ def unnamed_remarks(utterances: Sequence[Utterance]) -> tuple[str, ...]:
     return (f"{count} of {len(utterances)} utterances have no speaker: no turn overlaps them.",)
 
 
+def wordless_remarks(utterances: Sequence[Utterance]) -> tuple[str, ...]:
+    """A remark on speech in which no word was recognised."""
+    count = sum(not utterance.text for utterance in utterances)
+    if not count:
+        return ()
+    return (
+        f"In {count} of {len(utterances)} utterances no word was recognised: their emotions come "
+        "from voice and face alone, and are less reliable.",
+    )
+
+
 def overlap_remarks(overlaps: Mapping[str, float]) -> tuple[str, ...]:
     """A remark if another person speaks during a third or more of some utterances.
 

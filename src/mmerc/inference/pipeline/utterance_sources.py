@@ -17,6 +17,7 @@ from mmerc.inference.pipeline.source_remarks import (
     overlap_remarks,
     uncertainty_remarks,
     unnamed_remarks,
+    wordless_remarks,
     words_are_uncertain,
 )
 from mmerc.inference.pipeline.speech_stages import (
@@ -142,6 +143,7 @@ class FromSpeech:
             *embedded_subtitle_remarks(recording),
             *(language_remarks(languages) if self.language is None else ()),
             *self.doubts(recording, transcripts),
+            *wordless_remarks(utterances),
             *overlap_remarks(overlaps),
         )
         marks = mark_utterances(utterances, overlaps, doubtful)
