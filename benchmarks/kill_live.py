@@ -126,7 +126,8 @@ def say(socket: ClientConnection, kind: str, **values: object) -> None:
 
 def kill_server(server: Server, client: Client) -> str | None:
     """Kill the server, and start it again; what was lost of the sound that it had confirmed."""
-    before = {path.parent for path in server.folder.glob("jobs/*/live-name")}
+    stored = server.folder.glob("jobs/*/recording")  # also of sessions that ended meanwhile
+    before = {path.parent for path in stored if path.read_bytes()[:4] == b"RIFF"}
     server.kill()
     confirmed = client.confirmed
     sizes = [(path / "recording").stat().st_size - 44 for path in before]
