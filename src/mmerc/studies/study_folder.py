@@ -14,6 +14,11 @@ from mmerc.files import file_lock, read_json
 
 LOCK = ".mmerc-study"
 RECORD = "recording.json"
+_WRITTEN = (
+    *("utterances", "recordings", "speakers", "transitions"),
+    *("measures", "failed", "codebook", "report"),
+)
+_BEGUN = tuple(f".{name}." for name in _WRITTEN)  # how temporary files begin (``atomic_file``)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +64,16 @@ class StudyFolder:
             if not acquired:
                 problem = "another command is using this study"
                 raise InputError(self.path, problem, "wait until it ends, or choose another --out")
-            for path in self.recordings.glob(".*"):  # of a command that was killed
-                shutil.rmtree(path, ignore_errors=True)
+            self._remove_leftovers()
             yield
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a command that was killed had begun to write."""
+        for path in self.recordings.glob(".*"):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in self.path.glob(".*.*"):
+            if path.name.startswith(_BEGUN) and path.is_file():
+                path.unlink(missing_ok=True)
 
 
 def is_study(folder: Path) -> bool:
