@@ -64,7 +64,7 @@ export class LineEditor {
   #showContext({ conversation, before, speaker, text }) {
     byId("context").hidden = conversation === null;
     if (conversation === null) return;
-    const lines = before.map((text) => createElement("li", { dir: "auto" }, text));
+    const lines = before.map((said) => createElement("li", { dir: "auto" }, said));
     byId("before").replaceChildren(...lines);
     byId("now").textContent = `${speaker}: ${text}`;
     byId("from").textContent = before.length > 0 ? `${conversation}, before this:` : conversation;
