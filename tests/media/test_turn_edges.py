@@ -35,6 +35,7 @@ def test_turns_add_what_voice_activity_missed():
 
 def test_long_speech_is_cut_at_a_pause():
     assert widen([(0, 9), (11, 24)], ("A", 0, 24)) == [(0, 10), (10, 24)]
+    assert widen([(0.3, 20)], ("A", 0, 20.5)) == [(0, 20.5)]
     parts = widen([(0, 50)])
     assert parts[0][0] == 0 and parts[-1][1] == 50
     assert all(end - start <= 20 for start, end in parts)
@@ -71,6 +72,17 @@ def test_a_sentence_is_not_moved_into_its_neighbour():
     pair = [sentence("A", (1, 1.8)), sentence("A", (2.2, 3))]
     moved = align_sentences(pair, turns(("A", 0.9, 2.6), ("A", 1.7, 3.1)))
     assert times(moved) == [(0.9, 1.8), (2.2, 3.1)]
+
+
+def test_a_short_turn_between_two_sentences_belongs_to_one_of_them():
+    pair = [sentence("A", (4, 5)), sentence("A", (5.6, 7))]
+    assert times(align_sentences(pair, turns(("A", 5.2, 5.5)))) == [(4, 5.5), (5.6, 7)]
+
+
+def test_a_sentence_between_two_turns_keeps_its_length():
+    said = [sentence("A", (5, 5.3)), sentence("A", (8, 8.1), (8.1, 8.3))]
+    who = turns(("A", 3, 4.9), ("A", 5.2, 7.9), ("A", 8.2, 9.5))
+    assert times(align_sentences(said, who)) == times(said)
 
 
 def test_turns_and_long_parts_without_words_are_found():

@@ -1,7 +1,7 @@
-"""Speech by two judges: voice activity says that somebody speaks, turns say from when to when.
+"""The edges of speech and of sentences, from the turns of the speakers.
 
 Voice activity misses quiet words at the edges of a turn, and a transcriber's word times are off by
-some tenths of a second there; turns of speakers are neither (docs/results.md).
+some tenths of a second there. The turns of speakers are more exact (docs/results.md).
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from mmerc.media.speaker_turns import Turn
 from mmerc.media.voice_activity import Span
 
 _PAUSE = 0.3  # seconds: a shorter one does not part two spans
-_LONGEST = 20.0  # seconds
+_LONGEST, _LONGEST_UNPARTED = 20.0, 22.0  # seconds; without a pause, a cut may be within a word
 _SHORTEST_PART = 1.0  # seconds of a part of what lasts longer
 # [decided] on simulated conversations: docs/results.md
 _REACH = 0.75  # seconds by which an edge of a sentence may move to that of its turn
 _UNHEARD_TURN, _UNHEARD_PART = 0.5, 1.0  # seconds without words that are an utterance
 
-_Interval = tuple[float, float]
+Interval = tuple[float, float]
+"""Start and end, in seconds."""
 
 
 def choose_spoken(turns: Iterable[Turn], spans: Sequence[Span]) -> tuple[Turn, ...]:
@@ -44,25 +45,25 @@ def choose_spoken(turns: Iterable[Turn], spans: Sequence[Span]) -> tuple[Turn, .
 def widen_spans(spans: Sequence[Span], turns: Sequence[Turn]) -> tuple[Span, ...]:
     """Spans of speech that also have what turns add to their edges and to the pauses in between.
 
-    What would last above 20 s is cut where the spans were parted, if anywhere.
+    What would last above 20 s is cut where the spans were parted; above 22 s in any case.
     """
     edges = [(span.start, span.end) for span in spans] + [(turn.start, turn.end) for turn in turns]
     cuts = [(before.end + after.start) / 2 for before, after in pairwise(spans)]
     return tuple(
         Span(round(start, 3), round(end, 3))
-        for whole in _merge(edges, _PAUSE)
+        for whole in merge_intervals(edges, _PAUSE)
         for start, end in _cut_long(whole, cuts)
     )
 
 
-def _cut_long(interval: _Interval, cuts: Sequence[float]) -> Iterator[_Interval]:
+def _cut_long(interval: Interval, cuts: Sequence[float]) -> Iterator[Interval]:
     """Cut an interval that is too long at the place nearest its middle, again if needed."""
     start, end = interval
-    if end - start <= _LONGEST:
+    inside = [cut for cut in cuts if start + _SHORTEST_PART < cut < end - _SHORTEST_PART]
+    if end - start <= (_LONGEST if inside else _LONGEST_UNPARTED):
         yield interval
         return
     middle = (start + end) / 2
-    inside = [cut for cut in cuts if start + _SHORTEST_PART < cut < end - _SHORTEST_PART]
     cut = min(inside, key=lambda place: abs(place - middle), default=middle)
     yield from _cut_long((start, cut), cuts)
     yield from _cut_long((cut, end), cuts)
@@ -71,14 +72,14 @@ def _cut_long(interval: _Interval, cuts: Sequence[float]) -> Iterator[_Interval]
 def align_sentences(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tuple[Sentence, ...]:
     """Move the edges of sentences to the nearest ones of their speakers' turns, if these are near.
 
-    No sentence is moved into another one of its speaker. The order stays.
+    No sentence is moved into another one of its speaker, or loses its length. The order stays.
     """
     own_turns, aligned = _group_by_speaker(turns), list(sentences)
     numbers: dict[str, list[int]] = defaultdict(list)
     for number in sorted(range(len(sentences)), key=lambda n: sentences[n].start):
         numbers[sentences[number].speaker].append(number)
     for speaker, own in numbers.items():
-        edges = np.array(_merge(own_turns[speaker])).reshape(-1, 2)
+        edges = np.array(merge_intervals(own_turns[speaker])).reshape(-1, 2)
         latest = -math.inf  # end of the sentences before
         for number, after in zip(own, [*own[1:], None], strict=True):
             sentence = sentences[number]
@@ -88,14 +89,16 @@ def align_sentences(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tup
                 start = sentence.start
             if end > following:
                 end = sentence.end
-            latest = max(latest, sentence.end)
+            if start >= end:  # of two turns
+                start, end = sentence.start, sentence.end
+            latest = max(latest, sentence.end, end)
             aligned[number] = _move(sentence, start, end)
     return tuple(aligned)
 
 
-def _group_by_speaker(parts: Iterable[Turn | Sentence]) -> dict[str, list[_Interval]]:
+def _group_by_speaker(parts: Iterable[Turn | Sentence]) -> dict[str, list[Interval]]:
     """Start and end of the turns or sentences of every speaker."""
-    groups: dict[str, list[_Interval]] = defaultdict(list)
+    groups: dict[str, list[Interval]] = defaultdict(list)
     for part in parts:
         groups[part.speaker].append((part.start, part.end))
     return groups
@@ -120,7 +123,7 @@ def _move(sentence: Sentence, start: float, end: float) -> Sentence:
 
 def find_unheard(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tuple[Turn, ...]:
     """What no sentence has words of: turns of half a second or more, and parts of a second."""
-    said = {name: _merge(parts) for name, parts in _group_by_speaker(sentences).items()}
+    said = {name: merge_intervals(parts) for name, parts in _group_by_speaker(sentences).items()}
     unheard = []
     for turn in turns:
         own = said.get(turn.speaker, [])
@@ -131,7 +134,7 @@ def find_unheard(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tuple[
     return tuple(unheard)
 
 
-def _gaps(whole: _Interval, covered: Sequence[_Interval]) -> Iterator[_Interval]:
+def _gaps(whole: Interval, covered: Sequence[Interval]) -> Iterator[Interval]:
     """The parts of an interval that none of the others, in order and apart, covers."""
     start, end = whole
     for first, last in covered[bisect_left(covered, start, key=lambda part: part[1]) :]:
@@ -144,9 +147,9 @@ def _gaps(whole: _Interval, covered: Sequence[_Interval]) -> Iterator[_Interval]
         yield start, end
 
 
-def _merge(intervals: Iterable[_Interval], pause: float = 0.0) -> list[_Interval]:
-    """Intervals in order; those parted by less than ``pause`` are one."""
-    merged: list[_Interval] = []
+def merge_intervals(intervals: Iterable[Interval], pause: float = 0.0) -> list[Interval]:
+    """Intervals in order; those parted by ``pause`` or less are one."""
+    merged: list[Interval] = []
     for start, end in sorted(intervals):
         if merged and start <= merged[-1][1] + pause:
             merged[-1] = merged[-1][0], max(end, merged[-1][1])

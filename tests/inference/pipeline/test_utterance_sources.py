@@ -91,8 +91,8 @@ def test_turns_without_words_are_utterances_with_a_remark():
         ("B", "", 1.2, 2.0),
     ]
     assert wordless_remarks(built) == (
-        "In 1 of 2 utterances no word was recognised: their emotions come from voice and face "
-        "alone, and are less reliable.",
+        "In 1 of 2 utterances no word was recognised: their emotions are predicted without "
+        "words, and are less reliable.",
     )
     assert wordless_remarks(built[:1]) == ()
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from mmerc.conversation import Utterance
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER, Turn
-
-_Interval = tuple[float, float]
+from mmerc.media.turn_edges import Interval, merge_intervals
 
 
 def measure_overlaps(utterances: Sequence[Utterance], turns: Sequence[Turn]) -> dict[str, float]:
@@ -49,17 +48,18 @@ def _turns_of(utterances: Iterable[Utterance]) -> list[Turn]:
     ]
 
 
-def _shared_time(turns: Iterable[Turn], within: _Interval, *, fewest: int) -> float:
+def _shared_time(turns: Iterable[Turn], within: Interval, *, fewest: int) -> float:
     """Seconds of the interval in which at least ``fewest`` speakers of the turns talk."""
-    spoken: dict[str, list[_Interval]] = {}
+    spoken: dict[str, list[Interval]] = {}
     for turn in turns:
         if turn.speaker != UNKNOWN_SPEAKER:
-            clipped = max(turn.start, within[0]), min(turn.end, within[1])
-            spoken.setdefault(turn.speaker, []).append(clipped)
+            start, end = max(turn.start, within[0]), min(turn.end, within[1])
+            if start < end:
+                spoken.setdefault(turn.speaker, []).append((start, end))
     changes = [
         change
         for intervals in spoken.values()
-        for start, end in _merge(intervals)
+        for start, end in merge_intervals(intervals)
         for change in ((start, 1), (end, -1))
     ]
     seconds, active, before = 0.0, 0, within[0]
@@ -67,14 +67,3 @@ def _shared_time(turns: Iterable[Turn], within: _Interval, *, fewest: int) -> fl
         seconds += time - before if active >= fewest else 0.0
         active, before = active + change, time
     return seconds
-
-
-def _merge(intervals: Iterable[_Interval]) -> list[_Interval]:
-    """The same time as intervals that do not overlap."""
-    merged: list[_Interval] = []
-    for start, end in sorted(intervals):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        elif end > start:
-            merged.append((start, end))
-    return merged

@@ -27,8 +27,8 @@ def wordless_remarks(utterances: Sequence[Utterance]) -> tuple[str, ...]:
     if not count:
         return ()
     return (
-        f"In {count} of {len(utterances)} utterances no word was recognised: their emotions come "
-        "from voice and face alone, and are less reliable.",
+        f"In {count} of {len(utterances)} utterances no word was recognised: their emotions are "
+        "predicted without words, and are less reliable.",
     )
 
 
