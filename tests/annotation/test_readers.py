@@ -107,6 +107,15 @@ def test_tables_as_spreadsheets_save_them(tmp_path, text, encoding):
     ]  # fmt: skip
 
 
+def test_empty_columns_at_the_end_and_names_in_another_case(tmp_path):
+    (tmp_path / "a.csv").write_text("Conversation,ID,Label,,\nx,1,joy,,\n")
+    for raters in ((), ("Label",), ("label",)):
+        (lines,) = read_rated_lines(tmp_path / "a.csv", raters).values()
+        assert [(x.conversation, x.id, x.label) for x in lines] == [("x", "1", "joy")]
+    with pytest.raises(InputError, match="no column 'Ben'"):
+        read_rated_lines(tmp_path / "a.csv", ["Label", "Ben"])
+
+
 def test_lines_are_counted_as_an_editor_does(tmp_path):
     (tmp_path / "a.csv").write_text("sep=;\nid;start;end;label\n1;0;1;joy\n2;x;1;joy\n")
     with pytest.raises(InputError, match="line 4: 'x' is not a time"):

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from mmerc.annotation.rated_lines import RatedLine, build_line, read_rows
+from mmerc.annotation.rated_lines import RatedLine, build_line, find_column, read_rows
 from mmerc.annotation.rater_files import find_files
 from mmerc.csv_text import flatten_row
 from mmerc.errors import InputError, UsageError
@@ -38,10 +38,12 @@ class PredictedRows:
 
     def read_column(self, name: str) -> list[str]:
         """The values of a column; UsageError if no row has it."""
-        if not any(name in row for row in self.rows):
-            columns = ", ".join(dict.fromkeys(column for row in self.rows for column in row))
-            raise UsageError(f"--by {name!r} is not a column of the predictions ({columns}).")
-        values = (row.get(name) for row in self.rows)
+        columns = dict.fromkeys(column for row in self.rows for column in row)
+        column = find_column(name, columns)
+        if column not in columns:
+            problem = f"--by {name!r} is not a column of the predictions"
+            raise UsageError(f"{problem} ({', '.join(columns)}).")
+        values = (row.get(column) for row in self.rows)
         return [str(value if value not in {None, ""} else "(none)") for value in values]
 
 

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ def _table_lines(path: Path, raters: Sequence[str]) -> dict[str, list[RatedLine]
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
     sources = _label_columns(columns, raters)
     if not sources:
-        absent = next((name for name in raters if name not in columns), "label")
+        absent = next((r for r in raters if find_column(r, columns) not in columns), "label")
         names = ", ".join(columns) or "no columns"
         fix = f"name the columns that have labels with --raters (it has {names})"
         raise InputError(path, f"no column {absent!r}", fix)
@@ -131,7 +131,8 @@ def _table_lines(path: Path, raters: Sequence[str]) -> dict[str, list[RatedLine]
 def _label_columns(columns: Sequence[str], raters: Sequence[str]) -> dict[str, str]:
     """The column of each rater; none if one is missing."""
     if raters:
-        return {name: name for name in raters} if set(raters) <= set(columns) else {}
+        sources = {name: find_column(name, columns) for name in raters}
+        return sources if set(sources.values()) <= set(columns) else {}
     if "label" in columns:
         return {"": "label"}
     return {name[6:]: name for name in columns if name.startswith(("label.", "label_"))}
@@ -171,7 +172,7 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
             if None in row or None in row.values():
                 problem = "not as many cells as the first line"
                 raise InputError(f"{path}, line {number}", problem, "fix the line")
-            cells = dict(zip(names, row.values(), strict=True))
+            cells = {_column_name(name): cell for name, cell in row.items()}
             if separator != ",":
                 cells |= {name: cells[name].replace(",", ".") for name in _NUMBERS if name in cells}
             if any(map(str.strip, row.values())):
@@ -189,6 +190,11 @@ def _column_name(name: str) -> str:
     """A column's name without spaces around it; the case of those that mmerc knows is no matter."""
     name = name.strip()
     return name.casefold() if name.casefold() in _COLUMNS else name
+
+
+def find_column(name: str, columns: Collection[str]) -> str:
+    """The column that a user means by a name, whose case may have changed in reading the table."""
+    return name if name in columns else _column_name(name)
 
 
 def _json_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
