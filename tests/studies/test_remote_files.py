@@ -3,6 +3,9 @@
 import errno
 import os
 import re
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from fsspec.implementations.local import LocalFileSystem
@@ -85,6 +88,44 @@ def test_subtitles_at_a_url_that_are_too_large_are_not_copied(tmp_path, monkeypa
     os.truncate(folder / "talk.srt", LARGEST_TEXT)
     with fetched(recording, study=tmp_path) as local:
         assert local.subtitles.stat().st_size == LARGEST_TEXT
+
+
+def test_a_film_at_a_url_whose_own_subtitles_are_used_may_be_large(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMERC_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    with open(folder / "talk.mkv", "wb") as file:
+        file.truncate(LARGEST_TEXT + 1)
+    (folder / "study.yaml").write_text("recordings: [{file: talk.mkv, subtitles: talk.mkv}]\n")
+    (recording,) = plan_url(folder.as_uri()).recordings
+    with fetched(recording, study=tmp_path) as local:
+        assert local.subtitles == local.file
+        assert local.file.stat().st_size == LARGEST_TEXT + 1
+
+
+class _Streaming(SimpleHTTPRequestHandler):
+    """Serves files as a whole only."""
+
+    def end_headers(self):
+        self.send_header("Accept-Ranges", "none")
+        super().end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_all_of_a_small_file_is_read_from_a_server_that_streams(tmp_path):
+    content = b"a line of subtitles\n" * 100_000
+    (tmp_path / "talk.srt").write_bytes(content)
+    handler = partial(_Streaming, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        place = RemoteFolder(f"http://127.0.0.1:{server.server_port}")
+        actual = place.read_small("talk.srt", largest=LARGEST_TEXT)
+        start = place.read_start("talk.srt", 1_000_000)
+        server.shutdown()
+    assert actual == content
+    assert start == content[:1_000_000]
 
 
 def test_captions_of_an_analysis_at_a_url_are_no_subtitles(tmp_path):

@@ -13,6 +13,7 @@ from mmerc.caching import cache_folder
 from mmerc.errors import InputError
 from mmerc.files import file_fingerprint, fingerprint
 from mmerc.media.text_files import LARGEST_TEXT
+from mmerc.studies.folder_listing import MEDIA
 from mmerc.studies.remote_files import RemoteFolder, place_on_disk
 from mmerc.studies.study_recordings import StudyRecording
 
@@ -39,8 +40,9 @@ def fetched(recording: StudyRecording, *, study: Path) -> Iterator[StudyRecordin
     try:
         for role, path in recording.inputs.items():
             paths[role] = place_on_disk(copies, path.as_posix())
-            is_media = role == "file" and not recording.is_transcript
-            largest = None if is_media else LARGEST_TEXT
+            is_film = path.suffix.lower() in MEDIA  # subtitles may be those inside a film
+            is_text = recording.is_transcript if role == "file" else not is_film
+            largest = LARGEST_TEXT if is_text else None
             remote.fetch(path.as_posix(), paths[role], largest=largest)
         try:
             yield replace(recording, remote=None, **paths)

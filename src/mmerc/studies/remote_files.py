@@ -115,8 +115,7 @@ class RemoteFolder:
     def read_start(self, name: str, count: int) -> bytes:
         """The first bytes of a file."""
         with self._open(name) as (system, root), _opened(system, f"{root}/{name}") as file:
-            start: bytes = file.read(count)
-            return start
+            return _read_start(file, count)
 
     def read_small(self, name: str, *, largest: int) -> bytes:
         """The content of a file; InputError, before more is read, if it has more bytes."""
@@ -125,7 +124,7 @@ class RemoteFolder:
             size = system.info(path).get("size")
             if size is None or size <= largest:
                 with _opened(system, path) as file:
-                    content: bytes = file.read(largest + 1)
+                    content = _read_start(file, largest + 1)
                 if len(content) <= largest:
                     return content
             problem = f"larger than {largest // 2**20} MB"
@@ -181,6 +180,15 @@ class RemoteFolder:
 def _opened(system: Any, path: str) -> Any:
     """Open a small file; file systems would read some megabytes at a time."""
     return system.open(path, "rb", block_size=2**16)
+
+
+def _read_start(file: Any, count: int) -> bytes:
+    """The first bytes of an open file; what a server streams comes in parts."""
+    parts: list[bytes] = []
+    while count > 0 and (part := file.read(count)):
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
 
 
 def _strict_options(system: Any) -> dict[str, str]:
