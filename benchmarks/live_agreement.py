@@ -75,7 +75,7 @@ def analyse(components: LiveComponents, path: Path) -> Sequence[UtterancePredict
         model=model.model,
         name=model.name,
         extractors=model.extractors,
-        find=FromSpeech(whisper=components.whisper, language=components.language),
+        find=FromSpeech(whisper=components.whisper, language=components.language, as_live=True),
         workers=1,
         live=True,
     )

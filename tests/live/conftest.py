@@ -62,7 +62,7 @@ def offline(components, call) -> Analysis:
         model=components.model.model,
         name=components.model.name,
         extractors=components.model.extractors,
-        find=FromSpeech(),
+        find=FromSpeech(as_live=True),
         workers=1,
         live=True,
     )

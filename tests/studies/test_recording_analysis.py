@@ -75,6 +75,14 @@ def test_a_recording_that_changes_during_its_analysis_is_not_stored(
     assert analyzer(recording).state == "unchanged"
 
 
+def test_excluded_parts_leave_a_study_live(recording, tmp_path):
+    model = save_model(tmp_path / "model", widths={})
+    settings = StudySettings(model=str(model), live=True)
+    analyzer = PrepareAnalyzer(study=tmp_path, settings=settings, model_fingerprint="random")()
+    source = choose_source(analyzer.pipeline.find, replace(recording, exclude=((0.0, 1.0),))).source
+    assert source.settings()["as_live"]
+
+
 def test_a_recording_that_disappeared(analyzer, recording):
     recording.file.unlink()
     outcome = analyzer(recording)

@@ -1,4 +1,4 @@
-"""What the workers of a study are told; it is sent to them, and made, without loading models."""
+"""The task of a study's workers; building and sending it loads no models."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from mmerc.studies.remote_results import RemoteResults
 from mmerc.studies.study_file import StudySettings
 from mmerc.studies.study_recordings import RecordingOutcome, State, StudyRecording
 
-# Imported once for all workers; the command itself does without torch, which takes longer to import
-# than many studies take that have nothing new.
+# Imported once for all workers. The command itself does not import torch, which alone would take
+# longer than many studies without anything new.
 NEEDED_BY_WORKERS = ("mmerc.studies.recording_analysis",)
 
 

@@ -125,6 +125,7 @@ class Pipeline:
                 language=language,
                 turns=turns,
                 voices=VoiceSearch(count=count, diarizer=diarizer),
+                as_live=live,
             ),
             workers=workers or available_cores(),
             live=live,
@@ -182,9 +183,7 @@ class Pipeline:
         turns = turns or speech.turns
         if words is not None:
             return FromWords(words=Path(words), turns=turns, voices=voices, language=language)
-        if self.find is not speech:
-            return self.find
-        return replace(speech, turns=turns, as_live=self.live)
+        return replace(speech, turns=turns) if self.find is speech else self.find
 
     def analyse(
         self,
