@@ -45,7 +45,7 @@ def main() -> None:
     arguments = parser.parse_args()
     corpus = PreparedCorpus.load(arguments.corpus)
     if arguments.task == "refit":
-        refit_packaged(arguments.model, corpus)
+        refit_packaged(arguments.model, corpus, media=arguments.media)
         return
     part = replace(corpus, splits={"test": corpus.splits["test"]})
     model = load_model(arguments.model)

@@ -1,5 +1,6 @@
 """Scores under shifts of one modality, against plain predictions and hand-made vectors."""
 
+import copy
 import wave
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from mmerc.evaluation.metrics import score
 from mmerc.labels import MELD_7
 from mmerc.media.sound_shifts import make_quieter
 from mmerc.models.registry import load_model
+from mmerc.training import modality_shifts
 from mmerc.training.card_tables import shift_section
 from mmerc.training.modality_shifts import measure_shifts
 from mmerc.training.scoring import predict_corpus
@@ -47,6 +49,14 @@ def test_undisturbed_scores_are_those_of_plain_predictions(model, small_corpus, 
         assert weighted_f1 == pytest.approx(score(plain).weighted_f1)
 
 
+def test_scores_are_those_of_a_corrected_prior(model, small_corpus, measured):
+    corrected = copy.deepcopy(model)
+    corrected.log_prior_ratio = (1e6, 0.0, 0.0, 0.0)
+    table = measure_shifts(corrected, small_corpus, None, size=1, report=print)
+    plain = score(predict_corpus(corrected, small_corpus, "valid")).weighted_f1
+    assert table.undisturbed[ALL] == pytest.approx(plain) != measured[0].undisturbed[ALL]
+
+
 def test_sets_without_the_shifted_modality_stay_as_they_are(measured):
     table, lines = measured
     assert len(lines) == len(table.shifts) >= 6
@@ -67,8 +77,27 @@ def test_the_section_of_the_card_has_a_line_per_shift(measured):
 
 
 def test_recordings_of_several_conversations_have_the_same_utterances(model, small_corpus):
-    joined = measure_shifts(model, small_corpus, None, size=10, report=lambda line: None)
-    assert set(joined.undisturbed) == {*joined.shifts[0].weighted_f1} and len(joined.shifts) >= 6
+    part = replace(small_corpus, splits={"valid": small_corpus.splits["valid"]})
+    alone, joined = (modality_shifts._build_recordings(model, part, size) for size in (1, 2))
+    assert [len(recordings) for recordings in (alone, joined)] == [3, 2]
+    assert list_rows(alone) == list_rows(joined)
+
+
+def list_rows(recordings):
+    """Label and voice of all utterances, in an order of their own."""
+    return sorted(
+        [int(label), *voice.tolist()]
+        for batch in recordings
+        for label, voice in zip(
+            batch.labels[batch.mask], batch.features["audio"][batch.mask], strict=True
+        )
+    )
+
+
+def test_a_modality_that_nothing_has_is_not_shifted(model, small_corpus):
+    faceless = restrict_modalities(small_corpus, ("text", "audio"))
+    table = measure_shifts(model, faceless, None, report=print)
+    assert {shift.modality for shift in table.shifts} == {"text", "audio"}
 
 
 def test_a_model_of_one_modality_has_no_table(model, small_corpus, make_model):

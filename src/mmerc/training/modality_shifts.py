@@ -23,7 +23,7 @@ from mmerc.data.shifted_sound import extract_shifted_sound
 from mmerc.evaluation.metrics import weighted_f1_from_confusion
 from mmerc.media.sound_shifts import SOUND_SHIFTS
 from mmerc.models.base import AnyModel
-from mmerc.prediction.effects import with_encoded_text
+from mmerc.prediction.effects import probabilities, with_encoded_text
 from mmerc.prediction.run_model import build_model_examples
 from mmerc.training.joined_conversations import join_conversations
 from mmerc.training.vector_shifts import list_vector_shifts, shift_vectors
@@ -93,7 +93,7 @@ def measure_shifts(
             shifted = replace(part, features={**part.features, "audio": audio})
             add("audio", name, _build_recordings(model, shifted, size))
     for (modality, name), change in list_vector_shifts(model.labels).items():
-        if modality in names:
+        if modality in names and any(bool(b.present[modality].any()) for b in recordings):
             add(modality, name, shift_vectors(recordings, modality, change))
     return ShiftTable(undisturbed=undisturbed, shifts=tuple(table))
 
@@ -124,7 +124,7 @@ def _score_subset(model: AnyModel, batches: _Batches, subset: _Subset) -> float:
     confusion = torch.zeros(classes * classes, dtype=torch.long)
     for batch in batches:
         present = {m: at & (m in subset) for m, at in batch.present.items()}
-        predicted = model(batch.with_present(present)).logits.argmax(-1)
+        predicted = probabilities(model, batch.with_present(present)).argmax(-1)
         known = batch.labels >= 0
         pairs = batch.labels[known] * classes + predicted[known]
         confusion += torch.bincount(pairs, minlength=classes * classes)

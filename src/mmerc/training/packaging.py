@@ -92,7 +92,9 @@ def package_run(
     return packaged
 
 
-def refit_packaged(folder: str | Path, corpus: PreparedCorpus) -> Packaged:
+def refit_packaged(
+    folder: str | Path, corpus: PreparedCorpus, *, media: Path | None = None
+) -> Packaged:
     """Fit temperatures and prediction sets of a packaged model again, and renew its card.
 
     The weights stay as they are. InputError for a corpus of other labels.
@@ -104,7 +106,7 @@ def refit_packaged(folder: str | Path, corpus: PreparedCorpus) -> Packaged:
         model.set_scores.write(folder)
     values = {"temperature": model.temperature, "temperatures": dict(model.temperatures)}
     write_json(folder / "config.json", read_model_config(folder) | values)
-    return renew_card(folder, corpus)
+    return renew_card(folder, corpus, media=media)
 
 
 def renew_card(
