@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
+import torch
+
 from mmerc.errors import MmercError, UsageError
 from mmerc.inference.streaming.live_components import LiveComponents
 from mmerc.serving.jobs import Jobs
@@ -38,7 +40,12 @@ class LiveSessions:
         self.tasks: set[asyncio.Task[None]] = set()
         self.starting = 0
         self.connections = 0
-        self.pool = ThreadPoolExecutor(self.limits.sessions, thread_name_prefix="live")
+        self.pool = ThreadPoolExecutor(
+            self.limits.sessions,
+            thread_name_prefix="live",
+            # A new thread would begin with the number that a thread of the predictor has set.
+            initializer=partial(torch.set_num_threads, torch.get_num_threads()),
+        )
         self.loading = asyncio.Lock()
         self.components: LiveComponents | None = None
 
