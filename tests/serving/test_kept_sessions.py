@@ -96,8 +96,8 @@ def test_what_was_refused_is_not_kept():
     stored = []
     worker.decoder = create_decoder("pcm_s16le", 16000)
     worker.engine = SimpleNamespace(feed_sound=lambda samples: [])
-    worker.kept = SimpleNamespace(append=stored.append, cut=False)
-    worker.seconds = 0.0
+    worker.kept = SimpleNamespace(append=stored.append)
+    worker.seconds, worker.cut = 0.0, None
     (refusal,) = worker.process([b"\0" * 320, b"\0" * 321, b"\1" * 320])
     assert refusal.code == "sound" and stored == [b"\0" * 320, b"\1" * 320]
 

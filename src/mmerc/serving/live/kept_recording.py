@@ -25,10 +25,7 @@ _PCM = {"pcm_s16le": (1, 2), "pcm_f32le": (3, 4)}  # WAVE format, bytes per samp
 
 
 class KeptRecording:
-    """Writes sound as it arrives; ``save`` makes a finished job of it, ``queue`` a waiting one.
-
-    ``cut``: something could not be written; the sound up to there stays, and no more is added.
-    """
+    """Writes sound as it arrives; ``save`` makes a finished job of it, ``queue`` a waiting one."""
 
     def __init__(self, jobs: Jobs, name: str, sound_format: SoundFormat) -> None:
         """Reserve a job; RefusedError if there are too many."""
@@ -40,7 +37,7 @@ class KeptRecording:
         self.jobs, self.job, self.sound_format = jobs, job, sound_format
         self.name = display_name(f"{name}.{'webm' if sound_format == 'webm_opus' else 'wav'}")
         self.folder = jobs.folder(job)
-        self.size, self.cut = 0, False
+        self.size = 0
         try:
             (self.folder / _MARK).write_text(self.name, encoding="utf-8")
             # Without a buffer: nothing is lost if the server is killed.
@@ -51,12 +48,11 @@ class KeptRecording:
             raise
 
     def append(self, data: bytes) -> None:
-        """Write sound; OSError on a full disk."""
+        """Write sound; OSError on a full disk, after which what was stored before is complete."""
         stored = self.file.tell()
         try:
             self._write(data)
         except OSError:
-            self.cut = True
             with suppress(OSError):  # half a sample, or half a packet
                 self.file.truncate(stored)
             raise

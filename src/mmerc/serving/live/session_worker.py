@@ -105,7 +105,7 @@ class SessionWorker:
 
     def _store(self, data: bytes) -> Iterator[RefusedError]:
         """Write sound that is to be kept; on a full disk, go on without, and keep what there is."""
-        if self.kept is None or self.kept.cut:
+        if self.kept is None or self.cut is not None:
             return
         try:
             self.kept.append(data)
