@@ -55,7 +55,7 @@ def predict(number: int) -> dict[str, Any]:
 def main() -> None:
     """Print one line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("recordings", type=int)
+    parser.add_argument("recordings", type=int, nargs="?", default=100)
     parser.add_argument("--utterances", type=int, default=50)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

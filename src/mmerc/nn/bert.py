@@ -135,7 +135,7 @@ class Bert(nn.Module):
 class UpperBert(nn.Module):
     """A BERT whose lower layers stay as they are: in training they read each row only once.
 
-    ``trained``: how many layers are trained, the last ones. Dropout is in them alone.
+    ``trained``: how many of the last layers are trained. Only these have dropout.
     """
 
     def __init__(self, bert: Bert, *, trained: int) -> None:

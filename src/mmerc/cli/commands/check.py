@@ -28,7 +28,8 @@ def check(
 ) -> None:
     """Show how files would be read.
 
-    Shows streams, duration, speakers, utterances and doubts. Exits with 1 if a file cannot be read.
+    Shows streams, duration, speakers, utterances and warnings. Exits with 1 if a file cannot be
+    read.
     """
     from mmerc.inference.file_check import check_files
 
