@@ -134,3 +134,22 @@ def test_captions_of_an_analysis_at_a_url_are_no_subtitles(tmp_path):
         (tmp_path / f"{name}.vtt").write_text(start + "x" * 100)
     other, own = plan_url(tmp_path.as_uri()).recordings
     assert (other.subtitles.name, own.subtitles) == ("other.vtt", None)
+
+
+def test_captions_in_the_results_of_another_study_are_not_read(tmp_path, monkeypatch):
+    results = tmp_path / "earlier" / "recordings" / "talk"
+    results.mkdir(parents=True)
+    (tmp_path / "earlier" / ".mmerc-study").touch()
+    (tmp_path / "talk.mp4").write_bytes(b"film")
+    for folder in (tmp_path, results):
+        (folder / "talk.vtt").write_text("WEBVTT\n\n")
+    begun, read_start = [], RemoteFolder.read_start
+
+    def note(self, name, count):
+        begun.append(name)
+        return read_start(self, name, count)
+
+    monkeypatch.setattr(RemoteFolder, "read_start", note)
+    (recording,) = plan_url(tmp_path.as_uri()).recordings
+    assert recording.subtitles.name == "talk.vtt"
+    assert begun == ["talk.vtt"]

@@ -48,8 +48,8 @@ def plan_url(url: str, *, skip: str | None = None) -> StudyPlan:
     with TemporaryDirectory(prefix="mmerc-") as folder:
         root = Path(folder).resolve()
         study = only if Path(only).suffix.lower() in _STUDIES else STUDY_FILE
-        _fetch_small(place, root, names, study=study)
         listing = _list_names(place, root, names)
+        _fetch_small(place, root, names, study=study, listed=set(listing.files))
         try:
             if Path(only).suffix.lower() in _STUDIES:
                 plan = plan_study_file(root / only, listing=listing)
@@ -70,10 +70,13 @@ def _belongs(name: str, recording: str) -> bool:
     )
 
 
-def _fetch_small(place: RemoteFolder, root: Path, names: Collection[str], *, study: str) -> None:
+def _fetch_small(
+    place: RemoteFolder, root: Path, names: Collection[str], *, study: str, listed: Collection[Path]
+) -> None:
     """Fetch what decides what belongs together: the study file, and how .vtt files begin.
 
-    Tables, which only a study file can name, are empty files meanwhile.
+    Tables, and .vtt files that are not ``listed``, which only a study file can name, are empty
+    files meanwhile.
     """
     if study in names:
         _write(root, study, place.read_small(study, largest=LARGEST_TEXT))
@@ -82,7 +85,8 @@ def _fetch_small(place: RemoteFolder, root: Path, names: Collection[str], *, stu
         if suffix in TABLES:
             _write(root, name, b"")
         elif suffix == ".vtt":
-            _write(root, name, place.read_start(name, CAPTIONS_START))
+            is_listed = place_on_disk(root, name) in listed
+            _write(root, name, place.read_start(name, CAPTIONS_START) if is_listed else b"")
 
 
 def _write(root: Path, name: str, content: bytes) -> None:
