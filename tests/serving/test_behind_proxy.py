@@ -126,6 +126,7 @@ def test_the_page_works_under_the_prefix(proxied, behind, browser, film, subtitl
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.append(message.text))
     page.goto(f"{proxied}/")
+    page.get_by_role("button", name="Analyse").wait_for()  # the script has emptied the form
     page.get_by_label("Film or sound file").set_input_files(film)
     page.get_by_label("Subtitles").set_input_files(subtitles)
     page.get_by_role("button", name="Analyse").click()
