@@ -26,6 +26,7 @@ from mmerc.models.base import AnyModel
 from mmerc.prediction.effects import probabilities, with_encoded_text
 from mmerc.prediction.run_model import build_model_examples
 from mmerc.training.joined_conversations import join_conversations
+from mmerc.training.scoring import count_pairs
 from mmerc.training.vector_shifts import list_vector_shifts, shift_vectors
 
 RECORDING_CONVERSATIONS = 10
@@ -120,12 +121,8 @@ def _score_subsets(model: AnyModel, batches: _Batches) -> dict[_Subset, float]:
 
 @torch.inference_mode()
 def _score_subset(model: AnyModel, batches: _Batches, subset: _Subset) -> float:
-    classes = len(model.labels)
-    confusion = torch.zeros(classes * classes, dtype=torch.long)
+    confusion = torch.zeros(len(model.labels), len(model.labels), dtype=torch.long)
     for batch in batches:
         present = {m: at & (m in subset) for m, at in batch.present.items()}
-        predicted = probabilities(model, batch.with_present(present)).argmax(-1)
-        known = batch.labels >= 0
-        pairs = batch.labels[known] * classes + predicted[known]
-        confusion += torch.bincount(pairs, minlength=classes * classes)
-    return float(weighted_f1_from_confusion(confusion.view(classes, classes).numpy()))
+        confusion += count_pairs(batch.labels, probabilities(model, batch.with_present(present)))
+    return float(weighted_f1_from_confusion(confusion.numpy()))

@@ -20,6 +20,7 @@ from mmerc.training.disturbances import disturb_conversations
 from mmerc.training.joined_conversations import join_randomly
 from mmerc.training.optimization import VALID_LOSS, create_optimizer, learning_rate_factor
 from mmerc.training.recipe import TrainingConfig
+from mmerc.training.scoring import count_pairs
 
 MONITORED = "valid_weighted_f1"
 AVERAGED, RAW = "averaged", "raw"
@@ -140,7 +141,7 @@ class TrainingModule(lightning.LightningModule):
             if self.settings.schedule == "plateau" and number == 0:
                 size = int((batch.labels >= 0).sum())
                 self.log(VALID_LOSS, output.loss, on_epoch=True, batch_size=size, sync_dist=True)
-            self.confusions[name] += _count_pairs(batch.labels, model.calibrate(output.logits))
+            self.confusions[name] += count_pairs(batch.labels, model.calibrate(output.logits))
 
     def on_validation_epoch_end(self) -> None:
         scores = {
@@ -178,13 +179,6 @@ class TrainingModule(lightning.LightningModule):
         return learning_rate_factor(
             step, int(self.trainer.estimated_stepping_batches), self.settings
         )
-
-
-def _count_pairs(labels: Tensor, logits: Tensor) -> Tensor:
-    """Count pairs of gold and predicted label. Shape: labels [...], logits [..., K] -> [K, K]."""
-    classes, labelled = logits.shape[-1], labels >= 0
-    pairs = labels[labelled] * classes + logits.argmax(-1)[labelled]
-    return torch.bincount(pairs.cpu(), minlength=classes**2).view(classes, classes)
 
 
 def _consistency_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import torch
+from torch import Tensor
+
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError, UsageError
 from mmerc.evaluation.predictions import Predictions
@@ -52,3 +55,10 @@ def predict_corpus(
         similarity=outputs.similarity.numpy(),
         context_weight=outputs.context_weight.numpy(),
     )
+
+
+def count_pairs(labels: Tensor, scores: Tensor) -> Tensor:
+    """Count pairs of gold and predicted label. Shape: labels [...], scores [..., K] -> [K, K]."""
+    classes, labelled = scores.shape[-1], labels >= 0
+    pairs = labels[labelled] * classes + scores.argmax(-1)[labelled]
+    return torch.bincount(pairs.cpu(), minlength=classes**2).view(classes, classes)
