@@ -37,11 +37,7 @@ def invent_analysis(count):
             conversation="talk",
             id=str(i),
             speaker=f"speaker {generator.randrange(4)}",
-            text=" ".join(
-                generator.choices(
-                    ["we", "they", "never", "always", "went", "home", "said", "so"], k=9
-                )
-            ),
+            text=" ".join(generator.choices(WORDS, k=9)),
             start=4.0 * i,
             end=4.0 * i + 3.5,
             label=generator.choice(MELD_7.names),
