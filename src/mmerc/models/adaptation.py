@@ -1,4 +1,4 @@
-"""What ``mmerc adapt`` changed in a model: an affine map of its log probabilities."""
+"""The change that ``mmerc adapt`` makes: an affine map of a model's log probabilities."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from mmerc.labels import LabelSet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogitAdaptation:
-    """The map; ``weights`` has one row per label of the unchanged model.
+    """The affine map; ``weights`` has one row per label of the original model.
 
-    ``labels`` are the labels that it maps to; None: those of the unchanged model.
+    ``labels`` are the target labels; None: those of the original model.
 
     Shape: weights [K, L], bias [L].
     """
@@ -33,7 +33,7 @@ class LogitAdaptation:
         return torch.log_softmax(logits, dim=-1) @ weights + bias
 
     def to_json(self) -> dict[str, Any]:
-        """Return what ``read`` reads."""
+        """Return the JSON that ``read`` expects."""
         value: dict[str, Any] = {
             "weights": [list(row) for row in self.weights],
             "bias": list(self.bias),

@@ -1,4 +1,4 @@
-"""The base class of models: configuration, inputs, output, saving and loading."""
+"""Base class of models: configuration, inputs, output, saving and loading."""
 
 from __future__ import annotations
 
@@ -51,13 +51,12 @@ from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
 
 
 class ModelConfig(BaseModel):
-    """Settings of every model; each model adds its own.
+    """Settings common to all models; each model adds its own.
 
-    ``name`` is the model's name in the registry. ``reduction`` is that of every loss;
+    ``name`` is the model's name in the registry. ``reduction`` applies to every loss;
     ``label_smoothing``, ``focus`` and ``class_balance`` are terms of the cross-entropy
-    (``mmerc.nn.classification``), 0 for none. ``levelling`` standardises vectors of voice and face
-    by recording and speaker (``mmerc.nn.levelling``); None: not at all. Unknown settings are
-    rejected.
+    (``mmerc.nn.classification``); 0: off. ``levelling`` standardises audio and video vectors by
+    recording and speaker (``mmerc.nn.levelling``); None: off. Unknown settings are rejected.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,12 +90,12 @@ class ModelConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What a model reports about how it came to a prediction.
+    """How a model arrived at a prediction.
 
     Shape: ``weights[m]`` (how much the modality counted in the fusion), ``similarity`` (psi) and
     ``context_weight`` [B, N], None if the model has no such value; ``layer_weights[m]`` [B, N, F],
     the weights in each of F fusion layers, lowest first; ``attention`` [B, N, N], from each
-    utterance (second) to each other (last).
+    utterance (second axis) to the others (last axis).
     """
 
     weights: Mapping[Modality, Tensor] = field(default_factory=dict)
@@ -110,8 +109,8 @@ class Explanation:
 class ModelOutput:
     """A model's output for a batch.
 
-    ``losses`` are the named terms before weighting; ``loss`` is what training minimises. ``used``
-    are the modalities used for the prediction; empty if all present ones are used.
+    ``losses`` are the unweighted terms by name; training minimises ``loss``. ``used`` marks the
+    modalities used for the prediction; empty if all present ones are used.
 
     Shape: logits [B, N, K]; every loss a scalar; ``used[m]`` [B, N] bool.
     """
@@ -127,12 +126,12 @@ _Config = TypeVar("_Config", bound=ModelConfig)
 
 
 class ConversationModel(nn.Module, ABC, Generic[_Config]):
-    """A model that predicts the emotion of every utterance of a batch of conversations.
+    """A model that predicts the emotion of every utterance in a batch of conversations.
 
     A subclass sets ``name`` and ``config_class``, creates its parts in ``build`` (``config``,
-    ``labels`` and ``inputs`` are already set) and implements ``forward``. ``unit`` says what a
-    batch consists of: conversations, or single utterances. ``labels`` are those of predictions;
-    ``trained_labels`` differ from them if the model was adapted to other ones.
+    ``labels`` and ``inputs`` are already set) and implements ``forward``. ``unit`` is what a batch
+    consists of: conversations, or single utterances. ``labels`` are the predicted labels;
+    ``trained_labels`` differ if the model was adapted to other labels.
     """
 
     name: ClassVar[str]
@@ -149,7 +148,7 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         text_encoder: TextEncoder | None = None,
         speech_encoder: SpeechEncoder | None = None,
     ) -> None:
-        """Create the model; ``widths`` are those of the modalities that come as vectors."""
+        """Create the model; ``widths`` holds the vector widths of the modalities."""
         super().__init__()
         self.config = config
         self.labels = self.trained_labels = labels
@@ -190,17 +189,17 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         return None if self.text_encoder is None else self.text_encoder.tokenizer
 
     def with_levelling(self, levelling: LevellingConfig | None) -> Self:
-        """Return the same model, weights shared, that levels voices and faces in another way."""
+        """Return a copy with shared weights and other levelling."""
         model, inputs = copy.copy(self), copy.copy(self.inputs)
         inputs.levelling = levelling
         model._modules = {**self._modules, "inputs": inputs}
         return model
 
     def settle_inputs(self, batch: ConversationBatch) -> tuple[Self, ConversationBatch]:
-        """Do now what depends on whole conversations: level vectors, leave modalities out.
+        """Apply everything that depends on whole conversations: levelling, leaving out modalities.
 
-        Returns a model that does neither again, weights shared. An utterance taken out of its
-        conversation is then still compared with how its speaker usually sounds.
+        Returns a model with shared weights that skips both steps, and the new batch. Single
+        utterances taken from this batch stay normalised by their speaker.
         """
         if self.inputs.levelling is None:
             return self.with_levelling(None), batch
@@ -219,12 +218,12 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
             )
 
     def calibrate(self, logits: Tensor, used: Mapping[Modality, Tensor] | None = None) -> Tensor:
-        """Return the logits to predict with: prior corrected, over the temperature, adapted.
+        """Return the logits for prediction: prior-corrected, temperature-scaled, adapted.
 
-        ``log_prior_ratio`` has, for each class, the logarithm of its share of the training
-        utterances over its share of what training saw (``mmerc.training.prior``).
-        ``temperatures`` are by set of modalities (``modality_key``); ``temperature`` is that of any
-        other, and of all utterances unless ``used`` says what they are predicted from.
+        ``log_prior_ratio``: for each class, the log of its share in the training split over its
+        share after sampling and weighting (``mmerc.training.prior``). ``temperatures`` has one
+        value per set of modalities (``modality_key``); ``temperature`` applies to all other sets,
+        and to all utterances if ``used`` is not given.
 
         Shape: logits [..., K], each of used [...] bool -> [..., K] float32.
         """
@@ -236,31 +235,31 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         return logits if self.adaptation is None else self.adaptation.apply(logits)
 
     def calibrate_output(self, output: ModelOutput, batch: ConversationBatch) -> Tensor:
-        """Return the logits to predict a batch with. Shape: -> [B, N, K] float32."""
+        """Return a batch's logits for prediction. Shape: -> [B, N, K] float32."""
         return self.calibrate(output.logits, self.used_modalities(output, batch))
 
     def used_modalities(
         self, output: ModelOutput, batch: ConversationBatch
     ) -> Mapping[Modality, Tensor]:
-        """Return which modalities a prediction is from. Shape: -> {m: [B, N] bool}."""
+        """Return the modalities that a prediction uses. Shape: -> {m: [B, N] bool}."""
         names = self.inputs.output_widths
         return output.used or {m: batch.present[m] & batch.mask for m in names}
 
     @property
     def compares_conversations(self) -> bool:
-        """Whether a loss compares all utterances of a batch, which must then be a random one."""
+        """Whether a loss compares all utterances of a batch; batches must then be random."""
         return False
 
     def start_epoch(self) -> None:
         """Reset what a model accumulates over an epoch; called before each epoch."""
 
     def repeat(self, batch: ConversationBatch) -> ModelOutput:
-        """Predict a batch of the same training step again; nothing is accumulated again."""
+        """Predict a batch again in the same training step, without accumulating anything."""
         output: ModelOutput = self(batch)
         return output
 
     def emotion_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy with the configuration's terms; labels of -100 are left out.
+        """Cross-entropy with the configured terms; labels of -100 are ignored.
 
         Shape: logits [..., K], labels [...] int -> scalar.
         """
@@ -284,9 +283,8 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         """Write config.json, model.safetensors, the tokenizer and the model card to a folder.
 
         ``card`` is the text of the model card, ``trained_on`` the conversations whose labels the
-        model has seen. ``compact`` stores weights in float16 and leaves out encoder weights that
-        were not trained; these, and the tokenizer, are then loaded from the encoder that the
-        configuration names.
+        model has seen. ``compact`` stores weights in float16 and omits untrained encoder weights
+        and the tokenizer, which are then loaded from the encoder named in the configuration.
         """
         with atomic_directory(Path(directory), overwrite=True) as folder:
             state = compact_state(self) if compact else self.state_dict()
@@ -323,8 +321,8 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
     def from_pretrained(cls, source: str | Path) -> Self:
         """Load a folder written by ``save_pretrained``, or a Hub repository with the same files.
 
-        Returns the model in evaluation mode. MmercError if there is no such model, InputError if
-        its files are damaged, incomplete or those of another model.
+        Returns the model in evaluation mode. MmercError if there is no such model; InputError if
+        its files are damaged, incomplete or from another model.
         """
         folder = Path(source)
         if not folder.is_dir():
@@ -386,7 +384,7 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         trained_on: TrainedOn | None = None,
         compact: bool = False,
     ) -> None:
-        """Upload what ``save_pretrained`` writes to a Hugging Face Hub repository.
+        """Upload the files of ``save_pretrained`` to a Hugging Face Hub repository.
 
         MmercError if the Hub cannot be reached or the repository is not writable.
         """

@@ -1,4 +1,4 @@
-"""The input vectors of a model: standardised features, and text from its own encoder."""
+"""Input vectors of a model: standardised features, and text from its own encoder."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ WindowEncoder = Callable[[TextWindows, TextEncoder, torch.Size], Tensor]
 class ModalityInputs(nn.Module):
     """Provide one vector per utterance and modality.
 
-    [decided] Each dimension of a feature vector is standardised with statistics of the training
-    split, which are buffers of the model, so that prediction needs no corpus. ``levelling`` then
-    standardises voices and faces by recording and speaker (None: not at all).
+    [decided] Each feature dimension is standardised with statistics of the training split. They are
+    buffers of the model, so prediction needs no corpus. ``levelling`` then standardises audio and
+    video by recording and speaker (None: off).
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class ModalityInputs(nn.Module):
     def forward(
         self, batch: ConversationBatch
     ) -> tuple[dict[Modality, Tensor], dict[Modality, Tensor]]:
-        """Return the vectors, zero where absent, and which are present.
+        """Return the vectors, zero where absent, and the masks of present ones.
 
-        A batch without tokens may contain the encoder's vectors already.
+        A batch without tokens may already contain the encoder's vectors.
 
         Shape: -> {modality: [B, N, D_m]}, {modality: [B, N] bool}.
         """
@@ -113,7 +113,7 @@ class ModalityInputs(nn.Module):
 def zero_absent(vectors: Tensor, present: Tensor) -> Tensor:
     """Replace absent vectors by zeros. Shape: [..., D], [...] bool -> [..., D].
 
-    Not by multiplication: the placeholder of an absent vector may not be finite.
+    Multiplication would not work: the placeholder of an absent vector may not be finite.
     """
     return vectors.masked_fill(~present.unsqueeze(-1), 0.0)
 
@@ -126,7 +126,7 @@ def encode_batch_text(batch: ConversationBatch, encoder: TextEncoder) -> Tensor:
 
 
 def encode_windows(windows: TextWindows, encoder: TextEncoder, shape: torch.Size) -> Tensor:
-    """Encode the utterances in some windows; the others get zeros. Shape: -> [*shape, D]."""
+    """Encode the utterances of the windows; all others get zeros. Shape: -> [*shape, D]."""
     pooled = encoder(
         windows.token_ids, windows.attention_mask, windows.pool_into, utterances=shape.numel()
     )

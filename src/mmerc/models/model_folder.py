@@ -1,6 +1,6 @@
-"""Where a model is: a run or model folder, a model that comes with mmerc, or one of the Hub.
+"""Locate a model: a run or model folder, a model that comes with mmerc, or one on the Hub.
 
-Without torch, so that a command can tell at once that there is no such model.
+Does not import torch, so that commands report a missing model at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mmerc.models.embedded_models import find_embedded_model
 
 
 def locate_model(source: str | Path) -> Path:
-    """Find the folder of a model: a local one, one that comes with mmerc, or one of the Hub.
+    """Find the folder of a model: local, included in mmerc, or on the Hub.
 
     MmercError if there is none, InputError for a run without a finished seed.
     """
@@ -24,7 +24,7 @@ def locate_model(source: str | Path) -> Path:
 
 
 def find_model_folder(source: Path) -> Path:
-    """Return the model folder inside a run folder (its seed best on validation), or ``source``."""
+    """Return a run's model folder (of its best seed on validation), or else ``source``."""
     if not (source / "run.json").is_file():
         return source
     path = source / "result.json"
@@ -41,7 +41,7 @@ def find_model_folder(source: Path) -> Path:
 
 
 def download_model(repository: str) -> Path:
-    """Download a model from the Hub (or find it in the cache); MmercError if there is none."""
+    """Download a model from the Hub, or use the cache; MmercError if there is none."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

@@ -1,4 +1,4 @@
-"""Every model by name: those of mmerc, and those of plug-ins (``mmerc.models`` entry points).
+"""All models by name: mmerc's own and those of plug-ins (``mmerc.models`` entry points).
 
 A new model of mmerc is one folder next to this file and one line in ``_MODELS``.
 """
@@ -32,7 +32,6 @@ from mmerc.nn.speech_encoder import SpeechEncoder
 from mmerc.nn.text_encoder import TextEncoder
 from mmerc.plugins import Plugin, find_plugins
 
-# The models of mmerc itself.
 _MODELS: dict[str, type[AnyModel]] = {
     model.name: model
     for model in (
@@ -55,7 +54,7 @@ _MODELS: dict[str, type[AnyModel]] = {
 
 
 class ListedModel(NamedTuple):
-    """What ``list_models`` says of a model: the first sentence of its docstring, its package."""
+    """A model in ``list_models``: the first sentence of its docstring, and its package."""
 
     summary: str
     package: str
@@ -75,12 +74,12 @@ def model_class(name: str) -> type[AnyModel]:
 
 
 def _model_names() -> list[str]:
-    """Return the names of all models: those of mmerc, then those of installed plug-ins."""
+    """Return the names of all models: mmerc's own, then those of installed plug-ins."""
     return [*_MODELS, *_find_model_plugins()]
 
 
 def list_models() -> dict[str, ListedModel]:
-    """Describe all models by name; of a plug-in that cannot be used, say why."""
+    """Describe all models by name; for an unusable plug-in, give the reason."""
     models = {name: ListedModel(summary(model), "mmerc") for name, model in _MODELS.items()}
     for name, plugin in _find_model_plugins().items():
         try:
@@ -91,13 +90,13 @@ def list_models() -> dict[str, ListedModel]:
 
 
 def summary(model: type[AnyModel]) -> str:
-    """Return the first sentence of a model's docstring, "" if it has none of its own."""
+    """Return the first sentence of a model's own docstring, "" if it has none."""
     text = " ".join((model.__doc__ or "").split())
     return text.partition(". ")[0].removesuffix(".")
 
 
 def _find_model_plugins() -> dict[str, Plugin]:
-    """Find models of other packages; MmercError if one takes the name of a model of mmerc."""
+    """Find models of other packages; MmercError if one uses the name of an mmerc model."""
     plugins = find_plugins("mmerc.models")
     for name in plugins.keys() & _MODELS.keys():
         package = plugins[name].package
@@ -109,7 +108,7 @@ def _find_model_plugins() -> dict[str, Plugin]:
 
 
 def _load_plugin_model(plugin: Plugin) -> type[AnyModel]:
-    """Import a plug-in's model and check that it can be used as one."""
+    """Import a plug-in's model and check that it is usable."""
     model = plugin.load()
     if not (isinstance(model, type) and issubclass(model, ConversationModel)):
         problem = "is not a subclass of mmerc.models.base.ConversationModel"
@@ -128,17 +127,17 @@ def _load_plugin_model(plugin: Plugin) -> type[AnyModel]:
 
 
 def _is_config_class(value: object) -> bool:
-    """Whether ``value`` is a class of model settings."""
+    """Whether ``value`` is a subclass of ``ModelConfig``."""
     return isinstance(value, type) and issubclass(value, ModelConfig)
 
 
 def create_model(
     config: ModelConfig, *, labels: LabelSet, widths: Mapping[Modality, int]
 ) -> AnyModel:
-    """Create an untrained model; the encoders that it trains are loaded pre-trained.
+    """Create an untrained model with pre-trained encoders.
 
-    ``widths`` are those of the corpus's vectors. MmercError if the model uses a modality for which
-    there are no vectors, or an encoder cannot be loaded.
+    ``widths`` are the widths of the corpus's vectors. MmercError if the model uses a modality
+    without vectors, or an encoder cannot be loaded.
     """
     encoder = None
     if config.trains_text_encoder and config.text_encoder is not None:

@@ -1,4 +1,4 @@
-"""Saved models: reading what ``save_pretrained`` wrote, and the compact form of weights."""
+"""Saved models: reading the files of ``save_pretrained``, and compact weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
 
 
 def load_saved_encoder(model: Path, config: TextEncoderConfig, *, compact: bool) -> TextEncoder:
-    """Rebuild a model's text encoder; of a ``compact`` model, the one its configuration names.
+    """Rebuild a model's text encoder; for a ``compact`` model, load the configured encoder.
 
     InputError if its files are incomplete.
     """
@@ -31,7 +31,7 @@ def load_saved_encoder(model: Path, config: TextEncoderConfig, *, compact: bool)
 def load_saved_speech_encoder(
     model: Path, config: SpeechEncoderConfig, *, compact: bool
 ) -> SpeechEncoder:
-    """Rebuild a model's speech encoder, as ``load_saved_encoder``."""
+    """Rebuild a model's speech encoder, like ``load_saved_encoder``."""
     if compact:
         return SpeechEncoder.from_source(config)
     with _report_damage(model / "speech_encoder") as folder:
@@ -56,9 +56,9 @@ def untrained_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def compact_state(model: nn.Module) -> dict[str, Tensor]:
-    """Select everything else, weights in float16.
+    """Select all other tensors, weights in float16.
 
-    Statistics keep their precision: a small deviation would become 0, and is divided by.
+    Statistics keep their precision: a small deviation would round to 0 and then be divided by.
     """
     untrained, weights = untrained_state(model), dict(model.named_parameters())
     return {
@@ -75,10 +75,10 @@ def load_weights(
     untrained: Collection[str] = (),
     sha256: str | None = None,
 ) -> None:
-    """Load a safetensors file that has every tensor of a module but the ``untrained`` ones.
+    """Load a safetensors file with all tensors of a module except the ``untrained`` ones.
 
-    ``sha256``: the expected hash of the file, if known. InputError if the file is missing, damaged,
-    another one, or does not match.
+    ``sha256``: the expected hash of the file, if known. InputError if the file is missing, damaged
+    or does not match.
     """
     try:
         if sha256 is not None and file_fingerprint(path) != sha256:
@@ -98,7 +98,7 @@ def load_weights(
 
 
 def upload_model(folder: Path, repository: str, *, private: bool) -> None:
-    """Upload a model folder to the Hub; the repository is created if it does not exist."""
+    """Upload a model folder to the Hub; create the repository if it does not exist."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
@@ -127,5 +127,5 @@ def read_model_config(folder: Path) -> dict[str, Any]:
 
 
 def describes_model(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a config.json is that of a model of ours, not of a plain encoder."""
+    """Whether a config.json belongs to an mmerc model rather than a plain encoder."""
     return isinstance(value, dict) and {"model", "labels", "widths"} <= value.keys()

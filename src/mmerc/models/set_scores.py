@@ -1,4 +1,4 @@
-"""Scores of labelled utterances, stored with a model, from which its prediction sets are made."""
+"""Scores of labelled utterances, stored with a model for its prediction sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmerc.files import read_json, write_text
 SET_SCORES_FILE = "prediction_sets.json"
 ANY_MODALITIES = "any"
 _JOINT = "+"
-_STEPS = 100_000  # per unit, of a saved score
+_STEPS = 100_000  # resolution of saved scores: steps per unit
 
 
 def modality_key(modalities: Iterable[Modality]) -> str:
@@ -27,7 +27,7 @@ def modality_key(modalities: Iterable[Modality]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreGrid:
-    """Sorted scores of ``count`` utterances, thinned to quantiles."""
+    """Sorted scores of ``count`` utterances, reduced to quantiles."""
 
     count: int
     grid: tuple[float, ...]
@@ -35,7 +35,7 @@ class ScoreGrid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModalityScores:
-    """The scores with one set of modalities: of all utterances, and by their label."""
+    """Scores for one set of modalities: of all utterances, and per label."""
 
     method: Literal["lac", "aps"]
     every: ScoreGrid
@@ -44,16 +44,16 @@ class ModalityScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetScores:
-    """The scores of a model, by set of modalities (``modality_key``, or ``any``).
+    """Scores of a model for each set of modalities (``modality_key``, or ``any``).
 
-    ``source`` says in words which utterances they are from.
+    ``source`` describes the utterances in words.
     """
 
     source: str
     by_modalities: Mapping[str, ModalityScores]
 
     def find(self, modalities: Iterable[Modality]) -> ModalityScores | None:
-        """Return the scores for an utterance with these modalities; None if there are none."""
+        """Return the scores for these modalities; None if there are none."""
         key = modality_key(modalities)
         return self.by_modalities.get(key or "none", self.by_modalities.get(ANY_MODALITIES))
 
@@ -74,7 +74,7 @@ class SetScores:
 
     @classmethod
     def read(cls, folder: Path, *, labels: int) -> Self | None:
-        """Read the scores of a model folder; None without, InputError if they are damaged."""
+        """Read the scores in a model folder; None if missing, InputError if damaged."""
         path = folder / SET_SCORES_FILE
         if not path.is_file():
             return None
@@ -97,7 +97,7 @@ class SetScores:
 
 
 def _grid_values(grid: ScoreGrid) -> dict[str, object]:
-    """A grid as it is saved; rounded up, so that no set becomes smaller by it."""
+    """Convert a grid for saving; rounded up so that no prediction set shrinks."""
     rounded = [math.ceil(_STEPS * score - 1e-6) / _STEPS for score in grid.grid]
     return {"count": grid.count, "grid": rounded}
 

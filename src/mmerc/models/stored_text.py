@@ -1,4 +1,4 @@
-"""Dropout on stored text vectors, as an encoder that is trained has behind it."""
+"""Dropout on stored text vectors, in place of the dropout after a trained encoder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmerc.nn.text_encoder import TextEncoder
 
 
 class StoredTextDropout(nn.Module):
-    """Drop out numbers of the text vectors, unless ``encoder`` does so itself."""
+    """Apply dropout to text vectors unless ``encoder`` does so itself."""
 
     def __init__(self, rate: float, encoder: TextEncoder | None) -> None:
         super().__init__()

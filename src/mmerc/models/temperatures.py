@@ -1,4 +1,4 @@
-"""Temperatures by set of modalities."""
+"""A temperature for each set of modalities."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from mmerc.models.set_scores import modality_key
 def find_temperatures(
     temperatures: Mapping[str, float], used: Mapping[Modality, Tensor], other: float
 ) -> Tensor | float:
-    """Find the temperature of every utterance by the modalities that it is predicted from.
+    """Find the temperature of every utterance from the modalities used.
 
-    ``other`` is that of sets that ``temperatures`` (by ``modality_key``) does not have, and of all
+    ``other`` applies to sets missing from ``temperatures`` (keys: ``modality_key``), and to all
     utterances if either mapping is empty.
 
     Shape: used[m] [...] bool -> [..., 1] float32.

@@ -1,4 +1,4 @@
-"""What a model stores about the data that it was trained on."""
+"""Information about its training data that a model stores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmerc.labels import label_source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingStatistics:
-    """Statistics of the training split that a model is given before training.
+    """Statistics of the training split, passed to a model before training.
 
     Shape: ``features[m]``, mean and standard deviation [D_m]; ``label_counts`` [K].
     """
@@ -30,8 +30,8 @@ class TrainingStatistics:
 class TrainedOn:
     """The conversations whose labels a model has seen.
 
-    ``extractors`` are the fingerprints of those that extracted the vectors, by modality.
-    ``labels_of`` names the corpus that the labels were taken from, if it is not ``corpus``.
+    ``extractors``: fingerprint of each modality's extractor. ``labels_of``: the corpus that the
+    labels come from, if it is not ``corpus``.
     """
 
     corpus: str
@@ -40,7 +40,7 @@ class TrainedOn:
     labels_of: str | None = None
 
     def seen(self, source: str) -> frozenset[str]:
-        """Return the ids of the conversations whose labels, of corpus ``source``, were seen."""
+        """Return the ids of the conversations of corpus ``source`` whose labels were seen."""
         same = source == label_source(self.corpus, self.labels_of)
         return self.conversations if same else frozenset()
 
@@ -55,7 +55,7 @@ class TrainedOn:
 
     @classmethod
     def read(cls, folder: Path) -> TrainedOn:
-        """Read what ``save_pretrained`` wrote; empty for a model without the file."""
+        """Read ``training_data.json``; empty for a model without the file."""
         path = folder / "training_data.json"
         value = read_json(path) if path.is_file() else {}
         if not isinstance(value, dict):

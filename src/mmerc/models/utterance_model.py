@@ -1,4 +1,4 @@
-"""The base class of models that read utterances one by one: streams of states, heads, losses."""
+"""Base class of models that read single utterances: streams of states, heads, losses."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from mmerc.nn.streams import Stream, encode_sound, encode_tokens
 
 
 class UtteranceConfig(ModelConfig):
-    """Settings of every model that reads tokens and waveforms (DQ-Former, Secs. 3.2 and 4.2).
+    """Settings of models that read tokens and waveforms (DQ-Former, Secs. 3.2 and 4.2).
 
-    A modality without an encoder comes as one vector per utterance: a stream of one state.
+    A modality without an encoder is one vector per utterance: a stream with one state.
     """
 
     modalities: tuple[Modality, ...] = ("text", "audio")
     speech_encoder: SpeechEncoderConfig | None = None
-    history: int = Field(default=5, ge=0, description="preceding utterances in the text")
+    history: int = Field(default=5, ge=0, description="preceding utterances in the text input")
     history_states: bool = Field(
         default=True,
         description=(
-            "layers after the text encoder also read the states of preceding utterances; "
-            "off: only the utterance's own, which have read the others inside the encoder"
+            "layers after the text encoder also read the states of preceding utterances; false: "
+            "only the utterance's own states, which attended to the others in the encoder"
         ),
     )
     gradient_checkpointing: bool = False
 
     @model_validator(mode="after")
     def reads_single_utterances(self) -> Self:
-        """Reject levelling: an utterance by itself has no recording to be compared with."""
+        """Reject levelling: a single utterance has no recording to compare it with."""
         if self.levelling is not None:
             raise ValueError("levelling needs whole conversations, but the model reads utterances")
         return self
@@ -69,13 +69,13 @@ _Config = TypeVar("_Config", bound=UtteranceConfig)
 
 
 class UtteranceModel(ConversationModel[_Config]):
-    """A model that knows only as much of an utterance's neighbours as its text contains.
+    """A model that sees an utterance's neighbours only in its text input.
 
     A subclass creates its parts in ``build`` and implements ``read``.
     """
 
     unit: ClassVar[Literal["conversation", "utterance"]] = "utterance"
-    alone_weight = 1.0  # of the losses of single modalities, relative to that of the fusion
+    alone_weight = 1.0  # weight of the single-modality losses relative to the fusion loss
 
     def __init__(self, config: _Config, **parts: Any) -> None:
         super().__init__(config, **parts)
@@ -97,7 +97,7 @@ class UtteranceModel(ConversationModel[_Config]):
 
     @property
     def depths(self) -> dict[Modality, int]:
-        """Number of layers of each encoder; modalities that come as vectors are left out."""
+        """Number of layers of each encoder; modalities given as vectors are omitted."""
         depths: dict[Modality, int] = {}
         if self.text_encoder is not None:
             depths["text"] = int(self.text_encoder.backbone.config.num_hidden_layers)
@@ -106,7 +106,7 @@ class UtteranceModel(ConversationModel[_Config]):
         return depths
 
     def forward(self, batch: ConversationBatch) -> ModelOutput:
-        """Predict the utterances of a batch, whichever conversations they belong to."""
+        """Predict the utterances of a batch, regardless of their conversations."""
         mask = batch.mask
         streams = self.streams(batch)
         output = self.read(streams)
@@ -152,7 +152,7 @@ class UtteranceModel(ConversationModel[_Config]):
 
 
 def scatter_utterances(values: Tensor, mask: Tensor) -> Tensor:
-    """Put utterances back where ``mask`` is true, zeros elsewhere.
+    """Scatter utterances to the true positions of ``mask``, zeros elsewhere.
 
     Shape: values [U, X], mask [B, N] bool -> [B, N, X].
     """

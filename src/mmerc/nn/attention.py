@@ -1,4 +1,4 @@
-"""Attention for transformers models, by the kernel that is fastest on the processor."""
+"""Attention for transformers models, with the fastest kernel for the device."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""BERT in plain torch, for prediction: importing transformers takes longer than reading a text.
+"""BERT in plain torch, for prediction: importing transformers takes longer than encoding a text.
 
-Names of parameters, and results to the bit, are those of transformers' ``BertModel`` without its
-pooler. Training uses transformers itself, as does everything that ``read_bert_settings`` rejects.
+Parameter names and results (bit for bit) match transformers' ``BertModel`` without its pooler.
+Training, and everything that ``read_bert_settings`` rejects, use transformers itself.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from torch.nn import functional
 from mmerc.nn.attention import attention
 from mmerc.nn.empty_layers import EmptyEmbedding, EmptyLinear
 
-_UNUSED = ("pooler.", "embeddings.position_ids")  # of the tensors in a file
+_UNUSED = ("pooler.", "embeddings.position_ids")  # tensors in a file that are ignored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BertSettings:
-    """What a ``config.json`` says of the architecture; ``values`` is all of it."""
+    """The architecture from a ``config.json``; ``values`` is the whole file."""
 
     vocab_size: int
     hidden_size: int
@@ -43,12 +43,12 @@ class BertSettings:
     values: Mapping[str, Any] = field(repr=False)
 
     def to_json_string(self) -> str:
-        """Return the content of ``config.json``, as transformers' configurations do."""
+        """Return the content of ``config.json``, like transformers' configurations."""
         return json.dumps(dict(self.values))
 
 
 def read_bert_settings(folder: Path, *, attention_dropout: float) -> BertSettings | None:
-    """Read ``config.json``; None unless it states all settings of a plain BERT."""
+    """Read ``config.json``; None unless it describes a plain BERT completely."""
     try:
         values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -63,7 +63,7 @@ def read_bert_settings(folder: Path, *, attention_dropout: float) -> BertSetting
 
 
 def _is_plain(values: Mapping[str, Any]) -> bool:
-    """Whether a configuration is that of a BERT without any of its rare variations."""
+    """Whether a configuration describes a BERT without rare variations."""
     return (
         values.get("model_type") == "bert"
         and values.get("hidden_act") == "gelu"
@@ -75,14 +75,14 @@ def _is_plain(values: Mapping[str, Any]) -> bool:
 
 
 class BertStates(NamedTuple):
-    """``hidden_states``: the embeddings, then the states of each layer (None if not asked for)."""
+    """``hidden_states``: embeddings, then the states of each layer; None if not requested."""
 
     last_hidden_state: Tensor
     hidden_states: tuple[Tensor, ...] | None
 
 
 class Bert(nn.Module):
-    """The encoder of Devlin et al. (NAACL 2019), post-norm, with learnt positions."""
+    """The post-norm encoder of Devlin et al. (NAACL 2019), with learnt positions."""
 
     def __init__(self, settings: BertSettings) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class Bert(nn.Module):
 
     @classmethod
     def load(cls, folder: Path, settings: BertSettings) -> Self | None:
-        """Load ``model.safetensors``, mapped into memory; None if it has other tensors."""
+        """Load ``model.safetensors`` memory-mapped; None if it has other tensors."""
         try:
             state = load_file(folder / "model.safetensors")
         except (OSError, SafetensorError):
@@ -133,9 +133,9 @@ class Bert(nn.Module):
 
 
 class UpperBert(nn.Module):
-    """A BERT whose lower layers stay as they are: in training they read each row only once.
+    """A BERT with frozen lower layers, which read each row only once in training.
 
-    ``trained``: how many of the last layers are trained. Only these have dropout.
+    ``trained``: number of trained layers at the end. Only these have dropout.
     """
 
     def __init__(self, bert: Bert, *, trained: int) -> None:
@@ -154,7 +154,7 @@ class UpperBert(nn.Module):
         *,
         output_hidden_states: bool = False,
     ) -> BertStates:
-        """Read rows of tokens, as ``Bert`` does."""
+        """Read rows of tokens, like ``Bert``."""
         mask, given = _token_mask(attention_mask), (input_ids, attention_mask, position_ids)
         key = tuple(b"" if item is None else item.numpy().tobytes() for item in given)
         states = self.known.get(key) if self.training else None

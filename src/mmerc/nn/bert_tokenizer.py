@@ -1,4 +1,4 @@
-"""BERT's tokenizer without transformers, where its files say the same as transformers would."""
+"""BERT's tokenizer without transformers, if transformers would give the same results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PLAIN = {"special": True, "single_word": False, "lstrip": False, "rstrip": Fals
 
 
 class BertTokenizer:
-    """A ``tokenizer.json`` of a plain BERT; results are those of transformers' tokenizer."""
+    """A plain BERT's ``tokenizer.json``; gives the same results as transformers' tokenizer."""
 
     def __init__(self, path: Path) -> None:
         from tokenizers import Tokenizer
@@ -21,7 +21,7 @@ class BertTokenizer:
         self._tokenizer: Any = Tokenizer.from_file(str(path))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._tokenizer.encode_special_tokens = True  # "[SEP]" in a text is text
+        self._tokenizer.encode_special_tokens = True  # treats "[SEP]" in a text as ordinary text
         for name, token in _SPECIAL.items():
             setattr(self, f"{name}_id", self._tokenizer.token_to_id(token))
 
@@ -29,13 +29,13 @@ class BertTokenizer:
         return int(self._tokenizer.get_vocab_size())
 
     def encode(self, texts: Sequence[str], *, limit: int) -> list[list[int]]:
-        """Return at most ``limit`` ids of each text, without special tokens."""
+        """Return up to ``limit`` ids per text, without special tokens."""
         encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [encoding.ids[:limit] for encoding in encoded]
 
 
 def read_bert_tokenizer(folder: Path) -> BertTokenizer | None:
-    """Read a folder's tokenizer; None unless all its settings are those of a plain BERT."""
+    """Read a folder's tokenizer; None unless it is a plain BERT's in every setting."""
     path = folder / "tokenizer.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -47,7 +47,7 @@ def read_bert_tokenizer(folder: Path) -> BertTokenizer | None:
 
 
 def _is_plain(content: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
-    """Whether transformers, which builds BERT's tokenizer from its settings, would build this."""
+    """Whether transformers would build the same tokenizer from the settings."""
     model = content["model"]
     tokens = content["added_tokens"]
     return (
@@ -69,7 +69,7 @@ def _is_plain(content: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
 
 
 def _expected_normaliser(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The normaliser that transformers makes of the settings."""
+    """The normaliser that transformers builds from the settings."""
     return {
         "type": "BertNormalizer",
         "clean_text": True,

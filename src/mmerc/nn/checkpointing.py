@@ -1,4 +1,4 @@
-"""Trade time for memory: recompute activations in the backward pass."""
+"""Gradient checkpointing: recompute activations in the backward pass to save memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def recompute_activations(backbone: Any) -> None:
-    """Have a transformers model store only the inputs of its layers in training."""
-    newer = "activation_checkpointing_enable"  # where it exists, the older name warns
+    """Make a transformers model store only its layers' inputs during training."""
+    newer = "activation_checkpointing_enable"  # if it exists, the older name warns
     enable = getattr(backbone, newer, None) or backbone.gradient_checkpointing_enable
     enable({"use_reentrant": False})

@@ -1,4 +1,4 @@
-"""Conversation context from an LSTM that padding cannot influence."""
+"""Conversation context from an LSTM; padding has no effect."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class ContextLstm(nn.Module):
     """LSTM over the utterances of each conversation (DF-ERC Eq. 21).
 
-    Both directions are read forwards, the second one over reversed conversations, so padding is
-    always last. oneDNN has no kernel for packed sequences, which take twice as long.
+    Both directions run forwards, the second over reversed conversations, so padding is always last.
+    Packed sequences would take twice as long: oneDNN has no kernel for them.
     """
 
     def __init__(self, width: int, hidden: int, *, bidirectional: bool = True) -> None:
@@ -44,7 +44,7 @@ class ContextLstm(nn.Module):
 
 
 def _reversed_places(mask: Tensor) -> Tensor:
-    """Return the places of each conversation's utterances, last first; padding keeps its place.
+    """Return each conversation's positions in reverse order; padding keeps its position.
 
     Shape: [B, N] bool -> [B, N].
     """

@@ -22,9 +22,9 @@ def contrastive_loss(
     """Pull positives together and push all other items apart (DF-ERC, Eqs. 3 and 5).
 
     For item i with positives P(i), over cosines: - sum_k log softmax_{j != i}(cos_ij / tau)_k.
-    ``reduction="sum"`` is the paper's; ``"mean"`` [decided] is the mean over the items that have
-    a positive of the mean over their positives. An item without a positive contributes nothing.
-    ``candidates`` are the items that take part (default: all).
+    ``reduction="sum"`` is the paper's. ``"mean"`` [decided] averages over each item's positives,
+    then over the items with a positive. Items without a positive contribute nothing.
+    ``candidates`` are the items to compare (default: all).
 
     Shape: vectors [..., M, D], positives [..., M, M] bool with a false diagonal,
     candidates [..., M] bool -> scalar. Leading dimensions are separate sets.
@@ -39,7 +39,7 @@ def contrastive_loss(
         if candidates is not None:
             excluded = excluded | ~candidates.unsqueeze(-2)
             positives = positives & candidates.unsqueeze(-1) & candidates.unsqueeze(-2)
-        # A row without any candidate would be log(0); it has no positive and is dropped below.
+        # A row without candidates would give log(0); it has no positive and is dropped below.
         log_total = similarity.masked_fill(excluded, -1e9).logsumexp(-1)
         count = positives.sum(-1)
         attraction = (similarity * positives).sum(-1)

@@ -1,4 +1,4 @@
-"""Attention of one sequence to another, some positions of which are masked."""
+"""Attention from one sequence to another, with masked positions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmerc.nn.dropout import FastDropout
 class _MultiHeadAttention(nn.Module):
     """Scaled dot-product attention with learnt projections (Vaswani et al. 2017).
 
-    Keys have no bias: it would cancel out. If every position is masked, the output is finite but
+    Keys have no bias, which would cancel out. If all positions are masked, the output is finite but
     meaningless.
     """
 
@@ -48,7 +48,7 @@ class _MultiHeadAttention(nn.Module):
 
 
 class TransformerLayer(nn.Module):
-    """A Transformer encoder layer (Vaswani et al. 2017) that reads itself or another sequence."""
+    """A Transformer encoder layer (Vaswani et al. 2017) with self- or cross-attention."""
 
     def __init__(self, width: int, *, heads: int, dropout: float) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class TransformerLayer(nn.Module):
 
 
 def _feed_forward(width: int, *, dropout: float) -> nn.Module:
-    """Build F of Vaswani et al.: [decided] four times as wide inside, GELU as in the encoders."""
+    """Build F of Vaswani et al.; [decided] hidden width times four, GELU as in the encoders."""
     network = nn.Sequential(
         nn.Linear(width, 4 * width),
         nn.GELU(),
@@ -83,8 +83,7 @@ def _feed_forward(width: int, *, dropout: float) -> nn.Module:
 def _init_like_transformer(module: nn.Module) -> None:
     """Initialise weights by Glorot's rule and biases to 0 ([decided], as in ``nn.Transformer``).
 
-    With the default of ``nn.Linear``, the output of attention would be a tenth of what it is added
-    to.
+    With the default of ``nn.Linear``, the output of attention would be a tenth of the residual.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Linear):

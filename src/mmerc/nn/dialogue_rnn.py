@@ -1,4 +1,4 @@
-"""DialogueRNN (Majumder et al., AAAI 2019), for several modalities and both directions at once."""
+"""DialogueRNN (Majumder et al., AAAI 2019) for several modalities and both directions at once."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ _Gates = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class DialogueRnn(nn.Module):
-    """Track three states of a conversation, each by a gated recurrent unit as torch's.
+    """Track three states of a conversation, each with a gated recurrent unit (GRU, as in torch).
 
-    At utterance u_t of speaker s: g_t = GRU([u_t; q_s], g_{t-1}) is the global state of the
-    conversation, c_t = sum_{k<t} softmax_k(u_t W g_k) g_k its context by attention,
-    q_s = GRU([u_t; c_t], q_s) the speaker's state, and e_t = GRU(q_s, e_{t-1}), the output, that of
-    the emotion. All start as zeros; only the speaker's own state changes. At an absent utterance
-    all states stay unchanged, and nothing attends to it; padding counts as absent.
+    At utterance u_t of speaker s:
+    global state g_t = GRU([u_t; q_s], g_{t-1});
+    context by attention c_t = sum_{k<t} softmax_k(u_t W g_k) g_k;
+    speaker state q_s = GRU([u_t; c_t], q_s);
+    emotion state e_t = GRU(q_s, e_{t-1}), the output.
+    All start as zeros; only the speaking party's q changes. An absent utterance changes no state
+    and nothing attends to it; padding counts as absent.
 
-    The R = ``modalities`` (x 2, forwards first) runs have weights of their own, stacked in the
-    first dimension: ``from_vector`` [R, D, 7H] maps u to the gates of g and q (r, z, n each) and to
-    the query u W; ``recurrent`` [6, R, H, 3H] maps q to g, g to g, c to q, q to q, q to e, e to e.
-    Biases are one-dimensional, so that optimisers recognise them: R x 6H of u's gates, then
-    4 x R x 3H of g to g, q to q, e to e and q to e.
+    The R = ``modalities`` (x 2, forwards first) runs have separate weights, stacked in the first
+    dimension: ``from_vector`` [R, D, 7H] maps u to the gates of g and q (r, z, n each) and to the
+    query u W; ``recurrent`` [6, R, H, 3H] maps q to g, g to g, c to q, q to q, q to e, e to e.
+    Biases are one-dimensional, so that optimisers recognise them: R x 6H for u's gates, then
+    4 x R x 3H for g to g, q to q, e to e and q to e.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class DialogueRnn(nn.Module):
         with torch.autocast(vectors.device.type, enabled=False):
             inputs = vectors.to(self.recurrent.dtype).masked_fill(~present.unsqueeze(-1), 0.0)
             bias = self.vector_bias.view(self.runs, 1, -1)
-            bias = functional.pad(bias, (0, self.hidden))  # the query has none
+            bias = functional.pad(bias, (0, self.hidden))  # the query has no bias
             drive = torch.baddbmm(bias, self.order(inputs, layout), self.from_vector)
             speaking = self.order(speakers.expand(len(present), -1, -1), layout)
             states = _Recurrence.apply(  # type: ignore[no-untyped-call]
@@ -72,7 +74,7 @@ class DialogueRnn(nn.Module):
         return torch.cat(restored, -1)
 
     def order(self, values: Tensor, layout: _PackedSteps) -> Tensor:
-        """Put values in the order of steps; both orders, if bidirectional.
+        """Arrange values by step; in both orders if bidirectional.
 
         Shape: [M, B, N, ...] -> [R, P, ...].
         """
@@ -87,7 +89,7 @@ class DialogueRnn(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class _Turns:
-    """How many conversations each step has, and the speakers' previous turns.
+    """Number of conversations in each step, and the speakers' previous turns.
 
     ``previous`` [R, P] is 1 + the previous step of the same speaker, 0 if there is none, -1 where
     the modality is absent.
@@ -99,12 +101,12 @@ class _Turns:
 
 @dataclass(frozen=True, slots=True)
 class _PackedSteps:
-    """The P utterances of a batch step by step, without what follows a conversation's last.
+    """The P utterances of a batch by step, without trailing padding.
 
-    Conversations are sorted from the longest on, so that those of a step are the first
-    ``active[t]`` of them: padding costs nothing. ``forwards`` and ``backwards`` [P] are the
-    positions, in [B * N], of the utterance that each place of the layout reads; ``step`` and
-    ``row`` [P] are the step of a place and its conversation among the sorted ones.
+    Conversations are sorted longest first, so step t has the first ``active[t]`` of them and
+    padding costs nothing. For each place in this layout, ``forwards`` and ``backwards`` [P] hold
+    the position of its utterance in [B * N]; ``step`` and ``row`` [P] hold its step and its
+    conversation's index in the sorted order.
     """
 
     active: tuple[int, ...]
@@ -138,7 +140,7 @@ class _PackedSteps:
         nobody = int(speakers.max()) + 1 if speakers.numel() else 0
         table = speakers.new_full(shape, nobody)
         table[:, self.step, self.row] = speakers.masked_fill(~present, nobody)
-        order = table.argsort(dim=1, stable=True)  # each speaker's turns are adjacent
+        order = table.argsort(dim=1, stable=True)  # makes each speaker's turns adjacent
         turns = table.gather(1, order)
         before = torch.zeros_like(order)
         before[:, 1:] = (order[:, :-1] + 1) * (turns[:, 1:] == turns[:, :-1])
@@ -149,9 +151,9 @@ class _PackedSteps:
         )
 
     def restore(self, states: Tensor, *, backwards: bool) -> Tensor:
-        """Put the states back into their conversations, at the utterance each was computed for.
+        """Scatter the states back to the utterances of their conversations.
 
-        What follows a conversation's last utterance has its last state: zeros, if backwards.
+        Trailing padding gets the conversation's last state; zeros if backwards.
         Shape: [M, P, H] -> [M, B, N, H].
         """
         batch, count = self.shape
@@ -171,15 +173,15 @@ class _PackedSteps:
 
 
 class _Recurrence(torch.autograd.Function):
-    """The time loop, with its gradient written out.
+    """The time loop, with an explicit gradient.
 
-    Autograd cannot update a buffer of states in place, and adds up the gradients of the weights
-    step by step, which takes more than twice as long.
+    Autograd takes more than twice as long: it cannot update a buffer of states in place, and adds
+    up the weights' gradients step by step.
     """
 
     @staticmethod
     def forward(ctx: Any, drive: Tensor, weights: Tensor, bias: Tensor, turns: _Turns) -> Tensor:
-        """Run the steps, each of the conversations that are not over.
+        """Run the steps over the conversations that have not ended.
 
         Shape: drive [R, P, 7H], weights [6, R, H, 3H], bias [4, R, 1, 3H] -> [R, P, H].
         """
@@ -216,7 +218,7 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, into_emotions: Tensor) -> tuple[Tensor | None, ...]:
-        """Run the steps backwards; the weights get the gradients of all steps at once."""
+        """Run the steps backwards; compute the weights' gradients for all steps at once."""
         queries, weights = ctx.saved_tensors
         units, past, previous = ctx.units, ctx.past, ctx.turns.previous
         runs, batch, steps, hidden = past.shape
@@ -255,7 +257,7 @@ class _Recurrence(torch.autograd.Function):
 
 
 class _Unit:
-    """One gated recurrent unit over all steps; ``keeps``: store what its gradient needs."""
+    """One gated recurrent unit over all steps; ``keeps``: store values for the gradient."""
 
     def __init__(self, keeps: bool) -> None:
         self.keeps = keeps
@@ -283,7 +285,7 @@ class _Unit:
     def back(
         self, t: int, gradient: Tensor, weights: Tensor, into: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the gradients of the input at step ``t`` and of the state; gates' go to ``into``.
+        """Return the gradients of input and state at step ``t``; write the gates' to ``into``.
 
         Shape: gradient [R, B, H], weights as in ``step``, into [2, R, B, 3H] -> [R, B, H] twice.
         """
@@ -310,7 +312,7 @@ class _Unit:
 
 
 def _places(active: tuple[int, ...]) -> list[tuple[slice, int]]:
-    """For each step, return its places in the layout and how many they are."""
+    """Return each step's places in the layout, and their number."""
     ends = list(accumulate(active))
     return [(slice(end - count, end), count) for end, count in zip(ends, active, strict=True)]
 

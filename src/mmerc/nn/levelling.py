@@ -1,8 +1,8 @@
-"""Vectors of a recording, standardised by the recording and by each of its speakers.
+"""Standardisation of vectors within a recording and for each of its speakers.
 
 Microphone, room and volume shift all acoustic vectors of a recording alike; light, camera and the
-person shift a face vector. What is left after levelling is how somebody differs from their own
-usual self, which carries over to recordings that no training data resembles.
+person shift a face vector. Levelled vectors show how people differ from their own average, which
+transfers to recordings unlike the training data.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from torch import Tensor
 
 
 class LevellingConfig(BaseModel):
-    """How vectors of voice and face are levelled.
+    """Settings for levelling audio and video vectors.
 
-    [decided] The training data counts as ``recording_prior`` utterances beside the recording's own,
-    and the recording as ``speaker_prior`` beside a speaker's own, so that a few utterances are not
-    mistaken for what is typical of a microphone or a person.
+    [decided] Statistics are shrunk: a recording's towards the training data, which counts as
+    ``recording_prior`` utterances; a speaker's towards the recording, which counts as
+    ``speaker_prior``. A few utterances do not show what is typical of a microphone or a person.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     by: Literal["recording", "speaker"] = "speaker"
-    recording_prior: float = Field(default=20.0, gt=0, description="utterances")
-    speaker_prior: float = Field(default=10.0, gt=0, description="utterances")
-    clip: float = Field(default=5.0, gt=0, description="deviations")
-    causal: bool = Field(default=False, description="by the past and the utterance itself alone")
+    recording_prior: float = Field(default=20.0, gt=0, description="in utterances")
+    speaker_prior: float = Field(default=10.0, gt=0, description="in utterances")
+    clip: float = Field(default=5.0, gt=0, description="in standard deviations")
+    causal: bool = Field(default=False, description="uses no later utterances")
 
 
 def level_vectors(
@@ -36,13 +36,13 @@ def level_vectors(
 ) -> Tensor:
     """Standardise vectors by the statistics of their recording, then of their speaker.
 
-    ``scores`` are in deviations of the training data; so is the result.
+    ``scores`` are standard scores relative to the training data; so is the result.
 
     Shape: scores [B, N, D], present [B, N] bool, speakers [B, N] int -> [B, N, D], 0 where absent.
     """
     with torch.autocast(scores.device.type, enabled=False):
         values = scores.float().masked_fill(~present.unsqueeze(-1), 0.0)
-        members = present.unsqueeze(1)  # [B, 1, N]: of each utterance's recording
+        members = present.unsqueeze(1)  # [B, 1, N]: all utterances of the recording
         if config.causal:
             length = values.shape[1]
             order = torch.arange(length, device=values.device)
@@ -64,7 +64,7 @@ def _shrink(
     *,
     prior: float,
 ) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each row's members, shrunk as by ``prior`` more that are typical.
+    """Mean and deviation of each row's members, shrunk by ``prior`` typical utterances.
 
     Shape: values [B, N, D], members [B, M, N] bool, typical [B, M or 1, D] -> [B, M, D] each.
     """

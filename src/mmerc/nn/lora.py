@@ -1,6 +1,6 @@
-"""LoRA adapters in plain torch, for prediction: importing peft takes seconds.
+"""LoRA adapters in plain torch, for prediction, because importing peft takes seconds.
 
-Names of parameters, and results to the bit, are those of peft, which training uses.
+Parameter names and results (bit for bit) match peft, which training uses.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ SCALING = 2
 
 
 class _AdaptedLinear(nn.Module):
-    """A linear layer plus ``SCALING`` times a product of low rank (Hu et al., ICLR 2022, Eq. 3)."""
+    """A linear layer plus ``SCALING`` times a low-rank product (Hu et al., ICLR 2022, Eq. 3)."""
 
     def __init__(self, linear: nn.Linear, rank: int) -> None:
         super().__init__()
@@ -31,14 +31,14 @@ class _AdaptedLinear(nn.Module):
         return adapted
 
     def merged(self) -> nn.Linear:
-        """Add the product to the linear layer's weights, and return that layer."""
+        """Add the product to the linear layer's weights and return that layer."""
         change = self.lora_B["default"].weight @ self.lora_A["default"].weight  # type: ignore[operator]
         self.base_layer.weight.data += change.data * SCALING
         return self.base_layer
 
 
 class AdaptedModel(nn.Module):
-    """A model all of whose linear layers have adapters, the only weights that are trained."""
+    """A model with adapters on all linear layers; only the adapters are trained."""
 
     def __init__(self, model: nn.Module, *, rank: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class AdaptedModel(nn.Module):
         return self.get_base_model().config
 
     def get_base_model(self) -> Any:
-        """Return the model inside, adapters included."""
+        """Return the wrapped model, including its adapters."""
         return self.base_model.model
 
     def forward(self, *arguments: Any, **named: Any) -> Any:
@@ -70,6 +70,6 @@ class AdaptedModel(nn.Module):
 
 
 def _replace(model: nn.Module, path: str, layer: nn.Module) -> None:
-    """Put another layer at ``path``."""
+    """Replace the layer at ``path``."""
     parent, _, name = path.rpartition(".")
     setattr(model.get_submodule(parent), name, layer)

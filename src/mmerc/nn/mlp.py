@@ -1,4 +1,4 @@
-"""The multilayer perceptron that the papers use."""
+"""The multilayer perceptron used in the papers."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-# A processor compiles its bfloat16 matrix kernels again for every new shape, which costs as much as
-# the layer's own work: rows have few lengths.
+# A CPU recompiles its bfloat16 matrix kernels for every new shape, which costs as much as the layer
+# itself. So rows are padded to a few lengths.
 ROW_STEP = 16
 
 
 def round_up(length: int, step: int) -> int:
-    """Return the next multiple of ``step``, at least one."""
+    """Round up to a multiple of ``step``, at least ``step``."""
     return max(1, -(-length // step)) * step

@@ -1,4 +1,4 @@
-"""The reduction of every loss: mean over items ([decided], our default) or the papers' sum."""
+"""Reduction of losses: mean over items ([decided], our default) or sum (as in the papers)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Reduction = Literal["mean", "sum"]
 
 
 def reduce_items(values: Tensor, counted: Tensor, reduction: Reduction) -> Tensor:
-    """Average or add up the ``values`` that are ``counted``; 0 if there are none.
+    """Average or sum the ``counted`` values; 0 if there are none.
 
     Shape: values and counted (bool) [...] -> scalar.
     """

@@ -1,4 +1,4 @@
-"""A pre-trained speech transformer that reads waveforms and returns the states of every layer."""
+"""A pre-trained speech transformer: reads waveforms, returns the states of every layer."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from mmerc.nn.whisper import whisper_states
 from mmerc.nn.whisper_encoder import WhisperEncoder, load_whisper
 
 _KINDS = ("whisper", "wav2vec2", "hubert", "wavlm")
-# [decided] No layer is skipped and nothing is masked at random: fusion needs the states of every
-# layer, and transformers draws these masks from numpy, whose state a resumed run does not restore.
+# [decided] No LayerDrop and no random masking: fusion needs the states of every layer, and
+# transformers draws these masks from numpy, whose state a resumed run does not restore.
 _SETTINGS = {
     "layerdrop": 0.0,
     "encoder_layerdrop": 0.0,
@@ -33,7 +33,7 @@ _SETTINGS = {
 
 
 class SpeechEncoderConfig(BaseModel):
-    """Which speech encoder, and how much of it is trained (DQ-Former, Sec. 3.2)."""
+    """The speech encoder and its tuning (DQ-Former, Sec. 3.2)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,8 +45,8 @@ class SpeechEncoderConfig(BaseModel):
 class SpeechEncoder(nn.Module):
     """Whisper's encoder, WavLM, HuBERT or wav2vec 2.0.
 
-    [decided] In models whose layers normalise only their inputs (Whisper, the large models), states
-    grow from layer to layer; all but the last are returned with mean 0 and variance 1.
+    [decided] In pre-norm models (Whisper, the large models), states grow from layer to layer; all
+    but the last are returned with mean 0 and variance 1.
     """
 
     def __init__(self, backbone: Any, config: SpeechEncoderConfig) -> None:
@@ -64,17 +64,17 @@ class SpeechEncoder(nn.Module):
 
     @classmethod
     def from_source(cls, config: SpeechEncoderConfig) -> SpeechEncoder:
-        """Load the pre-trained weights that ``config.name`` names; InputError for other models."""
+        """Load the pre-trained weights of ``config.name``; InputError for unsupported models."""
         folder = resolve_speech_encoder(config.name)
         plain = load_whisper(folder) if config.tuning == "frozen" else None
         if plain is not None:
             return cls(plain, config).train()
         model = load_backbone(folder, _speech_settings(folder))
-        return cls(_speech_part(model).train(), config)  # it is loaded in evaluation mode
+        return cls(_speech_part(model).train(), config)  # loaded in evaluation mode
 
     @classmethod
     def from_folder(cls, folder: Path, config: SpeechEncoderConfig) -> SpeechEncoder:
-        """Rebuild the architecture that ``save`` described; the weights come with the model."""
+        """Rebuild the architecture written by ``save``; the weights are loaded with the model."""
         from transformers import AutoModel
 
         return cls(_speech_part(AutoModel.from_config(_speech_settings(folder))), config)
@@ -89,7 +89,7 @@ class SpeechEncoder(nn.Module):
         (folder / "config.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
 
     def forward(self, samples: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return the states of every layer, and which positions are not padding.
+        """Return the states of every layer and a mask of the positions without padding.
 
         Shape: samples [U, T] float32 at 16 kHz, lengths [U] in samples -> depth x [U, P, width],
         [U, P] bool.
@@ -113,7 +113,7 @@ def _speech_settings(folder: Path) -> Any:
     for name, value in _SETTINGS.items():
         if hasattr(settings, name):
             setattr(settings, name, value)
-    if settings.model_type != "wavlm":  # it has relative positions in an attention of its own
+    if settings.model_type != "wavlm":  # WavLM has its own attention with relative positions
         settings._attn_implementation = register_attention()
     preprocessor = folder / "preprocessor_config.json"
     if preprocessor.is_file() and settings.model_type != "whisper":
@@ -123,7 +123,7 @@ def _speech_settings(folder: Path) -> Any:
 
 
 def _speech_part(model: Any) -> Any:
-    """Return the part of a model that reads sound."""
+    """Return the speech encoder of a model."""
     return model.encoder if model.config.model_type == "whisper" else model
 
 

@@ -1,4 +1,4 @@
-"""A modality's hidden states, layer by layer, with a mask of the positions that may be read."""
+"""A modality's hidden states, layer by layer, with a mask of readable positions."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Stream:
         return self.mask.any(-1)
 
     def last(self, layers: int) -> tuple[Tensor, ...]:
-        """Return the states of the last layers; the only state of a vector, once for each."""
+        """Return the states of the last layers; a vector's only state is repeated."""
         return self.states[:1] * (layers - len(self.states)) + self.states[-layers:]
 
 
 def encode_tokens(
     encoder: TextEncoder, token_ids: Tensor, mask: Tensor, visible: Tensor, present: Tensor
 ) -> Stream:
-    """Encode the text stream; only the ``visible`` tokens may be read after the encoder.
+    """Encode the text stream; layers after the encoder read only ``visible`` tokens.
 
     Shape: token_ids, mask, visible [U, L], present [U].
     """
@@ -58,13 +58,13 @@ def encode_sound(
 
 
 def _empty_stream(present: Tensor, *, depth: int, width: int) -> Stream:
-    """Return the stream of utterances none of which has the modality."""
+    """Return the stream for utterances that all lack the modality."""
     states = torch.zeros(len(present), 1, width, device=present.device)
     return Stream((states,) * depth, present.unsqueeze(1))
 
 
 def _place_states(states: Sequence[Tensor], mask: Tensor, present: Tensor) -> Stream:
-    """Put the states of the present utterances back among all.
+    """Scatter the states of the present utterances among all utterances.
 
     Shape: states [V, L, D] and mask [V, L] of the V utterances that are present [U].
     """
@@ -79,7 +79,7 @@ def _place_states(states: Sequence[Tensor], mask: Tensor, present: Tensor) -> St
 
 
 def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
-    """Average over the positions that may be read; 0 if there are none.
+    """Average over the readable positions; 0 if there are none.
 
     Shape: states [U, L, D], mask [U, L] bool -> [U, D].
     """

@@ -1,4 +1,4 @@
-"""A pre-trained language model that reads conversations and pools the tokens of each utterance."""
+"""A pre-trained language model that reads conversations and pools each utterance's tokens."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ Scope = Literal["conversation", "utterance", "surrounding"]
 
 
 class TextEncoderConfig(BaseModel):
-    """How text is read (DF-ERC, Eq. 1 and Sec. 4.1, by default).
+    """Settings of the text encoder; defaults are DF-ERC's (Eq. 1 and Sec. 4.1).
 
-    ``name``: a folder, "minilm-l6", or a Hugging Face Hub name. ``scope``: with "conversation",
-    every token attends to the whole conversation (Eq. 1); with "utterance", each utterance is read
-    on its own, as sentence encoders were trained, and context enters only after the encoder; with
-    "surrounding", each is read between as much of the preceding and following text as fits, and its
-    first token represents it (MultiEMO, Sec. 3.3.1), which costs a whole text per utterance.
+    ``name``: a folder, "minilm-l6", or a Hugging Face Hub name.
+    ``scope`` "conversation": every token attends to the whole conversation (Eq. 1).
+    ``scope`` "utterance": each utterance is read separately, as sentence encoders were trained;
+    context enters only after the encoder.
+    ``scope`` "surrounding": each utterance is read with as much of the surrounding text as fits,
+    and represented by its first token (MultiEMO, Sec. 3.3.1); costs a whole text per utterance.
     ``utterance_tokens`` and ``max_length`` limit the tokens of an utterance and of a row.
     """
 
@@ -51,10 +52,10 @@ class TextEncoderConfig(BaseModel):
 
 
 class TextEncoder(nn.Module):
-    """Run the language model over token windows; average the tokens of each utterance (Eq. 1).
+    """Run the language model over token windows and average each utterance's tokens (Eq. 1).
 
-    Attention dropout is off unless asked for: it prevents the fused attention kernel, which is
-    several times faster. The language model's other dropout is kept.
+    Attention dropout is off by default: it rules out the fused attention kernel, which is several
+    times faster. The language model's other dropout is kept.
     """
 
     def __init__(self, backbone: Any, folder: Path, config: TextEncoderConfig) -> None:
@@ -77,23 +78,23 @@ class TextEncoder(nn.Module):
 
     @classmethod
     def from_source(cls, config: TextEncoderConfig, *, to_train: bool = True) -> TextEncoder:
-        """Load the pre-trained weights that ``config.name`` names.
+        """Load the pre-trained weights of ``config.name``.
 
         Without ``to_train``, a BERT is loaded without transformers, which is much faster.
-        InputError if they are not those of a text encoder that keeps utterances apart.
+        InputError unless they belong to a text encoder that keeps utterances apart.
         """
         folder = resolve_encoder(config.name)
         plain = None if to_train else _load_bert(folder, config)
         if plain is not None:
             return cls(plain, folder, config)
         backbone = load_backbone(folder, _text_settings(folder, config))
-        encoder = cls(backbone.train(), folder, config)  # it is loaded in evaluation mode
+        encoder = cls(backbone.train(), folder, config)  # loaded in evaluation mode
         check_encoder(encoder, folder)
         return encoder
 
     @classmethod
     def from_folder(cls, folder: Path, config: TextEncoderConfig) -> TextEncoder:
-        """Rebuild the architecture that ``save`` described; the weights come with the model."""
+        """Rebuild the architecture written by ``save``; the weights are loaded with the model."""
         settings = read_bert_settings(folder, attention_dropout=config.attention_dropout)
         if settings is not None:
             return cls(Bert(settings), folder, config)
@@ -110,7 +111,7 @@ class TextEncoder(nn.Module):
         self.tokenizer.save(folder)
 
     def merge_adapters(self) -> None:
-        """Add LoRA's matrices to the weights, which makes prediction faster; not for training."""
+        """Merge LoRA into the weights, for faster prediction; not for training."""
         if self.config.tuning == "lora":
             self.backbone = self.backbone.merge_and_unload()
 
@@ -119,7 +120,7 @@ class TextEncoder(nn.Module):
     ) -> Tensor:
         """Encode windows of tokens into one vector per utterance.
 
-        ``pool_into`` is the utterance of each token, or ``utterances`` for tokens of none.
+        ``pool_into`` is each token's utterance index, or ``utterances`` for tokens without one.
         An utterance without tokens gets zeros.
 
         Shape: token_ids, attention_mask (bool), pool_into [W, L] -> [utterances, width].
@@ -132,7 +133,7 @@ class TextEncoder(nn.Module):
             token_ids, mask, pool_into = _split_rows(
                 token_ids, pool_into, pad_id=self.tokenizer.pad_id, none=utterances
             )
-        if positions is None and self.training:  # predictions keep to few shapes (window_encoding)
+        if positions is None and self.training:  # prediction uses few shapes (window_encoding)
             states, pool_into = self.read_rows(token_ids, mask, pool_into)
         else:
             states = self.read_layers(token_ids, mask, positions=positions)[-1].flatten(0, 1)
@@ -143,7 +144,7 @@ class TextEncoder(nn.Module):
     def read_rows(
         self, token_ids: Tensor, attention_mask: Tensor, pool_into: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Read rows in groups of similar length, so that little of what is read is padding.
+        """Read rows in groups of similar length, which limits padding.
 
         Shape: [W, L] each, attention_mask bool -> states [T, width] and the utterance of each [T].
         """
@@ -181,7 +182,7 @@ class TextEncoder(nn.Module):
 def _split_rows(
     token_ids: Tensor, pool_into: Tensor, *, pad_id: int, none: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Give every utterance of packed rows a row of its own: token ids, mask, utterance per token.
+    """Put each utterance of packed rows in its own row: token ids, mask, utterance per token.
 
     ``none`` marks padding; rows without an utterance stay one row.
 
@@ -197,7 +198,7 @@ def _split_rows(
 
 
 def _similar_rows(lengths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
-    """Group rows so that at most an eighth of any is padding; yield each group and its length.
+    """Group rows with at most an eighth of padding each; yield each group and its length.
 
     Groups are padded like the rows of a batch (``mmerc.data.text_windows``).
     """
@@ -211,7 +212,7 @@ def _similar_rows(lengths: Sequence[int]) -> Iterator[tuple[list[int], int]]:
 
 
 def _block_mask(utterance: Tensor) -> tuple[Tensor, Tensor]:
-    """Which tokens each token attends to, and its position, with utterances kept apart.
+    """Build the attention mask and positions that keep utterances apart.
 
     Shape: utterance [W, L] int, equal numbers adjacent -> [W, 1, L, L] bool, [W, L].
     """
@@ -224,13 +225,13 @@ def _block_mask(utterance: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _additive_mask(mask: Tensor) -> Tensor:
-    """Turn a Boolean mask into what is added to attention scores. Shape: [...] bool -> [...]."""
+    """Convert a Boolean mask to an additive one. Shape: [...] bool -> [...]."""
     zeros = torch.zeros(mask.shape, device=mask.device)
     return zeros.masked_fill(~mask, torch.finfo(zeros.dtype).min)
 
 
 def _mean_by_index(states: Tensor, index: Tensor, groups: int) -> Tensor:
-    """Average the rows of each group, in float32; rows with index ``groups`` are left out.
+    """Average the rows of each group in float32; rows with index ``groups`` are ignored.
 
     Shape: states [T, D], index [T] -> [groups, D].
     """

@@ -12,10 +12,9 @@ from mmerc.nn.encoder_families import NAMES
 
 
 class TextTokenizer:
-    """Convert utterances into token ids without special tokens, whose ids it provides.
+    """Convert utterances into token ids without special tokens; provides the special ids.
 
-    ``scope``: what is read with an utterance (``TextEncoderConfig``). InputError if the tokenizer
-    lacks a special token.
+    ``scope``: see ``TextEncoderConfig``. InputError if the tokenizer lacks a special token.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class TextTokenizer:
         return int(token_id)
 
     def encode(self, texts: Sequence[str], *, limit: int) -> list[list[int]]:
-        """Tokenise texts, each to at most ``limit`` ids; a text without a word has none."""
+        """Tokenise each text to at most ``limit`` ids; none for a text without words."""
         if not texts:
             return []
         limit = min(limit, self.longest)
@@ -51,7 +50,7 @@ class TextTokenizer:
         encoded = self.tokenizer(
             list(texts),
             add_special_tokens=False,
-            split_special_tokens=True,  # "[SEP]" in a text is text
+            split_special_tokens=True,  # treats "[SEP]" in a text as ordinary text
             truncation=True,
             max_length=limit,
         )
@@ -66,8 +65,8 @@ class TextTokenizer:
 
 
 def _load_tokenizer(folder: Path) -> Any:
-    """Load a tokenizer by transformers."""
+    """Load a tokenizer with transformers."""
     from transformers import AutoTokenizer  # slow to import
 
-    # RoBERTa's byte pairs include the space before a word; BERT's tokenizer ignores the option.
+    # RoBERTa's byte pairs include the preceding space; BERT's tokenizer ignores the option.
     return AutoTokenizer.from_pretrained(str(folder), add_prefix_space=True, local_files_only=True)

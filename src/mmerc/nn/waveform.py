@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 
 def waveform_states(backbone: Any, samples: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
-    """Return the states of every layer, and which positions are real; padding changes neither.
+    """Return the states of every layer and a mask of real positions; padding has no effect.
 
     Shape: samples [U, T] float32 with zeros after lengths [U] (400 or more) -> layers x [U, P, D],
     [U, P] bool.
@@ -41,8 +41,8 @@ def waveform_states(backbone: Any, samples: Tensor, lengths: Tensor) -> tuple[li
 def _convolve(backbone: Any, samples: Tensor, lengths: Tensor) -> Tensor:
     """Run the convolutions. Shape: samples [U, T], lengths [U] -> [U, P, channels].
 
-    The first layer of the base models normalises over the whole time axis, including padding: there
-    the clips are run one by one, as in the training of these models.
+    The first layer of the base models normalises over the whole time axis, including padding. For
+    them, clips are run one by one, as in their pre-training.
     """
     if getattr(backbone.config, "feat_extract_norm", "group") == "layer":
         features: Tensor = backbone.feature_extractor(samples).mT
@@ -53,7 +53,7 @@ def _convolve(backbone: Any, samples: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _standardise(samples: Tensor, lengths: Tensor) -> Tensor:
-    """Give every clip mean 0 and variance 1, with zeros after it. Shape: [U, T], [U] -> [U, T]."""
+    """Scale each clip to mean 0, variance 1; zeros after it. Shape: [U, T], [U] -> [U, T]."""
     real = torch.arange(samples.shape[1], device=samples.device) < lengths[:, None]
     mean = samples.sum(1, keepdim=True) / lengths[:, None]
     centred = (samples - mean).where(real, 0.0)

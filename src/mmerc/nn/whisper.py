@@ -1,7 +1,7 @@
 """Whisper's encoder on clips of any length (Radford et al. 2022).
 
-transformers pads every clip to 30 s; here positions end with the longest clip of the batch. The
-output for a clip does not depend on the padding.
+transformers pads every clip to 30 s; here a batch is padded to its longest clip. A clip's output
+does not depend on the padding.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ SAMPLES_PER_POSITION = 2 * _HOP  # the second convolution has stride 2
 
 
 def whisper_states(backbone: Any, samples: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
-    """Return the states of every layer, and which positions are real.
+    """Return the states of every layer and a mask of real positions.
 
     Shape: samples [U, T] float32 with zeros after lengths [U] -> layers x [U, P, D], [U, P] bool;
     P is T / 320, rounded up.
     """
     positions = -(-samples.shape[1] // SAMPLES_PER_POSITION)
     mask = torch.arange(positions, device=samples.device) * SAMPLES_PER_POSITION < lengths[:, None]
-    # One more frame of silence: what a convolution reads after a clip must not depend on padding.
+    # One more frame of silence, so that convolutions past a clip's end do not depend on padding.
     frames = log_mel(samples, frames=2 * positions + 1, bands=backbone.config.num_mel_bins)
     return _run_layers(backbone, frames, mask), mask
 
 
 def _run_layers(backbone: Any, frames: Tensor, mask: Tensor) -> list[Tensor]:
-    """Run the encoder; the states of the last layer are normalised.
+    """Run the encoder; the last layer's states are normalised.
 
     Shape: frames [U, bands, >= 2 P], mask [U, P] bool -> layers x [U, P, D].
     """

@@ -1,7 +1,7 @@
-"""Whisper's encoder in plain torch, for vectors: transformers takes longer to import than to run.
+"""Whisper's encoder in plain torch, because importing transformers takes longer than running it.
 
-Names of parameters, and results to the bit, are those of transformers' ``WhisperEncoder``, which
-training uses.
+Parameter names and results (bit for bit) match transformers' ``WhisperEncoder``, which training
+uses.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _RATES = ("dropout", "attention_dropout", "activation_dropout")
 
 
 def load_whisper(folder: Path) -> WhisperEncoder | None:
-    """Load the encoder in a folder, mapped into memory; None for anything but a plain Whisper."""
+    """Load the encoder in a folder memory-mapped; None unless it is a plain Whisper."""
     try:
         values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         state = load_file(folder / "model.safetensors")
@@ -50,7 +50,7 @@ def load_whisper(folder: Path) -> WhisperEncoder | None:
 
 
 def _is_plain(values: Mapping[str, Any]) -> bool:
-    """Whether a configuration states all settings of a Whisper without dropout."""
+    """Whether a configuration fully describes a Whisper without dropout."""
     return (
         values.get("model_type") == "whisper"
         and values.get("activation_function") == "gelu"
@@ -85,7 +85,9 @@ class _SelfAttention(nn.Module):
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """Shape: [U, P, width], mask [U, 1, 1, P] bool -> [U, P, width]."""
-        query = self.q_proj(hidden) * self.head_width**-0.5  # before the product, as OpenAI does
+        query = (
+            self.q_proj(hidden) * self.head_width**-0.5
+        )  # before the product, as in OpenAI's code
         query, key, value = (
             part.unflatten(-1, (-1, self.head_width)).transpose(1, 2).contiguous()
             for part in (query, self.k_proj(hidden), self.v_proj(hidden))

@@ -1,7 +1,7 @@
-"""The encoder of a Whisper, converted once from CTranslate2's format.
+"""A Whisper encoder, converted once from CTranslate2's format.
 
-``model.bin`` of CTranslate2 contains a version, the specification's name and revision, and then for
-each variable its name, shape, number format and bytes (ctranslate2/specs/model_spec.py).
+CTranslate2's ``model.bin`` contains a version, the specification's name and revision, and for each
+variable its name, shape, number format and bytes (ctranslate2/specs/model_spec.py).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ARCHITECTURE = {
     "attention_dropout": 0.0,
     "activation_dropout": 0.0,
 }
-_HEAD = 64  # numbers per attention head, in Whispers of every size
+_HEAD = 64  # width of an attention head, in every size of Whisper
 _NO_DECODER = {"decoder_layers": 0, "decoder_attention_heads": 1, "max_target_positions": 1}
 _NO_WORDS = {"vocab_size": 1} | dict.fromkeys(
     ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"), 0
@@ -38,13 +38,13 @@ _NO_WORDS = {"vocab_size": 1} | dict.fromkeys(
 
 
 def whisper_folder() -> Path:
-    """Folder of the packaged Whisper tiny.en's encoder (see ``converted_encoder``)."""
+    """Return the folder of the packaged Whisper tiny.en encoder (see ``converted_encoder``)."""
     model = WHISPER.locate() / "model.bin"
     return converted_encoder(model, name=f"whisper-tiny.en-{WHISPER.sha256['model.bin'][:12]}")
 
 
 def converted_encoder(model: Path, *, name: str) -> Path:
-    """Folder of the encoder in the cache, converted to there unless its weights are whole.
+    """Return the encoder's cache folder; convert the weights first unless they are intact.
 
     ``model`` is a verified ``model.bin``; ``name`` changes with its content.
     """
@@ -59,7 +59,7 @@ def converted_encoder(model: Path, *, name: str) -> Path:
 
 
 def _write_encoder(model: Path, folder: Path) -> Path:
-    """Convert ``model`` to ``folder``, with the SHA-256 of the weights beside them."""
+    """Convert ``model`` to ``folder``, and store the SHA-256 of the weights."""
     with atomic_directory(folder, overwrite=True) as temporary:
         _convert(model, temporary)
         write_text(temporary / "sha256", file_fingerprint(temporary / "model.safetensors"))
@@ -67,7 +67,7 @@ def _write_encoder(model: Path, folder: Path) -> Path:
 
 
 def _is_complete(folder: Path) -> bool:
-    """Whether the weights are those that were converted."""
+    """Whether the weights still match their SHA-256."""
     try:
         expected = (folder / "sha256").read_text(encoding="utf-8")
         return expected == file_fingerprint(folder / "model.safetensors")
@@ -76,7 +76,7 @@ def _is_complete(folder: Path) -> bool:
 
 
 def _convert(source: Path, folder: Path) -> None:
-    """Convert the encoder of a CTranslate2 Whisper for transformers, which needs a decoder too."""
+    """Convert the encoder of a CTranslate2 Whisper; transformers also needs a decoder."""
     variables = dict(_read_variables(source))
     sizes = _sizes(variables)
     encoder = _encoder_state(variables, layers=sizes["encoder_layers"])
@@ -90,7 +90,7 @@ def _convert(source: Path, folder: Path) -> None:
 
 
 def _sizes(variables: dict[str, Tensor]) -> dict[str, int]:
-    """Read the encoder's sizes off its variables, as transformers names them."""
+    """Read the encoder's sizes from its variables, with transformers' names."""
     width, bands, _ = variables["encoder/conv1/weight"].shape
     layers = {name.split("/")[1] for name in variables if name.startswith("encoder/layer_")}
     return {
@@ -104,7 +104,7 @@ def _sizes(variables: dict[str, Tensor]) -> dict[str, int]:
 
 
 def _encoder_state(variables: dict[str, Tensor], *, layers: int) -> dict[str, Tensor]:
-    """Translate CTranslate2's names into transformers' names; keys have no bias."""
+    """Map CTranslate2's names to transformers' names; keys have no bias."""
     state = {
         "embed_positions.weight": variables["encoder/position_encodings/encodings"],
         "layer_norm.weight": variables["encoder/layer_norm/gamma"],
@@ -119,7 +119,7 @@ def _encoder_state(variables: dict[str, Tensor], *, layers: int) -> dict[str, Te
 
 
 def _layer_state(variables: dict[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
-    """Translate one layer; CTranslate2 stores queries, keys and values in one matrix."""
+    """Map one layer; CTranslate2 stores queries, keys and values in one matrix."""
     state = {}
     for kind in ("weight", "bias"):
         parts = variables[f"{old}self_attention/linear_0/{kind}"].chunk(3)

@@ -1,4 +1,4 @@
-"""Recipes: one YAML file per published experiment, with every number; unknown keys are refused."""
+"""Recipes: one YAML file per experiment, with all its numbers. Unknown keys are rejected."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mmerc.models.base import ModelConfig
 from mmerc.models.registry import model_class
 
 DEFAULT_BATCH = 8
-_MOST_EPOCHS = 5  # times the recipe's, before batches become smaller
-# A change of the first setting removes the second, which would override it.
+_MOST_EPOCHS = 5  # up to this multiple of the recipe's epochs; then batches become smaller
+# Changing the first setting removes the second, which would override it.
 _OVERRIDES = (
     ("batch_utterances", "batch_conversations"),
     ("batch_conversations", "batch_utterances"),
@@ -37,17 +37,14 @@ class TrainingConfig(BaseModel):
     batch_utterances: int | None = Field(
         default=None,
         ge=1,
-        description=(
-            "utterances per batch; models that read whole conversations get as close to it as "
-            "whole conversations allow"
-        ),
+        description=("utterances per batch; approximate for models that read whole conversations"),
     )
     batch_conversations: int | None = Field(
         default=None,
         ge=1,
         description=(
-            "in its place, for models that read whole conversations: as many batches per epoch as "
-            "with so many conversations in each; every batch has about equally many utterances"
+            "takes precedence over batch_utterances for models that read whole conversations: "
+            "average number of conversations per batch; batches are balanced by utterances"
         ),
     )
     padding: float | None = Field(
@@ -55,17 +52,17 @@ class TrainingConfig(BaseModel):
         ge=0,
         le=1,
         description=(
-            "largest share of padding: batches are as random as this allows; 1: random; None: 0.1 "
-            "for models that read utterances one by one, 0.3 for conversations of stored vectors; "
-            "batches are random anyway where a loss compares conversations or padding costs nothing"
+            "largest share of padding in a batch; less padding makes batches less random; 1: fully "
+            "random; None: 0.1 for models that read single utterances, 0.3 for conversations of "
+            "stored vectors; ignored where a loss compares conversations or padding costs nothing"
         ),
     )
     utterances_per_epoch: int | None = Field(
         default=None,
         ge=1,
         description=(
-            "of models that read utterances one by one: validate after so many, at the latest "
-            "after all; None: after all"
+            "for models that read single utterances: validate after this many utterances, at "
+            "most the whole training split; None: the whole split"
         ),
     )
     upsampling: float = Field(
@@ -73,42 +70,42 @@ class TrainingConfig(BaseModel):
         ge=0,
         le=1,
         description=(
-            "of such models: rare classes are repeated to this share of the largest; 0: classes "
-            "stay as frequent as they are"
+            "for models that read single utterances: repeat rare classes up to this share of the "
+            "largest class; 0: no upsampling"
         ),
     )
     prior_correction: bool = Field(
         default=False,
         description=(
-            "predict with the classes as frequent as they are, though upsampling or class_balance "
-            "showed rare ones more often: log prior ratios are added to the logits"
+            "undo the effect of upsampling and class_balance on predictions: add the log ratios "
+            "of the true to the training class frequencies to the logits"
         ),
     )
     learning_rate: float = Field(default=1e-3, gt=0)
     encoder_learning_rate: float = Field(default=1e-5, gt=0)
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     optimizer: Literal["adamw", "adam"] = Field(
-        default="adamw", description="adam: weight decay is part of the gradient"
+        default="adamw", description="adam: weight decay is added to the gradient"
     )
     adam_betas: tuple[_Decay, _Decay] = (0.9, 0.999)
     weight_decay: float = Field(default=0.01, ge=0)
     warmup_steps: int = Field(default=100, ge=0)
     warmup_share: float | None = Field(
-        default=None, ge=0, lt=1, description="in its place: warm-up as a share of all steps"
+        default=None, ge=0, lt=1, description="replaces warmup_steps: warm-up as a share of steps"
     )
     minimum_steps: int = Field(
         default=0,
         ge=0,
         description=(
-            "more epochs are trained where they make fewer steps than this; where five times as "
-            "many would be too few, batches of batch_utterances are smaller"
+            "train more epochs, up to five times as many, to reach this number of steps; if that "
+            "is not enough, reduce batch_utterances"
         ),
     )
     schedule: Literal["linear", "constant", "stepwise", "plateau"] = Field(
         default="linear",
         description=(
-            "stepwise: times decay_factor every decay_epochs; plateau: once the validation loss "
-            "has not fallen for more than decay_epochs"
+            "stepwise: multiply by decay_factor every decay_epochs; plateau: when the validation "
+            "loss has not fallen for more than decay_epochs"
         ),
     )
     decay_factor: float = Field(default=0.95, gt=0, le=1)
@@ -121,35 +118,37 @@ class TrainingConfig(BaseModel):
         default=0.0,
         ge=0,
         le=1,
-        description="share of conversations in which the voice or the face misleads, in training",
+        description="share of training conversations with a misleading voice or face",
     )
     initial_text_encoder: str | None = Field(
         default=None,
-        description="model, by name or folder, whose text encoder the training starts from",
+        description="model (name or folder) whose text encoder training starts from",
     )
     joined_conversations: int = Field(
-        default=1, ge=1, description="up to so many are joined into one recording, in training"
+        default=1, ge=1, description="join up to this many into one recording during training"
     )
     vector_mixing: dict[Modality, Annotated[float, Field(ge=0, lt=1)]] = Field(
         default_factory=dict, description="share of another utterance's vector mixed into each"
     )
-    weight_averaging: float = Field(default=0.0, ge=0, lt=1, description="decay a step; 0: none")
+    weight_averaging: float = Field(default=0.0, ge=0, lt=1, description="decay per step; 0: off")
     averaging_share: float | None = Field(
         default=None,
         gt=0,
         lt=1,
         description=(
-            "in its place: share of all steps that the average looks back over, a decay of "
-            "1 - 1 / (share x steps), less in the first steps"
+            "replaces weight_averaging: window of the average as a share of all steps, so a decay "
+            "of 1 - 1 / (share x steps); less in the first steps"
         ),
     )
-    consistency: float = Field(default=0.0, ge=0, description="weight of R-Drop; doubles the cost")
+    consistency: float = Field(
+        default=0.0, ge=0, description="weight of the R-Drop loss; doubles the cost of training"
+    )
     seeds: int = Field(default=5, ge=1)
 
     @model_validator(mode="before")
     @classmethod
     def default_batch(cls, value: Any) -> Any:
-        """Fill in the size of a batch: 8, where a recipe does not say it."""
+        """Set both batch sizes to 8 if the recipe gives neither."""
         if not isinstance(value, Mapping):
             return value
         sizes = {name: value.get(name) for name in ("batch_utterances", "batch_conversations")}
@@ -158,24 +157,24 @@ class TrainingConfig(BaseModel):
         return value
 
     def count_batches(self, utterances: Sequence[int]) -> int:
-        """Number of batches per epoch for conversations of so many ``utterances``."""
+        """Number of batches per epoch; ``utterances`` holds the length of each conversation."""
         if self.batch_conversations is not None:
             return math.ceil(len(utterances) / self.batch_conversations)
         size = self.count_batch_utterances(sum(utterances))
         return max(1, round(sum(utterances) / size))
 
     def count_batch_utterances(self, utterances: int) -> int:
-        """Number of utterances per batch, of so many in an epoch."""
+        """Number of utterances per batch, given those in an epoch."""
         size = self.batch_utterances or DEFAULT_BATCH
         batches = math.ceil(self.minimum_steps / (_MOST_EPOCHS * self.epochs))
         return size if batches == 0 else max(1, min(size, utterances // batches))
 
     def count_epochs(self, steps_per_epoch: int) -> int:
-        """Number of epochs, with at least ``minimum_steps`` steps."""
+        """Number of epochs needed for at least ``minimum_steps`` steps."""
         return max(self.epochs, math.ceil(self.minimum_steps / max(1, steps_per_epoch)))
 
     def count_warmup(self, steps: int) -> int:
-        """Number of warm-up steps of a training of ``steps``."""
+        """Number of warm-up steps among all ``steps``."""
         return self.warmup_steps if self.warmup_share is None else round(self.warmup_share * steps)
 
     @property
@@ -183,10 +182,10 @@ class TrainingConfig(BaseModel):
         return self.weight_averaging > 0 or self.averaging_share is not None
 
     def averaging_decay(self, update: int, steps: int) -> float:
-        """Decay of the averaged weights at the ``update``-th update (from 0) of ``steps``.
+        """Decay of the averaged weights at update number ``update`` (from 0) of ``steps``.
 
-        [decided] With ``averaging_share`` it is at most (1 + n) / (10 + n), so the average forgets
-        the weights that a training begins with.
+        [decided] With ``averaging_share`` it is at most (1 + n) / (10 + n), so that the average
+        forgets the initial weights.
         """
         if self.averaging_share is None:
             return self.weight_averaging
@@ -195,7 +194,7 @@ class TrainingConfig(BaseModel):
 
 
 class Choices(BaseModel):
-    """One dimension of a search space: any of these."""
+    """One dimension of a search space: a list of values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -203,7 +202,7 @@ class Choices(BaseModel):
 
 
 class Range(BaseModel):
-    """One dimension of a search space: between two numbers; whole ones if both are."""
+    """One dimension of a search space: a range; integers if both ends are integers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -216,7 +215,7 @@ SearchSpace = Choices | Range
 
 
 class Recipe(BaseModel):
-    """A whole experiment; labels and vector widths come from the corpus it is trained on."""
+    """A complete experiment. Labels and vector widths come from the training corpus."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -229,7 +228,7 @@ class Recipe(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def own_configuration(cls, value: Any) -> Any:
-        """Read ``model`` as the configuration class of the model it names."""
+        """Parse ``model`` with the configuration class of the named model."""
         settings = value.get("model") if isinstance(value, dict) else None
         if isinstance(settings, dict):
             chosen = model_class(str(settings.get("name"))).config_class
@@ -241,7 +240,7 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def joins_conversations_only(self) -> Recipe:
-        """Reject joined conversations for a model that reads utterances one by one."""
+        """Reject joined conversations for a model that reads single utterances."""
         joined = self.training.joined_conversations > 1
         if joined and model_class(self.model.name).unit == "utterance":
             raise ValueError(
@@ -258,7 +257,7 @@ def drop_overridden(training: dict[str, Any], keys: Collection[str]) -> None:
 
 
 def change_recipe(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """Return the recipe with other values at dotted keys, such as ``training.epochs``."""
+    """Return the recipe with new values for dotted keys, such as ``training.epochs``."""
     value = recipe.model_dump(mode="json")
     for key, setting in settings.items():
         *parents, last = key.split(".")
@@ -271,19 +270,19 @@ def change_recipe(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
 
 
 def training_keys(keys: Iterable[str]) -> set[str]:
-    """Return the settings of training among dotted keys, such as ``training.epochs``."""
+    """Return the training settings among dotted keys, such as ``training.epochs``."""
     return {key.removeprefix("training.") for key in keys if key.startswith("training.")}
 
 
 def recipe_error(
     error: ValidationError, recipe: object, *, inside: tuple[str, ...] = ()
 ) -> UsageError:
-    """Return the error to raise: one sentence on the first thing that is wrong with a recipe."""
+    """Return the error to raise: one sentence on the first problem of a recipe."""
     return UsageError(f"Recipe {recipe}, {first_problem(error, inside=inside)}.")
 
 
 def first_problem(error: ValidationError, *, inside: tuple[str, ...] = ()) -> str:
-    """Return key and message of the first setting that is wrong."""
+    """Return key and message of the first invalid setting."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in (*inside, *first["loc"])) or "settings"
     return f"{place}: {first['msg'].removeprefix('Value error, ').lower()}"

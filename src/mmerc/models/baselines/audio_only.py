@@ -9,7 +9,7 @@ from mmerc.models.baselines.text_only import TextOnly, TextOnlyConfig
 
 
 class _AudioOnlyConfig(TextOnlyConfig):
-    """Settings of the audio-only model; sound is read as in DQ-Former."""
+    """Settings of the audio-only model; audio is read as in DQ-Former."""
 
     name: str = "audio-only"
     modalities: tuple[Modality, ...] = ("audio",)

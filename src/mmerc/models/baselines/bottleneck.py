@@ -20,10 +20,10 @@ from mmerc.nn.streams import Stream, masked_mean
 class _BottleneckConfig(UtteranceConfig):
     """Four bottleneck tokens as in the paper; fusion at DQ-Former's layers.
 
-    ``readout`` by "bottleneck" is the published form for this task: fusion layers read the outputs
-    of the layer below alone, the mean of the tokens predicts, and every modality has a loss. By
-    "modalities" ([decided], models trained before there was a choice) they also read the encoder's
-    states of their layer, and the mean of the modalities' logits predicts.
+    ``readout`` "bottleneck" is the published form for this task: fusion layers read only the
+    layer below, the mean of the tokens predicts, and every modality has a loss. With "modalities"
+    ([decided], for older models) they also read the encoder's states of their layer, and the mean
+    of the modalities' logits predicts.
     """
 
     name: str = "mbt"
@@ -36,12 +36,12 @@ class _BottleneckConfig(UtteranceConfig):
 
 
 class Bottleneck(UtteranceModel[_BottleneckConfig]):
-    """In each fusion layer, a modality's states and the shared tokens attend to each other.
+    """Fusion layers in which a modality's states and the shared tokens attend to each other.
 
     The tokens become the mean of their updates by the present modalities (the paper's Eq. 9).
-    [decided] Pre-trained layers stay unchanged, and fusion layers are separate. The lowest reads
-    the encoder's states below its last ``fusion_layers`` layers; with the readout "modalities" each
-    reads the encoder's states of its own layer, plus the output of the fusion layer below.
+    [decided] Pre-trained layers stay unchanged; fusion layers are separate. The lowest reads the
+    encoder's states below its last ``fusion_layers`` layers. With readout "modalities", each reads
+    the encoder's states of its own layer plus the output of the fusion layer below.
     """
 
     name: ClassVar[str] = "mbt"

@@ -16,7 +16,7 @@ from mmerc.nn.mlp import mlp
 
 
 class _DialogueRnnConfig(ModelConfig):
-    """Settings of DialogueRNN; ``hidden`` is the width of each direction."""
+    """Settings of DialogueRNN; ``hidden`` is the width per direction."""
 
     name: str = "dialogue-rnn"
     hidden: int = Field(default=256, ge=1)
@@ -27,8 +27,8 @@ class _DialogueRnnConfig(ModelConfig):
 class DialogueRnnClassifier(ConversationModel[_DialogueRnnConfig]):
     """The paper's trimodal form: one network over the concatenated vectors, then a classifier.
 
-    [decided] An absent modality is zeros and a flag; an utterance without any leaves the states
-    unchanged.
+    [decided] An absent modality gives zeros and a flag; an utterance without any modality leaves
+    the states unchanged.
     """
 
     name: ClassVar[str] = "dialogue-rnn"

@@ -14,7 +14,7 @@ from mmerc.nn.text_encoder import TextEncoderConfig
 
 
 class _LanguageModelConfig(FusionConfig):
-    """Text only, from an encoder that is trained unless ``text_encoder`` is None."""
+    """Settings: text only, with a trained encoder unless ``text_encoder`` is None."""
 
     name: str = "language-model"
     modalities: tuple[Modality, ...] = ("text",)

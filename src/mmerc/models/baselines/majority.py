@@ -15,7 +15,7 @@ from mmerc.models.training_data import TrainingStatistics
 
 
 class _MajorityConfig(ModelConfig):
-    """No modality is needed."""
+    """Settings; no modality is needed."""
 
     name: str = "majority"
     modalities: tuple[Modality, ...] = ()
@@ -23,7 +23,7 @@ class _MajorityConfig(ModelConfig):
     @field_validator("modalities")
     @classmethod
     def each_once_in_order(cls, modalities: tuple[Modality, ...]) -> tuple[Modality, ...]:
-        """Accept none; those that are named are not used."""
+        """Accept an empty list; listed modalities are not used."""
         return tuple(modality for modality in MODALITIES if modality in modalities)
 
 
@@ -40,7 +40,7 @@ class Majority(ConversationModel[_MajorityConfig]):
     def fit(self, statistics: TrainingStatistics) -> None:
         super().fit(statistics)
         counts = statistics.label_counts.float() + 1e-6
-        with torch.no_grad():  # the optimum of the cross-entropy: training keeps it there
+        with torch.no_grad():  # the optimum of the cross-entropy, which training keeps
             self.log_prior.copy_((counts / counts.sum()).log())
 
     def forward(self, batch: ConversationBatch) -> ModelOutput:

@@ -18,7 +18,7 @@ from mmerc.nn.streams import Stream, masked_mean
 
 
 class _MultConfig(UtteranceConfig):
-    """Settings of MulT; [decided] ``layers`` of each crossmodal and each self-attention stack."""
+    """Settings of MulT; [decided] every crossmodal and self-attention stack has ``layers``."""
 
     name: str = "mult"
     width: int = Field(default=768, ge=1)
@@ -28,10 +28,10 @@ class _MultConfig(UtteranceConfig):
 
 
 class Mult(UtteranceModel[_MultConfig]):
-    """Crossmodal transformers between all pairs of last encoder states, then self-attention.
+    """Crossmodal transformers between the modalities' last states, then self-attention.
 
-    [decided] The mean replaces the last state; an absent target gives zeros, and an absent source
-    changes nothing.
+    [decided] States are averaged where the paper takes the last; an absent target gives zeros, and
+    an absent source changes nothing.
     """
 
     name: ClassVar[str] = "mult"

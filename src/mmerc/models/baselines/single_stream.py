@@ -44,7 +44,7 @@ class SingleStream(UtteranceModel[_SingleStreamConfig]):
         self.classifier = nn.Linear(config.width, len(self.labels))
 
     def read(self, streams: Mapping[Modality, Stream]) -> UtteranceOutput:
-        # A map's bias is the vector of its modality.
+        # The bias of each linear map is the vector of its modality.
         states = torch.cat([self.maps[m](s.states[-1]) for m, s in streams.items()], 1)
         mask = torch.cat([stream.mask for stream in streams.values()], 1)
         for layer in self.layers:

@@ -24,7 +24,7 @@ class FusionConfig(ModelConfig):
 
 
 class _LateFusionConfig(FusionConfig):
-    """The same settings, for one head per modality."""
+    """The same settings, applied to one head per modality."""
 
     name: str = "late-fusion"
 
@@ -47,7 +47,7 @@ class Head(nn.Module):
 
 
 class Concatenation(ConversationModel[FusionConfig]):
-    """One classifier over the concatenated vectors; an absent modality is zeros and a flag."""
+    """One classifier over concatenated vectors; an absent modality gives zeros and a flag."""
 
     name: ClassVar[str] = "concatenation"
     config_class = FusionConfig

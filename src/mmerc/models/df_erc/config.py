@@ -1,4 +1,4 @@
-"""Settings of DF-ERC, the paper's by default (Sec. 4.1, App. A.2, Table 6)."""
+"""Settings of DF-ERC; defaults are the paper's (Sec. 4.1, App. A.2, Table 6)."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ _Ablation = Literal[
 
 
 class DfErcConfig(ModelConfig):
-    """Settings of DF-ERC; ``ablations`` are the switches of Table 2, by the paper's names.
+    """Settings of DF-ERC; ``ablations`` are the switches of Table 2, with the paper's names.
 
     [decided] "Removal of contrastive learning" drops the loss and keeps the branch, so that
-    capacity is equal; ``drop_branch`` drops both. "-CFM" drops the weights and the losses of the
-    contribution; "-CFM(weights)" (equal weights, losses kept) and "-CFM(losses)" (weights trained
-    by the emotion loss alone) are ours and take it apart.
+    capacity stays equal; ``drop_branch`` drops both. "-CFM" drops the contribution's weights and
+    losses. We split it into "-CFM(weights)" (equal weights, losses kept) and "-CFM(losses)"
+    (weights trained only by the emotion loss).
 
-    Ours, off by default: ``consistency`` leaves out, in prediction, a modality that contradicts the
-    others throughout a conversation (``mmerc.models.df_erc.consistency``); with
-    ``recognisers``, voice and face enter as the log probabilities of small classifiers, which also
-    predict where words are absent (``mmerc.models.df_erc.recognisers``);
-    ``normalise_contribution`` makes the weights of an utterance sum to 1;
-    ``alignment_normalisation`` by "batch" gives the vectors of Eq. 17 mean 0 and variance 1.
-    Without it the error of Eq. 19 hardly ever exceeds its margin.
+    Our additions, off by default:
+    ``consistency``: prediction ignores a modality that contradicts the others throughout a
+    conversation (``mmerc.models.df_erc.consistency``).
+    ``recognisers``: audio and video are fused as the log probabilities of small classifiers, which
+    also predict utterances without text (``mmerc.models.df_erc.recognisers``).
+    ``normalise_contribution``: the weights of an utterance sum to 1.
+    ``alignment_normalisation`` "batch": the vectors of Eq. 17 get mean 0 and variance 1. Without
+    it the error of Eq. 19 hardly ever exceeds its margin.
 
-    ``scale_context`` by "input" multiplies the fused vectors by 1 - psi before the LSTM reads them
-    (the paper's footnote 1), not the context. ``text_dropout`` is that of stored text vectors; a
-    text encoder that is trained has its own.
+    ``scale_context`` "input" multiplies the LSTM's input by 1 - psi (the paper's footnote 1)
+    instead of the context. ``text_dropout`` applies to stored text vectors; a trained text encoder
+    has its own dropout.
     """
 
     name: Literal["df-erc"] = "df-erc"

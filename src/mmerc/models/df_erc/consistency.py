@@ -1,8 +1,8 @@
 """Leave out a modality that contradicts the others throughout a recording (ours, not DF-ERC's).
 
-A face that belongs to somebody else, or a voice over a bad line, looks as sure of itself as any
-other: DF-ERC's estimate of Eq. 12 reads the modality's own vector alone. What gives it away is that
-over many utterances it has nothing to do with what the other modalities show.
+Someone else's face, or a voice over a bad line, does not lower DF-ERC's estimate of Eq. 12, which
+reads only the modality's own vector. Such a modality is recognisable over many utterances: it is
+unrelated to what the other modalities show.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mmerc.conversation import Modality
 
-_SMOOTHING = 0.05  # share of the classes' frequencies in every classifier's probabilities
+_SMOOTHING = 0.05  # share of the class frequencies mixed into each classifier's probabilities
 _TRUST = (0.0, 0.5, 1.0)  # exponents of a classifier's evidence
 _ENOUGH = 40  # utterances
 _PRIOR = 10.0  # utterances
@@ -26,20 +26,20 @@ _TIE = 1e-4  # in favour of text, then audio
 class ModalityConsistency(nn.Module):
     """Find the modalities of a conversation that show the same emotions.
 
-    The classifiers of Eq. 10 say of each modality by itself how probable an emotion is. The
-    evidence that modalities show the same emotion k, and not each its own, is summed over the
+    The classifiers of Eq. 10 estimate the emotion from each modality by itself. The evidence that
+    modalities share an emotion k, rather than each showing its own, is summed over the
     utterances: log sum_k f(k) prod_m p_m(k) / f(k), where f are the emotions' frequencies in this
-    conversation, and p_m(k) the probabilities given those. Each p_m / f is taken to the power of a
-    trust and normalised again. The trusts are those with the most evidence; a modality with trust 0
-    is left out.
+    conversation, and p_m(k) the probabilities given f. Each p_m / f is raised to the power of a
+    trust and normalised again. The trusts with the most evidence are chosen; a modality with
+    trust 0 is left out.
 
-    [decided] f: by expectation maximisation over all modalities, with ten utterances as in training
-    beside them. Trusts of 0, 0.5 and 1: a half keeps a modality whose classifier is too sure of
-    itself. A conversation needs 40 utterances with two modalities (chosen on validation: with 30,
-    modalities that belong together are left out too). If none belong together, the first of text,
-    audio, video stays.
+    [decided] f is estimated by expectation maximisation over all modalities, with a prior of ten
+    utterances from training. Trusts are 0, 0.5 and 1; 0.5 keeps a modality with an overconfident
+    classifier. A conversation needs 40 utterances with two modalities (chosen on validation: with
+    30, consistent modalities are left out too). If no two modalities are consistent, the first of
+    text, audio, video stays.
 
-    ``causal``: judged at every utterance by the past and the utterance itself.
+    ``causal``: each utterance is judged without later utterances.
     """
 
     frequencies: Tensor
@@ -56,7 +56,7 @@ class ModalityConsistency(nn.Module):
     def forward(
         self, logits: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
     ) -> Mapping[Modality, Tensor]:
-        """Return where each modality is present and not left out.
+        """Mark where each modality is present and not left out.
 
         Shape: logits[m] [B, N, K], present[m] [B, N] bool -> {m: [B, N] bool}.
         """
@@ -84,12 +84,12 @@ class ModalityConsistency(nn.Module):
         return {m: present[m] & (few | trusted[..., place]) for place, m in enumerate(modalities)}
 
     def has_enough(self, present: Mapping[Modality, Tensor]) -> Tensor:
-        """Return where a conversation has enough utterances to be judged by. Shape: -> [B, N]."""
+        """Mark where a conversation has enough utterances for a decision. Shape: -> [B, N]."""
         compared = torch.stack(list(present.values())).sum(0) >= 2
         return self.total(compared.float()) >= _ENOUGH
 
     def smooth(self, logits: Tensor) -> Tensor:
-        """Return probabilities that rule nothing out. Shape: [..., K] -> [..., K]."""
+        """Return probabilities, none of them 0. Shape: [..., K] -> [..., K]."""
         return (1 - _SMOOTHING) * logits.float().softmax(-1) + _SMOOTHING * self.frequencies
 
     def conversation_frequencies(
@@ -97,8 +97,8 @@ class ModalityConsistency(nn.Module):
     ) -> Tensor:
         """Return the emotions' frequencies in each conversation. Shape: -> [B, N, K].
 
-        Expectation maximisation (Saerens et al. 2002): the frequencies under which the mean of the
-        probabilities, given those frequencies, is the frequencies.
+        Expectation maximisation (Saerens et al. 2002): the frequencies that equal the mean of the
+        probabilities given these frequencies.
         """
         ratios = torch.stack([chances[m] / self.frequencies for m in chances])
         counted = torch.stack([present[m] for m in chances]).unsqueeze(-1).float()
@@ -122,7 +122,7 @@ class ModalityConsistency(nn.Module):
         ]
 
     def total(self, values: Tensor) -> Tensor:
-        """Sum over the conversation, or over its past. Shape: [B, N] -> [B, N]."""
+        """Sum over the conversation, or up to each utterance. Shape: [B, N] -> [B, N]."""
         if self.causal:
             return values.cumsum(1)
         return values.sum(1, keepdim=True).expand_as(values)

@@ -32,11 +32,11 @@ class FusionOutput:
 
 
 class ContributionFusion(nn.Module):
-    """Weight each modality by the probability that it alone predicts the right emotion.
+    """Weight each modality by its estimated probability of predicting the right emotion alone.
 
     The three vectors have different widths: [decided] each is first projected to ``fusion_width``.
-    "-CFM": [decided] equal weights over the modalities that are present, and no losses. Ours:
-    "-CFM(weights)" has equal weights and the losses, "-CFM(losses)" the weights without the losses.
+    "-CFM": [decided] equal weights over the present modalities, no losses. "-CFM(weights)" (ours):
+    equal weights, with the losses. "-CFM(losses)" (ours): learnt weights, no losses.
     """
 
     def __init__(self, widths: Mapping[Modality, int], config: DfErcConfig, classes: int) -> None:
@@ -94,7 +94,7 @@ class ContributionFusion(nn.Module):
     def weights(
         self, estimates: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
     ) -> Mapping[Modality, Tensor]:
-        """Return each modality's weight in the sum of Eq. 16, 0 where absent. Shape: [B, N]."""
+        """Return each modality's weight in Eq. 16, 0 where absent. Shape: [B, N] each."""
         if self.config.fusion == "contribution" and not self.config.normalise_contribution:
             return estimates
         shares = present if self.config.fusion == "equal" else estimates
@@ -115,8 +115,8 @@ class ContributionFusion(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Compute Eqs. 13 and 14, summed over the modalities; an absent one has no loss.
 
-        [decided] The target is detached: the teacher must not chase the student (Corbiere et al.
-        2019, where it is frozen).
+        [decided] The target is detached, so that the teacher does not follow the student (Corbiere
+        et al. 2019 freeze it).
         """
         classifier, confidence = [], []
         for modality, scores in logits.items():
@@ -158,7 +158,7 @@ class _ModalityAttention(nn.Module):
         items = torch.stack(list(vectors.values()), 2)  # [B, N, M, D]
         occupied = torch.stack([present[m] for m in vectors], 2)
         flat, flat_present = items.flatten(0, 1), occupied.flatten(0, 1)
-        # An utterance without any modality attends to all of its zeros; it is zeroed again below.
+        # An utterance without any modality attends to zeros; its result is zeroed below.
         hidden = ~flat_present & flat_present.any(-1, keepdim=True)
         attended, shares = self.attention(flat, flat, flat, key_padding_mask=hidden)
         counted = flat_present.unsqueeze(-1).float()

@@ -19,7 +19,7 @@ _Level = Literal["modality", "utterance"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisentanglementOutput:
-    """Vectors with both levels appended, the levels, and the losses of Eqs. 3 and 5.
+    """Vectors with both levels appended, the levels, and the losses (Eqs. 3 and 5).
 
     Shape: vectors[m] [B, N, D_m + H per level]; levels [B, N, H]; losses scalar.
     """
@@ -32,7 +32,7 @@ class DisentanglementOutput:
 
 
 class Disentanglement(nn.Module):
-    """Two branches per modality: one separates modalities, one draws utterances together."""
+    """Two branches per modality: one separates modalities, one pulls utterances together."""
 
     def __init__(self, widths: Mapping[Modality, int], config: DfErcConfig) -> None:
         super().__init__()
@@ -75,8 +75,8 @@ class Disentanglement(nn.Module):
     ) -> Tensor:
         """Compute Eq. 3 or 5 over R = [t1 a1 v1 t2 ...] of each conversation (or of the batch).
 
-        [decided] The modality level has no loss where a single modality is present: all of its
-        items are positives, so there is nothing to contrast.
+        [decided] With a single present modality, the modality level has no loss: all items are
+        positives.
         """
         items = torch.stack([vectors[m] for m in vectors], 2)  # [B, N, M, H]
         taking_part = torch.stack([present[m] for m in present], 2)  # [B, N, M]
@@ -104,5 +104,5 @@ class Disentanglement(nn.Module):
 def _run_branch(
     branch: nn.ModuleDict, vectors: Mapping[Modality, Tensor]
 ) -> dict[Modality, Tensor]:
-    """Apply Eq. 2 or 4; a branch that was dropped gives nothing."""
+    """Apply Eq. 2 or 4; a dropped branch gives an empty mapping."""
     return {m: branch[m](vector) for m, vector in vectors.items() if m in branch}

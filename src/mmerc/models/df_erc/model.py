@@ -24,7 +24,7 @@ from mmerc.nn.mlp import mlp
 
 
 class DfErc(ConversationModel[DfErcConfig]):
-    """Disentangle the modalities, fuse them by contribution, add context by their disagreement."""
+    """Disentangle modalities, fuse them by contribution, add context where they disagree."""
 
     name: ClassVar[str] = "df-erc"
     config_class = DfErcConfig
@@ -94,11 +94,11 @@ class DfErc(ConversationModel[DfErcConfig]):
         vectors: Mapping[Modality, Tensor],
         present: Mapping[Modality, Tensor],
     ) -> Mapping[Modality, Tensor]:
-        """Return where each modality is present and does not contradict the others throughout.
+        """Mark where each modality is present and consistent with the others.
 
-        Shape: vectors[m], as they are fused, [B, N, D_m], present[m] [B, N] -> {m: [B, N] bool}.
+        Shape: vectors[m] (before fusion) [B, N, D_m], present[m] [B, N] -> {m: [B, N] bool}.
         """
-        # An exported graph serves longer conversations than those it is traced with.
+        # An exported graph must also work for longer conversations than the traced ones.
         if not torch.onnx.is_in_onnx_export() and not consistency.has_enough(present).any():
             return present
         disentangled = self.disentanglement(vectors, present).vectors
@@ -108,7 +108,7 @@ class DfErc(ConversationModel[DfErcConfig]):
         return trusted
 
     def recognise(self, vectors: Mapping[Modality, Tensor]) -> Mapping[Modality, Tensor]:
-        """Return what voice and face show by themselves, as logits. Shape: [B, N, K] each."""
+        """Return the logits of audio and video by themselves. Shape: [B, N, K] each."""
         return {} if self.recognisers is None else self.recognisers(vectors)
 
     def read_recognised(
@@ -117,7 +117,7 @@ class DfErc(ConversationModel[DfErcConfig]):
         alone: Mapping[Modality, Tensor],
         present: Mapping[Modality, Tensor],
     ) -> Mapping[Modality, Tensor]:
-        """Return the vectors to fuse: of voice and face what they show, or unchanged.
+        """Return the vectors to fuse; recognised log probabilities replace audio and video.
 
         Shape: vectors[m] [B, N, D_m], alone[m] [B, N, K] -> {m: [B, N, D_m or K]}.
         """

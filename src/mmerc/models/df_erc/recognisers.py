@@ -1,10 +1,10 @@
-"""Voices and faces by themselves (ours, not DF-ERC's): what they show, without words or context.
+"""Classifiers of voices and faces alone, without words or context (ours, not DF-ERC's).
 
-In a corpus whose labels are what is meant, voices and faces often show something else. A fusion
-trained on such labels learns little of voices and faces that holds for other people, and where
-words are missing it mostly repeats how frequent the emotions were. Here each of the two has a small
-classifier that learns what the modality itself shows (``modality_labels``), every emotion counting
-the same. DF-ERC then reads what these say instead of the vectors.
+In a corpus whose labels follow the meaning, voices and faces often show another emotion. Fusion
+trained on such labels learns little about voices and faces that transfers to other people, and
+without words it mostly repeats the class frequencies. Here a small classifier per modality learns
+from that modality's own labels (``modality_labels``), with all emotions weighted equally. DF-ERC
+then reads the classifiers' outputs instead of the vectors.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _DROPOUT = 0.3
 
 
 class ModalityRecognisers(nn.Module):
-    """A classifier for each modality but text, without context.
+    """A classifier for each modality except text, without context.
 
-    Each reads the standardised vectors, learns with classes weighted by the inverse of their
-    frequency, and so names an emotion as if all were equally frequent. What two modalities say is
-    combined as if they were independent: their log probabilities are added.
+    Each reads standardised vectors and learns with inverse-frequency class weights, so it predicts
+    as if all emotions were equally frequent. Two modalities are combined as if they were
+    independent: their log probabilities are added.
     """
 
     class_weights: Tensor
@@ -46,10 +46,10 @@ class ModalityRecognisers(nn.Module):
         self.register_buffer("class_weights", torch.ones(classes))
 
     def fit(self, label_counts: Tensor) -> None:
-        """Weigh classes by the inverse of their frequency, 1 on average.
+        """Set inverse-frequency class weights, 1 on average.
 
-        ``label_counts`` are those of the utterances' labels, also for modalities with labels of
-        their own. Shape: [K].
+        ``label_counts`` count the utterances' labels, even for modalities with their own labels.
+        Shape: [K].
         """
         frequencies = (label_counts + 1) / (label_counts.sum() + len(label_counts))
         self.class_weights = (1 / (len(label_counts) * frequencies)).float()
@@ -71,7 +71,7 @@ class ModalityRecognisers(nn.Module):
         *,
         reduction: Reduction,
     ) -> Tensor:
-        """Sum of the cross-entropies; a modality without a label of its own has the utterance's.
+        """Sum the cross-entropies; a modality without its own label uses the utterance's.
 
         Shape: logits[m] [B, N, K], present[m] [B, N] bool, the labels [B, N] -> scalar.
         """
@@ -93,9 +93,9 @@ class ModalityRecognisers(nn.Module):
 def replace_without_words(
     fused: Tensor, alone: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
 ) -> Tensor:
-    """Return the fused logits, and where words are absent those of voice and face by themselves.
+    """Return the fused logits; without words, those of voice and face alone.
 
-    Utterances without voice and face keep the fused ones, which come from the context.
+    Utterances without voice and face keep the fused logits, which come from the context.
 
     Shape: fused and alone[m] [B, N, K], present[m] [B, N] bool -> [B, N, K].
     """

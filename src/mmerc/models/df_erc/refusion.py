@@ -31,10 +31,10 @@ class RefusionOutput:
 
 
 class EmotionPrototypes(nn.Module):
-    """One running mean vector per emotion, over all modalities (Eqs. 18 and 19).
+    """A running mean vector per emotion, over all modalities (Eqs. 18 and 19).
 
-    [decided] Restarted each epoch; order in a step: update, then the loss; updated in training
-    only; summed over all processes of a distributed run.
+    [decided] Restarted each epoch. Each training step updates first, then computes the loss.
+    Evaluation does not update. Sums run over all processes of a distributed run.
     """
 
     mean: Tensor
@@ -54,7 +54,7 @@ class EmotionPrototypes(nn.Module):
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Ignore updates meanwhile: the items of a repeated pass are already counted."""
+        """Ignore updates in this context: the items of a repeated pass are already counted."""
         self.is_paused = True
         try:
             yield
@@ -76,7 +76,7 @@ class EmotionPrototypes(nn.Module):
     def forward(self, items: Tensor, labels: Tensor) -> Tensor:
         """Compute Eq. 19: mean over the items of max(MSE to their prototype - margin, 0).
 
-        Shape: items [M, D], labels [M] -> scalar. A class without a prototype yet costs nothing.
+        Shape: items [M, D], labels [M] -> scalar. A class without a prototype has no loss.
         """
         distance = ((self.mean[labels] - items.float()) ** 2).mean(-1)
         excess = (distance - self.margin).clamp(min=0) * (self.count[labels] > 0)
@@ -84,9 +84,9 @@ class EmotionPrototypes(nn.Module):
 
 
 class ContextRefusion(nn.Module):
-    """Add more context the more the modalities disagree.
+    """Add context in proportion to the disagreement of the modalities.
 
-    [decided] ``context_width`` is each direction's; "-CRM+Att" attends over the LSTM's states.
+    [decided] ``context_width`` is per direction; "-CRM+Att" attends over the LSTM's states.
     """
 
     def __init__(self, widths: Mapping[Modality, int], config: DfErcConfig, classes: int) -> None:
@@ -148,7 +148,7 @@ class ContextRefusion(nn.Module):
         )
 
     def weigh_context(self, fused: Tensor, mask: Tensor, weight: Tensor | None) -> Tensor:
-        """Compute Eq. 21 and the second half of Eq. 22, or both by footnote 1.
+        """Compute Eq. 21 and the second half of Eq. 22, or both as in footnote 1.
 
         Shape: fused [B, N, F], mask and weight [B, N] -> [B, N, C].
         """
@@ -197,7 +197,7 @@ class ContextRefusion(nn.Module):
 class _BatchNormalisation(nn.Module):
     """Batch normalisation without affine parameters, over the utterances that have the modality.
 
-    Fewer than two in training are normalised by the running statistics.
+    With fewer than two in training, the running statistics are used.
     """
 
     def __init__(self, width: int) -> None:

@@ -14,7 +14,7 @@ from mmerc.nn.cross_attention import TransformerLayer
 
 
 class _CrossModalAttention(TransformerLayer):
-    """Eq. 4: LN(Q + F(LN(Q + attention))); the outer sum takes Q, as printed."""
+    """Eq. 4: LN(Q + F(LN(Q + attention))); the outer sum uses Q, as printed."""
 
     def forward(self, queries: Tensor, states: Tensor, mask: Tensor) -> Tensor:
         """Let queries attend to states.
@@ -29,7 +29,7 @@ class _CrossModalAttention(TransformerLayer):
 class QueryFusionLayer(nn.Module):
     """One layer of Eqs. 2-9.
 
-    [decided] States of another width are mapped to that of the queries by a linear layer.
+    [decided] A linear layer maps states of another width to the width of the queries.
     """
 
     def __init__(self, widths: Mapping[Modality, int], config: DqFormerConfig) -> None:
@@ -56,7 +56,7 @@ class QueryFusionLayer(nn.Module):
         states: Mapping[Modality, Tensor],
         masks: Mapping[Modality, Tensor],
     ) -> tuple[Tensor, dict[Modality, Tensor]]:
-        """Return the fused queries, and how much each modality counted.
+        """Return the fused queries and the weight of each modality.
 
         Shape: queries [U, Q, D], states[m] [U, L, D_m], masks[m] [U, L] -> [U, Q, D], {m: [U]}.
         """

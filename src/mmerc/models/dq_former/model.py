@@ -23,7 +23,7 @@ _UNDECIDED = 0.002  # initial standard deviation of the classifier's weights
 class DqFormer(UtteranceModel[DqFormerConfig]):
     """Queries gather emotion from the last encoder layers, weighted by each modality's confidence.
 
-    [decided] A modality that comes as a vector (the vision stream) is one state, the same at every
+    [decided] A modality given as a vector (the vision stream) is one state, the same at every
     layer.
     """
 
@@ -35,14 +35,14 @@ class DqFormer(UtteranceModel[DqFormerConfig]):
         self.alone_weight = config.alone_weight
         self.queries = nn.Parameter(torch.randn(config.queries, config.width) * 0.02)
         layers = [QueryFusionLayer(widths, config) for _ in range(self.fusion_layers())]
-        # [decided] The queries are the same for all utterances: at the scale of what they gather,
-        # they would dominate, and the fused vectors of two utterances would differ by a fortieth.
+        # [decided] The queries are the same for all utterances. At the scale of the attended states
+        # they would dominate: the fused vectors of two utterances would differ by a fortieth.
         nn.init.constant_(layers[0].self_attention.outer_norm.weight, _QUIET)
         self.layers = nn.ModuleList(layers)
         self.dropout = FastDropout(config.dropout)
         self.classifier = nn.Linear(config.width, len(self.labels))
-        # [decided] The common part is still the largest: with larger weights, training would start
-        # from an arbitrary guess, with gradients ten times those of the other heads.
+        # [decided] The common part is still the largest. With larger weights, training would start
+        # from an arbitrary guess, with ten times the gradients of the other heads.
         nn.init.normal_(self.classifier.weight, std=_UNDECIDED)
         self.heads = nn.ModuleDict({m: nn.Linear(w, len(self.labels)) for m, w in widths.items()})
 
@@ -71,7 +71,7 @@ class DqFormer(UtteranceModel[DqFormerConfig]):
         return UtteranceOutput(logits=logits, alone=alone, confidence=confidence)
 
     def fuse(self, streams: Mapping[Modality, Stream]) -> tuple[Tensor, dict[Modality, Tensor]]:
-        """Apply Eqs. 2-9; return the queries, and c of every layer.
+        """Apply Eqs. 2-9; return the queries and each layer's c.
 
         Shape: -> [U, Q, D], {m: [U, F]}.
         """

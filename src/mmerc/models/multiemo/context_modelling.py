@@ -1,4 +1,4 @@
-"""Projection of every modality to one width, and its context (MultiEMO, Sec. 3.3)."""
+"""Project every modality to one width and add its context (MultiEMO, Sec. 3.3)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mmerc.nn.dialogue_rnn import DialogueRnn
 
 
 class ContextModelling(nn.Module):
-    """A linear layer per modality, DialogueRNN for audio, video and (``text_context``) text.
+    """A linear layer per modality; DialogueRNN for audio, video and (``text_context``) text.
 
-    With ``text_transformer_layers``, a transformer over the conversation gives the text its context
-    (the two-stage paradigm of App. A.1): text vectors are then of single utterances.
+    With ``text_transformer_layers``, text vectors are of single utterances and a transformer over
+    the conversation adds their context (the two-stage paradigm of App. A.1).
 
     [decided] Audio vectors wider than ``audio_width`` take two linear layers (6373 - 512 - 256);
     the two directions of DialogueRNN are reduced to ``width`` by a linear layer.
@@ -56,7 +56,7 @@ class ContextModelling(nn.Module):
         present: Mapping[Modality, Tensor],
         speakers: Tensor,
     ) -> dict[Modality, Tensor]:
-        """Put every modality in context; values where it is absent are meaningless.
+        """Add context to every modality; values where it is absent are meaningless.
 
         Shape: vectors[m] [B, N, D_m], present[m] and speakers [B, N] -> {m: [B, N, width]}.
         """
@@ -77,8 +77,8 @@ class ContextModelling(nn.Module):
 class _TextTransformer(nn.Module):
     """Context of the text vectors by self-attention over the conversation (App. A.1).
 
-    [decided] Vaswani et al.'s encoder with sines as positions, as wide as MultiAttn and with as
-    many heads. Utterances without text are not read.
+    [decided] The encoder of Vaswani et al. with sinusoidal positions; width and heads are those of
+    MultiAttn. Utterances without text are masked.
     """
 
     def __init__(self, config: MultiEmoConfig) -> None:
@@ -97,7 +97,7 @@ class _TextTransformer(nn.Module):
 
 
 def sine_positions(count: int, width: int) -> Tensor:
-    """Return sines and cosines of falling frequency (Vaswani et al. 2017). Shape: [N, width]."""
+    """Return sinusoidal positions (Vaswani et al. 2017). Shape: [N, width]."""
     places = torch.arange(count).unsqueeze(1)
     frequencies = 10_000 ** (-torch.arange(0, width, 2) / width)
     angles = places * frequencies

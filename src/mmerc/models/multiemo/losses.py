@@ -1,6 +1,6 @@
-"""MultiEMO's losses besides cross-entropy (Eqs. 18-20), with their gradients written out.
+"""MultiEMO's losses besides cross-entropy (Eqs. 18-20), with explicit gradients.
 
-Autograd would pass over every matrix of all pairs of utterances some thirty times.
+Autograd would traverse the matrices of all utterance pairs about thirty times.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ def sample_weighted_focal_contrastive_loss(
     normalize: bool = True,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """SWFC: pull utterances of one emotion together, rare and hard ones most (Eqs. 18 and 19).
+    """SWFC: pull utterances of one emotion together, most of all rare and hard ones (Eqs. 18, 19).
 
     With s_jg = softmax over all g != j of z_j . z_g / tau and R_j the others of j's label:
     w_j 1/|R_j| sum_{g in R_j} - (1 - s_jg)^gamma log s_jg, mean over the items (``"sum"``: sum). An
-    item without a positive contributes 0. w_j is (N / n_k)^alpha of its class k, counted over the
-    items, or over the training split by ``class_counts`` [K]. ``weight_scale``: see
+    item without a positive contributes 0. w_j is (N / n_k)^alpha of its class k; counts are over
+    the items, or ``class_counts`` [K] of the training split. ``weight_scale``: see
     ``class_weights``.
 
     The loss is never 0, even for perfectly separated classes: the n_k - 1 positives of an item
-    share its softmax, so s is at most 1 / (n_k - 1) on average and each item costs at least
-    w_j log(n_k - 1) or nearly so. For the same reason (1 - s)^gamma is about 1 in large batches.
+    share its softmax, so s is at most 1 / (n_k - 1) on average and each item costs about
+    w_j log(n_k - 1) or more. For the same reason (1 - s)^gamma is about 1 in large batches.
 
-    [decided] ``normalize``: z is scaled to length 1; the paper leaves it unchanged.
+    [decided] ``normalize`` scales z to length 1; the paper does not.
 
     Shape: vectors [..., D], labels [...] int, -100 unknown (left out) -> scalar.
     """
@@ -70,9 +70,9 @@ def sample_weighted_focal_contrastive_loss(
 def _focal_contrast(
     items: Tensor, weights: Tensor, sizes: Sequence[int], focus: float
 ) -> tuple[Tensor, tuple[Tensor]]:
-    """Sum w_j - (1 - s_jg)^gamma log s_jg over all pairs of a class; return it and its gradient.
+    """Sum w_j - (1 - s_jg)^gamma log s_jg over all pairs of a class; also return the gradient.
 
-    Shape: items [M, D] in the order of their classes, weights [M], sizes (of each class) [K] ->
+    Shape: items [M, D] sorted by class, weights [M], sizes (of each class) [K] ->
     scalar, [M, D].
     """
     share = (items @ items.mT).fill_diagonal_(-torch.inf)
@@ -99,8 +99,8 @@ def class_weights(
 ) -> Tensor:
     """Return the weight (N / n_k)^alpha of each item's class, raw (Eq. 19) or scaled.
 
-    Counted over ``labels``, or by ``class_counts``; a class that was not counted weighs nothing.
-    ``"sum"``: the weights of all classes sum to 1, as released; ``"mean"`` (ours): they average 1
+    Counts are over ``labels``, or ``class_counts``; a class without items gets weight 0.
+    ``"sum"``: the weights of all classes sum to 1, as released. ``"mean"`` (ours): they average 1
     over the counted items.
 
     Shape: labels [M], class_counts [K] -> [M].
@@ -118,10 +118,10 @@ def soft_hgr_loss(first: Tensor, second: Tensor) -> Tensor:
     """Soft-HGR: correlate the features of two modalities (Eq. 20; Wang et al., AAAI 2019).
 
     - (E[q . v] - 1/2 tr(cov(q) cov(v))) of centred features; 0 for fewer than two items. E is the
-    mean over the items, cov the sample covariance [D, D] of the features (divisor M - 1). The paper
-    prints the trace outside the sum over pairs of modalities, a misprint. The released code treats
-    items as variables ([M, M]), does not centre, and divides the trace by M; this is the paper's
-    definition.
+    mean over the items, cov the sample covariance [D, D] of the features (divisor M - 1). We follow
+    the paper, except that it prints the trace outside the sum over pairs of modalities (a
+    misprint). The released code treats items as variables ([M, M]), does not centre, and divides
+    the trace by M.
 
     Shape: first, second [M, D] -> scalar.
     """
@@ -145,13 +145,13 @@ def correlation(first: Tensor, second: Tensor) -> tuple[Tensor, tuple[Tensor, Te
 
 
 def _with_gradient(function: Callable[..., Any], *arguments: Any) -> Tensor:
-    """Compute a loss with a function that also returns the gradients of its first arguments."""
+    """Compute a loss with a function that also returns gradients of its first arguments."""
     loss: Tensor = _KnownGradient.apply(function, *arguments)  # type: ignore[no-untyped-call]
     return loss
 
 
 class _KnownGradient(torch.autograd.Function):
-    """Connects ``_with_gradient`` to autograd."""
+    """Passes the gradients of ``_with_gradient`` to autograd."""
 
     @staticmethod
     def forward(ctx: Any, function: Callable[..., Any], *arguments: Any) -> Tensor:

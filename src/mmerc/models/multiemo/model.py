@@ -27,7 +27,7 @@ _Vectors = Mapping[Modality, Tensor]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intermediates:
-    """The features of a batch at each stage of the model (the paper's Figure 6).
+    """Features of a batch at each stage of the model (the paper's Figure 6).
 
     Shape: ``unimodal[m]`` [B, N, D_m], ``context[m]`` and ``fused[m]`` [B, N, W], ``joint`` (z)
     [B, N, W]; ``attention[m, other]`` [B, N, N], empty for "-MultiAttn".
@@ -41,11 +41,11 @@ class Intermediates:
 
 
 class MultiEmo(ConversationModel[MultiEmoConfig]):
-    """Put every modality in context, let each attend to the others, and join them.
+    """Add context to every modality, let each attend to the others, and join them.
 
     [decided] A learnt vector replaces the fused features of an absent modality; the others do not
-    attend to it. The two losses over whole batches are for training only: in evaluation they would
-    depend on which conversations share a batch, and are 0.
+    attend to it. The two losses over whole batches are 0 in evaluation, where they would depend on
+    how conversations are batched.
     """
 
     name: ClassVar[str] = "multiemo"
@@ -143,8 +143,8 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
     def explain(self, context: _Vectors, present: _Vectors) -> Explanation:
         """Report MultiAttn's attention between utterances.
 
-        It is averaged over all pairs of modalities; ``context_weight`` is the share of it that goes
-        to other utterances. ``mmerc.prediction.effects`` measures how much a modality counted.
+        It is averaged over all pairs of modalities; ``context_weight`` is the share on other
+        utterances. ``mmerc.prediction.effects`` measures how much a modality counted.
         """
         if self.fusion is None or len(context) < 2:
             return Explanation()
@@ -154,7 +154,7 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
 
     @torch.no_grad()
     def compute_intermediates(self, batch: ConversationBatch) -> Intermediates:
-        """Compute features and attention of a batch, for figures; call it in evaluation mode."""
+        """Compute features and attention of a batch for figures; call in evaluation mode."""
         vectors, present = self.inputs(batch)
         context = self.context(vectors, present, batch.speakers)
         fused = self.fuse(context, present)
@@ -168,7 +168,7 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
 
 
 def _average_attention(shares: Shares, present: _Vectors) -> Tensor:
-    """Average the attention over all pairs of modalities, the first of which is present.
+    """Average the attention over all pairs of modalities whose first one is present.
 
     Rows sum to 1, or to 0 if the utterance has no modality or there is nothing to attend to.
     Shape: shares[m, other] [B, N, N], present[m] [B, N] -> [B, N, N].

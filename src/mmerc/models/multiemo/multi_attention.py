@@ -16,7 +16,7 @@ from mmerc.nn.dropout import FastDropout
 from mmerc.nn.mlp import mlp
 
 Shares = dict[tuple[Modality, Modality], Tensor]
-"""(querying modality, attended modality) -> [B, N, N]: attention from utterance to utterance."""
+"""(querying modality, attended modality) -> [B, N, N]: attention between utterances."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +24,8 @@ class AttentionInput:
     """Keys and values of a modality, for one layer of another modality.
 
     Shape: key and value [B, heads, N, W / heads]; ``readable`` [B, 1, 1, N] bool, the present
-    utterances, or all if none is, so that no softmax is empty; ``silent`` [B, N, 1] bool, true for
-    those conversations, None if there are none.
+    utterances, or all if none is present, so that no softmax is empty; ``silent`` [B, N, 1] bool,
+    true for conversations without the modality, None if there are none.
     """
 
     key: Tensor
@@ -38,7 +38,7 @@ _AttentionInputs = Mapping[Modality, AttentionInput]
 
 
 class PresentPositions:
-    """The P of B x N positions at which a modality is present; only these are computed."""
+    """The P of B x N positions where a modality is present; only these are computed."""
 
     def __init__(self, present: Tensor) -> None:
         self.rows = present.flatten().nonzero().squeeze(1)
@@ -49,7 +49,7 @@ class PresentPositions:
         return vectors.flatten(0, 1)[self.rows]
 
     def spread(self, vectors: Tensor) -> Tensor:
-        """Put values back, zeros where the modality is absent. Shape: [P, ...] -> [B, N, ...]."""
+        """Scatter values back, zeros elsewhere. Shape: [P, ...] -> [B, N, ...]."""
         batch, length = self.shape
         everywhere = vectors.new_zeros(batch * length, *vectors.shape[1:])
         spread = everywhere.index_copy(0, self.rows, vectors)
@@ -57,7 +57,7 @@ class PresentPositions:
 
 
 class MultiAttention(nn.Module):
-    """``layers`` layers per modality, each attending to the others' contexts, which do not change.
+    """``layers`` layers per modality, which attend to the others' unchanged contexts.
 
     Text attends to audio and then video, audio to text and video, video to text and audio.
     [decided] If the other modality is absent, that step is skipped; a single modality passes
@@ -96,7 +96,7 @@ class MultiAttention(nn.Module):
     def sources(
         self, context: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
     ) -> dict[Modality, list[dict[Modality, AttentionInput]]]:
-        """Compute keys and values for every layer, in one product per attended modality."""
+        """Compute keys and values for every layer, with one product per attended modality."""
         sources = {
             m: [dict[Modality, AttentionInput]() for _ in self.modality_layers(m)] for m in context
         }
@@ -129,9 +129,9 @@ class MultiAttention(nn.Module):
     def shares(
         self, context: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
     ) -> Shares:
-        """Return the attention from utterance to utterance, mean over heads and layers.
+        """Return the attention between utterances, mean over heads and layers.
 
-        0 for absent utterances; a row of zeros if the other modality is absent throughout.
+        0 for absent utterances; 0 throughout if the conversation lacks the other modality.
         """
         sources = self.sources(context, present)
         shares: Shares = {}
@@ -153,8 +153,8 @@ class MultiAttention(nn.Module):
 class MultiAttentionLayer(nn.Module):
     """One layer of one modality (Eqs. 2-12), with dropout after each step as in Vaswani et al.
 
-    [decided] Weights of what is added to the queries start at (8 T)^-1/4 of torch's usual size, as
-    in DeepNet (Wang et al. 2022): otherwise six layers with post-normalisation train unstably.
+    [decided] Weights on the residual branches start at (8 T)^-1/4 of torch's default, as in
+    DeepNet (Wang et al. 2022): otherwise six post-norm layers train unstably.
     """
 
     def __init__(self, others: Sequence[Modality], config: MultiEmoConfig) -> None:
@@ -212,7 +212,7 @@ class MultiAttentionLayer(nn.Module):
 class CrossAttention(nn.Module):
     """Eqs. 2-4: attention from one modality's utterances to another's; projections without biases.
 
-    (Eq. 2 prints the values of a third modality, a misprint: keys and values are of the same one.)
+    (Eq. 2 prints the values of a third modality, a misprint: keys and values share a modality.)
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -226,7 +226,7 @@ class CrossAttention(nn.Module):
     def forward(
         self, queries: Tensor, source: AttentionInput, positions: PresentPositions
     ) -> Tensor:
-        """Attend; meaningless if there is nothing to attend to. Shape: queries [P, W] -> [P, W]."""
+        """Attend; meaningless without readable positions. Shape: queries [P, W] -> [P, W]."""
         query = self.split(positions.spread(self.query(queries)))
         mixed = functional.scaled_dot_product_attention(
             query, source.key, source.value, attn_mask=source.readable

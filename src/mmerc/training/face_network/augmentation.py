@@ -21,40 +21,40 @@ from mmerc.training.face_network.degradation import (
 _SQUAREST, _LONGEST = (
     math.log(0.3),
     math.log(1 / 0.3),
-)  # of hidden rectangles, as log(height / width)
+)  # shapes of erased rectangles, as log(height / width)
 _BEST_QUALITY = 90
 
 
 class Augmentation(BaseModel):
-    """Limits of the changes, each drawn uniformly up to its limit for every image.
+    """Limits of the changes; each change is drawn uniformly up to its limit for every image.
 
-    The last group degrades faces as films do; each of its changes meets its own share of the
-    images, and ``untouched`` images meet none of them.
+    The last group degrades faces the way films do. Each of its changes applies to its own share
+    of the images; a share ``untouched`` gets none of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    flip: float = Field(default=0.5, ge=0, le=1, description="share that is mirrored")
-    shift: float = Field(default=0.1, ge=0, lt=1, description="either way, as a share of the side")
-    rotation: float = Field(default=10.0, ge=0, le=180, description="either way, in degrees")
+    flip: float = Field(default=0.5, ge=0, le=1, description="share of mirrored images")
+    shift: float = Field(default=0.1, ge=0, lt=1, description="as a share of the side")
+    rotation: float = Field(default=10.0, ge=0, le=180, description="in degrees")
     zoom: float = Field(default=0.1, ge=0, lt=1, description="factor 1 +- zoom")
-    brightness: float = Field(default=0.2, ge=0, le=1, description="either way; 1: black to white")
+    brightness: float = Field(default=0.2, ge=0, le=1, description="1: black to white")
     contrast: float = Field(default=0.2, ge=0, lt=1, description="factor 1 +- contrast")
-    erasing: float = Field(default=0.25, ge=0, le=1, description="share that is partly hidden")
+    erasing: float = Field(default=0.25, ge=0, le=1, description="share of partly erased images")
     erased_area: float = Field(default=0.2, ge=0, le=1, description="largest share of the image")
-    erased_grey: Literal["mean", "random"] = Field(default="mean", description="of what hides")
+    erased_grey: Literal["mean", "random"] = Field(default="mean", description="fill value")
 
-    untouched: float = Field(default=0.0, ge=0, le=1, description="share spared all that follows")
-    yaw: float = Field(default=0.0, ge=0, lt=80, description="turned either way, in degrees")
-    gamma: float = Field(default=0.0, ge=0, lt=1, description="its logarithm, either way")
-    side_light: float = Field(default=0.0, ge=0, le=1, description="either way; 1: black to white")
-    small: float = Field(default=0.0, ge=0, le=1, description="share seen at fewer pixels")
+    untouched: float = Field(default=0.0, ge=0, le=1, description="share without the changes below")
+    yaw: float = Field(default=0.0, ge=0, lt=80, description="in degrees")
+    gamma: float = Field(default=0.0, ge=0, lt=1, description="logarithm of gamma")
+    side_light: float = Field(default=0.0, ge=0, le=1, description="1: black to white")
+    small: float = Field(default=0.0, ge=0, le=1, description="share of downsampled images")
     fewest_pixels: int = Field(default=12, ge=4, le=SIDE, description="side of the smallest face")
-    blurred: float = Field(default=0.0, ge=0, le=1, description="share that is blurred")
-    blur: float = Field(default=2.5, ge=0, description="largest deviation, in pixels")
-    noise: float = Field(default=0.0, ge=0, le=1, description="deviation; 1: black to white")
-    compressed: float = Field(default=0.0, ge=0, le=1, description="share compressed as JPEG")
-    lowest_quality: int = Field(default=10, ge=1, le=90, description="of JPEG; the highest is 90")
+    blurred: float = Field(default=0.0, ge=0, le=1, description="share of blurred images")
+    blur: float = Field(default=2.5, ge=0, description="largest sigma, in pixels")
+    noise: float = Field(default=0.0, ge=0, le=1, description="sigma; 1: black to white")
+    compressed: float = Field(default=0.0, ge=0, le=1, description="share of JPEG images")
+    lowest_quality: int = Field(default=10, ge=1, le=90, description="JPEG quality, up to 90")
 
 
 def augment(images: Tensor, settings: Augmentation, *, generator: Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""Settings of the face network's training."""
+"""Settings for training the face network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmerc.training.face_network.augmentation import Augmentation
 
 
 class FaceNetworkConfig(BaseModel):
-    """Settings of a training; the schedule is one cycle (Smith & Topin 2019).
+    """Training settings; the schedule is one cycle (Smith & Topin 2019).
 
     The first epochs may use smaller images, which cost less (Howard 2018).
     """
@@ -20,24 +20,30 @@ class FaceNetworkConfig(BaseModel):
 
     epochs: int = Field(default=60, ge=1)
     batch_size: int = Field(default=128, ge=2)
-    optimizer: Literal["sgd", "adamw"] = Field(default="sgd", description="sgd: Nesterov's")
-    learning_rate: float = Field(default=0.1, gt=0, description="at the peak of the cycle")
-    warmup: float = Field(default=0.2, gt=0, lt=1, description="share of the steps to the peak")
-    start_divisor: float = Field(default=25.0, ge=1, description="peak over first learning rate")
-    end_divisor: float = Field(default=1e4, ge=1, description="first over last learning rate")
+    optimizer: Literal["sgd", "adamw"] = Field(
+        default="sgd", description="sgd: with Nesterov momentum"
+    )
+    learning_rate: float = Field(default=0.1, gt=0, description="peak of the cycle")
+    warmup: float = Field(default=0.2, gt=0, lt=1, description="share of steps before the peak")
+    start_divisor: float = Field(default=25.0, ge=1, description="peak / first learning rate")
+    end_divisor: float = Field(default=1e4, ge=1, description="first / last learning rate")
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=5e-4, ge=0)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    mixup: float = Field(default=0.0, ge=0, description="alpha of its beta distribution; 0: none")
+    mixup: float = Field(default=0.0, ge=0, description="alpha of the beta distribution; 0: off")
     frozen_blocks: int = Field(
         default=0, ge=0, lt=3, description="dense blocks that keep their initial weights"
     )
-    weight_averaging: float = Field(default=0.999, ge=0, lt=1, description="decay a step")
-    early_side: int = Field(default=48, ge=24, le=48, description="of faces at first, in pixels")
-    early_share: float = Field(default=0.0, ge=0, le=1, description="of the epochs that see these")
+    weight_averaging: float = Field(default=0.999, ge=0, lt=1, description="decay per step")
+    early_side: int = Field(
+        default=48, ge=24, le=48, description="side of faces in early epochs, in pixels"
+    )
+    early_share: float = Field(default=0.0, ge=0, le=1, description="share of early epochs")
     augmentation: Augmentation = Augmentation()
-    equalise: bool = Field(default=False, description="the histogram of each face: for denseface-2")
-    bfloat16: bool = Field(default=True, description="where the hardware does it")
+    equalise: bool = Field(
+        default=False, description="equalise the histogram of each face, for denseface-2"
+    )
+    bfloat16: bool = Field(default=True, description="if the hardware supports it")
     seed: int = Field(default=0, ge=0)
 
     def side_in(self, epoch: int) -> int:
