@@ -13,6 +13,7 @@ Modality = Literal["text", "audio", "video"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+_SUM_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,8 @@ class Utterance:
 
     ``media_start``: the time of the conversation at which ``media`` begins; None means 0.
     ``modality_labels``: what a modality shows on its own, if the corpus states it.
+    ``soft_labels``: the probability of each label, from several raters or from another model; empty
+    if unknown.
     """
 
     id: str
@@ -32,10 +35,13 @@ class Utterance:
     media_start: float | None = None
     label: str | None = None
     modality_labels: Mapping[Modality, str] = field(default_factory=dict)
+    soft_labels: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.id:
             raise InputError("utterance", "its id is empty", "give every utterance an id")
+        if self.soft_labels:
+            _check_probabilities(f"utterance {self.id!r}", self.soft_labels)
         for name in ("start", "end", "media_start"):
             seconds = getattr(self, name)
             if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
@@ -76,6 +82,15 @@ class Conversation:
         return replace(self, utterances=tuple(_without_labels(u) for u in self.utterances))
 
 
+def _check_probabilities(where: str, probabilities: Mapping[str, float]) -> None:
+    """Refuse soft labels that are not probabilities."""
+    values = probabilities.values()
+    valid = all(0 <= value <= 1 for value in values)
+    if not valid or abs(sum(values) - 1) > _SUM_TOLERANCE:
+        problem = "its soft labels are not probabilities that add up to 1"
+        raise InputError(where, problem, "divide each by their sum")
+
+
 def _without_labels(utterance: Utterance) -> Utterance:
     """Return a copy without any label."""
-    return replace(utterance, label=None, modality_labels={})
+    return replace(utterance, label=None, modality_labels={}, soft_labels={})

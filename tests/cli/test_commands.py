@@ -20,6 +20,7 @@ COMMANDS = [
     ("prepare", "manifest"),
     ("prepare", "feature-pickle"),
     ("encode-text",),
+    ("soft-labels",),
     ("extract",),
     ("train",),
     ("evaluate",),
@@ -76,6 +77,7 @@ def test_the_program_itself(mmerc):
         (["prepare"], "Missing command"),
         (["train"], "--recipe"),
         (["encode-text", "--corpus", "x", "--out", "y"], "--model"),
+        (["soft-labels", "--corpus", "x", "--out", "y"], "--model"),
         (["predict", "x.txt", "--model", "a", "--modle", "b"], "--modle"),
         (["evaluate", "a", "b"], "b"),
         (["prepare", "meld"], "SOURCE"),
@@ -272,6 +274,13 @@ def test_cached_text_vectors_train_a_model_that_predicts(
     )
     assert "568 text vectors, 32 wide" in plain.out
     assert "labels of 0 of them" in plain.out
+    soft = done(
+        "soft-labels", "--corpus", example_corpus, "--model", text_run, "--out", tmp_path / "s",
+        "--json",
+    ).json  # fmt: skip
+    assert soft == {
+        "utterances": 421, "conversations": 60, "saw_label": 60, "out": str(tmp_path / "s"),
+    }  # fmt: skip
     arguments = ("--recipe", small_recipe, "--set", "model.modalities=[text]", "--json")
     out = ("--out", tmp_path / "run", "--quiet")
     result = done("train", *arguments, "--corpus", tmp_path / "tuned", *out).json

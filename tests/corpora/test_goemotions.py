@@ -14,14 +14,23 @@ def write_goemotions(folder, train=ROWS, names=NAMES):
     return folder
 
 
-def test_every_comment_with_one_emotion_is_a_conversation(tmp_path, round_trip):
+def test_every_comment_is_a_conversation(tmp_path, round_trip):
     raw = GoEmotionsReader().read(write_goemotions(tmp_path))
     loaded = round_trip(raw)
     assert [
         (item.id, item.utterances[0].text, item.utterances[0].label)
         for item in loaded.splits["train"]
-    ] == [("train-a1", 'Is it "open"?', "neutral"), ("train-a3", "Wonderful, really", "joy")]
-    assert raw.remarks == ("3 comments with more than one emotion are left out.",)
+    ] == [
+        ("train-a1", 'Is it "open"?', "neutral"),
+        ("train-a2", "Both at once", None),
+        ("train-a3", "Wonderful, really", "joy"),
+    ]
+    assert loaded.splits["train"][1].utterances[0].soft_labels == {"joy": 0.5, "neutral": 0.5}
+    assert [item.id for item in loaded.splits["test"]] == ["test-a1", "test-a3"]
+    assert raw.remarks == (
+        "1 training comments with more than one emotion have soft labels.",
+        "2 comments of validation and test with more than one emotion are left out.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +50,7 @@ def test_a_damaged_file_is_refused(tmp_path, change, message):
 def test_the_real_files_are_read(shared_data):
     raw = GoEmotionsReader().read(shared_data / "goemotions")
     assert {split: len(items) for split, items in raw.splits.items()} == {
-        "train": 39_555,
+        "train": 43_410,
         "valid": 4_946,
         "test": 4_968,
     }

@@ -283,3 +283,26 @@ def test_modalities_may_have_labels_of_their_own(tmp_path, round_trip):
     assert conversation.utterances[0].modality_labels == {"audio": "anger", "video": "joy"}
     with pytest.raises(InputError, match="unknown label 'anger'"):
         read_manifest(file, labels=LabelSet("own", ("joy", "sadness")))
+
+
+def test_soft_labels_are_probabilities_of_labels(tmp_path, round_trip):
+    soft = {"calm": 0.25, "cross": 0.75}
+    file = write(tmp_path, conversation("c1", utterance("1", soft_labels=soft), utterance("2")))
+    (loaded,) = round_trip(read_manifest(file, labels=LABELS)).splits["train"]
+    assert [item.soft_labels for item in loaded.utterances] == [soft, {}]
+    assert not any(item.soft_labels for item in loaded.without_labels().utterances)
+
+
+@pytest.mark.parametrize(
+    ("soft", "message"),
+    [
+        ({"calm": 0.5, "cross": 0.4}, "its soft labels are not probabilities that add up to 1"),
+        ({"calm": 0.5, "glad": 0.5}, "unknown label 'glad'"),
+        ({"calm": 1.5, "cross": -0.5}, "soft_labels.*less than or equal to 1"),
+        ({"calm": "much"}, "soft_labels.*valid number"),
+    ],
+)
+def test_other_soft_labels_are_refused(tmp_path, soft, message):
+    file = write(tmp_path, conversation("c1", utterance("1", soft_labels=soft)))
+    with pytest.raises(InputError, match=message):
+        read_manifest(file, labels=LABELS)

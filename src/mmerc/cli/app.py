@@ -38,6 +38,7 @@ from mmerc.cli.commands import (
     select_features,
     serve,
     shares,
+    soft_labels,
     study,
     train,
     train_faces,
@@ -94,6 +95,7 @@ app.add_typer(prepare.app, name="prepare", rich_help_panel=RESEARCH)
 app.add_typer(weights.app, name="weights", rich_help_panel=RESEARCH)
 _add(RESEARCH, list_command.list_installed, list_command.EXAMPLES, name="list")
 _add(RESEARCH, encode.encode_text, encode.EXAMPLES)
+_add(RESEARCH, soft_labels.soft_labels, soft_labels.EXAMPLES)
 _add(RESEARCH, extract.extract, extract.EXAMPLES)
 _add(RESEARCH, select_features.select_features, select_features.EXAMPLES)
 _add(RESEARCH, train.train, train.EXAMPLES)

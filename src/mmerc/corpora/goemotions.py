@@ -32,25 +32,45 @@ class GoEmotionsReader(CorpusReader):
     corpora = frozenset({"goemotions"})
 
     def read(self, source: Path) -> RawCorpus:
-        """Read the three splits; comments with several emotions are left out, with a remark.
+        """Read the three splits.
+
+        A training comment with several emotions has no label, but soft labels: equal shares. Such
+        comments of validation and test are left out, because scores need one label. Remarks say
+        how many there are.
 
         InputError if a file is missing, a line is not three columns, or a label is unknown.
         """
         names = _read_names(source / "labels.txt")
         rows = {split: list(_read_rows(source / file, names)) for split, file in _FILES.items()}
-        several = sum(utterance is None for items in rows.values() for utterance in items)
-        splits = {
-            split: tuple(
-                Conversation(id=f"{split}-{utterance.id}", utterances=(utterance,))
-                for utterance in items
-                if utterance is not None
-            )
+        kept = {
+            split: [item for item in items if split == "train" or item.label is not None]
             for split, items in rows.items()
         }
-        remark = f"{several} comments with more than one emotion are left out."
+        soft = sum(item.label is None for item in kept["train"])
+        dropped = sum(len(items) - len(kept[split]) for split, items in rows.items())
         return RawCorpus(
-            name="goemotions", labels=MELD_7, splits=splits, remarks=(remark,) if several else ()
+            name="goemotions",
+            labels=MELD_7,
+            splits={
+                split: tuple(
+                    Conversation(id=f"{split}-{utterance.id}", utterances=(utterance,))
+                    for utterance in items
+                )
+                for split, items in kept.items()
+            },
+            remarks=_remark_on_several(soft, dropped),
         )
+
+
+def _remark_on_several(soft: int, dropped: int) -> tuple[str, ...]:
+    """Say what became of comments with more than one emotion."""
+    remarks = {
+        f"{soft} training comments with more than one emotion have soft labels.": soft,
+        f"{dropped} comments of validation and test with more than one emotion are left out.": (
+            dropped
+        ),
+    }
+    return tuple(remark for remark, count in remarks.items() if count)
 
 
 def _read_names(file: Path) -> tuple[str, ...]:
@@ -64,8 +84,8 @@ def _read_names(file: Path) -> tuple[str, ...]:
     return names
 
 
-def _read_rows(file: Path, names: tuple[str, ...]) -> Iterator[Utterance | None]:
-    """Yield each line's comment, or None if it has more than one emotion."""
+def _read_rows(file: Path, names: tuple[str, ...]) -> Iterator[Utterance]:
+    """Yield each line's comment; one with several emotions has soft labels in place of a label."""
     for number, line in enumerate(read_text(file).split("\n"), start=1):
         if not line.strip():
             continue
@@ -77,7 +97,8 @@ def _read_rows(file: Path, names: tuple[str, ...]) -> Iterator[Utterance | None]
         text, label_numbers, name = columns
         labels = [_find_label(item, names, where) for item in label_numbers.split(",")]
         if len(labels) > 1:
-            yield None
+            shares = {label: 1 / len(labels) for label in labels}
+            yield Utterance(id=name, speaker=_SPEAKER, text=text, soft_labels=shares)
         else:
             yield Utterance(id=name, speaker=_SPEAKER, text=text, label=labels[0])
 

@@ -104,7 +104,7 @@ def read_unlabelled_manifest(file: str | Path) -> UnlabelledManifest:
 def _list_labels(record: ConversationRecord) -> Iterator[str | None]:
     """Yield the labels of every utterance, those of its modalities too."""
     for utterance in record.utterances:
-        yield from (utterance.label, *utterance.modality_labels.values())
+        yield from (utterance.label, *utterance.modality_labels.values(), *utterance.soft_labels)
 
 
 def _read_label_file(file: str | Path) -> LabelSet:
@@ -217,7 +217,7 @@ def _build_utterance(record: UtteranceRecord, labels: LabelSet | None) -> Uttera
     """Build the utterance of one record."""
     if labels is not None:
         with inside(f"utterance {record.id!r}"):
-            for label in (record.label, *record.modality_labels.values()):
+            for label in (record.label, *record.modality_labels.values(), *record.soft_labels):
                 labels.index(label)
     return Utterance(
         id=record.id,
@@ -229,6 +229,7 @@ def _build_utterance(record: UtteranceRecord, labels: LabelSet | None) -> Uttera
         media_start=record.media_start,
         label=record.label,
         modality_labels=record.modality_labels,
+        soft_labels=record.soft_labels,
     )
 
 

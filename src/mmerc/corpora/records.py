@@ -26,6 +26,7 @@ def check_surrogates(text: str) -> str:
 _Text = Annotated[str, AfterValidator(check_surrogates)]
 _Name = Annotated[_Text, Field(min_length=1)]
 _Seconds = Annotated[FiniteFloat, Field(ge=0)]
+_Probability = Annotated[FiniteFloat, Field(ge=0, le=1)]
 _Numbers = Annotated[list[FiniteFloat], Field(min_length=1)]
 FIXES = {"missing": "add it", "extra_forbidden": "remove it or fix its spelling"}
 
@@ -39,7 +40,8 @@ class Record(BaseModel):
 class UtteranceRecord(Record):
     """An utterance of a manifest; ``features`` maps a modality to numbers or null.
 
-    ``modality_labels`` maps a modality to what it shows by itself.
+    ``modality_labels`` maps a modality to what it shows by itself, ``soft_labels`` a label to its
+    probability.
     """
 
     id: _Name
@@ -49,6 +51,7 @@ class UtteranceRecord(Record):
     end: _Seconds | None = None
     label: _Name | None = None
     modality_labels: dict[Modality, _Name] = {}
+    soft_labels: dict[_Name, _Probability] = {}
     media: _Name | None = None
     media_start: _Seconds | None = None
     features: dict[Modality, _Numbers | None] = {}

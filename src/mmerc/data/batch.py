@@ -57,7 +57,8 @@ class ConversationBatch:
     Shape: ``features[m]`` [B, N, D_m] with zeros where absent; ``present[m]`` [B, N] bool;
     ``mask`` [B, N] bool, true for real utterances; ``speakers`` [B, N] int, numbered from 0 within
     a conversation; ``labels`` [B, N] int, -100 where unknown; ``modality_labels[m]`` likewise, what
-    a modality shows on its own; ``indices`` [B], the positions of the conversations in their split.
+    a modality shows on its own; ``soft_labels`` [B, N, K], probabilities, zeros where unknown;
+    ``indices`` [B], the positions of the conversations in their split.
     """
 
     features: Mapping[Modality, Tensor]
@@ -67,6 +68,7 @@ class ConversationBatch:
     labels: Tensor
     indices: Tensor
     modality_labels: Mapping[Modality, Tensor] = field(default_factory=dict)
+    soft_labels: Tensor | None = None
     windows: TextWindows | None = None
     tokens: Tokens | None = None
     waveforms: Waveforms | None = None
@@ -100,6 +102,7 @@ class ConversationBatch:
             labels=function(self.labels),
             indices=function(self.indices),
             modality_labels={m: function(tensor) for m, tensor in self.modality_labels.items()},
+            soft_labels=None if self.soft_labels is None else function(self.soft_labels),
             windows=map_tensors(self.windows, function),
             tokens=map_tensors(self.tokens, function),
             waveforms=map_tensors(self.waveforms, function),

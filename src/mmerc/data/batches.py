@@ -56,10 +56,22 @@ class _Collate:
                 m: _pad([example.modality_labels[m] for example in examples], UNKNOWN_LABEL)
                 for m in first.modality_labels
             },
+            soft_labels=_pad_soft_labels(examples),
             windows=windows,
             tokens=tokens,
             waveforms=waveforms,
         )
+
+
+def _pad_soft_labels(examples: Sequence[Example]) -> torch.Tensor | None:
+    """Stack soft labels, zeros where there are none; None if there are none at all."""
+    known = [e.soft_labels for e in examples if e.soft_labels is not None]
+    if not known:
+        return None
+    classes = known[0].shape[-1]
+    return _pad(
+        [torch.zeros(len(e), classes) if e.soft_labels is None else e.soft_labels for e in examples]
+    )
 
 
 def _pad(tensors: list[torch.Tensor], value: float = 0) -> torch.Tensor:

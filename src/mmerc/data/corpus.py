@@ -36,6 +36,7 @@ _SCHEMA = pa.schema(
         ("media_start", pa.float64()),
         ("conversation_media_start", pa.float64()),
         *((f"{modality}_label", pa.string()) for modality in MODALITIES),
+        ("soft_labels", pa.map_(pa.string(), pa.float64())),
     ]
 )
 
@@ -167,7 +168,7 @@ def _utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[di
     """One row per utterance: splits in their fixed order, times as decimal numbers.
 
     So the fingerprint is the same before saving and after loading, and the same as before
-    ``media_start`` and modality labels existed if there are none.
+    ``media_start``, modality labels and soft labels existed if there are none.
     """
     return [
         {
@@ -183,6 +184,7 @@ def _utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[di
             "conversation_media": conversation.media,
             **_media_starts(conversation, utterance),
             **{f"{m}_label": label for m, label in sorted(utterance.modality_labels.items())},
+            **({"soft_labels": dict(utterance.soft_labels)} if utterance.soft_labels else {}),
         }
         for split in SPLITS
         for conversation in splits.get(split, ())
@@ -227,6 +229,7 @@ def _build_conversation(name: str, rows: list[dict[str, Any]]) -> Conversation:
         Utterance(
             id=row["utterance"],
             modality_labels={m: row[f"{m}_label"] for m in MODALITIES if row[f"{m}_label"]},
+            soft_labels=dict(row["soft_labels"] or ()),
             **{field: row[field] for field in fields},
         )
         for row in rows

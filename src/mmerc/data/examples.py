@@ -49,7 +49,8 @@ class Example:
     Shape: ``features[m]`` [N, D_m], ``present[m]`` [N] bool, ``speakers``, ``labels`` and
     ``modality_labels[m]`` [N]; ``token_ids``: N lists, or None for a model that reads stored text
     vectors. ``sounds`` and their ``seconds``: N each for a model that reads waveforms, which are
-    decoded batch by batch.
+    decoded batch by batch. ``soft_labels`` [N, K], zeros where unknown; None if no utterance has
+    any.
     """
 
     index: int
@@ -61,6 +62,7 @@ class Example:
     sounds: tuple[Clip | None, ...] | None = None
     seconds: tuple[float, ...] = ()
     modality_labels: Mapping[Modality, Tensor] = field(default_factory=dict)
+    soft_labels: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -145,6 +147,7 @@ def _build_example(
             for modality, modality_labels in _list_modality_labels(conversation).items()
             if modality in present
         },
+        soft_labels=_stack_soft_labels(conversation, labels),
     )
 
 
@@ -154,6 +157,17 @@ def _list_modality_labels(conversation: Conversation) -> dict[Modality, list[str
         modality: [item.modality_labels.get(modality) for item in conversation.utterances]
         for modality in MODALITIES
     }
+
+
+def _stack_soft_labels(conversation: Conversation, labels: LabelSet) -> Tensor | None:
+    """Soft labels of a conversation, None if no utterance has any. Shape: -> [N, K]."""
+    if not any(item.soft_labels for item in conversation.utterances):
+        return None
+    matrix = torch.zeros(len(conversation), len(labels))
+    for row, utterance in enumerate(conversation.utterances):
+        for label, probability in utterance.soft_labels.items():
+            matrix[row, labels.index(label)] = probability
+    return matrix
 
 
 def _stack_vectors(

@@ -50,6 +50,7 @@ def split_utterances(examples: Sequence[Example]) -> list[Example]:
             token_ids=None if example.token_ids is None else [example.token_ids[i]],
             sounds=None if example.sounds is None else (example.sounds[i],),
             seconds=example.seconds[i : i + 1],
+            soft_labels=None if example.soft_labels is None else example.soft_labels[i : i + 1],
         )
         for example in examples
         for i in range(len(example))

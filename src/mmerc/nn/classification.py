@@ -38,6 +38,14 @@ def classification_loss(
     return reduce_items(item_loss, labelled, reduction)
 
 
+def soft_label_loss(logits: Tensor, soft_labels: Tensor) -> Tensor:
+    """Sum of the cross-entropies with soft labels (Hinton et al. 2015, at temperature 1).
+
+    Shape: logits, soft_labels [..., K], zeros where unknown -> scalar.
+    """
+    return -(soft_labels * functional.log_softmax(logits.float(), dim=-1)).sum()
+
+
 def class_balanced_weights(counts: Tensor, *, beta: float) -> Tensor:
     """Class weights (1 - beta) / (1 - beta^n_k), mean 1 over training items (Cui et al. 2019).
 

@@ -92,6 +92,7 @@ def split_conversations(batch: ConversationBatch) -> ConversationBatch:
         speakers=torch.zeros_like(split(batch.speakers)),
         labels=split(batch.labels),
         modality_labels={m: split(labels) for m, labels in batch.modality_labels.items()},
+        soft_labels=None if batch.soft_labels is None else split(batch.soft_labels),
         indices=torch.arange(batch.mask.numel(), device=batch.mask.device),
         tokens=map_tensors(batch.tokens, split),
         waveforms=map_tensors(batch.waveforms, split),

@@ -57,6 +57,7 @@ def join_conversations(batch: ConversationBatch, size: int) -> ConversationBatch
         labels=joined(batch.labels, UNKNOWN_LABEL),
         indices=batch.indices[::size],
         modality_labels={m: joined(v, UNKNOWN_LABEL) for m, v in batch.modality_labels.items()},
+        soft_labels=None if batch.soft_labels is None else joined(batch.soft_labels),
         windows=_join_windows(batch.windows, order, mask, count * length),
     )
 

@@ -15,6 +15,7 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.errors import MmercError
 from mmerc.evaluation.metrics import weighted_f1_from_confusion
 from mmerc.models.base import AnyModel
+from mmerc.nn.classification import soft_label_loss
 from mmerc.nn.reduction import reduce_items
 from mmerc.training.disturbances import disturb_conversations
 from mmerc.training.joined_conversations import join_randomly
@@ -81,9 +82,14 @@ class TrainingModule(lightning.LightningModule):
             loss = (loss + second.loss) / 2 + self.settings.consistency * difference
             terms["train_consistency"] = difference
         terms["train_loss"] = loss
+        weighted = loss * self.batch_weight(batch)
+        if self.settings.soft_label_weight > 0 and batch.soft_labels is not None:
+            soft = self.soft_loss(output.logits, batch.soft_labels)
+            weighted = weighted + self.settings.soft_label_weight * soft
+            terms["train_soft_labels"] = soft
         size = int(batch.mask.sum())
         self.log_dict(terms, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
-        return loss * self.batch_weight(batch)
+        return weighted
 
     def batch_weight(self, batch: ConversationBatch) -> Tensor | float:
         """Return the factor of a batch's loss that makes every labelled utterance count the same.
@@ -95,6 +101,14 @@ class TrainingModule(lightning.LightningModule):
         if self.model.config.reduction == "sum":
             return 1.0
         return (batch.labels >= 0).sum() / self.mean_labelled
+
+    def soft_loss(self, logits: Tensor, soft_labels: Tensor) -> Tensor:
+        """Return the cross-entropy with soft labels, on the scale of the weighted loss.
+
+        So an utterance has the same weight in every batch, with or without labelled ones beside it.
+        """
+        total = soft_label_loss(logits, soft_labels)
+        return total if self.model.config.reduction == "sum" else total / self.mean_labelled
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.averaged is not None:

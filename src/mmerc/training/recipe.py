@@ -143,6 +143,11 @@ class TrainingConfig(BaseModel):
     consistency: float = Field(
         default=0.0, ge=0, description="weight of the R-Drop loss; doubles the cost of training"
     )
+    soft_label_weight: float = Field(
+        default=0.0,
+        ge=0,
+        description="weight of the cross-entropy with the corpus's soft labels; 0: not used",
+    )
     seeds: int = Field(default=5, ge=1)
 
     @model_validator(mode="before")

@@ -43,6 +43,7 @@ from mmerc.training.training_remarks import (
     kept_weights,
     remark_on_averaging,
     remark_on_majority,
+    remark_on_soft_labels,
     remark_on_warmup,
 )
 
@@ -208,6 +209,10 @@ def _find_remarks(
         remark_on_warmup(steps=trainer.global_step, warmup=warmup),
         remark_on_majority(best.best, training=training, validation=validation, labels=data.labels),
         remark_on_averaging(best.history),
+        remark_on_soft_labels(
+            present=any(example.soft_labels is not None for example in data.train),
+            weight=settings.soft_label_weight,
+        ),
     )
     return tuple(remark for remark in remarks if remark is not None)
 

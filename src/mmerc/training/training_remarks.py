@@ -49,6 +49,21 @@ def remark_on_majority(
     )
 
 
+def remark_on_soft_labels(*, present: bool, weight: float) -> str | None:
+    """Return a remark if soft labels are not used, or are missing."""
+    if present and weight == 0:
+        return (
+            "the corpus has soft labels, which training did not use; set "
+            "training.soft_label_weight to use them"
+        )
+    if not present and weight > 0:
+        return (
+            "training.soft_label_weight had no effect, because the training split has no soft "
+            "labels; add them with `mmerc soft-labels`"
+        )
+    return None
+
+
 def remark_on_averaging(history: Sequence[Mapping[str, float]]) -> str | None:
     """Return a remark if averaged weights are worse on validation than raw ones."""
     scores = {
