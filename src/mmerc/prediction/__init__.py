@@ -1,1 +1,1 @@
-"""Running models on conversations: predictions, the effects of leaving out, text vectors."""
+"""Run models on conversations: predictions, effects of leaving inputs out, text vectors."""

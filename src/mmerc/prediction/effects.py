@@ -1,7 +1,7 @@
-"""What decides a prediction, measured by leaving it out.
+"""Effect of each modality and of the context on a prediction, measured by leaving it out.
 
-A model may report how much a modality or the context counted. The effect of leaving it out on the
-probability of the predicted emotion can be measured for any model, and means what it says.
+A model may report how much a modality or the context counted. The effect of leaving it out, on the
+probability of the predicted emotion, can be measured for any model and is comparable.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from mmerc.models.inputs import WindowEncoder, encode_windows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """The loss of the predicted emotion's probability when something is left out.
+    """Decrease of the predicted emotion's probability when an input is left out.
 
-    Shape: ``modalities[m]`` and ``context`` [B, N], -1 to 1: above 0 it spoke for the prediction,
-    below 0 against it; NaN if the modality is absent or the only one, or no one else speaks.
+    Shape: ``modalities[m]`` and ``context`` [B, N], -1 to 1. Above 0: it supported the prediction;
+    below 0: it opposed it; NaN if the modality is absent or the only one, or there is no context.
     """
 
     modalities: Mapping[Modality, Tensor]
@@ -33,7 +33,7 @@ class Effects:
 def with_encoded_text(
     model: AnyModel, batch: ConversationBatch, *, window_encoder: WindowEncoder = encode_windows
 ) -> ConversationBatch:
-    """Replace the tokens of a batch by the text encoder's vectors, so that it runs only once."""
+    """Replace a batch's tokens by the text encoder's vectors, so that it runs only once."""
     if model.text_encoder is None or batch.windows is None:
         return batch
     vectors = window_encoder(batch.windows, model.text_encoder, batch.mask.shape)
@@ -41,12 +41,12 @@ def with_encoded_text(
 
 
 def measure_effects(model: AnyModel, batch: ConversationBatch, complete: Tensor) -> Effects:
-    """Predict again without each modality, and without context.
+    """Predict again without each modality and without context.
 
-    "Without context", every utterance is a conversation of its own; if the text encoder reads whole
-    conversations, its vectors stay (``scope`` of TextEncoderConfig).
+    Without context, every utterance is a separate conversation; vectors of a text encoder that
+    reads whole conversations are kept (``scope`` of TextEncoderConfig).
 
-    Shape: complete [B, N, K], the probabilities with everything.
+    Shape: complete [B, N, K], the probabilities with all inputs.
     """
     predicted = complete.argmax(-1, keepdim=True)
 
@@ -79,7 +79,7 @@ def probabilities(model: AnyModel, batch: ConversationBatch) -> Tensor:
 
 
 def split_conversations(batch: ConversationBatch) -> ConversationBatch:
-    """Make every utterance a conversation of its own. Shape: [B, N, ...] -> [B * N, 1, ...]."""
+    """Make every utterance a separate conversation. Shape: [B, N, ...] -> [B * N, 1, ...]."""
 
     def split(tensor: Tensor) -> Tensor:
         return tensor.flatten(0, 1).unsqueeze(1)

@@ -1,4 +1,4 @@
-"""Prediction sets of a model's utterances, from the scores that are stored with the model."""
+"""Prediction sets of utterances, from the scores stored with the model."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _HOW = "package its run again with `mmerc package`, or adapt it to your labels w
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionSet:
-    """The labels that may be an utterance's, the most probable first.
+    """The possible labels of an utterance, most probable first.
 
-    ``unsure``: there are too many, or the utterance has no modality to tell by.
+    ``unsure``: there are too many, or the utterance has no usable modality.
     """
 
     labels: tuple[str, ...]
@@ -31,7 +31,7 @@ class PredictionSet:
 
 
 def check_set_request(model: AnyModel, request: SetRequest, name: str) -> SetScores:
-    """Return the scores to make sets from; InputError if the model has too few or none."""
+    """Return the scores for building sets; InputError if the model has too few or none."""
     scores = model.set_scores
     if scores is None:
         raise InputError(name, "no scores for prediction sets are stored with the model", _HOW)
@@ -69,7 +69,7 @@ def build_sets(
 def _group_rows(
     used: Mapping[Modality, object], count: int
 ) -> Iterator[tuple[tuple[Modality, ...], NDArray[np.intp]]]:
-    """The rows of each set of modalities that was used."""
+    """Return the rows for each set of modalities used."""
     names = tuple(used)
     table = np.array([np.asarray(used[m], dtype=np.bool_) for m in names]).reshape(-1, count).T
     for pattern in np.unique(table, axis=0):
@@ -78,6 +78,6 @@ def _group_rows(
 
 
 def find_thresholds(stored: ModalityScores, request: SetRequest) -> NDArray[np.float64]:
-    """Return the largest score in a set. Shape: -> [1], or [K] for class-conditional sets."""
+    """Return the largest score within a set. Shape: -> [1], or [K] for class-conditional sets."""
     grids = stored.by_label if request.class_conditional else (stored.every,)
     return np.array([conformal_threshold(g.grid, g.count, request.level) for g in grids])

@@ -1,4 +1,4 @@
-"""Run a model on conversations; return its outputs utterance by utterance, in order."""
+"""Run a model on conversations; return its outputs for each utterance, in order."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class PredictionTensors:
 
     Shape: probabilities [M, K]; labels [M] int (-100 unknown); weights[m], similarity and
     context_weight [M], NaN if the model or the utterance has none; effects[m] and context_effect
-    [M] (``mmerc.prediction.effects``), NaN if they were not measured; layer_weights[m] [M, F], of
-    models that fuse layer by layer; left_out[m] [M] bool, where the model distrusts a modality that
-    is there (measured with the effects); used[m] [M] bool, what the prediction is from.
+    [M] (``mmerc.prediction.effects``), NaN if not measured; layer_weights[m] [M, F], for models
+    with layer-wise fusion; left_out[m] [M] bool, where the model ignores a present modality
+    (measured with the effects); used[m] [M] bool, the modalities used.
     """
 
     probabilities: Tensor
@@ -64,7 +64,7 @@ def _mapped_values(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
 
 
 def build_text_input(encoder: TextEncoder | None) -> TextInput | None:
-    """Describe how an encoder takes its text; None for a model that takes vectors."""
+    """Describe an encoder's text input; None for a model that takes vectors."""
     if encoder is None:
         return None
     return TextInput(
@@ -80,9 +80,9 @@ def build_model_examples(
     vectors: Mapping[Modality, FeatureTable],
     sounds: Sounds | None = None,
 ) -> list[Example]:
-    """Convert conversations into the tensors that a model takes: by conversation, or by utterance.
+    """Convert conversations into model inputs, one per conversation or per utterance.
 
-    InputError if vectors of a modality that the model uses have another width.
+    InputError if a modality's vectors do not have the model's width.
     """
     text = build_text_input(model.text_encoder)
     if text is not None and model.tokenizer is not None:
@@ -110,8 +110,8 @@ def run_model(
 ) -> PredictionTensors:
     """Predict every utterance, in the order of ``examples``, on the model's device.
 
-    ``effects``: also measure the effect of each modality and of the context by leaving it out;
-    ``window_encoder`` then runs the text encoder. ``size`` is the number of examples per batch.
+    ``effects``: also measure the effect of leaving out each modality and the context;
+    ``window_encoder`` then runs the text encoder. ``size``: number of examples per batch.
     """
     device = model.class_weights.device
     parts: dict[int, PredictionTensors] = {}
@@ -127,9 +127,9 @@ def run_model(
 
 @contextmanager
 def _evaluating(model: AnyModel) -> Iterator[None]:
-    """Put the parts of a model that are training into evaluation mode, for a block.
+    """Temporarily switch the parts of a model in training mode to evaluation mode.
 
-    Visiting the others too, as ``Module.eval`` does, takes longer than a short conversation.
+    ``Module.eval`` visits all parts, which takes longer than predicting a short conversation.
     """
     training = [module for module in model.modules() if module.training]
     for module in training:
@@ -151,7 +151,7 @@ def _run_batch(
         given = batch.present
         model, batch = model.settle_inputs(batch)
         left_out = {m: given[m] & ~batch.present[m] for m in model.inputs.output_widths}
-    # The losses are not needed, and the labels may be others than those of training.
+    # The losses are not needed, and the labels may differ from the training labels.
     output = model(replace(batch, labels=torch.full_like(batch.labels, UNKNOWN_LABEL)))
     explanation = output.explanation
     used = model.used_modalities(output, batch)
@@ -181,12 +181,12 @@ def _run_batch(
 
 
 def _select_row(output: PredictionTensors, row: int, mask: Tensor) -> PredictionTensors:
-    """Select one conversation of a batch, without padding, on the processor."""
+    """Select one conversation of a batch without padding, on the CPU."""
     return output.convert(lambda tensor: tensor[row].cpu()[mask])
 
 
 def _concatenate(parts: Sequence[PredictionTensors], model: AnyModel) -> PredictionTensors:
-    """Join the outputs of several conversations; those of none are empty."""
+    """Join the outputs of several conversations; empty if there are none."""
     if not parts:
         nothing = torch.zeros(0)
         return PredictionTensors(

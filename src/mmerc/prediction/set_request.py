@@ -1,4 +1,4 @@
-"""Which prediction sets are asked for."""
+"""The settings of prediction sets."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from mmerc.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetRequest:
-    """Which prediction sets are asked for; UsageError for an impossible request.
+    """Settings of the requested prediction sets; UsageError if they are invalid.
 
-    ``level``: the share of utterances whose label is in their set. ``class_conditional``: of every
-    label by itself, not over all utterances. ``most_labels``: a set of more labels than this is
-    "unsure".
+    ``level``: the share of utterances whose label is in their set. ``class_conditional``: apply the
+    level to each label separately. ``most_labels``: larger sets are "unsure".
     """
 
     level: float = 0.9
@@ -24,7 +23,7 @@ class SetRequest:
     def create(
         cls, level: float | None, *, class_conditional: bool, most_labels: int
     ) -> SetRequest | None:
-        """Create the request of three settings; None without a level: no sets are asked for."""
+        """Create a request from three settings; None if there is no level."""
         if level is None:
             return None
         return cls(level=level, class_conditional=class_conditional, most_labels=most_labels)

@@ -1,4 +1,4 @@
-"""Text vectors of an encoder, stored in a corpus for fast fusion experiments."""
+"""Store an encoder's text vectors in a corpus, for fast fusion experiments."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def encode_text(
     speaker_prefix: bool | None = None,
     max_length: int | None = None,
 ) -> PreparedCorpus:
-    """Return the corpus with an encoder's text vectors, one per utterance, in place of any others.
+    """Return the corpus with an encoder's text vectors, one per utterance, replacing any others.
 
-    ``corpus`` is a prepared corpus or its folder. ``encoder`` is a run or model folder whose model
-    trains a text encoder, or a plain encoder: a folder, "minilm-l6", or a Hub name. Each vector
-    records whether the encoder saw the utterance's label in training; empty texts have none.
+    ``corpus`` is a prepared corpus or its folder. ``encoder`` is a run or model folder with a
+    trained text encoder, or a plain encoder: a folder, "minilm-l6", or a Hub name. Each vector
+    records whether the encoder saw the utterance's label in training; empty texts have no vector.
 
-    Plain encoders only: ``scope`` and ``speaker_prefix`` say what is read with an utterance
-    (``TextEncoderConfig``), ``max_length`` is the longest input in tokens. UsageError if they are
-    given for a run; InputError or MmercError if the corpus or the encoder cannot be read.
+    ``scope``, ``speaker_prefix`` (see ``TextEncoderConfig``) and ``max_length`` (longest input in
+    tokens) are for plain encoders; UsageError if given with a run. InputError or MmercError if the
+    corpus or the encoder cannot be read.
     """
     prepared = corpus if isinstance(corpus, PreparedCorpus) else PreparedCorpus.load(Path(corpus))
     options = {"scope": scope, "speaker_prefix": speaker_prefix, "max_length": max_length}
@@ -59,7 +59,7 @@ def encode_text(
 def load_encoder(
     source: str | Path, *, settings: Mapping[str, Any] | None = None
 ) -> tuple[TextEncoder, TrainedOn, str]:
-    """Load an encoder, what it was trained on, and the SHA-256 of its weights.
+    """Load an encoder, its training data, and the SHA-256 of its weights.
 
     ``settings`` (of TextEncoderConfig) are for plain encoders; UsageError with a run.
     """
@@ -84,7 +84,7 @@ def load_encoder(
 
 
 def _is_model(folder: Path) -> bool:
-    """Whether ``folder`` is that of a model of ours, not of a plain encoder."""
+    """Whether ``folder`` has an mmerc model rather than a plain encoder."""
     path = folder / "config.json"
     return path.is_file() and describes_model(read_json(path))
 
@@ -92,7 +92,7 @@ def _is_model(folder: Path) -> bool:
 def _encode_corpus(
     corpus: PreparedCorpus, encoder: TextEncoder, trained_on: TrainedOn, weights: str
 ) -> FeatureTable:
-    """Encode every utterance of a corpus; ``weights`` is the SHA-256 of the encoder's."""
+    """Encode every utterance of a corpus; ``weights`` is the SHA-256 of the encoder's weights."""
     conversations = [item for split in corpus.splits.values() for item in split]
     encoded = encode_conversations(encoder, conversations, corpus.labels)
     labelled = trained_on.seen(corpus.label_source)
@@ -109,8 +109,8 @@ def build_text_table(
 ) -> FeatureTable:
     """Build the table of an encoder's vectors.
 
-    ``weights`` identifies what encoded them, ``labelled`` has the ids of conversations whose labels
-    it saw, ``folds`` is the number of encoders that encoded the training split, if it is not one.
+    ``weights`` identifies the encoder, ``labelled`` has the ids of conversations whose labels it
+    saw, ``folds`` is the number of encoders used for the training split, if more than one.
     """
     settings: dict[str, str | int | bool] = {
         "weights": weights,
@@ -139,7 +139,7 @@ def build_text_table(
 def encode_conversations(
     encoder: TextEncoder, conversations: list[Conversation], labels: LabelSet
 ) -> Iterator[Encoded]:
-    """Yield each conversation with the pooled vectors of its utterances, None for empty text."""
+    """Yield each conversation with its utterances' pooled vectors, None for empty text."""
     examples = build_examples(
         conversations, labels=labels, widths={}, tables={}, text=build_text_input(encoder)
     )

@@ -1,4 +1,4 @@
-"""The prediction of one utterance. Without torch: whatever only reads predictions starts fast."""
+"""The prediction of one utterance. Does not import torch, so that reading predictions is fast."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ class UtterancePrediction:
 
     ``probabilities`` maps every label of the model to its probability (0 to 1, summing to 1).
 
-    What the model says of itself: ``weights``, how much each modality counted (for DF-ERC the
-    estimated probability that the modality alone is right, 0 to 1 each, not summing to 1);
-    ``similarity``, the agreement of the modalities (psi, -1 to 1); ``context_weight``, how much
-    context was used; ``layer_weights``, for models that fuse layer by layer, the weight of a
-    modality in each layer ("audio.1" is the lowest). None where absent or not provided.
+    Reported by the model: ``weights``, how much each modality counted (for DF-ERC the estimated
+    probability that the modality alone is right, 0 to 1 each, not summing to 1); ``similarity``,
+    the agreement of the modalities (psi, -1 to 1); ``context_weight``, how much context was used;
+    ``layer_weights``, for models with layer-wise fusion, the weight of a modality in each layer
+    ("audio.1" is the lowest). None if absent or not provided.
 
-    What leaving it out shows, for any model: ``effects`` of each modality and ``context_effect``
-    are the loss of the predicted emotion's probability (-1 to 1; below 0 if the probability grows).
-    None if the modality is absent or nothing would remain. ``left_out``: whether the model ignored
-    a modality that is present, because it contradicts the others throughout.
+    Measured for any model by leaving inputs out: ``effects`` of each modality and
+    ``context_effect``, the decrease of the predicted emotion's probability (-1 to 1; below 0 if it
+    grows). None if the modality is absent or nothing would remain. ``left_out``: whether the model
+    ignored a present modality because it contradicts the others throughout.
 
-    ``emotions``, if prediction sets were requested: the set that contains the utterance's label
-    with the chosen probability, the most probable label first; ``unsure``: the set is too large, or
-    no modality is available (``mmerc.prediction.prediction_sets``). None otherwise.
+    If prediction sets were requested (else None): ``emotions``, the set that contains the
+    utterance's label with the chosen probability, most probable label first; ``unsure``, true if
+    the set is too large or no modality is available (``mmerc.prediction.prediction_sets``).
     """
 
     conversation: str

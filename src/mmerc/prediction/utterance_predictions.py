@@ -1,4 +1,4 @@
-"""The emotion of every utterance of conversations, with what decided it."""
+"""Predict the emotion of every utterance of conversations, with explanations."""
 
 from __future__ import annotations
 
@@ -34,16 +34,15 @@ def predict(
     window_encoder: WindowEncoder = encode_windows,
     sets: SetRequest | None = None,
 ) -> list[UtterancePrediction]:
-    """Predict the emotion of every utterance, in order, from the modalities that are available.
+    """Predict the emotion of every utterance, in order, from the available modalities.
 
     ``model`` is a loaded model, or a source for ``mmerc.load_model``. ``vectors`` are feature
-    tables by modality (``PreparedCorpus.features``), which models with an encoder of their own do
-    not need; ``sounds`` are the clips of the utterances, for models that read sound.
-    ``window_encoder`` runs the model's text encoder on a batch. ``sets`` asks for prediction sets.
-    Labels are ignored.
+    tables by modality (``PreparedCorpus.features``), not needed for modalities with an encoder;
+    ``sounds`` are the utterances' audio clips, for models that read waveforms. ``window_encoder``
+    runs the model's text encoder on a batch. ``sets`` requests prediction sets. Labels are ignored.
 
-    UsageError or InputError if nothing that the model uses is available, vectors do not fit, or the
-    model has no scores for sets.
+    UsageError or InputError if none of the model's inputs is available, vectors have the wrong
+    width, or the model has no scores for sets.
     """
     if not isinstance(model, ConversationModel):
         model = load_model(model)
@@ -72,7 +71,7 @@ def predict(
 def _build_prediction(
     output: PredictionTensors, row: int, conversation: str, utterance: Utterance, names: _Names
 ) -> UtterancePrediction:
-    """Collect the values of one utterance, which is in row ``row`` of the tensors."""
+    """Collect the values of the utterance in row ``row`` of the tensors."""
     probabilities = output.probabilities[row]
     return UtterancePrediction(
         conversation=conversation,
@@ -100,7 +99,7 @@ def _build_prediction(
 
 
 def _check_any_input(model: AnyModel, examples: Sequence[Example]) -> None:
-    """Raise InputError if no utterance has any modality that the model uses."""
+    """Raise InputError if no utterance has a modality that the model uses."""
     modalities = list(model.inputs.output_widths)
     if not modalities or any(bool(e.present[m].any()) for e in examples for m in e.present):
         return

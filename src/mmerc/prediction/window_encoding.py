@@ -1,4 +1,4 @@
-"""Text encoded fast, in memory that does not grow with every new length of request."""
+"""Encode text fast, with bounded memory for requests of any length."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _WINDOW_COUNTS = (8, 4, 2, 1)
 
 
 def encode_in_few_shapes(windows: TextWindows, encoder: TextEncoder, shape: torch.Size) -> Tensor:
-    """Like ``encode_windows``, in bfloat16 if the processor supports it, a few windows at a time.
+    """Like ``encode_windows``, in bfloat16 if the CPU supports it, a few windows at a time.
 
-    oneDNN compiles a bfloat16 kernel for every new shape and keeps about half a megabyte of it
-    forever. Windows have multiples of 16 tokens; in fixed numbers, they have few shapes.
+    oneDNN compiles a bfloat16 kernel for every new shape and never frees its half megabyte. Windows
+    have multiples of 16 tokens; encoding them in fixed numbers keeps shapes few.
 
     Shape: -> [*shape, width].
     """
@@ -27,12 +27,12 @@ def encode_in_few_shapes(windows: TextWindows, encoder: TextEncoder, shape: torc
     fast = fast_bfloat16("cpu")
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
         for part in _split_windows(windows):
-            text += encode_windows(part, encoder, shape)  # each utterance is in one window
+            text += encode_windows(part, encoder, shape)  # each utterance is in exactly one window
     return text
 
 
 def _split_windows(windows: TextWindows) -> Iterator[TextWindows]:
-    """All windows, in order: by eight, then the rest as a four, a two and a one."""
+    """Yield all windows in order: in groups of eight, then four, two and one."""
     start, count = 0, len(windows.token_ids)
     while start < count:
         size = next(size for size in _WINDOW_COUNTS if size <= count - start)

@@ -1,4 +1,4 @@
-"""A model refitted to labels of one's own recordings."""
+"""Refit a model to labels of the user's own recordings."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def adapt_model(
     sets: bool = False,
     lora: bool = False,
 ) -> Adaptation:
-    """Refit a model's last step to labels, and write it to ``out`` if it is better by that.
+    """Refit a model's output layer to labels, and write it to ``out`` if that improves it.
 
-    Its prediction sets are then calibrated on the labels, by predictions that the refit did not
-    see. With ``sets``, a model that is no better is written all the same: unchanged, with its sets.
-    ``lora``: also train the adapters of the text encoder, and keep them if they are better than the
-    light refit, with an interval; the files are then manifests.
+    Prediction sets are then calibrated on the labels, with cross-fitted predictions. With ``sets``,
+    a model that does not improve is still written: unchanged, with its sets.
+    ``lora``: also train the adapters of the text encoder; keep them if they are significantly
+    better than the output layer alone. The files must then be manifests.
 
-    A file is a corrected analysis (``mmerc correct``), whose probabilities are the model's, or a
-    manifest with labels, which the model predicts. With ``predictions``, those of the model for a
-    study or an analysis, a file has labels of some of them (``mmerc sample``). Nothing is written
-    if the gain, measured on labels that the refit did not see, is not above 0 with its interval.
-    InputError for labels outside the model's set, too few labels, or a model that was adapted
-    before.
+    A file is either a corrected analysis (``mmerc correct``) with the model's probabilities, or a
+    manifest with labels, which the model predicts. With ``predictions`` (the model's predictions
+    for a study or an analysis), a file has labels of some of them (``mmerc sample``). Nothing is
+    written unless the interval of the gain, measured on held-out labels, lies above 0.
+    InputError for labels outside the model's set, too few labels, or a model that is already
+    adapted.
     """
     folder, loaded = locate_original(model, out, overwrite=overwrite)
     if lora and predictions is not None:
@@ -98,7 +98,7 @@ def _try_lora(
     labelled: LabelledProbabilities,
     files: Sequence[str | Path],
 ) -> tuple[Adaptation, str]:
-    """Train the adapters; return the better adaptation, and how both compare."""
+    """Train the adapters; return the better adaptation and the comparison of both."""
     from mmerc.training.lora_refit import read_labelled_examples, refit_lora
 
     started = time.monotonic()
@@ -125,7 +125,7 @@ def _try_lora(
 def locate_original(
     model: str | Path, out: str | Path, *, overwrite: bool
 ) -> tuple[Path, AnyModel]:
-    """Find and load a model that was not adapted before; InputError if ``out`` is not free."""
+    """Find and load a model that is not yet adapted; InputError if ``out`` is in use."""
     folder, loaded = locate_model(model), load_model(model)
     if loaded.adaptation is not None:
         fix = "adapt the original model, with all labels together"
@@ -136,7 +136,7 @@ def locate_original(
 
 
 def read_labelled(model: AnyModel, path: Path) -> LabelledProbabilities:
-    """Probabilities and labels of one file, of the utterances that have a label."""
+    """Read probabilities and labels of the labelled utterances in one file."""
     rows = read_rows(path)
     columns = {name for _, row in rows for name in row}
     if any(name == "probabilities" or name.startswith("probabilities.") for name in columns):
@@ -149,7 +149,7 @@ def read_labelled(model: AnyModel, path: Path) -> LabelledProbabilities:
 
 
 def _read_corrected(model: AnyModel, path: Path) -> LabelledProbabilities:
-    """A corrected analysis; all of its lines count as seen by the rater."""
+    """Read a corrected analysis; all its lines count as seen by the rater."""
     rows = read_predicted_rows(path)
     order = _label_order(model, rows, path)
     return LabelledProbabilities(
@@ -160,7 +160,7 @@ def _read_corrected(model: AnyModel, path: Path) -> LabelledProbabilities:
 
 
 def _describe_draw(strategies: Collection[str]) -> Iterator[str]:
-    """What is distorted where the labels are not of a random sample."""
+    """Describe the bias of labels that are not from a random sample."""
     for strategy, sample in _BIASED.items():
         if strategy in strategies:
             yield (
@@ -172,7 +172,7 @@ def _describe_draw(strategies: Collection[str]) -> Iterator[str]:
 def _match_labels(
     rows: PredictedRows, order: Sequence[int], sample: LabelledSample
 ) -> LabelledProbabilities:
-    """The labels of a sample with the probabilities of the predictions that it was drawn from."""
+    """Match the labels of a sample with the probabilities of its predictions."""
     gold = sample.gold
     places = np.flatnonzero(gold >= 0)
     return LabelledProbabilities(
@@ -183,7 +183,7 @@ def _match_labels(
 
 
 def _label_order(model: AnyModel, rows: PredictedRows, path: Path) -> list[int]:
-    """The column of each label of the model; InputError if the predictions have other labels."""
+    """Find the column of each of the model's labels; InputError for other labels."""
     if rows.probabilities is None or set(rows.labels) != set(model.labels):
         problem = f"its labels are {', '.join(rows.labels) or 'without probabilities'}, not those"
         raise InputError(path, f"{problem} of the model", "name the model that made it")
@@ -191,16 +191,16 @@ def _label_order(model: AnyModel, rows: PredictedRows, path: Path) -> list[int]:
 
 
 def _read_probabilities(rows: PredictedRows) -> NDArray[np.float64]:
-    """The probabilities; of rows that were checked to have them."""
+    """Return the probabilities of rows that are known to have them."""
     return np.empty((0, 0)) if rows.probabilities is None else rows.probabilities
 
 
 def predict_manifest(
     model: AnyModel, path: Path, names: Sequence[str] | None = None
 ) -> LabelledProbabilities:
-    """Predict the labelled utterances of a manifest, in their whole conversations.
+    """Predict the labelled utterances of a manifest, with their whole conversations as context.
 
-    ``names`` are the labels that occur in it, by default those of the model.
+    ``names`` are the labels in it, by default the model's.
     """
     names = model.labels.names if names is None else names
     lines = read_one_rater(path)
@@ -231,7 +231,7 @@ def predict_manifest(
 
 
 def _label_index(names: Sequence[str], label: str | None, path: Path) -> int:
-    """The position of a label, whatever its case."""
+    """Return the index of a label, ignoring case."""
     places = {name.casefold(): place for place, name in enumerate(names)}
     place = places.get((label or "").casefold())
     if place is None:
@@ -241,12 +241,12 @@ def _label_index(names: Sequence[str], label: str | None, path: Path) -> int:
 
 
 def _map_values(logit_map: LogitMap) -> dict[str, object]:
-    """The map as it is saved."""
+    """Return the map in its saved form."""
     return {"weights": logit_map.weights.tolist(), "bias": logit_map.bias.tolist()}
 
 
 def _card(adaptation: Adaptation, scores: SetScores, name: str) -> str:
-    """What the model was adapted to."""
+    """Return the part of the model card about the adaptation."""
     sets = (
         f"Prediction sets are calibrated on {scores.source}, for levels up to "
         f"{100 * adaptation.labels / (adaptation.labels + 1):.1f} %, for any combination of "

@@ -1,4 +1,4 @@
-"""What every model adapted to labels is made from: labelled predictions, sets, a copied folder."""
+"""Shared parts of adapting a model to labels: labelled predictions, sets, a copied folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mmerc.models.saved_model import read_model_config
 from mmerc.models.set_scores import ANY_MODALITIES, SetScores
 from mmerc.training.model_calibration import score_labels
 
-_SMALLEST = 1e-6  # probabilities are written with six digits
+_SMALLEST = 1e-6  # probabilities are stored with six digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,7 +32,7 @@ class LabelledProbabilities:
 
     @classmethod
     def join(cls, parts: Sequence[LabelledProbabilities]) -> LabelledProbabilities:
-        """Join those of several files."""
+        """Join the probabilities of several files."""
         return cls(
             conversations=tuple(name for part in parts for name in part.conversations),
             probabilities=np.concatenate([part.probabilities for part in parts]),
@@ -66,10 +66,10 @@ def write_adapted(
     overwrite: bool,
     weights_of: AnyModel | None = None,
 ) -> None:
-    """Copy a model's folder, with an adaptation in its configuration if there is one.
+    """Copy a model's folder, and add an adaptation to its configuration if there is one.
 
-    ``card`` precedes the card of the unchanged model. ``weights_of`` is the model with other
-    weights, if they were changed too.
+    ``card`` precedes the card of the original model. ``weights_of``: a model with changed weights,
+    if any.
     """
     with atomic_directory(out, overwrite=overwrite) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
@@ -84,7 +84,7 @@ def write_adapted(
 
 
 def _replace_weights(folder: Path, model: AnyModel, *, compact: bool) -> dict[str, Any]:
-    """Write a model's weights into a copied folder; return what its configuration says of them."""
+    """Write a model's weights into a copied folder; return their part of the configuration."""
     with TemporaryDirectory(dir=folder) as temporary:
         saved = Path(temporary) / "model"
         model.save_pretrained(saved, compact=compact)

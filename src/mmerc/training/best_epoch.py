@@ -1,4 +1,4 @@
-"""Which epoch is kept: the best on validation (by weighted F1). No option changes that."""
+"""Keep the best epoch on validation, by weighted F1. No option changes that."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from mmerc.training.reporting import Reporter
 
 @runtime_checkable
 class _AveragedModule(Protocol):
-    """A Lightning module that says which network is validated and kept."""
+    """A Lightning module that names the network to validate and keep."""
 
     @property
     def chosen(self) -> nn.Module: ...
 
 
 class BestEpoch(lightning.Callback):
-    """Keeps the weights of the epoch with the best ``metric``, and a CSV of all epochs."""
+    """Keeps the weights of the epoch with the best ``metric`` and writes a CSV of all epochs."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class BestEpoch(lightning.Callback):
             write_text(self.directory / "history.csv", _history_csv(self.history))
 
     def report_epoch(self, epochs: int | None) -> None:
-        """Report the last of ``epochs`` epochs so far."""
+        """Report the latest of ``epochs`` epochs."""
         row = self.history[-1]
         self.report(
             f"epoch {len(self.history)}/{epochs}: loss {row['train_loss']:.3f}, "
@@ -84,7 +84,7 @@ class BestEpoch(lightning.Callback):
 
 
 class ResumeState(ModelCheckpoint):
-    """Writes ``resume.safetensors`` after every epoch, and only then reports the epoch."""
+    """Writes ``resume.safetensors`` after every epoch and then reports the epoch."""
 
     FILE_EXTENSION = ".safetensors"
 
@@ -97,7 +97,7 @@ class ResumeState(ModelCheckpoint):
 
     @property
     def state_key(self) -> str:
-        """The key of earlier versions, whose runs can so be resumed."""
+        """The key used by earlier versions, so that their runs can be resumed."""
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
@@ -107,7 +107,7 @@ class ResumeState(ModelCheckpoint):
 
 
 class Patience(EarlyStopping):
-    """Ends training that no longer improves, also when it is resumed after its last epoch."""
+    """Stops training without improvement, also when it is resumed after its last epoch."""
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         if self.wait_count >= self.patience:
@@ -115,11 +115,11 @@ class Patience(EarlyStopping):
 
 
 def save_weights(state: dict[str, Tensor], path: Path) -> None:
-    """Write a state dictionary as safetensors, completely or not at all."""
+    """Write a state dictionary as safetensors, atomically."""
     with atomic_file(path) as temporary:
         save_file({name: tensor.contiguous() for name, tensor in state.items()}, temporary)
 
 
 def _history_csv(rows: list[dict[str, float]]) -> str:
-    """Return rows as CSV; those of a version that measured less have empty cells."""
+    """Return rows as CSV; rows of versions with fewer measures have empty cells."""
     return format_csv(list(dict.fromkeys(name for row in rows for name in row)), rows)

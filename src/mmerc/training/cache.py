@@ -1,8 +1,8 @@
-"""The cache of finished trainings, and the log of every look at validation.
+"""The cache of finished trainings, and the log of every validation score.
 
-A seed is identified by the hash of its recipe, corpus, vectors, seed, number format and the code
-that trains it. Finished seeds are in ``runs/KEY`` (hard links where the disk allows them);
-``tries.jsonl`` has a line for every training that was scored on validation.
+A seed is identified by the hash of its recipe, corpus, vectors, seed, precision and training code.
+Finished seeds are in ``runs/KEY`` (hard links if the disk supports them); ``tries.jsonl`` has a
+line for every training that was scored on validation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NOT_PART_OF_A_SEED = {"name", "description", "search"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
-    """One training that was scored on validation."""
+    """A training that was scored on validation."""
 
     when: str
     key: str
@@ -55,12 +55,12 @@ class RunCache:
 
     @classmethod
     def default(cls) -> RunCache:
-        """Open the cache for trainings; a temporary one if it cannot be written."""
+        """Open the cache for trainings; a temporary one if it is not writable."""
         return cls(cache_folder())
 
     @classmethod
     def stored(cls) -> RunCache:
-        """Open the cache for reading, as it is on the disk."""
+        """Open the cache on disk for reading."""
         return cls(configured_cache() or cache_folder())
 
     def fetch(self, key: str, directory: Path) -> bool:
@@ -72,20 +72,20 @@ class RunCache:
         return True
 
     def keep(self, key: str, directory: Path) -> None:
-        """Store a finished seed; a cache that cannot be written is only remarked upon."""
+        """Store a finished seed; only warn if the cache is not writable."""
         target = self.root / "runs" / key
         with optional_write():
             if not target.exists():
                 _link_folder(directory, target)
 
     def score(self, key: str) -> float | None:
-        """Return the validation score of the training ``key``, None if it was never done."""
+        """Return the validation score of the training ``key``; None if there is none."""
         return next((t.weighted_f1 for t in self.tries() if t.key == key), None)
 
     def log(self, entry: Try) -> None:
-        """Add a line to the list of tries; processes wait for each other.
+        """Append a line to the list of tries, with a lock between processes.
 
-        A cache that cannot be written is only remarked upon.
+        Only warns if the cache is not writable.
         """
         path = self.root / "tries.jsonl"
         line = json.dumps(asdict(entry)).encode() + b"\n"
@@ -93,7 +93,7 @@ class RunCache:
             file.write(line if _ends_a_line(file) else b"\n" + line)
 
     def tries(self) -> Iterator[Try]:
-        """Yield every try so far; lines truncated by a full disk are skipped."""
+        """Yield all tries; skip lines truncated by a full disk."""
         path = self.root / "tries.jsonl"
         if not path.is_file():
             return
@@ -105,7 +105,7 @@ class RunCache:
 
 
 def seed_key(recipe: Recipe, corpus: PreparedCorpus, seed: int, hardware: Hardware) -> str:
-    """Hash of everything that determines a seed's result."""
+    """Hash everything that determines a seed's result."""
     settings = recipe.model_dump(mode="json", exclude=NOT_PART_OF_A_SEED)
     settings["training"].pop("seeds")
     initial = recipe.training.initial_text_encoder
@@ -125,7 +125,7 @@ def seed_key(recipe: Recipe, corpus: PreparedCorpus, seed: int, hardware: Hardwa
 
 @cache
 def code_fingerprint() -> str:
-    """Hash of the code that trains, without comments, docstrings and layout."""
+    """Hash the training code, without comments, docstrings and layout."""
     package = Path(str(files("mmerc")))
     sources = [file for name in _CODE for file in _source_files(package / name)]
     return fingerprint(
@@ -134,7 +134,7 @@ def code_fingerprint() -> str:
 
 
 def _syntax_of(source: str) -> str:
-    """Dump the syntax tree of Python code without its docstrings."""
+    """Dump the syntax tree of Python code without docstrings."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if _has_docstring(node):
@@ -151,12 +151,12 @@ def _has_docstring(
 
 
 def _source_files(path: Path) -> list[Path]:
-    """Python files of a folder, or the file itself."""
+    """List the Python files of a folder, or the file itself."""
     return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
 def _ends_a_line(file: BinaryIO) -> bool:
-    """Whether a file is empty or ends with a newline: a full disk may truncate the last line."""
+    """Whether a file is empty or ends with a newline; a full disk may truncate the last line."""
     if not file.seek(0, os.SEEK_END):
         return True
     file.seek(-1, os.SEEK_END)
@@ -164,7 +164,7 @@ def _ends_a_line(file: BinaryIO) -> bool:
 
 
 def _link_folder(source: Path, target: Path) -> None:
-    """Copy a folder completely or not at all, by hard links where possible."""
+    """Copy a folder atomically, with hard links if possible."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
@@ -180,7 +180,7 @@ def _link_folder(source: Path, target: Path) -> None:
 
 
 def _link_or_copy(source: str, target: str) -> None:
-    """Hard link, or a copy across file systems."""
+    """Create a hard link, or a copy across file systems."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,4 +1,4 @@
-"""Tables of a model's card."""
+"""Tables of a model card."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ MODALITY_NAMES: Mapping[Modality, str] = {"text": "text", "audio": "sound", "vid
 
 
 def join_names(subset: Sequence[Modality]) -> str:
-    """The modalities of a set, in words."""
+    """Return the modalities of a set in words."""
     return " + ".join(MODALITY_NAMES[m] for m in subset)
 
 
 def table(columns: Sequence[str]) -> str:
-    """Head of a Markdown table."""
+    """Return the header of a Markdown table."""
     return f"{line(columns)}\n{line(['---'] * len(columns))}"
 
 
 def line(cells: Sequence[str]) -> str:
-    """A line of a Markdown table."""
+    """Return a row of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 
 def shift_section(measured: ShiftTable) -> list[str]:
-    """The part of a card that shows what a misleading modality costs."""
+    """Return the part of a card that shows the cost of a misleading modality."""
     subsets = list(measured.undisturbed)
     undisturbed = [f"{measured.undisturbed[subset]:.1f}" for subset in subsets]
     return [
@@ -43,6 +43,6 @@ def shift_section(measured: ShiftTable) -> list[str]:
 
 
 def _shift_line(scores: ShiftScores) -> str:
-    """Scores under one shift; sets that lack the shifted modality are as undisturbed."""
+    """Return the row of one shift; sets without the shifted modality are undisturbed."""
     cells = [f"{score:.1f}" for score in scores.weighted_f1.values()]
     return line([scores.name, *cells, f"{scores.gap:+.1f}"])

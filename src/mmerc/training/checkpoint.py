@@ -17,7 +17,7 @@ from mmerc.files import atomic_file
 
 
 class SafetensorsCheckpointIO(CheckpointIO):
-    """Writes and reads Lightning's checkpoints; a file is complete or absent."""
+    """Writes and reads Lightning's checkpoints, atomically."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
@@ -45,7 +45,7 @@ class SafetensorsCheckpointIO(CheckpointIO):
 
 
 def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """Return ``value`` as JSON; its tensors are added to ``tensors`` under consecutive numbers."""
+    """Convert ``value`` to JSON; add its tensors to ``tensors``, numbered consecutively."""
     if isinstance(value, Tensor):
         name = str(len(tensors))
         tensors[name] = value.detach().cpu().contiguous().clone()

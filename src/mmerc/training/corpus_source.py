@@ -1,4 +1,4 @@
-"""A prepared corpus as it travels to the workers that train on it."""
+"""The form in which a prepared corpus is sent to training workers."""
 
 from __future__ import annotations
 
@@ -29,12 +29,11 @@ class Fold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusSource:
-    """A corpus by its folder, which each process reads once, or a corpus in memory.
+    """A corpus folder, which each process reads once, or a corpus in memory.
 
-    ``sounds`` are for models that read waveforms. ``quick`` leaves the first conversations of
-    every split, to see in minutes that everything works. With a ``fold``, its conversations are
-    the validation split, the other training conversations are the training split, and there is no
-    test split.
+    ``sounds`` are for models that read waveforms. ``quick`` keeps only the first conversations of
+    every split, for a check within minutes. With a ``fold``, its conversations are the validation
+    split, the other training conversations are the training split, and there is no test split.
     """
 
     corpus: Path | PreparedCorpus
@@ -46,18 +45,18 @@ class CorpusSource:
     def create(
         cls, folder: str | Path, *, media: str | Path | None = None, quick: bool = False
     ) -> CorpusSource:
-        """Return the source of a prepared corpus, with the sounds in ``media``, its raw folder."""
+        """Create the source of a prepared corpus, with sounds from the raw folder ``media``."""
         corpus = Path(folder).absolute()
         sounds = {} if media is None else _sounds(corpus, media)
         return cls(corpus=corpus, sounds=sounds, quick=quick)
 
     @property
     def validated_on(self) -> str:
-        """Name of the conversations that score a training: the valid split or a fold."""
+        """Name of the conversations used for validation: the valid split or a fold."""
         return "valid" if self.fold is None else self.fold.name
 
     def open(self) -> PreparedCorpus:
-        """Return the corpus; a folder is read again only when it has changed."""
+        """Return the corpus; a folder is read again only if it has changed."""
         whole = _whole_corpus(replace(self, fold=None))
         if self.fold is None:
             return whole
@@ -66,7 +65,7 @@ class CorpusSource:
 
 
 def _sounds(corpus: Path, media: str | Path) -> Sounds:
-    """Return the sound of every utterance that has one."""
+    """Return the sounds of all utterances that have one."""
     return add_corpus_sounds(PreparedCorpus.load(corpus), media).sounds
 
 
@@ -74,7 +73,7 @@ _last: list[tuple[CorpusSource, int, PreparedCorpus]] = []  # the corpus of this
 
 
 def _whole_corpus(source: CorpusSource) -> PreparedCorpus:
-    """Return the corpus of all folds, the one that was read last where it is the same."""
+    """Return the corpus of all folds; reuse the last one read if it is unchanged."""
     if isinstance(source.corpus, PreparedCorpus):
         return _adapted(source.corpus, source)
     description = source.corpus / "corpus.json"
@@ -88,7 +87,7 @@ def _whole_corpus(source: CorpusSource) -> PreparedCorpus:
 
 
 def _adapted(corpus: PreparedCorpus, source: CorpusSource) -> PreparedCorpus:
-    """Return the corpus with its sounds, cut where ``quick``; itself where nothing changes."""
+    """Return the corpus with its sounds, shortened if ``quick``."""
     if source.sounds:
         corpus = replace(corpus, sounds=source.sounds)
     if not source.quick:

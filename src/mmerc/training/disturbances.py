@@ -1,8 +1,8 @@
-"""Voices and faces that mislead, in training: a model learns which modality not to trust.
+"""Misleading voices and faces in training, from which a model learns what not to trust.
 
-In real recordings a camera shows the listener, a line is bad, a person's face hardly moves. In the
-training data every modality always means something, so a model trusts all of them for ever. Here
-one modality of some conversations means nothing, or less, from beginning to end.
+In real recordings a camera shows the listener, a line is bad, or a face hardly moves. In training
+data every modality is always informative, so a model learns to trust all of them. Here one modality
+is made uninformative, or less informative, throughout some conversations.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from mmerc.conversation import MODALITIES, Modality
 from mmerc.data.batch import ConversationBatch
 
 VectorChange = Callable[[Tensor, Tensor, Tensor], Tensor]
-_OFFSET, _GAIN = 0.7, 0.3  # deviations; deviation of the logarithm
+_OFFSET, _GAIN = 0.7, 0.3  # in standard deviations; standard deviation of the logarithm
 _LEAST_MIXED, _MOST_MIXED = 0.3, 0.9
 
 
 def disturb_conversations(batch: ConversationBatch, rate: float) -> ConversationBatch:
     """Disturb the vectors of one modality in a share ``rate`` of the conversations.
 
-    The vectors become those of other utterances, those of one emotion throughout, mixed with
-    others', or shifted and scaled as by another microphone or camera. Replacements come from the
-    batch itself. Text that the model encodes is left alone.
+    The vectors are replaced by other utterances', replaced by those of a single emotion, mixed with
+    others, or shifted and scaled as by another microphone or camera. Replacements come from the
+    batch. Text that the model encodes is unchanged.
     """
     modalities = [m for m in MODALITIES if m in batch.features and bool(batch.present[m].any())]
     chosen = torch.rand(len(batch)) < rate
@@ -56,7 +56,7 @@ def draw_vectors(pool: Tensor, count: int) -> Tensor:
 
 
 def replace_by_others(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
-    """Other utterances' vectors: another person's face, a swapped track.
+    """Take other utterances' vectors: another person's face, a swapped track.
 
     Shape: own [N, D], pool [P, D], labels [P] -> [N, D].
     """
@@ -64,7 +64,7 @@ def replace_by_others(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
 
 
 def _one_emotion(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
-    """Vectors of one emotion throughout: a face that hardly moves, a voice that always shouts."""
+    """Take vectors of a single emotion: a face that hardly moves, a voice that always shouts."""
     known = labels[labels >= 0]
     if len(known) == 0:
         return replace_by_others(own, pool, labels)
@@ -74,13 +74,13 @@ def _one_emotion(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
 
 
 def _mixed(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
-    """Less of the utterance's own: blur, noise."""
+    """Mix in other utterances' vectors: blur, noise."""
     share = _LEAST_MIXED + (_MOST_MIXED - _LEAST_MIXED) * float(torch.rand(()))
     return (1 - share) * own + share * draw_vectors(pool, len(own))
 
 
 def _shifted(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
-    """Another microphone or camera: an offset and a gain per dimension."""
+    """Apply an offset and a gain per dimension: another microphone or camera."""
     deviation = pool.std(0, unbiased=False)
     offset = _OFFSET * deviation * torch.randn_like(deviation)
     centre = pool.mean(0)

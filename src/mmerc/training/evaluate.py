@@ -23,7 +23,7 @@ from mmerc.training.scoring import predict_corpus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ModelFolders:
-    """The models of a run by their seeds, or a single model, whose seed is None."""
+    """The models of a run by seed, or a single model with seed None."""
 
     recipe: str
     folders: Mapping[int | None, Path]
@@ -38,20 +38,20 @@ def evaluate(
     split: Split = "test",
     out: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Evaluate a model on a split of a corpus that has the same set of labels.
+    """Evaluate a model on a split of a corpus with the same label set.
 
     ``model`` is a run folder (every seed is evaluated), a model folder, a model that comes with
-    mmerc (``mmerc-mini``) or a Hub repository; ``corpus`` is a prepared corpus or its folder, and
-    for a run it may be left out: the run's own result is returned then. Models that read waveforms
-    need ``media``, the raw corpus's folder.
+    mmerc (``mmerc-mini``) or a Hub repository. ``corpus`` is a prepared corpus or its folder;
+    without it, a run's own result is returned. Models that read waveforms need ``media``, the
+    folder of the raw corpus.
 
     Returns the content of ``result.json`` (scores in percent), with ``remarks`` on why the scores
-    may be unreliable: absent modalities, vectors of other extractors than in training,
+    may be unreliable: absent modalities, vectors from other extractors than in training,
     conversations that the model was trained on. Predictions, confusion and result are written to
-    ``out``, by default to RUN/evaluations for a run and nowhere for a single model.
+    ``out``; the default is RUN/evaluations for a run, and no output for a single model.
 
-    InputError for a corpus of other labels, without labels or without the split, and for a run
-    that is not finished; MmercError for a model that cannot be found.
+    InputError for a corpus with other labels, without labels or without the split, and for an
+    unfinished run; MmercError for a missing model.
     """
     models = _find_models(model, needs_run=corpus is None)
     if corpus is None:
@@ -83,7 +83,7 @@ def _find_models(source: str | Path, *, needs_run: bool) -> _ModelFolders:
 
 
 def _default_folder(models: _ModelFolders, corpus: PreparedCorpus, split: Split) -> Path | None:
-    """Return where a run keeps its evaluation on a corpus; None for a single model."""
+    """Return the folder for a run's evaluation on a corpus; None for a single model."""
     if models.run is None:
         return None
     name = f"{corpus.name}-{fingerprint(corpus.fingerprints)[:12]}"
@@ -91,7 +91,7 @@ def _default_folder(models: _ModelFolders, corpus: PreparedCorpus, split: Split)
 
 
 def _check_out(out: Path) -> None:
-    """Refuse a folder of other files than an evaluation's."""
+    """Refuse a folder with files other than an evaluation's."""
     if out.is_dir() and any(out.iterdir()) and not (out / "result.json").is_file():
         raise InputError(out, "contains other files", "choose another --out")
 
@@ -99,10 +99,10 @@ def _check_out(out: Path) -> None:
 def _evaluate_models(
     models: _ModelFolders, corpus: PreparedCorpus, *, split: Split, out: Path | None
 ) -> dict[str, Any]:
-    """Predict with every model in turn; write what is returned where there is a folder for it."""
+    """Predict with each model; also write the results if there is a folder."""
     seeds: list[dict[str, Any]] = []
     predictions: list[Predictions] = []
-    remarks: dict[str, None] = {}  # each once, in order
+    remarks: dict[str, None] = {}  # an ordered set
     for seed, folder in models.folders.items():
         model = load_model(folder)
         predicted = predict_corpus(model, corpus, split)

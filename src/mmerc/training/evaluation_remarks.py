@@ -1,4 +1,4 @@
-"""What makes the scores of a model on a corpus doubtful, said so that nobody overlooks it."""
+"""Remarks on why a model's scores on a corpus may be unreliable."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmerc.models.training_data import TrainedOn
 
 
 def check_labels(corpus: PreparedCorpus, split: Split) -> None:
-    """InputError where a split is missing or none of its utterances has a label."""
+    """InputError if a split is missing or has no labelled utterance."""
     where = f"corpus {corpus.name!r}"
     if not corpus.splits.get(split):
         splits = ", ".join(name for name, items in corpus.splits.items() if items)
@@ -27,7 +27,7 @@ def check_labels(corpus: PreparedCorpus, split: Split) -> None:
 def find_remarks(
     model: AnyModel, folder: Path, corpus: PreparedCorpus, split: Split
 ) -> Iterator[str]:
-    """Yield one sentence per doubt about the scores of the model in ``folder``."""
+    """Yield one sentence per problem with the scores of the model in ``folder``."""
     conversations, trained_on = corpus.splits[split], TrainedOn.read(folder)
     utterances = [u for item in conversations for u in item.utterances]
     unlabelled = sum(utterance.label is None for utterance in utterances)
@@ -51,7 +51,7 @@ def _vector_remarks(
     corpus: PreparedCorpus,
     conversations: Sequence[Conversation],
 ) -> Iterator[str]:
-    """Yield absent vectors, and those of other extractors than in training."""
+    """Yield remarks on absent vectors and on extractors that differ from training."""
     keys = [(item.id, utterance.id) for item in conversations for utterance in item.utterances]
     for modality in model.inputs.widths:
         table = corpus.features.get(modality)

@@ -1,4 +1,4 @@
-"""A run's folder: its identity, its lock, and what interrupted runs leave.
+"""A run's folder: identity, lock, and leftovers of interrupted runs.
 
 RUN/recipe.yaml  run.json  result.json
 RUN/seed-0/model/  history.csv  predictions-valid.parquet  predictions-test.parquet
@@ -40,7 +40,7 @@ class Run:
         return self.directory / f"seed-{seed}"
 
     def identity(self) -> dict[str, Any]:
-        """Return what must be the same for a run to resume."""
+        """Return everything that must be unchanged for a run to resume."""
         return {
             "recipe": self.recipe.model_dump(mode="json"),
             "corpus": self.corpus.name,
@@ -49,12 +49,12 @@ class Run:
 
 
 def is_worker() -> bool:
-    """Whether this is a further process of a data-parallel run, which writes nothing."""
+    """Whether this is a secondary process of a data-parallel run, which writes nothing."""
     return int(os.environ.get("LOCAL_RANK", "0")) > 0
 
 
 def check_folder(directory: Path) -> None:
-    """Refuse a folder with other files, before anything is written to it."""
+    """Refuse a folder with unrelated files before anything is written to it."""
     if not directory.is_dir() or (directory / "run.json").exists():
         return
     if any(item.name != ".lock" for item in directory.iterdir()):
@@ -63,7 +63,7 @@ def check_folder(directory: Path) -> None:
 
 
 def forget_unless_trained(directory: Path) -> None:
-    """Remove a run that failed before its first batch, so that it can be started again."""
+    """Remove a run that failed before its first batch, so that it can be restarted."""
     if not is_worker() and not any(directory.glob("seed-*")):
         for name in ("run.json", "recipe.yaml", ".lock"):
             (directory / name).unlink(missing_ok=True)
@@ -73,7 +73,7 @@ def forget_unless_trained(directory: Path) -> None:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Lock a folder against other processes (workers of the same run excepted)."""
+    """Lock a folder against other processes, except workers of the same run."""
     if is_worker():
         yield
         return
@@ -87,7 +87,7 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def _remove_leftovers(directory: Path) -> None:
-    """Remove what a kill left: partial files, and the training state of finished seeds."""
+    """Remove leftovers of a killed run: partial files and state of finished seeds."""
     for finished in directory.glob("seed-*/seed.json"):
         remove_training_state(finished.parent)
     for leftover in (*directory.glob("seed-*/.*"), *directory.glob(".seed-*")):
@@ -98,13 +98,13 @@ def _remove_leftovers(directory: Path) -> None:
 
 
 def remove_training_state(seed_directory: Path) -> None:
-    """Remove the files that a seed needs only during training."""
+    """Remove the files that are needed only during training."""
     for name in _TRAINING_STATE:
         (seed_directory / name).unlink(missing_ok=True)
 
 
 def begin(run: Run, *, resume: bool) -> None:
-    """Record the run's identity, or check that it is the same as before."""
+    """Record the run's identity, or check that it is unchanged."""
     path = run.directory / "run.json"
     if not path.exists():
         write_json(path, run.identity() | {"versions": versions()})
@@ -123,7 +123,7 @@ def begin(run: Run, *, resume: bool) -> None:
 
 
 def _comparable(identity: object) -> dict[str, Any]:
-    """Return an identity without prose; settings that did not exist then get their defaults."""
+    """Return an identity without prose; settings missing in old runs get their defaults."""
     if not isinstance(identity, dict):
         return {}
     try:

@@ -1,4 +1,4 @@
-"""Cross-validation over training conversations: one split cannot show small differences."""
+"""Cross-validation over training conversations, to detect small differences."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mmerc.errors import InputError
 
 
 def fold_corpora(corpus: PreparedCorpus, *, folds: int, seed: int = 0) -> Iterator[PreparedCorpus]:
-    """Yield the corpus ``folds`` times, each time with other training conversations as validation.
+    """Yield the corpus ``folds`` times, each time with a different fold as validation split.
 
-    The corpus's own validation and test splits are in none of them.
+    The corpus's own validation and test splits are left out.
     """
     conversations = list(corpus.splits.get("train", ()))
     if not 2 <= folds <= len(conversations):

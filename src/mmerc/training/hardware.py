@@ -1,4 +1,4 @@
-"""Devices to train on, and the number format."""
+"""Devices to train on, and the precision."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """Where to train: more than one of ``devices`` train data-parallel."""
+    """Hardware to train on; several ``devices`` train data-parallel."""
 
     accelerator: str = "auto"
     devices: int = 1
@@ -38,10 +38,10 @@ class Hardware:
         return "mps" if mps or self.accelerator == "mps" else "cpu"
 
     def precision(self, recipe: Recipe) -> str:
-        """Return the recipe's number format; ``auto`` is bfloat16 where that is faster here.
+        """Return the recipe's precision; ``auto`` is bfloat16 if that is faster here.
 
-        Small fusion models on stored vectors gain nothing from it on a processor, with or without
-        AMX: their time goes into reading and converting weights (benchmarks/).
+        Small fusion models on stored vectors gain nothing from it on a CPU, with or without AMX:
+        they spend their time reading and converting weights (benchmarks/).
         """
         if recipe.training.precision != "auto":
             return recipe.training.precision
@@ -50,6 +50,6 @@ class Hardware:
         return "bf16-mixed" if gains else "32-true"
 
     def identity(self, recipe: Recipe) -> dict[str, str | int]:
-        """Return what a result depends on."""
+        """Return the properties that affect a result."""
         precision = self.precision(recipe)
         return {"device": self.device, "devices": self.devices, "precision": precision}

@@ -1,4 +1,4 @@
-"""Trainings whose text encoder starts from that of another model."""
+"""Initialise a text encoder from another model."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mmerc.models.registry import load_model
 
 
 def copy_text_encoder(source: str, model: AnyModel) -> None:
-    """Copy the weights of ``source``'s text encoder, adapters included, to ``model``'s.
+    """Copy the weights of ``source``'s text encoder, including adapters, to ``model``.
 
-    Nothing is copied to a model that reads stored text vectors. UsageError if ``source`` has no
-    text encoder, or one of another kind.
+    Models that read stored text vectors are unchanged. UsageError if ``source`` has no text encoder
+    or a different one.
     """
     if model.text_encoder is None:
         return
@@ -31,5 +31,5 @@ def copy_text_encoder(source: str, model: AnyModel) -> None:
 
 
 def initial_fingerprint(source: str) -> str:
-    """SHA-256 of the weights of ``source``, which decide a training's result."""
+    """Return the SHA-256 of the weights of ``source``, which affect a training's result."""
     return file_fingerprint(locate_model(source) / "model.safetensors")

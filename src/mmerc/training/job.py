@@ -1,4 +1,4 @@
-"""The description of one training, wherever it is run and whatever it is for."""
+"""The description of a training, independent of where it runs and what it is for."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from mmerc.training.reporting import Reporter
 class TrainingJob:
     """One training: a recipe on a corpus with a seed.
 
-    It is a seed of a run or of a reproduction (``finish_seed``), or a fold or a trial of a search
-    (``validate``). ``directory`` is for its files alone; ``name`` begins every line it reports.
+    It is a seed of a run or of a reproduction (``finish_seed``), or a fold or trial of a search
+    (``validate``). ``directory`` holds only its files; ``name`` prefixes its progress lines.
     """
 
     recipe: Recipe
@@ -31,7 +31,7 @@ class TrainingJob:
     report: Reporter
 
     def key(self, corpus: PreparedCorpus) -> str:
-        """Hash of all that decides the result; ``corpus`` is the opened one."""
+        """Hash everything that determines the result; ``corpus`` is the opened corpus."""
         return seed_key(self.recipe, corpus, self.seed, self.hardware)
 
     def say(self, line: str) -> None:

@@ -1,8 +1,8 @@
-"""Conversations joined into recordings, in training.
+"""Join conversations into long recordings, for training.
 
-A corpus' dialogues are short: MELD's have ten utterances. A user's recording is a single
-conversation of hundreds, by which voices and faces are levelled and each modality's reliability is
-judged. Joined conversations show a model that length.
+A corpus's dialogues are short: MELD's have ten utterances. A user's recording is a single
+conversation of hundreds, which determines levelling and the reliability of each modality. Joined
+conversations expose a model to that length.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from mmerc.labels import UNKNOWN_LABEL
 
 
 def join_randomly(batch: ConversationBatch, most: int) -> ConversationBatch:
-    """Join the batch's conversations, as many into each as is drawn: 1, 2, 4 ... up to ``most``."""
+    """Join the batch's conversations in groups of random size: 1, 2, 4 ... up to ``most``."""
     sizes = [size for size in (2**power for power in range(most.bit_length())) if size <= most]
     return join_conversations(batch, sizes[int(torch.randint(len(sizes), ()))])
 
 
 def join_conversations(batch: ConversationBatch, size: int) -> ConversationBatch:
-    """Join every ``size`` neighbours of a batch into one conversation; speakers stay distinct.
+    """Join each ``size`` consecutive conversations of a batch; speakers stay distinct.
 
     Shape: [B, N, ...] -> [ceil(B / size), M, ...].
     """
@@ -65,9 +65,9 @@ def join_conversations(batch: ConversationBatch, size: int) -> ConversationBatch
 def _join_windows(
     windows: TextWindows | None, order: Tensor, mask: Tensor, former: int
 ) -> TextWindows | None:
-    """Point the tokens of each window to the new places of their utterances.
+    """Map the tokens of each window to the new positions of their utterances.
 
-    ``former``: number of places before, which is also the place of tokens that enter none.
+    ``former``: number of positions before; also the index of tokens without an utterance.
     """
     if windows is None:
         return None

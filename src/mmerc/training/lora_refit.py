@@ -1,4 +1,4 @@
-"""LoRA on labels of one's own: the adapters of a model's text encoder, trained on."""
+"""Further training of a text encoder's LoRA adapters on the user's labels."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from mmerc.precision import fast_bfloat16
 from mmerc.prediction.run_model import build_model_examples, run_model
 
 _EPOCHS, _LEARNING_RATE, _BATCH = 6, 3e-4, 4  # examples per batch [decided on our own corpus]
-_LAYERS = 3  # of a BERT, the last ones; the others read every text only once
+_LAYERS = 3  # number of trained layers of a BERT; the lower ones read each text only once
 _SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LabelledExamples:
-    """Labelled conversations as the model takes them, and the conversation of each example."""
+    """Labelled conversations as model input, and the conversation of each example."""
 
     examples: tuple[Example, ...]
     names: tuple[str, ...]
 
     @property
     def gold(self) -> NDArray[np.int64]:
-        """The labels of all utterances in order, -100 without one. Shape: [N]."""
+        """The labels of all utterances in order, -100 if unlabelled. Shape: [N]."""
         return np.concatenate([example.labels.numpy() for example in self.examples])
 
     @property
@@ -58,7 +58,7 @@ class LabelledExamples:
 
 
 def read_labelled_examples(model: AnyModel, files: Sequence[str | Path]) -> LabelledExamples:
-    """Read manifests with labels; InputError if they are damaged, or without words."""
+    """Read manifests with labels; InputError if damaged or without text."""
     examples: list[Example] = []
     names: list[str] = []
     for path in map(Path, files):
@@ -75,7 +75,7 @@ def read_labelled_examples(model: AnyModel, files: Sequence[str | Path]) -> Labe
 def _label_conversations(
     path: Path, conversations: Sequence[Conversation], model: AnyModel
 ) -> Iterator[Conversation]:
-    """The conversations that have a label, with their labels as the model spells them."""
+    """Return the conversations with a label, with labels in the model's spelling."""
     spelled = {name.casefold(): name for name in model.labels}
     labels = {
         (line.conversation, line.id): spelled.get(line.label.casefold())
@@ -92,11 +92,11 @@ def _label_conversations(
 
 
 def refit_lora(model: AnyModel, labelled: LabelledExamples, *, seed: int = 0) -> HeldOutGain:
-    """Train the adapters of the text encoder on all labels; measure the gain on folds.
+    """Train the text encoder's adapters on all labels; measure the gain by cross-validation.
 
-    Everything else stays as it is. The gain over the unchanged model is that of adapters trained
-    without each fold of conversations; nothing is chosen by it. UsageError for a model whose text
-    encoder has no adapters. The model is left with the adapters of all labels.
+    Everything else is unchanged. The gain over the original model uses adapters trained without the
+    evaluated fold of conversations; nothing is chosen by it. Afterwards the model has the adapters
+    trained on all labels. UsageError for a model whose text encoder has no adapters.
     """
     encoder = _find_encoder(model)
     known = labelled.gold >= 0
@@ -125,13 +125,13 @@ def refit_lora(model: AnyModel, labelled: LabelledExamples, *, seed: int = 0) ->
 
 
 def _form_batches(model: AnyModel, examples: Sequence[Example]) -> list[ConversationBatch]:
-    """The batches of a fold, the same in every epoch, so that rows of text recur."""
+    """Form the batches of a fold; they are the same in every epoch, so text rows recur."""
     loader = batch_loader(examples, tokenizer=model.tokenizer, size=_BATCH, shuffle=False)
     return list(loader)
 
 
 def _find_encoder(model: AnyModel) -> TextEncoder:
-    """The text encoder; UsageError if it has no adapters."""
+    """Return the text encoder; UsageError if it has no adapters."""
     encoder = model.text_encoder
     if not isinstance(encoder, TextEncoder) or encoder.config.tuning != "lora":
         raise UsageError(
@@ -143,7 +143,7 @@ def _find_encoder(model: AnyModel) -> TextEncoder:
 
 @contextmanager
 def _upper_layers(encoder: TextEncoder) -> Iterator[list[torch.nn.Parameter]]:
-    """The adapters of the last layers, the only ones to train; of other networks than BERT, all."""
+    """Enable training of the last layers' adapters only; of all, if the network is not a BERT."""
     adapted = encoder.backbone
     bert = adapted.get_base_model()
     if not isinstance(bert, Bert):
@@ -170,7 +170,7 @@ def _train(
     *,
     seed: int,
 ) -> None:
-    """Train the adapters; dropout is that of the text encoder's trained layers alone."""
+    """Train the adapters; only the trained layers of the text encoder have dropout."""
     optimizer = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=0.0)
     torch.manual_seed(seed)
     model.eval()

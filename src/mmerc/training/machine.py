@@ -1,4 +1,4 @@
-"""The machine that a seed was trained on, recorded beside it for reports."""
+"""Record the machine that a seed was trained on, for reports."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ MACHINE = "machine.json"
 
 
 def finish_seed_with_machine(job: TrainingJob) -> None:
-    """Finish one seed; the seed's folder records the machine if it is trained here."""
+    """Finish one seed; if it is trained here, record the machine in its folder."""
     if not fetch_seed(job):
         write_json(job.directory / MACHINE, _describe_machine(job.hardware, job.recipe))
         finish_seed(job)
 
 
 def _describe_machine(hardware: Hardware, recipe: Recipe) -> dict[str, str | int]:
-    """Kind of processor or graphics card, threads, and number format."""
+    """Describe CPU or GPU, threads and precision."""
     device = hardware.device
     name = torch.cuda.get_device_name() if device == "cuda" else _processor()
     return {

@@ -1,8 +1,8 @@
-"""What a model loses when one modality misleads: the table on its card.
+"""Measure the cost of a misleading modality, for the table on a model card.
 
-Every ten conversations of validation become one recording, and one modality is shifted from its
-beginning to its end. A model should not fall below the best set of modalities without the shifted
-one: then having it would be worse than not having it.
+Each ten validation conversations become one recording, and one modality is shifted throughout. The
+model should not score below the best set without the shifted modality: otherwise that modality does
+harm.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _Batches = Sequence[ConversationBatch]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftScores:
-    """Weighted F1 in percent of every set of modalities while ``modality`` is shifted.
+    """Weighted F1 in percent of every set of modalities with ``modality`` shifted.
 
-    ``without``: of the best undisturbed set that lacks the modality.
+    ``without``: the score of the best undisturbed set without the modality.
     """
 
     name: str
@@ -48,13 +48,13 @@ class ShiftScores:
 
     @property
     def gap(self) -> float:
-        """What all modalities together gain over never having had the shifted one."""
+        """Gain of all modalities together over the best set without the shifted one."""
         return max(self.weighted_f1.items(), key=lambda item: len(item[0]))[1] - self.without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftTable:
-    """A model's scores undisturbed, and under every shift that could be applied."""
+    """A model's undisturbed scores, and its scores under every applicable shift."""
 
     undisturbed: Mapping[_Subset, float]
     shifts: tuple[ShiftScores, ...]
@@ -69,10 +69,10 @@ def measure_shifts(
     size: int = RECORDING_CONVERSATIONS,
     report: Callable[[str], None],
 ) -> ShiftTable | None:
-    """Score every set of the model's modalities under every shift of one of them.
+    """Score every set of the model's modalities under every shift of one modality.
 
-    ``media`` is the raw corpus's folder: without it the sound itself is not shifted. None for a
-    model of a single modality, or one that reads utterances separately or raw sound.
+    ``media`` is the folder of the raw corpus, needed to shift the sound itself. Returns None for a
+    model of a single modality, or one that reads single utterances or waveforms.
     """
     names = tuple(model.inputs.output_widths)
     if len(names) < 2 or model.unit != "conversation" or model.speech_encoder is not None:
@@ -100,7 +100,7 @@ def measure_shifts(
 
 
 def _build_recordings(model: AnyModel, part: PreparedCorpus, size: int) -> list[ConversationBatch]:
-    """Join ``size`` conversations, drawn once and for all, into each recording; encode the text."""
+    """Join random groups of ``size`` conversations (fixed seed); encode the text."""
     (conversations,) = part.splits.values()
     examples = build_model_examples(model, conversations, part.features)
     order = np.random.default_rng(0).permutation(len(examples)).tolist()
@@ -114,7 +114,7 @@ def _build_recordings(model: AnyModel, part: PreparedCorpus, size: int) -> list[
 
 
 def _score_subsets(model: AnyModel, batches: _Batches) -> dict[_Subset, float]:
-    """Weighted F1 in percent of every set of modalities."""
+    """Return the weighted F1 in percent of every set of modalities."""
     names = tuple(model.inputs.output_widths)
     return {subset: _score_subset(model, batches, subset) for subset in modality_subsets(names)}
 

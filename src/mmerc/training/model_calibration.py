@@ -1,4 +1,4 @@
-"""A model's temperatures and prediction sets, fitted on validation by set of modalities."""
+"""Fit temperatures and prediction sets on validation, for each set of modalities."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from mmerc.models.set_scores import ModalityScores, ScoreGrid, SetScores, modali
 from mmerc.nn.text_encoder import TextEncoder
 from mmerc.training.scoring import predict_corpus
 
-_POINTS, _LABEL_POINTS = 200, 100  # of the stored quantiles: of all utterances, of one label
+_POINTS, _LABEL_POINTS = 200, 100  # number of stored quantiles: of all utterances, per label
 
 
 def calibrate_model(model: AnyModel, corpus: PreparedCorpus) -> None:
     """Fit a temperature and store the scores for prediction sets, for each set of modalities.
 
-    Both are from the labelled utterances of the validation split that have all modalities of the
-    set, the others being removed from the split. A score is that of a temperature fitted without
-    its conversation (five folds), so that no label helps to calibrate its own score.
+    Both use the labelled validation utterances that have all modalities of the set; other
+    modalities are removed. Scores use a temperature fitted without the utterance's conversation
+    (five folds), so that no label calibrates its own score.
     """
     model.temperature, model.temperatures, model.set_scores = 1.0, {}, None
     temperatures: dict[str, float] = {}
@@ -62,9 +62,9 @@ def calibrate_model(model: AnyModel, corpus: PreparedCorpus) -> None:
 
 
 def _find_subsets(model: AnyModel) -> Sequence[tuple[Modality, ...]]:
-    """The sets of modalities that a model can be given; one empty set if it takes none.
+    """List the sets of modalities that a model accepts; one empty set if it takes none.
 
-    A model that reads raw sound is not tried without it.
+    A model that reads waveforms always gets audio.
     """
     needed = {"audio"} if model.speech_encoder is not None else set()
     subsets = modality_subsets(tuple(model.inputs.output_widths))
@@ -74,7 +74,7 @@ def _find_subsets(model: AnyModel) -> Sequence[tuple[Modality, ...]]:
 def score_labels(
     probabilities: NDArray[np.float64], gold: NDArray[np.int64], groups: NDArray[np.intp]
 ) -> ModalityScores:
-    """Return the scores of labelled utterances, by the method that gives the smaller sets.
+    """Return the scores of labelled utterances, with the method that gives the smaller sets.
 
     Shape: probabilities [N, K], gold [N], groups [N], the number of each utterance's conversation.
     """
@@ -91,12 +91,12 @@ def score_labels(
 
 
 def _build_grid(scores: NDArray[np.float64], points: int) -> ScoreGrid:
-    """The quantiles of some scores."""
+    """Reduce scores to quantiles."""
     return ScoreGrid(count=len(scores), grid=thin_scores(scores, points=points))
 
 
 def _temper_by_fold(predictions: Predictions) -> Predictions:
-    """The predictions, each at the temperature that fits other conversations."""
+    """Scale each prediction with the temperature fitted on other conversations."""
     folds = assign_folds(_number_conversations(predictions), seed=0)
     probabilities = predictions.probabilities.copy()
     for fold in np.unique(folds):
@@ -108,14 +108,14 @@ def _temper_by_fold(predictions: Predictions) -> Predictions:
 
 
 def _number_conversations(predictions: Predictions) -> NDArray[np.intp]:
-    """The number of each utterance's conversation. Shape: -> [N]."""
+    """Number the conversations; return each utterance's number. Shape: -> [N]."""
     numbers = np.unique(np.array(predictions.conversations), return_inverse=True)[1]
     return np.asarray(numbers, dtype=np.intp)
 
 
 @contextmanager
 def remember_text(model: AnyModel) -> Iterator[None]:
-    """Encode the words of each batch only once while a model is tried on sets of modalities."""
+    """Encode the text of each batch only once while a model runs on several sets."""
     inputs, known = model.inputs, dict[tuple[bytes, torch.Size], torch.Tensor]()
 
     def encode(batch: ConversationBatch, encoder: TextEncoder) -> torch.Tensor:

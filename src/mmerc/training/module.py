@@ -28,15 +28,15 @@ AVERAGED, RAW = "averaged", "raw"
 
 
 class TrainingModule(lightning.LightningModule):
-    """Trains ``model`` by ``config``; all randomness of an epoch comes from seed and epoch.
+    """Trains ``model`` with ``config``; an epoch's randomness depends only on seed and epoch.
 
-    This makes a resumed run equal to an uninterrupted one: no random state is carried over.
+    So a resumed run equals an uninterrupted one: no random state is carried over.
     """
 
     def __init__(self, model: AnyModel, config: TrainingConfig, *, seed: int) -> None:
         super().__init__()
         self.model = model
-        # Buffers are those of the newest model: numbers of positions cannot be averaged, nor
+        # Buffers come from the newest model: position numbers cannot be averaged, nor can
         # prototypes across restarts.
         self.averaged = (
             AveragedModel(model, multi_avg_fn=self.average_weights, use_buffers=False)
@@ -59,7 +59,7 @@ class TrainingModule(lightning.LightningModule):
         self.model.start_epoch()
 
     def on_train_batch_start(self, batch: ConversationBatch, batch_idx: int) -> None:
-        # Not at the epoch's start: there the loader draws a number, unless the run is resumed.
+        # Not at the epoch's start, where the loader draws a number unless the run is resumed.
         if batch_idx == 0:
             torch.manual_seed(self.seed * 100_003 + self.current_epoch)
 
@@ -92,10 +92,10 @@ class TrainingModule(lightning.LightningModule):
         return weighted
 
     def batch_weight(self, batch: ConversationBatch) -> Tensor | float:
-        """Return the factor of a batch's loss that makes every labelled utterance count the same.
+        """Return the factor of a batch's loss that weights all labelled utterances equally.
 
-        The losses are means over the batch: an utterance of a small batch would count more. Sums
-        (``reduction: sum``) need no factor. It is the same number whether gradients are
+        The losses are means over the batch, so utterances of small batches would count more. Sums
+        (``reduction: sum``) need no factor. The factor is the same whether gradients are
         accumulated or averaged over processes.
         """
         if self.model.config.reduction == "sum":
@@ -115,21 +115,21 @@ class TrainingModule(lightning.LightningModule):
             self.averaged.update_parameters(self.model)
 
     def average_weights(self, averaged: Any, newest: Any, update: Tensor | int) -> None:
-        """Move the averaged weights towards the newest, in place."""
+        """Move the averaged weights towards the newest weights, in place."""
         steps = int(self.trainer.estimated_stepping_batches)
         decay = self.settings.averaging_decay(int(update), steps)
         torch._foreach_lerp_(averaged, newest, 1 - decay)
 
     @property
     def candidates(self) -> dict[str, AnyModel]:
-        """The networks that are validated, by the name of their weights."""
+        """The networks to validate, by the name of their weights."""
         if self.averaged is None:
             return {RAW: self.model}
         return {AVERAGED: cast(AnyModel, self.averaged.module), RAW: self.model}
 
     @property
     def chosen(self) -> AnyModel:
-        """The network to keep: that with the better score on validation, else the averaged one."""
+        """The network to keep: the better one on validation; the averaged one if tied."""
         return self.candidates[self.kept]
 
     def report_loss(self, losses: Any, batch_idx: int) -> None:
@@ -148,7 +148,7 @@ class TrainingModule(lightning.LightningModule):
     def validation_step(self, batch: ConversationBatch, batch_idx: int) -> None:
         if self.settings.vector_mixing:
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(batch_idx)  # every epoch is validated on the same mixtures
+                torch.manual_seed(batch_idx)  # the same mixtures in every validation
                 batch = _mix_vectors(batch, self.settings.vector_mixing)
         for number, (name, model) in enumerate(self.candidates.items()):
             output = model(batch)
@@ -189,16 +189,16 @@ class TrainingModule(lightning.LightningModule):
         }
 
     def learning_rate_factor(self, step: int) -> float:
-        """Return the factor of a step's learning rates."""
+        """Return the learning rate factor of a step."""
         return learning_rate_factor(
             step, int(self.trainer.estimated_stepping_batches), self.settings
         )
 
 
 def _consistency_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
-    """Symmetric KL divergence between two passes under different dropout (R-Drop, Wu et al. 2021).
+    """Symmetric KL divergence between two passes with different dropout (R-Drop, Wu et al. 2021).
 
-    Shape: first, second [B, N, K], labels [B, N] (-100 is left out) -> scalar.
+    Shape: first, second [B, N, K], labels [B, N] (-100 is ignored) -> scalar.
     """
     one, other = first.log_softmax(-1), second.log_softmax(-1)
     divergence = ((one.exp() - other.exp()) * (one - other)).sum(-1) / 2
@@ -206,10 +206,10 @@ def _consistency_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
 
 
 def _mix_vectors(batch: ConversationBatch, shares: Mapping[Modality, float]) -> ConversationBatch:
-    """Mix into each vector a share of another utterance's, drawn from the whole batch.
+    """Mix a share of another utterance's vector, drawn from the batch, into each vector.
 
-    Vectors of a network that was trained on these very labels are cleaner than those of test, so
-    a model learns to trust them too much. Mixing removes that certainty.
+    Vectors from a network trained on the same labels are cleaner than those of test, so a model
+    learns to overtrust them. Mixing makes them less certain.
     """
     if not shares:
         return batch
@@ -227,9 +227,9 @@ def _mix_vectors(batch: ConversationBatch, shares: Mapping[Modality, float]) -> 
 
 
 def _drop_modalities(batch: ConversationBatch, rate: float) -> ConversationBatch:
-    """Declare modalities absent at random; every utterance keeps at least one of its own.
+    """Mark modalities as absent at random; every utterance keeps at least one.
 
-    A text encoder still reads dropped text as context of its neighbours.
+    A text encoder still reads dropped text as context of neighbouring utterances.
     """
     names = list(batch.present)
     had = torch.stack([batch.present[name] for name in names])

@@ -15,7 +15,7 @@ from mmerc.models.base import AnyModel
 from mmerc.training.recipe import TrainingConfig
 
 VALID_LOSS = "valid_loss"
-_LOWEST = ("embeddings", "embed_positions", "conv", "feature_")  # parts below an encoder's layers
+_LOWEST = ("embeddings", "embed_positions", "conv", "feature_")  # parts below the first layer
 
 
 def create_optimizer(model: AnyModel, config: TrainingConfig) -> torch.optim.Optimizer:
@@ -48,7 +48,7 @@ def _parameter_groups(model: AnyModel, config: TrainingConfig) -> list[dict[str,
 
 
 def _trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """Named parameters that are trained."""
+    """Yield the trainable parameters by name."""
     return ((name, p) for name, p in model.named_parameters() if p.requires_grad)
 
 
@@ -64,7 +64,7 @@ def _encoder_depths(model: AnyModel) -> dict[nn.Parameter, int]:
 
 
 def _encoder_layer(name: str, depth: int) -> int:
-    """Layer of an encoder parameter, from 1; 0 for parts below, ``depth`` for parts above."""
+    """Return the layer of a parameter, from 1; 0 for parts below, ``depth`` for parts above."""
     match = re.search(r"\.layers?\.(\d+)\.", name)
     if match is not None:
         return int(match.group(1)) + 1
@@ -72,7 +72,7 @@ def _encoder_layer(name: str, depth: int) -> int:
 
 
 def learning_rate_factor(step: int, steps: int, config: TrainingConfig) -> float:
-    """Return the factor of the learning rates at one of all ``steps``.
+    """Return the learning rate factor at ``step`` of ``steps``.
 
     [decided] Linear warm-up, then linear decay to 0, unless the schedule says otherwise.
     """
@@ -88,9 +88,9 @@ def learning_rate_factor(step: int, steps: int, config: TrainingConfig) -> float
 
 
 class Plateau(lightning.Callback):
-    """Lowers the learning rates when the validation loss no longer falls.
+    """Lowers the learning rates when the validation loss stops falling.
 
-    Lightning's own scheduling comes only after an epoch's state has been saved.
+    Lightning's own scheduling runs only after the epoch's state has been saved.
     """
 
     def __init__(self, config: TrainingConfig) -> None:

@@ -1,4 +1,4 @@
-"""Text vectors of encoders that have not seen the labels of what they encode."""
+"""Out-of-fold text vectors: no encoder has seen the labels of the text it encodes."""
 
 from __future__ import annotations
 
@@ -45,17 +45,16 @@ def encode_text_out_of_fold(
     hardware: Hardware | None = None,
     report: Reporter = print,
 ) -> PreparedCorpus:
-    """Return the corpus with text vectors whose encoders have not seen the utterances' labels.
+    """Return the corpus with text vectors from encoders that have not seen the labels.
 
     ``run`` is a finished run on this corpus that trains a text encoder. Its recipe is trained
-    ``folds`` times more, each time on the other training conversations; each encoder encodes its
-    own part, so no vector of the training split saw its label either. [decided] The epoch is chosen
-    on the validation split, and the run's own encoder, trained on all training conversations,
-    encodes validation and test, as it would new recordings.
+    again for each of ``folds`` folds, without the conversations of that fold, which the new encoder
+    then encodes. [decided] The epoch is chosen on the validation split. The run's own encoder,
+    trained on all training conversations, encodes validation and test, like new recordings.
 
-    ``work`` is a folder for the trainings: an interrupted call resumes from it, and it is removed
-    by the caller once the vectors are stored. ``jobs`` folds are trained at a time. InputError for
-    a run on another corpus or without a text encoder, and for a folder of other folds.
+    ``work`` is a folder for the trainings: an interrupted call resumes from it, and the caller
+    removes it once the vectors are stored. ``jobs`` folds are trained in parallel. InputError for a
+    run on another corpus or without a text encoder, and for a folder with other folds.
     """
     run, work = Path(run), Path(work).absolute()
     recipe = _read_recipe(run)
@@ -66,7 +65,7 @@ def encode_text_out_of_fold(
     _check_run(run, prepared)
     sources = [replace(source, fold=Fold(number=i, folds=folds)) for i in range(folds)]
     for fold in sources:
-        fold.open()  # refuses folds that the corpus cannot have
+        fold.open()  # refuses more folds than the corpus allows
     with locked(work):
         _begin(work, recipe, prepared, folds=folds)
         job = TrainingJob(
@@ -99,7 +98,7 @@ def _read_recipe(run: Path) -> Recipe:
 
 
 def _check_run(run: Path, corpus: PreparedCorpus) -> None:
-    """InputError unless the run was trained on the conversations of this corpus."""
+    """InputError unless the run was trained on this corpus's conversations."""
     identity = read_json(run / "run.json")
     trained_on = identity.get("fingerprints", {}) if isinstance(identity, dict) else {}
     if trained_on.get("conversations") != corpus.fingerprints["conversations"]:
@@ -108,7 +107,7 @@ def _check_run(run: Path, corpus: PreparedCorpus) -> None:
 
 
 def _begin(work: Path, recipe: Recipe, corpus: PreparedCorpus, *, folds: int) -> None:
-    """Record what is trained, or check that it is the same as before."""
+    """Record the trainings, or check that they are unchanged."""
     identity = {
         "recipe": recipe.model_dump(mode="json", exclude={"name", "description", "search"}),
         "fingerprints": corpus.fingerprints,
@@ -123,7 +122,7 @@ def _begin(work: Path, recipe: Recipe, corpus: PreparedCorpus, *, folds: int) ->
 
 
 def _finish_fold(job: TrainingJob) -> None:
-    """Train the encoder of one fold and encode its conversations, unless that is done."""
+    """Train the encoder of one fold and encode its conversations, unless already done."""
     path = job.directory / _ENCODED
     if path.is_file():
         job.say("already encoded")
@@ -147,7 +146,7 @@ def _finish_fold(job: TrainingJob) -> None:
 
 
 def _save_vectors(path: Path, encoded: Iterable[Encoded], *, width: int) -> None:
-    """Write the vectors of each conversation, NaN for those without text."""
+    """Write the vectors of each conversation, NaN for utterances without text."""
     tensors = {
         conversation.id: torch.stack(
             [
@@ -162,7 +161,7 @@ def _save_vectors(path: Path, encoded: Iterable[Encoded], *, width: int) -> None
 
 
 def _gather(corpus: PreparedCorpus, run: Path, trainings: list[TrainingJob]) -> FeatureTable:
-    """Join the vectors of all folds, and those of validation and test."""
+    """Join the vectors of all folds, validation and test."""
     paths = [training.directory / _ENCODED for training in trainings]
     encoder, _, weights = load_encoder(find_model_folder(run))
     out_of_fold = {name: tensor for path in paths for name, tensor in load_file(path).items()}

@@ -1,4 +1,4 @@
-"""A model adapted to a set of labels of one's own."""
+"""Adapt a model to the user's own set of labels."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from mmerc.models.set_scores import SetScores
 from mmerc.training.adapt import locate_original, predict_manifest
 from mmerc.training.adapted_model import LabelledProbabilities, write_adapted
 
-_FEWEST = 3  # utterances of a label; a label that occurs less often may be a slip
+_FEWEST = 3  # utterances per label; rarer labels may be typing errors
 
 
 def adapt_to_own_labels(
     model: str | Path, files: Sequence[str | Path], out: str | Path, *, overwrite: bool = False
 ) -> HeadOutcome:
-    """Give a model the labels of some manifests, by a head on its log probabilities.
+    """Adapt a model to the labels of manifests, with a head on its log probabilities.
 
-    The model is written to ``out`` if the head is better than a mapping of the model's labels, on
-    labels that neither saw, with its interval. InputError for fewer than two labels, labels that
-    hardly occur, too few utterances, or a model that was adapted before.
+    The model is written to ``out`` if the head is significantly better, on held-out labels, than a
+    mapping of the model's labels. InputError for fewer than two labels, very rare labels, too few
+    utterances, or a model that is already adapted.
     """
     folder, loaded = locate_original(model, out, overwrite=overwrite)
     paths = [Path(file) for file in files]
@@ -51,9 +51,9 @@ def adapt_to_own_labels(
 
 
 def _collect_labels(paths: Sequence[Path]) -> LabelSet:
-    """The labels of all files, in alphabetical order; InputError for one that hardly occurs.
+    """Collect the labels of all files in alphabetical order; InputError for very rare labels.
 
-    Labels that differ by case alone are one, in its most frequent spelling.
+    Labels that differ only in case are merged, with the most frequent spelling.
     """
     spellings: Counter[str] = Counter()
     for path in paths:
@@ -71,7 +71,7 @@ def _collect_labels(paths: Sequence[Path]) -> LabelSet:
 
 
 def _head_values(head: LabelHead, labels: LabelSet) -> dict[str, object]:
-    """The head as it is saved."""
+    """Return the head in its saved form."""
     return {
         "weights": head.weights.tolist(),
         "bias": head.bias.tolist(),
@@ -80,7 +80,7 @@ def _head_values(head: LabelHead, labels: LabelSet) -> dict[str, object]:
 
 
 def _card(outcome: HeadOutcome, labels: LabelSet, scores: SetScores, name: str) -> str:
-    """What the model was adapted to."""
+    """Return the part of the model card about the adaptation."""
     (before, after), (f1_before, f1_after) = outcome.accuracy, outcome.weighted_f1
     return "\n".join(
         [

@@ -1,4 +1,4 @@
-"""A finished run as a small model to share: calibrated, in 16 bits, with a model card."""
+"""Package a finished run for sharing: calibrated, in 16 bits, with a model card."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mmerc.training.model_calibration import calibrate_model, remember_text, sel
 from mmerc.training.recipe_files import load_recipe
 from mmerc.training.scoring import predict_corpus
 
-LEVEL = 0.9  # of the prediction sets on the card
+LEVEL = 0.9  # coverage of the prediction sets on the card
 _COLUMNS = (
     "modalities", "accuracy", "weighted F1", "macro F1", "calibration error", "temperature",
     "label in its set", "labels per set",
@@ -47,10 +47,10 @@ inferring emotions of people at work and in education.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packaged:
-    """Scores of a packaged model on the test split, by the modalities it was given.
+    """Scores of a packaged model on the test split, for each set of modalities.
 
-    ``sets``: how its 90 % prediction sets cover the labels of utterances with all modalities.
-    ``shifts``: its scores on the validation split while one modality misleads.
+    ``sets``: coverage of its 90 % prediction sets on utterances with all modalities.
+    ``shifts``: its scores on the validation split with one misleading modality.
     """
 
     temperature: float
@@ -68,12 +68,12 @@ def package_run(
     media: Path | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Packaged:
-    """Write the seed that is best on validation to ``out`` as a compact model.
+    """Write the best seed on validation to ``out`` as a compact model.
 
-    Its temperatures and the scores for its prediction sets are fitted on the validation split, for
-    each set of its modalities; the scores on its card are measured here, on the test split, and
-    those under shifts on the validation split. With ``media``, the raw corpus's folder, the sound
-    is shifted too. InputError for an unfinished run, or a corpus with other labels.
+    Temperatures and scores for prediction sets are fitted on the validation split, for each set of
+    modalities. The scores on its card are measured on the test split; those under shifts, on the
+    validation split. With ``media``, the folder of the raw corpus, the sound is shifted too.
+    InputError for an unfinished run or a corpus with other labels.
     """
     recipe = load_recipe(str(run / "recipe.yaml"))
     folder = find_model_folder(run)
@@ -95,9 +95,9 @@ def package_run(
 def refit_packaged(
     folder: str | Path, corpus: PreparedCorpus, *, media: Path | None = None
 ) -> Packaged:
-    """Fit temperatures and prediction sets of a packaged model again, and renew its card.
+    """Refit temperatures and prediction sets of a packaged model, and renew its card.
 
-    The weights stay as they are. InputError for a corpus of other labels.
+    The weights are unchanged. InputError for a corpus with other labels.
     """
     folder = Path(folder)
     model = load_model(folder)
@@ -116,7 +116,7 @@ def renew_card(
     media: Path | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Packaged:
-    """Measure a packaged model again, as it is, and write its card. Arguments: `package_run`."""
+    """Measure a packaged model again and rewrite its card. Arguments: see `package_run`."""
     folder = Path(folder)
     model = load_model(folder)
     packaged = _measure_packaged(model, corpus, media, report)
@@ -126,7 +126,7 @@ def renew_card(
 
 
 def _compact_copy(model: AnyModel) -> AnyModel:
-    """Return the model as it will be loaded: the card states scores of that."""
+    """Return the model as it will be loaded, so that the card's scores apply to it."""
     with TemporaryDirectory() as folder:
         model.save_pretrained(Path(folder) / "model", compact=True)
         return load_model(Path(folder) / "model")
@@ -135,7 +135,7 @@ def _compact_copy(model: AnyModel) -> AnyModel:
 def _measure_packaged(
     model: AnyModel, corpus: PreparedCorpus, media: Path | None, report: Callable[[str], None]
 ) -> Packaged:
-    """Score the model with every subset of its modalities, and under shifts of one of them."""
+    """Score the model with every subset of its modalities, and under shifts."""
     shifts = measure_shifts(model, corpus, media, report=report)
     scores: dict[tuple[Modality, ...], Scores] = {}
     sets: dict[tuple[Modality, ...], SetCoverage] = {}
@@ -165,7 +165,7 @@ def _card(
     corpus: PreparedCorpus,
     packaged: Packaged,
 ) -> str:
-    """The model card."""
+    """Return the model card."""
     whole = next(iter(packaged.scores.values()))
     size = sum(parameter.numel() for parameter in model.parameters())
     return "\n".join(
@@ -191,7 +191,7 @@ def _card(
 
 
 def _row(model: AnyModel, packaged: Packaged, subset: tuple[Modality, ...]) -> str:
-    """Scores with one set of modalities."""
+    """Return the table row for one set of modalities."""
     scores, sets = packaged.scores[subset], packaged.sets.get(subset)
     figures = (scores.accuracy, scores.weighted_f1, scores.macro_f1, scores.calibration_error)
     temperature = model.temperatures.get(modality_key(subset), model.temperature)

@@ -1,4 +1,4 @@
-"""The class frequencies that training sees, and their correction at prediction."""
+"""Prior correction: undo the effect of upsampling and class weights on predictions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mmerc.data.sampling import upsampled_counts
 def log_prior_ratio(
     label_counts: Tensor, *, upsampling: float = 0.0, class_weights: Tensor | None = None
 ) -> tuple[float, ...] | None:
-    """Return what to add to the logits of a model that saw rare classes more often than they occur.
+    """Return the correction to add to the logits of a model trained on rebalanced classes.
 
-    That is log p(k) - log q(k): p is a class's share of the training utterances, q its share of
-    what training saw, with rare classes repeated (``upsampling``) and each class's loss multiplied
-    by its weight. None if both are the same. A class that never occurs is left as it is.
+    It is log p(k) - log q(k): p is a class's share of the training utterances, q its share after
+    ``upsampling`` and class weights. None if both are equal. A class that never occurs is not
+    corrected.
 
     Shape: label_counts and class_weights [K].
     """

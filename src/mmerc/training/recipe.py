@@ -29,7 +29,7 @@ _Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class TrainingConfig(BaseModel):
-    """How a model is trained (DF-ERC, Sec. 4.1 and App. A.2, by default)."""
+    """Training settings; defaults are DF-ERC's (Sec. 4.1 and App. A.2)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

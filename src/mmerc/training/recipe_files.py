@@ -1,4 +1,4 @@
-"""Where recipes are found: in mmerc, in other packages, and in files."""
+"""Find recipes in mmerc, in other packages, and in files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PACKAGED_NAME = re.compile(r"(?P<package>[A-Za-z_][A-Za-z0-9_.]*):(?P<name>[A-Z
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedRecipe:
-    """What ``list_recipes`` says of a recipe: its description, or why it cannot be read.
+    """A recipe in ``list_recipes``: its description, or why it cannot be read.
 
     ``package`` is the distribution that provides it.
     """
@@ -35,9 +35,9 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
     """Read a recipe and apply changes of the form ``key.key=value``.
 
     ``name`` is a recipe of mmerc (``df-erc-meld``), a YAML file, or ``PACKAGE:NAME`` for
-    ``recipes/NAME.yaml`` inside an installed package. A change of a setting removes the one that
-    would come before it (``training.warmup_steps`` removes ``warmup_share``). UsageError for what
-    is not a recipe; InputError for a file that cannot be read.
+    ``recipes/NAME.yaml`` inside an installed package. Changing a setting removes one that would
+    override it (``training.warmup_steps`` removes ``warmup_share``). UsageError for an invalid
+    recipe; InputError for an unreadable file.
     """
     name = str(name)
     value = _yaml_mapping(_recipe_text(name), name)
@@ -49,7 +49,7 @@ def load_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
 
 
 def apply_changes(value: dict[str, Any], changes: Sequence[str]) -> None:
-    """Apply ``key.key=value`` changes to a recipe's values; UsageError where they do not fit."""
+    """Apply ``key.key=value`` changes to a recipe's values; UsageError if invalid."""
     for change in changes:
         apply_change(value, change)
     if isinstance(value.get("training"), dict):
@@ -58,14 +58,14 @@ def apply_changes(value: dict[str, Any], changes: Sequence[str]) -> None:
 
 
 def recipe_names() -> list[str]:
-    """Return the names of the recipes of mmerc."""
+    """Return the names of mmerc's recipes."""
     return [path.stem for path in _recipe_paths("mmerc")]
 
 
 def list_recipes() -> dict[str, ListedRecipe]:
-    """Describe the recipes of mmerc and of every installed package with a plug-in, by name.
+    """Describe the recipes of mmerc and of all installed packages with plug-ins, by name.
 
-    Those of other packages are called ``PACKAGE:NAME``.
+    Recipes of other packages are named ``PACKAGE:NAME``.
     """
     listed = {path.stem: _describe(path, "mmerc") for path in _recipe_paths("mmerc")}
     for package, distribution in sorted(_plugin_packages().items()):
@@ -75,7 +75,7 @@ def list_recipes() -> dict[str, ListedRecipe]:
 
 
 def _plugin_packages() -> Mapping[str, str]:
-    """Return the top-level packages with an mmerc entry point, with their distributions."""
+    """Map top-level packages with an mmerc entry point to their distributions."""
     return {
         plugin.entry_point.module.partition(".")[0]: plugin.package
         for group in get_args(Group)
@@ -84,12 +84,12 @@ def _plugin_packages() -> Mapping[str, str]:
 
 
 def _recipe_paths(package: str) -> list[Path]:
-    """Return the recipe files of an installed package, which is not imported."""
+    """Return the recipe files of an installed package without importing it."""
     return sorted(path for folder in _recipe_folders(package) for path in folder.glob("*.yaml"))
 
 
 def _recipe_folders(package: str) -> Iterator[Path]:
-    """Yield the folders ``recipes`` of a package; none where it is not installed."""
+    """Yield the folders ``recipes`` of a package; none if it is not installed."""
     try:
         spec = find_spec(package)
     except (ImportError, ValueError):
@@ -138,7 +138,7 @@ def _packaged_text(package: str, name: str) -> str:
 
 
 def _yaml_mapping(text: str, where: str) -> dict[str, Any]:
-    """Read YAML (data only) that must be a mapping."""
+    """Read a YAML mapping (data only)."""
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -1,7 +1,7 @@
-"""How trainings report their progress."""
+"""Progress reports of trainings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-Reporter = Callable[[str], None]  # takes one line for the person who waits
+Reporter = Callable[[str], None]  # shows one line to the user

@@ -1,4 +1,4 @@
-"""The result of a run: scores of each seed, their summary, and what produced them."""
+"""The result of a run: scores of each seed, their summary and origin."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES}
 
 
-_version = cache(version)  # it reads a long text
+_version = cache(version)  # reads a long file
 
 
 def scores_json(scores: Scores, labels: LabelSet) -> dict[str, Any]:
-    """Return scores as in ``result.json``: every label of the set, null where gold lacks it."""
+    """Return scores as in ``result.json``: all labels, null for those missing in gold."""
     value = cast(dict[str, Any], scores.to_json())
     return value | {"per_class_f1": {name: value["per_class_f1"].get(name) for name in labels}}
 
@@ -45,9 +45,9 @@ def build_result(
     predictions: Sequence[Predictions],
     split: Split = "test",
 ) -> dict[str, Any]:
-    """Build the content of ``result.json``: every seed's scores, their summary, and their origin.
+    """Build the content of ``result.json``: every seed's scores, their summary and origin.
 
-    Each of ``seeds`` has its scores under the name of the ``split``.
+    Each of ``seeds`` has its scores under the split's name.
     """
     return {
         "recipe": recipe,
@@ -63,7 +63,7 @@ def build_result(
 def summary(
     seed_scores: Sequence[dict[str, Any]], predictions: Sequence[Predictions]
 ) -> dict[str, Any]:
-    """Mean and standard deviation over seeds, and 95 % bootstrap interval over conversations."""
+    """Return mean and deviation over seeds, and the 95 % bootstrap interval over conversations."""
     described: dict[str, Any] = {}
     for metric in _SUMMARISED:
         mean, deviation = summarise([scores[metric] for scores in seed_scores])
@@ -76,7 +76,7 @@ def summary(
 
 
 def confusion_csv(predictions: Predictions) -> str:
-    """Return CSV with counts of gold (rows) and predicted (columns) labels."""
+    """Return the confusion matrix as CSV: gold labels in rows, predicted in columns."""
     labels: LabelSet = predictions.labels
     rows = [",".join(["gold", *labels])]
     for name, counts in zip(labels, confusion(predictions), strict=True):
@@ -92,7 +92,7 @@ def interval(predictions: Sequence[Predictions], metric: Metric) -> list[float] 
 
 
 def read_result(run: Path) -> dict[str, Any]:
-    """Read ``result.json`` of a finished run; InputError where it is missing or damaged."""
+    """Read ``result.json`` of a finished run; InputError if missing or damaged."""
     path = run / "result.json"
     if not path.is_file():
         fix = "finish it with `mmerc train ... --resume`, or name another folder"

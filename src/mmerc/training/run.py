@@ -45,7 +45,7 @@ def train_run(
 ) -> dict[str, Any]:
     """Train seeds 0 to ``seeds`` - 1, evaluate each once on test, and write ``result.json``.
 
-    With a ``cache`` a seed that was ever finished is taken from it.
+    With a ``cache``, seeds that were finished before are taken from it.
     """
     source = corpus if isinstance(corpus, CorpusSource) else CorpusSource(corpus=corpus)
     run = Run(directory=directory, recipe=recipe, corpus=source.open())
@@ -73,7 +73,7 @@ def train_run(
 
 
 def _warn_of_seen_labels(run: Run, report: Reporter) -> None:
-    """Warn where validation scores are too high."""
+    """Warn if validation scores are too high because an encoder has seen the labels."""
     valid = {conversation.id for conversation in run.corpus.splits["valid"]}
     for modality in run.recipe.model.modalities:
         table = run.corpus.features.get(modality)
@@ -88,20 +88,20 @@ def _warn_of_seen_labels(run: Run, report: Reporter) -> None:
 
 
 def _warn_of_missing_sounds(run: Run, report: Reporter) -> None:
-    """Warn of utterances without sound."""
+    """Warn about utterances without sound."""
     missing = missing_sounds(run.corpus.sounds.values())
     if missing:
         report(f"warning: {missing} sound files are missing; their utterances have no sound")
 
 
 def _warn_of_two_batch_sizes(recipe: Recipe, report: Reporter) -> None:
-    """Warn of a number of utterances per batch that is not used."""
+    """Warn about an unused ``batch_utterances``."""
     utterances, conversations = (
         recipe.training.batch_utterances, recipe.training.batch_conversations
     )  # fmt: skip
     if model_class(recipe.model.name).unit == "utterance" or None in (utterances, conversations):
         return
-    if utterances != DEFAULT_BATCH:  # earlier versions wrote it into every recipe
+    if utterances != DEFAULT_BATCH:  # earlier versions wrote this value into every recipe
         report(
             f"warning: batch_utterances: {utterances} is not used, because batch_conversations: "
             f"{conversations} comes before it; set training.batch_conversations=null to use it"

@@ -14,7 +14,7 @@ from mmerc.training.hardware import Hardware
 
 
 def check_sounds(corpus: PreparedCorpus) -> None:
-    """UsageError for a corpus without sounds, which a model that reads waveforms needs."""
+    """UsageError for a corpus without sounds, for models that read waveforms."""
     if not corpus.sounds:
         raise UsageError(
             f"The model reads sound, but corpus {corpus.name!r} has none; name the raw corpus's "
@@ -25,10 +25,10 @@ def check_sounds(corpus: PreparedCorpus) -> None:
 def predict_corpus(
     model: AnyModel, corpus: PreparedCorpus, split: str, *, hardware: Hardware | None = None
 ) -> Predictions:
-    """Predict one split of a corpus whose labels must be the model's (in any order).
+    """Predict one split of a corpus with the model's labels (in any order).
 
-    The model is moved to the ``hardware`` (by default the fastest available) and back. InputError
-    for a corpus of other labels or without the split.
+    The model is moved to ``hardware`` (by default the fastest available) and back. InputError for a
+    corpus with other labels or without the split.
     """
     if set(corpus.labels) != set(model.labels):
         problem = (
@@ -58,7 +58,7 @@ def predict_corpus(
 
 
 def count_pairs(labels: Tensor, scores: Tensor) -> Tensor:
-    """Count pairs of gold and predicted label. Shape: labels [...], scores [..., K] -> [K, K]."""
+    """Compute the confusion matrix. Shape: labels [...], scores [..., K] -> [K, K]."""
     classes, labelled = scores.shape[-1], labels >= 0
     pairs = labels[labelled] * classes + scores.argmax(-1)[labelled]
     return torch.bincount(pairs.cpu(), minlength=classes**2).view(classes, classes)

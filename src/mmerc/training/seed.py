@@ -1,4 +1,4 @@
-"""One seed from its first batch to its scores."""
+"""Train and evaluate one seed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmerc.training.trainer import Trained, train_seed
 
 
 def fetch_seed(job: TrainingJob) -> bool:
-    """Return whether a seed is finished, in its folder or by taking it from the cache."""
+    """Return whether a seed is finished, after looking in its folder and in the cache."""
     if (job.directory / "seed.json").exists():
         job.say("already finished")
         return True
@@ -27,7 +27,7 @@ def fetch_seed(job: TrainingJob) -> bool:
 
 
 def finish_seed(job: TrainingJob) -> None:
-    """Train and evaluate one seed, unless that is done, in this run or in another."""
+    """Train and evaluate one seed, unless this or another run has done so."""
     if fetch_seed(job):
         return
     corpus = job.corpus.open()
@@ -39,7 +39,7 @@ def finish_seed(job: TrainingJob) -> None:
 
 
 def _write_seed(job: TrainingJob, corpus: PreparedCorpus, trained: Trained) -> None:
-    """Open the test split, once; write predictions, model and scores; remember the seed."""
+    """Open the test split once; write predictions, model and scores; cache the seed."""
     key, model, directory = job.key(corpus), trained.model, job.directory
     predictions = {
         split: predict_corpus(model, corpus, split, hardware=job.hardware)
@@ -60,8 +60,8 @@ def _write_seed(job: TrainingJob, corpus: PreparedCorpus, trained: Trained) -> N
     )
     scores = {s: scores_json(score(items), model.labels) for s, items in predictions.items()}
     if job.cache is not None and job.cache.score(key) is None:
-        # Before the seed is finished: a kill must neither lose the look at validation nor, when
-        # the run is resumed, count it twice.
+        # Before the seed is finished: a kill must not lose the validation score, and a resumed
+        # run must not log it twice.
         line = create_try(
             job.recipe, corpus, key=key, seed=job.seed, validated_on=job.corpus.validated_on,
             score=trained.valid_weighted_f1,
@@ -82,7 +82,7 @@ def _write_seed(job: TrainingJob, corpus: PreparedCorpus, trained: Trained) -> N
 
 
 def _model_card(job: TrainingJob, corpus: PreparedCorpus, model: AnyModel) -> str:
-    """Model card: what it is, what it was trained on, what it must not be used for."""
+    """Return the model card: what the model is, its training data, prohibited uses."""
     size = sum(parameter.numel() for parameter in model.parameters())
     return (
         f"# {job.recipe.name}, seed {job.seed}\n\n{job.recipe.description}\n\n"

@@ -1,4 +1,4 @@
-"""``mmerc.train``: a recipe on a corpus, as ``mmerc train`` does it."""
+"""``mmerc.train``: train a recipe on a corpus, like the command ``mmerc train``."""
 
 from __future__ import annotations
 
@@ -38,20 +38,19 @@ def train(
 ) -> dict[str, Any]:
     """Train a recipe with several seeds, evaluate each once on test, and write a run to ``out``.
 
-    ``recipe`` is a Recipe, the name of one (``df-erc-mosi``, ``PACKAGE:NAME``) or a YAML file;
+    ``recipe`` is a Recipe, a recipe name (``df-erc-mosi``, ``PACKAGE:NAME``) or a YAML file;
     ``changes`` such as ``training.epochs=3`` apply to a name or a file. ``corpus`` is a prepared
-    corpus or its folder, with all three splits; models that read waveforms need ``media``, the raw
-    corpus's folder. Seeds 0 to ``seeds`` - 1 are trained (by default as many as the recipe says),
-    ``jobs`` at a time in processes of this machine or on a Ray cluster. The epoch is chosen on
-    validation. ``resume`` continues a run that was interrupted; ``cache`` takes seeds that were
-    ever finished from the cache folder and keeps new ones there. ``accelerator`` is auto, cpu, gpu,
-    cuda or mps; more than one of its ``devices`` train data-parallel. ``progress`` shows a bar, and
-    ``report`` gets a line per epoch and warnings.
+    corpus or its folder, with all three splits; models that read waveforms need ``media``, the
+    folder of the raw corpus. Seeds 0 to ``seeds`` - 1 are trained (default: the recipe's number),
+    ``jobs`` at a time in local processes or on a Ray cluster. The epoch is chosen on validation.
+    ``resume`` continues an interrupted run; ``cache`` reuses finished seeds from the cache folder
+    and stores new ones there. ``accelerator`` is auto, cpu, gpu, cuda or mps; several ``devices``
+    train data-parallel. ``progress`` shows a bar; ``report`` receives warnings and a line per
+    epoch.
 
     Returns the content of ``result.json``: scores of every seed in percent, their mean, standard
-    deviation and 95 % interval, versions and fingerprints. UsageError for a recipe or setting that
-    is not valid; InputError for a corpus or folder that does not fit; MmercError where training
-    fails.
+    deviation and 95 % interval, versions and fingerprints. UsageError for an invalid recipe or
+    setting; InputError for an unsuitable corpus or folder; MmercError if training fails.
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe, changes)

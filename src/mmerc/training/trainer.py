@@ -52,9 +52,9 @@ _PADDING_OF_VECTORS = 0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A model with the weights of its best epoch, its validation score, and what to doubt.
+    """A model with the weights of its best epoch, its validation score, and remarks.
 
-    ``weights`` says whether they are averaged or those of a single step.
+    ``weights``: whether they are averaged or from a single step.
     """
 
     model: AnyModel
@@ -66,7 +66,7 @@ class Trained:
 
 
 class _ConversationData(lightning.LightningDataModule):
-    """Loaders of one seed; in data-parallel training each process reads its own batches."""
+    """Data loaders of one seed; in data-parallel training each process reads its own batches."""
 
     def __init__(
         self,
@@ -91,11 +91,11 @@ class _ConversationData(lightning.LightningDataModule):
         return sampled_loader(self.train, self.tokenizer, sampler)
 
     def count_epochs(self, processes: int) -> int:
-        """Number of epochs of a training on so many processes."""
+        """Number of epochs when training on ``processes`` processes."""
         return self.settings.count_epochs(len(self.training_sampler(world=processes)))
 
     def training_sampler(self, *, rank: int = 0, world: int = 1) -> TrainingSampler:
-        """The order in which a process reads its share of the training batches."""
+        """Return the sampler for one process's share of the training batches."""
         settings = self.settings
         items = [BatchItem.of(example) for example in self.train]
         if not self.by_utterance:
@@ -126,11 +126,10 @@ class _ConversationData(lightning.LightningDataModule):
 def _allowed_padding(model: AnyModel, settings: TrainingConfig) -> float:
     """Return the largest share of padding in training batches.
 
-    [decided] Any, so that batches are random, if a loss compares conversations across the batch, or
-    if the model reads the text of whole conversations: the encoder, which takes nearly all of the
-    time, then reads rows of similar length or packed rows, whatever shares a batch. Padding of
-    stored vectors costs little beside what every batch costs, but with 0.1 the same conversations
-    would meet in every epoch.
+    [decided] Unlimited (random batches) if a loss compares conversations across the batch, or if
+    the model reads the text of whole conversations: the encoder, which takes nearly all the time,
+    then groups or packs rows regardless of the batch. Padding of stored vectors is cheap compared
+    to the fixed cost of a batch, and with 0.1 the same conversations would always share a batch.
     """
     reads_text = model.text_encoder is not None
     if model.compares_conversations or (model.unit == "conversation" and reads_text):
@@ -149,9 +148,9 @@ def train_seed(
     hardware: Hardware,
     report: Reporter,
 ) -> Trained | None:
-    """Train one seed, from ``resume.safetensors`` where there is one.
+    """Train one seed, resuming from ``resume.safetensors`` if it exists.
 
-    Returns None in a further process of a data-parallel run, whose main process continues alone.
+    Returns None in secondary processes of a data-parallel run; only the main process continues.
     """
     if recipe.model.speech is not None:
         check_sounds(corpus)
@@ -199,7 +198,7 @@ def train_seed(
 def _find_remarks(
     trainer: lightning.Trainer, best: BestEpoch, data: _ConversationData, settings: TrainingConfig
 ) -> tuple[str, ...]:
-    """Say what makes the result of a finished training doubtful."""
+    """Collect remarks on why the result of a training may be unreliable."""
     warmup = settings.count_warmup(int(trainer.estimated_stepping_batches))
     training, validation = (
         torch.cat([example.labels for example in examples]).tolist()
@@ -218,7 +217,7 @@ def _find_remarks(
 
 
 def _fit_statistics(model: AnyModel, examples: list[Example], settings: TrainingConfig) -> None:
-    """Give the model the statistics of the training split, and the correction of its prior."""
+    """Pass the statistics of the training split and the prior correction to the model."""
     statistics = _statistics_of(examples, classes=len(model.labels))
     model.fit(statistics)
     if settings.prior_correction:
@@ -248,9 +247,9 @@ def create_trainer(
     callbacks: Sequence[lightning.Callback] = (),
     tensorboard: bool = True,
 ) -> lightning.Trainer:
-    """Create Lightning's trainer with our choice of the epoch and resume state without pickle.
+    """Create a Lightning trainer that keeps the best epoch and resumes without pickle.
 
-    MmercError where this machine lacks the hardware.
+    MmercError if this machine lacks the hardware.
     """
     logger = TensorBoardLogger(directory, name="", version="tensorboard") if tensorboard else False
     bar = [TQDMProgressBar(refresh_rate=5, leave=False)] if hardware.progress else []
@@ -283,14 +282,14 @@ def fit(
     train: Any,
     valid: Any = None,
 ) -> None:
-    """Train, from ``resume.safetensors`` in ``directory`` where there is one.
+    """Train, resuming from ``resume.safetensors`` in ``directory`` if it exists.
 
-    ``train`` is a data module, or loads the training batches as ``valid`` the validation batches.
+    ``train`` is a data module or a loader of training batches; ``valid`` loads validation batches.
     """
     resume = directory / "resume.safetensors"
     try:
         trainer.fit(module, train, valid, ckpt_path=resume if resume.exists() else None)
-    except SystemExit as error:  # this is how Lightning answers Ctrl-C and SIGTERM
+    except SystemExit as error:  # Lightning's response to Ctrl-C and SIGTERM
         by_user = isinstance(error.__context__, KeyboardInterrupt)
         raise (StoppedError if by_user else MmercError)(
             f"{directory}: training was stopped; to resume, run the same command again "
@@ -299,7 +298,7 @@ def fit(
 
 
 def quiet_lightning() -> None:
-    """Silence Lightning's remarks about itself."""
+    """Silence Lightning's messages about itself."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in (

@@ -1,4 +1,4 @@
-"""What makes the result of a training doubtful, said once it is over."""
+"""Remarks on why the result of a training may be unreliable."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Weights = Literal["averaged", "raw"]
 
 
 def kept_weights(epoch: Mapping[str, float]) -> Weights:
-    """Which weights of an epoch, one line of its history, are kept."""
+    """Return which weights of an epoch (a line of the history) are kept."""
     averaged, raw = (epoch.get(f"{MONITORED}_{name}") for name in (AVERAGED, RAW))
     return "raw" if averaged is None or raw is None or raw > averaged else "averaged"
 
@@ -33,7 +33,7 @@ def remark_on_warmup(*, steps: int, warmup: int) -> str | None:
 def remark_on_majority(
     score: float, *, training: Sequence[int], validation: Sequence[int], labels: LabelSet
 ) -> str | None:
-    """Return a remark if the weighted F1 on validation is below the most frequent label's.
+    """Return a remark if weighted F1 on validation is below the majority baseline.
 
     ``training`` and ``validation`` are the labels of the utterances, negative where unknown.
     """
@@ -65,7 +65,7 @@ def remark_on_soft_labels(*, present: bool, weight: float) -> str | None:
 
 
 def remark_on_averaging(history: Sequence[Mapping[str, float]]) -> str | None:
-    """Return a remark if averaged weights are worse on validation than raw ones."""
+    """Return a remark if averaged weights are worse on validation than unaveraged ones."""
     scores = {
         name: max((row.get(f"{MONITORED}_{name}", -1.0) for row in history), default=-1.0)
         for name in (AVERAGED, RAW)

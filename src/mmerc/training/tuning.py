@@ -1,4 +1,4 @@
-"""Search for settings by their score on validation or on folds of training conversations."""
+"""Hyperparameter search, scored on validation or on folds of training conversations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mmerc.training.validation import validate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuner:
-    """A search over the space that the recipe declares; a stopped search resumes."""
+    """A resumable search over the space declared in the recipe."""
 
     recipe: Recipe
     corpus: CorpusSource
@@ -39,7 +39,7 @@ class Tuner:
     report: Reporter
 
     def search(self, trials: int) -> dict[str, Any]:
-        """Run until ``trials`` are finished; write ``best.yaml`` and ``trials.json``."""
+        """Run until ``trials`` trials are finished; write ``best.yaml`` and ``trials.json``."""
         self.check()
         self.directory.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -50,7 +50,7 @@ class Tuner:
             load_if_exists=True,
         )
         self.check_same(study)
-        # Not the seed of the last call: the same settings would be drawn again.
+        # Not the previous call's seed, which would draw the same settings again.
         study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
         done = study.get_trials(states=(TrialState.COMPLETE,))
         if not done:
@@ -68,7 +68,7 @@ class Tuner:
             source.open()
 
     def check_same(self, study: optuna.Study) -> None:
-        """Refuse to mix scores that are not comparable."""
+        """Refuse to mix incomparable scores."""
         settings = self.recipe.model_dump(mode="json", exclude={"description"})
         parts = {"recipe": settings, "corpus": self.corpus.open().fingerprints, "folds": self.folds}
         now = fingerprint(parts)
@@ -78,7 +78,7 @@ class Tuner:
         study.set_user_attr("begun_with", now)
 
     def attempt(self, workers: Workers, trial: optuna.Trial) -> float:
-        """Score one choice of settings: the mean over folds, or the score on validation."""
+        """Score one trial: the mean over folds, or the score on validation."""
         chosen = {key: _suggest(trial, key, space) for key, space in self.recipe.search.items()}
         recipe = change_recipe(self.recipe, chosen)
         jobs = [
@@ -98,7 +98,7 @@ class Tuner:
         return mean(scores)
 
     def sources(self) -> list[CorpusSource]:
-        """The corpus with its valid split, or once per fold."""
+        """Return the corpus with its valid split, or one source per fold."""
         if self.folds != 1:
             folds = [Fold(number=number, folds=self.folds) for number in range(self.folds)]
             return [replace(self.corpus, fold=fold) for fold in folds]
@@ -122,7 +122,7 @@ class Tuner:
 
 
 def _suggest(trial: optuna.Trial, key: str, space: SearchSpace) -> Any:
-    """Let Optuna choose a value of one setting."""
+    """Let Optuna choose the value of one setting."""
     if isinstance(space, Choices):
         return trial.suggest_categorical(key, space.choices)
     if isinstance(space.low, int) and isinstance(space.high, int):
@@ -131,7 +131,7 @@ def _suggest(trial: optuna.Trial, key: str, space: SearchSpace) -> Any:
 
 
 def _check_space(recipe: Recipe) -> None:
-    """Refuse a space with invalid values, or without the recipe's own."""
+    """Refuse a space that has invalid values or lacks the recipe's own values."""
     for key, own in _own_settings(recipe).items():
         space = recipe.search[key]
         if not _contains(space, own):
@@ -155,7 +155,7 @@ def _contains(space: SearchSpace, value: Any) -> bool:
 
 
 def _own_settings(recipe: Recipe) -> dict[str, Any]:
-    """Return the recipe's own values: the first trial, which all others must beat."""
+    """Return the recipe's own values, the first trial, as the baseline."""
     settings = recipe.model_dump(mode="json")
 
     def value(key: str) -> Any:

@@ -1,4 +1,4 @@
-"""Trainings that are scored on held-out conversations alone: folds and trials of a search."""
+"""Trainings scored only on held-out conversations: folds and trials of a search."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from mmerc.training.trainer import train_seed
 
 
 def validate(job: TrainingJob) -> float:
-    """Return the weighted F1 of the best epoch on validation, from the cache where it has one.
+    """Return the weighted F1 of the best epoch on validation, from the cache if available.
 
-    Nothing is left but a line in the cache's list of tries: weights are dropped, and a training
-    that is interrupted starts again.
+    Only a line in the cache's list of tries is kept. Weights are discarded, and an interrupted
+    training starts again.
     """
     corpus = job.corpus.open()
     key = job.key(corpus)

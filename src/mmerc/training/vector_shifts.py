@@ -1,4 +1,4 @@
-"""Shifts of one modality's vectors, as a model's card shows them."""
+"""Shifts of one modality's vectors, for the table on a model card."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _NEUTRAL = "neutral"
 
 
 def _show_listener(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
-    """Show the face of the utterance before; the first keeps its own.
+    """Use the previous utterance's face; the first keeps its own.
 
-    Shape: own [N, D], pool [P, D], labels [P] -> [N, D], as below.
+    Shape (of all shifts): own [N, D], pool [P, D], labels [P] -> [N, D].
     """
     return torch.cat([own[:1], own[:-1]])
 
@@ -36,13 +36,13 @@ def _mix_half(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
 
 
 def _repeat_label(label: int, own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
-    """Replace every vector by one of another utterance with this label, where there are any."""
+    """Replace every vector by another utterance's with this label, if there are any."""
     chosen = pool[labels == label]
     return draw_vectors(chosen if len(chosen) else pool, len(own))
 
 
 def list_vector_shifts(labels: LabelSet) -> Mapping[tuple[Modality, str], VectorChange]:
-    """Return the shifts by modality and name; a neutral face only if there is such a label."""
+    """Return the shifts by modality and name; includes neutral faces if there is such a label."""
     shifts: dict[tuple[Modality, str], VectorChange] = {
         ("audio", "another person's voice"): replace_by_others,
         ("audio", "half another's voice"): _mix_half,
@@ -60,10 +60,11 @@ def list_vector_shifts(labels: LabelSet) -> Mapping[tuple[Modality, str], Vector
 def shift_vectors(
     batches: Sequence[ConversationBatch], modality: Modality, change: VectorChange
 ) -> list[ConversationBatch]:
-    """Shift one modality of every recording, each the only conversation of its batch.
+    """Shift one modality of every recording; each batch has one recording.
 
-    Replacements are drawn from all recordings ``DRAWS`` times, and every recording is returned as
-    often: with a dozen recordings, one draw moves the score by a point. Every call draws the same.
+    Replacements are drawn from all recordings ``DRAWS`` times, and every recording is returned that
+    many times: with a dozen recordings, a single draw moves the score by a point. Draws are
+    reproducible.
     """
     pool = torch.cat([b.features[modality][b.present[modality]] for b in batches])
     labels = torch.cat([b.labels[b.present[modality]] for b in batches])

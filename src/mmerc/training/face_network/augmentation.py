@@ -1,4 +1,4 @@
-"""Augmentation of faces: moved, turned, lit differently, partly hidden, and degraded."""
+"""Augmentation of faces: geometry, lighting, erasing and degradation."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ def augment(images: Tensor, settings: Augmentation, *, generator: Generator) -> 
 
 
 def _uniform(like: Tensor, generator: Generator, low: float, high: float) -> Tensor:
-    """Draw one number per image; -> [B]."""
+    """Draw one number per image. Shape: -> [B]."""
     drawn = torch.rand(len(like), generator=generator, device=like.device)
     return low + (high - low) * drawn
 
 
 def _move(images: Tensor, settings: Augmentation, generator: Generator, touched: Tensor) -> Tensor:
-    """Mirror, rotate, scale, shift and turn in one resampling; edge pixels are repeated outwards.
+    """Mirror, rotate, scale, shift and turn in one resampling; edge pixels are repeated.
 
     ``touched`` [B] is 0 for images that must not turn sideways, otherwise 1.
     """
@@ -100,7 +100,7 @@ def _move(images: Tensor, settings: Augmentation, generator: Generator, touched:
 def _relight(
     images: Tensor, settings: Augmentation, generator: Generator, touched: Tensor
 ) -> Tensor:
-    """Change gamma and contrast, then brightness, on one side more than on the other."""
+    """Change gamma and contrast, then brightness, with light from one side."""
 
     def within(limit: float) -> Tensor:
         return _uniform(images, generator, -limit, limit)
@@ -117,7 +117,7 @@ def _relight(
 def _degrade(
     images: Tensor, settings: Augmentation, generator: Generator, touched: Tensor
 ) -> Tensor:
-    """Blur, reduce and compress some of the images and add noise."""
+    """Blur, downsample and compress some of the images, and add noise."""
 
     def chosen(share: float) -> Tensor:
         return (_uniform(images, generator, 0, 1) < share) & (touched > 0)
@@ -144,7 +144,7 @@ def _degrade(
 
 
 def _hide(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
-    """Cover a rectangle of some images with one grey (Zhong et al. 2020)."""
+    """Erase a rectangle of some images with one grey value (Zhong et al. 2020)."""
     area = _uniform(images, generator, 0, settings.erased_area)
     shape = _uniform(images, generator, _SQUAREST, _LONGEST).exp()
     hidden = _uniform(images, generator, 0, 1) < settings.erasing
@@ -158,7 +158,7 @@ def _hide(images: Tensor, settings: Augmentation, generator: Generator) -> Tenso
 
 
 def span(share: Tensor, side: int, images: Tensor, generator: Generator) -> Tensor:
-    """Positions that a stretch somewhere on a side covers; share [B] -> [B, side] bool."""
+    """Draw a random segment of a side as a mask. Shape: share [B] -> [B, side] bool."""
     length = share.clamp(max=1)
     start = _uniform(images, generator, 0, 1) * (1 - length)
     middles = (torch.arange(side, device=images.device) + 0.5) / side

@@ -1,4 +1,4 @@
-"""Degradations of face images, as by small, blurred, noisy and compressed pictures.
+"""Degradation of face images: downsampling, blur, compression, warping and lighting.
 
 Every function changes each image of a batch by its own amount, on the batch's device.
 """
@@ -13,8 +13,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 _BLOCK = 8
-_NO_BLUR = 0.05  # pixels: a Gaussian so narrow that its neighbours weigh nothing
-# ITU-T T.81, Table K.1: steps of the luminance coefficients at quality 50.
+_NO_BLUR = 0.05  # pixels; so narrow that neighbouring pixels get no weight
+# ITU-T T.81, Table K.1: quantisation steps of luminance at quality 50.
 _STEPS = (
     (16, 11, 10, 16, 24, 40, 51, 61),
     (12, 12, 14, 19, 26, 58, 60, 55),
@@ -28,10 +28,10 @@ _STEPS = (
 
 
 def reduce_detail(images: Tensor, *, pixels: Tensor, blur: Tensor) -> Tensor:
-    """Blur images, then scale them down to a number of pixels and up again.
+    """Blur images, then downsample them to a number of pixels and upsample again.
 
-    ``pixels`` is the side of the smaller image, from 1 to that of ``images`` (unchanged). ``blur``
-    is the Gaussian's deviation in pixels along columns and rows; 0 does not blur.
+    ``pixels`` is the side of the smaller image, from 1 to the side of ``images`` (no change).
+    ``blur`` is the Gaussian's sigma in pixels along columns and rows; 0: no blur.
 
     Shape: images [B, 1, S, S], pixels [B] integers, blur [B, 2] -> [B, 1, S, S].
     """
@@ -43,7 +43,7 @@ def reduce_detail(images: Tensor, *, pixels: Tensor, blur: Tensor) -> Tensor:
 
 @cache
 def _rescaling_matrices(side: int) -> Tensor:
-    """Matrices that scale a line of ``side`` pixels down to 1, 2, ... ``side`` and up again.
+    """Build matrices that resample a line of ``side`` pixels to 1, 2, ... ``side`` and back.
 
     Shape: -> [side, side, side].
     """
@@ -56,7 +56,7 @@ def _rescaling_matrices(side: int) -> Tensor:
 
 
 def _blur_matrices(deviation: Tensor, side: int) -> Tensor:
-    """Gaussian blur of a line, whose weights sum to 1 at its ends too; [B] -> [B, side, side]."""
+    """Build Gaussian blur matrices; all rows sum to 1. Shape: [B] -> [B, side, side]."""
     places = torch.arange(side, device=deviation.device)
     distance = (places[:, None] - places).float()
     scaled = distance / deviation.clamp(min=_NO_BLUR).view(-1, 1, 1)
@@ -64,7 +64,7 @@ def _blur_matrices(deviation: Tensor, side: int) -> Tensor:
 
 
 def compress(images: Tensor, *, quality: Tensor) -> Tensor:
-    """Quantise images as grey baseline JPEG does (ITU-T T.81), without its lossless part.
+    """Quantise images like greyscale baseline JPEG (ITU-T T.81), without entropy coding.
 
     Shape: images [B, 1, H, W] from 0 to 255, sides multiples of 8; quality [B] from 1 to 100 ->
     [B, 1, H, W].
@@ -83,7 +83,7 @@ def compress(images: Tensor, *, quality: Tensor) -> Tensor:
 
 @cache
 def _cosine_transform() -> Tensor:
-    """Orthonormal discrete cosine transform of 8 values; -> [8, 8]."""
+    """Return the orthonormal discrete cosine transform of 8 values. Shape: -> [8, 8]."""
     places = torch.arange(_BLOCK)
     waves = torch.cos(math.pi / _BLOCK * (places + 0.5) * places[:, None]) * math.sqrt(2 / _BLOCK)
     waves[0] /= math.sqrt(2)
@@ -91,10 +91,10 @@ def _cosine_transform() -> Tensor:
 
 
 def warp(images: Tensor, matrices: Tensor) -> Tensor:
-    """Resample images at the places that homographies name; edge pixels are repeated outwards.
+    """Resample images with homographies; edge pixels are repeated.
 
-    Shape: images [B, 1, H, W]; matrices [B, 3, 3] from places in the result to places in the image,
-    whose sides span -1 to 1 -> [B, 1, H, W].
+    Shape: images [B, 1, H, W]; matrices [B, 3, 3], from output to input coordinates (-1 to 1)
+    -> [B, 1, H, W].
     """
     identity = torch.eye(2, 3, device=images.device)[None]
     places = F.affine_grid(identity, [1, *images.shape[1:]], align_corners=False)
@@ -106,11 +106,11 @@ def warp(images: Tensor, matrices: Tensor) -> Tensor:
 
 
 def turned_sideways(angle: Tensor, *, distance: float = 4.0) -> Tensor:
-    """Homographies of a flat face turned about the vertical axis by ``angle`` in radians.
+    """Build homographies of a flat face turned about the vertical axis by ``angle`` (radians).
 
-    The camera is ``distance`` half sides away.
+    The camera distance is in half sides.
 
-    Shape: angle [B] -> [B, 3, 3], from places in the result to places in the image.
+    Shape: angle [B] -> [B, 3, 3], from output to input coordinates.
     """
     matrices = torch.eye(3, device=angle.device).repeat(len(angle), 1, 1)
     matrices[:, 1, 1] = matrices[:, 2, 2] = angle.cos()
@@ -123,8 +123,8 @@ def relight(
 ) -> Tensor:
     """Change gamma, contrast around each image's mean, and brightness.
 
-    ``brightness`` is added (1: black to white); ``slope`` adds as much more on one side as it takes
-    from the other, like a lamp on that side.
+    ``brightness`` is added (1: black to white); ``slope`` brightens one side and darkens the other
+    by the same amount, like a lamp on that side.
 
     Shape: images [B, 1, H, W] from 0 to 255, all others [B] -> [B, 1, H, W].
     """

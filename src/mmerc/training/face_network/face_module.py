@@ -29,9 +29,9 @@ _Batch = tuple[Tensor, Tensor, float]  # images, labels, share of each image in 
 
 
 class FaceBatches:
-    """Augmented batches in a new order every epoch.
+    """Augmented batches, reshuffled every epoch.
 
-    All randomness comes from seed and epoch, so that no random state must be kept for resuming.
+    Randomness depends only on seed and epoch, so resuming needs no random state.
     """
 
     def __init__(self, faces: LabelledFaces, config: FaceNetworkConfig) -> None:
@@ -56,7 +56,7 @@ class FaceBatches:
 
 
 def _resize_faces(images: Tensor, side: int) -> Tensor:
-    """Scale faces down; [B, 1, H, W] -> [B, 1, side, side]."""
+    """Downsample faces. Shape: [B, 1, H, W] -> [B, 1, side, side]."""
     if images.shape[-1] == side:
         return images
     return F.interpolate(images, size=side, mode="bilinear", antialias=True)
@@ -65,7 +65,7 @@ def _resize_faces(images: Tensor, side: int) -> Tensor:
 def _mixup_loss(
     network: DenseNet, images: Tensor, labels: Tensor, *, share: float, config: FaceNetworkConfig
 ) -> Tensor:
-    """Cross-entropy of images mixed with their neighbours, of which they keep ``share``.
+    """Cross-entropy of images mixed with their neighbours; each image keeps ``share``.
 
     Mixup: Zhang et al., ICLR 2018.
 
@@ -84,15 +84,15 @@ def _mixup_loss(
 
 
 def uses_bfloat16(config: FaceNetworkConfig, device: torch.device) -> bool:
-    """Whether bfloat16 is asked for and done in hardware."""
+    """Whether bfloat16 is requested and supported by the hardware."""
     return config.bfloat16 and fast_bfloat16(device)
 
 
 class FaceNetworkModule(lightning.LightningModule):
-    """Trains a DenseNet by one cycle of the learning rate and keeps its averaged weights.
+    """Trains a DenseNet with a one-cycle learning rate; keeps the averaged weights.
 
-    ``identity`` says what is trained on what: another training's state is refused. ``initial`` are
-    the weights to start from; None draws them by the seed.
+    ``identity`` describes the training; state of a different training is refused. ``initial`` are
+    the initial weights; None: random, from the seed.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class FaceNetworkModule(lightning.LightningModule):
 
     @property
     def chosen(self) -> DenseNet:
-        """The network with averaged weights, in evaluation mode: it is scored and kept."""
+        """The network to score and keep: averaged weights, in evaluation mode."""
         return cast(DenseNet, self.averaged.module).eval()
 
     def on_train_epoch_start(self) -> None:
@@ -121,11 +121,11 @@ class FaceNetworkModule(lightning.LightningModule):
         batches.epoch = self.current_epoch
 
     def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
-        return batch  # all faces are on the device
+        return batch  # all faces are already on the device
 
     def training_step(self, batch: _Batch, batch_idx: int) -> Tensor:
         images, labels, share = batch
-        self.network.first_blocks(self.config.frozen_blocks).eval()  # batch norms do not adapt
+        self.network.first_blocks(self.config.frozen_blocks).eval()  # freezes batch norms
         loss = _mixup_loss(self.network, images, labels, share=share, config=self.config)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(labels))
         return loss
@@ -168,7 +168,7 @@ class FaceNetworkModule(lightning.LightningModule):
 
 
 def _create_network(seed: int) -> DenseNet:
-    """Create a network with weights drawn by ``seed``, whatever was drawn before."""
+    """Create a network with weights from ``seed``, independent of the global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = DenseNet()
@@ -177,7 +177,7 @@ def _create_network(seed: int) -> DenseNet:
 
 
 def _create_optimizer(network: DenseNet, config: FaceNetworkConfig) -> Optimizer:
-    """Create the optimizer that ``config`` names."""
+    """Create the configured optimizer."""
     rate, decay = config.learning_rate, config.weight_decay
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     if config.optimizer == "adamw":

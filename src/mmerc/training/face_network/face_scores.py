@@ -14,7 +14,7 @@ _BATCH = 256
 
 
 class FaceScores(BaseModel):
-    """Accuracy in percent, of all faces and per emotion (None for an emotion without a face)."""
+    """Accuracy in percent, overall and per emotion (None for an emotion without faces)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,9 +26,9 @@ class FaceScores(BaseModel):
 def score_faces(
     network: DenseNet, faces: LabelledFaces, *, equalised: bool = False, bfloat16: bool
 ) -> FaceScores:
-    """Score a network in evaluation mode; a face and its mirror image are predicted together.
+    """Score a network in evaluation mode, averaging each face and its mirror image.
 
-    ``equalised``: whether the network reads faces with an even histogram.
+    ``equalised``: whether the network expects faces with equalised histograms.
     """
     device = next(network.parameters()).device
     right = []
@@ -42,14 +42,14 @@ def score_faces(
 
 
 def probabilities(network: DenseNet, images: Tensor) -> Tensor:
-    """Mean over a face and its mirror image; [B, 1, 48, 48], 0 to 255 -> [B, 7]."""
+    """Average over a face and its mirror image. Shape: [B, 1, 48, 48], 0 to 255 -> [B, 7]."""
     inputs = normalise(images).contiguous(memory_format=torch.channels_last)
     both = [network(view).logits.softmax(dim=1) for view in (inputs, inputs.flip(3))]
     return torch.stack(both).mean(dim=0)
 
 
 def _count_scores(right: Tensor, labels: Tensor) -> FaceScores:
-    """Count correct faces, of all and per emotion.
+    """Compute accuracy, overall and per emotion.
 
     Shape: right [N] bool, labels [N].
     """

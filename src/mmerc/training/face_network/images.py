@@ -1,4 +1,4 @@
-"""FER2013's faces as one tensor per usage, without those that the composed corpus uses."""
+"""FER2013's faces as one tensor per usage, without those used in the composed corpus."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COLUMNS = {"name": pa.string(), "usage": pa.string(), "label": pa.string(), "jp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledFaces:
-    """Grey faces ``images`` [N, 1, 48, 48] uint8 and ``labels`` [N], indices of ``EMOTIONS``."""
+    """Greyscale ``images`` [N, 1, 48, 48] uint8 and ``labels`` [N], indices of ``EMOTIONS``."""
 
     images: Tensor
     labels: Tensor
@@ -39,15 +39,15 @@ class LabelledFaces:
 def _reserved(name: str) -> bool:
     """Whether a Training image is reserved for the composed corpus.
 
-    A network whose vectors are used there must not have seen it.
+    A network that provides vectors for that corpus must not have seen it.
     """
     return zlib.crc32(name.encode()) % 4 == 0
 
 
 def read_faces(parquet: Path, usage: Usage) -> LabelledFaces:
-    """Faces of one usage; of Training's, those that are not reserved.
+    """Read the faces of one usage; for Training, only those not reserved.
 
-    InputError where the file is not FER2013, has no such face, or a face cannot be read.
+    InputError if the file is not FER2013, has no such faces, or a face cannot be read.
     """
     rows = [
         row
@@ -63,7 +63,7 @@ def read_faces(parquet: Path, usage: Usage) -> LabelledFaces:
 
 
 def _read_rows(parquet: Path, usage: Usage) -> list[dict[str, Any]]:
-    """Rows of one usage."""
+    """Read the rows of one usage."""
     fix = "give FER2013 as Parquet with the columns name, usage, label and jpeg"
     try:
         schema = pq.read_schema(parquet)
@@ -79,7 +79,7 @@ def _read_rows(parquet: Path, usage: Usage) -> list[dict[str, Any]]:
 
 
 def _face_of(row: dict[str, Any], parquet: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Decode the grey levels of a row's picture."""
+    """Decode a row's greyscale image."""
     try:
         return grey_face(row["jpeg"])
     except MediaError as error:

@@ -1,4 +1,4 @@
-"""Training of the face network, on the trainer of all models, and what it leaves."""
+"""Train the face network with the trainer of all models, and write the results."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from mmerc.training.trainer import create_trainer, fit, quiet_lightning
 
 
 class FaceNetworkResult(BaseModel):
-    """Result of a training: ``result.json``, which comes with the weights.
+    """Result of a training: ``result.json``, stored with the weights.
 
-    ``sha256`` is of ``weights.safetensors``, ``faces_sha256`` of the data; ``epoch`` counts from
-    1. PublicTest chose the epoch; PrivateTest was opened once, afterwards, or not yet (None).
-    ``initial_sha256`` is of the weights that the training started from, if any.
+    ``sha256`` is of ``weights.safetensors``, ``faces_sha256`` of the data, ``initial_sha256`` of
+    the initial weights, if any. ``epoch`` counts from 1 and was chosen on PublicTest; PrivateTest
+    was opened once, afterwards, or not yet (None).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,16 +64,16 @@ def train_face_network(
     device: str = "cpu",
     report: Reporter,
 ) -> FaceNetworkResult:
-    """Train on FER2013's Training faces, less the reserved quarter; finished work is kept.
+    """Train on FER2013's Training faces without the reserved quarter; finished work is reused.
 
-    ``initial`` is a file with the weights to start from, or the name of an extractor whose weights
-    come with mmerc; None draws them by the seed. Writes ``weights.safetensors`` (float16),
+    ``initial`` is a file with initial weights, or the name of an extractor whose weights come with
+    mmerc; None: random weights from the seed. Writes ``weights.safetensors`` (float16),
     ``history.csv`` and ``result.json`` to ``out``. An interrupted training resumes after its last
-    whole epoch, and on a processor ends with the same bits as an undisturbed one. Without ``test``
-    PrivateTest stays closed; the same training with it opens it then.
+    complete epoch; on a CPU the result is bit-identical to an uninterrupted training. PrivateTest
+    is opened only with ``test``, also for a finished training.
 
-    InputError where ``out`` has another training, or ``parquet`` is not FER2013; UsageError for
-    settings that need initial weights without any.
+    InputError if ``out`` has another training or ``parquet`` is not FER2013; UsageError if settings
+    need initial weights and there are none.
     """
     start = _locate_initial(initial, config)
     identity = _identity(
@@ -112,7 +112,7 @@ def train_face_network(
 
 
 def _locate_initial(initial: str | Path | None, config: FaceNetworkConfig) -> Path | None:
-    """The file of the initial weights; UsageError if ``config`` needs some and there are none."""
+    """Find the initial weights; UsageError if ``config`` needs them and there are none."""
     if initial is not None:
         version = VERSIONS.get(str(initial))
         return Path(initial) if version is None else locate_shipped_weights(version)
@@ -122,13 +122,13 @@ def _locate_initial(initial: str | Path | None, config: FaceNetworkConfig) -> Pa
 
 
 def _identity(config: FaceNetworkConfig, faces: str, initial: str | None) -> dict[str, Any]:
-    """What a training is, to recognise it: settings, data and, if any, initial weights."""
+    """Return what identifies a training: settings, data and initial weights."""
     identity = {"config": config.model_dump(mode="json"), "faces": faces}
     return identity if initial is None else {**identity, "initial": initial}
 
 
 def _fingerprint_input(path: Path, name: str) -> str:
-    """SHA-256 of an input of the training; InputError where it cannot be read."""
+    """Return the SHA-256 of an input; InputError if it cannot be read."""
     try:
         return file_fingerprint(path)
     except OSError as error:
@@ -136,7 +136,7 @@ def _fingerprint_input(path: Path, name: str) -> str:
 
 
 def _read_result(out: Path, identity: dict[str, Any]) -> FaceNetworkResult:
-    """Read the result of a training that is finished."""
+    """Read the result of a finished training."""
     path = out / "result.json"
     try:
         result = FaceNetworkResult.model_validate(read_json(path))
@@ -160,7 +160,7 @@ def _finish(
     initial_sha256: str | None,
     test: bool,
 ) -> FaceNetworkResult:
-    """Write the best weights in float16, score what was written, and open PrivateTest if asked."""
+    """Write the best weights in float16, score them, and open PrivateTest if requested."""
     path = out / "weights.safetensors"
     weights = load_file(best.weights)
     save_weights({n: t.half() if t.is_floating_point() else t for n, t in weights.items()}, path)
@@ -181,7 +181,7 @@ def _finish(
 def _score_written(
     out: Path, parquet: Path, usage: Usage, config: FaceNetworkConfig, device: torch.device
 ) -> FaceScores:
-    """Score the weights that were written to ``out``."""
+    """Score the weights in ``out``."""
     network = load_network(out / "weights.safetensors").to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return score_faces(
