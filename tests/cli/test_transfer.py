@@ -6,6 +6,9 @@ import re
 
 import pytest
 
+from mmerc.data.corpus import PreparedCorpus
+from mmerc.training.packaging import renew_card
+
 OTHER = {"calm": "neutral", "glad": "happy", "cross": "angry"}
 MAP = "labels: {glad: joy, cross: anger}\ncorpora: {other: {bored: null}}\n"
 SUBSETS = [
@@ -96,3 +99,34 @@ def test_wrong_calls_get_one_sentence(
     split = mmerc("transfer", trimodal_run, "--corpus", other_corpus, *valid, *out)
     assert "no valid split" in split.sentence
     assert not (tmp_path / "out").exists()
+
+
+def test_the_scores_go_on_the_models_card(
+    done, mmerc, trimodal_run, trimodal_corpus, other_corpus, label_map, tmp_path
+):
+    folder = tmp_path / "packaged"
+    done("package", trimodal_run, "--corpus", trimodal_corpus, "--out", folder)
+    before = (folder / "README.md").read_text()
+    assert "## When it may abstain" in before
+    call = ("transfer", folder, "--labels", label_map, "--out", tmp_path / "out", "--card")
+    done(*call, "--corpus", other_corpus, "--corpus", trimodal_corpus)
+    first = (folder / "README.md").read_text()
+    done(*call, "--corpus", other_corpus)
+    card = (folder / "README.md").read_text()
+    assert card.count("## On other corpora") == 1
+    assert "| trimodal |" in first
+    assert "| trimodal |" not in card
+    (row,) = (
+        line for line in card.splitlines() if line.startswith("| other |") and "| text |" in line
+    )
+    scores = json.loads((tmp_path / "out/transfer.json").read_text())["corpora"]["other"]
+    recall = next(s for s in scores["scores"] if s["modalities"] == "text")["unweighted_recall"]
+    assert f"| {recall:.1f} (" in row
+    section = card.partition("## On other corpora")
+    rest = section[2].partition("## What it was not tested on")
+    assert section[0] + rest[1] + rest[2] == before
+    renew_card(folder, PreparedCorpus.load(trimodal_corpus))
+    assert (folder / "README.md").read_text() == card
+    refused = mmerc("transfer", trimodal_run, "--corpus", other_corpus, "--card")
+    assert refused.code == 1
+    assert "no model folder with a card" in refused.sentence

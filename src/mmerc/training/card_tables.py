@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mmerc.conversation import Modality
+from mmerc.evaluation.abstention import AbstentionScore
 from mmerc.training.modality_shifts import RECORDING_CONVERSATIONS, ShiftScores, ShiftTable
 
 MODALITY_NAMES: Mapping[Modality, str] = {"text": "text", "audio": "sound", "video": "faces"}
+
+LIMITS_HEADING = "## What it was not tested on"
+OTHER_CORPORA_HEADING = "## On other corpora"
 
 
 def join_names(subset: Sequence[Modality]) -> str:
@@ -40,6 +44,45 @@ def shift_section(measured: ShiftTable) -> list[str]:
         *(_shift_line(scores) for scores in measured.shifts),
         "",
     ]
+
+
+def abstention_section(measured: Sequence[AbstentionScore]) -> list[str]:
+    """The part of a card that shows what abstaining gains."""
+    columns = ("probability at least", "answered", "accuracy", "weighted F1", "macro F1")
+    return [
+        "## When it may abstain\n",
+        "An utterance is answered if its highest probability reaches a threshold. Thresholds were "
+        "chosen on the validation split, to answer "
+        f"{', '.join(f'{100 * item.planned:.0f}' for item in measured)} % there; shares and scores "
+        "are those of the test split, with all modalities.\n",
+        table(columns),
+        *(
+            line(
+                [
+                    f"{item.threshold:.2f}", f"{100 * item.answered:.0f} %",
+                    f"{item.scores.accuracy:.1f}", f"{item.scores.weighted_f1:.1f}",
+                    f"{item.scores.macro_f1:.1f}",
+                ]
+            )
+            for item in measured
+        ),
+        "",
+    ]  # fmt: skip
+
+
+def find_section(card: str, heading: str) -> str:
+    """Return a section of a card, with its heading and up to the next; empty if there is none."""
+    _, found, rest = card.partition(f"{heading}\n")
+    return found + rest.partition("\n## ")[0].rstrip() + "\n" if found else ""
+
+
+def set_section(card: str, section: str) -> str:
+    """Return the card with a section in place of the one with its heading, or before the limits."""
+    former = find_section(card, section.partition("\n")[0])
+    if former:
+        return card.replace(former.rstrip(), section.rstrip(), 1)
+    before, limits, after = card.partition(LIMITS_HEADING)
+    return f"{before}{section.rstrip()}\n\n{limits}{after}"
 
 
 def _shift_line(scores: ShiftScores) -> str:

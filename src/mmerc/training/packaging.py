@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from mmerc.conversation import Modality
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.modality_subsets import modality_subsets, restrict_modalities
+from mmerc.evaluation.abstention import AbstentionScore, measure_abstention
 from mmerc.evaluation.metrics import Scores, score
 from mmerc.evaluation.set_coverage import SetCoverage, measure_coverage
 from mmerc.files import read_text, write_json, write_text
@@ -21,7 +22,17 @@ from mmerc.models.set_scores import modality_key
 from mmerc.models.training_data import TrainedOn
 from mmerc.prediction.prediction_sets import find_thresholds
 from mmerc.prediction.set_request import SetRequest
-from mmerc.training.card_tables import join_names, line, shift_section, table
+from mmerc.training.card_tables import (
+    LIMITS_HEADING,
+    OTHER_CORPORA_HEADING,
+    abstention_section,
+    find_section,
+    join_names,
+    line,
+    set_section,
+    shift_section,
+    table,
+)
 from mmerc.training.modality_shifts import ShiftTable, measure_shifts
 from mmerc.training.model_calibration import calibrate_model, remember_text, select_complete
 from mmerc.training.recipe_files import load_recipe
@@ -33,7 +44,7 @@ _COLUMNS = (
     "label in its set", "labels per set",
 )  # fmt: skip
 _UNKNOWN = "The licence of the corpus governs the use of these weights."
-_LIMITS = """## What it was not tested on
+_LIMITS = f"""{LIMITS_HEADING}
 Real recordings in which words, voices and faces belong together (no labelled ones were \
 available), languages other than English, children, dialects, noise, telephones, masks, and faces \
 from the side.
@@ -50,13 +61,15 @@ class Packaged:
     """Scores of a packaged model on the test split, for each set of modalities.
 
     ``sets``: coverage of its 90 % prediction sets on utterances with all modalities.
-    ``shifts``: its scores on the validation split with one misleading modality.
+    ``abstention``: its scores on the utterances that it is sure of. ``shifts``: its scores on the
+    validation split with one misleading modality.
     """
 
     temperature: float
     before: Scores
     scores: Mapping[tuple[Modality, ...], Scores]
     sets: Mapping[tuple[Modality, ...], SetCoverage]
+    abstention: tuple[AbstentionScore, ...]
     shifts: ShiftTable | None
 
 
@@ -116,12 +129,18 @@ def renew_card(
     media: Path | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Packaged:
-    """Measure a packaged model again and rewrite its card. Arguments: see `package_run`."""
+    """Measure a packaged model again and rewrite its card. Arguments: see `package_run`.
+
+    Scores on other corpora (`mmerc transfer --card`) stay.
+    """
     folder = Path(folder)
     model = load_model(folder)
     packaged = _measure_packaged(model, corpus, media, report)
-    title, description, *_ = read_text(folder / "README.md").removeprefix("# ").split("\n\n")
-    write_text(folder / "README.md", _card(title, description, model, corpus, packaged))
+    former = read_text(folder / "README.md")
+    title, description, *_ = former.removeprefix("# ").split("\n\n")
+    card = _card(title, description, model, corpus, packaged)
+    others = find_section(former, OTHER_CORPORA_HEADING)
+    write_text(folder / "README.md", set_section(card, others) if others else card)
     return packaged
 
 
@@ -149,13 +168,18 @@ def _measure_packaged(
             if stored is not None and len(predictions):
                 thresholds = find_thresholds(stored, SetRequest(level=LEVEL))
                 sets[subset] = measure_coverage(predictions, stored.method, thresholds)
+        whole = restrict_modalities(corpus, tuple(model.inputs.output_widths))
+        abstention = measure_abstention(
+            predict_corpus(model, whole, "valid"), predict_corpus(model, whole, "test")
+        )
         calibrated = model.temperature, model.temperatures
         model.temperature, model.temperatures = 1.0, {}
         before = score(predict_corpus(model, corpus, "test"))
         model.temperature, model.temperatures = calibrated
     return Packaged(
-        temperature=model.temperature, before=before, scores=scores, sets=sets, shifts=shifts
-    )
+        temperature=model.temperature, before=before, scores=scores, sets=sets,
+        abstention=abstention, shifts=shifts,
+    )  # fmt: skip
 
 
 def _card(
@@ -184,6 +208,7 @@ def _card(
             f"\nTemperatures and {100 * LEVEL:.0f} % prediction sets were fitted on the validation "
             "split. At temperature 1 the calibration error with all modalities was "
             f"{packaged.before.calibration_error:.1f}.\n",
+            *abstention_section(packaged.abstention),
             *([] if packaged.shifts is None else shift_section(packaged.shifts)),
             _LIMITS,
         ]

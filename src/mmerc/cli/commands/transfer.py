@@ -12,6 +12,7 @@ from mmerc.cli.output import JsonOption, QuietOption, print_json, print_table, r
 EXAMPLES = (
     "mmerc transfer mmerc-mini --corpus corpora/mine",
     "mmerc transfer runs/mini --corpus corpora/a --corpus corpora/b --labels map.yaml",
+    "mmerc transfer models/mini --corpus corpora/mine --card",
 )
 
 
@@ -29,6 +30,9 @@ def transfer(
         Literal["train", "valid", "test"], typer.Option(help="Split to predict.")
     ] = "test",
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("transfer"),
+    card: Annotated[
+        bool, typer.Option("--card", help="Also write the scores on the model folder's card.")
+    ] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,13 +42,19 @@ def transfer(
     Losses due to different label frequencies are separated from failures to recognise emotions.
     """
     from mmerc.experiments.transfer.run_transfer import run_transfer
+    from mmerc.experiments.transfer.transfer_card import find_card, write_card_scores
     from mmerc.experiments.transfer.transfer_report import transfer_json
+
+    if card:
+        find_card(model)  # refused before anything is measured
 
     report = silent if quiet else remark
     outcome = run_transfer(model, corpora, label_file=labels, split=split, out=out, report=report)
     for name, result in outcome.results.items():
         for line in result.remarks:
             remark(f"remark: {name}: {line}")
+    if card:
+        write_card_scores(model, outcome.results)
     if as_json:
         print_json(transfer_json(outcome.results, model=outcome.model, split=split))
         return

@@ -1,0 +1,65 @@
+"""Scores on other corpora, on a model's card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mmerc.errors import InputError
+from mmerc.evaluation.metrics import Metric
+from mmerc.experiments.transfer.transfer_scores import TransferResult, TransferScore
+from mmerc.files import read_text, write_text
+from mmerc.training.card_tables import (
+    OTHER_CORPORA_HEADING,
+    join_names,
+    line,
+    set_section,
+    table,
+)
+
+_NOTE = (
+    "Percent, with 95 % bootstrap intervals over conversations, of corpora whose labels the model "
+    "was not trained on. Chance is the unweighted recall of guessing."
+)
+_COLUMNS = ("corpus", "utterances", "labels", "modalities", "unweighted recall", "chance",
+            "weighted F1")  # fmt: skip
+
+
+def find_card(model: str | Path) -> Path:
+    """Return the card of a model folder; InputError where there is none."""
+    card = Path(model) / "README.md"
+    if not card.is_file():
+        fix = "name a packaged model's folder (`mmerc package`)"
+        raise InputError(model, "no model folder with a card (README.md)", fix)
+    return card
+
+
+def write_card_scores(model: str | Path, results: Mapping[str, TransferResult]) -> None:
+    """Write the scores on a model's card, in place of those of earlier calls."""
+    card = find_card(model)
+    lines = (row for name, result in results.items() for row in _rows(name, result))
+    section = "\n".join([f"{OTHER_CORPORA_HEADING}\n", f"{_NOTE}\n", table(_COLUMNS), *lines])
+    write_text(card, set_section(read_text(card), section))
+
+
+def _rows(name: str, result: TransferResult) -> Iterator[str]:
+    """A line for each set of modalities."""
+    for score in result.scores:
+        yield line(
+            [
+                name,
+                f"{score.utterances:,}",
+                f"{len(result.alignment.common)}",
+                join_names(score.modalities),
+                _with_interval(score, "unweighted_recall"),
+                f"{result.chance:.1f}",
+                _with_interval(score, "weighted_f1"),
+            ]
+        )
+
+
+def _with_interval(score: TransferScore, metric: Metric) -> str:
+    """A score with its interval."""
+    bounds = score.intervals[metric]
+    interval = "" if bounds is None else f" ({bounds[0]:.1f} to {bounds[1]:.1f})"
+    return f"{score.scores[metric]:.1f}{interval}"
