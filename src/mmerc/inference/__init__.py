@@ -1,1 +1,1 @@
-"""Emotions of recordings and live conversations, and the files that report them."""
+"""Analysis of recordings and live conversations, and its output files."""

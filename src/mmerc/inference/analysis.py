@@ -12,11 +12,10 @@ from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """What is doubtful about one utterance.
+    """Doubts about one utterance.
 
-    ``overlap``: the share of its length (0 to 1) during which another speaker talks; None if
-    unknown. ``doubtful``: the places (start, end) in its text of words that the transcriber was not
-    sure of.
+    ``overlap``: the share of its duration (0 to 1) during which another speaker talks; None if
+    unknown. ``doubtful``: text spans (start, end) of words that the transcriber was unsure of.
     """
 
     overlap: float | None = None
@@ -25,16 +24,15 @@ class Marks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """The emotions of a recording over time.
+    """The result for a recording: emotions over time.
 
-    ``recording`` is the file's name without its folder; ``duration`` in seconds (None if the file
-    does not give it). ``predictions`` are in order of time. ``absent`` gives, per utterance id, why
-    a modality was not used in its prediction. ``remarks`` say where the analysis as a whole may be
-    unreliable (a recording unlike the training data, an unknown language). ``marks`` say, per
-    utterance id, what is doubtful about it. ``shortfalls``: one sentence per part of the analysis
-    that could not be done, as distinct from what the recording does not have.
-    ``set_level``: the probability (0 to 1) with which a
-    prediction set contains the label; None without sets.
+    ``recording``: the file name without its folder. ``duration``: in seconds, None if the file does
+    not state it. ``predictions``: in order of time. ``absent``: per utterance id, why a modality
+    was not used. ``remarks``: why the analysis as a whole may be unreliable (a recording unlike the
+    training data, an unknown language). ``marks``: doubts per utterance id. ``shortfalls``: one
+    sentence for each part of the analysis that failed; what a recording does not contain is not a
+    failure. ``set_level``: the probability (0 to 1) with which a prediction set contains the label;
+    None without sets.
     """
 
     recording: str

@@ -1,6 +1,6 @@
-"""How a file would be read, without analysing it: what it has, and what is doubtful.
+"""Check how a file would be read, without analysing it: its contents and doubts.
 
-The readers are those of the analysis and of training, so that what is said here is what they do.
+Uses the readers of analysis and training, so reports match their behaviour.
 """
 
 from __future__ import annotations
@@ -53,17 +53,17 @@ _SIGNS = (
     ),
     (re.compile(rb"\{"), "manifest"),
 )
-_SLACK = 0.5  # seconds by which the last cue may outlast its recording
+_SLACK = 0.5  # seconds that the last cue may extend past the recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReport:
-    """How one file would be read.
+    """The report on one file.
 
     ``kind``: recording, subtitles, speaker turns, words with times, transcript, manifest or
     prepared corpus.
-    ``facts``: what it has, by name (times in seconds). ``remarks``: doubts. ``problem``:
-    why it cannot be read; None if it can.
+    ``facts``: its contents, by name (times in seconds). ``remarks``: doubts. ``problem``: why it
+    cannot be read; None if it can.
     """
 
     path: str
@@ -73,7 +73,7 @@ class FileReport:
     problem: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The report as JSON."""
+        """Return the report as JSON values."""
         return {
             "path": self.path,
             "kind": self.kind,
@@ -86,8 +86,8 @@ class FileReport:
 def check_file(path: str | Path) -> FileReport:
     """Read a recording, subtitles, RTTM, words, transcript, manifest or corpus, and describe it.
 
-    The suffix, else the content, tells the kind. Only the ends of a recording, and the
-    parts needed to judge its channels, are decoded. Never raises for a bad file; see ``problem``.
+    The kind is detected by suffix, else by content. Only the ends of a recording, and the parts
+    needed to check its channels, are decoded. Never raises for a bad file; see ``problem``.
     """
     path = Path(path)
     kind = _find_kind(path)
@@ -99,7 +99,7 @@ def check_file(path: str | Path) -> FileReport:
 
 
 def check_files(paths: Iterable[str | Path]) -> list[FileReport]:
-    """``check_file`` for each; beside a single recording, also what goes on after its end."""
+    """Check each file; with a single recording, also find utterances after its end."""
     reports = [check_file(path) for path in paths]
     lengths = [r.facts["seconds"] for r in reports if r.kind == "recording" and r.facts]
     if len(lengths) != 1 or lengths[0] is None:
@@ -108,7 +108,7 @@ def check_files(paths: Iterable[str | Path]) -> list[FileReport]:
 
 
 def _with_late_end(report: FileReport, seconds: float) -> FileReport:
-    """The report with a remark if its utterances end after the recording does."""
+    """Add a remark if the utterances end after the recording."""
     end = report.facts.get("to")
     if end is None or end <= seconds + _SLACK:
         return report
@@ -119,12 +119,12 @@ def _with_late_end(report: FileReport, seconds: float) -> FileReport:
 
 
 def _find_kind(path: Path) -> str:
-    """The kind of file by its suffix, else by how its content begins."""
+    """Detect the kind of a file by its suffix, else by the start of its content."""
     kind = "prepared corpus" if path.is_dir() else _SUFFIXES.get(path.suffix.lower())
     if kind is not None:
         return kind
     if path.exists() and not path.is_file():
-        return "recording"  # a pipe or device, which is not read
+        return "recording"  # a pipe or device, which is not read here
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES).lstrip(b"\xef\xbb\xbf \n")
@@ -136,7 +136,7 @@ def _find_kind(path: Path) -> str:
 
 
 def _check_recording(path: Path) -> tuple[_Facts, tuple[str, ...]]:
-    """Streams and duration of a recording, and whether its sound can be read to the end."""
+    """Check streams, duration and the end of the sound."""
     info = probe(path)
     facts: _Facts = {"seconds": info.duration, "channels": info.channels if info.has_sound else 0}
     if info.has_film:
@@ -147,7 +147,7 @@ def _check_recording(path: Path) -> tuple[_Facts, tuple[str, ...]]:
 
 
 def _recording_remarks(path: Path, info: MediaInfo) -> Iterable[str]:
-    """What is doubtful about a recording, and the subtitles inside it."""
+    """Collect remarks on a recording and its embedded subtitles."""
     yield from embedded_subtitle_remarks(path)
     if not info.has_sound:
         yield "No sound: nothing can be transcribed; give its subtitles."
@@ -169,13 +169,13 @@ def _recording_remarks(path: Path, info: MediaInfo) -> Iterable[str]:
 
 
 def _check_subtitles(path: Path) -> tuple[_Facts, tuple[str, ...]]:
-    """The utterances of a subtitle file."""
+    """Describe the utterances of a subtitle file."""
     subtitles = read_subtitles(path)
     return _describe_utterances(subtitles.utterances), subtitles.remarks
 
 
 def _check_turns(path: Path) -> tuple[_Facts, tuple[str, ...]]:
-    """The turns of an RTTM file."""
+    """Describe the turns of an RTTM file."""
     speaker_turns = read_rttm(path)
     seconds: dict[str, float] = {}
     for turn in speaker_turns.turns:
@@ -190,7 +190,7 @@ def _check_turns(path: Path) -> tuple[_Facts, tuple[str, ...]]:
 
 
 def _check_words(path: Path) -> tuple[_Facts, tuple[str, ...]]:
-    """The words of another transcriber, and the utterances that they become without turns."""
+    """Describe words from another transcriber, and the utterances they give without turns."""
     timed = read_words(path)
     utterances, _ = number_sentences(split_sentences(timed.words))
     facts = _describe_utterances(utterances)
@@ -198,20 +198,20 @@ def _check_words(path: Path) -> tuple[_Facts, tuple[str, ...]]:
 
 
 def _check_transcript(path: Path) -> tuple[_Facts, tuple[str, ...]]:
-    """The conversations of a transcript."""
+    """Describe the conversations of a transcript."""
     transcript = read_transcript(path)
     return _describe_conversations(transcript), transcript.remarks
 
 
 def _check_manifest(path: Path) -> tuple[_Facts, tuple[str, ...]]:
-    """The conversations of a manifest, labelled or not."""
+    """Describe the conversations of a manifest, labelled or not."""
     manifest = read_unlabelled_manifest(path)
     facts = _describe_conversations(manifest.conversations)
     return facts | {"features": sorted(manifest.features)}, manifest.remarks
 
 
 def _check_corpus(path: Path) -> tuple[_Facts, tuple[str, ...]]:
-    """The splits, labels and vectors of a prepared corpus."""
+    """Describe the splits, labels and vectors of a prepared corpus."""
     corpus = PreparedCorpus.load(path)
     conversations = [item for split in corpus.splits.values() for item in split]
     facts = {"name": corpus.name, "labels": list(corpus.labels), "splits": corpus.counts()}
@@ -223,7 +223,7 @@ def _check_corpus(path: Path) -> tuple[_Facts, tuple[str, ...]]:
 
 
 def _describe_conversations(conversations: Iterable[Conversation]) -> _Facts:
-    """Counts over conversations; times only where there is one conversation."""
+    """Count over all conversations; give times if there is only one."""
     items = list(conversations)
     facts = _describe_utterances([item for group in items for item in group.utterances])
     if len(items) != 1:
@@ -232,7 +232,7 @@ def _describe_conversations(conversations: Iterable[Conversation]) -> _Facts:
 
 
 def _describe_utterances(utterances: Iterable[Utterance]) -> _Facts:
-    """Counts of utterances, words and speakers; where they are in time, in seconds."""
+    """Count utterances, words and speakers; give start and end in seconds."""
     items = list(utterances)
     starts = [item.start for item in items if item.start is not None]
     ends = [item.end for item in items if item.end is not None]

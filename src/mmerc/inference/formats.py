@@ -1,4 +1,4 @@
-"""The formats of results: the one list that commands, service and pages share."""
+"""Result formats: the list shared by commands, service and pages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mmerc.prediction.utterance_prediction import UtterancePrediction
 class _ResultFormat:
     """A file format; its ``name`` is also the file ending.
 
-    ``write`` formats an analysis as text, ``write_predictions`` predictions that belong to no
+    ``write`` formats an analysis as text; ``write_predictions`` formats predictions without a
     recording (None if the format needs times or the recording).
     """
 
@@ -74,9 +74,9 @@ _TEXT = _ResultFormat(
 )
 
 ANALYSIS_FORMATS = {f.name: f for f in (_PAGE, _JSON_LINES, _CSV, _WEBVTT, _EAF, _TEXTGRID)}
-"""The files that an analysis is written to, in this order."""
+"""Output formats of an analysis, in order."""
 
 PREDICTION_FORMATS = {
     f.name: f.write_predictions for f in (_JSON_LINES, _CSV, _TEXT) if f.write_predictions
 }
-"""Writers of predictions that belong to no recording."""
+"""Writers of predictions without a recording."""

@@ -1,8 +1,8 @@
-"""Features of a recording on the level of the training data, for any model.
+"""Level the features of a recording to the training data, for any model.
 
-A model that was trained on levelled vectors levels them itself (``mmerc.nn.levelling``). Any other
-model of voices and faces is given levelled vectors in an analysis all the same: microphones, light
-and persons differ from the training data's in every real recording.
+A model trained on levelled vectors levels them itself (``mmerc.nn.levelling``). All other models of
+voices and faces also get levelled vectors in an analysis, because microphones, light and people
+differ from the training data in every real recording.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel
 from mmerc.nn.levelling import LevellingConfig, level_vectors
 
-# [decided] With IS10, the composed corpus's own test speakers are 0.15 to 0.24 deviations away, a
-# telephone 0.5, noise 0.7, synthetic voices 1.0, music and humming 1.8; with whisper, the test
-# speakers 0.21 to 0.26, a telephone 0.36, noise and synthetic voices 0.9
-# (benchmarks/recording_level.py).
+# [decided] Measured distances in standard deviations (benchmarks/recording_level.py). With IS10:
+# test speakers of the composed corpus 0.15 to 0.24, telephone 0.5, noise 0.7, synthetic voices 1.0,
+# music and humming 1.8. With whisper: test speakers 0.21 to 0.26, telephone 0.36, noise and
+# synthetic voices 0.9.
 FAR = 0.8
 
 
 def choose_levelling(model: AnyModel) -> LevellingConfig:
-    """Return how a model's vectors are levelled in an analysis."""
+    """Return the levelling of a model's vectors in an analysis."""
     return model.config.levelling or LevellingConfig()
 
 
 def measure_distance(model: AnyModel, modality: Modality, table: FeatureTable) -> float:
-    """Return how far a recording is from the training data, in deviations of the training data.
+    """Return the distance of a recording from the training data, in its standard deviations.
 
-    This is the median over the dimensions of the distance of its mean; 0 without vectors.
+    It is the median over the dimensions of the distance between the means; 0 without vectors.
     """
     vectors = [row.vector for row in table.rows.values() if row.vector is not None]
     if not vectors:
@@ -49,7 +49,7 @@ def level_table(
     speakers: Mapping[str, str],
     levelling: LevellingConfig,
 ) -> FeatureTable:
-    """Level a recording's vectors, in the order of the table, and leave them on their scale.
+    """Level a recording's vectors, in table order, and return them on the original scale.
 
     ``speakers``: utterance id to speaker.
     """

@@ -1,7 +1,7 @@
-"""Emotions while a conversation is going on: each utterance predicted from those before it.
+"""Live prediction: each utterance is predicted from itself and earlier ones.
 
-Later utterances are not yet available when one is predicted, so nothing of them can leak in,
-whatever the model. A model with context from the past alone (mmerc-mini-live) is trained for this.
+Later utterances do not exist yet when one is predicted, so they cannot leak in, whatever the model.
+A model with past context only (mmerc-mini-live) is trained for this.
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ class Live:
     """Predicts one utterance after another.
 
     The context is the last ``history`` utterances, including the one to predict. The last ``level``
-    utterances show what the microphone and each speaker usually sound and look like
-    (``mmerc.inference.levelling``); a model that levels by past context only does so here too.
-    ``window_encoder`` runs the model's text encoder. ``sets`` asks for prediction sets.
+    utterances are used for levelling (``mmerc.inference.levelling``), causally if the model is
+    causal. ``window_encoder`` runs the model's text encoder. ``sets`` requests prediction sets.
     """
 
     model: AnyModel
@@ -42,7 +41,7 @@ class Live:
     def hear(
         self, utterance: Utterance, vectors: Mapping[Modality, Vector | None]
     ) -> UtterancePrediction:
-        """Predict the utterance that was just spoken.
+        """Predict the latest utterance.
 
         Shape: vectors [D_m] per modality; None if the modality is absent. Ids must be new;
         UsageError or InputError as for ``mmerc.prediction.utterance_predictions.predict``.
@@ -59,27 +58,27 @@ class Live:
             window_encoder=self.window_encoder,
             sets=self.sets,
         )[-1]
-        self.past = past  # only now: a rejected utterance does not count
+        self.past = past  # only now, so that a rejected utterance does not count
         return prediction
 
     def withdraw(self, count: int) -> None:
-        """Forget the last utterances, so that they can be heard again with other words."""
+        """Remove the last utterances, so that they can be added again with other words."""
         self.past = self.past[: max(len(self.past) - count, 0)]
 
     def rename_speaker(self, old: str, new: str) -> None:
-        """Give the past utterances of a speaker to another one."""
+        """Reassign the past utterances of a speaker to another one."""
         self.past = [
             (replace(utterance, speaker=new) if utterance.speaker == old else utterance, vectors)
             for utterance, vectors in self.past
         ]
 
     def follow(self, stream: Iterable[_Spoken]) -> Iterator[UtterancePrediction]:
-        """Yield a prediction for each utterance of a stream as soon as it arrives."""
+        """Yield a prediction for each utterance of a stream when it arrives."""
         for utterance, vectors in stream:
             yield self.hear(utterance, vectors)
 
     def table(self, modality: Modality, past: Sequence[_Spoken]) -> FeatureTable:
-        """Features of the past utterances, on the level of the training data."""
+        """Return the levelled features of the past utterances."""
         width = self.model.inputs.widths[modality]
         table = FeatureTable.of(
             FeatureSpec(modality=modality, extractor="live", dim=width),

@@ -1,4 +1,4 @@
-"""The files of an analysis: checked before it starts, written all together or not at all."""
+"""The output files of an analysis: checked before it starts, written all or none."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mmerc.inference.formats import ANALYSIS_FORMATS
 def write_results(
     analysis: Analysis, directory: str | Path, *, stem: str | None = None, overwrite: bool = False
 ) -> list[Path]:
-    """Write an analysis in every format, and return the files, the page first.
+    """Write an analysis in every format; return the files, the page first.
 
     The files are ``STEM.html``, ``STEM.jsonl``, ``STEM.csv``, ``STEM.vtt``, ``STEM.eaf`` and
-    ``STEM.TextGrid``; the stem is by default that of the recording. InputError, and no file, if one
-    of them cannot be written, or already exists and ``overwrite`` is false.
+    ``STEM.TextGrid``; the stem defaults to the recording's. If one file cannot be written, or
+    exists and ``overwrite`` is false: InputError, and no file is written.
     """
     directory = Path(directory)
     paths = _result_paths(directory, Path(analysis.recording).stem if stem is None else stem)
@@ -40,16 +40,16 @@ def write_results(
 
 
 def _write_staged(path: Path, text: str, target: Path) -> None:
-    """Write a file; an error names its ``target``."""
+    """Write a file; errors name its ``target``."""
     try:
-        # JSON can express half a character (a lone surrogate), UTF-8 cannot.
+        # JSON can contain a lone surrogate, UTF-8 cannot.
         path.write_text(text, encoding="utf-8", errors="replace", newline="")
     except OSError as error:
         raise write_error(target, error) from error
 
 
 def _result_paths(directory: str | Path, stem: str) -> list[Path]:
-    """The files that ``write_results`` writes."""
+    """Return the paths that ``write_results`` writes."""
     return [Path(directory) / f"{stem}.{name}" for name in ANALYSIS_FORMATS]
 
 
@@ -62,9 +62,9 @@ def check_results(
 ) -> None:
     """Raise if the results of a recording cannot be written to ``directory``.
 
-    UsageError if one would replace the recording or another of the ``inputs``; InputError if one
-    already exists and ``overwrite`` is false, if a name would be too long, or if the page would
-    play another file of the recording's name.
+    UsageError if one would replace the recording or another of the ``inputs``. InputError if one
+    exists and ``overwrite`` is false, if a name is too long, or if the page would play a different
+    file with the recording's name.
     """
     recording, directory = Path(recording), Path(directory)
     sources = [Path(source) for source in (recording, *inputs) if source is not None]
@@ -84,7 +84,7 @@ def check_results(
 
 
 def _check_name(path: Path, recording: Path) -> None:
-    """InputError if a result's name is longer than the file system allows."""
+    """InputError if a file name is too long for the file system."""
     excess = len(os.fsencode(path.name)) - _longest_name(path.parent)
     if excess > 0:
         problem = f"its results would have names that are {excess} bytes too long"
@@ -92,9 +92,9 @@ def _check_name(path: Path, recording: Path) -> None:
 
 
 def check_free(path: str | Path, *, overwrite: bool, option: str = "--out") -> None:
-    """InputError if a file may not be written: a folder is there, or a file not to be replaced.
+    """InputError if ``path`` is a folder, or an existing file that must not be replaced.
 
-    ``option`` is what names the file.
+    ``option`` is the command-line option for the path.
     """
     path = Path(path)
     if path.is_dir():
@@ -105,7 +105,7 @@ def check_free(path: str | Path, *, overwrite: bool, option: str = "--out") -> N
 
 
 def work_path(recording: str | Path, directory: str | Path) -> Path:
-    """The hidden folder for the intermediate results of a recording's analysis."""
+    """Return the hidden folder for intermediate results of a recording's analysis."""
     recording, directory = Path(recording), Path(directory)
     name = f".{recording.name}.mmerc"
     if len(os.fsencode(name)) > _longest_name(directory):
@@ -114,9 +114,9 @@ def work_path(recording: str | Path, directory: str | Path) -> Path:
 
 
 def link_recording(recording: str | Path, directory: str | Path) -> None:
-    """Link the recording into the folder of its page, which looks for it there.
+    """Link the recording into the folder of its page, which plays it from there.
 
-    On a file system without links nothing happens: the page says where to put the recording.
+    Does nothing on a file system without links; the page then says where to put the recording.
     """
     recording = Path(recording)
     beside = Path(directory) / recording.name
@@ -129,7 +129,7 @@ def link_recording(recording: str | Path, directory: str | Path) -> None:
 
 
 def _longest_name(directory: Path) -> int:
-    """The most bytes that a file name may have in a folder (or the one it would be created in)."""
+    """Return the longest file name, in bytes, that a folder (existing or not) allows."""
     for folder in (directory, *directory.absolute().parents):
         if folder.is_dir():
             try:

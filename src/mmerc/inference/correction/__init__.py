@@ -1,1 +1,1 @@
-"""An analysis corrected by people, in the files of other tools."""
+"""Corrections of an analysis by people, on the page or in files of other tools."""

@@ -1,4 +1,4 @@
-"""Changes that people made to an analysis, and the results with them."""
+"""Apply people's changes to an analysis, and write the corrected results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One field of one utterance that a rater changed."""
+    """A change by a rater to one field of one utterance."""
 
     conversation: str
     id: str
@@ -34,7 +34,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """An analysis with the changes of all raters, and what to know about them."""
+    """A corrected analysis, with the changes of all raters and remarks on them."""
 
     stored: StoredAnalysis
     corrected: Analysis
@@ -45,10 +45,10 @@ class Correction:
 def correct(
     analysis: str | Path, files: Sequence[str | Path], *, raters: Sequence[str] = ()
 ) -> Correction:
-    """Read corrected files against their analysis; see ``write_correction`` for writing.
+    """Read corrected files and compare them with their analysis; see also ``write_correction``.
 
-    ``raters`` names who corrected each file (default: the files' names). InputError if raters
-    changed the same field of an utterance differently, or a file does not fit the analysis.
+    ``raters`` names the rater of each file (default: the file names). InputError if raters changed
+    the same field of an utterance differently, or a file does not match the analysis.
     """
     paths = [Path(file) for file in files]
     names = list(raters) or [path.stem for path in paths]
@@ -83,7 +83,7 @@ def _add_change(
     values: Any,
     rater: str,
 ) -> None:
-    """Add a field that differs; InputError if another rater changed it to something else."""
+    """Add a changed field; InputError if another rater changed it differently."""
     _, name = key
     before = getattr(item, name)
     after = values.get(name, before)
@@ -105,7 +105,7 @@ def _add_change(
 
 
 def _apply(analysis: Analysis, changes: dict[tuple[int, str], Change]) -> Analysis:
-    """The analysis with the changes; utterances in order of time, those without at their place."""
+    """Apply the changes; sort by time, and keep utterances without times in place."""
     if not changes:
         return analysis
     predictions = [
@@ -127,7 +127,7 @@ def _apply(analysis: Analysis, changes: dict[tuple[int, str], Change]) -> Analys
 
 
 def _correct_marks(analysis: Analysis, changes: Iterable[Change]) -> dict[str, Marks]:
-    """The marks without those that changes outdate: doubts about old words, the old overlap."""
+    """Drop outdated marks: doubts about replaced words, overlaps of changed times."""
     marks = dict(analysis.marks)
     for change in changes:
         before = marks.get(change.id)
@@ -139,7 +139,7 @@ def _correct_marks(analysis: Analysis, changes: Iterable[Change]) -> dict[str, M
 
 
 def _correct_one(item: UtterancePrediction, changes: Sequence[Change]) -> CorrectedPrediction:
-    """One utterance with its changes."""
+    """Apply the changes to one utterance."""
     values = {field.name: getattr(item, field.name) for field in fields(item)}
     values |= {change.field: change.after for change in changes}
     values.setdefault("predicted_label", item.label)
@@ -168,7 +168,7 @@ def write_correction(
 
 
 def _copy(files: Sequence[Path], directory: Path, *, overwrite: bool) -> list[Path]:
-    """Copy files as they are, those left out that are there already."""
+    """Copy files, except those already in the folder."""
     copies = [(file, directory / file.name) for file in files]
     copies = [(file, to) for file, to in copies if not (to.exists() and to.samefile(file))]
     for _, to in copies:
@@ -180,5 +180,5 @@ def _copy(files: Sequence[Path], directory: Path, *, overwrite: bool) -> list[Pa
 
 
 def _list_changes(changes: Sequence[Change]) -> str:
-    """All changes as a table."""
+    """Format all changes as a CSV table."""
     return format_csv([f.name for f in fields(Change)], map(asdict, changes))

@@ -1,4 +1,4 @@
-"""What a corrected file says about each utterance of an analysis."""
+"""Read a corrected file and match its lines with the utterances of an analysis."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 FIELDS = ("label", "text", "speaker", "start", "end")
 Value = str | float | None
-_TOLERANCE = 0.5  # seconds that a time may exceed the recording
+_TOLERANCE = 0.5  # seconds that a time may be past the recording's end
 _WORDS_TIER = "words"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectedLine:
-    """The fields that a file gives for the utterance at ``position`` in the analysis.
+    """The fields in a file for the utterance at ``position`` in the analysis.
 
-    Fields that the file leaves as they are have the analysis's own value.
+    Unchanged fields have the analysis's own value.
     """
 
     position: int
@@ -36,8 +36,8 @@ class CorrectedLine:
 def read_corrected_lines(path: Path, analysis: Analysis) -> list[CorrectedLine]:
     """Read a corrected ``.csv``, ``.jsonl``, ``.eaf`` or ``.TextGrid`` of an analysis.
 
-    InputError for a label outside the set or an empty one, another recording's file, and times or
-    lines that fit no utterance.
+    InputError for an empty or unknown label, a file of another recording, and times or lines that
+    match no utterance.
     """
     ending = path.suffix.lower()
     if ending in {".csv", ".jsonl"}:
@@ -52,7 +52,7 @@ def read_corrected_lines(path: Path, analysis: Analysis) -> list[CorrectedLine]:
 
 
 def _table_lines(path: Path, analysis: Analysis) -> Iterator[CorrectedLine]:
-    """Rows of a table, by conversation and id."""
+    """Read the rows of a table, matched by conversation and id."""
     places = {(item.conversation, item.id): i for i, item in enumerate(analysis.predictions)}
     rows = read_rows(path)
     if not any((_cell(row, "conversation"), _cell(row, "id")) in places for _, row in rows):
@@ -74,13 +74,13 @@ def _table_lines(path: Path, analysis: Analysis) -> Iterator[CorrectedLine]:
 
 
 def _cell(row: Mapping[str, object], name: str) -> str:
-    """A cell as text."""
+    """Return a cell as text."""
     return str(row.get(name, ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TierLine:
-    """An utterance as tiers have it; ``text`` and ``label`` None without such a tier."""
+    """An utterance on tiers; ``text`` or ``label`` is None if that tier is missing."""
 
     speaker: str
     interval: Interval
@@ -89,7 +89,7 @@ class _TierLine:
 
 
 def _tier_lines(path: Path, analysis: Analysis) -> Iterator[CorrectedLine]:
-    """Intervals of words and emotions, by time."""
+    """Read intervals of words and emotions, matched by time."""
     file = read_eaf(path) if path.suffix.lower() == ".eaf" else read_textgrid(path)
     _check_recording(file, analysis)
     lines = _collect_lines(file, analysis)
@@ -113,7 +113,7 @@ def _tier_lines(path: Path, analysis: Analysis) -> Iterator[CorrectedLine]:
 
 
 def _check_recording(file: TierFile, analysis: Analysis) -> None:
-    """Refuse a file that names another recording; the recording itself need not exist."""
+    """Refuse a file for another recording; the recording itself may be missing."""
     stems = {Path(name).stem for name in file.media}
     if stems and Path(printable(analysis.recording)).stem not in stems:
         problem = f"its tiers are of {file.media[0]}, the analysis is of {analysis.recording}"
@@ -121,7 +121,7 @@ def _check_recording(file: TierFile, analysis: Analysis) -> None:
 
 
 def _collect_lines(file: TierFile, analysis: Analysis) -> list[_TierLine]:
-    """The lines of all tiers; words and emotions of one name belong together."""
+    """Collect the lines of all tiers; words and emotions with the same name are joined."""
     speakers = {tier.name: tier.speaker for tier in build_tiers(analysis)}
     groups: dict[str, dict[str, AnnotationTier]] = {}
     for tier in file.tiers:
@@ -137,7 +137,7 @@ def _collect_lines(file: TierFile, analysis: Analysis) -> list[_TierLine]:
 
 
 def _speaker(name: str, tiers: Mapping[str, AnnotationTier], speakers: Mapping[str, str]) -> str:
-    """Who speaks on the tiers of a name; a participant that was renamed counts."""
+    """Return the speaker of the tiers with a name, considering renamed participants."""
     tier = next(iter(tiers.values()))
     original = speakers.get(name)
     if original is not None and tier.participant in {"", printable(original)}:
@@ -146,7 +146,7 @@ def _speaker(name: str, tiers: Mapping[str, AnnotationTier], speakers: Mapping[s
 
 
 def _join_tiers(speaker: str, tiers: Mapping[str, AnnotationTier]) -> Iterator[_TierLine]:
-    """Words with the emotion that they share most time with, then emotions without words."""
+    """Join words and the emotion with the largest overlap, then add emotions without words."""
     words = tiers[_WORDS_TIER].intervals if _WORDS_TIER in tiers else ()
     emotions = tiers[LABEL_TIER].intervals if LABEL_TIER in tiers else ()
     pairs = pair_by_time([_rated(item) for item in words], [_rated(item) for item in emotions])
@@ -163,7 +163,7 @@ def _join_tiers(speaker: str, tiers: Mapping[str, AnnotationTier]) -> Iterator[_
 
 
 def _rated(item: Interval, speaker: str = "") -> RatedLine:
-    """An interval as ``pair_by_time`` takes it."""
+    """Convert an interval for ``pair_by_time``."""
     return RatedLine(
         conversation="", id=None, speaker=speaker, start=item.start, end=item.end, label=None
     )
@@ -172,7 +172,7 @@ def _rated(item: Interval, speaker: str = "") -> RatedLine:
 def _match(
     lines: Sequence[_TierLine], predictions: Sequence[UtterancePrediction]
 ) -> dict[int, int]:
-    """Positions of the utterances that lines are of: same speaker first, then any."""
+    """Find the utterance of each line: first with the same speaker, then any."""
     spans = [
         RatedLine(conversation="", id=None, speaker=p.speaker, start=p.start, end=p.end, label=None)
         for p in predictions
@@ -189,7 +189,7 @@ def _match(
 
 
 def _check_times(line: _TierLine, where: str, analysis: Analysis) -> None:
-    """Refuse an interval without length, or past the end of the recording."""
+    """Refuse an interval without duration, or past the end of the recording."""
     if line.interval.end <= line.interval.start:
         raise InputError(where, "it ends where it begins", "give it a length")
     if analysis.duration is not None and line.interval.end > analysis.duration + _TOLERANCE:
@@ -200,7 +200,7 @@ def _check_times(line: _TierLine, where: str, analysis: Analysis) -> None:
 def _tier_line_values(
     line: _TierLine, position: int, where: str, analysis: Analysis
 ) -> CorrectedLine:
-    """A line with the analysis's own values where the tiers say the same."""
+    """Build a line, with the analysis's own values where the tiers agree."""
     values: dict[str, object] = {
         "speaker": line.speaker, "start": line.interval.start, "end": line.interval.end,
     }  # fmt: skip
@@ -212,14 +212,14 @@ def _tier_line_values(
 
 
 def _same_in_tables(one: object, other: object) -> bool:
-    """Whether two values are equal but for what ends the lines of a text."""
+    """Whether two values are equal except for line endings."""
     if isinstance(one, str) and isinstance(other, str):
         return one.splitlines() == other.splitlines()
     return one == other
 
 
 def _same_on_tiers(one: object, other: object) -> bool:
-    """Whether two values look the same on tiers: milliseconds, and words on one line."""
+    """Whether two values look the same on tiers: in milliseconds, words on one line."""
     if isinstance(one, float) and isinstance(other, int | float):
         return round(one * 1000) == round(other * 1000)
     return one_line(str(one)) == one_line(str(other))
@@ -233,7 +233,7 @@ def _build_line(
     *,
     same: Callable[[object, object], bool],
 ) -> CorrectedLine:
-    """Check the values of a line; those that are the ``same`` become the analysis's own."""
+    """Check a line's values; replace those that are the ``same`` by the analysis's own."""
     item = analysis.predictions[position]
     checked: dict[str, Value] = {}
     for name, value in values.items():
@@ -252,7 +252,7 @@ def _build_line(
 
 
 def _label(text: str, where: str, analysis: Analysis) -> str:
-    """The label that a text names, whatever its case."""
+    """Return the label named by a text, ignoring case."""
     names = {one_line(name).casefold(): name for name in analysis.labels}
     choices = f"use one of {', '.join(analysis.labels)}"
     if not one_line(text):

@@ -1,4 +1,4 @@
-"""A prediction that people corrected."""
+"""A prediction corrected by people."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectedPrediction(UtterancePrediction):
-    """An utterance as people corrected it: ``label``, words, speaker and times are theirs.
+    """A corrected utterance: ``label``, words, speaker and times are as corrected.
 
-    ``predicted_label`` is the model's label; everything else that the model estimated is unchanged.
-    ``corrections`` names the fields that were changed and ``corrected_by`` who changed them; both
-    are empty where nothing was.
+    ``predicted_label`` is the model's label; all other model outputs are unchanged. ``corrections``
+    lists the changed fields and ``corrected_by`` the raters; both are empty if nothing changed.
     """
 
     predicted_label: str

@@ -1,4 +1,4 @@
-"""Corrections in SQLite: appended, never changed, and on disk before they count as accepted."""
+"""Corrections in SQLite: append-only, and on disk before they are acknowledged."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _AFTER = "SELECT number, key, rater, time, edit FROM corrections WHERE number > 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """An accepted edit; ``lines`` are the ids of those that it changed."""
+    """An accepted edit; ``lines`` are the ids of the changed lines."""
 
     number: int
     author: Author
@@ -50,7 +50,7 @@ class Correction:
 
 
 class ConflictError(Exception):
-    """Somebody else corrected the same lines meanwhile: ``corrections``, the later last."""
+    """Somebody else has corrected the same lines: ``corrections``, oldest first."""
 
     def __init__(self, corrections: Sequence[Correction]) -> None:
         super().__init__()
@@ -58,11 +58,11 @@ class ConflictError(Exception):
 
 
 class CorrectionLog:
-    """The corrections of one analysis, and its lines with all of them.
+    """The corrections of one analysis, and the resulting lines.
 
-    Safe to use from several threads, and by several servers on one file, which is open only while
-    it is read or written. The rollback journal, and not a write-ahead log, because that works on
-    network drives too and leaves one file.
+    Safe for several threads, and for several servers on one file, which is open only while it is
+    read or written. Uses a rollback journal instead of a write-ahead log because that works on
+    network drives and leaves a single file.
     """
 
     def __init__(self, path: str | Path, analysis: Analysis) -> None:
@@ -85,7 +85,7 @@ class CorrectionLog:
 
     @contextmanager
     def _open(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
-        """A connection whose commits are on disk when they return."""
+        """Open a connection whose commits are on disk when they return."""
         address = f"{self.path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
         with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as database:
             for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "busy_timeout=10000"):
@@ -93,7 +93,7 @@ class CorrectionLog:
             yield database
 
     def _check_analysis(self, database: sqlite3.Connection) -> None:
-        """InputError if the corrections are of another analysis."""
+        """InputError if the corrections belong to another analysis."""
         own = fingerprint([[p.id, p.text, p.start, p.end] for p in self.analysis.predictions])
         insert = "INSERT INTO analysis SELECT ? WHERE NOT EXISTS (SELECT * FROM analysis)"
         database.execute(insert, (own,))
@@ -103,16 +103,16 @@ class CorrectionLog:
 
     @property
     def revision(self) -> int:
-        """The number of the latest correction, 0 without any."""
+        """The number of the latest correction, 0 if there is none."""
         return len(self.corrections)
 
     def refresh(self) -> None:
-        """Take over what another process appended."""
+        """Read what other processes have appended."""
         with self.lock, self._open() as database:
             self._read(database)
 
     def _read(self, database: sqlite3.Connection) -> None:
-        """Apply the corrections after the latest one that is known."""
+        """Apply the corrections after the latest known one."""
         for number, key, rater, moment, edit in database.execute(
             _AFTER, (self.revision,)
         ).fetchall():
@@ -123,10 +123,10 @@ class CorrectionLog:
     ) -> Correction:
         """Store an edit, and return once it is on disk.
 
-        ``revision`` is the latest correction that the rater knows (None: all). ``key`` makes a
-        repeated request harmless: what has been stored under it is returned. ConflictError if
-        somebody corrected the same lines after that revision, or an undone correction has
-        successors; InputError if the edit does not fit.
+        ``revision`` is the latest correction that the rater has seen (None: all). ``key`` makes the
+        request idempotent: a correction already stored under it is returned. ConflictError if
+        somebody corrected the same lines after that revision, or if the correction to undo has
+        successors; InputError if the edit is invalid.
         """
         with self.lock, self._open() as database:
             database.execute("BEGIN IMMEDIATE")
@@ -145,7 +145,7 @@ class CorrectionLog:
                 raise
             except BaseException:
                 self._keys, self.corrections, self.undone = {}, [], set()
-                self.lines = EditedLines(self.analysis)  # the edit may be in the lines already
+                self.lines = EditedLines(self.analysis)  # the edit may already be in the lines
                 if database.in_transaction:
                     database.execute("ROLLBACK")
                 self._read(database)
@@ -153,7 +153,7 @@ class CorrectionLog:
         return correction
 
     def _check_conflicts(self, edit: AnyEdit, revision: int | None) -> None:
-        """ConflictError if lines of the edit have corrections that its author does not know."""
+        """ConflictError if the edit's lines have corrections that its author has not seen."""
         if isinstance(edit, PredictEdit):
             return
         if isinstance(edit, UndoEdit | RedoEdit):
@@ -174,7 +174,7 @@ class CorrectionLog:
             self._raise_for(later, frozenset(changed))
 
     def _raise_for(self, corrections: Sequence[Correction], lines: frozenset[str]) -> None:
-        """ConflictError if one of the corrections, predictions apart, changed one of the lines."""
+        """ConflictError if a correction, other than a prediction, changed one of the lines."""
         conflicts = [
             c for c in corrections if c.lines & lines and not isinstance(c.edit, PredictEdit)
         ]
@@ -182,7 +182,7 @@ class CorrectionLog:
             raise ConflictError(conflicts)
 
     def _target(self, edit: UndoEdit | RedoEdit) -> Correction:
-        """The correction that is undone or redone; InputError if it is not one."""
+        """Return the correction to undo or redo; InputError if that is not possible."""
         number = edit.number
         target = self.corrections[number - 1] if number <= self.revision else None
         done = "undone" if isinstance(edit, UndoEdit) else "redone"
@@ -194,12 +194,12 @@ class CorrectionLog:
         return target
 
     def is_active(self, correction: Correction) -> bool:
-        """Whether a correction is part of the lines as they are."""
+        """Whether a correction is in effect."""
         is_line_edit = not isinstance(correction.edit, UndoEdit | RedoEdit)
         return is_line_edit and correction.number not in self.undone
 
     def _add(self, number: int, key: str, author: Author, edit: AnyEdit) -> Correction:
-        """Apply an edit to the lines; undoing builds them again from all that remain."""
+        """Apply an edit to the lines; undoing rebuilds them from the remaining corrections."""
         if isinstance(edit, UndoEdit | RedoEdit):
             target = self._target(edit)
             lines = target.lines
@@ -213,7 +213,7 @@ class CorrectionLog:
         return correction
 
     def _replay(self) -> None:
-        """Build the lines from the corrections that are not undone."""
+        """Rebuild the lines from the corrections that are not undone."""
         self.lines = EditedLines(self.analysis)
         for item in self.corrections:
             if self.is_active(item) and not isinstance(item.edit, UndoEdit | RedoEdit):
@@ -221,5 +221,5 @@ class CorrectionLog:
 
 
 def _is_apart(edit: Any, other: Correction) -> bool:
-    """Whether both are labels of raters who do not see each other's: blind ones never conflict."""
+    """Whether both are blind labels of different raters, which never conflict."""
     return isinstance(edit, LabelEdit) and edit.blind and isinstance(other.edit, LabelEdit)

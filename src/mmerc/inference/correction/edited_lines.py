@@ -1,4 +1,4 @@
-"""The lines of an analysis while people edit them."""
+"""The lines of an analysis during editing."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from mmerc.inference.correction.edits import (
 from mmerc.inference.correction.stored_analysis import build_prediction
 from mmerc.prediction.utterance_prediction import UtterancePrediction
 
-_TOLERANCE = 0.5  # seconds that a line may exceed the recording
+_TOLERANCE = 0.5  # seconds that a line may extend past the recording's end
 
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who made an edit, and when (seconds since 1970)."""
+    """The rater who made an edit, and the time (seconds since 1970)."""
 
     rater: str
     time: float
@@ -34,10 +34,10 @@ class Author:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditedLine:
-    """An utterance as it is now; ``label`` is None until a person has chosen one.
+    """The current state of an utterance; ``label`` is None until a person has chosen one.
 
-    ``prediction`` is the model's, possibly of other words or times (``is_stale``). ``authors`` says
-    who changed which field last, ``ratings`` which label each rater chose.
+    ``prediction`` is the model's, possibly for older words or times (``is_stale``). ``authors``:
+    who changed each field last. ``ratings``: the label chosen by each rater.
     """
 
     id: str
@@ -54,19 +54,19 @@ class EditedLine:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the prediction is of other words, another speaker or other times."""
+        """Whether words, speaker or times have changed since the prediction."""
         item = self.prediction
         before = (item.text, item.speaker, item.start, item.end)
         return before != (self.text, self.speaker, self.start, self.end)
 
     def edit(self, author: Author, *fields: str, **values: object) -> EditedLine:
-        """The line with new values; ``fields`` are those that ``author`` changed."""
+        """Return the line with new values; ``fields`` are those changed by ``author``."""
         authors = {**self.authors, **dict.fromkeys(fields, author)}
         return replace(self, authors=authors, **values)  # type: ignore[arg-type]
 
 
 class EditedLines:
-    """The lines of an analysis, in order. ``apply`` changes all that an edit says, or nothing."""
+    """The lines of an analysis, in order. ``apply`` is atomic."""
 
     def __init__(self, analysis: Analysis) -> None:
         self.analysis = analysis
@@ -88,9 +88,9 @@ class EditedLines:
             raise InputError(analysis.recording, problem, "correct one conversation at a time")
 
     def apply(self, edit: LineEdit | PredictEdit, author: Author, number: int) -> frozenset[str]:
-        """Apply the correction with this number; the ids of the lines that it changes.
+        """Apply the correction with this number; return the ids of the changed lines.
 
-        InputError if it does not fit the lines.
+        InputError if it is not valid for the lines.
         """
         if isinstance(edit, PredictEdit):
             return self._predict(edit)
@@ -143,9 +143,9 @@ class EditedLines:
             raise InputError(where, problem, "choose an earlier end")
 
     def _rename(self, line: EditedLine, edit: SpeakerEdit, author: Author) -> frozenset[str]:
-        """Another speaker for a line, or another name for a speaker.
+        """Change the speaker of a line, or rename a speaker.
 
-        With a new name everywhere the same people speak as before: overlaps and predictions hold.
+        Renaming does not change who speaks, so overlaps and predictions stay valid.
         """
         same_people = edit.everywhere and all(
             item.speaker != edit.speaker for item in self.lines.values()
@@ -170,7 +170,7 @@ class EditedLines:
     def _split(
         self, line: EditedLine, edit: SplitEdit, author: Author, number: int
     ) -> frozenset[str]:
-        """Two lines; the second one's id names the correction."""
+        """Split a line in two; the second one's id contains the correction's number."""
         first, second = line.text[: edit.character].rstrip(), line.text[edit.character :].lstrip()
         if not first or not second:
             problem = f"nothing of its words would be on one side of character {edit.character}"
@@ -191,7 +191,7 @@ class EditedLines:
         return frozenset({line.id, key})
 
     def _merge(self, line: EditedLine, edit: MergeEdit, author: Author) -> frozenset[str]:
-        """One line in place of two."""
+        """Replace two lines by one."""
         other, place = self._line(edit.other), self.order.index(edit.id)
         if self.order[place + 1 : place + 2] != [edit.other]:
             problem = f"line {edit.other!r} is not the one that follows it"
@@ -210,7 +210,7 @@ class EditedLines:
         return frozenset({line.id, other.id})
 
     def _predict(self, edit: PredictEdit) -> frozenset[str]:
-        """Take new predictions over; lines that are gone by now are passed over."""
+        """Store new predictions; ignore lines that no longer exist."""
         keys = edit.predictions.keys() & self.lines.keys()
         for key in keys:
             prediction = build_prediction(edit.predictions[key])
@@ -219,7 +219,7 @@ class EditedLines:
 
 
 def _split_time(line: EditedLine, edit: SplitEdit) -> float | None:
-    """When the second part starts; None without times. InputError if it is outside the line."""
+    """Return the start of the second part; None without times. InputError if outside the line."""
     if line.start is None or line.end is None:
         return None
     share = edit.character / len(line.text)

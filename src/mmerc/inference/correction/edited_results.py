@@ -1,4 +1,4 @@
-"""The results of an analysis with the edits of people, and lists of what they did."""
+"""The edited results of an analysis, and lists of corrections and labels."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from mmerc.inference.results import write_results
 
 CORRECTIONS, LABELS = "corrections.csv", "labels.csv"
 FOLDER = "corrected"
-"""Where the corrected results of an analysis are, beside it."""
+"""The folder of corrected results, next to the analysis."""
 _LINE_COLUMNS = ("conversation", "id", "speaker", "start", "end", "text")
 _CORRECTION_COLUMNS = ("number", "time", "rater", "kind", "lines", "values", "undone")
 
 
 def build_edited_analysis(log: CorrectionLog) -> Analysis:
-    """The analysis as people left it: excluded lines are absent, the others in order of time."""
+    """Build the edited analysis, without excluded lines, in order of time."""
     with log.lock:
         analysis, lines = log.analysis, [log.lines.lines[key] for key in log.lines.order]
         corrections = [c for c in log.corrections if log.is_active(c)]
@@ -51,7 +51,7 @@ def build_edited_analysis(log: CorrectionLog) -> Analysis:
 
 
 def _correct_one(line: EditedLine) -> CorrectedPrediction:
-    """A line as the formats write it."""
+    """Convert a line for the output formats."""
     values = {f.name: getattr(line.prediction, f.name) for f in fields(line.prediction)}
     label = line.label or line.prediction.label
     values |= {
@@ -65,7 +65,7 @@ def _correct_one(line: EditedLine) -> CorrectedPrediction:
 
 
 def _remarks(lines: list[EditedLine], corrections: list[Correction]) -> Iterator[str]:
-    """What people did, and what is not as the model would see it."""
+    """Remark on people's edits, and on predictions that are out of date."""
     counts = Counter(
         (c.author.rater, c.edit.kind) for c in corrections if not isinstance(c.edit, PredictEdit)
     )
@@ -92,9 +92,9 @@ def write_edited_results(log: CorrectionLog, directory: str | Path, *, stem: str
 
 
 def list_corrections(log: CorrectionLog, *, rater: str | None = None) -> str:
-    """Every correction as CSV, undone ones too: who made it, when, and what it says.
+    """List every correction as CSV, including undone ones: rater, time and new values.
 
-    ``rater``: only theirs, here and below.
+    ``rater``: list only this rater's, here and below.
     """
     with log.lock:
         corrections, undone = list(log.corrections), set(log.undone)
@@ -115,7 +115,7 @@ def list_corrections(log: CorrectionLog, *, rater: str | None = None) -> str:
 
 
 def describe_values(edit: AnyEdit) -> str:
-    """The new values of an edit: "joy", "2.5 to 3.1", ..."""
+    """Describe the new values of an edit: "joy", "2.5 to 3.1", ..."""
     match edit:
         case PredictEdit():
             return ""
@@ -126,10 +126,10 @@ def describe_values(edit: AnyEdit) -> str:
 
 
 def list_labels(log: CorrectionLog, *, rater: str | None = None) -> str:
-    """The lines that people labelled as CSV, a row per label.
+    """List the labelled lines as CSV, a row per label.
 
-    ``mmerc agree``, ``mmerc shares`` and ``mmerc adapt`` read it. The strategy says that raters
-    chose what to label, unless they labelled all lines.
+    ``mmerc agree``, ``mmerc shares`` and ``mmerc adapt`` read it. Unless all lines are labelled,
+    the strategy column says that raters chose which ones to label.
     """
     with log.lock:
         lines = [log.lines.lines[key] for key in log.lines.order]

@@ -1,4 +1,4 @@
-"""The edits that people make to the lines of an analysis, as they are sent and stored."""
+"""Edits of lines, in the form in which they are sent and stored."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Name = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\r\n]*$"),
     AfterValidator(check_surrogates),
 ]
-"""A name of a speaker or rater, on one line."""
+"""The name of a speaker or rater, on one line."""
 _Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Number = Annotated[int, Field(ge=1, description="The number of an earlier correction.")]
 
 
 class _Edit(BaseModel):
-    """Unknown fields are refused."""
+    """An edit; unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,7 +50,7 @@ class TextEdit(_Edit):
 
 
 class SpeakerEdit(_Edit):
-    """Replace the speaker of a line, or ``everywhere``: of all lines of its present speaker."""
+    """Replace the speaker of a line, or with ``everywhere``, of all lines of that speaker."""
 
     kind: Literal["speaker"]
     id: _Id
@@ -85,7 +85,7 @@ class MergeEdit(_Edit):
 
 
 class ExcludeEdit(_Edit):
-    """Leave a line out of all results, or take it in again."""
+    """Exclude a line from all results, or include it again."""
 
     kind: Literal["exclude"]
     id: _Id
@@ -107,7 +107,7 @@ class RedoEdit(_Edit):
 
 
 class PredictEdit(_Edit):
-    """New predictions of lines whose words, speaker or times people changed; not sent by people."""
+    """New predictions of edited lines; created by the server only."""
 
     kind: Literal["predict"]
     predictions: dict[str, dict[str, Any]]
@@ -115,8 +115,8 @@ class PredictEdit(_Edit):
 
 LineEdit = LabelEdit | TextEdit | SpeakerEdit | TimesEdit | SplitEdit | MergeEdit | ExcludeEdit
 Edit = Annotated[LineEdit | UndoEdit | RedoEdit, Field(discriminator="kind")]
-"""What people may send."""
+"""Edits that clients may send."""
 
 StoredEdit = Annotated[LineEdit | UndoEdit | RedoEdit | PredictEdit, Field(discriminator="kind")]
 EDITS: TypeAdapter[LineEdit | UndoEdit | RedoEdit | PredictEdit] = TypeAdapter(StoredEdit)
-"""Reads an edit that was stored."""
+"""Parses a stored edit."""

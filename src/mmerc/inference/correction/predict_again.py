@@ -1,4 +1,4 @@
-"""New predictions of lines whose words, speaker or times people changed."""
+"""Predict again the lines whose words, speaker or times were edited."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mmerc.media.decode import MediaInfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _FromLines:
-    """The utterances of a recording as people corrected them."""
+    """An utterance source with the corrected utterances of a recording."""
 
     utterances: tuple[Utterance, ...]
 
@@ -42,12 +42,11 @@ def predict_again(
     recording: str | Path | None = None,
     report: Hook = ignore_progress,
 ) -> int:
-    """Predict the lines whose words, speaker or times were changed; return their number.
+    """Predict the lines whose words, speaker or times were edited; return their number.
 
-    The model sees the whole recording as corrected, without excluded lines; only the predictions of
-    changed lines are replaced [decided: what people have looked at does not change under them].
-    Without a ``recording`` the words alone are read. InputError if the model has other labels than
-    the analysis.
+    The model sees the whole corrected recording without excluded lines. Only the predictions of
+    edited lines are replaced [decided: reviewed lines must not change]. Without a ``recording``
+    only the text is used. InputError if the model's labels differ from those of the analysis.
     """
     with log.lock:
         log.refresh()
@@ -77,7 +76,7 @@ def predict_again(
 
 
 def _group(lines: list[EditedLine]) -> list[Conversation]:
-    """The lines by conversation."""
+    """Group the lines by conversation."""
     groups: defaultdict[str, list[Utterance]] = defaultdict(list)
     for line in lines:
         groups[line.prediction.conversation].append(_build_utterance(line))

@@ -1,4 +1,4 @@
-"""A drawn sample that people label on the page: its utterances, without what a model predicted."""
+"""A drawn sample to label on the page: utterances without predictions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 SAMPLE = "sample.json"
 SAMPLE_LABELS = "labels.csv"
-"""What people chose, in the folder of the sample."""
+"""The file of chosen labels in the folder of the sample."""
 _COLUMNS = (
     "conversation", "id", "speaker", "start", "end", "text", "strategy", "weight", "label", "rater",
 )  # fmt: skip
@@ -28,9 +28,9 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampledUtterance:
-    """An utterance to label; ``before`` are the ones before it, as "speaker: words".
+    """An utterance to label; ``before`` has the preceding ones as "speaker: words".
 
-    ``weight``: how many utterances of the study it stands for; None if all stand for as many.
+    ``weight``: the number of utterances of the study that it represents; None if equal for all.
     """
 
     conversation: str
@@ -45,7 +45,7 @@ class SampledUtterance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleFolder:
-    """A sample, in the order in which it is labelled.
+    """A sample, in labelling order.
 
     ``recordings``: path of a conversation's recording, relative to the folder.
     """
@@ -76,11 +76,11 @@ class SampleFolder:
         )
 
     def find(self, key: str) -> SampledUtterance:
-        """The utterance of a line of ``build_analysis``."""
+        """Return the utterance of a line of ``build_analysis``."""
         return self.utterances[int(key) - 1]
 
     def build_analysis(self) -> Analysis:
-        """The utterances as lines "1", "2", ... without predictions: all labels have none of it."""
+        """Return the utterances as lines "1", "2", ... with zero probability for all labels."""
         none = dict.fromkeys(self.labels, 0.0)
         predictions = [
             UtterancePrediction(
@@ -98,7 +98,7 @@ class SampleFolder:
         )  # fmt: skip
 
     def list_labels(self, log: CorrectionLog, *, rater: str | None = None) -> str:
-        """What people, or ``rater`` alone, chose as CSV, a row per label."""
+        """List the labels chosen by all raters, or by ``rater``, as CSV, a row per label."""
         with log.lock:
             lines = [log.lines.lines[key] for key in log.lines.order]
         rows: list[dict[str, Any]] = [
@@ -113,7 +113,7 @@ class SampleFolder:
 
 
 def _find_label_set(names: Sequence[str]) -> LabelSet:
-    """A known set of these names, with its order and colours, or a new one."""
+    """Return the known label set with these names, or a new one."""
     for known in LABEL_SETS.values():
         if sorted(known.names) == sorted(names):
             return known

@@ -1,4 +1,4 @@
-"""Reading back the files of an analysis."""
+"""Read the files of an analysis."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FLAGS = {"True": True, "False": False}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredAnalysis:
-    """An analysis, and its files in ``folder``."""
+    """An analysis and its files in ``folder``."""
 
     analysis: Analysis
     stem: str
@@ -42,12 +42,11 @@ class StoredAnalysis:
 
 
 def load_analysis(path: str | Path) -> StoredAnalysis:
-    """Read the analysis that a path names: one of its files, their name without ending, or a folder
-    with one analysis.
+    """Read an analysis from one of its files, their path without suffix, or its folder.
 
-    The predictions come from the ``.jsonl`` file, without it from the ``.csv`` file; the recording,
-    its duration, the model, the remarks and the places of doubtful words from the page, if it is
-    there. InputError if none of the files is there, or they do not fit together.
+    Predictions come from the ``.jsonl`` file or else the ``.csv`` file. Recording, duration, model,
+    remarks and positions of doubtful words come from the page, if it exists. InputError if there
+    are no such files, or if they do not belong together.
     """
     stem = _find_stem(Path(path))
     files = [stem.with_name(f"{stem.name}.{name}") for name in ANALYSIS_FORMATS]
@@ -74,7 +73,7 @@ def load_analysis(path: str | Path) -> StoredAnalysis:
 
 
 def _find_stem(path: Path) -> Path:
-    """The path of the results without their ending."""
+    """Return the path of the results without suffix."""
     if path.is_dir():
         stems = sorted(
             {file.stem for ending in ("jsonl", "csv") for file in path.glob(f"*.{ending}")}
@@ -93,13 +92,13 @@ _Rows = list[dict[str, Any]]
 
 
 def _is_list_of(stem: str, stems: list[str]) -> bool:
-    """Whether a file lists the corrections or labels of an analysis beside it."""
+    """Whether a file lists the corrections or labels of an analysis in the same folder."""
     name, _, kind = stem.rpartition(".")
     return kind in {"corrections", "labels"} and name in stems
 
 
 def _read_predictions(stem: Path) -> tuple[Path, _Rows, list[UtterancePrediction]]:
-    """The .jsonl or .csv file, its rows and predictions; InputError if neither can be read."""
+    """Read the .jsonl or .csv file: path, rows, predictions; InputError if neither is readable."""
     lines, table = (stem.with_name(f"{stem.name}.{ending}") for ending in ("jsonl", "csv"))
     path = lines if lines.is_file() or not table.is_file() else table
     try:
@@ -118,7 +117,7 @@ def _read_predictions(stem: Path) -> tuple[Path, _Rows, list[UtterancePrediction
 
 
 def _read_all_marks(path: Path, rows: _Rows, page: Mapping[str, Any]) -> dict[str, Marks]:
-    """What is doubtful about the utterances, by id; those without a doubt are left out."""
+    """Read the marks of all utterances by id; utterances without doubts are omitted."""
     shown = page.get("utterances") or [{}] * len(rows)
     try:
         marks = {
@@ -130,7 +129,7 @@ def _read_all_marks(path: Path, rows: _Rows, page: Mapping[str, Any]) -> dict[st
 
 
 def build_prediction(row: Mapping[str, Any]) -> UtterancePrediction:
-    """One prediction, corrected or not; other keys are left out."""
+    """Build a prediction, corrected or not; other keys are ignored."""
     kind = CorrectedPrediction if "predicted_label" in row else UtterancePrediction
     names = {item.name for item in fields(kind)}
     values = {name: value for name, value in row.items() if name in names}
@@ -140,7 +139,7 @@ def build_prediction(row: Mapping[str, Any]) -> UtterancePrediction:
 
 
 def _unflatten(row: Mapping[str, str]) -> dict[str, Any]:
-    """A row of the table with its nested mappings."""
+    """Restore the nested mappings of a table row."""
     values: dict[str, Any] = {name: {} for name in _MAPPINGS}
     for column, cell in row.items():
         name, _, key = column.partition(".")
@@ -158,12 +157,12 @@ def _unflatten(row: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _number(cell: str) -> float | None:
-    """A cell as a number, None if it is empty."""
+    """Parse a cell as a number; None if it is empty."""
     return float(cell) if cell else None
 
 
 def _read_page(path: Path, count: int) -> dict[str, Any]:
-    """The data of the page; empty without it. InputError if it has another number of utterances."""
+    """Read the page's data; empty without a page. InputError for another number of utterances."""
     if not path.is_file():
         return {}
     match = _DATA.search(read_text(path))
@@ -178,7 +177,7 @@ def _read_page(path: Path, count: int) -> dict[str, Any]:
 
 
 def _label_set(names: list[str], shown: Any) -> LabelSet:
-    """The label set of these names, with the page's colours."""
+    """Build the label set with these names and the page's colours."""
     for known in LABEL_SETS.values():
         if list(known.names) == names:
             return known

@@ -1,4 +1,4 @@
-"""What is doubtful about each utterance, read back from the files of an analysis."""
+"""Read the marks of utterances from the files of an analysis."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mmerc.inference.analysis import Marks
 
 
 def read_marks(row: Mapping[str, Any], shown: Mapping[str, Any]) -> Marks:
-    """The marks of an utterance: its ``row`` in a table, and the values ``shown`` on the page.
+    """Read an utterance's marks from its ``row`` in a table and the values ``shown`` on the page.
 
-    The page gives the places of doubtful words. Without it the words are searched for in the text,
-    in order, so one that occurs several times may be marked at an earlier occurrence.
-    TypeError or ValueError if they are not marks.
+    The page has the positions of doubtful words. Without it, the words are searched for in the
+    text, in order, so a repeated word may be marked at an earlier occurrence. TypeError or
+    ValueError for invalid marks.
     """
     text = str(row["text"])
     overlap = shown.get("overlap", row.get("overlap"))
@@ -27,14 +27,14 @@ def read_marks(row: Mapping[str, Any], shown: Mapping[str, Any]) -> Marks:
 
 
 def _from_utf16(text: str, place: Iterable[int]) -> tuple[int, int]:
-    """A place in a text, given in units of UTF-16 as scripts count."""
+    """Convert a text span from UTF-16 units, as in JavaScript."""
     units = text.encode("utf-16-le", "surrogatepass")
     start, end = (len(units[: 2 * i].decode("utf-16-le", "surrogatepass")) for i in place)
     return start, end
 
 
 def _locate(words: Sequence[str], text: str) -> Iterable[tuple[int, int]]:
-    """The place of each word after that of the word before; whole words come first."""
+    """Find each word after the previous one; prefer whole words."""
     position = 0
     for word in words:
         whole = re.compile(rf"(?<!\S){re.escape(word)}(?!\S)").search(text, position)

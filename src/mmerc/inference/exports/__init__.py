@@ -1,1 +1,1 @@
-"""An analysis as text in the formats of other tools."""
+"""Export an analysis to the formats of other tools."""

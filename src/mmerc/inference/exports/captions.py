@@ -1,4 +1,4 @@
-"""Emotions as captions for players: WebVTT."""
+"""Export captions for media players: WebVTT."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from mmerc.inference.exports.tiers import TimedUtterance, describe, one_line, ti
 
 
 def as_webvtt(analysis: Analysis) -> str:
-    """One cue per utterance: the speaker, the emotion with its probability, and the words below.
+    """Write one cue per utterance: speaker, emotion with probability, and the words below.
 
-    If there are prediction sets, the utterance's follows its probability.
+    The prediction set, if any, follows the probability.
 
-    A note at the head says how many utterances have no times and are left out. Source: WebVTT (W3C
+    A note at the top gives the number of omitted utterances without times. Source: WebVTT (W3C
     Candidate Recommendation, 4 April 2019), section 4.
     """
     note = describe(analysis).replace("-->", "->")
@@ -22,24 +22,24 @@ def as_webvtt(analysis: Analysis) -> str:
 
 
 def _format_cue(item: TimedUtterance) -> str:
-    """Times, then at most two lines of text."""
+    """Format a cue: times, then at most two lines of text."""
     prediction = item.prediction
     speaker = _escape(prediction.speaker)
     emotions = "" if item.emotions is None else f" | {_escape(item.emotions)}"
     emotion = f"[{_escape(prediction.label)} {item.probability:.0%}{emotions}]"
-    # The voice tag is for style sheets and screen readers; players do not show it.
+    # The voice tag is for style sheets and screen readers; players do not display it.
     head = f"<v {speaker}>{speaker}: {emotion}" if speaker else emotion
     lines = [f"{_clock(item.start)} --> {_clock(item.end)}", head, _escape(prediction.text)]
     return "\n".join(line for line in lines if line)
 
 
 def _clock(milliseconds: int) -> str:
-    """A time as HH:MM:SS.mmm."""
+    """Format a time as HH:MM:SS.mmm."""
     seconds, rest = divmod(milliseconds, 1000)
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{rest:03d}"
 
 
 def _escape(text: str) -> str:
-    """One line without anything that reads as a tag, a character reference or an arrow."""
+    """Escape tags, character references and arrows; join lines."""
     line = one_line(text).replace("&", "&amp;")
     return line.replace("<", "&lt;").replace(">", "&gt;")

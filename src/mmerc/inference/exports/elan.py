@@ -1,4 +1,4 @@
-"""Emotions beside the words for ELAN: EAF."""
+"""Export words and emotions for ELAN: EAF."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ _ASSOCIATION = "Symbolic_Association"
 
 
 def as_eaf(analysis: Analysis) -> str:
-    """A tier ``words@NAME`` per speaker, with ``emotion@NAME`` and ``probability@NAME`` below it.
+    """Write ``words@NAME`` per speaker, with ``emotion@NAME`` and ``probability@NAME`` below it.
 
-    If there are prediction sets, ``set@NAME`` has them.
+    Prediction sets, if any, are in ``set@NAME``.
 
     If utterances of a speaker overlap, the later one is in ``NAME (2)``: ELAN allows no overlap in
-    a tier. The property ``about`` says how many utterances have no times and are left out. Colours
-    are part of ELAN's preferences, not of EAF. Source: EAF 3.0 (Max Planck Institute for
+    a tier. The property ``about`` gives the number of omitted utterances without times. EAF has no
+    colours; they belong to ELAN's preferences. Source: EAF 3.0 (Max Planck Institute for
     Psycholinguistics, the schema's order of elements).
     """
     tiers = build_tiers(analysis)
     elements = [item for tier in tiers for item in _build_tier_elements(tier, analysis.labels)]
     if analysis.set_level is not None:
-        first = 3 * len(analysis.predictions) + 1  # annotations of words and emotions precede
+        first = 3 * len(analysis.predictions) + 1  # after the annotations of words and emotions
         elements += [_build_set_tier(tier, first) for tier in tiers]
     return _format_document(analysis, tiers, elements, {"about": describe(analysis)})
 
 
 def as_blank_eaf(analysis: Analysis, ids: Collection[str], *, strategy: str) -> str:
-    """The words of all utterances, and an empty emotion below those of ``ids``, to be filled in.
+    """Write the words of all utterances, and an empty emotion to fill in for those in ``ids``.
 
-    No prediction is shown. The property ``strategy`` says how ``ids`` were drawn.
+    No predictions are included. The property ``strategy`` says how ``ids`` were drawn.
     """
     tiers = build_tiers(analysis)
     elements = [item for tier in tiers for item in _build_blank_tiers(tier, ids)]
@@ -56,7 +56,7 @@ def _format_document(
     elements: Sequence[Element],
     properties: Mapping[str, str],
 ) -> str:
-    """An EAF of tiers that are built already."""
+    """Build an EAF document from finished tiers."""
     root = Element(
         "ANNOTATION_DOCUMENT",
         {"AUTHOR": f"mmerc, {printable(analysis.model)}", "VERSION": "3.0", "FORMAT": "3.0"}
@@ -74,7 +74,7 @@ def _format_document(
 
 
 def _build_header(analysis: Analysis, properties: Mapping[str, str]) -> Element:
-    """The recording, which ELAN looks for beside the file."""
+    """Build the header with the recording, which ELAN looks for next to the file."""
     header = Element("HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     name = printable(analysis.recording)
     media_type = mimetypes.guess_type(name)[0] or "unknown"
@@ -87,7 +87,7 @@ def _build_header(analysis: Analysis, properties: Mapping[str, str]) -> Element:
 
 
 def _build_time_order(tiers: Sequence[Tier]) -> Element:
-    """Two time slots per utterance, in order of time."""
+    """Build two time slots per utterance, in order of time."""
     order = Element("TIME_ORDER")
     slots = [
         (time, f"ts{2 * item.position + offset}")
@@ -101,7 +101,7 @@ def _build_time_order(tiers: Sequence[Tier]) -> Element:
 
 
 def _build_tier_elements(tier: Tier, labels: LabelSet) -> tuple[Element, ...]:
-    """The tier of words, aligned with time, and the tiers that depend on it."""
+    """Build the time-aligned tier of words and its dependent tiers."""
     words = _build_words(tier)
     emotion = _build_tier_element("emotion", tier, PARENT_REF=f"words@{tier.name}")
     probability = _build_tier_element("probability", tier, PARENT_REF=f"words@{tier.name}")
@@ -118,7 +118,7 @@ def _build_tier_elements(tier: Tier, labels: LabelSet) -> tuple[Element, ...]:
 
 
 def _build_set_tier(tier: Tier, first: int) -> Element:
-    """The tier of prediction sets; its annotations are numbered from ``first``."""
+    """Build the tier of prediction sets; annotations are numbered from ``first``."""
     sets = _build_tier_element("set", tier, PARENT_REF=f"words@{tier.name}")
     for item in tier.utterances:
         parent = {"ANNOTATION_REF": f"a{3 * item.position + 1}"}
@@ -128,7 +128,7 @@ def _build_set_tier(tier: Tier, first: int) -> Element:
 
 
 def _build_blank_tiers(tier: Tier, ids: Collection[str]) -> tuple[Element, Element]:
-    """The tier of words, and the tier with an empty emotion of the chosen utterances."""
+    """Build the tier of words, and a tier with empty emotions for the chosen utterances."""
     emotion = _build_tier_element("emotion", tier, PARENT_REF=f"words@{tier.name}")
     for item in tier.utterances:
         if item.prediction.id in ids:
@@ -138,7 +138,7 @@ def _build_blank_tiers(tier: Tier, ids: Collection[str]) -> tuple[Element, Eleme
 
 
 def _build_words(tier: Tier) -> Element:
-    """The tier of words, aligned with time."""
+    """Build the time-aligned tier of words."""
     words = _build_tier_element("words", tier)
     for item in tier.utterances:
         number = item.position
@@ -148,13 +148,13 @@ def _build_words(tier: Tier) -> Element:
 
 
 def _build_tier_element(kind: str, tier: Tier, **parent: str) -> Element:
-    """An empty tier, whose linguistic type is named after its kind."""
+    """Build an empty tier; its linguistic type is named after its kind."""
     names = {"TIER_ID": f"{kind}@{tier.name}", "LINGUISTIC_TYPE_REF": kind}
     return Element("TIER", names | {"PARTICIPANT": printable(tier.speaker)} | parent)
 
 
 def _build_annotation(kind: str, number: int, value: str, **references: str) -> Element:
-    """One annotation, aligned with time (ALIGNABLE) or on another annotation (REF)."""
+    """Build an annotation, time-aligned (ALIGNABLE) or on another annotation (REF)."""
     annotation = Element("ANNOTATION")
     attributes = {"ANNOTATION_ID": f"a{number}"} | references
     inner = SubElement(annotation, f"{kind}_ANNOTATION", attributes)
@@ -163,7 +163,7 @@ def _build_annotation(kind: str, number: int, value: str, **references: str) -> 
 
 
 def _build_types(*, sets: bool) -> Iterator[Element]:
-    """Types of the tiers: words are aligned with time, the others belong to words."""
+    """Build the linguistic types: words are time-aligned, other tiers refer to words."""
     yield Element("LINGUISTIC_TYPE", LINGUISTIC_TYPE_ID="words", TIME_ALIGNABLE="true")
     dependent = {"CONSTRAINTS": _ASSOCIATION, "TIME_ALIGNABLE": "false"}
     listed = {"CONTROLLED_VOCABULARY_REF": "emotions"}
@@ -177,7 +177,7 @@ def _build_types(*, sets: bool) -> Iterator[Element]:
 
 
 def _build_vocabulary(labels: LabelSet) -> Element:
-    """The label set as a controlled vocabulary, from which ELAN lets people choose."""
+    """Build the label set as a controlled vocabulary, which ELAN offers as choices."""
     language = {"LANG_REF": _LANGUAGE["LANG_ID"]}
     vocabulary = Element("CONTROLLED_VOCABULARY", CV_ID="emotions")
     SubElement(vocabulary, "DESCRIPTION", language).text = f"label set {printable(labels.name)}"

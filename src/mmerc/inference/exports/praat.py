@@ -1,4 +1,4 @@
-"""Emotions beside the words for Praat: a TextGrid."""
+"""Export words and emotions for Praat: TextGrid."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _SETS: dict[str, Callable[[TimedUtterance], str]] = {"set": lambda item: item.em
 
 
 def as_textgrid(analysis: Analysis) -> str:
-    """Three interval tiers per speaker: ``words@NAME``, ``emotion@NAME``, ``probability@NAME``, and
-    ``set@NAME`` if there are prediction sets.
+    """Write interval tiers per speaker: words, emotion, probability and, if any, prediction sets.
 
-    If utterances of a speaker overlap, the later one is in ``NAME (2)``: intervals of a tier must
-    follow each other. The tier ``about`` says how many utterances have no times and are left out.
-    Source: Praat manual, "TextGrid file formats".
+    They are named ``words@NAME``, ``emotion@NAME``, ``probability@NAME`` and ``set@NAME``. If
+    utterances of a speaker overlap, the later one is in ``NAME (2)``: intervals of a tier must not
+    overlap. The tier ``about`` gives the number of omitted utterances without times. Source: Praat
+    manual, "TextGrid file formats".
     """
     end = duration_ms(analysis)
     grid = [("about", [(0, end, describe(analysis))])]
@@ -50,7 +50,7 @@ def as_textgrid(analysis: Analysis) -> str:
 
 
 def _fill_gaps(intervals: list[_Interval], end: int) -> Iterator[_Interval]:
-    """The same intervals, with empty ones in the gaps between 0 and ``end``."""
+    """Fill the gaps between 0 and ``end`` with empty intervals."""
     reached = 0
     for interval in intervals:
         if interval[0] > reached:
@@ -62,7 +62,7 @@ def _fill_gaps(intervals: list[_Interval], end: int) -> Iterator[_Interval]:
 
 
 def _format_tier(number: int, name: str, intervals: list[_Interval]) -> Iterator[str]:
-    """One interval tier."""
+    """Format one interval tier."""
     yield f"    item [{number}]:"
     yield '        class = "IntervalTier"'
     yield f"        name = {_quote(name)}"
@@ -77,10 +77,10 @@ def _format_tier(number: int, name: str, intervals: list[_Interval]) -> Iterator
 
 
 def _format_seconds(milliseconds: int) -> str:
-    """Milliseconds as seconds with three digits."""
+    """Format milliseconds as seconds with three digits."""
     return f"{milliseconds / 1000:.3f}"
 
 
 def _quote(text: str) -> str:
-    """One line in quotation marks; those inside are doubled."""
+    """Quote a line; double quotation marks inside it."""
     return '"' + one_line(text).replace('"', '""') + '"'

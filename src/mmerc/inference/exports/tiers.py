@@ -1,4 +1,4 @@
-"""The timed utterances of an analysis, in tiers without overlap."""
+"""Arrange the timed utterances of an analysis in tiers without overlap."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmerc.inference.analysis import Analysis
 from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 NAMELESS = "unknown"
-# Characters that XML 1.0 excludes, even escaped (section 2.2), and that help no other format.
+# Characters excluded in XML 1.0, even escaped (section 2.2), and useless in the other formats.
 _UNPRINTABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -33,7 +33,7 @@ class TimedUtterance:
 
     @property
     def emotions(self) -> str | None:
-        """The prediction set, such as "joy or surprise", or "unsure"; None without one."""
+        """The prediction set, such as "joy or surprise", or "unsure"; None if there is none."""
         if self.prediction.emotions is None:
             return None
         return "unsure" if self.prediction.unsure else " or ".join(self.prediction.emotions)
@@ -41,9 +41,9 @@ class TimedUtterance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
-    """Utterances of one speaker that do not overlap, in order of time.
+    """Non-overlapping utterances of one speaker, in order of time.
 
-    ``name`` is unique; ``layer`` counts the speaker's tiers from 0, of which overlap needs several.
+    ``name`` is unique; ``layer`` counts the speaker's tiers from 0 (several in case of overlaps).
     """
 
     name: str
@@ -53,7 +53,7 @@ class Tier:
 
 
 def timed_utterances(analysis: Analysis) -> list[TimedUtterance]:
-    """The utterances that last a millisecond or more, by start."""
+    """Return the utterances of a millisecond or more, sorted by start."""
     utterances = []
     for position, item in enumerate(analysis.predictions):
         if item.start is not None and item.end is not None:
@@ -66,7 +66,7 @@ def timed_utterances(analysis: Analysis) -> list[TimedUtterance]:
 
 
 def build_tiers(analysis: Analysis) -> list[Tier]:
-    """One tier per speaker, and more where utterances overlap; in order of first speaking."""
+    """Build one tier per speaker, or more if utterances overlap, by first appearance."""
     by_speaker: dict[str, list[TimedUtterance]] = {}
     for item in timed_utterances(analysis):
         by_speaker.setdefault(item.prediction.speaker, []).append(item)
@@ -95,13 +95,13 @@ def _split_overlaps(utterances: Sequence[TimedUtterance]) -> list[list[TimedUtte
 
 
 def _layer_name(speaker: str, layer: int) -> str:
-    """The speaker's name on one line, numbered from the second layer on."""
+    """Return the speaker's name on one line, numbered from the second layer on."""
     name = one_line(speaker) or NAMELESS
     return f"{name} ({layer + 1})" if layer else name
 
 
 def _make_unique(names: Iterable[str]) -> Iterator[str]:
-    """The same names, with apostrophes added to those that occurred before."""
+    """Append apostrophes to repeated names."""
     used: set[str] = set()
     for name in names:
         while name in used:
@@ -111,13 +111,13 @@ def _make_unique(names: Iterable[str]) -> Iterator[str]:
 
 
 def duration_ms(analysis: Analysis) -> int:
-    """Milliseconds from the recording's start to its end or the last utterance's, at least one."""
+    """Return the duration in milliseconds, including the last utterance; at least one."""
     ends = [item.end for item in timed_utterances(analysis)]
     return max(1, round((analysis.duration or 0.0) * 1000), *ends)
 
 
 def describe(analysis: Analysis) -> str:
-    """What a file contains and what it leaves out, on one line."""
+    """Describe on one line what a file contains and omits."""
     total, timed = len(analysis.predictions), len(timed_utterances(analysis))
     guess = f"as {analysis.model} guesses that people would label them"
     parts = [f"emotions in {analysis.recording}", guess]
@@ -127,10 +127,10 @@ def describe(analysis: Analysis) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with U+FFFD for characters that the formats exclude."""
+    """Replace characters that the formats exclude by U+FFFD."""
     return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def one_line(text: str) -> str:
-    """Printable text without line breaks."""
+    """Return printable text without line breaks."""
     return " ".join(printable(text).split())

@@ -1,4 +1,4 @@
-"""Predictions as rows: JSON Lines, CSV, and text to read."""
+"""Export predictions as rows: JSON Lines, CSV, and plain text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SET_VALUES = ("emotions", "unsure")
 
 
 def analysis_as_json_lines(analysis: Analysis) -> str:
-    """``as_json_lines`` with what is doubtful about each utterance."""
+    """Write ``as_json_lines`` plus the marks of each utterance."""
     return "".join(
         json.dumps(row | {"doubtful_words": words}, ensure_ascii=False) + "\n"
         for row, words in _marked_rows(analysis)
@@ -24,7 +24,7 @@ def analysis_as_json_lines(analysis: Analysis) -> str:
 
 
 def analysis_as_csv(analysis: Analysis) -> str:
-    """``as_csv`` with what is doubtful about each utterance; doubtful words share one column."""
+    """Write ``as_csv`` plus the marks of each utterance; doubtful words share one column."""
     return _as_table(
         [
             flatten_row(row | {"doubtful_words": " ".join(words)})
@@ -34,7 +34,7 @@ def analysis_as_csv(analysis: Analysis) -> str:
 
 
 def _marked_rows(analysis: Analysis) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    """The row of each utterance with its overlap, and its doubtful words."""
+    """Yield each utterance's row with its overlap, and its doubtful words."""
     for item in analysis.predictions:
         marks = analysis.marks.get(item.id, Marks())
         words = [item.text[start:end] for start, end in marks.doubtful]
@@ -42,36 +42,36 @@ def _marked_rows(analysis: Analysis) -> Iterator[tuple[dict[str, Any], list[str]
 
 
 def as_json_lines(predictions: Sequence[UtterancePrediction]) -> str:
-    """One JSON object per utterance, one per line."""
+    """Write one JSON object per utterance, one per line."""
     rows = map(_prediction_row, predictions)
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def as_csv(predictions: Sequence[UtterancePrediction]) -> str:
-    """One row per utterance, with columns such as ``probabilities.joy`` and ``weights.text``."""
+    """Write a row per utterance, with columns such as ``probabilities.joy``, ``weights.text``."""
     return _as_table([flatten_row(_prediction_row(item)) for item in predictions])
 
 
 def _prediction_row(item: UtterancePrediction) -> dict[str, Any]:
-    """The values of a prediction; without those of sets unless they were asked for."""
+    """Return the values of a prediction; set values only if sets were requested."""
     skipped = () if item.emotions is not None else _SET_VALUES
     names = (value.name for value in fields(item))
     return {name: getattr(item, name) for name in names if name not in skipped}
 
 
 def _as_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows of equal columns as CSV; the labels of a set share one column."""
+    """Format rows as CSV; the labels of a set share one column."""
     return format_csv(list(rows[0]) if rows else [], map(_join_emotions, rows))
 
 
 def _join_emotions(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row with its set as one text."""
+    """Join the labels of a row's set."""
     emotions = row.get("emotions")
     return row if emotions is None else {**row, "emotions": SET_SEPARATOR.join(emotions)}
 
 
 def as_text(predictions: Sequence[UtterancePrediction]) -> str:
-    """Two lines per utterance: its words, and the emotion with the reasons."""
+    """Write two lines per utterance: the words, and the emotion with the reasons."""
     lines = []
     for number, item in enumerate(predictions):
         if number and item.conversation != predictions[number - 1].conversation:
@@ -82,7 +82,7 @@ def as_text(predictions: Sequence[UtterancePrediction]) -> str:
 
 
 def _summarise_reasons(item: UtterancePrediction) -> str:
-    """The probability, the second most probable emotion, and the points due to each part."""
+    """Summarise the probability, the runner-up emotion, and the effect of each input."""
     ranked = sorted(item.probabilities.items(), key=lambda pair: -pair[1])
     parts = [f"{ranked[0][1]:.0%} sure", f"else {ranked[1][0]} {ranked[1][1]:.0%}"]
     if item.emotions is not None:

@@ -1,4 +1,4 @@
-"""Export a fusion model as an ONNX file that computes the same."""
+"""Export a fusion model to an equivalent ONNX file."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from mmerc.models.base import AnyModel
 from mmerc.version import __version__
 
 _OPSET = 18
-_TRACED = (3, 5, 2)  # lengths of the conversations used to trace the graph
-_TRIED = (_TRACED, (1,), (6, 1, 9, 4), (12,) * 5)  # lengths of those used to test the file
-_TOLERANCE = 1e-4  # of logits: float32 sums in another order
+_TRACED = (3, 5, 2)  # conversation lengths for tracing the graph
+_TRIED = (_TRACED, (1,), (6, 1, 9, 4), (12,) * 5)  # conversation lengths for testing the file
+_TOLERANCE = 1e-4  # for logits: float32 sums in a different order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """An exported file: the names and shapes of its inputs and outputs (words for free sizes).
+    """An exported file: names and shapes of inputs and outputs (words for dynamic sizes).
 
-    ``difference`` is the largest between a logit of the file and of the model, over random
-    conversations of several lengths with absences and padding; ``size`` in bytes.
+    ``difference`` is the largest difference between logits of file and model, over random
+    conversations of several lengths with absences and padding; ``size`` is in bytes.
     """
 
     inputs: dict[str, list[int | str]]
@@ -37,13 +37,13 @@ class Exported:
 
 
 def export_model(model: AnyModel, path: str | Path) -> Exported:
-    """Write ``path``, test it in onnxruntime, and keep it if it equals the model.
+    """Write ``path``, test it in onnxruntime, and keep it if it matches the model.
 
-    For a model that trains a text encoder, only the part after the encoder is exported: ``text`` is
-    the encoder's vectors. Features are passed as they are stored, and the file standardises them.
-    Labels (in order) and temperatures are in the file's metadata; prediction sets are not in the
-    file. MmercError if the model cannot be exported, if the file computes something else, or if the
-    extra ``export`` is not installed; InputError if the file cannot be written.
+    If the model trains a text encoder, only the part after the encoder is exported: ``text`` holds
+    the encoder's vectors. Features are passed as stored; the file standardises them. Labels (in
+    order) and temperatures are in the file's metadata; prediction sets are not included. MmercError
+    if the model cannot be exported, if the file gives different results, or if the extra ``export``
+    is not installed; InputError if the file cannot be written.
     """
     if model.unit == "utterance":
         raise MmercError(
@@ -63,7 +63,7 @@ def export_model(model: AnyModel, path: str | Path) -> Exported:
 
 
 def _import_libraries() -> tuple[Any, Any]:
-    """Import onnx and onnxruntime, which the extra ``export`` installs."""
+    """Import onnx and onnxruntime, from the extra ``export``."""
     try:
         import onnx
         import onnxruntime
@@ -76,10 +76,10 @@ def _import_libraries() -> tuple[Any, Any]:
 
 
 def _trace_graph(graph: Graph, path: Path) -> None:
-    """Write the graph by tracing it once.
+    """Trace the graph and write it.
 
     torch's newer exporter (dynamo) supports neither packed sequences nor loops like DialogueRNN's,
-    and takes tens of times as long; ``_compare_with_model`` finds what tracing gets wrong.
+    and is tens of times slower. ``_compare_with_model`` detects tracing errors.
     """
     free = {0: "conversations", 1: "utterances"}
     names = [*graph.names, *OUTPUTS]
@@ -98,7 +98,7 @@ def _trace_graph(graph: Graph, path: Path) -> None:
 
 
 def _write_metadata(onnx: Any, path: Path, model: AnyModel) -> None:
-    """Add to the file what its numbers mean."""
+    """Add labels and temperatures to the file."""
     file = onnx.load(path)
     file.producer_name, file.producer_version = "mmerc", __version__
     entries = {
@@ -113,7 +113,7 @@ def _write_metadata(onnx: Any, path: Path, model: AnyModel) -> None:
 
 @torch.no_grad()
 def _compare_with_model(model: AnyModel, path: Path) -> Exported:
-    """Run file and model on the same conversations; MmercError if they differ."""
+    """Compare file and model on the same conversations; MmercError if they differ."""
     _, onnxruntime = _import_libraries()
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     graph, names = Graph(model, exportable=False), [item.name for item in session.get_inputs()]

@@ -1,4 +1,4 @@
-"""A model as a function of tensors alone, as an ONNX file contains it."""
+"""A model as a function of tensors only, for ONNX."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ class Graph(nn.Module):
 
 
 def random_inputs(graph: Graph, lengths: tuple[int, ...], *, seed: int) -> tuple[Tensor, ...]:
-    """Random inputs: padding after the shorter conversations, and NaN wherever a vector is absent.
+    """Generate random inputs, with padding after shorter conversations and NaN for absent vectors.
 
-    Vectors have the mean and deviation of the training split. Standardising others would give
-    values far from any real ones, where the error of float32 itself is larger than a fault of the
-    file. [decided] If an encoder computes the vectors, mean 0 and deviation 1.
+    Vectors have the mean and deviation of the training split. Others would be standardised to
+    unrealistic values, where float32 rounding hides errors of the file. [decided] Vectors of an
+    encoder have mean 0 and deviation 1.
 
-    The first conversation lacks the first modality entirely, the second the second and so on;
+    The first conversation lacks the first modality, the second conversation the second, and so on;
     in addition, single utterances lack single modalities.
     """
     generator = torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""DialogueRNN as a loop that ONNX can represent; only for export."""
+"""DialogueRNN as a loop that ONNX supports; only for export."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def replace_recurrent(module: nn.Module) -> None:
 
 
 class _LoopedDialogueRnn(nn.Module):
-    """The states of ``DialogueRnn``, whose hand-written gradient no exporter can follow."""
+    """``DialogueRnn`` without its custom gradient, which exporters do not support."""
 
     def __init__(self, source: DialogueRnn) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ def _both_directions(rnn: DialogueRnn, steps: Tensor) -> Tensor:
 
 
 def _last_turn_by_pairs(speakers: Tensor, present: Tensor) -> Tensor:
-    """Find the previous turn of each speaker by comparing all pairs: ONNX sorts unstably.
+    """Find each speaker's previous turn by comparing all pairs; ONNX has no stable sort.
 
     Shape: speakers, present [R, N, B] -> [R, N, B].
     """
@@ -77,7 +77,7 @@ def _unit(
 
 @torch.jit.script
 def _recur(drive: Tensor, turns: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
-    """The time loop of ``Recurrence``, scripted so that its length is not fixed.
+    """The time loop of ``Recurrence``, scripted so that its length is dynamic.
 
     Shape: drive [R, N, B, 7H], turns [R, N, B], weights [6, R, H, 3H], bias [4, R, 1, 3H]
     -> [R, N, B, H].

@@ -1,1 +1,1 @@
-"""An analysis as one page for a browser, without a network or a framework."""
+"""An analysis as a single HTML page, without network access or frameworks."""

@@ -1,4 +1,4 @@
-"""The data of an analysis that the page shows, as plain JSON values."""
+"""The data of an analysis for the page, as JSON values."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _BLACK, _WHITE = "#000000", "#ffffff"
 
 
 def page_data(analysis: Analysis) -> dict[str, object]:
-    """Everything that the page shows; utterances refer to speakers and labels by position.
+    """Return the page's data; utterances refer to speakers and labels by index.
 
-    ``layer`` is an utterance's row in its speaker's lane, None without times.
+    ``layer``: an utterance's row in its speaker's lane, None without times.
     """
     speakers = list(dict.fromkeys(item.speaker for item in analysis.predictions))
     layers = {
@@ -42,9 +42,9 @@ def page_data(analysis: Analysis) -> dict[str, object]:
 
 
 def _media_url(recording: str) -> str:
-    """The recording's address, relative to the page."""
+    """Return the recording's URL, relative to the page."""
     try:
-        name = recording.encode("utf-8", "surrogateescape")  # as file systems spell it
+        name = recording.encode("utf-8", "surrogateescape")  # the bytes in the file system
     except UnicodeEncodeError:
         name = recording.encode("utf-8", "replace")
     return "./" + quote(name, safe="")
@@ -53,7 +53,7 @@ def _media_url(recording: str) -> str:
 def _utterance_data(
     item: UtterancePrediction, speaker: int, analysis: Analysis
 ) -> dict[str, object]:
-    """One utterance; probabilities in the order of the labels."""
+    """Return one utterance; probabilities are in label order."""
     marks = analysis.marks.get(item.id, Marks())
     return {
         "speaker": speaker,
@@ -73,28 +73,28 @@ def _utterance_data(
 
 
 def utf16_place(text: str, place: tuple[int, int]) -> list[int]:
-    """A place in a text as scripts count: in units of UTF-16."""
+    """Convert a text span to UTF-16 units, as in JavaScript."""
     return [len(text[:end].encode("utf-16-le", "surrogatepass")) // 2 for end in place]
 
 
 def label_data(label_set: LabelSet) -> list[dict[str, str]]:
-    """Names, colours, and a text colour that can be read on each."""
+    """Return the labels' names, colours, and readable text colours."""
     labels = []
     for position, (name, colour) in enumerate(zip(label_set, label_set.colours, strict=True)):
-        # Colours are read from a model's file and may be anything.
+        # Colours come from a model's file, so they may contain anything.
         valid = colour if _COLOUR.fullmatch(colour) else PALETTE[position % len(PALETTE)]
         labels.append({"name": one_line(name), "colour": valid, "ink": _ink(valid)})
     return labels
 
 
 def _ink(colour: str) -> str:
-    """Black or white, whichever has more contrast with ``colour`` (WCAG 2.2, contrast ratio)."""
+    """Return black or white, whichever contrasts more with ``colour`` (WCAG 2.2)."""
     light = _luminance(colour)
     return _BLACK if (light + 0.05) / 0.05 >= 1.05 / (light + 0.05) else _WHITE
 
 
 def _luminance(colour: str) -> float:
-    """Relative luminance, 0 to 1 (WCAG 2.2, sRGB)."""
+    """Return the relative luminance, 0 to 1 (WCAG 2.2, sRGB)."""
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue

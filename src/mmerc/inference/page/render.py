@@ -1,4 +1,4 @@
-"""The page of an analysis: one file that loads nothing but the recording beside it."""
+"""The page of an analysis: one file that loads only the recording next to it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _MEDIA = "media-src 'self' file:; "
 
 
 def render_page(analysis: Analysis) -> str:
-    """HTML with player, timeline, reasons and summary; the recording is expected beside it.
+    """Render HTML with player, timeline, reasons and summary.
 
-    Words of the recording are data, never markup: they are embedded as JSON without ``<`` and shown
-    as text. The page's policy allows nothing but the recording to load and nothing but its own
-    script to run.
+    The words of the recording are never markup: they are embedded as JSON without ``<`` and shown
+    as text. The page's content security policy allows only the recording to load and only the
+    page's own script to run.
     """
     style, script = read_style(), _script()
     return (
@@ -43,8 +43,8 @@ def render_page(analysis: Analysis) -> str:
 
 @cache
 def page_environment() -> Environment:
-    """Jinja's environment for the templates of mmerc's pages."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # not before it is needed
+    """Return the Jinja environment for mmerc's page templates."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # only when needed
 
     environment = Environment(
         loader=PackageLoader("mmerc", ""),
@@ -57,12 +57,12 @@ def page_environment() -> Environment:
 
 
 def read_style() -> str:
-    """The style sheet of analyses, which the service's page extends."""
+    """Read the style sheet for analyses, which the service's page extends."""
     return read_base() + (files("mmerc.inference.page") / "page.css").read_text(encoding="utf-8")
 
 
 def read_base() -> str:
-    """The style sheet of all pages: colours, light and dark, text and buttons."""
+    """Read the style sheet of all pages: colours, light and dark, text and buttons."""
     return (files("mmerc.inference.page") / "base.css").read_text(encoding="utf-8")
 
 
@@ -72,9 +72,9 @@ def _script() -> str:
 
 
 def content_security_policy(*, style: str, script: str, media: bool = False) -> str:
-    """Content Security Policy: this style and script and, with ``media``, files beside the page.
+    """Build a Content Security Policy for a style, a script and, with ``media``, local files.
 
-    ``file:`` because "self" means nothing for a page on disk.
+    ``file:`` is needed because "self" does not cover a page on disk.
     """
     return (
         f"default-src 'none'; {_MEDIA if media else ''}style-src {_source_hash(style)}; "
@@ -83,6 +83,6 @@ def content_security_policy(*, style: str, script: str, media: bool = False) -> 
 
 
 def _source_hash(text: str) -> str:
-    """SHA-256 of a style or script, as a source of the policy."""
+    """Return the SHA-256 of a style or script as a policy source."""
     digest = hashlib.sha256(text.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"

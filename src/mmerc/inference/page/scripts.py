@@ -1,6 +1,6 @@
-"""JavaScript modules of a page, joined into one script.
+"""Bundle the JavaScript modules of a page into one script.
 
-The page of an analysis is one file without a network, so it cannot import modules at run time.
+The page of an analysis is a single offline file, so it cannot import modules at run time.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) )", re.MUL
 
 
 def bundle_modules(package: Traversable, entry: str) -> str:
-    """One script: the modules that ``entry`` imports, in order of dependency, then itself.
+    """Bundle the modules that ``entry`` imports, in order of dependency, then ``entry``.
 
-    ``entry`` is a path inside ``package``. Modules use named imports and exports alone and share
-    one scope in the bundle, so top-level names must be unique. Documentation comments are dropped.
+    ``entry`` is a path inside ``package``. Modules use only named imports and exports and share
+    one scope in the bundle, so top-level names must be unique. Documentation comments are removed.
     """
     bundled: dict[str, str] = {}
     _add_module(package, PurePosixPath(entry), bundled)
@@ -26,7 +26,7 @@ def bundle_modules(package: Traversable, entry: str) -> str:
 
 
 def _add_module(package: Traversable, path: PurePosixPath, bundled: dict[str, str]) -> None:
-    """Add a module after the modules that it imports, each once."""
+    """Add a module after its imports, each once."""
     name = _normalise(path)
     if name in bundled:
         return
@@ -39,7 +39,7 @@ def _add_module(package: Traversable, path: PurePosixPath, bundled: dict[str, st
 
 
 def _normalise(path: PurePosixPath) -> str:
-    """A path without ``.`` and ``..``."""
+    """Resolve ``.`` and ``..`` in a path."""
     parts: list[str] = []
     for part in path.parts:
         if part == "..":

@@ -1,4 +1,4 @@
-"""Remarks on an analysis as a whole: where its results may be unreliable."""
+"""Remarks on why an analysis as a whole may be unreliable."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmerc.models.set_scores import SetScores
 from mmerc.prediction.set_request import SetRequest
 
 _MIN_WORDS = 30
-_MAX_PIECES = 1.3  # pieces of the tokenizer per word
+_MAX_PIECES = 1.3  # tokens per word
 _MIN_LETTERS, _MAX_FOREIGN_LETTERS = 30, 1 / 4
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -26,11 +26,11 @@ def analysis_remarks(
     distance: float,
     sets: SetRequest | None = None,
 ) -> tuple[str, ...]:
-    """What differs from the model's training data, and what most utterances lack.
+    """Collect remarks on differences from the training data and on widely missing modalities.
 
-    ``absent``: per utterance id, why a modality is absent. ``distance``: of the sound from the
-    training data, in deviations (``mmerc.inference.levelling``). ``sets``: the prediction sets that
-    were asked for.
+    ``absent``: per utterance id, why a modality is absent. ``distance``: between the sound and the
+    training data, in standard deviations (``mmerc.inference.levelling``). ``sets``: the requested
+    prediction sets.
     """
     remarks = []
     if distance > FAR:
@@ -55,7 +55,7 @@ def analysis_remarks(
 
 
 def _set_remark(sets: SetRequest, scores: SetScores, *, distant: bool) -> str:
-    """What the prediction sets of this recording are worth."""
+    """Explain how reliable the prediction sets of this recording are."""
     worth = (
         "this recording differs from them, so the sets probably contain the label less often"
         if distant
@@ -68,7 +68,7 @@ def _set_remark(sets: SetRequest, scores: SetScores, *, distant: bool) -> str:
 
 
 def _absence_remarks(modality: Modality, reasons: Counter[str], *, total: int) -> list[str]:
-    """A remark on a modality that more than half of ``total`` utterances lack."""
+    """Remark on a modality that more than half of ``total`` utterances lack."""
     count, reason = reasons.total(), reasons.most_common(1)[0][0].rstrip(".")
     if count == total and len(reasons) == 1:
         return [f"No utterance has {modality}: {reason}."]
@@ -78,13 +78,13 @@ def _absence_remarks(modality: Modality, reasons: Counter[str], *, total: int) -
 
 
 def is_foreign(model: AnyModel, utterances: Sequence[Utterance]) -> bool:
-    """Whether the words are probably not English.
+    """Whether the text is probably not English.
 
     [decided] True if a quarter of the letters (of 30 or more) are not ASCII, or if the tokenizer
-    needs more than 1.3 pieces per word (over 30 words or more). With MiniLM's tokenizer the
-    dialogues of MELD's test split need 1.00 to 1.21, and sentences in German, French, Spanish,
-    Dutch and Finnish 1.37 to 2.35. An unknown word counts as one piece, and some scripts have no
-    spaces: for those the letters decide.
+    needs more than 1.3 tokens per word (over 30 words or more). With MiniLM's tokenizer, MELD's
+    test dialogues need 1.00 to 1.21, and sentences in German, French, Spanish, Dutch and Finnish
+    1.37 to 2.35. Letters are needed because an unknown word counts as one token, and some scripts
+    have no spaces.
     """
     if model.tokenizer is None:
         return False
@@ -100,5 +100,5 @@ def is_foreign(model: AnyModel, utterances: Sequence[Utterance]) -> bool:
 
 
 def count_words(utterances: Sequence[Utterance]) -> int:
-    """Words of all utterances, by their letters."""
+    """Count the words of all utterances."""
     return sum(len(_WORD.findall(utterance.text)) for utterance in utterances)

@@ -1,4 +1,4 @@
-"""A model and the extractors of the features that it takes."""
+"""A model and the extractors of its features."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _LICENSED_AS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Components:
-    """A model with its extractors; ``missing``: why nothing can extract a modality."""
+    """A model with its extractors; ``missing``: why a modality has no extractor."""
 
     model: AnyModel
     name: str
@@ -53,7 +53,7 @@ class Components:
 def load_components(
     source: str | Path | None, *, commercial_only: bool, face: Choice, live: bool = False
 ) -> Components:
-    """Load a model by name or folder (None: the default model), and its extractors.
+    """Load a model by name or folder (None: the default model) with its extractors.
 
     UsageError for a model that ``commercial_only`` forbids; MmercError or InputError if the model
     cannot be loaded, or if none of its modalities can be provided.
@@ -85,7 +85,7 @@ def load_components(
 
 
 def _find_obstacle(extractor: str, *, model: str, commercial_only: bool) -> str | None:
-    """Say why an extractor that ``model`` takes vectors of cannot be used; None if it can."""
+    """Return why an extractor required by ``model`` cannot be used; None if it can."""
     parts = extractor.split(JOINT)
     if not _LICENSED_AS.keys() >= set(parts):
         return f"{model} takes features that mmerc cannot extract ({extractor})."

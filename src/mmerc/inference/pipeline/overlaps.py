@@ -1,4 +1,4 @@
-"""How much of each utterance other speakers talk over."""
+"""Measure overlapping speech in utterances."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mmerc.media.turn_edges import Interval, merge_intervals
 
 
 def measure_overlaps(utterances: Sequence[Utterance], turns: Sequence[Turn]) -> dict[str, float]:
-    """The share (0 to 1) of each utterance's length during which another speaker talks, by id.
+    """Return, by id, the share (0 to 1) of each utterance during which another speaker talks.
 
-    Without turns, the other speakers are those of overlapping utterances. If an utterance's speaker
-    is unknown, or none of the turns' (cues and turns may use different names), what counts is that
-    two speakers talk at once. Utterances without a length are left out.
+    Without turns, overlapping utterances are used. If an utterance's speaker is unknown or not
+    among the turns (cues and turns may use different names), time with two or more speakers counts.
+    Utterances without duration are omitted.
     """
     ordered = sorted(turns or _turns_of(utterances), key=lambda turn: turn.start)
     starts = np.array([turn.start for turn in ordered])
@@ -40,7 +40,7 @@ def measure_overlaps(utterances: Sequence[Utterance], turns: Sequence[Turn]) -> 
 
 
 def _turns_of(utterances: Iterable[Utterance]) -> list[Turn]:
-    """Utterances of known speakers as turns."""
+    """Convert utterances of known speakers to turns."""
     return [
         Turn(speaker=item.speaker, start=item.start, end=item.end)
         for item in utterances
@@ -49,7 +49,7 @@ def _turns_of(utterances: Iterable[Utterance]) -> list[Turn]:
 
 
 def _shared_time(turns: Iterable[Turn], within: Interval, *, fewest: int) -> float:
-    """Seconds of the interval in which at least ``fewest`` speakers of the turns talk."""
+    """Return the seconds of the interval in which at least ``fewest`` speakers talk."""
     spoken: dict[str, list[Interval]] = {}
     for turn in turns:
         if turn.speaker != UNKNOWN_SPEAKER:

@@ -1,4 +1,4 @@
-"""The pipeline: a recording in, its timeline of emotions out."""
+"""The pipeline: from a recording to a timeline of emotions."""
 
 from __future__ import annotations
 
@@ -61,13 +61,12 @@ _Absences = dict[str, dict[Modality, str]]
 
 @dataclass(kw_only=True)
 class Pipeline:
-    """Analyses recordings: finds the utterances, extracts their features, predicts their emotions.
+    """Analyses recordings: finds utterances, extracts features, predicts emotions.
 
-    ``model`` predicts and ``name`` is what an analysis calls it. ``extractors`` provide the
-    features it takes, and ``missing`` says why a modality has no extractor. ``find`` finds the
-    utterances of a recording without subtitles. ``workers`` processes extract features. With
-    ``live``, each utterance is predicted from what precedes it. ``sets`` asks for prediction sets.
-    Every part can be replaced.
+    ``model``, called ``name`` in results, predicts. ``extractors`` provide its features;
+    ``missing`` says why a modality has no extractor. ``find`` finds the utterances of a recording
+    without subtitles. ``workers`` processes extract features. With ``live``, each utterance is
+    predicted without later ones. ``sets`` requests prediction sets. Every part can be replaced.
     """
 
     model: AnyModel
@@ -98,14 +97,14 @@ class Pipeline:
         """Load a model and everything needed to analyse recordings with it.
 
         ``source`` is a run or model folder, a model that comes with mmerc, or a Hub repository; by
-        default mmerc-mini (with ``live`` mmerc-mini-live). ``commercial_only`` excludes what
-        forbids commercial use: openSMILE, denseface, and mmerc-mini, which mmerc-mini-text
-        replaces. ``face`` chooses the face to look at: "speaking", "largest" or "all". ``whisper``
-        names the transcriber's model, ``language`` the code of the spoken language (None: detect
-        it). ``turns`` is an RTTM file that says who speaks when; without it, speakers are found by
-        their voices: ``speakers`` states their number, "2" or "2-4" (None: estimate it),
-        ``diarizer`` who finds them, "mmerc" or the installed "pyannote". ``workers`` is the number
-        of processes (None: one per core). ``sets`` asks for prediction sets.
+        default mmerc-mini (with ``live`` mmerc-mini-live). ``commercial_only`` excludes everything
+        that forbids commercial use: openSMILE, denseface, and mmerc-mini (replaced by
+        mmerc-mini-text). ``face`` selects the face to use: "speaking", "largest" or "all".
+        ``whisper`` names the transcription model, ``language`` the code of the spoken language
+        (None: detect it). ``turns`` is an RTTM file with speaker turns; without it, voices are
+        diarized: ``speakers`` states their number, "2" or "2-4" (None: estimate it), ``diarizer``
+        is "mmerc" or the installed "pyannote". ``workers`` is the number of processes (None: one
+        per core). ``sets`` requests prediction sets.
 
         UsageError if ``commercial_only`` forbids the model; MmercError or InputError if it cannot
         be loaded, or has no scores for sets.
@@ -145,19 +144,18 @@ class Pipeline:
     ) -> Analysis:
         """Analyse a film or sound file; times of the analysis are in seconds.
 
-        ``subtitles`` (SRT, WebVTT, ASS, or a film with subtitles inside) or ``words`` (CTM, or the
-        JSON of WhisperX, whisper.cpp, openai-whisper or faster-whisper) replace voice activity
-        detection and transcription;
-        ``turns`` (RTTM) say who speaks when. ``names`` replaces names of speakers: "SPEAKER_01" ->
-        "Mara". ``work`` is a folder for intermediate results: called again with the same folder, an
-        interrupted analysis resumes. The caller deletes it once the results are safe
-        (``mmerc.inference.pipeline.work_folder.discard_work``). ``report`` is called with the
+        ``subtitles`` (SRT, WebVTT, ASS, or a film with embedded subtitles) or ``words`` (CTM, or
+        the JSON of WhisperX, whisper.cpp, openai-whisper or faster-whisper) replace voice activity
+        detection and transcription; ``turns`` (RTTM) replace diarization. ``names`` replaces
+        speaker names: "SPEAKER_01" -> "Mara". ``work`` is a folder for intermediate results: with
+        the same folder, an interrupted analysis resumes. The caller deletes it after saving the
+        results (``mmerc.inference.pipeline.work_folder.discard_work``). ``report`` receives the
         progress of each stage.
 
-        UsageError for subtitles and words together, or if ``names`` has a speaker who does not
-        speak; what is transcribed by then stays in ``work``. MediaError if the file is not a
-        recording, or if nobody speaks in it. InputError if a file cannot be read or written, or if
-        another analysis is using the folder.
+        UsageError for subtitles and words together, or if ``names`` has an unknown speaker (the
+        transcript so far stays in ``work``). MediaError if the file is not a recording or has no
+        speech. InputError if a file cannot be read or written, or if another analysis is using
+        the folder.
         """
         recording = Path(recording)
         if recording.is_dir():
@@ -172,7 +170,7 @@ class Pipeline:
     def _source(
         self, subtitles: str | Path | None, words: str | Path | None, turns: str | Path | None
     ) -> UtteranceSource:
-        """Subtitles or words where they are given, otherwise ``find``; with the given turns."""
+        """Choose the source: subtitles or words if given, else ``find``; with the given turns."""
         if subtitles is not None and words is not None:
             raise UsageError("Subtitles have words already; give --subtitles or --words, not both.")
         turns = None if turns is None else Path(turns)
@@ -195,7 +193,7 @@ class Pipeline:
         *,
         names: Mapping[str, str] | None = None,
     ) -> Analysis:
-        """Run the stages one after the other."""
+        """Run all stages."""
         description = {
             "mmerc": __version__,
             "recording": file_fingerprint(recording),
@@ -243,7 +241,7 @@ class Pipeline:
     def check_features(
         self, recording: Path, utterances: Sequence[Utterance], absent: _Absences
     ) -> None:
-        """MediaError if no utterance has any modality that the model takes."""
+        """MediaError if no utterance has a modality that the model uses."""
         modalities = self.model.inputs.output_widths.keys()
         if modalities and all(modalities <= absent.get(item.id, {}).keys() for item in utterances):
             reasons = dict.fromkeys(why[m] for why in absent.values() for m in modalities)
@@ -257,10 +255,10 @@ class Pipeline:
         name: str,
         names: Mapping[str, str] | None = None,
     ) -> Analysis:
-        """Analyse text only; ``name`` replaces the recording's name.
+        """Analyse text only; ``name`` is used in place of a recording's name.
 
-        ``names`` replaces names of speakers (UsageError if one does not speak). InputError if ids
-        are not unique or the model cannot read words.
+        ``names`` replaces speaker names (UsageError for an unknown speaker). InputError if ids are
+        not unique or the model does not use text.
         """
         conversations = rename_in_conversations(conversations, names or {})
         utterances = [item for conversation in conversations for item in conversation.utterances]
@@ -279,7 +277,7 @@ class Pipeline:
     def extract(
         self, recording: Path, utterances: tuple[Utterance, ...], work: WorkFolder, report: Hook
     ) -> tuple[_Tables, _Absences]:
-        """Features of all modalities, and why some are absent."""
+        """Extract the features of all modalities, with reasons for absent ones."""
         tables: dict[Modality, FeatureTable] = {}
         unavailable = dict(self.missing)
         for modality, extractor in self.extractors.items():
@@ -302,9 +300,9 @@ class Pipeline:
     def predict(
         self, conversations: Sequence[Conversation], tables: _Tables
     ) -> list[UtterancePrediction]:
-        """Predict emotions, in bfloat16 on processors where it is fast.
+        """Predict emotions, in bfloat16 on CPUs where it is fast.
 
-        Probabilities then differ by a few thousandths from those of other machines
+        Probabilities then differ by a few thousandths between machines
         (benchmarks/bench_analyze.py).
         """
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast_bfloat16("cpu")):
@@ -326,7 +324,7 @@ class Pipeline:
 
 
 def _add_left_out(absent: _Absences, predictions: Sequence[UtterancePrediction]) -> _Absences:
-    """The absences and, for modalities that the model left out, why."""
+    """Add the reasons for modalities that the model left out."""
     joined = {utterance: dict(reasons) for utterance, reasons in absent.items()}
     for prediction in predictions:
         for modality, left_out in prediction.left_out.items():
@@ -336,14 +334,14 @@ def _add_left_out(absent: _Absences, predictions: Sequence[UtterancePrediction])
 
 
 def _has_several(utterances: Sequence[Utterance]) -> bool:
-    """Whether several people speak."""
+    """Whether there are several speakers."""
     return len({utterance.speaker for utterance in utterances}) > 1
 
 
 def _collect_absences(
     utterances: tuple[Utterance, ...], tables: _Tables, unavailable: Mapping[Modality, str]
 ) -> _Absences:
-    """Per utterance id, the modalities it lacks and why."""
+    """Collect, per utterance id, the absent modalities and the reasons."""
     rows = {m: {key[1]: row for key, row in t.rows.items()} for m, t in tables.items()}
     absent: _Absences = {}
     for utterance in utterances:

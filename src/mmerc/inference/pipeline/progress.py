@@ -11,7 +11,7 @@ _Stage = Literal["speech", "speakers", "words", "text", "audio", "video", "emoti
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``done`` of ``total`` utterances of a stage; 0 of 0 if the stage has no count."""
+    """Progress of a stage: ``done`` of ``total`` utterances; 0 of 0 if there is no count."""
 
     stage: _Stage
     done: int
@@ -22,4 +22,4 @@ Hook = Callable[[Step], None]
 
 
 def ignore_progress(step: Step) -> None:
-    """The hook that reports nothing."""
+    """A hook that does nothing."""

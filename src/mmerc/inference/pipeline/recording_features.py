@@ -19,14 +19,14 @@ from mmerc.features.store import FeatureStore, FeatureTable
 from mmerc.files import write_error
 from mmerc.inference.pipeline.progress import Hook, Step
 
-# [decided] Fewer utterances are left to this process: starting workers takes longer than the work.
-# A film that crashes the decoder then ends the analysis, as it does with one worker.
+# [decided] Fewer utterances are processed here, because starting workers would take longer. A film
+# that crashes the decoder then ends the analysis, as with one worker.
 _FEW = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unavailable:
-    """A modality that no utterance can have, and why."""
+    """A modality that is unavailable for all utterances, with the reason."""
 
     modality: Modality
     reason: str
@@ -44,8 +44,8 @@ def extract_features(
 ) -> FeatureTable | Unavailable:
     """Features of one modality, reusing those of an interrupted run.
 
-    ``extractor`` builds the extractor, in every worker process. ``stores`` is the folder they are
-    kept in. InputError if they cannot be written there.
+    ``extractor`` builds the extractor in every worker process. ``stores`` is the folder for the
+    features; InputError if it is not writable.
     """
 
     def forward(progress: Progress) -> None:
@@ -65,7 +65,7 @@ def extract_features(
         raise write_error(stores, error) from error
     except InputError:  # a damaged file, or a full disk
         raise
-    except MmercError as error:  # its package or weights are missing: other modalities go on
+    except MmercError as error:  # a package or weights are missing; other modalities continue
         return Unavailable(modality=modality, reason=str(error))
 
 
@@ -79,9 +79,9 @@ def extract_speakers_faces(
     workers: int,
     report: Hook,
 ) -> FeatureTable | Unavailable:
-    """Extract features (``extract_features``), of several people on screen the speaker's.
+    """Extract features (``extract_features``) of the speaker among several people on screen.
 
-    Faces are known again throughout the recording.
+    Faces are re-identified throughout the recording.
     """
     everybody = None
     if isinstance(extractor, NamedExtractor) and extractor.follows_faces:
@@ -105,7 +105,7 @@ def extract_speakers_faces(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Compute on one thread, as a worker does: vectors are the same to the bit."""
+    """Compute on one thread, like a worker, so that vectors are bit-identical."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""The first stage of the pipeline: what it is, and what comes out of it."""
+"""The first stage of the pipeline: its interface and its result."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mmerc.media.decode import MediaInfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segmentation:
-    """The utterances of a recording, with remarks on how reliable they are.
+    """The utterances of a recording, with remarks on their reliability.
 
-    ``marks``: what is doubtful about single utterances, by id. ``language``: the code of the spoken
-    language, None if unknown.
+    ``marks``: doubts about single utterances, by id. ``language``: the code of the spoken language,
+    None if unknown.
     """
 
     utterances: tuple[Utterance, ...]
@@ -32,7 +32,7 @@ class UtteranceSource(Protocol):
     """The first stage of the pipeline."""
 
     def settings(self) -> dict[str, Any]:
-        """Everything, apart from the recording, that determines the utterances."""
+        """Return everything except the recording that determines the utterances."""
         ...
 
     def __call__(

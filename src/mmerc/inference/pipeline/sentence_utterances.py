@@ -1,4 +1,4 @@
-"""Sentences as utterances, with what is doubtful about their words."""
+"""Convert sentences to utterances, with marks for doubtful words."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _Places = tuple[tuple[int, int], ...]
 def number_sentences(
     sentences: Iterable[Sentence], wordless: Iterable[Utterance] = ()
 ) -> tuple[tuple[Utterance, ...], dict[str, _Places]]:
-    """Utterances ``1``, ``2``, ... by start, and the places of doubtful words by their ids.
+    """Return utterances ``1``, ``2``, ... by start, and text spans of doubtful words by id.
 
-    ``wordless``: utterances without recognised words, to be numbered with the others.
+    ``wordless``: utterances without recognised words, which are numbered with the others.
     """
     spoken: list[tuple[float, float, str, str, _Places]] = [
         (item.start, item.end, item.speaker, item.text, item.doubtful) for item in sentences
@@ -37,7 +37,7 @@ def mark_utterances(
     overlaps: Mapping[str, float],
     doubtful: Mapping[str, _Places],
 ) -> dict[str, Marks]:
-    """What is doubtful about each utterance, by id."""
+    """Return the marks of each utterance, by id."""
     return {
         item.id: Marks(overlap=overlaps.get(item.id), doubtful=doubtful.get(item.id, ()))
         for item in utterances

@@ -1,4 +1,4 @@
-"""Parts of an analysis that could not be done, as distinct from what a recording does not have."""
+"""Parts of an analysis that failed, as opposed to what a recording does not contain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmerc.media.container import Reason
 
 NO_WORDS = "no words"
 CONTRADICTS = "left out: it contradicts the other modalities throughout the recording"
-_PROPERTIES = {  # of a recording: nothing went wrong
+_PROPERTIES = {  # properties of a recording rather than failures
     NO_WORDS,
     CONTRADICTS,
     NO_SOUND_FILE,
@@ -33,13 +33,13 @@ _PROPERTIES = {  # of a recording: nothing went wrong
 def list_shortfalls(
     absent: Mapping[str, Mapping[Modality, str]], remarks: Sequence[str], *, utterances: int
 ) -> tuple[str, ...]:
-    """One sentence per part of an analysis that could not be done; empty if all was.
+    """Return one sentence per failed part of an analysis; empty if there is none.
 
-    [decided] A part is a modality that the model takes, and the check whether subtitles or words
-    match the speech. It could not be done if a package or weights are missing, a file is damaged or
-    crashed its decoder, a computation gave no numbers, or the model does not read the language.
-    What a recording does not have (a film, a face in view, a sound, words) or what the model
-    distrusts is no shortfall.
+    [decided] Parts are the model's modalities, and the check whether subtitles or words match the
+    speech. A part failed if a package or weights are missing, a file is damaged or crashed its
+    decoder, a result was not finite, or the model does not read the language. What a recording does
+    not contain (a film, a visible face, sound, words), or what the model distrusts, is not a
+    shortfall.
     """
     failures: dict[Modality, Counter[str]] = {}
     for reasons in absent.values():
@@ -51,7 +51,7 @@ def list_shortfalls(
 
 
 def _describe(modality: Modality, reasons: Counter[str], utterances: int) -> str:
-    """Say for how many utterances a modality could not be used, and why."""
+    """Describe for how many utterances a modality could not be used, and why."""
     count, reason = reasons.total(), reasons.most_common(1)[0][0].rstrip(".")
     what = {"text": "Words", "audio": "Voices", "video": "Faces"}[modality]
     share = "all" if count == utterances else f"{count} of {utterances}"

@@ -1,4 +1,4 @@
-"""Remarks on utterances whose speaker, voice or words are doubtful."""
+"""Remarks on utterances with a doubtful speaker, voice or text."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from mmerc.media.languages import ENGLISH, language_name
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
 from mmerc.media.transcription import INSTALL_MULTILINGUAL, Transcript
 
-_MUCH = 1 / 3  # of an utterance's length
+_MUCH = 1 / 3  # share of an utterance's duration
 _ENOUGH_WORDS = 10
 
 
 def unnamed_remarks(utterances: Sequence[Utterance]) -> tuple[str, ...]:
-    """Remark on utterances to which neither a cue nor a turn gives a speaker."""
+    """Remark on utterances without a speaker from a cue or turn."""
     count = sum(utterance.speaker == UNKNOWN_SPEAKER for utterance in utterances)
     if not count:
         return ()
@@ -22,7 +22,7 @@ def unnamed_remarks(utterances: Sequence[Utterance]) -> tuple[str, ...]:
 
 
 def wordless_remarks(utterances: Sequence[Utterance]) -> tuple[str, ...]:
-    """A remark on speech in which no word was recognised."""
+    """Remark on speech without recognised words."""
     count = sum(not utterance.text for utterance in utterances)
     if not count:
         return ()
@@ -33,7 +33,7 @@ def wordless_remarks(utterances: Sequence[Utterance]) -> tuple[str, ...]:
 
 
 def overlap_remarks(overlaps: Mapping[str, float]) -> tuple[str, ...]:
-    """A remark if another person speaks during a third or more of some utterances.
+    """Remark if another person speaks during a third or more of some utterances.
 
     ``overlaps``: the share of each utterance (``measure_overlaps``).
     """
@@ -47,11 +47,11 @@ def overlap_remarks(overlaps: Mapping[str, float]) -> tuple[str, ...]:
 
 
 def words_are_uncertain(transcripts: Sequence[Transcript]) -> bool:
-    """Whether the words of a recording as a whole are in doubt.
+    """Whether the transcript of a recording as a whole is doubtful.
 
-    [decided] They are if most transcripts are uncertain, or half of ten words or more are doubtful.
-    With tiny.en that share is 0.64 of a French reading and 0.82 of a German sentence, 0.05 of a
-    telephone call and 0.28 of a meeting in English.
+    [decided] True if most transcripts are uncertain, or half of ten or more words are doubtful.
+    With tiny.en that share is 0.64 for a French reading and 0.82 for a German sentence; in English,
+    0.05 for a telephone call and 0.28 for a meeting.
     """
     words = [word for transcript in transcripts for word in transcript.words]
     doubtful = sum(word.is_doubtful for word in words)
@@ -63,10 +63,10 @@ def words_are_uncertain(transcripts: Sequence[Transcript]) -> bool:
 def uncertainty_remarks(
     transcripts: Sequence[Transcript], *, english_only: bool = False, heard: str | None = None
 ) -> tuple[str, ...]:
-    """A remark if the words of a recording are in doubt.
+    """Remark if the transcript of a recording is doubtful.
 
-    ``english_only``: the transcriber knows English alone; the remark says what knows more.
-    ``heard``: the code of the language that a multilingual model hears instead, if there is one.
+    ``english_only``: the transcriber only knows English; the remark names an alternative.
+    ``heard``: the code of the language detected by a multilingual model, if any.
     """
     if not words_are_uncertain(transcripts):
         return ()

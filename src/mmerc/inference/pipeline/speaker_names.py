@@ -1,4 +1,4 @@
-"""Names that the user gives to speakers."""
+"""Speaker names chosen by the user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmerc.errors import UsageError
 def parse_names(options: Iterable[str]) -> dict[str, str]:
     """Read options such as ``SPEAKER_01=Mara``: speaker -> name.
 
-    UsageError for one without a speaker or a name, and for a speaker that is named twice.
+    UsageError for an option without speaker or name, and for a speaker who is named twice.
     """
     names: dict[str, str] = {}
     for option in options:
@@ -28,9 +28,9 @@ def parse_names(options: Iterable[str]) -> dict[str, str]:
 def rename_speakers(
     utterances: Sequence[Utterance], names: Mapping[str, str]
 ) -> tuple[Utterance, ...]:
-    """Utterances under the new names of their speakers; two who get one name become one speaker.
+    """Rename the speakers of utterances; two speakers with the same new name are merged.
 
-    UsageError with all speakers if one of ``names`` is not among them.
+    UsageError, listing all speakers, if ``names`` has an unknown one.
     """
     _check_speakers(utterances, names)
     return _renamed(utterances, names)
@@ -39,7 +39,7 @@ def rename_speakers(
 def rename_in_conversations(
     conversations: Sequence[Conversation], names: Mapping[str, str]
 ) -> list[Conversation]:
-    """Conversations under the new names of their speakers (``rename_speakers``)."""
+    """Rename the speakers of conversations (see ``rename_speakers``)."""
     _check_speakers([item for group in conversations for item in group.utterances], names)
     return [replace(item, utterances=_renamed(item.utterances, names)) for item in conversations]
 

@@ -1,4 +1,4 @@
-"""Stages that sources of utterances share: speech, speakers, and checks of the user's own files."""
+"""Stages shared by utterance sources: speech, speakers, and checks of the user's files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNCHECKED = "Could not check whether"
 
 
 def fingerprint_input(path: Path) -> str:
-    """Fingerprint of a file named by the user; InputError if it cannot be read."""
+    """Return the fingerprint of a user's file; InputError if it cannot be read."""
     try:
         return file_fingerprint(path)
     except OSError as error:
@@ -33,7 +33,7 @@ def fingerprint_input(path: Path) -> str:
 
 
 def find_spans(recording: Path, work: WorkFolder, report: Hook) -> tuple[Span, ...]:
-    """Spans of speech, detected once and then kept in the work folder."""
+    """Return the speech spans, detected once and then kept in the work folder."""
     spans = work.spans()
     if spans is None:
         report(Step("speech", 0, 0))
@@ -45,9 +45,9 @@ def find_spans(recording: Path, work: WorkFolder, report: Hook) -> tuple[Span, .
 def check_times(
     path: Path, utterances: Sequence[Utterance], recording: Path, info: MediaInfo, *, what: str
 ) -> tuple[str, ...]:
-    """A remark on utterances of the file at ``path`` that start after the recording's end.
+    """Remark on utterances of the file at ``path`` that start after the recording's end.
 
-    ``what`` they are: cues, or sentences. MediaError if all of them do.
+    ``what``: "cues" or "sentences". MediaError if all of them do.
     """
     late = [u for u in utterances if info.duration and (u.start or 0) >= info.duration]
     if not late:
@@ -60,13 +60,13 @@ def check_times(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceSearch:
-    """How speakers are found by their voices: their number, and the program that finds them."""
+    """Settings of diarization: the number of speakers and the diarizer."""
 
     count: SpeakerCount = field(default_factory=SpeakerCount)
     diarizer: Diarizer = "mmerc"
 
     def settings(self) -> dict[str, Any]:
-        """Everything that determines the turns."""
+        """Return everything that determines the turns."""
         return {
             "speakers": [self.count.fewest, self.count.most],
             "diarizer": self.diarizer,
@@ -76,10 +76,10 @@ class VoiceSearch:
 def find_speakers(
     recording: Path, turns: Path | None, voices: VoiceSearch, *, work: WorkFolder, report: Hook
 ) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
-    """Who speaks when, from an RTTM file or else by the voices, and remarks on how that is known.
+    """Return the speaker turns, from an RTTM file or by diarization, with remarks on their source.
 
-    Voices are compared once; the turns are then kept in the work folder. If none can be told from
-    another, every span of speech is a turn of one speaker.
+    Diarization runs once; the turns are then kept in the work folder. If voices cannot be
+    distinguished, every speech span is a turn of one speaker.
     """
     report(Step("speakers", 0, 0))
     if turns is not None:
@@ -99,9 +99,9 @@ def find_speakers(
 def check_against_speech(
     recording: Path, utterances: Sequence[Utterance], work: WorkFolder, report: Hook, *, what: str
 ) -> tuple[str, ...]:
-    """A remark if the user's file does not match the speech, or if that could not be checked.
+    """Remark if the user's file does not match the speech, or if that could not be checked.
 
-    ``what`` the file has: subtitles, or words.
+    ``what``: "subtitles" or "words".
     """
     unchecked = f"{UNCHECKED} the {what} match the speech: "
     try:

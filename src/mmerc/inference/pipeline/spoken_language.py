@@ -13,19 +13,19 @@ from mmerc.models.base import AnyModel
 from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 _ENOUGH_WORDS = 30
-_LARGE_VOCABULARY = 119_000  # BERT-multilingual's 119,547 pieces; XLM-R and others have more
+_LARGE_VOCABULARY = 119_000  # BERT-multilingual has 119,547 tokens; XLM-R and others have more
 _LARGE_ENGLISH_VOCABULARIES = range(128_000, 128_200)  # DeBERTa-v3's
 
 
 def recognise_language(transcripts: Sequence[Transcript]) -> dict[str, float]:
-    """The share of each recognised language of the time in which words were recognised."""
+    """Return each recognised language's share of the time with recognised words."""
     return share_languages(
         (item.language, item.span.end - item.span.start) for item in transcripts if item.words
     )
 
 
 def language_remarks(shares: dict[str, float]) -> tuple[str, ...]:
-    """A remark that states the recognised languages."""
+    """Remark on the recognised languages."""
     if not shares:
         return ()
     parts = [f"{language_name(code)} ({share:.0%})" for code, share in shares.items()]
@@ -41,11 +41,11 @@ def language_remarks(shares: dict[str, float]) -> tuple[str, ...]:
 def explain_unreadable(
     model: AnyModel, utterances: Sequence[Utterance], language: str | None
 ) -> str | None:
-    """Why the model cannot read the words of a language; None if it can, or nobody says which.
+    """Return why the model cannot read a language; None if it can or the language is unknown.
 
-    [decided] English is always read. Other languages are read by encoders with a multilingual
-    vocabulary (119,000 pieces or more, save DeBERTa-v3's), and by those whose tokenizer fits 30
-    words or more of the recording (a German encoder for German; ``checks.is_foreign``).
+    [decided] Every model reads English. Other languages are read by encoders with a multilingual
+    vocabulary (119,000 tokens or more, except DeBERTa-v3's), and by those whose tokenizer fits 30
+    or more words of the recording (a German encoder for German; ``checks.is_foreign``).
     """
     if language is None or language == ENGLISH or model.text_encoder is None:
         return None
@@ -58,14 +58,14 @@ def explain_unreadable(
 
 
 def without_words(utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
-    """Utterances whose words the model does not see."""
+    """Return the utterances without their text, to hide it from the model."""
     return tuple(replace(item, text="") for item in utterances)
 
 
 def with_words(
     predictions: Sequence[UtterancePrediction], utterances: Sequence[Utterance]
 ) -> list[UtterancePrediction]:
-    """Predictions with the words of their utterances."""
+    """Return predictions with the text of their utterances."""
     return [
         replace(prediction, text=item.text)
         for prediction, item in zip(predictions, utterances, strict=True)

@@ -1,4 +1,4 @@
-"""Whether subtitles match the speech of a recording."""
+"""Check whether subtitles match the speech of a recording."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from numpy.typing import NDArray
 from mmerc.conversation import Utterance
 from mmerc.media.voice_activity import Span
 
-_LITTLE, _NEARLY_ALL = 1 / 3, 0.9  # share of the cued time in which somebody speaks
+_LITTLE, _NEARLY_ALL = 1 / 3, 0.9  # share of cue time with speech
 _MIN_CORRELATION = 0.2
 
 
 def matches_speech(utterances: Sequence[Utterance], spans: Sequence[Span]) -> bool:
-    """Whether cues and speech go together.
+    """Whether cues match the speech.
 
-    [decided] They do if somebody speaks in nearly all of the cued time, even if only some of the
-    lines have subtitles, and do not if in less than a third: cues last longer than their words, and
-    actors whisper. In between they must begin and end alike. For the two example films the
-    correlation of cues and speech over time is 0.91 with their own subtitles, and -0.02 and 0.07
-    with each other's, although people speak during most of that time as well. Not measured on real
-    films.
+    [decided] True if nearly all cue time has speech, even if only some lines have subtitles; false
+    if less than a third has speech (cues outlast their words, and actors whisper). In between,
+    cues and speech must correlate over time. For the two example films the correlation is 0.91
+    with their own subtitles, and -0.02 and 0.07 with each other's, although most of that time has
+    speech too. Not measured on real films.
     """
     end = max([*(item.end or 0.0 for item in utterances), *(span.end for span in spans)])
     cued = _occupied([(item.start, item.end) for item in utterances], end)
@@ -34,7 +33,7 @@ def matches_speech(utterances: Sequence[Utterance], spans: Sequence[Span]) -> bo
 
 
 def _occupied(times: Sequence[tuple[float | None, float | None]], end: float) -> NDArray[np.bool_]:
-    """Which tenths of a second from 0 to ``end`` are inside one of the times. Shape: -> [T]."""
+    """Mark the tenths of a second from 0 to ``end`` covered by the times. Shape: -> [T]."""
     occupied = np.zeros(round(end * 10), bool)
     for start, stop in times:
         if start is not None and stop is not None:

@@ -1,4 +1,4 @@
-"""Where the utterances of a recording come from: its subtitles, or its speech."""
+"""Sources of a recording's utterances: its subtitles, or its speech."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ from mmerc.media.voice_activity import Span
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromSubtitles:
-    """One utterance per cue; speakers are those of the cues, otherwise those of an RTTM file.
+    """One utterance per cue, with speakers from the cues, else from an RTTM file.
 
-    ``language``: the code of the language of the cues, None if unknown.
+    ``language``: language code of the cues, None if unknown.
     """
 
     subtitles: Path
@@ -95,12 +95,12 @@ class FromSubtitles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromSpeech:
-    """Utterances from recognised words: one sentence of one speaker each.
+    """Utterances from transcription: one sentence of one speaker each.
 
-    ``whisper`` and ``language`` as in ``mmerc.media.transcription.Transcriber``; ``turns`` is an
-    RTTM file with the speakers, in place of those found by their voices, as ``voices`` says.
-    ``as_live``: utterances begin and end with their words, as they do in live analysis, which
-    cannot wait for the turns (``mmerc.media.turn_edges``).
+    ``whisper`` and ``language`` as in ``mmerc.media.transcription.Transcriber``. Speakers come from
+    ``turns``, an RTTM file, or else from diarization (``voices``). ``as_live``: utterances begin
+    and end with their words, as in live analysis, which cannot wait for the turns
+    (``mmerc.media.turn_edges``).
     """
 
     whisper: str = EMBEDDED_MODEL
@@ -130,7 +130,7 @@ class FromSpeech:
             raise MediaError(recording, problem, "give its subtitles if somebody speaks in it")
         turns, remarks = find_speakers(recording, self.turns, self.voices, work=work, report=report)
         voices = choose_spoken(turns, spans)
-        if self.as_live or self.turns is not None:  # turns of a file may last through pauses
+        if self.as_live or self.turns is not None:  # turns from a file may include pauses
             voices = ()
         spoken = widen_spans(spans, voices) if voices else spans
         transcripts = self.words(recording, spoken, work, report)
@@ -151,9 +151,9 @@ class FromSpeech:
         return Segmentation(utterances=utterances, remarks=remarks, marks=marks, language=language)
 
     def doubts(self, recording: Path, transcripts: Sequence[Transcript]) -> tuple[str, ...]:
-        """A remark if the words are in doubt, with the language that the longest span sounds like.
+        """Remark if the transcript is doubtful, with the language of the longest span.
 
-        tiny.en does not know; the multilingual model does, where it is installed.
+        tiny.en cannot detect languages; the multilingual model is used if it is installed.
         """
         english_only = self.whisper == EMBEDDED_MODEL
         heard = None
@@ -165,7 +165,7 @@ class FromSpeech:
     def words(
         self, recording: Path, spans: Sequence[Span], work: WorkFolder, report: Hook
     ) -> list[Transcript]:
-        """Transcripts of all spans, reusing those of an interrupted run."""
+        """Transcribe all spans, reusing results of an interrupted run."""
         current = set(spans)
         transcripts = {item.span: item for item in work.transcripts() if item.span in current}
         remaining = [span for span in spans if span not in transcripts]
@@ -182,7 +182,7 @@ class FromSpeech:
 
 @lru_cache(maxsize=1)
 def _load_transcriber(whisper: str, language: str | None) -> Transcriber:
-    """Load a transcriber, once for recordings that follow one another."""
+    """Load a transcriber, cached for consecutive recordings."""
     return Transcriber(whisper, language=language)
 
 
@@ -193,10 +193,10 @@ def _build_utterances(
     edges: Sequence[Turn] = (),
     voices: Sequence[Turn] = (),
 ) -> tuple[tuple[Utterance, ...], Mapping[str, tuple[tuple[int, int], ...]]]:
-    """Utterances of sentences, and of speech without recognised words.
+    """Build utterances from sentences, and from speech without recognised words.
 
-    Sentences begin and end with ``edges``, and speech is in ``voices`` and in every transcript.
-    Also the places of doubtful words by utterance.
+    ``edges`` set the sentences' start and end; speech is where ``voices`` and a transcript have it.
+    Also returns the text spans of doubtful words by utterance.
     """
     words = [word for transcript in transcripts for word in transcript.words]
     sentences = align_sentences(split_sentences(words, turns), edges)
@@ -212,5 +212,5 @@ def _build_utterances(
 
 
 def _without_words(speaker: str, part: Turn | Span) -> Utterance:
-    """An utterance of which no word was recognised."""
+    """Build an utterance without recognised words."""
     return Utterance(id="wordless", speaker=speaker, text="", start=part.start, end=part.end)

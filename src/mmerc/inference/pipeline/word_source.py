@@ -1,4 +1,4 @@
-"""Utterances from words with times that another program recognised."""
+"""Utterances from timed words recognised by another program."""
 
 from __future__ import annotations
 
@@ -28,11 +28,10 @@ from mmerc.media.word_files.reader import TimedWords, read_words
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromWords:
-    """One utterance per sentence of the words of a file (``mmerc.media.word_files.reader``).
+    """One utterance per sentence of a word file (``mmerc.media.word_files.reader``).
 
-    Speakers are those of an RTTM file, ``turns``; otherwise those that the words name; otherwise
-    they are found by their voices, as ``voices`` says. ``language``: the code of the
-    language, None for the one that the file states.
+    Speakers come from ``turns`` (an RTTM file), else from the word file, else from diarization
+    (``voices``). ``language``: the language code; None: as stated in the file.
     """
 
     words: Path
@@ -66,7 +65,7 @@ class FromWords:
     def speakers(
         self, timed: TimedWords, recording: Path, info: MediaInfo, work: WorkFolder, report: Hook
     ) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
-        """Who speaks when (nothing if the words say it), and remarks on how that is known."""
+        """Return the speaker turns (none if the words name speakers) and remarks on them."""
         labelled = sum(word.speaker is not None for word in timed.words)
         if labelled and self.turns is None:
             rest = len(timed.words) - labelled

@@ -1,4 +1,4 @@
-"""Intermediate results of an analysis, kept so that an interrupted analysis can resume."""
+"""Intermediate results of an analysis, for resuming after an interruption."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class WorkFolder:
     @classmethod
     @contextmanager
     def open(cls, folder: Path, *, of: Mapping[str, Any]) -> Iterator[WorkFolder]:
-        """Lock the folder for one analysis, discarding results of anything other than ``of``.
+        """Lock the folder for one analysis, discarding results that do not belong to ``of``.
 
         InputError if another analysis is using it, or if it contains other files. A failure before
-        any slow stage leaves nothing behind.
+        the first slow stage leaves no files.
         """
         with _lock_work(folder):
             work = cls(folder)
@@ -46,7 +46,7 @@ class WorkFolder:
                 raise
 
     def claim(self, description: str) -> None:
-        """Keep the folder's contents if they match ``description``; discard them otherwise."""
+        """Keep the folder's contents if they match ``description``, else discard them."""
         described = self.folder / _DESCRIPTION
         others = [path for path in self.folder.iterdir() if not _is_bookkeeping(path)]
         if others and not described.is_file():
@@ -58,12 +58,12 @@ class WorkFolder:
         write_text(described, description)
 
     def vectors(self, utterances: Sequence[Utterance]) -> Path:
-        """The folder for the features of utterances with these ids and times."""
+        """Return the folder for features of utterances with these ids and times."""
         times = [[item.id, item.start, item.end] for item in utterances]
         return self.folder / f"vectors-{fingerprint(times)[:12]}"
 
     def spans(self) -> tuple[Span, ...] | None:
-        """The spans of speech, or None if they were not detected yet."""
+        """Return the speech spans, or None if not yet detected."""
         path = self.folder / "speech.json"
         if not path.is_file():
             return None
@@ -74,7 +74,7 @@ class WorkFolder:
         write_json(self.folder / "speech.json", [[span.start, span.end] for span in spans])
 
     def turns(self) -> tuple[Turn, ...] | None:
-        """The speaker turns, or None if they were not detected yet."""
+        """Return the speaker turns, or None if not yet detected."""
         path = self.folder / "turns.json"
         if not path.is_file():
             return None
@@ -85,14 +85,14 @@ class WorkFolder:
         write_json(self.folder / "turns.json", [asdict(turn) for turn in turns])
 
     def transcripts(self) -> list[Transcript]:
-        """The transcripts so far, in order, up to the first line that is not whole."""
+        """Return the transcripts so far, in order, up to the first incomplete line."""
         path = self.folder / "words.jsonl"
         transcripts: list[Transcript] = []
         if path.is_file():
             for line in path.read_bytes().split(b"\n")[:-1]:
                 try:
                     transcripts.append(_parse_transcript(json.loads(line)))
-                except (ValueError, KeyError, TypeError):  # truncated when the power failed
+                except (ValueError, KeyError, TypeError):  # truncated by a power failure
                     break
         return transcripts
 
@@ -113,12 +113,12 @@ class WorkFolder:
 
 
 def _format_transcript(transcript: Transcript) -> str:
-    """A transcript as one line of JSON."""
+    """Format a transcript as one line of JSON."""
     return json.dumps(asdict(transcript)) + "\n"
 
 
 def _parse_transcript(value: Mapping[str, Any]) -> Transcript:
-    """The transcript that ``_format_transcript`` wrote."""
+    """Read a line written by ``_format_transcript``."""
     return Transcript(
         span=Span(**value["span"]),
         text=value["text"],
@@ -129,13 +129,13 @@ def _parse_transcript(value: Mapping[str, Any]) -> Transcript:
 
 
 def _is_bookkeeping(path: Path) -> bool:
-    """Whether a file is the lock or the description (or a partial copy of it)."""
+    """Whether a file is the lock, the description, or a partial copy of it."""
     return path.name in {_LOCK, _DESCRIPTION} or path.name.startswith(f".{_DESCRIPTION}.")
 
 
 @contextmanager
 def _lock_work(folder: Path) -> Iterator[None]:
-    """Create the folder and lock it; InputError if another analysis has it."""
+    """Create and lock the folder; InputError if another analysis is using it."""
     with file_lock(folder / _LOCK) as acquired:
         if not acquired:
             problem = "another analysis is using it"
@@ -144,7 +144,7 @@ def _lock_work(folder: Path) -> Iterator[None]:
 
 
 def discard_work(folder: str | Path) -> None:
-    """Delete the intermediate results of an analysis, unless another analysis is using them."""
+    """Delete the intermediate results of an analysis unless another analysis uses them."""
     folder = Path(folder)
     try:
         with _lock_work(folder):

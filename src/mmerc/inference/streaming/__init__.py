@@ -1,6 +1,6 @@
-"""Emotions while somebody speaks: sound, pictures and words in, events out.
+"""Live analysis: sound, pictures and words in, events out.
 
 ``session.LiveSession`` is one conversation; ``live_components.LiveComponents`` are the networks
-that all sessions of a process share. The package is part of ``inference`` because it runs the same
-stages as the pipeline; it is not called ``mmerc.live``, which is the function of the public API.
+shared by all sessions of a process. The package is part of ``inference`` because it runs the same
+stages as the pipeline. ``mmerc.live`` is the function of the public API.
 """

@@ -1,4 +1,4 @@
-"""What a live session reports, in the order in which it becomes certain. Times are in seconds."""
+"""Events of a live session, in the order in which they become certain. Times are in seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmerc.media.sentences import Word
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechStarted:
-    """Somebody begins to speak at ``time``."""
+    """Speech starts at ``time``."""
 
     time: float
     type: Literal["speech_started"] = "speech_started"
@@ -32,7 +32,7 @@ class HeardWord:
 class WordsHeard:
     """The words of the speech from ``start`` to ``end``.
 
-    Words that are not ``final`` replace the earlier ones of the same ``start``; the speech goes on.
+    Until ``final``, speech continues, and later words replace those with the same ``start``.
     """
 
     start: float
@@ -45,12 +45,12 @@ class WordsHeard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveUtterance:
-    """One utterance and its emotion.
+    """An utterance and its emotion.
 
     ``index`` counts from 1 and is the utterance's id in the exported analysis. ``probabilities``
-    maps every label to its probability. ``effects`` and ``context_effect`` are what leaving a
-    modality or the context out takes from the probability of ``emotion`` (-1 to 1; None if absent).
-    ``modalities`` took part; ``absent`` says why the others did not.
+    maps every label to its probability. ``effects`` and ``context_effect``: decrease of the
+    probability of ``emotion`` when a modality or the context is left out (-1 to 1; None if absent).
+    ``modalities`` were used; ``absent`` says why the others were not.
     """
 
     index: int
@@ -69,10 +69,10 @@ class LiveUtterance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """A reported utterance changed because of what came after it.
+    """A change of a reported utterance due to later speech.
 
-    ``utterance`` replaces the one of the same ``index``; None: it is withdrawn, since its words
-    belong to another one. ``reason``: its words changed, or two speakers turned out to be one.
+    ``utterance`` replaces the one with the same ``index``; None: it is withdrawn because its words
+    belong to another utterance. ``reason``: its words changed, or two speakers were merged.
     """
 
     index: int
@@ -83,11 +83,11 @@ class Correction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """How well the session keeps up, every ten seconds of sound and at its end.
+    """Performance of the session, every ten seconds of sound and at its end.
 
-    ``seconds`` of sound were heard. ``real_time_factor`` is the computing time per second of sound
-    since the last report: above 1 the session falls behind. ``dropped_frames`` counts pictures that
-    were dropped because they came faster than the session uses them.
+    ``seconds``: sound received. ``real_time_factor``: computing time per second of sound since the
+    last report; above 1 the session falls behind. ``dropped_frames``: number of pictures dropped
+    because they arrived too fast.
     """
 
     seconds: float
@@ -97,7 +97,7 @@ class Stats:
 
 
 def describe_words(words: Sequence[Word]) -> tuple[HeardWord, ...]:
-    """Words as events report them."""
+    """Convert words for events."""
     return tuple(
         HeardWord(text=word.text, start=word.start, end=word.end, probability=word.probability)
         for word in words
@@ -108,5 +108,5 @@ LiveEvent = SpeechStarted | WordsHeard | LiveUtterance | Correction | Stats
 
 
 def event_as_dict(event: LiveEvent) -> dict[str, Any]:
-    """An event as plain values for JSON, with its ``type`` first."""
+    """Convert an event to JSON values, with its ``type`` first."""
     return {"type": event.type} | asdict(event)

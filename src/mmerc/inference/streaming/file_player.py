@@ -1,4 +1,4 @@
-"""A recording as a live session receives it: sound and pictures in order of time."""
+"""Play a recording as input of a live session: sound and pictures in order of time."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mmerc.media.segment import MediaError
 from mmerc.media.voice_activity import read_pieces
 
 _PIECE = SAMPLE_RATE // 10  # samples
-_UNSTATED = 12 * 3600.0  # seconds of film that are looked for where a file states no duration
+_UNSTATED = 12 * 3600.0  # seconds; assumed if a file does not state its duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """Up to 0.1 s of sound that begins at ``time`` (seconds), and the pictures in it.
+    """Up to 0.1 s of sound from ``time`` (seconds) on, with its pictures.
 
     Shape: sound float32 [samples] at 16 kHz; pictures uint8 [H, W, 3].
     """
@@ -32,7 +32,7 @@ class Moment:
 
 
 def check_sound(path: Path) -> MediaInfo:
-    """Look into a file; MediaError if it is no recording or has no sound."""
+    """Inspect a file; MediaError if it is not a recording or has no sound."""
     info = probe(path)
     if not info.has_sound:
         raise MediaError(path, "the file has no sound", "give one in which somebody speaks")
@@ -40,10 +40,9 @@ def check_sound(path: Path) -> MediaInfo:
 
 
 def play_file(path: str | Path, *, pictures_per_second: float) -> Iterator[Moment]:
-    """Play a film or sound file, as fast as it is read.
+    """Play a film or sound file, as fast as it can be read.
 
-    MediaError where there is no sound or it is damaged. Pictures end where the film cannot be
-    read any further; the sound goes on.
+    MediaError if the sound is missing or damaged. If the pictures are damaged, only sound follows.
     """
     path = Path(path)
     info = check_sound(path)
@@ -61,7 +60,7 @@ def play_file(path: str | Path, *, pictures_per_second: float) -> Iterator[Momen
 
 
 def _even_pieces(path: Path) -> Iterator[Samples]:
-    """The sound of a file in pieces of 0.1 s."""
+    """Yield the sound of a file in pieces of 0.1 s."""
     rest = np.zeros(0, np.float32)
     for piece in read_pieces(path):
         rest = np.concatenate([rest, piece])
@@ -75,7 +74,7 @@ def _even_pieces(path: Path) -> Iterator[Samples]:
 def _read_pictures(
     path: Path, duration: float | None, rate: float
 ) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-    """Pictures of a film at a steady rate, in the middle of each period."""
+    """Yield pictures of a film at a constant rate, from the middle of each period."""
     seconds = _UNSTATED if duration is None else duration
     times = [(i + 0.5) / rate for i in range(int(seconds * rate))]
     try:

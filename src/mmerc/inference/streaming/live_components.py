@@ -1,4 +1,4 @@
-"""The networks of live analysis, loaded once per process and shared by its sessions."""
+"""The networks for live analysis, loaded once per process and shared by its sessions."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveComponents:
-    """A model, the extractors of its vectors, and what finds speech, words and speakers.
+    """A model with its extractors and the networks that find speech, words and speakers.
 
-    Sessions of several threads may share them; each session is used by one thread at a time.
+    Sessions in several threads may share them; each session is used by one thread at a time.
     """
 
     model: Components
@@ -52,7 +52,7 @@ class LiveComponents:
         whisper: str = EMBEDDED_MODEL,
         language: str | None = None,
     ) -> LiveComponents:
-        """Load a model (None: mmerc-mini-live) with its extractors, all of it now.
+        """Load a model (None: mmerc-mini-live) and all other networks eagerly.
 
         Parameters and errors as for ``mmerc.Pipeline.from_pretrained``.
         """
@@ -74,24 +74,24 @@ class LiveComponents:
 
     @cached_property
     def voice(self) -> Extractor | None:
-        """The extractor of voice vectors; None if the model takes none."""
+        """The extractor of voice vectors; None if the model uses none."""
         return self._extractor("audio")
 
     @cached_property
     def faces(self) -> DenseFace | None:
-        """The extractor of face vectors; None if the model takes none of live pictures."""
+        """The extractor of face vectors; None if the model cannot use live pictures."""
         extractor = self._extractor("video")
         return extractor if isinstance(extractor, DenseFace) else None
 
     @property
     def face_source(self) -> SpeakerFaces | None:
-        """What finds the faces; None if the model takes none."""
+        """The face detection; None if the model uses no faces."""
         source = None if self.faces is None else self.faces.faces
         return source if isinstance(source, SpeakerFaces) else None
 
     @cached_property
     def helpers(self) -> ThreadPoolExecutor:
-        """Threads that find voices and face vectors while words are recognised."""
+        """Threads that compute voice and face vectors during transcription."""
         return ThreadPoolExecutor(max_workers=2, thread_name_prefix="mmerc-live")
 
     def _extractor(self, modality: Modality) -> Extractor | None:
@@ -100,7 +100,7 @@ class LiveComponents:
 
 
 def extract_voice(extractor: Extractor, samples: Samples) -> Vector | Absent:
-    """The voice vector of samples. Shape: float32 [samples], mono, 16 kHz -> [spec.dim]."""
+    """Extract a voice vector. Shape: float32 [samples], mono, 16 kHz -> [spec.dim]."""
     if isinstance(extractor, VoiceExtractor):
         return extractor.extract_samples(samples)
     if not isinstance(extractor, CombinedExtractor):

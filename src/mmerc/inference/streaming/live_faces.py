@@ -1,4 +1,4 @@
-"""Faces of a live conversation: detected as pictures arrive, stored as small crops."""
+"""Faces in a live conversation: detected when pictures arrive, stored as small crops."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from mmerc.media.resampling import Samples
 from mmerc.media.voice_activity import Span
 
 _REMEMBERED = 30.0  # seconds of faces: more than the longest utterance
-_WAITING = 1.0  # seconds of pictures kept while nobody speaks
+_WAITING = 1.0  # seconds of pictures kept during silence
 
 
 @dataclass(slots=True, kw_only=True)
 class _Look:
-    """The faces of one picture, how open each mouth is, and their vectors once they are needed."""
+    """The faces of one picture with mouth openness; vectors are computed on demand."""
 
     time: float
     faces: list[Face]
@@ -45,10 +45,10 @@ class _Look:
 
 
 class LiveFaces:
-    """Looks at up to ``rate`` pictures a second, while somebody speaks.
+    """Detects faces in up to ``rate`` pictures per second during speech.
 
-    Pictures wait until it is known whether somebody speaks in them; of those that were looked at,
-    the faces of the last 30 s are kept as crops. ``dropped`` counts pictures that came too fast.
+    Pictures are queued until speech is confirmed. Faces of the last 30 s are kept as crops.
+    ``dropped`` counts pictures that arrived too fast.
     """
 
     def __init__(self, extractor: DenseFace, source: SpeakerFaces, *, rate: float) -> None:
@@ -63,7 +63,7 @@ class LiveFaces:
         self._seen_any = False
 
     def see(self, time: float, rgb: NDArray[np.uint8]) -> None:
-        """Take the picture of a time. Shape: uint8 [H, W, 3]."""
+        """Add the picture at a time. Shape: uint8 [H, W, 3]."""
         self._seen_any = True
         if time < self._due - self._period / 2:
             self.dropped += 1
@@ -77,7 +77,7 @@ class LiveFaces:
         self._waiting.append((time, rgb))
 
     def look(self, since: float, until: float) -> None:
-        """Find the faces of the waiting pictures between two times; drop earlier ones."""
+        """Detect faces in queued pictures between two times; drop earlier ones."""
         while self._waiting and self._waiting[0][0] <= until:
             time, rgb = self._waiting.popleft()
             if time >= since:
@@ -94,13 +94,13 @@ class LiveFaces:
         )
 
     def prepare(self, span: Span) -> None:
-        """Extract the vectors of an utterance that lasts as long as a span."""
+        """Extract the face vectors of an utterance with this span in advance."""
         self._extract(self._choose(span))
 
     def vector(self, span: Span, samples: Samples) -> Vector | Absent:
-        """The vector of the speaker's face during an utterance, whose sound is ``samples``.
+        """Return the vector of the speaker's face during an utterance with sound ``samples``.
 
-        As of a film (``SpeakerFaces``), of up to ``frames`` pictures spread over the utterance.
+        As for films (``SpeakerFaces``), from up to ``frames`` pictures spread over the utterance.
         """
         looks = self._choose(span)
         if not looks:
@@ -134,14 +134,14 @@ class LiveFaces:
         return self.extractor.extract_views(views, np.stack([vectors[i][n] for i, n in kept]))
 
     def _choose(self, span: Span) -> list[_Look]:
-        """Up to ``frames`` looks at faces, spread over a span."""
+        """Choose up to ``frames`` pictures with faces, spread over a span."""
         looks = [look for look in self._looks if span.start <= look.time <= span.end]
         count = min(len(looks), self.source.frames)
         chosen = np.linspace(0, len(looks) - 1, count).round().astype(int)
         return [looks[i] for i in chosen]
 
     def _extract(self, looks: Sequence[_Look]) -> list[list[Vector]]:
-        """The vectors of all faces of looks; each look's are extracted once."""
+        """Return the vectors of all faces in some pictures; each picture is processed once."""
         fresh = [look for look in looks if look.vectors is None and look.crops]
         if fresh:
             crops = np.stack([crop for look in fresh for crop in look.crops])

@@ -1,4 +1,4 @@
-"""The utterances that a live session has reported, and their emotions."""
+"""The reported utterances of a live session and their emotions."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _LEFT_OUT = "left out: it contradicts the other modalities"
 
 
 class LiveResults:
-    """Predicts utterances as they come, and again where they are corrected.
+    """Predicts new and corrected utterances.
 
-    The model sees the last 30 utterances, and levels by the last 200 (``Live``); what grows is one
-    prediction per utterance, for the export.
+    The model sees the last 30 utterances, and levelling uses the last 200 (``Live``). Memory grows
+    only by one prediction per utterance, for the export.
     """
 
     def __init__(self, components: Components, *, lock: Lock) -> None:
         self._components = components
-        self._lock = lock  # of the model, which other sessions use too
+        self._lock = lock  # for the model, which is shared with other sessions
         self._live = Live(model=components.model, window_encoder=encode_in_few_shapes)
         self._predictions: dict[int, UtterancePrediction] = {}
         self._absent: dict[str, dict[Modality, str]] = {}
@@ -50,7 +50,7 @@ class LiveResults:
 
     @property
     def last_speaker(self) -> str:
-        """Who spoke last; the first speaker before anybody has."""
+        """The last speaker; SPEAKER_01 at the beginning."""
         last = next(reversed(self._predictions.values()), None)
         return "SPEAKER_01" if last is None else last.speaker
 
@@ -68,9 +68,9 @@ class LiveResults:
         language: str | None,
         index: int | None = None,
     ) -> LiveUtterance:
-        """Predict an utterance: the next one, or again the one of an ``index``.
+        """Predict the next utterance, or the one with ``index`` again.
 
-        ``absent``: why a modality has no vector; ``turns`` say who talks over it.
+        ``absent``: why a modality has no vector; ``turns`` are used to measure overlaps.
         """
         if index is None:
             self._count += 1
@@ -85,7 +85,7 @@ class LiveResults:
         reasons = dict(absent)
         unread = explain_unreadable(self._components.model, [utterance], language)
         if reasons.keys() >= self._components.model.inputs.output_widths.keys() - {"text"}:
-            unread = None  # there is nothing else to go by
+            unread = None  # there is no other modality
         if unread is not None or not spoken.text.strip():
             reasons["text"] = unread or "no words"
         read = utterance if unread is None else replace(utterance, text="")
@@ -100,15 +100,15 @@ class LiveResults:
         return self._describe(prediction)
 
     def withdraw(self, count: int) -> None:
-        """Take the last utterances out of the context, so that they can be added again."""
+        """Remove the last utterances from the context, so that they can be added again."""
         self._live.withdraw(count)
 
     def remove(self, index: int) -> None:
-        """Remove an utterance for good; it is no longer in the context."""
+        """Delete an utterance that is no longer in the context."""
         del self._predictions[index], self._absent[str(index)], self._marks[str(index)]
 
     def join_speakers(self, names: Joined) -> list[LiveEvent]:
-        """Give all utterances of a speaker to another one; their emotions stay."""
+        """Reassign all utterances of a speaker to another one; their emotions are unchanged."""
         self._live.rename_speaker(names.old, names.new)
         changed = [i for i, item in self._predictions.items() if item.speaker == names.old]
         for index in changed:
@@ -124,11 +124,11 @@ class LiveResults:
         return self._describe(self._predictions[index])
 
     def utterances(self) -> tuple[LiveUtterance, ...]:
-        """All utterances by now, in order of time."""
+        """All utterances so far, in order of time."""
         return tuple(self._describe(item) for item in self._ordered())
 
     def analysis(self, name: str, *, seconds: float, remarks: Sequence[str]) -> Analysis:
-        """All utterances by now as an analysis of a recording."""
+        """Return all utterances so far as an analysis of a recording."""
         predictions = self._ordered()
         model = self._components.model
         absent = {item: reasons for item, reasons in self._absent.items() if reasons}
@@ -152,7 +152,7 @@ class LiveResults:
         return sorted(self._predictions.values(), key=lambda item: (item.start or 0.0, item.id))
 
     def _distance(self) -> float:
-        """How far the last voices are from the training data."""
+        """Return the distance of the latest voices from the training data."""
         width = self._components.model.inputs.widths.get("audio")
         if width is None:
             return 0.0

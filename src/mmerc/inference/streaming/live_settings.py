@@ -6,11 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class LiveSettings(BaseModel):
-    """How a session listens and looks.
+    """Settings of a live session.
 
-    ``transcribe``: recognise the words; otherwise they come by ``LiveSession.feed_words``.
-    ``partial_words``: also report words while speech goes on. ``pictures_per_second``: how often
-    faces are looked for; pictures that come faster are dropped.
+    ``transcribe``: recognise words; otherwise they are passed to ``LiveSession.feed_words``.
+    ``partial_words``: also report words before speech ends. ``pictures_per_second``: rate of face
+    detection; pictures that arrive faster are dropped.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,7 +1,7 @@
-"""Who speaks, while the conversation goes on.
+"""Online diarization.
 
-The networks are those of an analysis of a whole recording (``mmerc.media.speakers``); voices are
-compared with the speakers of the past instead of being clustered.
+Uses the networks for whole recordings (``mmerc.media.speakers``), but compares voices with known
+speakers instead of clustering.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from mmerc.media.speakers.segmentation import (
 )
 from mmerc.media.voice_activity import Span
 
-# [decided] Cosine distances of a voice vector to the mean of a speaker's, and seconds of speech
+# [decided] Cosine distances between a voice vector and a speaker's mean, and seconds of speech
 # (docs/live.md).
 _SAME_VOICE, _SAME_SHORT_VOICE, _SAME_SPEAKER = 0.5, 0.75, 0.3
-_LONG_ENOUGH = 1.5  # seconds of speech; the vector of less is less certain
-_HEARD_ENOUGH = 40  # vectors of a speaker's mean; from then on, old ones fade
+_LONG_ENOUGH = 1.5  # seconds of speech; vectors of shorter speech are less certain
+_HEARD_ENOUGH = 40  # vectors in a speaker's mean; beyond this, old ones decay
 _MOST_SPEAKERS = 20
 _REMEMBERED = 60.0  # seconds of turns
 _SLACK = 0.05  # seconds
@@ -40,7 +40,7 @@ _CHUNK_SECONDS = CHUNK_SAMPLES / SAMPLE_RATE
 
 @dataclass(kw_only=True)
 class _Speaker:
-    """A voice that was heard: its mean vector, and whom it was heard beside."""
+    """A known speaker: mean voice vector, and speakers heard in the same chunk."""
 
     name: str
     mean: NDArray[np.float32]
@@ -58,18 +58,18 @@ class _Speaker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
-    """Two speakers turned out to be one: ``old`` is now called ``new``."""
+    """Two speakers were merged: ``old`` is now called ``new``."""
 
     old: str
     new: str
 
 
 class LiveSpeakers:
-    """Turns of SPEAKER_01, SPEAKER_02, ... in the order in which they first speak.
+    """Turns of SPEAKER_01, SPEAKER_02, ..., numbered by first appearance.
 
-    A voice is the nearest known speaker's, or a further one's if none is near; a voice heard for
-    less than 1.5 s may be farther from a known speaker's. Speakers whose voices become alike are
-    joined, unless they were heard side by side.
+    A voice is assigned to the nearest known speaker, or to a new one if none is near enough; the
+    limit is looser for voices of less than 1.5 s. Speakers whose voices become alike are merged,
+    unless both were heard in the same chunk.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class LiveSpeakers:
         self._turns: deque[Turn] = deque()
 
     def copy(self) -> LiveSpeakers:
-        """The same speakers, to try what comes next."""
+        """Copy the speakers, to try out a provisional span."""
         other = LiveSpeakers()
         other._speakers = [replace(item, beside=set(item.beside)) for item in self._speakers]
         other._named, other._turns = self._named, self._turns.copy()
@@ -92,7 +92,7 @@ class LiveSpeakers:
     def hear(self, chunks: Sequence[VoiceChunk], span: Span) -> list[Joined]:
         """Add the turns of a span of speech, from the chunks that cover it (``cut_span``)."""
         while self._turns and self._turns[-1].start >= span.start - _SLACK:
-            self._turns.pop()  # of an attempt when the span was shorter
+            self._turns.pop()  # from a draft, when the span was shorter
         ends = [*(chunk.start for chunk in chunks[1:]), span.end]
         for chunk, end in zip(chunks, ends, strict=True):
             self._add_turns(chunk, Span(max(span.start, chunk.start), end))
@@ -101,7 +101,7 @@ class LiveSpeakers:
         return self._join_alike()
 
     def _add_turns(self, chunk: VoiceChunk, part: Span) -> None:
-        """Add the turns of the part of a span that a chunk covers."""
+        """Add the turns within the part of a span covered by a chunk."""
         times = np.arange(CHUNK_FRAMES) * FRAME_SECONDS + FRAME_OFFSET + chunk.start
         activity = chunk.active & ((times >= part.start) & (times <= part.end))[:, None]
         voices = [local for local in chunk.voices if activity[:, local].any()]
@@ -114,7 +114,7 @@ class LiveSpeakers:
                 self._turns.append(Turn(speaker=name, start=round(start, 3), end=round(end, 3)))
 
     def _name(self, vectors: Sequence[NDArray[np.float32]], seconds: Sequence[float]) -> list[str]:
-        """Speakers of the voices of one chunk, each another one."""
+        """Assign a different speaker to each voice of a chunk."""
         names = [""] * len(vectors)
         if self._speakers:
             means = np.stack([item.mean / np.linalg.norm(item.mean) for item in self._speakers])
@@ -141,7 +141,7 @@ class LiveSpeakers:
         return self._speakers[-1].name
 
     def _join_alike(self) -> list[Joined]:
-        """Join the later of two speakers into the earlier, where their voices are alike."""
+        """Merge speakers with similar voices, the later into the earlier."""
         joined = []
         for later in reversed(self._speakers[1:]):
             for earlier in self._speakers[: self._speakers.index(later)]:
@@ -155,7 +155,7 @@ class LiveSpeakers:
         return joined
 
     def _rename(self, names: Joined) -> None:
-        """Rename a speaker in the turns, and among those whom others were heard beside."""
+        """Rename a speaker in the turns and in the other speakers' records."""
         for speaker in self._speakers:
             if names.old in speaker.beside:
                 speaker.beside = speaker.beside - {names.old} | {names.new}
@@ -166,9 +166,9 @@ class LiveSpeakers:
 
 
 def cut_span(span: Span, sound: SoundMemory) -> list[VoiceChunk]:
-    """Analyse the chunks of ten seconds that cover a span of speech, the last ending with it.
+    """Analyse the ten-second chunks that cover a span of speech; the last ends with it.
 
-    At the beginning of a conversation there is less than a chunk; silence follows.
+    If there is less than a chunk at the start of a conversation, it is padded with silence.
     """
     chunks = []
     for number in reversed(range(math.ceil((span.end - span.start) / _CHUNK_SECONDS))):

@@ -1,4 +1,4 @@
-"""``mmerc.live``: the utterances of a stream of sound, as an asynchronous iterator."""
+"""``mmerc.live``: an asynchronous iterator over the utterances of a sound stream."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ async def live(
     settings: LiveSettings | None = None,
     events: bool = False,
 ) -> AsyncIterator[LiveEvent]:
-    """Yield the utterances of a conversation with their emotions, while it goes on.
+    """Yield the utterances of an ongoing conversation with their emotions.
 
     ``stream`` yields mono sound at 16 kHz: bytes of 16-bit integers (little-endian), or arrays of
     int16 or of float32 between -1 and 1. ``model`` is a source for ``mmerc.load_model`` (None:
-    mmerc-mini-live), or components that are loaded already, which several streams may share.
-    An utterance that later words change comes again under the same ``index``.
+    mmerc-mini-live), or loaded components, which several streams may share. If later words change
+    an utterance, it is yielded again with the same ``index``.
 
-    With ``events``, everything is yielded that the session reports: beginnings of speech, words,
-    utterances, corrections and statistics (``mmerc.inference.streaming.events``).
+    With ``events``, all events are yielded: starts of speech, words, utterances, corrections and
+    statistics (``mmerc.inference.streaming.events``).
 
-    It computes in another thread. UsageError for sound of another kind; errors of loading as for
-    ``mmerc.Pipeline.from_pretrained``.
+    Computation runs in another thread. UsageError for sound in another format; loading raises the
+    errors of ``mmerc.Pipeline.from_pretrained``.
     """
     components = model
     if not isinstance(components, LiveComponents):
@@ -74,7 +74,7 @@ async def live(
 
 
 def read_samples(sound: Sound, rest: bytes = b"") -> tuple[Samples, bytes]:
-    """Samples of a piece of sound, after the ``rest`` of the piece before; and its own rest.
+    """Decode a piece of sound after the previous ``rest``; return samples and the new rest.
 
     Shape: -> float32 [samples]. UsageError for anything but bytes, int16 or float32.
     """
@@ -92,13 +92,13 @@ def read_samples(sound: Sound, rest: bytes = b"") -> tuple[Samples, bytes]:
 
 
 def scale_levels(levels: NDArray[np.integer]) -> Samples:
-    """Samples of 16-bit levels. Shape: int16 [samples] -> float32 of the same shape."""
+    """Convert 16-bit samples. Shape: int16 [samples] -> float32 of the same shape."""
     samples: Samples = levels.astype(np.float32) * np.float32(2**-15)
     return samples
 
 
 def _choose(reported: list[LiveEvent], *, events: bool) -> list[LiveEvent]:
-    """All events, or utterances alone, with corrections as the utterances that they give."""
+    """Return all events, or only utterances, including corrected ones."""
     if events:
         return reported
     utterances: list[LiveEvent] = []

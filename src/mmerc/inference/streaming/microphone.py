@@ -1,4 +1,4 @@
-"""Sound of a microphone, by the optional package sounddevice."""
+"""Microphone input with the optional package sounddevice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmerc.media.resampling import SAMPLE_RATE, Samples
 from mmerc.packaged_weights import missing_package_error
 
 _BLOCK = SAMPLE_RATE // 10  # samples
-_WAITING = 300  # blocks: half a minute may wait to be analysed
+_WAITING = 300  # blocks in the queue: half a minute
 
 
 def import_sounddevice() -> Any:
@@ -47,7 +47,7 @@ def record_microphone() -> Iterator[Samples]:
         stream = sounddevice.RawInputStream(
             samplerate=SAMPLE_RATE, channels=1, dtype="int16", blocksize=_BLOCK, callback=receive
         )
-    except Exception as error:  # PortAudioError, ValueError for a device that does not fit
+    except Exception as error:  # PortAudioError, or ValueError for an unsuitable device
         raise MmercError(
             f"No microphone can be opened ({error}); connect one, or pipe sound into "
             "`mmerc live -`."

@@ -1,4 +1,4 @@
-"""The stretch of a live conversation that may still change: its words, speakers and utterances."""
+"""The open part of a live conversation: words, speakers and utterances that may still change."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from mmerc.media.transcription import Transcript
 from mmerc.media.voice_activity import Span
 
 _SETTLED = 1.0  # seconds after which a sentence within speech counts as complete
-_LONGEST_WAIT = 20.0  # seconds that words may wait for the end of their sentence
+_LONGEST_WAIT = 20.0  # seconds; longest wait of words for the end of their sentence
 
 _Vectors = tuple[dict[Modality, Vector | None], dict[Modality, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reported:
-    """An utterance that was reported under an index."""
+    """A reported utterance with its index."""
 
     index: int
     spoken: SpokenUtterance
@@ -47,9 +47,9 @@ class _Reported:
 class OpenSpeech:
     """Turns spans of speech into utterances.
 
-    A sentence may go on after a pause: the words of the last utterance are split again together
-    with those that follow, and what comes out differently is corrected. Everything before
-    the last utterance is settled, and so is that one after two seconds without speech.
+    A sentence may continue after a pause: the last utterance's words are segmented again together
+    with the following words, and differences are reported as corrections. Everything before
+    the last utterance is final; the last one is final after two seconds without speech.
     """
 
     def __init__(
@@ -64,18 +64,18 @@ class OpenSpeech:
         self._faces = faces
         self._results = results
         self._speakers = LiveSpeakers()
-        self._words: tuple[Word, ...] = ()  # of the last utterance, before the open span
+        self._words: tuple[Word, ...] = ()  # words of the last utterance, before the open span
         self._open: list[_Reported] = []  # utterances that may still change
-        self._waiting: list[Word] = []  # words of another recogniser
+        self._waiting: list[Word] = []  # words from an external recogniser
         self._language: str | None = components.language
         self._heard: tuple[Span, Transcript, list[VoiceChunk]] | None = None
         self._vectors: dict[Span, _Vectors] = {}
 
     def draft(self, span: Span) -> tuple[Transcript, list[LiveEvent]]:
-        """Prepare the utterances of a span that may go on; report sentences that are complete.
+        """Prepare the utterances of a span that may continue; report complete sentences.
 
-        Complete is what further words follow. What was reported is corrected only where two
-        speakers turned out to be one.
+        A sentence is complete if more words follow. Reported utterances are corrected only if two
+        speakers were merged.
         """
         transcript, chunks = self._recognise(span)
         speakers = self._speakers.copy()
@@ -88,12 +88,12 @@ class OpenSpeech:
             return transcript, []
         self._speakers = speakers
         events = [event for names in joined for event in self._join(names)]
-        renamed = self._split(transcript, speakers)  # the usual speaker may have been joined
+        renamed = self._split(transcript, speakers)  # the usual speaker may have been merged
         fresh = renamed[len(self._open) : len(complete)]
         return transcript, [*events, *(self._report(item) for item in fresh)]
 
     def end(self, span: Span) -> tuple[Transcript, list[LiveEvent]]:
-        """Report the utterances of a span that has ended."""
+        """Report the utterances of a completed span."""
         transcript, chunks = self._recognise(span)
         joined = self._speakers.hear(chunks, span)
         events = [event for names in joined for event in self._join(names)]
@@ -103,12 +103,12 @@ class OpenSpeech:
         return transcript, events
 
     def hear_words(self, words: Sequence[Word]) -> list[LiveEvent]:
-        """Take words of another recogniser."""
+        """Add words from an external recogniser."""
         self._waiting = sorted([*self._waiting, *words], key=lambda word: word.start)
         return self.settle_words()
 
     def settle_words(self, *, everything: bool = False) -> list[LiveEvent]:
-        """Report the waiting words whose sentences are complete, or all of them."""
+        """Report waiting words in complete sentences, or all of them."""
         if not self._waiting:
             return []
         last = max(word.end for word in self._waiting)
@@ -138,9 +138,9 @@ class OpenSpeech:
         return events
 
     def _recognise(self, span: Span) -> tuple[Transcript, list[VoiceChunk]]:
-        """Words and voices of a span, at the same time; those of the last draft are reused.
+        """Recognise words and voices of a span in parallel, reusing the last draft.
 
-        The vectors of its faces are extracted meanwhile, for whatever utterances come out.
+        Face vectors are extracted at the same time, whatever the utterances will be.
         """
         if self._words and span.start - self._words[-1].end >= LONG_PAUSE:
             self._open, self._words = [], ()
@@ -158,7 +158,7 @@ class OpenSpeech:
         return transcript, chunks
 
     def _split(self, transcript: Transcript, speakers: LiveSpeakers) -> list[SpokenUtterance]:
-        """The open utterances as they are by the words and voices of the open span."""
+        """Build the open utterances from the words and voices of the open span."""
         usual = self._results.last_speaker
         turns = speakers.turns
         words = [*self._words, *transcript.words]
@@ -171,7 +171,7 @@ class OpenSpeech:
         return [*utterances, wordless] if perceptible else utterances
 
     def _revise(self, utterances: Sequence[SpokenUtterance]) -> list[LiveEvent]:
-        """Report what is new, and correct what was reported otherwise."""
+        """Report new utterances, and corrections of those that changed."""
         same = 0
         while same < min(len(self._open), len(utterances)) and _is_like(
             self._open[same], utterances[same]
@@ -209,7 +209,7 @@ class OpenSpeech:
         return utterance
 
     def _extract(self, spoken: SpokenUtterance) -> _Vectors:
-        """Vectors of voice and face, and why one is absent; each stretch is extracted once."""
+        """Extract voice and face vectors, or reasons for absence; results are cached by span."""
         if spoken.span in self._vectors:
             return self._vectors[spoken.span]
         samples = self._sound.read(spoken.start, spoken.end)
@@ -230,7 +230,7 @@ class OpenSpeech:
         return vectors, absent
 
     def _settle(self) -> None:
-        """Keep the last utterance open; what is before it does not change any more."""
+        """Make all utterances except the last one final."""
         self._open = [item for item in self._open[-1:] if item.spoken.words]
         self._words = self._open[0].spoken.words if self._open else ()
         spans = {item.spoken.span for item in self._open}
@@ -238,7 +238,7 @@ class OpenSpeech:
         self._heard = None
 
     def _join(self, names: Joined) -> list[LiveEvent]:
-        """Two speakers turned out to be one."""
+        """Merge two speakers."""
         self._open = [
             replace(item, spoken=replace(item.spoken, speaker=names.new))
             if item.spoken.speaker == names.old

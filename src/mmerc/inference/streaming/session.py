@@ -1,4 +1,4 @@
-"""One live conversation: sound, pictures and words in, events out."""
+"""A live session: sound, pictures and words in, events out."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from mmerc.media.transcription import Transcript
 from mmerc.media.voice_activity import Span, SpanCutter
 from mmerc.media.voice_network import SpeechStream
 
-_REPORT_EVERY = 10.0  # seconds of sound between two reports of how the session copes
-# Seconds of a pause after which words are recognised, in case it lasts: of 96 pauses of 0.12 s in
-# six minutes of conversation 55 lasted, and of 78 that reached 0.2 s (docs/live.md).
+_REPORT_EVERY = 10.0  # seconds of sound between two performance reports
+# Seconds of a pause before a draft is recognised, in case speech has ended. In six minutes of
+# conversation, it had ended in 55 of 96 pauses of 0.12 s, and in 55 of 78 of 0.2 s (docs/live.md).
 _DRAFT_AFTER = 0.12
-_DRAFT_SURELY = 0.25  # seconds of a pause after which the last attempt does not count any more
-_DRAFT_EVERY = 1.0  # seconds of speech between two attempts
-_LEAD = 0.25  # seconds by which pictures may precede the speech that they belong to
-_PIECE = SAMPLE_RATE  # samples that are heard at a time
+_DRAFT_SURELY = 0.25  # seconds of a pause after which drafts may follow each other at once
+_DRAFT_EVERY = 1.0  # seconds of speech between two drafts
+_LEAD = 0.25  # seconds that pictures may precede their speech
+_PIECE = SAMPLE_RATE  # samples processed at a time
 _LONGEST_SIDE = 4096  # pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveState:
-    """Where a session stands: ``seconds`` of sound heard, whether somebody is ``speaking``."""
+    """State of a session: ``seconds`` of sound received, whether somebody is ``speaking``."""
 
     seconds: float
     speaking: bool
@@ -57,9 +57,9 @@ class LiveState:
 class LiveSession:
     """Analyses an ongoing conversation.
 
-    Sound is the clock: pictures and words are placed by seconds since its first sample. Calls
-    return what became certain by them, and compute meanwhile; they must not overlap, so threads
-    that share a session take turns. UsageError for sound or pictures of another kind, and for any
+    Sound is the clock: times of pictures and words are in seconds since its first sample. Calls
+    block while computing and return the resulting events. They must not overlap, so threads that
+    share a session take turns. UsageError for sound or pictures in another format, and for any
     call after ``finish``.
     """
 
@@ -76,17 +76,17 @@ class LiveSession:
             self._faces = LiveFaces(extractor, source, rate=rate)
         self._results = LiveResults(components.model, lock=components.lock)
         self._speech = OpenSpeech(components, self._sound, self._faces, self._results)
-        self._drafted = self._last_end = -1.0  # where the last draft, the last span ended
+        self._drafted = self._last_end = -1.0  # end of the last draft, end of the last span
         self._speaking = self._finished = False
         self._busy = self._reported_busy = self._reported_seconds = 0.0
 
     @property
     def seconds(self) -> float:
-        """How much sound was heard."""
+        """Seconds of sound received."""
         return self._sound.seconds
 
     def feed_sound(self, samples: Samples) -> list[LiveEvent]:
-        """Hear the sound that follows.
+        """Process the next piece of sound.
 
         Shape: float32 [any], mono, 16 kHz, between -1 and 1.
         """
@@ -104,10 +104,10 @@ class LiveSession:
         return events
 
     def feed_picture(self, time_seconds: float, rgb: NDArray[np.uint8]) -> None:
-        """See the speakers at a time of the sound, in order of time.
+        """Add a picture of the speakers; pictures must be in order of time.
 
-        Pictures should not be ahead of the sound by more than a second, nor late: those of an
-        utterance that has been reported change nothing. Shape: uint8 [H, W, 3], RGB.
+        Pictures should be at most a second ahead of the sound, and not late: pictures of an already
+        reported utterance are ignored. Shape: uint8 [H, W, 3], RGB.
         """
         self._check_open()
         _check_picture(time_seconds, rgb)
@@ -119,10 +119,10 @@ class LiveSession:
         self._busy += time.perf_counter() - began
 
     def feed_words(self, words: Sequence[Word]) -> list[LiveEvent]:
-        """Hear words that another program recognised, in order of time.
+        """Add words from an external recogniser, in order of time.
 
-        UsageError unless the settings say that nothing is transcribed. A word belongs to an
-        utterance once the next one begins, or after a second without a word.
+        UsageError unless transcription is off in the settings. An utterance is reported when the
+        next one begins, or after a second without words.
         """
         self._check_open()
         if self.settings.transcribe:
@@ -133,7 +133,7 @@ class LiveSession:
         return events
 
     def finish(self) -> list[LiveEvent]:
-        """End the conversation; nothing can be fed after that."""
+        """End the conversation; no more input is accepted."""
         self._check_open()
         began = time.perf_counter()
         spans = list(self._cutter.finish())
@@ -147,7 +147,7 @@ class LiveSession:
         return [*events, self._report()]
 
     def state(self) -> LiveState:
-        """Where the session stands."""
+        """The current state of the session."""
         return LiveState(
             seconds=self.seconds,
             speaking=self._speaking,
@@ -162,9 +162,9 @@ class LiveSession:
         return self._results.utterances()
 
     def analysis(self, name: str = "live") -> Analysis:
-        """The conversation so far as an analysis that ``mmerc.write_results`` writes.
+        """Return the conversation so far as an analysis for ``mmerc.write_results``.
 
-        ``name`` replaces the recording's file name.
+        ``name`` is used in place of a recording's file name.
         """
         remarks = ("Analysed live: each utterance is predicted from the past alone.",)
         return self._results.analysis(name, seconds=self.seconds, remarks=remarks)
@@ -178,7 +178,7 @@ class LiveSession:
             raise UsageError("The live session has ended; start another one.")
 
     def _hear(self, piece: Samples) -> list[LiveEvent]:
-        """Hear at most a second."""
+        """Process at most a second of sound."""
         self._sound.add(piece)
         spans = list(self._cutter.feed(self._stream.feed(piece)))
         events = self._note_speech(spans)
@@ -190,22 +190,22 @@ class LiveSession:
         return events
 
     def _note_speech(self, spans: Sequence[Span]) -> list[LiveEvent]:
-        """The beginnings of speech: of what ended already, and of what goes on."""
+        """Report starts of speech, of completed spans and of the current one."""
         since = self._cutter.open_since
         open_now = since is not None and self._cutter.is_long_enough
         starts = [span.start for span in spans] + (
             [since] if since is not None and open_now else []
         )
         fresh = starts[1:] if self._speaking else starts
-        ends = {self._last_end, *(span.end for span in spans)}  # where long speech was only cut
+        ends = {self._last_end, *(span.end for span in spans)}  # where long speech was only split
         self._last_end = spans[-1].end if spans else self._last_end
         self._speaking = open_now
         return [SpeechStarted(time=start) for start in fresh if start not in ends]
 
     def _look(self, ended: Sequence[Span] = ()) -> None:
-        """Look at the pictures in which somebody speaks; those of a pause wait, as it may last.
+        """Detect faces in pictures with speech; pictures of a pause wait, as speech may have ended.
 
-        ``ended`` is speech that began or went on in the latest sound, and ended there.
+        ``ended``: spans of speech that ended in the latest sound.
         """
         if self._faces is None:
             return
@@ -216,7 +216,7 @@ class LiveSession:
             self._faces.look(since - _LEAD, self._cutter.open_until)
 
     def _draft(self) -> list[LiveEvent]:
-        """In a short pause, recognise the words: if it lasts, the utterance is ready at once."""
+        """Recognise words during a short pause, in case speech has ended."""
         since, until = self._cutter.open_since, self._cutter.open_until
         quiet = self._cutter.quiet
         if since is None or not self._cutter.is_long_enough or quiet < _DRAFT_AFTER:
@@ -231,7 +231,7 @@ class LiveSession:
         return [*words, *events]
 
     def _end_speech(self, span: Span) -> list[LiveEvent]:
-        """Words and utterances of a span of speech."""
+        """Report words and utterances of a completed span of speech."""
         transcript, events = self._speech.end(span)
         return [_words_event(transcript, final=True), *events]
 
@@ -241,7 +241,7 @@ class LiveSession:
         self._reported_seconds, self._reported_busy = self.seconds, self._busy
         return Stats(
             seconds=round(self.seconds, 3),
-            real_time_factor=round(busy / max(seconds, 1.0), 3),  # the end has no sound of its own
+            real_time_factor=round(busy / max(seconds, 1.0), 3),  # ``finish`` has no new sound
             dropped_frames=self._dropped,
         )
 

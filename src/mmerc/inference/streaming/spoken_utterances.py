@@ -1,4 +1,4 @@
-"""Utterances of a stretch of speech, before their emotions are predicted."""
+"""Utterances of a span of speech, before prediction."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from mmerc.media.sentences import Sentence, Word, split_sentences
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER, Turn
 from mmerc.media.voice_activity import Span
 
-_SAME_TIME = 0.1  # seconds by which times of one utterance may differ
+_SAME_TIME = 0.1  # seconds; smaller differences do not count as a change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpokenUtterance:
-    """What one person says; without ``words`` nothing could be made out.
+    """An utterance of one speaker; ``words`` is empty if none was recognised.
 
-    ``doubtful``: places (start, end) in the text of words that may be wrong.
+    ``doubtful``: text spans (start, end) of words that may be wrong.
     """
 
     speaker: str
@@ -27,7 +27,7 @@ class SpokenUtterance:
     doubtful: tuple[tuple[int, int], ...] = ()
 
     def is_like(self, other: SpokenUtterance) -> bool:
-        """Whether nothing worth a correction differs."""
+        """Whether the difference is too small for a correction."""
         near = max(abs(self.start - other.start), abs(self.end - other.end)) <= _SAME_TIME
         return near and (self.speaker, self.text) == (other.speaker, other.text)
 
@@ -39,12 +39,12 @@ class SpokenUtterance:
 def split_words(
     words: Sequence[Word], turns: Sequence[Turn], *, usual_speaker: str
 ) -> list[SpokenUtterance]:
-    """Sentences of one speaker each; ``usual_speaker`` where no turn is near."""
+    """Split words into sentences of one speaker; ``usual_speaker`` if no turn is near."""
     return [_as_utterance(sentence, usual_speaker) for sentence in split_sentences(words, turns)]
 
 
 def without_words(span: Span, turns: Sequence[Turn], *, usual_speaker: str) -> SpokenUtterance:
-    """Speech of which no word was recognised, by whoever speaks most of it."""
+    """Return speech without recognised words, assigned to the main speaker."""
     seconds: dict[str, float] = {}
     for turn in turns:
         shared = min(turn.end, span.end) - max(turn.start, span.start)
