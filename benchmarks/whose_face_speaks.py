@@ -25,6 +25,7 @@ from safetensors.numpy import save_file
 
 from mmerc.media.decode import SAMPLE_RATE, frame_times, probe, read_clip, read_frames
 from mmerc.media.faces.detector import FaceDetector
+from mmerc.media.faces.following import follow_faces
 from mmerc.media.faces.lip_sync import describe_mouths, describe_sound, measure_mouth, measure_sync
 from mmerc.media.faces.speaking import LOOKS_PER_SECOND
 from mmerc.media.faces.tracks import Track, link_faces
@@ -52,7 +53,7 @@ def read_parts(path: Path, detector: FaceDetector) -> list[Part]:
     times = frame_times(0.0, length, round(length * LOOKS_PER_SECOND))
     frames = [frame.pixels for frame in read_frames(path, times, height=480)]
     places = np.linspace(0, len(frames) - 1, _SEEN).round().astype(int)
-    tracks = link_faces(detector.detect([frames[i] for i in places]))
+    tracks = link_faces(follow_faces(detector, [frames[i] for i in places]))
     track: Track = max(tracks, key=lambda item: item.side * len(item.faces))
     (looks,) = describe_mouths([track], seen=[times[i] for i in places], frames=frames, times=times)
     samples = read_clip(Clip(path))

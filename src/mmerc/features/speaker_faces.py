@@ -22,6 +22,7 @@ from mmerc.media.decode import (
 )
 from mmerc.media.faces.alignment import align_face
 from mmerc.media.faces.detector import FaceDetector, Frame
+from mmerc.media.faces.following import follow_faces
 from mmerc.media.faces.lip_sync import describe_mouths, measure_sync, predict_mouth, weigh_sync
 from mmerc.media.faces.speaking import LOOKS_PER_SECOND, Choice, choose
 from mmerc.media.faces.tracks import Track, link_faces
@@ -110,7 +111,7 @@ class SpeakerFaces:
         if not kept:
             return Absent(_ALL_LOST)
         frames = [everything[i] for i in kept]
-        tracks = link_faces(self.detector.detect(frames))
+        tracks = link_faces(follow_faces(self.detector, frames))
         if not tracks:
             return Absent(NO_FACE)
         syncs: list[float | None] = [None] * len(tracks)

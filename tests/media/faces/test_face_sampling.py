@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from mmerc.media.faces.sampling import _area_weights, crops, pyramid, scales
+from mmerc.media.faces.sampling import area_weights, crops, pyramid, scales
 
 
 def frames_of(*shape):
@@ -42,7 +42,7 @@ def test_pyramid_is_the_mean_of_areas():
 
 @pytest.mark.parametrize(("given", "predictions"), [(480, 96), (7, 3), (5, 5), (9, 1)])
 def test_every_pixel_counts_once(given, predictions):
-    weights = _area_weights(given, predictions, torch.device("cpu"))
+    weights = area_weights(given, predictions, torch.device("cpu"))
     torch.testing.assert_close(weights.sum(1), torch.ones(predictions))
     torch.testing.assert_close(weights.sum(0), torch.full((given,), predictions / given))
 

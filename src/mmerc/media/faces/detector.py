@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,12 @@ from mmerc.media.faces.boxes import best_boxes, moved, squared
 from mmerc.media.faces.networks import CELL, STRIDE, OutputNetwork, RefinementNetwork
 from mmerc.media.faces.sampling import crops, pyramid, scales
 from mmerc.media.faces.weights import load_networks
+from mmerc.media.faces.windows import Parts, Window, cut_windows
 
 Frame = NDArray[np.uint8]
 
 _PIXELS_AT_ONCE = 2**23  # of all frames of a batch: 27 frames of 640 x 480
-_CROPS_AT_ONCE = 512
+_CROPS_AT_ONCE = 48  # their maps fit into the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +109,11 @@ class FaceDetector:
 
         Shape: frames [F, H, W, 3] uint8, no side shorter than the smallest face.
         """
-        faces, landmarks = self.decide(frames, self.refine(frames, self.propose(frames)))
+        yield from self.judge(frames, self.propose(frames))
+
+    def judge(self, frames: Tensor, candidates: Candidates) -> Iterator[tuple[int, Face]]:
+        """Pairs of a frame's index and a face that R-Net and O-Net leave of the proposals."""
+        faces, landmarks = self.decide(frames, self.refine(frames, candidates))
         columns = (faces.box, faces.score, landmarks)
         boxes, scores, points = (column.cpu().numpy() for column in columns)
         for i, frame in enumerate(faces.frame.tolist()):
@@ -116,25 +121,41 @@ class FaceDetector:
 
     def propose(self, frames: Tensor) -> Candidates:
         """What P-Net takes for faces, at every size of the frames."""
-        height, width = frames.shape[1:3]
-        levels = scales(min(height, width), smallest=self.smallest, cell=CELL, step=self.step)
-        sizes = [(int(height * scale), int(width * scale)) for scale in levels]
+        levels, sizes = self.levels(frames)
+        number = torch.arange(len(frames), device=self.device)
+        corner = torch.zeros(len(frames), 2, dtype=torch.long, device=self.device)
         proposals = [
-            self.propose_at(pictures, scale).best(0.5)
+            self.propose_at(Parts(pictures, number, corner), scale).best(0.5)
             for pictures, scale in zip(pyramid(frames, sizes), levels, strict=True)
         ]
         return Candidates.joined(proposals).best(0.7)
 
-    def propose_at(self, pictures: Tensor, scale: float) -> Candidates:
-        """What P-Net takes for faces in frames that were made smaller by ``scale``.
+    def propose_in(self, frames: Tensor, windows: Mapping[Window, Sequence[int]]) -> Candidates:
+        """What P-Net takes for faces of the expected sizes in windows.
 
-        Shape: pictures [F, 3, h, w] in -1..1.
+        ``windows``: the frames of each. Shape: frames [F, H, W, 3] uint8.
         """
-        scores, offsets = self.networks.proposal(pictures)
-        frame, y, x = chosen = (scores > self.thresholds[0]).nonzero(as_tuple=True)
-        start = torch.stack([x, y], dim=1) * STRIDE + 1
+        scales, sizes = self.levels(frames)
+        proposals: dict[int, list[Candidates]] = {}
+        for level, parts in cut_windows(frames, windows, sizes, cell=CELL, step=STRIDE):
+            proposals.setdefault(level, []).append(self.propose_at(parts, scales[level]))
+        levels = [Candidates.joined(parts).best(0.5) for parts in proposals.values()]
+        return Candidates.joined(levels).best(0.7)
+
+    def levels(self, frames: Tensor) -> tuple[list[float], list[tuple[int, int]]]:
+        """The scales at which P-Net sees frames [F, H, W, 3], and their sizes (h, w) there."""
+        height, width = frames.shape[1:3]
+        levels = scales(min(height, width), smallest=self.smallest, cell=CELL, step=self.step)
+        return levels, [(int(height * scale), int(width * scale)) for scale in levels]
+
+    def propose_at(self, parts: Parts, scale: float) -> Candidates:
+        """What P-Net takes for faces in parts of frames that were made smaller by ``scale``."""
+        scores, offsets = self.networks.proposal(parts.pictures)
+        part, y, x = chosen = (scores > self.thresholds[0]).nonzero(as_tuple=True)
+        start = parts.corner[part] + torch.stack([x, y], dim=1) * STRIDE + 1
         cells = torch.cat([start, start + CELL - 1], dim=1)
-        return Candidates(frame, (cells + offsets[chosen] * (CELL - 1)) / scale, scores[chosen])
+        boxes = (cells + offsets[chosen] * (CELL - 1)) / scale
+        return Candidates(parts.frame[part], boxes, scores[chosen])
 
     def refine(self, frames: Tensor, candidates: Candidates) -> Candidates:
         """What R-Net leaves of the proposals."""
@@ -162,7 +183,7 @@ class FaceDetector:
 def _judge(
     network: RefinementNetwork | OutputNetwork, frames: Tensor, frame: Tensor, boxes: Tensor
 ) -> tuple[Tensor, ...]:
-    """What a network says of crops out of all frames, some hundred at a time.
+    """What a network says of crops out of all frames, some dozens at a time.
 
     Shape: frames [F, H, W, 3] uint8, frame [M] (index), boxes [M, 4].
     """

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
@@ -25,7 +29,7 @@ def scales(side: int, *, smallest: float, cell: int, step: float) -> list[float]
     return ratios
 
 
-def _area_weights(pixels: int, parts: int, device: torch.device) -> Tensor:
+def area_weights(pixels: int, parts: int, device: torch.device) -> Tensor:
     """How much of each of ``pixels`` falls into each of ``parts`` of equal size.
 
     Shape: -> [parts, pixels], each row 1 in sum.
@@ -36,29 +40,74 @@ def _area_weights(pixels: int, parts: int, device: torch.device) -> Tensor:
     return (covered * parts / pixels).float()
 
 
-def pyramid(frames: Tensor, sizes: list[tuple[int, int]]) -> list[Tensor]:
+@dataclass(frozen=True, slots=True)
+class _Mixture:
+    """Weighted sums of a few items each, one for every new item ("bags" of them).
+
+    Shape: chosen and shares [K], starts [parts].
+    """
+
+    chosen: Tensor
+    starts: Tensor
+    shares: Tensor
+
+    @classmethod
+    def of(cls, weights: Tensor) -> Self:
+        """Shape: weights [parts, items]."""
+        part, chosen = weights.nonzero(as_tuple=True)
+        counts = part.bincount(minlength=len(weights))
+        return cls(chosen, counts.cumsum(0) - counts, weights[part, chosen])
+
+    def __call__(self, items: Tensor) -> Tensor:
+        """Shape: items [items, D] -> [parts, D]."""
+        return embedding_bag(
+            self.chosen, items, self.starts, mode="sum", per_sample_weights=self.shares
+        )
+
+
+class Shrinker:
+    """Makes pictures of one size smaller, to several sizes at once.
+
+    Shape: rows one [h, H] and columns one [w, W] for each size (``area_weights``).
+    """
+
+    def __init__(self, rows: Sequence[Tensor], columns: Sequence[Tensor]) -> None:
+        self.heights = [len(level) for level in rows]
+        self.rows = _Mixture.of(torch.cat(list(rows)))
+        self.columns = [_Mixture.of(level) for level in columns]
+
+    def __call__(self, picture: Tensor) -> list[Tensor]:
+        """Shape: [H, W, 3] uint8 -> one [3, h, w] for each size."""
+        low = self.rows(picture.flatten(1).float()).view(-1, *picture.shape[1:])
+        levels = torch.split(low.transpose(0, 1), self.heights, dim=1)  # [W, h, 3]
+        return [
+            mix(level.flatten(1)).view(-1, *level.shape[1:]).permute(2, 1, 0)
+            for mix, level in zip(self.columns, levels, strict=True)
+        ]
+
+
+def pyramid(frames: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
     """The frames at every size, each pixel the mean of the area that it stands for.
 
     Shape: frames [F, H, W, 3] uint8 -> one [F, 3, h, w] for each (h, w), in -1..1.
     """
+    shrink = Shrinker(*level_weights(frames, sizes))
+    # One frame after the other: it stays in the processor's cache.
+    return [stacked(level) for level in zip(*map(shrink, frames), strict=True)]
+
+
+def level_weights(
+    frames: Tensor, sizes: Sequence[tuple[int, int]]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Weights of rows and of columns for each size (h, w). Shape: each [h, H]; each [w, W]."""
     height, width = frames.shape[1:3]
-    heights = [h for h, _ in sizes]
-    columns = [_area_weights(width, w, frames.device).T for _, w in sizes]
-    rows = torch.cat([_area_weights(height, h, frames.device) for h in heights])
-    # Each row is the weighted sum of a few rows of the frame: a "bag" of them, read once.
-    row, chosen = rows.nonzero(as_tuple=True)
-    counts = row.bincount(minlength=len(rows))
-    starts, shares = counts.cumsum(0) - counts, rows[row, chosen]
-    pictures = []
-    for frame in frames:  # one stays in the processor's cache
-        pixels = frame.flatten(1).float()
-        low = embedding_bag(chosen, pixels, starts, mode="sum", per_sample_weights=shares)
-        levels = torch.split(low.reshape(-1, width, 3).permute(2, 0, 1), heights, dim=1)
-        pictures.append([level @ weights for level, weights in zip(levels, columns, strict=True)])
-    return [
-        _normalised(torch.stack(level)).contiguous(memory_format=torch.channels_last)
-        for level in zip(*pictures, strict=True)
-    ]
+    rows = [area_weights(height, h, frames.device) for h, _ in sizes]
+    return rows, [area_weights(width, w, frames.device) for _, w in sizes]
+
+
+def stacked(pictures: Iterable[Tensor]) -> Tensor:
+    """Stack pictures as the networks take them. Shape: each [3, h, w] -> [F, 3, h, w]."""
+    return _normalised(torch.stack(list(pictures))).contiguous(memory_format=torch.channels_last)
 
 
 def crops(frames: Tensor, frame: Tensor, boxes: Tensor, size: int) -> Tensor:

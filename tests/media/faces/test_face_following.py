@@ -1,0 +1,136 @@
+"""Faces that are followed through a film: those of a search of every whole frame."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmerc.media.faces.following import follow_faces
+from mmerc.media.faces.sampling import pyramid
+from mmerc.media.faces.windows import Window, cut_windows
+
+HEIGHT, WIDTH = 480, 640
+
+
+@pytest.fixture
+def scene(photograph):
+    """A function that puts half-size copies of the photograph (a face of 55 pixels) on grey."""
+    small = photograph[::2, ::2]
+
+    def build(*corners):
+        frame = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+        for left, top in corners:
+            frame[top : top + 256, left : left + 256] = small
+        return frame
+
+    return build
+
+
+@pytest.fixture
+def count_pictures(monkeypatch):
+    """A function that wraps a detector's method; it returns a list of how many it was given."""
+
+    def wrap(detector):
+        counts, detect = [], detector.detect
+
+        def counted(frames):
+            counts.append(len(frames))
+            return detect(frames)
+
+        monkeypatch.setattr(detector, "detect", counted)
+        return counts
+
+    return wrap
+
+
+def assert_same(actual, expected):
+    assert [len(faces) for faces in actual] == [len(faces) for faces in expected]
+    for now, before in zip(actual, expected, strict=True):
+        for face, other in zip(now, before, strict=True):
+            np.testing.assert_allclose(face.box, other.box, atol=0.01)
+            np.testing.assert_allclose(face.landmarks, other.landmarks, atol=0.01)
+            assert face.score == pytest.approx(other.score, abs=1e-4)
+
+
+def test_faces_that_move_are_those_of_whole_frames(scene, make_detector, count_pictures):
+    detector = make_detector(40)
+    frames = [scene((10 + 3 * i, 5 * i), (370 - 2 * i, 200)) for i in range(12)]
+    expected = detector.detect(frames)
+    searched = count_pictures(detector)
+    assert_same(follow_faces(detector, frames), expected)
+    assert all(len(faces) == 2 for faces in expected)
+    assert sum(searched) == 4, "0, 5, 10 and 11"
+
+
+def test_a_real_film(film, make_detector):
+    frames = film[:60:3]
+    detector = make_detector(20)
+    assert_same(follow_faces(detector, frames), detector.detect(frames))
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        [(0, 0)] * 2 + [(380, 200)] * 4,  # a cut between two frames that are searched
+        [(0, 0), (380, 0), (0, 200), (380, 200), (100, 100), (0, 0)],  # a new place every time
+    ],
+)
+def test_a_face_that_jumps_is_found_again(scene, make_detector, places):
+    detector = make_detector(40)
+    frames = [scene(place) + np.uint8(i) for i, place in enumerate(places)]
+    assert_same(follow_faces(detector, frames), detector.detect(frames))
+
+
+def test_someone_seen_only_between_searched_frames_is_found_if_nobody_else_is_there(
+    scene, make_detector
+):
+    detector = make_detector(40)
+    frames = [scene() + np.uint8(i) for i in range(6)]
+    frames[2] = scene((100, 100))
+    faces = follow_faces(detector, frames)
+    assert [len(item) for item in faces] == [0, 0, 1, 0, 0, 0]
+
+
+def test_pictures_that_do_not_change_are_searched_once(scene, make_detector, count_pictures):
+    detector = make_detector(40)
+    still, other = scene((30, 30)), scene((300, 100))
+    searched = count_pictures(detector)
+    first, *same, last = follow_faces(detector, [still, still.copy(), still, other])
+    assert searched == [2, 0]
+    assert all(item is first for item in same)
+    assert [len(first), len(last)] == [1, 1]
+
+
+def test_frames_of_several_sizes_and_none(scene, make_detector):
+    detector = make_detector(40)
+    frames = [scene((0, 0)), scene((0, 0))[:300]]
+    assert_same(follow_faces(detector, frames), detector.detect(frames))
+    assert follow_faces(detector, []) == []
+
+
+@pytest.mark.parametrize(("left", "top"), [(200, 130), (-30, -20), (560, 420)])
+def test_windows_have_the_pixels_of_the_pyramid(left, top):
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.randint(0, 256, (2, HEIGHT, WIDTH, 3), dtype=torch.uint8, generator=generator)
+    sizes = [(96, 128), (67, 90)]
+    window = Window(left=left, top=top, side=120)
+    levels = pyramid(frames, sizes)
+    cut = list(cut_windows(frames, {window: [1]}, sizes, cell=12, step=2))
+    assert [level for level, _ in cut] == [0, 1]
+    for level, parts in cut:
+        x, y = parts.corner[0].tolist()
+        assert x % 2 == y % 2 == 0
+        height, width = parts.pictures.shape[2:]
+        assert min(height, width) >= 18
+        expected = levels[level][1, :, y : y + height, x : x + width]
+        torch.testing.assert_close(parts.pictures[0], expected, atol=1e-5, rtol=0)
+        assert parts.frame.tolist() == [1]
+
+
+def test_cells_of_other_sizes_are_left_out():
+    window = Window.around(300, 200, face=100)
+    assert 200 <= window.side <= 250
+    assert [window.fits(cell) for cell in (30, 60, 100, 160, 300)] == [
+        False, True, True, True, False,
+    ]  # fmt: skip
+    assert window.expects(100)
+    assert not window.expects(60)
