@@ -1,1 +1,1 @@
-"""Running many items at a time, in processes of this machine or on a Ray cluster."""
+"""Run many items in parallel, in local processes or on a Ray cluster."""

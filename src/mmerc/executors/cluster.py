@@ -20,8 +20,8 @@ _Outcome = TypeVar("_Outcome")
 class RayPool:
     """Ray tasks of ``threads`` cores each (by default the cluster's cores divided by ``jobs``).
 
-    Ray never repeats a task that killed its worker. A process ends after ``items_per_process``
-    tasks, if that is a number.
+    Ray never retries a task that killed its worker. A process ends after ``items_per_process``
+    tasks, unless None.
     """
 
     breaks: ClassVar[bool] = False
@@ -39,7 +39,7 @@ class RayPool:
         return future
 
     def failure(self, error: BaseException) -> BaseException:
-        """Return what the item raised where a user can fix it, or that its worker was lost."""
+        """Return the item's exception if a user can fix it, or an error for a lost worker."""
         exceptions = self.ray.exceptions
         cause = getattr(error, "cause", None)
         if isinstance(cause, MmercError):
@@ -51,13 +51,13 @@ class RayPool:
 
 
 def count_cores() -> int:
-    """Count the cores of the cluster, at least one; MmercError where Ray is not installed."""
+    """Count the cores of the cluster, at least one; MmercError if Ray is not installed."""
     return max(1, int(_connect().cluster_resources().get("CPU", 1)))
 
 
 def _connect() -> Any:
-    """Connect to the cluster, or start one here; MmercError where Ray is not installed."""
-    # Ray prints what happens to nodes on stdout, which belongs to our results.
+    """Connect to the cluster, or start one here; MmercError if Ray is not installed."""
+    # Ray prints node events on stdout, which is reserved for results.
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "^")
     try:
         import ray
@@ -71,7 +71,7 @@ def _connect() -> Any:
 
 
 def _set_token() -> None:
-    """Give a new cluster a token of its own, where Ray would store one in the home folder."""
+    """Give a new cluster its own token; Ray would store one in the home folder."""
     chosen = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
     stored = Path(os.path.expanduser("~/.ray/auth_token"))  # noqa: PTH111 (there may be no home)
     if not any(name in os.environ for name in chosen) and not stored.exists():
@@ -79,7 +79,7 @@ def _set_token() -> None:
 
 
 def _run_with_threads(function: Callable[[_Item], _Outcome], item: _Item, threads: int) -> _Outcome:
-    """Run one item in a worker that keeps to its share of the cores."""
+    """Run one item in a worker limited to its share of the cores."""
     import torch
 
     torch.set_num_threads(threads)

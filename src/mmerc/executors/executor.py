@@ -1,4 +1,4 @@
-"""One interface to both engines: processes of this machine (``local``) and a Ray cluster."""
+"""One interface for both engines: local processes (``local``) and a Ray cluster."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _Item = TypeVar("_Item")
 _Outcome = TypeVar("_Outcome")
 Engine = Literal["local", "ray"]
 
-_NODE_DEATHS = 3  # [decided] an item that was running at each of so many is then tried alone
+_NODE_DEATHS = 3  # [decided] an item involved in this many is then tried alone
 
 
 def count_workers(engine: Engine) -> int:
-    """Count the cores that an engine has: those of this machine, or of the cluster."""
+    """Count the cores of an engine: of this machine, or of the cluster."""
     if engine == "ray":
         from mmerc.executors.cluster import count_cores
 
@@ -33,10 +33,10 @@ def count_workers(engine: Engine) -> int:
 class Executor:
     """Runs up to ``jobs`` items at a time; one local job runs in this process.
 
-    Functions, items and outcomes must be picklable; on a cluster, files that they name must be
-    where every node finds them. With ``isolated``, ``stream`` uses processes of their own even
-    for a single job, so that an item cannot end this process. Its processes are replaced after
-    about ``items_per_process`` items. Modules of ``preload`` are imported once for all local ones.
+    Functions, items and outcomes must be picklable; on a cluster, every node must have access to
+    the files. With ``isolated``, ``stream`` uses separate processes even for a single job, so that
+    an item cannot kill this process. Processes are replaced after about ``items_per_process``
+    items. Modules in ``preload`` are imported once for all local processes.
     """
 
     jobs: int = 1
@@ -47,7 +47,7 @@ class Executor:
 
     @contextmanager
     def start(self) -> Iterator[Workers]:
-        """Start workers that share the cores and stay until the block ends."""
+        """Start workers that share the cores until the block ends."""
         if self.engine == "local" and self.jobs <= 1:
             yield Workers(jobs=1, pool=None, runs_single_items=True)
             return
@@ -66,11 +66,11 @@ class Executor:
         *,
         lost: Callable[[_Item], _Outcome],
     ) -> Iterator[_Outcome]:
-        """Yield outcomes as they are finished, one thread per worker.
+        """Yield outcomes in order of completion, one thread per worker.
 
-        ``prepare`` is called once per process and returns the function that is applied to items.
-        An item that kills its process, even when it runs alone, has the outcome ``lost(item)``;
-        the others are not affected. An item whose machine is lost is tried again.
+        ``prepare`` is called once per process and returns the function to apply. An item that
+        kills its process, even when it runs alone, has the outcome ``lost(item)``; other items
+        are not affected. If a machine is lost, its items are retried.
         """
         if self.engine == "local" and self.jobs <= 1 and not self.isolated:
             yield from map(prepare(), items)
@@ -98,7 +98,7 @@ class Executor:
             queue = [*((n, items[n]) for n in again), *remaining, *queue[limit:]]
 
     def _count_per_pool(self, items: int) -> int:
-        """Count the items after which processes of this machine are replaced, at most ``items``."""
+        """Return the number of items after which local processes are replaced."""
         if self.engine == "ray" or self.items_per_process is None:
             return items
         return self.items_per_process * self.jobs
@@ -110,7 +110,7 @@ class Executor:
         *,
         lost: Callable[[_Item], _Outcome],
     ) -> _Outcome:
-        """Run one item in a process of its own, so that only it can be what kills the process."""
+        """Run one item in a separate process, so that a killed process is due to this item."""
         with self._open_pool(1, threads=1) as pool:
             ((_, outcome),) = _outcomes(pool, function, iter([(0, item)]), ahead=1, stops=True)
         return lost(item) if isinstance(outcome, WorkerLostError) else outcome
@@ -131,7 +131,7 @@ class Executor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workers:
-    """Running workers of an executor; without a pool, this process."""
+    """Running workers of an executor; without a pool, the current process."""
 
     jobs: int
     pool: Pool | None
@@ -140,8 +140,8 @@ class Workers:
     def map(self, function: Callable[[_Item], _Outcome], items: Iterable[_Item]) -> list[_Outcome]:
         """Return the outcomes of all items, in order; a single item runs in this process.
 
-        After a failure no further item begins, what is running is finished, and the first failure
-        is raised: what ``function`` raised, or MmercError for a worker that was killed.
+        After a failure no more items start, running items are finished, and the first failure is
+        raised: the exception of ``function``, or MmercError for a killed worker.
         """
         items = list(items)
         if self.pool is None or (self.runs_single_items and len(items) <= 1):
@@ -155,7 +155,7 @@ class Workers:
 
 
 def _returned(outcome: _Outcome | WorkerLostError) -> _Outcome:
-    """Return an outcome that is known to be one."""
+    """Return an outcome that cannot be an error (for the type checker)."""
     if isinstance(outcome, WorkerLostError):
         raise outcome
     return outcome
@@ -169,9 +169,9 @@ def _outcomes(
     ahead: int,
     stops: bool,
 ) -> Iterator[tuple[int, _Outcome | WorkerLostError]]:
-    """Yield numbered outcomes as they are finished; what ``function`` raised is raised last.
+    """Yield numbered outcomes in order of completion; raise a failure at the end.
 
-    After a failure no further item begins. A lost worker is one if it ``stops`` the others.
+    After a failure no more items start. A lost worker counts as a failure if ``stops`` is set.
     """
     failure: BaseException | None = None
 
@@ -201,9 +201,9 @@ def _futures(
     ahead: int,
     is_failure: Callable[[BaseException], bool],
 ) -> Iterator[tuple[int, Future[_Outcome]]]:
-    """Yield numbered futures as they are finished, with at most ``ahead`` of them unfinished.
+    """Yield numbered futures in order of completion, with at most ``ahead`` unfinished.
 
-    After a failure no further item is taken from ``items``.
+    After a failure no more items are taken from ``items``.
     """
     running: dict[Future[Any], int] = {}
     failed = False

@@ -1,4 +1,4 @@
-"""Processes of this machine that share its cores."""
+"""Local processes that share the machine's cores."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from mmerc.processes import (
 _Item = TypeVar("_Item")
 _Outcome = TypeVar("_Outcome")
 
-# Weights, gradients and the optimizer's state are large. In pages of 2 MB, which glibc requests
-# when told to before a process starts, a step of DF-ERC takes about 7 % less time.
+# Weights, gradients and optimizer state are large. With 2 MB pages, which must be requested from
+# glibc before a process starts, a step of DF-ERC takes about 7 % less time.
 _ALLOCATION = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessPool:
-    """Worker processes that start when they are needed and end with their parent."""
+    """Worker processes that start on demand and end with their parent."""
 
     breaks: ClassVar[bool] = True
     processes: ProcessPoolExecutor
@@ -53,9 +53,9 @@ class ProcessPool:
 def open_processes(
     jobs: int, *, threads: int | None, preload: Collection[str] = ()
 ) -> Iterator[ProcessPool]:
-    """Open ``jobs`` processes of ``threads`` threads each (by default their share of the cores).
+    """Open ``jobs`` processes with ``threads`` threads each (default: an equal share of the cores).
 
-    Modules of ``preload`` are imported once for all of them.
+    Modules in ``preload`` are imported once for all of them.
     """
     share = threads or max(1, available_cores() // jobs)
     settings = (share, dict([_ALLOCATION]) | os.environ)
@@ -64,7 +64,7 @@ def open_processes(
     with ProcessPoolExecutor(jobs, context, _set_up_process, settings) as processes:
         try:
             yield ProcessPool(processes)
-        except (KeyboardInterrupt, GeneratorExit):  # nobody waits for what is running
+        except (KeyboardInterrupt, GeneratorExit):  # running items are no longer needed
             for process in multiprocessing.active_children():
                 process.kill()
             raise
@@ -73,9 +73,9 @@ def open_processes(
 
 
 def _kill_forgotten(processes: ProcessPoolExecutor) -> None:
-    """Kill the processes of a pool that has lost one.
+    """Kill the remaining processes of a broken pool.
 
-    The pool ends those it knows of, but waits forever for one that was starting at that moment.
+    The pool ends the processes it knows, but waits forever for one that was just starting.
     """
     if processes._broken:
         for process in list((processes._processes or {}).values()):
@@ -84,9 +84,9 @@ def _kill_forgotten(processes: ProcessPoolExecutor) -> None:
 
 @contextmanager
 def _large_pages() -> Iterator[None]:
-    """Let processes that start in this block use large pages, unless the user decided otherwise.
+    """Enable large pages for processes started in this block, unless the user has set them.
 
-    Results are the same; without glibc nothing changes.
+    Results do not change. No effect without glibc.
     """
     name, value = _ALLOCATION
     if name in os.environ:
@@ -100,7 +100,7 @@ def _large_pages() -> Iterator[None]:
 
 
 def _set_up_process(threads: int, environment: Mapping[str, str]) -> None:
-    """Limit a worker process to its threads, and to the life of its parent."""
+    """Limit a worker's threads, and end it with its parent."""
     import torch
 
     leave_with_parent()

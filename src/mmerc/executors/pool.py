@@ -1,4 +1,4 @@
-"""What the engines have in common: how items reach workers, and how a lost worker is reported."""
+"""The interface of the engines: submitting items, and reporting lost workers."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class WorkerLostError(MmercError):
 
 
 class NodeLostError(WorkerLostError):
-    """The machine of a worker was lost, so its item is not to blame."""
+    """The machine of a worker was lost; the item is not the cause."""
 
 
 class Pool(Protocol):
-    """Workers of an engine; ``breaks`` says whether losing one of them ends the others."""
+    """Workers of an engine; ``breaks``: whether the loss of one ends the others."""
 
     breaks: ClassVar[bool]
 
@@ -38,13 +38,13 @@ class Pool(Protocol):
         ...
 
     def failure(self, error: BaseException) -> BaseException:
-        """Return what ``function`` raised, or WorkerLostError."""
+        """Return the exception of ``function``, or WorkerLostError."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared(Generic[_Item, _Outcome]):
-    """A function that each worker process prepares once, at its first item."""
+    """A function that each worker process prepares once, for its first item."""
 
     token: str
     prepare: Callable[[], Callable[[_Item], _Outcome]]
@@ -64,4 +64,4 @@ class Prepared(Generic[_Item, _Outcome]):
         return outcome
 
 
-_prepared: dict[str, Callable[[Any], Any]] = {}  # the function in use, in each worker process
+_prepared: dict[str, Callable[[Any], Any]] = {}  # the current function, per worker process

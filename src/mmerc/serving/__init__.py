@@ -1,1 +1,1 @@
-"""The service: a web page and an HTTP API for analyses and predictions."""
+"""The service: web page and HTTP API for analyses and predictions."""

@@ -1,4 +1,4 @@
-"""Who may use the service: host names, pages of other sites, and the API key."""
+"""Access control: host names, cross-site requests, and the API key."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def check_access(settings: Settings, headers: Headers, *, method: str, path: str) -> None:
-    """HTTPException for a host name that is not ours, a page of another site, or a wrong key.
+    """HTTPException for a foreign host name, a cross-site request, or a wrong key.
 
-    ``path`` is the path without the prefix of a proxy. A WebSocket has the method "WEBSOCKET":
-    browsers let pages of other sites open one.
+    ``path`` has no proxy prefix. A WebSocket has the method "WEBSOCKET": browsers let pages of
+    other sites open one.
     """
     host = _host_name(headers.get("host", ""))
     if settings.hosts is not None and host not in settings.hosts:
@@ -39,11 +39,10 @@ def check_access(settings: Settings, headers: Headers, *, method: str, path: str
 
 
 def _is_same_origin(headers: Headers) -> bool:
-    """Whether a request comes from our own page, or from no page at all.
+    """Whether a request comes from our own page, or not from a page at all.
 
-    Browsers say so themselves (Fetch Metadata) where the connection is trustworthy; otherwise the
-    page's origin must be the host that was asked. Behind a proxy that is the forwarded one, which
-    pages of other sites cannot set.
+    On trustworthy connections browsers say so (Fetch Metadata). Otherwise the page's origin must be
+    the requested host; behind a proxy, the forwarded host, which pages of other sites cannot set.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:
@@ -63,7 +62,7 @@ def _is_same_origin(headers: Headers) -> bool:
 
 
 def has_key(settings: Settings, headers: Headers) -> bool:
-    """Whether the key comes as a bearer token or the page's cookie, or none is needed."""
+    """Whether the key is present as bearer token or cookie, or not needed."""
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     if settings.key is None or (scheme.lower() == "bearer" and is_key(settings.key, bearer)):
         return True
@@ -71,12 +70,12 @@ def has_key(settings: Settings, headers: Headers) -> bool:
 
 
 def is_key(key: str, candidate: str) -> bool:
-    """Compare in a time that does not reveal how much is right."""
+    """Compare in constant time."""
     return hmac.compare_digest(candidate.strip().encode("utf-8", "replace"), key.encode())
 
 
 def cookie_token(key: str) -> str:
-    """What represents the key in a cookie."""
+    """Return the token that represents the key in a cookie."""
     return hmac.digest(key.encode(), COOKIE.encode(), "sha256").hex()
 
 
@@ -89,7 +88,7 @@ def _read_cookie(headers: Headers) -> str:
 
 
 def _host_name(host: str) -> str:
-    """A Host header without its port; empty if it is not a host."""
+    """Return a Host header without its port; empty if it is invalid."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:

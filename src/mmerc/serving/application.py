@@ -1,4 +1,4 @@
-"""The application, assembled."""
+"""Assemble the application."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _ABOUT = (
 
 
 def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
-    """The application; its jobs are processed while it runs."""
+    """Create the application, which also processes jobs while it runs."""
     jobs = open_jobs(settings)
-    if not settings.shared:  # otherwise another server's session may be going on; see recover()
+    if not settings.shared:  # otherwise another server's session may be running; see recover()
         recover_recordings(jobs)
     jobs.recover()
     metrics = Metrics(jobs)
@@ -66,7 +66,7 @@ def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
         version=__version__,
         description=_ABOUT,
         lifespan=lifespan,
-        docs_url=None,  # both pages load scripts from other hosts
+        docs_url=None,  # both documentation pages load scripts from other hosts
         redoc_url=None,
     )
     service = Service(

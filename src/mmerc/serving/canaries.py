@@ -1,4 +1,4 @@
-"""Canaries: small pieces of work that take the way of real ones through a part of the service."""
+"""Canaries: small pieces of work that take the same path through the service as real ones."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from mmerc.serving.predictor import Predictor
 from mmerc.serving.storage_errors import DISK_FULL, is_full
 from mmerc.serving.worker_process import answer_canary, worker_process
 
-_SIZE = 65_536  # bytes written to the disk
+_SIZE = 65_536  # bytes written to disk
 _SAMPLES = 16_000  # one second
 _WORKER_DEADLINE = 20.0
 _NO_ANSWER = "A worker process ended without an answer."
 
 
 async def predict_canary(predictor: Predictor) -> str | None:
-    """Have the model predict one utterance, through the queue of all requests."""
+    """Predict one utterance, through the queue of all requests."""
     utterance = Utterance(id="canary", speaker="canary", text="The canary is singing.")
     conversation = Conversation(id="canary", utterances=(utterance,))
     model = predictor.model
@@ -42,7 +42,7 @@ async def predict_canary(predictor: Predictor) -> str | None:
 
 
 def _zeros(widths: Mapping[Modality, int]) -> dict[Modality, FeatureTable]:
-    """Vectors of the canary for a model that reads no words."""
+    """Return the canary's vectors, for a model without text."""
     tables = {}
     for modality, width in widths.items():
         spec = FeatureSpec(modality=modality, extractor="published", dim=width)
@@ -53,7 +53,7 @@ def _zeros(widths: Mapping[Modality, int]) -> dict[Modality, FeatureTable]:
 
 
 def write_canary(jobs: Jobs) -> str | None:
-    """Write a file beside those of the jobs, read and delete it, and write to the database."""
+    """Write, read and delete a file in the jobs' folder, and write to the database."""
     path, content = jobs.root / f"{jobs.CANARY}{secrets.token_hex(8)}", secrets.token_bytes(_SIZE)
     try:
         jobs.check_files()
@@ -81,12 +81,12 @@ def _write_read_delete(path: Path, content: bytes) -> None:
 
 
 def start_worker() -> str | None:
-    """Start a worker process as jobs do, and have it answer."""
+    """Start a worker process as for a job, and wait for its answer."""
     return _ask_worker(answer_canary, deadline=_WORKER_DEADLINE)
 
 
 def find_workers(jobs: Jobs) -> str | None:
-    """Look whether a worker of the shared jobs has reported recently that it can work."""
+    """Check whether a worker of the shared jobs has recently reported that it is ready."""
     workers = [process for process in jobs.processes() if process.jobs]
     if any(worker.problem is None for worker in workers):
         return None
@@ -95,14 +95,14 @@ def find_workers(jobs: Jobs) -> str | None:
 
 
 def transcribe_canary(memory: int, *, deadline: float) -> str | None:
-    """Have a worker process load the transcriber, and transcribe a second of sound."""
+    """Load the transcriber in a worker process and transcribe a second of sound."""
     if importlib.util.find_spec("faster_whisper") is None:
         return None  # the service then analyses recordings with subtitles only
     return _ask_worker(_transcribe, memory, deadline=deadline)
 
 
 def _ask_worker(target: Callable[..., None], *arguments: object, deadline: float) -> str | None:
-    """What a worker process answers: a problem or None."""
+    """Run a worker process and return its answer: a problem or None."""
     with worker_process(target, *arguments) as (_, receiver):
         if not receiver.poll(deadline):
             return f"A worker process has not answered for {deadline:.0f} s."
@@ -114,7 +114,7 @@ def _ask_worker(target: Callable[..., None], *arguments: object, deadline: float
 
 
 def _transcribe(memory: int, sender: Connection, environment: Mapping[str, str]) -> None:
-    """In a worker process: transcribe a second of noise, and answer."""
+    """Transcribe a second of noise and answer (runs in the worker process)."""
     leave_with_parent()
     adopt_environment(environment)
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))

@@ -1,4 +1,4 @@
-"""Lines of an analysed job that people changed, predicted again."""
+"""Predict the edited lines of an analysed job again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DELETED = "The analysis that was corrected is no longer there; analyse the reco
 
 
 def explain_other_model(analysed: str, own: str) -> str:
-    """Why an analysis by the model ``analysed`` cannot be predicted again by ``own``."""
+    """Explain why an analysis by model ``analysed`` cannot be predicted again by ``own``."""
     return (
         f"{analysed} made the analysis, but this service predicts with {own}; analyse the "
         "recording again."
@@ -28,10 +28,10 @@ def explain_other_model(analysed: str, own: str) -> str:
 def predict_job_again(
     folder: Path, *, name: str, load: Callable[[], Pipeline], report: Callable[[Step], None]
 ) -> None:
-    """Predict the changed lines of the job in ``folder`` again, from its whole recording.
+    """Predict the edited lines of the job in ``folder`` again, from its whole recording.
 
-    ``name`` is the recording's, ``load`` loads the service's model. MmercError if the job is gone,
-    or another model analysed it.
+    ``name`` is the recording's name; ``load`` loads the service's model. MmercError if the job no
+    longer exists, or was analysed by another model.
     """
     from mmerc.inference.correction.predict_again import predict_again
 

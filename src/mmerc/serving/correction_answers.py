@@ -1,4 +1,4 @@
-"""What the service answers about the lines of an analysis that people correct."""
+"""Answers of the service about the lines of an analysis and their corrections."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _VERBS = {
 
 
 class AuthorAnswer(BaseModel):
-    """Who changed a field last, and when (seconds since 1970)."""
+    """The rater who changed a field last, and the time (seconds since 1970)."""
 
     rater: str
     time: float
 
 
 class LineAnswer(BaseModel):
-    """A line as it is now.
+    """The current state of a line.
 
-    ``label`` is a person's, null without one; ``predicted`` and ``probabilities`` are the model's,
-    null for a blind rater who has not chosen yet. ``stale``: they are of other words, another
-    speaker or other times. ``doubtful`` are places in the words in units of UTF-16. Of a sample:
-    ``conversation``, whose recording is to be played, and ``before``, what was said before.
+    ``label`` is chosen by a person, null if there is none. ``predicted`` and ``probabilities`` are
+    the model's, null for a blind rater who has not chosen yet. ``stale``: words, speaker or times
+    have changed since the prediction. ``doubtful``: text spans of doubtful words, in UTF-16 units.
+    For samples only: ``conversation``, the one to play, and ``before``, the preceding utterances.
     """
 
     id: str
@@ -64,7 +64,7 @@ class LineAnswer(BaseModel):
 
 
 class CorrectionAnswer(BaseModel):
-    """A correction: the ids of the lines that it changed, and the new values as text."""
+    """A correction: the ids of the changed lines, and the new values as text."""
 
     number: int
     rater: str
@@ -76,7 +76,7 @@ class CorrectionAnswer(BaseModel):
 
 
 class LabelAnswer(BaseModel):
-    """A label, its colour, and a text colour that can be read on it."""
+    """A label with its colour and a readable text colour."""
 
     name: str
     colour: str
@@ -84,11 +84,11 @@ class LabelAnswer(BaseModel):
 
 
 class CorrectionsAnswer(BaseModel):
-    """Lines that changed after the revision that was asked for, or all of them.
+    """Lines changed since the requested revision, or all lines.
 
-    ``order`` is the order of all lines, null if it is unchanged. ``revision`` is the number of the
-    latest correction. ``predicts_again``: the service can predict stale lines again.
-    ``sample``: lines of a sample, which are labelled and not corrected.
+    ``order`` is the order of all lines, null if unchanged. ``revision`` is the number of the latest
+    correction. ``predicts_again``: the service can predict stale lines again. ``sample``: the lines
+    are a sample to label, not to correct.
     """
 
     revision: int
@@ -105,7 +105,7 @@ class CorrectionsAnswer(BaseModel):
 
 
 class ConflictAnswer(Problem):
-    """Somebody corrected the same line meanwhile: what they did. Nothing was changed."""
+    """Somebody else has corrected the same line; lists their corrections. Nothing was changed."""
 
     corrections: list[CorrectionAnswer]
 
@@ -113,7 +113,7 @@ class ConflictAnswer(Problem):
 def describe_corrections(
     desk: Desk, *, since: int | None, rater: str, blind: bool
 ) -> CorrectionsAnswer:
-    """What changed after the correction ``since`` (None: all lines), as ``rater`` may see it."""
+    """Describe changes after correction ``since`` (None: all lines), as visible to ``rater``."""
     log, blind = desk.log, blind or desk.sample is not None
     with log.lock:
         corrections = log.corrections[since or 0 :]
@@ -149,7 +149,7 @@ def _reorder(log: CorrectionLog, corrections: Iterable[Correction]) -> bool:
 def _describe_line(
     line: EditedLine, rater: str, *, blind: bool, sample: SampleFolder | None
 ) -> LineAnswer:
-    """A line; a blind rater sees labels only once their own is chosen, and then their own.
+    """Describe a line; blind raters see only their own label, once it is chosen.
 
     A sample has no predictions.
     """
@@ -181,7 +181,7 @@ def _describe_line(
 def _describe_all(
     corrections: Iterable[Correction], rater: str, *, blind: bool
 ) -> list[CorrectionAnswer]:
-    """Corrections; a blind rater does not see the labels of others."""
+    """Describe corrections; blind raters do not see the labels of others."""
     return [
         CorrectionAnswer(
             number=item.number,
@@ -201,7 +201,7 @@ def _describe_all(
 def describe_conflict(
     corrections: Iterable[Correction], rater: str, *, blind: bool
 ) -> ConflictAnswer:
-    """Who did what meanwhile, in one sentence and as data."""
+    """Describe conflicting corrections, in one sentence and as data."""
     latest = list(corrections)[-1]
     values = describe_values(latest.edit)
     hidden = blind and isinstance(latest.edit, LabelEdit)
@@ -212,5 +212,5 @@ def describe_conflict(
 
 
 def _quote(text: str, most: int = 80) -> str:
-    """A text in quotes, cut to a length."""
+    """Quote a text, shortened to a maximum length."""
     return f"\u201c{text if len(text) <= most else text[: most - 1] + chr(0x2026)}\u201d"

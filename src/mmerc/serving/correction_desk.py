@@ -1,4 +1,4 @@
-"""Analyses that people are correcting: one desk each."""
+"""Analyses being corrected: one desk each."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from mmerc.inference.correction.correction_log import CorrectionLog
 from mmerc.inference.correction.sample_folder import SAMPLE, SampleFolder
 from mmerc.inference.correction.stored_analysis import load_analysis
 
-_MAX_DESKS = 8  # in memory; others are read again
+_MAX_DESKS = 8  # in memory; others are read again when needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """An analysis and its corrections: ``stem`` names its files, ``recording`` may be absent.
+    """An analysis with its corrections: ``stem`` names its files, ``recording`` may be missing.
 
     ``folder`` contains the analysis. ``on_change`` is called after every accepted correction.
-    ``predicts_again``: changed lines can be predicted again on the page. ``sample``: the sample
-    that is labelled, blind, in place of an analysis.
+    ``predicts_again``: edited lines can be predicted again on the page. ``sample``: a sample that
+    is labelled blind, instead of an analysis.
     """
 
     log: CorrectionLog
@@ -34,7 +34,7 @@ class Desk:
     sample: SampleFolder | None = None
 
     def find_recording(self, conversation: str | None) -> Path | None:
-        """The recording, of a sample that of a conversation; None if it is not there."""
+        """Return the recording (for a sample, of a conversation); None if it is missing."""
         path = self.recording
         if self.sample is not None:
             name = self.sample.recordings.get(conversation or "")
@@ -51,11 +51,10 @@ def open_desk(
     on_change: Callable[[], None] = lambda: None,
     predicts_again: bool = False,
 ) -> Desk:
-    """Open an analysis, or a sample to label, and the corrections beside it
-    (``STEM.corrections.sqlite``).
+    """Open an analysis or a sample, with its corrections (``STEM.corrections.sqlite``).
 
-    ``recording`` is by default the file that the analysis names, in its folder. InputError if the
-    analysis cannot be read, or the corrections are of another one.
+    ``recording`` defaults to the file named in the analysis, in the same folder. InputError if the
+    analysis cannot be read, or the corrections belong to another one.
     """
     if (Path(analysis) / SAMPLE).is_file():
         return _open_sample(Path(analysis))
@@ -74,7 +73,7 @@ def open_desk(
 
 
 def _open_sample(folder: Path) -> Desk:
-    """Open a sample; InputError if it is damaged, or names recordings outside of its folder."""
+    """Open a sample; InputError if damaged, or if it names recordings outside its folder."""
     sample = SampleFolder.read(folder)
     for name in sample.recordings.values():
         if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
@@ -91,7 +90,7 @@ def _open_sample(folder: Path) -> Desk:
 
 
 def open_job_desk(folder: Path, *, stem: str, on_change: Callable[[], None] = lambda: None) -> Desk:
-    """Open the analysis of a job of the service; errors as above."""
+    """Open the analysis of a job of the service; errors as for ``open_desk``."""
     return open_desk(
         folder / "results" / "result",
         database=folder / "corrections.sqlite",
@@ -104,13 +103,13 @@ def open_job_desk(folder: Path, *, stem: str, on_change: Callable[[], None] = la
 
 @dataclass
 class OpenDesks:
-    """The desks of jobs, the least recently used ones forgotten."""
+    """A cache of the most recently used desks of jobs."""
 
     desks: OrderedDict[str, Desk] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def get(self, job: str, folder: Path, *, stem: str, on_change: Callable[[], None]) -> Desk:
-        """The desk of a finished job, whose files are in ``folder``."""
+        """Return the desk of a finished job with files in ``folder``."""
         with self.lock:
             for other in [key for key, desk in self.desks.items() if not desk.folder.is_dir()]:
                 del self.desks[other]

@@ -1,4 +1,4 @@
-"""Correcting an analysis: its page, its lines, and the corrected files."""
+"""Routes for correcting an analysis: page, lines, and corrected files."""
 
 from __future__ import annotations
 
@@ -42,19 +42,18 @@ _POLICY = (
     "media-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _RECORDING_POLICY = "default-src 'none'; media-src 'self'; sandbox"
-_LABELLING = frozenset({"label", "undo", "redo"})  # what is done to a sample
+_LABELLING = frozenset({"label", "undo", "redo"})  # edits allowed for a sample
 _Rater = Annotated[str, Query(max_length=60)]
 _Blind = Annotated[bool, Query(description="Hide predictions and labels of others")]
-_EXTENSION = 30.0  # seconds between two extensions of a job's life
+_EXTENSION = 30.0  # seconds between two extensions of a job's expiry
 _Revision = Annotated[int, Field(ge=0)]
 router = APIRouter(prefix="/v1/jobs/{job}", tags=["corrections"])
 
 
 class CorrectionRequest(BaseModel):
-    """A correction: who makes it, and the latest ``revision`` that they know.
+    """A correction with its rater, and the latest ``revision`` that they have seen.
 
-    ``key`` makes it harmless to send the same request again. ``blind`` only changes what is
-    answered.
+    ``key`` makes the request idempotent. ``blind`` only affects the answer.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -66,7 +65,7 @@ class CorrectionRequest(BaseModel):
 
 
 def _get_desk(job: JobId, request: Request) -> Desk:
-    """The analysis that a request is about; HTTPException 404 or 409."""
+    """Find the requested analysis; HTTPException 404 or 409."""
     desk: Desk = request.app.state.find_desk(job)
     return desk
 
@@ -81,7 +80,7 @@ def get_corrections(
     rater: _Rater = "",
     blind: _Blind = False,
 ) -> CorrectionsAnswer:
-    """The lines of an analysis, with all corrections, or what changed after a revision."""
+    """Get the lines of an analysis with all corrections, or the changes since a revision."""
     desk.log.refresh()
     return describe_corrections(desk, since=since, rater=rater, blind=blind)
 
@@ -95,7 +94,7 @@ def get_corrections(
     },
 )
 def correct(body: CorrectionRequest, desk: _DeskDependency) -> CorrectionsAnswer | Response:
-    """Accept a correction once it is on disk; answer what changed after its revision."""
+    """Accept a correction once it is on disk; answer the changes since its revision."""
     edit, blind = body.edit, body.blind or desk.sample is not None
     if desk.sample is not None:
         if edit.kind not in _LABELLING:
@@ -121,9 +120,9 @@ def correct(body: CorrectionRequest, desk: _DeskDependency) -> CorrectionsAnswer
 def get_corrected_file(
     name: str, desk: _DeskDependency, rater: _Rater = "", blind: _Blind = False
 ) -> Response:
-    """A corrected result by its format, `corrections.csv` or `labels.csv`.
+    """Get a corrected result by format, `corrections.csv` or `labels.csv`.
 
-    The two lists have only what `rater` did, if they are blind, as all who label a sample are.
+    If `rater` is blind, the two lists contain only their own work. Raters of samples are blind.
     """
     desk.log.refresh()
     if name in _LISTS:
@@ -139,7 +138,7 @@ def get_corrected_file(
 
 
 def _write_list(name: str, desk: Desk, rater: str, *, blind: bool) -> str:
-    """A list of what people did; HTTPException 422 for a blind rater without a name."""
+    """Write a list of corrections or labels; HTTPException 422 for a nameless blind rater."""
     blind = blind or desk.sample is not None
     if blind and not rater:
         raise HTTPException(422, "Say whose list, such as rater=Ann: blind raters see their own.")
@@ -192,7 +191,7 @@ def get_script() -> Response:
 
 @dataclass
 class JobDesks:
-    """Finds the desk of a finished job; every correction restarts the time that a job is kept."""
+    """Finds the desk of a finished job; every correction resets the job's expiry."""
 
     service: Service
     desks: OpenDesks = field(default_factory=OpenDesks)
@@ -211,7 +210,7 @@ class JobDesks:
             raise HTTPException(422, str(error).replace(f"{folder}/", "")) from error
 
     def extend(self, job: str) -> None:
-        """Count the time that a job is kept from now on."""
+        """Reset the expiry of a job."""
         now, jobs = time.monotonic(), self.service.jobs
         recent = {key: t for key, t in list(self.extended.items()) if now - t < _EXTENSION}
         if job not in recent:

@@ -1,4 +1,4 @@
-"""A server for one analysis in a folder, to correct it on a page."""
+"""A local server for correcting one analysis on a page."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PAUSE = 2.0  # seconds after the last correction before the files are written
 
 
 class _FileWriter(threading.Thread):
-    """Writes the corrected files in the background, once no correction has come for a moment."""
+    """Writes the corrected files in the background, after a short pause without corrections."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(name="corrected files")
@@ -48,7 +48,7 @@ class _FileWriter(threading.Thread):
             self.write()
 
     def write(self) -> None:
-        """Write what is new; a full disk is reported, and tried again after the next correction."""
+        """Write changes; on a full disk, report it and retry after the next correction."""
         revision = self.desk.log.revision
         if revision == self.written:
             return
@@ -66,22 +66,22 @@ class _FileWriter(threading.Thread):
             write_text(desk.folder / SAMPLE_LABELS, desk.sample.list_labels(desk.log))
 
     def stop(self) -> None:
-        """Write the latest corrections, and end."""
+        """Write the latest corrections and stop."""
         self.stopping.set()
         self.changed.set()
         self.join()
-        self.write()  # the thread may just have written what was there before the last correction
+        self.write()  # the thread's last write may have missed the last correction
 
 
 def serve_analysis(
     analysis: str | Path, *, port: int, announce: Callable[[int], None] = lambda port: None
 ) -> None:
-    """Serve the page of one analysis, or of a sample, to this computer until SIGINT or SIGTERM.
+    """Serve the page of an analysis or sample on this computer until SIGINT or SIGTERM.
 
-    Corrections are kept in ``STEM.corrections.sqlite`` beside the analysis, and the corrected files
-    in ``corrected/``; the labels of a sample in its ``labels.csv``. ``announce`` is called with the
-    port once it is open. InputError if the analysis cannot be read, UsageError if the port is
-    taken.
+    Corrections are stored in ``STEM.corrections.sqlite`` next to the analysis, corrected files in
+    ``corrected/``, and the labels of a sample in its ``labels.csv``. ``announce`` is called with
+    the port once it is open. InputError if the analysis cannot be read, UsageError if the port is
+    in use.
     """
     desk = open_desk(analysis)
     with _open_socket(port) as listening:
@@ -100,7 +100,7 @@ def serve_analysis(
 
 
 def _open_socket(port: int) -> socket.socket:
-    """A socket on this computer alone; UsageError if the port is taken."""
+    """Open a socket for this computer only; UsageError if the port is in use."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -114,7 +114,7 @@ def _open_socket(port: int) -> socket.socket:
 
 
 def create_correction_app(desk: Desk) -> ASGIApp:
-    """The application for one analysis; its page is at ``/``."""
+    """Create the application for one analysis, with its page at ``/``."""
     identifier = secrets.token_hex(16)
 
     def find_desk(job: str) -> Desk:

@@ -1,4 +1,4 @@
-"""Names of uploaded files, and the media types under which they are served."""
+"""Names of uploaded files and their media types."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from mmerc.media.subtitles import FORMATS
 
-_MAX_NAME = 120  # bytes; with an ending, a name must fit into 255 wherever it is saved
+_MAX_NAME = 120  # bytes; with suffixes, names must fit into 255
 _MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
@@ -29,10 +29,10 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e
 
 
 def display_name(file_name: str) -> str:
-    """The last part of a name that a client sent, without unsafe characters.
+    """Return the last part of a client's file name, without unsafe characters.
 
-    It names no file on the server: an upload is always stored as ``recording``. Any ending that is
-    not of a recording is followed by ``.media``, so that no upload is served as a page or a result.
+    It is not a file name on the server: an upload is always stored as ``recording``. ``.media`` is
+    appended unless the suffix is a recording's, so that no upload is served as a page or result.
     """
     last = _UNSAFE.sub("", re.split(r"[/\\]", file_name)[-1]).strip(" .")
     path = PurePosixPath(last or "recording")
@@ -43,16 +43,16 @@ def display_name(file_name: str) -> str:
 
 
 def result_stem(name: str) -> str:
-    """The name of a recording's results, without their endings."""
+    """Return the name of a recording's results, without suffixes."""
     return PurePosixPath(name).stem
 
 
 def media_type(name: str) -> str:
-    """The media type of a recording by its ending; no browser runs any of them."""
+    """Return the media type of a recording by suffix; none is executable in a browser."""
     return _MEDIA_TYPES.get(PurePosixPath(name).suffix.lower(), _UNKNOWN_TYPE)
 
 
 def subtitle_file(file_name: str) -> str | None:
-    """The file that stores uploaded subtitles; None if their ending is not a known format."""
+    """Return the file name for storing uploaded subtitles; None for an unknown format."""
     ending = PurePosixPath(file_name).suffix.lower()
     return f"subtitles{ending}" if ending in FORMATS else None

@@ -1,4 +1,4 @@
-"""The outermost layer: access, size of bodies, the proxy's prefix, headers, and what is counted."""
+"""The outermost layer: access, body size, proxy prefix, headers and metrics."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from mmerc.serving.problems import problem_response
 from mmerc.serving.settings import Settings
 
 _LOG = logging.getLogger("mmerc.serving")
-_MAX_BODY = 8_000_000  # bytes of a body that is not an upload
-_BODY_PATIENCE = 60.0  # seconds for such a body to arrive
+_MAX_BODY = 8_000_000  # bytes, except for uploads
+_BODY_PATIENCE = 60.0  # seconds until such a body must be complete
 _UPLOADS = "/v1/jobs"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
@@ -36,7 +36,7 @@ _HEADERS = {
 
 @dataclass
 class Guard:
-    """Wraps the application, so that every request is checked and no exception leaves it."""
+    """Wraps the application: checks every request and catches all exceptions."""
 
     app: ASGIApp
     settings: Settings
@@ -73,11 +73,11 @@ class Guard:
         except HTTPException as error:
             response = problem_response(error.status_code, error.detail, headers=error.headers)
             await response(scope, receive, respond)
-        except Exception as error:  # already answered; a traceback could contain uploaded content
+        except Exception as error:  # already answered; a traceback may contain uploaded content
             _LOG.error("%s fails: %s", _route_pattern(scope), type(error).__name__)
 
     async def serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Check who opens a WebSocket; a refusal is an HTTP response in place of the handshake."""
+        """Check access to a WebSocket; refusals are HTTP responses instead of the handshake."""
         path = _route_path(scope["path"], self.settings.root_path)
         scope = _add_prefix(scope, path, self.settings.root_path)
         started = time.perf_counter()
@@ -91,11 +91,11 @@ class Guard:
             _LOG.info("socket refused: %d", error.status_code)
             response = problem_response(error.status_code, error.detail, headers=error.headers)
             await response(scope, receive, send)
-        except Exception as error:  # a traceback could contain what was said
+        except Exception as error:  # a traceback may contain spoken words
             _LOG.error("%s fails: %s", _route_pattern(scope), type(error).__name__)
 
     def count(self, scope: Scope, status: int, seconds: float) -> None:
-        """Count and log a request by its route, because paths contain names."""
+        """Count and log a request by route, because paths contain names."""
         route = _route_pattern(scope)
         method = (
             scope["method"] if scope["method"] in {*SAFE_METHODS, "POST", "DELETE"} else "other"
@@ -106,24 +106,24 @@ class Guard:
 
 
 def _route_path(path: str, root_path: str) -> str:
-    """The path without the prefix, which a proxy may have removed already."""
+    """Return the path without the prefix, which a proxy may have removed already."""
     if root_path and (path == root_path or path.startswith(f"{root_path}/")):
         return path.removeprefix(root_path)
     return path
 
 
 def _add_prefix(scope: Scope, path: str, root_path: str) -> Scope:
-    """The scope as ASGI defines it behind a prefix: ``path`` includes ``root_path``."""
+    """Add the prefix to the scope as ASGI defines it: ``path`` includes ``root_path``."""
     return {**scope, "path": root_path + path, "root_path": root_path} if root_path else scope
 
 
 def _route_pattern(scope: Scope) -> str:
-    """The pattern of the route, or "none"."""
+    """Return the pattern of the route, or "none"."""
     return str(getattr(scope.get("route"), "path", "none"))
 
 
 def _limit_body(receive: Receive) -> Receive:
-    """Receive a body up to the limits; HTTPException 413 or 408 beyond them."""
+    """Receive a body within the limits; HTTPException 413 or 408 otherwise."""
     size, complete = 0, False
     deadline = asyncio.get_running_loop().time() + _BODY_PATIENCE
 

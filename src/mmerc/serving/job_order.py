@@ -1,4 +1,4 @@
-"""What a job asks for besides its recording, kept in the job's folder."""
+"""The options of a job, stored in its folder."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ _NAME = "order.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOrder:
-    """``sets``: the prediction sets of an analysis. ``corrects``: the id of the analysed job whose
-    corrected lines are predicted again; without it, the job's own recording is analysed."""
+    """The options of a job.
+
+    ``sets``: the requested prediction sets. ``corrects``: the id of an analysed job whose edited
+    lines are predicted again; None: the job's own recording is analysed.
+    """
 
     sets: SetRequest | None = None
     corrects: str | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """The order of the job in a folder; ValueError if it is damaged."""
+        """Read the options of the job in a folder; ValueError if damaged."""
         path = folder / _NAME
         content = path.read_bytes() if path.is_file() else b"{}"
         return TypeAdapter(cls).validate_json(content)
 
     def write(self, folder: Path) -> None:
-        """Write the order; OSError on a full disk."""
+        """Write the options; OSError on a full disk."""
         write_text(folder / _NAME, TypeAdapter(type(self)).dump_json(self).decode())

@@ -40,7 +40,7 @@ _FILE_TYPES: dict[str, dict[str, object]] = {
     "*/*": {},
 }
 _RECORDING_POLICY = "default-src 'none'; media-src 'self'; sandbox"
-_PAGE_POLICY = "frame-ancestors 'none'"  # the page has a policy of its own for what it may load
+_PAGE_POLICY = "frame-ancestors 'none'"  # the page itself has a policy for loading
 _BINARY = {"contentMediaType": "application/octet-stream"}  # without "type": any bytes
 _UPLOAD_BODY = {
     "requestBody": {
@@ -65,12 +65,12 @@ _UPLOAD_BODY = {
 
 
 class JobAnswer(BaseModel):
-    """A job: ``done`` of ``total`` utterances of ``stage``, and ``ahead`` jobs before it.
+    """A job: ``done`` of ``total`` utterances of ``stage``, ``ahead`` jobs before it.
 
-    A ``partial`` job has results, but could not do all of its parts: ``reasons`` says which, and
-    why. Those of a failed job say why it failed; ``reason`` has them as one text.
-    ``files`` are the addresses of its results by format, and of the recording by its name;
-    ``expires`` is the number of seconds until all of them are deleted.
+    A ``partial`` job has results, but some parts failed; ``reasons`` says which and why. For a
+    failed job, ``reasons`` says why it failed; ``reason`` is the same as one text. ``files`` are
+    the URLs of its results by format, and of the recording by name; ``expires`` is the number of
+    seconds until they are deleted.
     """
 
     id: str
@@ -87,7 +87,7 @@ class JobAnswer(BaseModel):
 
 
 def _describe_job(service: Service, job: Job) -> JobAnswer:
-    """A job as its owner sees it."""
+    """Describe a job for its owner."""
     address = f"{service.settings.root_path}/v1/jobs/{job.id}/files"
     has_files = job.has_results and (service.jobs.folder(job.id) / "results").is_dir()
     names = [*ANALYSIS_FORMATS, quote(job.name, safe="")] if has_files else []
@@ -109,7 +109,7 @@ def _describe_job(service: Service, job: Job) -> JobAnswer:
 
 
 def find_job(service: Service, job_id: str) -> Job:
-    """The job with this id; HTTPException 404."""
+    """Find the job with this id; HTTPException 404."""
     job = service.jobs.get(job_id)
     if job is None or job.state == "uploading":
         raise HTTPException(404, "No such job, or it has expired; start a new one.")
@@ -117,7 +117,7 @@ def find_job(service: Service, job_id: str) -> Job:
 
 
 def reserve_job(service: Service) -> str:
-    """Reserve a place in the queue, before anything is uploaded; HTTPException 429."""
+    """Reserve a place in the queue before the upload; HTTPException 429."""
     job = service.jobs.reserve()
     if job is None:
         detail = "The queue is full; try again in a minute."
@@ -126,9 +126,9 @@ def reserve_job(service: Service) -> str:
 
 
 def _read_sets(service: Service, values: Mapping[str, str]) -> SetRequest | None:
-    """The prediction sets that a form asks for.
+    """Read the prediction sets requested in a form.
 
-    RequestValidationError for values that make no sense, InputError if the model has none.
+    RequestValidationError for invalid values, InputError if the model has no scores for sets.
     """
     try:
         sets = SetFields.model_validate_strings(values).set_request
@@ -143,7 +143,7 @@ def _read_sets(service: Service, values: Mapping[str, str]) -> SetRequest | None
 def accept_job(
     service: Service, job: str, name: str, response: Response, sets: SetRequest | None = None
 ) -> JobAnswer:
-    """Queue an uploaded job; from here on it is not lost."""
+    """Queue an uploaded job, durably."""
     if sets is not None:
         JobOrder(sets=sets).write(service.jobs.folder(job))
     service.jobs.accept(job, name)
@@ -160,8 +160,8 @@ def accept_job(
 async def _upload(request: Request, response: Response, service: ServiceDependency) -> JobAnswer:
     """Upload a film or sound file (``recording``) and optionally its ``subtitles``.
 
-    ``sets`` (such as 0.9), ``class_conditional`` and ``most_labels`` ask for prediction sets, as in
-    a request for predictions.
+    ``sets`` (such as 0.9), ``class_conditional`` and ``most_labels`` request prediction sets, as
+    for predictions.
     """
     settings = service.settings
     async with receiving_rest(request):
@@ -210,13 +210,13 @@ def example(
 
 @router.get("/{job}", responses=problem_responses(401, 404, 422))
 def get_job(job: JobId, service: ServiceDependency) -> JobAnswer:
-    """The progress of a job, and the addresses of its files once it is done."""
+    """Get the progress of a job, and the URLs of its files once it is done."""
     return _describe_job(service, find_job(service, job))
 
 
 @router.delete("/{job}", status_code=204, responses=problem_responses(401, 403, 404, 422))
 def delete_job(job: JobId, service: ServiceDependency) -> None:
-    """Delete a job at once, with its recording and results."""
+    """Delete a job with its recording and results immediately."""
     find_job(service, job)
     service.jobs.remove(job)
 
@@ -232,7 +232,7 @@ def delete_job(job: JobId, service: ServiceDependency) -> None:
     },
 )
 def get_file(job: JobId, name: _FileName, service: ServiceDependency) -> FileResponse:
-    """A result by its format (``html`` is the page), or the recording by its name."""
+    """Get a result by format (``html`` is the page), or the recording by name."""
     owner = find_job(service, job)
     if name not in {*ANALYSIS_FORMATS, owner.name}:
         raise HTTPException(404, "No such file; the job lists its files.")

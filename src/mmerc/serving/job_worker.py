@@ -1,4 +1,4 @@
-"""A worker without HTTP: runs the jobs that servers accept, on this machine or another."""
+"""A worker without HTTP: runs jobs accepted by servers, on this machine or another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmerc.serving.server import explaining_errors, start_log, use_folder
 from mmerc.serving.settings import Settings
 
 _LOG = logging.getLogger("mmerc.serving")
-_CHECK = 5.0  # seconds between two checks of what the worker needs
+_CHECK = 5.0  # seconds between two readiness checks
 
 
 def run_worker(settings: Settings) -> None:
@@ -25,7 +25,7 @@ def run_worker(settings: Settings) -> None:
     """
     with use_folder(settings.folder, shared=True):
         start_log()
-        # Only to learn whether jobs can: they load it in processes of their own.
+        # Only to check that jobs can load it; they do so in their own processes.
         load_components(settings.model, commercial_only=settings.commercial_only, face="speaking")
         with explaining_errors(settings.folder):
             jobs = open_jobs(settings)
@@ -40,7 +40,7 @@ def run_worker(settings: Settings) -> None:
 
 
 async def _watch(settings: Settings, runner: Runner) -> None:
-    """Check what the worker needs, which it reports to servers, until it is stopped."""
+    """Check readiness, which is reported to servers, until stopped."""
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

@@ -1,4 +1,4 @@
-"""Jobs and their progress, in a database: an accepted job survives the server."""
+"""Jobs and their progress, in a database: accepted jobs survive a restart of the server."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _State = Literal["uploading", "queued", "running", "done", "partial", "failed"]
 _Outcome = Literal["done", "partial", "failed"]
 _STATES: tuple[_State, ...] = get_args(_State)
 DATABASE = "jobs.sqlite"
-LEASE = 15.0  # seconds for which a job belongs to a worker that does not renew its claim
-_ALIVE = 15.0  # seconds after which a process that reports nothing is taken for dead
-_UPLOAD = 7200.0  # seconds without a byte after which a shared upload is taken for abandoned
-_STRAY = 600.0  # seconds before a folder without a job is deleted, where another may be creating it
+LEASE = 15.0  # seconds until a claim expires unless it is renewed
+_ALIVE = 15.0  # seconds without a report until a process counts as dead
+_UPLOAD = 7200.0  # seconds without data until a shared upload counts as abandoned
+_STRAY = 600.0  # seconds until a shared folder without a job is deleted; it may be just created
 _RESERVE = """
 INSERT INTO jobs (id, created) SELECT ?, ? WHERE (
     SELECT count(*) FROM jobs WHERE state IN ('uploading', 'queued', 'running')
@@ -35,7 +35,7 @@ SELECT count(*) FROM jobs
 WHERE state = 'running' OR (state = 'queued' AND (created, id) < (?, ?))
 """
 _COLUMNS = "id, name, state, stage, done, total, reason, deaths, created, ended, claim"
-# A lease far in the future is one from before the clock was set back.
+# A lease far in the future was made before the clock was set back.
 _ABANDONED = "(state = 'running' AND NOT coalesce(lease, 0) BETWEEN ? AND ?)"
 _CLAIM = f"""
 UPDATE jobs SET claim = ?, lease = ?, state = 'running',
@@ -50,10 +50,10 @@ ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, problem = excluded.problem
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A recording to analyse: ``done`` of ``total`` of a ``stage``.
+    """A recording to analyse: ``done`` of ``total`` utterances of a ``stage``.
 
     ``reason``: why it failed or is partial, one sentence per line. ``deaths``: how often its worker
-    was killed or hung; times in seconds since 1970. ``claim``: whose job it is while it runs.
+    was killed or hung. ``claim``: the worker that runs it. Times are in seconds since 1970.
     """
 
     id: str
@@ -70,7 +70,7 @@ class Job:
 
     @property
     def reasons(self) -> list[str]:
-        """Why it failed or is partial."""
+        """Sentences on why it failed or is partial."""
         return self.reason.splitlines() if self.reason else []
 
     @property
@@ -80,7 +80,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A server or worker that shares the jobs: how many it runs at a time, and what it lacks."""
+    """A server or worker that shares the jobs: number of parallel jobs, and problem if any."""
 
     id: str
     jobs: int
@@ -88,14 +88,14 @@ class Process:
 
 
 class Jobs:
-    """The jobs in one folder; safe to use from several threads.
+    """The jobs in one folder; thread-safe.
 
-    ``database``: where their states are (None: SQLite in the folder). ``shared``: other processes
-    use them too. Who claims a job then has it for ``LEASE`` seconds, and as long as the claim is
-    renewed; a job whose claim is not renewed is run again by another.
+    ``database``: stores their states (None: SQLite in the folder). ``shared``: other processes use
+    them too. A claim then lasts ``LEASE`` seconds and must be renewed; otherwise another process
+    runs the job again.
     """
 
-    CANARY = ".canary-"  # how names of files start that /ready writes
+    CANARY = ".canary-"  # prefix of files written by /ready
 
     def __init__(
         self,
@@ -112,13 +112,13 @@ class Jobs:
         self.process = secrets.token_hex(8)
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement, and return its rows."""
+        """Run one statement and return its rows."""
         return self.database.execute(statement, values)
 
     def change(
         self, job: str, assignments: str, values: Sequence[object] = (), *, claim: str | None = None
     ) -> bool:
-        """Set columns of a job; False if it no longer exists, or has another claim."""
+        """Set columns of a job; False if it no longer exists or was claimed by another."""
         condition = "" if claim is None else "AND claim = ?"
         statement = f"UPDATE jobs SET {assignments} WHERE id = ? {condition} RETURNING id"  # noqa: S608
         claims = () if claim is None else (claim,)
@@ -128,24 +128,24 @@ class Jobs:
         return self.root / job
 
     def reserve(self) -> str | None:
-        """A place for an upload, with its folder; None if there are too many jobs."""
+        """Reserve a place and a folder for an upload; None if there are too many jobs."""
         job, reserved = secrets.token_hex(16), False
-        with self.lock:  # a sweep between folder and row would delete the folder
+        with self.lock:  # a sweep before the row exists would delete the folder
             self.folder(job).mkdir(mode=0o700)
             try:
                 with self.database.alone():
                     values = (job, self.database.now(), self.max_jobs)
                     rows = self.execute(_RESERVE, values)
-                reserved = bool(rows)  # only now: the commit may fail on a full disk
+                reserved = bool(rows)  # after the commit, which may fail on a full disk
             finally:
                 if not reserved:
                     self.folder(job).rmdir()
         return job if reserved else None
 
     def accept(self, job: str, name: str) -> None:
-        """Queue a job whose upload is complete; from now on it is not lost.
+        """Queue a job with a complete upload, durably.
 
-        Nothing if it was queued already.
+        Does nothing if it is already queued.
         """
         statement = (
             "UPDATE jobs SET state = 'queued', name = ? WHERE id = ? AND state = 'uploading'"
@@ -157,11 +157,11 @@ class Jobs:
         return Job(*rows[0]) if rows else None
 
     def claim(self) -> Job | None:
-        """Start the job that has waited longest, and is nobody's or (if shared) abandoned.
+        """Start the oldest job that is unclaimed or (if shared) abandoned.
 
-        An abandoned job counts a death: its worker was killed, or cannot reach the database.
+        An abandoned job counts as a death: its worker was killed, or cannot reach the database.
         """
-        if self._find_claimable() is None:  # without keeping others from writing
+        if self._find_claimable() is None:  # checked first without a write lock
             return None
         with self.database.alone():
             job = self._find_claimable()
@@ -171,7 +171,7 @@ class Jobs:
             return Job(*self.execute(_CLAIM, (claim, lease, job))[0])
 
     def _find_claimable(self) -> str | None:
-        """The id of the job to claim next."""
+        """Return the id of the job to claim next."""
         condition = "state = 'queued'"
         values: tuple[float, ...] = ()
         if self.shared:
@@ -184,55 +184,55 @@ class Jobs:
         return str(rows[0][0]) if rows else None
 
     def renew(self, job: str, claim: str | None) -> bool:
-        """Keep a job for another lease; False if it was deleted, or another has claimed it."""
+        """Renew a claim; False if the job was deleted or claimed by another."""
         return self.change(job, "lease = ?", (self.database.now() + LEASE,), claim=claim)
 
     def advance(self, job: str, step: Step, *, claim: str | None = None) -> bool:
-        """Record the progress of a job; False if it was deleted, or another has claimed it."""
+        """Record the progress of a job; False if it was deleted or claimed by another."""
         values = (step.stage, step.done, step.total)
         return self.change(job, "stage = ?, done = ?, total = ?", values, claim=claim)
 
     def end(
         self, job: str, outcome: _Outcome, reasons: Sequence[str] = (), *, claim: str | None = None
     ) -> None:
-        """Record the end of a job, and why it is not done, or not all of it."""
+        """Record the end of a job, with reasons if it failed or is partial."""
         values = (outcome, "\n".join(reasons) or None, self.database.now())
         assignments = "state = ?, reason = ?, ended = ?, claim = NULL, lease = NULL"
         self.change(job, assignments, values, claim=claim)
 
     def requeue(self, job: str, *, died: bool, claim: str | None = None) -> None:
-        """Let a job whose worker is gone wait for another one."""
+        """Queue a job again after the loss of its worker."""
         assignments = "state = 'queued', deaths = deaths + ?, claim = NULL, lease = NULL"
         self.change(job, assignments, (int(died),), claim=claim)
 
     def ahead(self, job: Job) -> int:
-        """How many jobs are running or queued before this one."""
+        """Return the number of jobs running or queued before this one."""
         return int(self.execute(_AHEAD, (job.created, job.id))[0][0])
 
     def counts(self) -> dict[_State, int]:
-        """The number of jobs in each state."""
+        """Count the jobs in each state."""
         rows: dict[_State, int] = dict(
             self.execute("SELECT state, count(*) FROM jobs GROUP BY state")
         )
         return {state: rows.get(state, 0) for state in _STATES}
 
     def longest_wait(self) -> float:
-        """Seconds since the oldest queued job was uploaded; 0 without any."""
+        """Return the seconds since the upload of the oldest queued job; 0 if there is none."""
         oldest = self.execute("SELECT min(created) FROM jobs WHERE state = 'queued'")[0][0]
         return 0.0 if oldest is None else max(0.0, self.database.now() - float(oldest))
 
     def remove(self, job: str) -> bool:
         """Delete a job and all its files; False if there is no such job.
 
-        Files are deleted first, which makes room for the database on a full disk.
+        Files are deleted first, to make room for the database on a full disk.
         """
         shutil.rmtree(self.folder(job), ignore_errors=True)
         return bool(self.execute("DELETE FROM jobs WHERE id = ? RETURNING id", (job,)))
 
     def recover(self) -> None:
-        """After a start: queue what was running, and delete unfinished uploads.
+        """After a start: requeue running jobs and delete unfinished uploads.
 
-        Nothing if the jobs are shared: another process may be at work on them.
+        Does nothing if the jobs are shared, because another process may be running them.
         """
         if self.shared:
             return
@@ -245,7 +245,7 @@ class Jobs:
         self.sweep()
 
     def expire(self, *, keep: float) -> int:
-        """Delete jobs that ended ``keep`` seconds ago, and return their number."""
+        """Delete jobs that ended at least ``keep`` seconds ago; return their number."""
         now = self.database.now()
         rows = self.execute("SELECT id FROM jobs WHERE ended <= ?", (now - keep,))
         count = sum(self.remove(str(row[0])) for row in rows)
@@ -261,9 +261,9 @@ class Jobs:
     def sweep(self) -> None:
         """Delete folders without a job, and jobs without a folder.
 
-        A killed worker may leave the former after its job was deleted, a full disk the latter. Of
-        shared jobs, only folders of some age: another process may just be creating one, and a disk
-        that is not mounted shows no folder at all.
+        A killed worker may leave the former after its job was deleted; a full disk, the latter. If
+        jobs are shared, only older folders are deleted: another process may be creating one, and an
+        unmounted disk shows no folders at all.
         """
         with self.lock:
             paths = {p.name: p for p in self.root.iterdir() if not p.name.startswith(self.CANARY)}
@@ -275,23 +275,23 @@ class Jobs:
             self.remove(job)
 
     def report(self, *, jobs: int, problem: str | None) -> None:
-        """Tell other processes that this one is there: how many jobs it runs, and what it lacks."""
+        """Report this process to others: number of parallel jobs, and problem if any."""
         self.execute(_REPORT, (self.process, jobs, self.database.now(), problem))
 
     def processes(self) -> list[Process]:
-        """Processes that have reported recently."""
+        """List processes that have reported recently."""
         since = self.database.now() - _ALIVE
         rows = self.execute("SELECT id, jobs, problem FROM processes WHERE seen > ?", (since,))
         return [Process(*row) for row in rows]
 
     def check_files(self) -> None:
-        """OSError if the folder of the jobs or the database was deleted or replaced."""
+        """OSError if the jobs' folder or the database was deleted or replaced."""
         if not self.root.is_dir():
             raise FileNotFoundError(errno.ENOENT, "it was deleted; put it back, or restart")
         self.database.check()
 
     def check_database(self) -> None:
-        """sqlite3.Error or DatabaseError if the database cannot be written."""
+        """sqlite3.Error or DatabaseError if the database is not writable."""
         values = (f"{self.process} /ready", 0, self.database.now(), None)
         self.execute(_REPORT, values)
 
@@ -300,7 +300,7 @@ class Jobs:
 
 
 def open_jobs(settings: Settings) -> Jobs:
-    """Open the jobs where the settings say; OSError, sqlite3.Error or MmercError if impossible."""
+    """Open the configured jobs; OSError, sqlite3.Error or MmercError if impossible."""
     url = settings.jobs_database
     return Jobs(
         settings.folder,
@@ -311,7 +311,7 @@ def open_jobs(settings: Settings) -> Jobs:
 
 
 def find_last_change(folder: Path) -> float:
-    """When a file of a folder was last written, in seconds since 1970; 0 if it contains none."""
+    """Return the last write to a file in a folder, in seconds since 1970; 0 without files."""
     times = [0.0]
     for path in folder.glob("*"):
         with suppress(FileNotFoundError):
@@ -320,7 +320,7 @@ def find_last_change(folder: Path) -> float:
 
 
 def _is_older(path: Path, seconds: float) -> bool:
-    """Whether a folder was last changed more than ``seconds`` ago."""
+    """Whether the last change of a folder was more than ``seconds`` ago."""
     try:
         return time.time() - path.stat().st_mtime > seconds
     except OSError:

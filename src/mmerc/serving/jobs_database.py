@@ -1,4 +1,4 @@
-"""Databases of jobs: SQLite for the processes of one machine, PostgreSQL for those of several."""
+"""Job databases: SQLite for one machine, PostgreSQL for several."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ class DatabaseError(OSError):
 
 
 class JobsDatabase(Protocol):
-    """Runs SQL with ``?`` for values; safe to use from several threads."""
+    """Runs SQL with ``?`` placeholders; thread-safe."""
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run one statement, and return its rows."""
         ...
 
     def alone(self) -> AbstractContextManager[None]:
-        """A transaction during which no other process changes jobs."""
+        """Open a transaction during which no other process changes jobs."""
         ...
 
     def now(self) -> float:
-        """Seconds since 1970, by the one clock of all processes."""
+        """Return seconds since 1970, by a clock shared by all processes."""
         ...
 
     def check(self) -> None:
@@ -67,7 +67,7 @@ class JobsDatabase(Protocol):
 
 
 class SqliteDatabase:
-    """The file ``path``; a database of an earlier version gets the columns that it lacks."""
+    """A SQLite file; columns missing in earlier versions are added."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.lock = path, threading.RLock()
@@ -112,9 +112,9 @@ class SqliteDatabase:
 
 
 class PostgresDatabase:
-    """A database of a PostgreSQL server; a lost connection is opened again at the next statement.
+    """A PostgreSQL database; a lost connection is reopened at the next statement.
 
-    MmercError if psycopg is missing or the database cannot be used; later DatabaseError.
+    MmercError on opening if psycopg is missing or the database is unusable; later DatabaseError.
     """
 
     def __init__(self, url: str) -> None:
@@ -136,7 +136,7 @@ class PostgresDatabase:
             ) from error
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """The open connection, or a new one to a database with the tables."""
+        """Return the open connection, or open one and create the tables."""
         import psycopg
 
         if self.connection is None or self.connection.closed:
@@ -166,7 +166,7 @@ class PostgresDatabase:
 
     @contextmanager
     def _using_connection(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-        """The connection, for this thread alone; its errors become DatabaseErrors."""
+        """Lock the connection for this thread; convert its errors to DatabaseError."""
         with self.lock:
             try:
                 yield self._connect()
@@ -179,7 +179,7 @@ class PostgresDatabase:
         return float(self.execute("SELECT extract(epoch FROM clock_timestamp())")[0][0])
 
     def check(self) -> None:
-        """Nothing: a statement that writes shows it."""
+        """Do nothing: writing statements fail if the database is gone."""
 
     def close(self) -> None:
         with self.lock:
@@ -188,6 +188,6 @@ class PostgresDatabase:
 
 
 def _create(table: str, columns: dict[str, str]) -> str:
-    """The statement that creates a table, for SQLite."""
+    """Return the SQLite statement that creates a table."""
     described = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     return f"CREATE TABLE IF NOT EXISTS {table} ({described})"

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: numbers, and nothing about anybody's recordings."""
+"""Metrics for Prometheus: only counts and times, nothing about recordings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FACTORS = (0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
 
 
 class Metrics:
-    """The metrics of one server; without ``jobs`` there are none of jobs."""
+    """The metrics of one server; ``jobs`` is None if it has no jobs."""
 
     def __init__(self, jobs: Jobs | None) -> None:
         self.registry = CollectorRegistry()
@@ -67,12 +67,12 @@ class Metrics:
         return Histogram(name, description, labels, buckets=tuple(buckets), registry=self.registry)
 
     def watch_queue(self, length: Callable[[], int]) -> None:
-        """Take the length of the queue of predictions from a function."""
+        """Set the function that returns the length of the prediction queue."""
         self.queued.set_function(length)
 
 
 class _JobStates(Collector):
-    """The number of jobs in each state, and how long the first waits, when it is asked for."""
+    """Collects the number of jobs in each state and the longest wait on each scrape."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs

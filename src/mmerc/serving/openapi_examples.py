@@ -1,4 +1,4 @@
-"""Examples in the OpenAPI description; the answer is mmerc-mini's to the request."""
+"""Examples in the OpenAPI description; the answer is mmerc-mini's real answer."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ _EXAMPLES = {
 
 
 class DescribedApp(FastAPI):
-    """An application with examples in its description; FastAPI itself would omit their nulls."""
+    """An application with examples in its description; FastAPI would omit their nulls."""
 
     def openapi(self) -> dict[str, Any]:
         description = super().openapi()

@@ -1,7 +1,7 @@
-"""Connections that are closed when their client sends no request, or reads no answer.
+"""Close connections of clients that send no request or read no answer.
 
-uvicorn waits without end for both: a thousand connections on which a byte comes or goes now and
-then (slowloris) would keep everybody else out.
+uvicorn waits forever for both, so a thousand very slow connections (slowloris) would block all
+other clients.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-_HEADERS = 10.0  # seconds for a request's headers, from the connection or the last response
-_UNREAD = 300.0  # seconds without room for more of a response; a browser may pause a film
-_CLOSING = 15.0  # seconds for what was sent before the close of a WebSocket
+_HEADERS = 10.0  # seconds for a request's headers, since the connection or the last response
+_UNREAD = 300.0  # seconds that a client may not read; a browser may pause a film
+_CLOSING = 15.0  # seconds to deliver remaining data after the close of a WebSocket
 
 
 @dataclass
 class _Deadline:
-    """Calls a function once, unless it is stopped before."""
+    """Calls a function after a time, unless stopped before."""
 
     timer: asyncio.TimerHandle | None = None
 
     def start(self, seconds: float, action: Callable[[], None]) -> None:
-        """Start counting, unless that has begun."""
+        """Start the timer, unless it is running."""
         if self.timer is None:
             self.timer = asyncio.get_running_loop().call_later(seconds, action)
 
@@ -66,7 +66,7 @@ class PatientProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def _expect_headers(self) -> None:
-        """Count the time while headers are missing."""
+        """Run the timer while headers are missing."""
         if self.conn.their_state is h11.IDLE:
             self._headers.start(_HEADERS, self.transport.close)
         else:
@@ -74,7 +74,7 @@ class PatientProtocol(H11Protocol):
 
 
 class PatientSocket(WebSocketsSansIOProtocol):
-    """A WebSocket that is gone some time after the application has closed it."""
+    """A WebSocket with a time limit for closing."""
 
     async def run_asgi(self) -> None:
         await super().run_asgi()

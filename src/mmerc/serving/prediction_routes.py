@@ -1,4 +1,4 @@
-"""Predicting the lines of a job again that people changed."""
+"""Route for predicting edited lines of a job again."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ router = APIRouter(prefix="/v1/jobs/{job}", tags=["corrections"])
 def predict_again(
     job: JobId, request: Request, response: Response, service: ServiceDependency
 ) -> JobAnswer:
-    """Predict lines again whose words, speaker or times were changed.
+    """Predict lines again after changes of words, speaker or times.
 
-    Answers a job of its own, in the queue of all jobs, without files: once it is done, the
-    corrections of the analysed job have the new predictions.
+    Creates a separate job without files, in the queue of all jobs. When it is done, the analysed
+    job's corrections include the new predictions.
     """
     desks: JobDesks = request.app.state.find_desk
     desk = desks(job)
@@ -35,7 +35,7 @@ def predict_again(
     if not _has_stale_lines(desk.log):
         raise HTTPException(409, _NOTHING)
     analysed, own = desk.log.analysis.model, service.predictor.name
-    if analysed != own:  # such as a live session's
+    if analysed != own:  # for example a live session's
         raise HTTPException(409, explain_other_model(analysed, own))
     with translate_storage_errors():
         new = reserve_job(service)

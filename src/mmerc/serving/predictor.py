@@ -1,4 +1,4 @@
-"""Predictions for concurrent requests, computed together by one thread per core."""
+"""Predictions for concurrent requests, computed in batches by one thread per core."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from mmerc.prediction.utterance_prediction import UtterancePrediction
 from mmerc.prediction.utterance_predictions import predict
 from mmerc.prediction.window_encoding import encode_in_few_shapes
 
-_BATCH_UTTERANCES = 128  # more would not be faster, and would keep the others waiting
-_BATCH_CONVERSATIONS = 16  # as many as prediction takes at a time
+_BATCH_UTTERANCES = 128  # larger batches are not faster and increase waiting
+_BATCH_CONVERSATIONS = 16  # the batch size of prediction
 _MAX_WAIT = 30.0  # seconds
 _MAX_QUEUE = 256  # requests
 _Tables = Mapping[Modality, FeatureTable]
@@ -31,7 +31,7 @@ _Tables = Mapping[Modality, FeatureTable]
 
 @dataclass(slots=True)
 class PendingRequest:
-    """Conversations that await their predictions."""
+    """Conversations waiting for prediction."""
 
     conversations: Sequence[Conversation]
     tables: _Tables
@@ -44,12 +44,12 @@ class PendingRequest:
 
 @dataclass
 class Predictor:
-    """A model that is loaded once; ``run`` answers the requests that ``__call__`` queues.
+    """A model loaded once; ``__call__`` queues requests and ``run`` answers them.
 
-    Every thread computes on one core. Threads that share a product wait for each other, which took
-    three times as long on two cores beside other work (benchmarks/bench_service.py).
+    Every thread uses one core. Multi-threaded matrix products wait for each other, and took three
+    times as long on two busy cores (benchmarks/bench_service.py).
 
-    Words are encoded in bfloat16 on processors where it is fast: probabilities then differ by a few
+    Text is encoded in bfloat16 on CPUs where it is fast: probabilities then differ by a few
     thousandths from those of ``mmerc predict``.
     """
 
@@ -64,9 +64,9 @@ class Predictor:
         tables: _Tables,
         sets: SetRequest | None = None,
     ) -> list[UtterancePrediction]:
-        """Predict every utterance, with prediction sets if ``sets`` asks for them.
+        """Predict every utterance, with prediction sets if ``sets`` is given.
 
-        InputError if the model cannot use the input, HTTPException if there are too many requests.
+        InputError for input that the model cannot use, HTTPException for too many requests.
         """
         self.check(conversations, tables)
         if sets is not None:
@@ -86,7 +86,7 @@ class Predictor:
             ) from error
 
     def check(self, conversations: Sequence[Conversation], tables: _Tables) -> None:
-        """InputError for input that the model would reject, so that it spoils no other's batch."""
+        """InputError for input that the model would reject, which would fail the whole batch."""
         widths = self.model.inputs.widths
         for modality, table in tables.items():
             if modality in widths and table.spec.dim != widths[modality]:
@@ -103,7 +103,7 @@ class Predictor:
             raise InputError("request", problem, "send what the model was trained on")
 
     async def run(self) -> None:
-        """Answer requests, in batches of those that are waiting, until cancelled."""
+        """Answer queued requests in batches, until cancelled."""
         pool = ThreadPoolExecutor(
             self.threads,
             thread_name_prefix="predictions",
@@ -115,7 +115,7 @@ class Predictor:
                     group.create_task(self._answer_batches(pool))
 
     async def _answer_batches(self, pool: Executor) -> None:
-        """Answer one batch after the other, each with a fair share of what is waiting."""
+        """Answer batch after batch, each with a fair share of the queue."""
         loop = asyncio.get_running_loop()
         while True:
             requests = [await self.queue.get()]
@@ -130,9 +130,9 @@ class Predictor:
     def answers(
         self, requests: Sequence[PendingRequest]
     ) -> list[list[UtterancePrediction] | Exception]:
-        """One answer per request; if the batch fails, each request is computed alone.
+        """Answer all requests of a batch; if it fails, compute each request separately.
 
-        So is each if they ask for different prediction sets.
+        Requests with different prediction sets are also computed separately.
         """
         if len({request.sets for request in requests}) > 1:
             return [answer for request in requests for answer in self.answers([request])]
@@ -145,7 +145,7 @@ class Predictor:
 
 
 def _has_room(requests: Sequence[PendingRequest]) -> bool:
-    """Whether another request may join the batch."""
+    """Whether the batch has room for another request."""
     conversations = sum(len(request.conversations) for request in requests)
     return conversations < _BATCH_CONVERSATIONS and sum(map(len, requests)) < _BATCH_UTTERANCES
 
@@ -153,7 +153,7 @@ def _has_room(requests: Sequence[PendingRequest]) -> bool:
 def _resolve(
     future: asyncio.Future[list[UtterancePrediction]], answer: list[UtterancePrediction] | Exception
 ) -> None:
-    """Set the result of a future, unless its request was given up."""
+    """Set the result of a future unless its request was cancelled."""
     if future.done():
         return
     if isinstance(answer, Exception):
@@ -165,7 +165,7 @@ def _resolve(
 def _predict_together(
     model: AnyModel, requests: Sequence[PendingRequest]
 ) -> list[list[UtterancePrediction]]:
-    """Predict all requests at once; their numbers keep equal ids apart."""
+    """Predict all requests together; prefixed numbers distinguish equal ids."""
     conversations: list[Conversation] = []
     names: list[str] = []
     tables: dict[Modality, FeatureTable] = {}

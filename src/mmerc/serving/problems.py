@@ -1,4 +1,4 @@
-"""Errors of the API: a status, and one plain sentence that says how to fix it."""
+"""Errors of the API: a status and one sentence with the fix."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mmerc.serving.storage_errors import DISK_FULL, NOT_WRITABLE, is_full
 
 
 class Problem(BaseModel):
-    """Why a request failed, and how to fix it."""
+    """The reason why a request failed, and the fix."""
 
     detail: str
 
@@ -42,17 +42,17 @@ _MEANINGS = {
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, object]]:
-    """The errors of a route, as OpenAPI describes them."""
+    """Describe the errors of a route for OpenAPI."""
     return {code: {"model": Problem, "description": _MEANINGS[code]} for code in statuses}
 
 
 async def answer_input_error(request: Request, error: Exception) -> JSONResponse:
-    """Say what is wrong with the content."""
+    """Answer an error in the content."""
     return problem_response(422, str(error))
 
 
 async def answer_validation_error(request: Request, error: Exception) -> JSONResponse:
-    """The first error that pydantic found, as one sentence that names the field."""
+    """Answer the first error found by pydantic, in one sentence with the field."""
     if not isinstance(error, RequestValidationError):
         raise error
     first = error.errors()[0]
@@ -67,25 +67,25 @@ async def answer_validation_error(request: Request, error: Exception) -> JSONRes
 def problem_response(
     status: int, detail: str, *, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """The response; half characters, which JSON can express and UTF-8 cannot, are replaced."""
+    """Build the response; lone surrogates, which UTF-8 cannot encode, are replaced."""
     content = jsonable_encoder(Problem(detail=encodable(detail)))
     return JSONResponse(content, status_code=status, headers=dict(headers or {}))
 
 
 async def answer_storage_error(request: Request, error: Exception) -> JSONResponse:
-    """Say that the database of jobs cannot be written."""
+    """Answer that the job database is not writable."""
     exception = storage_exception(error)
     return problem_response(exception.status_code, exception.detail)
 
 
 def storage_exception(error: Exception) -> HTTPException:
-    """The error for a disk that cannot be written."""
+    """Return the error for a disk that is not writable."""
     return HTTPException(507, DISK_FULL) if is_full(error) else HTTPException(503, NOT_WRITABLE)
 
 
 @contextmanager
 def translate_storage_errors() -> Iterator[None]:
-    """Raise an HTTPException if the disk cannot be written."""
+    """Raise an HTTPException if the disk is not writable."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:
@@ -93,12 +93,12 @@ def translate_storage_errors() -> Iterator[None]:
 
 
 async def answer_internal_error(request: Request, error: Exception) -> JSONResponse:
-    """An internal error; the log says more."""
+    """Answer an internal error; details are in the log."""
     return problem_response(500, "Internal error of the service; please report it.")
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Answer every error of an application as a problem."""
+    """Make an application answer every error as a problem."""
     app.add_exception_handler(sqlite3.Error, answer_storage_error)
     app.add_exception_handler(DatabaseError, answer_storage_error)
     app.add_exception_handler(Exception, answer_internal_error)

@@ -1,4 +1,4 @@
-"""Whether the service can do its work: every part is tried, and a part that hangs is named."""
+"""Readiness of the service: tests every part and names parts that hang."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from mmerc.serving.settings import Settings
 from mmerc.serving.single_check import Part, SingleCheck, in_thread
 
 _LOG = logging.getLogger("mmerc.serving")
-_KEEP = 1.0  # seconds for which an answer is given again
-_DEADLINE = 3.0  # seconds for every part, but for the transcriber
+_KEEP = 1.0  # seconds that an answer is reused
+_DEADLINE = 3.0  # seconds for every part except the transcriber
 _KEEP_WORKER = 5.0
-_TRANSCRIBER_DEADLINE = 60.0  # its first start imports torch, and reads the weights
+_TRANSCRIBER_DEADLINE = 60.0  # its first start imports torch and reads weights
 _KEEP_TRANSCRIBER, _RETRY_TRANSCRIBER = 300.0, 10.0
 
 
 class ReadyAnswer(BaseModel):
-    """Whether the service can do its work; ``detail``: the reasons why not, as one text."""
+    """Whether the service is ready; ``detail``: the reasons if not, as one text."""
 
     status: Literal["ready", "not ready"]
     detail: str | None
@@ -41,9 +41,9 @@ class ReadyAnswer(BaseModel):
 
 
 class Readiness:
-    """Answers by trying every part, at most once a second and never twice at a time.
+    """Tests every part, at most once a second and never concurrently.
 
-    ``problems``: sentences about workers at work that show no sign of life.
+    ``problems`` returns sentences about unresponsive busy workers.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Readiness:
             return self.answer
         if self.asking is None or self.asking.done():
             self.asking = asyncio.create_task(self._ask())
-        return await asyncio.shield(self.asking)  # a client that leaves stops no other's answer
+        return await asyncio.shield(self.asking)  # a cancelled client must not cancel others
 
     async def _ask(self) -> ReadyAnswer:
         answers = await asyncio.gather(*(check() for check in self.checks.values()))
@@ -85,7 +85,7 @@ class Readiness:
 def create_readiness(
     settings: Settings, jobs: Jobs, predictor: Predictor | None, runner: Runner
 ) -> Readiness:
-    """The checks of a server; without ``predictor``, of a worker."""
+    """Create the checks of a server; without ``predictor``, of a worker."""
     transcribe = partial(transcribe_canary, settings.memory, deadline=_TRANSCRIBER_DEADLINE)
     times = {"deadline": _DEADLINE, "patience": _DEADLINE}
     checks = {}

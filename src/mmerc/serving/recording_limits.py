@@ -1,4 +1,4 @@
-"""Recordings that are too long, or far larger when decoded: refused before they are decoded."""
+"""Refuse recordings that are too long or would decode to too much, before decoding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PACKETS_PER_SECOND = 2000  # TrueHD has 1,200; Opus at most 400
 
 @dataclass
 class _Extent:
-    """The size of a track: seconds between its times, sum of its durations, packets and pixels."""
+    """The size of a track: time range and total duration in seconds, packets, pixels."""
 
     first: float = float("inf")
     last: float = float("-inf")
@@ -43,10 +43,10 @@ class _Extent:
 
 
 def check_recording(path: Path, *, longest: float) -> None:
-    """MediaError for a file that is not a recording, or that lasts or decodes to too much.
+    """MediaError for a file that is not a recording, is too long, or decodes to too much.
 
-    A header may be wrong: all packets are counted (not decoded), by their times, which may jump,
-    and by their durations. ``longest`` in seconds.
+    Headers may be wrong, so all packets are read (not decoded): their timestamps, which may jump,
+    and their durations. ``longest`` is in seconds.
     """
     header_duration = probe(path).duration
     extents: dict[int, _Extent] = {}
@@ -65,7 +65,7 @@ def check_recording(path: Path, *, longest: float) -> None:
 
 
 def _read_packets(path: Path) -> Iterator[Packet[Stream]]:
-    """Packets of sound and film up to the first damage, which the analysis reports."""
+    """Yield packets of sound and film up to the first damage, which the analysis reports."""
     with open_media(path) as container:
         try:
             for packet in container.demux(*container.streams.audio, *container.streams.video):

@@ -29,7 +29,7 @@ class _Health(BaseModel):
 
 
 class Format(BaseModel):
-    """A format of results: ``name`` as in a job's files."""
+    """A result format; ``name`` is the key in a job's files."""
 
     name: str
     media_type: str
@@ -37,8 +37,10 @@ class Format(BaseModel):
 
 
 class About(BaseModel):
-    """What the page needs; sizes in bytes, times in seconds; ``key``: the client must send one;
-    ``sets``: the model has prediction sets."""
+    """Information for the page; sizes in bytes, times in seconds.
+
+    ``key``: the client must send a key. ``sets``: the model has prediction sets.
+    """
 
     version: str
     model: str
@@ -52,7 +54,7 @@ class About(BaseModel):
 
 
 class Session(BaseModel):
-    """The key, which the browser keeps as a cookie that no script can read."""
+    """The key, stored in the browser as a cookie that scripts cannot read."""
 
     key: Annotated[str, Field(max_length=1000)]
 
@@ -63,7 +65,7 @@ class Session(BaseModel):
     responses=problem_responses(400, 401, 403, 413, 422, 429, 503),
 )
 async def _predict(body: PredictRequest, service: ServiceDependency) -> PredictAnswer:
-    """Predict the emotions of conversations from words, features of sound and of faces, or some."""
+    """Predict the emotions of conversations from text, audio and video features, or a subset."""
     conversations, tables = await run_sync(read_request, body)
     predictions = await service.predictor(conversations, tables, body.set_request)
     service.metrics.predicted.inc(len(predictions))
@@ -75,7 +77,7 @@ async def _predict(body: PredictRequest, service: ServiceDependency) -> PredictA
 
 @router.get("/v1/about", tags=["service"])
 def about(request: Request, service: ServiceDependency) -> About:
-    """Limits, the model, and the formats of results."""
+    """Get limits, model, and result formats."""
     settings = service.settings
     return About(
         version=__version__,
@@ -100,7 +102,7 @@ def about(request: Request, service: ServiceDependency) -> About:
     responses=problem_responses(400, 401, 403, 413, 422),
 )
 def session(body: Session, response: Response, service: ServiceDependency) -> None:
-    """Keep the key in the browser as a cookie."""
+    """Store the key in the browser as a cookie."""
     key = service.settings.key
     if key is None:
         return
@@ -112,7 +114,7 @@ def session(body: Session, response: Response, service: ServiceDependency) -> No
 
 @router.get("/health", tags=["service"])
 async def _health() -> _Health:
-    """Check that the process answers; /ready tells whether it can do its work."""
+    """Check that the process answers; see /ready for whether it can work."""
     return _Health()
 
 
@@ -122,7 +124,7 @@ async def _health() -> _Health:
     responses={503: {"model": ReadyAnswer, "description": "A part does not work, and why"}},
 )
 async def _ready(response: Response, service: ServiceDependency) -> ReadyAnswer:
-    """Try every part: the model, the disk, the workers, and the transcriber."""
+    """Test every part: model, disk, workers and transcriber."""
     answer = await service.readiness()
     for name, part in answer.parts.items():
         service.metrics.ready.labels(name).set(part.ok)

@@ -1,4 +1,4 @@
-"""Threads that run each job in a process of its own, and record its end."""
+"""Threads that run each job in a separate process and record its end."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from mmerc.serving.worker import AnalysisTask, Ended, run_task
 from mmerc.serving.worker_process import ForkserverWatch, Pulse, worker_process
 
 _LOG = logging.getLogger("mmerc.serving")
-_POLL = 0.2  # seconds between two looks at the jobs, at a worker, and at the clock
+_POLL = 0.2  # seconds between polls of jobs, workers and the clock
 _EXPIRY = 30.0  # seconds between two searches for expired jobs
-_RETRY = 1.0  # seconds before the disk is tried again
+_RETRY = 1.0  # seconds until the disk is tried again
 _REPORT = 3.0  # seconds between two reports to other processes
-_SUSPICIOUS = 3.0  # seconds without a sign of life, of a thread or a worker, that /ready reports
-_LONGEST_IDLE = 120.0  # seconds in which a worker and its children compute nothing
-_LONGEST_START = 20.0  # seconds in which the process that forks workers computes nothing
+_SUSPICIOUS = 3.0  # seconds without a heartbeat of a thread or worker until /ready reports it
+_LONGEST_IDLE = 120.0  # seconds without processor time of a worker and its children
+_LONGEST_START = 20.0  # seconds without processor time of the fork server
 _KILLED_TWICE = "Its process was killed twice, perhaps out of memory; try a shorter recording."
 _DAMAGED_ORDER = "Its request can no longer be read; send it again."
 _HUNG_TWICE = "Its process stopped answering twice; try again, or report it."
@@ -40,9 +40,9 @@ _Verdict = Literal["ended", "died", "hung", "deleted", "lost", "stopped"]
 
 @dataclass
 class Lane:
-    """Signs of life of one of the threads that run jobs, and of the worker of its job.
+    """Heartbeats of a thread that runs jobs, and of its worker.
 
-    ``moved``: when (monotonic) the thread last showed that it lives.
+    ``moved``: time of the thread's last heartbeat (monotonic).
     """
 
     moved: float = field(default_factory=time.monotonic)
@@ -52,7 +52,7 @@ class Lane:
         self.moved = time.monotonic()
 
     def problem(self) -> str | None:
-        """A sentence if the thread or its worker shows no sign of life."""
+        """Return a sentence if the thread or its worker is unresponsive."""
         still = time.monotonic() - self.moved
         if still > _SUSPICIOUS:
             return f"A thread that runs jobs has made no progress for {still:.0f} s."
@@ -63,9 +63,9 @@ class Lane:
 
 @dataclass
 class Runner:
-    """Runs the jobs; ``stop`` leaves unfinished ones to the next start, or to other workers.
+    """Runs jobs; after ``stop``, the next start or other workers continue unfinished ones.
 
-    ``trouble``: what this process reports to the others besides its own ``problems``.
+    ``trouble``: an additional problem to report to other processes.
     """
 
     jobs: Jobs
@@ -78,7 +78,7 @@ class Runner:
     trouble: str | None = None
 
     def start(self) -> None:
-        """Start, with the jobs that an earlier server left."""
+        """Start, including jobs left by an earlier server."""
         self.lanes = [Lane() for _ in range(self.settings.max_running_jobs)]
         tasks = [(self.run_jobs, (lane,)) for lane in self.lanes]
         self.threads = [threading.Thread(target=t, args=a, daemon=True) for t, a in tasks]
@@ -88,13 +88,13 @@ class Runner:
             thread.start()
 
     def stop(self) -> None:
-        """Stop the workers; their jobs resume at the next start."""
+        """Stop the workers; their jobs resume on the next start."""
         self.stopping.set()
         for thread in self.threads:
             thread.join()
 
     def problems(self) -> list[str]:
-        """A sentence for each thread or worker that shows no sign of life."""
+        """Return a sentence for each unresponsive thread or worker."""
         return [problem for lane in self.lanes if (problem := lane.problem()) is not None]
 
     def run_jobs(self, lane: Lane) -> None:
@@ -113,7 +113,7 @@ class Runner:
                 self.metrics.expired.inc(self.jobs.expire(keep=self.settings.keep))
 
     def supervise(self) -> None:
-        """Replace the process that forks workers if it hangs, and report to other processes."""
+        """Replace the fork server if it hangs, and report to other processes."""
         watch, reported = ForkserverWatch(), 0.0
         while not self.stopping.wait(_RETRY):
             if watch.kill_if_stuck(limit=_LONGEST_START):
@@ -126,9 +126,9 @@ class Runner:
 
     @contextmanager
     def surviving_errors(self, where: str) -> Iterator[None]:
-        """Log an error, and wait, instead of dying of it: the disk or the system may recover.
+        """Log errors and wait instead of exiting: the disk or the system may recover.
 
-        One that lasts is logged once.
+        A persistent error is logged once.
         """
         try:
             yield
@@ -141,12 +141,12 @@ class Runner:
             self.stopping.wait(_RETRY)
 
     def run_job(self, job: Job, lane: Lane) -> None:
-        """Run a job, and record its end as soon as the disk can be written."""
+        """Run a job and record its end as soon as the disk is writable."""
         _LOG.info("job %s starts", job.id[:8])
         verdict: _Verdict = "stopped"
         ended, started = Ended(), time.monotonic()
         if job.deaths > 1:
-            verdict = "died"  # two of its workers were killed together with what watched them
+            verdict = "died"  # two of its workers were killed together with their watchers
         else:
             with self.surviving_errors("worker"):
                 verdict, ended = self.run_worker(job, lane)
@@ -163,17 +163,17 @@ class Runner:
                 self.metrics.real_time_factor.observe(seconds / ended.duration)
 
     def try_to_settle(self, job: Job, verdict: _Verdict, ended: Ended) -> bool:
-        """Whether the end of a job could be recorded."""
+        """Record the end of a job; return whether that succeeded."""
         with self.surviving_errors("end of a job"):
             self.settle(job, verdict, ended)
             return True
         return False
 
     def run_worker(self, job: Job, lane: Lane) -> tuple[_Verdict, Ended]:
-        """Run a job in a process of its own."""
+        """Run a job in a separate process."""
         try:
             task = self.task(job)
-        except ValueError:  # trying again would keep all later jobs waiting
+        except ValueError:  # not retried, because that would block all later jobs
             return "ended", Ended(failure=_DAMAGED_ORDER)
         with worker_process(run_task, task) as (process, receiver):
             lane.pulse = Pulse()
@@ -200,7 +200,7 @@ class Runner:
     def watch(
         self, job: Job, process: BaseProcess, receiver: Connection, *, lane: Lane, pulse: Pulse
     ) -> tuple[_Verdict, Ended]:
-        """Follow a worker until it ends, dies or hangs, or its job is deleted."""
+        """Watch a worker until it ends, dies or hangs, or its job is deleted."""
         started = looked = renewed = time.monotonic()
         while not self.stopping.is_set():
             lane.move()
@@ -231,7 +231,7 @@ class Runner:
         return "stopped", Ended()
 
     def keep(self, job: Job, latest: Step | None, *, renewing: bool) -> bool:
-        """Record the progress of a job and that it is ours; False if it was deleted or lost."""
+        """Record progress and renew the claim; False if the job was deleted or lost."""
         try:
             if latest is not None and not self.jobs.advance(job.id, latest, claim=job.claim):
                 return False
@@ -239,11 +239,11 @@ class Runner:
                 return self.jobs.renew(job.id, job.claim)
             current = self.jobs.get(job.id)
             return current is not None and current.claim == job.claim
-        except (sqlite3.Error, DatabaseError):  # no room to record the progress
+        except (sqlite3.Error, DatabaseError):  # no space to record the progress
             return True
 
     def settle(self, job: Job, verdict: _Verdict, ended: Ended) -> None:
-        """Record the end of a job, or queue it again."""
+        """Record the end of a job, or requeue it."""
         if verdict == "deleted":
             shutil.rmtree(self.jobs.folder(job.id), ignore_errors=True)
         elif verdict == "lost":

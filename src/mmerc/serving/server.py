@@ -1,4 +1,4 @@
-"""The server: one folder and one model, until it is stopped."""
+"""Run the server: one folder and one model."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from mmerc.serving.predictor import Predictor
 from mmerc.serving.settings import Settings
 
 _MAX_CONNECTIONS = 1000
-_MAX_SOCKET_MESSAGE = 16 * 2**20  # bytes; larger ones are cut off, smaller ones get an answer
-_GRACE = 10  # seconds for requests in progress when the server is stopped
+_MAX_SOCKET_MESSAGE = 16 * 2**20  # bytes; larger messages close the connection without an answer
+_GRACE = 10  # seconds for requests in progress on shutdown
 
 
 def run_server(settings: Settings, *, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM; MmercError if the model or the folder cannot be used."""
+    """Serve until SIGINT or SIGTERM; MmercError for an unusable model or folder."""
     with use_folder(settings.folder, shared=settings.shared):
         with explaining_errors(settings.folder):
-            open_jobs(settings).close()  # before the model is loaded, which takes seconds
+            open_jobs(settings).close()  # checked before loading the model, which takes seconds
         components = load_components(
             settings.model, commercial_only=settings.commercial_only, face="speaking"
         )
@@ -47,13 +47,13 @@ def run_server(settings: Settings, *, host: str, port: int) -> None:
             ws=PatientSocket,
             limit_concurrency=_MAX_CONNECTIONS,
             ws_max_size=_MAX_SOCKET_MESSAGE,
-            ws_per_message_deflate=False,  # sound and pictures are compressed already
+            ws_per_message_deflate=False,  # sound and pictures are already compressed
             timeout_graceful_shutdown=_GRACE,
         )
 
 
 def start_log() -> None:
-    """Log to stderr."""
+    """Set up logging to stderr."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("mmerc.serving").setLevel(logging.INFO)
 
@@ -72,7 +72,7 @@ def explaining_errors(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def use_folder(folder: Path, *, shared: bool) -> Iterator[None]:
-    """Create the folder, private to its owner; MmercError if it belongs to another server.
+    """Create and lock the folder, private to its owner; MmercError if another server uses it.
 
     ``shared``: other servers and workers may use it too.
     """

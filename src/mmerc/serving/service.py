@@ -1,4 +1,4 @@
-"""The parts of the service that its routes use."""
+"""The parts of the service used by its routes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Service:
 
 
 async def _get_service(request: Request) -> Service:
-    """The service that a request came to."""
+    """Return the service of a request."""
     service: Service = request.app.state.service
     return service
 

@@ -1,4 +1,4 @@
-"""The fields of a request that ask for prediction sets."""
+"""Request fields for prediction sets."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from mmerc.prediction.set_request import SetRequest
 
 
 class SetFields(Record):
-    """``sets``: how often a prediction set is to contain the label, such as 0.9;
-    ``class_conditional``: for each emotion by itself; a set of more than ``most_labels`` is
-    "unsure"."""
+    """Request fields for prediction sets.
+
+    ``sets``: the probability that a prediction set contains the label, such as 0.9.
+    ``class_conditional``: for each emotion separately. Sets larger than ``most_labels`` are
+    "unsure".
+    """
 
     sets: Annotated[float | None, Field(gt=0, lt=1)] = None
     class_conditional: bool = False
@@ -21,7 +24,7 @@ class SetFields(Record):
 
     @property
     def set_request(self) -> SetRequest | None:
-        """The prediction sets that are asked for."""
+        """Return the requested prediction sets."""
         return SetRequest.create(
             self.sets, class_conditional=self.class_conditional, most_labels=self.most_labels
         )

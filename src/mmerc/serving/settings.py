@@ -16,18 +16,17 @@ _PREFIX = re.compile(r"(/[\w.~-]+)+", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Access and limits; times in seconds, sizes in bytes.
+    """Settings of the service; times in seconds, sizes in bytes.
 
-    ``folder`` contains the jobs and their files. ``model`` as for the pipeline. ``key``: clients
-    must send it. ``hosts``: host names under which browsers may reach the service, None for any.
-    ``root_path``: the prefix under which a proxy serves it ("/mmerc"). ``max_jobs`` may be
-    unfinished, of which ``max_running_jobs`` run. A job takes at most ``longest_job``, each of its
-    processes ``memory``, and a recording lasts at most ``longest_recording``. A worker that sends
-    no sign of life for ``longest_silence`` is replaced. A job's files are deleted ``keep`` after
-    its end. ``shared``: other servers and workers use the jobs too; their states are in
-    ``jobs_database``, the address of a PostgreSQL database (None: SQLite in ``folder``).
-    ``example``: a film to try, with its subtitles beside it.
-    ``live_model``: the model of live sessions (None: mmerc-mini-live), within the limits ``live``.
+    ``folder`` contains the jobs and their files. ``model`` as for the pipeline. ``key``: API key
+    that clients must send. ``hosts``: allowed host names, None for any. ``root_path``: URL prefix
+    behind a proxy ("/mmerc"). ``max_jobs``: limit of unfinished jobs, of which
+    ``max_running_jobs`` run. ``longest_job``, ``memory`` (per process), ``longest_recording``:
+    limits of a job. ``longest_silence``: a worker without a heartbeat for this time is replaced.
+    ``keep``: time until a finished job's files are deleted. ``shared``: other servers and workers
+    use the jobs too; their states are in ``jobs_database``, the URL of a PostgreSQL database (None:
+    SQLite in ``folder``). ``example``: a demonstration film, with subtitles next to it.
+    ``live_model``: the model of live sessions (None: mmerc-mini-live); ``live``: their limits.
     """
 
     folder: Path
@@ -53,7 +52,7 @@ class Settings:
 
 
 def normalise_root_path(value: str) -> str:
-    """A prefix with a slash at its start and none at its end; UsageError if it is not a path."""
+    """Normalise a prefix: leading slash, no trailing slash; UsageError if it is not a path."""
     path = "/" + value.strip().strip("/")
     if path == "/":
         return ""

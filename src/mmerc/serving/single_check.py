@@ -1,4 +1,4 @@
-"""A check that is never run twice at a time, however often it is asked for."""
+"""A check that never runs concurrently, however often it is requested."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _Check = Callable[[], Awaitable[str | None]]
 
 
 class Part(BaseModel):
-    """Whether a part of the service works; otherwise ``reason`` is a sentence.
+    """The state of a part of the service; ``reason`` is a sentence if it does not work.
 
-    ``seconds``: how long its last check took.
+    ``seconds``: duration of the last check.
     """
 
     ok: bool
@@ -28,11 +28,11 @@ class Part(BaseModel):
 
 @dataclass(kw_only=True)
 class SingleCheck:
-    """Runs ``check``, which returns a problem or None, and keeps the answer for ``keep`` seconds.
+    """Runs ``check``, which returns a problem or None, and caches the answer for ``keep`` seconds.
 
-    A check that takes longer than ``deadline`` fails, but is left to end: no second one is started
-    beside it. Whoever asks waits ``patience`` seconds at most; then the previous answer is good
-    until the deadline. An answer that is a problem is kept for ``retry`` seconds.
+    A check that exceeds ``deadline`` fails but keeps running; no second one is started in parallel.
+    Callers wait at most ``patience`` seconds and then get the previous answer until the deadline.
+    Problems are cached for ``retry`` seconds.
     """
 
     subject: str
@@ -79,13 +79,13 @@ class SingleCheck:
 
 
 def in_thread(function: Callable[[], str | None]) -> _Check:
-    """Make a check of a function that may block, even forever, and even when the server stops."""
+    """Turn a function into a check; it may block forever, even during shutdown."""
 
     async def check() -> str | None:
         future: Future[str | None] = Future()
 
         def work() -> None:
-            with suppress(InvalidStateError):  # given up
+            with suppress(InvalidStateError):  # cancelled
                 try:
                     future.set_result(function())
                 except Exception as error:

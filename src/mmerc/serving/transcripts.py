@@ -1,4 +1,4 @@
-"""Conversations of a request: the lines of a manifest, as one JSON document."""
+"""Conversations in a request: the lines of a manifest as one JSON document."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from mmerc.prediction.utterance_prediction import UtterancePrediction
 from mmerc.serving.set_fields import SetFields
 
 _MAX_UTTERANCES = 500
-_MAX_TEXT = 10_000  # characters; a spoken line has a few dozen
+_MAX_TEXT = 10_000  # characters; spoken lines have a few dozen
 _WHERE = Path("request")
 
 
 class PredictRequest(SetFields):
     """Lines of a manifest; ``label``, ``split`` and ``media`` are ignored.
 
-    ``sets``: how often a prediction set is to contain the label, such as 0.9;
-    ``class_conditional``: for each emotion by itself; a set of more than ``most_labels`` is
+    ``sets``: the probability that a prediction set contains the label, such as 0.9.
+    ``class_conditional``: for each emotion separately. Sets larger than ``most_labels`` are
     "unsure".
     """
 
@@ -45,7 +45,7 @@ class PredictAnswer(BaseModel):
 def read_request(
     request: PredictRequest,
 ) -> tuple[tuple[Conversation, ...], Mapping[Modality, FeatureTable]]:
-    """Conversations and features; InputError if they are invalid, HTTPException if too long."""
+    """Read conversations and features; InputError if invalid, HTTPException if too long."""
     records = request.conversations
     utterances = [item for record in records for item in record.utterances]
     longest = max(len(item.text) for item in utterances)
@@ -70,7 +70,7 @@ def _check_ids(records: Sequence[ConversationRecord]) -> None:
 def _build_tables(
     conversations: Sequence[Conversation], features: Mapping[Modality, Vectors]
 ) -> dict[Modality, FeatureTable]:
-    """A table for every modality that has any vector."""
+    """Build a table for every modality with vectors."""
     tables = {}
     for modality, vectors in features.items():
         width = next((len(vector) for vector in vectors.values() if vector is not None), None)

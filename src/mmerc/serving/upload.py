@@ -1,4 +1,4 @@
-"""Uploads written to disk as they arrive, in little memory and within every limit."""
+"""Stream uploads to disk, with little memory and enforced limits."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from mmerc.serving.set_fields import SetFields
 
 _MAX_SUBTITLES = 16_000_000  # bytes; the pipeline reads no more
 _MAX_FORM_OVERHEAD = 65_536  # bytes of boundaries and headers
-_MAX_PAUSE = 60.0  # seconds without a byte; an upload occupies a place in the queue
+_MAX_PAUSE = 60.0  # seconds without data; an upload occupies a place in the queue
 _PATIENCE = 5.0  # seconds for a refused client to finish sending, so that it reads the answer
 FORM = "multipart/form-data"
 _FILES = ("recording", "subtitles")
 _VALUES = tuple(SetFields.model_fields)
-_MAX_VALUE = 32  # bytes of a part that is no file
+_MAX_VALUE = 32  # bytes of a part that is not a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A complete upload: the recording's name, and the texts of other parts by name."""
+    """A complete upload: the recording's name, and the values of other fields by name."""
 
     name: str
     values: Mapping[str, str]
@@ -41,10 +41,10 @@ class Upload:
 
 @dataclass
 class _Form:
-    """Writes the parts ``recording`` and ``subtitles`` of a body to ``folder`` as they arrive.
+    """Writes the parts ``recording`` and ``subtitles`` of a body to ``folder`` while streaming.
 
-    ``values``: the short texts of the other parts, by name; ``check`` is called with those that
-    have arrived after each of them, so that what comes after it need not be sent in vain.
+    ``values``: short values of the other fields, by name. ``check`` is called with the values so
+    far after each field, to refuse an invalid upload early.
     """
 
     folder: Path
@@ -92,7 +92,7 @@ class _Form:
         self.headers[name] = self.headers.get(name, b"") + data[start:end]
 
     def open_part(self) -> None:
-        """Open the file of a part whose headers are complete."""
+        """Open the file of a part after its headers."""
         _, options = parse_options_header(self.headers.get(b"content-disposition"))
         part = options.get(b"name", b"").decode(errors="replace")
         file_name = options.get(b"filename", b"").decode(errors="replace")
@@ -150,7 +150,7 @@ class _Form:
                 self.file.close()
 
     def result(self) -> Upload:
-        """What was received; HTTPException if the body is incomplete or has no recording."""
+        """Return the upload; HTTPException if the body is incomplete or has no recording."""
         if not self.complete:
             raise HTTPException(400, "The upload is incomplete; send it again.")
         if self.name is None:
@@ -159,7 +159,7 @@ class _Form:
 
 
 def _too_large(largest: int) -> HTTPException:
-    """The error for a file above the limit."""
+    """Return the error for a file above the limit."""
     size = f"{largest / 2**20:g} MB"
     return HTTPException(
         413, f"The file is larger than the {size} that this service accepts; cut it."
@@ -167,7 +167,7 @@ def _too_large(largest: int) -> HTTPException:
 
 
 def _read_boundary(request: Request) -> bytes:
-    """The form's boundary; HTTPException 415 for any other body."""
+    """Return the form's boundary; HTTPException 415 for any other body."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
     if kind != FORM.encode() or not 0 < len(boundary) <= 70:  # RFC 2046
@@ -183,11 +183,11 @@ async def receive(
     longest: float,
     check: Callable[[Mapping[str, str]], object],
 ) -> Upload:
-    """Write the files of a form to ``folder``, and return the rest of it.
+    """Write the files of a form to ``folder``; return its other fields.
 
-    ``largest`` in bytes, ``longest`` in seconds; ``check`` raises an error if what a short part
-    asks for is impossible, which ends the upload. HTTPException for an invalid upload, OSError on a
-    full disk, ClientDisconnect if the client is gone.
+    ``largest`` is in bytes, ``longest`` in seconds; ``check`` ends the upload with an error if a
+    field's value is invalid. HTTPException for an invalid upload, OSError on a full disk,
+    ClientDisconnect if the client has disconnected.
     """
     form: _Form | None = None
     try:
@@ -215,12 +215,12 @@ def _check_length(request: Request, largest: int) -> None:
 
 @asynccontextmanager
 async def receiving_rest(request: Request) -> AsyncIterator[None]:
-    """Keep reading before an error: a client cut off while sending never reads the answer."""
+    """Keep reading after an error: a client interrupted while sending never reads the answer."""
     try:
         yield
     except (HTTPException, RequestValidationError, InputError):
-        if "expect" not in request.headers:  # a client that asks before sending can read the answer
+        if "expect" not in request.headers:  # such a client reads the answer before sending
             with anyio.move_on_after(_PATIENCE), suppress(ClientDisconnect, RuntimeError):
-                async for _ in request.stream():  # RuntimeError: everything was read
+                async for _ in request.stream():  # RuntimeError if everything was read
                     pass
         raise

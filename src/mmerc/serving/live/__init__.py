@@ -1,1 +1,1 @@
-"""Live sessions over a WebSocket: sound goes in, emotions come out while people speak."""
+"""Live sessions over a WebSocket: sound in, emotions out during speech."""

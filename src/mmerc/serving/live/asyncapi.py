@@ -29,7 +29,7 @@ has room, so watch `behind` in `stats`.
 
 
 def describe_protocol(root_path: str) -> dict[str, Any]:
-    """The document, for a service under a path prefix."""
+    """Return the document for a service under a path prefix."""
     models: tuple[type[BaseModel], ...] = (*CLIENT_MESSAGES, *SERVER_MESSAGES)
     template = "#/components/schemas/{model}"
     _, schemas = models_json_schema(
@@ -60,7 +60,7 @@ def describe_protocol(root_path: str) -> dict[str, Any]:
 
 
 def _message_name(model: type[BaseModel]) -> str:
-    """A name that is the message's type; both sides send ``words``."""
+    """Return a message's type as its name; made unique because both sides send ``words``."""
     kind: str = model.model_fields["type"].annotation.__args__[0]  # type: ignore[union-attr]
     return f"client_{kind}" if model in CLIENT_MESSAGES and kind == "words" else kind
 

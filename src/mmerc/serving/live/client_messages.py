@@ -1,4 +1,4 @@
-"""Messages of a client; sound and pictures may also come as binary ones."""
+"""Client messages; sound and pictures may also be binary messages."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from mmerc.serving.live.sound_decoding import SoundFormat
 PROTOCOL_VERSION: Literal[1] = 1
 SESSION_ID = "^[0-9a-f]{32}$"
 _MAX_WORD = 100  # characters
-_MAX_WORDS = 200  # in one message
+_MAX_WORDS = 200  # per message
 _Seconds = Annotated[FiniteFloat, Field(ge=0, le=1e6)]
 _ShortText = Annotated[str, Field(min_length=1, max_length=_MAX_WORD)]
 
 
 class Start(Record):
-    """Begin a session: how sound is encoded, who recognises the words, whether pictures come.
+    """Start a session: encoding of the sound, source of words, and whether pictures follow.
 
-    ``sample_rate`` in Hz, required for PCM. ``words``: whether the service transcribes
-    (``server``), or the client sends words itself. ``keep``: store the sound and, at the end, the
-    results as an ordinary job with this ``name``; otherwise nothing is written to disk.
+    ``sample_rate`` in Hz, required for PCM. ``words``: whether the service transcribes (``server``)
+    or the client sends words. ``keep``: store the sound and finally the results as an ordinary job
+    with this ``name``; otherwise nothing is written to disk.
     """
 
     type: Literal["start"]
@@ -38,7 +38,7 @@ class Start(Record):
 
 
 class Resume(Record):
-    """Go on with a session after a lost connection; ``after``: the last sequence number seen."""
+    """Resume a session after a lost connection; ``after``: last received sequence number."""
 
     type: Literal["resume"]
     version: Literal[1]
@@ -47,7 +47,7 @@ class Resume(Record):
 
 
 class ClientWord(Record):
-    """A word; times in seconds since the first sample. ``speaker``: who says it, if known."""
+    """A word; times in seconds since the first sample. ``speaker``: if known."""
 
     text: _ShortText
     start: _Seconds
@@ -57,7 +57,7 @@ class ClientWord(Record):
 
 
 class ClientWords(Record):
-    """Words that the client recognised, in the order of time, each sent once."""
+    """Words recognised by the client, in order of time, each sent once."""
 
     type: Literal["words"]
     words: Annotated[list[ClientWord], Field(min_length=1, max_length=_MAX_WORDS)]
@@ -66,7 +66,7 @@ class ClientWords(Record):
 class Picture(Record):
     """A picture at a time in seconds since the first sample.
 
-    ``jpeg`` in Base64; without it, the next binary message is the picture.
+    ``jpeg`` in Base64; if missing, the next binary message is the picture.
     """
 
     type: Literal["picture"]
@@ -75,7 +75,7 @@ class Picture(Record):
 
 
 class End(Record):
-    """No more sound: the rest is analysed, and the session ends."""
+    """End of the sound: the rest is analysed and the session ends."""
 
     type: Literal["end"]
 
@@ -88,9 +88,9 @@ _ADAPTER: TypeAdapter[ClientMessage] = TypeAdapter(
 
 
 def read_message(text: str) -> ClientMessage:
-    """A message; RefusedError with a sentence that names the field."""
+    """Parse a message; RefusedError with a sentence that names the field."""
     try:
-        # The model's own reader accepts NaN and half characters.
+        # Pydantic's own JSON parser accepts NaN and lone surrogates.
         value = json.loads(text, parse_constant=_refuse_constant)
         text.encode()
         json.dumps(value, ensure_ascii=False).encode()
@@ -108,7 +108,7 @@ def _refuse_constant(name: str) -> float:
 
 
 def _describe(error: ValidationError) -> RefusedError:
-    """The first problem of a message, as one sentence."""
+    """Describe the first problem of a message in one sentence."""
     first = error.errors()[0]
     kind = first["type"]
     if kind in {"union_tag_invalid", "union_tag_not_found"}:

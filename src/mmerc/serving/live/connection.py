@@ -1,4 +1,4 @@
-"""One WebSocket: messages of a client to its session, and the session's events to the client."""
+"""One WebSocket: passes messages to the session and events to the client."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ from mmerc.serving.live.refusal import RefusedError
 from mmerc.serving.live.server_messages import EmotionLabel, ErrorMessage, SessionLimits, Started
 from mmerc.serving.live.session_worker import SessionInput, TimedPicture
 
-_MAX_REFUSALS = 100  # messages of one connection that cannot be used
-_STUCK = 60.0  # seconds without room, after which the session is given up
-_SLOW = 30.0  # seconds in which a client must read a message
+_MAX_REFUSALS = 100  # refused messages per connection
+_STUCK = 60.0  # seconds with a full queue until the session is aborted
+_SLOW = 30.0  # seconds for a client to read a message
 _NORMAL, _POLICY = 1000, 1008  # RFC 6455, section 7.4.1
 
 
 @dataclass
 class Connection:
-    """Serves one socket until either side ends."""
+    """Serves one socket until either side closes it."""
 
     socket: WebSocket
     sessions: LiveSessions
     session: HostedSession | None = None
-    sent: int = 0  # number of the last event that the client has been sent
+    sent: int = 0  # sequence number of the last event sent
     refusals: int = 0
     picture_time: float | None = None
     displaced: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self) -> None:
-        """Open a session, then receive and send at the same time."""
+        """Open a session, then receive and send concurrently."""
         await self.socket.accept()
-        # TimeoutError: the client does not read. RuntimeError: something was sent after a close.
+        # TimeoutError: the client does not read. RuntimeError: sending after a close.
         with suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
             try:
                 session, after = await self._open()
@@ -59,7 +59,7 @@ class Connection:
                 await self._close(_POLICY)
 
     async def _open(self) -> tuple[HostedSession, int]:
-        """The session that the first message asks for, and the last event that it has seen."""
+        """Open the session requested in the first message; also return the last event received."""
         patience = self.sessions.limits.patience
         while True:
             try:
@@ -94,7 +94,7 @@ class Connection:
         return session, after
 
     async def _run(self, session: HostedSession, after: int) -> None:
-        """Receive and send until the session has ended, or the client or another one leaves."""
+        """Receive and send until the session ends, the client leaves or another one takes over."""
         self.session, self.sent = session, after
         tasks = [
             asyncio.create_task(self._receive_all(session)),
@@ -116,7 +116,7 @@ class Connection:
         await self._close(_NORMAL)
 
     async def _receive_all(self, session: HostedSession) -> None:
-        """Pass on messages until the client leaves."""
+        """Forward messages until the client leaves."""
         while True:
             message = await self._receive()
             try:
@@ -127,7 +127,7 @@ class Connection:
                 await self._refuse(refusal)
 
     def _read(self, message: str | bytes, session: HostedSession) -> SessionInput | None:
-        """The input in a message, if any."""
+        """Parse a message; return its input, if any."""
         if isinstance(message, bytes):
             return self._read_binary(message, session)
         parsed = read_message(message)
@@ -172,7 +172,7 @@ class Connection:
         return _check_picture(TimedPicture(message.time, data))
 
     async def _offer(self, session: HostedSession, item: SessionInput) -> None:
-        """Wait for room; meanwhile nothing is read, and the client is told."""
+        """Wait for space in the queue; reading pauses, and the client is notified."""
         try:
             async with asyncio.timeout(self.sessions.limits.patience):
                 await session.room.wait()
@@ -186,11 +186,11 @@ class Connection:
             except TimeoutError:
                 fix = "resume later, or try another service"
                 raise RefusedError("overloaded", f"The service does not keep up; {fix}.") from None
-        if session.connection is self:  # another connection may have been told what to send next
+        if session.connection is self:  # another connection may have taken over
             session.offer(item)
 
     async def _send_all(self, session: HostedSession) -> None:
-        """Send the events that the client lacks, then new ones, until the session has ended."""
+        """Send missed events, then new ones, until the session ends."""
         seen = 0
         while True:
             changed, version = session.changed, session.version
@@ -206,7 +206,7 @@ class Connection:
             await changed.wait()
 
     async def _receive(self) -> str | bytes:
-        """A message; RefusedError if it is too large, WebSocketDisconnect if there is none."""
+        """Receive a message; RefusedError if too large, WebSocketDisconnect at the end."""
         message = await self.socket.receive()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1000))
@@ -217,7 +217,7 @@ class Connection:
         return content
 
     async def _refuse(self, refusal: RefusedError) -> None:
-        """Answer a message that cannot be used; too many of them are fatal."""
+        """Answer an invalid message; too many of them are fatal."""
         self.refusals += 1
         if refusal.fatal:
             raise refusal
@@ -246,9 +246,9 @@ class Connection:
 
 
 def _is_open(session: HostedSession) -> bool:
-    """Whether a session takes input; RefusedError if its client has ended it.
+    """Whether a session accepts input; RefusedError if its client has ended it.
 
-    What a client sends before it learns that the service ended the session is passed over.
+    Input sent before the client learns that the service ended the session is ignored.
     """
     if session.ending == "client":
         fix = "start another one"
@@ -257,7 +257,7 @@ def _is_open(session: HostedSession) -> bool:
 
 
 def _check_picture(picture: TimedPicture) -> TimedPicture:
-    """RefusedError for more bytes than a picture may have, before it is queued."""
+    """RefusedError for a picture with too many bytes, before it is queued."""
     if len(picture.jpeg) > LARGEST_PICTURE:
         problem = f"A picture has {len(picture.jpeg):,} bytes"
         fix = f"send at most {LARGEST_PICTURE:,}"
@@ -266,7 +266,7 @@ def _check_picture(picture: TimedPicture) -> TimedPicture:
 
 
 def describe_session(session: HostedSession, *, after: int, resumed: bool) -> Started:
-    """What a client learns when its session begins or goes on."""
+    """Build the message for a started or resumed session."""
     model = session.worker.engine.components.model
     return Started(
         sequence=after,

@@ -1,4 +1,4 @@
-"""A session on the event loop: a bounded queue in front of its thread, and the events behind it."""
+"""A session on the event loop: a bounded input queue, a worker thread, and the events."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ from mmerc.serving.live.session_worker import (
 
 _LOG = logging.getLogger("mmerc.serving")
 _MAX_WAITING = 1_000_000  # bytes; half a minute of 16-bit PCM
-_LEAST_WEIGHT = 500  # bytes as which an item counts at least
-_MAX_PICTURES = 10  # waiting at a time
-_BATCH = 64_000  # bytes that the thread takes at a time: 2 s of 16-bit PCM
+_LEAST_WEIGHT = 500  # minimum size of an item in the queue, in bytes
+_MAX_PICTURES = 10  # in the queue
+_BATCH = 64_000  # bytes per batch of the thread: 2 s of 16-bit PCM
 _COMPRESSED_BATCH = 6_000  # bytes of WebM: at most 40 s and 30 more (``webm_sound``), usually 2
 _MAX_REFUSALS = 100
 _STATS_INTERVAL = 1.0  # seconds
@@ -58,11 +58,11 @@ _EVENTS: dict[str, type[ServerMessage]] = {
 
 
 class HostedSession:
-    """Takes input, and keeps the events for whoever is connected.
+    """Accepts input and stores events for the current connection.
 
-    ``events`` are JSON texts; event n has sequence number n + 1. ``latest`` are texts that newer
-    ones of the same kind replace: partial words and statistics. No queue grows: ``offer`` waits for
-    room, and a connection reads the events when it can.
+    ``events`` are JSON texts; event n has sequence number n + 1. ``latest`` has replaceable texts,
+    the newest of each kind: partial words and statistics. Queues are bounded: ``offer`` waits for
+    space, and a connection reads the events when it can.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class HostedSession:
         self.batch = _COMPRESSED_BATCH if worker.start.format == "webm_opus" else _BATCH
         self.events: list[str] = []
         self.latest: dict[str, tuple[int, str]] = {}
-        self.version = 0  # grows with every change of events and latest
+        self.version = 0  # increases with every change of events and latest
         self.changed = asyncio.Event()
         self.inputs: deque[SessionInput] = deque()
         self.arrived, self.room = asyncio.Event(), asyncio.Event()
@@ -90,7 +90,7 @@ class HostedSession:
         self.ending: EndReason | None = None
         self.ended_at: float | None = None
         self.analysis: Analysis | None = None
-        self.connection: object | None = None  # who may send and receive
+        self.connection: object | None = None  # the connection that may send and receive
 
     @property
     def has_ended(self) -> bool:
@@ -98,17 +98,17 @@ class HostedSession:
 
     @property
     def behind(self) -> float:
-        """Seconds of sound that wait, by the rate of what was processed."""
+        """Seconds of queued sound, estimated from the rate of processed sound."""
         waiting = (self.received - self.processed) / max(self.processed, 1)
         return self.worker.seconds * waiting
 
     @property
     def dropped_frames(self) -> int:
-        """Pictures that came too fast, or far from the sound in time."""
+        """Number of pictures that arrived too fast or far from the sound in time."""
         return self.dropped + self.engine_dropped + self.worker.misplaced
 
     def offer(self, item: SessionInput) -> None:
-        """Queue input, once there is room; pictures that come too fast are dropped."""
+        """Queue input when there is space; drop pictures that arrive too fast."""
         self.heard_client = time.monotonic()
         if isinstance(item, TimedPicture):
             if self.pictures >= _MAX_PICTURES:
@@ -125,24 +125,24 @@ class HostedSession:
         self.arrived.set()
 
     def _split(self, item: SessionInput) -> list[SessionInput]:
-        """Compressed sound in parts of a bounded length; anything else whole."""
+        """Split compressed sound into parts of bounded length; keep anything else whole."""
         if not isinstance(item, bytes) or self.worker.start.format != "webm_opus":
             return [item]
         return [item[i : i + self.batch] for i in range(0, len(item), self.batch)]
 
     def end(self, reason: EndReason) -> None:
-        """Let the session end once its input is processed."""
+        """End the session after processing its input."""
         if self.ending is None:
             self.ending = reason
             self.arrived.set()
 
     def _cut_short(self, reason: EndReason) -> None:
-        """End the session without what still waits: compressed sound may be hours."""
+        """End the session and discard queued input; compressed sound may be hours long."""
         self.end(reason)
         self.inputs.clear()
 
     async def run(self) -> None:
-        """Process the input until the end; an internal error ends this session alone."""
+        """Process input until the end; an internal error ends only this session."""
         try:
             while self.ending is None or self.inputs:
                 await self._wait_for_input()
@@ -162,7 +162,7 @@ class HostedSession:
             self.worker.abandon()
 
     async def _wait_for_input(self) -> None:
-        """Wait for input, and end the session after a pause, a silence, or its longest time."""
+        """Wait for input; end the session after a pause, silence, or the maximum duration."""
         if not self.inputs and self.ending is None:
             self.arrived.clear()
             try:
@@ -179,7 +179,7 @@ class HostedSession:
             self.end("idle")
 
     def _take(self) -> list[SessionInput]:
-        """The next part of the input."""
+        """Take the next batch of input."""
         items: list[SessionInput] = []
         size = 0
         while self.inputs and size < self.batch:
@@ -237,7 +237,7 @@ class HostedSession:
         self._add(message)
 
     def _publish(self, outputs: Iterable[SessionOutput]) -> None:
-        """Turn what the thread reports into messages; too many refusals are fatal."""
+        """Convert the thread's outputs to messages; too many refusals are fatal."""
         for output in outputs:
             if isinstance(output, RefusedError):
                 self._refuse(output)
@@ -256,7 +256,7 @@ class HostedSession:
                     self._add(message)
 
     def _refuse(self, refusal: RefusedError) -> None:
-        """Report input that cannot be used; too much of it ends the session."""
+        """Report invalid input; too much of it ends the session."""
         self.refusals += 1
         if refusal.fatal:
             raise refusal
@@ -266,20 +266,20 @@ class HostedSession:
         self._add_error(refusal)
 
     def _count(self, event: LiveEvent) -> None:
-        """Keep count of the utterances."""
+        """Count the utterances."""
         if isinstance(event, LiveUtterance):
             self.utterances.add(event.index)
         elif isinstance(event, Correction) and event.utterance is None:
             self.utterances.discard(event.index)
 
     def _report(self) -> None:
-        """How far the session is, once a second."""
+        """Report progress, once a second."""
         now = time.monotonic()
         if now - self.reported < _STATS_INTERVAL:
             return
         self.reported = now
         stats = StatsMessage(
-            received=self.processed if self.worker.start.keep else self.received,  # or stored
+            received=self.processed if self.worker.start.keep else self.received,  # safely stored
             seconds=round(self.worker.seconds, 2),
             behind=round(self.behind, 2),
             real_time_factor=self.real_time_factor,
@@ -304,7 +304,7 @@ class HostedSession:
 
 
 def _weigh(item: SessionInput) -> int:
-    """Bytes as which an item counts in the queue."""
+    """Return the size of an item in the queue, in bytes."""
     if isinstance(item, bytes):
         return max(len(item), _LEAST_WEIGHT)
     if isinstance(item, TimedPicture):

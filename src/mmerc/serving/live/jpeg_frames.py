@@ -1,4 +1,4 @@
-"""JPEG pictures of a camera: bounded before they are decoded."""
+"""JPEG pictures from a camera, with their size checked before decoding."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MOST_PIXELS = 1280 * 720
 _START = b"\xff\xd8\xff"
 _END_OF_HEADERS = 0xDA  # start of scan
 _NO_LENGTH = {0x01, *range(0xD0, 0xD9)}  # markers without a segment
-_FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # tables and extensions are not frames
+_FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # without tables and extensions
 _FIX = "send baseline JPEG of at most 1280 x 720 pixels and 300,000 bytes"
 
 
 def decode_jpeg(data: bytes) -> NDArray[np.uint8]:
-    """The picture, [height, width, 3] in RGB; RefusedError if it is too large or damaged."""
+    """Decode a picture, [height, width, 3] in RGB; RefusedError if too large or damaged."""
     if len(data) > LARGEST_PICTURE:
         raise _refusal(f"has {len(data)} bytes")
     size = _read_size(data)
@@ -39,7 +39,7 @@ def decode_jpeg(data: bytes) -> NDArray[np.uint8]:
 
 
 def _read_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height by the frame header (ITU-T T.81, B.2.2); None if there is none."""
+    """Read width and height from the frame header (ITU-T T.81, B.2.2); None if missing."""
     if not data.startswith(_START):
         return None
     place = 2

@@ -1,4 +1,4 @@
-"""The sound of a session whose client asked to keep it: an ordinary job, like an upload."""
+"""The stored sound of a live session (``keep``): an ordinary job, like an upload."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from mmerc.serving.live.sound_decoding import SoundFormat
 from mmerc.serving.live.webm_sound import SAMPLE_RATE
 
 _MARK = "live-name"  # the file that distinguishes a session's folder from an unfinished upload's
-_UNKNOWN_SIZE = 0xFFFFFFFF - 36  # bytes; readers take what there is
+_UNKNOWN_SIZE = 0xFFFFFFFF - 36  # bytes; readers read to the end of the file
 _PCM = {"pcm_s16le": (1, 2), "pcm_f32le": (3, 4)}  # WAVE format, bytes per sample
 
 
 class KeptRecording:
-    """Writes sound as it arrives; ``save`` makes a finished job of it, ``queue`` a waiting one."""
+    """Writes sound while it arrives; ``save`` creates a finished job, ``queue`` a queued one."""
 
     def __init__(self, jobs: Jobs, name: str, sound_format: SoundFormat) -> None:
         """Reserve a job; RefusedError if there are too many."""
@@ -40,7 +40,7 @@ class KeptRecording:
         self.size = 0
         try:
             (self.folder / _MARK).write_text(self.name, encoding="utf-8")
-            # Without a buffer: nothing is lost if the server is killed.
+            # Unbuffered, so that nothing is lost if the server is killed.
             self.file = FileIO(self.folder / "recording", "w")
             self._write(_wave_header(sound_format, _UNKNOWN_SIZE))
         except OSError:
@@ -48,12 +48,12 @@ class KeptRecording:
             raise
 
     def append(self, data: bytes) -> None:
-        """Write sound; OSError on a full disk, after which what was stored before is complete."""
+        """Write sound; OSError on a full disk. Earlier sound stays intact."""
         stored = self.file.tell()
         try:
             self._write(data)
         except OSError:
-            with suppress(OSError):  # half a sample, or half a packet
+            with suppress(OSError):  # remove a partial sample or packet
                 self.file.truncate(stored)
             raise
         self.size += len(data)
@@ -64,7 +64,7 @@ class KeptRecording:
             rest = rest[self.file.write(rest) :]
 
     def _close(self) -> None:
-        """Complete the recording, once; OSError on a full disk."""
+        """Finish the file, once; OSError on a full disk."""
         if self.file.closed:
             return
         self.file.seek(0)
@@ -72,13 +72,13 @@ class KeptRecording:
         self.file.close()
 
     def queue(self) -> None:
-        """Let the recording be analysed like an upload; OSError on a full disk."""
+        """Queue the recording for analysis like an upload; OSError on a full disk."""
         self._close()
         self.jobs.accept(self.job, self.name)
         self._remove_mark()
 
     def save(self, analysis: Analysis) -> None:
-        """Write the results, and finish the job; OSError on a full disk."""
+        """Write the results and finish the job; OSError on a full disk."""
         self._close()
         with atomic_directory(self.folder / "results") as staging:
             write_results(analysis, staging, stem="result")
@@ -87,23 +87,23 @@ class KeptRecording:
         self._remove_mark()
 
     def _remove_mark(self) -> None:
-        """Only after the job's state is stored: a mark that stays does no harm, a lost one does."""
+        """Remove the mark, after storing the job's state: a leftover mark is harmless."""
         (self.folder / _MARK).unlink(missing_ok=True)
 
 
 def recover_recordings(jobs: Jobs) -> None:
-    """Queue the recordings of sessions whose server was killed, to be analysed as uploads are."""
+    """Queue recordings of sessions whose server was killed, for analysis like uploads."""
     for mark in jobs.root.glob(f"*/{_MARK}"):
         _queue_recording(jobs, mark)
 
 
 @dataclass
 class AbandonedRecordings:
-    """Queues recordings that no session writes any more.
+    """Queues recordings that are no longer written by any session.
 
-    Their server was killed, or could not store their end. A recording counts as abandoned when its
-    files have not changed between two looks ``idle`` seconds apart by this process's own clock: the
-    clock that dates files may jump.
+    Their server was killed, or could not store their end. A recording counts as abandoned if its
+    files do not change between two checks ``idle`` seconds apart, by this process's clock; the
+    file system's clock may jump.
     """
 
     jobs: Jobs
@@ -111,7 +111,7 @@ class AbandonedRecordings:
     seen: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def look(self, *, running: Collection[str]) -> None:
-        """Queue what is abandoned, but for the jobs of sessions that are ``running`` here."""
+        """Queue abandoned recordings, except those of sessions ``running`` here."""
         now, seen = time.monotonic(), {}
         for mark in self.jobs.root.glob(f"*/{_MARK}"):
             job, changed = mark.parent.name, find_last_change(mark.parent)
@@ -123,20 +123,20 @@ class AbandonedRecordings:
 
 
 def _queue_recording(jobs: Jobs, mark: Path) -> None:
-    """Queue a recording; one whose name cannot be read has a name all the same."""
+    """Queue a recording, with a default name if its own is unreadable."""
     try:
         name = mark.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:  # its job was removed, or another server was faster
+    except FileNotFoundError:  # its job was deleted, or another server was faster
         return
     except OSError:
         name = ""
     jobs.accept(mark.parent.name, name or display_name("live.wav"))
-    with suppress(OSError):  # a mark that stays does no harm
+    with suppress(OSError):  # a leftover mark is harmless
         mark.unlink(missing_ok=True)
 
 
 def _wave_header(sound_format: SoundFormat, size: int) -> bytes:
-    """The header of a mono WAVE file with ``size`` bytes of samples; empty for WebM."""
+    """Return the header of a mono WAVE file with ``size`` bytes of samples; empty for WebM."""
     if sound_format == "webm_opus":
         return b""
     tag, width = _PCM[sound_format]

@@ -10,11 +10,12 @@ LARGEST_MESSAGE = 1_000_000  # bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveLimits:
-    """At most ``sessions`` run at once; times in seconds.
+    """At most ``sessions`` run at a time; times in seconds.
 
     A session ends after ``longest``, after ``longest_silence`` without speech, or after
-    ``longest_pause`` without a message. Its results stay in memory for ``grace``. A connection has
-    ``patience`` to begin, to read what is sent, and before it is told that the service is behind.
+    ``longest_pause`` without a message. Its results stay in memory for ``grace``. ``patience`` is
+    the time limit for the first message and for reading, and the delay before a client is told that
+    the service is behind.
     """
 
     sessions: int = 4

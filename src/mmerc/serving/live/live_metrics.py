@@ -1,4 +1,4 @@
-"""Numbers of live sessions for Prometheus."""
+"""Metrics of live sessions for Prometheus."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmerc.serving.live.live_sessions import LiveSessions
 
 
 class _LiveStates(Collector):
-    """How many sessions and connections there are, counted when it is asked for."""
+    """Counts sessions and connections on each scrape."""
 
     def __init__(self, sessions: LiveSessions) -> None:
         self.sessions = sessions
@@ -36,5 +36,5 @@ class _LiveStates(Collector):
 
 
 def register_live_metrics(registry: CollectorRegistry, sessions: LiveSessions) -> None:
-    """Add the numbers of live sessions to a server's."""
+    """Add the metrics of live sessions to a server's registry."""
     registry.register(_LiveStates(sessions))

@@ -1,4 +1,4 @@
-"""The WebSocket of live sessions, its description, and the results of those that have ended."""
+"""Routes for live sessions: WebSocket, protocol description, and results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _Format = Annotated[
 _FILE_TYPES: dict[str, dict[str, object]] = {
     f.media_type.partition(";")[0]: {} for f in ANALYSIS_FORMATS.values()
 }
-_PAGE_POLICY = "frame-ancestors 'none'"  # the page has a policy of its own for what it may load
+_PAGE_POLICY = "frame-ancestors 'none'"  # the page itself has a policy for loading
 
 
 @router.websocket("")
@@ -50,7 +50,7 @@ async def _live(websocket: WebSocket) -> None:
 
 @router.get("/asyncapi.json")
 async def _describe(service: ServiceDependency) -> dict[str, Any]:
-    """The protocol of `/v1/live` (WebSocket) as an AsyncAPI document, with examples."""
+    """Get the protocol of `/v1/live` (WebSocket) as an AsyncAPI document with examples."""
     return describe_protocol(service.settings.root_path)
 
 
@@ -63,7 +63,7 @@ async def _describe(service: ServiceDependency) -> dict[str, Any]:
     },
 )
 async def _get_result(session: _SessionId, name: _Format, service: ServiceDependency) -> Response:
-    """A result of a live session that has ended, by its format; it is in memory alone."""
+    """Get a result of an ended live session by format; results are only in memory."""
     return await run_sync(_write_result, service.live, session, name)
 
 

@@ -1,4 +1,4 @@
-"""All live sessions of a server: started within a limit, found again, and removed."""
+"""All live sessions of a server: start within the limit, lookup, and removal."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from mmerc.serving.live.session_worker import SessionWorker
 from mmerc.serving.settings import Settings
 from mmerc.serving.storage_errors import DISK_FULL, NOT_WRITABLE, is_full
 
-_MAX_ENDED = 100  # sessions whose results are in memory
-_SWEEP = 1.0  # seconds between two searches for results that have expired
-_RECOVERY = 60.0  # seconds between two searches for recordings whose sessions are gone
-_ABANDONED = 600.0  # seconds without sound after which a session is taken for gone
-_LAST_WORDS = 8.0  # seconds in which sessions may end when the server is stopped
+_MAX_ENDED = 100  # ended sessions with results in memory
+_SWEEP = 1.0  # seconds between two searches for expired results
+_RECOVERY = 60.0  # seconds between two searches for abandoned recordings
+_ABANDONED = 600.0  # seconds without sound until a recording counts as abandoned
+_LAST_WORDS = 8.0  # seconds for sessions to end on shutdown
 
 
 class LiveSessions:
-    """Starts sessions in threads of their own; the networks are loaded with the first one."""
+    """Starts each session in a separate thread; the first one loads the networks."""
 
     def __init__(self, settings: Settings, jobs: Jobs, load: Callable[[], LiveComponents]) -> None:
         self.settings, self.limits = settings, settings.live
@@ -43,7 +43,7 @@ class LiveSessions:
         self.pool = ThreadPoolExecutor(
             self.limits.sessions,
             thread_name_prefix="live",
-            # A new thread would begin with the number that a thread of the predictor has set.
+            # A new thread would inherit the number of threads set by the predictor.
             initializer=partial(torch.set_num_threads, torch.get_num_threads()),
         )
         self.loading = asyncio.Lock()
@@ -51,12 +51,12 @@ class LiveSessions:
 
     @property
     def running(self) -> int:
-        """How many sessions have begun and not ended."""
-        sessions = list(self.sessions.values())  # at once: metrics are read in other threads
+        """Number of active sessions."""
+        sessions = list(self.sessions.values())  # copied, as other threads read metrics
         return self.starting + sum(not item.has_ended for item in sessions)
 
     async def start(self, start: Start) -> HostedSession:
-        """Begin a session; RefusedError if there are too many, or it cannot begin as asked."""
+        """Start a session; RefusedError if there are too many or the request is unsupported."""
         if self.running >= self.limits.sessions:
             problem = f"All {self.limits.sessions} live sessions of this service are in use"
             raise RefusedError("busy", f"{problem}; try again in a minute.")
@@ -81,7 +81,7 @@ class LiveSessions:
         task.add_done_callback(self.tasks.discard)
 
     async def _load_once(self) -> LiveComponents:
-        """The networks; RefusedError if they are not installed or the model cannot be used."""
+        """Load the networks once; RefusedError if not installed or the model is unusable."""
         async with self.loading:
             if self.components is None:
                 loop = asyncio.get_running_loop()
@@ -92,14 +92,14 @@ class LiveSessions:
             return self.components
 
     def find(self, session: str) -> HostedSession:
-        """A session, running or not; RefusedError if there is none."""
+        """Find a session, active or ended; RefusedError if there is none."""
         if session not in self.sessions:
             problem = "No such live session, or it has expired"
             raise RefusedError("session", f"{problem}; start a new one.")
         return self.sessions[session]
 
     async def sweep(self) -> None:
-        """Remove the results of ended sessions after their time, until cancelled."""
+        """Remove expired results of ended sessions, until cancelled."""
         while True:
             await asyncio.sleep(min(_SWEEP, self.limits.grace / 4))
             oldest = time.monotonic() - self.limits.grace
@@ -109,7 +109,7 @@ class LiveSessions:
                 del self.sessions[session.id]
 
     async def recover(self) -> None:
-        """Queue the recordings whose sessions are gone, until cancelled."""
+        """Queue abandoned recordings, until cancelled."""
         abandoned = AbandonedRecordings(self.jobs, idle=_ABANDONED)
         while True:
             recordings = [session.worker.kept for session in self.sessions.values()]
@@ -119,7 +119,7 @@ class LiveSessions:
             await asyncio.sleep(_RECOVERY)
 
     async def close(self) -> None:
-        """End the sessions that are running, so that what is to be kept is written."""
+        """End active sessions, so that kept recordings are written."""
         for session in self.sessions.values():
             session.end("stopped")
         if self.tasks:
@@ -132,7 +132,7 @@ class LiveSessions:
 
 
 def load_live_components(settings: Settings) -> LiveComponents:
-    """The networks of live sessions; MmercError if they are not installed or cannot be used."""
+    """Load the networks of live sessions; MmercError if not installed or unusable."""
     try:
         return LiveComponents.load(settings.live_model, commercial_only=settings.commercial_only)
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Why a message was refused."""
+"""Refusal of a message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ErrorCode = Literal[
 
 
 class RefusedError(Exception):
-    """A message that cannot be used: a code for programs, and one sentence for people.
+    """An invalid message: a code for programs and one sentence for people.
 
     ``fatal``: the session ends.
     """

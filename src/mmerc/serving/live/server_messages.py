@@ -1,4 +1,4 @@
-"""Messages of the service: what a live session reports, and the state of the connection."""
+"""Server messages: events of a live session, and the state of the connection."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ EndReason = Literal["client", "length", "silence", "idle", "stopped", "failed"]
 class ServerMessage(BaseModel):
     """A message with the protocol's version and a sequence number.
 
-    Events have consecutive numbers from 1, and are sent again after a resume; everything else
+    Events are numbered consecutively from 1 and sent again after a resume. All other messages
     (``started``, ``stats``, ``words`` that are not final, an ``error`` about the connection or the
-    form of a message) repeats the number of the last event before it.
+    format of a message) repeat the number of the previous event.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,7 +28,7 @@ class ServerMessage(BaseModel):
 
 
 class EmotionLabel(BaseModel):
-    """An emotion, with a colour, and a text colour that can be read on it."""
+    """An emotion with its colour and a readable text colour."""
 
     name: str
     colour: str
@@ -36,7 +36,7 @@ class EmotionLabel(BaseModel):
 
 
 class SessionLimits(BaseModel):
-    """What a session may send; sizes in bytes, times in seconds.
+    """Limits of a session; sizes in bytes, times in seconds.
 
     A session ends after ``longest``, after ``longest_silence`` without speech, or after
     ``longest_pause`` without a message; its results can be downloaded for ``grace``.
@@ -53,7 +53,7 @@ class SessionLimits(BaseModel):
 
 
 class Started(ServerMessage):
-    """A session that began or was resumed; send its sound from byte ``received`` on."""
+    """A started or resumed session; send its sound from byte ``received`` on."""
 
     type: Literal["started"] = "started"
     session: str
@@ -65,7 +65,7 @@ class Started(ServerMessage):
 
 
 class SpeechStartedMessage(ServerMessage):
-    """Somebody began to speak, ``time`` seconds after the first sample."""
+    """Speech started ``time`` seconds after the first sample."""
 
     type: Literal["speech_started"] = "speech_started"
     time: float
@@ -83,7 +83,7 @@ class RecognisedWord(BaseModel):
 class WordsMessage(ServerMessage):
     """Words of the speech from ``start`` to ``end``.
 
-    Words that are not ``final`` replace earlier ones of the same ``start``.
+    Until ``final``, later words replace those with the same ``start``.
     """
 
     type: Literal["words"] = "words"
@@ -97,8 +97,8 @@ class WordsMessage(ServerMessage):
 class PredictedUtterance(BaseModel):
     """An utterance and its emotion; ``index`` counts from 1 and is its id in the results.
 
-    ``effects`` and ``context_effect``: how much probability of ``emotion`` is lost without a
-    modality or the context. ``modalities`` took part; ``absent``: why the others did not.
+    ``effects`` and ``context_effect``: decrease of the probability of ``emotion`` without a
+    modality or the context. ``modalities`` were used; ``absent``: why the others were not.
     """
 
     index: int
@@ -121,9 +121,9 @@ class UtteranceMessage(ServerMessage, PredictedUtterance):
 
 
 class CorrectionMessage(ServerMessage):
-    """What was said of an utterance changed, because of what came after it.
+    """A change of a reported utterance due to later speech.
 
-    ``utterance`` replaces the one of the same ``index``; null withdraws it.
+    ``utterance`` replaces the one with the same ``index``; null withdraws it.
     """
 
     type: Literal["correction"] = "correction"
@@ -133,10 +133,10 @@ class CorrectionMessage(ServerMessage):
 
 
 class StatsMessage(ServerMessage):
-    """How far the service is; ``received`` bytes of sound need not be sent again.
+    """Progress of the service; ``received`` bytes of sound need not be sent again.
 
-    ``seconds`` of sound were analysed, ``behind`` seconds are waiting, and ``real_time_factor`` is
-    the computing time per second of sound: above 1, the session falls behind.
+    ``seconds``: analysed sound. ``behind``: queued sound in seconds. ``real_time_factor``:
+    computing time per second of sound; above 1, the session falls behind.
     """
 
     type: Literal["stats"] = "stats"
@@ -148,7 +148,7 @@ class StatsMessage(ServerMessage):
 
 
 class ErrorMessage(ServerMessage):
-    """What is wrong and how to fix it; ``fatal``: the connection is closed."""
+    """An error and its fix; ``fatal``: the connection is closed."""
 
     type: Literal["error"] = "error"
     code: ErrorCode
@@ -157,10 +157,10 @@ class ErrorMessage(ServerMessage):
 
 
 class EndedMessage(ServerMessage):
-    """The end of a session of so many ``seconds`` of sound.
+    """The end of a session with ``seconds`` of sound.
 
-    ``files``: addresses of its results by format. ``job``: if the session was kept; after a
-    failure, the job analyses the sound.
+    ``files``: URLs of its results by format. ``job``: the job that stores it, if ``keep`` was set;
+    after a failure, the job analyses the sound.
     """
 
     type: Literal["ended"] = "ended"

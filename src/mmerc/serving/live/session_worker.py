@@ -1,4 +1,4 @@
-"""The work of one session: decoding, the networks, the recording. Runs in a thread of its own."""
+"""The work of one session: decoding, networks, recording. Runs in a separate thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mmerc.serving.live.sound_decoding import create_decoder
 from mmerc.serving.live.webm_sound import SAMPLE_RATE
 from mmerc.serving.storage_errors import DISK_FULL, NOT_WRITABLE, is_full
 
-_MAX_AHEAD = 30.0  # seconds that a picture or word may be from the sound
+_MAX_AHEAD = 30.0  # seconds that a picture or word may be away from the sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +41,17 @@ SessionOutput = LiveEvent | RefusedError
 
 
 class SessionWorker:
-    """One session's decoder, networks and recording; its methods take turns in one thread."""
+    """One session's decoder, networks and recording; used by one thread at a time."""
 
     def __init__(self, start: Start, components: LiveComponents, jobs: Jobs) -> None:
-        """RefusedError if the session cannot begin as asked."""
+        """RefusedError if the session is unsupported."""
         self.start = start
         self.decoder = create_decoder(start.format, start.sample_rate)
         self.kept: KeptRecording | None = None
-        self.cut: str | None = None  # why not all of the sound is kept
+        self.cut: str | None = None  # why part of the sound is not kept
         self.closed = False
         self.seconds = 0.0
-        self.misplaced = 0  # pictures far from the sound in time
+        self.misplaced = 0  # number of pictures far from the sound in time
         try:
             settings = LiveSettings(
                 transcribe=start.words == "server", pictures_per_second=PICTURES_PER_SECOND
@@ -64,7 +64,7 @@ class SessionWorker:
             raise
 
     def process(self, items: Iterable[SessionInput]) -> list[SessionOutput]:
-        """Events of what was sent, and a RefusedError for each item that cannot be used."""
+        """Process input; return events, and a RefusedError for each invalid item."""
         outputs: list[SessionOutput] = []
         for item in items:
             try:
@@ -80,7 +80,7 @@ class SessionWorker:
     def _process_item(self, item: SessionInput) -> Iterator[SessionOutput]:
         if isinstance(item, bytes):
             samples = self.decoder.decode(item)
-            yield from self._store(item)  # not what was refused: half a sample would shift the rest
+            yield from self._store(item)  # only accepted data: half a sample would shift the rest
             self.seconds += len(samples) / SAMPLE_RATE
             yield from self.engine.feed_sound(samples)
         elif isinstance(item, TimedPicture):
@@ -94,17 +94,17 @@ class SessionWorker:
             yield from self.engine.feed_words(words)
 
     def _is_near(self, time: float) -> bool:
-        """Whether a time is near the sound that has arrived; a camera's clock may jump."""
+        """Whether a time is near the received sound; a camera's clock may jump."""
         return abs(time - self.seconds) <= _MAX_AHEAD
 
     def _check_time(self, time: float) -> None:
-        """RefusedError for a word far from the sound that has arrived."""
+        """RefusedError for a word far from the received sound."""
         if not self._is_near(time):
             problem = f"A word is at {time:.1f} s, while {self.seconds:.1f} s of sound arrived"
             raise RefusedError("message", f"{problem}; count from the first sample.", fatal=False)
 
     def _store(self, data: bytes) -> Iterator[RefusedError]:
-        """Write sound that is to be kept; on a full disk, go on without, and keep what there is."""
+        """Store the sound to keep; on a full disk, stop storing and keep earlier sound."""
         if self.kept is None or self.cut is not None:
             return
         try:
@@ -115,7 +115,7 @@ class SessionWorker:
             yield RefusedError("disk", self.cut, fatal=False)
 
     def finish(self) -> tuple[list[SessionOutput], Analysis, str | None]:
-        """The last events, the whole conversation, and the job that keeps it, if any."""
+        """Return the last events, the whole conversation, and the job that stores it, if any."""
         outputs: list[SessionOutput] = []
         outputs += self.engine.feed_sound(self.decoder.close())
         outputs += self.engine.finish()
@@ -140,7 +140,7 @@ class SessionWorker:
         return outputs, analysis, kept.job
 
     def abandon(self) -> str | None:
-        """Free what a session that failed uses; its sound, if kept, becomes a job to analyse."""
+        """Release a failed session's resources; queue its kept sound, if any, for analysis."""
         if not self.closed:
             self.closed = True
             with suppress(Exception):

@@ -1,4 +1,4 @@
-"""The sound of a session: bytes of the announced format to samples at 16 kHz."""
+"""Decode the sound of a session to samples at 16 kHz."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PCM_TYPES: dict[SoundFormat, np.dtype[Any]] = {
 
 
 class SoundDecoder(Protocol):
-    """Decodes the bytes of one session, in the order of time."""
+    """Decodes the bytes of one session, in order of time."""
 
     def decode(self, data: bytes) -> _Samples:
-        """Samples that are complete now; RefusedError if the bytes are not of the format."""
+        """Decode bytes; return complete samples. RefusedError for another format."""
         ...
 
     def close(self) -> _Samples:
-        """The last samples."""
+        """Return the last samples."""
         ...
 
 
@@ -57,7 +57,7 @@ class _PcmSound:
 
 
 def create_decoder(sound_format: SoundFormat, sample_rate: int | None) -> SoundDecoder:
-    """The decoder of a format; RefusedError for a sample rate that is not 16 kHz."""
+    """Create the decoder for a format; RefusedError for a sample rate other than 16 kHz."""
     if sound_format == "webm_opus":
         if sample_rate is not None:
             problem = "WebM states its own sample rate"

@@ -1,4 +1,4 @@
-"""Opus in WebM, as a browser's MediaRecorder sends it, decoded as it arrives."""
+"""Stream decoding of Opus in WebM, as sent by a browser's MediaRecorder."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from mmerc.serving.live.refusal import RefusedError
 
 SAMPLE_RATE = 16_000  # Hz
 _MAGIC = b"\x1a\x45\xdf\xa3"  # EBML, RFC 8794, section 8.1
-_SILENT_BYTES = 500_000  # bytes that may bring no sound; half a minute of it at usual rates
+_SILENT_BYTES = 500_000  # allowed bytes without sound; half a minute at usual rates
 _FIX = "send what MediaRecorder records as audio/webm;codecs=opus, from its first byte"
 _LEAST_RATE = 150  # bytes per second of sound; digital silence takes 180 in packets of 120 ms
-_LEAST_RATE_AT_ONCE = 500  # where it comes faster than it is spoken; quiet speech takes 750
-_ALLOWANCE = 30.0  # seconds beyond that
-_PATIENCE = 30.0  # seconds for FFmpeg to read what it was given
+_LEAST_RATE_AT_ONCE = 500  # for data faster than real time; quiet speech takes 750
+_ALLOWANCE = 30.0  # seconds in addition
+_PATIENCE = 30.0  # seconds for FFmpeg to read its input
 _OPTIONS = {"probesize": "4096", "analyzeduration": "0", "fflags": "nobuffer"}
 
 
 class _Pipe:
-    """A file that FFmpeg reads in one thread while another one appends to it."""
+    """A pipe that FFmpeg reads in one thread while another appends to it."""
 
     def __init__(self) -> None:
         self.condition = threading.Condition()
@@ -36,7 +36,7 @@ class _Pipe:
         self.closed = False
 
     def read(self, size: int) -> bytes:
-        """At most ``size`` bytes, as soon as there are any; none at the end."""
+        """Wait for data and return at most ``size`` bytes; none at the end."""
         with self.condition:
             while not self.data and not self.closed:
                 self.waiting = True
@@ -54,17 +54,17 @@ class _Pipe:
             self.condition.notify_all()
 
     def close(self) -> None:
-        """Let the reader come to its end."""
+        """Signal the end to the reader."""
         with self.condition:
             self.closed = True
             self.condition.notify_all()
 
 
 class WebmSound:
-    """Decodes one WebM stream; bytes may be cut anywhere.
+    """Decodes one WebM stream; pieces may start and end anywhere.
 
-    FFmpeg reads only by itself, so it does that in a thread of its own; ``decode`` waits until
-    everything has been read.
+    FFmpeg pulls its input, so it runs in a separate thread; ``decode`` waits until everything has
+    been read.
     """
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class WebmSound:
         self.thread.start()
 
     def decode(self, data: bytes) -> NDArray[np.float32]:
-        """Samples at 16 kHz that are complete now; RefusedError for anything but Opus in WebM."""
+        """Return complete samples at 16 kHz; RefusedError for anything but Opus in WebM."""
         self.head = (self.head + data)[: len(_MAGIC)]
         if not _MAGIC.startswith(self.head):
             self._refuse("not WebM")
@@ -96,7 +96,7 @@ class WebmSound:
         return samples
 
     def close(self) -> NDArray[np.float32]:
-        """End the stream, and return its last samples."""
+        """End the stream and return its last samples."""
         self.pipe.close()
         self.thread.join(_PATIENCE)
         return self._take()
@@ -140,7 +140,7 @@ class WebmSound:
                 return
 
     def _longest(self) -> float:
-        """Seconds of sound that the bytes may contain by now."""
+        """Return how many seconds of sound the received bytes may contain."""
         spoken = min(time.monotonic() - self.began, self.size / _LEAST_RATE)
         return _ALLOWANCE + max(spoken, self.size / _LEAST_RATE_AT_ONCE)
 

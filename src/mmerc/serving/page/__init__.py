@@ -1,4 +1,4 @@
-"""The page of the service, in the style of an analysis: no framework, no other host."""
+"""The page of the service, styled like an analysis; no frameworks, no other hosts."""
 
 from __future__ import annotations
 
