@@ -139,21 +139,23 @@ def test_attention_over_modalities(make_model, batch):
     model.requires_grad_(False)
     assert not group(model, "fusion.teacher") | group(model, "fusion.student")
     assert group(model, "fusion.attention")
-    vectors, present = model.inputs(batch)
-    apart = model.disentanglement(vectors, present)
-    fused = model.fusion(apart.vectors, present, batch.labels)
+    packing, vectors, present = model.pack_inputs(batch)
+    vectors = model.disentanglement(vectors, present, packing).vectors
+    fused = model.fusion(vectors, present, packing.pack(batch.labels))
+    vectors, weights = packing.unpack_all(vectors), packing.unpack_all(fused.weights)
+    joined = packing.unpack(fused.fused)
     layer = model.fusion.attention.attention
     width, heads = model.config.fusion_width, 2
     size = width // heads
     for place in places(batch):
         seen = [m for m in MODALITIES if there(batch, m, place)]
-        shown = sum(fused.weights[m][place] for m in MODALITIES)
+        shown = sum(weights[m][place] for m in MODALITIES)
         assert float(shown) == pytest.approx(1.0 if seen else 0.0, abs=1e-5)
-        assert all(float(fused.weights[m][place]) == 0 for m in MODALITIES if m not in seen)
+        assert all(float(weights[m][place]) == 0 for m in MODALITIES if m not in seen)
         if not seen:
-            assert (fused.fused[place] == 0).all()
+            assert (joined[place] == 0).all()
             continue
-        items = [model.fusion.projection[m](apart.vectors[m][place]) for m in seen]
+        items = [model.fusion.projection[m](vectors[m][place]) for m in seen]
         outputs = []
         for item in items:
             heads_out = []
@@ -169,7 +171,7 @@ def test_attention_over_modalities(make_model, batch):
             attended = layer.out_proj(torch.cat(heads_out))
             outputs.append(attended + item)
         expected = sum(outputs) / len(outputs)
-        torch.testing.assert_close(fused.fused[place], expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(joined[place], expected, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("ablation", "weight"), [("-CRM(full)", 1.0), ("-CRM(zero)", 0.0)])

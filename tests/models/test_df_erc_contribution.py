@@ -65,9 +65,10 @@ def test_absent_modality_has_neither_loss_nor_part(make_model, batch, modality):
 
 def test_fusion(make_model, batch):
     model = make_model("df-erc").eval()
-    vectors, present = model.inputs(batch)
-    apart = model.disentanglement(vectors, present)
-    actual = model.fusion(apart.vectors, present, batch.labels).fused
+    packing, vectors, present = model.pack_inputs(batch)
+    apart = model.disentanglement(vectors, present, packing)
+    fused = model.fusion(apart.vectors, present, packing.pack(batch.labels)).fused
+    actual = packing.unpack(fused)
     weights, _, _ = contribution_oracle(model, batch)
     for place in places(batch):
         expected = fusion_oracle(model, batch, place, weights)

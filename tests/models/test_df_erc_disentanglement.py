@@ -49,7 +49,8 @@ def test_sum_over_a_whole_dialogue_is_the_papers(make_model, whole_batch):
 @pytest.mark.parametrize("ablations", [(), ("-Utterance",)])
 def test_residual_concatenation(make_model, batch, ablations):
     model = make_model("df-erc", ablations=ablations, drop_branch=True).eval()
-    actual = model.disentanglement(*model.inputs(batch)).vectors
+    packing, vectors, present = model.pack_inputs(batch)
+    actual = packing.unpack_all(model.disentanglement(vectors, present, packing).vectors)
     for place in places(batch):
         for m in MODALITIES:
             torch.testing.assert_close(actual[m][place], residual(model, batch, m, place))

@@ -121,16 +121,19 @@ def test_similarity_by_hand():
 def test_fused_vectors_scaled_before_the_context(make_model, batch):
     """Footnote 1: (1 - psi) h^f is what the LSTM reads, and its states are not scaled."""
     model = make_model("df-erc", scale_context="input").eval()
-    vectors, present = model.inputs(batch)
-    apart = model.disentanglement(vectors, present)
-    fused = model.fusion(apart.vectors, present, batch.labels).fused
-    actual = model.refusion(fused, apart.vectors, present, batch.mask, batch.labels)
+    packing, vectors, present = model.pack_inputs(batch)
+    vectors = model.disentanglement(vectors, present, packing).vectors
+    labels = packing.pack(batch.labels)
+    fused = model.fusion(vectors, present, labels).fused
+    output = model.refusion(fused, vectors, present, labels, packing)
+    similarity, actual = packing.unpack(output.similarity), packing.unpack(output.vectors)
+    fused = packing.unpack(fused)
     for b, size in enumerate(batch.mask.sum(1).tolist()):
-        psi = actual.similarity[b, :size]
+        psi = similarity[b, :size]
         scaled = torch.stack([(1 - psi[i]) * fused[b, i] for i in range(size)])
         context = model.refusion.context.lstm(scaled[None])[0][0]
         expected = torch.cat([fused[b, :size], context], -1)
-        torch.testing.assert_close(actual.vectors[b, :size], expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(actual[b, :size], expected, atol=1e-5, rtol=1e-4)
 
 
 # Batch normalisation before the alignment (ours)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torch.nn import functional
 from mmerc.conversation import Modality
 from mmerc.models.df_erc.config import DfErcConfig
 from mmerc.nn.classification import classification_loss
-from mmerc.nn.mlp import mlp
+from mmerc.nn.mlp import linear, mlp
 from mmerc.nn.reduction import reduce_items
 
 _SMALLEST_TOTAL = 1e-6
@@ -22,7 +23,7 @@ _SMALLEST_TOTAL = 1e-6
 class FusionOutput:
     """Fused vectors, the weight of each modality, and the losses L_p and L_q.
 
-    Shape: fused [B, N, fusion_width]; weights[m] [B, N]; losses scalar.
+    Shape: fused [U, fusion_width]; weights[m] [U]; losses scalar.
     """
 
     fused: Tensor
@@ -39,23 +40,30 @@ class ContributionFusion(nn.Module):
     equal weights, with the losses. "-CFM(losses)" (ours): learnt weights, no losses.
     """
 
-    def __init__(self, widths: Mapping[Modality, int], config: DfErcConfig, classes: int) -> None:
+    def __init__(
+        self,
+        widths: Mapping[Modality, int],
+        config: DfErcConfig,
+        classes: int,
+        *,
+        constant: Mapping[Modality, int],
+    ) -> None:
         super().__init__()
         self.config = config
-        hidden, dropout = config.classifier_width, config.dropout
         self.projection = nn.ModuleDict(
-            {m: nn.Linear(width, config.fusion_width) for m, width in widths.items()}
+            {m: linear(w, config.fusion_width, constant=constant[m]) for m, w in widths.items()}
         )
         taught = widths if config.trains_contribution else {}
         estimated = widths if config.estimates_contribution else {}
+        build = partial(mlp, hidden=config.classifier_width, dropout=config.dropout)
         self.teacher = nn.ModuleDict(
-            {m: mlp(w, classes, hidden=hidden, dropout=dropout) for m, w in taught.items()}
+            {m: build(w, classes, constant=constant[m]) for m, w in taught.items()}
         )
         self.student = nn.ModuleDict(
-            {m: mlp(w, 1, hidden=hidden, dropout=dropout) for m, w in estimated.items()}
+            {m: build(w, 1, constant=constant[m]) for m, w in estimated.items()}
         )
         self.attention = (
-            _ModalityAttention(config.fusion_width, config.attention_heads, dropout)
+            _ModalityAttention(config.fusion_width, config.attention_heads, config.dropout)
             if config.fusion == "attention"
             else None
         )
@@ -65,7 +73,7 @@ class ContributionFusion(nn.Module):
     ) -> FusionOutput:
         """Fuse the modalities of every utterance.
 
-        Shape: vectors[m] [B, N, D_m], present[m] [B, N] bool, labels [B, N] int.
+        Shape: vectors[m] [U, D_m], present[m] [U] bool, labels [U] int.
         """
         projected = {m: self.projection[m](vectors[m]) for m in vectors}
         zero = labels.new_zeros((), dtype=torch.float32)
@@ -88,13 +96,13 @@ class ContributionFusion(nn.Module):
         )
 
     def classify(self, vectors: Mapping[Modality, Tensor]) -> dict[Modality, Tensor]:
-        """Eq. 10: the logits of each modality by itself. Shape: [B, N, D_m] -> [B, N, K] each."""
+        """Eq. 10: the logits of each modality by itself. Shape: [U, D_m] -> [U, K] each."""
         return {m: self.teacher[m](vectors[m]) for m in vectors if m in self.teacher}
 
     def weights(
         self, estimates: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
     ) -> Mapping[Modality, Tensor]:
-        """Return each modality's weight in Eq. 16, 0 where absent. Shape: [B, N] each."""
+        """Return each modality's weight in Eq. 16, 0 where absent. Shape: [U] each."""
         if self.config.fusion == "contribution" and not self.config.normalise_contribution:
             return estimates
         shares = present if self.config.fusion == "equal" else estimates
@@ -154,17 +162,14 @@ class _ModalityAttention(nn.Module):
     def forward(
         self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
     ) -> tuple[Tensor, dict[Modality, Tensor]]:
-        """Shape: vectors[m] [B, N, D], present[m] [B, N] -> [B, N, D], {m: [B, N]}."""
-        items = torch.stack(list(vectors.values()), 2)  # [B, N, M, D]
-        occupied = torch.stack([present[m] for m in vectors], 2)
-        flat, flat_present = items.flatten(0, 1), occupied.flatten(0, 1)
+        """Shape: vectors[m] [U, D], present[m] [U] -> [U, D], {m: [U]}."""
+        items = torch.stack(list(vectors.values()), 1)  # [U, M, D]
+        occupied = torch.stack([present[m] for m in vectors], 1)
         # An utterance without any modality attends to zeros; its result is zeroed below.
-        hidden = ~flat_present & flat_present.any(-1, keepdim=True)
-        attended, shares = self.attention(flat, flat, flat, key_padding_mask=hidden)
-        counted = flat_present.unsqueeze(-1).float()
+        hidden = ~occupied & occupied.any(-1, keepdim=True)
+        attended, shares = self.attention(items, items, items, key_padding_mask=hidden)
+        counted = occupied.unsqueeze(-1).float()
         total = counted.sum(1).clamp(min=1)
-        fused = ((attended + flat) * counted).sum(1) / total
-        received = (shares * counted).sum(1) / total * flat_present
-        shape = items.shape[:2]
-        weights = {m: received[:, i].unflatten(0, shape) for i, m in enumerate(vectors)}
-        return fused.unflatten(0, shape), weights
+        fused = ((attended + items) * counted).sum(1) / total
+        received = (shares * counted).sum(1) / total * occupied
+        return fused, {m: received[:, i] for i, m in enumerate(vectors)}

@@ -13,6 +13,7 @@ from mmerc.conversation import Modality
 from mmerc.models.df_erc.config import DfErcConfig
 from mmerc.nn.contrastive import contrastive_loss
 from mmerc.nn.mlp import mlp
+from mmerc.nn.packing import Packing
 
 _Level = Literal["modality", "utterance"]
 
@@ -21,7 +22,7 @@ _Level = Literal["modality", "utterance"]
 class DisentanglementOutput:
     """Vectors with both levels appended, the levels, and the losses (Eqs. 3 and 5).
 
-    Shape: vectors[m] [B, N, D_m + H per level]; levels [B, N, H]; losses scalar.
+    Shape: vectors[m] [U, D_m + H per level]; levels [U, H]; losses scalar.
     """
 
     vectors: Mapping[Modality, Tensor]
@@ -50,9 +51,12 @@ class Disentanglement(nn.Module):
         return nn.ModuleDict({m: mlp(widths[m], width, dropout=dropout) for m in widths})
 
     def forward(
-        self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
+        self,
+        vectors: Mapping[Modality, Tensor],
+        present: Mapping[Modality, Tensor],
+        packing: Packing,
     ) -> DisentanglementOutput:
-        """Disentangle every modality. Shape: vectors[m] [B, N, D_m], present[m] [B, N] bool."""
+        """Disentangle every modality. Shape: vectors[m] [U, D_m], present[m] [U] bool."""
         modality_level = _run_branch(self.modality_branch, vectors)
         utterance_level = _run_branch(self.utterance_branch, vectors)
         levels = (vectors, modality_level, utterance_level)
@@ -62,26 +66,32 @@ class Disentanglement(nn.Module):
             vectors={m: torch.cat([lv[m] for lv in levels if m in lv], -1) for m in vectors},
             modality_level=modality_level,
             utterance_level=utterance_level,
-            modality_loss=self.contrast(modality_level, present, "modality")
+            modality_loss=self.contrast(modality_level, present, packing, "modality")
             if config.contrasts_modalities
             else zero,
-            utterance_loss=self.contrast(utterance_level, present, "utterance")
+            utterance_loss=self.contrast(utterance_level, present, packing, "utterance")
             if config.contrasts_utterances
             else zero,
         )
 
     def contrast(
-        self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor], level: _Level
+        self,
+        vectors: Mapping[Modality, Tensor],
+        present: Mapping[Modality, Tensor],
+        packing: Packing,
+        level: _Level,
     ) -> Tensor:
         """Compute Eq. 3 or 5 over R = [t1 a1 v1 t2 ...] of each conversation (or of the batch).
 
         [decided] With a single present modality, the modality level has no loss: all items are
         positives.
         """
-        items = torch.stack([vectors[m] for m in vectors], 2)  # [B, N, M, H]
-        taking_part = torch.stack([present[m] for m in present], 2)  # [B, N, M]
+        items = torch.stack([vectors[m] for m in vectors], 1)  # [U, M, H]
+        taking_part = torch.stack([present[m] for m in present], 1)  # [U, M]
         if self.config.scope == "batch":
-            items, taking_part = items.flatten(0, 1)[None], taking_part.flatten(0, 1)[None]
+            items, taking_part = items[None], taking_part[None]
+        else:
+            items, taking_part = packing.unpack(items), packing.unpack(taking_part)
         _, utterances, modalities, _ = items.shape
         position = torch.arange(utterances * modalities, device=items.device)
         if level == "modality":

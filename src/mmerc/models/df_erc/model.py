@@ -21,6 +21,7 @@ from mmerc.models.inputs import zero_absent
 from mmerc.models.stored_text import StoredTextDropout
 from mmerc.models.training_data import TrainingStatistics
 from mmerc.nn.mlp import mlp
+from mmerc.nn.packing import Packing
 
 
 class DfErc(ConversationModel[DfErcConfig]):
@@ -41,8 +42,10 @@ class DfErc(ConversationModel[DfErcConfig]):
         if self.recognisers is not None:
             widths = {m: width if m == "text" else classes for m, width in widths.items()}
         self.disentanglement = Disentanglement(widths, self.config)
-        self.fusion = ContributionFusion(self.disentanglement.widths, self.config, classes)
-        self.refusion = ContextRefusion(self.disentanglement.widths, self.config, classes)
+        constant = {m: width if self.reads_constants(m) else 0 for m, width in widths.items()}
+        widths = self.disentanglement.widths
+        self.fusion = ContributionFusion(widths, self.config, classes, constant=constant)
+        self.refusion = ContextRefusion(widths, self.config, classes, constant=constant)
         self.consistency = (
             ModalityConsistency(classes=classes, causal=not self.config.bidirectional)
             if self.config.consistency
@@ -53,6 +56,12 @@ class DfErc(ConversationModel[DfErcConfig]):
             classes,
             hidden=self.config.classifier_width,
             dropout=self.config.dropout,
+        )
+
+    def reads_constants(self, modality: Modality) -> bool:
+        """Whether a modality's vectors are stored or detached, so that nothing learns from them."""
+        return modality in self.inputs.widths or (
+            self.recognisers is not None and modality != "text"
         )
 
     @property
@@ -82,33 +91,46 @@ class DfErc(ConversationModel[DfErcConfig]):
         model, batch = super().settle_inputs(batch)
         if model.consistency is None:
             return model, batch
-        vectors, present = model.inputs(batch)
-        vectors = model.read_recognised(vectors, model.recognise(vectors), present)
-        trusted = model.find_consistent(model.consistency, vectors, present)
+        packing, inputs, present = model.pack_inputs(batch)
+        vectors = model.read_recognised(inputs, model.recognise(inputs), present)
+        trusted = packing.unpack_all(
+            model.find_consistent(model.consistency, vectors, present, packing)
+        )
         model.consistency = None
         return model, batch.with_present({**batch.present, **trusted})
+
+    def pack_inputs(
+        self, batch: ConversationBatch
+    ) -> tuple[Packing, Mapping[Modality, Tensor], Mapping[Modality, Tensor]]:
+        """Return the inputs of every utterance; training leaves padding out.
+
+        Shape: -> {m: [U, D_m]}, {m: [U] bool}.
+        """
+        vectors, present = self.inputs(batch)
+        packing = Packing(batch.mask, skip_padding=self.training)
+        return packing, packing.pack_all(vectors), packing.pack_all(present)
 
     def find_consistent(
         self,
         consistency: ModalityConsistency,
         vectors: Mapping[Modality, Tensor],
         present: Mapping[Modality, Tensor],
+        packing: Packing,
     ) -> Mapping[Modality, Tensor]:
         """Mark where each modality is present and consistent with the others.
 
-        Shape: vectors[m] (before fusion) [B, N, D_m], present[m] [B, N] -> {m: [B, N] bool}.
+        Shape: vectors[m] (before fusion) [U, D_m], present[m] [U] -> {m: [U] bool}.
         """
+        everywhere = packing.unpack_all(present)
         # An exported graph must also work for longer conversations than the traced ones.
-        if not torch.onnx.is_in_onnx_export() and not consistency.has_enough(present).any():
+        if not torch.onnx.is_in_onnx_export() and not consistency.has_enough(everywhere).any():
             return present
-        disentangled = self.disentanglement(vectors, present).vectors
-        trusted: Mapping[Modality, Tensor] = consistency(
-            self.fusion.classify(disentangled), present
-        )
-        return trusted
+        disentangled = self.disentanglement(vectors, present, packing).vectors
+        logits = packing.unpack_all(self.fusion.classify(disentangled))
+        return packing.pack_all(consistency(logits, everywhere))
 
     def recognise(self, vectors: Mapping[Modality, Tensor]) -> Mapping[Modality, Tensor]:
-        """Return the logits of audio and video by themselves. Shape: [B, N, K] each."""
+        """Return the logits of audio and video by themselves. Shape: [U, K] each."""
         return {} if self.recognisers is None else self.recognisers(vectors)
 
     def read_recognised(
@@ -119,7 +141,7 @@ class DfErc(ConversationModel[DfErcConfig]):
     ) -> Mapping[Modality, Tensor]:
         """Return the vectors to fuse; recognised log probabilities replace audio and video.
 
-        Shape: vectors[m] [B, N, D_m], alone[m] [B, N, K] -> {m: [B, N, D_m or K]}.
+        Shape: vectors[m] [U, D_m], alone[m] [U, K] -> {m: [U, D_m or K]}.
         """
         if self.recognisers is None:
             return vectors
@@ -128,21 +150,20 @@ class DfErc(ConversationModel[DfErcConfig]):
 
     def forward(self, batch: ConversationBatch) -> ModelOutput:
         """Apply Eqs. 1-25."""
-        inputs, present = self.inputs(batch)
+        packing, inputs, present = self.pack_inputs(batch)
+        labels = packing.pack(batch.labels)
         alone = self.recognise(inputs)
         vectors = self.read_recognised(inputs, alone, present)
         if self.consistency is not None and not self.training:
-            present = self.find_consistent(self.consistency, vectors, present)
+            present = self.find_consistent(self.consistency, vectors, present, packing)
             vectors = {m: zero_absent(vector, present[m]) for m, vector in vectors.items()}
         vectors = self.text_dropout(vectors)
-        disentangled = self.disentanglement(vectors, present)
-        fused = self.fusion(disentangled.vectors, present, batch.labels)
-        refusion = self.refusion(
-            fused.fused, disentangled.vectors, present, batch.mask, batch.labels
-        )
+        disentangled = self.disentanglement(vectors, present, packing)
+        fused = self.fusion(disentangled.vectors, present, labels)
+        refusion = self.refusion(fused.fused, disentangled.vectors, present, labels, packing)
         logits = self.classifier(refusion.vectors).float()
         losses = {
-            "emotion": self.emotion_loss(logits, batch.labels),
+            "emotion": self.emotion_loss(logits, labels),
             "contrast_modality": disentangled.modality_loss,
             "contrast_utterance": disentangled.utterance_loss,
             "contribution_classifier": fused.classifier_loss,
@@ -151,7 +172,7 @@ class DfErc(ConversationModel[DfErcConfig]):
         }
         if self.recognisers is not None:
             losses["recognisers"] = self.recognisers.loss(
-                alone, present, batch.modality_labels, batch.labels,
+                alone, present, packing.pack_all(batch.modality_labels), labels,
                 reduction=self.config.reduction,
             )  # fmt: skip
         contrast = losses["contrast_modality"] + losses["contrast_utterance"]
@@ -166,10 +187,19 @@ class DfErc(ConversationModel[DfErcConfig]):
         if self.recognisers is not None and not self.training:
             logits = replace_without_words(logits, alone, present)
         explanation = Explanation(
-            weights=fused.weights,
-            similarity=refusion.similarity,
-            context_weight=refusion.context_weight,
+            weights=packing.unpack_all(fused.weights),
+            similarity=_unpack(packing, refusion.similarity),
+            context_weight=_unpack(packing, refusion.context_weight),
         )
         return ModelOutput(
-            logits=logits, losses=losses, loss=loss, explanation=explanation, used=present
+            logits=packing.unpack(logits),
+            losses=losses,
+            loss=loss,
+            explanation=explanation,
+            used=packing.unpack_all(present),
         )
+
+
+def _unpack(packing: Packing, values: Tensor | None) -> Tensor | None:
+    """Put rows back, if there are any. Shape: [U] -> [B, N]."""
+    return None if values is None else packing.unpack(values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import torch
@@ -15,13 +16,14 @@ from mmerc.conversation import Modality
 from mmerc.models.df_erc.config import DfErcConfig
 from mmerc.nn.context_lstm import ContextLstm
 from mmerc.nn.mlp import mlp
+from mmerc.nn.packing import Packing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusionOutput:
     """Vectors with context, the similarity of the modalities, and the prototype loss (Eq. 19).
 
-    Shape: vectors [B, N, width]; similarity (psi) and context_weight [B, N] or None; loss scalar.
+    Shape: vectors [U, width]; similarity (psi) and context_weight [U] or None; loss scalar.
     """
 
     vectors: Tensor
@@ -89,7 +91,14 @@ class ContextRefusion(nn.Module):
     [decided] ``context_width`` is per direction; "-CRM+Att" attends over the LSTM's states.
     """
 
-    def __init__(self, widths: Mapping[Modality, int], config: DfErcConfig, classes: int) -> None:
+    def __init__(
+        self,
+        widths: Mapping[Modality, int],
+        config: DfErcConfig,
+        classes: int,
+        *,
+        constant: Mapping[Modality, int],
+    ) -> None:
         super().__init__()
         self.config = config
         both = config.bidirectional
@@ -100,10 +109,9 @@ class ContextRefusion(nn.Module):
             else None
         )
         compares = config.context == "refusion"
+        build = partial(mlp, width_out=config.prototype_width, dropout=config.dropout)
         self.aligned = nn.ModuleDict(
-            {m: mlp(w, config.prototype_width, dropout=config.dropout) for m, w in widths.items()}
-            if compares
-            else {}
+            {m: build(w, constant=constant[m]) for m, w in widths.items()} if compares else {}
         )
         normalises = config.alignment_normalisation == "batch"
         self.normalisation = nn.ModuleDict(
@@ -126,20 +134,20 @@ class ContextRefusion(nn.Module):
         fused: Tensor,
         vectors: Mapping[Modality, Tensor],
         present: Mapping[Modality, Tensor],
-        mask: Tensor,
         labels: Tensor,
+        packing: Packing,
     ) -> RefusionOutput:
         """Append context to the fused vectors.
 
-        Shape: fused [B, N, F], vectors[m] [B, N, D_m], present[m], mask and labels [B, N].
+        Shape: fused [U, F], vectors[m] [U, D_m], present[m] and labels [U].
         """
         similarity, loss = None, fused.new_zeros(())
         if self.prototypes is not None:
             aligned = {m: self.align(vectors[m], present[m], m) for m in vectors}
             similarity = _modality_similarity(aligned, present)
             loss = self.prototype_loss(self.prototypes, aligned, present, labels)
-        weight = None if self.attention is not None else self.context_weight(similarity, mask)
-        context = self.weigh_context(fused, mask, weight)
+        weight = None if self.attention is not None else self.context_weight(similarity, fused)
+        context = self.weigh_context(fused, packing, weight)
         return RefusionOutput(
             vectors=torch.cat([fused, context], -1),
             similarity=similarity,
@@ -147,36 +155,39 @@ class ContextRefusion(nn.Module):
             prototype_loss=loss,
         )
 
-    def weigh_context(self, fused: Tensor, mask: Tensor, weight: Tensor | None) -> Tensor:
+    def weigh_context(self, fused: Tensor, packing: Packing, weight: Tensor | None) -> Tensor:
         """Compute Eq. 21 and the second half of Eq. 22, or both as in footnote 1.
 
-        Shape: fused [B, N, F], mask and weight [B, N] -> [B, N, C].
+        Shape: fused [U, F], weight [U] -> [U, C].
         """
         if weight is None:
-            return self.read_context(fused, mask)
+            return self.read_context(fused, packing)
         if self.config.scale_context == "input":
-            return self.read_context(fused * weight.unsqueeze(-1), mask)
-        return self.read_context(fused, mask) * weight.unsqueeze(-1)
+            return self.read_context(fused * weight.unsqueeze(-1), packing)
+        return self.read_context(fused, packing) * weight.unsqueeze(-1)
 
     def align(self, vectors: Tensor, present: Tensor, modality: Modality) -> Tensor:
-        """Compute Eq. 17. Shape: vectors [B, N, D_m], present [B, N] -> [B, N, prototype_width]."""
+        """Compute Eq. 17. Shape: vectors [U, D_m], present [U] -> [U, prototype_width]."""
         aligned: Tensor = self.aligned[modality](vectors)
         if modality in self.normalisation:
             aligned = self.normalisation[modality](aligned, present)
         return aligned
 
-    def read_context(self, fused: Tensor, mask: Tensor) -> Tensor:
+    def read_context(self, fused: Tensor, packing: Packing) -> Tensor:
         """Compute Eq. 21 (zeros for "-CRM(zero)", with attention for "-CRM+Att")."""
         if self.context is None:
-            return fused.new_zeros(*mask.shape, self.context_width)
+            return fused.new_zeros(len(fused), self.context_width)
+        fused, mask = packing.unpack(fused), packing.mask
         context: Tensor = self.context(fused, mask)
-        return context if self.attention is None else self.attention(fused, context, mask)
+        if self.attention is not None:
+            context = self.attention(fused, context, mask)
+        return packing.pack(context)
 
-    def context_weight(self, similarity: Tensor | None, mask: Tensor) -> Tensor:
-        """Return 1 - psi of Eq. 22, or the constant of the ablations."""
+    def context_weight(self, similarity: Tensor | None, fused: Tensor) -> Tensor:
+        """Return 1 - psi of Eq. 22, or the constant of the ablations. Shape: -> [U]."""
         if similarity is not None:
             return 1 - similarity
-        return torch.full(mask.shape, float(self.context is not None), device=mask.device)
+        return torch.full(fused.shape[:1], float(self.context is not None), device=fused.device)
 
     def prototype_loss(
         self,
@@ -205,7 +216,7 @@ class _BatchNormalisation(nn.Module):
         self.normalise = nn.BatchNorm1d(width, affine=False)
 
     def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
-        """Shape: vectors [B, N, D], present [B, N] -> [B, N, D], zero where absent."""
+        """Shape: vectors [U, D], present [U] -> [U, D], zero where absent."""
         items = vectors[present].float()
         layer = self.normalise
         if self.training and len(items) < 2:
@@ -222,10 +233,10 @@ def _modality_similarity(
 ) -> Tensor:
     """Eq. 20: psi, the mean of the pairwise cosines over the pairs that are present.
 
-    Shape: aligned[m] [B, N, D], present[m] [B, N] -> [B, N]; [decided] 0 if there is no pair.
+    Shape: aligned[m] [U, D], present[m] [U] -> [U]; [decided] 0 if there is no pair.
     """
     first = next(iter(aligned.values()))
-    total = first.new_zeros(first.shape[:2], dtype=torch.float32)
+    total = first.new_zeros(first.shape[:-1], dtype=torch.float32)
     pairs = torch.zeros_like(total)
     for one, other in combinations(aligned, 2):
         both = present[one] & present[other]

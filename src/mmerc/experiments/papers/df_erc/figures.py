@@ -176,14 +176,14 @@ def _levels(model: AnyModel, batch: ConversationBatch, output: ModelOutput) -> M
     NaN where the modality is absent.
     """
     df_erc = cast(DfErc, model)
-    vectors, present = df_erc.inputs(batch)
-    disentangled = df_erc.disentanglement(vectors, present)
+    packing, vectors, present = df_erc.pack_inputs(batch)
+    disentangled = df_erc.disentanglement(vectors, present, packing)
     by_level = {
         "modality": disentangled.modality_level,
         "utterance": disentangled.utterance_level,
     }
     return {
-        f"{level}_{m}": vector.masked_fill(~present[m].unsqueeze(-1), torch.nan)
+        f"{level}_{m}": packing.unpack(vector.masked_fill(~present[m].unsqueeze(-1), torch.nan))
         for level, by_modality in by_level.items()
         for m, vector in by_modality.items()
     }
@@ -253,11 +253,11 @@ def _contribution(
     NaN where the modality is absent; ``right_m`` is 1 where the modality's own classifier is right.
     """
     df_erc = cast(DfErc, model)
-    vectors, present = df_erc.inputs(batch)
+    packing, vectors, present = df_erc.pack_inputs(batch)
     recorded: dict[str, Tensor] = {}
-    for m, vector in df_erc.disentanglement(vectors, present).vectors.items():
-        logits = df_erc.fusion.teacher[m](vector)
-        absent = ~present[m]
+    for m, vector in df_erc.disentanglement(vectors, present, packing).vectors.items():
+        logits = packing.unpack(df_erc.fusion.teacher[m](vector))
+        absent = ~packing.unpack(present[m])
         tcp = true_class_probability(logits, batch.labels)
         right = (logits.argmax(-1) == batch.labels).float()
         recorded[f"tcp_{m}"] = tcp.masked_fill(absent, torch.nan)
