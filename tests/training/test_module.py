@@ -1,10 +1,17 @@
+import copy
+
 import pytest
 import torch
 
 from mmerc.models.registry import create_model
 from mmerc.nn.text_encoder import TextEncoderConfig
 from mmerc.training.module import _drop_modalities
-from mmerc.training.optimization import _parameter_groups, create_optimizer, learning_rate_factor
+from mmerc.training.optimization import (
+    _parameter_groups,
+    clip_gradients,
+    create_optimizer,
+    learning_rate_factor,
+)
 from mmerc.training.recipe import TrainingConfig
 
 
@@ -98,3 +105,23 @@ def test_every_utterance_keeps_a_modality_that_it_had(make_batch, rate):
     if rate == 0.3:
         assert 0.6 < kept.sum() / had.sum() < 0.85
     assert dropped.labels.equal(batch.labels)
+
+
+@pytest.mark.parametrize("largest", [0.5, 1e3])
+def test_clipping_in_the_step_is_torchs_clipping_before_it(largest):
+    torch.manual_seed(0)
+    first = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.Linear(4, 3))
+    first.text_encoder = first.speech_encoder = None
+    second = copy.deepcopy(first)
+    optimizers = [create_optimizer(model, TrainingConfig()) for model in (first, second)]
+    inputs = torch.randn(6, 5)
+    for _ in range(3):
+        for model in (first, second):
+            model(inputs).square().sum().backward()
+        clip_gradients(optimizers[0], largest=largest)
+        torch.nn.utils.clip_grad_norm_(second.parameters(), largest)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+    for actual, expected in zip(first.parameters(), second.parameters(), strict=True):
+        torch.testing.assert_close(actual, expected)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import lightning
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from mmerc.conversation import Modality
@@ -19,7 +19,12 @@ from mmerc.nn.classification import soft_label_loss
 from mmerc.nn.reduction import reduce_items
 from mmerc.training.disturbances import disturb_conversations
 from mmerc.training.joined_conversations import join_randomly
-from mmerc.training.optimization import VALID_LOSS, create_optimizer, learning_rate_factor
+from mmerc.training.optimization import (
+    VALID_LOSS,
+    clip_gradients,
+    create_optimizer,
+    learning_rate_factor,
+)
 from mmerc.training.recipe import TrainingConfig
 from mmerc.training.scoring import count_pairs
 
@@ -176,7 +181,7 @@ class TrainingModule(lightning.LightningModule):
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_norm)
+        clip_gradients(optimizer, largest=self.settings.gradient_norm)
 
     def configure_optimizers(self) -> Any:
         optimizer = create_optimizer(self.model, self.settings)

@@ -15,6 +15,7 @@ from mmerc.models.base import AnyModel
 from mmerc.training.recipe import TrainingConfig
 
 VALID_LOSS = "valid_loss"
+_SMALLEST_NORM = 1e-6  # as torch's clip_grad_norm_
 _LOWEST = ("embeddings", "embed_positions", "conv", "feature_")  # parts below the first layer
 
 
@@ -45,6 +46,17 @@ def _parameter_groups(model: AnyModel, config: TrainingConfig) -> list[dict[str,
         {"params": parameters, "lr": rate, "weight_decay": decay}
         for (rate, decay), parameters in groups.items()
     ]
+
+
+def clip_gradients(optimizer: Any, *, largest: float) -> None:
+    """Let the optimizer's next step scale the gradients so that their norm is at most ``largest``.
+
+    torch's fused optimizers divide gradients by ``grad_scale`` while they read them anyway.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    norm = nn.utils.get_total_norm(gradients, foreach=True)
+    optimizer.grad_scale = ((norm + _SMALLEST_NORM) / largest).clamp(min=1)
 
 
 def _trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:

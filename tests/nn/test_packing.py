@@ -1,0 +1,62 @@
+"""Rows of real utterances, and layers without a gradient towards constants, against slow twins."""
+
+import pytest
+import torch
+
+from mmerc.nn.packing import Packing
+from mmerc.nn.partly_constant import PartlyConstantLinear
+
+LENGTHS = (3, 1, 5)
+
+
+@pytest.fixture
+def mask():
+    return torch.arange(max(LENGTHS)) < torch.tensor(LENGTHS)[:, None]
+
+
+def test_rows_are_the_real_utterances_in_order(mask):
+    values = torch.randn(*mask.shape, 2)
+    packing = Packing(mask, skip_padding=True)
+    rows = [values[b, n] for b, length in enumerate(LENGTHS) for n in range(length)]
+    assert torch.equal(packing.pack(values), torch.stack(rows))
+    restored = packing.unpack(packing.pack(values))
+    assert torch.equal(restored[mask], values[mask])
+    assert (restored[~mask] == 0).all()
+    assert torch.equal(packing.unpack(packing.pack(mask)), mask)
+
+
+def test_with_padding_nothing_changes(mask):
+    values = torch.randn(*mask.shape, 2)
+    packing = Packing(mask, skip_padding=False)
+    assert len(packing.pack(values)) == mask.numel()
+    assert torch.equal(packing.unpack(packing.pack(values)), values)
+
+
+@pytest.mark.parametrize(("lengths", "rows"), [((20, 13, 4), 48), ((16, 16), 32), ((20, 18), 40)])
+def test_bfloat16_meets_few_numbers_of_rows(lengths, rows):
+    """Multiples of 16, unless there is too little padding to fill one."""
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    values = torch.randn(*mask.shape, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        packing = Packing(mask, skip_padding=True)
+    assert len(packing.pack(values)) == rows
+    assert torch.equal(packing.unpack(packing.pack(values))[mask], values[mask])
+    assert int(packing.pack(mask).sum()) == sum(lengths)
+
+
+def test_nothing_is_learnt_from_constants_and_everything_else_is_the_same():
+    torch.manual_seed(0)
+    layer = PartlyConstantLinear(7, 3, constant=4)
+    stored, learnt = torch.randn(2, 5, 4), torch.randn(2, 5, 3)
+    results = []
+    for run in (layer, lambda x: torch.nn.functional.linear(x, layer.weight, layer.bias)):
+        layer.zero_grad()
+        beside = learnt.clone().requires_grad_()
+        output = run(torch.cat([stored, beside], -1))
+        output.square().sum().backward()
+        results.append((output, beside.grad, layer.weight.grad, layer.bias.grad))
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected)
+    inputs = torch.randn(5, 7, requires_grad=True)
+    layer(inputs).sum().backward()
+    assert (inputs.grad[:, :4] == 0).all() and (inputs.grad[:, 4:] != 0).all()
