@@ -115,7 +115,7 @@ def predictions(model: MultiEmo, examples: list[Example], batches: int | None) -
     def scores(batch: ConversationBatch) -> None:
         vectors, present = model.inputs(batch)
         context = model.context(vectors, present, batch.speakers)
-        model.classifier(model.join(model.fuse(context, present), present))
+        model.classifier(model.join_modalities(model.fuse(context, present), present))
 
     def answers(batch: ConversationBatch) -> None:
         model(batch)

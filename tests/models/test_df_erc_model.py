@@ -123,3 +123,14 @@ def test_modality_subsets(make_model, batch, modalities):
         assert (output.explanation.context_weight[batch.mask] == 1).all()  # full context
         assert float(output.losses["contrast_utterance"].detach()) == 0
     output.loss.backward()
+
+
+def test_bfloat16_trains_on_the_same_losses(make_model, batch):
+    """Rows that only fill up have neither labels nor vectors."""
+    model = make_model("df-erc", dropout=0.0).train()
+    expected = model(batch).losses
+    model.start_epoch()
+    with torch.autocast("cpu", torch.bfloat16):
+        actual = model(batch).losses
+    for name, loss in expected.items():
+        torch.testing.assert_close(actual[name].float(), loss, atol=0.02, rtol=0.02)

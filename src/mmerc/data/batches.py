@@ -23,6 +23,7 @@ from mmerc.processes import available_cores
 
 AnyTokenizer = Tokenizer | UtteranceTokenizer
 _MOST_WORKERS = 4
+_COLUMNS = 128  # whose statistics are computed together: their double copies fit into memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +142,20 @@ def feature_statistics(
     """
     statistics: dict[Modality, tuple[torch.Tensor, torch.Tensor]] = {}
     for modality in examples[0].features:
-        vectors = torch.cat([e.features[modality][e.present[modality]] for e in examples]).double()
-        if len(vectors) == 0:
-            width = examples[0].features[modality].shape[1]
-            statistics[modality] = (torch.zeros(width), torch.ones(width))
-            continue
-        deviation = vectors.std(0, unbiased=False)
-        constant = deviation < 1e-8 * (1 + vectors.mean(0).abs())
-        statistics[modality] = (
-            vectors.mean(0).float(),
-            deviation.masked_fill(constant, 1.0).float(),
-        )
+        rows = [e.features[modality][e.present[modality]] for e in examples]
+        width = examples[0].features[modality].shape[1]
+        columns = [slice(i, i + _COLUMNS) for i in range(0, width, _COLUMNS)]
+        parts = [_mean_and_deviation(torch.cat([r[:, part] for r in rows])) for part in columns]
+        mean, deviation = map(torch.cat, zip(*parts, strict=True))
+        statistics[modality] = (mean, deviation)
     return statistics
+
+
+def _mean_and_deviation(vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return those of every column. Shape: [M, D] -> [D], [D]."""
+    if len(vectors) == 0:
+        return vectors.new_zeros(vectors.shape[1]), vectors.new_ones(vectors.shape[1])
+    vectors = vectors.double()
+    mean, deviation = vectors.mean(0), vectors.std(0, unbiased=False)
+    constant = deviation < 1e-8 * (1 + mean.abs())
+    return mean.float(), deviation.masked_fill(constant, 1.0).float()

@@ -16,33 +16,39 @@ _Name = TypeVar("_Name")
 class Packing:
     """The U utterances of B conversations, padded to N, one after the other.
 
-    With ``skip_padding``, U is the number of real utterances; otherwise it is B x N. Under
-    autocast it is rounded up where there is padding to fill it, because a processor compiles its
-    bfloat16 kernels for every U.
+    With ``skip_padding``, only the real ones; otherwise U is B x N. Under autocast, which compiles
+    bfloat16 kernels for every U, the real ones are filled up to a multiple of 16.
     """
 
     def __init__(self, mask: Tensor, *, skip_padding: bool) -> None:
         self.mask = mask
-        self.rows: Tensor | None = None
-        if skip_padding:
-            step = ROW_STEP if torch.is_autocast_enabled(mask.device.type) else 1
-            count = round_up(int(mask.sum()), step)
-            self.rows = (~mask.flatten()).byte().argsort(stable=True)[:count]
+        self.rows = mask.flatten().nonzero().squeeze(1) if skip_padding else None
+        self.filling = 0
+        if self.rows is not None and torch.is_autocast_enabled(mask.device.type):
+            self.filling = round_up(len(self.rows), ROW_STEP) - len(self.rows)
 
-    def pack(self, values: Tensor) -> Tensor:
-        """Select the rows. Shape: [B, N, ...] -> [U, ...]."""
+    def pack(self, values: Tensor, *, fill: float = 0) -> Tensor:
+        """Select the rows; those that fill up have the value ``fill``.
+
+        Shape: [B, N, ...] -> [U, ...].
+        """
         flat = values.flatten(0, 1)
-        return flat if self.rows is None else flat.index_select(0, self.rows)
+        if self.rows is None:
+            return flat
+        rows = flat.index_select(0, self.rows)
+        if self.filling == 0:
+            return rows
+        return torch.cat([rows, rows.new_full((self.filling, *rows.shape[1:]), fill)])
 
-    def pack_all(self, values: Mapping[_Name, Tensor]) -> dict[_Name, Tensor]:
+    def pack_all(self, values: Mapping[_Name, Tensor], *, fill: float = 0) -> dict[_Name, Tensor]:
         """Select the rows of every value. Shape: [B, N, ...] -> [U, ...] each."""
-        return {name: self.pack(value) for name, value in values.items()}
+        return {name: self.pack(value, fill=fill) for name, value in values.items()}
 
     def unpack(self, rows: Tensor) -> Tensor:
         """Put rows back, zeros at padding. Shape: [U, ...] -> [B, N, ...]."""
         if self.rows is not None:
             everywhere = rows.new_zeros(self.mask.numel(), *rows.shape[1:])
-            rows = everywhere.index_copy(0, self.rows, rows)
+            rows = everywhere.index_copy(0, self.rows, rows[: len(self.rows)])
         return rows.view(*self.mask.shape, *rows.shape[1:])
 
     def unpack_all(self, rows: Mapping[_Name, Tensor]) -> dict[_Name, Tensor]:

@@ -42,8 +42,19 @@ class MemoryRelease(lightning.Callback):
         batch_idx: int,
     ) -> None:
         self._steps += 1  # over all epochs, which may be shorter than the interval
-        if self._steps % _TRIM_EVERY == 0 and hasattr(library := _c_library(), "malloc_trim"):
-            library.malloc_trim(0)
+        if self._steps % _TRIM_EVERY == 0:
+            _release_memory()
+
+    def on_validation_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        _release_memory()  # before weights and optimizer are saved, which copies them
+
+
+def _release_memory() -> None:
+    """Return free memory to the system."""
+    if hasattr(library := _c_library(), "malloc_trim"):
+        library.malloc_trim(0)
 
 
 def _c_library() -> Any:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mmerc.conversation import Modality
 from mmerc.data.batch import ConversationBatch
+from mmerc.labels import UNKNOWN_LABEL
 from mmerc.models.base import ConversationModel, Explanation, ModelOutput
 from mmerc.models.df_erc.config import DfErcConfig
 from mmerc.models.df_erc.consistency import ModalityConsistency
@@ -151,7 +152,7 @@ class DfErc(ConversationModel[DfErcConfig]):
     def forward(self, batch: ConversationBatch) -> ModelOutput:
         """Apply Eqs. 1-25."""
         packing, inputs, present = self.pack_inputs(batch)
-        labels = packing.pack(batch.labels)
+        labels = packing.pack(batch.labels, fill=UNKNOWN_LABEL)
         alone = self.recognise(inputs)
         vectors = self.read_recognised(inputs, alone, present)
         if self.consistency is not None and not self.training:
@@ -172,7 +173,7 @@ class DfErc(ConversationModel[DfErcConfig]):
         }
         if self.recognisers is not None:
             losses["recognisers"] = self.recognisers.loss(
-                alone, present, packing.pack_all(batch.modality_labels), labels,
+                alone, present, packing.pack_all(batch.modality_labels, fill=UNKNOWN_LABEL), labels,
                 reduction=self.config.reduction,
             )  # fmt: skip
         contrast = losses["contrast_modality"] + losses["contrast_utterance"]
