@@ -7,7 +7,7 @@ side, in shots of other size, light, side and sharpness each; three utterances s
 one of the two (who talks just then, of something else), and the third person is heard three times
 but never seen. Mouths are compared with sounds by maps that were fitted without the two people
 (``whose_face_speaks.py``); nothing else was fitted. Prints how often the right face is chosen, or
-none where the speaker is not on screen, with and without what is known of other utterances.
+none if the speaker is not on screen, with and without what is known of other utterances.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Component:
 
     @property
     def version(self) -> str | None:
-        """Version of its package; None where that is not installed."""
+        """Version of its package; None if that is not installed."""
         try:
             return metadata(self.distribution)["Version"]
         except PackageNotFoundError:

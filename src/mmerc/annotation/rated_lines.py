@@ -32,9 +32,9 @@ _NUMBERS = ("start", "end", "weight")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatedLine:
-    """A label of one utterance; times in seconds, None where unknown.
+    """A label of one utterance; times in seconds, None if unknown.
 
-    ``conversation`` is empty where the file does not say; ``id`` is None for intervals of a tier,
+    ``conversation`` is empty if the file does not say; ``id`` is None for intervals of a tier,
     ``label`` where the rater chose none. ``strategy`` is how ``mmerc sample`` drew the utterance,
     empty if it did not; ``weight``, how many utterances it then stands for, None if unknown.
     """
@@ -259,7 +259,7 @@ def _is_number(value: object) -> bool:
 
 
 def _text(value: object) -> str:
-    """A cell as text; empty where it is missing."""
+    """A cell as text; empty if it is missing."""
     return "" if value is None else str(value).strip()
 
 
@@ -279,7 +279,7 @@ def _read_weight(row: Mapping[str, Any], where: str) -> float | None:
 
 
 def read_seconds(value: object, where: str) -> float | None:
-    """A cell as seconds; None where it is empty."""
+    """A cell as seconds; None if it is empty."""
     if value is None or value == "":
         return None
     try:

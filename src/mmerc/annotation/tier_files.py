@@ -23,7 +23,7 @@ class AnnotationTier:
     """A named row of intervals in order of time.
 
     ``kind`` is ELAN's linguistic type, ``participant`` who speaks, ``annotator`` who annotated;
-    each is empty where the file does not say.
+    each is empty if the file does not say.
     """
 
     name: str

@@ -17,7 +17,7 @@ from mmerc.errors import InputError
 from mmerc.labels import LabelSet
 
 Vectors = Mapping[tuple[str, str], NDArray[np.float32] | None]
-"""(conversation id, utterance id) -> float32 [dim], or None where the modality is absent."""
+"""(conversation id, utterance id) -> float32 [dim], or None if the modality is absent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ def read_rows(reader: csv.DictReader[str]) -> Iterator[tuple[int, dict[str, str]
 
 @contextmanager
 def refusing_bad_csv(reader: csv.DictReader[str]) -> Iterator[None]:
-    """Raise InputError where a block reads what is no CSV."""
+    """Raise InputError if a block reads what is no CSV."""
     try:
         yield
     except csv.Error as error:

@@ -243,7 +243,7 @@ def _read_name_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) -> 
 def _check_single_heading(
     lines: Sequence[tuple[int, str]], headings: Mapping[int, NameLine]
 ) -> None:
-    """InputError where the only line of name and time may be words, as other lines have labels."""
+    """InputError if the only line of name and time may be words, as other lines have labels."""
     number, heading = min(headings.items())
     others = (line for other, line in lines if other != number and line.strip())
     unlikely = len(headings) == 1 and name_shape(heading.speaker) != "likely"

@@ -65,9 +65,9 @@ def _draw(seed: int) -> VisibleNoise:
 
 
 def split_disturbance(media: str) -> tuple[str, VisibleNoise | None]:
-    """Split ``media`` into what names the files, and the disturbance (None where it has none).
+    """Split ``media`` into what names the files, and the disturbance (None if it has none).
 
-    InputError where the disturbance cannot be read.
+    InputError if the disturbance cannot be read.
     """
     files, mark, levels = media.partition(_MARK)
     if not mark:

@@ -152,7 +152,7 @@ def _build_example(
 
 
 def _list_modality_labels(conversation: Conversation) -> dict[Modality, list[str | None]]:
-    """What each modality of each utterance shows by itself; None where the corpus does not say."""
+    """What each modality of each utterance shows by itself; None if the corpus does not say."""
     return {
         modality: [item.modality_labels.get(modality) for item in conversation.utterances]
         for modality in MODALITIES

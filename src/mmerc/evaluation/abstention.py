@@ -32,7 +32,7 @@ def measure_abstention(
 ) -> tuple[AbstentionScore, ...]:
     """Choose thresholds on some predictions, and score others with them.
 
-    A threshold that keeps no labelled utterance is left out. InputError where ``scored`` has no
+    A threshold that keeps no labelled utterance is left out. InputError if ``scored`` has no
     label.
     """
     confidence = chosen_on.probabilities.max(axis=1)

@@ -73,7 +73,7 @@ def observed_agreement(matrices: _Counts) -> _Counts:
 def krippendorff_alpha(matrices: _Counts) -> _Counts:
     """Krippendorff's alpha for nominal data from coincidences (2011, section B, step D).
 
-    NaN where only one label occurs. Shape: [..., K, K] -> [...].
+    NaN if only one label occurs. Shape: [..., K, K] -> [...].
     """
     sizes = matrices.sum(axis=-1)
     total = sizes.sum(axis=-1)
@@ -85,7 +85,7 @@ def krippendorff_alpha(matrices: _Counts) -> _Counts:
 def fleiss_kappa(matrices: _Counts) -> _Counts:
     """Fleiss' kappa (1971, Eq. 9) from coincidences of units that all raters labelled.
 
-    NaN where only one label occurs. Shape: [..., K, K] -> [...].
+    NaN if only one label occurs. Shape: [..., K, K] -> [...].
     """
     total = matrices.sum(axis=(-2, -1))
     shares = _divide(matrices.sum(axis=-1), total[..., None])
@@ -97,7 +97,7 @@ def fleiss_kappa(matrices: _Counts) -> _Counts:
 def cohen_kappa(confusions: _Counts, weighting: Weighting | None = None) -> _Counts:
     """Cohen's kappa (1960), or weighted kappa (1968) over the labels' order.
 
-    A disagreement weighs the distance of its labels, or the square of it. NaN where both raters
+    A disagreement weighs the distance of its labels, or the square of it. NaN if both raters
     used one and the same label. Shape: [..., K, K] -> [...].
     """
     weights = _disagreement_weights(confusions.shape[-1], weighting)
@@ -134,7 +134,7 @@ def _disagreement_weights(count: int, weighting: Weighting | None) -> _Counts:
 
 
 def _divide(numerator: _Counts, denominator: _Counts) -> _Counts:
-    """Divide, with NaN where the denominator is (nearly) 0."""
+    """Divide, with NaN if the denominator is (nearly) 0."""
     numerator, denominator = np.broadcast_arrays(np.asarray(numerator), np.asarray(denominator))
     result = np.full(numerator.shape, np.nan)
     np.divide(numerator, denominator, out=result, where=np.abs(denominator) > 1e-12)

@@ -18,7 +18,7 @@ def fit_temperature(predictions: Predictions) -> float:
     """Fit the temperature that scores are divided by to maximise the likelihood.
 
     ``predictions`` are of a model whose temperature is 1, on labelled utterances that training did
-    not see; InputError where none has a label.
+    not see; InputError if none has a label.
     """
     scored = labelled(predictions)
 

@@ -47,7 +47,7 @@ class Scores:
 
 
 def score(predictions: Predictions) -> Scores:
-    """Score the utterances that have a gold label; InputError where none has."""
+    """Score the utterances that have a gold label; InputError if none has."""
     scored = labelled(predictions)
     matrix = confusion(scored)
     pairs = zip(scored.labels, class_f1(matrix), matrix.sum(axis=1), strict=True)
@@ -63,7 +63,7 @@ def score(predictions: Predictions) -> Scores:
 
 
 def labelled(predictions: Predictions) -> Predictions:
-    """Return the rows with a gold label; InputError where there is none."""
+    """Return the rows with a gold label; InputError if there is none."""
     scored = predictions.with_gold()
     if not len(scored):
         fix = "score a split whose utterances have labels"

@@ -25,7 +25,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def finite_values(values: Sequence[float]) -> NDArray[np.float64]:
-    """Return ``values`` as an array; InputError where it is empty or a value is not finite."""
+    """Return ``values`` as an array; InputError if it is empty or a value is not finite."""
     numbers = np.asarray(values, dtype=np.float64)
     if numbers.ndim != 1 or not len(numbers) or not np.isfinite(numbers).all():
         problem = f"expected one finite number or more, got {list(values)}"

@@ -27,8 +27,8 @@ class Predictions:
     """One row per utterance, in any order; each (conversation, utterance) pair occurs once.
 
     Shape: gold [N] int64 (-100 unknown), probabilities [N, K] float32, each of ``weights`` [N]
-    float32 (NaN where the modality is absent), similarity and context_weight [N] float32 (NaN
-    where the model has none). InputError where shapes, labels or probabilities are invalid.
+    float32 (NaN if the modality is absent), similarity and context_weight [N] float32 (NaN
+    where the model has none). InputError if shapes, labels or probabilities are invalid.
     """
 
     labels: LabelSet
@@ -97,7 +97,7 @@ class Predictions:
 
     @classmethod
     def load(cls, path: Path) -> Predictions:
-        """Read what ``save`` wrote; InputError where the file is missing or damaged."""
+        """Read what ``save`` wrote; InputError if the file is missing or damaged."""
         try:
             with pq.ParquetFile(path) as file:
                 table = file.read()

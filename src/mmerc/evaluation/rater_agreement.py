@@ -47,7 +47,7 @@ class Ratings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A coefficient and its 95 % interval; None where it is undefined."""
+    """A coefficient and its 95 % interval; None if it is undefined."""
 
     value: float | None
     low: float | None

@@ -35,7 +35,7 @@ def measure_coverage(
     *,
     most_labels: int = 3,
 ) -> SetCoverage:
-    """Measure the sets of labelled utterances; InputError where none has a label."""
+    """Measure the sets of labelled utterances; InputError if none has a label."""
     scored = labelled(predictions)
     sets = label_sets(scored.probabilities.astype(np.float64), method, thresholds)
     covered = sets[np.arange(len(scored)), scored.gold]

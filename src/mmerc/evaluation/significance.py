@@ -33,7 +33,7 @@ class PairedDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedTest:
-    """First minus second over seeds; a p value is None where no test is possible.
+    """First minus second over seeds; a p value is None if no test is possible.
 
     ``wilcoxon_p_value`` belongs to paired seeds only, and is never below 0.0625 with five.
     """
@@ -62,7 +62,7 @@ def bootstrap_interval(
     """Percentile interval, in percent, of the metric's mean over ``runs`` (one per seed).
 
     Whole conversations are drawn, the same for every run: it shows how the mean varies with the
-    conversations, not with the seeds. InputError where the runs do not cover the same
+    conversations, not with the seeds. InputError if the runs do not cover the same
     utterances, or fewer than two conversations.
     """
     _check_settings(metric=metric, level=level, resamples=resamples)
@@ -83,7 +83,7 @@ def paired_bootstrap(
 ) -> PairedDifference:
     """Compare the means over the runs of two systems on the same resampled conversations.
 
-    InputError where the runs do not all cover the same utterances with the same gold labels.
+    InputError if the runs do not all cover the same utterances with the same gold labels.
     """
     _check_settings(metric=metric, level=level, resamples=resamples)
     if not first or not second:
@@ -115,7 +115,7 @@ def _check_settings(*, metric: str, level: float, resamples: int) -> None:
 
 
 def aligned(runs: Sequence[Predictions]) -> list[Predictions]:
-    """Return labelled rows of each run in one order; InputError where the runs do not match."""
+    """Return labelled rows of each run in one order; InputError if the runs do not match."""
     if not runs:
         raise InputError("runs", "no run to compare", "give one run or more")
     ordered = [_sort_rows(labelled(run)) for run in runs]
@@ -193,7 +193,7 @@ def mcnemar(first: Predictions, second: Predictions) -> float:
     """Exact two-sided p value that two runs are correct equally often (McNemar 1947).
 
     It assumes independent utterances, which those of a conversation are not: read it with
-    ``paired_bootstrap``. InputError where the runs do not cover the same utterances.
+    ``paired_bootstrap``. InputError if the runs do not cover the same utterances.
     """
     one, other = aligned([first, second])
     one_right, other_right = one.predicted == one.gold, other.predicted == other.gold
@@ -229,7 +229,7 @@ def _paired_t(differences: NDArray[np.float64]) -> float | None:
 
 
 def _welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:
-    """P value of Welch's t-test; None where a side has one seed, or neither has any spread."""
+    """P value of Welch's t-test; None if a side has one seed, or neither has any spread."""
     if min(len(first), len(second)) < 2 or max(np.ptp(first), np.ptp(second)) < _NO_SPREAD:
         return None
     return float(stats.ttest_ind(first, second, equal_var=False).pvalue)

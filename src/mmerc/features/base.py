@@ -11,7 +11,7 @@ from mmerc.media.segment import Segment
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """No vector, and why ("no face in any frame"); never a vector of zeros instead."""
+    """A missing vector with its reason ("no face in any frame"); never replaced by zeros."""
 
     reason: str
 
@@ -19,8 +19,8 @@ class Absent:
 class Extractor(Protocol):
     """Turns one modality of an utterance into one vector.
 
-    ``spec`` names modality, width and all that the vectors depend on (weights, versions,
-    settings): its fingerprint keeps different vectors apart.
+    ``spec`` has modality, width and everything that the vectors depend on (weights, versions,
+    settings). Its fingerprint distinguishes incompatible vectors.
     """
 
     @property
@@ -29,7 +29,7 @@ class Extractor(Protocol):
     def extract(self, segment: Segment) -> Vector | Absent:
         """Shape: -> float32 [spec.dim], finite.
 
-        Damaged, missing or empty media give an ``Absent`` with the kind of problem as its reason;
-        no content of a file may raise.
+        Damaged, missing or empty media give ``Absent`` with the problem as its reason; the content
+        of a file must never raise an error.
         """
         ...

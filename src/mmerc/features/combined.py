@@ -1,4 +1,4 @@
-"""Several extractors of one modality as one: their vectors end to end."""
+"""Combine several extractors of one modality by concatenation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mmerc.features.base import Absent, Extractor
 from mmerc.features.store import FeatureSpec, Vector
 from mmerc.media.segment import Segment
 
-JOINT = "+"  # between the names: whisper+is10
+JOINT = "+"  # joins the names: whisper+is10
 
 
 class CombinedExtractor:
-    """Concatenates the vectors of ``parts``, all of one modality; absent where any is absent."""
+    """Concatenates the vectors of ``parts``, all of one modality; absent if any is absent."""
 
     def __init__(self, parts: Sequence[Extractor]) -> None:
         self.parts = parts
@@ -32,7 +32,7 @@ class CombinedExtractor:
 
 
 def join_specs(specs: Sequence[FeatureSpec]) -> FeatureSpec:
-    """Describe the concatenated vectors: every setting of every part, under the part's name."""
+    """Describe the concatenated vectors: all settings of each part, under the part's name."""
     settings = {
         f"{spec.extractor}.{key}": value for spec in specs for key, value in spec.settings.items()
     }

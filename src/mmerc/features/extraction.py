@@ -1,4 +1,4 @@
-"""Extraction of many utterances: parallel, resumable, and safe against damaged files."""
+"""Extract vectors of many utterances: parallel, resumable, robust to damaged files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CRASHED = "the file crashed the decoder or the extractor"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One utterance to extract a vector from."""
+    """An utterance whose vector is to be extracted."""
 
     conversation: str
     utterance: str
@@ -32,14 +32,14 @@ class Task:
 
 
 class MakeExtractor(Protocol):
-    """Builds an extractor in the process that uses it; picklable."""
+    """A picklable factory that builds an extractor in the process that uses it."""
 
     def __call__(self) -> Extractor: ...
 
 
 @dataclass(kw_only=True)
 class Progress:
-    """How much of a run is done, and how fast it is."""
+    """Progress and speed of a run."""
 
     total: int
     done: int
@@ -60,7 +60,7 @@ class Progress:
 
     @property
     def remaining(self) -> float:
-        """Estimated seconds until the end."""
+        """Estimated remaining seconds."""
         return (self.total - self.done) / max(self.rate, 1e-9)
 
 
@@ -72,9 +72,9 @@ def extract_all(
     executor: Executor,
     report: Callable[[Progress], None],
 ) -> Progress:
-    """Extract what is not in the store yet; an interrupted run resumes without loss.
+    """Extract all vectors missing in the store; an interrupted run resumes without loss.
 
-    Utterances that share their media share the work.
+    Utterances with the same media are extracted once.
     """
     with open_journal(store) as journal:
         stored = store.read().rows
@@ -99,7 +99,7 @@ def extract_all(
 
 
 def _reasons(stored: Mapping[Key, FeatureRow], tasks: Iterable[Task]) -> list[str]:
-    """Why vectors of earlier runs are absent."""
+    """Return why vectors of earlier runs are absent."""
     rows = (stored[task.key] for task in tasks if task.key in stored)
     return [row.absent_because or "" for row in rows if row.vector is None]
 
@@ -110,12 +110,12 @@ def _prepare_extractor(make: MakeExtractor) -> Callable[[Task], FeatureRow]:
 
 
 def _extract_task(extractor: Extractor, task: Task) -> FeatureRow:
-    """Vector of one task, or the reason for its absence."""
+    """Extract the vector of a task, or the reason for its absence."""
     return build_row(task, extractor.extract(task.segment))
 
 
 def build_row(task: Task, outcome: Vector | Absent) -> FeatureRow:
-    """Build the row of what an extractor found for a task."""
+    """Build the row for a task from the extractor's result."""
     vector, reason = (None, outcome.reason) if isinstance(outcome, Absent) else (outcome, None)
     return FeatureRow(
         conversation=task.conversation,
@@ -126,7 +126,7 @@ def build_row(task: Task, outcome: Vector | Absent) -> FeatureRow:
 
 
 def _crashed(task: Task) -> FeatureRow:
-    """The row of a task whose media crashed its process."""
+    """Build the row of a task whose media crashed its process."""
     return FeatureRow(
         conversation=task.conversation,
         utterance=task.utterance,

@@ -1,7 +1,7 @@
-"""Everybody who is seen in an utterance, in one vector: whose face counts is decided later.
+"""All visible people of an utterance in one vector; the speaker is chosen later.
 
-Who a speaker is shows only over a whole recording; so an analysis first extracts the vectors of all
-faces of every utterance, with what tells people apart, and then chooses (``speaker_people``).
+A speaker can only be identified over a whole recording. So an analysis first extracts vectors and
+identities of all faces of every utterance, and then chooses (``speaker_people``).
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from mmerc.media.faces.tracks import Track
 from mmerc.media.segment import MediaError, Segment
 
 _MOST_TRACKS = 4
-_PICTURES = 3  # of a track, whose identity vectors are averaged
-_HEAD = 6  # numbers before the vectors
+_PICTURES = 3  # pictures per track for the identity vector
+_HEAD = 6  # number of values before the vectors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SeenFace:
-    """One person's face in an utterance, from the first to the last frame it is seen in.
+    """One person's face in an utterance, from its first to its last frame.
 
-    ``weight``: the log of its side times its frames. ``sync``: how well its mouth goes with the
-    sound. ``count``: in how many frames it is seen.
+    ``weight``: log of side length times number of frames. ``sync``: agreement of its mouth with
+    the sound. ``count``: number of frames with the face.
 
     Shape: identity [128], vector [D].
     """
@@ -45,9 +45,9 @@ class SeenFace:
 
 
 class FaceTracks:
-    """Vectors of up to four faces per utterance, those that are large and long in view first.
+    """Vectors of up to four faces per utterance, large and long visible ones first.
 
-    Those of several ``networks`` are joined end to end.
+    Vectors of several ``networks`` are concatenated.
     """
 
     def __init__(self, networks: Sequence[DenseFace], faces: SpeakerFaces) -> None:
@@ -61,7 +61,7 @@ class FaceTracks:
         )
 
     def extract(self, segment: Segment) -> Vector | Absent:
-        """Shape: -> float32 [4 * (6 + 128 + D)]; what is not there is 0."""
+        """Shape: -> float32 [4 * (6 + 128 + D)]; missing faces are 0."""
         try:
             film = self.faces.film_tracks(segment, judge_all=True)
         except MediaError as error:
@@ -89,7 +89,7 @@ class FaceTracks:
 
 
 def _identify(film: FilmTracks, track: Track) -> Vector:
-    """The mean identity vector of a few of a track's faces. Shape: -> [128]."""
+    """Average the identity vectors of a few faces of a track. Shape: -> [128]."""
     places = list(track.faces)
     chosen = {places[i] for i in np.linspace(0, len(places) - 1, _PICTURES).round().astype(int)}
     mean: Vector = encode_faces(
@@ -99,7 +99,7 @@ def _identify(film: FilmTracks, track: Track) -> Vector:
 
 
 def read_faces(vector: Vector) -> Iterator[SeenFace]:
-    """The faces in a vector of ``FaceTracks``."""
+    """Yield the faces in a vector of ``FaceTracks``."""
     for row in vector.reshape(_MOST_TRACKS, -1):
         count, weight, has_sync, sync, first, last = row[:_HEAD].tolist()
         if count:

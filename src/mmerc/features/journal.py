@@ -1,7 +1,7 @@
-"""Rows that are saved as soon as they are finished, before they fill a Parquet part.
+"""A journal that saves each finished row before there are enough for a Parquet part.
 
-Each row is one batch of an Arrow stream. A killed process leaves at most one truncated batch; the
-next process that opens the journal moves the complete ones into the store.
+Each row is one batch of an Arrow stream. A killed process leaves at most one truncated batch. The
+next process that opens the journal moves the complete batches into the store.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from mmerc.features.store import FeatureRow, FeatureStore, check_vector, from_arrow, to_arrow
 
-_FOLD_AT = 1000  # rows of a part, but for the last
+_FOLD_AT = 1000  # rows per part, except the last
 
 
 class Journal:
@@ -28,7 +28,7 @@ class Journal:
         self.stream: Any = None
 
     def add(self, row: FeatureRow) -> None:
-        """Save ``row``: after this, a kill cannot lose it."""
+        """Save ``row`` durably: a kill afterwards cannot lose it."""
         check_vector(row, self.store.spec)
         table = to_arrow([row], self.store.spec.dim)
         if self.stream is None:
@@ -40,7 +40,7 @@ class Journal:
             self.fold()
 
     def fold(self) -> None:
-        """Write the rows as a part and start again."""
+        """Write the rows as a part and empty the journal."""
         self.close()
         if self.rows:
             self.store.append(self.rows)
@@ -61,7 +61,7 @@ class Journal:
 
 @contextmanager
 def open_journal(store: FeatureStore) -> Iterator[Journal]:
-    """Recover earlier rows, then save new ones; an exception leaves the journal for next time."""
+    """Recover earlier rows, then save new ones; on an exception, the journal is kept."""
     journal = Journal(store)
     journal.recover()
     try:
@@ -72,7 +72,7 @@ def open_journal(store: FeatureStore) -> Iterator[Journal]:
 
 
 def _whole_rows(path: Path, dim: int) -> Iterator[FeatureRow]:
-    """Rows of a journal up to where it is truncated."""
+    """Yield the complete rows of a journal."""
     if not path.exists():
         return
     with open(path, "rb") as file:

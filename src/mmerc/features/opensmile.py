@@ -1,8 +1,7 @@
-"""Hand-crafted acoustic features of an utterance: openSMILE's functionals.
+"""Hand-crafted acoustic features: openSMILE's functionals.
 
 openSMILE is free for non-commercial use only (its own licence). It is fast enough to run once per
-utterance (benchmarks/bench_audio.py) and releases Python's lock: threads may share one extractor,
-processes may have one each.
+utterance (benchmarks/bench_audio.py) and releases the GIL, so threads may share an extractor.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ SETS = {
     "compare": ("ComParE_2016", 6373),
     "egemaps": ("eGeMAPSv02", 88),
 }
-_LOUDEST = 1 - 2**-15  # openSMILE takes 16 bits: a sample of 1.0 would wrap round to -1.0
+_LOUDEST = 1 - 2**-15  # openSMILE uses 16 bits: a sample of 1.0 would wrap around to -1.0
 
 
 class OpenSmile(VoiceExtractor):
@@ -58,7 +57,7 @@ class OpenSmile(VoiceExtractor):
 
 
 def _installed_version() -> str:
-    """Version of the package opensmile; MmercError if it is not installed."""
+    """Return the version of the package opensmile; MmercError if not installed."""
     try:
         return version("opensmile")
     except PackageNotFoundError as error:
@@ -68,7 +67,7 @@ def _installed_version() -> str:
 
 
 def _load_smile(name: str) -> Any:
-    """openSMILE's functionals of the feature set ``name``; the import alone takes a second."""
+    """Load openSMILE's functionals of the feature set ``name``; importing takes a second."""
     import opensmile
 
     return opensmile.Smile(opensmile.FeatureSet[name], opensmile.FeatureLevel.Functionals)

@@ -11,7 +11,7 @@ from mmerc.media.segment import Clip, Segment
 
 
 def conversation_id(recording: Path) -> str:
-    """The id of a recording's conversation: its file name without the ending.
+    """Return the id of a recording's conversation: its file name without suffix.
 
     Bytes of the name that are not valid UTF-8 become question marks.
     """
@@ -19,9 +19,9 @@ def conversation_id(recording: Path) -> str:
 
 
 def recording_task(recording: Path, utterance: Utterance) -> Task:
-    """The extraction task of one utterance: its span of the recording's sound and film.
+    """Create the extraction task of an utterance: its span of the recording's sound and film.
 
-    An utterance without times or without a length has neither.
+    An utterance without times or without duration has neither.
     """
     segment = Segment()
     if (

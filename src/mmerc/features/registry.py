@@ -1,4 +1,4 @@
-"""Extractors by name, those of plug-ins included, built where they work."""
+"""Extractors by name, including those of plug-ins."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ _EXTRACTORS: dict[str, tuple[Modality, str]] = {
     "denseface-2-plain": ("video", "denseface-2 with a plain mean over the faces"),
     "visextnet": ("video", "faces by a ResNet-101 of your own, 1000 numbers"),
 }
-"""Name -> modality and one sentence, of the extractors that are part of mmerc."""
+"""mmerc's own extractors: name -> modality and one sentence."""
 ExtractorBuilder = Callable[[], Extractor]
-"""Builds an extractor where it works; picklable. ``NamedExtractor`` is one."""
-_COLOUR_SIZE = 224  # pixels: the side of the face crops that VisExtNet takes
+"""A picklable factory of an extractor, such as ``NamedExtractor``."""
+_COLOUR_SIZE = 224  # pixels: the side of VisExtNet's face crops
 
 
 @dataclass(frozen=True, slots=True)
 class NamedExtractor:
-    """Builds the extractor of this name when called; picklable.
+    """A picklable factory of the extractor with this name.
 
-    Names joined by "+" are one extractor, whose vectors are theirs end to end. ``face`` and
-    ``weights`` (your own) are those of a face network; plug-ins ignore them. ``tracks`` extracts
-    the vectors of everybody on screen (``FaceTracks``), where ``follows_faces``.
+    Names joined by "+" are one extractor with concatenated vectors. ``face`` (choice of the face)
+    and ``weights`` (user's own) apply to face networks; plug-ins ignore them. ``tracks`` extracts
+    the vectors of everybody on screen (``FaceTracks``), if ``follows_faces``.
     """
 
     name: str
@@ -56,11 +56,11 @@ class NamedExtractor:
 
     @property
     def follows_faces(self) -> bool:
-        """Whether this extractor chooses a speaker's face, and can extract those of everybody."""
+        """Whether this extractor chooses the speaker's face and can also extract all faces."""
         return self.face == "speaking" and all(map(_is_denseface, self.name.split(JOINT)))
 
     def __call__(self) -> Extractor:
-        """Build it: UsageError for an unknown name, MmercError if a part of it is missing."""
+        """Build it; UsageError for an unknown name, MmercError if a part is missing."""
         if self.tracks and self.follows_faces:
             return self._face_tracks()
         if JOINT in self.name:
@@ -85,7 +85,7 @@ class NamedExtractor:
         return DenseFace(faces, weights=self.weights, version=name)
 
     def _face_tracks(self) -> Extractor:
-        """Build what extracts the vectors of everybody on screen."""
+        """Build the extractor for everybody on screen."""
         from mmerc.features.face_tracks import FaceTracks
         from mmerc.features.speaker_faces import SpeakerFaces
 
@@ -98,7 +98,7 @@ def _is_denseface(name: str) -> bool:
 
 
 def _voice_extractor(name: str) -> Extractor:
-    """Build an extractor of voice vectors that is part of mmerc."""
+    """Build one of mmerc's extractors of voice vectors."""
     if name.startswith("whisper"):
         from mmerc.features.whisper_means import WhisperMeans
 
@@ -109,12 +109,12 @@ def _voice_extractor(name: str) -> Extractor:
 
 
 def _extractor_names() -> list[str]:
-    """Names of all extractors, those of plug-ins last."""
+    """List the names of all extractors, plug-ins last."""
     return [*_EXTRACTORS, *find_plugins("mmerc.extractors", reserved=_EXTRACTORS)]
 
 
 def list_extractors() -> dict[str, tuple[str, str]]:
-    """Name -> summary and package of every extractor; of a broken plug-in, what is wrong with it.
+    """Describe every extractor: name -> summary (or error of a broken plug-in) and package.
 
     A plug-in's summary is the first sentence of its docstring.
     """
@@ -129,9 +129,9 @@ def list_extractors() -> dict[str, tuple[str, str]]:
 
 
 def _plugin_extractor(name: str) -> Extractor:
-    """Build the extractor that a plug-in adds by this name.
+    """Build a plug-in's extractor by name.
 
-    UsageError if there is none; MmercError if it fails or builds something else.
+    UsageError if there is none; MmercError if it fails or is not an extractor.
     """
     plugins = find_plugins("mmerc.extractors", reserved=_EXTRACTORS)
     if name not in plugins:
@@ -141,7 +141,7 @@ def _plugin_extractor(name: str) -> Extractor:
 
 
 def _build_extractor(plugin: Plugin) -> Extractor:
-    """Call what the entry point names, without arguments, and check what it returns."""
+    """Call the entry point without arguments, and check the result."""
     factory = plugin.load()
     if callable(factory):
         extractor: Extractor = factory()
@@ -160,7 +160,7 @@ def named_extractors(
     face: Choice = "speaking",
     weights: Path | None = None,
 ) -> list[NamedExtractor]:
-    """The extractors asked for; UsageError for none, an unknown one, or the wrong modality."""
+    """Select extractors; UsageError for none, an unknown one, or the wrong modality."""
     names = {"audio": audio, "video": video}
     chosen = {modality: name for modality, name in names.items() if name is not None}
     if not chosen:
@@ -174,9 +174,9 @@ def named_extractors(
 
 
 def _extractor_modality(name: str) -> Modality:
-    """The modality of an extractor, which a plug-in's specification tells.
+    """Return the modality of an extractor; for a plug-in, from its specification.
 
-    UsageError for an unknown one, or one that combines modalities or names a part twice.
+    UsageError for an unknown extractor, mixed modalities, or a repeated part.
     """
     parts = name.split(JOINT)
     if len(set(parts)) < len(parts):

@@ -1,9 +1,9 @@
 """Feature selection: the columns with the largest weights in a linear classifier.
 
-DF-ERC chose its 300 audio features of MELD from openSMILE's in this way (Sec. 4.1). Vectors keep
-their raw values, since models standardise their input; only the choice of columns is learnt. That
-choice has seen the label of every utterance that it was fitted on, and marks those rows
-``saw_label``: scores on them are too high. No validation or test utterance may be among them.
+DF-ERC selected its 300 audio features of MELD from openSMILE's in this way (Sec. 4.1). Vectors keep
+raw values, since models standardise their input; only the choice of columns is learnt. It has seen
+the labels of all utterances used for fitting. Their rows are marked ``saw_label``, because scores
+on them are too high. Validation and test utterances must not be among them.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from mmerc.errors import InputError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Key, Vector
 from mmerc.files import fingerprint, read_json, write_json
 
-_PENALTY = 0.001  # C of the classifier: strong, since there are about as many columns as utterances
+_PENALTY = 0.001  # C of the classifier; strong, as there are about as many columns as utterances
 
 
 class Selection(BaseModel):
-    """Columns of one extractor's vectors, and the utterances they were chosen on.
+    """Selected columns of an extractor's vectors, and the utterances used for fitting.
 
-    ``indices`` ascend; ``mean`` and ``deviation`` are theirs over the utterances in ``fitted_on``
-    (what the classifier standardised by; ``apply`` does not use them). ``parent`` and ``content``
-    are the fingerprints of the vectors' specification and of the table.
+    ``indices`` are ascending. ``mean`` and ``deviation`` over the utterances in ``fitted_on``
+    standardise the classifier's input; ``apply`` does not use them. ``parent`` and ``content`` are
+    the fingerprints of the vectors' specification and of the table.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,7 +43,7 @@ class Selection(BaseModel):
 
     @model_validator(mode="after")
     def check(self) -> Selection:
-        """Every column once, in order, with its mean and deviation."""
+        """Check that columns are unique and ascending, each with mean and deviation."""
         if list(self.indices) != sorted(set(self.indices)):
             raise ValueError("indices do not ascend")
         if not len(self.indices) == len(self.mean) == len(self.deviation):
@@ -51,7 +51,7 @@ class Selection(BaseModel):
         return self
 
     def spec_for(self, parent: FeatureSpec) -> FeatureSpec:
-        """Specification of the selected vectors."""
+        """Return the specification of the selected vectors."""
         count = len(self.indices)
         return FeatureSpec(
             modality=parent.modality,
@@ -66,7 +66,7 @@ class Selection(BaseModel):
         )
 
     def apply(self, table: FeatureTable) -> FeatureTable:
-        """The selected columns of ``table`` in raw values; absent stays absent.
+        """Select columns of ``table``, with raw values; absent vectors stay absent.
 
         Rows in ``fitted_on`` are marked ``saw_label``. InputError if ``table`` comes from another
         extractor.
@@ -92,12 +92,12 @@ class Selection(BaseModel):
         )
 
     def save(self, path: Path) -> None:
-        """Write as JSON, all of it or nothing."""
+        """Write as JSON, atomically."""
         write_json(path, self.model_dump(mode="json"))
 
     @classmethod
     def load(cls, path: Path) -> Selection:
-        """Read what ``save`` wrote; InputError for anything else."""
+        """Read a file written by ``save``; InputError for anything else."""
         try:
             return cls.model_validate(read_json(path))
         except ValidationError as error:
@@ -112,10 +112,10 @@ def fit_selection(
     count: int = 300,
     seed: int = 0,
 ) -> Selection:
-    """Choose the ``count`` columns with the largest weights of a linear support vector machine.
+    """Select the ``count`` columns with the largest weights in a linear support vector machine.
 
-    Columns are standardised; weights are summed by magnitude over the classes (one against the
-    rest, squared hinge loss, L2). ``train_keys`` without a vector or a label are ignored.
+    Columns are standardised; absolute weights are summed over the classes (one-vs-rest, squared
+    hinge loss, L2). ``train_keys`` without a vector or a label are ignored.
 
     InputError if fewer than two labels remain, or there are fewer columns than ``count``.
     """
@@ -142,13 +142,13 @@ def fit_selection(
 def _fitting_rows(
     table: FeatureTable, labels: Mapping[Key, str], train_keys: Collection[Key]
 ) -> list[FeatureRow]:
-    """Rows of ``train_keys`` that have a vector and a label, in the order of their keys."""
+    """Return the rows of ``train_keys`` with a vector and a label, sorted by key."""
     keys = sorted(set(train_keys) & labels.keys() & table.rows.keys())
     return [table.rows[key] for key in keys if table.rows[key].vector is not None]
 
 
 def _check_fit(table: FeatureTable, names: list[str], *, count: int) -> None:
-    """Refuse vectors or labels that no choice can be made from."""
+    """Refuse unsuitable vectors or labels."""
     where = f"{table.spec.modality} vectors of {table.spec.extractor}"
     if not 0 < count <= table.spec.dim:
         problem = f"cannot choose {count} of {table.spec.dim} numbers"
@@ -161,7 +161,7 @@ def _check_fit(table: FeatureTable, names: list[str], *, count: int) -> None:
 def _largest_weights(
     standard: Vector, names: list[str], *, count: int, seed: int
 ) -> NDArray[np.int64]:
-    """Ascending indices of the columns that matter most.
+    """Return the ascending indices of the columns with the largest weights.
 
     Shape: float32 [utterances, D] -> int64 [count].
     """

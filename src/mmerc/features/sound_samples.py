@@ -1,4 +1,4 @@
-"""The samples that voice vectors are computed from, and why an utterance may have none."""
+"""Read the samples for voice vectors, with reasons if an utterance has none."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from mmerc.media.decode import SAMPLE_RATE, read_clip
 from mmerc.media.segment import MediaError, Segment
 
 Samples = NDArray[np.float32]
-SHORTEST = 0.1  # seconds: at 0.06 s and below openSMILE has no whole window and gives NaN
+SHORTEST = 0.1  # seconds; up to 0.06 s openSMILE has no complete window and gives NaN
 NO_SOUND_FILE, SILENCE = "no sound file", "silence"
 TOO_SHORT = f"sound shorter than {SHORTEST} s"
-_QUIETEST = 2**-15  # below this a sample is 0 in 16 bits
+_QUIETEST = 2**-15  # smaller samples are 0 in 16 bits
 
 
 class VoiceExtractor(ABC):
-    """An extractor that reads an utterance's samples; a subclass computes the vector."""
+    """Base class of voice extractors; a subclass computes the vector of samples."""
 
     spec: FeatureSpec
-    source: str  # of the numbers, as the subject of a sentence
+    source: str  # origin of the numbers, as the subject of a sentence
 
     def extract(self, segment: Segment) -> Vector | Absent:
         """Shape: -> float32 [spec.dim]."""
@@ -42,7 +42,7 @@ class VoiceExtractor(ABC):
 
     @abstractmethod
     def compute(self, samples: Samples) -> Vector:
-        """Compute the vector of samples that can be read. Shape: [samples] -> [spec.dim]."""
+        """Compute the vector of usable samples. Shape: [samples] -> [spec.dim]."""
 
 
 def _read_samples(segment: Segment) -> Samples | Absent:
@@ -56,7 +56,7 @@ def _read_samples(segment: Segment) -> Samples | Absent:
 
 
 def find_absence(samples: Samples) -> Absent | None:
-    """Say why no vector can be computed from samples (mono, 16 kHz, -1 to 1); None if one can."""
+    """Return why samples (mono, 16 kHz, -1 to 1) are unusable for a vector; None if usable."""
     if len(samples) < SHORTEST * SAMPLE_RATE:
         return Absent(TOO_SHORT)
     if not np.isfinite(samples).all():

@@ -1,4 +1,4 @@
-"""Crops of the speaker's face from an utterance's film or pictures."""
+"""Crop the speaker's face from an utterance's film or pictures."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from mmerc.media.faces.tracks import Track, link_faces
 from mmerc.media.faces.views import FaceViews, measure_frontality
 from mmerc.media.segment import Clip, MediaError, Segment
 
-_LONGEST_LOOK = 10.0  # seconds of an utterance in which mouths are compared with the sound
+_LONGEST_LOOK = 10.0  # seconds of an utterance for comparing mouths with the sound
 FRAME_HEIGHT = 480  # pixels; higher films are scaled down
 NO_FACE, NO_FILM = "no face in any frame", "no film or picture"
 NOT_ON_SCREEN = "no face of the speaker on screen"
-SPEAKING_SYNC = 1.4  # [decided] deviations of mouth and sound: docs/results.md
+SPEAKING_SYNC = 1.4  # [decided] standard deviations of mouth and sound: docs/results.md
 _NO_LENGTH = "the film does not say how long it is"
 _ALL_LOST = "every frame was lost"
 
 
 @dataclass(frozen=True)
 class SpeakerFaces:
-    """Up to ``frames`` crops of the speaker's face, evenly spread over the utterance.
+    """Up to ``frames`` crops of the speaker's face, evenly spaced over the utterance.
 
-    ``choice`` selects the face if there are several (``media/faces/speaking.py``). ``smallest`` is
-    the minimum height of a face in pixels, in frames at most 480 high. If a segment has
-    ``pictures``, each is one face already, as in FER2013.
+    ``choice`` selects among several faces (``media/faces/speaking.py``). ``smallest`` is the
+    minimum height of a face in pixels, in frames at most 480 high. ``pictures`` of a segment
+    already show one face each, as in FER2013.
     """
 
     choice: Choice = "speaking"
@@ -58,14 +58,14 @@ class SpeakerFaces:
         return FaceDetector(smallest=self.smallest)
 
     def views(self, segment: Segment) -> FaceViews | Absent:
-        """The crops and how frontal they are; pictures count as frontal."""
+        """Return the crops and their frontality; pictures count as frontal."""
         views = self.sharp_views(segment)
         if segment.blur is None or isinstance(views, Absent):
             return views
         return replace(views, crops=segment.blur.applied_to(views.crops))
 
     def sharp_views(self, segment: Segment) -> FaceViews | Absent:
-        """Crops before they are blurred."""
+        """Return the crops before blurring."""
         if segment.pictures:
             kept = segment.arriving(len(segment.pictures))
             return self.picture_views([segment.pictures[i] for i in kept])
@@ -75,7 +75,7 @@ class SpeakerFaces:
             return Absent(error.reason)
 
     def picture_views(self, pictures: Sequence[bytes]) -> FaceViews | Absent:
-        """The readable pictures in the size and colour of the crops."""
+        """Convert readable pictures to the size and colour of the crops."""
         faces, reason = [], _ALL_LOST
         for data in pictures:
             try:
@@ -88,7 +88,7 @@ class SpeakerFaces:
         return FaceViews(np.stack(faces), np.ones(len(faces)), np.arange(len(faces)))
 
     def film_views(self, segment: Segment) -> FaceViews | Absent:
-        """Crops of the chosen track (of all tracks); MediaError where the film cannot be read."""
+        """Return crops of the chosen track(s); MediaError if the film cannot be read."""
         film = self.film_tracks(segment, judge_all=False)
         if isinstance(film, Absent):
             return film
@@ -98,9 +98,9 @@ class SpeakerFaces:
         return self.crop(film, choose(film.tracks, log_odds=log_odds, mode=self.choice))
 
     def film_tracks(self, segment: Segment, *, judge_all: bool) -> FilmTracks | Absent:
-        """Everybody in a film; mouths are compared with the sound if there are several.
+        """Find everybody in a film; if there are several, compare mouths with the sound.
 
-        ``judge_all`` compares a single one's too. MediaError where the film cannot be read.
+        ``judge_all``: also for a single face. MediaError if the film cannot be read.
         """
         if segment.film is None:
             return Absent(NO_FILM)
@@ -121,7 +121,7 @@ class SpeakerFaces:
         return FilmTracks(frames=frames, tracks=tracks, syncs=syncs)
 
     def crop(self, film: FilmTracks, tracks: Sequence[Track]) -> FaceViews:
-        """Crops of some tracks."""
+        """Crop the faces of some tracks."""
         faces = [(i, face.landmarks) for track in tracks for i, face in track.faces.items()]
         crops = [align_face(film.frames[i], at, size=self.size, grey=self.grey) for i, at in faces]
         frontality = [measure_frontality(landmarks) for _, landmarks in faces]
@@ -130,10 +130,10 @@ class SpeakerFaces:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FilmTracks:
-    """Everybody who is seen in an utterance.
+    """Everybody visible in an utterance.
 
-    ``tracks`` count ``frames``; ``syncs`` are how well each mouth goes with the sound (None:
-    unknown).
+    ``tracks`` refer to indices of ``frames``; ``syncs``: agreement of each mouth with the sound
+    (None: unknown).
     """
 
     frames: Sequence[Frame]
@@ -142,12 +142,12 @@ class FilmTracks:
 
 
 def nobody_speaks(syncs: Sequence[float | None]) -> bool:
-    """Whether all mouths are known to go badly with the sound."""
+    """Whether all mouths are known to disagree with the sound."""
     return all(sync is not None and sync < SPEAKING_SYNC for sync in syncs)
 
 
 def _find_span(film: Clip) -> tuple[float, float]:
-    """Start and end of a film in seconds; MediaError if it has no known end."""
+    """Return start and end of a film in seconds; MediaError if the end is unknown."""
     start = film.start or 0.0
     end = probe(film.path).duration if film.end is None else film.end
     if end is None:
@@ -158,10 +158,10 @@ def _find_span(film: Clip) -> tuple[float, float]:
 def _read_halves(
     film: Clip, times: Sequence[float], *, half: Literal["left", "right"] | None
 ) -> Iterator[Frame]:
-    """The frames, or the half in which the speaker sits, up to the end of the film.
+    """Read the frames, or the speaker's half of them, up to the end of the film.
 
-    A file's sound may be longer than its film: MediaError only if the film ends before the
-    utterance begins.
+    Sound may be longer than the film: MediaError only if the film ends before the utterance
+    starts.
     """
     count = 0
     try:
@@ -178,7 +178,7 @@ def _read_halves(
 def _compare_mouths(
     segment: Segment, film: Clip, tracks: Sequence[Track], *, seen: Sequence[float]
 ) -> list[float | None]:
-    """How well each track's mouth goes with the sound; None where that is unknown."""
+    """Measure the agreement of each track's mouth with the sound; None if unknown."""
     unknown: list[float | None] = [None] * len(tracks)
     if segment.sound is None:
         return unknown

@@ -1,7 +1,8 @@
-"""Whose face counts in each utterance of a recording: speakers are joined to people on screen.
+"""Match speakers of a recording with people on screen, to choose the face of each utterance.
 
-Faces of all utterances are grouped into people. A speaker is the person who is seen most, with a
-mouth that goes with the sound, while the speaker talks; nobody is two speakers.
+Faces of all utterances are grouped into people. A speaker is matched with the person who is visible
+most, with a mouth that agrees with the sound, while the speaker talks; a person is at most one
+speaker.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.media.faces.lip_sync import weigh_sync
 from mmerc.media.faces.people import group_faces
 
-# [decided] A speaker's face is known from about two utterances on in which it is likely to speak;
-# mouth and sound must agree better than shifted by half a deviation on average.
+# [decided] A speaker's face counts as known after about two utterances in which it probably speaks;
+# mouth and sound must agree better than when shifted, by half a standard deviation on average.
 _FEWEST_UTTERANCES = 1.5
 _OWN_SYNC = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Scene:
-    """An utterance with its faces, the person behind each, and the chance that each speaks."""
+    """An utterance with its faces, their persons, and the probability that each speaks."""
 
     row: FeatureRow
     speaker: str
@@ -41,8 +42,8 @@ def choose_speakers_faces(
 ) -> FeatureTable:
     """Choose a face for every utterance of a recording from a table of ``FaceTracks``.
 
-    ``speakers``: utterance id to speaker; ``spec`` is what the chosen vectors are. An utterance
-    whose speaker is not on screen has none.
+    ``speakers``: utterance id to speaker. ``spec``: specification of the chosen vectors. The vector
+    is absent if the speaker is not on screen.
     """
     scenes = _read_scenes(table, speakers)
     owners = _join(scenes)
@@ -58,7 +59,7 @@ def choose_speakers_faces(
 
 
 def _read_scenes(table: FeatureTable, speakers: Mapping[str, str]) -> list[_Scene]:
-    """Every utterance in which somebody is seen."""
+    """Read all utterances with visible faces."""
     seen = [
         (row, list(read_faces(row.vector))) for row in table.rows.values() if row.vector is not None
     ]
@@ -76,7 +77,7 @@ def _read_scenes(table: FeatureTable, speakers: Mapping[str, str]) -> list[_Scen
 
 
 def _group(scenes: Sequence[Sequence[SeenFace]]) -> NDArray[np.intp]:
-    """The person behind every face; faces in view at the same time are two people's."""
+    """Group faces into people; faces visible at the same time belong to different people."""
     places = [(n, face) for n, faces in enumerate(scenes) for face in faces]
     if not places:
         return np.zeros(0, np.intp)
@@ -95,7 +96,7 @@ def _group(scenes: Sequence[Sequence[SeenFace]]) -> NDArray[np.intp]:
 
 
 def _weigh(faces: Sequence[SeenFace]) -> list[float]:
-    """The chance of each face to be the speaker's; the rest is the chance of somebody unseen."""
+    """Return each face's probability of speaking; the rest is for an invisible speaker."""
     largest = max(face.weight for face in faces)
     odds = np.exp([face.weight - largest + weigh_sync(face.sync) for face in faces])
     chances: list[float] = (odds / (1 + odds.sum())).tolist()
@@ -103,7 +104,7 @@ def _weigh(faces: Sequence[SeenFace]) -> list[float]:
 
 
 def _join(scenes: Sequence[_Scene]) -> dict[str, int]:
-    """The person that each speaker is, of those who are known."""
+    """Match each known speaker with a person."""
     from scipy.optimize import linear_sum_assignment  # slow to import
 
     names = sorted({scene.speaker for scene in scenes})
@@ -123,7 +124,7 @@ def _join(scenes: Sequence[_Scene]) -> dict[str, int]:
 
 
 def _collect_syncs(scenes: Sequence[_Scene]) -> dict[tuple[str, int], list[float]]:
-    """How well each person's mouth goes with each speaker's sound, utterance by utterance."""
+    """Collect the agreement of each person's mouth with each speaker's sound, per utterance."""
     syncs: dict[tuple[str, int], list[float]] = defaultdict(list)
     for scene in scenes:
         for person, face in zip(scene.people, scene.faces, strict=True):
@@ -137,13 +138,13 @@ def _choose_person(
     owners: Mapping[str, int],
     syncs: Mapping[tuple[str, int], Sequence[float]],
 ) -> int | None:
-    """The person who speaks in an utterance; None if that person is not on screen."""
+    """Choose the person who speaks in an utterance; None if not on screen."""
     own = owners.get(scene.speaker)
     if own is not None:
         return own if own in scene.people else None
     others = set(owners.values())
     free = [n for n, person in enumerate(scene.people) if person not in others]
-    if not free:  # another speaker's face: the same person only if the mouth fits
+    if not free:  # matched with another speaker: accepted only if the mouth fits
         free = [n for n, person in enumerate(scene.people) if _fits(scene.speaker, person, syncs)]
     elif len(scene.faces) > 1 and nobody_speaks([scene.faces[n].sync for n in free]):
         return None
@@ -151,12 +152,12 @@ def _choose_person(
 
 
 def _fits(speaker: str, person: int, syncs: Mapping[tuple[str, int], Sequence[float]]) -> bool:
-    """Whether a person's mouth may make a speaker's sound, as far as that is known."""
+    """Whether a person's mouth may produce a speaker's sound, as far as known."""
     return bool(np.mean(syncs.get((speaker, person), [SPEAKING_SYNC])) >= SPEAKING_SYNC)
 
 
 def _average(scene: _Scene, person: int) -> Vector:
-    """The mean vector of a person's faces in an utterance, weighted by their frames."""
+    """Average the vectors of a person's faces in an utterance, weighted by frames."""
     chosen = [face for face, who in zip(scene.faces, scene.people, strict=True) if who == person]
     weights = np.array([face.count for face in chosen], np.float32)
     mean: Vector = np.average([face.vector for face in chosen], axis=0, weights=weights)

@@ -1,9 +1,9 @@
 """Feature store: one folder of Parquet parts for each extractor fingerprint.
 
-A row is ``conversation``, ``utterance``, ``vector`` (null where the modality is absent),
-``absent_because`` and ``saw_label`` (whether the network behind the vector was trained on this
-very utterance's label). Parts are written whole or not at all, so that an interrupted run goes on
-where it stopped; pandas, polars, DuckDB and Hugging Face datasets read them as they are.
+A row has ``conversation``, ``utterance``, ``vector`` (null if the modality is absent),
+``absent_because`` and ``saw_label`` (whether the extractor's network was trained on this
+utterance's label). Parts are written atomically, so that an interrupted run can resume. pandas,
+polars, DuckDB and Hugging Face datasets can read them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Key = tuple[str, str]  # conversation id, utterance id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSpec:
-    """What the vectors depend on: a changed setting changes the fingerprint."""
+    """Everything that vectors depend on; a changed setting changes the fingerprint."""
 
     modality: Modality
     extractor: str
@@ -79,7 +79,7 @@ class FeatureTable:
 
     @cached_property
     def content_fingerprint(self) -> str:
-        """SHA-256 over the specification, the keys and the values, in key order."""
+        """Return the SHA-256 of specification, keys and values, in key order."""
         digest = hashlib.sha256(self.spec.fingerprint.encode())
         for key in sorted(self.rows):
             row = self.rows[key]
@@ -89,7 +89,7 @@ class FeatureTable:
 
 
 def check_vector(row: FeatureRow, spec: FeatureSpec) -> None:
-    """Refuse a vector of another width or with a value that is not finite."""
+    """Refuse a vector with a wrong width or a non-finite value."""
     if row.vector is None:
         return
     where = f"{spec.modality} vector of conversation {row.conversation!r}, {row.utterance!r}"
@@ -103,7 +103,7 @@ def check_vector(row: FeatureRow, spec: FeatureSpec) -> None:
 
 
 class FeatureStore:
-    """Append-only folder of vectors of one specification."""
+    """Append-only folder of vectors with one specification."""
 
     def __init__(self, directory: Path, spec: FeatureSpec) -> None:
         self.directory = directory
@@ -111,7 +111,7 @@ class FeatureStore:
 
     @classmethod
     def create(cls, directory: Path, spec: FeatureSpec) -> FeatureStore:
-        """Open the store for ``spec`` in ``directory``, creating its folder if necessary."""
+        """Open the store for ``spec`` in ``directory``, creating the folder if necessary."""
         folder = directory / spec.folder
         if not (folder / "store.json").exists():
             folder.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ class FeatureStore:
         return cls(folder, _read_spec(folder / "store.json"))
 
     def append(self, rows: Sequence[FeatureRow]) -> None:
-        """Add ``rows`` as one new part, all of it or nothing."""
+        """Append ``rows`` as a new part, atomically."""
         for row in rows:
             check_vector(row, self.spec)
         with atomic_file(self.directory / f"part-{len(self.parts()):05d}.parquet") as path:
@@ -141,7 +141,7 @@ class FeatureStore:
 
 
 def to_arrow(rows: Sequence[FeatureRow], dim: int) -> pa.Table:
-    """Rows as an Arrow table."""
+    """Convert rows to an Arrow table."""
     return pa.table(
         {
             "conversation": pa.array([row.conversation for row in rows], pa.string()),
@@ -154,7 +154,7 @@ def to_arrow(rows: Sequence[FeatureRow], dim: int) -> pa.Table:
 
 
 def _vector_column(vectors: Sequence[Vector | None], dim: int) -> pa.Array:
-    """Arrow column of fixed-size float32 lists, null where a vector is absent."""
+    """Build an Arrow column of fixed-size float32 lists, null if a vector is absent."""
     filled = [np.zeros(dim, np.float32) if vector is None else vector for vector in vectors]
     values = np.concatenate(filled) if filled else np.zeros(0, np.float32)
     absent = np.array([vector is None for vector in vectors], dtype=bool)
@@ -162,7 +162,7 @@ def _vector_column(vectors: Sequence[Vector | None], dim: int) -> pa.Array:
 
 
 def _read_part(path: Path, dim: int) -> Iterator[FeatureRow]:
-    """Rows of one part; InputError if the file is damaged."""
+    """Read the rows of a part; InputError if the file is damaged."""
     try:
         yield from from_arrow(pq.read_table(path), dim)
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
@@ -171,7 +171,7 @@ def _read_part(path: Path, dim: int) -> Iterator[FeatureRow]:
 
 
 def from_arrow(table: pa.Table, dim: int) -> list[FeatureRow]:
-    """Rows of an Arrow table; KeyError or ValueError for a table of another form."""
+    """Convert an Arrow table to rows; KeyError or ValueError for an unexpected schema."""
     vectors = table.column("vector").combine_chunks()
     matrix = np.asarray(vectors.values, dtype=np.float32).reshape(-1, dim)
     present = np.asarray(vectors.is_valid())

@@ -1,6 +1,6 @@
 """VisExtNet: face vectors of a ResNet-101 trained on VGGFace2 (MultiEMO, Sec. 3.2).
 
-The weights may not be redistributed: name your own checkpoint.
+The weights may not be redistributed; users must provide a checkpoint.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CLASSIFIER = "classifier.1.weight"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Architecture:
-    """Sizes of a residual network with bottlenecks (He et al. 2016); ResNet-101 by default."""
+    """Sizes of a bottleneck residual network (He et al. 2016); default: ResNet-101."""
 
     depths: tuple[int, ...] = (3, 4, 23, 3)
     widths: tuple[int, ...] = (256, 512, 1024, 2048)
@@ -42,16 +42,16 @@ class _Architecture:
 
 
 class VisExtNet:
-    """Mean output of the network's last layer over the faces of each frame, and over the frames.
+    """Mean output of the network's last layer over the faces of each frame, then over frames.
 
-    As in the paper, all faces of 20 frames are read if ``faces`` chooses "all"; [decided] the faces
-    of a frame are averaged, because joining them has no fixed width. Of pictures, up to 20 are
-    chosen evenly. The paper's checkpoint has 1000 outputs; ``spec.dim`` is whatever the file has.
-    ``weights`` is safetensors or a ``.pth`` state dictionary, named as transformers or as
-    torchvision names its tensors. ``faces`` gives colour crops. Pixels (0 to 255) are standardised
-    by ``mean`` and ``deviation``, as when the checkpoint was trained.
+    As in the paper, all faces of 20 frames are used if ``faces`` chooses "all". [decided] Faces of
+    a frame are averaged, because concatenation has no fixed width. Of pictures, up to 20 evenly
+    spaced ones are used. The paper's checkpoint has 1000 outputs; ``spec.dim`` depends on the file.
+    ``weights`` is safetensors or a ``.pth`` state dictionary, with the tensor names of transformers
+    or torchvision. ``faces`` provides colour crops. Pixels (0 to 255) are standardised with
+    ``mean`` and ``deviation``, as in the checkpoint's training.
 
-    MmercError without weights, InputError if they are not this network's.
+    MmercError without weights, InputError if they do not fit this network.
     """
 
     def __init__(
@@ -112,13 +112,13 @@ class VisExtNet:
 
 
 def _averaging(settings: Mapping[str, str]) -> Mapping[str, str]:
-    """Mark vectors of several faces per frame, which earlier versions averaged otherwise."""
+    """Mark vectors of several faces per frame, which earlier versions averaged differently."""
     several = settings.get("source.choice") == "all"
     return {**settings, "averaging": "by frame"} if several else settings
 
 
 def _load_resnet(path: Path, architecture: _Architecture) -> Any:
-    """Residual network with the weights in ``path``, ready to run; every tensor must fit."""
+    """Load a residual network with the weights in ``path``; every tensor must fit."""
     from transformers import ResNetConfig, ResNetForImageClassification
 
     tensors = _own_names(_read_tensors(path))
@@ -143,13 +143,13 @@ def _load_resnet(path: Path, architecture: _Architecture) -> Any:
 
 
 def _read_tensors(path: Path) -> Mapping[str, Tensor]:
-    """Tensors by name from safetensors, or from a state dictionary (no code is run)."""
+    """Read tensors from safetensors or a state dictionary, without running code."""
     try:
         if path.suffix == ".safetensors":
             value: Any = load_file(path)
         else:
             value = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can raise anything
+    except Exception as error:  # a damaged pickle may raise anything
         problem = "neither safetensors nor a state dictionary of tensors alone"
         raise InputError(path, problem, "check the path, or save its state_dict again") from error
     value = value.get("state_dict", value) if isinstance(value, Mapping) else {}
@@ -161,14 +161,14 @@ def _read_tensors(path: Path) -> Mapping[str, Tensor]:
 
 
 def _own_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors under the names of transformers; torchvision's names are translated."""
+    """Convert torchvision's tensor names to those of transformers."""
     return {_own_name(name): tensor for name, tensor in tensors.items()}
 
 
 def _own_name(name: str) -> str:
-    """``layer2.0.conv3.weight`` is ``resnet.encoder.stages.1.layers.0.layer.2.convolution.weight``.
+    """Convert one torchvision name; other names are unchanged.
 
-    Any other name stays unchanged.
+    ``layer2.0.conv3.weight`` is ``resnet.encoder.stages.1.layers.0.layer.2.convolution.weight``.
     """
     kinds = {"conv": "convolution", "bn": "normalization", "0": "convolution", "1": "normalization"}
     part = r"(?:(conv|bn)(\d)|downsample\.([01]))"

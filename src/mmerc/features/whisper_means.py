@@ -1,8 +1,8 @@
-"""Voice vectors from Whisper's encoder: the mean of each layer's states while somebody speaks.
+"""Voice vectors from Whisper's encoder: the mean of each layer's states during speech.
 
-The encoder (Radford et al. 2022) was trained to transcribe; how something is said survives in its
-layers, and carries over to other voices, microphones and languages better than functionals do
-(docs/features.md). The weights come with the package that transcription uses.
+The encoder (Radford et al. 2022) was trained to transcribe, but its layers also represent how
+something is said, and transfer to other voices, microphones and languages better than functionals
+(docs/features.md). The weights come with the package used for transcription.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _SILENCE = -30.0  # decibels relative to the loudest position
 
 
 class WhisperMeans(VoiceExtractor):
-    """Mean over time of the states of each layer, end to end.
+    """Mean over time of each layer's states, concatenated.
 
-    Clips keep their length; those above 30 s are read in equal parts. States are normalised at
-    each position (``SpeechEncoder``), so that none dominates.
+    Clips are not padded; those above 30 s are split into equal parts. States are normalised at each
+    position (``SpeechEncoder``), so that none dominates.
 
-    [decided] Positions more than 30 dB quieter than the clip's loudest do not count: how much
-    silence surrounds an utterance says more about who cut it than about the voice. Deviations over
-    time are left out: they double the width and carry over less well (docs/features.md).
+    [decided] Positions more than 30 dB below the loudest are ignored: the amount of silence depends
+    more on segmentation than on the voice. Deviations over time are not used: they double the width
+    and transfer less well (docs/features.md).
 
     MmercError if the weights are not installed.
     """
@@ -76,9 +76,9 @@ class WhisperMeans(VoiceExtractor):
 
 
 def _levels(samples: Tensor) -> Tensor:
-    """Level of the sound at each of the encoder's positions. Shape: [samples] -> [positions], dB.
+    """Measure the level at each of the encoder's positions. Shape: [samples] -> [positions], dB.
 
-    A last position that is not full counts as if silence followed.
+    An incomplete last position is padded with silence.
     """
     padded = functional.pad(samples, (0, -len(samples) % SAMPLES_PER_POSITION))
     power = padded.view(-1, SAMPLES_PER_POSITION).square().mean(dim=1)
@@ -86,5 +86,5 @@ def _levels(samples: Tensor) -> Tensor:
 
 
 def _equal_parts(samples: Samples) -> Iterator[Samples]:
-    """Cut a clip into as few equal parts as the encoder can read."""
+    """Split a clip into the fewest equal parts that the encoder can read."""
     yield from np.array_split(samples, -(-len(samples) // _LONGEST))

@@ -1,4 +1,4 @@
-"""The lines of dialogue of ASS and SSA files; fonts, pictures and styles are never looked at."""
+"""Read dialogue lines of ASS and SSA files; fonts, pictures and styles are ignored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNREAD = "no line of dialogue that can be read, left out"
 
 
 def read_ass_cues(text: str, *, remarks: LineRemarks) -> list[Cue]:
-    """All lines of dialogue, in the file's order, by the columns that its ``Format`` names."""
+    """Read all dialogue lines in file order, with the columns given in ``Format``."""
     columns: Sequence[str] = _COLUMNS
     cues: list[Cue] = []
     for number, kind, content in _event_lines(text):
@@ -42,15 +42,15 @@ def read_ass_cues(text: str, *, remarks: LineRemarks) -> list[Cue]:
 
 
 def _are_columns(named: Sequence[str]) -> bool:
-    """Whether a format names what is needed, nothing unknown and nothing twice."""
+    """Whether a format has all required columns, none unknown or repeated."""
     names = {name.strip() for name in named}
     return {"start", "end", "text"} <= names <= _KNOWN_COLUMNS and len(names) == len(named)
 
 
 def _event_lines(text: str) -> Iterator[tuple[int, str, str]]:
-    """Number, kind and content of the lines of the events, and of dialogue wherever it is.
+    """Yield number, kind and content of event lines, and of dialogue lines anywhere.
 
-    Where no line begins the events, every line may be one of theirs.
+    Without an events header, every line may be an event.
     """
     lines = [line.strip().lstrip("\ufeff") for line in text.split("\n")]
     has_sections = any(line.lower() == "[events]" for line in lines)
@@ -68,7 +68,7 @@ def _event_lines(text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def dialogue(number: int, values: dict[str, str], remarks: LineRemarks) -> Cue:
-    """The cue of one line of dialogue."""
+    """Build the cue of a dialogue line."""
     start, end = (
         parse_stamp(values[column]) if _STAMP.fullmatch(values[column]) else None
         for column in ("start", "end")

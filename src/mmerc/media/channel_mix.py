@@ -1,7 +1,7 @@
-"""How the channels of a recording become one: FFmpeg's downmix where it works, else our own.
+"""Mix the channels of a recording to mono: FFmpeg's downmix if it works, else our own.
 
-A downmix adds channels. Where one is another turned upside down, as a wrong cable or plug-in does,
-nothing or a whisper remains of them; and for many unnamed channels FFmpeg knows no downmix at all.
+A downmix adds channels. If one is the inverse of another (due to a wrong cable or plug-in), they
+cancel out. For many unnamed channels FFmpeg has no downmix at all.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from mmerc.media.container import open_media, sound_stream
 from mmerc.media.segment import MediaError
 from mmerc.media.stream_frames import MICROSECONDS, opened_at
 
-_PROBES, _PROBE_SECONDS = 8, 4.0  # parts of a recording by which its channels are judged
-_CANCELLED = 0.1  # of the loudest channel's power; the mean of two unlike channels keeps half
-_ALIKE = 0.999  # of the power: of channels that differ by rounding the first is taken
-_LOW = ("LFE", "LFE2")  # effects too low for speech
+_PROBES, _PROBE_SECONDS = 8, 4.0  # number and duration of the parts for judging channels
+_CANCELLED = 0.1  # share of the loudest channel's power; unrelated channels keep half
+_ALIKE = 0.999  # share of power; among channels equal up to rounding, the first is used
+_LOW = ("LFE", "LFE2")  # effects channels, too low for speech
 _FULL_SCALE = 2.0**31
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelMix:
-    """``channel`` alone; or the mean of all of them times ``gain``; or FFmpeg's downmix."""
+    """One ``channel``, or the mean of all channels times ``gain``, or FFmpeg's downmix."""
 
     channel: int | None = None
     gain: float | None = None
 
     @property
     def is_plain(self) -> bool:
-        """Whether FFmpeg's downmix is taken unchanged."""
+        """Whether FFmpeg's downmix is used unchanged."""
         return self.channel is None and self.gain is None
 
     def apply(self, frame: AudioFrame) -> AudioFrame:
-        """The frame as one channel of 32-bit samples; for mixes that are not plain."""
+        """Mix a frame to one channel of 32-bit samples; not for plain mixes."""
         channels = _to_channels(frame)
         mono = channels.mean(0) * (self.gain or 1.0)
         if self.channel is not None and self.channel < len(channels):
@@ -55,11 +55,11 @@ PLAIN = ChannelMix()
 
 
 def choose_mix(path: Path) -> ChannelMix:
-    """The mix for a recording, judged by eight parts of four seconds, spread over it.
+    """Choose the mix for a recording, from eight parts of four seconds spread over it.
 
-    **[decided]** A single channel, the loudest, where the downmix keeps less than a tenth of its
-    power (with more than two channels (2 / channels)^2 of that). The mean, as loud as the loudest
-    channel, where FFmpeg has no downmix for so many channels. Else FFmpeg's downmix.
+    **[decided]** The loudest channel, if the downmix keeps less than a tenth of its power (with
+    more than two channels, (2 / channels)^2 of that). The mean, scaled to the loudest channel, if
+    FFmpeg has no downmix for that many channels. Otherwise FFmpeg's downmix.
     """
     try:
         status = path.stat()
@@ -70,7 +70,7 @@ def choose_mix(path: Path) -> ChannelMix:
 
 @lru_cache(maxsize=64)
 def _choose_mix(path: Path, size: int, changed: int) -> ChannelMix:
-    """``choose_mix`` of a file in one state."""
+    """Cached ``choose_mix``, for a file of this size and modification time."""
     powers: NDArray[np.float64] | None = None
     mixed, mixable = 0.0, True
     for frame in _probe_frames(path):
@@ -92,7 +92,7 @@ def _choose_mix(path: Path, size: int, changed: int) -> ChannelMix:
 
 
 def _probe_frames(path: Path) -> Iterator[AudioFrame]:
-    """The frames by which a recording of several channels is judged; damage ends them."""
+    """Yield the frames for judging a multichannel recording, up to any damage."""
     try:
         with open_media(path) as container:
             seconds = (container.duration or 0) / MICROSECONDS
@@ -115,9 +115,9 @@ def _probe_frames(path: Path) -> Iterator[AudioFrame]:
 def _to_channels(frame: AudioFrame) -> NDArray[np.float64]:
     """Shape: -> float64 [channels, samples] between -1 and 1.
 
-    Raises av.FFmpegError for more than 64 channels.
+    av.FFmpegError for more than 64 channels.
     """
-    # Interleaved: of more than eight channels in planes PyAV reads beyond its memory.
+    # Interleaved, because with more than eight planar channels PyAV reads out of bounds.
     packed = av.AudioResampler(format="flt", layout=frame.layout, rate=frame.sample_rate)
     rows = [piece.to_ndarray()[0] for piece in packed.resample(frame) if piece is not None]
     samples = np.concatenate(rows) if rows else np.zeros(0, np.float32)
@@ -125,7 +125,7 @@ def _to_channels(frame: AudioFrame) -> NDArray[np.float64]:
 
 
 def _downmix(frame: AudioFrame) -> NDArray[np.float64] | None:
-    """FFmpeg's downmix, between -1 and 1; None where it has none for so many channels."""
+    """Return FFmpeg's downmix, between -1 and 1; None if it has none for that many channels."""
     try:
         mono = av.AudioResampler(format="s32", layout="mono", rate=frame.sample_rate)
         rows = [piece.to_ndarray()[0] for piece in mono.resample(frame) if piece is not None]

@@ -1,4 +1,4 @@
-"""Media files opened safely: the file itself and nothing that it names."""
+"""Open media files safely: only the file itself, nothing that it refers to."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mmerc.media.ogg_links import ByteRange, FilePart
 from mmerc.media.segment import MediaError
 
 LARGEST_SIDE = 8192
-_HIGHEST_RATE = 768_000  # samples a second: what a header claims above it is nonsense
-# Containers of samples only: a playlist (m3u8, ffconcat, mpd, sdp) would open what it names.
+_HIGHEST_RATE = 768_000  # samples per second; headers with higher rates are invalid
+# Only containers with samples: a playlist (m3u8, ffconcat, mpd, sdp) would open other files.
 _FORMATS = (
     "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,gif,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav,wv"
 )
@@ -25,7 +25,7 @@ _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS, **LIMITS
 
 
 class Reason(StrEnum):
-    """Why a modality is not available from a file, and how to fix it."""
+    """The reason why a modality is not available from a file, with the fix."""
 
     fix: str
 
@@ -55,9 +55,9 @@ class Reason(StrEnum):
 
 
 def open_media(path: Path, *, part: ByteRange | None = None) -> InputContainer:
-    """Open a local media file, whatever its suffix, or a ``part`` of it.
+    """Open a local media file, regardless of its suffix, or a ``part`` of it.
 
-    Raises MediaError: no such file, empty, unreadable, not media.
+    MediaError if the file is missing, empty, unreadable or not media.
     """
     if not path.is_file():
         special = path.exists() and not path.is_dir()
@@ -77,7 +77,7 @@ def open_media(path: Path, *, part: ByteRange | None = None) -> InputContainer:
 
 
 def sound_stream(container: InputContainer, path: Path) -> AudioStream:
-    """Return the main sound track; MediaError if none can be decoded."""
+    """Return the main audio track; MediaError if none can be decoded."""
     stream = container.streams.best("audio")
     if not isinstance(stream, AudioStream) or not has_decoder(stream):
         raise Reason.NO_SOUND.at(path)
@@ -87,7 +87,7 @@ def sound_stream(container: InputContainer, path: Path) -> AudioStream:
 
 
 def first_film(container: InputContainer) -> VideoStream | None:
-    """Return the first video track that can be decoded and is not a cover picture."""
+    """Return the first decodable video track that is not a cover picture."""
     still = Disposition.attached_pic | Disposition.timed_thumbnails
     for stream in container.streams.video:
         if has_decoder(stream) and not stream.disposition & still:
@@ -106,5 +106,5 @@ def film_stream(container: InputContainer, path: Path) -> VideoStream:
 
 
 def has_decoder(stream: AudioStream | VideoStream) -> bool:
-    """Whether FFmpeg knows the codec; PyAV leaves its context out where it does not."""
+    """Whether FFmpeg knows the codec; if not, PyAV has no codec context."""
     return stream.codec_context is not None

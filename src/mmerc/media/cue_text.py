@@ -1,7 +1,7 @@
-"""The text of a cue as plain lines: markup goes, character references are resolved.
+"""Convert a cue's text to plain lines: remove markup, resolve character references.
 
-Every pattern here stops at the next bracket of its own kind, so that a hostile cue is read in a
-time that grows with its length alone.
+Every pattern stops at the next bracket of its own kind, so that reading time is linear in the
+length even for malicious cues.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SOUND = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|[♩♪♫♬][^♩♪♫♬]*[♩
 
 
 def split_voices(text: str, *, name: str, ass: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Who the format says is speaking ("" where it does not), and their lines in a cue's raw text.
+    """Yield speakers named by the format ("" if none) with their lines in a cue's raw text.
 
     ``name`` is the speaker of everything before the first ``<v Name>``.
     """
@@ -38,7 +38,7 @@ def split_voices(text: str, *, name: str, ass: bool) -> Iterator[tuple[str, tupl
 
 
 def _plain_lines(text: str, *, ass: bool = False) -> Iterator[str]:
-    """Lines without markup, character references resolved, single spaces between words."""
+    """Yield lines without markup, with resolved character references and single spaces."""
     override = _ASS_OVERRIDE if ass else _OVERRIDE
     for line in _LINE_BREAK.split(WORD_TIME.sub("", text)):
         bare = override.sub("", _TAG.sub("", line)).replace(r"\h", " ")
@@ -46,7 +46,7 @@ def _plain_lines(text: str, *, ass: bool = False) -> Iterator[str]:
 
 
 def _resolve(text: str) -> str:
-    """Text with ``&amp;`` and its like resolved; unchanged where a number is beyond all."""
+    """Resolve ``&amp;`` and the like; unchanged if a number is out of range."""
     try:
         return html.unescape(text)
     except ValueError:
@@ -54,11 +54,11 @@ def _resolve(text: str) -> str:
 
 
 def _squeeze(text: str) -> str:
-    """Text with single spaces, and no control characters that a terminal might obey."""
+    """Collapse spaces and remove control characters, which a terminal might interpret."""
     return " ".join(_CONTROL.sub(" ", text).split())
 
 
 def only_sounds(text: str) -> bool:
-    """Whether a text is nothing but music and described sounds."""
+    """Whether a text consists only of music and described sounds."""
     rest = _SOUND.sub("", text)
     return rest != text and not any(map(str.isalnum, rest))

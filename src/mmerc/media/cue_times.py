@@ -1,6 +1,6 @@
-"""Times of subtitle cues, as programs and people write them.
+"""Parse the times of subtitle cues, as written by programs and people.
 
-Every pattern is tried on the beginning of a line alone, so that a hostile line costs nothing.
+Every pattern is only tried at the start of a line, so that malicious lines are cheap.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-LONGEST_TIMES = 200  # characters of a line in which two times are sought
-_UNITS = (3_600_000, 60_000, 1000)  # milliseconds of an hour, a minute, a second
+LONGEST_TIMES = 200  # characters of a line that are searched for two times
+_UNITS = (3_600_000, 60_000, 1000)  # milliseconds per hour, minute, second
 _SPACES_INSIDE = re.compile(
     r"(?<=\d)\s*([:.,])\s*(?=\d)"
-)  # "00: 00: 01, 500", as translators write
+)  # "00: 00: 01, 500", as some translators write
 _STAMP = r"-?\d{1,6}(?::\d{1,6}){0,3}(?:[.,]\d{1,9})?"
 _EXACT_STAMP = r"\d{1,6}(?::\d{1,2}){1,2}[.,]\d{1,3}"
 _ARROW = r"\s*(?:[-‐‑–—−]{1,3}\s?>|→)\s*"
@@ -27,9 +27,9 @@ _DAMAGED = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CueTimes:
-    """Start and end of a cue in milliseconds, and the words after them on the same line.
+    """Start and end of a cue in milliseconds, and words after them on the same line.
 
-    ``whole_seconds``: one of them was written without a fraction.
+    ``whole_seconds``: a time was written without a fraction.
     """
 
     start: int
@@ -39,9 +39,9 @@ class CueTimes:
 
 
 def parse_times(line: str) -> CueTimes | None:
-    """The two times that begin a line, with SRT's, WebVTT's or SBV's separator; else None.
+    """Parse two times at the start of a line, separated as in SRT, WebVTT or SBV; else None.
 
-    Settings after them (``align:start``) are left out; anything else there is words, as after
+    Settings after them (``align:start``) are dropped; anything else counts as words, as after
     whisper.cpp's ``[00:00:00.000 --> 00:00:04.000]``.
     """
     head = _SPACES_INSIDE.sub(r"\1", line[:LONGEST_TIMES])
@@ -61,10 +61,10 @@ def parse_times(line: str) -> CueTimes | None:
 
 
 def parse_stamp(stamp: str) -> int | None:
-    """Milliseconds of ``H:MM:SS.mmm``, ``MM:SS.mmm`` or ``S.mmm``; None for anything else.
+    """Convert ``H:MM:SS.mmm``, ``MM:SS.mmm`` or ``S.mmm`` to milliseconds, else None.
 
-    **[decided]** A fourth part is milliseconds where it has three digits; fewer are the number of
-    a frame, whose length is unknown.
+    **[decided]** A fourth part with three digits is milliseconds; with fewer digits it is a frame
+    number, whose duration is unknown.
     """
     whole, _, fraction = stamp.lstrip("-").replace(",", ".").partition(".")
     parts = whole.split(":")
@@ -81,5 +81,5 @@ def parse_stamp(stamp: str) -> int | None:
 
 
 def looks_like_times(line: str) -> bool:
-    """Whether a line that ``parse_times`` cannot read was meant to be the times of a cue."""
+    """Whether a line that ``parse_times`` cannot read was intended as times of a cue."""
     return _DAMAGED.match(line[:LONGEST_TIMES]) is not None

@@ -1,4 +1,4 @@
-"""Who says what within a cue: dashes, ``>>``, speaker turns of whisper.cpp, and names."""
+"""Split a cue by speakers: dashes, ``>>``, speaker turns of whisper.cpp, and names."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _SENTENCE_ENDS = (".", "?", "!", "…", '"', "”", "]", ")", "♪")
 
 @dataclass(frozen=True, slots=True)
 class CuePart:
-    """One speaker's words in a cue; ``speaker`` is "" where nothing names them.
+    """One speaker's words in a cue; ``speaker`` is "" if unnamed.
 
-    ``changes``: a mark says that the speaker is another than before.
+    ``changes``: a mark indicates a change of speaker.
     """
 
     speaker: str
@@ -32,7 +32,7 @@ class CuePart:
 
 @dataclass(slots=True)
 class _Draft:
-    """A part while its lines are gathered."""
+    """A part while its lines are collected."""
 
     speaker: str
     changes: bool
@@ -40,10 +40,10 @@ class _Draft:
 
 
 def _marked_lines(lines: Sequence[str]) -> Iterator[tuple[_Mark, str]]:
-    """Lines without their marks of another speaker, cut where one is inside.
+    """Yield lines without speaker marks, split at marks inside a line.
 
-    **[decided]** ``>>`` before a lower-case word, where the line before ends no sentence, only
-    repeats the mark of a sentence that continues.
+    **[decided]** ``>>`` before a lower-case word, after a line without sentence end, only repeats
+    the mark of the continuing sentence.
     """
     before = ""
     for line in lines:
@@ -62,10 +62,10 @@ def _marked_lines(lines: Sequence[str]) -> Iterator[tuple[_Mark, str]]:
 
 
 def split_turns(cue: CueLines, names: SpeakerNames) -> list[CuePart]:
-    """The parts of a cue that have text, described sounds among them.
+    """Split a cue into parts with text, including described sounds.
 
-    A label names its speaker where the format has named none. On a line that continues another it
-    counts where the first line has one as well, or where the name is beyond doubt.
+    A label gives the speaker if the format does not. On a continuation line it only counts if the
+    first line has one too, or if the name is certain.
     """
     drafts: list[_Draft] = []
     labelled = False
@@ -86,6 +86,6 @@ def split_turns(cue: CueLines, names: SpeakerNames) -> list[CuePart]:
 
 
 def beginnings(cue: CueLines) -> list[tuple[_Mark, str]]:
-    """The texts of a cue that begin somebody's speech, where a label may be, with their marks."""
+    """Return the starts of speech in a cue, where labels may be, with their marks."""
     marked = enumerate(_marked_lines(cue.lines))
     return [(mark, line) for position, (mark, line) in marked if mark or position == 0]

@@ -1,4 +1,4 @@
-"""Decoding of media: what a file contains, its sound, its frames, single pictures."""
+"""Decode media: file information, sound, frames, single pictures."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ __all__ = [
 ]
 
 
-_ESTIMATE_ERROR = 0.1  # seconds: a smaller difference is rounding
+_ESTIMATE_ERROR = 0.1  # seconds; smaller differences are due to rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaInfo:
-    """What a file contains, by its headers.
+    """Information from a file's headers.
 
     ``duration`` in seconds; ``channels`` of the sound; ``width`` and ``height`` as shown (upright,
-    square pixels). None where the container does not say, or where there is no sound or film.
-    ``parts``: how many recordings were joined end to end.
+    square pixels). None if the container does not say, or if there is no sound or film.
+    ``parts``: number of concatenated recordings.
     """
 
     duration: float | None
@@ -70,12 +70,12 @@ class MediaInfo:
 
 
 def probe(path: Path) -> MediaInfo:
-    """Look into a media file, decoding no more of it than a first frame.
+    """Inspect a media file, decoding at most one frame.
 
-    The duration of chained Ogg files is that of all links, and that of MP3 files is counted by
-    their frames: the header of one that others were joined to knows nothing of them.
+    Durations include all links of chained Ogg files. For MP3 files frames are counted, because the
+    header does not include concatenated files.
 
-    Raises MediaError where it cannot be opened, or its film is encrypted or above 8192 x 8192.
+    MediaError if it cannot be opened, or its film is encrypted or larger than 8192 x 8192.
     """
     with open_media(path) as container:
         info = MediaInfo(
@@ -91,7 +91,7 @@ def probe(path: Path) -> MediaInfo:
 
 
 def _with_parts(info: MediaInfo, path: Path) -> MediaInfo:
-    """Add what was joined to the first recording of a file of sound."""
+    """Add recordings concatenated to the first one of an audio file."""
     links = timed_links(path)
     if links:
         last = links[-1]
@@ -106,7 +106,7 @@ def _with_parts(info: MediaInfo, path: Path) -> MediaInfo:
 
 
 def _count_packets(container: InputContainer, stream: AudioStream) -> tuple[float, int]:
-    """Where the last packet ends, in seconds, and how many begin another file."""
+    """Return the end of the last packet in seconds, and the number of concatenated files."""
     end, joins = 0.0, 0
     try:
         for packet in container.demux(stream):
@@ -119,7 +119,7 @@ def _count_packets(container: InputContainer, stream: AudioStream) -> tuple[floa
 
 
 def _with_film(info: MediaInfo, container: InputContainer, path: Path) -> MediaInfo:
-    """Add what the film has; its size by the first frame, which alone knows its rotation."""
+    """Add the film's properties; the size comes from the first frame, which has the rotation."""
     stream = film_stream(container, path)
     rate = stream.average_rate or stream.guessed_rate
     width, height = stream.width, stream.height

@@ -1,4 +1,4 @@
-"""Degraded sound, frames and words, as over a bad microphone or line."""
+"""Degrade sound, frames and words, as over a bad microphone or line."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _Samples = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """White noise, drawn from ``seed``, ``decibels`` below the mean power of what it is added to.
+    """White noise from ``seed``, ``decibels`` below the mean power of the signal.
 
-    The same seed draws the same noise for every signal-to-noise ratio.
+    The same seed gives the same noise for every signal-to-noise ratio.
     """
 
     decibels: float
@@ -37,23 +37,23 @@ def level(samples: NDArray[np.floating]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class FrameLoss:
-    """Frames that do not arrive, each by itself with the probability ``share`` (0 to 1).
+    """Loss of frames, each independently with the probability ``share`` (0 to 1).
 
-    The same seed loses the same frames, and a greater share loses others besides.
+    With the same seed, a larger share loses the same frames and more.
     """
 
     share: float
     seed: int
 
     def arriving(self, count: int) -> list[int]:
-        """Positions of those of ``count`` frames that arrive; there may be none."""
+        """Return the indices of the frames that arrive out of ``count``; may be empty."""
         draws = np.random.default_rng(self.seed).random(count)
         return [int(position) for position in np.flatnonzero(draws >= self.share)]
 
 
 @dataclass(frozen=True, slots=True)
 class Blur:
-    """A Gaussian blur of pictures; ``share`` is its deviation as a share of their side."""
+    """A Gaussian blur of pictures; ``share`` is its sigma as a share of their side."""
 
     share: float
 
@@ -68,10 +68,10 @@ class Blur:
 
 
 def drop_words(text: str, share: float, *, seed: int) -> str:
-    """Drop each word with the probability ``share``, but never all of them.
+    """Drop each word with the probability ``share``, but never all words.
 
-    A text without words is unchanged. The same seed drops the same words, and a greater share
-    drops others besides.
+    A text without words is unchanged. With the same seed, a larger share drops the same words and
+    more.
     """
     words = text.split()
     if not words:
@@ -83,6 +83,6 @@ def drop_words(text: str, share: float, *, seed: int) -> str:
 
 
 def utterance_seed(conversation: str, utterance: str) -> int:
-    """The seed of everything random that happens to an utterance."""
+    """Return the seed for all random changes of an utterance."""
     ids = f"{conversation}\0{utterance}".encode()
     return int.from_bytes(sha256(ids).digest()[:8])

@@ -1,4 +1,4 @@
-"""Subtitles inside a film: which there are, and their cues."""
+"""Find and read subtitles embedded in a film."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from mmerc.media.timed_cues import Cue
 
 _TEXT_CODECS = frozenset({"ass", "mov_text", "srt", "ssa", "subrip", "text", "webvtt"})
 _HEADS = ((0, b"\x1a\x45\xdf\xa3"), (4, b"ftyp"))  # Matroska and WebM, MP4 and MOV
-_FIELDS = 8  # of a line of dialogue, before its words
+_FIELDS = 8  # number of fields of a dialogue line before its words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedSubtitles:
-    """The cues of one track, numbered from 1, its language and what to say about it."""
+    """The cues of one track, numbered from 1, with language and remarks."""
 
     cues: tuple[Cue, ...]
     language: str | None
@@ -33,7 +33,7 @@ class EmbeddedSubtitles:
 
 
 def is_film(path: Path) -> bool:
-    """Whether a file is a container that may have subtitles inside, by its first bytes."""
+    """Whether a file is a container that may have embedded subtitles, by its first bytes."""
     try:
         with open(path, "rb") as file:
             head = file.read(8)
@@ -43,7 +43,7 @@ def is_film(path: Path) -> bool:
 
 
 def embedded_subtitle_remarks(path: Path) -> tuple[str, ...]:
-    """A remark on the subtitles inside a recording that can be read, with their languages."""
+    """Remark on readable embedded subtitles of a recording, with their languages."""
     try:
         with open_media(path) as container:
             languages = [_language(stream) or "unknown" for stream in _readable(container)]
@@ -57,9 +57,9 @@ def embedded_subtitle_remarks(path: Path) -> tuple[str, ...]:
 
 
 def read_embedded_subtitles(path: Path) -> EmbeddedSubtitles:
-    """Read the film's default subtitles, or its first ones; times in milliseconds of the film.
+    """Read the film's default or first subtitles; times are in milliseconds of the film.
 
-    InputError without subtitles of text: those of discs are pictures.
+    InputError without text subtitles; subtitles of discs are pictures.
     """
     with open_media(path) as container:
         readable = _readable(container)
@@ -84,23 +84,23 @@ def read_embedded_subtitles(path: Path) -> EmbeddedSubtitles:
 
 
 def _readable(container: InputContainer) -> list[SubtitleStream]:
-    """The tracks of text."""
+    """Return the text tracks."""
     return [stream for stream in container.streams.subtitles if _codec(stream) in _TEXT_CODECS]
 
 
 def _codec(stream: SubtitleStream) -> str:
-    """Name of a track's codec; empty where FFmpeg does not know it."""
+    """Return the name of a track's codec; empty if FFmpeg does not know it."""
     return stream.codec_context.name if stream.codec_context is not None else ""
 
 
 def _language(stream: SubtitleStream) -> str | None:
-    """Code of a track's language, None if the film does not say."""
+    """Return a track's language code; None if the film does not state it."""
     stated = stream.metadata.get("language")
     return None if stated == "und" else language_code(stated)
 
 
 def _read_cues(container: InputContainer, stream: SubtitleStream) -> list[Cue]:
-    """The cues of a track that have words."""
+    """Read the cues of a track that have words."""
     zero = origin(container)
     cues: list[Cue] = []
     for packet in container.demux(stream):
@@ -119,9 +119,9 @@ def _read_cues(container: InputContainer, stream: SubtitleStream) -> list[Cue]:
 
 
 def _to_cue(subtitle: AssSubtitle, *, number: int, start: int, end: int) -> Cue:
-    """The cue of a decoded line: order, layer, style, name, three margins, effect, words.
+    """Build the cue of a decoded line: order, layer, style, name, three margins, effect, words.
 
-    FFmpeg passes on a film's own ASS lines, which may have fewer fields: then all of it is words.
+    FFmpeg passes on a film's own ASS lines, which may have fewer fields; then everything is words.
     """
     line = subtitle.ass.decode(errors="replace")
     fields = line.split(",", _FIELDS)

@@ -1,4 +1,4 @@
-"""Spoken languages: codes, names, and which one is spoken most."""
+"""Spoken languages: codes, names and shares of time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         "vi": "Vietnamese", "zh": "Chinese",
     }
 )  # fmt: skip
-_THREE_LETTERS: Mapping[str, str] = MappingProxyType(  # ISO 639-2, as films state it
+_THREE_LETTERS: Mapping[str, str] = MappingProxyType(  # ISO 639-2, as used in films
     {
         "ara": "ar", "ben": "bn", "ces": "cs", "chi": "zh", "cze": "cs", "dan": "da", "deu": "de",
         "dut": "nl", "ell": "el", "eng": "en", "fas": "fa", "fin": "fi", "fra": "fr", "fre": "fr",
@@ -30,7 +30,7 @@ ENGLISH = "en"
 
 
 def language_code(language: str | None) -> str | None:
-    """The code of a language given by code or name: "en-GB", "eng" and "English" are "en"."""
+    """Return the code of a language: "en" for "en-GB", "eng" and "English"."""
     if language is None or not language.strip():
         return None
     code = language.strip().lower().replace("_", "-").partition("-")[0]
@@ -39,14 +39,14 @@ def language_code(language: str | None) -> str | None:
 
 
 def language_name(code: str) -> str:
-    """The English name of a language; the code itself if it is a rare one."""
+    """Return the English name of a language; the code itself for rare ones."""
     return _NAMES.get(code, code)
 
 
 def share_languages(spoken: Iterable[tuple[str | None, float]]) -> dict[str, float]:
-    """The share of each language of the time spoken, the largest first.
+    """Return each language's share of the speaking time, largest first.
 
-    ``spoken``: languages, None where unknown, and seconds.
+    ``spoken``: languages, None if unknown, and seconds.
     """
     seconds: dict[str, float] = {}
     for language, length in spoken:

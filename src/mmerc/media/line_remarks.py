@@ -1,29 +1,29 @@
-"""Remarks about the lines of a file, gathered by kind so that a thousand of them stay one line."""
+"""Remarks about the lines of a file, grouped by kind so that a thousand give one sentence."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-_LISTED = 3  # of lines or names; the rest are counted
+_LISTED = 3  # listed lines or names; the rest are counted
 
 
 @dataclass(slots=True)
 class LineRemarks:
-    """What is doubtful about the lines of the file called ``name``."""
+    """Doubts about the lines of the file ``name``."""
 
     name: str
     lines: dict[str, list[int]] = field(default_factory=dict)
     quotes: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, line: int, problem: str, *, quote: str = "") -> None:
-        """Note a problem of one line (counted from 1), with the words it is about."""
+        """Add a problem of one line (counted from 1), with the words in question."""
         self.lines.setdefault(problem, []).append(line)
         if quote:
             self.quotes.setdefault(problem, []).append(quote)
 
     def sentences(self) -> tuple[str, ...]:
-        """One sentence per problem, in the order in which they were first noted."""
+        """Return one sentence per problem, in order of first occurrence."""
         return tuple(self._sentence(problem) for problem in self.lines)
 
     def _sentence(self, problem: str) -> str:

@@ -1,6 +1,6 @@
-"""The links of a chained Ogg file: streams one after the other, as broadcasts are recorded.
+"""Find the links of a chained Ogg file: consecutive streams, as in recorded broadcasts.
 
-Each link begins with headers and a time of its own, so that each is opened as a file of its own.
+Each link has its own headers and time, so each is opened like a separate file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-_PAGE_HEADER = 27  # bytes, the last of which counts the segments whose sizes follow
+_PAGE_HEADER = 27  # bytes; the last one is the number of segment sizes that follow
 _FIRST_PAGE = 2  # flag of the page with which a stream begins
 _CAPTURE = b"OggS"
 
@@ -28,7 +28,7 @@ class ByteRange:
 
 
 def find_links(path: Path) -> tuple[ByteRange, ...]:
-    """The links of an Ogg file in their order; none for other files and unreadable ones."""
+    """Return the links of an Ogg file in order; none for other or unreadable files."""
     try:
         status = path.stat()
     except OSError:
@@ -40,7 +40,7 @@ def find_links(path: Path) -> tuple[ByteRange, ...]:
 
 @lru_cache(maxsize=64)
 def _find_links(path: str, size: int, changed: int) -> tuple[ByteRange, ...]:
-    """``find_links`` of a file in one state."""
+    """Cached ``find_links``, for a file of this size and modification time."""
     try:
         with open(path, "rb") as file:
             starts = list(_link_starts(file))
@@ -51,9 +51,9 @@ def _find_links(path: str, size: int, changed: int) -> tuple[ByteRange, ...]:
 
 
 def _link_starts(file: BinaryIO) -> Iterator[int]:
-    """Where links begin: at a stream's first page that follows a page of another kind.
+    """Yield the starts of links: a stream's first page after another kind of page.
 
-    A damaged page ends the search; what follows it belongs to the link before.
+    A damaged page ends the search; everything after it belongs to the last link.
     """
     position, in_headers = 0, False
     while True:
@@ -69,7 +69,7 @@ def _link_starts(file: BinaryIO) -> Iterator[int]:
 
 
 class FilePart(io.RawIOBase):
-    """A part of a file, read as if it were a file of its own."""
+    """A part of a file, readable like a separate file."""
 
     def __init__(self, path: Path, part: ByteRange) -> None:
         self.file = open(path, "rb", buffering=0)  # noqa: SIM115

@@ -1,4 +1,4 @@
-"""Single pictures: decoding, turning upright, size and grey."""
+"""Single pictures: decode, turn upright, resize, convert to grey."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from mmerc.media.segment import MediaError
 Pixels = NDArray[np.uint8]
 
 _DECODERS = {b"\xff\xd8\xff": "mjpeg", b"\x89PNG\r\n\x1a\n": "png"}
-# Without this a picture that was cut off comes back with its rest grey.
+# Otherwise a truncated picture would be returned with a grey remainder.
 _STRICT = {**LIMITS, "err_detect": "crccheck+explode"}
 _MEND = f"give a whole JPEG or PNG of at most {LARGEST_SIDE} x {LARGEST_SIDE} pixels"
 _LUMA = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601
 
 
 def decode_picture(data: bytes) -> Pixels:
-    """Decode a JPEG or PNG picture, turned as its EXIF orientation asks.
+    """Decode a JPEG or PNG picture and apply its EXIF orientation.
 
     Shape: -> uint8 [H, W, 3] RGB.
-    Raises MediaError where the bytes are neither, damaged, cut off or above 8192 x 8192 pixels.
+    MediaError if it is neither, damaged, truncated or larger than 8192 x 8192 pixels.
     """
     name = next((_DECODERS[start] for start in _DECODERS if data.startswith(start)), None)
     decoder = None if name is None else av.CodecContext.create(name, "r")
     if not isinstance(decoder, VideoCodecContext):
         raise MediaError("picture", Reason.NOT_MEDIA.value, _MEND)
     decoder.options = _STRICT
-    decoder.thread_count = 1  # more are started for each picture, and held until it is collected
+    decoder.thread_count = 1  # threads are started per picture and kept until garbage collection
     try:
         frame, *_ = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
-    except (av.FFmpegError, ValueError) as error:  # ValueError: no frame came out
+    except (av.FFmpegError, ValueError) as error:  # ValueError: no frame
         raise MediaError("picture", Reason.NOT_MEDIA.value, _MEND) from error
     if max(frame.width, frame.height) > LARGEST_SIDE:
         raise Reason.TOO_LARGE.at("picture")
@@ -45,14 +45,14 @@ def decode_picture(data: bytes) -> Pixels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Display:
-    """How stored pixels are shown: rows and columns exchanged first, then each order reversed."""
+    """The display transform of stored pixels: first transpose, then flips."""
 
     transposed: bool = False
     rows_reversed: bool = False
     columns_reversed: bool = False
 
     def apply(self, pixels: Pixels) -> Pixels:
-        """Shape: uint8 [H, W, 3] -> uint8 [H, W, 3], or [W, H, 3] where transposed."""
+        """Shape: uint8 [H, W, 3] -> uint8 [H, W, 3], or [W, H, 3] if transposed."""
         if self.transposed:
             pixels = pixels.transpose(1, 0, 2)
         rows, columns = -1 if self.rows_reversed else 1, -1 if self.columns_reversed else 1
@@ -60,12 +60,12 @@ class Display:
 
 
 def display_of(frame: VideoFrame) -> Display:
-    """Read the display matrix of a frame (x' = a x + c y, y' = b x + d y), to quarter turns."""
+    """Read a frame's display matrix (x' = a x + c y, y' = b x + d y), rounded to quarter turns."""
     try:
         matrix = np.frombuffer(frame.side_data["DISPLAYMATRIX"], np.int32)  # type: ignore[typeddict-item]
     except KeyError:
         return Display()
-    except ValueError:  # PyAV 18 trips over kinds that it does not know, EXIF for one
+    except ValueError:  # PyAV 18 fails for unknown kinds such as EXIF
         quarters = round(frame.rotation / 90) % 4
         return Display(
             transposed=quarters in {1, 3},
@@ -82,7 +82,7 @@ def display_of(frame: VideoFrame) -> Display:
 
 
 def resize(pixels: Pixels, *, height: int, width: int) -> Pixels:
-    """Scale a picture, averaging what falls together.
+    """Resize a picture, with averaging.
 
     Shape: uint8 [H, W, 3] -> uint8 [height, width, 3].
     """

@@ -1,4 +1,4 @@
-"""Decoded sound made mono and brought to 16 kHz as it comes."""
+"""Convert decoded sound to mono at 16 kHz, as a stream."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Samples = NDArray[np.float32]
 
 
 class Resampler:
-    """Resamples sound without a gap, all of one format; channels become one by ``mix``.
+    """Resamples continuous sound of one format; ``mix`` reduces channels to one.
 
-    It starts, with silence if need be, at a sample that both rates have in common: so
-    a part that is read alone equals the same part of the whole.
+    It starts, with silence if necessary, at a sample common to both rates, so that a part read
+    separately equals the same part of the whole.
     """
 
     def __init__(self, frame: AudioFrame, *, time: float, mix: ChannelMix = PLAIN) -> None:
@@ -30,7 +30,7 @@ class Resampler:
         begin = round(time * rate)
         ahead = begin % (rate // math.gcd(rate, SAMPLE_RATE))
         self.sound = _sound_format(frame)
-        # Whole numbers: for them alone FFmpeg keeps the mix of loud channels within full scale.
+        # Integers: only for them does FFmpeg keep the mix of loud channels within full scale.
         self.mixer = av.AudioResampler(format="s32", layout="mono")
         self.resampler = av.AudioResampler(format="s32", layout="mono", rate=SAMPLE_RATE)
         early = self.resampler.resample(silence(ahead, rate)) if ahead else []
@@ -39,13 +39,13 @@ class Resampler:
         self.skip = math.ceil(ahead * SAMPLE_RATE / rate) - out
 
     def takes(self, frame: AudioFrame) -> bool:
-        """Whether ``frame`` has the format of this resampler."""
+        """Whether ``frame`` has this resampler's format."""
         return _sound_format(frame) == self.sound
 
     def feed(self, frame: AudioFrame | None) -> tuple[int, Samples]:
-        """Index (from second 0) and samples that ``frame`` makes ready; None ends the sound.
+        """Return index (from second 0) and samples completed by ``frame``; None ends the sound.
 
-        Raises av.FFmpegError for a layout of channels that FFmpeg cannot mix.
+        av.FFmpegError for a channel layout that FFmpeg cannot mix.
         """
         mixed = [] if frame is None else self.to_mono(frame)
         pieces = [piece for mono in mixed for piece in self.resampler.resample(mono)]
@@ -59,12 +59,12 @@ class Resampler:
         return index + skip, samples[skip:]
 
     def to_mono(self, frame: AudioFrame) -> list[AudioFrame]:
-        """The frame as one channel."""
+        """Mix a frame to one channel."""
         return self.mixer.resample(frame) if self.mix.is_plain else [self.mix.apply(frame)]
 
 
 def _sound_format(frame: AudioFrame) -> tuple[str, str, int]:
-    """Return what a resampler cannot change midway."""
+    """Return the properties that must be constant for a resampler."""
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 

@@ -1,4 +1,4 @@
-"""Captions that roll: each cue shows the line before it again, above a new one or alone."""
+"""Rolling captions: each cue repeats the previous line, alone or above a new one."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-_AT_ONCE = 50  # milliseconds: shorter cues only bridge two others
+_AT_ONCE = 50  # milliseconds; shorter cues only bridge two others
 _FEWEST_OVERLAPS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CueLines:
-    """A cue as lines of plain words; times in milliseconds, None where they cannot be read.
+    """A cue as plain lines; times in milliseconds, None if unreadable.
 
-    ``voice`` is the speaker that the format itself names; ``word_times`` whether the words have
-    times of their own.
+    ``voice``: the speaker named by the format. ``word_times``: whether words have their own times.
     """
 
     line: int
@@ -27,11 +26,11 @@ class CueLines:
 
 
 def roll_is_visible(cues: Sequence[CueLines]) -> bool:
-    """Whether the captions of a file roll.
+    """Whether a file has rolling captions.
 
-    **[decided]** They do where words have times of their own and a cue repeats a line of the one
-    before; where two cues of at most 50 ms do so; or where three do that bring a line besides, and
-    these are most of the cues that follow another at once.
+    **[decided]** True if words have their own times and a cue repeats a line of the previous one;
+    or if two cues of at most 50 ms do so; or if at least three cues repeat a line and add another,
+    and these are most of the cues that immediately follow another.
     """
     follow = [(a, b) for a, b in pairwise(cues) if _follows(a, b)]
     repeating = [(a, b, _overlap(a.lines, b.lines)) for a, b in follow]
@@ -44,10 +43,10 @@ def roll_is_visible(cues: Sequence[CueLines]) -> bool:
 
 
 def unroll(cues: Sequence[CueLines]) -> list[CueLines]:
-    """Each line once, in the cue that brings it.
+    """Keep each line once, in the cue where it first appears.
 
-    A cue that only bridges two others goes, and the next begins with it; a longer one that brings
-    nothing new lengthens the one before it.
+    A cue that only bridges two others is dropped, and the next starts with it. A longer cue without
+    new lines extends the previous one.
     """
     result: list[CueLines] = []
     before: CueLines | None = None
@@ -69,14 +68,14 @@ def unroll(cues: Sequence[CueLines]) -> list[CueLines]:
 
 
 def _follows(before: CueLines, cue: CueLines) -> bool:
-    """Whether a cue of the same voice begins while the one before it lasts, or at once after."""
+    """Whether a cue with the same voice starts during or immediately after the previous one."""
     if before.end is None or cue.start is None or before.voice != cue.voice:
         return False
     return cue.start <= before.end + _AT_ONCE
 
 
 def _overlap(before: Sequence[str], lines: Sequence[str]) -> int:
-    """How many of the first lines are the last of the cue before."""
+    """Return how many first lines equal the last lines of the previous cue."""
     for count in range(min(len(before), len(lines)), 0, -1):
         if tuple(before[-count:]) == tuple(lines[:count]):
             return count
@@ -84,5 +83,5 @@ def _overlap(before: Sequence[str], lines: Sequence[str]) -> int:
 
 
 def _lasts(cue: CueLines) -> float:
-    """Milliseconds from start to end."""
+    """Return the duration in milliseconds."""
     return float("inf") if cue.start is None or cue.end is None else cue.end - cue.start

@@ -1,8 +1,8 @@
-"""The columns of one line of RTTM, which nothing but spaces separates.
+"""Split a line of RTTM into columns, which are only separated by spaces.
 
-``SPEAKER recording channel start duration <NA> <NA> speaker confidence lookahead``: the last two
-may be missing. Programs write recordings and speakers with spaces in them all the same, so that the
-columns are those at which everything else fits.
+``SPEAKER recording channel start duration <NA> <NA> speaker confidence lookahead``; the last two
+may be missing. Some programs write names of recordings and speakers with spaces, so the columns are
+chosen such that all other columns are valid.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RttmFields:
-    """The columns of a turn that are used, as they are written.
+    """The used columns of a turn, unparsed.
 
     ``doubtful``: the speaker's name ends with a number that may be the confidence.
     """
@@ -42,9 +42,9 @@ class RttmFields:
 
 
 def read_fields(where: str, line: str) -> RttmFields | None:
-    """The columns of a ``SPEAKER`` line; None for the other kinds, comments and empty lines.
+    """Read the columns of a ``SPEAKER`` line; None for other kinds, comments and empty lines.
 
-    InputError for an unknown kind, and for columns that do not fit or fit in several ways.
+    InputError for an unknown kind, and for invalid or ambiguous columns.
     """
     fields = _split_line(line)
     if not fields or fields[0].startswith(";"):
@@ -65,15 +65,15 @@ def read_fields(where: str, line: str) -> RttmFields | None:
 
 
 def _split_line(line: str) -> list[str]:
-    """Columns separated by tabs where these are enough, else by any white space."""
+    """Split at tabs if there are enough, else at any white space."""
     columns = [column.strip() for column in line.strip().split("\t")]
     return columns if len(columns) >= _FEWEST_FIELDS else line.split()
 
 
 def _fitting_columns(fields: list[str]) -> Iterator[RttmFields]:
-    """Every way to read a line that has a channel, two numbers and ``<NA> <NA>`` in succession.
+    """Yield all ways to read a line with channel, two numbers and ``<NA> <NA>`` in a row.
 
-    The confidence is a number with a point, so that ``Speaker 1`` stays whole.
+    The confidence must have a decimal point, so that ``Speaker 1`` stays together.
     """
     for position in range(2, len(fields) - 5):
         channel, start, duration, *unused = fields[position : position + 5]
@@ -91,7 +91,7 @@ def _fitting_columns(fields: list[str]) -> Iterator[RttmFields]:
 
 
 def _drop_last_columns(fields: list[str]) -> list[str]:
-    """A speaker's name without confidence and lookahead time."""
+    """Remove confidence and lookahead time from a speaker's name."""
     for _ in range(_LAST_COLUMNS):
         last = fields[-1]
         is_unused = last == NOT_AVAILABLE or ("." in last and _NUMBER.fullmatch(last[:99]))
@@ -101,7 +101,7 @@ def _drop_last_columns(fields: list[str]) -> list[str]:
 
 
 def _plain_columns(where: str, fields: list[str]) -> RttmFields:
-    """The columns of a line without spaces in its names, by their count."""
+    """Assign the columns of a line by number, for names without spaces."""
     if len(fields) > _FEWEST_FIELDS + _LAST_COLUMNS or not _CHANNEL.fullmatch(fields[2]):
         problem = "the columns are not those of RTTM"
         raise InputError(where, problem, FIX)

@@ -1,4 +1,4 @@
-"""Where the sound and the pictures of one utterance are, and why it may have none."""
+"""The locations of an utterance's sound and pictures, and the error for missing ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mmerc.media.degradation import Blur, FrameLoss, Noise
 class MediaError(InputError):
     """A modality that is not available from a file.
 
-    ``reason`` names the kind of trouble without the file ("no sound in the file"): absent
-    modalities are summed up by it.
+    ``reason`` is the kind of problem without the file name ("no sound in the file"), used to
+    summarise absent modalities.
     """
 
     def __init__(self, where: object, reason: str, fix: str = "fix or replace the file") -> None:
@@ -23,14 +23,14 @@ class MediaError(InputError):
         self.reason = reason
 
     def __reduce__(self) -> tuple[type[MediaError], tuple[str, str, str]]:
-        return MediaError, (self.where, self.reason, self.fix)  # as it comes back from a worker
+        return MediaError, (self.where, self.reason, self.fix)  # for pickling in workers
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Part of a media file, from ``start`` to ``end`` in seconds; None is the file's own end.
+    """Part of a media file, from ``start`` to ``end`` in seconds; None: start or end of the file.
 
-    ``noise`` is added to its sound when it is read (tests of robustness).
+    ``noise`` is added to the sound on reading (robustness tests).
     """
 
     path: Path
@@ -43,10 +43,9 @@ class Clip:
 class Segment:
     """The media of one utterance.
 
-    ``sound`` and ``film`` are often in one file; ``half`` is the half of the picture in which the
-    speaker sits; ``pictures`` are encoded images (JPEG, PNG) of the speaker's face in place of a
-    film. ``loss`` takes frames or pictures away before they are used, and ``blur`` blurs the faces
-    (tests of robustness).
+    ``sound`` and ``film`` are often in one file. ``half``: the half of the picture with the
+    speaker. ``pictures``: encoded images (JPEG, PNG) of the speaker's face instead of a film.
+    ``loss`` drops frames or pictures, and ``blur`` blurs the faces (robustness tests).
     """
 
     sound: Clip | None = None
@@ -57,5 +56,5 @@ class Segment:
     blur: Blur | None = None
 
     def arriving(self, count: int) -> Sequence[int]:
-        """Positions of those of ``count`` frames or pictures that arrive."""
+        """Return the indices of the frames or pictures that arrive out of ``count``."""
         return range(count) if self.loss is None else self.loss.arriving(count)

@@ -1,9 +1,9 @@
-"""Words with times, cut into utterances: one sentence of one speaker each.
+"""Segment timed words into utterances: one sentence of one speaker each.
 
-[decided] An utterance ends at the end of a sentence, where another speaker begins, at a long
-pause, and at a shorter pause after a comma. A sentence with a pause inside stays whole. A very
-short sentence joins its neighbour, as "Yes. I know." is one turn. What lasts too long is cut at
-its longest pause. Words without any sentence ends (CTM) are cut at the shorter pause.
+[decided] An utterance ends at the end of a sentence, at a change of speaker, at a long pause, and
+at a shorter pause after a comma. Otherwise a sentence with a pause stays whole. A very short
+sentence is joined to its neighbour ("Yes. I know." is one utterance). An overlong sentence is split
+at its longest pause. Words without any sentence ends (CTM) are split at the shorter pause.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import numpy as np
 
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER, Turn
 
-LONG_PAUSE = 2.0  # seconds: always ends an utterance
-_COMMA_PAUSE = 0.7  # seconds: ends it after a comma
-_SHORT_SENTENCE = 1.0  # seconds: joins its neighbour
-_JOINING_PAUSE = 0.5  # seconds: the most between two sentences that are joined
+LONG_PAUSE = 2.0  # seconds; always ends an utterance
+_COMMA_PAUSE = 0.7  # seconds; ends an utterance after a comma
+_SHORT_SENTENCE = 1.0  # seconds; shorter sentences are joined to a neighbour
+_JOINING_PAUSE = 0.5  # seconds; maximum pause between joined sentences
 _LONGEST = 10.0  # seconds
-_ENOUGH_WORDS = 20  # without a sentence end among them, the words have no punctuation
-_NEAREST_TURN = 0.5  # seconds between a word and the turn it is assigned to
-_INTERRUPTION = 0.3  # seconds: a shorter change of speaker inside a sentence is not believed
+_ENOUGH_WORDS = 20  # this many words without a sentence end: there is no punctuation
+_NEAREST_TURN = 0.5  # seconds; maximum distance between a word and its turn
+_INTERRUPTION = 0.3  # seconds; shorter changes of speaker inside a sentence are ignored
 _SENTENCE_ENDS, _CLAUSE_ENDS = tuple(".?!…。？！"), tuple(",;:–—、，；：")
 _CLOSING = "\"'”’»)]"
 _ABBREVIATIONS = {"mr.", "mrs.", "ms.", "dr.", "st.", "vs.", "prof.", "jr.", "sr.", "no."}
@@ -36,14 +36,14 @@ DOUBTFUL = 0.5
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"
 )
-"""A character of a script that writes no spaces between words (Thai, Lao, Khmer, Han, Kana ...)."""
+"""A character of a script without spaces between words (Thai, Lao, Khmer, Han, Kana ...)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """One recognised word; times in seconds, ``probability`` 0 to 1.
+    """A recognised word; times in seconds, ``probability`` 0 to 1.
 
-    ``speaker``: who says it, where the words come with that.
+    ``speaker``: if the source of the words gives it.
     """
 
     text: str
@@ -54,13 +54,13 @@ class Word:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether its probability is below ``DOUBTFUL``; what has no letter never is."""
+        """Whether its probability is below ``DOUBTFUL``; false for words without letters."""
         return self.probability < DOUBTFUL and any(map(str.isalnum, self.text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentence:
-    """The words of one utterance and who speaks them."""
+    """The words of an utterance and their speaker."""
 
     speaker: str
     words: tuple[Word, ...]
@@ -79,7 +79,7 @@ class Sentence:
 
     @property
     def doubtful(self) -> tuple[tuple[int, int], ...]:
-        """Places (start, end) in the text of words less probable than ``DOUBTFUL``."""
+        """Text spans (start, end) of words less probable than ``DOUBTFUL``."""
         text, places, end = self.text, [], 0
         for word in self.words:
             start = text.index(word.text, end)
@@ -90,9 +90,9 @@ class Sentence:
 
 
 def split_sentences(words: Sequence[Word], turns: Sequence[Turn] = ()) -> tuple[Sentence, ...]:
-    """Cut words, ordered by start, into sentences of one speaker; every word is in exactly one.
+    """Split words, sorted by start, into sentences of one speaker.
 
-    Without ``turns`` the speakers are those of the words; where no word has one, they are unknown.
+    Every word is in exactly one sentence. Without ``turns``, speakers come from the words, if any.
     """
     ordered = sorted(words, key=lambda word: word.start)
     speakers = _believable(_find_speakers(ordered, turns), ordered)
@@ -109,7 +109,7 @@ def split_sentences(words: Sequence[Word], turns: Sequence[Turn] = ()) -> tuple[
 
 
 def _join_texts(texts: Iterable[str]) -> str:
-    """Words with spaces between them, but for scripts that write none."""
+    """Join words with spaces, except in scripts without spaces."""
     joined = ""
     for text in texts:
         close = not joined or (UNSPACED.match(joined[-1]) and UNSPACED.match(text))
@@ -118,21 +118,21 @@ def _join_texts(texts: Iterable[str]) -> str:
 
 
 def _find_speakers(words: Sequence[Word], turns: Sequence[Turn]) -> list[str | None]:
-    """Find whose turn covers most of each word, else the nearest turn's; None if that is far."""
+    """Find each word's speaker by largest overlap, else by the nearest turn; None if far."""
     if not turns:
         return [word.speaker for word in words]
     starts = np.array([turn.start for turn in turns])
     ends = np.array([turn.end for turn in turns])
     speakers: list[str | None] = []
     for word in words:
-        overlaps = np.minimum(ends, word.end) - np.maximum(starts, word.start)  # below 0: a gap
+        overlaps = np.minimum(ends, word.end) - np.maximum(starts, word.start)  # negative: a gap
         best = int(overlaps.argmax())
         speakers.append(turns[best].speaker if overlaps[best] >= -_NEAREST_TURN else None)
     return speakers
 
 
 def _believable(speakers: Sequence[str | None], words: Sequence[Word]) -> list[str]:
-    """Fill unknown speakers from their neighbours and drop changes too short to be real."""
+    """Fill unknown speakers from neighbours and remove implausibly short changes."""
     filled: list[str] = []
     first = next((speaker for speaker in speakers if speaker is not None), UNKNOWN_SPEAKER)
     for speaker in speakers:
@@ -150,7 +150,7 @@ def _believable(speakers: Sequence[str | None], words: Sequence[Word]) -> list[s
 
 
 def _cut_at_ends(words: Sequence[Word], long_pause: float) -> Iterator[list[Word]]:
-    """Cut the words of one speaker at sentence ends and pauses."""
+    """Split the words of one speaker at sentence ends and pauses."""
     part: list[Word] = []
     for word, following in zip(words, [*words[1:], None], strict=True):
         part.append(word)
@@ -171,7 +171,7 @@ def _ends_after(word: Word, following: Word, long_pause: float) -> bool:
 
 
 def _join_short(sentences: Sequence[Sentence]) -> list[Sentence]:
-    """Join a very short sentence with the one before or after it, if the same speaker goes on."""
+    """Join very short sentences with a neighbour of the same speaker."""
     joined: list[Sentence] = []
     for sentence in sentences:
         before = joined[-1] if joined else None
@@ -190,7 +190,7 @@ def _join_short(sentences: Sequence[Sentence]) -> list[Sentence]:
 
 
 def _cut_long(sentence: Sentence) -> Iterator[Sentence]:
-    """Cut a sentence that lasts too long at the longest pause near its middle, again if needed."""
+    """Split an overlong sentence at the longest pause near its middle, recursively."""
     words = sentence.words
     if sentence.end - sentence.start <= _LONGEST or len(words) < 2:
         yield sentence

@@ -1,4 +1,4 @@
-"""Sound of any file as samples at 16 kHz, placed on the file's time line."""
+"""Read the sound of any file as samples at 16 kHz, aligned with the file's time."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from mmerc.media.resampling import SAMPLE_RATE, Resampler, Samples
 from mmerc.media.segment import Clip
 from mmerc.media.stream_frames import TimedFrame, opened_at
 
-# Containers with a time stamp on every packet may have gaps, and round the stamps. Elsewhere time
-# is counted by the samples, and a gap is damage.
+# Containers with a time stamp per packet may have gaps and rounded stamps. In others, time is
+# counted by samples, and a gap means damage.
 STAMPED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "flv", "asf", "avi")
-_WAVERING = 0.05  # seconds: time stamps waver by less
-_COUNTED = 0.002  # seconds: counted time does not, but for rounding
-_MOST_CHANNELS = 64  # that FFmpeg converts
-_STEP_BACK = 1.0  # seconds: time stamps that fall back further are nonsense
-_LONGEST_GAP = 3600 * SAMPLE_RATE  # samples: so is a greater leap ahead
+_WAVERING = 0.05  # seconds; largest jitter of time stamps
+_COUNTED = 0.002  # seconds; largest rounding error of counted time
+_MOST_CHANNELS = 64  # supported by FFmpeg
+_STEP_BACK = 1.0  # seconds; larger backward jumps of time stamps are invalid
+_LONGEST_GAP = 3600 * SAMPLE_RATE  # samples; larger forward jumps are invalid
 
 
 def read_sound(path: Path, *, start: float | None = None, end: float | None = None) -> Samples:
-    """Read the sound between ``start`` and ``end`` (seconds; None for the file's own).
+    """Read the sound between ``start`` and ``end`` (seconds; None: start or end of the file).
 
-    Shape: -> float32 [samples], mono, 16 kHz, between -1 and 1; sample i sounds at
-    ``start + i / 16000``. Gaps of the track, its late beginning too, are silence; where the track
-    ends before ``end``, so do the samples. Only that part is decoded.
+    Shape: -> float32 [samples], mono, 16 kHz, between -1 and 1; sample i is at time
+    ``start + i / 16000``. Gaps of the track and a late start are silence. If the track ends before
+    ``end``, so do the samples. Only this part is decoded.
 
-    Raises MediaError where there is no sample in that part or where it is damaged.
+    MediaError if the part has no samples or is damaged.
     """
     first = round((start or 0.0) * SAMPLE_RATE)
     stop = sys.maxsize if end is None else round(end * SAMPLE_RATE)
@@ -53,13 +53,13 @@ def read_sound(path: Path, *, start: float | None = None, end: float | None = No
 
 
 def read_clip(clip: Clip) -> Samples:
-    """The sound of a clip as ``read_sound`` reads it, with the clip's noise."""
+    """Read the sound of a clip with ``read_sound``, and add its noise."""
     samples = read_sound(clip.path, start=clip.start, end=clip.end)
     return samples if clip.noise is None else clip.noise.added_to(samples)
 
 
 class Timeline:
-    """Samples from index ``first`` up to ``stop``, with silence where none are placed."""
+    """Samples from index ``first`` up to ``stop``; silence if not filled."""
 
     def __init__(self, path: Path, *, first: int, stop: int) -> None:
         self.path = path
@@ -69,7 +69,7 @@ class Timeline:
         self.heard = False
 
     def place(self, index: int, samples: Samples) -> None:
-        """Add ``samples`` from ``index`` on, except what is filled or beyond the stop."""
+        """Write ``samples`` from ``index`` on, except into filled parts or beyond the stop."""
         gap = min(index, self.stop) - self.filled
         if gap > _LONGEST_GAP:
             raise Reason.NOT_MEDIA.at(self.path)
@@ -87,10 +87,10 @@ class Timeline:
 def pieces(
     path: Path, timed_frames: Iterator[TimedFrame], *, start: float, gaps: bool
 ) -> Iterator[tuple[int, Samples]]:
-    """Sound at 16 kHz piece by piece, each with its index from second 0.
+    """Yield pieces of sound at 16 kHz, with their index from second 0.
 
-    Raises MediaError where sound continues after a hole behind ``start``: a packet that cannot be
-    decoded or, where there are no ``gaps``, samples that are missing.
+    MediaError if sound continues after a hole later than ``start``: an undecodable packet or,
+    unless ``gaps`` are allowed, missing samples.
     """
     resampler: Resampler | None = None
     end, hole = 0.0, False

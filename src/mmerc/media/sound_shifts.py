@@ -1,4 +1,4 @@
-"""Sound as another microphone, line or room would give it."""
+"""Shifts of sound: another microphone, line or room."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def make_quieter(samples: _Samples) -> _Samples:
 
 
 def limit_to_telephone(samples: _Samples) -> _Samples:
-    """Keep what a telephone transmits: 300 to 3,400 Hz."""
+    """Limit to the telephone band, 300 to 3,400 Hz."""
     from scipy.signal import butter, sosfilt  # slow to import
 
     band = butter(4, _TELEPHONE_BAND, btype="bandpass", fs=SAMPLE_RATE, output="sos")
@@ -49,4 +49,4 @@ SOUND_SHIFTS: Mapping[str, Callable[[_Samples], _Samples]] = {
     "noise at 15 dB": add_noise,
     "echo": add_echo,
 }
-"""The shifts on a model's card, by name."""
+"""The shifts on a model card, by name."""

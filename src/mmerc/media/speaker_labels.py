@@ -1,7 +1,7 @@
-"""Speakers' names at the beginning of what they say: ``[SPEAKER_00]: Hello``, ``Mara: Hello``.
+"""Recognise speaker names at the start of text: ``[SPEAKER_00]: Hello``, ``Mara: Hello``.
 
-Nothing in a subtitle file tells a name from a sentence that has a colon. What a label looks like
-decides, and where that is not enough, how the other cues of the file begin (docs/formats.md).
+Subtitle files do not distinguish names from sentences with a colon. The form of the label decides
+or, if that is not enough, the starts of the file's other cues (docs/formats.md).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _Shape = Literal["sure", "likely", "possible"]
 
 _LONGEST_NAME = 100
 _MOST_NAME_WORDS = 8
-_NEARLY_ALL, _HALF = 0.9, 0.5  # of the cues of a file
+_NEARLY_ALL, _HALF = 0.9, 0.5  # share of a file's cues
 _FEWEST_CUES = 3
 
 _SPEAKER = (
@@ -35,11 +35,11 @@ _SENTENCE_END = re.compile(
 )
 _ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")  # Maria (she/her)
 _NO_NAME = re.compile(r"[?!;…\"“”]")
-_PHONE = re.compile(r"\+?[\d*][\d*().\s-]{6,}")  # who joins a call by telephone
+_PHONE = re.compile(r"\+?[\d*][\d*().\s-]{6,}")  # a participant by telephone
 
 
 def _split_words(text: str) -> frozenset[str]:
-    """The words of a text."""
+    """Return the set of words of a text."""
     return frozenset(text.split())
 
 
@@ -66,7 +66,7 @@ _SOUNDS = _split_words(
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label: the speaker's name ("" for ``(speaker ?)``), the words after it, how sure it is."""
+    """A label: the speaker's name ("" for ``(speaker ?)``), the following text, its certainty."""
 
     speaker: str
     words: str
@@ -74,12 +74,12 @@ class Label:
 
 
 def find_label(text: str) -> Label | None:
-    """The label at the beginning of a line, if it has one.
+    """Find the label at the start of a line, if any.
 
     sure: ``[SPEAKER_00]:``, ``[Mara]:``, ``(speaker 0)``, ``SPEAKER_00``. likely: ``Name:`` of at
-    most eight words, each with a capital letter (or in a script without them) but for particles
-    (van, de) and what is in brackets (``Maria (she/her)``). possible: any other words of that
-    number, as ``sam's iPhone:``.
+    most eight words, each capitalised (or in a script without case) except particles (van, de) and
+    text in brackets (``Maria (she/her)``). possible: any other text of at most eight words, such as
+    ``sam's iPhone:``.
     """
     for pattern in (_BRACKETED, _BRACKETED_COLON, _NUMBERED):
         match = pattern.match(text)
@@ -94,7 +94,7 @@ def find_label(text: str) -> Label | None:
 
 
 def name_shape(name: str) -> _Shape | None:
-    """Whether words before a colon look like a name."""
+    """Return the shape of words before a colon if they look like a name."""
     bare = _ASIDE.sub("", name)
     words = [word for word in bare.split() if any(map(str.isalnum, word))]
     if _PHONE.fullmatch(name):
@@ -113,7 +113,7 @@ def name_shape(name: str) -> _Shape | None:
 
 
 def _ends_sentence(words: Sequence[str]) -> bool:
-    """Whether a word before the last ends with a full stop and is no title or initial."""
+    """Whether a word before the last ends with a full stop and is not a title or initial."""
     return any(
         word.endswith(".")
         and len(word) > 2
@@ -124,7 +124,7 @@ def _ends_sentence(words: Sequence[str]) -> bool:
 
 
 def name_in_brackets(text: str) -> Label | None:
-    """``[Mara] Hello``: a name, or a sound that is described; None for the usual sounds."""
+    """Read ``[Mara] Hello``: a name or a described sound; None for the usual sounds."""
     match = _IN_BRACKETS.match(text)
     if match is None or name_shape(match[1]) != "likely":
         return None
@@ -136,10 +136,10 @@ def name_in_brackets(text: str) -> Label | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerNames:
-    """The names that begin cues of one file, and which of them are trusted.
+    """The names at the start of a file's cues, and which of them are trusted.
 
-    ``doubtful`` are trusted though they occur once in a file that hardly labels its cues;
-    ``rejected`` may be names, and stay in the words.
+    ``doubtful`` names are trusted although they occur once in a file with few labels; ``rejected``
+    ones may be names, but stay in the text.
     """
 
     trusted: frozenset[str] = frozenset()
@@ -148,10 +148,11 @@ class SpeakerNames:
 
     @classmethod
     def choose(cls, beginnings: Iterable[str], cues: Sequence[str]) -> SpeakerNames:
-        """Judge the labels of a file by all ``beginnings`` of speech; ``cues`` are first lines.
+        """Choose the trusted labels of a file, from all ``beginnings`` of speech.
 
-        **[decided]** A likely name is trusted. A possible one is where it occurs twice and half of
-        the cues have a label, or where nearly all of at least three cues have one.
+        ``cues`` are the cues' first lines. **[decided]** A likely name is trusted. A possible name
+        is trusted if it occurs twice and half of the cues have a label, or if nearly all of at
+        least three cues have one.
         """
         labels = [label for label in map(find_label, beginnings) if label and label.speaker]
         counts = Counter(label.speaker for label in labels)
@@ -171,10 +172,10 @@ class SpeakerNames:
         )
 
     def find(self, text: str, *, inside: bool = False) -> Label | None:
-        """The trusted label at the beginning of a text.
+        """Find the trusted label at the start of a text.
 
-        ``inside``: the text continues a speaker's line, so that a likely name must be in capitals
-        or begin speech elsewhere.
+        ``inside``: the text continues a speaker's line, so a likely name must be in capitals or
+        start speech elsewhere.
         """
         label = find_label(text)
         if label is None:
@@ -186,7 +187,7 @@ class SpeakerNames:
         return label if trusted or (label.shape == "likely" and label.speaker.isupper()) else None
 
     def split(self, text: str) -> list[str]:
-        """A line cut where, after the end of a sentence, a trusted name and a colon follow."""
+        """Split a line at trusted names with a colon that follow the end of a sentence."""
         cuts = [
             match.end()
             for match in _SENTENCE_END.finditer(text)

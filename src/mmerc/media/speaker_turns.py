@@ -1,4 +1,4 @@
-"""Who speaks when: turns of an RTTM file, and the utterances that they belong to."""
+"""Speaker turns of an RTTM file, and their assignment to utterances."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from mmerc.media.rttm_fields import FIX, NOT_AVAILABLE, RttmFields, read_fields
 from mmerc.media.text_files import read_small_text
 
 UNKNOWN_SPEAKER = "unknown"
-_FEWEST_TURNS, _SLACK = 3, 0.5  # turns, seconds: below them nothing is guessed
+_FEWEST_TURNS, _SLACK = 3, 0.5  # turns, seconds; minimum for detecting wrong durations
 _CONFIDENCE = "the number may be a confidence; it is read as part of the name"
 _END_TIMES = "the durations look like end times; write how long each turn lasts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One speaker speaks from ``start`` to ``end``, in seconds."""
+    """A turn of one speaker, from ``start`` to ``end`` in seconds."""
 
     speaker: str
     start: float
@@ -34,7 +34,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerTurns:
-    """The turns of an RTTM file, and doubts about how they were read."""
+    """The turns of an RTTM file, with remarks on reading it."""
 
     turns: tuple[Turn, ...]
     remarks: tuple[str, ...] = ()
@@ -43,15 +43,14 @@ class SpeakerTurns:
 def read_rttm(path: str | Path, *, recording: str | None = None) -> SpeakerTurns:
     """Read the ``SPEAKER`` lines of an RTTM file, sorted by start (NIST RT-09 evaluation plan).
 
-    The other kinds of lines that the plan has, comments (``;;``) and empty lines are left out.
-    Recordings and speakers may have spaces in their names (``mmerc.media.rttm_fields``). Turns of
-    ``<NA>`` are of a speaker called "unknown", with a remark.
+    Other kinds of lines in the plan, comments (``;;``) and empty lines are ignored. Names of
+    recordings and speakers may contain spaces (``mmerc.media.rttm_fields``). Speaker ``<NA>`` is
+    called "unknown", with a remark.
 
     ``recording`` selects the turns of one recording by its name in the file.
 
-    InputError with the line for an unknown kind, columns that do not fit or can be read in more
-    than one way, a time that is none, a duration that is not above zero, and turns of a second
-    recording; with the file where it has no turn.
+    InputError, with the line, for an unknown kind, invalid or ambiguous columns, an invalid time, a
+    duration that is not above zero, and turns of a second recording; also for a file without turns.
     """
     path = Path(path)
     remarks = LineRemarks(path.name)
@@ -80,7 +79,7 @@ def read_rttm(path: str | Path, *, recording: str | None = None) -> SpeakerTurns
 
 
 def _durations_look_like_ends(turns: Sequence[Turn]) -> bool:
-    """Whether turns that all overlap would follow one another if their durations were ends."""
+    """Whether all turns overlap, but would be consecutive if their durations were end times."""
     if len(turns) < _FEWEST_TURNS:
         return False
     lengths = [turn.end - turn.start for turn in turns]
@@ -92,7 +91,7 @@ def _durations_look_like_ends(turns: Sequence[Turn]) -> bool:
 
 
 def _read_turn(where: str, fields: RttmFields) -> Turn:
-    """The turn of one line."""
+    """Read the turn of one line."""
     start, duration = (_read_seconds(where, text) for text in (fields.start, fields.duration))
     if duration == 0:
         raise InputError(where, "a turn without a length", "fix its duration or leave it out")
@@ -101,7 +100,7 @@ def _read_turn(where: str, fields: RttmFields) -> Turn:
 
 
 def _read_seconds(where: str, text: str) -> float:
-    """A time or a duration."""
+    """Read a time or a duration."""
     try:
         seconds = float(text)
     except ValueError:
@@ -114,10 +113,10 @@ def _read_seconds(where: str, text: str) -> float:
 def assign_speakers(
     utterances: Sequence[Utterance], turns: Sequence[Turn]
 ) -> tuple[Utterance, ...]:
-    """Give each utterance of unknown speaker the one whose turns overlap it most, summed.
+    """Assign speakers to utterances without one, by largest total overlap with turns.
 
-    The earlier speaker wins a tie. An utterance that no turn overlaps, or that has no times, stays
-    as it is, and so does one whose speaker is known.
+    Ties go to the earlier speaker. Utterances without overlapping turns, without times, or with a
+    known speaker are unchanged.
     """
     ordered = sorted(turns, key=lambda turn: turn.start)
     starts = np.array([turn.start for turn in ordered])
@@ -139,7 +138,7 @@ def assign_speakers(
 
 
 def _most_heard(turns: Iterable[Turn], start: float, end: float) -> str:
-    """The speaker of the largest share of the time from ``start`` to ``end``."""
+    """Return the speaker with the most speech between ``start`` and ``end``."""
     heard: dict[str, float] = defaultdict(float)
     for turn in turns:
         heard[turn.speaker] += max(min(turn.end, end) - max(turn.start, start), 0)
@@ -148,7 +147,7 @@ def _most_heard(turns: Iterable[Turn], start: float, end: float) -> str:
 
 
 def utterances_of_turns(turns: Sequence[Turn]) -> tuple[Utterance, ...]:
-    """Utterances ``1``, ``2``, ... without text, one a turn, in the order of their starts."""
+    """Create utterances ``1``, ``2``, ... without text, one per turn, sorted by start."""
     ordered = sorted(turns, key=lambda turn: turn.start)
     return tuple(
         Utterance(id=str(number), speaker=turn.speaker, text="", start=turn.start, end=turn.end)

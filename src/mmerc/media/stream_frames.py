@@ -1,7 +1,7 @@
-"""The decoded frames of one stream, from any time on.
+"""Decode the frames of one stream, from any time on.
 
-Times are seconds from the start of the file as players count them: from its earliest stream, so
-that sound and film keep their places to each other.
+Times are in seconds from the start of the file as in players: from its earliest stream, so that
+sound and film stay aligned.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from mmerc.media.container import LIMITS, Reason, open_media
 from mmerc.media.ogg_links import ByteRange, find_links
 from mmerc.media.segment import MediaError
 
-# Seconds before the time asked for at which to start: decoders settle within the first half second;
-# the rest is for containers that seek inexactly.
+# Seconds to start before the requested time: decoders settle within the first half second; the rest
+# is for containers with inexact seeking.
 _STEPS_BACK = (0.5, 5.0, 30.0, math.inf)
-# Containers that state their length beforehand; with others it is an estimate.
+# Containers that state their duration; in others it is an estimate.
 _STATING_LENGTH = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac")
-# FLAC alone sums up every frame; without the check a damaged one comes back as noise.
+# Only FLAC has a checksum per frame; without the check, a damaged frame would become noise.
 _CHECKED = {"flac": {"err_detect": "crccheck+explode"}}
-# What stands between two MP3 files that were joined end to end, in place of a frame.
+# The data between two concatenated MP3 files.
 JOIN_MARKS = (b"ID3", b"TAG", b"APETAGEX", b"Xing", b"Info", b"VBRI")
 MICROSECONDS = 1_000_000  # FFmpeg's unit for whole containers
 
@@ -46,9 +46,9 @@ _StreamT = TypeVar("_StreamT", AudioStream, VideoStream)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedFrame:
-    """A decoded frame with its start and end in seconds; None where a packet is undecodable.
+    """A decoded frame with start and end in seconds; None for an undecodable packet.
 
-    ``join``: here begins what was joined to the stream before; what is between them is no damage.
+    ``join``: a concatenated stream starts here; a gap before it is not damage.
     """
 
     time: float
@@ -61,10 +61,10 @@ class TimedFrame:
 def opened_at(
     path: Path, pick: Callable[[InputContainer, Path], _StreamT], *, time: float
 ) -> Iterator[tuple[_StreamT, Iterator[TimedFrame]]]:
-    """Open one stream of a file and give its frames from ``time``, or somewhat before, on.
+    """Open one stream of a file; yield its frames from ``time``, or slightly earlier, on.
 
-    Of a chained Ogg file the stream is that of the link at ``time``; the frames continue through
-    all links after it. Links without such a stream are gaps.
+    In a chained Ogg file the stream is that of the link at ``time``; frames continue through all
+    later links. Links without such a stream are gaps.
     """
     links = timed_links(path)
     links = [link for link in links if _has_stream(path, pick, link.part)] or links
@@ -80,16 +80,16 @@ def opened_at(
 
 @dataclass(frozen=True, slots=True)
 class TimedLink:
-    """A link of a chained file and the second at which it starts."""
+    """A link of a chained file and its start in seconds."""
 
     part: ByteRange
     start: float
 
 
 def timed_links(path: Path) -> list[TimedLink]:
-    """The links of an Ogg file in time; one, or none, where it is not chained.
+    """Return the links of an Ogg file with their times; at most one if it is not chained.
 
-    MediaError where one cannot be opened.
+    MediaError if one cannot be opened.
     """
     parts = find_links(path)
     if len(parts) < 2:
@@ -100,7 +100,7 @@ def timed_links(path: Path) -> list[TimedLink]:
 
 
 def link_length(path: Path, part: ByteRange) -> float:
-    """Seconds of a link; of Opus FFmpeg counts the run-in of the encoder as well."""
+    """Return the duration of a link in seconds; for Opus, FFmpeg includes the encoder delay."""
     with open_media(path, part=part) as container:
         seconds = (container.duration or 0) / MICROSECONDS
         packet = next(container.demux(), None)
@@ -112,7 +112,7 @@ def link_length(path: Path, part: ByteRange) -> float:
 def _has_stream(
     path: Path, pick: Callable[[InputContainer, Path], _Stream], part: ByteRange
 ) -> bool:
-    """Whether a link has a stream of the kind; MediaError where it cannot be opened."""
+    """Whether a link has a stream of this kind; MediaError if it cannot be opened."""
     with open_media(path, part=part) as container:
         try:
             pick(container, path)
@@ -124,7 +124,7 @@ def _has_stream(
 def _chained(
     path: Path, pick: Callable[[InputContainer, Path], _StreamT], links: Sequence[TimedLink]
 ) -> Iterator[TimedFrame]:
-    """The frames of links from the beginning of each."""
+    """Yield the frames of links, each from its start."""
     for link in links:
         with _opened_part(path, pick, time=0.0, part=link.part) as (_, frames):
             first = next(frames, None)
@@ -134,7 +134,7 @@ def _chained(
 
 
 def _shifted(frames: Iterable[TimedFrame], seconds: float) -> Iterator[TimedFrame]:
-    """Frames, so many seconds later."""
+    """Shift frames by some seconds."""
     for timed in frames:
         yield replace(timed, time=timed.time + seconds, end=timed.end + seconds)
 
@@ -147,10 +147,10 @@ def _opened_part(
     time: float,
     part: ByteRange | None = None,
 ) -> Iterator[tuple[_StreamT, Iterator[TimedFrame]]]:
-    """``opened_at`` of a file, or of a part of it, that is not chained.
+    """Like ``opened_at``, for an unchained file or a part of a file.
 
-    It is opened again for every try: after a seek back to its start some decoders no longer drop
-    the silence with which their encoder began.
+    It is reopened for every attempt: after seeking back to the start, some decoders no longer skip
+    the encoder delay.
     """
     for back in _STEPS_BACK:
         with open_media(path, part=part) as container:
@@ -166,21 +166,20 @@ def _opened_part(
 
 
 def _seek(container: InputContainer, stream: _Stream, time: float) -> bool:
-    """Go to the key frame before ``time``; False where the container cannot."""
+    """Seek to the key frame before ``time``; False if the container cannot."""
     if stream.time_base is None:
         return False
     try:
         container.seek(int((Fraction(time) + origin(container)) / stream.time_base), stream=stream)
-    except (av.FFmpegError, OverflowError):  # the latter: a time beyond all files
+    except (av.FFmpegError, OverflowError):  # OverflowError: an extremely large time
         return False
     return True
 
 
 def decode(container: InputContainer, stream: _Stream, path: Path) -> Iterator[TimedFrame]:
-    """Decode from where the container stands to its end.
+    """Decode from the current position to the end.
 
-    Raises MediaError where packets are encrypted, cannot be read, or end before the length that
-    the container states.
+    MediaError if packets are encrypted, unreadable, or end before the stated duration.
     """
     stream.codec_context.options = LIMITS | _CHECKED.get(stream.codec_context.name, {})
     for other in container.streams:
@@ -203,7 +202,7 @@ def decode(container: InputContainer, stream: _Stream, path: Path) -> Iterator[T
 def _decode_packet(
     packet: Packet[Any], stream: _Stream, *, zero: Fraction, time: float
 ) -> Iterator[TimedFrame]:
-    """Frames of one packet; ``time`` is where the one before it ended."""
+    """Yield the frames of a packet; ``time`` is the end of the previous one."""
 
     def seconds(stamp: int | None, base: Fraction | None) -> float:
         return time if stamp is None or base is None else float(stamp * base - zero)
@@ -218,7 +217,7 @@ def _decode_packet(
         length = float((packet.duration or 0) * packet.time_base)
         yield TimedFrame(time=start, end=start + length, frame=None, join=join)
         return
-    # AVI knows no order of display: there FFmpeg guesses it, and wrongly where frames look ahead.
+    # AVI has no presentation times; FFmpeg guesses them, wrongly for frames with look-ahead.
     in_order = stream.container.format.name == "avi"
     for frame in frames:
         start = seconds(frame.dts if in_order else frame.pts, frame.time_base)
@@ -227,14 +226,14 @@ def _decode_packet(
 
 
 def _begins_another(packet: Packet[Any], stream: _Stream) -> bool:
-    """Whether a packet without sound begins another MP3 file, joined to the one before."""
+    """Whether a packet without sound starts a concatenated MP3 file."""
     return stream.container.format.name == "mp3" and any(
         mark in bytes(packet) for mark in JOIN_MARKS
     )
 
 
 def _frame_length(frame: AudioFrame | VideoFrame, stream: _Stream) -> float:
-    """Seconds for which a frame sounds or is shown; 0 where nothing says."""
+    """Return the duration of a frame in seconds; 0 if unknown."""
     if isinstance(frame, AudioFrame):
         return frame.samples / frame.sample_rate
     if frame.duration and frame.time_base:
@@ -243,15 +242,15 @@ def _frame_length(frame: AudioFrame | VideoFrame, stream: _Stream) -> float:
 
 
 def origin(container: InputContainer) -> Fraction:
-    """Time stamp (seconds) that players show as 0.
+    """Return the time stamp (seconds) that players show as 0.
 
-    What is before 0 is the run-in of an encoder, which decoders drop.
+    Data before 0 is encoder delay, which decoders skip.
     """
     return Fraction(max(container.start_time or 0, 0), MICROSECONDS)
 
 
 def _ends_early(container: InputContainer, *, reached: float) -> bool:
-    """Whether all streams, not only the one that was ``reached``, end before the stated length."""
+    """Whether all streams, not only the decoded one, end before the stated duration."""
     if container.format.name not in _STATING_LENGTH or not container.duration:
         return False
     end = Fraction(container.duration, MICROSECONDS) - 1  # a second of tolerance

@@ -1,8 +1,8 @@
-"""Subtitles as utterances: SRT, WebVTT, SBV and ASS/SSA, their times, words and speakers.
+"""Read subtitles as utterances: SRT, WebVTT, SBV and ASS/SSA with times, words and speakers.
 
-A file is read in steps: the cues with their raw text (timed_cues, ass_dialogue), plain lines
-(cue_text), lines that roll once each (rolling_captions), and who says them (speaker_labels,
-cue_turns). Whatever a step cannot be sure of becomes a remark with the line.
+Steps: cues with raw text (timed_cues, ass_dialogue), plain lines (cue_text), removing repeats of
+rolling captions (rolling_captions), and speakers (speaker_labels, cue_turns). Uncertain decisions
+become remarks with the line.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mmerc.media.timed_cues import Cue, read_timed_cues
 
 FORMATS = {".srt": "srt", ".vtt": "vtt", ".ass": "ass", ".ssa": "ass"}
 _MOST_CUES = 100_000
-_LONGEST_CUE = 10_000  # characters with markup; a spoken line has some dozens
+_LONGEST_CUE = 10_000  # characters with markup; spoken lines have a few dozen
 
 _BELOW_ZERO = "times below zero are read as 0"
 _REVERSED = "a cue ends before it begins; its words are kept without sound and face"
@@ -42,9 +42,9 @@ _BRACKETS = "kept as words, though it may be a speaker's name or a described sou
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subtitles:
-    """The utterances of a subtitle file, and doubts about how they were read.
+    """The utterances of a subtitle file, with remarks on reading it.
 
-    ``language``: its code where a film states it.
+    ``language``: the code stated in a film, else None.
     """
 
     utterances: tuple[Utterance, ...]
@@ -54,7 +54,7 @@ class Subtitles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TimedPart:
-    """What one speaker says in a cue, with its share of the cue's time in milliseconds."""
+    """One speaker's text in a cue, with its share of the cue's time in milliseconds."""
 
     line: int
     start: int | None
@@ -64,23 +64,22 @@ class _TimedPart:
 
 
 def read_subtitles(path: str | Path) -> Subtitles:
-    """Utterances ``1``, ``2``, ... of a subtitle file, sorted by start, times in seconds.
+    """Read utterances ``1``, ``2``, ... of a subtitle file, sorted by start, times in seconds.
 
-    The format is that of the suffix, or of the content where the suffix says nothing or no cue of
-    that format is in the file; SBV and whisper.cpp's output are read like SRT. Markup is removed,
-    line breaks become spaces, character references are resolved. The speaker is ``<v Name>``, ASS's
-    name field or a label in the words, else "unknown"; rolling captions give each line once. A cue
-    of more than one speaker is shared out by the length of what they say. Overlapping cues stay.
-    Utterances whose times cannot be read have none, and stay where they are in the file; those of
-    cues without a length start and end at the same time. All rules: docs/formats.md.
+    The format is given by the suffix, or by the content if the suffix is unknown or no cue has that
+    format; SBV and whisper.cpp's output are read like SRT. Markup is removed, line breaks become
+    spaces, character references are resolved. The speaker comes from ``<v Name>``, ASS's name field
+    or a label in the text, else it is "unknown". Lines of rolling captions are kept once. The time
+    of a cue with several speakers is divided by text length. Overlapping cues are kept. Utterances
+    with unreadable times have none and keep their position in the file; those of cues without
+    duration start and end at the same time. All rules: docs/formats.md.
 
-    From a film (Matroska, MP4), the embedded subtitles are read; a cue's number is its line.
+    For a film (Matroska, MP4), the embedded subtitles are read; cue numbers are used as lines.
 
-    Every cue is read or named, with its line, in a remark.
+    Every cue is either read or mentioned in a remark with its line.
 
-    InputError for a file without a cue whose times can be read, of more than 100,000 cues or 16 MB,
-    with a cue of more than 10,000 characters, or that is neither UTF-8 nor UTF-16 with a byte-order
-    mark.
+    InputError for a file without readable times, with more than 100,000 cues or 16 MB, with a cue
+    of more than 10,000 characters, or that is neither UTF-8 nor UTF-16 with a byte-order mark.
     """
     path = Path(path)
     if is_film(path):
@@ -97,7 +96,7 @@ def read_subtitles(path: str | Path) -> Subtitles:
 
 
 def _read_film(path: Path) -> Subtitles:
-    """The subtitles inside a film, which FFmpeg gives as lines of ASS."""
+    """Read the embedded subtitles of a film, which FFmpeg provides as ASS lines."""
     embedded, remarks = read_embedded_subtitles(path), LineRemarks(path.name)
     _check_count(path, len(embedded.cues))
     utterances = _build_utterances(path, embedded.cues, ass=True, remarks=remarks)
@@ -111,14 +110,14 @@ def _read_film(path: Path) -> Subtitles:
 def _build_utterances(
     path: Path, cues: Sequence[Cue], *, ass: bool, remarks: LineRemarks
 ) -> tuple[Utterance, ...]:
-    """The utterances of all cues."""
+    """Build the utterances of all cues."""
     _check_cues(path, cues)
     parts = _timed_parts(cues, ass=ass, remarks=remarks)
     return _number_parts(_join_repeats(_sort_parts(parts), remarks))
 
 
 def _likely_formats(path: Path, text: str) -> tuple[str, ...]:
-    """Formats to try: WebVTT says what it is; else the suffix, then what the content looks like."""
+    """Return the formats to try: WebVTT by its header, else by suffix, then by content."""
     if text.lstrip("\ufeff \n").startswith("WEBVTT"):
         return ("vtt",)
     likely = "ass" if "Dialogue:" in text else "srt"
@@ -127,7 +126,7 @@ def _likely_formats(path: Path, text: str) -> tuple[str, ...]:
 
 
 def _read_cues(path: Path, text: str, kind: str, remarks: LineRemarks) -> list[Cue]:
-    """The cues of one format; none where the file has none of it."""
+    """Read the cues in one format; none if the file has no such cues."""
     _check_count(path, text.count("Dialogue:" if kind == "ass" else "-->"))
     if kind == "ass":
         cues = read_ass_cues(text, remarks=remarks)
@@ -138,7 +137,7 @@ def _read_cues(path: Path, text: str, kind: str, remarks: LineRemarks) -> list[C
 
 
 def _check_count(path: Path, count: int) -> None:
-    """Refuse more cues than anybody could watch."""
+    """Refuse an excessive number of cues."""
     if count > _MOST_CUES:
         problem = f"more than {_MOST_CUES:,} cues"
         raise InputError(path, problem, "check that it is a subtitle file, or cut it into parts")
@@ -158,7 +157,7 @@ def _check_cues(path: Path, cues: Sequence[Cue]) -> None:
 
 
 def _timed_parts(cues: Sequence[Cue], *, ass: bool, remarks: LineRemarks) -> list[_TimedPart]:
-    """What each speaker says, in the order of the file."""
+    """Split cues by speaker, in file order."""
     lines = [item for cue in cues for item in _plain_cues(cue, ass=ass, remarks=remarks)]
     if roll_is_visible(lines):
         remarks.add(lines[0].line, "rolling captions: each line is read once")
@@ -182,7 +181,7 @@ def _timed_parts(cues: Sequence[Cue], *, ass: bool, remarks: LineRemarks) -> lis
 
 
 def _plain_cues(cue: Cue, *, ass: bool, remarks: LineRemarks) -> Iterator[CueLines]:
-    """The plain lines of a cue, one item per voice, its times made to fit."""
+    """Yield the plain lines of a cue, one item per voice, with corrected times."""
     start, end = cue.start, cue.end
     if start is not None and end is not None:
         if min(start, end) < 0:
@@ -209,12 +208,12 @@ def _plain_cues(cue: Cue, *, ass: bool, remarks: LineRemarks) -> Iterator[CueLin
 
 
 def share(start: int | None, end: int | None, part: int, total: int) -> int | None:
-    """The time at ``part`` of ``total`` characters."""
+    """Interpolate the time at ``part`` of ``total`` characters."""
     return None if start is None or end is None else start + (end - start) * part // total
 
 
 def _share_out(cue: CueLines, spoken: Iterable[CuePart]) -> Iterator[_TimedPart]:
-    """What each speaker says, with a share of the cue's time as long as their share of its text."""
+    """Divide a cue's time among its speakers in proportion to their text."""
     parts = list(spoken)
     ends = list(accumulate(len(part.text) for part in parts))
     for part, end in zip(parts, ends, strict=True):
@@ -228,7 +227,7 @@ def _share_out(cue: CueLines, spoken: Iterable[CuePart]) -> Iterator[_TimedPart]
 
 
 def _note_labels(cue: CueLines, names: SpeakerNames, remarks: LineRemarks) -> None:
-    """Remark on labels whose meaning only a person can tell."""
+    """Remark on ambiguous labels."""
     if cue.voice:
         return
     for mark, text in beginnings(cue):
@@ -244,7 +243,7 @@ def _note_labels(cue: CueLines, names: SpeakerNames, remarks: LineRemarks) -> No
 
 
 def _note_unnamed(parts: Sequence[_TimedPart], marked: bool, remarks: LineRemarks) -> None:
-    """Remark on unnamed speakers where others have a name or marks say that they change."""
+    """Remark on unnamed speakers if others are named or marks indicate changes."""
     unnamed = [part for part in parts if not part.speaker]
     if marked or len(unnamed) < len(parts):
         for part in unnamed:
@@ -252,7 +251,7 @@ def _note_unnamed(parts: Sequence[_TimedPart], marked: bool, remarks: LineRemark
 
 
 def _sort_parts(parts: Iterable[_TimedPart]) -> list[_TimedPart]:
-    """Parts by start; one without times stays behind the one that it follows in the file."""
+    """Sort parts by start; a part without times stays after its predecessor in the file."""
     latest, keyed = 0, []
     for part in parts:
         latest = latest if part.start is None else part.start
@@ -261,7 +260,7 @@ def _sort_parts(parts: Iterable[_TimedPart]) -> list[_TimedPart]:
 
 
 def _join_repeats(parts: Iterable[_TimedPart], remarks: LineRemarks) -> list[_TimedPart]:
-    """Parts without those that only repeat the one before them while it lasts."""
+    """Remove parts that only repeat the previous one during its time."""
     result: list[_TimedPart] = []
     for part in parts:
         last = result[-1] if result else None
@@ -274,14 +273,14 @@ def _join_repeats(parts: Iterable[_TimedPart], remarks: LineRemarks) -> list[_Ti
 
 
 def _repeats(last: _TimedPart, part: _TimedPart) -> bool:
-    """Whether a part says the same as the one before it, by the same speaker, while that lasts."""
+    """Whether a part repeats the text and speaker of the previous one during its time."""
     if last.end is None or part.start is None or part.start > last.end:
         return False
     return (last.speaker, last.text) == (part.speaker, part.text)
 
 
 def _number_parts(parts: Iterable[_TimedPart]) -> tuple[Utterance, ...]:
-    """Numbered utterances with times in seconds."""
+    """Number the utterances and convert times to seconds."""
     return tuple(
         Utterance(
             id=str(number),

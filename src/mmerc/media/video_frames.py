@@ -1,4 +1,4 @@
-"""Frames of a film at given times, the right way up."""
+"""Read upright frames of a film at given times."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from mmerc.media.container import LARGEST_SIDE, Reason, film_stream
 from mmerc.media.pictures import Pixels, display_of
 from mmerc.media.stream_frames import TimedFrame, opened_at
 
-_FORWARD = 5.0  # seconds between two times up to which decoding on is cheaper than a seek
-_ROUNDING = 1e-6  # seconds: times and time stamps come from different sums
+_FORWARD = 5.0  # seconds; up to this distance, decoding is cheaper than seeking
+_ROUNDING = 1e-6  # seconds; tolerance between times and time stamps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """What is on screen at ``time`` (seconds): pixels uint8 [H, W, 3], RGB."""
+    """The picture at ``time`` (seconds): pixels uint8 [H, W, 3], RGB."""
 
     time: float
     pixels: Pixels
 
 
 def frame_times(start: float, end: float, count: int) -> list[float]:
-    """Centres of ``count`` equal parts of the time between ``start`` and ``end`` (seconds)."""
+    """Return the centres of ``count`` equal parts between ``start`` and ``end`` (seconds)."""
     return [start + (end - start) * (i + 0.5) / count for i in range(count)]
 
 
 def read_frames(
     path: Path, times: Sequence[float], *, height: int | None = None
 ) -> Iterator[Frame]:
-    """Read what is on screen at ``times`` (ascending, seconds), one frame for each.
+    """Read the frame shown at each of ``times`` (ascending, seconds).
 
-    That is the last frame that starts at or before the time, or the first of all. Frames are
-    turned upright, have square pixels, and are scaled down to ``height`` where they are higher.
-    At no time more than a few frames are in memory.
+    It is the last frame that starts at or before the time, else the first frame. Frames are turned
+    upright, have square pixels, and are scaled down to ``height`` if higher. Only a few frames are
+    in memory at a time.
 
-    Raises MediaError at the first time that is past the end or where the film is damaged;
-    ValueError for times that do not ascend or are not finite.
+    MediaError for a time past the end or in a damaged part; ValueError if times are not ascending
+    or not finite.
     """
     if not all(map(math.isfinite, times)) or any(a > b for a, b in pairwise(times)):
         raise ValueError("times of frames must be finite and ascend")
@@ -56,7 +56,7 @@ def read_frames(
 
 
 def _groups(times: Sequence[float]) -> Iterator[list[float]]:
-    """Split ascending times where the next is far enough for a seek."""
+    """Split ascending times at distances that are worth a seek."""
     group: list[float] = []
     for time in times:
         if group and time - group[-1] > _FORWARD:
@@ -70,7 +70,7 @@ def _groups(times: Sequence[float]) -> Iterator[list[float]]:
 def _on_screen(
     path: Path, timed_frames: Iterator[TimedFrame], times: list[float]
 ) -> Iterator[VideoFrame]:
-    """Yield the frame on screen at each time; MediaError past the end, or where one is missing."""
+    """Yield the frame shown at each time; MediaError past the end or for a missing frame."""
     current: VideoFrame | None = None
     began = ended = lost = -math.inf
     ahead = next(timed_frames, None)
@@ -89,13 +89,13 @@ def _on_screen(
 
 
 class _Converter:
-    """Decoded frames to upright RGB; a frame that stays on screen is converted once."""
+    """Converts decoded frames to upright RGB; caches the last frame."""
 
     def __init__(self, path: Path, stream: VideoStream, *, height: int | None) -> None:
         self.path = path
         self.stream = stream
         self.limit = math.inf if height is None else height
-        self.reformatter = VideoReformatter()  # one for all: each new one takes its own memory
+        self.reformatter = VideoReformatter()  # shared, because each new one allocates memory
         self.last: tuple[VideoFrame, Pixels] | None = None
 
     def __call__(self, frame: VideoFrame) -> Pixels:
@@ -118,7 +118,7 @@ class _Converter:
 
 
 def square_size(frame: VideoFrame, stream: VideoStream, path: Path) -> tuple[int, int]:
-    """Width and height in square pixels, as stored; MediaError above 8192."""
+    """Return width and height in square pixels, before rotation; MediaError above 8192."""
     width = max(round(frame.width * (stream.sample_aspect_ratio or 1)), 1)
     if max(width, frame.height) > LARGEST_SIDE:
         raise Reason.TOO_LARGE.at(path)

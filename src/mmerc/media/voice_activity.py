@@ -1,7 +1,6 @@
-"""Spans of speech in a recording, cut into utterances at the pauses.
+"""Voice activity detection: spans of speech, split at pauses.
 
-The sound is decoded and judged a minute at a time: of what is behind, one number per 32 ms is
-kept.
+The sound is processed a minute at a time; only one number per 32 ms is kept.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ from mmerc.media.voice_network import (
     speech_probabilities,
 )
 
-# Silero's own: a frame above the first begins speech, and below the second may end it.
+# Silero's own values: speech starts above the first and may end below the second.
 _SPEECH, _STILL_SPEECH = 0.5, 0.35
-_MARGIN = 0.05  # seconds kept around speech: soft beginnings of words are judged silent
-_DIP = 8  # frames that must be least sure together where speech is cut without a pause
+_MARGIN = 0.05  # seconds kept around speech, because soft starts of words count as silence
+_DIP = 8  # frames; speech without a pause is split at this window's lowest probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +42,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UtteranceLimits:
-    """How speech is cut into utterances, in seconds.
+    """Limits for splitting speech into utterances, in seconds.
 
-    Silence of ``pause`` parts two of them. Speech below ``shortest`` is left out. What would last
-    above ``longest`` is cut in its second half, where speech is least sure.
+    Silence of ``pause`` separates utterances. Speech shorter than ``shortest`` is dropped. Speech
+    longer than ``longest`` is split in its second half, at the lowest probability.
     """
 
     pause: float = 0.5
@@ -66,16 +65,16 @@ _DEFAULT_LIMITS = UtteranceLimits()
 
 
 def find_speech(path: Path, *, limits: UtteranceLimits = _DEFAULT_LIMITS) -> tuple[Span, ...]:
-    """Spans of speech in a recording, in order and without overlap; none where there is no speech.
+    """Find speech spans in a recording, sorted and without overlap; empty without speech.
 
-    MediaError where there is no sound, where it is damaged or cut off, or lasts less than 32 ms;
-    MmercError where the network's weights are not installed, InputError where they are others.
+    MediaError if the sound is missing, damaged, truncated or shorter than 32 ms; MmercError if the
+    network's weights are not installed, InputError if they differ from the published ones.
     """
     return _speech_spans(read_pieces(path), limits=limits)
 
 
 def read_pieces(path: Path) -> Iterator[Samples]:
-    """The whole sound of a file as ``read_sound`` gives it, but in short pieces as they come."""
+    """Yield the whole sound of a file like ``read_sound``, but in short pieces."""
     timeline = Timeline(path, first=0, stop=sys.maxsize)
     with opened_at(path, sound_stream, time=0.0) as (stream, timed_frames):
         gaps = stream.container.format.name in STAMPED
@@ -90,17 +89,17 @@ def read_pieces(path: Path) -> Iterator[Samples]:
 def _speech_spans(
     sound: Iterable[Samples], *, limits: UtteranceLimits = _DEFAULT_LIMITS
 ) -> tuple[Span, ...]:
-    """Spans of speech in samples at 16 kHz that come in pieces of any length (``find_speech``)."""
+    """Find speech in a stream of samples at 16 kHz, in pieces of any length (``find_speech``)."""
     cutter = SpanCutter(limits)
     spans = [span for part in speech_probabilities(sound) for span in cutter.feed(part)]
     return (*spans, *cutter.finish())
 
 
 class SpanCutter:
-    """Cuts a stream of probabilities into spans of speech, each as soon as its end is certain.
+    """Splits a stream of probabilities into spans, each reported when its end is certain.
 
-    ``open_since`` is the start in seconds of speech that has not ended yet (None: nobody speaks),
-    ``quiet`` how long it has paused, and ``heard`` how much has been judged.
+    ``open_since``: start of the current speech (None: silence). ``quiet``: length of its current
+    pause. ``heard``: processed sound. All are in seconds.
     """
 
     def __init__(self, limits: UtteranceLimits = _DEFAULT_LIMITS) -> None:
@@ -108,9 +107,9 @@ class SpanCutter:
         self._pause = math.ceil(limits.pause / FRAME_SECONDS)
         self._shortest = math.ceil(limits.shortest / FRAME_SECONDS)
         self._longest = math.floor((limits.longest - 2 * _MARGIN) / FRAME_SECONDS)
-        self._count = 0  # frames that were judged
-        self._open: list[float] = []  # probabilities since speech began
-        self._quiet = 0  # frames on end without speech
+        self._count = 0  # number of processed frames
+        self._open: list[float] = []  # probabilities since the start of speech
+        self._quiet = 0  # consecutive frames without speech
         self._end = 0  # frame after the last span
 
     @property
@@ -127,17 +126,17 @@ class SpanCutter:
 
     @property
     def open_until(self) -> float:
-        """End of the open speech if it does not go on, in seconds."""
+        """End of the current speech in seconds, if it does not continue."""
         end = (self._count - self._quiet) * FRAME_SECONDS
         return round(min(end + _MARGIN, self.heard), 3)
 
     @property
     def is_long_enough(self) -> bool:
-        """Whether the open speech would be a span if it ended here."""
+        """Whether the current speech would be a span if it ended now."""
         return len(self._open) - self._quiet >= self._shortest
 
     def feed(self, probabilities: Probabilities) -> Iterator[Span]:
-        """Spans that end in successive frames. Shape: [frames]."""
+        """Process frames; yield completed spans. Shape: [frames]."""
         for probability in probabilities.tolist():
             self._count += 1
             if not self._open and probability < _SPEECH:
@@ -151,12 +150,12 @@ class SpanCutter:
                 yield from self._cut()
 
     def finish(self) -> Iterator[Span]:
-        """The span that the end of the sound ends, if any."""
+        """Yield the last span, if any, at the end of the sound."""
         if self._open:
             yield from self._close(room=self.quiet)
 
     def _close(self, *, room: float) -> Iterator[Span]:
-        """End the open speech, widened by at most ``room`` seconds."""
+        """End the current speech, extended by at most ``room`` seconds."""
         first, end = self._count - len(self._open), self._count - self._quiet
         if end - first >= self._shortest:
             last = end * FRAME_SECONDS + min(room, _MARGIN)
@@ -165,7 +164,7 @@ class SpanCutter:
         self._open, self._quiet = [], 0
 
     def _cut(self) -> Iterator[Span]:
-        """Cut speech where it is least sure, without a margin."""
+        """Split speech at the lowest probability, without a margin."""
         first = self._count - len(self._open)
         length = _weakest_place(np.array(self._open, np.float32), first, self._shortest)
         yield Span(self._start(first), round((first + length) * FRAME_SECONDS, 3))
@@ -173,13 +172,13 @@ class SpanCutter:
         self._open = self._open[length:]
 
     def _start(self, first: int) -> float:
-        """Start of speech from frame ``first``, widened at most to the middle of the silence."""
+        """Return the start of speech, extended at most to the middle of the silence before it."""
         room = first if self._end == 0 else (first - self._end) / 2
         return round(first * FRAME_SECONDS - min(room * FRAME_SECONDS, _MARGIN), 3)
 
 
 def _weakest_place(open_speech: Probabilities, first: int, shortest: int) -> int:
-    """Length of the part before the best cut of speech from frame ``first`` on.
+    """Return the length of the first part when splitting speech from frame ``first`` on.
 
     Neither part is shorter than ``shortest`` frames.
     """

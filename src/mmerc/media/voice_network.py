@@ -1,8 +1,8 @@
-"""Silero VAD 6, which tells speech from other sound, a minute at a time.
+"""Silero VAD 6 for voice activity, a minute at a time.
 
-Only a file of the package ``silero-vad`` (MIT) is used, known by SHA-256: the network for whole
-sequences of frames, which ONNX Runtime runs. The package itself is not imported. Its safetensors
-file is not used: in version 6.2.3 its weights differ from those of TorchScript and ONNX.
+Only one file of the package ``silero-vad`` (MIT) is used, verified by SHA-256: the network for
+sequences of frames, run with ONNX Runtime. The package itself is not imported. Its safetensors file
+is not used, because in version 6.2.3 its weights differ from TorchScript and ONNX.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FRAME = 512  # samples
 FRAME_SECONDS = FRAME / SAMPLE_RATE
-_CONTEXT = 64  # samples of the frame before that are heard again
+_CONTEXT = 64  # samples of the previous frame that are repeated
 _BLOCK = 1875 * FRAME  # a minute
 
 _NETWORK = "silero_vad_16k_sequence.onnx"
@@ -49,10 +49,10 @@ def _load_network(folder: Path) -> InferenceSession:
 
 
 class SpeechStream:
-    """The network and its state, so that sound in pieces is judged as the whole would be.
+    """The network with its state, so that pieces give the same results as the whole.
 
-    Streams may share a ``network`` (``load_speech_network``). MmercError where the package
-    silero-vad is not installed, InputError where its file is another.
+    Streams may share a ``network`` (``load_speech_network``). MmercError if the package silero-vad
+    is not installed, InputError if its file differs.
     """
 
     def __init__(self, network: InferenceSession | None = None) -> None:
@@ -62,7 +62,7 @@ class SpeechStream:
         self._hidden = self._cell = np.zeros((1, 1, 128), np.float32)
 
     def feed(self, samples: Samples) -> Probabilities:
-        """Probability of speech in every frame of 32 ms that is whole by now; the rest waits.
+        """Return the speech probability of every complete frame of 32 ms; keep the rest.
 
         Shape: float32 [any], 16 kHz -> float32 [frames].
         """
@@ -81,12 +81,12 @@ class SpeechStream:
 
 
 def load_speech_network() -> InferenceSession:
-    """Load the network; errors as for ``SpeechStream``."""
+    """Load the network; raises the errors of ``SpeechStream``."""
     return _load_network(_SILERO.locate())
 
 
 def speech_probabilities(sound: Iterable[Samples]) -> Iterator[Probabilities]:
-    """Probability of speech in every whole frame of 32 ms, those of a minute at a time.
+    """Yield the speech probabilities of complete frames of 32 ms, a minute at a time.
 
     Shape: sound float32 [any] each, 16 kHz -> float32 [at most 1875] each. Errors as for
     ``SpeechStream``.
@@ -97,7 +97,7 @@ def speech_probabilities(sound: Iterable[Samples]) -> Iterator[Probabilities]:
 
 
 def _in_blocks(sound: Iterable[Samples]) -> Iterator[Samples]:
-    """The same samples in blocks of a minute; the last has what remains in whole frames."""
+    """Regroup samples into blocks of a minute; the last block has the remaining whole frames."""
     waiting: list[Samples] = []
     count = 0
     for piece in sound:

@@ -162,7 +162,7 @@ def _voice_sums(sequences: Sequences) -> Floats:
 def _statistics(sums: Floats) -> Floats:
     """Measures from sums: shares, entropy, inertia, contagion. Shape: [..., K + 4] -> [..., K + 3].
 
-    NaN where there is nothing to count.
+    NaN if there is nothing to count.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         counts = sums[..., :-4]

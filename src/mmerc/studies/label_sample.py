@@ -165,7 +165,7 @@ def _order_by_conversation(rows: PredictedRows) -> list[int]:
 
 
 def _read_text(rows: PredictedRows, position: int) -> str:
-    """The words of an utterance; empty where the predictions have none."""
+    """The words of an utterance; empty if the predictions have none."""
     text = rows.rows[position].get("text")
     return "" if text is None else str(text)
 

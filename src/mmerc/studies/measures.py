@@ -16,7 +16,7 @@ def measure_study(
 ) -> list[Measure]:
     """Measure the study in a folder; ``by`` also compares the values of that column.
 
-    InputError where the study's tables are missing or damaged, UsageError for impossible settings.
+    InputError if the study's tables are missing or damaged, UsageError for impossible settings.
     """
     sequences = read_sequences(study)
     rows = measure_sequences(sequences, shuffles=shuffles, seed=seed)

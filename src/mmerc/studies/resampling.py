@@ -32,7 +32,7 @@ def bootstrap_sums(values: Floats, weights: Floats | None) -> Floats | None:
 
 
 def interval(drawn: Floats | None) -> tuple[float | None, float | None]:
-    """Percentile interval (95 %) of what was drawn; None where nothing is defined."""
+    """Percentile interval (95 %) of what was drawn; None if nothing is defined."""
     return (None, None) if drawn is None else intervals(drawn[:, None], 1)[0]
 
 

@@ -338,7 +338,7 @@ def _check_present(
 
 
 def _is_missing(path: Path) -> bool:
-    """Whether there is no file at this path; False where that cannot be seen."""
+    """Whether there is no file at this path; False if that cannot be seen."""
     try:
         return not stat.S_ISREG(path.stat().st_mode)
     except OSError as error:

@@ -74,7 +74,7 @@ def _choose_layout(
 def _convert_columns(
     columns: Mapping[str, str], further: Mapping[str, Kind]
 ) -> dict[str, str | int | float | None]:
-    """The study columns of a recording as values of their types; None where missing."""
+    """The study columns of a recording as values of their types; None if missing."""
     convert = {"text": str, "integer": int, "number": float, "truth": str}
     values: dict[str, str | int | float | None] = {
         name: columns.get(name) for name in STUDY_COLUMNS

@@ -53,7 +53,7 @@ def score_group(
 
 
 def mean_of_known(values: NDArray[Any]) -> float | None:
-    """Mean of the values that are not NaN; None where all are."""
+    """Mean of the values that are not NaN; None if all are."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else None
 

@@ -107,7 +107,7 @@ def records_by_row(records: Records) -> dict[str, Records]:
 
 
 def column(records: Records, key: str) -> list[float]:
-    """A column's numbers, NaN where a record has none."""
+    """A column's numbers, NaN if a record has none."""
     return [float("nan") if r.get(key) is None else float(r[key]) for r in records]
 
 

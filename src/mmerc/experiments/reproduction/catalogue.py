@@ -37,7 +37,7 @@ _SHARED_PLOTS = {
 class TargetFile:
     """A paper's targets and their origin: ``mmerc``, the package of a plug-in, or a path.
 
-    ``package`` is the module whose ``figures.py`` may have plots of its own; None where code is
+    ``package`` is the module whose ``figures.py`` may have plots of its own; None if code is
     not run.
     """
 
@@ -49,7 +49,7 @@ class TargetFile:
 def list_targets() -> dict[str, tuple[str, str]]:
     """Map every target to its title and the package that it comes from.
 
-    MmercError where a plug-in is broken.
+    MmercError if a plug-in is broken.
     """
     return {
         name: (file.paper.targets[name].title, file.origin) for name, file in target_files().items()
@@ -123,7 +123,7 @@ def find_plots(target: Target, file: TargetFile) -> tuple[Draw, ...]:
     """Find the functions that draw a target.
 
     The target's own ``figures.py`` comes first, then the shared plots, then our papers' figures.
-    UsageError where none has the plot.
+    UsageError if none has the plot.
     """
     function = target.plot.replace("-", "_")
     own = [] if file.package is None else [file.package]

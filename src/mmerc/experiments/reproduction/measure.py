@@ -78,7 +78,7 @@ def _read_trained_row(row: TargetRow, plan: Plan, run: Run, *, hardware: Hardwar
 
 
 def _check_run(run: Run) -> None:
-    """InputError where a run is missing, or belongs to another recipe or corpus."""
+    """InputError if a run is missing, or belongs to another recipe or corpus."""
     path = run.directory / "run.json"
     if not path.is_file():
         fix = "train it: leave --report-only out"
@@ -161,7 +161,7 @@ def _score_row(trained: TrainedRow, metric: Metric, versus: Mapping[str, Versus]
 
 
 def _per_class(trained: TrainedRow) -> dict[str, float | None]:
-    """Mean F1 of every label over the seeds; None where gold lacks the label."""
+    """Mean F1 of every label over the seeds; None if gold lacks the label."""
     occurs = trained.confusions[0].sum(axis=1) > 0
     means = class_f1(trained.confusions).mean(axis=0)
     labels = trained.test[0].labels

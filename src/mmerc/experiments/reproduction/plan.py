@@ -83,7 +83,7 @@ class Plan:
 
 
 def make_plan(name: str, corpus: PreparedCorpus, options: PlanOptions) -> Plan:
-    """Choose a recipe per row; UsageError or InputError where the corpus does not allow it."""
+    """Choose a recipe per row; UsageError or InputError if the corpus does not allow it."""
     file = find_target(name, options.targets)
     paper, target = file.paper, file.paper.targets[name]
     reference = _reference_corpus(name, paper, corpus)
@@ -130,7 +130,7 @@ def _seeds(target: Target, options: PlanOptions) -> int:
 
 
 def _reference_corpus(name: str, paper: PaperTargets, corpus: PreparedCorpus) -> ReferenceCorpus:
-    """Find whose numbers ours are compared with; UsageError where the target excludes a corpus."""
+    """Find whose numbers ours are compared with; UsageError if the target excludes a corpus."""
     key = corpus.name if corpus.name in paper.corpora else OTHER_CORPUS
     allowed = paper.targets[name].corpora
     if key not in paper.corpora or (allowed is not None and key not in allowed):
@@ -206,7 +206,7 @@ def _applicable_changes(row: TargetRow, recipe: Recipe, options: PlanOptions) ->
 
 
 def _with_changes(recipe: Recipe, changes: list[str]) -> Recipe:
-    """Apply ``key.key=value`` changes; UsageError where they do not fit."""
+    """Apply ``key.key=value`` changes; UsageError if they do not fit."""
     value = recipe.model_dump(mode="json")
     apply_changes(value, changes)
     try:

@@ -89,7 +89,7 @@ def _agreement(row: ScoredRow) -> str:
 
 
 def sign_summary(results: TargetResults) -> str:
-    """How many differences have the paper's sign; empty where none can be compared."""
+    """How many differences have the paper's sign; empty if none can be compared."""
     compared = [row for row in results.scored if row.same_sign is not None]
     if not compared:
         return _EMPTY

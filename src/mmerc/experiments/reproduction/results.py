@@ -83,7 +83,7 @@ class ScoredRow:
 
     @property
     def versus(self) -> Versus | None:
-        """Ours against the baseline's; None where either was not trained."""
+        """Ours against the baseline's; None if either was not trained."""
         return None if self.ours is None else self.ours.versus
 
     @property
@@ -93,7 +93,7 @@ class ScoredRow:
 
     @property
     def same_sign(self) -> bool | None:
-        """Whether the paper's difference has our sign; None where one of them is unknown or 0."""
+        """Whether the paper's difference has our sign; None if one of them is unknown or 0."""
         if not self.difference or not self.paper_difference:
             return None
         return (self.difference > 0) == (self.paper_difference > 0)

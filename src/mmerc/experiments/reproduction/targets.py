@@ -23,7 +23,7 @@ class _StrictModel(BaseModel):
 
 
 class PaperScores(_StrictModel):
-    """What a paper reports for a row, in percent; None where it reports nothing."""
+    """What a paper reports for a row, in percent; None if it reports nothing."""
 
     weighted_f1: float | None = None
     accuracy: float | None = None

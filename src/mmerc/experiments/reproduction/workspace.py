@@ -81,7 +81,7 @@ class Workspace:
 
     @contextmanager
     def begin(self) -> Iterator[None]:
-        """Lock the folder and write whose runs it contains; InputError where it has others."""
+        """Lock the folder and write whose runs it contains; InputError if it has others."""
         path = self.root / "reproduction.json"
         with locked(self.root):
             if path.exists():
@@ -97,7 +97,7 @@ class Workspace:
             yield
 
     def check(self) -> str | None:
-        """Describe how the version differs; InputError where the runs are of another corpus."""
+        """Describe how the version differs; InputError if the runs are of another corpus."""
         path = self.root / "reproduction.json"
         if not path.is_file():
             fix = "leave --report-only out, or name the --out of the runs"
@@ -115,7 +115,7 @@ class Workspace:
 
 
 def _version_difference(stored: dict[str, Any], current: dict[str, Any]) -> str | None:
-    """Name the packages that differ, or else the code; None where nothing differs."""
+    """Name the packages that differ, or else the code; None if nothing differs."""
     changes = [
         f"{name} {stored['versions'].get(name)}, here {version}"
         for name, version in current["versions"].items()

@@ -44,7 +44,7 @@ class DisturbedCorpora:
     """One split of a corpus, and its disturbed versions.
 
     ``corpus`` contains that split alone, with its sounds; ``folder`` is the prepared corpus's.
-    ``tasks`` locate the utterances' media, None where they are unknown. ``extract`` extracts and
+    ``tasks`` locate the utterances' media, None if they are unknown. ``extract`` extracts and
     stores vectors under the given specification. ``weights`` are a face network's. Vectors
     extracted for one model are reused for the next.
     """
@@ -157,7 +157,7 @@ def open_disturbed_corpora(
     executor: Executor,
     report: Callable[[str], None],
 ) -> DisturbedCorpora:
-    """Prepare one split of the corpus in ``folder``; InputError where it has no such split.
+    """Prepare one split of the corpus in ``folder``; InputError if it has no such split.
 
     ``media`` is the raw corpus's folder. Vectors of disturbed media are extracted as by
     ``mmerc extract`` and stored in ``stores``.

@@ -36,7 +36,7 @@ class EvaluatedRun:
 def find_runs(sources: Sequence[str]) -> list[EvaluatedRun]:
     """Find runs, model folders, models that come with mmerc, and models on the Hub.
 
-    UsageError where one is named twice; otherwise the errors of reading them.
+    UsageError if one is named twice; otherwise the errors of reading them.
     """
     if len(set(sources)) < len(sources):
         raise UsageError("A run is named twice; name each once.")
@@ -61,7 +61,7 @@ def _find_run(source: str, name: str) -> EvaluatedRun:
 
 
 def check_corpus(evaluated: EvaluatedRun, corpus: PreparedCorpus) -> None:
-    """InputError where a run was trained on other conversations or vectors than the corpus's.
+    """InputError if a run was trained on other conversations or vectors than the corpus's.
 
     A single model does not record its corpus: its labels are compared when it predicts.
     """
@@ -81,7 +81,7 @@ def check_corpus(evaluated: EvaluatedRun, corpus: PreparedCorpus) -> None:
 
 
 def check_modalities(runs: Sequence[EvaluatedRun], modalities: Collection[str]) -> None:
-    """UsageError where no model reads one of the modalities, or none reads any at all."""
+    """UsageError if no model reads one of the modalities, or none reads any at all."""
     read = {modality for run in runs for modality in run.modalities}
     names = ", ".join(run.name for run in runs)
     for modality in modalities:

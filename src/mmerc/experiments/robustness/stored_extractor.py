@@ -42,7 +42,7 @@ def find_stored_extractor(
 ) -> StoredExtractor | Inapplicable:
     """Find the extractor of the vectors of the prepared corpus in the folder ``corpus``.
 
-    ``weights`` are those of a face network that does not come with mmerc; InputError where they
+    ``weights`` are those of a face network that does not come with mmerc; InputError if they
     are damaged.
     """
     file = corpus / f"{stored.modality}-selection.json"

@@ -40,7 +40,7 @@ class LabelMap(BaseModel):
 
 
 def read_label_map(path: Path) -> LabelMap:
-    """Read a label map; InputError where it is not one."""
+    """Read a label map; InputError if it is not one."""
     try:
         return LabelMap.model_validate(yaml.safe_load(read_text(path)) or {})
     except yaml.YAMLError as error:

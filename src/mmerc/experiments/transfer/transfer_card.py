@@ -26,7 +26,7 @@ _COLUMNS = ("corpus", "utterances", "labels", "modalities", "unweighted recall",
 
 
 def find_card(model: str | Path) -> Path:
-    """Return the card of a model folder; InputError where there is none."""
+    """Return the card of a model folder; InputError if there is none."""
     card = Path(model) / "README.md"
     if not card.is_file():
         fix = "name a packaged model's folder (`mmerc package`)"

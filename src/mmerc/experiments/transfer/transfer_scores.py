@@ -108,7 +108,7 @@ def measure_transfer(
 ) -> TransferResult:
     """Predict a split of a corpus with every set of modalities; ``name`` is what it is called.
 
-    InputError where the split is missing or has no label, or vectors have another width.
+    InputError if the split is missing or has no label, or vectors have another width.
     """
     check_labels(corpus, split)
     models = [load_model(folder) for folder in run.folders.values()]

@@ -1,16 +1,16 @@
-"""Weights of faces in the mean of an utterance: sharp and frontal ones count more."""
+"""Weights of faces in an utterance's mean: sharp and frontal faces count more."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-_POWER = 4  # of the sharpness; chosen on PublicTest (README.md)
-_FAINT = 1e-3  # so that no weight is 0
+_POWER = 4  # exponent of the sharpness; chosen on PublicTest (README.md)
+_FAINT = 1e-3  # avoids weights of 0
 
 
 def measure_sharpness(crops: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Root mean square of the differences across two pixels, over the deviation of grey levels.
+    """Measure sharpness: RMS difference across two pixels, divided by the standard deviation.
 
     Independent of brightness and contrast. 0 for an image of one level.
 
@@ -25,11 +25,11 @@ def measure_sharpness(crops: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def weigh_faces(crops: NDArray[np.uint8], frontality: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights of an utterance's faces in their mean: sharpness to a power, times frontality.
+    """Compute the weights of an utterance's faces: sharpness to a power, times frontality.
 
-    Faces of equal sharpness and frontality count alike.
+    Faces of equal sharpness and frontality get equal weights.
 
-    Shape: crops [n, H, W], frontality [n] -> [n], in sum 1.
+    Shape: crops [n, H, W], frontality [n] -> [n], summing to 1.
     """
     weights = (measure_sharpness(crops) + _FAINT) ** _POWER * (frontality + _FAINT)
     normalised: NDArray[np.float64] = weights / weights.sum()

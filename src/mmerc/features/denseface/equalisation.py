@@ -1,4 +1,4 @@
-"""Histogram equalisation, which FER2013's pictures have gone through and films have not."""
+"""Histogram equalisation, which FER2013's pictures already have and films do not."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _LEVELS = 256
 
 
 def equalise(images: Tensor) -> Tensor:
-    """Spread the grey levels of each image evenly over 0 to 255.
+    """Equalise the histogram of each image over 0 to 255.
 
-    A level becomes the share of pixels up to it, where the darkest level does not count: it stays
-    0, so black beside a frame's edge changes nothing. Brightness, contrast and gamma of a picture
-    no longer matter. An image of one level is unchanged.
+    A level is mapped to the share of pixels up to it. The darkest level is not counted and becomes
+    0, so black borders have no effect. The result does not depend on brightness, contrast and
+    gamma. An image with a single level is unchanged.
 
-    Shape: images [B, 1, H, W] of 0 to 255, rounded -> float32 of the same shape, whole numbers.
+    Shape: images [B, 1, H, W], 0 to 255, rounded -> float32 of the same shape, whole numbers.
     """
     levels = images.round().long().flatten(1)
     rows = torch.arange(len(levels), device=levels.device)[:, None] * _LEVELS

@@ -1,4 +1,4 @@
-"""One vector per utterance: the mean of its faces' vectors by DenseNet-BC."""
+"""Face vectors: the mean of an utterance's face vectors from DenseNet-BC."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _Value = TypeVar("_Value", bound=np.generic)
 
 
 class FaceSource(Protocol):
-    """A source of face crops: a dataclass whose fields are all that the crops depend on."""
+    """A source of face crops: a dataclass with all settings that affect the crops."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def views(self, segment: Segment) -> FaceViews | Absent:
-        """Crops with what weights them: [n, 48, 48] grey, [n, H, W, 3] RGB for VisExtNet."""
+        """Return crops with frontality: [n, 48, 48] grey, or [n, H, W, 3] RGB for VisExtNet."""
         ...
 
 
@@ -53,9 +53,9 @@ def grey_face(picture: bytes) -> Faces:
 class DenseFace:
     """Mean vector of up to 20 evenly chosen faces.
 
-    ``version`` names one of ``VERSIONS``, which differ in weights, equalisation and averaging.
-    ``weights`` is a file that mmerc's trainer wrote; None uses the version's own. Computes in
-    bfloat16 if the processor has it; the number format is part of the fingerprint. MmercError if
+    ``version`` is one of ``VERSIONS``, which differ in weights, equalisation and averaging.
+    ``weights`` is a file from mmerc's trainer; None: the version's own weights. Computes in
+    bfloat16 if the CPU supports it; the precision is part of the fingerprint. MmercError if
     there are no weights, InputError if they are damaged.
     """
 
@@ -93,7 +93,7 @@ class DenseFace:
         return views if isinstance(views, Absent) else self.extract_views(views)
 
     def extract_views(self, views: FaceViews, vectors: Vector | None = None) -> Vector:
-        """Average the vectors of faces, which are extracted unless they are at hand.
+        """Average the faces' vectors, which are extracted unless given.
 
         Shape: vectors float32 [n, 342] -> float32 [342].
         """
@@ -123,7 +123,7 @@ class DenseFace:
 
 
 def source_settings(faces: FaceSource) -> Mapping[str, str]:
-    """The settings of a face source, for the fingerprint."""
+    """Return the settings of a face source, for the fingerprint."""
     settings = {"source": type(faces).__name__} | {
         f"source.{name}": str(value) for name, value in asdict(faces).items()
     }
@@ -132,7 +132,7 @@ def source_settings(faces: FaceSource) -> Mapping[str, str]:
 
 
 def evenly(values: NDArray[_Value], count: int) -> NDArray[_Value]:
-    """At most ``count`` of the values, evenly spread over all; [n, ...] -> [min(n, count), ...]."""
+    """Select up to ``count`` evenly spaced values. Shape: [n, ...] -> [min(n, count), ...]."""
     if len(values) <= count:
         return values
     chosen: NDArray[_Value] = values[np.linspace(0, len(values) - 1, count).round().astype(int)]
@@ -140,7 +140,7 @@ def evenly(values: NDArray[_Value], count: int) -> NDArray[_Value]:
 
 
 def load_network(path: Path) -> DenseNet:
-    """DenseNet with the weights in ``path`` (float16 or float32), ready to run."""
+    """Load a DenseNet with the weights in ``path`` (float16 or float32), ready to run."""
     network = DenseNet()
     try:
         network.load_state_dict(load_file(path))

@@ -1,4 +1,4 @@
-"""The network behind the face vectors: DenseNet-BC for grey faces of 48 x 48 pixels."""
+"""The network for face vectors: DenseNet-BC on greyscale faces of 48 x 48 pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIDE, _CLASSES = 48, 7
 _STEM, _GROWTH, _BOTTLENECK, _COMPRESSION = 24, 12, 48, 0.5
 _LAYERS = (16, 16, 16)
 WIDTH = 342
-MEAN, _DEVIATION = 0.5135, 0.3067  # of the faces in FER2013 that may be trained on
+MEAN, _DEVIATION = 0.5135, 0.3067  # of FER2013's usable training faces
 
 
 class FaceOutput(NamedTuple):
@@ -23,7 +23,7 @@ class FaceOutput(NamedTuple):
 
 
 class _DenseLayer(nn.Module):
-    """Batch norm, ReLU, 1x1 convolution to 48, the same with 3x3 to 12; joined to its input."""
+    """Batch norm, ReLU, 1x1 convolution to 48, then the same with 3x3 to 12; concatenated."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class _DenseLayer(nn.Module):
 
 
 class _Transition(nn.Sequential):
-    """Halve the channels by a 1x1 convolution, and the maps by averaging.
+    """Halve the channels with a 1x1 convolution, and the maps by average pooling.
 
     Shape: [B, C, H, W] -> [B, C // 2, H // 2, W // 2].
     """
@@ -58,8 +58,8 @@ class DenseNet(nn.Module):
     """DenseNet-BC, depth 100, growth 12, compression 0.5 (Huang et al., CVPR 2017, Sec. 3).
 
     Three blocks of 16 bottleneck layers: 24 + 16 * 12 = 216 channels, halved; 108 + 192 = 300,
-    halved; 150 + 192 = 342. The stem has a stride of 2: faces are 48 wide, where the paper's
-    images have 32, and at half the side the network costs a quarter.
+    halved; 150 + 192 = 342. The stem has a stride of 2, because faces are 48 pixels wide (the
+    paper's images: 32); at half the side the network costs a quarter.
     """
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class DenseNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight)
 
     def first_blocks(self, count: int) -> nn.Sequential:
-        """The first ``count`` dense blocks with what comes before them: stem and transitions."""
+        """Return the first ``count`` dense blocks, including stem and transitions."""
         last = sum(1 + layers for layers in _LAYERS[:count])
         return nn.Sequential(*list(self.maps)[:last])
 
@@ -91,7 +91,7 @@ class DenseNet(nn.Module):
 
 
 def normalise(images: Tensor) -> Tensor:
-    """Grey values as the network takes them.
+    """Normalise grey values for the network.
 
     Shape: uint8 [B, 1, 48, 48] -> float32 of the same shape.
     """

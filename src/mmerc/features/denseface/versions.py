@@ -1,4 +1,4 @@
-"""Versions of the face vectors: a model keeps using the one that it was trained on."""
+"""Versions of the face vectors; a model keeps using the version it was trained on."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _FIRST, _SECOND = _FOLDER / "weights.safetensors", _FOLDER / "weights-2.safetens
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceVersion:
-    """Weights that come with mmerc, and what happens before and after the network.
+    """Weights that come with mmerc, with pre- and post-processing.
 
-    ``equalised``: each crop gets an even histogram, as FER2013's pictures have. ``average``: the
-    faces of an utterance count alike, or more if they are sharp and frontal.
+    ``equalised``: crops are histogram-equalised, like FER2013's pictures. ``average``: whether an
+    utterance's faces have equal weights, or more weight if they are sharp and frontal.
     """
 
     weights: Path
@@ -28,9 +28,9 @@ class FaceVersion:
 
     @property
     def settings(self) -> Mapping[str, str | bool]:
-        """What the fingerprint of the vectors says of the version."""
+        """The version's settings in the fingerprint of the vectors."""
         if not self.equalised:
-            return {}  # as in the stores of the first version
+            return {}  # for compatibility with stores of the first version
         return {"equalised": True, "average": self.average}
 
 
@@ -43,9 +43,9 @@ VERSIONS: Mapping[str, FaceVersion] = {
 
 
 def locate_shipped_weights(version: FaceVersion) -> Path:
-    """The weights that come with mmerc, checked against their hash.
+    """Locate the weights that come with mmerc, verified by hash.
 
-    MmercError if this mmerc has none, InputError if they are not what was shipped.
+    MmercError if they are missing, InputError if they were changed.
     """
     path = version.weights
     if not path.is_file():

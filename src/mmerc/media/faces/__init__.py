@@ -1,1 +1,1 @@
-"""Faces in pictures: where they are, which belong together, and who seems to speak."""
+"""Faces: detection, tracking, identity, and active speaker."""

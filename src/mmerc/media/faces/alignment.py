@@ -1,4 +1,4 @@
-"""Faces upright, centred and of one size, as those of FER2013 are."""
+"""Align faces: upright, centred and of one size, like FER2013's."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from torch.nn.functional import avg_pool2d, grid_sample
 
 from mmerc.media.faces.detector import Frame, check_frame
 
-# Eyes, nose and corners of the mouth as shares of the crop: the medians of what the detector finds
-# in 2,751 of FER2013's training pictures, made symmetric.
+# Eyes, nose and corners of the mouth as shares of the crop: medians of the detector's landmarks in
+# 2,751 of FER2013's training pictures, made symmetric.
 _TEMPLATE = np.array([[0.317, 0.385], [0.683, 0.385], [0.5, 0.59], [0.344, 0.77], [0.656, 0.77]])
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601
-_FINEST = 16  # source pixels along a side that are averaged into one, at most
+_FINEST = 16  # maximum number of source pixels per side that are averaged into one
 
 
 def similarity(
     points: NDArray[np.floating], target: NDArray[np.floating]
 ) -> tuple[complex, complex]:
-    """The turn, scale and shift that bring ``points`` nearest to ``target`` (Umeyama 1991).
+    """Compute the similarity transform of ``points`` to ``target`` (Umeyama 1991).
 
-    Shape: points, target [N, 2] -> (a, b), so that a z + b is nearest in squares, a point (x, y)
-    being the complex number z = x + iy. ValueError where all points are one.
+    Shape: points, target [N, 2] -> (a, b), the least-squares solution a z + b for points (x, y) as
+    complex numbers z = x + iy. ValueError if all points are equal.
     """
     source = points[:, 0] + 1j * points[:, 1]
     aim = target[:, 0] + 1j * target[:, 1]
@@ -45,12 +45,12 @@ def align_face(
     grey: bool = True,
     template: NDArray[np.floating] = _TEMPLATE,
 ) -> NDArray[np.uint8]:
-    """The face with these landmarks as a square, turned upright; black outside of the frame.
+    """Crop an upright square of the face with these landmarks; black outside the frame.
 
     Shape: frame [H, W, 3] uint8, landmarks [5, 2] (x, y) in pixels -> [size, size] if ``grey``,
-    else [size, size, 3], uint8. ``template`` says where the landmarks are in it, as shares. By
-    default it shows what FER2013's pictures show: the face from the forehead to the chin, with some
-    margin beside it.
+    else [size, size, 3], uint8. ``template`` has the landmarks' positions in the crop, as shares.
+    The default shows the same as FER2013's pictures: from forehead to chin, with some margin at the
+    sides.
     """
     check_frame(frame)
     turn, shift = similarity(landmarks, template * size - 0.5)
@@ -65,7 +65,7 @@ def align_face(
 
 
 def _sampled(frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> Tensor:
-    """Bilinear samples of a frame, 0 outside of it.
+    """Sample a frame bilinearly, 0 outside.
 
     Shape: frame [H, W, 3] uint8, x and y [h, w] in pixels -> [1, 3, h, w].
     """
@@ -78,7 +78,7 @@ def _sampled(frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> Te
 
 
 def _covered(places: NDArray[np.float64], length: int) -> tuple[int, int]:
-    """First pixel that ``places`` along a side of ``length`` pixels need, and how many."""
+    """Return first index and number of the pixels needed for ``places`` on a side."""
     first = min(max(math.floor(places.min()), 0), length - 1)
     last = min(max(math.ceil(places.max()), first), length - 1)
     return first, last - first + 1

@@ -1,4 +1,4 @@
-"""Boxes [x0, y0, x1, y1] in pixels: how they overlap, and which of them is the best one."""
+"""Boxes [x0, y0, x1, y1] in pixels: overlap and non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-_MOST_IN_A_GROUP = 2000  # only noise proposes more; their pairs would not fit into memory
+_MOST_IN_A_GROUP = 2000  # only noise gives more; their pairs would not fit into memory
 _PAIRS_AT_ONCE = 2**22
 
 _Measure = Literal["union", "smaller"]
 
 
 def overlaps(boxes: Tensor, others: Tensor, measure: _Measure = "union") -> Tensor:
-    """Common area of each pair, as a share of both together or of the smaller one.
+    """Compute each pair's intersection, as a share of the union or of the smaller box.
 
     Shape: boxes [..., N, 4], others [..., M, 4] -> [..., N, M]; NaN for two boxes without area.
     """
@@ -31,11 +31,11 @@ def overlaps(boxes: Tensor, others: Tensor, measure: _Measure = "union") -> Tens
 def best_boxes(
     boxes: Tensor, scores: Tensor, groups: Tensor, *, overlap: float, measure: _Measure = "union"
 ) -> Tensor:
-    """Which boxes overlap no better one of their group by more than ``overlap``.
+    """Select boxes that overlap no better box of their group by more than ``overlap``.
 
-    Shape: boxes [M, 4], scores [M], groups [M] whole numbers -> indices [K], group by group, the
-    best first. A box that a better one beats still beats others, as in the published detector: so
-    all pairs of all groups can be compared at once.
+    Shape: boxes [M, 4], scores [M], groups [M] int -> indices [K], group by group, best first.
+    Suppressed boxes still suppress others, as in the published detector, so that all pairs can be
+    compared at once.
     """
     order = scores.argsort(descending=True, stable=True)
     order = order[groups[order].argsort(stable=True)]
@@ -52,16 +52,16 @@ def best_boxes(
 
 
 def moved(boxes: Tensor, offsets: Tensor) -> Tensor:
-    """Boxes moved by what R-Net or O-Net says.
+    """Move boxes by the offsets of R-Net or O-Net.
 
-    Shape: boxes [M, 4], offsets [M, 4] as shares of the box (whose last pixel counts) -> [M, 4].
+    Shape: boxes [M, 4], offsets [M, 4] as shares of the box (last pixel included) -> [M, 4].
     """
     sizes = boxes[:, 2:] - boxes[:, :2] + 1
     return boxes + offsets * sizes.tile(2)
 
 
 def squared(boxes: Tensor) -> Tensor:
-    """Squares about the same centres, as long as the longer side.
+    """Extend boxes to squares with the same centre and the longer side.
 
     Shape: [M, 4] -> [M, 4].
     """

@@ -1,4 +1,4 @@
-"""MTCNN (Zhang et al. 2016): faces and five landmarks in whole batches of frames."""
+"""MTCNN (Zhang et al. 2016): detect faces and five landmarks in batches of frames."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from mmerc.media.faces.windows import Parts, Window, cut_windows
 
 Frame = NDArray[np.uint8]
 
-_PIXELS_AT_ONCE = 2**23  # of all frames of a batch: 27 frames of 640 x 480
-_CROPS_AT_ONCE = 48  # their maps fit into the cache
+_PIXELS_AT_ONCE = 2**23  # per batch of frames: 27 frames of 640 x 480
+_CROPS_AT_ONCE = 48  # their feature maps fit into the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """One face in one frame, in pixels.
+    """A face in a frame, in pixels.
 
-    Shape: box [4] (x0, y0, x1, y1) inside of the frame; landmarks [5, 2] (x, y): the eyes, the nose
-    and the corners of the mouth, those on the left of the picture first.
+    Shape: box [4] (x0, y0, x1, y1) inside the frame; landmarks [5, 2] (x, y): eyes, nose and
+    corners of the mouth, left side of the picture first.
     """
 
     box: NDArray[np.float32]
@@ -51,7 +51,7 @@ class Candidates:
 
     @classmethod
     def joined(cls, parts: Sequence[Candidates]) -> Candidates:
-        """All of ``parts``, one after the other."""
+        """Concatenate ``parts``."""
         return cls(
             torch.cat([part.frame for part in parts]),
             torch.cat([part.box for part in parts]),
@@ -59,16 +59,15 @@ class Candidates:
         )
 
     def best(self, overlap: float) -> Candidates:
-        """Those that overlap no better one of their frame by more than ``overlap``."""
+        """Apply non-maximum suppression within each frame."""
         return self[best_boxes(self.box, self.score, self.frame, overlap=overlap)]
 
 
 class FaceDetector:
-    """Finds the faces that are ``smallest`` pixels or more across, and some a little smaller.
+    """Finds faces with a side of at least ``smallest`` pixels, and some slightly smaller.
 
-    ``thresholds`` are the scores that a face needs in P-Net, R-Net and O-Net, ``step`` is the ratio
-    of one size of the picture to the one before. ValueError for a ``smallest`` under the 12 pixels
-    that P-Net sees.
+    ``thresholds`` are the minimum scores in P-Net, R-Net and O-Net; ``step`` is the ratio of
+    successive picture sizes. ValueError for ``smallest`` below P-Net's input size of 12 pixels.
     """
 
     def __init__(
@@ -89,10 +88,10 @@ class FaceDetector:
 
     @torch.inference_mode()
     def detect(self, frames: Sequence[Frame]) -> list[list[Face]]:
-        """Faces of each frame, the best first; a frame without a face has an empty list.
+        """Detect the faces of each frame, best first; an empty list for frames without faces.
 
-        Shape: frames each [H, W, 3] uint8 (RGB); those of one size are looked at together.
-        ValueError for another shape or type.
+        Shape: frames each [H, W, 3] uint8 (RGB); frames of equal size are batched. ValueError for
+        another shape or type.
         """
         for frame in frames:
             check_frame(frame)
@@ -105,14 +104,14 @@ class FaceDetector:
         return faces
 
     def detect_batch(self, frames: Tensor) -> Iterator[tuple[int, Face]]:
-        """Pairs of a frame's index and a face in it.
+        """Yield pairs of frame index and face.
 
         Shape: frames [F, H, W, 3] uint8, no side shorter than the smallest face.
         """
         yield from self.judge(frames, self.propose(frames))
 
     def judge(self, frames: Tensor, candidates: Candidates) -> Iterator[tuple[int, Face]]:
-        """Pairs of a frame's index and a face that R-Net and O-Net leave of the proposals."""
+        """Apply R-Net and O-Net to proposals; yield pairs of frame index and face."""
         faces, landmarks = self.decide(frames, self.refine(frames, candidates))
         columns = (faces.box, faces.score, landmarks)
         boxes, scores, points = (column.cpu().numpy() for column in columns)
@@ -120,7 +119,7 @@ class FaceDetector:
             yield frame, Face(boxes[i], float(scores[i]), points[i])
 
     def propose(self, frames: Tensor) -> Candidates:
-        """What P-Net takes for faces, at every size of the frames."""
+        """Return P-Net's proposals at all sizes of the frames."""
         levels, sizes = self.levels(frames)
         number = torch.arange(len(frames), device=self.device)
         corner = torch.zeros(len(frames), 2, dtype=torch.long, device=self.device)
@@ -131,7 +130,7 @@ class FaceDetector:
         return Candidates.joined(proposals).best(0.7)
 
     def propose_in(self, frames: Tensor, windows: Mapping[Window, Sequence[int]]) -> Candidates:
-        """What P-Net takes for faces of the expected sizes in windows.
+        """Return P-Net's proposals of the expected sizes within windows.
 
         ``windows``: the frames of each. Shape: frames [F, H, W, 3] uint8.
         """
@@ -143,13 +142,13 @@ class FaceDetector:
         return Candidates.joined(levels).best(0.7)
 
     def levels(self, frames: Tensor) -> tuple[list[float], list[tuple[int, int]]]:
-        """The scales at which P-Net sees frames [F, H, W, 3], and their sizes (h, w) there."""
+        """Return P-Net's scales for frames [F, H, W, 3], and the scaled sizes (h, w)."""
         height, width = frames.shape[1:3]
         levels = scales(min(height, width), smallest=self.smallest, cell=CELL, step=self.step)
         return levels, [(int(height * scale), int(width * scale)) for scale in levels]
 
     def propose_at(self, parts: Parts, scale: float) -> Candidates:
-        """What P-Net takes for faces in parts of frames that were made smaller by ``scale``."""
+        """Return P-Net's proposals in parts of frames that were scaled by ``scale``."""
         scores, offsets = self.networks.proposal(parts.pictures)
         part, y, x = chosen = (scores > self.thresholds[0]).nonzero(as_tuple=True)
         start = parts.corner[part] + torch.stack([x, y], dim=1) * STRIDE + 1
@@ -158,14 +157,14 @@ class FaceDetector:
         return Candidates(parts.frame[part], boxes, scores[chosen])
 
     def refine(self, frames: Tensor, candidates: Candidates) -> Candidates:
-        """What R-Net leaves of the proposals."""
+        """Filter and refine proposals with R-Net."""
         squares = squared(candidates.box)
         scores, offsets = _judge(self.networks.refinement, frames, candidates.frame, squares)
         refined = Candidates(candidates.frame, moved(squares, offsets), scores)
         return refined[scores > self.thresholds[1]].best(0.7)
 
     def decide(self, frames: Tensor, candidates: Candidates) -> tuple[Candidates, Tensor]:
-        """The faces that O-Net leaves, inside of their frames, and their landmarks [M, 5, 2]."""
+        """Filter with O-Net; return faces clipped to their frames, and landmarks [M, 5, 2]."""
         squares = squared(candidates.box)
         scores, offsets, shares = _judge(self.networks.output, frames, candidates.frame, squares)
         boxes = moved(squares, offsets)
@@ -183,7 +182,7 @@ class FaceDetector:
 def _judge(
     network: RefinementNetwork | OutputNetwork, frames: Tensor, frame: Tensor, boxes: Tensor
 ) -> tuple[Tensor, ...]:
-    """What a network says of crops out of all frames, some dozens at a time.
+    """Run a network on crops of all frames, a few dozen at a time.
 
     Shape: frames [F, H, W, 3] uint8, frame [M] (index), boxes [M, 4].
     """
@@ -195,7 +194,7 @@ def _judge(
 
 
 def check_frame(frame: Frame) -> None:
-    """ValueError for what is not a colour picture."""
+    """ValueError if the frame is not a colour picture."""
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
         raise ValueError(
             f"a frame must be uint8 [height, width, 3], got {frame.dtype} {list(frame.shape)}"
@@ -203,7 +202,7 @@ def check_frame(frame: Frame) -> None:
 
 
 def _batches_of_one_size(frames: Sequence[Frame], chosen: Iterable[int]) -> Iterator[list[int]]:
-    """Indices of frames that fit into memory together."""
+    """Yield indices of frames for one batch."""
     alike: dict[tuple[int, ...], list[int]] = {}
     for i in chosen:
         alike.setdefault(frames[i].shape, []).append(i)

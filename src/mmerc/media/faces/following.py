@@ -1,8 +1,8 @@
-"""Faces in successive frames of a film: where most faces will be is known from frames nearby.
+"""Detect faces in successive frames of a film, using nearby frames to save time.
 
-The whole of every fifth frame is searched; of the frames between two of those, only windows around
-the faces of both. There the networks see the same pixels as in a search of the whole frame, so the
-faces are the same, to rounding.
+Every fifth frame is searched completely; the frames between two of those, only in windows around
+the faces of both. The networks see the same pixels as in a complete search, so the faces are the
+same up to rounding.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from mmerc.media.faces.detector import Face, FaceDetector, Frame
 from mmerc.media.faces.windows import Window
 
 _EVERY = 5
-_NEEDED = 1.6  # sides of a face around its middle that show what the networks look at
-_MOST_COST = 0.7  # of a search of the whole frame
+_NEEDED = 1.6  # size of the networks' input around a face, in sides of the face
+_MOST_COST = 0.7  # relative to a complete search
 
 
 def follow_faces(detector: FaceDetector, frames: Sequence[Frame]) -> list[list[Face]]:
-    """Find the faces of successive frames of a film, as ``FaceDetector.detect`` does.
+    """Find the faces of successive frames of a film, like ``FaceDetector.detect``.
 
-    A face that appears and is gone again between two frames that are searched as a whole is
-    missed, unless nobody else is on screen. Equal frames in a row are searched once.
+    A face that is only visible between two completely searched frames is missed, unless nobody else
+    is on screen. Identical consecutive frames are searched once.
 
     Shape: frames each [H, W, 3] uint8 (RGB).
     """
@@ -42,7 +42,7 @@ def _equal(frame: Frame, before: Frame) -> bool:
 
 
 def _follow(detector: FaceDetector, frames: Sequence[Frame]) -> list[list[Face]]:
-    """``follow_faces`` in frames of one size, each different from the one before."""
+    """Like ``follow_faces``, for frames of one size without identical neighbours."""
     count = len(frames)
     whole = sorted({*range(0, count, _EVERY), *range(count)[-1:]})
     faces = _detect(detector, frames, whole)
@@ -56,7 +56,7 @@ def _follow(detector: FaceDetector, frames: Sequence[Frame]) -> list[list[Face]]
             windows |= dict.fromkeys(between, near)
             fewest |= dict.fromkeys(between, max(len(faces[before]), len(faces[after])))
     found = _search(detector, frames, windows)
-    # With fewer faces than a frame nearby, somebody went further than the windows reach.
+    # With fewer faces than in a nearby frame, somebody may have left the windows.
     faces |= {i: now for i, now in found.items() if len(now) >= fewest[i]}
     faces |= _detect(detector, frames, [i for i in range(count) if i not in faces])
     return [faces[i] for i in range(count)]
@@ -65,12 +65,12 @@ def _follow(detector: FaceDetector, frames: Sequence[Frame]) -> list[list[Face]]
 def _detect(
     detector: FaceDetector, frames: Sequence[Frame], chosen: Sequence[int]
 ) -> dict[int, list[Face]]:
-    """Search whole frames."""
+    """Search frames completely."""
     return dict(zip(chosen, detector.detect([frames[i] for i in chosen]), strict=True))
 
 
 def _choose_windows(faces: Iterable[Face]) -> list[Window]:
-    """Windows around faces; none for a face that another one's window shows."""
+    """Choose windows around faces; none for a face inside another one's window."""
     windows: list[Window] = []
     for face in faces:
         x, y = ((face.box[:2] + face.box[2:]) / 2).tolist()
@@ -86,7 +86,7 @@ def _choose_windows(faces: Iterable[Face]) -> list[Window]:
 def _search(
     detector: FaceDetector, frames: Sequence[Frame], windows: Mapping[int, Sequence[Window]]
 ) -> dict[int, list[Face]]:
-    """Search frames only in windows. ``windows``: by frame."""
+    """Search frames only in windows. ``windows``: for each frame."""
     if not windows:
         return {}
     numbers = list(windows)

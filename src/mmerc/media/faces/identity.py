@@ -1,4 +1,4 @@
-"""Whose face it is: a vector that is nearly the same for all pictures of a person.
+"""Face identity: a vector that is similar for all pictures of a person.
 
 The network is dlib's residual network with 29 convolutions (King 2017).
 """
@@ -26,24 +26,24 @@ IDENTITY_WIDTH = 128
 _SIZE = 150
 _SHA256 = "dfbcdd9492a2d030e915610c46612c02000aef79e810954d248098542bb374d3"
 _MEANS = torch.tensor([122.782, 117.001, 104.298])
-_BLOCKS = (  # name, input channels, output channels; a wider or "down" block halves the picture
+_BLOCKS = (  # name, input channels, output channels; wider and "down" blocks halve the picture
     ("conv32_1", 32, 32), ("conv32_2", 32, 32), ("conv32_3", 32, 32), ("conv64_down", 32, 64),
     ("conv64_1", 64, 64), ("conv64_2", 64, 64), ("conv64_3", 64, 64), ("conv128_down", 64, 128),
     ("conv128_1", 128, 128), ("conv128_2", 128, 128), ("conv256_down", 128, 256),
     ("conv256_1", 256, 256), ("conv256_2", 256, 256), ("conv256_down_out", 256, 256),
 )  # fmt: skip
-# Eyes, nose and corners of the mouth as shares of the crop, as in the pictures that the network was
-# trained on: dlib's mean shape with a margin of a quarter.
+# Eyes, nose and corners of the mouth as shares of the crop, as in the network's training pictures:
+# dlib's mean shape with a margin of a quarter.
 _TEMPLATE = np.array([[0.317, 0.311], [0.67, 0.311], [0.494, 0.53], [0.336, 0.687], [0.651, 0.687]])
 
 
 def encode_faces(
     frames: Sequence[Frame], landmarks: Sequence[NDArray[np.floating]]
 ) -> NDArray[np.float32]:
-    """Encode whose face is in each frame at the given landmarks.
+    """Encode the face in each frame at the given landmarks.
 
-    Shape: frames each [H, W, 3] uint8, landmarks each [5, 2] -> [n, 128]. Vectors of one person are
-    mostly less than 0.6 apart (Euclidean), those of two people more.
+    Shape: frames each [H, W, 3] uint8, landmarks each [5, 2] -> [n, 128]. The Euclidean distance is
+    usually below 0.6 for one person, and larger for two people.
     """
     crops = [
         align_face(frame, points, size=_SIZE, grey=False, template=_TEMPLATE)
@@ -62,7 +62,7 @@ def encode_crops(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 @cache
 def _load_network() -> _FaceEncoder:
-    """Load the network once per process; InputError if its file is missing or another one."""
+    """Load the network once per process; InputError if its file is missing or differs."""
     path = Path(__file__).with_name("identity.safetensors")
     try:
         if file_fingerprint(path) != _SHA256:
@@ -76,7 +76,7 @@ def _load_network() -> _FaceEncoder:
 
 
 def _restore(name: str, stored: dict[str, Tensor]) -> Tensor:
-    """A tensor as it was before it was stored in 8 bits (or unchanged, if it was not)."""
+    """Restore a tensor stored in 8 bits; other tensors are unchanged."""
     tensor = stored[name]
     if tensor.dtype != torch.uint8:
         return tensor
@@ -86,7 +86,7 @@ def _restore(name: str, stored: dict[str, Tensor]) -> Tensor:
 
 
 class _FaceEncoder(nn.Module):
-    """29 convolutions in residual blocks, the mean over the picture, and a projection."""
+    """29 convolutions in residual blocks, global average pooling, and a projection."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class _FaceEncoder(nn.Module):
 
 
 class _ScaledConvolution(nn.Module):
-    """A convolution, then a factor and a summand per channel."""
+    """A convolution followed by scale and shift per channel."""
 
     def __init__(self, inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class _ScaledConvolution(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two convolutions beside the identity, or beside 2 x 2 means where the picture is halved."""
+    """Two convolutions plus the identity, or plus 2 x 2 average pooling if ``halve``."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
-"""Does this mouth make this sound? What a sound predicts of a mouth, against what the mouth does.
+"""Lip sync: compare a mouth's movement with the movement predicted from the sound.
 
-A linear map from the sound's spectrum to four measures of a mouth was fitted to seven people
-(benchmarks/whose_face_speaks.py). Everybody's mouth moves more while somebody speaks, so what
-counts is how much better the two agree in time than shifted by 0.2 to 0.6 s, as in SyncNet's
-confidence (Chung and Zisserman 2016).
+A linear map from the sound's spectrum to four measures of a mouth was fitted on seven people
+(benchmarks/whose_face_speaks.py). All mouths move more during speech, so the score is how much
+better the two agree in sync than when shifted by 0.2 to 0.6 s, as in SyncNet's confidence (Chung
+and Zisserman 2016).
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from mmerc.media.speakers.filterbank import STEP_SAMPLES, WINDOW_SAMPLES, comput
 _Array = NDArray[np.float64]
 
 LOOK_WIDTH = 81
-_MOUTH, _CELLS, _CELL = (slice(60, 92), slice(28, 68)), (8, 10), 4  # of an aligned face
-_QUIET = 0.01  # of the mean energy of a band: what is quieter is silence
+_MOUTH, _CELLS, _CELL = (slice(60, 92), slice(28, 68)), (8, 10), 4  # in an aligned face
+_QUIET = 0.01  # share of a band's mean energy; below it is silence
 _BANDS, _STEPS_BESIDE, _CONTEXT = 20, 2, 1
 _LAGS = range(5, 16)  # frames of 0.04 s
 _FEWEST_CHANGES = 40
-_STILL = 0.5  # grey levels from frame to frame: a photograph's mouth, whatever the compression
+_STILL = 0.5  # grey levels between frames; less means a photograph, despite compression
 _LEAST_DEVIATION = 0.05
 _TINY = 1e-9
 
@@ -46,10 +46,10 @@ def describe_mouths(
     frames: Iterable[Frame],
     times: Sequence[float],
 ) -> _Array:
-    """Describe every mouth in every frame: how open it is, and 8 x 10 grey levels around it.
+    """Describe every mouth in every frame: its openness, and 8 x 10 grey levels around it.
 
-    ``seen`` are the times of the frames that ``tracks`` count, ``times`` those of ``frames``, in
-    seconds; landmarks in between are interpolated. NaN before a face appears and after it is gone.
+    ``seen``: times of the frames with detected ``tracks``; ``times``: times of ``frames``, in
+    seconds. Landmarks are interpolated. NaN before a face appears and after it disappears.
 
     Shape: frames each [H, W, 3] uint8 -> [tracks, frames, 81].
     """
@@ -62,7 +62,7 @@ def describe_mouths(
 
 
 def _describe_mouth(frame: Frame, landmarks: _Array) -> _Array:
-    """Shape: landmarks [5, 2] -> [81], NaN where the face is not visible."""
+    """Shape: landmarks [5, 2] -> [81], NaN if the face is not visible."""
     if np.isnan(landmarks).any():
         return np.full(LOOK_WIDTH, np.nan)
     face = align_face(frame, landmarks, size=FACE_SIZE).astype(np.float64)
@@ -71,12 +71,12 @@ def _describe_mouth(frame: Frame, landmarks: _Array) -> _Array:
 
 
 def measure_sync(looks: _Array, prediction: _Array) -> float | None:
-    """Measure by how many deviations mouth and sound agree better in time than shifted.
+    """Measure how many standard deviations better mouth and sound agree in sync than shifted.
 
-    Of ten people, their own sound gave 1.5 to 3.0 and others' seldom above 1. None if the mouth is
-    visible for less than 1.6 s or never moves.
+    For ten people, their own sound gave 1.5 to 3.0, other people's rarely above 1. None if the
+    mouth is visible for less than 1.6 s or never moves.
 
-    Shape: looks [F, 81] (NaN where not visible), prediction [F - 1, 4] (``predict_mouth``).
+    Shape: looks [F, 81] (NaN if not visible), prediction [F - 1, 4] (``predict_mouth``).
     """
     visible = np.flatnonzero(np.isfinite(looks[: len(prediction) + 1, 0]))
     if len(visible) <= _FEWEST_CHANGES:
@@ -91,16 +91,16 @@ def measure_sync(looks: _Array, prediction: _Array) -> float | None:
 
 
 def weigh_sync(sync: float | None) -> float:
-    """Log odds that a mouth makes a sound, 0 where ``measure_sync`` says nothing.
+    """Return the log odds that a mouth produces a sound; 0 if ``measure_sync`` is None.
 
-    [decided] Twice the deviations above one: about what normal distributions of own (2.1 +- 0.6)
-    and others' sounds (0.2 +- 0.7) give, rounded down.
+    [decided] Twice the excess over one: about the log odds under normal distributions for own
+    (2.1 +- 0.6) and other people's sounds (0.2 +- 0.7), rounded down.
     """
     return 0.0 if sync is None else 2 * (sync - 1)
 
 
 def _correlate(mouth: _Array, sound: _Array, lag: int) -> float:
-    """Mean correlation of the four measures when the mouth is ``lag`` frames late."""
+    """Return the mean correlation of the four measures for a mouth ``lag`` frames late."""
     count = len(mouth)
     late = mouth[lag:] if lag >= 0 else mouth[: count + lag]
     early = sound[: count - lag] if lag >= 0 else sound[-lag:]
@@ -108,7 +108,7 @@ def _correlate(mouth: _Array, sound: _Array, lag: int) -> float:
 
 
 def measure_mouth(looks: _Array) -> _Array:
-    """From frame to frame: how much a mouth opens or closes, how open it is, and how it moves.
+    """Measure the change of openness, the openness and the movement of a mouth between frames.
 
     Shape: [F, 81] -> [F - 1, 4], each measure with mean 0 and deviation 1.
     """
@@ -117,7 +117,7 @@ def measure_mouth(looks: _Array) -> _Array:
 
 
 def predict_mouth(samples: Samples, times: Sequence[float]) -> _Array | None:
-    """Predict the four measures of the mouth that makes a sound; None for less than 25 ms.
+    """Predict the four measures of a mouth from the sound; None for less than 25 ms.
 
     Shape: samples [T] at 16 kHz, times [F] in seconds from the first sample -> [F - 1, 4].
     """
@@ -128,7 +128,7 @@ def predict_mouth(samples: Samples, times: Sequence[float]) -> _Array | None:
 
 
 def describe_sound(samples: Samples, times: Sequence[float]) -> _Array:
-    """Loudness and change of 20 bands and of the whole in three successive frames.
+    """Compute loudness and its change, in 20 bands and overall, over three successive frames.
 
     Shape: samples [T] at 16 kHz, times [F] -> [F - 1, 126].
     """
@@ -147,14 +147,14 @@ def describe_sound(samples: Samples, times: Sequence[float]) -> _Array:
 
 
 def _standardise(values: _Array) -> _Array:
-    """Columns with mean 0 and deviation 1; constant columns become 0."""
+    """Scale columns to mean 0 and deviation 1; constant columns become 0."""
     standardised: _Array = (values - values.mean(0)) / (values.std(0) + _TINY)
     return standardised
 
 
 @cache
 def _load_weights() -> _Array:
-    """The fitted map. Shape: -> [126, 4]."""
+    """Load the fitted map. Shape: -> [126, 4]."""
     path = Path(__file__).with_name("lip_sync.safetensors")
     try:
         return load_file(path)["weight"].astype(np.float64)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-CELL, STRIDE = 12, 2  # pixels that one place of P-Net's map sees, and pixels to the next place
+CELL, STRIDE = 12, 2  # receptive field and stride of P-Net's map, in pixels
 
 
 def convolution(inputs: int, outputs: int, size: int) -> tuple[nn.Module, nn.Module]:
-    """Convolution without padding, and its PReLU."""
+    """Build a convolution without padding, followed by PReLU."""
     return nn.Conv2d(inputs, outputs, size), nn.PReLU(outputs)
 
 
 def _pooling(size: int) -> nn.Module:
-    """Halving by maxima; a border that is left over counts."""
+    """Build max pooling by two; an incomplete border is included."""
     return nn.MaxPool2d(size, stride=2, ceil_mode=True)
 
 
 def _face_share(answers: Tensor) -> Tensor:
-    """Probability of "face" against "no face", which stand along dimension 1."""
+    """Return the probability of "face" versus "no face", given along dimension 1."""
     return answers.softmax(1)[:, 1]
 
 
 class ProposalNetwork(nn.Module):
-    """P-Net: is there a face in the 12 x 12 pixels at every second pixel?"""
+    """P-Net: proposes faces in 12 x 12 pixels, at every second pixel."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class ProposalNetwork(nn.Module):
         self.face = nn.Conv2d(32, 2, 1)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Score every place of every picture, and say how far its box should be moved.
+        """Compute scores and box offsets at every position of every picture.
 
         Shape: pictures [F, 3, H, W] in -1..1 -> scores [F, h, w], offsets [F, h, w, 4] as shares
         of the box.
@@ -44,7 +44,7 @@ class ProposalNetwork(nn.Module):
 
 
 class _CropNetwork(nn.Module):
-    """What R-Net and O-Net share: convolutions, and one vector for a whole crop."""
+    """Common part of R-Net and O-Net: convolutions, and one vector per crop."""
 
     def __init__(self, *maps: nn.Module, flat: int, width: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class _CropNetwork(nn.Module):
 
 
 class RefinementNetwork(_CropNetwork):
-    """R-Net: which proposals are faces?"""
+    """R-Net: filters and refines proposals."""
 
     SIZE = 24
 
@@ -71,7 +71,7 @@ class RefinementNetwork(_CropNetwork):
         self.face = nn.Linear(128, 2)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """Score crops, and say how far their boxes should be moved.
+        """Compute scores and box offsets of crops.
 
         Shape: crops [M, 3, 24, 24] in -1..1 -> scores [M], offsets [M, 4] as shares of the box.
         """
@@ -80,7 +80,7 @@ class RefinementNetwork(_CropNetwork):
 
 
 class OutputNetwork(_CropNetwork):
-    """O-Net: the last word, and where eyes, nose and mouth are."""
+    """O-Net: final decision and landmarks."""
 
     SIZE = 48
 
@@ -96,11 +96,11 @@ class OutputNetwork(_CropNetwork):
         self.face = nn.Linear(256, 2)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Score crops, say how far their boxes should be moved, and place five landmarks.
+        """Compute scores, box offsets and five landmarks of crops.
 
         Shape: crops [M, 3, 48, 48] in -1..1 -> scores [M], offsets [M, 4] and landmarks [M, 5, 2]
         (x, y) as shares of the box.
         """
         vectors = self.vectors(crops)
-        landmarks = self.landmarks(vectors).unflatten(1, (2, 5)).transpose(1, 2)  # all x, all y
+        landmarks = self.landmarks(vectors).unflatten(1, (2, 5)).transpose(1, 2)  # first x, then y
         return _face_share(self.face(vectors)), self.box(vectors), landmarks

@@ -1,4 +1,4 @@
-"""Faces of a whole recording, grouped into people: a face before and after a cut is one person."""
+"""Group the faces of a whole recording into people, also across cuts."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-# Two pictures of one person are up to 0.6 apart in dlib's own evaluation; means of groups less.
+# Pictures of one person differ by up to 0.6 in dlib's own evaluation; group means by less.
 _SAME_PERSON = 0.5
 _DIFFERENT = 10.0
 _MOST_GROUPED = 3000
-_AT_ONCE = 1000  # faces that are compared with all people
+_AT_ONCE = 1000  # faces per batch that are compared with all people
 
 
 def group_faces(
     vectors: NDArray[np.float32], together: Callable[[slice], NDArray[np.bool_]]
 ) -> NDArray[np.intp]:
-    """Number the person behind every face.
+    """Assign a person number to every face.
 
-    Faces that are seen ``together`` are never one person. Of more than 3,000 faces an even
-    selection is grouped like this; then every face joins the nearest person, whoever else does.
-    Memory grows with the number of faces, not with its square.
+    Faces visible ``together`` are never one person. Of more than 3,000 faces, an even selection is
+    grouped; then every face is assigned to the nearest person, without this restriction. Memory is
+    linear in the number of faces.
 
     Shape: vectors [N, 128] (``mmerc.media.faces.identity``), together of M chosen faces [M, M]
     -> [N].
@@ -55,7 +55,7 @@ def _group(distances: NDArray[np.float64]) -> NDArray[np.intp]:
 def _measure_distances(
     vectors: NDArray[np.float32], others: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Euclidean distances. Shape: [N, D], [M, D] -> [N, M]."""
+    """Compute Euclidean distances. Shape: [N, D], [M, D] -> [N, M]."""
     squares = (vectors**2).sum(1)[:, None] + (others**2).sum(1) - 2 * vectors @ others.T
     distances: NDArray[np.float64] = np.sqrt(np.maximum(squares, 0)).astype(np.float64)
     return distances

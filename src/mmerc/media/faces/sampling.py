@@ -1,4 +1,4 @@
-"""Smaller pictures, and crops out of pictures, as MTCNN's networks were given them."""
+"""Downscaling and cropping of pictures as in MTCNN's training."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch.nn.functional import embedding_bag
 
 
 def _normalised(levels: Tensor) -> Tensor:
-    """Grey levels in 0..255 as the networks expect them, in -1..1."""
+    """Normalise grey levels from 0..255 to -1..1."""
     return (levels - 127.5) / 128
 
 
 def scales(side: int, *, smallest: float, cell: int, step: float) -> list[float]:
-    """Sizes of a picture at which a face fills ``cell`` pixels, from the smallest face on.
+    """Return the scales at which a face fills ``cell`` pixels, from the smallest face on.
 
-    ``side`` is the picture's shorter side, ``step`` the ratio of a size to the one before.
+    ``side``: the picture's shorter side. ``step``: ratio of successive scales.
     """
     ratios = []
     face = smallest
@@ -30,19 +30,19 @@ def scales(side: int, *, smallest: float, cell: int, step: float) -> list[float]
 
 
 def area_weights(pixels: int, parts: int, device: torch.device) -> Tensor:
-    """How much of each of ``pixels`` falls into each of ``parts`` of equal size.
+    """Compute the overlap of each of ``pixels`` with each of ``parts`` of equal size.
 
-    Shape: -> [parts, pixels], each row 1 in sum.
+    Shape: -> [parts, pixels]; each row sums to 1.
     """
     edges = torch.arange(parts + 1, device=device, dtype=torch.float64) * pixels / parts
     pixel = torch.arange(pixels, device=device)
-    covered = (edges[:, None] - pixel).clamp(0, 1).diff(dim=0)  # of a pixel, up to each edge
+    covered = (edges[:, None] - pixel).clamp(0, 1).diff(dim=0)  # share of a pixel in each part
     return (covered * parts / pixels).float()
 
 
 @dataclass(frozen=True, slots=True)
 class _Mixture:
-    """Weighted sums of a few items each, one for every new item ("bags" of them).
+    """Sparse weighted sums of items, one per output ("bags" of items).
 
     Shape: chosen and shares [K], starts [parts].
     """
@@ -66,7 +66,7 @@ class _Mixture:
 
 
 class Shrinker:
-    """Makes pictures of one size smaller, to several sizes at once.
+    """Downscales pictures of one size to several sizes at once.
 
     Shape: rows one [h, H] and columns one [w, W] for each size (``area_weights``).
     """
@@ -87,31 +87,31 @@ class Shrinker:
 
 
 def pyramid(frames: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
-    """The frames at every size, each pixel the mean of the area that it stands for.
+    """Downscale frames to every size, by averaging areas.
 
     Shape: frames [F, H, W, 3] uint8 -> one [F, 3, h, w] for each (h, w), in -1..1.
     """
     shrink = Shrinker(*level_weights(frames, sizes))
-    # One frame after the other: it stays in the processor's cache.
+    # One frame after the other, so that it stays in the CPU's cache.
     return [stacked(level) for level in zip(*map(shrink, frames), strict=True)]
 
 
 def level_weights(
     frames: Tensor, sizes: Sequence[tuple[int, int]]
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Weights of rows and of columns for each size (h, w). Shape: each [h, H]; each [w, W]."""
+    """Compute row and column weights for each size (h, w). Shape: each [h, H]; each [w, W]."""
     height, width = frames.shape[1:3]
     rows = [area_weights(height, h, frames.device) for h, _ in sizes]
     return rows, [area_weights(width, w, frames.device) for _, w in sizes]
 
 
 def stacked(pictures: Iterable[Tensor]) -> Tensor:
-    """Stack pictures as the networks take them. Shape: each [3, h, w] -> [F, 3, h, w]."""
+    """Stack and normalise pictures. Shape: each [3, h, w] -> [F, 3, h, w]."""
     return _normalised(torch.stack(list(pictures))).contiguous(memory_format=torch.channels_last)
 
 
 def crops(frames: Tensor, frame: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Square crops by bilinear sampling; what is outside of a frame is 0, a middle grey.
+    """Sample square crops bilinearly; 0 (middle grey) outside a frame.
 
     Shape: frames [F, H, W, 3] uint8, frame [M] (index), boxes [M, 4] -> [M, 3, size, size] in
     -1..1.
@@ -134,13 +134,13 @@ def crops(frames: Tensor, frame: Tensor, boxes: Tensor, size: int) -> Tensor:
 def _positions(
     start: Tensor, end: Tensor, length: int, size: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """``size`` places from ``start`` to ``end`` along a side of ``length`` pixels.
+    """Compute ``size`` positions from ``start`` to ``end`` on a side of ``length`` pixels.
 
-    Shape: start, end [M] -> four [M, size]: the pixel before, the pixel after, the share of the
-    latter, and whether the place is inside of the picture.
+    Shape: start, end [M] -> four [M, size]: the pixel before, the pixel after, the weight of the
+    latter, and whether the position is inside the picture.
     """
     steps = torch.linspace(0, 1, size, device=start.device)
-    # The published detector shrinks places so that the far edge falls on the last pixel's centre.
+    # The published detector scales positions so that the far edge is the last pixel's centre.
     place = torch.lerp(start[:, None], end[:, None], steps) * ((length - 1) / length)
     before = place.floor().clamp(0, length - 1)
     after = (before + 1).clamp(max=length - 1)

@@ -1,7 +1,7 @@
-"""Whose face belongs to the voice: the choice between several faces.
+"""Active speaker detection: choose among several faces.
 
-In films, odds come from ``mmerc.media.faces.lip_sync``; of fed pictures, whose rate may be lower,
-from changes of mouth and sound in the same moment.
+For films, odds come from ``mmerc.media.faces.lip_sync``. For live pictures, whose rate may be
+lower, they come from simultaneous changes of mouth and sound.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from mmerc.media.faces.tracks import Track
 Choice = Literal["speaking", "largest", "all"]
 
 SPEAKING_RULE = "lip sync"
-"""How films' speaking faces are chosen, for fingerprints; earlier versions have no such mark."""
+"""Version of the choice of speaking faces, for fingerprints; earlier versions have none."""
 
 LOOKS_PER_SECOND = 25
-"""How often mouth and sound are compared; changes within 0.1 s are what tells faces apart."""
+"""Rate of comparing mouth and sound; changes within 0.1 s distinguish faces."""
 
 FACE_SIZE = 96
-LIPS = (slice(66, 86), slice(36, 60))  # rows and columns of an aligned face: between the lips
+LIPS = (slice(66, 86), slice(36, 60))  # rows and columns between the lips of an aligned face
 _FEWEST_CHANGES = 10
 _EVIDENCE = 0.2  # log odds per change, at a correlation of 1
-_QUIET = 0.001  # of the loudest moment: what is quieter is silence
+_QUIET = 0.001  # share of the maximum energy; below it is silence
 
 
 def choose(
@@ -37,11 +37,11 @@ def choose(
     log_odds: Sequence[float] | None = None,
     mode: Choice = "speaking",
 ) -> list[Track]:
-    """The track that counts, or all of them, the heaviest first; none makes an empty list.
+    """Choose the track to use, or all tracks by descending weight; empty without tracks.
 
-    A track weighs as much as its face is large, times how many frames show it. "largest" takes the
-    heaviest. "speaking" first multiplies the weight by the odds that this mouth makes the sound,
-    where they are known. "all" keeps all.
+    A track's weight is its face size times its number of frames. "largest" takes the track with the
+    largest weight. "speaking" first multiplies the weight by the odds that this mouth produces the
+    sound, if known. "all" keeps all.
     """
     weights = np.array([track.side * len(track.faces) for track in tracks])
     if mode == "speaking" and log_odds is not None:
@@ -51,9 +51,9 @@ def choose(
 
 
 def weigh_agreement(agreement: NDArray[np.float64]) -> float:
-    """Log odds that a mouth makes a sound: 0.2 x the sum of ``mouth_agreement``.
+    """Return the log odds that a mouth produces a sound: 0.2 x the sum of ``mouth_agreement``.
 
-    [decided] From six people's mean agreement of 0.2 with their own sound and 0 with others'.
+    [decided] From six people's mean agreement: 0.2 with their own sound, 0 with other people's.
     """
     return float(_EVIDENCE * agreement.sum())
 
@@ -61,7 +61,7 @@ def weigh_agreement(agreement: NDArray[np.float64]) -> float:
 def interpolate_landmarks(
     track: Track, seen: Sequence[float], times: Sequence[float]
 ) -> NDArray[np.float64]:
-    """A face's landmarks at ``times``; NaN where it is not visible. Shape: -> [times, 5, 2]."""
+    """Interpolate landmarks at ``times``; NaN if not visible. Shape: -> [times, 5, 2]."""
     at = [seen[i] for i in track.faces]
     points = np.stack([face.landmarks for face in track.faces.values()])
     return np.apply_along_axis(
@@ -70,7 +70,7 @@ def interpolate_landmarks(
 
 
 def measure_opening(frame: Frame, landmarks: NDArray[np.float64]) -> float:
-    """How open a mouth is in one frame; NaN where the face is not visible."""
+    """Measure the openness of a mouth in a frame; NaN if the face is not visible."""
     if np.isnan(landmarks).any():
         return float("nan")
     face = align_face(frame, landmarks, size=FACE_SIZE).astype(np.float64)
@@ -80,13 +80,13 @@ def measure_opening(frame: Frame, landmarks: NDArray[np.float64]) -> float:
 def mouth_agreement(
     openings: NDArray[np.floating], energy: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """How well changes of a mouth go with changes of the sound, change by change.
+    """Measure the agreement of mouth changes with sound changes, for each change.
 
     The sum is the correlation (-1..1) of |openings[t + 1] - openings[t]| and |log energy[t + 1] -
-    log energy[t]|, times the number of changes; empty if there are fewer than ten, or if mouth or
-    sound never changes: then nothing can be said.
+    log energy[t]|, times the number of changes. Empty if undefined: fewer than ten changes, or a
+    constant mouth or sound.
 
-    Shape: openings (NaN where not visible) and energy [F] -> [changes].
+    Shape: openings (NaN if not visible) and energy [F] -> [changes].
     """
     loudness = np.log(energy + _QUIET * energy.max(initial=0.0) + np.finfo(np.float64).tiny)
     mouth, sound = np.abs(np.diff(openings)), np.abs(np.diff(loudness))
@@ -99,7 +99,7 @@ def mouth_agreement(
 
 
 def _standardise(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values with mean 0 and deviation 1."""
+    """Scale values to mean 0 and deviation 1."""
     standardised: NDArray[np.float64] = (values - values.mean()) / values.std()
     return standardised
 
@@ -107,7 +107,7 @@ def _standardise(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def sound_energy(
     samples: NDArray[np.floating], *, rate: int, times: Sequence[float], window: float = 0.04
 ) -> NDArray[np.float64]:
-    """Root mean square of the sound around each frame; 0 outside of the sound.
+    """Compute the RMS of the sound around each frame; 0 outside the sound.
 
     Shape: samples [T] (one channel, ``rate`` a second), times in seconds from the first sample ->
     [len(times)]. ``window`` in seconds.

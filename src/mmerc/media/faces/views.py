@@ -1,4 +1,4 @@
-"""Crops of faces, how much each of them shows, and the frame it comes from."""
+"""Crops of faces with their frontality and frame."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_OFFSET = 0.3  # of the eyes' distance: the deviation of the Gaussian
+_OFFSET = 0.3  # sigma of the Gaussian, relative to the eyes' distance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceViews:
-    """Crops of faces, how frontal each one is, and the number of its frame or picture.
+    """Crops of faces, each with its frontality and the index of its frame or picture.
 
     Shape: crops uint8 [n, size, size] or [n, size, size, 3]; frontality [n] in 0..1 and frames [n]
     int, n > 0.
@@ -24,12 +24,13 @@ class FaceViews:
 
 
 def measure_frontality(landmarks: NDArray[np.floating]) -> float:
-    """How frontal a face is: 1 from the front, near 0 in profile.
+    """Measure the frontality of a face: 1 from the front, near 0 in profile.
 
-    The nose of a turned face leaves the line between the middles of eyes and mouth, and the eyes
-    come closer to each other. A Gaussian of the nose's distance from that line, over the eyes'.
+    In a turned face, the nose moves away from the line between the centres of eyes and mouth, and
+    the eyes move closer together. The result is a Gaussian of the nose's distance from that line,
+    divided by the distance of the eyes.
 
-    Shape: landmarks [5, 2] (x, y): the eyes, the nose and the corners of the mouth.
+    Shape: landmarks [5, 2] (x, y): eyes, nose and corners of the mouth.
     """
     points = landmarks[:, 0] + 1j * landmarks[:, 1]
     eyes, mouth = points[:2].mean(), points[3:].mean()

@@ -1,7 +1,7 @@
-"""The published weights of MTCNN, inside the package ``mtcnn`` (MIT).
+"""The published weights of MTCNN, from the package ``mtcnn`` (MIT).
 
-That package keeps them as joblib pickles and needs TensorFlow to be imported: it is not imported.
-Its files are known by SHA-256 and read by an unpickler that makes arrays and nothing else.
+The package itself is not imported, because it needs TensorFlow. Its weights are joblib pickles,
+verified by SHA-256 and read with an unpickler that only creates arrays.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Networks(nn.Module):
 
 
 def load_networks() -> Networks:
-    """The three networks with their published weights, ready to run.
+    """Load the three networks with their published weights, ready to run.
 
-    MmercError where the package ``mtcnn`` is not installed, InputError where its files are others.
+    MmercError if the package ``mtcnn`` is not installed, InputError if its files differ.
     """
     networks = Networks()
     networks.load_state_dict(_convert_package(_MTCNN.locate()))
@@ -56,9 +56,9 @@ def load_networks() -> Networks:
 
 
 def _convert_package(folder: Path) -> dict[str, Tensor]:
-    """Read the weights of the three networks from the files in ``folder``, under our names.
+    """Read the weights of the three networks from ``folder``, with our parameter names.
 
-    InputError if a file is not the published one.
+    InputError if a file differs from the published one.
     """
     import lz4.frame  # a dependency of mtcnn
 
@@ -70,14 +70,14 @@ def _convert_package(folder: Path) -> dict[str, Tensor]:
 
 
 def _read_arrays(content: bytes) -> list[NDArray[np.float32]]:
-    """Arrays of a joblib pickle of one list, by an unpickler that can make nothing else."""
+    """Read the arrays of a joblib pickle of one list, with an unpickler limited to arrays."""
     stream = io.BytesIO(content)
 
     class StoredArray:
-        """Stands for joblib's wrapper: the numbers of an array follow its description."""
+        """Stands in for joblib's wrapper: an array's data follow its description."""
 
         def __setstate__(self, description: dict[str, Any]) -> None:
-            stream.seek(stream.read(1)[0], io.SEEK_CUR)  # padding, its length first
+            stream.seek(stream.read(1)[0], io.SEEK_CUR)  # padding, preceded by its length
             size = 4 * math.prod(description["shape"])
             values = np.frombuffer(stream.read(size), dtype="<f4")
             self.values = values.reshape(description["shape"])
@@ -99,7 +99,7 @@ def _read_arrays(content: bytes) -> list[NDArray[np.float32]]:
 
 
 def _as_torch(array: NDArray[np.float32]) -> Tensor:
-    """Turn TensorFlow's order of dimensions into torch's."""
+    """Convert TensorFlow's order of dimensions to torch's."""
     if array.ndim == 4:  # height, width, in, out
         array = array.transpose(3, 2, 0, 1)
     elif array.ndim == 3:  # 1, 1, slopes of a PReLU

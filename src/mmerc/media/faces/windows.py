@@ -1,4 +1,4 @@
-"""Square parts of frames in which a face is expected, made smaller as P-Net looks at them."""
+"""Square windows around expected faces, cut from the downscaled frames of P-Net."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch import Tensor
 
 from mmerc.media.faces.sampling import Shrinker, level_weights, stacked
 
-_SIDES = 2.0  # sides of a face in a window around it, at least
-_SIZES = 1.25  # ratio of a window size to the next smaller one: those of one size are a batch
-_FACE = 0.4  # of a window's side: the smallest face that is expected in it
-_SMALLEST, _LARGEST = 0.2, 0.85  # of a window's side: P-Net's cells there
+_SIDES = 2.0  # minimum side of a window, relative to the face
+_SIZES = 1.25  # ratio of successive window sizes; windows of one size are a batch
+_FACE = 0.4  # smallest expected face, relative to the window's side
+_SMALLEST, _LARGEST = 0.2, 0.85  # range of P-Net's cells, relative to the window's side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A square part of a frame, in pixels; it may reach beyond the frame."""
+    """A square part of a frame, in pixels; may extend beyond the frame."""
 
     left: int
     top: int
@@ -28,32 +28,32 @@ class Window:
 
     @classmethod
     def around(cls, x: float, y: float, *, face: float) -> Self:
-        """A window around a face in (x, y) with sides of ``face`` pixels."""
+        """Create a window around a face at (x, y) with sides of ``face`` pixels."""
         side = math.ceil(_SIZES ** math.ceil(math.log(_SIDES * face, _SIZES)))
         return cls(left=round(x - side / 2), top=round(y - side / 2), side=side)
 
     def shows(self, *, left: float, top: float, side: float) -> bool:
-        """Whether a square is inside of this window."""
+        """Whether a square is inside this window."""
         across = self.left <= left and left + side <= self.left + self.side
         return across and self.top <= top and top + side <= self.top + self.side
 
     def expects(self, face: float) -> bool:
-        """Whether faces of so many pixels are found in this window."""
+        """Whether faces of this size in pixels are found in this window."""
         return face >= _FACE * self.side
 
     def fits(self, cell: float) -> bool:
-        """Whether faces that P-Net's cells of so many pixels show are expected."""
+        """Whether faces in P-Net cells of this size in pixels are expected."""
         return _SMALLEST * self.side <= cell <= _LARGEST * self.side
 
     def cost(self, smallest: float) -> float:
-        """Pixels of the frame whose search, for faces from ``smallest`` on, takes as long."""
+        """Return the search cost for faces from ``smallest`` on, in pixels of a full frame."""
         coarser = max(1.0, _SMALLEST * self.side / smallest)
         return (self.side / coarser) ** 2
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Parts of frames that were made smaller, and where in the smaller frames they begin.
+    """Parts of downscaled frames, with their corners in those frames.
 
     Shape: pictures [M, 3, h, w] in -1..1, frame [M] (index), corner [M, 2] (x, y).
     """
@@ -71,10 +71,10 @@ def cut_windows(
     cell: int,
     step: int,
 ) -> Iterator[tuple[int, Parts]]:
-    """Cut windows out of frames made smaller, with the index of the size (h, w).
+    """Cut windows out of downscaled frames; yield them with the index of the size (h, w).
 
-    Their pixels are those of ``pyramid``, to rounding. They begin at a multiple of ``step``, and
-    sizes at which ``cell`` pixels do not fit are left out. ``windows``: the frames of each.
+    Pixels equal those of ``pyramid`` up to rounding. Corners are multiples of ``step``; sizes whose
+    ``cell`` does not fit the window are skipped. ``windows``: the frames of each window.
 
     Shape: frames [F, H, W, 3] uint8.
     """
@@ -100,7 +100,7 @@ def cut_windows(
 
 
 class _Cut:
-    """Cuts one window out of frames made smaller; reads only the pixels that it consists of."""
+    """Cuts one window out of downscaled frames, reading only the pixels it needs."""
 
     def __init__(
         self, window: Window, rows: Sequence[Tensor], columns: Sequence[Tensor], *, step: int
@@ -118,9 +118,9 @@ class _Cut:
 
 
 def _find_cut(start: int, side: int, weights: Tensor, step: int) -> slice:
-    """Where a window is along a side of a frame made smaller. Shape: weights [parts, pixels].
+    """Locate a window on a side of a downscaled frame. Shape: weights [parts, pixels].
 
-    The length is the same for all windows of one side.
+    The length is the same for all windows with the same side.
     """
     parts, pixels = weights.shape
     length = step * math.ceil(side * parts / pixels / step) + step
@@ -132,7 +132,7 @@ def _find_cut(start: int, side: int, weights: Tensor, step: int) -> slice:
 
 
 def _cut_weights(weights: Sequence[Tensor], cuts: Sequence[slice]) -> tuple[list[Tensor], slice]:
-    """The weights of parts, and of which pixels these are the weights."""
+    """Return the weights of the cut parts, and the range of pixels they refer to."""
     parts = [level[cut] for level, cut in zip(weights, cuts, strict=True)]
     used = torch.stack([part.any(0) for part in parts]).any(0).nonzero()
     pixels = slice(int(used[0]), int(used[-1]) + 1)

@@ -1,1 +1,1 @@
-"""Who speaks when: local speaker activity, voice vectors, and their clustering into speakers."""
+"""Diarization: local speaker activity, voice vectors, and clustering into speakers."""

@@ -1,4 +1,4 @@
-"""Voices of a whole recording, grouped into speakers."""
+"""Cluster the voices of a whole recording into speakers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mmerc.errors import UsageError
 # eight people (docs/results.md).
 _SAME_VOICE, _SAME_SHORT_VOICE = 0.575, 0.85
 _SHORT = 2.4
-_DIFFERENT = 2.0  # the largest cosine distance: two voices of one chunk are two people
-_MOST_CLUSTERED = 3000  # vectors; of more, an even selection is clustered and the rest assigned
+_DIFFERENT = 2.0  # the largest cosine distance, for voices of the same chunk
+_MOST_CLUSTERED = 3000  # vectors; above this, an even selection is clustered, the rest assigned
 
 
 @dataclass(frozen=True, slots=True)
 class SpeakerCount:
-    """How many people speak: at least ``fewest``, at most ``most`` (None: no limit)."""
+    """The number of speakers: at least ``fewest``, at most ``most`` (None: no limit)."""
 
     fewest: int = 1
     most: int | None = None
@@ -54,10 +54,10 @@ def cluster_voices(
 ) -> NDArray[np.float32]:
     """Cluster voice vectors and return the mean vector of each speaker.
 
-    Vectors of the same chunk are never of the same speaker.
+    Vectors of the same chunk belong to different speakers.
 
-    Shape: vectors [N, D] of length 1, ``chunks`` [N] the chunk of each and ``seconds`` [N] how long
-    it is heard -> [S, D] of length 1.
+    Shape: unit vectors [N, D], chunk index ``chunks`` [N], speech ``seconds`` [N] -> unit vectors
+    [S, D].
     """
     step = -(-len(vectors) // _MOST_CLUSTERED)
     vectors, places = vectors[::step], np.asarray(chunks)[::step]
@@ -93,12 +93,12 @@ def _group(
 def _merge_short(
     labels: NDArray[np.intp], distances: NDArray[np.float32], seconds: NDArray[np.float64]
 ) -> NDArray[np.intp]:
-    """Merge groups of little speech with the nearest group, if that is not too far.
+    """Merge groups with little speech into the nearest group, unless it is too far.
 
-    A short or noisy passage gives a vector that is like no other, which is no further speaker.
+    A short or noisy passage gives an outlier vector, which is not another speaker.
     """
     members = np.eye(int(labels.max()) + 1)[labels]
-    sums = members.T @ distances @ members  # of the distances between two groups
+    sums = members.T @ distances @ members  # sums of the distances between two groups
     while True:
         counts, durations = np.bincount(labels), np.bincount(labels, seconds)
         means = sums / np.outer(counts, counts)
@@ -116,7 +116,7 @@ def _merge_short(
 def assign_voices(
     vectors: NDArray[np.float32], centroids: NDArray[np.float32]
 ) -> list[tuple[int, int]]:
-    """Assign the voices of one chunk to speakers, each to another one, by the best total.
+    """Assign the voices of one chunk to different speakers, with the best total similarity.
 
     Shape: [V, D], [S, D] -> pairs of voice and speaker.
     """

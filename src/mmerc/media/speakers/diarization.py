@@ -1,10 +1,10 @@
-"""Who speaks when, from the sound alone: every chunk is segmented, its voices are clustered.
+"""Diarization from sound: segment chunks, then cluster their voices.
 
-The way of pyannote.audio's pipeline (Bredin 2023): in overlapping chunks of ten seconds a network
-finds up to three local speakers; each is encoded as a voice vector from passages in which nobody
-else speaks; the vectors of all chunks are clustered; and in every frame as many speakers are active
-as the chunks say on average. Added to it: where the passages of one local speaker are of two
-voices, the network took two people for one, and they are separated.
+Follows pyannote.audio's pipeline (Bredin 2023). In overlapping chunks of ten seconds a network
+finds up to three local speakers. Each is encoded as a voice vector, from passages without other
+speakers. The vectors of all chunks are clustered. In every frame, the number of active speakers is
+the average over the chunks. Our addition: if the passages of a local speaker have two different
+voices, they are separated.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from mmerc.media.speakers.voice_windows import VoiceWindows, split_voices
 from mmerc.media.voice_activity import read_pieces
 
 _STEP_SECONDS = 2.5
-_SHORTEST_VOICE = 0.3  # seconds of speech that a voice vector needs
+_SHORTEST_VOICE = 0.3  # seconds of speech needed for a voice vector
 _LONGEST_GAP = 0.3  # seconds of silence within one turn
-_FEWEST_WINDOWS = 2  # in which a local speaker is alone, for a vector from these
+_FEWEST_WINDOWS = 2  # with a local speaker alone, to average their vectors
 _ANY_COUNT = SpeakerCount()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceChunk:
-    """Local speakers of ten seconds.
+    """The local speakers of a ten-second chunk.
 
-    Shape: ``active`` [589, 3] bool; ``voices``: local speaker -> [192], of those heard long enough.
+    Shape: ``active`` [589, 3] bool; ``voices``: local speaker -> [192], if heard long enough.
     """
 
     start: float
@@ -55,10 +55,10 @@ class VoiceChunk:
 
 
 def find_turns(path: str | Path, *, count: SpeakerCount = _ANY_COUNT) -> tuple[Turn, ...]:
-    """Find the turns of SPEAKER_01, SPEAKER_02, ... in a recording, who speaks most first.
+    """Find the turns of SPEAKER_01, SPEAKER_02, ... in a recording, numbered by speaking time.
 
-    Turns of different speakers may overlap; times are in seconds. None if nobody is heard speaking
-    for 0.3 s. MediaError if there is no sound or it is damaged.
+    Turns of different speakers may overlap; times are in seconds. Empty if nobody speaks for 0.3 s.
+    MediaError if the sound is missing or damaged.
     """
     return _find_turns_in(read_pieces(Path(path)), count=count)
 
@@ -66,7 +66,7 @@ def find_turns(path: str | Path, *, count: SpeakerCount = _ANY_COUNT) -> tuple[T
 def _find_turns_in(
     sound: Iterable[Samples], *, count: SpeakerCount = _ANY_COUNT
 ) -> tuple[Turn, ...]:
-    """Find turns in samples at 16 kHz that come in pieces of any length (``find_turns``)."""
+    """Find turns in a stream of samples at 16 kHz, in pieces of any length (``find_turns``)."""
     windows, chunks = VoiceWindows(), []
     for start, samples in _cut_chunks(sound):
         chunks.append(_analyse_with_windows(start, samples, windows))
@@ -83,14 +83,14 @@ def _find_turns_in(
 
 
 def _cut_chunks(sound: Iterable[Samples]) -> Iterator[tuple[float, Samples]]:
-    """Cut sound into overlapping chunks; the last one ends with the sound.
+    """Split sound into overlapping chunks; the last one ends with the sound.
 
     A recording shorter than a chunk is padded with silence.
 
     Shape: -> start in seconds, [160000].
     """
     step = int(_STEP_SECONDS * SAMPLE_RATE)
-    buffer, start = np.zeros(0, np.float32), 0  # what is not yet cut, after the last whole chunk
+    buffer, start = np.zeros(0, np.float32), 0  # remaining samples after the last whole chunk
     ahead = 0  # samples from the start of the buffer to the start of the next chunk
     for piece in sound:
         buffer = np.concatenate([buffer, piece])
@@ -106,9 +106,9 @@ def _cut_chunks(sound: Iterable[Samples]) -> Iterator[tuple[float, Samples]]:
 
 
 def analyse_chunk(start: float, samples: Samples, *, encode_from: float = -math.inf) -> VoiceChunk:
-    """Find the local speakers of a chunk and encode the voices of those that speak late enough.
+    """Find the local speakers of a chunk and encode their voices.
 
-    A speaker who is silent from second ``encode_from`` on has no voice vector.
+    Speakers who are silent from second ``encode_from`` on get no voice vector.
 
     Shape: samples [160000] from second ``start`` on.
     """
@@ -121,9 +121,9 @@ def analyse_chunk(start: float, samples: Samples, *, encode_from: float = -math.
 
 
 def _analyse_with_windows(start: float, samples: Samples, windows: VoiceWindows) -> VoiceChunk:
-    """Find the local speakers of a chunk; encode the windows that are new in it.
+    """Find the local speakers of a chunk; encode its new windows.
 
-    Only the voices of speakers who are alone in hardly any window are encoded by themselves.
+    Voices are encoded separately only for speakers with too few windows alone.
     """
     sound = torch.from_numpy(samples)
     active = find_active_speakers(sound).numpy()
@@ -141,7 +141,7 @@ def _analyse_with_windows(start: float, samples: Samples, windows: VoiceWindows)
 
 
 def _find_alone(active: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The frames in which a local speaker and nobody else is active. Shape: [F, 3] -> [F, 3]."""
+    """Mark the frames with only one active local speaker. Shape: [F, 3] -> [F, 3]."""
     alone: NDArray[np.bool_] = active & (active.sum(1, keepdims=True) == 1)
     return alone
 
@@ -149,7 +149,7 @@ def _find_alone(active: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _encode_local_speakers(
     filterbank: Tensor, active: NDArray[np.bool_], speakers: Iterable[int]
 ) -> dict[int, NDArray[np.float32]]:
-    """Encode the voices of local speakers, from what they say alone if that is long enough."""
+    """Encode the voices of local speakers, from speech without overlap if long enough."""
     middles = (np.arange(len(filterbank)) * STEP_SAMPLES + WINDOW_SAMPLES / 2) / SAMPLE_RATE
     nearest = np.clip(((middles - FRAME_OFFSET) / FRAME_SECONDS).round(), 0, CHUNK_FRAMES - 1)
     frames, alone = nearest.astype(np.intp), _find_alone(active)
@@ -165,7 +165,7 @@ def _encode_local_speakers(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Voice:
-    """One person's voice in the chunk of this number. Shape: vector [192], active [589] bool."""
+    """One person's voice in a chunk. Shape: vector [192], active [589] bool."""
 
     chunk: int
     vector: NDArray[np.float32]
@@ -173,7 +173,7 @@ class _Voice:
 
 
 def _collect_voices(chunks: Sequence[VoiceChunk], windows: VoiceWindows) -> Iterator[_Voice]:
-    """The voices of all chunks; a local speaker whose windows are of two people is two voices."""
+    """Collect the voices of all chunks; local speakers with two voices are split."""
     for number, chunk in enumerate(chunks):
         for speaker, alone in enumerate(_find_alone(chunk.active).T):
             active = chunk.active[:, speaker]
@@ -198,14 +198,14 @@ def _collect_voices(chunks: Sequence[VoiceChunk], windows: VoiceWindows) -> Iter
 
 
 def _average(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The mean vector, of length 1. Shape: [n, D] -> [D]."""
+    """Return the mean vector, scaled to length 1. Shape: [n, D] -> [D]."""
     mean: NDArray[np.float32] = vectors.mean(0)
     normed: NDArray[np.float32] = mean / np.linalg.norm(mean)
     return normed
 
 
 def _locate_chunks(chunks: Sequence[VoiceChunk]) -> tuple[list[int], NDArray[np.int32]]:
-    """First frame of every chunk, and how many chunks cover each frame."""
+    """Return the first frame of every chunk, and the number of chunks covering each frame."""
     firsts = [round(chunk.start / FRAME_SECONDS) for chunk in chunks]
     covered = np.zeros(firsts[-1] + CHUNK_FRAMES, np.int32)
     for first in firsts:
@@ -214,7 +214,7 @@ def _locate_chunks(chunks: Sequence[VoiceChunk]) -> tuple[list[int], NDArray[np.
 
 
 def _measure_durations(chunks: Sequence[VoiceChunk], voices: Sequence[_Voice]) -> list[float]:
-    """Seconds of every voice, shared among the chunks in which it is heard."""
+    """Measure the seconds of every voice, divided among overlapping chunks."""
     firsts, covered = _locate_chunks(chunks)
     shares = [
         voice.active / covered[firsts[voice.chunk] : firsts[voice.chunk] + CHUNK_FRAMES]
@@ -226,7 +226,7 @@ def _measure_durations(chunks: Sequence[VoiceChunk], voices: Sequence[_Voice]) -
 def _activity(
     chunks: Sequence[VoiceChunk], voices: Sequence[_Voice], centroids: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
-    """Combine the chunks into the activity of every speaker. Shape: -> [F, S]."""
+    """Combine the chunks into each speaker's activity. Shape: -> [F, S]."""
     firsts, covered = _locate_chunks(chunks)
     votes = np.zeros((len(covered), len(centroids)), np.int32)
     counts = np.zeros(len(covered), np.int32)
@@ -246,9 +246,9 @@ def _activity(
 def read_turns(
     activity: NDArray[np.bool_], *, offset: float = 0.0
 ) -> list[tuple[int, float, float]]:
-    """Speaker, start and end in seconds of every turn; short gaps within a turn are closed.
+    """Return speaker, start and end in seconds of every turn; short gaps are closed.
 
-    ``offset``: the time at which the activity begins.
+    ``offset``: start time of the activity.
     """
     turns: list[tuple[int, float, float]] = []
     for speaker in range(activity.shape[1]):
@@ -264,7 +264,7 @@ def read_turns(
 
 
 def name_turns(turns: Sequence[tuple[int, float, float]]) -> tuple[Turn, ...]:
-    """Turns in the order of their starts; speakers are numbered by how long they speak."""
+    """Sort turns by start and number speakers by speaking time."""
     durations: dict[int, float] = {}
     for speaker, start, end in turns:
         durations[speaker] = durations.get(speaker, 0.0) + end - start

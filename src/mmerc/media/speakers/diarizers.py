@@ -1,4 +1,4 @@
-"""The programs that find speakers."""
+"""Choose the diarizer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Diarizer = Literal["mmerc", "pyannote"]
 
 
 def diarize(path: Path, *, count: SpeakerCount, diarizer: Diarizer) -> tuple[Turn, ...]:
-    """Find who speaks when (``find_turns``, ``find_turns_by_pyannote``)."""
+    """Find the speaker turns (``find_turns``, ``find_turns_by_pyannote``)."""
     if diarizer == "pyannote":
         from mmerc.media.speakers.pyannote_diarization import find_turns_by_pyannote
 

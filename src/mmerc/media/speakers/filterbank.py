@@ -1,4 +1,4 @@
-"""Log-mel filterbank energies as Kaldi computes them, which CAM++ was trained on."""
+"""Log-mel filterbank energies as in Kaldi, the input of CAM++."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ def _mel_bands() -> Tensor:
 
 
 def _mel(hertz: Any) -> Any:
-    """Convert frequencies to mels, as Kaldi does."""
+    """Convert frequencies to mels, as in Kaldi."""
     return 1127.0 * np.log(1.0 + hertz / 700.0)

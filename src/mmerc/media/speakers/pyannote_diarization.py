@@ -1,4 +1,4 @@
-"""Who speaks when, by the pyannote.audio that the user has installed (Bredin 2023)."""
+"""Diarization with the user's installation of pyannote.audio (Bredin 2023)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _PIPELINES = ("pyannote/speaker-diarization-community-1", "pyannote/speaker-diar
 
 
 def find_turns_by_pyannote(path: str | Path, *, count: SpeakerCount) -> tuple[Turn, ...]:
-    """Find the turns of SPEAKER_01, SPEAKER_02, ... with pyannote.audio, who speaks most first.
+    """Find the turns of SPEAKER_01, SPEAKER_02, ... with pyannote.audio, numbered by speaking time.
 
-    Its pipeline is community-1 or else 3.1, from the Hub's cache or, unless HF_HUB_OFFLINE is set,
-    from the Hub, whose terms the user has accepted there. The sound is in memory as a whole.
-    MmercError if pyannote.audio or both pipelines are unavailable, or if it fails; MediaError if
-    there is no sound.
+    Uses the pipeline community-1, else 3.1, from the Hub's cache or (unless HF_HUB_OFFLINE is set)
+    the Hub, where the user must have accepted the terms. Loads the whole sound into memory.
+    MmercError if pyannote.audio or both pipelines are unavailable, or if it fails; MediaError
+    without sound.
     """
     pipeline = _load_pipeline()
     samples = torch.from_numpy(read_sound(Path(path)))
@@ -36,12 +36,12 @@ def find_turns_by_pyannote(path: str | Path, *, count: SpeakerCount) -> tuple[Tu
             limits["max_speakers"] = count.most
     try:
         output = pipeline({"waveform": samples[None], "sample_rate": SAMPLE_RATE}, **limits)
-        annotation = getattr(output, "speaker_diarization", output)  # a plain one before version 4
+        annotation = getattr(output, "speaker_diarization", output)  # before version 4: itself
         turns = [
             (str(label), float(segment.start), float(segment.end))
             for segment, _, label in annotation.itertracks(yield_label=True)
         ]
-    except Exception as error:  # whatever a foreign program raises
+    except Exception as error:  # pyannote may raise anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MmercError(
             f"pyannote.audio failed ({reason[:200]}); leave --diarizer out to use mmerc's own."
@@ -51,7 +51,7 @@ def find_turns_by_pyannote(path: str | Path, *, count: SpeakerCount) -> tuple[Tu
 
 
 def _load_pipeline() -> Any:
-    """Load the first pipeline that is available."""
+    """Load the first available pipeline."""
     try:
         module = import_module("pyannote.audio")
     except ImportError as error:
@@ -64,10 +64,10 @@ def _load_pipeline() -> Any:
     for name in _PIPELINES:
         try:
             pipeline = module.Pipeline.from_pretrained(name)
-        except Exception as error:  # what the Hub, torch and pyannote raise
+        except Exception as error:  # from the Hub, torch or pyannote
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             continue
-        if pipeline is not None:  # None where its terms are not accepted
+        if pipeline is not None:  # None if its terms are not accepted
             return pipeline
     raise MmercError(
         f"pyannote.audio cannot load {' or '.join(_PIPELINES)} ({reason[:200]}); accept its terms "

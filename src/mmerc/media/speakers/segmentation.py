@@ -1,7 +1,7 @@
 """Speaker activity in ten seconds of sound: pyannote's segmentation-3.0 (Plaquet and Bredin 2023).
 
-The network hears at most three speakers in a chunk, two of them at the same time. Its classes are
-the sets of speakers that can be active together (the "powerset"), so no threshold is needed.
+The network distinguishes at most three speakers per chunk, two of them at the same time. Its
+classes are the possible sets of active speakers ("powerset"), so no threshold is needed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOWEST_CUTOFF, _LEAST_BANDWIDTH = 50.0, 50.0  # Hz
 
 @torch.inference_mode()
 def find_active_speakers(samples: Tensor) -> Tensor:
-    """Find which of three local speakers is active in each frame of a chunk.
+    """Find the active ones of three local speakers in each frame of a chunk.
 
     Shape: samples [160000] float at 16 kHz -> [589, 3] bool; a frame is 16.9 ms.
     """
@@ -45,7 +45,7 @@ def _load_network() -> _SegmentationNetwork:
 
 
 class _SegmentationNetwork(nn.Module):
-    """SincNet filters, four bidirectional LSTM layers, and seven speaker sets as classes."""
+    """SincNet filters, four bidirectional LSTM layers, and seven classes (speaker sets)."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""One vector per voice: CAM++ (Wang et al. 2023), a densely connected time-delay network."""
+"""Voice vectors from CAM++ (Wang et al. 2023), a densely connected time-delay network."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mmerc.media.speakers.weights import load_speaker_weights
 _VOICE_WIDTH = 192
 _GROWTH, _BOTTLENECK, _SEGMENT = 32, 128, 100
 _BLOCKS = ((12, 1), (24, 2), (16, 2))  # layers and dilation
-_FRAME_STEP = 50  # frames; the front sees multiples of it
+_FRAME_STEP = 50  # frames; inputs are padded to multiples of it
 
 
 def encode_voice(filterbank: Tensor) -> Tensor:
-    """Encode the voice that is heard in some frames of one speaker.
+    """Encode the voice in frames of one speaker.
 
     Shape: [T, 80] log-mel energies, 10 ms per frame -> [192], of length 1.
     """
@@ -47,7 +47,7 @@ def _load_network() -> _VoiceEncoder:
 
 
 class _VoiceEncoder(nn.Module):
-    """CAM++: a convolutional front, three dense blocks with context masks, statistics pooling."""
+    """CAM++: convolutional front, three dense blocks with context masks, statistics pooling."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,10 +85,10 @@ def _normalised_relu(width: int) -> nn.Sequential:
 
 
 class _TimeConvolution(nn.Conv1d):
-    """A convolution that keeps the length, as products.
+    """A length-preserving convolution, computed as matrix products.
 
-    oneDNN compiles every convolution for every length of passage. What that leaves behind made a
-    process grow by some 4 MB with each passage (benchmarks/bench_live.py memory).
+    oneDNN compiles a kernel per convolution and length, which made a process grow by about 4 MB per
+    passage (benchmarks/bench_live.py memory).
     """
 
     def forward(self, states: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ class _TimeConvolution(nn.Conv1d):
 class _Front(nn.Module):
     """Two-dimensional convolutions that reduce 80 bands to 10 of 32 channels.
 
-    Passages are padded to few lengths, for the reason given at ``_TimeConvolution``.
+    Passages are padded to a few lengths for the same reason as in ``_TimeConvolution``.
     """
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class _Front(nn.Module):
 
 
 def _end_at(states: Tensor, length: int) -> Tensor:
-    """Silence the padding, as a convolution expects beyond the end. Shape: [..., T] -> the same."""
+    """Zero the padding, as beyond the end of an input. Shape: [..., T] -> the same."""
     states[..., length:] = 0.0
     return states
 
@@ -150,14 +150,14 @@ class _Residual(nn.Module):
             self.shortcut = nn.Sequential(reduction, nn.BatchNorm2d(32))
 
     def forward(self, states: Tensor, length: int) -> Tensor:
-        """Shape: [B, 32, F, T], of which ``length`` is no padding -> [B, 32, F / stride, T]."""
+        """Shape: [B, 32, F, T] with ``length`` valid frames -> [B, 32, F / stride, T]."""
         inner = _end_at(functional.relu(self.bn1(self.conv1(states))), length)
         outputs = functional.relu(self.bn2(self.conv2(inner)) + self.shortcut(states))
         return _end_at(outputs, length)
 
 
 class _TimeDelay(nn.Module):
-    """The first time-delay layer, which halves the frame rate; padded as ``_Front``."""
+    """The first time-delay layer, which halves the frame rate; padded like ``_Front``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -189,7 +189,7 @@ class _DenseLayer(nn.Module):
 
 
 class _ContextMasking(nn.Module):
-    """A convolution masked by the mean of the whole and of each second (CAM++, Eqs. 2 to 4)."""
+    """A convolution with a mask from global and per-second means (CAM++, Eqs. 2 to 4)."""
 
     def __init__(self, dilation: int) -> None:
         super().__init__()
@@ -223,7 +223,7 @@ class _Transition(nn.Module):
 
 
 class _Projection(nn.Module):
-    """Pooled statistics to the voice vector."""
+    """Project pooled statistics to the voice vector."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Voice vectors of short windows all through a recording, to tell voices of one chunk apart."""
+"""Voice vectors of short windows over a recording, to separate voices within a chunk."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _WINDOW_STEPS = int(WINDOW_SECONDS * SAMPLE_RATE / STEP_SAMPLES)
 _SPEECH_SHARE = 0.5
 _ALONE_SHARE = 0.7
 _SPLIT_COSINE = 0.25  # [decided] on simulated conversations: docs/results.md
-_FEWEST_WINDOWS = 2  # of each of two people
+_FEWEST_WINDOWS = 2  # minimum for each of two people
 _MOST_ROUNDS = 5
 
 
 class VoiceWindows:
-    """Windows of 1.5 s, one every 0.75 s, in which somebody speaks."""
+    """Windows of 1.5 s with speech, one every 0.75 s."""
 
     def __init__(self) -> None:
-        self._next = 0  # number of the first window that is not encoded yet
+        self._next = 0  # number of the first window not yet encoded
         self._middles: list[float] = []
         self._vectors: list[NDArray[np.float32]] = []
 
     def encode(self, start: float, filterbank: Tensor, active: NDArray[np.bool_]) -> None:
-        """Encode the windows that end in a chunk and in none before it.
+        """Encode the windows that end in this chunk and not in earlier ones.
 
         Shape: filterbank [T, 80] and active [589, 3] of the chunk from second ``start`` on.
         """
@@ -53,7 +53,7 @@ class VoiceWindows:
             self._vectors += list(encode_voices(windows).numpy())
 
     def find_alone(self, start: float, alone: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """The windows within a chunk in which one local speaker is heard alone.
+        """Find the windows of a chunk with only one local speaker.
 
         Shape: ``alone`` [589] of the chunk from second ``start`` on -> numbers of windows.
         """
@@ -66,7 +66,7 @@ class VoiceWindows:
         return chosen
 
     def locate(self, start: float) -> NDArray[np.intp]:
-        """The frames of the windows' middles, counted from second ``start``."""
+        """Return the frames of the windows' centres, counted from second ``start``."""
         frames = (np.array(self._middles) - start) / FRAME_SECONDS
         return np.rint(frames).astype(np.intp)
 
@@ -76,11 +76,11 @@ class VoiceWindows:
 
 
 def split_voices(vectors: NDArray[np.float32]) -> NDArray[np.intp] | None:
-    """Tell whether windows are of two people; 0 or 1 for each if so, else None.
+    """Assign windows to two people (0 or 1 each); None if they belong to one person.
 
-    They are if their two groups (average linkage, then 2-means) are hardly alike.
+    There are two people if two groups (average linkage, then 2-means) are dissimilar.
 
-    Shape: [n, D] of length 1 -> [n].
+    Shape: unit vectors [n, D] -> [n].
     """
     if len(vectors) < 2 * _FEWEST_WINDOWS:
         return None
@@ -97,7 +97,7 @@ def split_voices(vectors: NDArray[np.float32]) -> NDArray[np.intp] | None:
 
 
 def _pair_up(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Two groups by average linkage of cosine distances."""
+    """Form two groups by average linkage of cosine distances."""
     from sklearn.cluster import AgglomerativeClustering  # slow to import
 
     grouping = AgglomerativeClustering(2, metric="cosine", linkage="average")
@@ -106,7 +106,7 @@ def _pair_up(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
 
 
 def _average_groups(vectors: NDArray[np.float32], labels: NDArray[np.intp]) -> NDArray[np.float32]:
-    """The mean vectors of both groups, of length 1. Shape: -> [2, D]."""
+    """Return the mean vectors of both groups, with length 1. Shape: -> [2, D]."""
     means = np.stack([vectors[labels == label].mean(0) for label in (0, 1)])
     centroids: NDArray[np.float32] = means / np.linalg.norm(means, axis=1, keepdims=True)
     return centroids

@@ -1,4 +1,4 @@
-"""The weights of the two speaker networks, which come with mmerc (README.md beside this file)."""
+"""The weights of the two speaker networks, which come with mmerc (see README.md here)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _SHA256 = {
 
 
 def load_speaker_weights(network: nn.Module, file_name: str) -> None:
-    """Load ``file_name`` of this folder into ``network`` and set it to evaluation.
+    """Load ``file_name`` from this folder into ``network``, in evaluation mode.
 
-    InputError if the file is missing, damaged or another one.
+    InputError if the file is missing, damaged or different.
     """
     path = Path(__file__).parent / file_name
     try:

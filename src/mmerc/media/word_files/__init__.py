@@ -1,1 +1,1 @@
-"""Words with times that other programs wrote."""
+"""Timed words written by other programs."""

@@ -1,4 +1,4 @@
-"""CTM, NIST's format of words with times (sctk; RT-09 evaluation plan, appendix C)."""
+"""Read CTM, NIST's format for timed words (sctk; RT-09 evaluation plan, appendix C)."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ _FEWEST_FIELDS, _MOST_FIELDS = 5, 8
 _FIX = "write RECORDING 1 START DURATION WORD [CONFIDENCE [TYPE [SPEAKER]]]"
 _NOT_AVAILABLE = {"<na>", "na", "-"}
 _UNSPOKEN = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}|!SIL", re.IGNORECASE)  # <eps>, [noise]
-_ALTERNATIVES = {"<ALT_BEGIN>": False, "<ALT>": True, "<ALT_END>": False}  # skip what follows?
+_ALTERNATIVES = {"<ALT_BEGIN>": False, "<ALT>": True, "<ALT_END>": False}  # skip the next words?
 _UNSPOKEN_TYPES = {"non-lex", "non-speech", "misc", "noscore"}
 _TIME = r"(?:\d*\.?\d+|\*)"
 _SIGN = re.compile(rf"\S+[ \t]+\S+[ \t]+{_TIME}[ \t]+{_TIME}[ \t]+\S+")
 
 
 def is_ctm(text: str) -> bool:
-    """Whether the first line that is no comment has the columns of CTM."""
+    """Whether the first line other than a comment has the columns of CTM."""
     lines = (line.strip() for line in text.split("\n"))
     first = next((line for line in lines if line and not line.startswith(";;")), "")
     return _SIGN.match(first) is not None
 
 
 def read_ctm(path: str, text: str, remarks: LineRemarks) -> list[Word]:
-    """The words of a CTM file; ``path`` names it in errors.
+    """Read the words of a CTM file; ``path`` is used in errors.
 
-    Of alternatives (``<ALT_BEGIN>``) the first is read. Where there are two channels or more and no
-    word has a speaker, each channel is one: "channel A".
+    The first of alternatives (``<ALT_BEGIN>``) is read. With several channels and no speakers, each
+    channel is a speaker: "channel A".
 
-    InputError with the line for columns that do not fit, times or confidences that are none, and
-    words of a second recording.
+    InputError, with the line, for wrong columns, invalid times or confidences, and words of a
+    second recording.
     """
     lines = list(_read_lines(path, text, remarks))
     channels = {channel for channel, _ in lines}
@@ -44,9 +44,9 @@ def read_ctm(path: str, text: str, remarks: LineRemarks) -> list[Word]:
 
 
 def _read_lines(path: str, text: str, remarks: LineRemarks) -> Iterator[tuple[str, Word]]:
-    """Channel and word of every line that has a spoken one."""
+    """Yield channel and word of every line with a spoken word."""
     recording: str | None = None
-    alternative = False  # a further one of those that are given for the same words
+    alternative = False  # whether in the second or a later alternative
     for number, line in enumerate(text.split("\n"), start=1):
         fields = line.split()
         if not fields or fields[0].startswith(";;"):
@@ -72,7 +72,7 @@ def _read_lines(path: str, text: str, remarks: LineRemarks) -> Iterator[tuple[st
 
 
 def _read_word(where: str, fields: list[str]) -> Word | None:
-    """The word of one line; None for what is not spoken."""
+    """Read the word of one line; None if it is not spoken."""
     start, duration = (_read_number(where, field) for field in fields[2:4])
     confidence, kind, speaker = [*fields[5:], *["<NA>"] * (_MOST_FIELDS - len(fields))]
     probability = _read_confidence(where, confidence)
@@ -88,14 +88,14 @@ def _read_word(where: str, fields: list[str]) -> Word | None:
 
 
 def _read_number(where: str, field: str) -> float:
-    """A time or a duration in seconds."""
+    """Read a time or duration in seconds."""
     if not re.fullmatch(r"\d{1,9}(?:\.\d*)?|\.\d+", field):
         raise InputError(where, f"{field[:40]!r} is not a time in seconds", _FIX)
     return float(field)
 
 
 def _read_confidence(where: str, field: str) -> float:
-    """A confidence from 0 to 1; 1 where there is none."""
+    """Read a confidence from 0 to 1; 1 if missing."""
     if field.lower() in _NOT_AVAILABLE:
         return 1.0
     if not re.fullmatch(r"[01](?:\.\d*)?|\.\d+", field) or float(field) > 1:

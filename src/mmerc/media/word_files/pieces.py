@@ -1,4 +1,4 @@
-"""What transcribers write, token by token, as whole words with times."""
+"""Join the tokens written by transcribers into whole words with times."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from statistics import fmean
 from mmerc.errors import InputError
 from mmerc.media.sentences import UNSPACED, Word
 
-_BEYOND = 1e9  # no time, whatever its unit
+_BEYOND = 1e9  # larger values are not times in any unit
 FIX = "fix it, or export the words again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A word, or a part of one, as it is written; times in seconds, None where there are none.
+    """A word or part of a word as written; times in seconds, None if missing.
 
-    In most formats a word begins with a space, and what has none continues the word before.
+    In most formats words start with a space; pieces without one continue the previous word.
     """
 
     text: str
@@ -32,7 +32,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenSegment:
-    """The pieces of one segment in order; ``start`` and ``end`` in seconds."""
+    """The pieces of a segment in order; ``start`` and ``end`` in seconds."""
 
     where: str
     start: float
@@ -43,7 +43,7 @@ class WrittenSegment:
 
 
 def read_seconds(where: str, name: str, value: object) -> float:
-    """A time in seconds; InputError for anything else, a negative or an infinite one."""
+    """Read a time in seconds; InputError if it is invalid, negative or infinite."""
     number = math.nan
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _BEYOND:
         number = float(value)
@@ -53,16 +53,16 @@ def read_seconds(where: str, name: str, value: object) -> float:
 
 
 def check_order(where: str, start: float, end: float) -> None:
-    """InputError for what ends before it begins."""
+    """InputError if the end is before the start."""
     if end < start:
         raise InputError(where, f"it ends at {end:g} s, before it begins at {start:g} s", FIX)
 
 
 def join_pieces(segments: Sequence[WrittenSegment]) -> list[WrittenSegment]:
-    """Segments whose pieces are whole words.
+    """Join pieces, so that the pieces of each segment are whole words.
 
-    If any piece within a segment begins with a space, one that does not continues the word before,
-    except in scripts that write no spaces.
+    If any piece inside a segment starts with a space, pieces without one continue the previous
+    word, except in scripts without spaces.
     """
     spaced = any(piece.text[:1].isspace() for item in segments for piece in item.pieces[1:])
     if not spaced:
@@ -71,7 +71,7 @@ def join_pieces(segments: Sequence[WrittenSegment]) -> list[WrittenSegment]:
 
 
 def join_words(pieces: Iterable[Piece]) -> list[Piece]:
-    """Join the pieces of every word of a segment; its probability is their mean."""
+    """Join the pieces of each word of a segment, averaging their probabilities."""
     groups: list[list[Piece]] = []
     for piece in pieces:
         text = piece.text
@@ -94,7 +94,7 @@ def join_words(pieces: Iterable[Piece]) -> list[Piece]:
 
 
 def spread_words(segment: WrittenSegment) -> tuple[Piece, ...]:
-    """The words of a segment's text, its time shared out by their length."""
+    """Split a segment's text into words; divide its time in proportion to their length."""
     texts = [part for text in segment.text.split() for part in _split_unspaced(text)]
     letters = [0]
     for text in texts:
@@ -107,14 +107,14 @@ def spread_words(segment: WrittenSegment) -> tuple[Piece, ...]:
 
 
 def _split_unspaced(text: str) -> list[str]:
-    """A text without spaces, cut into characters where its script writes none."""
+    """Split a text in a script without spaces into characters."""
     return re.findall(rf"{UNSPACED.pattern}|(?:(?!{UNSPACED.pattern}).)+", text)
 
 
 def fill_times(segment: WrittenSegment) -> tuple[tuple[Word, ...], int]:
-    """The words of a segment; those without times share the gap they are in. Also their number.
+    """Return a segment's words and the number of those without times, which divide their gap.
 
-    WhisperX gives no times to what its aligner cannot spell, such as numbers.
+    WhisperX gives no times for words that its aligner cannot spell, such as numbers.
     """
     words: list[Word] = []
     pieces = [piece for piece in segment.pieces if piece.text.strip()]
@@ -145,7 +145,7 @@ def _is_untimed(piece: Piece) -> bool:
 
 
 def _spread_over(gap: WrittenSegment, pieces: Sequence[Piece]) -> list[Word]:
-    """Words without times, each with an equal share of the gap."""
+    """Give each word without times an equal share of the gap."""
     share = (gap.end - gap.start) / len(pieces)
     return [
         _build_word(
@@ -156,7 +156,7 @@ def _spread_over(gap: WrittenSegment, pieces: Sequence[Piece]) -> list[Word]:
 
 
 def _build_word(piece: Piece, segment: WrittenSegment) -> Word:
-    """A piece with times as a word; a character that was cut between tokens is whole again."""
+    """Convert a timed piece to a word; restore characters split between tokens."""
     text = piece.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return Word(
         text=" ".join(text.split()),

@@ -1,4 +1,4 @@
-"""Words with times from a file: CTM, or the JSON of a transcriber."""
+"""Read timed words from a file: CTM, or the JSON of a transcriber."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _LONGEST = 360_000.0  # seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedWords:
-    """The words of a file, sorted by start, and what is doubtful about how they were read.
+    """The words of a file, sorted by start, with remarks on reading it.
 
-    ``language``: the code or name that the file states. Some words may have a speaker.
+    ``language``: the code or name stated in the file. Some words may have a speaker.
     """
 
     words: tuple[Word, ...]
@@ -40,17 +40,17 @@ class TimedWords:
 
 
 def read_words(path: str | Path) -> TimedWords:
-    """Read words with times; the content tells the format (docs/formats.md).
+    """Read timed words; the format is detected from the content (docs/formats.md).
 
-    Words without times are placed between their neighbours; the words of a segment without word
-    times share its time by their length; both with a remark.
+    Words without times are placed between their neighbours. If a segment has no word times, its
+    time is divided in proportion to word length. Both give a remark.
 
-    InputError, with the place, for an unknown format, times or probabilities that are none, words
-    that end before they begin or after 100 hours, no words, more than 500,000, or a file of more
+    InputError, with the position, for an unknown format, invalid times or probabilities, words that
+    end before they start or after 100 hours, no words, more than 500,000 words, or a file of more
     than 64 MB.
     """
     path = Path(path)
-    # whisper.cpp writes tokens, and may cut a character in two.
+    # whisper.cpp writes tokens and may split a character.
     text = read_small_text(path, largest=_LARGEST_BYTES, errors="surrogateescape")
     if is_json(text):
         timed = _read_json(path, text)
@@ -75,7 +75,7 @@ def read_words(path: str | Path) -> TimedWords:
 
 
 def _read_json(path: Path, text: str) -> TimedWords:
-    """The words of a transcript in JSON."""
+    """Read the words of a JSON transcript."""
     transcript = read_transcript_json(str(path), text)
     spoken = [item for item in transcript.segments if not only_sounds(item.text)]
     silent = len(transcript.segments) - len(spoken)
@@ -103,12 +103,12 @@ def _read_json(path: Path, text: str) -> TimedWords:
 
 
 def _spread(segment: WrittenSegment) -> tuple[Piece, ...]:
-    """The words of a segment that has none of its own, each as a piece that begins with a space."""
+    """Split a segment without words into pieces that start with a space."""
     return tuple(replace(piece, text=f" {piece.text}") for piece in spread_words(segment))
 
 
 def _collect_words(segments: Sequence[WrittenSegment]) -> tuple[tuple[Word, ...], int]:
-    """The words of all segments, and how many of them had no times."""
+    """Collect the words of all segments, and the number without times."""
     words: list[Word] = []
     missing = 0
     for segment in join_pieces(segments):

@@ -1,4 +1,4 @@
-"""The JSON of openai-whisper, faster-whisper, WhisperX and whisper.cpp, as segments of pieces.
+"""Read the JSON of openai-whisper, faster-whisper, WhisperX and whisper.cpp.
 
 Written by: ``whisper --word_timestamps True``, ``whisper-ctranslate2``, whisper-timestamped, the
 dataclasses of faster-whisper, ``whisperx``, and ``whisper-cli -oj`` or ``-ojf``.
@@ -24,21 +24,21 @@ _PROBABILITIES = ("probability", "score", "confidence")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptJson:
-    """The segments of a transcript and the language that it states."""
+    """The segments of a transcript and its stated language."""
 
     segments: tuple[WrittenSegment, ...]
     language: str | None
 
 
 def is_json(text: str) -> bool:
-    """Whether a text begins as JSON does."""
+    """Whether a text starts like JSON."""
     return text.lstrip()[:1] in {"{", "["}
 
 
 def read_transcript_json(path: str, text: str) -> TranscriptJson:
-    """Read a transcript; ``path`` names it in errors.
+    """Read a transcript; ``path`` is used in errors.
 
-    InputError with segment and word for a shape, a time or a probability that is none.
+    InputError, with segment and word, for an invalid structure, time or probability.
     """
     try:
         value = json.loads(text)
@@ -58,7 +58,7 @@ def read_transcript_json(path: str, text: str) -> TranscriptJson:
 
 
 def _read_segments(path: str, content: Mapping[str, Any]) -> Iterator[WrittenSegment]:
-    """Segments with words, or the words of the whole file where the segments have none."""
+    """Yield segments with words, or the whole file's words if segments have none."""
     segments = _read_entry(path, content, "segments", list, [])
     has_words = any(isinstance(item, dict) and item.get("words") for item in segments)
     flat = next((name for name in ("word_segments", "words") if content.get(name)), None)
@@ -78,7 +78,7 @@ def _read_segments(path: str, content: Mapping[str, Any]) -> Iterator[WrittenSeg
 
 
 def _read_segment(where: str, item: Mapping[str, Any]) -> WrittenSegment:
-    """A segment of the Whisper family."""
+    """Read a segment in the format of the Whisper family."""
     words = _read_entry(where, item, "words", list, [])
     return _build_segment(
         where,
@@ -91,7 +91,7 @@ def _read_segment(where: str, item: Mapping[str, Any]) -> WrittenSegment:
 
 
 def _read_piece(where: str, value: object) -> Piece:
-    """A word; WhisperX has no times, or NaN, for words that it could not align."""
+    """Read a word; unaligned words of WhisperX have no times or NaN."""
     item = _check_object(where, value)
     text = next((item[name] for name in _TEXTS if isinstance(item.get(name), str)), None)
     if text is None:
@@ -113,12 +113,12 @@ def _read_piece(where: str, value: object) -> Piece:
 
 
 def _is_missing(value: object) -> bool:
-    """Whether a number is not given: null or NaN."""
+    """Whether a number is missing: null or NaN."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _read_whisper_cpp(path: str, content: Mapping[str, Any]) -> Iterator[WrittenSegment]:
-    """Segments of whisper.cpp; offsets are milliseconds."""
+    """Yield the segments of whisper.cpp; offsets are in milliseconds."""
     segments = _read_entry(path, content, "transcription", list, [])
     for number, value in enumerate(segments, start=1):
         where = f"{path}, segment {number}"
@@ -136,7 +136,7 @@ def _read_whisper_cpp(path: str, content: Mapping[str, Any]) -> Iterator[Written
 
 
 def _read_tokens(where: str, item: Mapping[str, Any]) -> Iterator[Piece]:
-    """The tokens of a segment, but for those that are no text."""
+    """Yield the tokens of a segment that are text."""
     tokens = _read_entry(where, item, "tokens", list, [])
     for number, value in enumerate(tokens, start=1):
         inside = f"{where}, token {number}"
@@ -154,7 +154,7 @@ def _read_tokens(where: str, item: Mapping[str, Any]) -> Iterator[Piece]:
 
 
 def _read_offsets(where: str, item: Mapping[str, Any]) -> tuple[float, float]:
-    """Start and end in seconds."""
+    """Read start and end in seconds."""
     offsets = _read_entry(where, item, "offsets", dict, {})
     return (
         read_seconds(where, "offsets.from", offsets.get("from")) / 1000,
@@ -170,13 +170,13 @@ def _build_segment(
     segment = WrittenSegment(
         where=where, start=start, end=end, text=text, pieces=pieces, speaker=speaker
     )
-    if speaker == "speaker ?":  # whisper.cpp could not tell
+    if speaker == "speaker ?":  # whisper.cpp did not recognise the speaker
         return replace(segment, speaker=None)
     return segment
 
 
 def _read_speaker(where: str, item: Mapping[str, Any]) -> str | None:
-    """The speaker's name; numbers are names too."""
+    """Read the speaker's name; numbers are allowed."""
     value = item.get("speaker")
     if value is None or isinstance(value, int):
         return None if value is None else str(value)
@@ -190,7 +190,7 @@ def _read_probability(where: str, value: object) -> float:
 
 
 def _read_entry(where: str, item: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
-    """An entry of a kind, ``default`` where it is missing or null."""
+    """Read an entry of a type; ``default`` if it is missing or null."""
     value = item.get(name)
     if value is None:
         return default

@@ -24,7 +24,7 @@ _BANDWIDTH = 0.05  # [decided] of the recording: standard deviation of the kerne
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share with its 95 % interval; None where there is no interval."""
+    """A share with its 95 % interval; None if there is no interval."""
 
     value: float
     low: float | None

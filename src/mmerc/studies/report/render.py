@@ -44,7 +44,7 @@ def write_report(study: str | Path) -> Path:
 
     The measures are those of ``measures.csv``. If that file is missing or older than the
     utterances, the study is measured first, and compared by condition if it has conditions.
-    InputError where the study's tables are missing or damaged.
+    InputError if the study's tables are missing or damaged.
     """
     folder = Path(study)
     data = read_study_data(folder)

@@ -62,7 +62,7 @@ class StudyData:
 
 
 def read_study_data(study: str | Path) -> StudyData:
-    """Read a study; InputError where its tables are missing or damaged."""
+    """Read a study; InputError if its tables are missing or damaged."""
     sequences = read_sequences(study)
     if not len(sequences.row):
         fix = "analyse recordings in which somebody speaks"
@@ -115,7 +115,7 @@ def _count_failed(study: Path) -> int:
 
 
 def _numbers(column: pa.ChunkedArray) -> Floats:
-    """A column as numbers, NaN where missing."""
+    """A column as numbers, NaN if missing."""
     return np.asarray(column.cast(pa.float64()).fill_null(np.nan).to_numpy(), np.float64)
 
 

@@ -173,7 +173,7 @@ def projection(results: TargetResults) -> Plot:
 def _levels(model: AnyModel, batch: ConversationBatch, output: ModelOutput) -> Mapping[str, Tensor]:
     """Record both levels (Eqs. 2 and 4): ``modality_m`` and ``utterance_m`` [B, N, H].
 
-    NaN where the modality is absent.
+    NaN if the modality is absent.
     """
     df_erc = cast(DfErc, model)
     packing, vectors, present = df_erc.pack_inputs(batch)
@@ -250,7 +250,7 @@ def _contribution(
 ) -> Mapping[str, Tensor]:
     """Record teacher and student (Eqs. 10-14): ``tcp_m``, ``weight_m``, ``right_m`` [B, N].
 
-    NaN where the modality is absent; ``right_m`` is 1 where the modality's own classifier is right.
+    NaN if the modality is absent; ``right_m`` is 1 where the modality's own classifier is right.
     """
     df_erc = cast(DfErc, model)
     packing, vectors, present = df_erc.pack_inputs(batch)

@@ -231,7 +231,7 @@ def _by_dominance(states: HiddenStates) -> dict[Dominance, NDArray[np.intp]]:
 
 
 def _require_records(records: Records) -> Records:
-    """Return the records; InputError where there is nothing to draw."""
+    """Return the records; InputError if there is nothing to draw."""
     if not records:
         problem = "no test utterance is text-dominated or audio-dominated"
         raise InputError("acoustic confidence by kind", problem, "train longer or on more")
