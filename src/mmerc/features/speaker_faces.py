@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
 from mmerc.features.base import Absent
+from mmerc.features.film_frames import read_halves, read_with_looks
 from mmerc.media.decode import (
-    Reason,
     decode_picture,
     frame_times,
     probe,
     read_clip,
-    read_frames,
     resize,
     to_grey,
 )
@@ -30,7 +28,6 @@ from mmerc.media.faces.views import FaceViews, measure_frontality
 from mmerc.media.segment import Clip, MediaError, Segment
 
 _LONGEST_LOOK = 10.0  # seconds of an utterance for comparing mouths with the sound
-FRAME_HEIGHT = 480  # pixels; higher films are scaled down
 NO_FACE, NO_FILM = "no face in any frame", "no film or picture"
 NOT_ON_SCREEN = "no face of the speaker on screen"
 SPEAKING_SYNC = 1.4  # [decided] standard deviations of mouth and sound: docs/results.md
@@ -106,7 +103,7 @@ class SpeakerFaces:
             return Absent(NO_FILM)
         start, end = _find_span(segment.film)
         times = frame_times(start, end, self.frames)
-        everything = list(_read_halves(segment.film, times, half=segment.half))
+        everything, looks = self._read(segment, segment.film, times, judge_all=judge_all)
         kept = segment.arriving(len(everything))
         if not kept:
             return Absent(_ALL_LOST)
@@ -117,8 +114,16 @@ class SpeakerFaces:
         syncs: list[float | None] = [None] * len(tracks)
         if self.choice == "speaking" and (judge_all or len(tracks) > 1):
             seen = [times[i] for i in kept]
-            syncs = _compare_mouths(segment, segment.film, tracks, seen=seen)
+            syncs = _compare_mouths(segment, segment.film, tracks, seen=seen, frames=looks)
         return FilmTracks(frames=frames, tracks=tracks, syncs=syncs)
+
+    def _read(
+        self, segment: Segment, film: Clip, times: Sequence[float], *, judge_all: bool
+    ) -> tuple[list[Frame], Iterator[Frame] | None]:
+        """Read the frames to detect faces in, and those of mouths if they are sure to be needed."""
+        if self.choice == "speaking" and judge_all and segment.sound is not None:
+            return read_with_looks(film, times, _find_looks(film), half=segment.half)
+        return list(read_halves(film, times, half=segment.half)), None
 
     def crop(self, film: FilmTracks, tracks: Sequence[Track]) -> FaceViews:
         """Crop the faces of some tracks."""
@@ -155,30 +160,25 @@ def _find_span(film: Clip) -> tuple[float, float]:
     return start, end
 
 
-def _read_halves(
-    film: Clip, times: Sequence[float], *, half: Literal["left", "right"] | None
-) -> Iterator[Frame]:
-    """Read the frames, or the speaker's half of them, up to the end of the film.
-
-    Sound may be longer than the film: MediaError only if the film ends before the utterance
-    starts.
-    """
-    count = 0
-    try:
-        for frame in read_frames(film.path, times, height=FRAME_HEIGHT):
-            middle = frame.pixels.shape[1] // 2
-            halves = {"left": frame.pixels[:, :middle], "right": frame.pixels[:, middle:]}
-            yield frame.pixels if half is None else halves[half]
-            count += 1
-    except MediaError as error:
-        if error.reason != Reason.PAST_FILM or not count:
-            raise
+def _find_looks(film: Clip) -> list[float]:
+    """Times at which mouths are compared with the sound; MediaError as in ``_find_span``."""
+    start, end = _find_span(film)
+    length = min(end - start, _LONGEST_LOOK)
+    return frame_times(start, start + length, max(1, round(length * LOOKS_PER_SECOND)))
 
 
 def _compare_mouths(
-    segment: Segment, film: Clip, tracks: Sequence[Track], *, seen: Sequence[float]
+    segment: Segment,
+    film: Clip,
+    tracks: Sequence[Track],
+    *,
+    seen: Sequence[float],
+    frames: Iterable[Frame] | None,
 ) -> list[float | None]:
-    """Measure the agreement of each track's mouth with the sound; None if unknown."""
+    """Measure the agreement of each track's mouth with the sound; None if unknown.
+
+    ``frames``: those at ``_find_looks``, None to read them.
+    """
     unknown: list[float | None] = [None] * len(tracks)
     if segment.sound is None:
         return unknown
@@ -186,12 +186,12 @@ def _compare_mouths(
         samples = read_clip(segment.sound)
     except MediaError:
         return unknown
-    start, end = _find_span(film)
-    length = min(end - start, _LONGEST_LOOK)
-    times = frame_times(start, start + length, max(1, round(length * LOOKS_PER_SECOND)))
+    start, _ = _find_span(film)
+    times = _find_looks(film)
     prediction = predict_mouth(samples, [time - start for time in times])
     if prediction is None:
         return unknown
-    frames = _read_halves(film, times, half=segment.half)
+    if frames is None:
+        frames = read_halves(film, times, half=segment.half)
     looks = describe_mouths(tracks, seen=seen, frames=frames, times=times)
     return [measure_sync(look, prediction) for look in looks]

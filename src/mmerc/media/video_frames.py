@@ -23,10 +23,29 @@ _ROUNDING = 1e-6  # seconds; tolerance between times and time stamps
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
+<<<<<<< HEAD
     """The picture at ``time`` (seconds): pixels uint8 [H, W, 3], RGB."""
+=======
+    """What is on screen at ``time`` (seconds); it is decoded, and converted when looked at.
+
+    ``size``: width and height in square pixels, as stored.
+    """
+>>>>>>> 57c49960 (Frames of an utterance are decoded once for faces and for mouths, and aligned in grey)
 
     time: float
-    pixels: Pixels
+    size: tuple[int, int]
+    decoded: VideoFrame
+    convert: Converter
+
+    @property
+    def pixels(self) -> Pixels:
+        """Shape: uint8 [H, W, 3], RGB."""
+        return self.convert(self.decoded, self.size)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the decoded frame holds."""
+        return sum(plane.buffer_size for plane in self.decoded.planes)
 
 
 def frame_times(start: float, end: float, count: int) -> list[float]:
@@ -50,9 +69,10 @@ def read_frames(
         raise ValueError("times of frames must be finite and ascend")
     for group in _groups(times):
         with opened_at(path, film_stream, time=group[0]) as (stream, timed_frames):
-            convert = _Converter(path, stream, height=height)
+            convert = Converter(height=height)
             for time, frame in zip(group, _on_screen(path, timed_frames, group), strict=True):
-                yield Frame(time=time, pixels=convert(frame))
+                size = square_size(frame, stream, path)
+                yield Frame(time=time, size=size, decoded=frame, convert=convert)
 
 
 def _groups(times: Sequence[float]) -> Iterator[list[float]]:
@@ -88,24 +108,27 @@ def _on_screen(
         yield current
 
 
+<<<<<<< HEAD
 class _Converter:
     """Converts decoded frames to upright RGB; caches the last frame."""
+=======
+class Converter:
+    """Decoded frames to upright RGB; a frame that stays on screen is converted once."""
+>>>>>>> 57c49960 (Frames of an utterance are decoded once for faces and for mouths, and aligned in grey)
 
-    def __init__(self, path: Path, stream: VideoStream, *, height: int | None) -> None:
-        self.path = path
-        self.stream = stream
+    def __init__(self, *, height: int | None) -> None:
         self.limit = math.inf if height is None else height
         self.reformatter = VideoReformatter()  # shared, because each new one allocates memory
         self.last: tuple[VideoFrame, Pixels] | None = None
 
-    def __call__(self, frame: VideoFrame) -> Pixels:
+    def __call__(self, frame: VideoFrame, size: tuple[int, int]) -> Pixels:
+        """Convert a frame of this size in square pixels. Shape: -> uint8 [H, W, 3]."""
         if self.last is None or self.last[0] is not frame:
-            self.last = frame, self.convert(frame)
+            self.last = frame, self.convert(frame, *size)
         return self.last[1]
 
-    def convert(self, frame: VideoFrame) -> Pixels:
+    def convert(self, frame: VideoFrame, width: int, height: int) -> Pixels:
         display = display_of(frame)
-        width, height = square_size(frame, self.stream, self.path)
         scale = min(1.0, self.limit / (width if display.transposed else height))
         scaled = self.reformatter.reformat(
             frame,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmerc.features.speaker_faces import FRAME_HEIGHT
+from mmerc.features.film_frames import FRAME_HEIGHT
 from mmerc.media.decode import SAMPLE_RATE, MediaInfo, Reason, probe, read_frames
 from mmerc.media.resampling import Samples
 from mmerc.media.segment import MediaError

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mmerc.features.base import Absent
 from mmerc.features.denseface.extractor import DenseFace
-from mmerc.features.speaker_faces import FRAME_HEIGHT, NO_FACE, NO_FILM, SpeakerFaces
+from mmerc.features.film_frames import FRAME_HEIGHT
+from mmerc.features.speaker_faces import NO_FACE, NO_FILM, SpeakerFaces
 from mmerc.features.store import Vector
 from mmerc.media.decode import SAMPLE_RATE, resize
 from mmerc.media.faces.alignment import align_face

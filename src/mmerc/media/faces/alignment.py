@@ -15,6 +15,7 @@ from mmerc.media.faces.detector import Frame, check_frame
 # Eyes, nose and corners of the mouth as shares of the crop: medians of the detector's landmarks in
 # 2,751 of FER2013's training pictures, made symmetric.
 _TEMPLATE = np.array([[0.317, 0.385], [0.683, 0.385], [0.5, 0.59], [0.344, 0.77], [0.656, 0.77]])
+_Points = NDArray[np.complexfloating]
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _FINEST = 16  # maximum number of source pixels per side that are averaged into one
 
@@ -56,29 +57,33 @@ def align_face(
     turn, shift = similarity(landmarks, template * size - 0.5)
     finer = min(_FINEST, max(1, math.ceil(1 / abs(turn))))
     places = (np.arange(size * finer) + 0.5) / finer - 0.5
-    x_and_y = (places[None, :] + 1j * places[:, None] - shift) / turn
-    crop = avg_pool2d(_sampled(frame, x_and_y.real, x_and_y.imag), finer)[0]
-    if grey:
-        crop = torch.tensordot(torch.tensor(_GREY), crop, dims=1)[None]
+    sampled = _sampled(frame, (places - shift) / turn, 1j * places / turn, grey=grey)
+    crop = avg_pool2d(sampled, finer)[0]
     pixels: NDArray[np.uint8] = crop.round().byte().permute(1, 2, 0).numpy()
     return pixels[..., 0] if grey else pixels
 
 
-def _sampled(frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]) -> Tensor:
-    """Sample a frame bilinearly, 0 outside.
+def _sampled(frame: Frame, across: _Points, down: _Points, *, grey: bool) -> Tensor:
+    """Sample a frame bilinearly at across + down, points x + iy in pixels; 0 outside.
 
-    Shape: frame [H, W, 3] uint8, x and y [h, w] in pixels -> [1, 3, h, w].
+    Shape: frame [H, W, 3] uint8, across [w], down [h] -> [1, 1 if grey else 3, h, w].
     """
-    left, width = _covered(x, frame.shape[1])
-    top, height = _covered(y, frame.shape[0])
+    left, width = _covered(across.real, down.real, frame.shape[1])
+    top, height = _covered(across.imag, down.imag, frame.shape[0])
     part = torch.from_numpy(np.ascontiguousarray(frame[top : top + height, left : left + width]))
-    shares = [(2 * (x - left) + 1) / width - 1, (2 * (y - top) + 1) / height - 1]
-    grid = torch.from_numpy(np.stack(shares, axis=-1)).float()
-    return grid_sample(part.permute(2, 0, 1)[None].float(), grid[None], align_corners=False)
+    levels = part.permute(2, 0, 1).float()
+    if grey:  # before sampling, which then has a third of the work
+        levels = torch.tensordot(torch.tensor(_GREY), levels, dims=1)[None]
+    x = ((2 * (across.real - left) + 1) / width - 1)[None] + (2 * down.real / width)[:, None]
+    y = ((2 * (across.imag - top) + 1) / height - 1)[None] + (2 * down.imag / height)[:, None]
+    grid = torch.from_numpy(np.stack([x, y], axis=-1, dtype=np.float32, casting="same_kind"))
+    return grid_sample(levels[None], grid[None], align_corners=False)
 
 
-def _covered(places: NDArray[np.float64], length: int) -> tuple[int, int]:
-    """Return first index and number of the pixels needed for ``places`` on a side."""
-    first = min(max(math.floor(places.min()), 0), length - 1)
-    last = min(max(math.ceil(places.max()), first), length - 1)
+def _covered(
+    across: NDArray[np.floating], down: NDArray[np.floating], length: int
+) -> tuple[int, int]:
+    """Find the first pixel that across + down need along ``length`` pixels, and how many."""
+    first = min(max(math.floor(across.min() + down.min()), 0), length - 1)
+    last = min(max(math.ceil(across.max() + down.max()), first), length - 1)
     return first, last - first + 1
