@@ -136,6 +136,7 @@ class Converter:
             height=max(round(height * scale), 1),
             format="rgb24",
             interpolation="AREA",
+            threads=1,  # every process decodes; more are started and awaited for each frame
         )
         return display.apply(np.asarray(scaled.to_ndarray(), np.uint8))
 
