@@ -23,14 +23,10 @@ _ROUNDING = 1e-6  # seconds; tolerance between times and time stamps
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-<<<<<<< HEAD
-    """The picture at ``time`` (seconds): pixels uint8 [H, W, 3], RGB."""
-=======
-    """What is on screen at ``time`` (seconds); it is decoded, and converted when looked at.
+    """The decoded picture at ``time`` (seconds), converted when its pixels are read.
 
     ``size``: width and height in square pixels, as stored.
     """
->>>>>>> 57c49960 (Frames of an utterance are decoded once for faces and for mouths, and aligned in grey)
 
     time: float
     size: tuple[int, int]
@@ -108,13 +104,8 @@ def _on_screen(
         yield current
 
 
-<<<<<<< HEAD
-class _Converter:
-    """Converts decoded frames to upright RGB; caches the last frame."""
-=======
 class Converter:
-    """Decoded frames to upright RGB; a frame that stays on screen is converted once."""
->>>>>>> 57c49960 (Frames of an utterance are decoded once for faces and for mouths, and aligned in grey)
+    """Converts decoded frames to upright RGB; caches the last frame."""
 
     def __init__(self, *, height: int | None) -> None:
         self.limit = math.inf if height is None else height
@@ -136,7 +127,7 @@ class Converter:
             height=max(round(height * scale), 1),
             format="rgb24",
             interpolation="AREA",
-            threads=1,  # every process decodes; more are started and awaited for each frame
+            threads=1,  # each frame would start and await others, and workers use all cores
         )
         return display.apply(np.asarray(scaled.to_ndarray(), np.uint8))
 
