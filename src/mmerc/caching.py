@@ -1,4 +1,4 @@
-"""The cache of what is expensive to compute. It is optional: nothing fails for lack of it."""
+"""The cache for expensive results. It is optional: nothing fails without it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 from mmerc.errors import InputError
 
 _VARIABLE = "MMERC_CACHE"
-_BLOCK = 4096  # bytes: what the smallest file takes on most disks
+_BLOCK = 4096  # bytes; size of the smallest file on most disks
 _remarked: set[Path | None] = set()
 
 
 def configured_cache() -> Path | None:
-    """Folder of the cache, ``$MMERC_CACHE`` or ``~/.cache/mmerc``; None without a home folder."""
+    """Return the cache folder, ``$MMERC_CACHE`` or ``~/.cache/mmerc``; None without a home."""
     try:
         return Path(os.environ.get(_VARIABLE) or "~/.cache/mmerc").expanduser()
     except RuntimeError:
@@ -27,7 +27,7 @@ def configured_cache() -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Folder of the cache, which can be written; a temporary one, with a remark, if it cannot."""
+    """Return the cache folder, or a temporary one (with a warning) if it is not writable."""
     folder = configured_cache()
     problem = "There is no home folder for a cache" if folder is None else _find_problem(folder)
     if folder is not None and not problem:
@@ -36,7 +36,7 @@ def cache_folder() -> Path:
 
 
 def temporary_cache(problem: str) -> Path:
-    """Make a folder that replaces the cache in this process and its children, with a remark."""
+    """Create a temporary cache for this process and its children, with a warning."""
     temporary = tempfile.mkdtemp(prefix="mmerc-cache-")
     atexit.register(shutil.rmtree, temporary, ignore_errors=True)
     _remark_on(problem)
@@ -45,9 +45,9 @@ def temporary_cache(problem: str) -> Path:
 
 
 def cache_matplotlib() -> None:
-    """Keep Matplotlib's settings and fonts in the cache, not elsewhere in the home folder.
+    """Make Matplotlib store settings and fonts in the cache.
 
-    To be called before Matplotlib is imported. That a full disk keeps no fonts is no matter.
+    Call before importing Matplotlib. A full disk is ignored.
     """
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     if "MPLCONFIGDIR" in os.environ:
@@ -61,7 +61,7 @@ def cache_matplotlib() -> None:
 
 @contextmanager
 def optional_write() -> Iterator[None]:
-    """Turn an error of writing to the cache into a remark."""
+    """Turn errors of writing to the cache into warnings."""
     try:
         yield
     except (OSError, InputError) as error:
@@ -69,12 +69,12 @@ def optional_write() -> Iterator[None]:
 
 
 def _existing_parent(folder: Path) -> Path:
-    """The nearest folder that exists already."""
+    """Return the nearest existing folder."""
     return next(path for path in (folder, *folder.parents) if os.path.lexists(path))
 
 
 def _find_problem(folder: Path) -> str:
-    """Say why a folder cannot be written; "" if it can."""
+    """Return why a folder is not writable; "" if it is."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -85,7 +85,7 @@ def _find_problem(folder: Path) -> str:
 
 
 def _remark_on(problem: str) -> None:
-    """Warn, once per cache, of a cache that cannot be written; without a log on stderr."""
+    """Warn once per cache that it is not writable; on stderr if there is no log."""
     if configured_cache() not in _remarked:
         _remarked.add(configured_cache())
         problem = problem.partition(";")[0]

@@ -20,10 +20,10 @@ _SUM_TOLERANCE = 0.01
 class Utterance:
     """One turn of one speaker; times in seconds, ``label`` None if unknown.
 
-    ``media_start``: the time of the conversation at which ``media`` begins; None means 0.
-    ``modality_labels``: what a modality shows on its own, if the corpus states it.
-    ``soft_labels``: the probability of each label, from several raters or from another model; empty
-    if unknown.
+    ``media_start``: the time of the conversation at which ``media`` starts; None means 0.
+    ``modality_labels``: the emotion shown by a modality alone, if known.
+    ``soft_labels``: the probability of each label, from several raters or another model; empty if
+    unknown.
     """
 
     id: str
@@ -53,7 +53,7 @@ class Utterance:
 class Conversation:
     """Utterances in spoken order, with unique ids.
 
-    ``media_start``: the time, in seconds, at which ``media`` begins; None means 0.
+    ``media_start``: the time, in seconds, at which ``media`` starts; None means 0.
     """
 
     id: str
@@ -78,7 +78,7 @@ class Conversation:
         return len(self.utterances)
 
     def without_labels(self) -> Conversation:
-        """Return a copy without labels, so that no prediction can depend on them."""
+        """Return a copy without labels, so that predictions cannot depend on them."""
         return replace(self, utterances=tuple(_without_labels(u) for u in self.utterances))
 
 

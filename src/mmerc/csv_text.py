@@ -9,10 +9,10 @@ from typing import Any
 
 
 def format_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Rows as CSV with a header; None and missing values are empty cells."""
+    """Format rows as CSV with a header; None and missing values are empty cells."""
     listed = list(rows)
     text = io.StringIO()
-    # A lone carriage return would end a row; Python quotes it only from 3.13 on.
+    # A lone carriage return would end a row; Python quotes it since 3.13.
     lone_return = any("\r" in str(value) for row in listed for value in row.values())
     writer = csv.DictWriter(
         text,
@@ -26,7 +26,7 @@ def format_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str
 
 
 def flatten_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings as separate columns, such as ``weights.text``."""
+    """Flatten nested mappings to columns such as ``weights.text``."""
     columns: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, Mapping):

@@ -12,11 +12,11 @@ class StoppedError(MmercError):
 
 
 class UsageError(MmercError):
-    """A command or setting that makes no sense; the program exits with code 2."""
+    """An invalid command or setting; the program exits with code 2."""
 
 
 class InputError(MmercError):
-    """Invalid input: where it is, what is wrong and how to fix it."""
+    """Invalid input: position, problem and fix."""
 
     def __init__(self, where: object, problem: str, fix: str) -> None:
         super().__init__(f"{where}: {problem}; {fix}.")
@@ -32,5 +32,5 @@ class InputError(MmercError):
         )  # picklable, for worker processes
 
     def inside(self, where: object) -> InputError:
-        """Return the same error located inside ``where`` (a line in its file, say)."""
+        """Return the error located inside ``where``, for example a line in its file."""
         return InputError(f"{where}, {self.where}", self.problem, self.fix)

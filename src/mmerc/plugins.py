@@ -1,6 +1,6 @@
-"""Models, extractors, corpora and targets that other packages add through entry points.
+"""Plug-ins: models, extractors, corpora and targets from entry points of other packages.
 
-A package names its additions in its ``pyproject.toml``::
+A package declares them in its ``pyproject.toml``::
 
     [project.entry-points."mmerc.models"]
     my-model = "my_package.model:MyModel"
@@ -20,14 +20,14 @@ Group = Literal["mmerc.models", "mmerc.extractors", "mmerc.corpora", "mmerc.targ
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """One addition: its name, the package that provides it, and how to load it."""
+    """A plug-in: its name, package and entry point."""
 
     name: str
     package: str
     entry_point: EntryPoint
 
     def load(self) -> object:
-        """Import the object that the entry point names; MmercError if that fails."""
+        """Import the object of the entry point; MmercError if that fails."""
         try:
             value: object = self.entry_point.load()
         except (ImportError, AttributeError) as error:
@@ -41,7 +41,7 @@ class Plugin:
 def find_plugins(group: Group, *, reserved: Collection[str] = ()) -> dict[str, Plugin]:
     """Find the installed plug-ins of one group by name, without importing them.
 
-    MmercError if two packages add the same name, or one takes a name of mmerc (``reserved``).
+    MmercError if two packages use the same name, or one uses a name of mmerc (``reserved``).
     """
     plugins: dict[str, Plugin] = {}
     for entry_point in entry_points(group=group):

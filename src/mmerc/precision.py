@@ -1,4 +1,4 @@
-"""Which number formats a device computes in hardware."""
+"""Number formats supported by hardware."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 
 def fast_bfloat16(device: torch.device | str) -> bool:
-    """Whether a device computes bfloat16 in hardware; elsewhere it is slower than float32."""
+    """Whether a device supports bfloat16 in hardware; otherwise it is slower than float32."""
     kind = torch.device(device).type
     if kind == "cuda":
         available = torch.cuda.is_available()

@@ -1,4 +1,4 @@
-"""Cores for worker processes, how these start, and that they end with their parent."""
+"""Worker processes: number of cores, start method, and ending with their parent."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _SLOW_IMPORTS = (
     "opensmile",
 )
 _starting = threading.Lock()
-_LONGEST_SOCKET_FOLDER = 70  # bytes: a socket's path has at most 107, of which its name takes 32
+_LONGEST_SOCKET_FOLDER = 70  # bytes; a socket's path has at most 107, its name 32
 
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Do not look for garbage in a block of slow imports, whose objects all stay: a tenth less."""
+    """Disable garbage collection during slow imports, which saves a tenth of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -49,18 +49,18 @@ def without_garbage_collection() -> Iterator[None]:
 
 
 def available_cores() -> int:
-    """Number of cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def worker_context(*modules: str) -> ForkServerContext | SpawnContext:
-    """Context of worker processes that are forked from a server with slow imports already done.
+    """Return a context whose workers are forked from a server with preloaded imports.
 
-    The server starts with the first worker and imports, once, ``modules`` and the slow libraries
-    that this process has loaded. It never computes, so its forks may use threads and graphics
-    cards. Workers have the environment that the server started with (see ``adopt_environment``).
-    Ctrl-C does not reach them: their parent ends them. They do not import a script without
-    ``if __name__ == "__main__"``, which would run again in each of them.
+    The server starts with the first worker and imports ``modules`` and the slow libraries loaded in
+    this process, once. It never computes, so its forks may use threads and GPUs. Workers have the
+    environment of the server's start (see ``adopt_environment``). Ctrl-C does not reach them; their
+    parent ends them. They do not import a main script without ``if __name__ == "__main__"``, which
+    would run again in each of them.
     """
     if sys.platform != "linux" or not _has_room_for_socket():
         return _SpawnedWorkers()
@@ -73,7 +73,7 @@ def worker_context(*modules: str) -> ForkServerContext | SpawnContext:
 
 
 class _ForkedWorker(ForkServerProcess):
-    """A process of the fork server that does not run the parent's script again."""
+    """A fork server process that does not run the parent's script again."""
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:  # noqa: N802 (multiprocessing's name)
@@ -100,7 +100,7 @@ class _SpawnedWorkers(SpawnContext):
 
 @contextmanager
 def _nameless_main_program() -> Iterator[None]:
-    """Hide a script without a guard from processes that start in this block."""
+    """Hide an unguarded main script from processes started in this block."""
     with _starting:
         main = sys.modules["__main__"]
         script = getattr(main, "__file__", None)
@@ -116,7 +116,7 @@ def _nameless_main_program() -> Iterator[None]:
 
 @cache
 def _is_guarded(script: str) -> bool:
-    """Whether a script asks if it is the main program."""
+    """Whether a script has a ``__main__`` guard."""
     try:
         return b"__main__" in Path(script).read_bytes()
     except OSError:
@@ -125,8 +125,8 @@ def _is_guarded(script: str) -> bool:
 
 @contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Processes that start in this block never get SIGINT; this one gets it after the block."""
-    resource_tracker.ensure_running()  # its start would let SIGINT through again
+    """Block SIGINT in processes started in this block; this process gets it afterwards."""
+    resource_tracker.ensure_running()  # starting it later would unblock SIGINT
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -135,7 +135,7 @@ def without_interrupts() -> Iterator[None]:
 
 
 def _has_room_for_socket() -> bool:
-    """Whether there is a temporary folder with a path short enough for the server's socket."""
+    """Whether the temporary folder's path is short enough for the server's socket."""
     try:
         folder = os.fsencode(tempfile.gettempdir())
     except OSError:
@@ -150,12 +150,12 @@ def adopt_environment(variables: Mapping[str, str]) -> None:
 
 
 def leave_with_parent() -> None:
-    """End this worker process as soon as its parent ends, however that happens."""
+    """End this worker process when its parent ends, for whatever reason."""
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
 def _wait_for_parent() -> None:
-    """Wait for the parent's end, then exit silently: nobody is left to read a message."""
+    """Wait for the parent's end, then exit silently."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -163,7 +163,7 @@ def _wait_for_parent() -> None:
 
 
 def end_process_tree(number: int) -> None:
-    """Kill a process and its descendants, those that are stopped too."""
+    """Kill a process and its descendants, including stopped ones."""
     descendants = list_descendants(number)
     for process in (number, *descendants):
         with suppress(ProcessLookupError):
@@ -171,7 +171,7 @@ def end_process_tree(number: int) -> None:
 
 
 def list_descendants(number: int) -> list[int]:
-    """Numbers of the processes that a process and its children started (Linux; else empty)."""
+    """Return the ids of all descendants of a process (Linux; else empty)."""
     try:
         tasks = list(Path(f"/proc/{number}/task").iterdir())
         children = [int(n) for task in tasks for n in (task / "children").read_text().split()]
@@ -181,7 +181,7 @@ def list_descendants(number: int) -> list[int]:
 
 
 def measure_processor_time(numbers: Iterable[int]) -> float:
-    """Seconds that processes and their ended children have computed (Linux; else 0)."""
+    """Return the processor seconds of processes and their ended children (Linux; else 0)."""
     ticks = 0
     for number in numbers:
         with suppress(OSError):

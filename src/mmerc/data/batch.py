@@ -13,11 +13,11 @@ from mmerc.conversation import Modality
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextWindows:
-    """Tokenised conversations, cut into windows that a language model can read whole.
+    """Tokenised conversations, split into windows that fit a language model.
 
     Shape: ``token_ids``, ``attention_mask`` (bool) and ``pool_into`` [W, L]. ``pool_into`` has,
-    for each token, the flat index b * N + n of the utterance whose mean it enters, or B * N for
-    tokens that enter none (special tokens, context that another window pools, padding).
+    for each token, the flat index b * N + n of its utterance for pooling, or B * N for tokens that
+    are not pooled (special tokens, context pooled in another window, padding).
     """
 
     token_ids: Tensor
@@ -27,10 +27,10 @@ class TextWindows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """Every utterance as its own token sequence, for models that train a text encoder.
+    """Every utterance as a separate token sequence, for models that train a text encoder.
 
     Shape: ``token_ids``, ``attention_mask`` (bool, all false without text) and
-    ``targets`` (bool, the utterance's own tokens, not those of its history) [B, N, L].
+    ``targets`` (bool, the utterance's own tokens, without its history) [B, N, L].
     """
 
     token_ids: Tensor
@@ -42,8 +42,8 @@ class Tokens:
 class Waveforms:
     """Every utterance's sound at 16 kHz, for models that train a speech encoder.
 
-    Shape: ``samples`` [B, N, T] float32, ``lengths`` [B, N] int: number of real samples, 0
-    without sound.
+    Shape: ``samples`` [B, N, T] float32, ``lengths`` [B, N] int: number of real samples, 0 without
+    sound.
     """
 
     samples: Tensor
@@ -56,8 +56,8 @@ class ConversationBatch:
 
     Shape: ``features[m]`` [B, N, D_m] with zeros where absent; ``present[m]`` [B, N] bool;
     ``mask`` [B, N] bool, true for real utterances; ``speakers`` [B, N] int, numbered from 0 within
-    a conversation; ``labels`` [B, N] int, -100 where unknown; ``modality_labels[m]`` likewise, what
-    a modality shows on its own; ``soft_labels`` [B, N, K], probabilities, zeros where unknown;
+    a conversation; ``labels`` [B, N] int, -100 if unknown; ``modality_labels[m]`` likewise, the
+    emotion shown by a modality alone; ``soft_labels`` [B, N, K], probabilities, zeros if unknown;
     ``indices`` [B], the positions of the conversations in their split.
     """
 
@@ -77,19 +77,19 @@ class ConversationBatch:
         return len(self.mask)
 
     def to(self, device: object, *, non_blocking: bool = False) -> ConversationBatch:
-        """The same batch on another device."""
+        """Copy the batch to another device."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))  # type: ignore[call-overload]
 
     def pin_memory(self) -> ConversationBatch:
-        """The same batch in page-locked memory."""
+        """Copy the batch to page-locked memory."""
         return self._map(lambda tensor: tensor.pin_memory())
 
     def with_present(self, present: Mapping[Modality, Tensor]) -> ConversationBatch:
-        """The same batch with another presence mask."""
+        """Return the batch with another presence mask."""
         return replace(self, present=present)
 
     def with_features(self, features: Mapping[Modality, Tensor]) -> ConversationBatch:
-        """The same batch with other vectors."""
+        """Return the batch with other vectors."""
         return replace(self, features=features)
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> ConversationBatch:

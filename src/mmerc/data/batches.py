@@ -1,4 +1,4 @@
-"""Examples collated into batches, in the order of a sampler."""
+"""Collate examples into batches, in a sampler's order."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from mmerc.processes import available_cores
 
 AnyTokenizer = Tokenizer | UtteranceTokenizer
 _MOST_WORKERS = 4
-_COLUMNS = 128  # whose statistics are computed together: their double copies fit into memory
+_COLUMNS = 128  # columns per step of the statistics, so that float64 copies fit into memory
 
 
 @dataclass(frozen=True, slots=True)
 class _Collate:
-    """Pads examples into a batch, and decodes their sound."""
+    """Pads examples into a batch and decodes their sound."""
 
     tokenizer: AnyTokenizer | None
 
@@ -89,10 +89,10 @@ def batch_loader(
     shuffle: bool,
     padding: float = DEFAULT_PADDING,
 ) -> DataLoader[ConversationBatch]:
-    """Batches of ``size`` examples, sorted by length.
+    """Load batches of ``size`` examples, sorted by length.
 
-    ``shuffle``: training batches instead, as many, with equally many utterances; they are as random
-    as a share of ``padding`` allows.
+    ``shuffle``: training batches instead, the same number, balanced by utterances, and as random
+    as the share of ``padding`` allows.
     """
     if shuffle:
         items, count = [BatchItem.of(e) for e in examples], math.ceil(len(examples) / size)
@@ -105,10 +105,10 @@ def batch_loader(
 def sampled_loader(
     examples: Sequence[Example], tokenizer: AnyTokenizer | None, sampler: Sampler[list[int]]
 ) -> DataLoader[ConversationBatch]:
-    """Batches in a sampler's order.
+    """Load batches in a sampler's order.
 
-    Sound is decoded by worker processes during training; everything else is in memory, where one
-    process is fastest.
+    Worker processes decode sound during training; everything else is in memory, where one process
+    is fastest.
     """
     heard = bool(examples) and examples[0].sounds is not None
     workers = min(_MOST_WORKERS, available_cores() // 2) if heard else 0
@@ -136,7 +136,7 @@ class _LazyLoader(DataLoader[ConversationBatch]):
 def feature_statistics(
     examples: Sequence[Example],
 ) -> dict[Modality, tuple[torch.Tensor, torch.Tensor]]:
-    """Mean and standard deviation of each modality's vectors, without absent ones.
+    """Compute mean and standard deviation of each modality's present vectors.
 
     Shape: {modality: ([D], [D])}; a modality that is never present has mean 0, deviation 1.
     """
@@ -152,7 +152,7 @@ def feature_statistics(
 
 
 def _mean_and_deviation(vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return those of every column. Shape: [M, D] -> [D], [D]."""
+    """Compute mean and deviation per column. Shape: [M, D] -> [D], [D]."""
     if len(vectors) == 0:
         return vectors.new_zeros(vectors.shape[1]), vectors.new_ones(vectors.shape[1])
     vectors = vectors.double()

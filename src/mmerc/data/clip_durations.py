@@ -1,4 +1,4 @@
-"""Do the annotated times fit the media files? Times of the dialogue often stand beside clips."""
+"""Compare annotated times with media files: often they refer to the dialogue, not the clip."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mmerc.errors import InputError
 from mmerc.media.line_remarks import enumerate_some
 from mmerc.media.segment import Clip
 
-_FACTOR, _MARGIN = 2.0, 1.0  # a clip is far longer at twice the annotated length and a second more
-_NEARLY_ALL = 0.5  # of the files of one utterance: already half cannot be chance
+_FACTOR, _MARGIN = 2.0, 1.0  # far longer: more than twice the annotated duration plus a second
+_NEARLY_ALL = 0.5  # share of the single-utterance files; already half cannot be chance
 _FIX = 'add "media_start", the second of the conversation at which the file begins, to the manifest'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OwnFile:
-    """An utterance with a media file that no other one has; seconds."""
+    """An utterance with a media file of its own; times in seconds."""
 
     utterance: Utterance
     clip: Clip
@@ -30,12 +30,12 @@ class _OwnFile:
 
     @property
     def begins_past_end(self) -> bool:
-        """Whether the utterance begins where the file has ended."""
+        """Whether the utterance starts after the end of the file."""
         return self.clip.start is not None and self.clip.start >= self.duration
 
     @property
     def misfit(self) -> str | None:
-        """longer or shorter, if the file is that by far than the utterance's times say."""
+        """Whether the file is far "longer" or "shorter" than the utterance; else None."""
         start, end = self.utterance.start, self.utterance.end
         if start is None or end is None or self.begins_past_end:
             return None
@@ -48,10 +48,10 @@ class _OwnFile:
 def check_clip_times(
     name: str, conversations: Iterable[Conversation], locate: Locate
 ) -> tuple[str, ...]:
-    """Compare annotated times with the lengths of files that belong to one utterance each.
+    """Compare annotated times with the durations of single-utterance files.
 
     Returns a remark on files far longer or shorter than their utterances. InputError if most
-    utterances begin past the end of their own file: their times are those of the dialogue.
+    utterances start after the end of their own file: times then refer to the dialogue.
     """
     files = _find_own_files(conversations, locate)
     past = [file for file in files if file.begins_past_end]
@@ -70,7 +70,7 @@ def check_clip_times(
 
 
 def _find_own_files(conversations: Iterable[Conversation], locate: Locate) -> list[_OwnFile]:
-    """The utterances with times whose media file is theirs alone and can be opened."""
+    """Find utterances with times and a readable media file of their own."""
     clips = [
         (utterance, locate(conversation, utterance).sound)
         for conversation in conversations
@@ -91,6 +91,6 @@ def _find_own_files(conversations: Iterable[Conversation], locate: Locate) -> li
 
 
 def _read_durations(paths: Sequence[Path]) -> list[float | None]:
-    """Seconds of each file; None if it cannot be opened or does not say."""
+    """Read the duration of each file in seconds; None if unknown or unreadable."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(file_duration, paths))

@@ -1,4 +1,4 @@
-"""The prepared corpus: one folder with everything that training needs."""
+"""The prepared corpus: one folder with everything needed for training."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ class PreparedCorpus:
 
     @property
     def label_source(self) -> str:
-        """The corpus that the labels come from: a model trained on it has seen them."""
+        """The corpus of the labels; a model trained on it has seen them."""
         return label_source(self.name, self.labels_of)
 
     @property
     def terms(self) -> str | None:
-        """What the corpus contains and what its licence allows; None if unknown."""
+        """The corpus's contents and licence terms; None if unknown."""
         return reader_of_corpus(self.name, self.reader).corpus_terms(self.name)
 
     @cached_property
@@ -85,7 +85,7 @@ class PreparedCorpus:
         return known | ({"sounds": fingerprint(sound_sizes(self.sounds))} if self.sounds else {})
 
     def counts(self) -> dict[str, dict[str, Any]]:
-        """Per split: conversations, utterances, and utterances of each label."""
+        """Count conversations, utterances, and utterances per label, for each split."""
         return {
             split: {
                 "conversations": len(conversations),
@@ -96,7 +96,7 @@ class PreparedCorpus:
         }
 
     def save(self, directory: str | Path, *, overwrite: bool = False) -> None:
-        """Write the folder completely or not at all."""
+        """Write the folder atomically."""
         with atomic_directory(Path(directory), overwrite=overwrite) as folder:
             rows = _utterance_rows(self.splits)
             pq.write_table(pa.Table.from_pylist(rows, _SCHEMA), folder / "utterances.parquet")
@@ -122,7 +122,7 @@ class PreparedCorpus:
 
     @classmethod
     def load(cls, directory: str | Path) -> PreparedCorpus:
-        """Read the folder that ``save`` wrote; InputError if it is not one or was changed."""
+        """Read a folder written by ``save``; InputError if it is invalid or was changed."""
         directory = Path(directory)
         description = _read_description(directory)
         table = _read_utterances(directory / "utterances.parquet")
@@ -150,7 +150,7 @@ class PreparedCorpus:
 
 
 def sound_sizes(sounds: Sounds) -> list[tuple[str, str, str, int | None]]:
-    """Each utterance with the name and size in bytes of its sound file, None if it is missing."""
+    """List each utterance with name and size (bytes, None if missing) of its sound file."""
     bytes_of = {
         clip.path: clip.path.stat().st_size if clip.path.is_file() else None
         for clip in sounds.values()
@@ -159,16 +159,16 @@ def sound_sizes(sounds: Sounds) -> list[tuple[str, str, str, int | None]]:
 
 
 def _label_counts(conversations: tuple[Conversation, ...], labels: LabelSet) -> dict[str, int]:
-    """Utterances of each label, in the label set's order."""
+    """Count the utterances of each label, in label order."""
     counted = Counter(utterance.label for item in conversations for utterance in item.utterances)
     return {label: counted[label] for label in labels}
 
 
 def _utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[dict[str, Any]]:
-    """One row per utterance: splits in their fixed order, times as decimal numbers.
+    """Return a row per utterance: splits in fixed order, times as floats.
 
-    So the fingerprint is the same before saving and after loading, and the same as before
-    ``media_start``, modality labels and soft labels existed if there are none.
+    This makes the fingerprint independent of saving and loading. Without ``media_start``, modality
+    labels and soft labels, it equals that of earlier versions.
     """
     return [
         {
@@ -193,7 +193,7 @@ def _utterance_rows(splits: Mapping[Split, tuple[Conversation, ...]]) -> list[di
 
 
 def _media_starts(conversation: Conversation, utterance: Utterance) -> dict[str, float]:
-    """When media begin, as columns; none if they begin with the conversation."""
+    """Return the starts of media as columns; empty if they start with the conversation."""
     columns = {
         "media_start": utterance.media_start,
         "conversation_media_start": conversation.media_start,
@@ -202,7 +202,7 @@ def _media_starts(conversation: Conversation, utterance: Utterance) -> dict[str,
 
 
 def _read_utterances(path: Path) -> list[dict[str, Any]]:
-    """Rows of ``utterances.parquet``."""
+    """Read the rows of ``utterances.parquet``."""
     try:
         rows: list[dict[str, Any]] = pq.read_table(path, schema=_SCHEMA).to_pylist()
     except (OSError, pa.ArrowException) as error:

@@ -1,4 +1,4 @@
-"""The media of a prepared corpus: extraction tasks and sound clips of its utterances."""
+"""Media of a prepared corpus: extraction tasks and sound clips."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmerc.features.extraction import Task
 
 
 def corpus_tasks(corpus: PreparedCorpus, media: str | Path) -> list[Task]:
-    """One extraction task per utterance of every split.
+    """Create an extraction task for every utterance of all splits.
 
     ``media`` is the raw corpus's folder; InputError if it is not a folder.
     """
@@ -33,8 +33,8 @@ def corpus_tasks(corpus: PreparedCorpus, media: str | Path) -> list[Task]:
 def add_corpus_sounds(corpus: PreparedCorpus, media: str | Path | None) -> PreparedCorpus:
     """Return the corpus with its utterances' sound clips; None returns it unchanged.
 
-    ``media`` is the raw corpus's folder; InputError if it is not a folder, or most utterances
-    begin past the end of their own file.
+    ``media`` is the raw corpus's folder; InputError if it is not a folder, or most utterances start
+    after the end of their own file.
     """
     if media is None:
         return corpus
@@ -47,9 +47,9 @@ def add_corpus_sounds(corpus: PreparedCorpus, media: str | Path | None) -> Prepa
 
 
 def check_media_times(corpus: PreparedCorpus, media: str | Path) -> tuple[str, ...]:
-    """Remarks on media files whose lengths do not fit the utterances' times.
+    """Return remarks on media files whose durations do not match the utterances' times.
 
-    InputError if most utterances begin past the end of their own file.
+    InputError if most utterances start after the end of their own file.
     """
     conversations = [item for split in corpus.splits.values() for item in split]
     locate = _media_locator(corpus, Path(media), ())
@@ -57,7 +57,7 @@ def check_media_times(corpus: PreparedCorpus, media: str | Path) -> tuple[str, .
 
 
 def conversation_sounds(conversations: Iterable[Conversation], media: str | Path) -> Sounds:
-    """The sound clips of conversations whose ``media`` are files in the folder ``media``.
+    """Find the sound clips of conversations with files in the folder ``media``.
 
     InputError if it is not a folder.
     """
@@ -67,7 +67,7 @@ def conversation_sounds(conversations: Iterable[Conversation], media: str | Path
 
 
 def _find_sounds(locate: Locate, conversations: Iterable[Conversation]) -> Sounds:
-    """The sound clip of every utterance that has one, by conversation and utterance."""
+    """Find the sound clips of utterances, by conversation and utterance."""
     clips = {
         (conversation.id, utterance.id): locate(conversation, utterance).sound
         for conversation in conversations
@@ -79,7 +79,7 @@ def _find_sounds(locate: Locate, conversations: Iterable[Conversation]) -> Sound
 def _media_locator(
     corpus: PreparedCorpus, media: Path, conversations: Iterable[Conversation]
 ) -> Locate:
-    """How the corpus's reader finds media in the folder ``media``; InputError if it is not one."""
+    """Return the corpus reader's locator for the folder ``media``; InputError if not a folder."""
     _check_media_folder(media)
     reader = reader_of_corpus(corpus.name, corpus.reader)
     return reader.locator(media.resolve(), conversations)

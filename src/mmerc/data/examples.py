@@ -1,4 +1,4 @@
-"""Conversations as tensors, from which batches are collated."""
+"""Conversations as tensors, to be collated into batches."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _MOST_TOKENS = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextInput:
-    """How a model that trains its text encoder reads text."""
+    """The text input of a model that trains its text encoder."""
 
     tokenizer: Tokenizer | UtteranceTokenizer
     utterance_tokens: int
     speaker_prefix: bool
 
     def encode(self, conversation: Conversation) -> list[list[int]]:
-        """Token ids of each utterance; none for an empty text."""
+        """Tokenise each utterance; no ids for an empty text."""
         texts = [self.format_text(item.speaker, item.text) for item in conversation.utterances]
         limit = min(self.utterance_tokens, self.tokenizer.max_length - 2)
         return self.tokenizer.encode(texts, limit=limit)
@@ -69,7 +69,7 @@ class Example:
 
     @property
     def cost(self) -> int:
-        """Sort key, by which neighbours are similar: sound, else tokens, else utterances."""
+        """Sort key that makes neighbours similar: by sound, else tokens, else utterances."""
         tokens = None if self.token_ids is None else sum(map(len, self.token_ids))
         if self.sounds is not None:
             return _bucket(sum(self.seconds), tokens or 0)
@@ -77,16 +77,16 @@ class Example:
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """Lengths that are padded: tokens and states of a speech encoder, else utterances."""
+        """Lengths subject to padding: tokens and speech encoder states, else utterances."""
         tokens = () if self.token_ids is None else (sum(map(len, self.token_ids)),)
         states = () if self.sounds is None else (round(_STATES_PER_SECOND * sum(self.seconds)),)
         return (*tokens, *states) or (len(self),)
 
 
 def _bucket(seconds: float, tokens: int) -> int:
-    """Sort key of an utterance: steps of its duration, then tokens.
+    """Return the sort key of an utterance: duration step, then tokens.
 
-    Tokens rise and fall in turn, so that neighbours are similar where two steps meet.
+    Tokens alternately ascend and descend, so that neighbours are similar across steps.
     """
     step, tokens = int(seconds / _DURATION_STEP), min(tokens, _MOST_TOKENS - 1)
     return step * _MOST_TOKENS + (tokens if step % 2 == 0 else _MOST_TOKENS - 1 - tokens)
@@ -100,7 +100,7 @@ def build_examples(
     tables: Mapping[Modality, FeatureTable],
     text: TextInput | None,
 ) -> list[Example]:
-    """Tensors of every conversation; ``widths`` names the modalities that are vectors."""
+    """Convert conversations to tensors; ``widths``: vector width of modalities with vectors."""
     for modality, width in widths.items():
         if modality in tables and tables[modality].spec.dim != width:
             problem = f"{tables[modality].spec.dim} wide, but the model takes {width}"
@@ -123,7 +123,7 @@ def _build_example(
     tables: Mapping[Modality, FeatureTable],
     text: TextInput | None,
 ) -> Example:
-    """Tensors of one conversation."""
+    """Convert one conversation to tensors."""
     features: dict[Modality, Tensor] = {}
     present: dict[Modality, Tensor] = {}
     for modality, width in widths.items():
@@ -152,7 +152,7 @@ def _build_example(
 
 
 def _list_modality_labels(conversation: Conversation) -> dict[Modality, list[str | None]]:
-    """What each modality of each utterance shows by itself; None if the corpus does not say."""
+    """List each utterance's modality labels; None if unknown."""
     return {
         modality: [item.modality_labels.get(modality) for item in conversation.utterances]
         for modality in MODALITIES
@@ -160,7 +160,7 @@ def _list_modality_labels(conversation: Conversation) -> dict[Modality, list[str
 
 
 def _stack_soft_labels(conversation: Conversation, labels: LabelSet) -> Tensor | None:
-    """Soft labels of a conversation, None if no utterance has any. Shape: -> [N, K]."""
+    """Stack the soft labels of a conversation; None if there are none. Shape: -> [N, K]."""
     if not any(item.soft_labels for item in conversation.utterances):
         return None
     matrix = torch.zeros(len(conversation), len(labels))
@@ -173,7 +173,7 @@ def _stack_soft_labels(conversation: Conversation, labels: LabelSet) -> Tensor |
 def _stack_vectors(
     conversation: Conversation, table: FeatureTable | None, width: int
 ) -> tuple[Tensor, Tensor]:
-    """Vectors of a conversation, zeros where absent, and which are present.
+    """Stack the vectors of a conversation, zeros if absent, with their presence mask.
 
     Shape: -> [N, width], [N] bool.
     """

@@ -36,7 +36,7 @@ _Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extraction:
-    """The vectors of one modality, and how many are absent for which reason."""
+    """The vectors of one modality, and the number of absent ones by reason."""
 
     table: FeatureTable
     progress: Progress
@@ -68,15 +68,15 @@ def extract(
     report: _Report | None = None,
     remark: _Report | None = None,
 ) -> list[Extraction]:
-    """Extract vectors of sound and faces, as `mmerc extract`; an interrupted run resumes.
+    """Extract audio and video vectors, like `mmerc extract`; an interrupted run resumes.
 
-    ``source`` is a prepared corpus, which gets the vectors, or a recording, for which the manifest
-    ``out`` is written (by default next to it). ``audio`` and ``video`` name extractors. A corpus
-    needs ``media``, the raw corpus's folder; a recording needs ``subtitles`` (SRT, WebVTT or ASS)
-    or ``turns`` (RTTM). ``weights`` are those of the face network. ``report`` gets lines of
-    progress, ``remark`` doubts about the input (by default a Python warning).
+    ``source`` is a prepared corpus, to which the vectors are added, or a recording, for which the
+    manifest ``out`` is written (by default next to it). ``audio`` and ``video`` name extractors. A
+    corpus needs ``media``, the raw corpus's folder; a recording needs ``subtitles`` (SRT, WebVTT or
+    ASS) or ``turns`` (RTTM). ``weights``: weights of the face network. ``report`` receives progress
+    lines, ``remark`` doubts about the input (default: a Python warning).
 
-    UsageError for arguments that do not fit; InputError if a file is missing or malformed.
+    UsageError for invalid arguments; InputError if a file is missing or malformed.
     """
     source, say = Path(source), report or _ignore
     extractors = named_extractors(
@@ -95,7 +95,7 @@ def extract(
 
 
 def manifest_path(recording: Path, out: str | Path | None) -> Path:
-    """Where the manifest of a recording is written: ``out``, by default beside the recording."""
+    """Return the path of a recording's manifest: ``out``, by default next to the recording."""
     return recording.with_suffix(".jsonl") if out is None else Path(out)
 
 
@@ -108,9 +108,9 @@ def _extract_corpus(
     report: _Report,
     remark: _Report,
 ) -> list[Extraction]:
-    """Add each extractor's vectors to the prepared corpus; a modality's old ones stay on disk.
+    """Add vectors to the prepared corpus; a modality's old vectors stay on disk.
 
-    An interrupted run resumes: the corpus takes the vectors over when they are complete.
+    An interrupted run resumes: the corpus is changed when the vectors are complete.
     """
     with _locked(directory):
         corpus = PreparedCorpus.load(directory)
@@ -136,10 +136,10 @@ def extract_modality(
     report: _Report,
     spec: FeatureSpec | None = None,
 ) -> Extraction:
-    """Vectors of one extractor for all tasks; ``spec`` replaces the extractor's own."""
+    """Extract the vectors of all tasks; ``spec`` replaces the extractor's own."""
     store = FeatureStore.create(stores, spec or named().spec)
     reporter = _ProgressReporter(named.name, report)
-    if store.spec.modality == "audio":  # pictures need not travel to where sound is read
+    if store.spec.modality == "audio":  # pictures need not be sent to workers that read sound
         tasks = [replace(task, segment=Segment(sound=task.segment.sound)) for task in tasks]
     progress = extract_all(tasks, named, store, executor=executor, report=reporter)
     reporter.finish(progress)
@@ -157,7 +157,7 @@ def _extract_recording(
 ) -> list[Extraction]:
     """Write a manifest of one conversation with its vectors, for `mmerc predict`.
 
-    Vectors are kept beside it (``OUT.features``), so that an interrupted run resumes.
+    Vectors are stored next to it (``OUT.features``), so that an interrupted run resumes.
     """
     tasks = [recording_task(recording, utterance) for utterance in utterances]
     stores = out.with_name(out.name + ".features")
@@ -191,7 +191,7 @@ class _ProgressReporter:
         self.report(self.line(progress))
 
     def line(self, progress: Progress) -> str:
-        """One line: how many of how many, how fast, how many absent."""
+        """Format a line: done, total, rate, absent."""
         absent = f", {progress.absent.total()} absent" if progress.absent else ""
         rate = f" ({progress.rate:.1f}/s)" if progress.fresh else ""
         return f"{self.name}: {progress.done} of {progress.total}{rate}{absent}"
@@ -200,7 +200,7 @@ class _ProgressReporter:
 def _read_utterances(
     recording: Path, subtitles: str | Path | None, turns: str | Path | None, remark: _Report
 ) -> tuple[Utterance, ...]:
-    """The utterances of a recording; ``remark`` gets the remarks on them."""
+    """Read the utterances of a recording; ``remark`` receives remarks."""
     from mmerc.media.subtitles import Subtitles, read_subtitles
 
     if not recording.is_file():
@@ -219,7 +219,7 @@ def _read_utterances(
 def _utterance_record(
     conversation: str, utterance: Utterance, extractions: Sequence[Extraction]
 ) -> dict[str, Any]:
-    """An utterance as a manifest contains it."""
+    """Convert an utterance for a manifest."""
     vectors = {
         e.table.spec.modality: e.table.vector(conversation, utterance.id) for e in extractions
     }
@@ -238,7 +238,7 @@ def _utterance_record(
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """Keep a second process out of the folder."""
+    """Lock the folder against other processes."""
     with file_lock(directory / ".lock") as alone:
         if not alone:
             raise MmercError(f"{directory}: another process is using this folder; wait for it.")
@@ -246,7 +246,7 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _warn(line: str) -> None:
-    """Issue a remark as a Python warning."""
+    """Emit a remark as a Python warning."""
     warnings.warn(line, stacklevel=4)
 
 

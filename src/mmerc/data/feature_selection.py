@@ -13,7 +13,7 @@ from mmerc.features.selection import Selection, fit_selection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectedCorpus:
-    """A corpus with selected features, the selection, its file, and how many there were before."""
+    """A corpus with selected features, the selection, its file, and the original width."""
 
     corpus: PreparedCorpus
     selection: Selection
@@ -32,8 +32,8 @@ def select_corpus_features(
 ) -> SelectedCorpus:
     """Write the corpus with ``count`` features of a modality to ``out``, and the selection.
 
-    They are chosen on the labels of the training split, or as a saved ``selection`` says.
-    UsageError if the corpus has no vectors of the modality; InputError if they do not fit.
+    They are selected with the labels of the training split, or by a saved ``selection``.
+    UsageError if the corpus has no vectors of the modality; InputError if they do not match.
     """
     prepared = PreparedCorpus.load(corpus)
     if modality not in prepared.features:

@@ -1,4 +1,4 @@
-"""Utterances as a language model reads them one by one, each after its history."""
+"""Tokenise single utterances, each preceded by its history."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mmerc.data.text_windows import Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class UtteranceTokenizer:
-    """An encoder's tokenizer for a model that reads utterances by themselves (DQ-Former, Sec. 3.2).
+    """A tokenizer for models that read single utterances (DQ-Former, Sec. 3.2).
 
-    ``[CLS] up to history preceding utterances [SEP] target [SEP]``. [decided] Whole utterances of
-    history are dropped, the oldest first, until the rest fits; a target without history keeps both
-    separators; an utterance without words has no tokens, and is no history.
+    ``[CLS] up to history preceding utterances [SEP] target [SEP]``. [decided] To fit, whole
+    utterances of history are dropped, oldest first; a target without history keeps both separators;
+    utterances without words have no tokens and are not history.
     """
 
     base: Tokenizer
@@ -26,15 +26,15 @@ class UtteranceTokenizer:
 
     @property
     def max_length(self) -> int:
-        """One less than the encoder's, for the additional separator."""
+        """The encoder's maximum minus one, for the additional separator."""
         return self.base.max_length - 1
 
     def target_begins(self, ids: Sequence[int]) -> int:
-        """Number of tokens before the target's first."""
+        """Return the number of tokens before the target."""
         return ids.index(self.base.last_id) + 1 if ids else 0
 
     def encode(self, texts: Sequence[str], *, limit: int) -> list[list[int]]:
-        """Ids of each utterance of a conversation after its history, ``limit`` for each."""
+        """Tokenise each utterance of a conversation with its history, up to ``limit`` ids each."""
         spoken = self.base.encode(texts, limit=min(limit, self.max_length - 2))
         return [
             self.sequence(spoken[max(0, position - self.history) : position], target)
@@ -42,7 +42,7 @@ class UtteranceTokenizer:
         ]
 
     def sequence(self, history: Sequence[Sequence[int]], target: Sequence[int]) -> list[int]:
-        """Ids of one utterance after its history; none if the utterance has none."""
+        """Return the ids of an utterance with its history; none if it has no tokens."""
         if not target:
             return []
         room = self.base.max_length - 3 - len(target)

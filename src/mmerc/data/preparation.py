@@ -22,7 +22,7 @@ _ABSENT = "the corpus was published without it"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountRow:
-    """Counts of one split; the published ones are None if the authors give none."""
+    """Counts of one split; published counts are None if unknown."""
 
     split: Split
     utterances: int
@@ -35,12 +35,11 @@ class CountRow:
 def prepare_corpus(
     reader: str, source: str | Path, out: str | Path, *, overwrite: bool = False, **options: Any
 ) -> PreparedCorpus:
-    """Read the raw corpus in ``source`` and write it to the folder ``out``, as `mmerc prepare`.
+    """Read the raw corpus in ``source`` and write it to the folder ``out``, like `mmerc prepare`.
 
     ``reader``: "meld", "iemocap", "mosi", "composed", "goemotions", "manifest", "feature-pickle",
-    or the name of a plug-in's reader. ``options`` are the reader's own: ``classes`` and ``split``
-    of IEMOCAP, ``labels`` and ``order`` of a manifest. The result's ``remarks`` are the reader's
-    remarks.
+    or the name of a plug-in's reader. ``options`` depend on the reader: ``classes`` and ``split``
+    of IEMOCAP, ``labels`` and ``order`` of a manifest. ``remarks`` of the result are the reader's.
 
     UsageError for an unknown reader or option; InputError if a file is missing or malformed, or
     ``out`` is not empty and ``overwrite`` is false.
@@ -52,7 +51,7 @@ def prepare_corpus(
 
 
 def _check_options(reader: CorpusReader, options: Mapping[str, Any]) -> None:
-    """UsageError for an option that the reader does not have, or lacks."""
+    """UsageError for an unknown or a missing option of the reader."""
     parameters = reader_options(reader)
     unknown = [name for name in options if name not in parameters]
     missing = [n for n, p in parameters.items() if p.default is p.empty and n not in options]
@@ -68,7 +67,7 @@ def _check_options(reader: CorpusReader, options: Mapping[str, Any]) -> None:
 def _write_corpus(
     raw: RawCorpus, out: Path, *, reader: str | None = None, overwrite: bool = False
 ) -> PreparedCorpus:
-    """Write ``raw`` and its published vectors to the folder ``out``, and return what it contains.
+    """Write ``raw`` and its published vectors to the folder ``out``; return the corpus.
 
     InputError for a corpus without conversations, a bad vector, or a folder that is not empty.
     """
@@ -98,7 +97,7 @@ def published_tables(
     *,
     saw_labels: frozenset[Modality] = frozenset(),
 ) -> dict[Modality, FeatureTable]:
-    """A table for every modality that has at least one vector."""
+    """Build a table for every modality with vectors."""
     return {
         modality: _published_table(
             name, splits, modality, vectors, saw_labels=modality in saw_labels
@@ -116,7 +115,7 @@ def _published_table(
     *,
     saw_labels: bool,
 ) -> FeatureTable:
-    """One row per utterance, in order; those without a vector are marked absent."""
+    """Build a table with a row per utterance, absent if there is no vector."""
     width = next(len(vector) for vector in vectors.values() if vector is not None)
     spec = FeatureSpec(
         modality=modality, extractor="published", dim=width, settings={"source": name}
@@ -127,7 +126,7 @@ def _published_table(
 def _published_rows(
     splits: Mapping[Split, tuple[Conversation, ...]], vectors: Vectors, *, saw_labels: bool
 ) -> Iterator[FeatureRow]:
-    """Rows of every utterance, in the order of the conversations."""
+    """Yield the rows of all utterances, in order of the conversations."""
     for split, conversations in splits.items():
         for conversation in conversations:
             for utterance in conversation.utterances:
@@ -142,7 +141,7 @@ def _published_rows(
 
 
 def counts_table(prepared: PreparedCorpus) -> list[CountRow]:
-    """Counts of every split, beside the published ones."""
+    """Compare the counts of every split with the published ones."""
     counts = prepared.counts()
     rows = []
     for split in prepared.splits:

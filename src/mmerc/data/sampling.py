@@ -1,4 +1,4 @@
-"""Which examples share a batch, in an order that seed and epoch determine."""
+"""Batch sampling, determined by seed and epoch."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ _CHUNKS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256)
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """What sampling needs to know of an example.
+    """The properties of an example for sampling.
 
-    ``key`` sorts examples so that neighbours cost the same; ``lengths`` are the lengths that are
-    padded to the longest of a batch.
+    ``key`` sorts examples by cost; ``lengths`` are padded to the longest in a batch.
     """
 
     utterances: int
@@ -42,7 +41,7 @@ class BatchItem:
 
 
 class SortedSampler(Sampler[list[int]]):
-    """Evaluation batches of ``size`` examples, sorted by ``keys``, so little is padding."""
+    """Evaluation batches of ``size`` examples, sorted by ``keys`` to limit padding."""
 
     def __init__(self, keys: Sequence[int], *, size: int) -> None:
         super().__init__()
@@ -57,15 +56,15 @@ class SortedSampler(Sampler[list[int]]):
 
 
 class TrainingSampler(Sampler[list[int]]):
-    """Training batches with nearly equally many utterances, as random as ``padding`` allows.
+    """Training batches with balanced numbers of utterances, as random as ``padding`` allows.
 
-    An epoch's random order is cut into chunks; each chunk is sorted by length and cut into batches,
-    which are shuffled. Chunks are as small as the bound on the share of padding allows: chunks of
-    one batch, if it is 1, which are random batches. The order depends on seed and epoch alone.
+    An epoch's random order is split into chunks; each chunk is sorted by length and split into
+    batches, which are shuffled. Chunks are as small as the limit on padding allows; with a limit of
+    1, a chunk is one (random) batch. The order depends only on seed and epoch.
 
-    There are as many ``batches`` in every epoch, rounded up so that each of ``world`` processes
-    gets equally many; every process takes every ``world``-th. Only with fewer examples than
-    processes are batches repeated.
+    Every epoch has ``batches`` batches, rounded up to a multiple of ``world`` processes; each
+    process takes every ``world``-th. Batches are repeated only if there are fewer examples than
+    processes.
     """
 
     def __init__(
@@ -105,7 +104,7 @@ class TrainingSampler(Sampler[list[int]]):
         yield from (batches * self.world)[self.rank : total : self.world]
 
     def draw_epoch(self) -> list[list[int]]:
-        """All batches of the epoch, of every process."""
+        """Draw all batches of the epoch, for all processes."""
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
         order = self.draw_order(generator)
         batches: list[list[int]] = []
@@ -116,12 +115,12 @@ class TrainingSampler(Sampler[list[int]]):
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     def draw_order(self, generator: torch.Generator) -> list[int]:
-        """The examples of an epoch in random order."""
+        """Draw the random order of an epoch's examples."""
         order: list[int] = torch.randperm(len(self.items), generator=generator).tolist()
         return order
 
     def cut(self, order: Sequence[int], *, chunk: int) -> list[list[int]]:
-        """Cut an order into batches, sorted within chunks of ``chunk`` batches."""
+        """Split an order into batches, sorted within chunks of ``chunk`` batches."""
         chunks = max(1, round(self.batches / chunk))
         ends = [self.batches * i // chunks for i in range(chunks + 1)]
         shares = [end - start for start, end in pairwise(ends)]
@@ -133,7 +132,7 @@ class TrainingSampler(Sampler[list[int]]):
         return batches
 
     def share_out(self, order: Sequence[int], shares: Sequence[int]) -> list[list[int]]:
-        """Cut into contiguous parts with utterances in proportion to ``shares``.
+        """Split into contiguous parts with utterances in proportion to ``shares``.
 
         Each part has at least as many examples as its share.
         """
@@ -142,14 +141,14 @@ class TrainingSampler(Sampler[list[int]]):
         ends = [0]
         for share, before in zip(shares[:-1], needed, strict=False):
             target = totals[-1] * before / whole
-            end = bisect_left(totals, target)  # totals[end] is the first that reaches the target
+            end = bisect_left(totals, target)  # totals[end] is the first to reach the target
             if target - (totals[end - 1] if end else 0) > totals[end] - target:
                 end += 1
             ends.append(min(max(end, ends[-1] + share), len(order) - (whole - before)))
         return [list(order[start:end]) for start, end in pairwise([*ends, len(order)])]
 
     def padding_share(self, batches: Iterable[Sequence[int]]) -> float:
-        """Share of padding in batches."""
+        """Return the share of padding in batches."""
         real = padded = 0
         for batch in batches:
             columns = list(zip(*(self.items[i].lengths for i in batch), strict=True))
@@ -159,12 +158,11 @@ class TrainingSampler(Sampler[list[int]]):
 
 
 class BalancedSampler(TrainingSampler):
-    """Training batches of utterances with rare classes up-sampled (DQ-Former, Sec. 4.2).
+    """Training batches of utterances with upsampled rare classes (DQ-Former, Sec. 4.2).
 
-    Every class gets at least ``upsampling`` times the examples of the largest; 0 changes nothing.
-    Repeats beyond whole ones are drawn again for every pass through the whole. Epochs of
-    ``per_epoch`` examples go through the shuffled whole, which is shuffled again at its end; None,
-    or more than there are: an epoch is the whole.
+    Every class gets at least ``upsampling`` times the examples of the largest; 0: off. Fractional
+    repeats are drawn again for every pass. Epochs of ``per_epoch`` examples continue through a
+    shuffled pass, which is reshuffled at its end; None, or more than available: an epoch is a pass.
     """
 
     def __init__(
@@ -209,14 +207,14 @@ class BalancedSampler(TrainingSampler):
         return order
 
     def draw_pass(self, number: int) -> list[int]:
-        """One pass through the whole: every example, with repeats, shuffled."""
+        """Draw one pass: all examples, with repeats, shuffled."""
         generator = torch.Generator().manual_seed(self.seed * 100_003 + number)
         pool = _upsample(self.labels, self.counts, generator)
         return [pool[i] for i in torch.randperm(len(pool), generator=generator).tolist()]
 
 
 def upsampled_counts(labels: Sequence[int], share: float) -> dict[int, int]:
-    """How many examples of each label one pass has.
+    """Return the number of examples of each label in one pass.
 
     [decided] Each class gets at least ``share`` of the largest; examples without a label occur
     once.
@@ -229,7 +227,7 @@ def upsampled_counts(labels: Sequence[int], share: float) -> dict[int, int]:
 def _upsample(
     labels: Sequence[int], counts: dict[int, int], generator: torch.Generator
 ) -> list[int]:
-    """Positions of all examples, repeated to ``counts``; partial repeats are drawn at random."""
+    """Return indices of all examples, repeated to ``counts``; partial repeats are random."""
     positions: dict[int, list[int]] = {}
     for position, label in enumerate(labels):
         positions.setdefault(label, []).append(position)

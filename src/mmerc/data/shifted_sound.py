@@ -1,4 +1,4 @@
-"""Voice vectors of a corpus's sound, changed as another microphone, line or room would."""
+"""Voice vectors of a corpus's sound under shifts of microphone, line or room."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _Samples = NDArray[np.float32]
 def extract_shifted_sound(
     corpus: PreparedCorpus, media: Path, change: Callable[[_Samples], _Samples]
 ) -> FeatureTable:
-    """Return the corpus's voice vectors, extracted again from changed sound; each clip once.
+    """Extract the corpus's voice vectors again from shifted sound, each clip once.
 
-    ``media`` is the raw corpus's folder. InputError if the vectors are not those of one of mmerc's
+    ``media`` is the raw corpus's folder. InputError unless the vectors come from one of mmerc's
     voice extractors.
     """
     spec = corpus.features["audio"].spec

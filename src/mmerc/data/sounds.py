@@ -1,4 +1,4 @@
-"""The utterances' sound: its files, its lengths and its samples."""
+"""Sound of utterances: files, durations and samples."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from mmerc.media.segment import Clip, MediaError
 from mmerc.packaged_weights import missing_package_error
 
 SAMPLE_RATE = 16_000
-_LONGEST = 10.0  # seconds (DQ-Former, Sec. 4.2); the rest is not used
-SHORTEST = 0.025  # seconds: the window of every speech encoder here
+_LONGEST = 10.0  # seconds (DQ-Former, Sec. 4.2); the rest is ignored
+SHORTEST = 0.025  # seconds; the window of all our speech encoders
 
 Sounds = Mapping[tuple[str, str], Clip]  # by conversation and utterance
 
 
 def read_samples(clip: Clip | None) -> Tensor | None:
-    """At most the first ten seconds of a clip, mono at 16 kHz.
+    """Read at most the first ten seconds of a clip, mono at 16 kHz.
 
-    None if there is nothing to hear: no clip, no file, a damaged file, less than 25 ms.
+    None if there is no usable sound: no clip, no file, a damaged file, less than 25 ms.
     Shape: -> float32 [samples].
     """
     if clip is None:
@@ -41,9 +41,9 @@ def read_samples(clip: Clip | None) -> Tensor | None:
 
 
 def clip_lengths(clips: Sequence[Clip | None]) -> list[float]:
-    """Seconds of each clip, 0 for None; files are opened, not decoded.
+    """Return the duration of each clip in seconds, 0 for None; files are not decoded.
 
-    InputError if none of the files exists: the folder must be the wrong one.
+    InputError if none of the files exists, as the folder must be wrong.
     """
     paths = sorted({clip.path for clip in clips if clip is not None})
     check_some(paths)
@@ -53,13 +53,13 @@ def clip_lengths(clips: Sequence[Clip | None]) -> list[float]:
 
 
 def _clip_seconds(clip: Clip, whole: float) -> float:
-    """Seconds of a clip of a file of ``whole`` seconds, ten at most."""
+    """Return the duration of a clip of a file of ``whole`` seconds, at most ten."""
     end = whole if clip.end is None else min(clip.end, whole)
     return min(_LONGEST, max(0.0, end - (clip.start or 0.0)))
 
 
 def _file_seconds(path: Path) -> float:
-    """The length that a file states; 0 if it cannot be opened, the most if it states none."""
+    """Return a file's stated duration; 0 if unreadable, the maximum if not stated."""
     try:
         duration = _open_duration(path)
     except MediaError:
@@ -68,7 +68,7 @@ def _file_seconds(path: Path) -> float:
 
 
 def file_duration(path: Path) -> float | None:
-    """Seconds that a media file states; None if it cannot be opened or states none."""
+    """Return a media file's stated duration; None if unreadable or not stated."""
     try:
         return _open_duration(path)
     except MediaError:
@@ -76,7 +76,7 @@ def file_duration(path: Path) -> float | None:
 
 
 def _open_duration(path: Path) -> float | None:
-    """Seconds that a media file states, if any; MediaError if it cannot be opened."""
+    """Return a media file's stated duration, if any; MediaError if unreadable."""
     try:
         from mmerc.media.container import open_media
     except ImportError as error:
@@ -86,12 +86,12 @@ def _open_duration(path: Path) -> float | None:
 
 
 def check_some(paths: Sequence[Path]) -> None:
-    """Refuse sounds none of which exists."""
+    """InputError if none of the files exists."""
     if paths and not any(path.is_file() for path in paths):
         problem = f"no such file, and none of the other {len(paths) - 1} sounds exists either"
         raise InputError(paths[0], problem, "name the folder of the media with --media")
 
 
 def missing_sounds(clips: Iterable[Clip]) -> int:
-    """How many sound files do not exist."""
+    """Count missing sound files."""
     return sum(not path.is_file() for path in {clip.path for clip in clips})

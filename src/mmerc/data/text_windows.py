@@ -1,4 +1,4 @@
-"""Tokenised conversations, cut into windows that fit a language model."""
+"""Split tokenised conversations into windows that fit a language model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmerc.data.batch import TextWindows
 from mmerc.nn.padding import ROW_STEP, round_up
 
 _AROUND = 4  # [CLS] and three [SEP] around an utterance and its context
-_SHARED_ROW = 128  # tokens of utterances that are encoded independently
+_SHARED_ROW = 128  # tokens per row of independently encoded utterances
 
 
 _Scope = Literal["conversation", "utterance", "surrounding"]
@@ -21,7 +21,7 @@ _TokenRow = tuple[list[int], list[int]]  # token ids, and the utterance of each
 
 
 class Tokenizer(Protocol):
-    """What batches need of an encoder's tokenizer."""
+    """The interface of an encoder's tokenizer for batches."""
 
     scope: _Scope
     max_length: int
@@ -34,7 +34,7 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Window:
-    """Utterances ``start`` to ``end`` (exclusive) in one window; ``pooled`` of them count here."""
+    """Utterances ``start`` to ``end`` (exclusive) in a window; ``pooled`` ones are pooled here."""
 
     start: int
     end: int
@@ -42,10 +42,10 @@ class _Window:
 
 
 def _plan_windows(lengths: Sequence[int], *, budget: int) -> list[_Window]:
-    """Cut utterances of ``lengths`` tokens into windows of at most ``budget`` tokens.
+    """Split utterances of ``lengths`` tokens into windows of at most ``budget`` tokens.
 
     [decided] Windows overlap by about half and have at least one utterance; an utterance is pooled
-    from the window in which it is furthest from an edge. No utterance may exceed the budget.
+    in the window where it is furthest from an edge. No utterance may exceed the budget.
     """
     bounds = _window_bounds(lengths, budget=budget)
     home: dict[int, tuple[int, int]] = {}  # utterance -> (distance to an edge, window)
@@ -64,7 +64,7 @@ def _plan_windows(lengths: Sequence[int], *, budget: int) -> list[_Window]:
 
 
 def _window_bounds(lengths: Sequence[int], *, budget: int) -> list[tuple[int, int]]:
-    """Start and end of every window; each reaches at least one utterance further than the last."""
+    """Return start and end of every window; each extends beyond the previous one."""
     bounds: list[tuple[int, int]] = []
     start = end = 0
     while end < len(lengths):
@@ -79,9 +79,9 @@ def _window_bounds(lengths: Sequence[int], *, budget: int) -> list[tuple[int, in
 
 
 def _next_start(lengths: Sequence[int], start: int, end: int, budget: int) -> int:
-    """First utterance from which at most half of the budget leads up to ``end``.
+    """Return the first utterance such that at most half the budget is used up to ``end``.
 
-    It is later if the utterance at ``end`` would not fit otherwise.
+    Later if the utterance at ``end`` would not fit otherwise.
     """
     following = start + 1
     while following < end and (
@@ -94,7 +94,7 @@ def _next_start(lengths: Sequence[int], start: int, end: int, budget: int) -> in
 def build_windows(
     conversations: Sequence[Sequence[Sequence[int]]], tokenizer: Tokenizer, padded: int
 ) -> TextWindows:
-    """Windows of a batch of conversations, each a list of utterances' token ids.
+    """Build the windows of a batch of conversations (lists of the utterances' token ids).
 
     ``padded`` is N, the number of utterances to which the batch is padded.
     Shape: see :class:`mmerc.data.batch.TextWindows`.
@@ -123,7 +123,7 @@ def build_windows(
 def _rows_of_conversations(
     conversations: Sequence[Sequence[Sequence[int]]], tokenizer: Tokenizer, padded: int
 ) -> list[_TokenRow]:
-    """``[CLS] first utterance, second utterance, ... [SEP]`` of each window (Eq. 1)."""
+    """Build ``[CLS] first utterance, second utterance, ... [SEP]`` per window (Eq. 1)."""
     nowhere = len(conversations) * padded
     rows: list[_TokenRow] = []
     for position, utterances in enumerate(conversations):
@@ -141,9 +141,9 @@ def _rows_of_conversations(
 def _rows_of_utterances(
     conversations: Sequence[Sequence[Sequence[int]]], tokenizer: Tokenizer, padded: int
 ) -> list[_TokenRow]:
-    """``[CLS] utterance [SEP]`` of each, as many per row as fit, the longest first.
+    """Build ``[CLS] utterance [SEP]`` per utterance, packed into rows, longest first.
 
-    The special tokens enter the utterance's mean, as in sentence encoders.
+    Special tokens are included in the utterance's mean, as in sentence encoders.
     """
     utterances = [
         (position * padded + number, [tokenizer.first_id, *tokens, tokenizer.last_id])
@@ -168,9 +168,9 @@ def _rows_of_utterances(
 def _rows_of_surroundings(
     conversations: Sequence[Sequence[Sequence[int]]], tokenizer: Tokenizer, padded: int
 ) -> list[_TokenRow]:
-    """``[CLS] what precedes [SEP] utterance [SEP] what follows [SEP]`` of each (MultiEMO, 3.3.1).
+    """Build ``[CLS] preceding [SEP] utterance [SEP] following [SEP]`` each (MultiEMO, 3.3.1).
 
-    [CLS] alone is pooled. [decided] Separators are there even if nothing precedes or follows.
+    Only [CLS] is pooled. [decided] Separators are kept even without preceding or following text.
     """
     nowhere = len(conversations) * padded
     between = [tokenizer.last_id]
@@ -191,9 +191,10 @@ def _rows_of_surroundings(
 
 
 def surrounding(lengths: Sequence[int], current: int, *, budget: int) -> tuple[int, int]:
-    """Utterances ``start`` to ``end`` (exclusive) that fit with ``current`` into ``budget`` tokens.
+    """Return the range of utterances around ``current`` that fits into ``budget`` tokens.
 
-    [decided] Whole utterances are dropped, the furthest first; of two as far, the following one.
+    ``end`` is exclusive. [decided] Whole utterances are dropped, furthest first; at equal distance,
+    the following one.
     """
     start, end, total = current, current + 1, lengths[current]
     distances = ((current - step, current + step) for step in range(1, len(lengths)))

@@ -15,8 +15,8 @@ from mmerc.data.history import UtteranceTokenizer
 from mmerc.data.sounds import SHORTEST, Sounds, clip_lengths, read_samples
 from mmerc.nn.padding import round_up
 
-# Batches are padded to multiples of these: a processor compiles its bfloat16 matrix kernels again
-# for every new shape, which costs as much as the layer's own work.
+# Batches are padded to multiples of these, because a CPU recompiles its bfloat16 matrix kernels for
+# every new shape, which costs as much as the layer itself.
 TOKEN_STEP = 8
 SAMPLE_STEP = 2560  # eight positions of an encoder, 0.16 s
 
@@ -24,7 +24,7 @@ SAMPLE_STEP = 2560  # eight positions of an encoder, 0.16 s
 def with_sounds(
     examples: Sequence[Example], conversations: Sequence[Conversation], sounds: Sounds
 ) -> list[Example]:
-    """Add the utterances' sound clips to the examples; whether one is audible shows later."""
+    """Add the utterances' sound clips to the examples; they are checked when decoded."""
     clips = [
         tuple(sounds.get((conversation.id, item.id)) for item in conversation.utterances)
         for conversation in conversations
@@ -39,7 +39,7 @@ def with_sounds(
 
 
 def split_utterances(examples: Sequence[Example]) -> list[Example]:
-    """Every utterance as its own example, renumbered, in the same order."""
+    """Split into single-utterance examples, renumbered, in the same order."""
     apart = [
         Example(
             index=0,
@@ -61,7 +61,7 @@ def split_utterances(examples: Sequence[Example]) -> list[Example]:
 def stack_tokens(
     examples: Sequence[Example], *, padded: int, tokenizer: UtteranceTokenizer
 ) -> Tokens:
-    """Tokens of every utterance. Shape: see :class:`mmerc.data.batch.Tokens`."""
+    """Stack the tokens of all utterances. Shape: see :class:`mmerc.data.batch.Tokens`."""
     rows = [example.token_ids or [] for example in examples]
     longest = round_up(max(len(ids) for row in rows for ids in row), TOKEN_STEP)
     token_ids = torch.full((len(rows), padded, longest), tokenizer.pad_id)

@@ -1,1 +1,1 @@
-"""Predictions, the numbers that judge them, and what those numbers can bear."""
+"""Predictions, metrics, and statistical tests."""

@@ -1,4 +1,4 @@
-"""What a model gains if it may abstain where it is least sure (selective prediction)."""
+"""Selective prediction: scores of a model that abstains if it is unsure."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ ANSWERED = (1.0, 0.9, 0.75, 0.5)
 class AbstentionScore:
     """Scores of the utterances whose highest probability is at least ``threshold``.
 
-    ``planned`` is the share (0 to 1) that the threshold keeps of the utterances it was chosen on,
-    ``answered`` the share that it keeps of those that are scored.
+    ``planned``: share (0 to 1) of utterances above the threshold where it was chosen; ``answered``:
+    the same share among the scored utterances.
     """
 
     planned: float
@@ -30,10 +30,10 @@ class AbstentionScore:
 def measure_abstention(
     chosen_on: Predictions, scored: Predictions, *, planned: Sequence[float] = ANSWERED
 ) -> tuple[AbstentionScore, ...]:
-    """Choose thresholds on some predictions, and score others with them.
+    """Choose thresholds on some predictions, and apply them to others.
 
-    A threshold that keeps no labelled utterance is left out. InputError if ``scored`` has no
-    label.
+    Thresholds without remaining labelled utterances are omitted. InputError if ``scored`` has no
+    labels.
     """
     confidence = chosen_on.probabilities.max(axis=1)
     rows = labelled(scored)

@@ -1,4 +1,4 @@
-"""Coefficients of agreement between raters, computed from counts that add up over conversations."""
+"""Inter-rater agreement coefficients, computed from counts that are additive over conversations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _Counts = NDArray[np.float64]
 
 
 def count_ratings(ratings: NDArray[np.int64], count: int) -> _Counts:
-    """Count, per unit, how many raters chose each of ``count`` labels.
+    """Count for each unit how many raters chose each of ``count`` labels.
 
     Shape: ratings [R, N] (negative: missing) -> [N, K].
     """
@@ -27,7 +27,7 @@ def coincidences(counts: _Counts) -> _Counts:
     """Coincidence matrix of each unit (Krippendorff 2011, "Computing Krippendorff's
     Alpha-Reliability", step B).
 
-    A unit with m labels adds 1 / (m - 1) per ordered pair; one with fewer than two adds nothing.
+    A unit with m labels adds 1 / (m - 1) per ordered pair; with fewer than two, it adds nothing.
     Shape: counts [N, K] -> [N, K, K], symmetric.
     """
     raters = counts.sum(axis=1)
@@ -38,7 +38,7 @@ def coincidences(counts: _Counts) -> _Counts:
 
 
 def confusion_of_pairs(first: NDArray[np.int64], second: NDArray[np.int64], count: int) -> _Counts:
-    """Cell of each unit that both raters labelled, all zeros elsewhere.
+    """Return one confusion matrix per unit; zeros unless both raters labelled it.
 
     Shape: first and second [N] (negative: missing) -> [N, K, K], rows ``first``.
     """
@@ -49,7 +49,7 @@ def confusion_of_pairs(first: NDArray[np.int64], second: NDArray[np.int64], coun
 
 
 def add_by_group(values: _Counts, groups: NDArray[np.intp], count: int) -> _Counts:
-    """Add up the rows of each group.
+    """Sum the rows of each group.
 
     Shape: values [N, ...], groups [N] from 0 to ``count`` - 1 -> [count, ...].
     """
@@ -62,7 +62,7 @@ def add_by_group(values: _Counts, groups: NDArray[np.intp], count: int) -> _Coun
 
 
 def observed_agreement(matrices: _Counts) -> _Counts:
-    """Share of the diagonal, in percent; NaN for an empty matrix.
+    """Compute the share of the diagonal in percent; NaN for an empty matrix.
 
     Shape: [..., K, K] -> [...].
     """
@@ -71,7 +71,7 @@ def observed_agreement(matrices: _Counts) -> _Counts:
 
 
 def krippendorff_alpha(matrices: _Counts) -> _Counts:
-    """Krippendorff's alpha for nominal data from coincidences (2011, section B, step D).
+    """Compute Krippendorff's alpha for nominal data from coincidences (2011, section B, step D).
 
     NaN if only one label occurs. Shape: [..., K, K] -> [...].
     """
@@ -83,7 +83,7 @@ def krippendorff_alpha(matrices: _Counts) -> _Counts:
 
 
 def fleiss_kappa(matrices: _Counts) -> _Counts:
-    """Fleiss' kappa (1971, Eq. 9) from coincidences of units that all raters labelled.
+    """Compute Fleiss' kappa (1971, Eq. 9) from coincidences of units labelled by all raters.
 
     NaN if only one label occurs. Shape: [..., K, K] -> [...].
     """
@@ -95,10 +95,10 @@ def fleiss_kappa(matrices: _Counts) -> _Counts:
 
 
 def cohen_kappa(confusions: _Counts, weighting: Weighting | None = None) -> _Counts:
-    """Cohen's kappa (1960), or weighted kappa (1968) over the labels' order.
+    """Compute Cohen's kappa (1960), or weighted kappa (1968) over the labels' order.
 
-    A disagreement weighs the distance of its labels, or the square of it. NaN if both raters
-    used one and the same label. Shape: [..., K, K] -> [...].
+    Disagreements are weighted by the distance of the labels or its square. NaN if both raters used
+    only the same label. Shape: [..., K, K] -> [...].
     """
     weights = _disagreement_weights(confusions.shape[-1], weighting)
     total = confusions.sum(axis=(-2, -1))
@@ -109,7 +109,7 @@ def cohen_kappa(confusions: _Counts, weighting: Weighting | None = None) -> _Cou
 
 
 def one_against_rest(matrices: _Counts) -> _Counts:
-    """Collapse to each label against all others. Shape: [..., K, K] -> [..., K, 2, 2]."""
+    """Collapse to one-vs-rest matrices. Shape: [..., K, K] -> [..., K, 2, 2]."""
     hits = np.diagonal(matrices, axis1=-2, axis2=-1)
     rows, columns = matrices.sum(axis=-1) - hits, matrices.sum(axis=-2) - hits
     rest = matrices.sum(axis=(-2, -1))[..., None] - hits - rows - columns
@@ -117,7 +117,7 @@ def one_against_rest(matrices: _Counts) -> _Counts:
 
 
 def specific_agreement(matrices: _Counts) -> _Counts:
-    """How often, in percent, another rater chose a label that one chose (Fleiss 1971, Eq. 10).
+    """Compute how often, in percent, a second rater agrees on a label (Fleiss 1971, Eq. 10).
 
     Shape: coincidences [..., K, K] -> [..., K].
     """
@@ -126,7 +126,7 @@ def specific_agreement(matrices: _Counts) -> _Counts:
 
 
 def _disagreement_weights(count: int, weighting: Weighting | None) -> _Counts:
-    """Weight of each pair of labels, 0 where they agree. Shape: -> [K, K]."""
+    """Return the weight of each pair of labels, 0 on the diagonal. Shape: -> [K, K]."""
     distances = np.abs(np.subtract.outer(np.arange(count), np.arange(count))).astype(np.float64)
     if weighting is None:
         return np.minimum(distances, 1.0)

@@ -1,4 +1,4 @@
-"""Whether a model may stand in for a rater: the alternative annotator test.
+"""The alternative annotator test: whether a model may replace a rater.
 
 Calderon, Reichart and Dror, "The Alternative Annotator Test for LLM-as-a-Judge: How to
 Statistically Justify Replacing Human Annotators with LLMs", ACL 2025.
@@ -16,18 +16,18 @@ from scipy import stats
 from mmerc.errors import InputError
 from mmerc.evaluation.agreement import count_ratings
 
-MIN_UTTERANCES = 30  # below it the paper's t test does not apply
+MIN_UTTERANCES = 30  # minimum for the paper's t test
 _FALSE_DISCOVERIES = 0.05
 _PASS_RATE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelAgainstRater:
-    """The model against one rater, both judged by the other raters.
+    """The model compared with one rater; the other raters are the reference.
 
-    ``advantage``: how often the model agrees with the others at least as much as the rater does,
-    0 to 1; ``p_value``: that it falls behind by the margin or more, adjusted for several raters
-    (Benjamini and Yekutieli 2001).
+    ``advantage``: how often (0 to 1) the model agrees with the others at least as much as the
+    rater. ``p_value``: for the hypothesis that it is worse by the margin or more, adjusted for
+    several raters (Benjamini and Yekutieli 2001).
     """
 
     rater: str
@@ -39,7 +39,7 @@ class ModelAgainstRater:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlternativeAnnotatorTest:
-    """The outcome over all raters; ``passed`` if the model wins against half of them or more."""
+    """The overall result; ``passed`` if the model wins against at least half of the raters."""
 
     margin: float
     comparisons: tuple[ModelAgainstRater, ...]
@@ -56,10 +56,10 @@ def alternative_annotator_test(
     count: int,
     margin: float,
 ) -> AlternativeAnnotatorTest:
-    """Compare the model with each rater in turn by agreement with the remaining raters.
+    """Compare the model with each rater, by agreement with the remaining raters.
 
-    ``margin`` is the paper's epsilon: how much worse the model may be, for its lower cost. Raters
-    with fewer than 30 utterances to compare take no part. InputError if fewer than two are left.
+    ``margin`` is the paper's epsilon: how much worse the model may be, given its lower cost. Raters
+    with fewer than 30 comparable utterances are excluded; InputError if fewer than two remain.
 
     Shape: ratings [R, N], model [N]; negative: missing.
     """
@@ -103,9 +103,9 @@ def alternative_annotator_test(
 def _compare(
     own: NDArray[np.int64], model: NDArray[np.int64], counts: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether the model, and whether the rater, agrees with the others at least as much (Eq. 2).
+    """Return where the model, and where the rater, agrees at least as much (Eq. 2).
 
-    Only units that the rater, the model and another rater labelled. Shape: -> [n], [n].
+    Only for units labelled by the rater, the model and another rater. Shape: -> [n], [n].
     """
     units = np.flatnonzero((own >= 0) & (model >= 0) & (counts.sum(axis=1) > 1))
     others = counts[units]
@@ -116,7 +116,7 @@ def _compare(
 
 
 def _p_value(differences: NDArray[np.float64], margin: float) -> float:
-    """One-sided p value of a mean difference of ``margin`` or more."""
+    """Return the one-sided p value of a mean difference of ``margin`` or more."""
     if np.ptp(differences) == 0:
         return 0.0 if differences[0] < margin else 1.0
     return float(stats.ttest_1samp(differences, margin, alternative="less").pvalue)

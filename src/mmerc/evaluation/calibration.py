@@ -15,10 +15,10 @@ _COLDEST, _HOTTEST = 0.05, 20.0
 
 
 def fit_temperature(predictions: Predictions) -> float:
-    """Fit the temperature that scores are divided by to maximise the likelihood.
+    """Fit the temperature that maximises the likelihood.
 
-    ``predictions`` are of a model whose temperature is 1, on labelled utterances that training did
-    not see; InputError if none has a label.
+    ``predictions`` come from a model with temperature 1, on held-out utterances; InputError without
+    labels.
     """
     scored = labelled(predictions)
 
@@ -30,9 +30,9 @@ def fit_temperature(predictions: Predictions) -> float:
 
 
 def temper(predictions: Predictions, temperature: float) -> Predictions:
-    """Return the predictions that the model would make at another temperature.
+    """Return the predictions at another temperature.
 
-    ``predictions`` are of a model whose temperature is 1.
+    ``predictions`` come from a model with temperature 1.
     """
     scores = np.log(np.maximum(predictions.probabilities, _SMALLEST)) / temperature
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Comparison of runs: which differences are more than chance."""
+"""Compare runs and test their differences."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from mmerc.evaluation.significance import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Versus:
-    """Difference of a run from the reference, positive where the run is better.
+    """Difference of a run from the reference, positive if the run is better.
 
-    ``bootstrap`` draws conversations, ``seeds`` compares the seeds' scores; ``mcnemar_p_values``
-    has one value per pair of seeds. ``adjusted`` is the bootstrap's p value after Holm's correction
-    over all runs that were compared.
+    ``bootstrap`` resamples conversations; ``seeds`` compares the seeds' scores;
+    ``mcnemar_p_values`` has one value per pair of seeds. ``adjusted`` is the bootstrap's p value
+    with Holm's correction over all compared runs.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Versus:
 def compare_runs(
     runs: Mapping[str, Sequence[Predictions]], *, metric: Metric = "weighted_f1"
 ) -> list[Versus]:
-    """Compare every run but the first with the first; all must cover the same utterances."""
+    """Compare all other runs with the first; all must cover the same utterances."""
     (_, reference), *others = runs.items()
     compared = [(name, paired_bootstrap(run, reference, metric=metric)) for name, run in others]
     adjusted = holm([comparison.p_value for _, comparison in compared])

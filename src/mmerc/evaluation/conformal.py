@@ -1,7 +1,7 @@
 """Conformal prediction sets: the labels that contain the true one with a chosen probability.
 
-Split conformal prediction (Vovk et al. 2005): a label belongs to the set unless it fits worse than
-the true label of all but a small share of labelled utterances that the model did not see.
+Split conformal prediction (Vovk et al. 2005): a label is in the set unless its nonconformity
+exceeds that of the true label for all but a small share of held-out utterances.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _ROUNDING = 1e-9  # 10 * 0.9 should need the 9th score, not the 10th
 
 
 def nonconformity(probabilities: _Numbers, method: SetMethod) -> _Numbers:
-    """Score how badly each label fits, 0 to 1; the most probable one fits perfectly.
+    """Compute the nonconformity of each label, 0 to 1; 0 for the most probable one.
 
     ``lac``: one minus the label's probability (least ambiguous sets, Sadinle et al. 2019). ``aps``:
-    the probability of all labels that are more probable (adaptive prediction sets, Romano et al.
-    2020), without their randomisation: the same input always has the same set. [decided] The most
-    probable label has score 0 in both, so that no set is empty.
+    the total probability of all more probable labels (adaptive prediction sets, Romano et al.
+    2020), without randomisation, so that sets are deterministic. [decided] The most probable label
+    has score 0 in both, so that no set is empty.
 
     Shape: probabilities [N, K] -> [N, K].
     """
@@ -43,23 +43,23 @@ def nonconformity(probabilities: _Numbers, method: SetMethod) -> _Numbers:
 
 
 def smallest_count(level: float) -> int:
-    """Return how many labelled utterances a level (0 to 1) needs at least."""
+    """Return the minimum number of labelled utterances for a level (0 to 1)."""
     return max(1, math.ceil(level / (1 - level) - _ROUNDING))
 
 
 def thin_scores(scores: _Numbers, *, points: int) -> tuple[float, ...]:
-    """Sort scores, and keep ``points`` of them, evenly spaced in rank; the last is the largest."""
+    """Sort scores and keep ``points`` of them, evenly spaced in rank, including the largest."""
     ordered = np.sort(scores)
     kept = np.ceil(len(ordered) * np.arange(1, points + 1) / points).astype(np.intp) - 1
     return tuple((ordered if len(ordered) <= points else ordered[kept]).tolist())
 
 
 def conformal_threshold(grid: Sequence[float], count: int, level: float) -> float:
-    """Return the largest score of a label that belongs to the set.
+    """Return the largest score within the set.
 
-    That is score number ceil((count + 1) level) of ``count`` sorted ones, so that a new utterance's
-    label is covered with probability ``level`` or more; infinite if there are too few. Of a
-    ``grid`` thinned by ``thin_scores`` it is the next larger one that is left.
+    It is score number ceil((count + 1) level) of ``count`` sorted scores, so that a new utterance's
+    label is covered with probability ``level`` or more; infinite if there are too few. In a
+    ``grid`` from ``thin_scores``, the next larger score is used.
     """
     rank = math.ceil((count + 1) * level - _ROUNDING)
     if rank > count:
@@ -70,9 +70,9 @@ def conformal_threshold(grid: Sequence[float], count: int, level: float) -> floa
 def label_sets(
     probabilities: _Numbers, method: SetMethod, thresholds: float | _Numbers
 ) -> NDArray[np.bool_]:
-    """Return which labels belong to the set of each utterance.
+    """Return each utterance's set as a mask.
 
-    Shape: probabilities [N, K], ``thresholds`` one for all labels or [K] -> [N, K].
+    Shape: probabilities [N, K], ``thresholds`` [1] or [K] -> [N, K] bool.
     """
     return np.asarray(nonconformity(probabilities, method) <= np.asarray(thresholds) + _ROUNDING)
 
@@ -94,8 +94,8 @@ def choose_method(
 ) -> SetMethod:
     """Choose the method with the smaller sets at one level of coverage.
 
-    Sizes are measured on folds of conversations whose labels set no threshold. Shape:
-    probabilities [N, K], gold [N], groups [N], the number of each utterance's conversation.
+    Sizes are measured on held-out folds of conversations. Shape: probabilities [N, K], gold [N],
+    groups [N], the number of each utterance's conversation.
     """
     folds = assign_folds(groups, seed=seed)
     sizes: dict[SetMethod, int] = {}

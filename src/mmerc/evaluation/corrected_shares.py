@@ -1,4 +1,4 @@
-"""How common each label is in a study, corrected for misclassification by a labelled sample."""
+"""Shares of labels in a study, corrected for misclassification with a labelled sample."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from mmerc.errors import InputError
 
 _Numbers = NDArray[np.float64]
-PRIOR_STRENGTH = 1.0  # labels that the prior of each predicted label is worth
-CELL_PRIOR = 0.1  # labels in every cell besides, since the prior may be wrong about any
-POOLING_STRENGTH = 5.0  # labels that the rest of the study is worth to a group
+PRIOR_STRENGTH = 1.0  # pseudo-labels of the prior of each predicted label
+CELL_PRIOR = 0.1  # additional pseudo-labels in every cell, as the prior may be wrong
+POOLING_STRENGTH = 5.0  # pseudo-labels of the rest of the study, as prior of a group
 _LEVEL = 0.95
 
 
@@ -30,7 +30,7 @@ class CorrectedShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupShares:
-    """Shares in a group of utterances, of which ``labelled`` have a label."""
+    """Shares in a group of utterances; ``labelled`` is the number with a label."""
 
     group: str
     utterances: int
@@ -50,17 +50,17 @@ def correct_shares(
 ) -> list[GroupShares]:
     """Estimate the shares of the labels in the whole study, or in each group of it.
 
-    Double sampling (Tenenbein 1970), Bayesian: the share of label j among the utterances predicted
-    as k is estimated from the sample, with a Dirichlet prior that fills empty cells; labels of the
-    other utterances are drawn from it, those of the sample counted as they are. Valid for a random
-    sample, and for one stratified by the predicted label. ``share`` is the posterior mean, ``low``
-    and ``high`` bound the middle 95 % of ``draws``.
+    Bayesian double sampling (Tenenbein 1970): the share of label j among utterances predicted as k
+    is estimated from the sample, with a Dirichlet prior for empty cells. Labels of the other
+    utterances are drawn from the posterior; labels of the sample are counted. Valid for a random
+    sample, and for one stratified by predicted label. ``share`` is the posterior mean; ``low`` and
+    ``high`` bound the middle 95 % of ``draws``.
 
-    The prior of each predicted label is worth ``PRIOR_STRENGTH`` labels: the mean
-    ``probabilities`` of the utterances predicted so; without them the predicted label as often as
-    it is right in the sample, the rest spread evenly. ``CELL_PRIOR`` more are in every cell. Both
-    were chosen on simulated studies. A group's prior is a draw of the rest of the
-    study, worth ``POOLING_STRENGTH`` labels [decided].
+    The prior of each predicted label has ``PRIOR_STRENGTH`` pseudo-labels, distributed like the
+    mean ``probabilities`` of these utterances; without probabilities, by the sample's accuracy for
+    the predicted label, with the rest spread evenly. Every cell gets another ``CELL_PRIOR``. Both
+    were chosen on simulated studies. A group's prior is a draw for the rest of the study, with
+    ``POOLING_STRENGTH`` pseudo-labels [decided].
 
     Shape: predicted and gold [N] (gold negative: not labelled), probabilities [N, K], groups [N].
     InputError without a labelled utterance.
@@ -97,7 +97,7 @@ def _group_shares(
     draws: int,
     numbers: np.random.Generator,
 ) -> GroupShares:
-    """Shares in one group; ``counts`` are those of the whole study."""
+    """Estimate the shares in one group; ``counts`` are from the whole study."""
     own = count_labels(predicted, gold, len(labels))
     elsewhere = _draw_rows(counts - own + prior, draws, numbers)
     rows = _draw_rows(own + POOLING_STRENGTH * elsewhere, draws, numbers)
@@ -106,7 +106,7 @@ def _group_shares(
 
 
 def count_labels(predicted: NDArray[np.int64], gold: NDArray[np.int64], count: int) -> _Numbers:
-    """Labelled utterances by predicted label (rows) and label. Shape: [N], [N] -> [K, K]."""
+    """Count labelled utterances by predicted label (rows) and label. Shape: [N], [N] -> [K, K]."""
     known = gold >= 0
     cells = predicted[known] * count + gold[known]
     counts = np.bincount(cells, minlength=count**2).astype(np.float64)
@@ -119,7 +119,7 @@ def _prior_centre(
     count: int,
     probabilities: _Numbers | None,
 ) -> _Numbers:
-    """What the labels of each predicted label are expected to be. Shape: -> [K, K]."""
+    """Return the prior distribution of labels for each predicted label. Shape: -> [K, K]."""
     known = gold >= 0
     right = (np.sum(predicted[known] == gold[known]) + 1) / (np.sum(known) + 2)
     centre = right * np.eye(count) + (1 - right) / count
@@ -130,7 +130,7 @@ def _prior_centre(
 
 
 def _draw_rows(weights: _Numbers, draws: int, numbers: np.random.Generator) -> _Numbers:
-    """Rows from Dirichlet distributions. Shape: weights [K, K] or [D, K, K] -> [D, K, K]."""
+    """Draw rows from Dirichlet distributions. Shape: weights [(D,) K, K] -> [D, K, K]."""
     shape = (draws, *weights.shape[-2:])
     gammas = numbers.standard_gamma(np.broadcast_to(weights, shape)) + 1e-300
     return np.asarray(gammas / gammas.sum(axis=-1, keepdims=True))
@@ -139,7 +139,7 @@ def _draw_rows(weights: _Numbers, draws: int, numbers: np.random.Generator) -> _
 def draw_shares(
     rows: _Numbers, counts: _Numbers, totals: NDArray[np.int64], numbers: np.random.Generator
 ) -> _Numbers:
-    """Shares of the labels if the utterances without a label follow ``rows``.
+    """Draw shares, with the labels of unlabelled utterances distributed as ``rows``.
 
     Shape: rows [D, K, K], counts [K, K], totals [K] of the predictions -> [D, K].
     """
@@ -155,7 +155,7 @@ def _summarise(
     samples: _Numbers,
     labels: Sequence[str],
 ) -> GroupShares:
-    """Mean and interval of each label."""
+    """Compute mean and interval of each label."""
     naive = np.bincount(predicted, minlength=len(labels)) / len(predicted)
     low, high = np.quantile(samples, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
     shares = tuple(

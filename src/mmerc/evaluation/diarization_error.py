@@ -1,4 +1,4 @@
-"""How often speaker turns are wrong: the diarization error rate, by pyannote.metrics."""
+"""The diarization error rate, computed with pyannote.metrics."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _COLLAR = 0.25  # seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiarizationError:
-    """Errors of one recording or several; all but the counts of speakers in seconds.
+    """Errors in one or several recordings, in seconds (except numbers of speakers).
 
-    ``speech`` is the reference's speech, summed over speakers who talk at the same time.
-    ``speakers`` and ``reference_speakers`` are counts, or None for several recordings.
+    ``speech`` is the reference speech, summed over simultaneous speakers. ``speakers`` and
+    ``reference_speakers`` are numbers, None for several recordings.
     """
 
     recording: str
@@ -34,7 +34,7 @@ class DiarizationError:
 
     @property
     def rate(self) -> float | None:
-        """Errors in percent of the speech (above 100 if more is wrong); None without speech."""
+        """Errors in percent of the speech (may exceed 100); None without speech."""
         errors = self.missed + self.false_alarm + self.confused
         return 100 * errors / self.speech if self.speech else None
 
@@ -49,9 +49,9 @@ def measure_diarization(
 ) -> DiarizationError:
     """Compare turns with those of a reference, overlapping speech included.
 
-    Speakers are matched in the best way. ``collar`` seconds around every boundary of the reference
-    are left out, half on each side, as is everything after ``duration`` seconds. MmercError if
-    pyannote.metrics is not installed.
+    Speakers are matched optimally. ``collar`` seconds around every reference boundary (half on each
+    side) and everything after ``duration`` seconds are ignored. MmercError if pyannote.metrics is
+    not installed.
     """
     try:
         from pyannote.core import Segment, Timeline
@@ -80,7 +80,7 @@ def measure_diarization(
 
 
 def pool_errors(errors: Sequence[DiarizationError]) -> DiarizationError:
-    """Add up the errors of several recordings."""
+    """Sum the errors of several recordings."""
     return DiarizationError(
         recording="all",
         speech=sum(error.speech for error in errors),
@@ -93,7 +93,7 @@ def pool_errors(errors: Sequence[DiarizationError]) -> DiarizationError:
 
 
 def _annotate(turns: Sequence[Turn]) -> Annotation:
-    """Turns in pyannote's form."""
+    """Convert turns to pyannote's format."""
     from pyannote.core import Annotation, Segment
 
     annotation = Annotation()

@@ -1,4 +1,4 @@
-"""What a refit gains on labels that it did not see, and how refits are chosen."""
+"""The held-out gain of a refit, and the choice among refits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Numbers = NDArray[np.float64]
 _Labels = NDArray[np.int64]
 _MIN_LABELS, _MIN_CONVERSATIONS = 20, 3
 _LEVEL = 0.95
-_Z = 1.96  # standard errors that a gain must exceed
+_Z = 1.96  # minimum gain in standard errors
 
 
 class _Refit(Protocol):
@@ -32,13 +32,13 @@ _AnyRefit = TypeVar("_AnyRefit", bound=_Refit)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOutGain:
-    """How good a way of refitting is on labels that the refits did not see.
+    """The quality of a refit on held-out labels.
 
-    ``gain``: nats of log-likelihood per utterance over what it is compared with, with its 95 %
-    interval over conversations; accuracy and weighted F1 in percent, of that and of the refits.
-    ``better``: the interval is above 0. ``more_labels``: about how many more labels would make it
-    so if the gain stays, None if there is no gain. ``held_out``: log probabilities of each
-    utterance by refits that did not see its conversation [N, L].
+    ``gain``: gain in log-likelihood per utterance over the reference, in nats, with 95 % interval
+    over conversations. Accuracy and weighted F1 in percent, of reference and refit. ``better``: the
+    interval is above 0. ``more_labels``: estimated number of additional labels for that, if the
+    gain stays; None without a gain. ``held_out``: log probabilities of each utterance from a refit
+    without its conversation [N, L].
     """
 
     labels: int
@@ -63,7 +63,7 @@ class HeldOutGain:
         seed: int,
         **own: Any,
     ) -> Self:
-        """Compare log probabilities; ``own`` are the fields that a subclass adds.
+        """Compare log probabilities; ``own``: additional fields of a subclass.
 
         Shape: reference and held_out [N, L], gold and groups [N].
         """
@@ -107,7 +107,7 @@ def choose_refit(
     *,
     seed: int,
 ) -> _AnyRefit:
-    """Return the refit with the highest held-out likelihood, fitted on everything.
+    """Choose the refit with the highest held-out likelihood, and fit it on all data.
 
     Shape: log_probabilities [N, K], gold and groups [N].
     """
@@ -133,12 +133,12 @@ def _weighted_f1(gold: _Labels, predicted: NDArray[np.intp]) -> float:
 def _bootstrap_gain(
     gains: _Numbers, groups: NDArray[np.intp], count: int, *, seed: int
 ) -> tuple[float, tuple[float, float], float]:
-    """Mean gain per utterance, its interval over conversations and its standard error.
+    """Return the mean gain per utterance, its interval over conversations and standard error.
 
-    The percentile interval is too narrow for few conversations; it is expanded as a t interval is
-    over a normal one, with n rather than n - 1 in the variance (Hesterberg 2015, "What Teachers
-    Should Know About the Bootstrap", section 5.3). Three conversations widen it 2.7 times, 30 by
-    6 %.
+    The percentile interval is too narrow for few conversations. It is expanded by the ratio of a t
+    to a normal interval, and from n to n - 1 in the variance (Hesterberg 2015, "What Teachers
+    Should Know About the Bootstrap", section 5.3): by 2.7 times for three conversations, by 6 % for
+    30.
     """
     sums = np.bincount(groups, weights=gains, minlength=count)
     sizes = np.bincount(groups, minlength=count).astype(np.float64)
@@ -152,13 +152,13 @@ def _bootstrap_gain(
 
 
 def _expand(count: int) -> float:
-    """How much wider the interval of ``count`` conversations is than its percentiles."""
+    """Return the expansion factor of the interval for ``count`` conversations."""
     quantile = float(t.ppf((1 + _LEVEL) / 2, count - 1))
     return quantile / _Z * math.sqrt(count / (count - 1))
 
 
 def _count_missing(gain: float, error: float, labels: int, *, better: bool) -> int | None:
-    """Labels still missing until a gain of this size exceeds its interval; None without a gain."""
+    """Estimate the labels missing for a significant gain; None without a gain."""
     if better:
         return 0
     if gain <= 0:

@@ -1,4 +1,4 @@
-"""Predictions of a model scored on a corpus with other labels, by the names they have in common."""
+"""Score a model on a corpus with other labels, using common names."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mmerc.labels import UNKNOWN_LABEL, LabelSet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelAlignment:
-    """The labels in common, and what each label of the model and of the corpus is among them.
+    """The common labels, and the mapping of model and corpus labels to them.
 
-    ``model`` and ``corpus`` map every label to a name in ``common``, or to None (left out).
+    ``model`` and ``corpus`` map every label to a name in ``common``, or to None (excluded).
     """
 
     common: LabelSet
@@ -27,8 +27,8 @@ class LabelAlignment:
     def convert(self, predictions: Predictions, gold: Sequence[str | None]) -> Predictions:
         """Return the predictions over the common labels, with the corpus's labels as gold.
 
-        Probabilities of merged labels are added; what the model gave to labels left out is shared
-        out in proportion, as if those could not occur. ``gold``: the corpus's label per row.
+        Probabilities of merged labels are added; those of excluded labels are redistributed
+        proportionally. ``gold``: the corpus's label per row.
         """
         target = [self.common.index(self.model[name]) for name in predictions.labels]
         mass = np.zeros((len(predictions), len(self.common)))
@@ -47,11 +47,11 @@ def align_labels(
     corpus_names: Mapping[str, str | None],
     where: str,
 ) -> LabelAlignment:
-    """Find the labels that a model and a corpus have in common, in the model's order.
+    """Find the common labels of a model and a corpus, in the model's order.
 
-    ``model_names`` and ``corpus_names`` give each label's common name, None to leave it out. A
-    label of the model that the corpus lacks is left out. InputError if a label of the corpus has no
-    counterpart in the model, or fewer than two are in common; ``where`` names the corpus.
+    ``model_names`` and ``corpus_names`` give each label's common name, None to exclude it. Model
+    labels missing in the corpus are excluded. InputError if a corpus label has no counterpart in
+    the model, or fewer than two labels are common; ``where`` names the corpus.
     """
     named = {name: model_names[name] for name in model}
     other = {name: corpus_names[name] for name in corpus}
@@ -76,7 +76,7 @@ def with_probabilities(
 ) -> Predictions:
     """Return the predictions with other labels; rows of ``mass`` are normalised.
 
-    A row without any mass is equally probable for every label. Shape: mass [N, K], gold [N].
+    A row without mass becomes uniform. Shape: mass [N, K], gold [N].
     """
     total = mass.sum(axis=1, keepdims=True)
     uniform = np.full_like(mass, 1 / len(labels))

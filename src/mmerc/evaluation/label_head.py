@@ -15,10 +15,10 @@ from mmerc.evaluation.conversation_folds import assign_folds
 from mmerc.evaluation.held_out_gain import HeldOutGain, choose_refit, group_conversations
 
 _Numbers = NDArray[np.float64]
-_DEVIATIONS = (0.1, 0.3, 1.0, 3.0)  # of the Gaussian priors of the weights that are compared
+_DEVIATIONS = (0.1, 0.3, 1.0, 3.0)  # candidate sigmas of the Gaussian prior of the weights
 _SMALLEST = 1e-6
 _BIAS_DEVIATION = 3.0
-_PRIOR_COUNT = 1.0  # utterances, in every row of the mapping that the head is compared with
+_PRIOR_COUNT = 1.0  # pseudo-utterances in every row of the reference mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,13 +29,13 @@ class LabelHead:
     bias: _Numbers
 
     def apply(self, log_probabilities: _Numbers) -> _Numbers:
-        """Return log probabilities of the own labels. Shape: [N, K] -> [N, L]."""
+        """Return log probabilities of the new labels. Shape: [N, K] -> [N, L]."""
         return np.asarray(log_softmax(log_probabilities @ self.weights + self.bias, axis=1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadOutcome(HeldOutGain):
-    """A head for all labels, and what such heads gain over a mapping of the model's labels."""
+    """A head for all labels, and its gain over a mapping of the model's labels."""
 
     head: LabelHead
 
@@ -48,11 +48,10 @@ def fit_label_head(
     classes: int,
     seed: int = 0,
 ) -> HeadOutcome:
-    """Fit a head, with the strength of its prior chosen by cross-validation over conversations.
+    """Fit a head; the strength of its prior is chosen by cross-validation over conversations.
 
-    It is compared with the best mapping: how common each own label is among the utterances that the
-    model predicts as joy, as anger, ... Both are measured on folds of conversations that neither
-    saw (nested cross-validation).
+    It is compared with the best mapping: the share of each new label among utterances predicted as
+    joy, as anger, ... Both are evaluated on held-out conversations (nested cross-validation).
 
     Shape: log_probabilities [N, K], gold [N], 0 to ``classes`` - 1. InputError for too few labels.
     """
@@ -75,7 +74,7 @@ def fit_label_head(
 def _fit_mapping(
     log_probabilities: _Numbers, gold: NDArray[np.int64], classes: int
 ) -> NDArray[np.float64]:
-    """Log shares of the own labels among the utterances of each predicted label. Shape: [K, L]."""
+    """Compute log shares of the new labels for each predicted label. Shape: [K, L]."""
     count = log_probabilities.shape[1]
     shares = (np.bincount(gold, minlength=classes) + 0.5) / (len(gold) + 0.5 * classes)
     cells = log_probabilities.argmax(axis=1) * classes + gold
@@ -92,7 +91,7 @@ def _choose(
     *,
     seed: int,
 ) -> LabelHead:
-    """The head whose prior has the highest held-out likelihood, fitted on everything."""
+    """Choose the prior with the highest held-out likelihood; fit the head on all data."""
     fits = [partial(_fit, classes=classes, deviation=deviation) for deviation in _DEVIATIONS]
     return choose_refit(fits, log_probabilities, gold, groups, seed=seed + 1)
 
@@ -100,7 +99,7 @@ def _choose(
 def _fit(
     log_probabilities: _Numbers, gold: NDArray[np.int64], classes: int, deviation: float
 ) -> LabelHead:
-    """The most probable weights under Gaussian priors, of standardised log probabilities."""
+    """Fit MAP weights under Gaussian priors, for standardised log probabilities."""
     count = log_probabilities.shape[1]
     centre = log_probabilities.mean(axis=0)
     scale = np.maximum(log_probabilities.std(axis=0), _SMALLEST)

@@ -1,4 +1,4 @@
-"""Which utterances people should label, and how much their labels tell."""
+"""Draw utterances for labelling, and estimate the precision of the labels."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 UNCERTAIN: Strategy = "uncertain"
 STRATIFIED: Strategy = "stratified"
 CHOSEN = "chosen"
-"""How a sample was drawn that nobody drew: people labelled what they liked."""
-_FLOOR = 5  # labels of each predicted emotion, if it is predicted so often
-_Z = NormalDist().inv_cdf(0.975)  # of a 95 % interval
+"""The strategy if people chose the utterances themselves."""
+_FLOOR = 5  # minimum labels per predicted emotion, if available
+_Z = NormalDist().inv_cdf(0.975)  # for a 95 % interval
 _Positions = NDArray[np.int64]
 
 
@@ -31,10 +31,10 @@ def draw_sample(
 ) -> _Positions:
     """Draw the positions of ``count`` utterances, in random order.
 
-    ``random``: equal chances. ``stratified``: equal chances within each predicted label, which
-    gets its part by ``allocate``. ``uncertain``: those of the lowest ``confidence``, ties broken at
-    random. With ``groups``, the first two spread the sample over the groups in proportion to their
-    size, each utterance with the same chance as before (systematic sampling with a random start).
+    ``random``: equal probabilities. ``stratified``: equal probabilities within each predicted
+    label; sizes by ``allocate``. ``uncertain``: lowest ``confidence``, random ties. With
+    ``groups``, the first two spread the sample over the groups in proportion to size, with
+    unchanged probabilities (systematic sampling with a random start).
 
     Shape: predicted, confidence and groups [N] -> [count]; count is at most N.
     """
@@ -56,10 +56,10 @@ def draw_sample(
 
 
 def weigh_sample(predicted: _Positions, drawn: _Positions) -> NDArray[np.float64]:
-    """How many utterances each one of a stratified sample stands for.
+    """Compute the weights of a stratified sample.
 
-    The inverse of its chance to be drawn: of its predicted label, all over the drawn ones. Shape:
-    predicted [N], drawn [n] -> [n].
+    They are inverse sampling probabilities: for each predicted label, all utterances over drawn
+    ones. Shape: predicted [N], drawn [n] -> [n].
     """
     everything = np.bincount(predicted)
     own = np.bincount(predicted[drawn], minlength=len(everything))
@@ -69,8 +69,7 @@ def weigh_sample(predicted: _Positions, drawn: _Positions) -> NDArray[np.float64
 def allocate(counts: _Positions, total: int) -> _Positions:
     """Divide ``total`` labels among strata in proportion to their ``counts``, at least five each.
 
-    The floor is lower where a stratum is smaller, or ``total`` too small for all. Shape: [K] ->
-    [K].
+    The minimum is lower if a stratum is smaller, or ``total`` too small. Shape: [K] -> [K].
     """
     occupied = max(1, int((counts > 0).sum()))
     sizes = np.minimum(counts, min(_FLOOR, total // occupied))
@@ -87,7 +86,7 @@ def _spread(
     groups: NDArray[np.int64] | None,
     numbers: np.random.Generator,
 ) -> _Positions:
-    """Draw ``count`` positions with equal chances, evenly over the groups."""
+    """Draw ``count`` positions with equal probabilities, evenly over the groups."""
     order = numbers.permutation(positions)
     if count >= len(order):
         return order
@@ -98,9 +97,9 @@ def _spread(
 
 
 def expected_half_width(share: float, count: int, total: int) -> float:
-    """Half of the 95 % interval of a share that ``count`` random labels of ``total`` estimate.
+    """Return the half-width of a share's 95 % interval, for ``count`` random labels of ``total``.
 
-    Binomial, with the correction for a finite population (Cochran 1977, equation 3.8).
+    Binomial, with finite population correction (Cochran 1977, equation 3.8).
     """
     if total <= 1:
         return 0.0

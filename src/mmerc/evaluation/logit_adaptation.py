@@ -1,4 +1,4 @@
-"""A light refit of a model's last step to new labels, chosen by cross-validation."""
+"""A light refit of a model's output to new labels, chosen by cross-validation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmerc.evaluation.held_out_gain import HeldOutGain, choose_refit, group_conv
 
 Kind = Literal["unchanged", "temperature", "prior", "last layer", "LoRA"]
 _Numbers = NDArray[np.float64]
-# Deviations of the Gaussian priors around the unchanged model: log scale, bias, matrix.
+# Sigmas of the Gaussian priors around the original model: log scale, bias, matrix.
 _CANDIDATES: tuple[tuple[Kind, float, float], ...] = (
     ("unchanged", 0.0, 0.0),
     ("temperature", 0.0, 0.0),
@@ -26,15 +26,15 @@ _CANDIDATES: tuple[tuple[Kind, float, float], ...] = (
     ("last layer", 0.5, 0.1),
     ("last layer", 1.0, 0.3),
 )
-# Of the log scale: 20 labels that happen to be right must not make the model twice as sure.
+# For the log scale: 20 accidentally correct labels must not double the model's confidence.
 _SCALE_DEVIATION = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LogitMap:
-    """An affine map of the log probabilities, whose softmax are the adapted ones.
+    """An affine map of log probabilities, followed by softmax.
 
-    Of the kind "LoRA" it changes nothing: the model itself was changed.
+    For the kind "LoRA" it is the identity, because the model itself was changed.
 
     Shape: weights [K, K], bias [K].
     """
@@ -51,9 +51,9 @@ class LogitMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adaptation(HeldOutGain):
-    """The map for all labels, and what such maps gain over the unchanged model.
+    """The map for all labels, and its gain over the original model.
 
-    ``remarks``: what the labels do not tell.
+    ``remarks``: limitations due to the labels.
     """
 
     map: LogitMap
@@ -69,10 +69,9 @@ def adapt_logits(
 ) -> Adaptation:
     """Choose and fit a map by cross-validation over conversations.
 
-    Candidates are the unchanged model, a temperature, a temperature with a prior (a bias), and a
-    last layer, each shrunk towards the unchanged model by a Gaussian prior [decided]. The
-    candidate is chosen by the held-out likelihood; the gain is measured by choosing it again
-    without each fold (nested cross-validation).
+    Candidates are the original model, a temperature, a temperature with a prior (a bias), and a
+    last layer, each shrunk towards the original model by a Gaussian prior [decided]. The candidate
+    is chosen by held-out likelihood; the gain is measured by nested cross-validation.
 
     Shape: log_probabilities [N, K], gold [N]. InputError for fewer than 20 labels or 3
     conversations.
@@ -93,7 +92,7 @@ def adapt_logits(
 def _choose(
     log_probabilities: _Numbers, gold: NDArray[np.int64], groups: NDArray[np.intp], *, seed: int
 ) -> LogitMap:
-    """The candidate of the highest held-out likelihood, fitted on everything."""
+    """Choose the candidate with the highest held-out likelihood; fit it on all data."""
     fits = [partial(_fit, candidate=candidate) for candidate in _CANDIDATES]
     return choose_refit(fits, log_probabilities, gold, groups, seed=seed + 1)
 
@@ -101,7 +100,7 @@ def _choose(
 def _fit(
     log_probabilities: _Numbers, gold: NDArray[np.int64], candidate: tuple[Kind, float, float]
 ) -> LogitMap:
-    """Fit one candidate: the most probable map under its prior."""
+    """Fit one candidate: the MAP estimate under its prior."""
     kind, bias_deviation, matrix_deviation = candidate
     count = log_probabilities.shape[1]
     deviations = np.concatenate(

@@ -35,7 +35,7 @@ class Scores:
     utterances: int
 
     def to_json(self) -> dict[str, object]:
-        """Return the scores as in a result file, to four decimals."""
+        """Return the scores as in a result file, with four decimals."""
         return {
             "accuracy": round(self.accuracy, 4),
             "weighted_f1": round(self.weighted_f1, 4),
@@ -47,7 +47,7 @@ class Scores:
 
 
 def score(predictions: Predictions) -> Scores:
-    """Score the utterances that have a gold label; InputError if none has."""
+    """Score the utterances with a gold label; InputError if there are none."""
     scored = labelled(predictions)
     matrix = confusion(scored)
     pairs = zip(scored.labels, class_f1(matrix), matrix.sum(axis=1), strict=True)
@@ -82,7 +82,7 @@ def confusion(predictions: Predictions) -> NDArray[np.int64]:
 
 
 def class_f1(confusions: _Confusions) -> NDArray[np.float64]:
-    """F1 of each label in percent, 0 for a label that is neither gold nor predicted.
+    """Compute each label's F1 in percent; 0 for a label that is neither gold nor predicted.
 
     Shape: confusions [..., K, K] -> [..., K].
     """
@@ -92,7 +92,7 @@ def class_f1(confusions: _Confusions) -> NDArray[np.float64]:
 
 
 def weighted_f1_from_confusion(confusions: _Confusions) -> NDArray[np.float64]:
-    """F1 in percent, each label weighted by how often it is gold.
+    """Compute F1 in percent, weighted by gold frequency.
 
     Shape: confusions [..., K, K], none of them empty -> [...].
     """
@@ -111,7 +111,7 @@ def _macro_f1_from_confusion(confusions: _Confusions) -> NDArray[np.float64]:
 
 
 def weighted_f1_of_one_label(share: float) -> float:
-    """Weighted F1, in percent, of always predicting a label of this share (0 to 1) of gold."""
+    """Return the weighted F1 in percent of always predicting a label with this gold share."""
     return 100 * share * 2 * share / (1 + share)
 
 
@@ -145,7 +145,7 @@ FROM_CONFUSION: Mapping[Metric, Callable[[_Confusions], NDArray[np.float64]]] = 
 def calibration_error(predictions: Predictions) -> float:
     """Expected calibration error in percent (Guo et al. 2017, Eq. 3).
 
-    The top probability falls into one of 15 bins of equal width, each open below and closed above.
+    15 bins of equal width for the top probability, open below and closed above.
     """
     scored = labelled(predictions)
     confidence = scored.probabilities.max(axis=1).astype(np.float64)

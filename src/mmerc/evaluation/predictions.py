@@ -49,7 +49,7 @@ class Predictions:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """Index of the most probable label, the first of equals.
+        """Index of the most probable label; the first one if tied.
 
         Shape: [N].
         """
@@ -88,7 +88,7 @@ class Predictions:
         )
 
     def save(self, path: Path) -> None:
-        """Write Parquet, whole or not at all; NaN and unknown labels become null."""
+        """Write Parquet atomically; NaN and unknown labels become null."""
         details = {"labels": self.labels.to_json(), "weights": list(self.weights)}
         table = pa.table(_to_columns(self))
         table = table.replace_schema_metadata({_METADATA_KEY: json.dumps(details).encode()})
@@ -97,7 +97,7 @@ class Predictions:
 
     @classmethod
     def load(cls, path: Path) -> Predictions:
-        """Read what ``save`` wrote; InputError if the file is missing or damaged."""
+        """Read a file written by ``save``; InputError if missing or damaged."""
         try:
             with pq.ParquetFile(path) as file:
                 table = file.read()
@@ -111,7 +111,7 @@ class Predictions:
 
 
 def _check_shapes(predictions: Predictions) -> None:
-    """Refuse columns of different lengths, and anything but one probability per label."""
+    """Refuse columns of different lengths, and wrong numbers of probabilities."""
     count = len(predictions.utterances)
     shapes = {
         "conversations": (len(predictions.conversations),),

@@ -1,4 +1,4 @@
-"""Predictions as if the model had known how common each label is in a corpus."""
+"""Adjust predictions to the label shares of a corpus."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def label_shares(predictions: Predictions) -> NDArray[np.float64]:
 
 
 def match_prior(predictions: Predictions) -> Predictions:
-    """Reweight the labels so that the mean probabilities are the shares among the gold labels.
+    """Reweight labels so that the mean probabilities equal the gold shares.
 
-    One factor per label, the same for every utterance (Saerens et al. 2002, Eq. 2.4, with the
-    corpus's shares in place of their estimates): what a score gains by it was lost to the prior,
-    what is still missing is recognition. It uses the gold labels' shares, and no single one.
+    One factor per label, the same for all utterances (Saerens et al. 2002, Eq. 2.4, with the
+    corpus's shares instead of estimates). The gain in score is the loss due to the prior; the
+    remaining errors are recognition errors. Uses only the shares of the gold labels.
     """
     shares = label_shares(predictions)
     mass = predictions.probabilities.astype(np.float64)
@@ -35,7 +35,7 @@ def match_prior(predictions: Predictions) -> Predictions:
 
 
 def _find_factors(mass: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Factors of the labels, by iterative proportional fitting.
+    """Find the factors of the labels by iterative proportional fitting.
 
     Shape: mass [N, K], shares [K] -> [K].
     """

@@ -1,4 +1,4 @@
-"""How far raters agree: coefficients with bootstrap intervals over conversations."""
+"""Inter-rater agreement, with bootstrap intervals over conversations."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _Counts = NDArray[np.float64]
 class Ratings:
     """Labels of several raters, one column per utterance.
 
-    ``weights``: how many utterances each one stands for, in a sample that was not drawn with equal
-    chances; None: all count the same.
+    ``weights``: number of utterances that each one represents, for samples with unequal
+    probabilities; None: equal weights.
 
-    Shape: values [R, N] int64, indices of ``labels``, -100 where a rater chose none; weights [N].
+    Shape: values [R, N] int64, indices of ``labels``, -100 if a rater chose none; weights [N].
     """
 
     labels: tuple[str, ...]
@@ -58,8 +58,8 @@ class Estimate:
 class GroupAgreement:
     """Agreement on one label, or on the utterances of one speaker.
 
-    ``ratings`` counts labels of utterances that two raters or more labelled. ``percent``: for a
-    label, how often another rater chose it too.
+    ``ratings`` counts labels of utterances with two or more raters. ``percent``: for a label, how
+    often a second rater chose it too.
     """
 
     name: str
@@ -70,7 +70,7 @@ class GroupAgreement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairAgreement:
-    """Agreement of two raters; ``confusion`` counts utterances, rows ``first``.
+    """Agreement of two raters; ``confusion`` counts utterances, with ``first`` in rows.
 
     ``linear`` and ``quadratic`` are weighted kappas, None if the labels have no order.
     """
@@ -89,8 +89,8 @@ class PairAgreement:
 class RaterAgreement:
     """Agreement of all raters, of each pair, by label and by speaker.
 
-    ``utterances`` were labelled by two raters or more, ``complete`` by all of them: Fleiss' kappa
-    uses these alone. ``resampled`` says what the bootstrap drew.
+    ``utterances``: number labelled by two or more raters; ``complete``: number labelled by all,
+    used for Fleiss' kappa. ``resampled``: the unit of the bootstrap.
     """
 
     labels: tuple[str, ...]
@@ -110,11 +110,10 @@ class RaterAgreement:
 def measure_agreement(
     ratings: Ratings, *, ordered: bool = False, resamples: int = 2000, seed: int = 0
 ) -> RaterAgreement:
-    """Measure agreement; ``ordered``: the labels are a scale, so that weighted kappa makes sense.
+    """Measure agreement; ``ordered``: the labels are a scale, for weighted kappa.
 
-    The bootstrap draws conversations, or utterances where there is one conversation only. With
-    weights, every utterance counts in all coefficients as often as its weight says, relative to the
-    others; numbers of utterances and confusion matrices are counts.
+    The bootstrap resamples conversations, or utterances if there is only one conversation. Weights
+    apply to all coefficients, but not to numbers of utterances and confusion matrices.
     InputError if no two raters labelled the same utterance.
     """
     count = len(ratings.labels)
@@ -164,7 +163,7 @@ def measure_agreement(
 
 
 def _normalise_weights(ratings: Ratings, pairable: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Weights whose mean is 1 over the utterances that count. Shape: -> [N, 1, 1]."""
+    """Normalise weights to mean 1 over the counted utterances. Shape: -> [N, 1, 1]."""
     if ratings.weights is None:
         return np.ones((len(pairable), 1, 1))
     weights = np.where(pairable, ratings.weights, 0.0)
@@ -174,7 +173,7 @@ def _normalise_weights(ratings: Ratings, pairable: NDArray[np.bool_]) -> NDArray
 def _group_units(
     ratings: Ratings, pairable: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], int, str]:
-    """Index of what each utterance is drawn with, how many there are, and what it is called."""
+    """Return each utterance's resampling unit, the number of units, and their name."""
     names, groups = np.unique(np.array(ratings.conversations), return_inverse=True)
     if len(np.unique(groups[pairable])) > 1:
         return groups, len(names), "conversations"
@@ -182,14 +181,14 @@ def _group_units(
 
 
 def _draw(totals: _Counts, *, resamples: int, seed: int) -> _Counts:
-    """Sums of resampled groups; groups without any count are not drawn. Shape: -> [B, ...]."""
+    """Sum resampled groups; groups without counts are not drawn. Shape: -> [B, ...]."""
     used = totals.reshape(len(totals), -1).any(axis=1)
     chunks = resample_conversations(totals[used], resamples=resamples, seed=seed)
     return np.concatenate(list(chunks))
 
 
 def _estimate(value: _Counts, samples: _Counts) -> Estimate:
-    """A coefficient with the interval of its resamples, those left out where it is undefined."""
+    """Return a coefficient with its interval, ignoring undefined resamples."""
     defined = samples[np.isfinite(samples)]
     if not np.isfinite(value) or not len(defined):
         return Estimate(value=None, low=None, high=None)
@@ -206,7 +205,7 @@ def _pair(
     confusion: _Counts,
     ordered: bool,
 ) -> PairAgreement:
-    """Agreement of two raters. Shape: counts and confusion [K, K], samples [B, K, K]."""
+    """Measure two raters. Shape: counts and confusion [K, K], samples [B, K, K]."""
     first, second = (ratings.raters[rater] for rater in pair)
     linear = _estimate(cohen_kappa(counts, "linear"), cohen_kappa(samples, "linear"))
     quadratic = _estimate(cohen_kappa(counts, "quadratic"), cohen_kappa(samples, "quadratic"))
@@ -225,7 +224,7 @@ def _pair(
 def _by_class(
     labels: Sequence[str], counts: _Counts, samples: _Counts, votes: _Counts
 ) -> tuple[GroupAgreement, ...]:
-    """Agreement on each label. Shape: counts [K, K], samples [B, K, K], votes [K]."""
+    """Measure each label. Shape: counts [K, K], samples [B, K, K], votes [K]."""
     percents, sampled = specific_agreement(counts), specific_agreement(samples)
     alphas = krippendorff_alpha(one_against_rest(counts))
     sampled_alphas = krippendorff_alpha(one_against_rest(samples))
@@ -249,7 +248,7 @@ def _by_speaker(
     resamples: int,
     seed: int,
 ) -> tuple[GroupAgreement, ...]:
-    """Agreement on the utterances of each speaker, in order of speaking. Shape: [N, K, K]."""
+    """Measure each speaker's utterances, in order of first appearance. Shape: [N, K, K]."""
     speakers = np.array(ratings.speakers)
     measured = []
     for name in dict.fromkeys(ratings.speakers):

@@ -1,4 +1,4 @@
-"""How often prediction sets contain the label, and how large they are."""
+"""Coverage and size of prediction sets."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from mmerc.evaluation.predictions import Predictions
 class SetCoverage:
     """Coverage (0 to 1), the mean number of labels in a set, and the share of large sets.
 
-    ``by_label`` is the coverage of each label that occurs; ``unsure`` the share of sets of more
-    labels than are allowed.
+    ``by_label``: coverage of each label that occurs. ``unsure``: share of sets larger than allowed.
     """
 
     coverage: float
@@ -35,7 +34,7 @@ def measure_coverage(
     *,
     most_labels: int = 3,
 ) -> SetCoverage:
-    """Measure the sets of labelled utterances; InputError if none has a label."""
+    """Measure the sets of labelled utterances; InputError without labels."""
     scored = labelled(predictions)
     sets = label_sets(scored.probabilities.astype(np.float64), method, thresholds)
     covered = sets[np.arange(len(scored)), scored.gold]

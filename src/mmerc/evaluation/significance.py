@@ -16,7 +16,7 @@ from mmerc.evaluation.multiple_tests import finite_values
 from mmerc.evaluation.predictions import Predictions
 
 _CHUNK_NUMBERS = 4_000_000  # float64 numbers in memory at a time, 32 MB
-_NO_SPREAD = 1e-9  # percentage points; less is rounding, not a spread
+_NO_SPREAD = 1e-9  # percentage points; smaller spreads are due to rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class PairedDifference:
 class SeedTest:
     """First minus second over seeds; a p value is None if no test is possible.
 
-    ``wilcoxon_p_value`` belongs to paired seeds only, and is never below 0.0625 with five.
+    ``wilcoxon_p_value`` is for paired seeds only, and at least 0.0625 with five seeds.
     """
 
     difference: float
@@ -59,11 +59,11 @@ def bootstrap_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile interval, in percent, of the metric's mean over ``runs`` (one per seed).
+    """Compute the percentile interval, in percent, of the metric's mean over ``runs`` (seeds).
 
-    Whole conversations are drawn, the same for every run: it shows how the mean varies with the
-    conversations, not with the seeds. InputError if the runs do not cover the same
-    utterances, or fewer than two conversations.
+    Whole conversations are resampled, identically for all runs, so the interval shows the variation
+    over conversations, not seeds. InputError if the runs do not cover the same utterances, or fewer
+    than two conversations.
     """
     _check_settings(metric=metric, level=level, resamples=resamples)
     confusions = _conversation_confusions(aligned(runs))
@@ -136,14 +136,14 @@ def aligned(runs: Sequence[Predictions]) -> list[Predictions]:
 
 
 def _sort_rows(predictions: Predictions) -> Predictions:
-    """Rows in the order of their conversation and utterance ids."""
+    """Sort rows by conversation and utterance id."""
     keys = predictions.keys
     order = sorted(range(len(keys)), key=keys.__getitem__)
     return predictions.take(np.array(order, dtype=np.intp))
 
 
 def _conversation_confusions(runs: Sequence[Predictions]) -> NDArray[np.float64]:
-    """Confusion matrix of each conversation and run.
+    """Compute the confusion matrix of each conversation and run.
 
     Shape: [C, S, K, K], rows gold. InputError below two conversations.
     """
@@ -163,7 +163,7 @@ def _conversation_confusions(runs: Sequence[Predictions]) -> NDArray[np.float64]
 def resample_conversations(
     counts: NDArray[np.float64], *, resamples: int, seed: int
 ) -> Iterator[NDArray[np.float64]]:
-    """Sum counts of conversations drawn with replacement, a chunk of resamples at a time.
+    """Sum the counts of conversations drawn with replacement, in chunks of resamples.
 
     Shape: counts [C, ...] -> chunks of [R, ...].
     """
@@ -178,22 +178,22 @@ def resample_conversations(
 
 
 def percentile_interval(values: NDArray[np.float64], *, level: float) -> tuple[float, float]:
-    """Bounds of the middle ``level`` share of ``values``."""
+    """Return the bounds of the middle ``level`` share of ``values``."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
 def _two_sided(differences: NDArray[np.float64]) -> float:
-    """Two-sided bootstrap p value of no difference, never quite 0 (Davison and Hinkley 1997)."""
+    """Return the two-sided bootstrap p value, always above 0 (Davison and Hinkley 1997)."""
     below, above = int((differences <= 0).sum()), int((differences >= 0).sum())
     return min(1.0, 2 * (1 + min(below, above)) / (1 + len(differences)))
 
 
 def mcnemar(first: Predictions, second: Predictions) -> float:
-    """Exact two-sided p value that two runs are correct equally often (McNemar 1947).
+    """Exact two-sided test whether two runs are correct equally often (McNemar 1947).
 
-    It assumes independent utterances, which those of a conversation are not: read it with
-    ``paired_bootstrap``. InputError if the runs do not cover the same utterances.
+    It assumes independent utterances, which does not hold within a conversation; use it together
+    with ``paired_bootstrap``. InputError if the runs do not cover the same utterances.
     """
     one, other = aligned([first, second])
     one_right, other_right = one.predicted == one.gold, other.predicted == other.gold
@@ -207,7 +207,7 @@ def mcnemar(first: Predictions, second: Predictions) -> float:
 def seed_test(first: Sequence[float], second: Sequence[float]) -> SeedTest:
     """Test a difference over seeds: paired t and Wilcoxon, or Welch's t for unequal numbers.
 
-    Values at the same position must come from the same seed. InputError on none or a NaN.
+    Values at the same position must come from the same seed. InputError for no values or NaN.
     """
     one, other = finite_values(first), finite_values(second)
     paired = len(one) == len(other)
