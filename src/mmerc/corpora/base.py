@@ -1,4 +1,4 @@
-"""What a corpus reader is, and what it returns."""
+"""The interface of corpus readers and their result."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Vectors = Mapping[tuple[str, str], NDArray[np.float32] | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawCorpus:
-    """Conversations by split, and the vectors that the corpus was published with.
+    """Conversations by split, and the corpus's published vectors.
 
-    ``published`` maps a split to the utterance and conversation counts of its authors; ``remarks``
-    are remarks for the user, one sentence each. ``labels_of`` names the corpus that the labels
-    come from, if it is another one. ``saw_labels`` names the modalities whose training and
-    validation vectors come from a network that was trained on those labels.
+    ``published``: the authors' counts of utterances and conversations for each split. ``remarks``:
+    remarks for the user, one sentence each. ``labels_of``: the corpus of the labels, if it is
+    another one. ``saw_labels``: modalities whose training and validation vectors come from a
+    network trained on those labels.
     """
 
     name: str
@@ -51,7 +51,7 @@ class RawCorpus:
 
 
 class CorpusReader(ABC):
-    """Everything mmerc knows about a corpus: how to read it, where its media are, its terms.
+    """Base class of corpus readers: reading, locating media, and licence terms.
 
     A plug-in adds a subclass under the entry-point group ``mmerc.corpora``. The keyword-only
     parameters of ``read`` become options of ``mmerc prepare NAME``.
@@ -60,13 +60,13 @@ class CorpusReader(ABC):
     name: ClassVar[str]
     """Name for ``mmerc prepare``."""
     summary: ClassVar[str]
-    """What the corpus is, in one sentence."""
+    """One-sentence description of the corpus."""
     source: ClassVar[str] = "Folder or file of the raw corpus."
     """What to pass as the source."""
     terms: ClassVar[str | None] = None
-    """What the corpus contains and what its licence allows; None if unknown."""
+    """The corpus's contents and licence terms; None if unknown."""
     corpora: ClassVar[frozenset[str]] = frozenset()
-    """Names of the prepared corpora, where they are always the same."""
+    """Names of the prepared corpora, if they are fixed."""
 
     @abstractmethod
     def read(self, source: Path, *args: Any, **options: Any) -> RawCorpus:
@@ -75,10 +75,10 @@ class CorpusReader(ABC):
     def locator(self, media: Path, conversations: Iterable[Conversation]) -> Locate:
         """Return a function that finds an utterance's sound and film in the folder ``media``.
 
-        By default ``media`` names a file in the folder: the utterance's own, or its conversation's.
+        By default ``media`` is a file in the folder, of the utterance or its conversation.
         """
         return locate_in_file(media)
 
     def corpus_terms(self, corpus: str) -> str | None:
-        """The terms of the prepared corpus named ``corpus``, which this reader has read."""
+        """Return the terms of the prepared corpus ``corpus``, which was read by this reader."""
         return self.terms

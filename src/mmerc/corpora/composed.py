@@ -1,9 +1,9 @@
 """The composed corpus: MELD's dialogues, RAVDESS's speech and FER2013's faces.
 
-An utterance has more than one source, and ``media`` names them all:
-``ravdess/CLIP.flac#faces=NAME;NAME;NAME``: the sound file in the data folder, then the names of
-images in ``fer2013/fer2013.parquet``. Without faces there is no ``#``. With ``--visible-noise``
-the utterance's disturbance follows (``visible_noise``).
+``media`` contains all sources of an utterance, as ``ravdess/CLIP.flac#faces=NAME;NAME;NAME``: the
+sound file in the data folder, then the names of images in ``fer2013/fer2013.parquet``. Without
+faces there is no ``#``. With ``--visible-noise``, the utterance's disturbance follows
+(``visible_noise``).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _NOTE = (
 
 
 class ComposedReader(CorpusReader):
-    """The composed corpus: MELD's dialogues with real voices and faces attached."""
+    """The composed corpus: MELD's dialogues combined with real voices and faces."""
 
     name = "composed"
     summary = "The composed corpus: MELD's dialogues with the voices and faces of other corpora"
@@ -70,13 +70,13 @@ class ComposedReader(CorpusReader):
     def read(self, source: Path, *, visible_noise: bool = False) -> RawCorpus:
         """Read the folder; see ``_read_composed``.
 
-        ``visible_noise``: disturb sound, faces and words of every utterance (``visible_noise``).
+        ``visible_noise``: disturb sound, faces and text of every utterance (``visible_noise``).
         """
         raw = _read_composed(source)
         return _disturb(raw) if visible_noise else raw
 
     def locator(self, media: Path, conversations: Iterable[Conversation]) -> Locate:
-        """One sound file of RAVDESS, and images from FER2013's single file."""
+        """Locate a sound file of RAVDESS, and images in FER2013's single file."""
         names = {
             face
             for conversation in conversations
@@ -100,7 +100,7 @@ class ComposedReader(CorpusReader):
 def _read_composed(directory: Path) -> RawCorpus:
     """Read ``meld-composed/{train,dev,test}.csv``; ``directory`` also contains the sources.
 
-    An utterance's modality labels are those of its clip (from the file name) and of its faces.
+    An utterance's modality labels come from its clip (file name) and its faces.
 
     InputError if a file is missing or a row cannot be read.
     """
@@ -127,7 +127,7 @@ def _read_composed(directory: Path) -> RawCorpus:
 
 
 def _disturb(raw: RawCorpus) -> RawCorpus:
-    """The same corpus with disturbances drawn for every utterance, under a name of its own."""
+    """Draw disturbances for every utterance, and rename the corpus."""
     return replace(
         raw,
         name=f"{raw.name}-visible-noise",
@@ -140,7 +140,7 @@ def _disturb(raw: RawCorpus) -> RawCorpus:
 
 
 def _read_sources(face_labels: Mapping[str, str], row: TableRow) -> Details:
-    """Sound file, faces and what they show; a composed utterance has no times."""
+    """Return sound file, faces and modality labels; a composed utterance has no times."""
     clip, names = row.values["audio"], row.values["faces"]
     sound = f"ravdess/{clip}" if clip else ""
     faces = _FACES + names if names else ""
@@ -157,13 +157,13 @@ def _read_sources(face_labels: Mapping[str, str], row: TableRow) -> Details:
 
 
 def _voice_label(clip: str) -> str | None:
-    """The emotion that a clip of RAVDESS shows: the third number of its name."""
+    """Return the emotion of a RAVDESS clip: the third number of its name."""
     parts = clip.split("-")
     return _VOICE_LABELS.get(parts[2]) if len(parts) > 2 else None
 
 
 def _face_label(names: Sequence[str], face_labels: Mapping[str, str]) -> str | None:
-    """The emotion that the faces of an utterance show; None if they show several."""
+    """Return the emotion of an utterance's faces; None if they differ."""
     labels = {face_labels[name] for name in names if name in face_labels}
     label = labels.pop() if len(labels) == 1 else None
     return None if label is None else _FACE_LABELS.get(label, label)
@@ -176,12 +176,12 @@ def _split_media(media: str) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _read_pictures(path: Path, names: set[str]) -> Iterator[tuple[str, bytes]]:
-    """Name and encoded image (JPEG) of each face in ``names``."""
+    """Yield name and encoded image (JPEG) of each face in ``names``."""
     return ((name, image) for name, image in _read_faces(path, "jpeg") if name in names)
 
 
 def _read_faces(path: Path, column: str) -> Iterator[tuple[str, Any]]:
-    """Name and one more column of each face."""
+    """Yield name and one more column of each face."""
     try:
         for batch in pq.ParquetFile(path).iter_batches(columns=["name", column]):
             yield from zip(

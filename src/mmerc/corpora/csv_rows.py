@@ -1,4 +1,4 @@
-"""Rows of CSV tables that people edit: checked, with the line that is wrong."""
+"""Read rows of user-edited CSV tables, with line numbers in errors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mmerc.errors import InputError
 
 
 def read_rows(reader: csv.DictReader[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The number of the last line and the cells of every row.
+    """Yield the last line number and the cells of every row.
 
-    InputError for a row of another width than the header, and for what is no CSV.
+    InputError for a row with another width than the header, and for invalid CSV.
     """
     with refusing_bad_csv(reader):
         for values in reader:
@@ -25,7 +25,7 @@ def read_rows(reader: csv.DictReader[str]) -> Iterator[tuple[int, dict[str, str]
 
 @contextmanager
 def refusing_bad_csv(reader: csv.DictReader[str]) -> Iterator[None]:
-    """Raise InputError if a block reads what is no CSV."""
+    """Raise InputError if the block reads invalid CSV."""
     try:
         yield
     except csv.Error as error:

@@ -19,7 +19,7 @@ from mmerc.labels import LabelSet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Names of the columns; ``others`` are those that only the corpus's own reader uses."""
+    """Names of the columns; ``others`` are used only by the corpus's reader."""
 
     dialogue: str
     utterance: str
@@ -36,7 +36,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableRow:
-    """One row, the number of its last line in the file, and its two numbers."""
+    """A row, its last line number in the file, and its dialogue and utterance numbers."""
 
     line: int
     values: Mapping[str, str]
@@ -45,7 +45,7 @@ class TableRow:
 
 
 class Details(TypedDict):
-    """What a corpus's own reader adds to an utterance."""
+    """Fields of an utterance added by a corpus's reader."""
 
     start: float | None
     end: float | None
@@ -64,10 +64,10 @@ def read_dialogues(
 ) -> tuple[tuple[Conversation, ...], str | None]:
     """Read a CSV file into conversations ``SPLIT_diaN`` of utterances ``uttN``.
 
-    Without ``encoding`` it is UTF-8, or else Windows-1252; the second value is a remark on that.
+    The default ``encoding`` is UTF-8, else Windows-1252; the second value is a remark on it.
 
-    InputError for a missing column, a row of another width, an unknown emotion, and for an
-    utterance number that is not above the one before it in its dialogue.
+    InputError for a missing column, a row with another width, an unknown emotion, and an utterance
+    number that does not increase within its dialogue.
     """
     dialogues: dict[int, list[TableRow]] = {}
     text, remark = read_encoded_text(file, encoding)
@@ -89,7 +89,7 @@ def read_dialogues(
 
 
 def _read_rows(text: str, columns: Columns) -> Iterator[TableRow]:
-    """Rows of a CSV text, each checked for its width and its numbers."""
+    """Yield the rows of a CSV text, with checked width and numbers."""
     reader = csv.DictReader(io.StringIO(text), strict=True)
     with refusing_bad_csv(reader):
         header = list(reader.fieldnames or ())
@@ -106,14 +106,14 @@ def _read_rows(text: str, columns: Columns) -> Iterator[TableRow]:
 
 
 def _parse_number(column: str, value: str) -> int:
-    """A dialogue or utterance number."""
+    """Parse a dialogue or utterance number."""
     if not value.isdecimal():
         raise InputError(column, f"{value!r} is not a whole number", "number it from 0")
     return int(value)
 
 
 def _check_order(row: TableRow, before: list[TableRow]) -> None:
-    """Refuse an utterance number that is not above the last one of its dialogue."""
+    """Refuse an utterance number that does not increase within its dialogue."""
     if not before or row.utterance > before[-1].utterance:
         return
     where = f"line {row.line}, dialogue {row.dialogue}, utterance {row.utterance}"
@@ -128,7 +128,7 @@ def _check_order(row: TableRow, before: list[TableRow]) -> None:
 def _read_utterance(
     row: TableRow, columns: Columns, labels: LabelSet, details: Callable[[TableRow], Details]
 ) -> Utterance:
-    """The utterance of one row."""
+    """Build the utterance of one row."""
     label = row.values[columns.emotion]
     with inside(f"line {row.line}"):
         labels.index(label)

@@ -1,4 +1,4 @@
-"""Text files in the encoding of Windows, as spreadsheets save them."""
+"""Read text files that may be in a Windows encoding, as saved by spreadsheets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WINDOWS = "cp1252"
 
 
 def read_encoded_text(file: Path, encoding: str | None) -> tuple[str, str | None]:
-    """Read text, and a remark where its encoding is a guess.
+    """Read text; also return a remark if the encoding is guessed.
 
     Without ``encoding``: UTF-8, or else Windows-1252 with a remark. InputError if the file cannot
     be read; UsageError for an unknown encoding.
@@ -30,7 +30,7 @@ def read_encoded_text(file: Path, encoding: str | None) -> tuple[str, str | None
 
 
 def _decode(file: Path, encoding: str) -> str:
-    """Text of a file in an encoding, with line feeds at the ends of its lines."""
+    """Read a file in an encoding; line endings become line feeds."""
     try:
         text = file.read_bytes().decode(encoding)
     except LookupError as error:

@@ -1,4 +1,4 @@
-"""Locate errors in the file, line or conversation that they are about."""
+"""Add the file, line or conversation to errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmerc.errors import InputError
 
 @contextmanager
 def inside(where: object) -> Iterator[None]:
-    """Locate every InputError of the block inside ``where``."""
+    """Add ``where`` to every InputError of the block."""
     try:
         yield
     except InputError as error:

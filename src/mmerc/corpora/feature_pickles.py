@@ -1,8 +1,8 @@
-"""Published feature tuples of MELD and IEMOCAP, pickles that are read without running code.
+"""Read the published feature pickles of MELD and IEMOCAP, without running code.
 
 ``IEMOCAP_features.pkl`` is (utterance ids, speakers, labels, text, audio, visual, sentences,
-training ids, test ids), each but the last two a dictionary by conversation;
-``MELD_features_raw1.pkl`` is the same with a tenth item, which is not used.
+training ids, test ids); all except the last two are dictionaries by conversation.
+``MELD_features_raw1.pkl`` has a tenth item, which is not used.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _Fields = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
-    """One of the two files: its labels, number of items and published counts."""
+    """The layout of one of the files: labels, number of items and published counts."""
 
     labels: LabelSet
     items: int
@@ -61,7 +61,7 @@ class FeaturePickleReader(CorpusReader):
         return _read_feature_pickle(source, labels=labels)
 
     def corpus_terms(self, corpus: str) -> str | None:
-        """The terms of the corpus that the vectors come from."""
+        """Return the terms of the corpus of the vectors."""
         from mmerc.corpora.registry import reader_of_corpus
 
         return reader_of_corpus(corpus, None).terms
@@ -76,8 +76,8 @@ def _read_feature_pickle(
 ) -> RawCorpus:
     """Read one of the two files; validation is a seeded share of whole training conversations.
 
-    InputError for a file that carries code (which is not run), is truncated or damaged, has another
-    number of items, lists of different lengths, or a number that is not finite.
+    InputError for a file that contains code (which is not run), is truncated or damaged, has
+    another number of items, lists of different lengths, or non-finite numbers.
     """
     layout = _LAYOUTS[labels]
     content = read_pickle(file)
@@ -105,7 +105,7 @@ def _read_feature_pickle(
 
 
 def _name_fields(content: object, layout: _Layout) -> _Fields:
-    """The items of the tuple by name."""
+    """Return the items of the tuple by name."""
     if not isinstance(content, tuple | list) or len(content) != layout.items:
         kind = f"{len(content)}" if isinstance(content, tuple | list) else type(content).__name__
         raise InputError("pickle", f"expected a tuple of {layout.items} items, got {kind}", _FIX)
@@ -119,14 +119,14 @@ def _name_fields(content: object, layout: _Layout) -> _Fields:
 
 
 def _order_names(names: Iterable[Any]) -> list[Any]:
-    """Conversation names in the file's order, or sorted if the file has a set."""
+    """Return conversation names in file order, or sorted if they are a set."""
     if isinstance(names, set | frozenset):
         return sorted(names, key=lambda name: (len(str(name)), str(name)))
     return list(names)
 
 
 def _read_entries(fields: _Fields, item: str, name: Any) -> Sequence[Any]:
-    """One conversation's entries of one item, as many as it has utterance ids."""
+    """Return a conversation's entries of one item; checks their number."""
     where = f"item {item!r}, conversation {str(name)!r}"
     if not isinstance(name, Hashable) or name not in fields[item]:
         raise InputError(where, "it has no entry", _FIX)
@@ -157,7 +157,7 @@ def _read_conversation(name: Any, fields: _Fields, labels: LabelSet) -> Conversa
 
 
 def _read_speaker(value: Any) -> str:
-    """A name unchanged ('M', 'F'), or ``speaker-N`` for a one-hot list."""
+    """Return a name unchanged ('M', 'F'), or ``speaker-N`` for a one-hot list."""
     if isinstance(value, str):
         return value
     numbers = list(value) if isinstance(value, Sequence | np.ndarray) else []
@@ -168,7 +168,7 @@ def _read_speaker(value: Any) -> str:
 
 
 def _read_label(value: Any, labels: LabelSet) -> str:
-    """Name of a label number in the published order."""
+    """Return the name of a label number in the published order."""
     if not isinstance(value, int | np.integer) or value not in range(len(labels)):
         problem = f"{value!r} is not a label from 0 to {len(labels) - 1}"
         raise InputError("labels", problem, _FIX)
@@ -176,7 +176,7 @@ def _read_label(value: Any, labels: LabelSet) -> str:
 
 
 def _repair_encoding(text: str) -> str:
-    """Decode UTF-8 that Python 2 wrote as bytes, and that the pickle gives as Latin-1 text."""
+    """Decode UTF-8 bytes of Python 2, which the pickle returns as Latin-1 text."""
     try:
         return text.encode("latin1").decode("utf-8")
     except UnicodeError:
@@ -186,7 +186,7 @@ def _repair_encoding(text: str) -> str:
 def _read_modality(
     fields: _Fields, modality: Modality
 ) -> dict[tuple[str, str], NDArray[np.float32] | None]:
-    """Vectors of one modality by conversation and utterance, float32 [D] each."""
+    """Read one modality's vectors by conversation and utterance, float32 [D] each."""
     return {
         (str(name), str(utterance)): zeros_as_absent(vector, modality)
         for half in ("train", "test")
@@ -198,7 +198,7 @@ def _read_modality(
 
 
 def _read_matrix(fields: _Fields, item: str, name: Any) -> NDArray[np.float32]:
-    """One conversation's vectors, float32 [N, D], all finite."""
+    """Read one conversation's vectors, float32 [N, D], all finite."""
     where = f"item {item!r}, conversation {str(name)!r}"
     values = _read_entries(fields, item, name)
     try:

@@ -1,6 +1,6 @@
 """GoEmotions: written comments, their emotions grouped into Ekman's six and neutral.
 
-Each comment stands alone: a conversation of one utterance. It is meant for text encoders that are
+Each comment is a conversation with one utterance. Meant for pre-training text encoders that are
 then trained on dialogues (``training.initial_text_encoder``).
 """
 
@@ -34,11 +34,11 @@ class GoEmotionsReader(CorpusReader):
     def read(self, source: Path) -> RawCorpus:
         """Read the three splits.
 
-        A training comment with several emotions has no label, but soft labels: equal shares. Such
-        comments of validation and test are left out, because scores need one label. Remarks say
-        how many there are.
+        A training comment with several emotions gets soft labels with equal shares instead of a
+        label. Such comments of validation and test are excluded, because scores need one label.
+        Remarks state their numbers.
 
-        InputError if a file is missing, a line is not three columns, or a label is unknown.
+        InputError if a file is missing, a line does not have three columns, or a label is unknown.
         """
         names = _read_names(source / "labels.txt")
         rows = {split: list(_read_rows(source / file, names)) for split, file in _FILES.items()}
@@ -63,7 +63,7 @@ class GoEmotionsReader(CorpusReader):
 
 
 def _remark_on_several(soft: int, dropped: int) -> tuple[str, ...]:
-    """Say what became of comments with more than one emotion."""
+    """Remark on the treatment of comments with several emotions."""
     remarks = {
         f"{soft} training comments with more than one emotion have soft labels.": soft,
         f"{dropped} comments of validation and test with more than one emotion are left out.": (
@@ -74,7 +74,7 @@ def _remark_on_several(soft: int, dropped: int) -> tuple[str, ...]:
 
 
 def _read_names(file: Path) -> tuple[str, ...]:
-    """Read the emotions in the order of their numbers."""
+    """Read the emotions in order of their numbers."""
     names = tuple(read_text(file).split())
     unknown = sorted(set(names) - set(MELD_7))
     if unknown or not names:
@@ -85,7 +85,7 @@ def _read_names(file: Path) -> tuple[str, ...]:
 
 
 def _read_rows(file: Path, names: tuple[str, ...]) -> Iterator[Utterance]:
-    """Yield each line's comment; one with several emotions has soft labels in place of a label."""
+    """Yield each line's comment; with several emotions, it has soft labels."""
     for number, line in enumerate(read_text(file).split("\n"), start=1):
         if not line.strip():
             continue

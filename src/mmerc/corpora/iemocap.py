@@ -1,13 +1,13 @@
-"""IEMOCAP: acted dialogs of two people, in the folder that its authors release on request.
+"""IEMOCAP: acted dialogs of two people, in the folder released by its authors on request.
 
-Published counts differ by which utterances are included. The release rates 7,380 utterances as one
-of the six emotions; DQ-Former counts these (Table 1), and these are read here. The 7,433 of DF-ERC
-(Table 5) and MultiEMO are those of a published feature file, whose 53 more are all labelled happy
-(648, where the release has 595) and have no such rating.
+Published counts differ. The release rates 7,380 utterances as one of the six emotions; DQ-Former
+uses these (Table 1), and so does this reader. The 7,433 utterances of DF-ERC (Table 5) and MultiEMO
+come from a published feature file; the additional 53 are all labelled happy (648 instead of 595)
+without such a rating.
 
-An utterance's ``media`` names its sound, the film of its dialog and the half of the picture in
-which its speaker sits: ``SOUND#film=FILM&half=left``; ``_parse_media`` parses it.
-The sound file is the utterance alone; ``start`` and ``end`` are seconds of the dialog's film.
+An utterance's ``media`` contains its sound, the film of its dialog and the speaker's half of the
+picture: ``SOUND#film=FILM&half=left``, see ``_parse_media``. The sound file contains only the
+utterance; ``start`` and ``end`` are in seconds of the dialog's film.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _MEDIA = re.compile(r"([^#]*)(?:#film=([^#&]+)&half=(left|right))?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _MediaSources:
-    """Sound and film of one utterance as paths inside the release, and its speaker's half."""
+    """Sound and film of an utterance as paths inside the release, and the speaker's half."""
 
     sound: str | None
     film: str | None
@@ -59,14 +59,14 @@ class _MediaSources:
 def _read_iemocap(
     directory: Path, *, classes: _Classes = "6", split: _SplitRule = "session", seed: int = 0
 ) -> RawCorpus:
-    """Read ``IEMOCAP_full_release``: one conversation a dialog, its utterances by start.
+    """Read ``IEMOCAP_full_release``: one conversation per dialog, utterances sorted by start.
 
-    ``classes``: "6" (happy, sad, neutral, angry, excited, frustrated), "4" (excited counts as
-    happy, as in the speech field) or "4-unmerged" (happy alone, as in DQ-Former); utterances with
-    other labels, or without a transcript, are left out. ``split``: "session" (session 5 is test, a
-    seeded tenth of the other conversations validation: DF-ERC) or "ratio" (a seeded 8:1:1 of all
-    dialogs, the same whichever emotions are kept: DQ-Former). InputError if a file is missing
-    or a line cannot be read.
+    ``classes``: "6" (happy, sad, neutral, angry, excited, frustrated), "4" (excited merged into
+    happy, as in speech research) or "4-unmerged" (only happy, as in DQ-Former). Utterances with
+    other labels, or without a transcript, are excluded. ``split``: "session" (test is session 5,
+    validation a seeded tenth of the other conversations, as in DF-ERC) or "ratio" (a seeded 8:1:1
+    split of all dialogs, independent of ``classes``, as in DQ-Former). InputError if a file is
+    missing or a line cannot be read.
     """
     names = _NAMES[classes]
     dialogs = [dialog for session in _SESSIONS for dialog in read_session(directory, session)]
@@ -89,7 +89,7 @@ def _read_iemocap(
 
 
 def _corpus_name(classes: _Classes, split: _SplitRule) -> str:
-    """Name of the corpus of these emotions and this split."""
+    """Return the corpus name for these emotions and this split."""
     return "iemocap" + f"-{classes}" * (classes != "6") + "-ratio" * (split == "ratio")
 
 
@@ -99,7 +99,7 @@ _CORPUS_NAMES = frozenset(
 
 
 class IemocapReader(CorpusReader):
-    """IEMOCAP as released: text, speakers, labels, and where sound and film are."""
+    """IEMOCAP as released: text, speakers, labels, sound and film."""
 
     name = "iemocap"
     summary = "IEMOCAP: acted dialogues of two people, four or six emotions"
@@ -114,7 +114,7 @@ class IemocapReader(CorpusReader):
         return _read_iemocap(source, classes=classes, split=split)
 
     def locator(self, media: Path, conversations: Iterable[Conversation]) -> Locate:
-        """One sound file per utterance; in the dialog's film the speaker sits in one half."""
+        """Locate the utterance's sound file, and the speaker's half of the dialog's film."""
 
         def locate(conversation: Conversation, utterance: Utterance) -> Segment:
             parts = _parse_media(utterance.media or "")
@@ -130,7 +130,7 @@ class IemocapReader(CorpusReader):
 def _select_conversations(
     directory: Path, dialogs: Sequence[Dialog], names: Mapping[str, str]
 ) -> Iterator[Conversation]:
-    """Conversations of the utterances with these labels; a dialog without any is left out."""
+    """Build conversations from the utterances with these labels; skip dialogs without any."""
     for dialog in dialogs:
         utterances = tuple(
             Utterance(
@@ -150,16 +150,16 @@ def _select_conversations(
 
 
 def _speaker_letter(rated: Rated) -> str:
-    """F or M: the speaker's part of an utterance id."""
+    """Return the speaker from an utterance id: F or M."""
     return rated.id.rpartition("_")[2][0]
 
 
 def _name_media(directory: Path, dialog: Dialog, rated: Rated) -> str | None:
-    """Name the sound and the film of one utterance that exist; None without either.
+    """Build the ``media`` string from existing sound and film; None without either.
 
-    **[decided]** The letter after the session in a dialog's name is that of the actor who wears
-    the markers (the release's README), and this actor sits in the left half of the film (so the
-    field crops it; the README does not say).
+    **[decided]** The letter after the session in a dialog's name is the actor with the markers
+    (release's README), who is assumed to be in the left half of the film (as usual in other work;
+    the README does not say).
     """
     sound = f"Session{dialog.session}/sentences/wav/{dialog.name}/{rated.id}.wav"
     film = f"Session{dialog.session}/dialog/avi/DivX/{dialog.name}.avi"
@@ -171,7 +171,7 @@ def _name_media(directory: Path, dialog: Dialog, rated: Rated) -> str | None:
 
 
 def _parse_media(media: str) -> _MediaSources:
-    """Parse a ``media`` string of this corpus; InputError for any other."""
+    """Parse a ``media`` string of this corpus; InputError if invalid."""
     match = _MEDIA.fullmatch(media)
     if match is None:
         fix = "prepare the corpus again"
@@ -183,7 +183,7 @@ def _parse_media(media: str) -> _MediaSources:
 def _divide(
     conversations: Conversations, dialogs: Sequence[Dialog], split: _SplitRule, *, seed: int
 ) -> _Splits:
-    """Session 5 for the test and a tenth of the rest for validation, or 8:1:1 of all dialogs."""
+    """Split by session (test: session 5; validation: a tenth of the rest) or 8:1:1."""
     if split == "ratio":
         names = split_by_ratio([dialog.name for dialog in dialogs], seed=seed)
         return {
@@ -197,7 +197,7 @@ def _divide(
 
 
 def _split_note(splits: _Splits, split: _SplitRule, *, seed: int) -> str:
-    """Say that the split, or its validation part, is our own."""
+    """Remark that the split, or its validation part, is our own."""
     if split == "session":
         return hold_out_note(splits["valid"], seed=seed)
     counts = " / ".join(str(len(conversations)) for conversations in splits.values())
@@ -208,7 +208,7 @@ def _split_note(splits: _Splits, split: _SplitRule, *, seed: int) -> str:
 
 
 def _count_note(splits: _Splits) -> tuple[str]:
-    """Compare the published counts of the six emotions with those that were read."""
+    """Compare the counts of the six emotions with the published ones."""
     counts = [sum(len(item) for item in conversations) for conversations in splits.values()]
     ours = " / ".join(f"{count:,}" for count in counts)
     return (
@@ -219,7 +219,7 @@ def _count_note(splits: _Splits) -> tuple[str]:
 
 
 def _left_out_note(dialogs: Sequence[Dialog], names: Mapping[str, str]) -> tuple[str, ...]:
-    """Say how many utterances of other labels, or without words, are left out."""
+    """Remark on excluded utterances with other labels or without text."""
     rated = [(dialog, item) for dialog in dialogs for item in dialog.rated]
     others = Counter(item.emotion for _, item in rated if item.emotion not in names)
     silent = sum(item.emotion in names and item.id not in dialog.words for dialog, item in rated)
@@ -229,7 +229,7 @@ def _left_out_note(dialogs: Sequence[Dialog], names: Mapping[str, str]) -> tuple
 
 
 def _media_notes(conversations: Conversations) -> tuple[str, ...]:
-    """Say which utterances lack their sound or their film."""
+    """Remark on utterances without sound or film."""
     sources = {
         utterance.id: _parse_media(utterance.media or "")
         for conversation in conversations

@@ -1,4 +1,4 @@
-"""The two annotation files of an IEMOCAP dialog: its transcript, and its raters' evaluation.
+"""Read the two annotation files of an IEMOCAP dialog: transcript and evaluation.
 
 ``dialog/transcriptions/NAME.txt``: ``Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.``
 ``dialog/EmoEvaluation/NAME.txt``: ``[6.2901 - 8.2357]``, the id, the label and three ratings,
@@ -27,7 +27,7 @@ _FIX = "use the file as it was published"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rated:
-    """One utterance of an evaluation file: its times in the dialog in seconds, and its label."""
+    """An utterance of an evaluation file: times in the dialog in seconds, and label."""
 
     id: str
     start: float
@@ -37,7 +37,7 @@ class Rated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialog:
-    """One dialog: its session, the rated utterances by start, and the words of each id."""
+    """A dialog: session, rated utterances sorted by start, and words by id."""
 
     name: str
     session: int
@@ -46,7 +46,7 @@ class Dialog:
 
 
 def read_session(directory: Path, session: int) -> Iterator[Dialog]:
-    """Dialogs of one session, by name; each has a transcript and an evaluation, or InputError."""
+    """Yield the dialogs of a session, by name; InputError if one of the files is missing."""
     folder = directory / f"Session{session}" / "dialog"
     names = {
         file.stem: file
@@ -69,10 +69,10 @@ def read_session(directory: Path, session: int) -> Iterator[Dialog]:
 
 
 def _read_words(file: Path) -> dict[str, str]:
-    """Words of each utterance of a transcript.
+    """Read the words of each utterance of a transcript.
 
-    Breathing and the like, which have no id (``M: [BREATHING]``), and utterances that were never
-    rated (``..._MXX0``) are left out. InputError with the line for one without times.
+    Lines without id, such as ``M: [BREATHING]``, and unrated utterances (``..._MXX0``) are skipped.
+    InputError, with the line, for missing times.
     """
     words: dict[str, str] = {}
     for number, line in _read_lines(file):
@@ -90,7 +90,7 @@ def _read_words(file: Path) -> dict[str, str]:
 
 
 def _read_evaluation(file: Path) -> tuple[Rated, ...]:
-    """Rated utterances of an evaluation, by start; lines of single raters are left out."""
+    """Read the rated utterances of an evaluation, sorted by start; skip single raters' lines."""
     rated: dict[str, Rated] = {}
     for number, line in _read_lines(file):
         if not line.startswith("["):
@@ -112,13 +112,13 @@ def _read_evaluation(file: Path) -> tuple[Rated, ...]:
 
 
 def _read_lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines without surrounding blanks."""
+    """Yield numbered lines without surrounding spaces."""
     for number, line in enumerate(read_text(file).split("\n"), start=1):
         yield number, line.strip()
 
 
 def _check_id(where: str, id_: str, file: Path, before: Mapping[str, object]) -> None:
-    """Refuse an id of another dialog, of another form, or that occurred before."""
+    """Refuse an id that is malformed, repeated, or from another dialog."""
     if not re.fullmatch(rf"{re.escape(file.stem)}_[FM]\d+", id_, re.ASCII):
         raise InputError(where, f"{id_[:40]!r} is not an utterance of this dialog", _FIX)
     if id_ in before:
@@ -127,7 +127,7 @@ def _check_id(where: str, id_: str, file: Path, before: Mapping[str, object]) ->
 
 
 def _check_span(where: str, start: str, end: str) -> tuple[float, float]:
-    """Start and end in seconds, the end after the start."""
+    """Parse start and end in seconds; checks their order."""
     if float(end) <= float(start):
         problem = f"it ends at {end} s, not after its start at {start} s"
         raise InputError(where, problem, "fix the times")

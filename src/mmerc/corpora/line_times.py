@@ -1,6 +1,6 @@
-"""Times at the beginning of a transcript's lines, or behind a name on a line of its own.
+"""Parse times at the start of a transcript's lines, or after a name on a separate line.
 
-Every pattern looks at the beginning of a line alone, so that a hostile line costs nothing.
+Every pattern only checks the start of a line, so that malicious lines are cheap.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal
 from mmerc.errors import InputError
 from mmerc.media.cue_times import parse_stamp
 
-_LONGEST_HEAD = 120  # characters of a line in which a time is sought
+_LONGEST_HEAD = 120  # characters of a line that are searched for a time
 _MARKS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 _STAMP = r"\d{1,6}(?::\d{1,6}){1,3}(?:[.,]\d{1,9})?"
 _HALF_DAY = r"(?:\s?(?P<half>[aApP])\.?\s?[mM]\b\.?)?"
@@ -35,9 +35,9 @@ _DateOrder = Literal["day", "month"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeHead:
-    """The time that begins a line, in seconds, and the words after it.
+    """The time at the start of a line, in seconds, and the words after it.
 
-    ``date``: the numbers of a date before it, whose ``start`` is that of the clock.
+    ``date``: the numbers of a date before it; ``start`` is then a time of day.
     """
 
     start: float
@@ -48,14 +48,14 @@ class TimeHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameLine:
-    """A line of a speaker's name and the time, in seconds, at which they begin."""
+    """A line with a speaker's name and start time, in seconds."""
 
     speaker: str
     start: float
 
 
 def find_time(where: str, line: str) -> TimeHead | None:
-    """The time that begins a line; None without one, InputError for one that cannot be read."""
+    """Find the time at the start of a line; None without one, InputError if invalid."""
     bare = line.lstrip(_MARKS + " \t")
     match = _TIME_HEAD.match(bare[:_LONGEST_HEAD])
     if match is None:
@@ -74,7 +74,7 @@ def find_time(where: str, line: str) -> TimeHead | None:
 
 
 def find_name_line(where: str, line: str) -> NameLine | None:
-    """Name and time of a line such as ``Mara Jones  0:03``; None for any other line."""
+    """Parse a line such as ``Mara Jones  0:03``; None for other lines."""
     match = _NAME_LINE.fullmatch(line.strip(_MARKS + " \t")[:_LONGEST_HEAD])
     if match is None:
         return None
@@ -82,10 +82,10 @@ def find_name_line(where: str, line: str) -> NameLine | None:
 
 
 def dates_to_seconds(heads: Sequence[TimeHead]) -> tuple[list[float], str | None]:
-    """Seconds of each dated head since the earliest, and a remark if the dates' order is a guess.
+    """Return seconds since the earliest date, and a remark if the date format is a guess.
 
-    **[decided]** 3/12/2024 is 3 December where all dates allow that and times then never go back
-    more often than with the month first. InputError for a date that no order can read.
+    **[decided]** 3/12/2024 is 3 December if all dates allow it and times do not go backwards more
+    often than with the month first. InputError for a date that is invalid in all formats.
     """
     choices: list[tuple[int, _DateOrder, list[float]]] = []
     for name, order in (("day", _DAY_FIRST), ("month", _MONTH_FIRST)):
@@ -101,12 +101,12 @@ def dates_to_seconds(heads: Sequence[TimeHead]) -> tuple[list[float], str | None
 
 
 def _falls(seconds: Iterable[float]) -> int:
-    """How often a time is before the one above it."""
+    """Count how often a time is before the previous one."""
     return sum(later < earlier for earlier, later in pairwise(seconds))
 
 
 def _moments(heads: Sequence[TimeHead], order: tuple[int, int, int]) -> list[datetime] | None:
-    """Date and time of each head with the date's numbers in an order; None if one is no date."""
+    """Parse each head with the date's numbers in this order; None if a date is invalid."""
     moments = []
     for head in heads:
         numbers = head.date or (1, 1, 2000)
@@ -123,7 +123,7 @@ def _moments(heads: Sequence[TimeHead], order: tuple[int, int, int]) -> list[dat
 
 
 def _seconds(where: str, stamp: str) -> float:
-    """Seconds of a time; InputError if it is none."""
+    """Convert a time to seconds; InputError if it is invalid."""
     milliseconds = parse_stamp(stamp)
     if milliseconds is None:
         raise InputError(where, f"{stamp[:40]!r} is not a time", _FIX)
@@ -131,7 +131,7 @@ def _seconds(where: str, stamp: str) -> float:
 
 
 def _time_of_day(where: str, stamp: str, half: str) -> float:
-    """Seconds since midnight of ``10:15``, ``10:15:32`` or ``10:15 pm`` (``half``: p)."""
+    """Convert ``10:15``, ``10:15:32`` or ``10:15 pm`` (``half``: p) to seconds of the day."""
     seconds = _seconds(where, stamp) * (60 if stamp.count(":") == 1 else 1)
     lowest, highest = (3600, 13 * 3600) if half else (0, 24 * 3600)
     if not lowest <= seconds < highest:

@@ -1,10 +1,10 @@
-"""JSON Lines manifests: your own corpus, one conversation per line.
+"""JSON Lines manifests: a user's own corpus, one conversation per line.
 
 A line has ``id``, ``split`` (train, valid or test), ``utterances`` and optionally ``media`` and
 ``media_start``; an utterance ``id``, ``speaker``, ``text`` and optionally ``start``, ``end``
 (seconds of the conversation), ``label``, ``media``, ``media_start`` (the second at which its media
-begin), ``modality_labels`` ({modality: what it shows by itself}) and ``features`` ({modality:
-[numbers] or null}). Null is the same as leaving a field out.
+start), ``modality_labels`` ({modality: emotion shown by it alone}) and ``features`` ({modality:
+[numbers] or null}). Null is the same as omitting a field.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ManifestReader(CorpusReader):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnlabelledManifest:
-    """Conversations for prediction, their vectors by modality, and remarks on them."""
+    """Conversations for prediction, with vectors by modality and remarks."""
 
     conversations: tuple[Conversation, ...]
     features: Mapping[Modality, Vectors]
@@ -60,11 +60,11 @@ def read_manifest(
 ) -> RawCorpus:
     """Read a manifest of labelled conversations, each with its split.
 
-    ``labels``: a label set, the name of one (meld, iemocap, iemocap4, mosi), or a file as
-    ``_read_label_file`` reads it; by default the labels that occur, sorted. Utterances may overlap;
-    ``order``: keep those of a conversation as given, or sort them by start.
+    ``labels``: a label set, its name (meld, iemocap, iemocap4, mosi), or a file for
+    ``_read_label_file``; by default the labels that occur, sorted. Utterances may overlap.
+    ``order``: keep utterances as given, or sort them by start.
 
-    InputError names the line and the field.
+    InputError states line and field.
     """
     file = Path(file)
     if isinstance(labels, str | Path):
@@ -91,7 +91,7 @@ def read_manifest(
 
 
 def read_unlabelled_manifest(file: str | Path) -> UnlabelledManifest:
-    """Read a manifest for prediction, which needs no split, speaker or labels."""
+    """Read a manifest for prediction, without required split, speaker or labels."""
     file = Path(file)
     records = list(_read_checked(file, require_split=False))
     return UnlabelledManifest(
@@ -102,13 +102,13 @@ def read_unlabelled_manifest(file: str | Path) -> UnlabelledManifest:
 
 
 def _list_labels(record: ConversationRecord) -> Iterator[str | None]:
-    """Yield the labels of every utterance, those of its modalities too."""
+    """Yield all labels of all utterances, including modality labels."""
     for utterance in record.utterances:
         yield from (utterance.label, *utterance.modality_labels.values(), *utterance.soft_labels)
 
 
 def _read_label_file(file: str | Path) -> LabelSet:
-    """Read a label set as JSON (``.json``), or plain text with one label per line, in order."""
+    """Read a label set from JSON (``.json``), or plain text with one label per line."""
     file = Path(file)
     with inside(file):
         if file.suffix == ".json":
@@ -118,7 +118,7 @@ def _read_label_file(file: str | Path) -> LabelSet:
 
 
 def _read_checked(file: Path, *, require_split: bool) -> Iterator[ConversationRecord]:
-    """Records with unique ids and plausible times."""
+    """Yield records; checks for unique ids and plausible times."""
     lines: dict[str, int] = {}
     for number, record in read_records(file):
         with inside(f"{file}, line {number}, conversation {record.id!r}"):
@@ -134,7 +134,7 @@ def _read_checked(file: Path, *, require_split: bool) -> Iterator[ConversationRe
 
 
 def _check_trainable(record: ConversationRecord) -> None:
-    """Refuse a conversation without a split, or an utterance without a speaker."""
+    """Refuse a conversation without split, or an utterance without speaker."""
     if record.split is None:
         raise InputError("field 'split'", "it is missing", f"write one of {', '.join(SPLITS)}")
     for utterance in record.utterances:
@@ -144,7 +144,7 @@ def _check_trainable(record: ConversationRecord) -> None:
 
 
 def check_times(utterances: Sequence[UtteranceRecord]) -> None:
-    """Refuse an end before its start, and one before its media begin."""
+    """Refuse an end before the start, or before the start of the media."""
     for utterance in utterances:
         where = f"utterance {utterance.id!r}"
         start, end, media_start = utterance.start, utterance.end, utterance.media_start
@@ -159,13 +159,13 @@ def check_times(utterances: Sequence[UtteranceRecord]) -> None:
 
 
 def _check_media_start(record: ConversationRecord) -> None:
-    """Refuse a conversation that says when its media begin and has none."""
+    """Refuse ``media_start`` without ``media``."""
     if record.media_start is not None and record.media is None:
         raise InputError("field 'media_start'", "there is no media", "name the media file")
 
 
 def _order_remarks(records: Sequence[ConversationRecord], order: _Order) -> tuple[str, ...]:
-    """Say how many utterances begin before an earlier one, and what was done about it."""
+    """Remark on utterances that start before an earlier one, and on their order."""
     early = {record.id: _count_early_starts(record.utterances) for record in records}
     conversations = [name for name, count in early.items() if count]
     if not conversations:
@@ -178,13 +178,13 @@ def _order_remarks(records: Sequence[ConversationRecord], order: _Order) -> tupl
 
 
 def _count_early_starts(utterances: Sequence[UtteranceRecord]) -> int:
-    """How many utterances begin before an earlier one of their conversation."""
+    """Count utterances that start before an earlier one of their conversation."""
     starts = [utterance.start for utterance in utterances if utterance.start is not None]
     return sum(start < latest for start, latest in zip(starts[1:], accumulate(starts, max)))  # noqa: B905
 
 
 def _sort_by_start(record: ConversationRecord) -> ConversationRecord:
-    """The conversation with its utterances by start; one without stays behind its predecessor."""
+    """Sort utterances by start; one without times stays after its predecessor."""
     latest, keyed = 0.0, []
     for utterance in record.utterances:
         latest = latest if utterance.start is None else utterance.start
@@ -196,7 +196,7 @@ def _sort_by_start(record: ConversationRecord) -> ConversationRecord:
 def build_conversations(
     file: Path, records: Sequence[ConversationRecord], labels: LabelSet | None
 ) -> tuple[Conversation, ...]:
-    """Build the conversations; labels are checked against a label set if there is one."""
+    """Build the conversations; check labels against a label set, if given."""
     conversations = []
     for record in records:
         with inside(f"{file}, conversation {record.id!r}"):
@@ -234,7 +234,7 @@ def _build_utterance(record: UtteranceRecord, labels: LabelSet | None) -> Uttera
 
 
 def collect_vectors(file: Path, records: Sequence[ConversationRecord]) -> dict[Modality, Vectors]:
-    """Vectors of every modality that any utterance names, of one width each."""
+    """Collect the vectors of every modality; checks for equal widths."""
     features: dict[Modality, dict[tuple[str, str], _Vector | None]] = {}
     widths: dict[Modality, tuple[str, int]] = {}
     for record in records:
@@ -250,15 +250,15 @@ def collect_vectors(file: Path, records: Sequence[ConversationRecord]) -> dict[M
 
 
 def _to_vector(numbers: list[float] | None) -> _Vector | None:
-    """Numbers as float32 [D], or None for null."""
-    with np.errstate(over="ignore"):  # what overflows becomes infinite, and is refused as such
+    """Convert numbers to float32 [D]; None for null."""
+    with np.errstate(over="ignore"):  # overflow gives infinity, which is refused later
         return None if numbers is None else np.asarray(numbers, dtype=np.float32)
 
 
 def _check_width(
     file: Path, modality: Modality, first: tuple[str, int], this: tuple[str, int]
 ) -> None:
-    """Refuse a vector that is wider or narrower than the first of its modality."""
+    """Refuse a vector with another width than the first one of its modality."""
     if this[1] != first[1]:
         where = f"{file}, {this[0]}"
         problem = f"its {modality} vector has {this[1]} numbers, that of {first[0]} has {first[1]}"

@@ -1,4 +1,4 @@
-"""Where an utterance's sound and film are in the media folder of its corpus."""
+"""Locate an utterance's sound and film in the media folder of its corpus."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Locate = Callable[[Conversation, Utterance], Segment]
 
 
 def locate_in_file(media: Path) -> Locate:
-    """Find the utterance's file, or else its conversation's, between its start and end.
+    """Locate the utterance's part of its own or its conversation's file.
 
-    Times are those of the conversation; ``media_start`` says at which of them the file begins.
+    Times refer to the conversation; ``media_start`` is the time at which the file starts.
     """
 
     def locate(conversation: Conversation, utterance: Utterance) -> Segment:
@@ -30,7 +30,7 @@ def locate_in_file(media: Path) -> Locate:
 
 
 def locate_whole_file(media: Path) -> Locate:
-    """Find the utterance's own file, whole; its times are those of the dialogue."""
+    """Locate the utterance's own file as a whole; its times refer to the dialogue."""
 
     def locate(conversation: Conversation, utterance: Utterance) -> Segment:
         clip = clip_inside(media, utterance.media)
@@ -46,7 +46,7 @@ def clip_inside(
     start: float | None = None,
     end: float | None = None,
 ) -> Clip | None:
-    """Part of the file ``name`` in ``folder``; InputError if the name leads out of the folder."""
+    """Return a part of the file ``name``; InputError if it is outside ``folder``."""
     if name is None:
         return None
     path = (folder / name).resolve()

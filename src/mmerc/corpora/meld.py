@@ -1,4 +1,4 @@
-"""MELD: dialogues of a television series, with annotations and clips as published."""
+"""MELD: dialogues of a TV series, with annotations and clips as published."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _TIME_CODE = re.compile(r"(\d{1,3}):([0-5]?\d):([0-5]?\d)[,.](\d{1,3})", re.ASCI
 
 
 class MeldReader(CorpusReader):
-    """MELD as its authors publish it: text, speakers, labels, and the clips if they are there."""
+    """MELD as published: text, speakers, labels, and clips if available."""
 
     name = "meld"
     summary = "MELD: dialogues of a television series, seven emotions"
@@ -59,16 +59,16 @@ class MeldReader(CorpusReader):
         return read_meld(source, encoding=encoding)
 
     def locator(self, media: Path, conversations: Iterable[Conversation]) -> Locate:
-        """One clip per utterance, whole: its times are those of the episode."""
+        """Locate the utterance's clip as a whole; its times refer to the episode."""
         return locate_whole_file(media)
 
 
 def read_meld(directory: Path, *, encoding: str | None = None) -> RawCorpus:
     """Read ``train_sent_emo.csv``, ``dev_sent_emo.csv`` and ``test_sent_emo.csv``, and find clips.
 
-    Times are seconds of the episode; media are paths inside the folder of the clips that exist (the
-    archive lacks two). CSV files saved as Windows-1252 are read with a remark, or in the
-    ``encoding`` named. If there is no clip at all, media are the published names.
+    Times are in seconds of the episode; media are paths of existing clips inside the folder (the
+    archive lacks two). CSV files in Windows-1252 are read with a remark, or with the given
+    ``encoding``. Without any clips, media are the published names.
     InputError if a file is missing or a row cannot be read.
     """
     clips = {split: _find_clips(directory, split) for split in SPLIT_NAMES}
@@ -91,8 +91,8 @@ def read_meld(directory: Path, *, encoding: str | None = None) -> RawCorpus:
 def _find_clips(directory: Path, split: Split) -> _Clips:
     """Find the clips of one split, in ``train/train_splits`` (published) or ``train_splits``.
 
-    The archive's other files have no annotation: the repeated ``final_videos_test...`` and those
-    that macOS leaves beside every file (``._...``).
+    The archive's other files have no annotation: the duplicates ``final_videos_test...`` and macOS
+    metadata (``._...``).
     """
     published, unpacked = f"{SPLIT_NAMES[split]}/{_CLIP_FOLDERS[split]}", _CLIP_FOLDERS[split]
     folder = published if (directory / published).is_dir() else unpacked
@@ -106,7 +106,7 @@ def _find_clips(directory: Path, split: Split) -> _Clips:
 def _read_split(
     directory: Path, split: Split, clips: _Clips | None, *, encoding: str | None
 ) -> tuple[tuple[Conversation, ...], str | None]:
-    """Conversations of one annotation file, and a remark on its encoding."""
+    """Read the conversations of an annotation file, and a remark on its encoding."""
 
     def details(row: TableRow) -> Details:
         start, end = _parse_row_times(row)
@@ -116,7 +116,7 @@ def _read_split(
 
     name = SPLIT_NAMES[split]
     file = directory / f"{name}_sent_emo.csv"
-    beside_clips = directory / name / file.name  # where the archive's inner one puts train's
+    beside_clips = directory / name / file.name  # location of train's file in the inner archive
     if beside_clips.is_file() and not file.is_file():
         file = beside_clips
     return read_dialogues(
@@ -125,7 +125,7 @@ def _read_split(
 
 
 def _parse_row_times(row: TableRow) -> tuple[float | None, float | None]:
-    """Start and end in seconds, both None if the end is not after the start."""
+    """Parse start and end in seconds; None for both if the end is not after the start."""
     with inside("StartTime"):
         start = _parse_time_code(row.values["StartTime"])
     with inside("EndTime"):
@@ -134,7 +134,7 @@ def _parse_row_times(row: TableRow) -> tuple[float | None, float | None]:
 
 
 def _parse_time_code(text: str) -> float:
-    """Seconds of ``HH:MM:SS,mmm``; three published ends have two decimals, ``HH:MM:SS,mm``."""
+    """Convert ``HH:MM:SS,mmm`` to seconds; three published ends are ``HH:MM:SS,mm``."""
     match = _TIME_CODE.fullmatch(text.strip())
     if match is None:
         raise InputError("time code", f"cannot read {text!r}", "write HH:MM:SS,mmm")
@@ -144,7 +144,7 @@ def _parse_time_code(text: str) -> float:
 
 
 def _untimed_note(splits: Mapping[Split, tuple[Conversation, ...]]) -> tuple[str, ...]:
-    """Say which utterances have no usable times."""
+    """Remark on utterances without usable times."""
     untimed = [name for name, utterance in _name_utterances(splits) if utterance.start is None]
     if not untimed:
         return ()
@@ -152,7 +152,7 @@ def _untimed_note(splits: Mapping[Split, tuple[Conversation, ...]]) -> tuple[str
 
 
 def _clipless_note(splits: Mapping[Split, tuple[Conversation, ...]]) -> tuple[str, ...]:
-    """Say which utterances have no clip."""
+    """Remark on utterances without a clip."""
     utterances = list(_name_utterances(splits))
     missing = [name for name, utterance in utterances if utterance.media is None]
     return missing_note("clip", missing, total=len(utterances))
@@ -161,7 +161,7 @@ def _clipless_note(splits: Mapping[Split, tuple[Conversation, ...]]) -> tuple[st
 def _name_utterances(
     splits: Mapping[Split, tuple[Conversation, ...]],
 ) -> Iterator[tuple[str, Utterance]]:
-    """Every utterance with the name by which remarks call it."""
+    """Yield every utterance with its name for remarks."""
     for conversations in splits.values():
         for conversation in conversations:
             for utterance in conversation.utterances:

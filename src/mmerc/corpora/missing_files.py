@@ -1,4 +1,4 @@
-"""Remarks on files that a published corpus lacks."""
+"""Remarks on missing files of a published corpus."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _MOST_NAMES = 10
 
 
 def missing_note(what: str, missing: Sequence[str], *, total: int) -> tuple[str, ...]:
-    """One sentence on the utterances without ``what``; none if all have it or none does.
+    """Return a remark on utterances without ``what``; none if all or no utterances have it.
 
-    A corpus without any media is a text corpus, which needs no remark.
+    A corpus without any media is a text corpus and needs no remark.
     """
     if not 0 < len(missing) < total:
         return ()

@@ -1,4 +1,4 @@
-"""CMU-MOSI: opinion videos with one speaker each, with trimodal vectors in one NPZ archive."""
+"""CMU-MOSI: opinion videos with one speaker, with trimodal vectors in an NPZ archive."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FIX = "use the archive as it was published"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ArrayRow:
-    """One row of the arrays: the video, the position in it, and the row's number."""
+    """A row of the arrays: video, position in the video, and row number."""
 
     video: str
     position: int
@@ -55,7 +55,7 @@ class MosiReader(CorpusReader):
 
 
 def _read_mosi(file: Path, *, seed: int = 0, valid_share: float = 0.1) -> RawCorpus:
-    """Read ``mosi_trimodal.npz``: one conversation per video, its utterances by position.
+    """Read ``mosi_trimodal.npz``: one conversation per video, utterances sorted by position.
 
     Arrays ``train_`` and ``test_`` of ``utt_id``, ``label`` (0 negative, 1 positive), and, if the
     archive has them, ``transcript``, ``text100``, ``audio73`` and ``video100`` [rows, D].
@@ -85,7 +85,7 @@ def _read_mosi(file: Path, *, seed: int = 0, valid_share: float = 0.1) -> RawCor
 
 
 def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
-    """Every array of the archive, none of them unpickled."""
+    """Read all arrays of the archive, without unpickling."""
     if not file.is_file():
         raise InputError(file, "no such file", "check the path")
     try:
@@ -96,7 +96,7 @@ def _read_arrays(file: Path) -> dict[str, NDArray[Any]]:
 
 
 def _read_items(arrays: _Arrays, half: str) -> list[_ArrayRow]:
-    """Video and position of every row, of the ids ``VIDEO_POSITION``."""
+    """Read video and position of every row, from the ids ``VIDEO_POSITION``."""
     items = []
     for row, name in enumerate(_read_column(arrays, half, "utt_id")):
         video, _, position = str(name).rpartition("_")
@@ -108,7 +108,7 @@ def _read_items(arrays: _Arrays, half: str) -> list[_ArrayRow]:
 
 
 def _read_column(arrays: _Arrays, half: str, name: str) -> NDArray[Any]:
-    """One array of one half, as long as that half's ids."""
+    """Read an array of one half; checks its length."""
     key = f"{half}_{name}"
     for needed in (f"{half}_utt_id", key):
         if needed not in arrays:
@@ -120,7 +120,7 @@ def _read_column(arrays: _Arrays, half: str, name: str) -> NDArray[Any]:
 
 
 def _read_half(arrays: _Arrays, half: str) -> Conversations:
-    """Conversations of the training or the test half."""
+    """Read the conversations of the training or test half."""
     labels = _read_column(arrays, half, "label")
     transcribed = f"{half}_transcript" in arrays
     transcripts = _read_column(arrays, half, "transcript") if transcribed else [""] * len(labels)
@@ -138,7 +138,7 @@ def _read_half(arrays: _Arrays, half: str) -> Conversations:
 
 
 def _name_label(value: Any) -> str:
-    """Name of the label 0 or 1."""
+    """Return the name of the label 0 or 1."""
     if value not in (0, 1):
         raise InputError("label", f"{value!r} is neither 0 nor 1", _FIX)
     return MOSI_2.names[int(value)]
@@ -147,7 +147,7 @@ def _name_label(value: Any) -> str:
 def _read_archive_vectors(
     arrays: _Arrays, modality: Modality
 ) -> dict[tuple[str, str], NDArray[np.float32] | None]:
-    """Vectors of both halves by conversation and utterance, float32 [D] each."""
+    """Read the vectors of both halves by conversation and utterance, float32 [D] each."""
     return {
         (item.video, str(item.position)): zeros_as_absent(vectors[item.row], modality)
         for half in ("train", "test")

@@ -1,4 +1,4 @@
-"""Published vectors, in which zeros mean absence."""
+"""Published vectors, where zeros mean absent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmerc.corpora.base import Vectors
 
 
 def zeros_as_absent(vector: NDArray[np.float32], modality: Modality) -> NDArray[np.float32] | None:
-    """None for an audio or video vector that is all zeros: its source had no such signal.
+    """Return None for an all-zero audio or video vector, which means no signal.
 
     Shape: vector [D]. A text vector is returned unchanged.
     """
@@ -20,7 +20,7 @@ def zeros_as_absent(vector: NDArray[np.float32], modality: Modality) -> NDArray[
 
 
 def absence_notes(features: Mapping[Modality, Vectors]) -> tuple[str, ...]:
-    """One sentence per modality with absent vectors."""
+    """Return a remark for each modality with absent vectors."""
     counts = {
         modality: sum(vector is None for vector in vectors.values())
         for modality, vectors in features.items()

@@ -1,4 +1,4 @@
-"""One line of a JSON Lines manifest, checked field by field."""
+"""Validate the lines of a JSON Lines manifest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmerc.files import read_text
 
 
 def check_surrogates(text: str) -> str:
-    """Refuse a lone surrogate, which JSON can spell and no UTF-8 file can contain."""
+    """Refuse a lone surrogate, which JSON allows but UTF-8 cannot encode."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise PydanticCustomError("lone_surrogate", "text contains half a Unicode character")
     return text
@@ -32,7 +32,7 @@ FIXES = {"missing": "add it", "extra_forbidden": "remove it or fix its spelling"
 
 
 class Record(BaseModel):
-    """Unknown keys are refused; only whole numbers are converted, to decimal ones."""
+    """Base class: refuses unknown keys; converts only integers to floats."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -40,8 +40,8 @@ class Record(BaseModel):
 class UtteranceRecord(Record):
     """An utterance of a manifest; ``features`` maps a modality to numbers or null.
 
-    ``modality_labels`` maps a modality to what it shows by itself, ``soft_labels`` a label to its
-    probability.
+    ``modality_labels`` maps a modality to the emotion shown by it alone, ``soft_labels`` a label to
+    its probability.
     """
 
     id: _Name
@@ -68,7 +68,7 @@ class ConversationRecord(Record):
 
 
 def read_records(file: Path) -> Iterator[tuple[int, ConversationRecord]]:
-    """Line number and record of every line that is not empty; InputError for a bad one."""
+    """Yield line number and record of every non-empty line; InputError if invalid."""
     empty = True
     # Only line feeds end a line: JSON strings may contain other separators.
     for number, line in enumerate(read_text(file).split("\n"), start=1):
@@ -81,7 +81,7 @@ def read_records(file: Path) -> Iterator[tuple[int, ConversationRecord]]:
 
 
 def _read_record(line: str) -> ConversationRecord:
-    """One line's conversation."""
+    """Parse the conversation of a line."""
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:
@@ -97,7 +97,7 @@ def _read_record(line: str) -> ConversationRecord:
 
 
 def _describe_error(value: object, error: ValidationError) -> InputError:
-    """The first problem as one sentence that names the conversation and the field."""
+    """Describe the first problem in one sentence with conversation and field."""
     first = error.errors(include_url=False)[0]
     steps = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
     conversation = _conversation_name(value)
@@ -108,12 +108,12 @@ def _describe_error(value: object, error: ValidationError) -> InputError:
 
 
 def _conversation_name(value: object) -> str:
-    """The conversation of a raw line, if it has a readable id."""
+    """Return the conversation id of a raw line, if readable."""
     name = value.get("id") if isinstance(value, dict) else None
     return f"conversation {name!r}, " if isinstance(name, str) else ""
 
 
 def shorten(value: object) -> str:
-    """A value, short enough for a sentence."""
+    """Shorten a value for a sentence."""
     text = ascii(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

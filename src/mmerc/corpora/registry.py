@@ -1,4 +1,4 @@
-"""Corpus readers by name: those of mmerc and those of plug-ins, imported on first use."""
+"""Corpus readers by name, of mmerc and of plug-ins; imported on first use."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _READERS = {
     "manifest": "mmerc.corpora.manifest:ManifestReader",
     "feature-pickle": "mmerc.corpora.feature_pickles:FeaturePickleReader",
 }
-"""Name -> module and class of the readers that are part of mmerc."""
+"""mmerc's own readers: name -> module and class."""
 
 
 def reader_names() -> list[str]:
-    """Names of all readers, those of plug-ins last."""
+    """List the names of all readers, plug-ins last."""
     return [*_READERS, *find_plugins("mmerc.corpora", reserved=_READERS)]
 
 
 def corpus_reader(name: str) -> CorpusReader:
-    """The reader of that name; UsageError if there is none, MmercError if a plug-in is broken."""
+    """Look up a reader; UsageError if unknown, MmercError for a broken plug-in."""
     if name in _READERS:
         module, _, attribute = _READERS[name].partition(":")
         reader: object = getattr(import_module(module), attribute)
@@ -48,10 +48,10 @@ def corpus_reader(name: str) -> CorpusReader:
 
 
 def reader_of_corpus(corpus: str, reader: str | None) -> CorpusReader:
-    """The reader that a prepared corpus was read by.
+    """Return the reader of a prepared corpus.
 
-    ``reader`` is its name as the corpus records it; None for a corpus prepared before that was
-    recorded, whose own name then tells. UsageError if the reader's plug-in is not installed.
+    ``reader`` is the name recorded in the corpus; None for older corpora, where the corpus name is
+    used. UsageError if the reader's plug-in is not installed.
     """
     if reader is not None:
         return corpus_reader(reader)
@@ -60,7 +60,7 @@ def reader_of_corpus(corpus: str, reader: str | None) -> CorpusReader:
 
 
 def list_corpora() -> dict[str, tuple[str, str]]:
-    """Name -> summary and package of every reader; of a broken plug-in, what is wrong with it."""
+    """Describe every reader: name -> summary (or error of a broken plug-in) and package."""
     plugins = find_plugins("mmerc.corpora", reserved=_READERS)
     readers: dict[str, tuple[str, str]] = {}
     for name in reader_names():
@@ -73,7 +73,7 @@ def list_corpora() -> dict[str, tuple[str, str]]:
 
 
 def reader_options(reader: CorpusReader) -> dict[str, Parameter]:
-    """The reader's own options: the keyword-only parameters of its ``read``, types resolved."""
+    """Return the reader's options: keyword-only parameters of ``read``, with resolved types."""
     signature = inspect.signature(reader.read, eval_str=True)
     return {
         name: parameter

@@ -1,4 +1,4 @@
-"""A pickle reader that builds arrays and plain containers, and runs nothing else."""
+"""A pickle reader limited to arrays and plain containers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from numpy._core import multiarray, numeric
 
 from mmerc.errors import InputError
 
-# Python 2, older numpy and newer numpy use different names for the same objects. They are looked up
-# here and never imported by name, so that nothing else can be reached.
+# Python 2, older numpy and newer numpy use different names for the same objects. Names are looked
+# up here and never imported, so that nothing else is accessible.
 _ADMITTED: Mapping[tuple[str, str], Any] = {
     **{
         (f"numpy.{core}.multiarray", name): getattr(multiarray, name)
@@ -58,7 +58,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
 def read_pickle(file: Path) -> Any:
     """Read a pickle of arrays, containers, numbers and strings; InputError for anything else.
 
-    Python 2 strings come as Latin-1 text.
+    Python 2 strings are returned as Latin-1 text.
     """
     if not file.is_file():
         raise InputError(file, "no such file", "check the path")
@@ -68,7 +68,7 @@ def read_pickle(file: Path) -> Any:
         raise InputError(file, _CONVERTED, _CONVERTED_FIX)
     try:
         return _RestrictedUnpickler(io.BytesIO(content), encoding="latin1").load()
-    # A damaged pickle can raise whatever the objects inside it raise.
+    # A damaged pickle may raise anything.
     except Exception as error:
         if converted:
             raise InputError(file, _CONVERTED, _CONVERTED_FIX) from error
@@ -79,6 +79,6 @@ def read_pickle(file: Path) -> Any:
 
 
 def _has_converted_line_ends(content: bytes) -> bool:
-    """Whether every line feed follows a carriage return, as a transfer in text mode leaves them."""
+    """Whether every line feed follows a carriage return, as after a transfer in text mode."""
     count = content.count(b"\n")
     return count > 0 and count == content.count(b"\r\n")

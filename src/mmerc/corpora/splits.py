@@ -1,4 +1,4 @@
-"""Splits by whole conversations, for corpora published without them."""
+"""Splits by whole conversations, for corpora without published splits."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def hold_out(
 ) -> tuple[Conversations, Conversations]:
     """Split into training and validation conversations, both in their original order.
 
-    The choice depends on the seed and the conversation ids alone, not on their order. Each side
-    gets at least one conversation; InputError if there are fewer than two.
+    The choice depends only on seed and conversation ids, not on their order. Each side gets at
+    least one conversation; InputError if there are fewer than two.
     """
     if not 0 < share < 1:
         raise UsageError(f"The validation share must be between 0 and 1, got {share}.")
@@ -38,8 +38,8 @@ def hold_out(
 def split_by_ratio(names: Sequence[str], *, seed: int) -> dict[Split, frozenset[str]]:
     """Split conversation names 8:1:1; 151 become DQ-Former's 121 / 14 / 16 (Table 1).
 
-    A hash of seed and name decides, the same on every machine and for any order of the names. Each
-    split gets at least one; InputError if there are fewer than three.
+    Uses a hash of seed and name, so it does not depend on machine and order. Each split gets at
+    least one; InputError if there are fewer than three.
     """
     if len(names) < 3:
         problem = f"{len(names)} conversations cannot be divided among three splits"
@@ -59,7 +59,7 @@ def split_by_ratio(names: Sequence[str], *, seed: int) -> dict[Split, frozenset[
 
 
 def hold_out_note(valid: Conversations, *, seed: int) -> str:
-    """Say that the validation split is our own."""
+    """Remark that the validation split is our own."""
     utterances = sum(len(conversation) for conversation in valid)
     return (
         f"The corpus is published without a validation split: {len(valid)} whole training "

@@ -1,4 +1,4 @@
-"""Transcripts: lines of ``Speaker: text``, with or without times. The rules: docs/formats.md."""
+"""Read transcripts: ``Speaker: text``, with or without times. Rules: docs/formats.md."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from mmerc.media.subtitles import DOUBTFUL, REJECTED, UNNAMED, read_subtitles
 _LONGEST_SPEAKER = 60
 _FIX = "write Speaker: text, or begin a comment with #"
 _CLOCK = re.compile(r"\d\d?:\d\d:\d\d")
-_WRITTEN_TIME = re.compile(r"\s*(?:[\[(]|\d\d?:\d\d:\d\d)")  # no words such as "10:30 is fine"
+_WRITTEN_TIME = re.compile(r"\s*(?:[\[(]|\d\d?:\d\d:\d\d)")  # not text like "10:30 is fine"
 _CHAT = re.compile(r"From\s+(\S.{0,99}?)(?:\s+to\s+[^:]{1,99})?\s*:\s+(?=\S)")  # Zoom's chat
 _CONTINUED = "has no time, and continues the line above it"
 _COMMENT = "a comment (#), left out"
@@ -45,9 +45,9 @@ _FROM_EARLIEST = "dated lines: their times are counted from the earliest"
 
 @dataclass(slots=True, kw_only=True)
 class _Speech:
-    """One utterance of a transcript: its line, its words, and what is known of its speaker.
+    """An utterance of a transcript: line, words and, if known, speaker.
 
-    ``head`` is the time that begins it; ``after_gap``: an empty line is above it.
+    ``head``: the time at its start. ``after_gap``: it follows an empty line.
     """
 
     line: int
@@ -62,19 +62,19 @@ class _Speech:
 def read_transcript(file: str | Path) -> TranscriptFile:
     """Read conversations ``STEM-1``, ``STEM-2``, ..., with utterances ``1``, ``2``, ....
 
-    Lines are ``Speaker: text``; an empty line begins another conversation, ``#`` a comment. Times
-    may begin the lines, as may a date, or names and times stand on lines of their own; they become
-    starts, in seconds. ``[00:00:00.000 --> 00:00:04.000]  words`` is read as subtitles are. CSV and
-    TSV files are tables with a header.
+    Lines are ``Speaker: text``; an empty line starts a new conversation, ``#`` a comment. Lines may
+    start with a time and a date, or names and times may be on separate lines; times become starts,
+    in seconds. ``[00:00:00.000 --> 00:00:04.000]  words`` is read like subtitles. CSV and TSV files
+    are tables with a header.
 
-    InputError for a line without a speaker or words, a time that cannot be read, and a file without
-    an utterance. Doubts are in the ``remarks`` of the result.
+    InputError for a line without speaker or words, an invalid time, and a file without utterances.
+    Doubts are in the ``remarks`` of the result.
     """
     file = Path(file)
     check_no_document(file)
     if file.suffix.lower() in TABLES:
         return read_transcript_table(file)
-    # Only line feeds end a line: str.splitlines would also cut at rarer separators inside a text.
+    # Split at line feeds only; str.splitlines would also split at rarer separators inside a text.
     lines = list(enumerate(read_text(file).split("\n"), start=1))
     content = [(number, line) for number, line in lines if line.strip() and line[0] != "#"]
     if not content:
@@ -100,7 +100,7 @@ def read_transcript(file: str | Path) -> TranscriptFile:
 
 
 def _read_plain_lines(lines: Iterable[tuple[int, str]]) -> list[list[_Speech]]:
-    """``Speaker: text`` lines; an empty line separates conversations."""
+    """Read ``Speaker: text`` lines; an empty line separates conversations."""
     groups: list[list[_Speech]] = [[]]
     for number, line in lines:
         if not line.strip():
@@ -111,7 +111,7 @@ def _read_plain_lines(lines: Iterable[tuple[int, str]]) -> list[list[_Speech]]:
 
 
 def _read_plain_line(number: int, line: str) -> _Speech:
-    """Speaker, words and, if one begins the line, time of one line."""
+    """Read speaker, words and an optional time from one line."""
     where = f"line {number}"
     head = find_time(where, line)
     if head is None and find_name_line(where, line) is not None:
@@ -129,7 +129,7 @@ def _read_plain_line(number: int, line: str) -> _Speech:
 
 
 def _read_timed_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) -> list[_Speech]:
-    """Lines that begin with a time, and the lines that continue them."""
+    """Read lines that start with a time, and their continuation lines."""
     heads = {number: find_time(f"line {number}", line) for number, line in lines if line.strip()}
     timed = {number: head for number, head in heads.items() if head is not None}
     names = SpeakerNames.choose(*[[head.words for head in timed.values() if head.words]] * 2)
@@ -157,7 +157,7 @@ def _read_timed_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) ->
 
 
 def _timed_speech(number: int, head: TimeHead, *, after_gap: bool) -> _Speech:
-    """The speech that a time begins."""
+    """Build the speech that follows a time."""
     return _Speech(
         line=number, words=[head.words] if head.words else [], head=head, start=head.start,
         end=head.end, after_gap=after_gap,
@@ -165,13 +165,13 @@ def _timed_speech(number: int, head: TimeHead, *, after_gap: bool) -> _Speech:
 
 
 def _known_label(line: str, names: SpeakerNames) -> Label | None:
-    """The label of a line without a time, if it is that of a speaker of other lines."""
+    """Return the label of a line without a time, if other lines have the same speaker."""
     label = find_label(line.strip())
     return label if label and label.speaker in names.trusted and label.words else None
 
 
 def _name_speakers(speeches: Sequence[_Speech], remarks: LineRemarks) -> None:
-    """Take the speakers' names from the words of speeches that begin with a time."""
+    """Extract speaker names from the text of timed speeches."""
     timed = [speech for speech in speeches if speech.head is not None]
     if all(len(item.words) > 1 and name_shape(item.words[0]) == "likely" for item in timed):
         for speech in timed:
@@ -199,7 +199,7 @@ def _name_speakers(speeches: Sequence[_Speech], remarks: LineRemarks) -> None:
 
 
 def _find_speaker(text: str, speech: _Speech, names: SpeakerNames) -> Label | None:
-    """The label that begins a speech; after a date, as chats write it, any name is one."""
+    """Find the label at the start of a speech; after a date (chats), any name counts."""
     dated = speech.head is not None and speech.head.date is not None
     return find_label(text) if dated else names.find(text)
 
@@ -213,7 +213,7 @@ def _check_words(speech: _Speech) -> None:
 
 
 def _read_name_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) -> list[_Speech]:
-    """Blocks of a line of name and time, and lines of words."""
+    """Read blocks of a line with name and time followed by lines of text."""
     speeches: list[_Speech] = []
     gap = True
     headings = _headings(lines)
@@ -243,7 +243,7 @@ def _read_name_lines(lines: Sequence[tuple[int, str]], remarks: LineRemarks) -> 
 def _check_single_heading(
     lines: Sequence[tuple[int, str]], headings: Mapping[int, NameLine]
 ) -> None:
-    """InputError if the only line of name and time may be words, as other lines have labels."""
+    """InputError if the only line with name and time may be text, as other lines have labels."""
     number, heading = min(headings.items())
     others = (line for other, line in lines if other != number and line.strip())
     unlikely = len(headings) == 1 and name_shape(heading.speaker) != "likely"
@@ -253,7 +253,7 @@ def _check_single_heading(
 
 
 def _check_continuation(number: int, line: str, *, after_gap: bool) -> None:
-    """InputError for a line that begins an utterance in another way than the first one does."""
+    """InputError for a line that starts an utterance in a different format from the first."""
     head = find_time(f"line {number}", line)
     name_line = find_name_line(f"line {number}", line) if after_gap else None
     is_timed = head is not None and (
@@ -265,7 +265,7 @@ def _check_continuation(number: int, line: str, *, after_gap: bool) -> None:
 
 
 def _headings(lines: Sequence[tuple[int, str]]) -> dict[int, NameLine]:
-    """The lines of a name and a time: those that look like it, or whose name occurs twice."""
+    """Find lines with name and time, by their form or by a name that occurs twice."""
     candidates = {
         number: heading
         for number, line in lines
@@ -282,7 +282,7 @@ def _headings(lines: Sequence[tuple[int, str]]) -> dict[int, NameLine]:
 
 
 def _count_from_earliest_date(speeches: Sequence[_Speech], remarks: LineRemarks) -> None:
-    """Replace times of the clock by seconds since the earliest dated line."""
+    """Convert times of day to seconds since the earliest dated line."""
     dated = [speech for speech in speeches if speech.head is not None and speech.head.date]
     if not dated:
         return
@@ -297,7 +297,7 @@ def _count_from_earliest_date(speeches: Sequence[_Speech], remarks: LineRemarks)
 def _split_where_times_restart(
     speeches: Sequence[_Speech], remarks: LineRemarks
 ) -> list[list[_Speech]]:
-    """Conversations: another begins after an empty line where the time goes back."""
+    """Split into conversations at empty lines after which the time goes backwards."""
     groups, latest = [[speeches[0]]], speeches[0].start
     for _, speech in pairwise(speeches):
         back = speech.start is not None and latest is not None and speech.start < latest
@@ -311,7 +311,7 @@ def _split_where_times_restart(
 
 
 def _number_utterances(stem: str, groups: Iterable[Sequence[_Speech]]) -> Iterator[Conversation]:
-    """Conversations and utterances, numbered from 1."""
+    """Number conversations and utterances from 1."""
     for number, group in enumerate(groups, start=1):
         utterances = tuple(
             Utterance(

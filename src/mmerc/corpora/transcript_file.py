@@ -1,4 +1,4 @@
-"""Which files are transcripts, and what reading one gives."""
+"""Detect transcripts; the result of reading one."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _DOCUMENTS = frozenset({".doc", ".docx", ".odt", ".ods", ".pdf", ".rtf", ".xls",
 
 
 class TranscriptFile(tuple[Conversation, ...]):
-    """The conversations of a transcript; ``remarks`` say what is doubtful, one sentence each."""
+    """The conversations of a transcript, with remarks (one sentence each)."""
 
     remarks: tuple[str, ...]
 
     def __new__(cls, conversations: Iterable[Conversation], remarks: Iterable[str] = ()) -> Self:
-        """Conversations in the order of the file."""
+        """Create from conversations in file order."""
         transcript = super().__new__(cls, conversations)
         transcript.remarks = tuple(remarks)
         return transcript
 
 
 def is_transcript(path: Path) -> bool:
-    """Whether a file has words instead of a recording, by its ending."""
+    """Whether a file is a text rather than a recording, by its suffix."""
     ending = path.suffix.lower()
     return ending == ".txt" or ending in TABLES or ending in _DOCUMENTS
 
 
 def check_no_document(path: Path) -> None:
-    """InputError for an office document, whose words only its own program reads."""
+    """InputError for office documents, which are not supported."""
     ending = path.suffix.lower()
     if ending in _DOCUMENTS:
         problem = f"{ending} files cannot be read"

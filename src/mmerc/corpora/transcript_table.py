@@ -1,4 +1,4 @@
-"""Transcripts as tables (CSV, TSV): one utterance per row. The columns: docs/formats.md."""
+"""Read transcripts as tables (CSV, TSV): one utterance per row. Columns: docs/formats.md."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mmerc.media.line_remarks import LineRemarks
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
 from mmerc.media.text_files import read_small_text
 
-_NAMES: Mapping[str, tuple[str, ...]] = {  # of columns, the first that is there
+_NAMES: Mapping[str, tuple[str, ...]] = {  # column names; the first existing one is used
     "text": ("text", "utterance", "transcript", "sentence", "words", "content"),
     "speaker": ("speaker", "speaker name", "name", "participant"),
     "start": ("start", "start time", "begin", "begin time", "from"),
@@ -34,10 +34,10 @@ _NO_SPEAKER = "no speaker is named"
 def read_transcript_table(file: Path) -> TranscriptFile:
     """Read a table with a header into conversations of utterances ``1``, ``2``, ....
 
-    Conversations are named by their column; without one, all rows are ``STEM-1``.
+    Conversations are named by their column; without it, all rows belong to ``STEM-1``.
 
-    InputError for a table without a column of words or with two of one name, a row without words or
-    of another width, and a time that cannot be read. Rows without anything are left out.
+    InputError for a table without a text column or with duplicate columns, a row without text or
+    with another width, and an invalid time. Empty rows are skipped.
     """
     text, remarks = read_small_text(file), LineRemarks(file.name)
     rows: dict[str, list[Utterance]] = {}
@@ -60,7 +60,7 @@ def read_transcript_table(file: Path) -> TranscriptFile:
 
 
 def _open_table(text: str) -> tuple[dict[str, str], csv.DictReader[str]]:
-    """The table's columns by their role, and a reader of its rows."""
+    """Return the table's columns by role, and a reader of its rows."""
     for separator in _SEPARATORS:
         reader = csv.DictReader(io.StringIO(text), delimiter=separator, strict=True)
         header = _header(reader)
@@ -73,7 +73,7 @@ def _open_table(text: str) -> tuple[dict[str, str], csv.DictReader[str]]:
 
 
 def _header(reader: csv.DictReader[str]) -> Sequence[str]:
-    """Names of the columns; none, if the header is no CSV."""
+    """Return the column names; none if the header is invalid CSV."""
     try:
         return reader.fieldnames or ()
     except csv.Error:
@@ -81,7 +81,7 @@ def _header(reader: csv.DictReader[str]) -> Sequence[str]:
 
 
 def _find_columns(header: Sequence[str]) -> dict[str, str]:
-    """Map each role to the column that has it."""
+    """Map each role to its column."""
     spelled = {" ".join(re.split(r"[\s_]+", name.strip().lower())): name for name in header}
     return {
         role: next(spelled[name] for name in names if name in spelled)
@@ -91,7 +91,7 @@ def _find_columns(header: Sequence[str]) -> dict[str, str]:
 
 
 def _check_once(header: Sequence[str], columns: Mapping[str, str]) -> None:
-    """InputError for two columns of one name, of which only the last would be read."""
+    """InputError for duplicate column names, of which only the last would be read."""
     for column in columns.values():
         if header.count(column) > 1:
             fix = "rename one of them or remove it"
@@ -101,7 +101,7 @@ def _check_once(header: Sequence[str], columns: Mapping[str, str]) -> None:
 def _read_utterance(
     columns: Mapping[str, str], values: Mapping[str, str], number: str
 ) -> Utterance:
-    """The utterance of one row."""
+    """Build the utterance of one row."""
     cells = {role: values[column] for role, column in columns.items()}
     if not cells["text"]:
         raise InputError(f"column {columns['text']!r}", "no words", "add them or remove the row")
@@ -116,7 +116,7 @@ def _read_utterance(
 
 
 def _read_seconds(cell: str, role: str) -> float | None:
-    """Seconds of ``62.5``, ``1:02`` or ``00:01:02.5``; None for an empty cell."""
+    """Convert ``62.5``, ``1:02`` or ``00:01:02.5`` to seconds; None for an empty cell."""
     if not cell:
         return None
     if _STAMP.fullmatch(cell):
@@ -131,12 +131,12 @@ def _read_seconds(cell: str, role: str) -> float | None:
 
 
 def _parse_number(cell: str) -> float:
-    """A number with a decimal point or comma; not a number for anything else."""
+    """Parse a number with a decimal point or comma; NaN for anything else."""
     return float(cell.replace(",", ".")) if re.fullmatch(r"\d+(?:[.,]\d+)?", cell) else math.nan
 
 
 def _note_doubts(line: int, utterances: Sequence[Utterance], remarks: LineRemarks) -> None:
-    """Remark on an unnamed speaker, and on a start before the last one."""
+    """Remark on unnamed speakers and on starts before the previous one."""
     *before, newest = utterances
     if newest.speaker == UNKNOWN_SPEAKER:
         remarks.add(line, _NO_SPEAKER)

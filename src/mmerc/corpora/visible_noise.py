@@ -1,10 +1,10 @@
-"""Disturbances that are drawn per utterance when a corpus is prepared, and recorded in it.
+"""Random disturbances of each utterance, drawn and recorded when a corpus is prepared.
 
-[decided] Independently of each other and of the label, uniformly: white noise of -10 to 20 dB
-relative to the sound's mean power; 0 to 80 % of the frames lost, each by itself; the faces that
-arrive blurred by a Gaussian of 0 to 12 % of their side; 0 to 80 % of the words dropped, each by
-itself, but never all. Recorded as ``#disturbed=noise:-3.2;lost:40;blur:7.5;words:35`` at the end of
-``media``: decibels and percent.
+[decided] All are uniform, and independent of each other and of the label: signal-to-noise ratio of
+white noise -10 to 20 dB; 0 to 80 % of frames lost, independently; Gaussian blur of the remaining
+faces with a sigma of 0 to 12 % of their side; 0 to 80 % of words dropped, independently, but never
+all. Recorded at the end of ``media`` in decibels and percent, as
+``#disturbed=noise:-3.2;lost:40;blur:7.5;words:35``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NOISE, _LOST, _BLUR, _WORDS = (-10.0, 20.0), (0.0, 80.0), (0.0, 12.0), (0.0, 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisibleNoise:
-    """How one utterance is disturbed: noise in decibels, the others in percent."""
+    """The disturbance of one utterance: noise in decibels, the others in percent."""
 
     noise: float
     lost: float
@@ -36,10 +36,10 @@ class VisibleNoise:
 
 
 def disturb_conversation(conversation: Conversation) -> Conversation:
-    """Draw how every utterance is disturbed, record it, and drop words of its text.
+    """Draw and record the disturbance of every utterance, and drop words of its text.
 
-    Sound and faces are disturbed when they are read (``disturb_segment``). The ids of conversation
-    and utterance decide alone what is drawn.
+    Sound and faces are disturbed when they are read (``disturb_segment``). Draws depend only on the
+    ids of conversation and utterance.
     """
     utterances = tuple(_disturb_utterance(conversation.id, u) for u in conversation.utterances)
     return replace(conversation, utterances=utterances)
@@ -56,7 +56,7 @@ def _disturb_utterance(conversation: str, utterance: Utterance) -> Utterance:
 
 
 def _draw(seed: int) -> VisibleNoise:
-    """Draw in steps of 0.1 dB and 0.1 %, so that what is recorded is exact."""
+    """Draw in steps of 0.1 dB and 0.1 %, so that recorded values are exact."""
     generator = np.random.default_rng([seed, 0])
     noise, lost, blur, words = (
         round(float(generator.uniform(*bounds)), 1) for bounds in (_NOISE, _LOST, _BLUR, _WORDS)
@@ -65,7 +65,7 @@ def _draw(seed: int) -> VisibleNoise:
 
 
 def split_disturbance(media: str) -> tuple[str, VisibleNoise | None]:
-    """Split ``media`` into what names the files, and the disturbance (None if it has none).
+    """Split ``media`` into the files and the disturbance (None if there is none).
 
     InputError if the disturbance cannot be read.
     """
@@ -91,6 +91,6 @@ def disturb_segment(
     return replace(
         segment,
         sound=None if sound is None else replace(sound, noise=Noise(levels.noise, seed)),
-        loss=FrameLoss(levels.lost / 100, seed + 1),  # not the draws that drop words
+        loss=FrameLoss(levels.lost / 100, seed + 1),  # independent of the dropped words
         blur=Blur(levels.blur / 100),
     )
