@@ -1,1 +1,1 @@
-"""Files that people annotated: their tiers, tables and labels, and how raters are matched."""
+"""Annotation files: tiers, tables and labels, and matching of raters."""

@@ -1,4 +1,4 @@
-"""Agreement of raters in files, and how it is reported."""
+"""Measure and report the agreement of raters in files."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ MODEL = "model"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaterComparison:
-    """Agreement of people, None for one alone; with a model, of each of them with it.
+    """Agreement between people (None for one rater) and of each of them with a model.
 
-    ``test`` is None without a model, or if the raters have too little in common for it.
+    ``test`` is None without a model, or if raters have too few utterances in common.
     """
 
     people: RaterAgreement | None
@@ -54,10 +54,10 @@ def compare_raters(
     margin: float = 0.15,
     resamples: int = 2000,
 ) -> RaterComparison:
-    """Read the raters' files, match their utterances and measure how far they agree.
+    """Read the raters' files, match their utterances and measure agreement.
 
-    ``raters`` names columns or tiers, ``order`` all labels if they are a scale. UsageError with
-    fewer than two raters; InputError as ``read_raters`` and ``match_raters`` raise it.
+    ``raters`` names columns or tiers; ``order`` lists all labels if they are a scale. UsageError
+    for fewer than two raters; InputError from ``read_raters`` and ``match_raters``.
     """
     lines = read_raters([Path(file) for file in files], raters)
     people = len(lines)
@@ -92,7 +92,7 @@ def compare_raters(
 
 
 def _describe_draw(strategies: Collection[str], *, weighted: bool, model: bool) -> Iterator[str]:
-    """What the way in which utterances were drawn means for the coefficients."""
+    """Explain how the sampling of utterances affects the coefficients."""
     if model and UNCERTAIN in strategies:
         yield (
             "the labelled utterances are those that the model was least sure of, so its agreement "
@@ -116,7 +116,7 @@ def _describe_draw(strategies: Collection[str], *, weighted: bool, model: bool) 
 
 
 def _read_model(path: Path) -> list[RatedLine]:
-    """The labels of a model, in a file of predictions, a study or an analysis."""
+    """Read a model's labels from predictions, a study or an analysis."""
     if is_predicted_table(path):
         return list(read_predicted_rows(path).lines)
     answers = read_raters([path])
@@ -126,7 +126,7 @@ def _read_model(path: Path) -> list[RatedLine]:
 
 
 def _people_only(ratings: Ratings, *, ordered: bool, resamples: int) -> RaterAgreement | None:
-    """Agreement without the model; None for one rater, or if they have nothing in common."""
+    """Measure agreement without the model; None for one rater or without common utterances."""
     if not ((ratings.values >= 0).sum(axis=0) > 1).any():
         return None
     return measure_agreement(ratings, ordered=ordered, resamples=resamples)
@@ -135,7 +135,7 @@ def _people_only(ratings: Ratings, *, ordered: bool, resamples: int) -> RaterAgr
 def _test(
     ratings: Ratings, answers: np.ndarray[Any, np.dtype[np.int64]], margin: float
 ) -> tuple[AlternativeAnnotatorTest | None, list[str]]:
-    """The alternative annotator test, or why there is none."""
+    """Run the alternative annotator test, or return why it is impossible."""
     if len(ratings.raters) < 2:
         return None, ["the alternative annotator test needs two raters, better three."]
     try:
@@ -155,12 +155,12 @@ def _test(
 
 
 def as_values(comparison: RaterComparison) -> dict[str, Any]:
-    """The comparison as plain values for JSON."""
+    """Convert the comparison to JSON values."""
     return asdict(comparison)
 
 
 def as_text(comparison: RaterComparison) -> str:
-    """The comparison as text to read."""
+    """Format the comparison as text."""
     lines: list[str] = []
     if comparison.people is not None:
         lines += _describe_people(comparison.people)
@@ -173,7 +173,7 @@ def as_text(comparison: RaterComparison) -> str:
 
 
 def _describe_people(report: RaterAgreement) -> Iterator[str]:
-    """Agreement of all, by pair, by label and by speaker."""
+    """Describe agreement overall, by pair, by label and by speaker."""
     yield (
         f"{len(report.raters)} raters, {report.utterances} utterances labelled by two or more "
         f"({report.complete} by all), {report.conversations} conversations; 95 % intervals over "
@@ -245,7 +245,7 @@ def _format(estimate: Estimate, digits: int = 3) -> str:
 
 
 def tabulate(comparison: RaterComparison) -> str:
-    """All coefficients as CSV: what they are about, name, value, low, high, utterances."""
+    """Format all coefficients as CSV: subject, name, value, low, high, utterances."""
     rows = (
         {"about": about, "measure": measure, **asdict(estimate), "count": count}
         for about, measure, estimate, count in _list_estimates(comparison)
@@ -254,7 +254,7 @@ def tabulate(comparison: RaterComparison) -> str:
 
 
 def _list_estimates(comparison: RaterComparison) -> Iterator[tuple[str, str, Estimate, int]]:
-    """Every coefficient, with what it is about and how many utterances or ratings it has."""
+    """Yield every coefficient with its subject and number of utterances or ratings."""
     report = comparison.people
     if report is not None:
         yield "all", "percent", report.percent, report.utterances

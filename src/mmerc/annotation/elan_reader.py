@@ -1,4 +1,4 @@
-"""Reading ELAN's annotation files (EAF)."""
+"""Read ELAN's annotation files (EAF)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _FIX = "open it in ELAN and save it again"
 
 
 def read_eaf(path: Path) -> TierFile:
-    """Read all tiers of an EAF; the media that it names need not exist.
+    """Read all tiers of an EAF; its media may be missing.
 
-    The time of an annotation on another one is that of its parent, or its part of it if several of
-    a tier are on the same one; slots without a time are spread evenly between their neighbours.
-    InputError if it is not an EAF, or has a document type declaration (entities could read other
-    files or exhaust the memory).
+    A dependent annotation has its parent's time, or an equal part of it if a tier has several on
+    the same parent. Slots without a time are spaced evenly between their neighbours. InputError if
+    it is not an EAF, or has a document type declaration (entities could read other files or exhaust
+    memory).
     """
     root = _parse(path)
     if root.tag != "ANNOTATION_DOCUMENT":
@@ -62,7 +62,7 @@ def _parse(path: Path) -> Element:
 
 
 def _read_times(root: Element, path: Path) -> dict[str, float]:
-    """Seconds of each time slot."""
+    """Read the time of each slot in seconds."""
     slots = [
         (slot.get("TIME_SLOT_ID", ""), slot.get("TIME_VALUE")) for slot in root.iter("TIME_SLOT")
     ]
@@ -74,7 +74,7 @@ def _read_times(root: Element, path: Path) -> dict[str, float]:
 
 
 def _fill_times(values: list[float | None]) -> Iterator[float]:
-    """The values, missing ones spread evenly between their neighbours."""
+    """Interpolate missing values evenly between their neighbours."""
     for place, value in enumerate(values):
         if value is not None:
             yield value
@@ -90,7 +90,7 @@ def _fill_times(values: list[float | None]) -> Iterator[float]:
 def _annotation_spans(
     root: Element, times: Mapping[str, float], path: Path
 ) -> dict[str, tuple[float, float]]:
-    """Start and end of each annotation by id; of one on another, its part of its parent's."""
+    """Return start and end of each annotation by id, including dependent ones."""
     spans: dict[str, tuple[float, float]] = {}
     parents: dict[str, tuple[str, int, int]] = {}
     for item in root.iter("ALIGNABLE_ANNOTATION"):
@@ -115,7 +115,7 @@ def _annotation_spans(
 
 
 def _read_parts(tier: Element) -> dict[str, tuple[str, int, int]]:
-    """Of each annotation on another one: the other's id, and which part of how many it is.
+    """Return for each dependent annotation: parent id, index, and number of parts.
 
     ELAN orders the parts by ``PREVIOUS_ANNOTATION``.
     """
@@ -137,7 +137,7 @@ def _read_parts(tier: Element) -> dict[str, tuple[str, int, int]]:
 
 
 def _read_tier(tier: Element, spans: Mapping[str, tuple[float, float]]) -> AnnotationTier:
-    """One tier, its annotations in order of time."""
+    """Read a tier, with its annotations in order of time."""
     intervals = []
     for annotation in tier.iter("ANNOTATION"):
         for item in annotation:
@@ -154,7 +154,7 @@ def _read_tier(tier: Element, spans: Mapping[str, tuple[float, float]]) -> Annot
 
 
 def _media_names(root: Element) -> Iterator[str]:
-    """Names of the media files, without their folders; ELAN does not escape them, pympi may."""
+    """Return the names of the media files without folders; only pympi escapes them."""
     for media in root.iter("MEDIA_DESCRIPTOR"):
         url = media.get("RELATIVE_MEDIA_URL") or media.get("MEDIA_URL") or ""
         name = url.replace("\\", "/").rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""Labels of a sample, matched with the predictions that it was drawn from."""
+"""Labels of a sample, matched with its predictions."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PREDICTED, _SAMPLE = "predictions", "sample"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LabelledSample:
-    """Predicted and gold labels as positions in ``labels``; gold is negative without a label.
+    """Predicted and gold labels as indices of ``labels``; gold is negative if unlabelled.
 
-    ``strategies`` are the ways of drawing that the sample's lines name (``mmerc sample``).
+    ``strategies``: sampling strategies stated in the sample (``mmerc sample``).
     Shape: predicted and gold [N].
     """
 
@@ -33,8 +33,7 @@ class LabelledSample:
 def match_sample(rows: PredictedRows, sample: Path) -> LabelledSample:
     """Match the labels of a file or folder with predictions, by id or by time.
 
-    InputError if they are of several raters, of utterances that were not predicted, or outside the
-    set of the predictions.
+    InputError for several raters, utterances without prediction, or unknown labels.
     """
     raters = read_raters([sample])
     if len(raters) != 1:

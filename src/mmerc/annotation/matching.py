@@ -1,4 +1,4 @@
-"""The same utterance in the files of several raters, by id or by overlap in time."""
+"""Match utterances in the files of several raters, by id or by time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mmerc.errors import InputError
 from mmerc.evaluation.rater_agreement import Ratings
 from mmerc.labels import UNKNOWN_LABEL
 
-_MIN_OVERLAP = 0.5  # of the shorter of two intervals
+_MIN_OVERLAP = 0.5  # share of the shorter interval
 _MAX_LABELS = 50
-_POINT = 0.001  # seconds that a point in time lasts
+_POINT = 0.001  # seconds; duration assigned to a point in time
 
 
 @dataclass(slots=True, kw_only=True)
 class _MatchedUtterance:
-    """An utterance and the label of each rater, by their names."""
+    """An utterance with the label of each rater, by name."""
 
     line: RatedLine
     labels: dict[str, str | None] = field(default_factory=dict)
@@ -31,13 +31,13 @@ class _MatchedUtterance:
 def match_raters(
     lines: Mapping[str, Sequence[RatedLine]], labels: Sequence[str] | None = None
 ) -> tuple[Ratings, list[str]]:
-    """Bring the labels of all raters together, and remark on what could not be matched.
+    """Combine the labels of all raters; return remarks on unmatched lines.
 
-    Lines with an id match by conversation and id. Where one side has none, they match by time: by
-    the largest overlap, of half of the shorter one or more, and the same speaker if both sides know
-    the speakers by the same names. Labels match whatever their case; ``labels`` are all that may
-    occur, in this order (default: those that occur, sorted). InputError for any other label, and
-    for a rater who gave an utterance two labels.
+    Lines with an id match by conversation and id. If one side has no ids, lines match by time: the
+    largest overlap, at least half of the shorter line, and the same speaker if both sides use the
+    same speaker names. Labels match ignoring case. ``labels`` are the allowed labels in order
+    (default: those that occur, sorted). InputError for any other label, and for a rater with two
+    labels for an utterance.
     """
     names = _label_names(lines, labels)
     units: list[_MatchedUtterance] = []
@@ -64,7 +64,7 @@ def match_raters(
 def _find_weights(
     units: Sequence[_MatchedUtterance], values: NDArray[np.int64]
 ) -> NDArray[np.float64] | None:
-    """How many utterances each one stands for; None unless that is known of all that count."""
+    """Return the weight of each utterance; None unless all are known."""
     weights = np.array([unit.weight or np.nan for unit in units], dtype=np.float64)
     counted = (values >= 0).sum(axis=0) > 1
     return weights if counted.any() and np.isfinite(weights[counted]).all() else None
@@ -73,7 +73,7 @@ def _find_weights(
 def _label_names(
     lines: Mapping[str, Sequence[RatedLine]], labels: Sequence[str] | None
 ) -> list[str]:
-    """The labels in order, as first written."""
+    """Return the labels in order, in the first spelling used."""
     written: dict[str, str] = {}
     for label in spellings(lines):
         written.setdefault(label.casefold(), label)
@@ -92,7 +92,7 @@ def _label_names(
 
 
 def _add_rater(units: list[_MatchedUtterance], rater: str, lines: Sequence[RatedLine]) -> None:
-    """Add one rater's labels; lines that match no unit become new ones."""
+    """Add one rater's labels; unmatched lines become new units."""
     by_id = {(unit.line.conversation, unit.line.id): unit for unit in units if unit.line.id}
     rest = []
     for line in lines:
@@ -117,7 +117,7 @@ def _add_rater(units: list[_MatchedUtterance], rater: str, lines: Sequence[Rated
 
 
 def _set_label(unit: _MatchedUtterance, rater: str, line: RatedLine) -> None:
-    """Set a rater's label; InputError if it has another one."""
+    """Set a rater's label; InputError if there is a different one."""
     before = unit.labels.get(rater)
     if before and line.label and before.casefold() != line.label.casefold():
         where = f"{rater}, conversation {line.conversation!r}, utterance {line.id!r}"
@@ -130,7 +130,7 @@ def _set_label(unit: _MatchedUtterance, rater: str, line: RatedLine) -> None:
 def _match_times(
     units: Sequence[_MatchedUtterance], rater: str, lines: Sequence[RatedLine]
 ) -> Iterator[tuple[RatedLine, _MatchedUtterance | None]]:
-    """Each line with the unit that it overlaps most, each unit once; None without one."""
+    """Pair each line with the unit of largest overlap, each unit once; None if there is none."""
     free: dict[str, list[_MatchedUtterance]] = {}
     for unit in units:
         if rater not in unit.labels and unit.line.start is not None and unit.line.end is not None:
@@ -146,9 +146,9 @@ def _match_times(
 
 
 def pair_by_time(lines: Sequence[RatedLine], others: Sequence[RatedLine]) -> dict[int, int]:
-    """Pair lines of a conversation by overlap, the largest first: positions in both.
+    """Pair lines of a conversation by overlap, largest first; return indices in both.
 
-    Lines that both have ids are never paired.
+    Two lines with ids are never paired.
     """
     if not lines or not others:
         return {}
@@ -176,7 +176,7 @@ def pair_by_time(lines: Sequence[RatedLine], others: Sequence[RatedLine]) -> dic
 
 
 def _overlap(line: RatedLine, other: RatedLine, *, comparable: bool) -> float:
-    """Seconds that two lines share; 0 if they are not the same utterance."""
+    """Return the overlap of two lines in seconds; 0 if they cannot be the same utterance."""
     if line.id and other.id:
         return 0.0
     if comparable and line.speaker and other.speaker and line.speaker != other.speaker:
@@ -188,13 +188,13 @@ def _overlap(line: RatedLine, other: RatedLine, *, comparable: bool) -> float:
 
 
 def _span(line: RatedLine) -> tuple[float, float]:
-    """Start and end; a point lasts a millisecond."""
+    """Return start and end; a point lasts a millisecond."""
     start, end = line.start or 0.0, line.end or 0.0
     return start, max(end, start + _POINT)
 
 
 def _remarks(ratings: Ratings) -> list[str]:
-    """What one rater alone labelled."""
+    """Remark on utterances labelled by only one rater."""
     rated = ratings.values >= 0
     alone = rated & (rated.sum(axis=0) == 1)
     return [

@@ -1,4 +1,4 @@
-"""Predictions of a whole study as rows: from tables, Parquet files and folders."""
+"""Read the predictions of a study as rows, from tables, Parquet files and folders."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _FIX = "name the output of `mmerc predict`, `mmerc analyze`, `mmerc evaluate` or
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PredictedRows:
-    """Predicted utterances with all columns of their table.
+    """Predicted utterances with all columns of the table.
 
-    ``labels`` are those that have a probability, in order; empty without probabilities.
+    ``labels`` are the labels with probabilities, in order; empty without probabilities.
     Shape: probabilities [N, K] or None.
     """
 
@@ -37,7 +37,7 @@ class PredictedRows:
     probabilities: NDArray[np.float64] | None
 
     def read_column(self, name: str) -> list[str]:
-        """The values of a column; UsageError if no row has it."""
+        """Return the values of a column; UsageError if no row has it."""
         columns = dict.fromkeys(column for row in self.rows for column in row)
         column = find_column(name, columns)
         if column not in columns:
@@ -48,7 +48,7 @@ class PredictedRows:
 
 
 def is_predicted_table(path: Path) -> bool:
-    """Whether a path is a study's folder or a Parquet file, which no rater writes."""
+    """Whether a path is a study's folder or a Parquet file, so not from a rater."""
     return path.suffix == ".parquet" or (path / _STUDY_TABLE).is_file()
 
 
@@ -90,7 +90,7 @@ def _read_file(path: Path) -> list[dict[str, Any]]:
 
 
 def _check_unique(path: Path, lines: Sequence[RatedLine]) -> None:
-    """Refuse an utterance that occurs twice, or has no predicted label."""
+    """Refuse repeated utterances and missing predicted labels."""
     seen: set[tuple[str, str | None]] = set()
     for line in lines:
         key = (line.conversation, line.id)

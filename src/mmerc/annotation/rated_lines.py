@@ -1,4 +1,4 @@
-"""What one rater chose, line by line, as tables and annotation files have it."""
+"""Read one rater's labels from tables and annotation files."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _NUMBERS = ("start", "end", "weight")
 class RatedLine:
     """A label of one utterance; times in seconds, None if unknown.
 
-    ``conversation`` is empty if the file does not say; ``id`` is None for intervals of a tier,
-    ``label`` where the rater chose none. ``strategy`` is how ``mmerc sample`` drew the utterance,
-    empty if it did not; ``weight``, how many utterances it then stands for, None if unknown.
+    ``conversation`` is empty if unknown; ``id`` is None for intervals of a tier; ``label`` is None
+    if the rater chose none. ``strategy``: sampling strategy of ``mmerc sample``, empty if not
+    sampled; ``weight``: the number of utterances it represents, None if unknown.
     """
 
     conversation: str
@@ -50,10 +50,10 @@ class RatedLine:
 
 
 def read_rated_lines(path: Path, raters: Sequence[str] = ()) -> dict[str, list[RatedLine]]:
-    """Read the labels of a file by rater; "" is the rater whom the file does not name.
+    """Read the labels of a file by rater; "" for an unnamed rater.
 
-    ``raters`` names the columns or tiers that have one rater's labels each. InputError if there are
-    no labels, or not those that ``raters`` names.
+    ``raters`` names columns or tiers with one rater's labels each. InputError without labels, or if
+    one of ``raters`` is missing.
     """
     if path.suffix.lower() in _TIER_READERS:
         lines = _tier_lines(_TIER_READERS[path.suffix.lower()](path), raters)
@@ -78,7 +78,7 @@ def read_one_rater(path: Path) -> list[RatedLine]:
 
 
 def _tier_lines(file: TierFile, raters: Sequence[str]) -> dict[str, list[RatedLine]]:
-    """Labels of the tiers that ``raters`` names, or of the tiers of emotions by annotator."""
+    """Read the tiers named in ``raters``, or the emotion tiers by annotator."""
     if raters:
         chosen = {name: [tier for tier in file.tiers if tier.name == name] for name in raters}
     else:
@@ -100,7 +100,7 @@ def _tier_lines(file: TierFile, raters: Sequence[str]) -> dict[str, list[RatedLi
 
 
 def _interval_lines(tier: AnnotationTier, conversation: str, file: TierFile) -> Iterator[RatedLine]:
-    """One line per interval."""
+    """Yield one line per interval."""
     speaker = tier.speaker if tier.is_kind(LABEL_TIER) else tier.participant
     for item in tier.intervals:
         yield RatedLine(
@@ -110,7 +110,7 @@ def _interval_lines(tier: AnnotationTier, conversation: str, file: TierFile) -> 
 
 
 def _table_lines(path: Path, raters: Sequence[str]) -> dict[str, list[RatedLine]]:
-    """Labels of a table: columns of ``raters``, or ``label`` (by ``rater``), or ``label.NAME``."""
+    """Read a table: columns of ``raters``, or ``label`` (by ``rater``), or ``label.NAME``."""
     rows = read_rows(path)
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
     sources = _label_columns(columns, raters)
@@ -129,7 +129,7 @@ def _table_lines(path: Path, raters: Sequence[str]) -> dict[str, list[RatedLine]
 
 
 def _label_columns(columns: Sequence[str], raters: Sequence[str]) -> dict[str, str]:
-    """The column of each rater; none if one is missing."""
+    """Return the column of each rater; empty if one is missing."""
     if raters:
         sources = {name: find_column(name, columns) for name in raters}
         return sources if set(sources.values()) <= set(columns) else {}
@@ -139,7 +139,7 @@ def _label_columns(columns: Sequence[str], raters: Sequence[str]) -> dict[str, s
 
 
 def read_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Rows of a CSV or JSON Lines file, each with its place; conversations become utterances.
+    """Read rows of a CSV or JSON Lines file with positions; conversations become utterances.
 
     InputError with the line if it is damaged.
     """
@@ -151,9 +151,9 @@ def read_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Rows of a table whose separator is a comma, semicolon or tab, as spreadsheets save it.
+    """Yield rows of a table separated by comma, semicolon or tab, as saved by spreadsheets.
 
-    Empty rows are left out; without commas as separators, numbers may have decimal commas.
+    Empty rows are skipped; unless commas are separators, numbers may have decimal commas.
     """
     head = text.partition("\n")[0]
     marked = re.fullmatch("sep=([,;\t])", head)  # for Excel, which hides it
@@ -187,18 +187,18 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _column_name(name: str) -> str:
-    """A column's name without spaces around it; the case of those that mmerc knows is no matter."""
+    """Strip a column name; known names are matched ignoring case."""
     name = name.strip()
     return name.casefold() if name.casefold() in _COLUMNS else name
 
 
 def find_column(name: str, columns: Collection[str]) -> str:
-    """The column that a user means by a name, whose case may have changed in reading the table."""
+    """Find the column for a user's name, whose case may have changed on reading."""
     return name if name in columns else _column_name(name)
 
 
 def _json_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Objects, one per line; a conversation of a manifest gives one row per utterance."""
+    """Yield objects, one per line; a manifest's conversation gives one row per utterance."""
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -242,13 +242,13 @@ def build_line(row: Mapping[str, Any], label: object, where: str) -> RatedLine:
 
 
 def _name(value: object) -> str:
-    """A name as text, without the apostrophe that keeps spreadsheets from computing it."""
+    """Return a name without the apostrophe that protects it in spreadsheets."""
     text = _text(value)
     return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA else text
 
 
 def _label(value: object, where: str) -> object:
-    """The label unchanged; InputError if it is neither text nor a number."""
+    """Check a label; InputError if it is neither text nor a number."""
     if value is None or isinstance(value, str) or _is_number(value):
         return value
     raise InputError(where, f"{value!r} is not a label", "write one label as text")
@@ -264,7 +264,7 @@ def _text(value: object) -> str:
 
 
 def _read_weight(row: Mapping[str, Any], where: str) -> float | None:
-    """The weight of a line that ``mmerc sample`` drew; of other tables, the column is another's."""
+    """Read the weight of a line from ``mmerc sample``; in other tables the column is unrelated."""
     value = row.get("weight")
     if not _text(value) or not _text(row.get("strategy")):
         return None
@@ -279,7 +279,7 @@ def _read_weight(row: Mapping[str, Any], where: str) -> float | None:
 
 
 def read_seconds(value: object, where: str) -> float | None:
-    """A cell as seconds; None if it is empty."""
+    """Parse a cell as seconds; None if it is empty."""
     if value is None or value == "":
         return None
     try:

@@ -1,4 +1,4 @@
-"""Raters as files and folders on the command line."""
+"""Read raters from files and folders given on the command line."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from mmerc.annotation.rated_lines import ENDINGS, RatedLine, read_rated_lines
 from mmerc.errors import InputError
 
-_PREFERRED = (".jsonl", ".csv", ".eaf", ".TextGrid")  # which of several results of one recording
+_PREFERRED = (".jsonl", ".csv", ".eaf", ".TextGrid")  # preference among results of a recording
 
 
 def read_raters(paths: Sequence[Path], raters: Sequence[str] = ()) -> dict[str, list[RatedLine]]:
-    """Read the labels of all raters, by name, in the order of the files.
+    """Read the labels of all raters, by name, in file order.
 
-    A file is one rater, named after it, unless it names several; a folder is one rater with a file
-    per recording. ``raters`` names columns or tiers, as for ``read_rated_lines``. A path without an
-    ending stands for the results of that name.
+    A file is one rater with the file's name, unless it names several; a folder is one rater with a
+    file per recording. ``raters`` names columns or tiers, as for ``read_rated_lines``. A path
+    without suffix means the results of that name.
     """
     names = [path.stem if path.is_file() else path.name for path in paths]
     lines: dict[str, list[RatedLine]] = {}
@@ -35,7 +35,7 @@ def read_raters(paths: Sequence[Path], raters: Sequence[str] = ()) -> dict[str, 
 
 
 def find_files(path: Path) -> list[Path]:
-    """The file itself, the results of that name, or a file per recording of a folder."""
+    """Return the file itself, the results of that name, or a folder's file per recording."""
     if path.is_dir():
         stems = sorted({file.stem for file in path.iterdir() if file.suffix in ENDINGS})
         files = [_find_result(path / stem) for stem in stems if not stem.startswith(".")]
@@ -52,7 +52,7 @@ def find_files(path: Path) -> list[Path]:
 
 
 def _find_result(stem: Path) -> Path | None:
-    """The first file of that name with a known ending."""
+    """Return the first file of that name with a known suffix."""
     candidates = (stem.with_name(stem.name + ending) for ending in _PREFERRED)
     return next((path for path in candidates if path.is_file()), None)
 
@@ -62,7 +62,7 @@ def _name_conversation(line: RatedLine, name: str) -> RatedLine:
 
 
 def name_conversations(lines: dict[str, list[RatedLine]]) -> dict[str, list[RatedLine]]:
-    """Where exactly one conversation is named at all, lines without a name belong to it."""
+    """If only one conversation is named, assign unnamed lines to it."""
     names = {line.conversation for own in lines.values() for line in own} - {""}
     if len(names) != 1:
         return lines
@@ -71,5 +71,5 @@ def name_conversations(lines: dict[str, list[RatedLine]]) -> dict[str, list[Rate
 
 
 def spellings(lines: Mapping[str, Sequence[RatedLine]]) -> Iterator[str]:
-    """All labels as they are written."""
+    """Yield all labels as written."""
     return (line.label for own in lines.values() for line in own if line.label)

@@ -1,4 +1,4 @@
-"""Shares of emotions in a study, corrected by a labelled sample, and how they are reported."""
+"""Report shares of emotions in a study, corrected with a labelled sample."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FEW_LABELS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShareReport:
-    """Shares in the whole study, then by the values of each column."""
+    """Shares in the whole study, and by the values of each column."""
 
     whole: GroupShares
     by: dict[str, tuple[GroupShares, ...]]
@@ -33,11 +33,10 @@ def report_shares(
     draws: int = 4000,
     seed: int = 0,
 ) -> ShareReport:
-    """Estimate how common each emotion is, from predictions and labels of a random sample of them.
+    """Estimate the share of each emotion from predictions and a labelled random sample.
 
     ``by`` names columns of the predictions (``speaker``, ``conversation``, a study's
-    ``condition``). InputError if the sample has labels of several raters, of utterances that were
-    not predicted, or outside the set of the predictions.
+    ``condition``). InputError for several raters, utterances without prediction, or unknown labels.
     """
     rows = read_predicted_rows(Path(predictions))
     matched = match_sample(rows, Path(sample))
@@ -56,7 +55,7 @@ def report_shares(
 def _doubts(
     sample: LabelledSample, whole: GroupShares, grouped: dict[str, tuple[GroupShares, ...]]
 ) -> Iterator[str]:
-    """What makes the shares less certain."""
+    """List reasons why the shares are less certain."""
     if UNCERTAIN in sample.strategies:
         yield (
             "WARNING: the labelled utterances are those that the model was least sure of, so these "
@@ -82,12 +81,12 @@ def _doubts(
 
 
 def share_values(report: ShareReport) -> dict[str, Any]:
-    """The report as plain values for JSON."""
+    """Convert the report to JSON values."""
     return asdict(report)
 
 
 def describe_shares(report: ShareReport) -> str:
-    """The report as text to read."""
+    """Format the report as text."""
     lines = _group_lines(report.whole, "all utterances")
     for name, groups in report.by.items():
         for group in groups:
@@ -96,7 +95,7 @@ def describe_shares(report: ShareReport) -> str:
 
 
 def _group_lines(group: GroupShares, title: str) -> list[str]:
-    """The shares of one group in percent."""
+    """Format the shares of one group in percent."""
     width = max(8, *(len(share.label) for share in group.shares))
     lines = [f"{title}: {group.utterances} utterances, {group.labelled} labelled"]
     lines.append(f"  {'label'.ljust(width)}  predicted %  corrected %  95 % interval")
@@ -109,7 +108,7 @@ def _group_lines(group: GroupShares, title: str) -> list[str]:
 
 
 def tabulate_shares(report: ShareReport) -> str:
-    """The report as CSV; shares from 0 to 1."""
+    """Format the report as CSV; shares from 0 to 1."""
     rows = [
         {
             "by": name, "group": group.group, "label": share.label, "predicted": share.naive,

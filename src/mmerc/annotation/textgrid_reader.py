@@ -1,4 +1,4 @@
-"""Reading Praat's TextGrids."""
+"""Read Praat's TextGrids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmerc.annotation.tier_files import AnnotationTier, Interval, TierFile
 from mmerc.errors import InputError
 from mmerc.media.text_files import read_small_text
 
-# Praat reads quoted texts, <flags> and free-standing numbers; whatever else is there explains them.
+# Praat reads quoted texts, <flags> and free-standing numbers; everything else is a comment.
 _TOKEN = re.compile(r'"(?P<text>(?:[^"]|"")*)"|(?P<flag><\w+>)|(?<!\S)(?P<number>[-+]?[\d.]\S*)')
 _FIX = "save it from Praat as a text file"
 
@@ -19,7 +19,7 @@ _FIX = "save it from Praat as a text file"
 def read_textgrid(path: Path) -> TierFile:
     """Read the interval and point tiers of a TextGrid, long or short, UTF-8 or UTF-16.
 
-    Intervals without text are left out. InputError if it is damaged, or in Praat's binary format.
+    Empty intervals are skipped. InputError if it is damaged, or in Praat's binary format.
     Source: Praat manual, "TextGrid file formats".
     """
     if path.is_file():
@@ -39,7 +39,7 @@ def read_textgrid(path: Path) -> TierFile:
 
 
 class _Tokens:
-    """The values of a file, one after another."""
+    """The sequence of values in a file."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path = path
@@ -87,7 +87,7 @@ class _Tokens:
 
 
 def _read_tier(tokens: _Tokens) -> AnnotationTier:
-    """One tier of intervals or points."""
+    """Read a tier of intervals or points."""
     kind, name = tokens.text(), tokens.text()
     tokens.number(), tokens.number()
     intervals = []

@@ -1,4 +1,4 @@
-"""Tiers of annotated intervals, as ELAN and Praat keep them."""
+"""Tiers of annotated intervals, as in ELAN and Praat."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LAYER = re.compile(r" \(\d+\)$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A stretch of time with its text, in seconds; ``end`` is ``start`` for a point."""
+    """A time interval with text, in seconds; ``end`` equals ``start`` for a point."""
 
     start: float
     end: float
@@ -22,8 +22,8 @@ class Interval:
 class AnnotationTier:
     """A named row of intervals in order of time.
 
-    ``kind`` is ELAN's linguistic type, ``participant`` who speaks, ``annotator`` who annotated;
-    each is empty if the file does not say.
+    ``kind`` is ELAN's linguistic type, ``participant`` the speaker, ``annotator`` the rater; each
+    is empty if unknown.
     """
 
     name: str
@@ -34,23 +34,23 @@ class AnnotationTier:
 
     @property
     def speaker(self) -> str:
-        """Who speaks: the participant, or what follows ``@`` in the name."""
+        """The speaker: the participant, or the part of the name after ``@``."""
         if self.participant:
             return self.participant
         _, _, name = self.name.partition("@")
         return _LAYER.sub("", name)
 
     def is_kind(self, kind: str) -> bool:
-        """Whether the tier is of a type, by its linguistic type or the name before ``@``."""
+        """Whether the tier has a type, by its linguistic type or its name before ``@``."""
         names = {self.kind.casefold(), self.name.casefold(), self.name.partition("@")[0].casefold()}
         return kind in names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierFile:
-    """All tiers of a file; ``media`` are the names of the recordings that it refers to.
+    """All tiers of a file; ``media`` are the names of its recordings.
 
-    ``strategy`` is how ``mmerc sample`` drew its utterances, empty if it did not.
+    ``strategy``: sampling strategy of ``mmerc sample``, empty if not sampled.
     """
 
     path: Path

@@ -1,1 +1,1 @@
-"""Every table and figure of the three papers: targets as data, their runs, and the reports."""
+"""Reproduce every table and figure of the three papers: targets, runs and reports."""

@@ -21,7 +21,7 @@ _Panels = Sequence[tuple[str, str]]  # column and label of each
 def grouped(
     results: TargetResults, group_seed: Callable[[Predictions, Metric], Records]
 ) -> Records:
-    """Group every row's labelled utterances seed by seed, and average over the seeds."""
+    """Group every row's labelled utterances per seed, and average over the seeds."""
     return [
         record
         for trained in results.trained
@@ -33,9 +33,9 @@ def grouped(
 
 
 def equal_groups(values: NDArray[Any], count: int) -> dict[str, NDArray[np.intp]]:
-    """Cut the positions of ``values``, in ascending order, into ``count`` groups of similar size.
+    """Split the indices of ``values``, sorted ascending, into ``count`` groups of similar size.
 
-    NaN belongs to no group; empty groups are left out.
+    NaN is excluded; empty groups are omitted.
     """
     order = np.argsort(values, kind="stable")
     order = order[~np.isnan(values[order])]
@@ -47,19 +47,19 @@ def equal_groups(values: NDArray[Any], count: int) -> dict[str, NDArray[np.intp]
 def score_group(
     predictions: Predictions, positions: NDArray[np.intp], metric: Metric
 ) -> dict[str, Any]:
-    """Score some of the utterances, and count them."""
+    """Score and count a group of utterances."""
     matrix = confusion(predictions.take(positions))
     return {metric: float(FROM_CONFUSION[metric](matrix)), "utterances": len(positions)}
 
 
 def mean_of_known(values: NDArray[Any]) -> float | None:
-    """Mean of the values that are not NaN; None if all are."""
+    """Return the mean of the values that are not NaN; None if all are."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else None
 
 
 def merge_seeds(seeds: Sequence[Records], head: Mapping[str, Any]) -> Records:
-    """Mean and deviation over seeds of every number, group by group."""
+    """Compute mean and deviation over seeds of every number, per group."""
     names = list(dict.fromkeys(record["group"] for records in seeds for record in records))
     merged: Records = []
     for name in names:

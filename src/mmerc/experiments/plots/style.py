@@ -1,4 +1,4 @@
-"""How every figure looks: colours safe for colour-blind readers, and never colour alone."""
+"""Style of all figures: colour-blind safe, and never colour alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmerc.conversation import MODALITIES
 from mmerc.csv_text import format_csv
 from mmerc.files import atomic_file, write_text
 
-Records = list[dict[str, Any]]  # the data behind a figure, a row of its CSV file each
+Records = list[dict[str, Any]]  # data of a figure; each record is a row of its CSV file
 
 # Okabe and Ito's palette without its yellow, which is too light for lines on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -58,11 +58,11 @@ class Plot:
     records: Records
 
     def save(self, folder: Path) -> None:
-        """Write NAME.png, NAME.svg and NAME.csv, each complete or not at all."""
+        """Write NAME.png, NAME.svg and NAME.csv, each atomically."""
         with house_style():
             if (engine := self.figure.get_layout_engine()) is not None:
                 engine.execute(self.figure)
-                self.figure.set_layout_engine(None)  # solved once, not again for each format
+                self.figure.set_layout_engine(None)  # computed once, not for each format
             for ending, options in (("png", {"dpi": 160}), ("svg", {"metadata": {"Date": None}})):
                 with atomic_file(folder / f"{self.name}.{ending}") as temporary:
                     self.figure.savefig(temporary, format=ending, **options)
@@ -79,7 +79,7 @@ def new_figure(
 
 
 def line_style(index: int) -> dict[str, Any]:
-    """Colour, marker and dashes of the line number ``index``: 28 different ones."""
+    """Return colour, marker and dashes of line number ``index``; 28 combinations."""
     return {
         "color": COLOURS[index % len(COLOURS)],
         "marker": _MARKERS[index % len(_MARKERS)],
@@ -101,13 +101,13 @@ def legend_below(
 
 
 def records_by_row(records: Records) -> dict[str, Records]:
-    """Records by the row of the target that they belong to."""
+    """Group records by row of the target."""
     names = list(dict.fromkeys(str(record["row"]) for record in records))
     return {name: [record for record in records if record["row"] == name] for name in names}
 
 
 def column(records: Records, key: str) -> list[float]:
-    """A column's numbers, NaN if a record has none."""
+    """Return a column's numbers, NaN if missing."""
     return [float("nan") if r.get(key) is None else float(r[key]) for r in records]
 
 

@@ -23,7 +23,7 @@ _OURS, _PAPERS = COLOURS[0], COLOURS[1]
 
 
 def scores(results: TargetResults) -> Plot:
-    """Draw every row's score with its interval, the paper's beside it."""
+    """Draw every row's score with its interval, next to the paper's."""
     metric = METRIC_NAMES[results.metric]
     figure, (axis,) = new_figure(6.4, 1.2 + 0.28 * len(results.scored))
     for place, row in enumerate(results.scored):
@@ -43,7 +43,7 @@ def scores(results: TargetResults) -> Plot:
 
 
 def differences(results: TargetResults) -> Plot:
-    """Draw every row minus the baseline, ours with its interval, the paper's beside it."""
+    """Draw every row minus the baseline, ours with its interval, next to the paper's."""
     metric, baseline = METRIC_NAMES[results.metric], results.target.baseline
     compared = tuple(
         row
@@ -94,7 +94,7 @@ def _label_rows(
 
 
 def score_records(results: TargetResults) -> list[dict[str, object]]:
-    """The table as data."""
+    """Return the table as records."""
     records: list[dict[str, object]] = []
     for row in results.scored:
         ours, versus = row.ours, row.versus
@@ -123,7 +123,7 @@ def score_records(results: TargetResults) -> list[dict[str, object]]:
 
 
 def trend(results: TargetResults) -> Plot:
-    """Draw the score over a setting's value, the paper's where it has one (DF-ERC, Figure 9)."""
+    """Draw the score over a setting's value, with the paper's if known (DF-ERC, Figure 9)."""
     setting, metric = results.target.axis, results.metric
     records = [
         _trend_record(row, row.ours, metric, setting)
@@ -152,7 +152,7 @@ def trend(results: TargetResults) -> Plot:
 
 
 def _trend_record(row: ScoredRow, ours: RowScores, metric: Metric, setting: str) -> dict[str, Any]:
-    """A point of the line; the row's name is the setting's value."""
+    """Return a point of the line; the row's name is the setting's value."""
     low, high = ours.interval or (None, None)
     paper = getattr(row.paper, metric, None)
     return {

@@ -1,4 +1,4 @@
-"""Plots that end every report: learning curves and confusion matrices."""
+"""Plots at the end of every report: learning curves and confusion matrices."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PANELS = (("train_loss", "training loss"), ("valid_weighted_f1", "weighted F1 o
 
 
 def learning_curves(results: TargetResults) -> Plot:
-    """Draw loss and validation score by epoch, a line per row that was trained itself."""
+    """Draw loss and validation score by epoch, a line per trained row."""
     trained = [row for row in results.trained if row.row.masked is None]
     records = [record for row in trained for record in _epochs(row)]
     lines = records_by_row(records)
@@ -44,7 +44,7 @@ def learning_curves(results: TargetResults) -> Plot:
 
 
 def _epochs(trained: TrainedRow) -> Records:
-    """Loss and validation score of every epoch, mean over the seeds that reached it."""
+    """Return loss and validation score of every epoch, mean over the seeds that reached it."""
     records: Records = []
     for epoch in range(max(len(epochs) for epochs in trained.history)):
         reached = [epochs[epoch] for epochs in trained.history if len(epochs) > epoch]

@@ -1,4 +1,4 @@
-"""The content of a report, and how it is written: as one HTML page and as Markdown."""
+"""The content of a report, written as one HTML page and as Markdown."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From a target to its report: plan trainings, run them, read what they measured, write it up."""
+"""From a target to its report: plan and run trainings, read results, write the report."""

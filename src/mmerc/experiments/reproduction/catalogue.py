@@ -1,4 +1,4 @@
-"""All targets and the functions that draw them: of our papers, of plug-ins, or of a file."""
+"""All targets and their plot functions, of our papers, of plug-ins, or of a file."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _SHARED_PLOTS = {
 class TargetFile:
     """A paper's targets and their origin: ``mmerc``, the package of a plug-in, or a path.
 
-    ``package`` is the module whose ``figures.py`` may have plots of its own; None if code is
-    not run.
+    ``package`` is the module whose ``figures.py`` may have additional plots; None if no code is
+    run.
     """
 
     paper: PaperTargets
@@ -47,7 +47,7 @@ class TargetFile:
 
 
 def list_targets() -> dict[str, tuple[str, str]]:
-    """Map every target to its title and the package that it comes from.
+    """Map every target to its title and package.
 
     MmercError if a plug-in is broken.
     """
@@ -57,9 +57,9 @@ def list_targets() -> dict[str, tuple[str, str]]:
 
 
 def find_target(name: str, path: Path | None = None) -> TargetFile:
-    """Look up the file of a target; UsageError with all names where none is called ``name``.
+    """Look up the file of a target; UsageError, listing all names, if unknown.
 
-    Our own targets are found even where a plug-in is broken.
+    Our own targets are found even if a plug-in is broken.
     """
     own = _own_targets()
     if path is None and name in own:
@@ -71,9 +71,9 @@ def find_target(name: str, path: Path | None = None) -> TargetFile:
 
 
 def target_files(path: Path | None = None) -> dict[str, TargetFile]:
-    """Map every target's name to its file: all that are installed, or those of ``path`` alone.
+    """Map every target to its file: all installed ones, or only those of ``path``.
 
-    No code of a file at ``path`` is run: its targets use the plots that come with mmerc.
+    No code is run for ``path``: its targets use mmerc's plots.
     """
     if path is not None:
         paper = parse_targets(read_text(path), str(path))

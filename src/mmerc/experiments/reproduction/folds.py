@@ -89,14 +89,14 @@ def run_folds(
 
 
 def _score_fold(job: TrainingJob) -> float:
-    """Weighted F1 of the best epoch on the fold's held-out conversations."""
+    """Return the weighted F1 of the best epoch on the fold's held-out conversations."""
     score = validate(job)
     job.say(f"{score:.2f}")
     return score
 
 
 def read_folds(plan: Plan, folder: Path) -> FoldScores:
-    """Read what ``run_folds`` wrote; InputError names what is missing."""
+    """Read the results of ``run_folds``; InputError lists what is missing."""
     path = folder / "folds.json"
     if not path.is_file():
         raise InputError(path, "no such file", "train the folds: leave --report-only out")
@@ -109,7 +109,7 @@ def read_folds(plan: Plan, folder: Path) -> FoldScores:
 
 
 def compare_alternatives(plan: Plan, scores: FoldScores) -> list[Alternative]:
-    """Test every alternative, paired over folds, with Holm's correction over all of them."""
+    """Test every alternative, paired over folds, with Holm's correction."""
     pairs = [(row.name, row.against) for row in plan.trained if row.against in plan.recipes]
     tests = [seed_test(scores[name], scores[str(against)]) for name, against in pairs]
     adjusted = iter(holm([test.t_p_value for test in tests if test.t_p_value is not None]))

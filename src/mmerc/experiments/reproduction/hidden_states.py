@@ -1,6 +1,6 @@
-"""What a saved model computes on its way to a prediction, per utterance, stored beside its run.
+"""Hidden states of a saved model per utterance, stored in its run.
 
-Predictions do not contain it; one pass over the test split provides it, without any training.
+Predictions do not contain them; one pass over the test split computes them without training.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mmerc.training.hardware import Hardware
 from mmerc.training.scoring import predict_corpus
 
 _Recorder = Callable[[AnyModel, ConversationBatch, ModelOutput], Mapping[str, Tensor]]
-HiddenStates = Mapping[str, NDArray[Any]]  # by name; also conversation, utterance, gold, predicted
+HiddenStates = Mapping[str, NDArray[Any]]  # by name; with conversation, utterance, gold, predicted
 
 
 def hidden_states(
@@ -39,11 +39,10 @@ def hidden_states(
     recorder: _Recorder,
     positions: NDArray[np.intp] | None = None,
 ) -> HiddenStates:
-    """What ``recorder`` sees of one seed's test utterances (all, or those at ``positions``).
+    """Return the output of ``recorder`` for one seed's test utterances (all, or ``positions``).
 
-    ``index`` is the seed's place in ``trained.seeds``. The seed's folder keeps the result under
-    ``name``.
-    Shape: every array [N] or [N, D], in the order of the positions.
+    ``index`` is the seed's index in ``trained.seeds``. The result is stored in the seed's folder as
+    ``name``. Shape: every array [N] or [N, D], in the order of the positions.
     """
     keys = trained.test[index].keys
     if positions is not None:
@@ -63,7 +62,7 @@ def _stored_hidden_states(
     keys: Sequence[tuple[str, str]],
     hardware: Hardware | None = None,
 ) -> HiddenStates:
-    """Read ``inside-NAME-KEY.parquet`` of a seed's folder, or record it from the seed's model.
+    """Read ``inside-NAME-KEY.parquet`` of a seed's folder, or compute it with its model.
 
     ``keys`` are the utterances by conversation and id; KEY is the corpus's.
     """
@@ -82,7 +81,7 @@ def _stored_hidden_states(
 def _record(
     model: AnyModel, recorder: _Recorder, corpus: PreparedCorpus, hardware: Hardware | None
 ) -> tuple[Predictions, Mapping[str, Tensor]]:
-    """Predict the test split, and call ``recorder`` with every batch and its output.
+    """Predict the test split and call ``recorder`` with every batch and its output.
 
     Shape: what it returns, [B, N, ...], becomes [M, ...] in the order of the predictions.
     """
@@ -107,7 +106,7 @@ def _record(
 
 
 def _write(path: Path, predictions: Predictions, tensors: Mapping[str, Tensor]) -> None:
-    """Write Parquet, complete or not at all; vectors become lists, NaN stays NaN."""
+    """Write Parquet atomically; vectors become lists, NaN stays NaN."""
     columns: dict[str, Any] = {
         "conversation": pa.array(predictions.conversations, pa.string()),
         "utterance": pa.array(predictions.utterances, pa.string()),

@@ -22,9 +22,9 @@ from mmerc.training.scoring import predict_corpus
 def masked_predictions(
     folder: Path, masking: Masking, corpus: PreparedCorpus, *, hardware: Hardware | None = None
 ) -> Predictions:
-    """Test predictions without a modality, computed once by the seed's model and stored beside it.
+    """Return test predictions without a modality, computed once by the seed's model and stored.
 
-    The file's name identifies the corpus, so that predictions of one are not taken for another's.
+    The file name includes a hash of the corpus, so that corpora are not confused.
     """
     name = f"predictions-test-{masking.modality}-{masking.how}-{corpus_key(corpus)}.parquet"
     path = folder / name
@@ -37,7 +37,7 @@ def masked_predictions(
 
 
 def corpus_key(corpus: PreparedCorpus) -> str:
-    """A short hash of the corpus's conversations and vectors."""
+    """Return a short hash of the corpus's conversations and vectors."""
     return fingerprint(corpus.fingerprints)[:12]
 
 
@@ -62,9 +62,9 @@ def predict_masked(
 
 
 def _mask_batch(batch: ConversationBatch, masking: Masking) -> ConversationBatch:
-    """Declare a modality absent, or set its input to 0 and keep it present.
+    """Mark a modality as absent, or set its input to 0 and keep it present.
 
-    Zeroed text keeps its length: every token becomes token 0, the padding of BERT's family.
+    Zeroed text keeps its length: every token becomes token 0, the padding token of BERT models.
     """
     modality = masking.modality
     if masking.how == "absent":

@@ -1,4 +1,4 @@
-"""Read the finished runs of a target, and score every row beside the paper's numbers."""
+"""Read the finished runs of a target, and score every row next to the paper's numbers."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from mmerc.training.result import interval
 
 
 def measure(plan: Plan, runs: Mapping[str, Run], *, hardware: Hardware) -> TargetResults:
-    """Read the planned seeds of every trained row; InputError names what is missing.
+    """Read the planned seeds of every trained row; InputError lists what is missing.
 
-    ``runs`` are by row; ``hardware`` runs saved models again, for masked rows and for figures.
+    ``runs`` are by row; ``hardware`` is for rerunning saved models, for masked rows and figures.
     """
     trained = tuple(
         _read_trained_row(row, plan, runs[row.name], hardware=hardware) for row in plan.trained
@@ -91,7 +91,7 @@ def _check_run(run: Run) -> None:
 
 
 def _same_recipe(value: object, recipe: Recipe) -> bool:
-    """Whether a stored recipe, as this version reads it, differs in names and seeds at most."""
+    """Whether a stored recipe differs at most in names and seeds."""
     try:
         stored = Recipe.model_validate(value)
     except (ValidationError, UsageError):
@@ -100,7 +100,7 @@ def _same_recipe(value: object, recipe: Recipe) -> bool:
 
 
 def _read_history(path: Path) -> tuple[Epoch, ...]:
-    """Read the epochs that training wrote."""
+    """Read the epochs of a training."""
     try:
         lines = list(csv.DictReader(io.StringIO(read_text(path))))
         return tuple({name: float(value) for name, value in line.items()} for line in lines)
@@ -115,7 +115,7 @@ def _read_machine(path: Path) -> Mapping[str, Any] | None:
 
 
 def _score_rows(plan: Plan, trained: Sequence[TrainedRow]) -> list[ScoredRow]:
-    """Score all rows in the target's order, published ones and those left out among them."""
+    """Score all rows in the target's order, including published and skipped ones."""
     by_name = {row.row.name: row for row in trained}
     versus = _compare_with_baseline(plan, by_name)
     baseline = next(_paper_scores(r, plan) for r in plan.rows if r.name == plan.target.baseline)
@@ -135,11 +135,11 @@ def _score_rows(plan: Plan, trained: Sequence[TrainedRow]) -> list[ScoredRow]:
 
 
 def _compare_with_baseline(plan: Plan, trained: Mapping[str, TrainedRow]) -> Mapping[str, Versus]:
-    """Compare every row with the baseline, Holm's correction over all of them."""
+    """Compare every row with the baseline, with Holm's correction."""
     baseline = plan.target.baseline
     names = [baseline, *(name for name in trained if name != baseline)]
     conversations = set(trained[baseline].test[0].with_gold().conversations)
-    if len(names) < 2 or len(conversations) < 2:  # a bootstrap draws from conversations
+    if len(names) < 2 or len(conversations) < 2:  # the bootstrap resamples conversations
         return {}
     runs = {name: trained[name].test for name in names}
     return {item.name: item for item in compare_runs(runs, metric=plan.target.metric)}
@@ -161,7 +161,7 @@ def _score_row(trained: TrainedRow, metric: Metric, versus: Mapping[str, Versus]
 
 
 def _per_class(trained: TrainedRow) -> dict[str, float | None]:
-    """Mean F1 of every label over the seeds; None if gold lacks the label."""
+    """Return the mean F1 of every label over the seeds; None if gold lacks the label."""
     occurs = trained.confusions[0].sum(axis=1) > 0
     means = class_f1(trained.confusions).mean(axis=0)
     labels = trained.test[0].labels
@@ -172,14 +172,14 @@ def _per_class(trained: TrainedRow) -> dict[str, float | None]:
 
 
 def _paper_scores(row: TargetRow, plan: Plan) -> PaperScores:
-    """Look up the paper's scores on the corpus that ours is compared with."""
+    """Look up the paper's scores on the reference corpus."""
     return row.paper.get(plan.reference.compare, PaperScores())
 
 
 def paper_difference(
     paper: PaperScores, baseline: PaperScores, plan: Plan, row: TargetRow
 ) -> float | None:
-    """The paper's row minus its baseline's."""
+    """Return the paper's row minus its baseline."""
     metric = plan.target.metric
     if row.name == plan.target.baseline or metric == "macro_f1":
         return None

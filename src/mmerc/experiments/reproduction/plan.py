@@ -1,4 +1,4 @@
-"""From a target and a corpus to the recipes that must be trained."""
+"""Plan the recipes to train for a target and a corpus."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _SEEDS = 5
 
 
 class _RowError(Exception):
-    """Why a row cannot be trained, as the end of a sentence."""
+    """The reason why a row cannot be trained, as the end of a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOptions:
-    """How a target is reproduced: mode, size, seeds (None: as usual), some rows, settings.
+    """Options of a reproduction: mode, size, seeds (None: default), rows, settings.
 
     ``targets`` is a target file to look the target up in.
     """
@@ -59,11 +59,10 @@ class PlanOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a target amounts to on a corpus: a recipe for every row that is trained.
+    """The plan of a target on a corpus: a recipe for every row to train.
 
-    Masked rows have the recipe of their model. ``left_out`` says why a row is not trained,
-    ``plots`` draw the target, and ``baseline`` is the recipe of the row that the others are
-    compared with.
+    Masked rows have the recipe of their model. ``left_out``: why a row is not trained. ``plots``:
+    functions that draw the target. ``baseline``: the recipe of the row to compare with.
     """
 
     name: str
@@ -116,12 +115,12 @@ def make_plan(name: str, corpus: PreparedCorpus, options: PlanOptions) -> Plan:
         seeds=_seeds(target, options),
         quick=options.quick,
         uses_folds=target.uses_folds,
-        folder=name + "-end-to-end" * options.end_to_end,  # both modes have a report
+        folder=name + "-end-to-end" * options.end_to_end,  # each mode has a report
     )
 
 
 def _seeds(target: Target, options: PlanOptions) -> int:
-    """As requested, but no more than the target can show."""
+    """Return the requested number of seeds, limited by the target's maximum."""
     if options.quick:
         return 1
     if target.uses_folds:
@@ -130,7 +129,7 @@ def _seeds(target: Target, options: PlanOptions) -> int:
 
 
 def _reference_corpus(name: str, paper: PaperTargets, corpus: PreparedCorpus) -> ReferenceCorpus:
-    """Find whose numbers ours are compared with; UsageError if the target excludes a corpus."""
+    """Find the reference corpus; UsageError if the target excludes the corpus."""
     key = corpus.name if corpus.name in paper.corpora else OTHER_CORPUS
     allowed = paper.targets[name].corpora
     if key not in paper.corpora or (allowed is not None and key not in allowed):
@@ -140,7 +139,7 @@ def _reference_corpus(name: str, paper: PaperTargets, corpus: PreparedCorpus) ->
 
 
 def _selected_rows(name: str, target: Target, options: PlanOptions) -> tuple[TargetRow, ...]:
-    """Rows by name; the baseline is always among them."""
+    """Select rows by name; the baseline is always included."""
     names = [row.name for row in target.rows]
     for row in options.rows:
         if row not in names:
@@ -154,7 +153,7 @@ def _selected_rows(name: str, target: Target, options: PlanOptions) -> tuple[Tar
 def _system_recipe(
     name: str, system: Mapping[str, SystemRecipes], corpus: PreparedCorpus, options: PlanOptions
 ) -> SystemRecipe:
-    """Prefer stored text vectors, unless the text encoder is to be trained too."""
+    """Choose the recipe: stored text vectors, unless the text encoder is to be trained."""
     recipes = system.get(corpus.name, system.get(OTHER_CORPUS))
     if recipes is None:
         raise _RowError(f"there is no recipe for {corpus.name}.")
@@ -167,7 +166,7 @@ def _system_recipe(
 
 
 def _row_recipe(row: TargetRow, system: SystemRecipe, options: PlanOptions) -> Recipe:
-    """Build the recipe of a row; _RowError where this version has none."""
+    """Build the recipe of a row; _RowError if this version has none."""
     plain_name = ":" not in system.recipe and not system.recipe.endswith((".yaml", ".yml"))
     if plain_name and system.recipe not in recipe_names():
         raise _RowError(f"this version has no recipe {system.recipe}.")
@@ -194,7 +193,7 @@ def _replaced_model(recipe: Recipe, model: dict[str, Any] | None) -> dict[str, A
 
 
 def _applicable_changes(row: TargetRow, recipe: Recipe, options: PlanOptions) -> list[str]:
-    """``--set`` for a row: without settings that another system's model lacks."""
+    """Return the ``--set`` changes that apply to a row's model."""
     if row.model is None and row.system is None:
         return list(options.changes)
     fields = type(recipe.model).model_fields
@@ -206,7 +205,7 @@ def _applicable_changes(row: TargetRow, recipe: Recipe, options: PlanOptions) ->
 
 
 def _with_changes(recipe: Recipe, changes: list[str]) -> Recipe:
-    """Apply ``key.key=value`` changes; UsageError if they do not fit."""
+    """Apply ``key.key=value`` changes; UsageError if invalid."""
     value = recipe.model_dump(mode="json")
     apply_changes(value, changes)
     try:
@@ -216,7 +215,7 @@ def _with_changes(recipe: Recipe, changes: list[str]) -> Recipe:
 
 
 def _check_modalities(name: str, recipe: Recipe, corpus: PreparedCorpus) -> None:
-    """Reject a corpus that lacks a modality, before anything is trained."""
+    """Reject a corpus without a required modality, before training."""
     if recipe.model.speech is not None:
         check_sounds(corpus)
     trained = {"text": recipe.model.trains_text_encoder, "audio": recipe.model.speech is not None}

@@ -1,4 +1,4 @@
-"""What a reader must know before the numbers: how corpus, encoders and version differ."""
+"""Remarks at the top of a report: differences of corpus, encoders and version."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmerc.training.recipe import Recipe
 
 
 def report_remarks(plan: Plan, corpus: PreparedCorpus, *, version: str | None) -> list[str]:
-    """One or two sentences each; ``version`` says how that of the runs differs."""
+    """Return remarks of one or two sentences; ``version``: how the runs' version differs."""
     remarks = [plan.reference.differs, _encoders(plan, corpus)]
     remarks += _seen_labels(plan.baseline, corpus)
     if plan.quick:
@@ -27,14 +27,14 @@ def report_remarks(plan: Plan, corpus: PreparedCorpus, *, version: str | None) -
 
 
 def _encoders(plan: Plan, corpus: PreparedCorpus) -> str:
-    """The paper's encoders and ours."""
+    """Compare the paper's encoders with ours."""
     paper = plan.paper.encoders.get(plan.reference.compare, "not stated")
     ours = "; ".join(_encoder(m, plan.baseline, corpus) for m in MODALITIES)
     return f"Encoders. The paper: {paper}. Here: {ours}."
 
 
 def _encoder(modality: str, recipe: Recipe, corpus: PreparedCorpus) -> str:
-    """The origin of a modality's vectors."""
+    """Describe the origin of a modality's vectors."""
     if modality not in recipe.model.modalities:
         return f"no {modality}"
     if modality == "audio" and recipe.model.speech is not None:
@@ -48,7 +48,7 @@ def _encoder(modality: str, recipe: Recipe, corpus: PreparedCorpus) -> str:
 
 
 def _seen_labels(recipe: Recipe, corpus: PreparedCorpus) -> Iterator[str]:
-    """Name the vectors of a network that was trained on these very labels."""
+    """Remark on vectors from a network trained on the same labels."""
     for modality, table in corpus.features.items():
         trained_here = modality == "text" and recipe.model.trains_text_encoder
         if trained_here or modality not in recipe.model.modalities:

@@ -1,4 +1,4 @@
-"""From finished runs to a target's report."""
+"""Write a target's report from finished runs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def report_target(
 ) -> WrittenReport:
     """Write report.html, report.md and figures/ of a target into ``folder``.
 
-    ``version`` says how the version that trained the runs differs from this one.
+    ``version``: how the version that trained the runs differs from this one.
     """
     tables = (
         score_table(results), difference_table(results), class_table(results), time_table(results)
@@ -59,7 +59,7 @@ def report_target(
 
 
 def _facts(plan: Plan, corpus: PreparedCorpus) -> str:
-    """Paper, corpus, size of the test split, and recipe."""
+    """Describe paper, corpus, size of the test split, and recipe."""
     counts = corpus.counts()["test"]
     mode = ", end to end" * plan.baseline.model.trains_text_encoder
     return (

@@ -14,7 +14,7 @@ _EMPTY = ""
 
 
 def score_table(results: TargetResults) -> ReportTable:
-    """Every row's score beside the paper's."""
+    """Tabulate every row's score next to the paper's."""
     name, corpus = METRIC_NAMES[results.metric], results.reference.compare.upper()
     return ReportTable(
         title="Scores",
@@ -47,7 +47,7 @@ def _score_cells(row: ScoredRow, results: TargetResults) -> tuple[str, ...]:
 
 
 def difference_table(results: TargetResults) -> ReportTable | None:
-    """Every row against the baseline: the tests, and whether the paper's sign is the same."""
+    """Tabulate every row minus the baseline, with tests and the paper's sign."""
     rows = tuple(_difference_cells(r, r.versus) for r in results.scored if r.versus is not None)
     if not rows:
         return None
@@ -81,7 +81,7 @@ def _difference_cells(row: ScoredRow, versus: Versus) -> tuple[str, ...]:
 
 
 def _agreement(row: ScoredRow) -> str:
-    """Whether the signs agree, and whether ours differs from 0."""
+    """Describe whether the signs agree and our difference is significant."""
     if row.same_sign is None:
         return _EMPTY
     sign = "yes" if row.same_sign else "no"
@@ -89,7 +89,7 @@ def _agreement(row: ScoredRow) -> str:
 
 
 def sign_summary(results: TargetResults) -> str:
-    """How many differences have the paper's sign; empty if none can be compared."""
+    """Count the differences with the paper's sign; empty if none is comparable."""
     compared = [row for row in results.scored if row.same_sign is not None]
     if not compared:
         return _EMPTY
@@ -103,7 +103,7 @@ def sign_summary(results: TargetResults) -> str:
 
 
 def class_table(results: TargetResults) -> ReportTable:
-    """F1 of every label, mean over seeds, the paper's in brackets."""
+    """Tabulate the F1 of every label, mean over seeds, with the paper's in brackets."""
     labels = tuple(results.baseline.test[0].labels)
     rows = []
     for row in (row for row in results.scored if row.ours is not None or row.paper.per_class):
@@ -118,7 +118,7 @@ def class_table(results: TargetResults) -> ReportTable:
 
 
 def time_table(results: TargetResults) -> ReportTable:
-    """Machine and training time of every row that was trained itself."""
+    """Tabulate machine and training time of every trained row."""
     rows: list[tuple[str, ...]] = []
     for trained in (row for row in results.trained if row.row.masked is None):
         seconds = trained.seconds

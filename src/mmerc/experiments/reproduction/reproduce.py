@@ -1,4 +1,4 @@
-"""``mmerc reproduce`` without its command line: plan, train what is missing, write reports."""
+"""The implementation of ``mmerc reproduce``: plan, train missing runs, write reports."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _ALL_TARGETS = "all"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReproductionSettings:
-    """The corpus, the output folder, and how to train; without ``train`` only reports are written.
+    """Corpus, output folder and training settings; without ``train`` only reports are written.
 
-    Folds use the cache even without ``use_cache``: it is their only result.
+    Folds always use the cache, even without ``use_cache``, as their only result is stored there.
     """
 
     corpus: CorpusSource
@@ -44,9 +44,9 @@ class ReproductionSettings:
 
 
 def reproduce(name: str, settings: ReproductionSettings) -> dict[str, WrittenReport]:
-    """Reproduce a target, or ``all``; return every target's report by name.
+    """Reproduce a target, or ``all``; return the reports by target.
 
-    ``all`` skips targets that the corpus does not allow, and reports why.
+    ``all`` skips targets that are impossible with the corpus, and reports why.
     """
     corpus = settings.corpus.open()
     plans = _make_plans(name, corpus, settings)

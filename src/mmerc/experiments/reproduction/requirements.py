@@ -1,4 +1,4 @@
-"""What each target needs: rows, modalities, encoders by corpus, and time."""
+"""Requirements of each target: rows, modalities, encoders by corpus, and time."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _STORED = "stored vectors"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetRequirements:
-    """A target as ``--list`` shows it.
+    """The requirements of a target, for ``--list``.
 
-    ``rows`` counts those trained or evaluated here. ``encoders`` are by corpus, ``_STORED`` where a
-    row trains none. ``missing`` are recipes that this version lacks. ``measured`` are known times.
+    ``rows``: number of rows trained or evaluated. ``encoders``: by corpus; ``_STORED`` if a row
+    trains none. ``missing``: recipes that this version lacks. ``measured``: known times.
     """
 
     name: str
@@ -43,7 +43,7 @@ class TargetRequirements:
 
     @property
     def lines(self) -> list[str]:
-        """Title, size, encoders by corpus, and time."""
+        """Lines with title, size, encoders by corpus, and time."""
         corpora: dict[tuple[str, ...], list[str]] = {}
         for corpus, names in self.encoders.items():
             label = "any other" if corpus == OTHER_CORPUS else corpus
@@ -65,7 +65,7 @@ def list_requirements(path: Path | None = None) -> list[TargetRequirements]:
 
 
 def _describe_target(name: str, paper: PaperTargets, target: Target) -> TargetRequirements:
-    """Derive what a target needs from the recipes of its rows."""
+    """Derive a target's requirements from its rows' recipes."""
     by_corpus = {c: _recipe_names(c, paper, target) for c in target.corpora or paper.corpora}
     needed = set().union(*by_corpus.values())
     recipes = {name: recipe for name in needed if (recipe := _recipe(name)) is not None}
@@ -100,7 +100,7 @@ def _recipe_names(corpus: str, paper: PaperTargets, target: Target) -> set[str]:
 
 
 def _encoders(recipes: Iterable[Recipe]) -> tuple[str, ...]:
-    """Encoders that recipes train, after ``_STORED`` where one of them trains none."""
+    """Return the encoders trained by recipes; first ``_STORED`` if a recipe trains none."""
     trained = [
         {e.name for e in (r.model.text_encoder, r.model.speech) if e is not None} for r in recipes
     ]

@@ -1,4 +1,4 @@
-"""What a target measured: the input of every figure and table."""
+"""The results of a target: the input of all figures and tables."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Epoch = Mapping[str, float]  # a line of history.csv
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedRow:
-    """The finished runs of a row, seed by seed: test predictions, epochs and machines.
+    """The finished runs of a row, per seed: test predictions, epochs and machines.
 
-    ``hardware`` runs the saved models where a figure needs them again.
+    ``hardware`` is for rerunning the saved models if a figure needs them.
     """
 
     row: TargetRow
@@ -42,22 +42,22 @@ class TrainedRow:
 
     @cached_property
     def confusions(self) -> NDArray[np.int64]:
-        """Utterances by gold and predicted label. Shape: [S, K, K], rows gold."""
+        """Confusion matrices of all seeds. Shape: [S, K, K], rows gold."""
         return np.stack([confusion(predictions) for predictions in self.test])
 
     def values(self, metric: Metric) -> list[float]:
-        """The metric of every seed, in percent."""
+        """Return the metric of every seed, in percent."""
         return [float(value) for value in FROM_CONFUSION[metric](self.confusions)]
 
     @property
     def seconds(self) -> list[float]:
-        """Seconds spent in the epochs of every seed."""
+        """Training seconds of every seed."""
         return [sum(epoch["seconds"] for epoch in epochs) for epochs in self.history]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowScores:
-    """Our scores of a row in percent: mean and deviation over seeds of the target's metric.
+    """Our scores of a row in percent: mean and deviation of the target's metric over seeds.
 
     ``interval`` is the 95 % interval over conversations; ``versus`` compares with the baseline.
     """
@@ -73,7 +73,7 @@ class RowScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredRow:
-    """The paper's scores of a row beside ours; ``paper_difference`` is from the baseline's row."""
+    """The paper's and our scores of a row; ``paper_difference`` is relative to the baseline."""
 
     row: TargetRow
     paper: PaperScores
@@ -83,17 +83,17 @@ class ScoredRow:
 
     @property
     def versus(self) -> Versus | None:
-        """Ours against the baseline's; None if either was not trained."""
+        """Our comparison with the baseline; None if either was not trained."""
         return None if self.ours is None else self.ours.versus
 
     @property
     def difference(self) -> float | None:
-        """Ours minus the baseline's."""
+        """Our score minus the baseline's."""
         return None if self.versus is None else self.versus.bootstrap.difference
 
     @property
     def same_sign(self) -> bool | None:
-        """Whether the paper's difference has our sign; None if one of them is unknown or 0."""
+        """Whether the paper's difference has the same sign; None if one is unknown or 0."""
         if not self.difference or not self.paper_difference:
             return None
         return (self.difference > 0) == (self.paper_difference > 0)
@@ -108,9 +108,9 @@ class ScoredRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetResults:
-    """All rows of a target: ``trained`` ones, and every row with its scores (``scored``).
+    """All rows of a target: ``trained`` rows, and all rows with their scores (``scored``).
 
-    The others are compared with ``baseline``, by ``metric``.
+    They are compared with ``baseline`` by ``metric``.
     """
 
     target: Target

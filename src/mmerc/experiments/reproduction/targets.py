@@ -1,4 +1,4 @@
-"""The schema of ``targets.yaml``: what a table or figure of a paper consists of."""
+"""The schema of ``targets.yaml``, which defines tables and figures of a paper."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmerc.evaluation.metrics import Metric
 from mmerc.training.recipe import first_problem
 
 OTHER_CORPUS = "other"  # any corpus that the paper did not use
-FOLDS_PLOT = "decisions"  # the plot of targets that are settled by folds
+FOLDS_PLOT = "decisions"  # the plot of targets decided by cross-validation
 
 
 class _StrictModel(BaseModel):
@@ -23,7 +23,7 @@ class _StrictModel(BaseModel):
 
 
 class PaperScores(_StrictModel):
-    """What a paper reports for a row, in percent; None if it reports nothing."""
+    """A paper's scores for a row, in percent; None if not reported."""
 
     weighted_f1: float | None = None
     accuracy: float | None = None
@@ -31,14 +31,14 @@ class PaperScores(_StrictModel):
 
 
 class SystemRecipe(_StrictModel):
-    """A recipe by name, optionally with another model put into it (see ``TargetRow``)."""
+    """A recipe by name, optionally with another model (see ``TargetRow``)."""
 
     recipe: str
     model: dict[str, Any] | None = None
 
 
 class SystemRecipes(_StrictModel):
-    """How a system is trained on a corpus: on stored text vectors, or with its own encoder."""
+    """Recipes of a system on a corpus: with stored text vectors, or with its own encoder."""
 
     cached: SystemRecipe | None = None
     end_to_end: SystemRecipe | None = None
@@ -51,14 +51,14 @@ class SystemRecipes(_StrictModel):
 
 
 class ReferenceCorpus(_StrictModel):
-    """The paper's corpus whose numbers a corpus is compared with, and how the two differ."""
+    """The paper's corpus to compare a corpus with, and their differences."""
 
     compare: str
     differs: str = ""
 
 
 class Masking(_StrictModel):
-    """A modality withheld at test time: its input set to 0, or the modality declared absent."""
+    """A modality withheld at test time: zeroed input, or marked as absent."""
 
     modality: Modality
     how: Literal["zeroed", "absent"]
@@ -67,10 +67,10 @@ class Masking(_StrictModel):
 class TargetRow(_StrictModel):
     """A row of a table, or a line of a figure.
 
-    ``set`` changes settings of the system's recipe; ``model`` puts another model into the recipe
-    and keeps its modalities and encoders. ``published`` rows are the paper's numbers alone.
-    ``masked`` rows reuse the trained models of the row without a mask. ``against`` names the row
-    that an alternative is compared with.
+    ``set`` changes settings of the system's recipe; ``model`` replaces the recipe's model and keeps
+    modalities and encoders. ``published`` rows only have the paper's numbers. ``masked`` rows reuse
+    the trained models of the unmasked row. ``against`` names the row to compare an alternative
+    with.
     """
 
     name: str
@@ -84,7 +84,7 @@ class TargetRow(_StrictModel):
 
 
 class TrainingTime(_StrictModel):
-    """How long a target's trainings took one after the other, as its report sums them up."""
+    """Total training time of a target, as in its report."""
 
     corpus: str
     seeds: int = Field(ge=1)
@@ -101,7 +101,7 @@ class TrainingTime(_StrictModel):
 
 
 class Target(_StrictModel):
-    """One table or figure; ``plot`` names the function that draws it."""
+    """A table or figure; ``plot`` names its plot function."""
 
     title: str
     shows: str
@@ -117,7 +117,7 @@ class Target(_StrictModel):
 
     @model_validator(mode="after")
     def row_names_fit(self) -> Target:
-        """Every name is unique, and every row that is referred to exists."""
+        """Check that names are unique and referenced rows exist."""
         names = [row.name for row in self.rows]
         if len(set(names)) < len(names):
             raise ValueError("two rows have the same name")

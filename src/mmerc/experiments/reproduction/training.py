@@ -1,4 +1,4 @@
-"""Train the runs that a reproduction still lacks."""
+"""Train the missing runs of a reproduction."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def train_missing(
     cache: RunCache | None,
     report: Reporter,
 ) -> None:
-    """Finish the planned seeds of every run; what is finished is never trained again.
+    """Train all unfinished planned seeds.
 
     The first seeds of all runs come first, so that an interrupted reproduction can be reported.
-    A run is stored when it is finished, whatever happens to the others.
+    Each run is stored when it is finished, independently of the others.
     """
     for item in planned:
         begin(item.run, resume=True)

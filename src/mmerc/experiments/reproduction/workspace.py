@@ -1,7 +1,7 @@
-"""The folder of a reproduction, and the corpus, versions and code that its runs belong to.
+"""The folder of a reproduction, with the corpus, versions and code of its runs.
 
-OUT/reproduction.json          that corpus, those versions and that code
-OUT/runs/RECIPE-HASH/          runs as ``mmerc train`` writes them, shared by all targets
+OUT/reproduction.json          corpus, versions and code
+OUT/runs/RECIPE-HASH/          runs as in ``mmerc train``, shared by all targets
 OUT/TARGET/report.html  report.md  figures/NAME.png  NAME.svg  NAME.csv
 """
 
@@ -28,7 +28,7 @@ _ELSEWHERE = "choose another --out"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRun:
-    """A run with its planned number of seeds, and the corpus as it is sent to workers."""
+    """A run with its planned number of seeds, and the corpus to send to workers."""
 
     run: Run
     seeds: int
@@ -44,7 +44,7 @@ class Workspace:
     corpus: PreparedCorpus
 
     def planned_runs(self, plans: Iterable[Plan]) -> list[PlannedRun]:
-        """Every recipe's run once, however many plans share it, with the most seeds of any."""
+        """Return one run per recipe, with the maximum number of seeds over all plans."""
         planned: dict[Path, PlannedRun] = {}
         for plan in plans:
             for run in self.runs(plan).values():
@@ -55,9 +55,9 @@ class Workspace:
         return list(planned.values())
 
     def runs(self, plan: Plan) -> dict[str, Run]:
-        """The run of every trained row, by name.
+        """Return the run of every trained row, by name.
 
-        Models that read no sound get the corpus without sounds, which would be part of its key.
+        Models that do not read waveforms get the corpus without sounds, which would change its key.
         """
         silent = replace(self.corpus, sounds={}) if self.corpus.sounds else self.corpus
         return {
@@ -70,7 +70,7 @@ class Workspace:
         }
 
     def identity(self) -> dict[str, Any]:
-        """What all runs of the folder share."""
+        """Return the properties shared by all runs of the folder."""
         return {
             "corpus": self.corpus.name,
             "fingerprints": {k: v for k, v in self.corpus.fingerprints.items() if k != "sounds"},
@@ -81,7 +81,7 @@ class Workspace:
 
     @contextmanager
     def begin(self) -> Iterator[None]:
-        """Lock the folder and write whose runs it contains; InputError if it has others."""
+        """Lock the folder and record its identity; InputError if it belongs to another one."""
         path = self.root / "reproduction.json"
         with locked(self.root):
             if path.exists():
@@ -115,7 +115,7 @@ class Workspace:
 
 
 def _version_difference(stored: dict[str, Any], current: dict[str, Any]) -> str | None:
-    """Name the packages that differ, or else the code; None if nothing differs."""
+    """Name the packages that differ, else the code; None if nothing differs."""
     changes = [
         f"{name} {stored['versions'].get(name)}, here {version}"
         for name, version in current["versions"].items()
@@ -127,9 +127,9 @@ def _version_difference(stored: dict[str, Any], current: dict[str, Any]) -> str 
 
 
 def _folder_name(recipe: Recipe) -> str:
-    """Name the folder of a recipe's runs: equal for rows of different targets that are the same.
+    """Return the folder name of a recipe's runs; identical rows of different targets share it.
 
-    Settings at their default are not part of it, so that a new setting does not hide older runs.
+    Settings at their default are excluded, so that new settings do not hide older runs.
     """
     settings = recipe.model_dump(
         mode="json", exclude=NOT_PART_OF_A_SEED | {"training"}, exclude_defaults=True

@@ -1,1 +1,1 @@
-"""How much a trained model loses when what it reads is disturbed."""
+"""Robustness of trained models to disturbed input."""

@@ -1,13 +1,12 @@
-"""The disturbances of each modality, and how words are dropped.
+"""The disturbances of each modality, and dropping of words.
 
-A modality is ``zeroed`` (its input is 0 and counts as present: DQ-Former, Table 4) or ``absent``
-(declared so). White noise is added to each utterance's sound, in decibels relative to its mean
-power; frames (or pictures) of its video are lost and words of its transcript dropped, in percent.
-All randomness depends on the utterance's ids alone: it is the same in every run and for every
-model.
+A modality is ``zeroed`` (its input is 0 and counts as present: DQ-Former, Table 4) or ``absent``.
+White noise is added to each utterance's sound, in decibels relative to its mean power; frames (or
+pictures) of its video are lost and words of its transcript dropped, in percent. Randomness depends
+only on the utterance's ids, so it is the same in every run and for every model.
 
-[decided] Frames and words are dropped independently, and what is dropped at one share is dropped
-at every greater share too. An utterance that loses all frames has no video; one word always stays.
+[decided] Frames and words are dropped independently; larger shares drop the same ones and more. An
+utterance that loses all frames has no video; at least one word is kept.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _Kind = Literal["zeroed", "absent", "noise", "frame loss", "word dropout"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disturbance:
-    """One row of the table; ``strength`` in decibels (noise) or percent, None without a grade."""
+    """A row of the table; ``strength`` in decibels (noise) or percent, None if ungraded."""
 
     modality: Modality
     how: _Kind
@@ -31,7 +30,7 @@ class Disturbance:
 
     @property
     def amount(self) -> str:
-        """The strength with its unit, or else the kind: the tick on the figure's axis."""
+        """The strength with its unit, else the kind, as a tick label."""
         if self.strength is None:
             return self.how
         return f"{self.strength:g} {'dB' if self.how == 'noise' else '%'}"
@@ -49,7 +48,7 @@ _GRADES: dict[Modality, tuple[_Kind, tuple[float, ...]]] = {
 
 
 def modality_disturbances(modality: Modality) -> tuple[Disturbance, ...]:
-    """Disturbances by increasing strength, then without the modality."""
+    """Return disturbances by increasing strength, then those without the modality."""
     how, strengths = _GRADES[modality]
     return (
         *(Disturbance(modality=modality, how=how, strength=strength) for strength in strengths),

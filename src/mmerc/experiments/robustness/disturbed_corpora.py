@@ -1,4 +1,4 @@
-"""One split of a corpus under every disturbance, as a model reads it."""
+"""One split of a corpus under every disturbance, as model input."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _MEDIA: dict[Modality, str] = {"audio": "sound", "video": "video"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisturbedCorpora:
-    """One split of a corpus, and its disturbed versions.
+    """One split of a corpus and its disturbed versions.
 
-    ``corpus`` contains that split alone, with its sounds; ``folder`` is the prepared corpus's.
-    ``tasks`` locate the utterances' media, None if they are unknown. ``extract`` extracts and
-    stores vectors under the given specification. ``weights`` are a face network's. Vectors
-    extracted for one model are reused for the next.
+    ``corpus`` contains only that split, with its sounds; ``folder`` is the folder of the prepared
+    corpus. ``tasks`` locate the utterances' media, None if unknown. ``extract`` extracts and stores
+    vectors with the given specification. ``weights``: weights of a face network. Vectors extracted
+    for one model are reused for the next.
     """
 
     corpus: PreparedCorpus
@@ -64,7 +64,7 @@ class DisturbedCorpora:
         return split
 
     def apply(self, disturbance: Disturbance, model: AnyModel) -> _MaybeCorpus:
-        """Return the corpus as ``model`` reads it; masks are applied to its batches, not here."""
+        """Return the disturbed corpus for ``model``; masks are applied later, to batches."""
         modality = disturbance.modality
         if modality in model.inputs.widths and modality not in self.corpus.features:
             return Inapplicable(f"corpus {self.corpus.name!r} has no {modality} vectors")
@@ -92,7 +92,7 @@ class DisturbedCorpora:
         return replace(self.corpus, splits={self.split: dropped})
 
     def _add_noise(self, decibels: float) -> _MaybeCorpus:
-        """For models that read waveforms."""
+        """Add noise, for models that read waveforms."""
         if any(clip.noise is not None for clip in self.corpus.sounds.values()):
             return Inapplicable(_DISTURBED)
         sounds = {
@@ -102,7 +102,7 @@ class DisturbedCorpora:
         return replace(self.corpus, sounds=sounds)
 
     def _extract_graded(self, modality: Modality) -> _TableByDisturbance | Inapplicable:
-        """For models that read vectors: extract them again from the disturbed media."""
+        """Extract vectors again from the disturbed media, for models that read vectors."""
         if self.tasks is None:
             return Inapplicable(
                 f"the {modality} vectors must be extracted again from disturbed media; name their "
@@ -131,7 +131,7 @@ class DisturbedCorpora:
     def _extract_table(
         self, disturbance: Disturbance, strength: float, extractor: StoredExtractor, media: str
     ) -> FeatureTable:
-        """Extract the vectors of one disturbance and store them apart from all others."""
+        """Extract the vectors of one disturbance into a separate store."""
         modality = disturbance.modality
         origin = {
             "disturbance": disturbance.name,
@@ -159,7 +159,7 @@ def open_disturbed_corpora(
 ) -> DisturbedCorpora:
     """Prepare one split of the corpus in ``folder``; InputError if it has no such split.
 
-    ``media`` is the raw corpus's folder. Vectors of disturbed media are extracted as by
+    ``media`` is the raw corpus's folder. Vectors of disturbed media are extracted like in
     ``mmerc extract`` and stored in ``stores``.
     """
     if split not in prepared.splits:
@@ -181,7 +181,7 @@ def open_disturbed_corpora(
 
 
 def _clips(tasks: Sequence[Task], modality: Modality) -> dict[tuple[str, str], Clip]:
-    """The sound or the video of every utterance that has one."""
+    """Return the sound or video of every utterance that has it."""
     clips = {
         task.key: task.segment.sound if modality == "audio" else task.segment.film for task in tasks
     }
@@ -189,7 +189,7 @@ def _clips(tasks: Sequence[Task], modality: Modality) -> dict[tuple[str, str], C
 
 
 def _pictures(tasks: Sequence[Task], modality: Modality) -> list[tuple[str, str, str]]:
-    """The hash of every utterance's pictures, where it has any."""
+    """Return the hash of every utterance's pictures, if any."""
     pictured = [task for task in tasks if modality == "video" and task.segment.pictures]
     return [(*task.key, sha256(b"".join(task.segment.pictures)).hexdigest()) for task in pictured]
 

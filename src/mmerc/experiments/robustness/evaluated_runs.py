@@ -1,4 +1,4 @@
-"""The models whose robustness is measured: finished runs with all seeds, or single models."""
+"""The models to measure: finished runs with all seeds, or single models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmerc.training.result import read_result
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluatedRun:
-    """A run or a single model: ``folders`` of its models by seed, the ``first`` of them loaded.
+    """A run or a single model: ``folders`` of its models by seed; ``first`` is loaded.
 
     ``run`` is the run's folder, None for a single model.
     """
@@ -36,7 +36,7 @@ class EvaluatedRun:
 def find_runs(sources: Sequence[str]) -> list[EvaluatedRun]:
     """Find runs, model folders, models that come with mmerc, and models on the Hub.
 
-    UsageError if one is named twice; otherwise the errors of reading them.
+    UsageError for duplicates; other errors come from reading them.
     """
     if len(set(sources)) < len(sources):
         raise UsageError("A run is named twice; name each once.")
@@ -48,7 +48,7 @@ def find_runs(sources: Sequence[str]) -> list[EvaluatedRun]:
 
 
 def _find_run(source: str, name: str) -> EvaluatedRun:
-    """Find a run with all its seeds, or one model, and call it ``name``."""
+    """Find a run with all its seeds, or one model; ``name`` is its name in the results."""
     path = Path(source)
     run = path if (path / "run.json").is_file() else None
     if run is None:
@@ -61,9 +61,9 @@ def _find_run(source: str, name: str) -> EvaluatedRun:
 
 
 def check_corpus(evaluated: EvaluatedRun, corpus: PreparedCorpus) -> None:
-    """InputError if a run was trained on other conversations or vectors than the corpus's.
+    """InputError if a run was trained on different conversations or vectors.
 
-    A single model does not record its corpus: its labels are compared when it predicts.
+    A single model does not record its corpus; its labels are compared on prediction.
     """
     if evaluated.run is None:
         return

@@ -1,4 +1,4 @@
-"""Score over the strength of a disturbance, a panel per modality."""
+"""Plot the score over the strength of a disturbance, a panel per modality."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from mmerc.experiments.robustness.robustness_scores import RobustnessScore
 
 _UNDISTURBED = "none"  # the undisturbed run's tick
 _MASKS = ("zeroed", "absent")
-_SPREAD = 0.3  # of the step between two ticks: runs are drawn side by side
+_SPREAD = 0.3  # width of side-by-side runs, relative to the distance of ticks
 _LABELS: dict[Modality, str] = {
     "text": "words dropped", "audio": "signal to noise", "video": "frames lost",
 }  # fmt: skip
 
 
 def plot_robustness(scores: Sequence[RobustnessScore], metric: Metric) -> Plot:
-    """Draw a line per run over increasing strength, and scores without the modality apart."""
+    """Draw a line per run over increasing strength; scores without the modality are separate."""
     records = [record for m in MODALITIES for record in _panel_records(scores, m)]
     modalities = [m for m in MODALITIES if any(r["modality"] == m for r in records)]
     runs = list(dict.fromkeys(score.run for score in scores))
@@ -56,7 +56,7 @@ def plot_robustness(scores: Sequence[RobustnessScore], metric: Metric) -> Plot:
 
 
 def _panel_records(scores: Sequence[RobustnessScore], modality: Modality) -> Records:
-    """Points of a panel, undisturbed ones first, of the runs that read the modality."""
+    """Return a panel's points, undisturbed first, for runs that read the modality."""
     own = [s for s in scores if s.disturbance is not None and s.disturbance.modality == modality]
     runs = {score.run for score in own}
     undisturbed = [score for score in scores if score.disturbance is None and score.run in runs]

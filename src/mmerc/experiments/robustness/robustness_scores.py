@@ -1,4 +1,4 @@
-"""Scores of models on disturbed corpora; predictions are stored and reused."""
+"""Score models on disturbed corpora; predictions are stored and reused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RobustnessScore:
     """A run's score under one disturbance (None: undisturbed), in percent.
 
     ``versus`` compares it with the undisturbed run on the same resampled conversations; None for
-    the undisturbed run itself, or where there is only one conversation.
+    the undisturbed run itself, or with a single conversation.
     """
 
     run: str
@@ -66,7 +66,7 @@ class RobustnessScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRobustness:
-    """Scores of a run, and a line for each kind of disturbance that was left out."""
+    """Scores of a run, and a line for each skipped kind of disturbance."""
 
     scores: tuple[RobustnessScore, ...]
     left_out: tuple[str, ...]
@@ -81,7 +81,7 @@ def measure_robustness(
     metric: Metric,
     report: Callable[[str], None],
 ) -> RunRobustness:
-    """Score a run under every disturbance of ``modalities``; ``out`` keeps the predictions."""
+    """Score a run under every disturbance of ``modalities``; store predictions in ``out``."""
     read = set(evaluated.modalities) & set(modalities)
     outcomes = {d: corpora.apply(d, evaluated.first) for d in DISTURBANCES if d.modality in read}
     applied: dict[Disturbance | None, PreparedCorpus] = {None: corpora.corpus}
@@ -126,7 +126,7 @@ def _predict_disturbed(
 
 
 def _prediction_key(source: Path, model: AnyModel, corpus: PreparedCorpus, name: str) -> str:
-    """Hash everything that decides predictions: the model, what it reads, and the code."""
+    """Hash everything that determines predictions: model, input and code."""
     parts = ["conversations", *model.inputs.widths]
     parts += ["sounds"] if model.speech_encoder is not None else []
     return fingerprint(
@@ -141,7 +141,7 @@ def _prediction_key(source: Path, model: AnyModel, corpus: PreparedCorpus, name:
 
 
 def _file_name(disturbance: Disturbance | None) -> str:
-    """Name files after a disturbance: ``audio-noise-20-dB``."""
+    """Return a file name such as ``audio-noise-20-dB``."""
     if disturbance is None:
         return UNDISTURBED
     name = f"{disturbance.modality} {disturbance.name}"
@@ -151,7 +151,7 @@ def _file_name(disturbance: Disturbance | None) -> str:
 def _scores(
     run: str, predictions: Mapping[Disturbance | None, _PredictionsBySeed], metric: Metric
 ) -> tuple[RobustnessScore, ...]:
-    """Score every disturbance, undisturbed first; Holm's correction over all of the run's."""
+    """Score every disturbance, undisturbed first, with Holm's correction over the run."""
     by_name = {_file_name(disturbance): seeds for disturbance, seeds in predictions.items()}
     conversations = set(predictions[None][0].with_gold().conversations)
     comparable = len(conversations) > 1 and len(predictions) > 1

@@ -1,4 +1,4 @@
-"""Find the extractor of a corpus's stored vectors, to apply it to disturbed media."""
+"""Find the extractor of a corpus's stored vectors, for use on disturbed media."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _FACE_CHOICES: dict[str, Choice] = {choice: choice for choice in get_args(Choice
 
 @dataclass(frozen=True, slots=True)
 class Inapplicable:
-    """A disturbance that cannot be applied, and why."""
+    """A disturbance that cannot be applied, with the reason."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredExtractor:
-    """The extractor of stored vectors, and the columns that were selected from it, if any."""
+    """The extractor of stored vectors, with selected columns, if any."""
 
     named: NamedExtractor
     spec: FeatureSpec
     selection: Selection | None
 
     def as_stored(self, table: FeatureTable) -> FeatureTable:
-        """Convert vectors of another specification to those the corpus would contain."""
+        """Convert extracted vectors to the format stored in the corpus."""
         own = FeatureTable(spec=self.spec, rows=table.rows)
         return own if self.selection is None else self.selection.apply(own)
 
@@ -42,8 +42,7 @@ def find_stored_extractor(
 ) -> StoredExtractor | Inapplicable:
     """Find the extractor of the vectors of the prepared corpus in the folder ``corpus``.
 
-    ``weights`` are those of a face network that does not come with mmerc; InputError if they
-    are damaged.
+    ``weights``: weights of a face network that does not come with mmerc; InputError if damaged.
     """
     file = corpus / f"{stored.modality}-selection.json"
     selected = Selection.load(file) if file.is_file() else None

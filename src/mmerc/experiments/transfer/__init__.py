@@ -1,1 +1,1 @@
-"""How a trained model does on corpora that it was not trained on."""
+"""Performance of trained models on other corpora."""

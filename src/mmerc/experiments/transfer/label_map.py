@@ -1,4 +1,4 @@
-"""Common names of the labels of different corpora: those known here, and the user's own (YAML)."""
+"""Common names for labels of different corpora: built-in, and the user's own (YAML)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmerc.files import read_text
 from mmerc.labels import LabelSet
 
 _Names = Mapping[str, str | None]
-# [decided] Frustration is counted neither as anger nor as sadness; who is excited is joyful.
+# [decided] Frustration counts neither as anger nor as sadness; excited counts as joy.
 _EMOTIONS: _Names = {
     "happy": "joy", "happiness": "joy", "excited": "joy", "excitement": "joy", "sad": "sadness",
     "angry": "anger", "surprised": "surprise", "fearful": "fear", "disgusted": "disgust",
@@ -28,9 +28,9 @@ _POLARITY: _Names = {
 
 
 class LabelMap(BaseModel):
-    """The user's own names: ``labels`` for the model and all corpora, ``corpora`` for one each.
+    """The user's names: ``labels`` for the model and all corpora, ``corpora`` for single ones.
 
-    A label that is mapped to null is left out.
+    A label mapped to null is excluded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,7 +55,7 @@ def read_label_map(path: Path) -> LabelMap:
 def check_label_map(
     label_map: LabelMap, model: LabelSet, corpora: Mapping[str, LabelSet], *, where: Path
 ) -> None:
-    """Refuse labels and corpora of a map that do not exist; InputError."""
+    """InputError for unknown labels and corpora in a map."""
     every = {name for labels in (model, *corpora.values()) for name in labels}
     known = f"use one of {', '.join(sorted(every))}"
     for label in label_map.labels:
@@ -75,10 +75,10 @@ def check_label_map(
 def align_with_corpus(
     model: LabelSet, corpus: LabelSet, name: str, label_map: LabelMap
 ) -> LabelAlignment:
-    """Align a model's labels with those of the corpus called ``name``.
+    """Align a model's labels with those of the corpus ``name``.
 
-    Equal label sets stay as they are unless the map changes them. InputError if a label of the
-    corpus has no counterpart.
+    Equal label sets are unchanged unless the map changes them. InputError if a corpus label has no
+    counterpart.
     """
     same = set(model) == set(corpus)
     polarity = not same and any(
@@ -96,7 +96,7 @@ def align_with_corpus(
 
 
 def _name_labels(labels: LabelSet, same: bool, polarity: bool) -> dict[str, str | None]:
-    """Common names of labels as they are known here; of others, the label in small letters."""
+    """Return the built-in common names of labels; for others, the label in lower case."""
     if same:
         return {label: label for label in labels}
     names = {label: _EMOTIONS.get(label.lower(), label.lower()) for label in labels}
@@ -106,5 +106,5 @@ def _name_labels(labels: LabelSet, same: bool, polarity: bool) -> dict[str, str 
 
 
 def _chosen(names: _Names, labels: LabelSet) -> dict[str, str | None]:
-    """The user's names for those labels that are in ``labels``."""
+    """Return the user's names for labels in ``labels``."""
     return {label: names[label] for label in labels if label in names}

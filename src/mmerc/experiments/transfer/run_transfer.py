@@ -1,4 +1,4 @@
-"""A transfer test as a whole: corpora and labels read, scores measured, tables written."""
+"""Run a transfer test: read corpora and labels, measure scores, write tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mmerc.experiments.transfer.transfer_scores import TransferResult, measure_t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferOutcome:
-    """What a transfer test found: by corpus, and the table of all scores."""
+    """The result of a transfer test: by corpus, and the table of all scores."""
 
     model: str
     results: Mapping[str, TransferResult]
@@ -41,8 +41,8 @@ def run_transfer(
 ) -> TransferOutcome:
     """Score a model on each prepared corpus and write the tables into the folder ``out``.
 
-    UsageError for two corpora of one folder name; InputError for a label map or a corpus that
-    does not fit. All labels are checked before anything is predicted.
+    UsageError for two corpora with the same folder name; InputError for an unsuitable label map or
+    corpus. All labels are checked before prediction.
     """
     names = [Path(corpus).resolve().name for corpus in corpora]
     if len(set(names)) < len(names):

@@ -1,4 +1,4 @@
-"""Scores on other corpora, on a model's card."""
+"""Write scores on other corpora to a model card."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def find_card(model: str | Path) -> Path:
 
 
 def write_card_scores(model: str | Path, results: Mapping[str, TransferResult]) -> None:
-    """Write the scores on a model's card, in place of those of earlier calls."""
+    """Write the scores to a model card, replacing earlier ones."""
     card = find_card(model)
     lines = (row for name, result in results.items() for row in _rows(name, result))
     section = "\n".join([f"{OTHER_CORPORA_HEADING}\n", f"{_NOTE}\n", table(_COLUMNS), *lines])
@@ -43,7 +43,7 @@ def write_card_scores(model: str | Path, results: Mapping[str, TransferResult]) 
 
 
 def _rows(name: str, result: TransferResult) -> Iterator[str]:
-    """A line for each set of modalities."""
+    """Yield a line for each set of modalities."""
     for score in result.scores:
         yield line(
             [

@@ -47,7 +47,7 @@ def write_transfer(
 def transfer_json(
     results: Mapping[str, TransferResult], *, model: str, split: Split
 ) -> dict[str, Any]:
-    """The content of ``transfer.json``."""
+    """Build the content of ``transfer.json``."""
     corpora = {
         name: {
             "chance": round(result.chance, 4),
@@ -64,7 +64,7 @@ def transfer_json(
 
 
 def _describe(name: str, result: TransferResult, split: Split) -> str:
-    """One line about a corpus: its size and what guessing would score."""
+    """Describe a corpus in one line: size, and scores of guessing."""
     whole = result.scores[0]
     return (
         f"{name}, {split} split: {whole.utterances} utterances in {whole.conversations} "
@@ -90,7 +90,7 @@ def _cells(score: TransferScore) -> tuple[str, ...]:
 
 
 def _value(score: TransferScore, metric: Metric) -> str:
-    """A score, with its deviation where there are several seeds."""
+    """Format a score, with its deviation if there are several seeds."""
     deviation = score.deviations[metric]
     return f"{score.scores[metric]:.1f}" + (f" ± {deviation:.1f}" if deviation else "")
 

@@ -1,4 +1,4 @@
-"""Scores of a model on other corpora, by corpus and set of modalities."""
+"""Score a model on other corpora, by corpus and set of modalities."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _METRICS: tuple[Metric, ...] = ("unweighted_recall", "weighted_f1")
 class TransferScore:
     """Scores in percent with one set of modalities, means over seeds.
 
-    ``scores`` are of the predictions unchanged, ``matched`` of those that know how common each
-    label is in the corpus; ``intervals`` (95 %, over conversations) belong to ``scores``, None for
-    a single conversation.
+    ``scores``: of unchanged predictions. ``matched``: after adjusting to the label shares of the
+    corpus. ``intervals`` (95 %, over conversations) are for ``scores``; None for a single
+    conversation.
     """
 
     corpus: str
@@ -72,9 +72,9 @@ class TransferScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelShare:
-    """How common a label is in a corpus, and among the predictions with all modalities (percent).
+    """The share of a label in a corpus, and among predictions with all modalities (percent).
 
-    ``recall``: percent of its utterances that are recognised; None if it does not occur.
+    ``recall``: in percent; None if the label does not occur.
     """
 
     corpus: str
@@ -86,8 +86,11 @@ class LabelShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferResult:
-    """All scores of one corpus; ``chance`` is the recall of guessing, ``majority`` the weighted F1
-    of always naming the most common label."""
+    """All scores of one corpus.
+
+    ``chance``: recall of guessing. ``majority``: weighted F1 of always predicting the most common
+    label.
+    """
 
     scores: tuple[TransferScore, ...]
     shares: tuple[LabelShare, ...]
@@ -106,7 +109,7 @@ def measure_transfer(
     split: Split,
     report: Callable[[str], None],
 ) -> TransferResult:
-    """Predict a split of a corpus with every set of modalities; ``name`` is what it is called.
+    """Predict and score a split of the corpus ``name`` with every set of modalities.
 
     InputError if the split is missing or has no label, or vectors have another width.
     """
@@ -138,7 +141,7 @@ def measure_transfer(
 def _usable_modalities(
     model: AnyModel, corpus: PreparedCorpus, split: Split
 ) -> tuple[Modality, ...]:
-    """The modalities that the model reads and the corpus has."""
+    """Return the modalities that the model reads and the corpus has."""
     texts = any(u.text.strip() for item in corpus.splits[split] for u in item.utterances)
     present = {*corpus.features, *(["text"] if texts else [])}
     if model.speech_encoder is not None:
@@ -180,12 +183,12 @@ def _score(
 
 
 def _value(predictions: Predictions, metric: Metric) -> float:
-    """Value of one metric in percent."""
+    """Return one metric in percent."""
     return float(FROM_CONFUSION[metric](confusion(predictions)))
 
 
 def _share_labels(name: str, predictions: Predictions) -> Iterator[LabelShare]:
-    """How common each label is, is predicted and is recognised."""
+    """Yield the share, predicted share and recall of each label."""
     matrix = confusion(predictions)
     for index, label in enumerate(predictions.labels):
         support = matrix[index].sum()
@@ -201,7 +204,7 @@ def _share_labels(name: str, predictions: Predictions) -> Iterator[LabelShare]:
 def _alignment_remarks(
     alignment: LabelAlignment, scored: Predictions, corpus: PreparedCorpus, split: Split
 ) -> Iterator[str]:
-    """Yield which labels were left out, of the corpus and of the model."""
+    """Yield remarks on excluded labels of the corpus and of the model."""
     labels = [u.label for item in corpus.splits[split] for u in item.utterances]
     for label, name in alignment.corpus.items():
         count = labels.count(label)

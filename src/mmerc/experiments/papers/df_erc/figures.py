@@ -49,8 +49,8 @@ from mmerc.models.df_erc.model import DfErc
 _SIMILARITY_GROUPS, _CROSS_ENTROPY_GROUPS, _RANK_GROUPS = 5, 4, 10
 _ERROR_BINS = np.linspace(0, 1, 21)
 _MEAN = "mean of all"
-_FEWEST = 20  # utterances in a bin whose accuracy is drawn
-_PROJECTED = 300  # utterances; more are points that nobody can tell apart
+_FEWEST = 20  # utterances; minimum for drawing a bin's accuracy
+_PROJECTED = 300  # utterances; more points would be indistinguishable
 
 
 def similarity(results: TargetResults) -> Plot:
@@ -103,7 +103,7 @@ def weights(results: TargetResults) -> Plot:
 
 
 def _by_cross_entropy(predictions: Predictions, metric: Metric) -> Records:
-    """One seed's groups, the easiest utterances first."""
+    """Group one seed's utterances, easiest first."""
     gold = predictions.probabilities[np.arange(len(predictions)), predictions.gold]
     groups = equal_groups(-np.log(np.maximum(gold, 1e-12)), _CROSS_ENTROPY_GROUPS)
     return [
@@ -132,7 +132,7 @@ def consistency(results: TargetResults) -> Plot:
 
 
 def _by_rank(reference: Predictions, own: Predictions, metric: Metric) -> Records:
-    """One seed's groups, the least similar first."""
+    """Group one seed's utterances, least similar first."""
     groups = equal_groups(reference.similarity, _RANK_GROUPS)
     return [
         {"group": name, **score_group(own, positions, metric)} for name, positions in groups.items()
@@ -140,7 +140,7 @@ def _by_rank(reference: Predictions, own: Predictions, metric: Metric) -> Record
 
 
 def projection(results: TargetResults) -> Plot:
-    """t-SNE of both levels' vectors, and how far apart the modalities are (Figure 10)."""
+    """t-SNE of both levels' vectors, and the separation of modalities (Figure 10)."""
     records = [
         record
         for trained in results.trained
@@ -190,7 +190,7 @@ def _levels(model: AnyModel, batch: ConversationBatch, output: ModelOutput) -> M
 
 
 def _complete_utterances(predictions: Predictions) -> NDArray[np.intp]:
-    """Draw up to 300 utterances without an absent modality, by a fixed seed."""
+    """Draw up to 300 utterances with all modalities, with a fixed seed."""
     present = [~np.isnan(weight) for weight in predictions.weights.values()]
     complete = np.flatnonzero(np.all(present, axis=0))
     if len(present) < 2 or len(complete) < 2:
@@ -200,7 +200,7 @@ def _complete_utterances(predictions: Predictions) -> NDArray[np.intp]:
 
 
 def _project(name: str, level: str, states: HiddenStates) -> Records:
-    """One level's points; the silhouette is that of the vectors, not of their projection."""
+    """Project one level; the silhouette is computed on the vectors, not on the projection."""
     modalities = [m for m in MODALITIES if f"{level}_{m}" in states]
     vectors = np.stack([states[f"{level}_{m}"] for m in modalities])  # [M, N, H]
     points = vectors.reshape(-1, vectors.shape[-1])
@@ -267,9 +267,9 @@ def _contribution(
 
 
 def _error_records(trained: TrainedRow) -> Records:
-    """Bins of all seeds together.
+    """Compute bins over all seeds.
 
-    The mean is over the modalities that are present; its accuracy is the whole model's.
+    The mean is over the present modalities; the accuracy is that of the whole model.
     """
     seeds = [
         hidden_states(trained, index, "contribution", _contribution, np.flatnonzero(test.gold >= 0))

@@ -34,7 +34,7 @@ from mmerc.models.utterance_model import scatter_utterances
 
 Dominance = Literal["text-dominated", "audio-dominated"]
 QUANTILES = {"lowest": 0.05, "lower": 0.25, "median": 0.5, "upper": 0.75, "highest": 0.95}
-# What matplotlib calls the marks of a box, and the quantiles that they are drawn from.
+# Matplotlib's names for the parts of a box plot, and their quantiles.
 _BOX = {"whislo": "lowest", "q1": "lower", "med": "median", "q3": "upper", "whishi": "highest"}
 _CASES = 2  # of each kind
 
@@ -102,7 +102,7 @@ def dominance(results: TargetResults) -> Plot:
     axis.set_xlabel("confidence of audio in the last fusion layer but one")
     axis.set_ylabel("utterances in a hundredth")
     axis.set_ylim(bottom=0)
-    axis.tick_params(axis="x", pad=10)  # leave room for the strokes
+    axis.tick_params(axis="x", pad=10)  # room for the strokes
     legend_below(figure, axis)
     caption = "Density of the acoustic confidence, a stroke per utterance; dotted: the threshold."
     return Plot(name="dominance", title="By kind", caption=caption, figure=figure, records=records)
@@ -117,7 +117,7 @@ def _density(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
 
 
 def cases(results: TargetResults) -> Plot:
-    """Confidence by layer of four utterances, and what each head predicts (Figure 5)."""
+    """Confidence by layer and predictions of each head for four utterances (Figure 5)."""
     states, *_ = _confidences(results.baseline)
     records = _require_records(_case_records(states, results.baseline.test[0].labels.names))
     panels = list(dict.fromkeys((record["kind"], record["case"]) for record in records))
@@ -133,7 +133,7 @@ def cases(results: TargetResults) -> Plot:
 
 
 def _case_records(states: HiddenStates, labels: tuple[str, ...]) -> Records:
-    """The utterances of each kind whose acoustic confidence is the highest or the lowest."""
+    """Choose the utterances of each kind with the highest or lowest acoustic confidence."""
     audio = _penultimate(states)
     records: Records = []
     for kind, positions in _by_dominance(states).items():
@@ -149,7 +149,7 @@ def _case_records(states: HiddenStates, labels: tuple[str, ...]) -> Records:
 def _case_layers(
     head: Mapping[str, Any], states: HiddenStates, position: int, labels: tuple[str, ...]
 ) -> Records:
-    """One utterance: a record per modality and layer."""
+    """Build a record per modality and layer of an utterance."""
     records: Records = []
     for m in (m for m in MODALITIES if f"confidence_{m}" in states):
         alone = labels[int(states[f"alone_{m}"][position])]
@@ -196,9 +196,9 @@ def _recorded_confidences(
 
 
 def _confidences(trained: TrainedRow) -> list[HiddenStates]:
-    """Confidences and single heads of every seed, where no modality is absent.
+    """Return confidences and single heads of every seed, for utterances with all modalities.
 
-    Where one is, the others' confidences are higher whatever they contain.
+    If a modality is absent, the others' confidences are higher regardless of content.
     """
     return [
         _complete_utterances(hidden_states(trained, index, "confidences", _recorded_confidences))
@@ -214,13 +214,13 @@ def _complete_utterances(states: HiddenStates) -> HiddenStates:
 
 
 def _penultimate(states: HiddenStates) -> NDArray[Any]:
-    """Audio's confidence in the last layer but one (in the only one of a single layer)."""
+    """Return audio's confidence in the penultimate layer (or in the only layer)."""
     layers = states["confidence_audio"]
     return np.asarray(layers[:, max(0, layers.shape[1] - 2)])
 
 
 def _by_dominance(states: HiddenStates) -> dict[Dominance, NDArray[np.intp]]:
-    """Positions where the model is right and exactly one modality's own head is right too."""
+    """Find utterances where the model and exactly one single-modality head are right."""
     gold = states["gold"]
     right = (gold >= 0) & (states["predicted"] == gold)
     text, audio = (states[f"alone_{m}"] == gold for m in ("text", "audio"))

@@ -21,7 +21,7 @@ from mmerc.models.multiemo.model import MultiEmo
 
 
 def heat_maps(results: TargetResults) -> Plot:
-    """Features of the one utterance that fusion saves, a row per modality (Figure 6), seed 0."""
+    """Features of one utterance that only fusion gets right, by modality (Figure 6), seed 0."""
     baseline = results.baseline
     others = [trained for trained in results.trained if trained is not baseline]
     position = np.array([_saved_by_fusion(baseline, others)], dtype=np.intp)
@@ -73,10 +73,10 @@ def _features(
 
 
 def _saved_by_fusion(baseline: TrainedRow, others: Sequence[TrainedRow]) -> int:
-    """Position of the most confident correct prediction on which every other row errs.
+    """Find the most confident correct prediction on which all other rows are wrong.
 
-    The utterance has all modalities. Where none qualifies, first the other rows' errors are no
-    longer required, then the modalities.
+    The utterance has all modalities. If there is none, first the other rows' errors and then the
+    modalities are no longer required.
     """
     predictions = baseline.test[0]
     correct = predictions.predicted == predictions.gold
@@ -93,7 +93,7 @@ def _saved_by_fusion(baseline: TrainedRow, others: Sequence[TrainedRow]) -> int:
 
 
 def _draw_square(axis: Axes, values: NDArray[np.float64]) -> None:
-    """Draw numbers line by line in a square, as dark as they are large."""
+    """Draw numbers line by line in a square; larger numbers are darker."""
     side = math.ceil(math.sqrt(len(values)))
     square = np.full(side * side, np.nan)
     square[: len(values)] = values
