@@ -15,7 +15,9 @@ without the clock, so that other work on the machine does not matter: every piec
 processor time that it takes, on one core, and the next one waits for it. ``parts``
 runs one thread after the other. ``memory`` plays the film's sound again and again as fast as
 possible, with 20 s of silence every ten minutes, and compares the resident memory with that after
-ten minutes; ``--sparse`` plays its first 8 s, and 22 s of silence.
+ten minutes. ``--sparse`` plays 3 to 12 s from anywhere in it, and silence to half a minute: words
+are cut, so that hardly any two turns are alike. ``--pictures`` plays the film's pictures too. At
+the end it says what finishing and exporting the session take.
 """
 
 from __future__ import annotations
@@ -23,23 +25,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmerc.inference.results import write_results
 from mmerc.inference.streaming import open_speech
 from mmerc.inference.streaming.events import LiveEvent, LiveUtterance, WordsHeard
 from mmerc.inference.streaming.file_player import Moment, play_file
 from mmerc.inference.streaming.live_components import LiveComponents
 from mmerc.inference.streaming.session import LiveSession
 from mmerc.media.decode import SAMPLE_RATE
-from mmerc.media.resampling import Samples
 
 PICTURES = 5.0  # per second
 EXAMPLE = Path(__file__).parents[1] / "examples/phone-call.mp4"
@@ -187,41 +191,61 @@ def resident_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def conversation(path: Path, *, sparse: bool) -> Iterator[Samples]:
-    """Pieces of a conversation without end."""
-    moments = [moment.sound for moment in play_file(path, pictures_per_second=PICTURES)]
-    turn = [*moments[:80], *[SILENCE] * 220] if sparse else moments
-    played = 0.0
+def conversation(path: Path, *, sparse: bool, pictures: bool) -> Iterator[Moment]:
+    """A conversation without end, in pieces of 0.1 s; times are within the film."""
+    moments = [
+        moment if pictures else replace(moment, pictures=())
+        for moment in play_file(path, pictures_per_second=PICTURES)
+    ]
+    drawn, quiet, played = random.Random(25), Moment(time=0.0, sound=SILENCE), 0
     while True:
+        turn = moments
+        if sparse:
+            count = drawn.randint(30, 120)
+            first = drawn.randrange(len(moments) - count)
+            turn = [*moments[first : first + count], *[quiet] * (300 - count)]
         yield from turn
-        played += len(turn) / 10
-        if played >= REPORT:
-            yield from [SILENCE] * 200
-            played = 0.0
+        played += len(turn)
+        if played >= 10 * REPORT:
+            yield from [quiet] * 200
+            played = 0
 
 
 def memory(components: LiveComponents, given: argparse.Namespace) -> None:
     session, began, cpu = LiveSession(components), time.monotonic(), time.process_time()
     sizes: list[float] = []
-    for sound in conversation(given.recording, sparse=given.sparse):
+    talk = conversation(given.recording, sparse=given.sparse, pictures=given.pictures)
+    while session.seconds < given.hours * 3600:
+        moment = next(talk)
         if given.real_time:
             time.sleep(max(0.0, began + session.seconds - time.monotonic()))
-        session.feed_sound(sound)
+        late = session.seconds - moment.time
+        feed(session, replace(moment, pictures=tuple((t + late, p) for t, p in moment.pictures)))
         if session.seconds < REPORT * (len(sizes) + 1):
             continue
         sizes.append(resident_mb())
         used, cpu = time.process_time() - cpu, time.process_time()
-        line = {
+        line = describe_size(sizes) | {
             "minutes": round(session.seconds / 60),
-            "resident_mb": round(sizes[-1], 1),
-            "since_10_minutes": f"{100 * (sizes[-1] / sizes[0] - 1):+.1f} %",
             "cpu_per_second": round(used / REPORT, 3),
             "utterances": session.state().utterances,
         }
         print(json.dumps(line), flush=True)
-        if session.seconds >= given.hours * 3600:
-            print(f"grew by at most {100 * (max(sizes) / sizes[0] - 1):.1f} % after 10 minutes")
-            return
+    print(f"grew by at most {100 * (max(sizes) / sizes[0] - 1):.1f} % after 10 minutes", flush=True)
+    cpu = time.process_time()
+    session.finish()
+    analysis = session.analysis()
+    with tempfile.TemporaryDirectory() as folder:
+        write_results(analysis, Path(folder))
+    sizes.append(resident_mb())
+    line = {"finish_and_export_cpu": round(time.process_time() - cpu, 2)}
+    print(json.dumps(describe_size(sizes) | line))
+
+
+def describe_size(sizes: list[float]) -> dict[str, object]:
+    """The resident memory, and how it compares with that after ten minutes."""
+    grown = 100 * (sizes[-1] / sizes[0] - 1)
+    return {"resident_mb": round(sizes[-1], 1), "since_10_minutes": f"{grown:+.1f} %"}
 
 
 MEASUREMENTS = {"latency": latency, "streams": streams, "parts": parts, "memory": memory}
@@ -237,6 +261,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2, help="streams at once")
     parser.add_argument("--hours", type=float, default=1 / 3, help="of sound, for memory")
     parser.add_argument("--sparse", action="store_true", help="a turn every half minute")
+    parser.add_argument("--pictures", action="store_true", help="pictures too, for memory")
     parser.add_argument("--real-time", action="store_true", help="no faster than it is spoken")
     parser.add_argument("--model", default=None)
     given = parser.parse_args()

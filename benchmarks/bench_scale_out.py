@@ -2,8 +2,10 @@
 
 A server that runs no jobs itself shares SQLite in a new folder, or the PostgreSQL database
 --database, with the workers. The example film with its subtitles is uploaded --jobs times at once;
-timed from the first upload until all are done. One thread per worker, so that more workers use more
-cores; the workers are warm (each has run a job before).
+timed from the first upload until all are done. The workers are warm (each has run a job before).
+
+A job uses every core that its worker may use, so more workers on the same cores gain nothing. With
+--cores each worker gets so many of its own, as if it had a machine to itself.
 """
 
 from __future__ import annotations
@@ -22,11 +24,14 @@ from bench_service import Server, ended, upload
 
 
 @contextmanager
-def working(folder: Path, options: list[str], *, count: int) -> Iterator[None]:
-    """Workers that are stopped at the end."""
+def working(folder: Path, options: list[str], *, cores: list[str]) -> Iterator[None]:
+    """Workers on these lists of cores, which are stopped at the end."""
     command = [sys.executable, "-m", "mmerc", "worker", "--jobs-folder", str(folder), *options]
     with open(folder.with_suffix(".workers.log"), "w") as log:
-        workers = [subprocess.Popen(command, stdout=log, stderr=log) for _ in range(count)]
+        workers = [
+            subprocess.Popen(["taskset", "--cpu-list", own, *command], stdout=log, stderr=log)
+            for own in cores
+        ]
     try:
         yield
     finally:
@@ -45,10 +50,21 @@ def run_jobs(url: str, count: int) -> float:
     return time.perf_counter() - started
 
 
+def share_cores(count: int, each: int | None) -> list[str]:
+    """The cores of every worker, for taskset."""
+    every = sorted(os.sched_getaffinity(0))
+    if each is None:
+        return [",".join(map(str, every))] * count
+    if count * each > len(every):
+        raise SystemExit(f"{count} workers with {each} cores each need more than {len(every)}")
+    return [",".join(map(str, every[i * each : (i + 1) * each])) for i in range(count)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--jobs", type=int, default=6)
+    parser.add_argument("--cores", type=int, help="of each worker (default: all of them)")
     parser.add_argument("--database", help="postgresql://...")
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -57,7 +73,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name) / "jobs"
             options = ["--max-running-jobs", "0", "--shared-jobs", *shared]
-            with Server(folder, *options) as server, working(folder, shared, count=count):
+            cores = share_cores(count, given.cores)
+            with Server(folder, *options) as server, working(folder, shared, cores=cores):
                 run_jobs(server.url, count)
                 seconds = run_jobs(server.url, given.jobs)
         rate = 60 * given.jobs / seconds

@@ -6,9 +6,9 @@ A client plays the example film's sound in real time, asks for it to be kept, an
 docs/live-service.md says: it resumes after a lost connection, and where the server has forgotten
 the session, it starts another one with the sound after the last utterance that it got. In turn, the
 server is killed (SIGKILL) and started again, and a worker of a job that runs beside it is killed.
-Checked are: what a killed server had confirmed as received is the recording of a job afterwards;
-jobs are done although their workers were killed; and the client has the words that an undisturbed
-client got. Exits with 1 where anything is lost.
+Checked are: what a killed server had confirmed as received is, byte by byte, in the recording of
+that session's job afterwards; jobs are done although their workers were killed; and the client has
+the words that an undisturbed client got. Exits with 1 where anything is lost.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import random
+import secrets
 import signal
 import sys
 import tempfile
@@ -54,6 +55,7 @@ class Client:
     session: str | None = None
     seen: int = 0
     connections: int = 0
+    name: str = ""
     said: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -81,8 +83,9 @@ class Client:
             ends = [start + 2 * round(item["end"] * RATE / 2) for (start, _), item in self.items()]
             self.base = max(ends, default=0)
         self.session, self.seen, self.sent, self.confirmed = None, 0, 0, 0
+        self.name = secrets.token_hex(4)
         form = {"format": "pcm_s16le", "sample_rate": 16000, "keep": True}
-        say(socket, "start", version=1, **form)
+        say(socket, "start", version=1, name=self.name, **form)
         self.session = self.receive(socket)["session"]
 
     def items(self) -> list[tuple[tuple[int, int], dict[str, Any]]]:
@@ -126,19 +129,23 @@ def say(socket: ClientConnection, kind: str, **values: object) -> None:
 
 def kill_server(server: Server, client: Client) -> str | None:
     """Kill the server, and start it again; what was lost of the sound that it had confirmed."""
-    stored = server.folder.glob("jobs/*/recording")  # also of sessions that ended meanwhile
-    before = {path.parent for path in stored if path.read_bytes()[:4] == b"RIFF"}
     server.kill()
-    confirmed = client.confirmed
-    sizes = [(path / "recording").stat().st_size - 44 for path in before]
+    played = client.sound[client.base :][: client.confirmed]
+    stored = {
+        path.parent: path.read_bytes()[44:] for path in server.folder.glob("jobs/*/recording")
+    }
     server.start()
-    states = [requests.get(f"{server.url}/v1/jobs/{p.name}", timeout=60) for p in before]
-    for path in before:
-        requests.delete(f"{server.url}/v1/jobs/{path.name}", timeout=60)
-    if not all(answer.ok for answer in states):
-        return "the sound of a killed session is no job"
-    if max(sizes, default=0) < confirmed:
-        return f"{confirmed} bytes were confirmed, {max(sizes, default=0)} are on disk"
+    kept = b""  # of this session, whether it was going on or had just ended
+    for folder, recording in stored.items():
+        job = f"{server.url}/v1/jobs/{folder.name}"
+        answer = requests.get(job, timeout=60)
+        if not answer.ok:
+            return "the sound of a killed session is no job"
+        if answer.json()["name"] == f"{client.name}.wav":
+            kept = recording
+            requests.delete(job, timeout=60)
+    if not kept.startswith(played):
+        return f"{len(played)} bytes were confirmed, {len(kept)} are stored, or not the same"
     return None
 
 

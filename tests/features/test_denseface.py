@@ -310,3 +310,16 @@ def test_the_weights_that_come_with_mmerc_name_a_real_smile():
     logits = network(normalise(torch.from_numpy(crop)[None, None])).logits
     assert EMOTIONS[int(logits.argmax())] == "happy"
     assert logits.softmax(-1).max() > 0.5
+
+
+def test_any_number_of_faces_is_seen_in_few_numbers(weights, monkeypatch):
+    """What is compiled for a number of faces stays in memory."""
+    dense, seen = DenseFace(TheseFaces(1), weights=weights), set()
+    dense.bfloat16 = False
+    dense.network.register_forward_pre_hook(lambda module, inputs: seen.add(len(inputs[0])))
+    for count in (1, 3, 7, 20, 67):
+        vectors = dense.vectors_of(faces(count))
+        one_by_one = [dense.vectors_of(face[None])[0] for face in faces(count)[-3:]]
+        np.testing.assert_allclose(vectors[-3:], one_by_one, atol=1e-4)
+        assert vectors.shape == (count, 342)
+    assert seen == {1, 2, 4, 16, 64}

@@ -56,6 +56,18 @@ def test_the_numbers_are_means_over_time(whisper):
     assert actual.std() > 0.1
 
 
+def test_any_length_is_read_in_few_lengths(whisper):
+    """What is compiled for a length stays in memory."""
+    lengths = set()
+    hook = whisper.encoder.register_forward_pre_hook(
+        lambda module, inputs: lengths.add(inputs[0].shape[1])
+    )
+    for seconds in (0.3, 0.31, 1.01, 2.0):
+        whisper.extract_samples(voice(seconds))
+    hook.remove()
+    assert lengths == {RATE, 2 * RATE}
+
+
 def test_what_is_30_decibels_quieter_does_not_count(whisper):
     """Half a second (25 positions) at -10 dB counts, the same at -50 dB does not."""
     samples = voice(1.5)

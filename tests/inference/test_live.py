@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from mmerc.conversation import Conversation, Utterance
 from mmerc.errors import InputError
 from mmerc.inference.live import Live
 from mmerc.inference.pipeline import Pipeline
+from mmerc.prediction import window_encoding
 from mmerc.prediction.utterance_predictions import predict
 
 WIDTHS = {"audio": 10, "video": 8}
@@ -55,8 +57,9 @@ def test_each_comes_before_the_next_is_asked_for(model):
     assert next(predictions).id == "1" and asked == ["0", "1"]
 
 
-def test_a_model_of_the_past_says_live_what_it_says_of_the_whole(make_model):
+def test_a_model_of_the_past_says_live_what_it_says_of_the_whole(make_model, monkeypatch):
     """Words alone: nothing is levelled, and with history enough the two ways are one."""
+    monkeypatch.setattr(window_encoding, "fast_bfloat16", lambda device: False)
     encoder = {"scope": "utterance"}
     model = make_model("df-erc", tokens=True, encoder=encoder, widths=WIDTHS, bidirectional=False)
     utterances = tuple(utterance for utterance, _ in talk(12))
@@ -74,6 +77,26 @@ def test_history_is_bounded(model):
     again = Live(model=model, history=2, level=3)
     late = [again.hear(utterance, vectors) for utterance, vectors in list(talk(6))[3:]]
     assert late[-1].probabilities == last.probabilities
+
+
+def test_a_growing_context_compiles_few_kernels(model, monkeypatch):
+    """A bfloat16 product of every shape stays in memory for good; float32 ones do not."""
+    monkeypatch.setattr(window_encoding, "fast_bfloat16", lambda device: True)
+    shapes = set()
+
+    def see(module, inputs):
+        if torch.is_autocast_enabled("cpu"):
+            shapes.add(tuple(inputs[0].shape[:-1]))
+
+    for part in model.modules():
+        if isinstance(part, torch.nn.Linear):
+            part.register_forward_pre_hook(see)
+    pipeline = Pipeline(model=model, name="tiny", extractors={}, live=True)
+    utterances = tuple(utterance for utterance, _ in talk(12))
+    pipeline.read([Conversation(id="c", utterances=utterances)], name="talk.txt")
+    assert len(list(Live(model=model).follow(talk(12)))) == 12
+    assert shapes
+    assert all(rows in window_encoding._WINDOW_COUNTS and not n % 16 for rows, n in shapes)
 
 
 def test_an_id_that_comes_twice_is_refused(model):

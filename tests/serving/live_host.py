@@ -1,11 +1,12 @@
 """The service in a thread of the tests' own process."""
 
+import socket as sockets
 import threading
 from pathlib import Path
 
 import uvicorn
 from live_sockets import PIECE, live
-from server_process import until
+from server_process import PATIENCE, until
 
 from mmerc.serving.application import create_app
 from mmerc.serving.live.live_limits import LiveLimits
@@ -15,6 +16,11 @@ from mmerc.serving.settings import Settings
 
 KEY = "secret"
 SILENCE = bytes(PIECE)
+HANDSHAKE = (
+    "GET /v1/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    f"Authorization: Bearer {KEY}\r\n\r\n"
+).encode()
 
 
 class Host:
@@ -46,3 +52,10 @@ class Host:
 
 def count_open():
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def open_raw(port, data):
+    """A connection that has sent some bytes, and may send more."""
+    raw = sockets.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    raw.sendall(data)
+    return raw

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from live_sockets import PCM, live
 from server_process import serving, until
 
 from mmerc.serving import runner as running
@@ -70,6 +71,55 @@ def test_an_upload_that_fills_the_disk_leaves_its_room(server, film):
     used = server.upload(film)
     assert used.status_code == 202
     assert server.ask("DELETE", f"/v1/jobs/{used.json()['id']}").status_code == 204
+
+
+def test_a_live_session_on_a_full_disk_goes_on_and_what_is_kept_says_where_it_ends(server, sound):
+    """Then it fails, and its sound is analysed as a job."""
+    disk = Path(f"/proc/{server.process.pid}/root{server.folder}")
+    with live(server.port) as socket:
+        socket.start(**PCM, keep=True)
+        socket.send_sound(sound)
+        while socket.hear("stats")["received"] < len(sound):
+            pass
+        filler = fill(disk / "filler")
+        socket.send_sound(sound)
+        error = socket.hear("error", code="disk", fatal=False)
+        assert "disk is full; try again later. Only the first 5.0 s" in error["message"]
+        socket.send_sound(sound)
+        while socket.hear("stats")["seconds"] < 15:
+            pass
+        filler.unlink()
+        for _ in range(101):
+            socket.socket.send(b"\0")  # half a sample
+        assert socket.hear("error", fatal=True)["code"] == "limit"
+        end = socket.receive()
+        assert end["reason"] == "failed"
+    ended = server.wait(end["job"], "partial", "done", "failed")
+    assert (ended["state"], error["message"] in ended["reasons"]) == ("partial", True)
+    page = server.ask("GET", ended["files"]["html"]).text
+    assert "Only the first 5.0 s of the sound are kept." in page
+    assert server.ask("DELETE", f"/v1/jobs/{end['job']}").status_code == 204
+
+
+def test_results_for_which_there_is_no_room_are_said_to_come_later(server, sound):
+    """The disk is full when a live session that is to be kept ends."""
+    disk = Path(f"/proc/{server.process.pid}/root{server.folder}")
+    with live(server.port) as socket:
+        socket.start(**PCM, keep=True)
+        socket.send_sound(sound)
+        while socket.hear("stats")["received"] < len(sound):
+            pass
+        filler = fill(disk / "filler")
+        socket.say("end")
+        *_, error, end = socket.rest()
+    filler.unlink()
+    assert (error["code"], error["fatal"], end["type"]) == ("disk", False, "ended")
+    assert (
+        "disk is full; try again later. The sound is kept, and will be analysed" in error["message"]
+    )
+    stored = disk / "jobs" / end["job"] / "recording"
+    assert stored.read_bytes()[44:] == sound
+    assert end["utterances"] == len(socket.spoken) > 0
 
 
 def test_a_job_ends_as_soon_as_that_can_be_written_down(tmp_path, monkeypatch, caplog):

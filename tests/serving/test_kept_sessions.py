@@ -12,6 +12,7 @@ import pytest
 
 from mmerc.inference.analysis import Analysis
 from mmerc.labels import MELD_7
+from mmerc.serving.job_order import JobOrder
 from mmerc.serving.jobs import Jobs
 from mmerc.serving.live import kept_recording
 from mmerc.serving.live.kept_recording import (
@@ -156,13 +157,15 @@ def test_what_was_stored_before_the_disk_was_full_is_kept(tmp_path):
     assert (error.code, error.fatal) == ("disk", False)
     assert "Only the first 0.0 s of the sound are kept." in error.message
     assert worker.process([more]) == []  # there is room again, but a gap would shift the rest
+    assert JobOrder.read(kept.folder).cut == error.message  # should it be analysed as a job
     outputs, analysis, job = worker.finish()
     assert (outputs, job, analysis.remarks) == ([], kept.job, (error.message,))
     with wave.open(str(kept.folder / "recording")) as stored:
         assert stored.readframes(stored.getnframes()) == samples
     page = (kept.folder / "results" / "result.html").read_text()
     assert "Only the first 0.0 s of the sound are kept." in page
-    assert jobs.get(job).state == "done"
+    ended = jobs.get(job)
+    assert (ended.state, ended.reasons) == ("partial", [error.message])
     jobs.close()
 
 

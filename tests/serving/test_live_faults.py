@@ -5,7 +5,7 @@ import random
 from contextlib import suppress
 
 import pytest
-from live_host import KEY, SILENCE, count_open
+from live_host import HANDSHAKE, KEY, SILENCE, count_open, open_raw
 from live_sockets import PCM, jpeg, live
 from server_process import until
 from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidStatus
@@ -102,6 +102,46 @@ def test_who_may_not_connect_is_told_by_a_status(host):
     with live(host.port, headers=bearer | {"Origin": f"http://127.0.0.1:{host.port}"}) as socket:
         socket.say("end")
         assert socket.receive()["code"] == "protocol"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"\x81\x05hello",  # not masked
+        b"\xf3\x80" + bytes(4),  # reserved bits, and a kind of frame that there is not
+        b"\x81\x82" + bytes(4) + b"\xff\xfe",  # text that is not UTF-8
+        b"\x82\xff" + (2**62).to_bytes(8) + bytes(4),  # larger than any memory
+        b"\x89\xfe" + (5000).to_bytes(2) + bytes(5004),  # a ping with too much in it
+        random.Random(1).randbytes(4096),
+    ],
+)
+def test_frames_that_are_none_close_the_connection(host, frame):
+    before = count_open()
+    with open_raw(host.port, HANDSHAKE) as raw:
+        assert b" 101 " in raw.recv(65536)
+        raw.sendall(frame)
+        answer = b""
+        with suppress(ConnectionResetError):
+            while part := raw.recv(65536):
+                answer += part
+    assert answer[:1] in {b"\x88", b""}  # a close frame, if any
+    until(lambda: host.live.connections == 0)
+    until(lambda: count_open() <= before)
+    with host.connect() as socket:
+        assert socket.start(**PCM)["resumed"] is False
+
+
+def test_a_session_whose_id_is_used_again_after_its_end_tells_the_end_again(host):
+    with host.connect() as socket:
+        session = socket.start(**PCM)["session"]
+        socket.say("end")
+        end = socket.hear("ended")
+    with host.connect() as socket:
+        socket.resume(session, 0)
+        assert socket.hear("started")["resumed"]
+        assert socket.hear("ended") == end
+        socket.rest()
+        assert socket.closed == 1000
 
 
 def malformed(generator):

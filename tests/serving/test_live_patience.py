@@ -1,31 +1,17 @@
 """Live sessions that are too long, too many, too slow or abandoned."""
 
-import socket as sockets
 import threading
 from contextlib import suppress
 
 import pytest
-from live_host import KEY, SILENCE, count_open
+from live_host import HANDSHAKE, SILENCE, count_open, open_raw
 from live_sockets import PCM, PIECE
-from server_process import PATIENCE, until
+from server_process import until
 from websockets.exceptions import ConnectionClosed
 
 from mmerc.serving import patient_protocol
 from mmerc.serving.live import connection
 from mmerc.serving.live.server_messages import ErrorMessage
-
-HANDSHAKE = (
-    "GET /v1/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-    f"Authorization: Bearer {KEY}\r\n\r\n"
-).encode()
-
-
-def open_raw(port, data):
-    """A connection that has sent some bytes, and may send more."""
-    raw = sockets.create_connection(("127.0.0.1", port), timeout=PATIENCE)
-    raw.sendall(data)
-    return raw
 
 
 def read_until(raw, words):

@@ -8,10 +8,13 @@ import time
 from functools import partial
 
 import pytest
-from server_process import serving, until
+import requests
+from live_sockets import PCM
+from server_process import PATIENCE, serving, until
 
 from mmerc.models.registry import load_model
 from mmerc.serving.canaries import predict_canary
+from mmerc.serving.live import live_sessions
 from mmerc.serving.predictor import Predictor
 from mmerc.serving.single_check import SingleCheck, in_thread
 from mmerc.serving.worker_process import Heartbeat, Pulse
@@ -56,7 +59,7 @@ def metric(server, line):
 
 def test_a_job_that_could_not_do_all_is_partial_and_says_why(server, film, subtitles):
     parts = server.ask("GET", "/ready").json()["parts"]
-    assert set(parts) == {"model", "disk", "workers", "transcriber"}
+    assert set(parts) == {"model", "live", "disk", "workers", "transcriber"}
     until(
         lambda: (
             ready(server) and all(metric(server, f'mmerc_ready{{part="{p}"}} 1.0') for p in parts)
@@ -130,6 +133,34 @@ def test_a_model_that_hangs_is_reported_and_probes_do_not_pile_up(faceless):
         running.cancel()
 
     asyncio.run(probe())
+
+
+def test_live_networks_that_hang_are_reported_and_sessions_that_never_end(host, sound, monkeypatch):
+    check = host.app.app.state.service.readiness.checks["live"]
+    for name, seconds in (("keep", 0.0), ("retry", 0.0), ("patience", 0.3), ("deadline", 0.3)):
+        monkeypatch.setattr(check, name, seconds)
+
+    def live_part():
+        time.sleep(0.3)
+        answer = requests.get(f"http://127.0.0.1:{host.port}/ready", timeout=PATIENCE)
+        return answer.json()["parts"]["live"]
+
+    monkeypatch.setattr(check, "deadline", PATIENCE)
+    until(lambda: live_part()["ok"])
+    monkeypatch.setattr(check, "deadline", 0.3)
+    with host.connect() as socket:
+        socket.start(**PCM)
+        with host.live.components.lock:
+            until(lambda: "has not answered for" in (live_part()["reason"] or ""))
+            socket.send_sound(sound + bytes(len(sound)))
+            until(lambda: any(item.computing for item in host.live.sessions.values()))
+            monkeypatch.setattr(live_sessions, "_STUCK", 0.1)
+            monkeypatch.setattr(check, "task", None)
+            until(lambda: "without an end" in (live_part()["reason"] or ""))
+        monkeypatch.setattr(check, "deadline", PATIENCE)
+        until(lambda: live_part()["ok"])
+        socket.say("end")
+        assert socket.hear("ended")["utterances"] > 0
 
 
 def test_a_check_that_hangs_takes_one_thread_and_its_last_answer_counts_until_then():

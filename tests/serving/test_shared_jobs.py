@@ -247,6 +247,15 @@ def test_a_worker_without_its_model_does_not_start(tmp_path, program):
     assert last.startswith(f"mmerc: {tmp_path / 'none'} is neither a run or model folder")
 
 
+def test_a_server_without_its_live_model_does_not_start(tmp_path, model, program):
+    log, missing = tmp_path / "log", tmp_path / "none"
+    places = ("--jobs-folder", tmp_path / "jobs", "--model", model)
+    server = program.start("serve", *places, "--live-model", missing, stderr=log)
+    assert server.wait(timeout=PATIENCE) == 1
+    last = log.read_text().splitlines()[-1]
+    assert last.startswith(f"mmerc: {missing} is neither a run or model folder")
+
+
 def forked(worker):
     """Processes that a worker has forked."""
     forking = [n for n in children(worker.pid) if b"resource_tracker" not in command_line(n)]

@@ -70,9 +70,13 @@ class WhisperMeans(VoiceExtractor):
 
     @torch.inference_mode()
     def _states(self, samples: Tensor) -> Tensor:
-        """Encode at most 30 s. Shape: [samples] -> [layers, positions, width]."""
-        states, _ = self.encoder(samples[None], torch.tensor([len(samples)]))
-        return torch.cat(states)
+        """Encode at most 30 s; silence follows to whole seconds, as every length stays compiled.
+
+        Shape: [samples] -> [layers, positions, width].
+        """
+        padded = functional.pad(samples, (0, -len(samples) % SAMPLE_RATE))
+        states, _ = self.encoder(padded[None], torch.tensor([len(samples)]))
+        return torch.cat(states)[:, : -(-len(samples) // SAMPLES_PER_POSITION)]
 
 
 def _levels(samples: Tensor) -> Tensor:

@@ -13,10 +13,10 @@ from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.inference.levelling import choose_levelling, level_table
 from mmerc.models.base import AnyModel
-from mmerc.models.inputs import WindowEncoder, encode_windows
 from mmerc.prediction.set_request import SetRequest
 from mmerc.prediction.utterance_prediction import UtterancePrediction
 from mmerc.prediction.utterance_predictions import predict
+from mmerc.prediction.window_encoding import encode_in_few_shapes
 
 _Spoken = tuple[Utterance, Mapping[Modality, Vector | None]]
 _CONVERSATION = "live"
@@ -28,13 +28,15 @@ class Live:
 
     The context is the last ``history`` utterances, including the one to predict. The last ``level``
     utterances are used for levelling (``mmerc.inference.levelling``), causally if the model is
-    causal. ``window_encoder`` runs the model's text encoder. ``sets`` requests prediction sets.
+    causal. ``sets`` requests prediction sets.
+
+    Words are encoded in bfloat16 where that is fast; all else is computed in float32. The context
+    has another length with every utterance, and bfloat16 kernels of every length stay in memory.
     """
 
     model: AnyModel
     history: int = 30
     level: int = 200
-    window_encoder: WindowEncoder = encode_windows
     sets: SetRequest | None = None
     past: list[_Spoken] = field(default_factory=list, init=False)
 
@@ -55,7 +57,7 @@ class Live:
             levelled_already,
             [conversation],
             tables,
-            window_encoder=self.window_encoder,
+            window_encoder=encode_in_few_shapes,
             sets=self.sets,
         )[-1]
         self.past = past  # only now, so that a rejected utterance does not count

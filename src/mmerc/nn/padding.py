@@ -1,6 +1,8 @@
-"""Lengths to which rows of tokens are padded."""
+"""Few sizes of rows and batches: what a processor compiles for a size stays in its memory."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 # A CPU recompiles its bfloat16 matrix kernels for every new shape, which costs as much as the layer
 # itself. So rows are padded to a few lengths.
@@ -10,3 +12,12 @@ ROW_STEP = 16
 def round_up(length: int, step: int) -> int:
     """Round up to a multiple of ``step``, at least ``step``."""
     return max(1, -(-length // step)) * step
+
+
+def split_count(count: int, sizes: Sequence[int]) -> list[int]:
+    """Split a count into as few of the ``sizes``, which fall to 1, as there can be."""
+    parts: list[int] = []
+    for size in sizes:
+        whole, count = divmod(count, size)
+        parts += [size] * whole
+    return parts

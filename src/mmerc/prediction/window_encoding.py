@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmerc.data.batch import TextWindows
 from mmerc.models.inputs import encode_windows
+from mmerc.nn.padding import split_count
 from mmerc.nn.text_encoder import TextEncoder
 from mmerc.precision import fast_bfloat16
 
@@ -33,13 +34,7 @@ def encode_in_few_shapes(windows: TextWindows, encoder: TextEncoder, shape: torc
 
 def _split_windows(windows: TextWindows) -> Iterator[TextWindows]:
     """Yield all windows in order: in groups of eight, then four, two and one."""
-    start, count = 0, len(windows.token_ids)
-    while start < count:
-        size = next(size for size in _WINDOW_COUNTS if size <= count - start)
-        rows = slice(start, start + size)
-        yield TextWindows(
-            token_ids=windows.token_ids[rows],
-            attention_mask=windows.attention_mask[rows],
-            pool_into=windows.pool_into[rows],
-        )
-        start += size
+    sizes = split_count(len(windows.token_ids), _WINDOW_COUNTS)
+    columns = (windows.token_ids, windows.attention_mask, windows.pool_into)
+    for ids, mask, targets in zip(*(torch.split(c, sizes) for c in columns), strict=True):
+        yield TextWindows(token_ids=ids, attention_mask=mask, pool_into=targets)

@@ -10,6 +10,7 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from mmerc.inference.streaming.live_components import LiveComponents
 from mmerc.serving import correction_routes, job_routes, prediction_routes, routes
 from mmerc.serving.guard import Guard
 from mmerc.serving.jobs import open_jobs
@@ -33,18 +34,23 @@ _ABOUT = (
 )
 
 
-def create_app(settings: Settings, predictor: Predictor) -> ASGIApp:
-    """Create the application, which also processes jobs while it runs."""
+def create_app(
+    settings: Settings, predictor: Predictor, components: LiveComponents | None = None
+) -> ASGIApp:
+    """Create the application, which also processes jobs while it runs.
+
+    ``components``: the networks of live sessions, if they are already loaded.
+    """
     jobs = open_jobs(settings)
     if not settings.shared:  # otherwise another server's session may be running; see recover()
         recover_recordings(jobs)
     jobs.recover()
     metrics = Metrics(jobs)
     metrics.watch_queue(predictor.queue.qsize)
-    live = LiveSessions(settings, jobs, partial(load_live_components, settings))
+    live = LiveSessions(settings, jobs, partial(load_live_components, settings), components)
     register_live_metrics(metrics.registry, live)
     runner = Runner(jobs, settings, metrics)
-    readiness = create_readiness(settings, jobs, predictor, runner)
+    readiness = create_readiness(settings, jobs, runner, predictor, live)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -94,9 +94,14 @@ def find_workers(jobs: Jobs) -> str | None:
     return " ".join(problems) or "No worker has reported recently; start one with `mmerc worker`."
 
 
+def can_transcribe() -> bool:
+    """Whether a transcriber is installed, which live sessions need too."""
+    return importlib.util.find_spec("faster_whisper") is not None
+
+
 def transcribe_canary(memory: int, *, deadline: float) -> str | None:
     """Load the transcriber in a worker process and transcribe a second of sound."""
-    if importlib.util.find_spec("faster_whisper") is None:
+    if not can_transcribe():
         return None  # the service then analyses recordings with subtitles only
     return _ask_worker(_transcribe, memory, deadline=deadline)
 

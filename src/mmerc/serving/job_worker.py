@@ -44,7 +44,7 @@ async def _watch(settings: Settings, runner: Runner) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    readiness = create_readiness(settings, runner.jobs, None, runner)
+    readiness = create_readiness(settings, runner.jobs, runner)
     while not stopped.is_set():
         runner.trouble = (await readiness()).detail
         try:

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from mmerc.serving.canaries import (
+    can_transcribe,
     find_workers,
     predict_canary,
     start_worker,
@@ -19,6 +20,7 @@ from mmerc.serving.canaries import (
     write_canary,
 )
 from mmerc.serving.jobs import Jobs
+from mmerc.serving.live.live_sessions import LiveSessions
 from mmerc.serving.predictor import Predictor
 from mmerc.serving.runner import Runner
 from mmerc.serving.settings import Settings
@@ -30,6 +32,7 @@ _DEADLINE = 3.0  # seconds for every part except the transcriber
 _KEEP_WORKER = 5.0
 _TRANSCRIBER_DEADLINE = 60.0  # its first start imports torch and reads weights
 _KEEP_TRANSCRIBER, _RETRY_TRANSCRIBER = 300.0, 10.0
+_LIVE_DEADLINE, _KEEP_LIVE, _RETRY_LIVE = 10.0, 30.0, 5.0
 
 
 class ReadyAnswer(BaseModel):
@@ -83,15 +86,28 @@ class Readiness:
 
 
 def create_readiness(
-    settings: Settings, jobs: Jobs, predictor: Predictor | None, runner: Runner
+    settings: Settings,
+    jobs: Jobs,
+    runner: Runner,
+    predictor: Predictor | None = None,
+    live: LiveSessions | None = None,
 ) -> Readiness:
-    """Create the checks of a server; without ``predictor``, of a worker."""
+    """Create the checks of a server; without ``predictor`` and ``live``, of a worker."""
     transcribe = partial(transcribe_canary, settings.memory, deadline=_TRANSCRIBER_DEADLINE)
     times = {"deadline": _DEADLINE, "patience": _DEADLINE}
     checks = {}
     if predictor is not None:
         predict = partial(predict_canary, predictor)
         checks["model"] = SingleCheck(subject="The model", check=predict, **times)
+    if live is not None and live.limits.sessions and can_transcribe():
+        checks["live"] = SingleCheck(
+            subject="Live analysis",
+            check=live.rehearse,
+            deadline=_LIVE_DEADLINE,
+            patience=_DEADLINE,
+            keep=_KEEP_LIVE,
+            retry=_RETRY_LIVE,
+        )
     write = in_thread(partial(write_canary, jobs))
     checks["disk"] = SingleCheck(subject="The disk", check=write, **times)
     if settings.max_running_jobs == 0:

@@ -39,7 +39,8 @@ class Format(BaseModel):
 class About(BaseModel):
     """Information for the page; sizes in bytes, times in seconds.
 
-    ``key``: the client must send a key. ``sets``: the model has prediction sets.
+    ``key``: the client must send a key. ``sets``: the model has prediction sets. ``live``: live
+    sessions are offered.
     """
 
     version: str
@@ -50,6 +51,7 @@ class About(BaseModel):
     example: bool
     key: bool
     sets: bool
+    live: bool
     formats: list[Format]
 
 
@@ -88,6 +90,7 @@ def about(request: Request, service: ServiceDependency) -> About:
         example=settings.example is not None,
         key=not has_key(settings, request.headers),
         sets=service.predictor.model.set_scores is not None,
+        live=settings.live.sessions > 0,
         formats=[
             Format(name=item.name, media_type=item.media_type, description=item.description)
             for item in ANALYSIS_FORMATS.values()
@@ -124,7 +127,7 @@ async def _health() -> _Health:
     responses={503: {"model": ReadyAnswer, "description": "A part does not work, and why"}},
 )
 async def _ready(response: Response, service: ServiceDependency) -> ReadyAnswer:
-    """Test every part: model, disk, workers and transcriber."""
+    """Test every part: model, live sessions, disk, workers and transcriber."""
     answer = await service.readiness()
     for name, part in answer.parts.items():
         service.metrics.ready.labels(name).set(part.ok)

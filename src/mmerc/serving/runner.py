@@ -190,6 +190,7 @@ class Runner:
             name=job.name,
             corrected=None if order.corrects is None else self.jobs.folder(order.corrects),
             sets=order.sets,
+            cut=order.cut,
             model=self.settings.model,
             commercial_only=self.settings.commercial_only,
             longest_recording=self.settings.longest_recording,

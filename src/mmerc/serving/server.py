@@ -15,6 +15,7 @@ from mmerc.files import file_lock, write_error
 from mmerc.inference.pipeline.components import load_components
 from mmerc.serving.application import create_app
 from mmerc.serving.jobs import DATABASE, open_jobs
+from mmerc.serving.live.live_sessions import load_live_components
 from mmerc.serving.patient_protocol import PatientProtocol, PatientSocket
 from mmerc.serving.predictor import Predictor
 from mmerc.serving.settings import Settings
@@ -33,9 +34,11 @@ def run_server(settings: Settings, *, host: str, port: int) -> None:
             settings.model, commercial_only=settings.commercial_only, face="speaking"
         )
         predictor = Predictor(components.model, components.name)
+        chosen = settings.live_model is not None and settings.live.sessions > 0
+        live = load_live_components(settings) if chosen else None
         start_log()
         with explaining_errors(settings.folder):
-            app = create_app(settings, predictor)
+            app = create_app(settings, predictor, live)
         uvicorn.run(
             app,
             host=host,

@@ -34,13 +34,14 @@ class AnalysisTask:
     """Input of a worker; ``folder`` contains the recording and later its results.
 
     ``corrected``: the folder of an analysed job whose edited lines are predicted again instead.
-    ``sets``: the requested prediction sets.
+    ``sets``: the requested prediction sets. ``cut``: why the end of the recording is missing.
     """
 
     folder: Path
     name: str
     corrected: Path | None
     sets: SetRequest | None
+    cut: str | None
     model: str | None
     commercial_only: bool
     longest_recording: float
@@ -130,6 +131,11 @@ def _analyse(task: AnalysisTask, report: Callable[[Step], None]) -> None:
         work=task.folder / "work",
         report=report,
     )
+    if task.cut is not None:
+        remarks, shortfalls = (
+            (*sentences, task.cut) for sentences in (analysis.remarks, analysis.shortfalls)
+        )
+        analysis = replace(analysis, remarks=remarks, shortfalls=shortfalls)
     with atomic_directory(task.folder / "results") as staging:
         write_results(_rename_recording(analysis, task.name), staging, stem="result")
         end = {"shortfalls": analysis.shortfalls, "duration": analysis.duration}

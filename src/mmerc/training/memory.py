@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from typing import Any
 
 import lightning
+
+from mmerc.free_memory import c_library, return_free_memory
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 _TRIM_EVERY = 100  # steps; costs a fraction of a percent of their time
@@ -17,7 +17,7 @@ def keep_memory() -> None:
 
     By default it maps them again at every step, and page faults cost time.
     """
-    library = _c_library()
+    library = c_library()
     if hasattr(library, "mallopt"):
         library.mallopt(_MMAP_THRESHOLD, 32 << 20)  # the maximum
         library.mallopt(_TRIM_THRESHOLD, 512 << 20)
@@ -43,20 +43,9 @@ class MemoryRelease(lightning.Callback):
     ) -> None:
         self._steps += 1  # over all epochs, which may be shorter than the interval
         if self._steps % _TRIM_EVERY == 0:
-            _release_memory()
+            return_free_memory()
 
     def on_validation_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        _release_memory()  # before weights and optimizer are saved, which copies them
-
-
-def _release_memory() -> None:
-    """Return free memory to the system."""
-    if hasattr(library := _c_library(), "malloc_trim"):
-        library.malloc_trim(0)
-
-
-def _c_library() -> Any:
-    """Return the C library of this process; None except on Linux."""
-    return ctypes.CDLL(None) if sys.platform == "linux" else None
+        return_free_memory()  # before weights and optimizer are saved, which copies them

@@ -43,7 +43,7 @@ def serve(
         str | None, typer.Option(help="Model of live sessions (default: mmerc-mini-live).")
     ] = None,
     max_live_sessions: Annotated[
-        int, typer.Option(min=1, help="Maximum live sessions at a time.")
+        int, typer.Option(min=0, help="Maximum live sessions at a time (0: none are offered).")
     ] = 4,
     max_live_minutes: Annotated[
         float, typer.Option(min=0.1, help="Maximum length of a live session.")

@@ -25,9 +25,11 @@ from mmerc.media.decode import decode_picture, resize, to_grey
 from mmerc.media.faces.speaking import SPEAKING_RULE
 from mmerc.media.faces.views import FaceViews
 from mmerc.media.segment import Segment
+from mmerc.nn.padding import split_count
 from mmerc.precision import fast_bfloat16
 
-_FACES, _BATCH = 20, 64
+_FACES = 20
+_COUNTS = (64, 32, 16, 8, 4, 2, 1)  # of faces that the network sees at a time
 Faces = NDArray[np.uint8]
 _Value = TypeVar("_Value", bound=np.generic)
 
@@ -108,9 +110,14 @@ class DenseFace:
 
     @torch.inference_mode()
     def vectors_of(self, crops: Faces) -> Vector:
-        """Shape: uint8 [n, 48, 48] grey -> float32 [n, 342]."""
+        """Extract the vectors of any number of faces, a few at a time.
+
+        Whatever is compiled for a number of faces stays in memory: 10 MB and more.
+
+        Shape: uint8 [n, 48, 48] grey -> float32 [n, 342].
+        """
         parts = []
-        for batch in torch.split(torch.from_numpy(crops), _BATCH):
+        for batch in torch.split(torch.from_numpy(crops), split_count(len(crops), _COUNTS)):
             images = batch.to(self.device)[:, None]
             images = normalise(equalise(images) if self.version.equalised else images)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):

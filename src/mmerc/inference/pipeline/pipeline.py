@@ -300,15 +300,15 @@ class Pipeline:
     def predict(
         self, conversations: Sequence[Conversation], tables: _Tables
     ) -> list[UtterancePrediction]:
-        """Predict emotions, in bfloat16 on CPUs where it is fast.
+        """Predict emotions, in bfloat16 on CPUs where it is fast (live: only the words).
 
         Probabilities then differ by a few thousandths between machines
         (benchmarks/bench_analyze.py).
         """
+        if self.live:
+            return [p for item in conversations for p in self.predict_live(item, tables)]
+        model = self.model.with_levelling(choose_levelling(self.model))
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast_bfloat16("cpu")):
-            if self.live:
-                return [p for item in conversations for p in self.predict_live(item, tables)]
-            model = self.model.with_levelling(choose_levelling(self.model))
             return predict(model, conversations, tables, sets=self.sets)
 
     def predict_live(

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 
-import torch
-
 from mmerc.conversation import Modality, Utterance
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.inference.analysis import Analysis, Marks
@@ -21,9 +19,7 @@ from mmerc.inference.streaming.events import Correction, LiveEvent, LiveUtteranc
 from mmerc.inference.streaming.live_speakers import Joined
 from mmerc.inference.streaming.spoken_utterances import SpokenUtterance
 from mmerc.media.speaker_turns import Turn
-from mmerc.precision import fast_bfloat16
 from mmerc.prediction.utterance_prediction import UtterancePrediction
-from mmerc.prediction.window_encoding import encode_in_few_shapes
 
 _Vectors = Mapping[Modality, Vector | None]
 _LEFT_OUT = "left out: it contradicts the other modalities"
@@ -39,7 +35,7 @@ class LiveResults:
     def __init__(self, components: Components, *, lock: Lock) -> None:
         self._components = components
         self._lock = lock  # for the model, which is shared with other sessions
-        self._live = Live(model=components.model, window_encoder=encode_in_few_shapes)
+        self._live = Live(model=components.model)
         self._predictions: dict[int, UtterancePrediction] = {}
         self._absent: dict[str, dict[Modality, str]] = {}
         self._marks: dict[str, Marks] = {}
@@ -89,8 +85,7 @@ class LiveResults:
         if unread is not None or not spoken.text.strip():
             reasons["text"] = unread or "no words"
         read = utterance if unread is None else replace(utterance, text="")
-        fast = fast_bfloat16("cpu")
-        with self._lock, torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
+        with self._lock:
             prediction = replace(self._live.hear(read, vectors), text=spoken.text)
         reasons |= {m: _LEFT_OUT for m, left_out in prediction.left_out.items() if left_out}
         overlap = measure_overlaps([utterance], turns).get(utterance.id)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmerc.errors import UsageError
+from mmerc.free_memory import return_free_memory
 from mmerc.inference.analysis import Analysis
 from mmerc.inference.streaming.events import (
     LiveEvent,
@@ -236,6 +237,8 @@ class LiveSession:
         return [_words_event(transcript, final=True), *events]
 
     def _report(self) -> Stats:
+        """How the session copes; memory that its work left scattered is returned meanwhile."""
+        return_free_memory()
         seconds = self.seconds - self._reported_seconds
         busy = self._busy - self._reported_busy
         self._reported_seconds, self._reported_busy = self.seconds, self._busy

@@ -7,8 +7,10 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from functools import partial
+from typing import TypeVar
 
 from mmerc.errors import MmercError
 from mmerc.inference.analysis import Analysis
@@ -42,6 +44,7 @@ from mmerc.serving.live.session_worker import (
 )
 
 _LOG = logging.getLogger("mmerc.serving")
+_Result = TypeVar("_Result")
 _MAX_WAITING = 1_000_000  # bytes; half a minute of 16-bit PCM
 _LEAST_WEIGHT = 500  # minimum size of an item in the queue, in bytes
 _MAX_PICTURES = 10  # in the queue
@@ -91,10 +94,17 @@ class HostedSession:
         self.ended_at: float | None = None
         self.analysis: Analysis | None = None
         self.connection: object | None = None  # the connection that may send and receive
+        self.computing_since: float | None = None
 
     @property
     def has_ended(self) -> bool:
         return self.ended_at is not None
+
+    @property
+    def computing(self) -> float:
+        """Seconds for which the session's thread has been busy with one piece of work."""
+        since = self.computing_since
+        return 0.0 if since is None else time.monotonic() - since
 
     @property
     def behind(self) -> float:
@@ -191,8 +201,7 @@ class HostedSession:
 
     async def _process(self, items: list[SessionInput]) -> None:
         if items:
-            loop = asyncio.get_running_loop()
-            outputs = await loop.run_in_executor(self.pool, self.worker.process, items)
+            outputs = await self._compute(partial(self.worker.process, items))
             self.waiting -= sum(map(_weigh, items))
             self.processed += sum(len(item) for item in items if isinstance(item, bytes))
             if self.waiting < _MAX_WAITING // 2:
@@ -200,9 +209,16 @@ class HostedSession:
             self._publish(outputs)
         self._report()
 
+    async def _compute(self, function: Callable[[], _Result]) -> _Result:
+        """Run a function in the session's thread."""
+        self.computing_since = time.monotonic()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.pool, function)
+        finally:
+            self.computing_since = None
+
     async def _finish(self) -> None:
-        loop = asyncio.get_running_loop()
-        outputs, analysis, job = await loop.run_in_executor(self.pool, self.worker.finish)
+        outputs, analysis, job = await self._compute(self.worker.finish)
         self.analysis = analysis
         self._publish(outputs)
         self._add_ended(self.ending or "client", job)
@@ -211,7 +227,7 @@ class HostedSession:
         """End the session because of an error."""
         self.ending = self.ending or "failed"
         self._add_error(refusal)
-        job = await asyncio.get_running_loop().run_in_executor(self.pool, self.worker.abandon)
+        job = await self._compute(self.worker.abandon)
         self._add_ended("failed", job)
 
     def _add_error(self, refusal: RefusedError) -> None:

@@ -14,6 +14,7 @@ from mmerc.files import atomic_directory
 from mmerc.inference.analysis import Analysis
 from mmerc.inference.results import write_results
 from mmerc.serving.file_names import display_name
+from mmerc.serving.job_order import JobOrder
 from mmerc.serving.jobs import Jobs, find_last_change
 from mmerc.serving.live.refusal import RefusedError
 from mmerc.serving.live.sound_decoding import SoundFormat
@@ -40,6 +41,7 @@ class KeptRecording:
         self.size = 0
         try:
             (self.folder / _MARK).write_text(self.name, encoding="utf-8")
+            JobOrder().write(self.folder)
             # Unbuffered, so that nothing is lost if the server is killed.
             self.file = FileIO(self.folder / "recording", "w")
             self._write(_wave_header(sound_format, _UNKNOWN_SIZE))
@@ -48,7 +50,10 @@ class KeptRecording:
             raise
 
     def append(self, data: bytes) -> None:
-        """Write sound; OSError on a full disk. Earlier sound stays intact."""
+        """Write sound; OSError on a full disk. Earlier sound stays intact.
+
+        ``note_cut`` then records why the rest is missing.
+        """
         stored = self.file.tell()
         try:
             self._write(data)
@@ -57,6 +62,11 @@ class KeptRecording:
                 self.file.truncate(stored)
             raise
         self.size += len(data)
+
+    def note_cut(self, cut: str) -> None:
+        """Note why the recording lacks its end, should it be analysed as a job."""
+        with suppress(OSError):
+            JobOrder(cut=cut).overwrite(self.folder)
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -83,7 +93,8 @@ class KeptRecording:
         with atomic_directory(self.folder / "results") as staging:
             write_results(analysis, staging, stem="result")
         self.jobs.change(self.job, "name = ?", (self.name,))
-        self.jobs.end(self.job, "done")
+        reasons = analysis.shortfalls
+        self.jobs.end(self.job, "partial" if reasons else "done", reasons)
         self._remove_mark()
 
     def _remove_mark(self) -> None:

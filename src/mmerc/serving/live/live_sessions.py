@@ -14,6 +14,7 @@ import torch
 
 from mmerc.errors import MmercError, UsageError
 from mmerc.inference.streaming.live_components import LiveComponents
+from mmerc.inference.streaming.rehearsal import rehearse
 from mmerc.serving.jobs import Jobs
 from mmerc.serving.live.client_messages import Start
 from mmerc.serving.live.hosted_session import HostedSession
@@ -27,27 +28,38 @@ _MAX_ENDED = 100  # ended sessions with results in memory
 _SWEEP = 1.0  # seconds between two searches for expired results
 _RECOVERY = 60.0  # seconds between two searches for abandoned recordings
 _ABANDONED = 600.0  # seconds without sound until a recording counts as abandoned
+_STUCK = 120.0  # seconds for one batch of sound, after which a session counts as stuck
+_LOADING = 2.0  # seconds that a rehearsal waits for the networks
 _LAST_WORDS = 8.0  # seconds for sessions to end on shutdown
 
 
 class LiveSessions:
-    """Starts each session in a separate thread; the first one loads the networks."""
+    """Starts each session in a separate thread.
 
-    def __init__(self, settings: Settings, jobs: Jobs, load: Callable[[], LiveComponents]) -> None:
+    The networks are loaded with the first session or rehearsal, unless ``components`` are given.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        jobs: Jobs,
+        load: Callable[[], LiveComponents],
+        components: LiveComponents | None = None,
+    ) -> None:
         self.settings, self.limits = settings, settings.live
-        self.jobs, self.load = jobs, load
+        self.jobs, self.load, self.components = jobs, load, components
         self.sessions: dict[str, HostedSession] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self.starting = 0
         self.connections = 0
         self.pool = ThreadPoolExecutor(
-            self.limits.sessions,
+            max(1, self.limits.sessions),
             thread_name_prefix="live",
             # A new thread would inherit the number of threads set by the predictor.
             initializer=partial(torch.set_num_threads, torch.get_num_threads()),
         )
         self.loading = asyncio.Lock()
-        self.components: LiveComponents | None = None
+        self.preparing: asyncio.Task[LiveComponents] | None = None
 
     @property
     def running(self) -> int:
@@ -57,6 +69,9 @@ class LiveSessions:
 
     async def start(self, start: Start) -> HostedSession:
         """Start a session; RefusedError if there are too many or the request is unsupported."""
+        if self.limits.sessions == 0:
+            problem = "This service offers no live sessions"
+            raise RefusedError("unavailable", f"{problem}; its operator can allow them.")
         if self.running >= self.limits.sessions:
             problem = f"All {self.limits.sessions} live sessions of this service are in use"
             raise RefusedError("busy", f"{problem}; try again in a minute.")
@@ -79,6 +94,30 @@ class LiveSessions:
         task = asyncio.create_task(session.run())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+
+    async def rehearse(self) -> str | None:
+        """Try the networks in a thread of the sessions; a problem, or None."""
+        stuck = max((item.computing for item in self.sessions.values()), default=0.0)
+        if stuck > _STUCK:
+            return f"A live session has computed for {stuck:.0f} s without an end."
+        components = self.components or await self._load_meanwhile()
+        if isinstance(components, str):
+            return components
+        await asyncio.get_running_loop().run_in_executor(self.pool, rehearse, components)
+        return None
+
+    async def _load_meanwhile(self) -> LiveComponents | str:
+        """The networks, or why they are not there after a short wait."""
+        if self.preparing is None:
+            self.preparing = asyncio.create_task(self._load_once())
+        done, _ = await asyncio.wait({self.preparing}, timeout=_LOADING)
+        if not done:
+            return "The networks of live sessions are still being loaded."
+        task, self.preparing = self.preparing, None
+        try:
+            return task.result()
+        except RefusedError as refusal:
+            return f"Live sessions cannot begin: {refusal.message}"
 
     async def _load_once(self) -> LiveComponents:
         """Load the networks once; RefusedError if not installed or the model is unusable."""

@@ -112,6 +112,7 @@ class SessionWorker:
         except OSError as error:
             problem = DISK_FULL if is_full(error) else NOT_WRITABLE
             self.cut = f"{problem} Only the first {self.seconds:.1f} s of the sound are kept."
+            self.kept.note_cut(self.cut)
             yield RefusedError("disk", self.cut, fatal=False)
 
     def finish(self) -> tuple[list[SessionOutput], Analysis, str | None]:
@@ -128,7 +129,8 @@ class SessionWorker:
             return outputs, analysis, None
         self.kept = None
         if self.cut is not None:
-            analysis = replace(analysis, remarks=(*analysis.remarks, self.cut))
+            remarks = (*analysis.remarks, self.cut)
+            analysis = replace(analysis, remarks=remarks, shortfalls=(self.cut,))
         try:
             kept.save(analysis)
         except Exception as error:

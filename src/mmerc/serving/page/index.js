@@ -216,6 +216,9 @@ function listen() {
     });
     byId(id).addEventListener("keydown", (event) => live?.handleKey(event));
   }
+  addEventListener("beforeunload", (event) => {
+    if (live?.isRunning) event.preventDefault();
+  });
   addEventListener("pagehide", leaveLive);
   byId("delete").addEventListener("click", deleteJob);
   byId("another").addEventListener("click", () => {
@@ -239,6 +242,7 @@ function fill() {
     "analysis; nothing leaves this service.";
   byId("example").hidden = !about.example;
   byId("set-choice").hidden = !about.sets;
+  byId("speaking").hidden = !about.live;
   byId("keeping").textContent =
     "Nothing is written to disk unless you keep it; what you keep is deleted " +
     `${minutes(about.keep)} after the end.`;

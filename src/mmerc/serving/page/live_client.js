@@ -63,7 +63,8 @@ export class LiveClient {
     if (message.type === "started") this.#begin(message);
     else this.#sequence = message.sequence;
     if (message.type === "stats") this.#confirm(message["received"]);
-    if (message.type === "ended" || (message.type === "error" && message["fatal"])) this.close();
+    if (message.type === "error" && message["fatal"]) this.#closed = true; // `ended` may follow
+    if (message.type === "ended") this.close();
     this.onMessage(message);
   }
 

@@ -70,6 +70,11 @@ export class LiveView {
     byId("live-title").focus();
   }
 
+  /** Whether the session has not ended; leaving the page would lose it. */
+  get isRunning() {
+    return !this.#over;
+  }
+
   /** Stop listening; the service reports the rest. */
   async stop() {
     if (this.#over) return;

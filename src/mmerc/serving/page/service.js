@@ -13,6 +13,7 @@ import { count } from "../../inference/page/format.js";
  * @property {boolean} example
  * @property {boolean} key
  * @property {boolean} sets
+ * @property {boolean} live
  * @property {{name: string, media_type: string, description: string}[]} formats
  */
 
