@@ -1,4 +1,4 @@
-"""The command line: where corpora, features, training and inference meet."""
+"""The command line, on top of corpora, features, training and inference."""
 
 from mmerc.cli.app import main
 

@@ -54,7 +54,7 @@ from mmerc.cli.options import ANALYSE, LABEL, PUBLISH, RESEARCH, CommandGroup, e
 from mmerc.errors import MmercError, StoppedError, UsageError
 from mmerc.version import __version__
 
-_INTERRUPTED = 130  # what shells expect after Ctrl-C
+_INTERRUPTED = 130  # the usual exit code after Ctrl-C
 
 app = typer.Typer(
     name="mmerc",
@@ -71,7 +71,7 @@ app = typer.Typer(
 def _add(
     heading: str, command: Callable[..., None], examples: Sequence[str], *, name: str = ""
 ) -> None:
-    """Add a command under a heading; its name is the function's unless ``name`` is given."""
+    """Add a command under a heading; the default ``name`` is the function's."""
     name = name or command.__name__.replace("_", "-")
     app.command(name, epilog=examples_epilog(*examples), rich_help_panel=heading)(command)
 
@@ -135,14 +135,14 @@ def program(
 
 @cache
 def _build_program() -> Callable[..., Any]:
-    """Build the commands, which reads the types of all their options, once a process."""
+    """Build the commands once per process; this resolves the types of all options."""
     return typer.main.get_command(app)
 
 
 def main() -> None:
-    """Run a command: exit code 0 if it succeeds, 1 if it fails, 2 if the call is wrong.
+    """Run a command.
 
-    After Ctrl-C it is 130.
+    Exit codes: 0 for success, 1 for failure, 2 for an invalid call, 130 after Ctrl-C.
     """
     _print_all_text()
     cache_matplotlib()
@@ -152,7 +152,7 @@ def main() -> None:
         if code == _INTERRUPTED:
             raise StoppedError("interrupted.")
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a closed pipe or a full disk is handled
+            sys.stdout.flush()  # here, so that a closed pipe or a full disk is handled
         sys.exit(code)
     except StoppedError as error:
         _exit(str(error), code=_INTERRUPTED)
@@ -167,10 +167,10 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        _discard_output()  # what could not be printed would fail again at the exit
+        _discard_output()  # unprinted output would fail again at exit
         _exit(f"{place}{(error.strerror or str(error)).lower()}.", code=1)
     except Exception as error:
-        if hasattr(error, "format_message"):  # typer's usage errors have no public base class
+        if hasattr(error, "format_message"):  # usage errors of typer have no public base class
             _exit_with_usage_error(error.format_message())
         if os.environ.get("MMERC_DEBUG"):
             raise
@@ -183,7 +183,7 @@ def main() -> None:
 
 
 def _print_all_text() -> None:
-    """Print text that the locale cannot: as UTF-8 where it is ASCII, otherwise with escapes."""
+    """Allow printing of all text: as UTF-8 if the locale is ASCII, else with escapes."""
     for stream in (sys.stdout, sys.stderr):
         if not isinstance(stream, io.TextIOWrapper):
             continue
@@ -193,19 +193,19 @@ def _print_all_text() -> None:
 
 
 def _leave_libraries_at_exit() -> None:
-    """Leave the objects of libraries to the system at the exit; to free them takes a second."""
+    """Skip freeing library objects at exit, which takes a second."""
     atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
 
 
 def _discard_output() -> None:
-    """Discard what is still to be printed on stdout."""
+    """Discard remaining output on stdout."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit_with_usage_error(message: str) -> None:
-    """Print what is wrong with the call; without any argument, the help."""
+    """Print the usage error; without arguments, print the help."""
     if message.startswith("Usage:"):
         print(message, file=sys.stderr)
         sys.exit(2)

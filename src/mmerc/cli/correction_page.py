@@ -1,4 +1,4 @@
-"""Serving the page on which people correct an analysis or label a sample."""
+"""Serve the page for correcting an analysis or labelling a sample."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PagePortOption = Annotated[
 
 
 def serve_correction_page(analysis: Path, *, port: int, blind: bool = False) -> None:
-    """Serve the page until it is stopped; UsageError without the packages that it needs."""
+    """Serve the page until stopped; UsageError without the required packages."""
     try:
         from mmerc.serving.correction_server import serve_analysis
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Options of the commands that run a service's jobs."""
+"""Options of commands that run a service's jobs."""
 
 from __future__ import annotations
 

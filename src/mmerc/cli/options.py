@@ -1,4 +1,4 @@
-"""Commands under headings, and options that were renamed."""
+"""Command groups with headings, and renamed options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmerc.cli.output import remark
 
 ANALYSE, LABEL, RESEARCH, PUBLISH = _HEADINGS = ("Analyse", "Label", "Research", "Publish")
 
-# command: {old name: new name}. Help shows the new name alone; the old one works, with a notice.
+# command: {old name: new name}. Help shows only the new name; the old one works with a notice.
 _RENAMED_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "extract": {"--visual": "--video"},
     "serve": {
@@ -29,13 +29,13 @@ _RENAMED_OPTIONS: Mapping[str, Mapping[str, str]] = {
 
 
 class CommandGroup(TyperGroup):
-    """A group whose help lists commands under headings, and that accepts old option names.
+    """A group that lists commands under headings and accepts old option names.
 
     A command's heading is its ``rich_help_panel``.
     """
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write one section per heading; within a section, groups of commands come first."""
+        """Write a section per heading; within a section, command groups come first."""
         commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
         visible = [command for command in commands if command is not None and not command.hidden]
         width = max(len(str(command.name)) for command in visible)
@@ -50,7 +50,7 @@ class CommandGroup(TyperGroup):
                     formatter.write_dl(rows)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Find the command, and replace old option names in its arguments."""
+        """Find the command and replace old option names in its arguments."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, command, _replace_renamed(rest, _RENAMED_OPTIONS.get(name or "", {}))
 
@@ -68,12 +68,12 @@ def _replace_renamed(arguments: list[str], names: Mapping[str, str]) -> list[str
 
 
 def examples_epilog(*lines: str) -> str:
-    """The end of a command's help: its examples, one per line, never rewrapped."""
+    """Build the end of a command's help: examples, one per line, not rewrapped."""
     title = "Example:" if len(lines) == 1 else "Examples:"
     return "\n".join(["\b", title, *(f"  {line}" for line in lines)])
 
 
 def _heading(command: Any) -> str:
-    """The heading of a command; typer has a placeholder where none was named."""
+    """Return the heading of a command; typer has a placeholder if there is none."""
     panel = command.rich_help_panel
     return panel if isinstance(panel, str) else "Commands"

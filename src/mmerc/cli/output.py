@@ -1,4 +1,4 @@
-"""What commands print: results on stdout, remarks and progress on stderr."""
+"""Output of commands: results on stdout, remarks and progress on stderr."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ AcceleratorOption = Annotated[str, typer.Option(help="auto, cpu or gpu.")]
 
 
 def remark(line: str) -> None:
-    """Print a line of progress, or a note, on stderr."""
+    """Print a progress line or a note on stderr."""
     print(line, file=sys.stderr, flush=True)
 
 
 def silent(line: str) -> None:
-    """Print nothing; replaces ``remark`` with --quiet."""
+    """Print nothing; used instead of ``remark`` with --quiet."""
 
 
 def printable(path: Path) -> str:
-    """The path as text; files may have names that no text has."""
+    """Return the path as printable text; file names may not be valid text."""
     from mmerc.files import encodable
 
     return encodable(str(path))
 
 
 def split_names(names: str) -> list[str]:
-    """The names in an option's value, separated by commas."""
+    """Split an option's comma-separated names."""
     return [name.strip() for name in names.split(",") if name.strip()]
 
 
@@ -63,7 +63,7 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table with numbers aligned right, as wide as the terminal (200 in a file)."""
+    """Print a table with right-aligned numbers, as wide as the terminal (200 in a file)."""
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
     table = Table(box=None, pad_edge=False)
     for number, column in enumerate(columns):

@@ -1,4 +1,4 @@
-"""Options of commands that predict sets of emotions."""
+"""Options for prediction sets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MostLabelsOption = Annotated[
 def build_set_request(
     sets: float | None, *, class_conditional: bool, most_labels: int
 ) -> SetRequest | None:
-    """Build the request of the options; None without --sets."""
+    """Build the request from the options; None without --sets."""
     if sets is None and class_conditional:
         raise UsageError("--class-conditional needs --sets LEVEL, such as --sets 0.9.")
     return SetRequest.create(sets, class_conditional=class_conditional, most_labels=most_labels)

@@ -1,4 +1,4 @@
-"""A study on the command line: its settings, progress and summary."""
+"""Run a study from the command line: settings, progress and summary."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STUDY_FILES = {".yaml", ".yml"}
 
 
 def is_study_input(places: Sequence[str | Path], out: str | None) -> bool:
-    """Whether the arguments of ``mmerc analyze`` are a study and not one recording."""
+    """Whether the arguments of ``mmerc analyze`` are a study rather than one recording."""
     from mmerc.studies.remote_files import is_url
 
     first = Path(places[0])
@@ -34,7 +34,7 @@ def is_study_input(places: Sequence[str | Path], out: str | None) -> bool:
 
 
 def require_out(places: Sequence[str | Path], out: str | None) -> str | Path:
-    """Return the folder or URL of the study's results; an error if none is named."""
+    """Return the folder or URL of the study's results; an error if missing."""
     from mmerc.studies.remote_files import is_url
 
     if out is not None:
@@ -46,7 +46,7 @@ def require_out(places: Sequence[str | Path], out: str | None) -> str | Path:
 
 
 def chosen_settings(context: typer.Context, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that the command line names, without defaults."""
+    """Return the settings given on the command line, without defaults."""
     return {
         key: value
         for key, value in settings.items()
@@ -58,7 +58,7 @@ def chosen_settings(context: typer.Context, settings: Mapping[str, Any]) -> dict
 class StudyRun:
     """Runs a study and prints its progress and summary.
 
-    ``settings`` are those of the command line; they come before those of a ``study.yaml``.
+    ``settings`` from the command line override those of a ``study.yaml``.
     """
 
     out: str | Path
@@ -105,7 +105,7 @@ class StudyRun:
         return override_settings(plan, self.settings)
 
     def analyse(self, plan: StudyPlan, trusted: Collection[str] = ()) -> StudyResult:
-        """Analyse what is new or changed, but for ``trusted``, with progress on stderr."""
+        """Analyse new and changed recordings, except ``trusted``, with progress on stderr."""
         from mmerc.studies.remote_files import describe_place
         from mmerc.studies.run_study import run_study
 
@@ -124,7 +124,7 @@ class StudyRun:
         return result
 
     def _note(self, lines: Sequence[str]) -> None:
-        """Print remarks, each once."""
+        """Print remarks, without repetition."""
         for line in lines:
             if line not in self.printed:
                 self.printed.add(line)
@@ -143,7 +143,7 @@ class StudyRun:
             raise typer.Exit(1)
 
     def _write_report(self, result: StudyResult) -> str | None:
-        """Write the report, and say where; a note instead if there is nothing to report on."""
+        """Write the report and return its path; print a note if there is nothing to report."""
         from mmerc.studies.measures_table import MEASURES_FILE
         from mmerc.studies.report.render import write_report
 
@@ -160,7 +160,7 @@ class StudyRun:
 
 
 def _describe_former(names: Sequence[str], out: str | Path) -> list[str]:
-    """A remark on recordings that were analysed once and are no longer in the study."""
+    """Remark on analysed recordings that are no longer in the study."""
     if not names:
         return []
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
@@ -172,7 +172,7 @@ def _describe_former(names: Sequence[str], out: str | Path) -> list[str]:
 
 @dataclass(kw_only=True)
 class _StudyProgress:
-    """Prints how many recordings are finished and about how long the rest takes."""
+    """Prints the number of finished recordings and the estimated remaining time."""
 
     total: int
     quiet: bool
@@ -196,14 +196,14 @@ class _StudyProgress:
 
 
 def _duration(seconds: float) -> str:
-    """A length of time in the unit that fits."""
+    """Format a duration in a suitable unit."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _summarise(result: StudyResult) -> dict[str, Any]:
-    """The summary as JSON."""
+    """Return the summary as JSON."""
     return {
         "recordings": len(result.outcomes),
         **{state: result.count(state) for state in ("analysed", "unchanged")},
@@ -216,14 +216,14 @@ def _summarise(result: StudyResult) -> dict[str, Any]:
 
 
 def _list_tables(result: StudyResult) -> list[str]:
-    """Where the tables are."""
+    """List the paths of the tables."""
     if result.remote is not None:
         return [f"{result.remote.place}/{path.name}" for path in result.tables]
     return [printable(path) for path in result.tables]
 
 
 def _print_summary(result: StudyResult) -> None:
-    """The summary on the terminal: counts, failures with their reasons, tables."""
+    """Print the summary: counts, failures with reasons, tables."""
     counts = f"{result.count('analysed')} analysed, {result.count('unchanged')} unchanged"
     print(f"{len(result.outcomes)} recordings: {counts}, {len(result.failed)} failed")
     for item in result.failed[:_FAILURES_PRINTED]:

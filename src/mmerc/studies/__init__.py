@@ -1,1 +1,1 @@
-"""Studies: many recordings analysed by one command, and one set of tables."""
+"""Studies: analyse many recordings with one command into one set of tables."""

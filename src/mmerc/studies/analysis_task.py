@@ -1,4 +1,4 @@
-"""The task of a study's workers; building and sending it loads no models."""
+"""The task of a study's workers; creating and sending it loads no models."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from mmerc.studies.remote_results import RemoteResults
 from mmerc.studies.study_file import StudySettings
 from mmerc.studies.study_recordings import RecordingOutcome, State, StudyRecording
 
-# Imported once for all workers. The command itself does not import torch, which alone would take
-# longer than many studies without anything new.
+# Imported once for all workers. The command itself does not import torch, which would take longer
+# than an update of many studies without changes.
 NEEDED_BY_WORKERS = ("mmerc.studies.recording_analysis",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareAnalyzer:
-    """Builds, once per worker, the function that analyses a recording; picklable.
+    """A picklable factory, called once per worker, of the function that analyses a recording.
 
-    ``model_fingerprint`` stands for the model's weights. With ``again``, finished recordings are
-    analysed again. ``study`` is the folder of the results, unless they are ``remote``.
+    ``model_fingerprint`` identifies the model's weights. ``again``: also analyse finished
+    recordings. ``study`` is the folder of the results, unless they are ``remote``.
     """
 
     study: Path
@@ -37,12 +37,12 @@ class PrepareAnalyzer:
 
 
 def fail_lost(recording: StudyRecording) -> RecordingOutcome:
-    """The outcome of a recording whose analysis killed its process, even alone."""
+    """Return the outcome of a recording whose analysis killed its process, even alone."""
     reason = "its analysis killed the process (a damaged file, or too little memory)"
     return build_outcome(recording, "failed", reason=reason)
 
 
 def build_outcome(recording: StudyRecording, state: State, *, reason: str = "") -> RecordingOutcome:
-    """What became of a recording, with its path or URL."""
+    """Build the outcome of a recording, with its path or URL."""
     file = str(locate(recording))
     return RecordingOutcome(name=recording.name, file=file, state=state, reason=reason)

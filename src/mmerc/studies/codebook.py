@@ -1,4 +1,4 @@
-"""``codebook.md``: what every column of a study's tables means."""
+"""``codebook.md``: the meaning of all columns of a study's tables."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write_codebook(folder: Path, layout: TableLayout) -> Path:
 
 
 def _format_section(title: str, columns: Sequence[TableColumn]) -> str:
-    """A heading, and a table of the columns."""
+    """Format a heading and a table of the columns."""
     lines = [
         f"## {title}",
         "",

@@ -1,4 +1,4 @@
-"""Checks of study columns that contradict each other."""
+"""Consistency checks of study columns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmerc.studies.table_columns import is_reserved
 
 
 def check_columns(path: Path, recordings: Sequence[StudyRecording]) -> None:
-    """InputError, in one sentence, if the study columns of ``path`` contradict each other."""
+    """InputError, in one sentence, if the study columns of ``path`` are inconsistent."""
     _check_names(path, recordings)
     groups: dict[str, tuple[str, str]] = {}
     for item in recordings:
@@ -28,7 +28,7 @@ def check_columns(path: Path, recordings: Sequence[StudyRecording]) -> None:
 
 
 def _list_participants(recording: StudyRecording) -> list[str]:
-    """Everyone who takes part in a recording."""
+    """List all participants of a recording."""
     if recording.participants:
         return list(recording.participants.values())
     participant = recording.columns.get("participant")
@@ -36,7 +36,7 @@ def _list_participants(recording: StudyRecording) -> list[str]:
 
 
 def _check_participant(path: Path, recording: StudyRecording) -> None:
-    """InputError if a recording's participant is none of those whom its speakers are."""
+    """InputError if a recording's participant is not among its speakers' participants."""
     participant = recording.columns.get("participant")
     people = recording.participants.values()
     if participant and people and participant not in people:
@@ -48,7 +48,7 @@ def _check_participant(path: Path, recording: StudyRecording) -> None:
 
 
 def _check_names(path: Path, recordings: Sequence[StudyRecording]) -> None:
-    """InputError for a column that a table has already, or that differs by case alone."""
+    """InputError for a reserved column name, or names that differ only in case."""
     names: dict[str, str] = {}
     for item in recordings:
         for column in item.columns:

@@ -1,9 +1,9 @@
-"""Differences of measures between conditions, tested by permuting the conditions.
+"""Permutation tests for differences of measures between conditions.
 
-What is permuted are recordings, where each has one condition; otherwise participants (or the
-speakers of each conversation, where participants are not named). Recordings that share a
-participant are not independent: those of one condition move together, and those of several are
-permuted among themselves only (exchangeability blocks, Winkler et al. 2015).
+The permuted units are recordings if each has one condition, else participants (or the speakers of
+each conversation, if participants are not named). Recordings with a common participant are not
+independent: those with the same condition are permuted together, those with several conditions only
+among themselves (exchangeability blocks, Winkler et al. 2015).
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _CHUNK = 4_000_000  # numbers in memory at a time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """The condition of every voice (-1: none), and what is permuted.
+    """The condition of every voice (-1: none), and the permuted units.
 
-    Shape: ``condition``, ``unit`` and ``block`` [V]; ``names`` are the conditions. ``unit`` numbers
-    what has one condition as a whole; units of one ``block`` share a participant or a recording.
+    Shape: ``condition``, ``unit`` and ``block`` [V]; ``names`` are the conditions. A ``unit`` has
+    one condition; units of one ``block`` share a participant or a recording.
     """
 
     names: tuple[str, ...]
@@ -51,8 +51,8 @@ class Conditions:
 def read_conditions(study: str | Path, sequences: Sequences, column: str) -> Conditions:
     """Read the conditions in a column of the study.
 
-    UsageError if there is no such column or fewer than two values; InputError if a participant has
-    several of them where they differ within a recording.
+    UsageError if the column is missing or has fewer than two values; InputError if conditions vary
+    within recordings and a participant has several of them.
     """
     reserved = {"recording", "speaker", "emotion", "text", "start", "end"}
     if column not in read_names(study) or column in reserved:
@@ -75,7 +75,7 @@ def read_conditions(study: str | Path, sequences: Sequences, column: str) -> Con
 
 
 def _number_people(people: Sequence[object], sequences: Sequences) -> Ints:
-    """The participant of every voice; a voice without one is a person of its own. Shape: [V]."""
+    """Number each voice's participant; a voice without one is a separate person. Shape: [V]."""
     named = {voice: name for voice, name in zip(sequences.voice, people, strict=True) if name}
     keys = [named.get(voice, voice) for voice in range(sequences.voices)]
     numbers: dict[object, int] = {}
@@ -85,7 +85,7 @@ def _number_people(people: Sequence[object], sequences: Sequences) -> Ints:
 def _find_units(
     sequences: Sequences, names: tuple[str, ...], utterance: Ints, person: Ints, *, where: str
 ) -> Conditions:
-    """What is permuted: recordings if each has one condition, otherwise persons."""
+    """Choose the permuted units: recordings if each has one condition, else persons."""
     condition = np.full(sequences.voices, -1, np.intp)
     condition[sequences.voice] = utterance
     recording = sequences.recording_of_voice
@@ -111,8 +111,8 @@ def _has_one_value(groups: Ints, values: Ints) -> bool:
 
 
 def _connected(unit: Ints, other: Ints) -> Ints:
-    """Number what is connected through common units or others. Shape: [V], [V] -> [V]."""
-    from scipy.sparse import coo_array  # slow to import, for studies without conditions too
+    """Number connected components of units and others. Shape: [V], [V] -> [V]."""
+    from scipy.sparse import coo_array  # slow to import; not needed without conditions
     from scipy.sparse.csgraph import connected_components
 
     units = int(unit.max()) + 1
@@ -127,8 +127,8 @@ def compare_conditions(
 ) -> list[Measure]:
     """Compare shares, entropy, inertia and contagion between every two conditions.
 
-    Of inertia and contagion, what exceeds chance is compared, since conditions with other shares of
-    emotions also have other values by chance.
+    For inertia and contagion, the excess over chance is compared, since different shares of
+    emotions also change the values by chance.
     """
     sums = _voice_sums(sequences)
     rows = []
@@ -144,9 +144,10 @@ def compare_conditions(
 
 
 def _voice_sums(sequences: Sequences) -> Floats:
-    """Per voice: utterances by emotion; hits beyond chance and pairs, of inertia and contagion.
+    """Sum per voice: utterances by emotion; hits beyond chance and pairs, for both measures.
 
-    A pair counts for the speaker of its second utterance. Shape: [V, K + 4].
+    The measures are inertia and contagion; a pair belongs to the speaker of its second utterance.
+    Shape: [V, K + 4].
     """
     columns = [sequences.voice_counts]
     for pairs in (sequences.own, sequences.answers):
@@ -160,9 +161,9 @@ def _voice_sums(sequences: Sequences) -> Floats:
 
 
 def _statistics(sums: Floats) -> Floats:
-    """Measures from sums: shares, entropy, inertia, contagion. Shape: [..., K + 4] -> [..., K + 3].
+    """Compute shares, entropy, inertia and contagion. Shape: [..., K + 4] -> [..., K + 3].
 
-    NaN if there is nothing to count.
+    NaN if undefined.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         counts = sums[..., :-4]
@@ -191,7 +192,7 @@ class _Compared:
 def _select(
     sequences: Sequences, conditions: Conditions, sums: Floats, pair: tuple[int, int]
 ) -> _Compared:
-    """Select the voices of two conditions; units and recordings are numbered again."""
+    """Select the voices of two conditions; renumber units and recordings."""
     chosen = np.isin(conditions.condition, pair)
     _, unit = np.unique(conditions.unit[chosen], return_inverse=True)
     _, recording = np.unique(sequences.recording_of_voice[chosen], return_inverse=True)
@@ -207,7 +208,7 @@ def _compare(
     permutations: int,
     seed: int,
 ) -> list[Measure]:
-    """Compare two conditions, the second of ``names`` against the first."""
+    """Compare two conditions, the second of ``names`` with the first."""
     sums, in_second = compared.sums, compared.in_second
     values = np.stack([_statistics(sums[in_second == side].sum(axis=0)) for side in (1, 0)])
     permuted = _permuted_differences(compared, permutations=permutations, seed=seed)
@@ -230,7 +231,7 @@ def _compare(
 def _fill_in(row: Measure, values: Floats, permuted: Floats, drawn: Floats) -> Measure:
     """Add the numbers of one comparison."""
     effect = float(values[0] - values[1])
-    far = ~(np.abs(permuted) < abs(effect) - ROUNDING)  # an undefined difference counts as far
+    far = ~(np.abs(permuted) < abs(effect) - ROUNDING)  # undefined differences count as extreme
     spread = float(np.nanstd(permuted)) if not np.isnan(permuted).all() else 0.0
     low, high = interval(drawn)
     return replace(
@@ -243,7 +244,7 @@ def _fill_in(row: Measure, values: Floats, permuted: Floats, drawn: Floats) -> M
 
 
 def _permuted_differences(compared: _Compared, *, permutations: int, seed: int) -> Floats:
-    """Differences with permuted conditions. Shape: [permutations, K + 3]."""
+    """Compute differences with permuted conditions. Shape: [permutations, K + 3]."""
     units = int(compared.unit.max()) + 1
     sums = np.zeros((units, compared.sums.shape[1]))
     np.add.at(sums, compared.unit, compared.sums)
@@ -263,7 +264,7 @@ def _permuted_differences(compared: _Compared, *, permutations: int, seed: int) 
 def _permute_labels(
     label: NDArray[np.bool_], block: Ints, size: int, generator: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Permute the conditions of units: within mixed blocks, and of pure blocks as wholes.
+    """Permute the conditions of units within mixed blocks, and of pure blocks as a whole.
 
     Shape: label and block [U] -> [size, U].
     """
@@ -285,7 +286,7 @@ def _permute_labels(
 
 
 def _drawn_differences(compared: _Compared, *, seed: int) -> Floats:
-    """Differences of bootstrapped recordings, drawn within those of the same conditions.
+    """Compute bootstrap differences, with recordings resampled within each condition.
 
     Shape: [B, K + 3]; NaN with fewer than two recordings in a condition.
     """

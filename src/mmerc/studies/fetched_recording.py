@@ -1,4 +1,4 @@
-"""The files of a recording on this machine, fetched for its analysis where they are at a URL."""
+"""Local files of a recording, fetched for its analysis if they are at a URL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mmerc.studies.study_recordings import StudyRecording
 
 
 def locate(recording: StudyRecording) -> str | Path:
-    """Where a recording is: its path, or its URL."""
+    """Return a recording's path or URL."""
     if recording.remote is None:
         return recording.file
     return f"{RemoteFolder(recording.remote)}/{recording.file.as_posix()}"
@@ -27,9 +27,9 @@ def locate(recording: StudyRecording) -> str | Path:
 
 @contextmanager
 def fetched(recording: StudyRecording, *, study: Path) -> Iterator[StudyRecording]:
-    """Yield the recording with files of this machine; copies are removed after the block.
+    """Yield the recording with local files; copies are removed after the block.
 
-    ``study`` keeps the copies of two studies of one recording apart. Errors name the URL.
+    Copies are separate for each ``study``. Errors name the URL.
     """
     if recording.remote is None:
         yield recording
@@ -40,7 +40,7 @@ def fetched(recording: StudyRecording, *, study: Path) -> Iterator[StudyRecordin
     try:
         for role, path in recording.inputs.items():
             paths[role] = place_on_disk(copies, path.as_posix())
-            is_film = path.suffix.lower() in MEDIA  # subtitles may be those inside a film
+            is_film = path.suffix.lower() in MEDIA  # subtitles may be embedded in a film
             is_text = recording.is_transcript if role == "file" else not is_film
             largest = LARGEST_TEXT if is_text else None
             remote.fetch(path.as_posix(), paths[role], largest=largest)
@@ -54,21 +54,21 @@ def fetched(recording: StudyRecording, *, study: Path) -> Iterator[StudyRecordin
 
 
 def discard_copies(recordings: Iterable[StudyRecording], *, study: Path) -> None:
-    """Remove what workers that were killed have left on this machine."""
+    """Remove leftovers of killed workers."""
     for remote in {item.remote for item in recordings} - {None}:
         shutil.rmtree(_place_copies(str(remote), study=study), ignore_errors=True)
 
 
 def _place_copies(remote: str, *, study: Path) -> Path:
-    """The folder of the copies from a URL."""
+    """Return the folder of the copies from a URL."""
     return cache_folder() / "fetched" / fingerprint([str(study), remote])[:16]
 
 
 def fingerprint_inputs(recording: StudyRecording, *, study: Path) -> dict[str, str]:
-    """What changes with the content of a recording's files, by their role.
+    """Return a fingerprint of each of a recording's files, by role.
 
-    Of files at a URL, what their file system says (an ETag, or a time of change and a size); of
-    others, and where it says nothing, the content.
+    For files at a URL it is the version from the file system (an ETag, or modification time and
+    size); for others, or if there is none, a hash of the content.
     """
     if recording.remote is None:
         return {role: file_fingerprint(path) for role, path in recording.inputs.items()}

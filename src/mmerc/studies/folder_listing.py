@@ -1,4 +1,4 @@
-"""The recordings of a folder, and the files beside them."""
+"""List the recordings of a folder and their accompanying files."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ SUBTITLES = frozenset({".srt", ".vtt", ".ass", ".ssa", ".sbv"})
 TURNS, TRANSCRIPT = ".rttm", ".txt"
 STUDY_FILE = "study.yaml"
 LONGEST_NAME = 200  # bytes
-CAPTIONS_START = 64  # bytes by which captions that an analysis wrote are recognised
+CAPTIONS_START = 64  # bytes needed to recognise captions written by an analysis
 
 
 @dataclass(slots=True, kw_only=True)
 class FolderListing:
-    """The files of a folder that a study can use.
+    """The usable files of a folder.
 
-    ``unusable``: why a recording or folder cannot be used, by its path. ``remarks``: what else was
-    not used.
+    ``unusable``: why a recording or folder cannot be used, by path. ``remarks``: on other unused
+    files.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -41,9 +41,9 @@ class FolderListing:
 
 
 def list_folder(folder: Path, *, skip: Path | None = None) -> FolderListing:
-    """List recordings, subtitles, turns and transcripts of a folder and its folders, in order.
+    """List recordings, subtitles, turns and transcripts of a folder, recursively and sorted.
 
-    Hidden files, links to folders, other studies and ``skip`` are left out; links to files are used
+    Hidden files, links to folders, other studies and ``skip`` are excluded; links to files are used
     if they stay inside the folder.
     """
     listing, others = FolderListing(), Counter[str]()
@@ -74,14 +74,14 @@ def list_folder(folder: Path, *, skip: Path | None = None) -> FolderListing:
 
 
 def describe_unused(place: object, others: Mapping[str, int]) -> str:
-    """A remark on files of other kinds, by their suffix."""
+    """Remark on other files, by suffix."""
     kinds = ", ".join(f"{suffix} ({count})" for suffix, count in sorted(others.items()))
     tables = " (tables of words are analysed if study.yaml lists them)"
     return f"{place}: other files were not used: {kinds}{tables if TABLES & others.keys() else ''}."
 
 
 def _is_walked(path: Path, *, skip: Path | None, listing: FolderListing) -> bool:
-    """Whether a folder inside the listed one is searched; a remark if that may surprise."""
+    """Whether to search a subfolder; adds a remark if not, unless obvious."""
     if path.name.startswith(".") or (skip is not None and path.resolve() == skip.resolve()):
         return False
     if path.is_symlink():
@@ -94,7 +94,7 @@ def _is_walked(path: Path, *, skip: Path | None, listing: FolderListing) -> bool
 
 
 def find_problem(path: Path, root: Path) -> str | None:
-    """Say why a file inside the resolved folder ``root`` may not be used; None if it may."""
+    """Return why a file inside the resolved folder ``root`` must not be used; None if allowed."""
     try:
         path.stat()
         actual = path.resolve()
@@ -112,12 +112,12 @@ def find_problem(path: Path, root: Path) -> str | None:
 
 
 def is_text(path: Path) -> bool:
-    """Whether a path is UTF-8 text, so that tables and pages can contain it."""
+    """Whether a path is valid UTF-8, as needed in tables and pages."""
     return encodable(str(path)) == str(path)
 
 
 def is_recording_name(name: str) -> bool:
-    """Whether a recording of a study can have this name, which its folder of results has too."""
+    """Whether this is a valid name for a recording and its folder of results."""
     return (
         bool(name.strip())
         and not name.startswith(".")
@@ -128,7 +128,7 @@ def is_recording_name(name: str) -> bool:
 
 
 def find_recordings(files: Iterable[Path]) -> list[Path]:
-    """Films, sounds, and the transcripts without any beside them."""
+    """Find films and sounds, and transcripts without a film or sound."""
     files = [path for path in files if path.suffix.lower() not in SUBTITLES | {TURNS}]
     media = {path.with_suffix("") for path in files if path.suffix.lower() in MEDIA}
     return [
@@ -139,7 +139,7 @@ def find_recordings(files: Iterable[Path]) -> list[Path]:
 
 
 def is_own_captions(path: Path) -> bool:
-    """Whether a .vtt file is the result of an analysis, and no subtitles."""
+    """Whether a .vtt file was written by an analysis rather than being subtitles."""
     if path.suffix.lower() != ".vtt":
         return False
     try:
@@ -151,7 +151,7 @@ def is_own_captions(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideFiles:
-    """The files beside a recording; ``problem`` says if they cannot be told apart."""
+    """The accompanying files of a recording; ``problem`` if they are ambiguous."""
 
     subtitles: Path | None = None
     turns: Path | None = None
@@ -161,7 +161,7 @@ class SideFiles:
 
 
 def group_by_name(files: Iterable[Path]) -> dict[Path, list[Path]]:
-    """Files by folder and name without suffix, subtitles also without a language code."""
+    """Group files by folder and name without suffix (subtitles also without language code)."""
     groups: dict[Path, list[Path]] = {}
     for path in files:
         groups.setdefault(path.parent / path.stem, []).append(path)
@@ -172,10 +172,10 @@ def group_by_name(files: Iterable[Path]) -> dict[Path, list[Path]]:
 
 
 def match_side_files(recording: Path, groups: Mapping[Path, Sequence[Path]]) -> SideFiles:
-    """Choose the subtitles, turns and transcript of a recording by name, among ``group_by_name``.
+    """Choose a recording's subtitles, turns and transcript by name, from ``group_by_name``.
 
-    A file fits if it is in the recording's folder and its name is the recording's but for the
-    suffix; ``talk.en.srt`` fits ``talk.mp4`` if no ``talk.srt`` does.
+    A file matches if it is in the same folder and has the same name except for the suffix;
+    ``talk.en.srt`` matches ``talk.mp4`` if there is no ``talk.srt``.
     """
     beside = groups.get(recording.parent / recording.stem, ())
     exact = [path for path in beside if path.stem == recording.stem and path != recording]
@@ -197,12 +197,12 @@ def match_side_files(recording: Path, groups: Mapping[Path, Sequence[Path]]) -> 
 
 
 def _is_subtitles(path: Path) -> bool:
-    """Whether a file has subtitles, and none that an analysis wrote."""
+    """Whether a file has subtitles that were not written by an analysis."""
     return path.suffix.lower() in SUBTITLES and not is_own_captions(path)
 
 
 def _is_language_code(stem: str, *, of: str) -> bool:
-    """Whether ``stem`` is ``of`` with a language code such as ``.en`` or ``.pt-BR`` behind it."""
+    """Whether ``stem`` is ``of`` plus a language code such as ``.en`` or ``.pt-BR``."""
     base, _, code = stem.rpartition(".")
     language, _, region = code.partition("-")
     return (

@@ -1,4 +1,4 @@
-"""A sample of a study for people to label, without what the model predicted."""
+"""Draw a sample of a study for labelling, without predictions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from mmerc.studies.table_writer import format_header, format_rows
 
 TABLE, ELAN = "sample.csv", "elan"
 _COLUMNS = ("conversation", "id", "speaker", "start", "end", "text", "label", "strategy")
-_CONTEXT = 3  # utterances before the one to label that the page shows
+_CONTEXT = 3  # preceding utterances shown on the page
 _NOT_RANDOM = (
     "WARNING: these are the utterances that the model is least sure of; shares, accuracy and "
     "agreement from them are biased, so label a random sample for those."
@@ -43,10 +43,10 @@ _NOT_RANDOM = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelSample:
-    """A sample that was written: ``labels`` to choose from, and the files to fill in.
+    """A written sample: ``labels`` to choose from, and the files to fill in.
 
-    ``half_widths`` are halves of the expected 95 % intervals of shares (0 to 1) of 10 and 50 %, as
-    the labels of a random sample give them; None if the sample is not drawn by chance.
+    ``half_widths``: expected half-widths of the 95 % intervals of shares (0 to 1) of 10 and 50 %,
+    for a random sample; None if the sample is not random.
     """
 
     utterances: int
@@ -66,12 +66,12 @@ def write_sample(
     by: str | None = None,
     seed: int = 0,
 ) -> LabelSample:
-    """Draw utterances of a study, or of an analysis, and write them to a new folder for labelling.
+    """Draw utterances of a study or an analysis, and write them to a new folder for labelling.
 
-    ``out/sample.csv`` has all of them in random order, and so has ``out/sample.json``, which the
-    labelling page reads; ``out/elan`` an EAF per recording that has times, linked to its media.
-    ``by`` names a column over whose values they are spread. InputError if ``out`` exists, or there
-    are too few utterances or no predictions.
+    ``out/sample.csv`` has all of them in random order, as has ``out/sample.json`` for the labelling
+    page; ``out/elan`` has an EAF for each recording with times, linked to its media. ``by``: spread
+    the sample over the values of this column. InputError if ``out`` exists, or there are too few
+    utterances or no predictions.
     """
     study, out = Path(study), Path(out)
     if out.exists() or out.is_symlink():
@@ -118,7 +118,7 @@ def write_sample(
 def _check_draw(
     study: Path, rows: PredictedRows, count: int, strategy: Strategy, by: str | None
 ) -> None:
-    """UsageError or InputError if the utterances cannot be drawn like this."""
+    """UsageError or InputError for an invalid sample."""
     if strategy not in STRATEGIES:
         raise UsageError(f"Unknown strategy {strategy!r}; use {', '.join(STRATEGIES)}.")
     if count < 1:
@@ -134,12 +134,12 @@ def _check_draw(
 
 
 def _number(values: list[str]) -> NDArray[np.int64]:
-    """The position of each value among the different ones. Shape: [N]."""
+    """Number the distinct values. Shape: [N]."""
     return np.unique(values, return_inverse=True)[1].astype(np.int64)
 
 
 def _describe(rows: PredictedRows, positions: NDArray[np.int64]) -> list[SampledUtterance]:
-    """The drawn utterances, each with what was said before it."""
+    """Return the drawn utterances with their context."""
     place_in = {position: place for place, position in enumerate(_order_by_conversation(rows))}
     order = list(place_in)
     return [
@@ -157,7 +157,7 @@ def _describe(rows: PredictedRows, positions: NDArray[np.int64]) -> list[Sampled
 
 
 def _order_by_conversation(rows: PredictedRows) -> list[int]:
-    """The positions of all utterances, those of a conversation together and in order."""
+    """Return the indices of all utterances, grouped by conversation and in order."""
     first: dict[str, int] = {}
     for position, line in enumerate(rows.lines):
         first.setdefault(line.conversation, position)
@@ -165,13 +165,13 @@ def _order_by_conversation(rows: PredictedRows) -> list[int]:
 
 
 def _read_text(rows: PredictedRows, position: int) -> str:
-    """The words of an utterance; empty if the predictions have none."""
+    """Return the text of an utterance; empty if unknown."""
     text = rows.rows[position].get("text")
     return "" if text is None else str(text)
 
 
 def _format_table(drawn: Sequence[SampledUtterance], strategy: str) -> str:
-    """The utterances as CSV, with an empty label and without predictions."""
+    """Format the utterances as CSV, with empty labels and without predictions."""
     weighted = any(item.weight is not None for item in drawn)
     numbers = {"start", "end", "weight"}
     columns = [
@@ -192,8 +192,11 @@ def _format_table(drawn: Sequence[SampledUtterance], strategy: str) -> str:
 def _write_elan(
     study: Path, rows: PredictedRows, positions: NDArray[np.int64], folder: Path, strategy: str
 ) -> tuple[list[str], dict[str, str], int]:
-    """Write the EAFs; return their names, the recordings by conversation, and how many utterances
-    of the sample they contain."""
+    """Write the EAFs.
+
+    Returns their names, the recordings by conversation, and the number of sampled utterances in
+    them.
+    """
     chosen: dict[str, set[str]] = {}
     for position in positions:
         line = rows.lines[position]
@@ -216,9 +219,9 @@ def _write_elan(
 
 
 def _read_analyses(study: Path, drawn: set[str]) -> Iterator[tuple[str, Path, StoredAnalysis]]:
-    """Analyses of a study's recordings, or of the files: name, folder and content.
+    """Yield the analyses of a study's recordings, or of files: name, folder and content.
 
-    Predictions that are no analysis are left out.
+    Predictions without an analysis are skipped.
     """
     if is_predicted_table(study):
         folder = StudyFolder(study if study.is_dir() else study.parent)
@@ -235,7 +238,7 @@ def _read_analyses(study: Path, drawn: set[str]) -> Iterator[tuple[str, Path, St
 
 
 def _ids_in_recording(stored: StoredAnalysis, chosen: Mapping[str, set[str]]) -> set[str]:
-    """The chosen utterances that have times; none if the analysis is not of one recording."""
+    """Return the chosen utterances with times; none unless the analysis is of one recording."""
     name = conversation_id(Path(stored.analysis.recording))
     if {item.conversation for item in stored.analysis.predictions} != {name}:
         return set()
@@ -244,7 +247,7 @@ def _ids_in_recording(stored: StoredAnalysis, chosen: Mapping[str, set[str]]) ->
 
 
 def _remarks(strategy: str, untimed: int) -> Iterator[str]:
-    """What the user must know about a sample."""
+    """Remark on limitations of a sample."""
     if strategy == UNCERTAIN:
         yield _NOT_RANDOM
     if untimed:

@@ -1,4 +1,4 @@
-"""One row of a study's measures."""
+"""A row of a study's measures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ALPHA = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """A measure, its value by chance, and whether the difference is more than chance.
+    """A measure with its expected value by chance and a test of the difference.
 
     ``emotion`` is the first emotion of the pairs counted (empty: all), ``next_emotion`` the second
     of a transition. ``count``: utterances or pairs in the denominator. ``value`` and ``expected``,
@@ -23,7 +23,7 @@ class Measure:
     deviations of the shuffles. ``p_value`` is two-sided, ``p_holm`` corrected for all tests of a
     call. None: not defined, or not tested.
 
-    ``shuffles`` and ``seed`` say how the p value was found.
+    ``shuffles`` and ``seed`` were used for the p value.
 
     In a comparison of ``condition`` with ``reference``, ``value`` belongs to the condition and
     ``expected`` to the reference.
@@ -53,7 +53,7 @@ class Measure:
 
 
 def correct_for_many_tests(rows: Sequence[Measure]) -> list[Measure]:
-    """Fill in ``p_holm``: Holm's correction (1979) over all tests in ``rows``."""
+    """Set ``p_holm``: Holm's correction (1979) over all tests in ``rows``."""
     tested = [number for number, row in enumerate(rows) if row.p_value is not None]
     adjusted = holm([float(rows[number].p_value or 0.0) for number in tested])
     corrected = list(rows)
@@ -63,5 +63,5 @@ def correct_for_many_tests(rows: Sequence[Measure]) -> list[Measure]:
 
 
 def needed_shuffles(rows: Sequence[Measure]) -> int:
-    """The fewest shuffles with which one test among all in ``rows`` can stay below 0.05."""
+    """Return the fewest shuffles that allow a corrected p value below 0.05."""
     return int(sum(row.p_value is not None for row in rows) / _ALPHA)

@@ -1,4 +1,4 @@
-"""The measures of a study: what ``mmerc study measures`` writes."""
+"""The implementation of ``mmerc study measures``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmerc.studies.sequences import read_sequences
 def measure_study(
     study: str | Path, *, shuffles: int = 2000, seed: int = 0, by: str | None = None
 ) -> list[Measure]:
-    """Measure the study in a folder; ``by`` also compares the values of that column.
+    """Measure the study in a folder; ``by``: also compare the values of this column.
 
     InputError if the study's tables are missing or damaged, UsageError for impossible settings.
     """

@@ -1,4 +1,4 @@
-"""``measures.csv``: one row per measure, and what its columns mean."""
+"""``measures.csv``: one row per measure; descriptions of its columns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EFFECT_RANGE = "-1 to 1; entropy: plus or minus log2(number of emotions)"
 
 
 def measure_columns() -> tuple[TableColumn, ...]:
-    """The columns of ``measures.csv``, for the codebook."""
+    """Return the columns of ``measures.csv``, for the codebook."""
     value, effect = (_VALUE_UNIT, _VALUE_RANGE), (_VALUE_UNIT, _EFFECT_RANGE)
     return (
         _column(
@@ -73,7 +73,7 @@ def write_measures(path: str | Path, rows: Sequence[Measure]) -> None:
 
 
 def read_measures(path: str | Path) -> list[Measure]:
-    """Read what ``write_measures`` wrote; InputError if it is damaged."""
+    """Read a file written by ``write_measures``; InputError if damaged."""
     rows = []
     for number, row in enumerate(csv.DictReader(io.StringIO(read_text(Path(path)))), start=2):
         try:
@@ -86,14 +86,14 @@ def read_measures(path: str | Path) -> list[Measure]:
 
 
 def _format(value: float | int | str) -> float | int | str:
-    """Round a number; a text that a spreadsheet would compute begins with an apostrophe."""
+    """Round a number; protect texts that spreadsheets would compute with an apostrophe."""
     if isinstance(value, float):
-        return round(value, _DIGITS) + 0.0  # no minus before a zero
+        return round(value, _DIGITS) + 0.0  # avoids -0
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _parse(name: str, text: str) -> str | int | float | None:
-    """A cell as the value of a measure."""
+    """Parse a cell as the value of a measure."""
     if name in _TEXTS:
         return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
     if not text:

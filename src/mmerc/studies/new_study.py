@@ -1,4 +1,4 @@
-"""The first ``study.yaml`` of a folder."""
+"""Create a ``study.yaml`` for a folder."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _HEAD = """\
 
 
 def write_study_file(folder: str | Path) -> tuple[Path, list[str]]:
-    """Write ``study.yaml`` for the recordings of a folder; return its path, and remarks.
+    """Write ``study.yaml`` for the recordings of a folder; return its path and remarks.
 
-    InputError if the folder has no recording, or the file exists.
+    InputError if the folder has no recordings, or the file exists.
     """
     folder = Path(folder)
     path = folder / STUDY_FILE
@@ -73,7 +73,7 @@ def write_study_file(folder: str | Path) -> tuple[Path, list[str]]:
 
 
 def _choose_names(folder: Path, recordings: Sequence[Path]) -> dict[Path, str]:
-    """A name for every recording: its own where it is short and unique, whatever the case."""
+    """Choose a name for every recording: its own if short and unique (ignoring case)."""
     stems = [item.stem.casefold() for item in recordings]
     names: dict[Path, str] = {}
     used = set(stems)
@@ -92,7 +92,7 @@ def _choose_names(folder: Path, recordings: Sequence[Path]) -> dict[Path, str]:
 def _build_entry(
     folder: Path, recording: Path, name: str | None, files: dict[str, Path | None]
 ) -> dict[str, Any]:
-    """An entry of the file, with empty keys to fill in."""
+    """Build an entry of the file, with empty keys to fill in."""
     paths = {key: str(path.relative_to(folder)) for key, path in files.items() if path is not None}
     return {
         "file": str(recording.relative_to(folder)),

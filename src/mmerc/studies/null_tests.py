@@ -1,9 +1,9 @@
-"""Measures of how emotions go on and pass over, each against a null model.
+"""Measures of persistence and transmission of emotions, tested against null models.
 
 Inertia: how often a speaker's next utterance has the same emotion (emotional inertia, Kuppens,
-Allen and Sheeber 2010). Contagion: how often the next utterance, of another speaker, has the same
+Allen and Sheeber 2010). Contagion: how often the next utterance, by another speaker, has the same
 emotion (emotional contagion, Hatfield, Cacioppo and Rapson 1993). Transition: how often an emotion
-follows another, whoever speaks. Share and entropy describe how often emotions occur.
+follows another, regardless of speakers. Share and entropy describe the frequencies of emotions.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from mmerc.studies.resampling import bootstrap_sums, interval, intervals, record
 from mmerc.studies.sequences import Floats, Sequences
 from mmerc.studies.shuffles import Null, count_pairs, expected_counts, shuffled_counts
 
-_MIN_UTTERANCES = 10  # [decided] an emotion that is rarer is described, but not tested
+_MIN_UTTERANCES = 10  # [decided] rarer emotions are described, but not tested
 
 
 class _Cells(NamedTuple):
-    """Counts behind one kind of measure, per recording, by chance and in every shuffle.
+    """Counts for one kind of measure: per recording, expected by chance, or per shuffle.
 
     Shape: ``hits`` and ``totals`` [..., M] for M measures of that kind.
     """
@@ -33,7 +33,7 @@ class _Cells(NamedTuple):
 
 
 def measure_sequences(sequences: Sequences, *, shuffles: int, seed: int) -> list[Measure]:
-    """All measures of a study, without a correction for many tests."""
+    """Compute all measures of a study, without correction for multiple tests."""
     if shuffles < 1:
         raise UsageError(f"--shuffles {shuffles}: at least one shuffle is needed.")
     if not len(sequences.emotion):
@@ -63,7 +63,7 @@ def measure_sequences(sequences: Sequences, *, shuffles: int, seed: int) -> list
 
 
 def _describe(sequences: Sequences, weights: Floats | None) -> list[Measure]:
-    """Share of every emotion, and the entropy of the shares, without a test."""
+    """Compute the share of every emotion and the entropy of the shares, without tests."""
     counts = np.zeros((sequences.recordings, len(sequences.labels)))
     np.add.at(counts, sequences.recording_of_voice, sequences.voice_counts)
     total = counts.sum(axis=0)
@@ -87,14 +87,14 @@ def _describe(sequences: Sequences, weights: Floats | None) -> list[Measure]:
 
 
 def entropy(counts: Floats) -> Floats:
-    """Shannon entropy of counts, in bits. Shape: [..., K] -> [...]."""
+    """Compute the Shannon entropy of counts in bits. Shape: [..., K] -> [...]."""
     shares = counts / counts.sum(axis=-1, keepdims=True)
     logs = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
     return np.asarray(-(shares * logs).sum(axis=-1))
 
 
 def _same_cells(counts: Floats) -> _Cells:
-    """Pairs of one emotion, over all first emotions and then by it.
+    """Count pairs with the same emotion, overall and by emotion.
 
     Shape: [..., K, K] -> [..., 1 + K].
     """
@@ -106,7 +106,7 @@ def _same_cells(counts: Floats) -> _Cells:
 
 
 def _transition_cells(counts: Floats) -> _Cells:
-    """Pairs by both emotions. Shape: [..., K, K] -> [..., K * K]."""
+    """Count pairs by both emotions. Shape: [..., K, K] -> [..., K * K]."""
     width = counts.shape[-1]
     flat = (*counts.shape[:-2], width * width)
     totals = np.repeat(counts.sum(axis=-1), width, axis=-1)
@@ -116,16 +116,16 @@ def _transition_cells(counts: Floats) -> _Cells:
 def _test(
     observed: _Cells, expected: _Cells, shuffled: _Cells, weights: Floats | None
 ) -> list[dict[str, float | None]]:
-    """Values, effects, intervals and p values of all measures of a kind.
+    """Compute values, effects, intervals and p values of all measures of a kind.
 
     ``observed`` and ``expected`` are per recording, [R, M]; ``shuffled`` per shuffle, [S, M]. A
-    shuffle without any pair to count says nothing, and passes for one that gave the mean.
+    shuffle without any pairs counts as equal to the mean.
     """
     value, chance = _ratio(observed), _ratio(expected)
     by_chance = shuffled.hits / np.where(shuffled.totals > 0, shuffled.totals, np.nan)
     by_chance = np.where(np.isnan(by_chance), chance, by_chance)
     far = np.abs(by_chance - chance) >= np.abs(value - chance) - ROUNDING
-    # The data are one of the arrangements, so p is never 0 (Phipson and Smyth 2010).
+    # The observed data count as one of the shuffles, so p is never 0 (Phipson and Smyth 2010).
     p_values = (1 + far.sum(axis=0)) / (1 + len(by_chance))
     spread = by_chance.std(axis=0)
     lows, highs = np.quantile(by_chance, [0.025, 0.975], axis=0)
@@ -155,7 +155,7 @@ def _test(
 
 
 def _ratio(cells: _Cells) -> Floats:
-    """Hits over totals of all recordings together; NaN without any. Shape: [R, M] -> [M]."""
+    """Divide hits by totals over all recordings; NaN without any. Shape: [R, M] -> [M]."""
     totals = cells.totals.sum(axis=0)
     return np.asarray(cells.hits.sum(axis=0) / np.where(totals > 0, totals, np.nan))
 
@@ -163,7 +163,7 @@ def _ratio(cells: _Cells) -> Floats:
 def _draw(
     observed: _Cells, expected: _Cells, weights: Floats | None
 ) -> tuple[Floats | None, Floats | None]:
-    """Bootstrapped values and effects of all measures; None with a single recording.
+    """Bootstrap values and effects of all measures; None with a single recording.
 
     Shape: [B, M] each.
     """
@@ -178,7 +178,7 @@ def _draw(
 def _name_rows(
     sequences: Sequences, measure: str, null: Null, tested: Sequence[dict[str, float | None]]
 ) -> list[Measure]:
-    """Give the measures of a kind their names; rare emotions lose their p value."""
+    """Name the measures of a kind; remove the p values of rare emotions."""
     counts = sequences.voice_counts.sum(axis=0)
     common = {n: bool(c >= _MIN_UTTERANCES) for n, c in zip(sequences.labels, counts, strict=True)}
     if measure == "transition":

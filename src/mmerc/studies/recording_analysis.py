@@ -1,4 +1,4 @@
-"""The analysis of one recording of a study, in the process of a worker."""
+"""Analyse one recording of a study, in a worker process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
 class RecordingAnalyzer:
-    """Analyses recordings one after the other with models that are loaded once."""
+    """Analyses recordings one after the other, loading models once."""
 
     def __init__(self, task: PrepareAnalyzer) -> None:
         self.task = task
@@ -37,7 +37,7 @@ class RecordingAnalyzer:
 
     @cached_property
     def pipeline(self) -> Pipeline:
-        """The pipeline, loaded when a recording first needs it."""
+        """The pipeline, loaded on first use."""
         settings = self.task.settings
         pipeline = Pipeline.from_pretrained(
             settings.model,
@@ -62,7 +62,8 @@ class RecordingAnalyzer:
     def __call__(self, recording: StudyRecording) -> RecordingOutcome:
         """Analyse a recording unless its results are up to date.
 
-        Only what stops every recording is raised: a full disk, or a model that cannot be loaded.
+        Raises only errors that affect all recordings: a full disk, or a model that cannot be
+        loaded.
         """
         try:
             key = self.fingerprint(recording)
@@ -82,12 +83,12 @@ class RecordingAnalyzer:
         return build_outcome(recording, "analysed")
 
     def find_key(self, name: str) -> object:
-        """What the stored results of a recording were determined by; None without results."""
+        """Return the fingerprint of a recording's stored results; None without results."""
         results = self.folder if self.task.remote is None else self.task.remote
         return (results.record(name) or {}).get("key")
 
     def fingerprint(self, recording: StudyRecording) -> str:
-        """Fingerprint of everything that determines the results of a recording."""
+        """Return the fingerprint of everything that determines a recording's results."""
         return fingerprint(
             {
                 "mmerc": __version__,
@@ -100,7 +101,7 @@ class RecordingAnalyzer:
         )
 
     def analyse(self, pipeline: Pipeline, recording: StudyRecording, key: str) -> None:
-        """Analyse a recording and store the results, all or none of them."""
+        """Analyse a recording and store the results atomically."""
         work = self.folder.work(recording.name)
         with fetched(recording, study=self.folder.path) as local:
             analysis, words_from = _run(pipeline, local, work)
@@ -122,7 +123,7 @@ class RecordingAnalyzer:
 
 
 def _run(pipeline: Pipeline, recording: StudyRecording, work: Path) -> tuple[Analysis, str]:
-    """The analysis of a recording without the excluded parts, and where its words are from."""
+    """Return the analysis of a recording without excluded parts, and the source of its words."""
     if recording.is_transcript:
         transcript = read_transcript_without(recording.file, exclude=recording.exclude)
         analysis = pipeline.read(transcript, name=recording.file.name)
@@ -137,7 +138,7 @@ def _run(pipeline: Pipeline, recording: StudyRecording, work: Path) -> tuple[Ana
 def _build_record(
     pipeline: Pipeline, recording: StudyRecording, analysis: Analysis
 ) -> Mapping[str, Any]:
-    """What the tables need beside the predictions."""
+    """Build the data for the tables in addition to the predictions."""
     used = ["text"] if recording.is_transcript else list(MODALITIES)
     return {
         "mmerc": __version__,
@@ -168,7 +169,7 @@ def _build_extractor(named: NamedExtractor) -> Extractor:
 
 
 def _stops_everything(error: BaseException | None) -> bool:
-    """Whether an error would meet every other recording too: a full disk, or wrong settings."""
+    """Whether an error would affect all recordings: a full disk, or wrong settings."""
     if error is None:
         return False
     full = isinstance(error, OSError) and error.errno in _FULL
@@ -176,7 +177,7 @@ def _stops_everything(error: BaseException | None) -> bool:
 
 
 def _describe(error: Exception) -> str:
-    """The reason of a failure, in one sentence."""
+    """Describe a failure in one sentence."""
     if isinstance(error, MmercError):
         return str(error)
     if isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""What a study at a URL consists of, from the names of its files and the small ones among them."""
+"""Plan a study at a URL, from file names and small files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plan_url(url: str, *, skip: str | None = None) -> StudyPlan:
     """Plan a study of the folder, the ``study.yaml`` or the recording at a URL.
 
     ``skip`` is the URL of the results. Films and sounds are not read yet. The recordings' paths are
-    relative to their ``remote`` folder. InputError for what cannot be reached.
+    relative to their ``remote`` folder. InputError if the URL is not accessible.
     """
     place, only = RemoteFolder(url.rstrip("/")), ""
     if Path(url).suffix.lower() in MEDIA | _STUDIES | {TRANSCRIPT}:
@@ -62,7 +62,7 @@ def plan_url(url: str, *, skip: str | None = None) -> StudyPlan:
 
 
 def _belongs(name: str, recording: str) -> bool:
-    """Whether a file is a recording, or may be beside it."""
+    """Whether a file is the recording or may accompany it."""
     return name == recording or (
         "/" not in name
         and name.startswith(f"{Path(recording).stem}.")
@@ -73,10 +73,10 @@ def _belongs(name: str, recording: str) -> bool:
 def _fetch_small(
     place: RemoteFolder, root: Path, names: Collection[str], *, study: str, listed: Collection[Path]
 ) -> None:
-    """Fetch what decides what belongs together: the study file, and how .vtt files begin.
+    """Fetch the files needed for planning: the study file, and the starts of .vtt files.
 
-    Tables, and .vtt files that are not ``listed``, which only a study file can name, are empty
-    files meanwhile.
+    Tables, and .vtt files that are not ``listed`` (only a study file can name them), are replaced
+    by empty files.
     """
     if study in names:
         _write(root, study, place.read_small(study, largest=LARGEST_TEXT))
@@ -90,14 +90,14 @@ def _fetch_small(
 
 
 def _write(root: Path, name: str, content: bytes) -> None:
-    """Write a file of this name inside a folder of this machine."""
+    """Write a file inside a local folder."""
     path = place_on_disk(root, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
 
 
 def _list_names(place: RemoteFolder, root: Path, names: Sequence[str]) -> FolderListing:
-    """List recordings and the files beside them, as ``list_folder`` does."""
+    """List recordings and accompanying files, like ``list_folder``."""
     listing, others = FolderListing(), Counter[str]()
     studies = [name.removesuffix(LOCK) for name in names if name.endswith(f"/{LOCK}")]
     for name in names:
@@ -117,7 +117,7 @@ def _list_names(place: RemoteFolder, root: Path, names: Sequence[str]) -> Folder
 
 
 def _relocate(plan: StudyPlan, root: Path, place: RemoteFolder) -> StudyPlan:
-    """The plan with paths relative to the folder at the URL."""
+    """Make the plan's paths relative to the folder at the URL."""
 
     def relocate(item: StudyRecording) -> StudyRecording:
         paths = {role: path.relative_to(root) for role, path in item.inputs.items()}

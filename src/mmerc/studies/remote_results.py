@@ -1,4 +1,4 @@
-"""The results of a study at a URL: each recording's appear when all of its files are there."""
+"""The results of a study at a URL; a recording's results appear atomically."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from mmerc.studies.remote_files import RemoteFolder
 from mmerc.studies.study_folder import LOCK, RECORD, StudyFolder
 from mmerc.studies.study_recordings import StudyRecording
 
-_AT_ONCE = 100  # recordings whose results are fetched together
+_AT_ONCE = 100  # recordings per batch of fetched results
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteResults:
-    """A study's folder at a URL, with a copy in the cache of every machine that works on it.
+    """A study's folder at a URL, with a copy in the cache of every participating machine.
 
-    File systems without renaming have no atomic folder. A recording counts as finished if its
-    ``recording.json`` is there: it is removed before its other files change, and written last.
+    Without renaming, folders are not atomic. A recording counts as finished if its
+    ``recording.json`` exists: it is removed before other files change, and written last.
     """
 
     place: RemoteFolder
 
     @property
     def copy(self) -> StudyFolder:
-        """The copy on this machine; its name, which the report has, is the folder's."""
+        """The local copy; it has the folder's name, which is shown in the report."""
         _, name = RemoteFolder(str(self.place)).split()  # without a password
         name = name if is_recording_name(name) else "study"
         return StudyFolder(cache_folder() / "studies" / self.place.key / name)
@@ -44,7 +44,7 @@ class RemoteResults:
             self.place.write(LOCK, b"")
 
     def record(self, name: str) -> Mapping[str, Any] | None:
-        """What is stored of a finished recording; None if it is not finished."""
+        """Read the record of a finished recording; None if it is not finished."""
         content = self.place.read([_path(name, RECORD)]).get(_path(name, RECORD))
         if content is None:
             return None
@@ -55,23 +55,23 @@ class RemoteResults:
         return value if isinstance(value, dict) else None
 
     def put(self, name: str) -> None:
-        """Copy a recording's results there."""
+        """Upload a recording's results."""
         folder = self.copy.recording(name)
         self.place.remove(_path(name, RECORD))
         for file in sorted(folder.iterdir()):
-            if file.name != RECORD and not file.is_symlink():  # a link leads to the film
+            if file.name != RECORD and not file.is_symlink():  # a link points to the film
                 self.place.put(file, _path(name, file.name))
         self.place.put(folder / RECORD, _path(name, RECORD))
 
     def put_files(self, paths: Iterable[Path]) -> list[str]:
-        """Copy tables there, and return their URLs."""
+        """Upload tables; return their URLs."""
         paths = list(paths)
         for path in paths:
             self.place.put(path, path.name)
         return [f"{self.place}/{path.name}" for path in paths]
 
     def fetch(self, recordings: Sequence[StudyRecording]) -> None:
-        """Bring what the tables need of finished recordings up to date in the copy."""
+        """Update the local copy of finished recordings, as far as needed for the tables."""
         for start in range(0, len(recordings), _AT_ONCE):
             batch = recordings[start : start + _AT_ONCE]
             records = self.place.read([_path(item.name, RECORD) for item in batch])
@@ -91,11 +91,11 @@ class RemoteResults:
                     (folder / Path(path).name).write_bytes(content)
 
     def _is_changed(self, item: StudyRecording, records: Mapping[str, bytes]) -> bool:
-        """Whether the copy's record is another than the one that is there."""
+        """Whether the copy's record differs from the remote one."""
         path = self.copy.recording(item.name) / RECORD
         return not path.is_file() or path.read_bytes() != records.get(_path(item.name, RECORD))
 
 
 def _path(name: str, file: str) -> str:
-    """The path of a file among a recording's results."""
+    """Return the path of a file in a recording's results."""
     return f"recordings/{name}/{file}"

@@ -1,4 +1,4 @@
-"""Intervals: bootstrap over the recordings of a study, and Wilson's of a share."""
+"""Intervals: bootstrap over the recordings of a study, and Wilson's interval of a share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Z = NormalDist().inv_cdf((1 + _LEVEL) / 2)
 
 
 def recording_weights(recordings: int, *, seed: int, resamples: int = RESAMPLES) -> Floats | None:
-    """How often every recording is drawn (Efron and Tibshirani 1993); None below two recordings.
+    """Draw bootstrap weights of recordings (Efron and Tibshirani 1993); None below two.
 
     Shape: [resamples, R].
     """
@@ -27,19 +27,19 @@ def recording_weights(recordings: int, *, seed: int, resamples: int = RESAMPLES)
 
 
 def bootstrap_sums(values: Floats, weights: Floats | None) -> Floats | None:
-    """Sums over the drawn recordings. Shape: values [R, M], weights [B, R] -> [B, M]."""
+    """Sum over the drawn recordings. Shape: values [R, M], weights [B, R] -> [B, M]."""
     return None if weights is None else np.asarray(weights @ values)
 
 
 def interval(drawn: Floats | None) -> tuple[float | None, float | None]:
-    """Percentile interval (95 %) of what was drawn; None if nothing is defined."""
+    """Compute the 95 % percentile interval of draws; None if all are undefined."""
     return (None, None) if drawn is None else intervals(drawn[:, None], 1)[0]
 
 
 def intervals(drawn: Floats | None, columns: int) -> list[tuple[float | None, float | None]]:
-    """Percentile interval (95 %) of every column; undefined draws (NaN) do not count.
+    """Compute the 95 % percentile interval of every column, ignoring undefined draws (NaN).
 
-    Shape: drawn [B, M]; None, where there was nothing to draw from, gives M times None.
+    Shape: drawn [B, M]; None (no draws) gives None for all M columns.
     """
     if drawn is None:
         return [(None, None)] * columns
@@ -59,7 +59,7 @@ def intervals(drawn: Floats | None, columns: int) -> list[tuple[float | None, fl
 
 
 def wilson_interval(share: float, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share of ``count`` (Wilson 1927)."""
+    """Compute the 95 % interval of a share of ``count`` (Wilson 1927)."""
     square = _Z**2 / count
     middle = (share + square / 2) / (1 + square)
     half = _Z / (1 + square) * math.sqrt(share * (1 - share) / count + square / (4 * count))

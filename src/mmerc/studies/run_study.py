@@ -1,4 +1,4 @@
-"""A study from its plan to its tables."""
+"""Run a study: from its plan to its tables."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from mmerc.studies.study_plan import StudyPlan
 from mmerc.studies.study_recordings import RecordingOutcome, StudyRecording
 from mmerc.studies.study_tables import write_tables
 
-# [decided] Libraries keep memory for every shape they meet (docs/speed.md); loading the models
-# again costs a few seconds of the processor.
+# [decided] Libraries keep memory for every new shape (docs/speed.md); reloading the models costs a
+# few seconds of processor time.
 _RECORDINGS_PER_PROCESS = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyResult:
-    """What became of the recordings of a study, by name, and the tables that were written.
+    """The outcomes of a study's recordings, by name, and the written tables.
 
-    ``former``: names of recordings that were analysed once and are no longer in the study.
-    ``folder`` has the tables on this machine, also if the results are ``remote``.
+    ``former``: names of previously analysed recordings that are no longer in the study. ``folder``
+    has the tables on this machine, even if the results are ``remote``.
     """
 
     outcomes: tuple[RecordingOutcome, ...]
@@ -42,7 +42,7 @@ class StudyResult:
 
     @property
     def failed(self) -> list[RecordingOutcome]:
-        """The recordings that could not be analysed."""
+        """The failed recordings."""
         return [outcome for outcome in self.outcomes if outcome.state == "failed"]
 
     def count(self, state: str) -> int:
@@ -60,13 +60,12 @@ def run_study(
     trusted: Collection[str] = (),
     report: Callable[[RecordingOutcome], None] = lambda outcome: None,
 ) -> StudyResult:
-    """Analyse what is new or changed in a study, and write its tables.
+    """Analyse new and changed recordings of a study, and write its tables.
 
-    ``workers`` recordings are analysed at a time (None: one per core of this machine, or of the
-    cluster). ``again`` analyses finished recordings too; ``trusted`` names finished ones whose
-    files need not be read again. ``report`` is called with every recording that is finished. A
-    recording that cannot be analysed is an outcome. InputError if the results cannot be written, or
-    if another command is using ``out``.
+    ``workers`` recordings are analysed in parallel (None: one per core of this machine or of the
+    cluster). ``again``: also analyse finished recordings. ``trusted``: finished recordings whose
+    files need not be read again. ``report`` is called with every outcome, including failures.
+    InputError if the results cannot be written, or if another command is using ``out``.
     """
     remote = RemoteResults(RemoteFolder(str(out))) if is_url(out) else None
     folder = StudyFolder(Path(out).absolute()) if remote is None else remote.copy
@@ -112,7 +111,7 @@ def _analyse(
     workers: int | None,
     engine: Engine,
 ) -> Iterator[RecordingOutcome]:
-    """Yield the outcomes of all recordings, as they are finished."""
+    """Yield the outcomes of all recordings, in order of completion."""
     yield from plan.failed
     if engine == "ray":
         plan = _with_absolute_paths(plan)
@@ -134,7 +133,7 @@ def _analyse(
 
 
 def _with_absolute_paths(plan: StudyPlan) -> StudyPlan:
-    """The plan for workers with another working folder."""
+    """Make the plan's paths absolute, for workers with another working folder."""
     settings = plan.settings
     names = {"model": settings.model, "whisper": settings.whisper}
     folders = {k: str(Path(v).absolute()) for k, v in names.items() if v and Path(v).exists()}
@@ -145,13 +144,13 @@ def _with_absolute_paths(plan: StudyPlan) -> StudyPlan:
 
 
 def _with_absolute_inputs(item: StudyRecording) -> StudyRecording:
-    """The recording with absolute paths."""
+    """Make a recording's paths absolute."""
     changes: dict[str, Any] = {role: path.absolute() for role, path in item.inputs.items()}
     return replace(item, **changes)
 
 
 def _fingerprint_models(settings: StudySettings) -> str:
-    """Fingerprint of the files of the models that the settings choose."""
+    """Return the fingerprint of the chosen models' files."""
     name = choose_model(
         settings.model, commercial_only=settings.commercial_only, live=settings.live
     )
@@ -160,6 +159,6 @@ def _fingerprint_models(settings: StudySettings) -> str:
 
 
 def _fingerprint_folder(folder: Path) -> list[list[str]]:
-    """Names and fingerprints of the files of a folder; none if there is no such folder."""
+    """Return names and fingerprints of a folder's files; empty if it does not exist."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return [[str(path.relative_to(folder)), file_fingerprint(path)] for path in files]

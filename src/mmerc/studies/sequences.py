@@ -1,4 +1,4 @@
-"""The emotions of a study as arrays: who showed which, in which order, in which recording."""
+"""The emotions of a study as arrays, with speaker, order and recording."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Pairs:
 class Sequences:
     """Utterances sorted by recording, then by voice, then by time.
 
-    A *voice* is a speaker of one conversation. Shape: ``emotion`` (position in ``labels``),
-    ``recording``, ``conversation`` and ``voice`` (numbers from 0), ``turn`` (place in the
-    conversation) [N]; ``row`` [N] is the row of the table that an utterance came from.
+    A *voice* is a speaker of one conversation. Shape: ``emotion`` (index in ``labels``),
+    ``recording``, ``conversation`` and ``voice`` (numbers from 0), ``turn`` (position in the
+    conversation) [N]; ``row`` [N] is the utterance's row in the table.
     """
 
     labels: tuple[str, ...]
@@ -61,27 +61,27 @@ class Sequences:
 
     @cached_property
     def recording_of_voice(self) -> Ints:
-        """Recording of every voice. Shape: [V]."""
+        """The recording of every voice. Shape: [V]."""
         recordings = np.zeros(self.voices, np.intp)
         recordings[self.voice] = self.recording
         return recordings
 
     @cached_property
     def voice_counts(self) -> Floats:
-        """Utterances of every voice by emotion. Shape: [V, K]."""
+        """Count every voice's utterances by emotion. Shape: [V, K]."""
         size = (self.voices, len(self.labels))
         cells = np.ravel_multi_index((self.voice, self.emotion), size)
         return np.bincount(cells, minlength=size[0] * size[1]).reshape(size).astype(np.float64)
 
     @cached_property
     def own(self) -> Pairs:
-        """Every utterance with the speaker's next one, whoever speaks between them."""
+        """Pairs of each utterance and the same speaker's next one."""
         same = np.flatnonzero(self.voice[1:] == self.voice[:-1])
         return Pairs(same, same + 1)
 
     @cached_property
     def consecutive(self) -> Pairs:
-        """Every utterance with the next one of the conversation."""
+        """Pairs of each utterance and the next one in the conversation."""
         order = np.lexsort((self.turn, self.conversation))
         first, second = order[:-1], order[1:]
         same = self.conversation[first] == self.conversation[second]
@@ -89,7 +89,7 @@ class Sequences:
 
     @cached_property
     def answers(self) -> Pairs:
-        """Consecutive utterances of different speakers."""
+        """Pairs of consecutive utterances by different speakers."""
         pairs = self.consecutive
         other = self.voice[pairs.first] != self.voice[pairs.second]
         return Pairs(pairs.first[other], pairs.second[other])
@@ -106,8 +106,8 @@ def build_sequences(
 ) -> Sequences:
     """Sort utterances into sequences; by default, a recording is one conversation.
 
-    Turns are in order of ``starts``, in conversations where every start is known, otherwise in the
-    order of the rows. InputError for an emotion that is not among ``labels``.
+    Turns are sorted by ``starts`` if all starts of a conversation are known, else by row.
+    InputError for an emotion that is not in ``labels``.
     """
     positions = {name: position for position, name in enumerate(labels)}
     unknown = set(emotions) - set(positions)
@@ -146,7 +146,7 @@ def read_columns(study: str | Path, names: Sequence[str]) -> pa.Table:
 
 
 def read_names(study: str | Path) -> tuple[str, ...]:
-    """Names of all columns of a study's utterances; InputError if the table is missing."""
+    """Return the names of all columns of a study's utterances; InputError if missing."""
     path = Path(study) / UTTERANCES_FILE
     if not path.is_file():
         raise InputError(path, "no such file", "analyse a folder with --out first")
@@ -157,7 +157,7 @@ def read_names(study: str | Path) -> tuple[str, ...]:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    """Build the error for a table that cannot be read."""
+    """Build the error for an unreadable table."""
     reason = str(error).splitlines()[0].rstrip(".")
     return InputError(path, f"cannot be read ({reason})", "write the study's tables again")
 
@@ -185,13 +185,13 @@ def read_sequences(study: str | Path) -> Sequences:
 
 
 def _number(names: Sequence[object]) -> Ints:
-    """Number names from 0 in order of their first appearance."""
+    """Number names from 0 in order of first appearance."""
     numbers: dict[object, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], np.intp)
 
 
 def _number_within(groups: Ints, names: Sequence[object]) -> Ints:
-    """Number names from 0, those of the first group first; a name belongs to one group."""
+    """Number (group, name) pairs from 0, sorted by group."""
     order = np.argsort(groups, kind="stable")
     numbers = np.empty(len(groups), np.intp)
     numbers[order] = _number([names[row] for row in order])
@@ -199,7 +199,7 @@ def _number_within(groups: Ints, names: Sequence[object]) -> Ints:
 
 
 def _turns(conversation: Ints, starts: Sequence[float | None] | None) -> Ints:
-    """Place of every utterance in its conversation, in order of time."""
+    """Return the position of every utterance in its conversation, by time."""
     rows = np.arange(len(conversation))
     times = np.full(len(rows), np.nan)
     if starts is not None:

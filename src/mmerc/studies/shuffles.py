@@ -1,15 +1,15 @@
 """Null models of a study: emotions shuffled within each speaker of each conversation.
 
-Both keep who speaks when and each speaker's share of every emotion in the conversation.
+Both preserve the order of speakers and each speaker's share of every emotion in the conversation.
 
-``permuted``: a speaker's emotions in random order; what is destroyed is the order alone
-(Bakeman, Robinson and Quera 1996).
+``permuted``: a speaker's emotions in random order; only the order is destroyed (Bakeman, Robinson
+and Quera 1996).
 
-``shifted``: each speaker's emotions are moved round in a circle by a random number of the
-speaker's utterances, independently of the other speakers. A speaker's own order is kept (but for
-one place), so that the speakers' lasting moods, which coincide by chance for longer than single
-emotions would, do not pass for contagion; only the alignment of the speakers is destroyed
-(surrogate data: Theiler et al. 1992; Moulder et al. 2018).
+``shifted``: each speaker's emotions are shifted circularly by a random number of the speaker's
+utterances, independently of other speakers. A speaker's own order is preserved (except at one
+position); only the alignment of the speakers is destroyed. So lasting moods, which coincide by
+chance for longer than single emotions, are not mistaken for contagion (surrogate data: Theiler et
+al. 1992; Moulder et al. 2018).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def shuffled_counts(
 ) -> list[Floats]:
     """Count the emotions of pairs in every shuffle.
 
-    Shape: one [shuffles, K, K] for each of ``pairs``; rows are the first emotion.
+    Shape: [shuffles, K, K] for each of ``pairs``; rows are the first emotion.
     """
     generator = np.random.default_rng(seed)
     size = max(1, _CHUNK // max(1, len(sequences.emotion)))
@@ -61,9 +61,9 @@ def count_pairs(sequences: Sequences, pairs: Pairs) -> Floats:
 def _permuted(
     sequences: Sequences, sizes: Sequence[int], generator: np.random.Generator
 ) -> Iterator[NDArray[np.int64]]:
-    """Emotions in random order within each voice. Shape: [chunk, N].
+    """Shuffle emotions within each voice. Shape: [chunk, N].
 
-    One sort of whole numbers: the voice in the high bits, 32 random bits, the emotion in the low.
+    Uses one integer sort: the voice in the high bits, 32 random bits, the emotion in the low bits.
     """
     voice = sequences.voice.astype(np.uint64) << np.uint64(40)
     base = voice | sequences.emotion.astype(np.uint64)
@@ -79,7 +79,7 @@ def _permuted(
 def _shifted(
     sequences: Sequences, sizes: Sequence[int], generator: np.random.Generator
 ) -> Iterator[NDArray[np.int64]]:
-    """Emotions of each voice moved round by a random number of places. Shape: [chunk, N]."""
+    """Shift emotions of each voice circularly by a random offset. Shape: [chunk, N]."""
     voice, emotion = sequences.voice, sequences.emotion.astype(np.int64)
     length = np.bincount(voice, minlength=sequences.voices)
     begin = np.cumsum(length) - length
@@ -104,11 +104,11 @@ def _count(emotions: NDArray[np.int64], pairs: Pairs, width: int) -> Floats:
 
 
 def expected_counts(sequences: Sequences, pairs: Pairs) -> Floats:
-    """Mean of the counts over all shuffles, exactly; the same for both null models.
+    """Compute the exact mean of the counts over all shuffles; the same for both null models.
 
-    Of two utterances of one speaker with n utterances, n_e of them with emotion e, the emotions are
-    e and f with probability n_e (n_f - [e = f]) / (n (n - 1)); of two of speakers s and t with
-    probability (n_se / n_s) (n_tf / n_t). (Pairs of one speaker: for permuted emotions alone.)
+    Two utterances of a speaker with n utterances, n_e of them with emotion e, have emotions e and f
+    with probability n_e (n_f - [e = f]) / (n (n - 1)). Utterances of two speakers s and t have them
+    with probability (n_se / n_s) (n_tf / n_t). (Pairs of one speaker: only for permuted emotions.)
 
     Shape: [R, K, K].
     """
@@ -123,7 +123,7 @@ def expected_counts(sequences: Sequences, pairs: Pairs) -> Floats:
 
 
 def pair_probabilities(sequences: Sequences, first: Ints, second: Ints) -> Floats:
-    """Probability of two emotions for an utterance of one voice and one of another.
+    """Return the probability of two emotions for utterances of two voices.
 
     Shape: voices [C], [C] -> [C, K, K].
     """

@@ -1,4 +1,4 @@
-"""Where the utterances of a study's recordings come from."""
+"""Sources of the utterances of a study's recordings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from mmerc.studies.study_recordings import Part, StudyRecording
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _FromTranscript:
-    """The utterances of a transcript with times; each ends where the next begins, at the latest."""
+    """The utterances of a transcript with times; each ends at the latest when the next starts."""
 
     transcript: Path
     utterances: tuple[Utterance, ...]
@@ -81,7 +81,7 @@ class _WithoutParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenSource:
-    """The source of a recording's utterances, and remarks on files that it does not use."""
+    """The source of a recording's utterances, with remarks on unused files."""
 
     source: UtteranceSource
     words_from: Literal["subtitles", "transcript", "speech"]
@@ -100,7 +100,7 @@ def choose_source(speech: UtteranceSource, recording: StudyRecording) -> ChosenS
 
 
 def _choose_words(speech: UtteranceSource, recording: StudyRecording) -> ChosenSource:
-    """The source of all utterances: subtitles, a transcript with times, or the speech."""
+    """Choose the source of all utterances: subtitles, a timed transcript, or speech."""
     turns = recording.turns
     language = speech.language if isinstance(speech, FromSpeech) else None
     if recording.subtitles is not None:
@@ -151,23 +151,23 @@ def read_transcript_without(path: Path, *, exclude: Sequence[Part]) -> Transcrip
 
 
 def _leave_out(utterances: Sequence[Utterance], parts: Sequence[Part]) -> tuple[Utterance, ...]:
-    """The utterances that overlap no part."""
+    """Return the utterances that do not overlap a part."""
     return tuple(item for item in utterances if not any(_overlaps(item, part) for part in parts))
 
 
 def _overlaps(item: Utterance, part: Part) -> bool:
-    """Whether an utterance and a part share some time."""
+    """Whether an utterance and a part overlap."""
     start, end = item.start or 0.0, _end_or_start(item)
     return (start < part[1] and end > part[0]) or part[0] <= start < part[1]
 
 
 def _end_or_start(item: Utterance) -> float:
-    """The end of an utterance; its start if the end is unknown."""
+    """Return the end of an utterance, or its start if the end is unknown."""
     return item.end if item.end is not None else item.start or 0.0
 
 
 def _add_ends(utterances: Sequence[Utterance], duration: float | None) -> list[Utterance]:
-    """Let utterances without an end last until the next begins, or until the recording ends."""
+    """Set missing ends to the start of the next utterance or the end of the recording."""
     inside = [u for u in utterances if duration is None or (u.start or 0.0) < duration]
     ends = [later.start for _, later in pairwise(inside)] + [duration]
     return [

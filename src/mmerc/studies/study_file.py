@@ -30,7 +30,7 @@ _MESSAGES = {
 
 
 class _Section(BaseModel):
-    """A section of the file: unknown keys are refused, empty values count as missing."""
+    """A section of the file; unknown keys are refused, empty values count as missing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,7 +45,7 @@ class _Section(BaseModel):
 
 
 class StudySettings(_Section):
-    """How the recordings are analysed; None is the default of ``mmerc analyze``."""
+    """Settings of the analysis; None is the default of ``mmerc analyze``."""
 
     model: str | None = None
     speakers: str | None = None
@@ -70,19 +70,19 @@ class StudySettings(_Section):
 
     @property
     def set_request(self) -> SetRequest | None:
-        """The prediction sets that are asked for."""
+        """The requested prediction sets."""
         return SetRequest.create(
             self.sets, class_conditional=self.class_conditional, most_labels=self.most_labels
         )
 
     def describe(self) -> dict[str, Any]:
-        """The settings that results depend on; those of sets only where sets are asked for."""
+        """Return the settings that affect results; set options only if sets are requested."""
         unused = () if self.sets is not None else ("sets", "class_conditional", "most_labels")
         return self.model_dump(exclude=set(unused))
 
 
 class RecordingEntry(_Section):
-    """One recording; paths are relative to the file."""
+    """A recording; paths are relative to the file."""
 
     file: str
     name: str | None = None
@@ -106,7 +106,7 @@ class RecordingEntry(_Section):
 
 
 class StudyFile(_Section):
-    """The whole file; ``exclude`` names recordings, by file or name, that are left out."""
+    """The whole file; ``exclude``: recordings to skip, by file or name."""
 
     recordings: tuple[RecordingEntry, ...] = Field(min_length=1)
     exclude: tuple[str, ...] = ()
@@ -126,9 +126,9 @@ def _parse_part(text: Any) -> Part:
 
 
 def read_study_file(path: Path) -> StudyFile:
-    """Read a study file; InputError, in one sentence, for what does not belong in it.
+    """Read a study file; InputError, in one sentence, if it is invalid.
 
-    Every value is read as the text that it is: ``on`` stays "on", ``007`` stays "007".
+    All values are read as text: ``on`` stays "on", ``007`` stays "007".
     """
     try:
         value = yaml.load(read_text(path), _TextLoader)  # noqa: S506 - it makes texts only
@@ -146,7 +146,7 @@ def read_study_file(path: Path) -> StudyFile:
 
 
 class _TextLoader(yaml.BaseLoader):
-    """A loader that makes texts, lists and mappings only, and refuses a key that occurs twice."""
+    """A loader limited to texts, lists and mappings; refuses duplicate keys."""
 
     def construct_scalar(self, node: Any) -> str:
         text = str(super().construct_scalar(node))
@@ -164,7 +164,7 @@ class _TextLoader(yaml.BaseLoader):
 
 
 def _describe(error: ValidationError) -> str:
-    """The first problem of a study file, with where it is."""
+    """Describe the first problem of a study file, with its position."""
     first = error.errors()[0]
     place = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
     if first["type"] == "extra_forbidden":

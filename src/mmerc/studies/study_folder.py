@@ -18,30 +18,30 @@ _WRITTEN = (
     *("utterances", "recordings", "speakers", "transitions"),
     *("measures", "failed", "codebook", "report"),
 )
-_BEGUN = tuple(f".{name}." for name in _WRITTEN)  # how temporary files begin (``atomic_file``)
+_BEGUN = tuple(f".{name}." for name in _WRITTEN)  # prefixes of temporary files (``atomic_file``)
 
 
 @dataclass(frozen=True, slots=True)
 class StudyFolder:
-    """Where the results of a study are: ``recordings/NAME/``, and the tables beside it."""
+    """The folder of a study's results: ``recordings/NAME/`` and the tables."""
 
     path: Path
 
     @property
     def recordings(self) -> Path:
-        """The folder with one folder per recording."""
+        """The folder with a subfolder per recording."""
         return self.path / "recordings"
 
     def recording(self, name: str) -> Path:
-        """The folder of a recording's results."""
+        """Return the folder of a recording's results."""
         return self.recordings / name
 
     def work(self, name: str) -> Path:
-        """The folder of the intermediate results of a recording's analysis."""
+        """Return the folder of a recording's intermediate results."""
         return self.path / ".work" / name
 
     def record(self, name: str) -> Mapping[str, Any] | None:
-        """What is stored of a finished recording; None if it is not finished."""
+        """Read the record of a finished recording; None if it is not finished."""
         path = self.recording(name) / RECORD
         if not path.is_file():
             return None
@@ -52,12 +52,12 @@ class StudyFolder:
         return value if isinstance(value, dict) else None
 
     def list_finished(self) -> list[str]:
-        """The names of all recordings that have results, in order."""
+        """List the names of all recordings with results, sorted."""
         return sorted(path.parent.name for path in self.recordings.glob(f"*/{RECORD}"))
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other processes out; InputError if one is using the folder, or it is no study's."""
+        """Lock the folder; InputError if it is in use, or does not belong to a study."""
         if self.path.is_dir() and any(self.path.iterdir()) and not is_study(self.path):
             raise InputError(self.path, "contains other files", "choose another --out")
         with file_lock(self.path / LOCK) as acquired:
@@ -68,7 +68,7 @@ class StudyFolder:
             yield
 
     def _remove_leftovers(self) -> None:
-        """Remove what a command that was killed had begun to write."""
+        """Remove partial files of a killed command."""
         for path in self.recordings.glob(".*"):
             shutil.rmtree(path, ignore_errors=True)
         for path in self.path.glob(".*.*"):

@@ -36,7 +36,7 @@ class Study:
         return self._read("speakers")
 
     def transitions(self) -> pd.DataFrame:
-        """One row per pair of speakers and emotions that follow one another in a recording."""
+        """One row per pair of consecutive speakers and emotions in a recording."""
         return self._read("transitions")
 
     def _read(self, name: str) -> pd.DataFrame:

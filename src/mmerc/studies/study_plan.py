@@ -1,4 +1,4 @@
-"""What a study consists of: from files, a folder or ``study.yaml`` to its recordings."""
+"""Plan a study: the recordings from files, a folder or ``study.yaml``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import stat
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from os.path import realpath  # unlike Path.resolve, it accepts links that lead in a circle
+from os.path import realpath  # unlike Path.resolve, it accepts circular links
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -33,13 +33,13 @@ from mmerc.studies.study_recordings import RecordingOutcome, StudyRecording
 
 _FIX = "fix the file (docs/studies.md describes it)"
 _NOT_TEXT = "its path is not UTF-8 text; rename it"
-_NAMED = 20  # missing files that one sentence names
+_NAMED = 20  # maximum number of missing files listed in a sentence
 _COLUMNS = ("participant", "session", "condition", "group")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyPlan:
-    """The recordings to analyse, sorted by name; those that cannot be; and remarks."""
+    """The recordings to analyse, sorted by name; failed ones; and remarks."""
 
     recordings: tuple[StudyRecording, ...]
     failed: tuple[RecordingOutcome, ...] = ()
@@ -54,11 +54,10 @@ def plan_folder(
     add_unlisted: bool = False,
     listing: FolderListing | None = None,
 ) -> StudyPlan:
-    """Plan a study of everything in a folder, or of what its ``study.yaml`` lists.
+    """Plan a study of all recordings in a folder, or of those listed in its ``study.yaml``.
 
-    ``skip`` is the folder of the results. With ``add_unlisted``, recordings that ``study.yaml``
-    does not list join those that it lists. ``listing`` says what the folder contains, if that is
-    elsewhere.
+    ``skip`` is the folder of the results. ``add_unlisted``: also include recordings that are not
+    listed in ``study.yaml``. ``listing``: the folder's content, if known.
     """
     if not folder.is_dir():
         raise InputError(folder, "no such folder", "check the path")
@@ -85,7 +84,7 @@ def plan_folder(
 
 
 def plan_files(paths: Sequence[Path]) -> StudyPlan:
-    """Plan a study of single files, with the files beside them."""
+    """Plan a study of single files, with their accompanying files."""
     beside = [
         item
         for parent in dict.fromkeys(path.parent for path in paths)
@@ -108,7 +107,7 @@ def plan_study_file(
 ) -> StudyPlan:
     """Plan the study that a ``study.yaml`` describes.
 
-    InputError for what contradicts itself in it, leads out of its folder, or is missing.
+    InputError for inconsistent entries, files outside its folder, and missing files.
     """
     study, folder = read_study_file(path), path.parent
     listing = listing or list_folder(folder, skip=skip)
@@ -129,7 +128,7 @@ def plan_study_file(
         remarks += [f"{recording.name}: {line}" for line in sides.remarks]
     _check_distinct(path, recordings)
     check_columns(path, recordings)
-    if not add_unlisted:  # a watched folder may still be filling
+    if not add_unlisted:  # a watched folder may be incomplete
         _check_present(path, recordings, elsewhere=set(listing.files))
     listed = {realpath(folder / entry.file) for entry in study.recordings}
     unlisted = [
@@ -153,7 +152,7 @@ def plan_study_file(
 
 
 def _join(plan: StudyPlan, more: StudyPlan) -> StudyPlan:
-    """Add recordings of another plan, except those with a name that is in use."""
+    """Add the recordings of another plan, except those with existing names."""
     used = {item.name.casefold() for item in plan.recordings}
     return replace(
         plan,
@@ -186,7 +185,7 @@ def _plan_recordings(
     root: Path | None,
     given: Sequence[Path] = (),
 ) -> StudyPlan:
-    """Plan recordings without study columns, each with the files beside it."""
+    """Plan recordings without study columns, with their accompanying files."""
     same: dict[str, list[Path]] = {}
     for path in recordings:
         same.setdefault(path.stem.casefold(), []).append(path)
@@ -229,7 +228,7 @@ def _plan_recordings(
 def _orphan_remarks(
     orphans: Iterable[Path], recordings: Sequence[Path], root: Path | None
 ) -> list[str]:
-    """Remarks on subtitles and turns that no recording has a name for."""
+    """Remark on subtitles and turns without a matching recording."""
     stems = {(path.parent, path.stem) for path in recordings}
     return [
         f"{_relative(path, root)} is not used: no recording in its folder has its name."
@@ -240,7 +239,7 @@ def _orphan_remarks(
 
 
 def _with_sides(recording: StudyRecording, sides: SideFiles) -> StudyRecording:
-    """Add the files beside a recording where it does not name others."""
+    """Add accompanying files unless the recording names others."""
     if recording.is_transcript:
         return recording
     subtitles = recording.subtitles or sides.subtitles
@@ -253,7 +252,7 @@ def _with_sides(recording: StudyRecording, sides: SideFiles) -> StudyRecording:
 
 
 def _read_entry(path: Path, entry: RecordingEntry) -> StudyRecording:
-    """Build the recording that an entry of a study file describes."""
+    """Build the recording of an entry of a study file."""
     name = entry.name or Path(entry.file).stem
     if not is_recording_name(name):
         raise InputError(path, f"{name!r} cannot be the name of a recording", _FIX)
@@ -275,7 +274,7 @@ def _read_entry(path: Path, entry: RecordingEntry) -> StudyRecording:
 
 
 def _place(path: Path, text: str) -> Path:
-    """Locate a file that a study file names; InputError if it is outside the file's folder."""
+    """Locate a file named in a study file; InputError if outside the study file's folder."""
     if "\0" in text or not is_text(Path(text)):
         raise InputError(path, f"{text!r} is not the name of a file", _FIX)
     if "://" in text:
@@ -290,7 +289,7 @@ def _place(path: Path, text: str) -> Path:
 
 
 def _place_settings(path: Path, settings: StudySettings) -> StudySettings:
-    """Locate the folders that settings name; other names are those of models."""
+    """Resolve folders in settings; other names are model names."""
     names = {"model": settings.model, "whisper": settings.whisper}
     folders = {key: _place(path, name) for key, name in names.items() if name is not None}
     return settings.model_copy(
@@ -299,7 +298,7 @@ def _place_settings(path: Path, settings: StudySettings) -> StudySettings:
 
 
 def _check_excluded(path: Path, study: StudyFile) -> set[str]:
-    """The excluded recordings; InputError for one that is not in the file."""
+    """Return the excluded recordings; InputError if one is not in the file."""
     names = {name for entry in study.recordings for name in (entry.file, entry.name)}
     names |= {Path(entry.file).stem for entry in study.recordings if entry.name is None}
     for name in study.exclude:
@@ -309,7 +308,7 @@ def _check_excluded(path: Path, study: StudyFile) -> set[str]:
 
 
 def _check_distinct(path: Path, recordings: Sequence[StudyRecording]) -> None:
-    """InputError if two entries have one name or one file."""
+    """InputError if two entries have the same name or file."""
     names: dict[str, StudyRecording] = {}
     files: dict[str, StudyRecording] = {}
     for item in recordings:
@@ -327,7 +326,7 @@ def _check_distinct(path: Path, recordings: Sequence[StudyRecording]) -> None:
 def _check_present(
     path: Path, recordings: Sequence[StudyRecording], *, elsewhere: Set[Path]
 ) -> None:
-    """InputError, naming all of them, if files that the study file names are missing."""
+    """InputError, listing all, if files named in the study file are missing."""
     files = [file for item in recordings for file in item.inputs.values()]
     missing = [file for file in files if file not in elsewhere and _is_missing(file)]
     names = [_relative(file, path.parent) for file in dict.fromkeys(missing)]
@@ -338,7 +337,7 @@ def _check_present(
 
 
 def _is_missing(path: Path) -> bool:
-    """Whether there is no file at this path; False if that cannot be seen."""
+    """Whether there is no file at this path; False if unknown."""
     try:
         return not stat.S_ISREG(path.stat().st_mode)
     except OSError as error:
@@ -346,21 +345,21 @@ def _is_missing(path: Path) -> bool:
 
 
 def _fail(recording: StudyRecording, root: Path | None, reason: str) -> RecordingOutcome:
-    """The outcome of a recording that cannot be analysed."""
+    """Return the outcome of a recording that cannot be analysed."""
     texts = (recording.name, _relative(recording.file, root), reason)
     name, file, reason = map(encodable, texts)
     return RecordingOutcome(name=name, file=file, state="failed", reason=reason)
 
 
 def _relative(path: Path, folder: Path | None) -> str:
-    """The path inside ``folder``, for messages; the whole path if it is outside."""
+    """Return the path relative to ``folder`` for messages; the full path if outside."""
     if folder is None:
         return str(path)
     return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
 
 
 def override_settings(plan: StudyPlan, changes: Mapping[str, object]) -> StudyPlan:
-    """Replace settings of a plan, as the command line does; UsageError for a wrong value."""
+    """Override settings of a plan from the command line; UsageError for an invalid value."""
     values = {**plan.settings.model_dump(), **changes}
     try:
         return replace(plan, settings=StudySettings.model_validate(values))

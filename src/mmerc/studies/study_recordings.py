@@ -1,4 +1,4 @@
-"""One recording of a study, and what became of it."""
+"""A recording of a study, and its outcome."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ State = Literal["analysed", "unchanged", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRecording:
-    """A recording (or a transcript alone) with the files beside it and its study columns.
+    """A recording (or only a transcript) with accompanying files and study columns.
 
-    ``file`` may be a transcript (.txt); ``transcript`` is one beside a film or sound. ``columns``
-    are the columns of the study that a table repeats: participant, session, condition, group and
-    further ones; ``participants`` maps speaker names to participants. Utterances that overlap a
-    part of ``exclude`` are left out. Paths are relative to the folder at the URL ``remote``, if
-    there is one.
+    ``file`` may be a transcript (.txt); ``transcript`` accompanies a film or sound. ``columns`` are
+    the study columns, which are repeated in tables: participant, session, condition, group and
+    others. ``participants`` maps speaker names to participants. Utterances that overlap a part of
+    ``exclude`` are skipped. Paths are relative to the folder at the URL ``remote``, if set.
     """
 
     name: str
@@ -42,7 +41,7 @@ class StudyRecording:
 
     @property
     def inputs(self) -> dict[str, Path]:
-        """The files that the analysis reads, by their role."""
+        """The input files of the analysis, by role."""
         files = {
             "file": self.file,
             "subtitles": self.subtitles,
@@ -54,7 +53,7 @@ class StudyRecording:
     def participant_by_speaker(self, speaker: str) -> str | None:
         """Return the participant who is this speaker.
 
-        Without a mapping of speakers, the recording's own participant speaks alone.
+        Without a mapping, the recording's participant is assumed to be the only speaker.
         """
         if self.participants:
             return self.participants.get(speaker)
@@ -63,7 +62,7 @@ class StudyRecording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingOutcome:
-    """What became of one recording of a study; ``reason`` says why it failed."""
+    """The outcome of a recording of a study; ``reason``: why it failed."""
 
     name: str
     file: str

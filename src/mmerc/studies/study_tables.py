@@ -1,4 +1,4 @@
-"""The tables of a study, written recording by recording."""
+"""Write the tables of a study, one recording at a time."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from mmerc.studies.table_writer import TableWriter, format_header, format_rows
 def write_tables(
     folder: StudyFolder, plan: StudyPlan, outcomes: Iterable[RecordingOutcome]
 ) -> list[Path]:
-    """Write all tables of the recordings that are finished, ``failed.csv`` and ``codebook.md``.
+    """Write all tables of finished recordings, ``failed.csv`` and ``codebook.md``.
 
-    One recording is in memory at a time. The same study gives the same bytes.
+    Only one recording is in memory at a time. Output is deterministic.
     """
     outcomes = list(outcomes)
     finished = {item.name for item in outcomes if item.state != "failed"}
@@ -53,7 +53,7 @@ def write_tables(
 def _choose_layout(
     folder: StudyFolder, plan: StudyPlan, recordings: Iterable[StudyRecording]
 ) -> TableLayout:
-    """The columns of the tables: those of the study, the emotions, and the model's layers."""
+    """Choose the columns of the tables: study columns, emotions, and the model's layers."""
     labels: dict[str, None] = {}
     layers: dict[str, None] = {}
     sets = False
@@ -74,7 +74,7 @@ def _choose_layout(
 def _convert_columns(
     columns: Mapping[str, str], further: Mapping[str, Kind]
 ) -> dict[str, str | int | float | None]:
-    """The study columns of a recording as values of their types; None if missing."""
+    """Convert a recording's study columns to their types; None if missing."""
     convert = {"text": str, "integer": int, "number": float, "truth": str}
     values: dict[str, str | int | float | None] = {
         name: columns.get(name) for name in STUDY_COLUMNS
@@ -85,7 +85,7 @@ def _convert_columns(
 
 
 def _read_record(folder: StudyFolder, recording: StudyRecording) -> Mapping[str, Any]:
-    """What is stored of a finished recording; InputError if it disappeared."""
+    """Read the record of a finished recording; InputError if it disappeared."""
     record = folder.record(recording.name)
     if record is None:
         raise _gone(folder.recording(recording.name) / RECORD)
@@ -93,7 +93,7 @@ def _read_record(folder: StudyFolder, recording: StudyRecording) -> Mapping[str,
 
 
 def _read_predictions(folder: StudyFolder, recording: StudyRecording) -> list[dict[str, Any]]:
-    """The predictions of a finished recording; InputError if they disappeared."""
+    """Read the predictions of a finished recording; InputError if they disappeared."""
     path = folder.recording(recording.name) / f"{recording.file.stem}.jsonl"
     try:
         with open(path, encoding="utf-8") as file:
@@ -108,7 +108,7 @@ def _gone(path: Path) -> InputError:
 
 
 def _write_failed(folder: StudyFolder, outcomes: Iterable[RecordingOutcome]) -> Path:
-    """Write the recordings that could not be analysed, with the reasons."""
+    """Write the failed recordings with reasons."""
     path = folder.path / "failed.csv"
     rows = [
         {"recording": item.name, "file": item.file, "reason": item.reason}

@@ -66,10 +66,10 @@ _SETS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableLayout:
-    """What the columns of a study depend on.
+    """The properties that determine the columns of a study.
 
-    ``further`` are the further columns of ``study.yaml`` with their types; ``labels`` the emotions;
-    ``layers`` the layer weights of the model. ``sets``: whether there are prediction sets.
+    ``further``: additional columns of ``study.yaml`` with their types. ``labels``: the emotions.
+    ``layers``: the model's layer weights. ``sets``: whether there are prediction sets.
     """
 
     further: Mapping[str, Kind]
@@ -162,7 +162,7 @@ class TableLayout:
 
     @property
     def transitions(self) -> tuple[TableColumn, ...]:
-        """One row per pair of speakers and emotions that follow one another in a recording."""
+        """One row per pair of consecutive speakers and emotions in a recording."""
         return (
             _RECORDING,
             _text("from_speaker", "speaker of the earlier utterance"),
@@ -178,7 +178,7 @@ class TableLayout:
 
     @property
     def tables(self) -> dict[str, tuple[TableColumn, ...]]:
-        """The columns of every table, by its name."""
+        """The columns of every table, by name."""
         return {
             "utterances": self.utterances,
             "recordings": self.recordings,
@@ -207,7 +207,7 @@ def _contradicting(modality: str) -> str:
 
 
 def _interval_columns(label: str) -> tuple[TableColumn, ...]:
-    """The share of an emotion with its interval."""
+    """Return the columns of an emotion's share and interval."""
     interval = "95 % Wilson interval of the share (utterances taken as independent)"
     return (
         _share(f"share_{label}", f"share of utterances that are {label}"),
@@ -217,7 +217,7 @@ def _interval_columns(label: str) -> tuple[TableColumn, ...]:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether a table has, for some labels, a column of this name that is not of ``study.yaml``."""
+    """Whether the name is used by a table's own columns, for any labels."""
     layout = TableLayout(further={}, labels=(), layers=(), sets=True)
     own = {column.name for columns in layout.tables.values() for column in columns}
     folded = name.casefold()
@@ -227,7 +227,7 @@ def is_reserved(name: str) -> bool:
 
 
 def infer_kind(values: Iterable[str]) -> Kind:
-    """The type of a further column: numbers only if every value is one as computers write it."""
+    """Infer the type of an additional column; numeric only if all values are plain numbers."""
     values = list(values)
     if all(_INTEGER.fullmatch(value) for value in values):
         return "integer"

@@ -1,4 +1,4 @@
-"""The rows of one recording in each table of a study."""
+"""The rows of a recording in each table of a study."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _Row = dict[str, Any]
 class RecordingRows:
     """The rows of a finished recording, by table.
 
-    ``columns`` are the study columns with their values, ``record`` what is stored of the recording,
-    ``predictions`` those of its utterances, in order.
+    ``columns``: study columns with values. ``record``: the stored record of the recording.
+    ``predictions``: its utterances' predictions, in order.
     """
 
     recording: StudyRecording
@@ -30,7 +30,7 @@ class RecordingRows:
     predictions: Sequence[Mapping[str, Any]]
 
     def utterances(self) -> Iterator[_Row]:
-        """One row per utterance."""
+        """Yield one row per utterance."""
         for item in self.predictions:
             yield self._shared(item["speaker"]) | {
                 "conversation": item["conversation"],
@@ -51,7 +51,7 @@ class RecordingRows:
             }
 
     def recordings(self) -> Iterator[_Row]:
-        """One row: the recording as a whole."""
+        """Yield one row for the whole recording."""
         absences = {m: [not self._is_present(m, p) for p in self.predictions] for m in MODALITIES}
         yield {
             "recording": self.recording.name,
@@ -68,7 +68,7 @@ class RecordingRows:
         }
 
     def speakers(self) -> Iterator[_Row]:
-        """One row per speaker, in alphabetical order."""
+        """Yield one row per speaker, in alphabetical order."""
         by_name = sorted(self.predictions, key=lambda item: str(item["speaker"]))
         for speaker, group in groupby(by_name, key=lambda item: str(item["speaker"])):
             predictions = list(group)
@@ -91,7 +91,7 @@ class RecordingRows:
             yield row
 
     def transitions(self) -> Iterator[_Row]:
-        """One row per pair of speakers and emotions that follow one another."""
+        """Yield one row per pair of consecutive speakers and emotions."""
         counts: Counter[tuple[str, str, str, str]] = Counter()
         for earlier, later in pairwise(self.predictions):
             if earlier["conversation"] == later["conversation"] and not self._is_cut(
@@ -112,13 +112,13 @@ class RecordingRows:
             }
 
     def _shared(self, speaker: str) -> _Row:
-        """The columns that the rows of a speaker share."""
+        """Return the common columns of a speaker's rows."""
         participant = self.recording.participant_by_speaker(speaker)
         own = {"recording": self.recording.name, "speaker": speaker, "participant": participant}
         return {**self.columns, **own}
 
     def _participant_remarks(self) -> list[str]:
-        """A remark if one participant counts as several speakers."""
+        """Remark if one participant counts as several speakers."""
         participant, count = self.columns.get("participant"), self._count_speakers()
         if not participant or self.recording.participants or count == 1:
             return []
@@ -128,17 +128,17 @@ class RecordingRows:
         ]
 
     def _count_speakers(self) -> int:
-        """The number of speakers."""
+        """Count the speakers."""
         return len({item["speaker"] for item in self.predictions})
 
     def _is_present(self, modality: str, item: Mapping[str, Any]) -> bool:
-        """Whether an utterance has a modality that the model used."""
+        """Whether the model used a modality of an utterance."""
         absent = self.record["absent"].get(item["id"], {})
         empty = modality == "text" and not str(item["text"]).strip()
         return modality in self.record["modalities"] and modality not in absent and not empty
 
     def _is_cut(self, earlier: Mapping[str, Any], later: Mapping[str, Any]) -> bool:
-        """Whether an excluded part is between two utterances."""
+        """Whether there is an excluded part between two utterances."""
         start, end = earlier["start"], later["start"]
         return any(
             start is not None and end is not None and part[0] < end and part[1] > start
@@ -146,23 +146,23 @@ class RecordingRows:
         )
 
     def _shares(self, predictions: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        """The share of each emotion."""
+        """Compute the share of each emotion."""
         counts = Counter(item["label"] for item in predictions)
         return {k: counts[k] / max(len(predictions), 1) for k in self.record["labels"]}
 
 
 def _entropy_bits(shares: Sequence[float]) -> float:
-    """Shannon entropy, in bits."""
+    """Compute the Shannon entropy in bits."""
     return round(-math.fsum(p * math.log2(p) for p in shares if p > 0) + 0.0, 6)
 
 
 def _count_words(predictions: Sequence[Mapping[str, Any]]) -> int:
-    """The number of words, cut at spaces."""
+    """Count the words, split at spaces."""
     return sum(len(str(item["text"]).split()) for item in predictions)
 
 
 def _sum_times(predictions: Sequence[Mapping[str, Any]]) -> float | None:
-    """The sum of the lengths of utterances, in seconds; None if one has no start or end."""
+    """Sum the durations of utterances in seconds; None if a start or end is missing."""
     times = [(item["start"], item["end"]) for item in predictions]
     if any(start is None or end is None for start, end in times):
         return None
@@ -170,5 +170,5 @@ def _sum_times(predictions: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def _flatten(item: Mapping[str, Any], *names: str) -> _Row:
-    """Nested values as columns such as ``weights.text``."""
+    """Flatten nested values to columns such as ``weights.text``."""
     return {f"{name}.{key}": value for name in names for key, value in item[name].items()}

@@ -1,4 +1,4 @@
-"""A table as CSV and Parquet, written in blocks of rows."""
+"""Write a table as CSV and Parquet, in blocks of rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _Row = Mapping[str, Any]
 
 @dataclass(slots=True, kw_only=True)
 class TableWriter:
-    """Writes the rows of a table to a CSV and a Parquet file that appear when all are written."""
+    """Writes the rows of a table to a CSV and a Parquet file, atomically."""
 
     columns: Sequence[TableColumn]
     paths: tuple[Path, Path]
@@ -50,14 +50,14 @@ class TableWriter:
         return writer
 
     def write(self, rows: Iterable[_Row]) -> None:
-        """Append rows, which may lack columns."""
+        """Append rows; columns may be missing."""
         for row in rows:
             self.rows.append({c.name: _storable(row.get(c.name)) for c in self.columns})
             if len(self.rows) >= _BLOCK:
                 self.flush()
 
     def flush(self) -> None:
-        """Write the rows that are still in memory."""
+        """Write the buffered rows."""
         if self.rows:
             self.csv.write(format_rows(self.columns, self.rows))
             self.parquet.write_table(pa.Table.from_pylist(self.rows, schema=self.schema))
@@ -65,12 +65,12 @@ class TableWriter:
 
 
 def format_header(columns: Sequence[TableColumn]) -> str:
-    """The first line of a CSV file."""
+    """Format the first line of a CSV file."""
     return ",".join(_format_cell(column.name) for column in columns) + "\n"
 
 
 def format_rows(columns: Sequence[TableColumn], rows: Iterable[_Row]) -> str:
-    """The lines of a CSV file."""
+    """Format rows as lines of a CSV file."""
     names = [column.name for column in columns]
     return "".join(
         ",".join(_format_cell(_storable(row.get(name))) for name in names) + "\n" for row in rows
@@ -78,7 +78,7 @@ def format_rows(columns: Sequence[TableColumn], rows: Iterable[_Row]) -> str:
 
 
 def _format_cell(value: object) -> str:
-    """A cell of CSV: empty for None; a text that a spreadsheet would compute begins with '."""
+    """Format a CSV cell: empty for None; texts that spreadsheets would compute start with '."""
     if value is None:
         return ""
     text = str(value)
@@ -91,5 +91,5 @@ def _format_cell(value: object) -> str:
 
 
 def _storable(value: Any) -> Any:
-    """The value; of a text, what UTF-8 can express."""
+    """Return the value; replace lone surrogates in text."""
     return encodable(value) if isinstance(value, str) else value

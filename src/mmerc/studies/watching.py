@@ -1,4 +1,4 @@
-"""A folder that is watched: what appears in it is analysed once it is complete."""
+"""Watch a folder and analyse new recordings when they are complete."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _State = tuple[tuple[str, int, int], ...]
 
 @dataclass(kw_only=True)
 class FolderWatch:
-    """Looks at a folder every ``interval`` seconds and analyses what is new and stable.
+    """Checks a folder every ``interval`` seconds and analyses new, stable recordings.
 
-    ``plan`` lists the folder; ``analyse`` analyses a plan and is told which recordings need not be
-    looked at again. A recording is stable if its files did not change between two looks.
+    ``plan`` lists the folder; ``analyse`` analyses a plan, given the recordings that need not be
+    checked again. A recording is stable if its files did not change between two checks.
     """
 
     plan: Callable[[], StudyPlan]
@@ -31,10 +31,9 @@ class FolderWatch:
     result: StudyResult | None = None
 
     def run(self, *, until_idle: float | None = None) -> StudyResult | None:
-        """Watch until nothing has happened for ``until_idle`` seconds (None: without end).
+        """Watch until nothing has happened for ``until_idle`` seconds (None: forever).
 
-        Return the last result; None if nothing was analysed. Ctrl-C while waiting ends the watch
-        too.
+        Return the last result; None if nothing was analysed. Ctrl-C while waiting also ends it.
         """
         idle_since = time.monotonic()
         while True:
@@ -48,7 +47,7 @@ class FolderWatch:
                 return self.result
 
     def look(self) -> bool:
-        """Look once; whether anything is new, changed or still growing."""
+        """Check once; return whether anything is new, changed or still growing."""
         plan = self.plan()
         states = {item.name: _read_state(item) for item in plan.recordings}
         stable = [item for item in plan.recordings if self.seen.get(item.name) == states[item.name]]
@@ -79,12 +78,12 @@ class FolderWatch:
 
 
 def _read_state(recording: StudyRecording) -> _State:
-    """Size and time of change of a recording's files; -1 for a file that cannot be seen."""
+    """Return size and modification time of a recording's files; -1 if inaccessible."""
     return tuple((role, *_stat(path)) for role, path in recording.inputs.items())
 
 
 def _stat(path: Path) -> tuple[int, int]:
-    """Size and time of change of a file, -1 if it cannot be seen."""
+    """Return size and modification time of a file; -1 if inaccessible."""
     try:
         status = path.stat()
     except OSError:

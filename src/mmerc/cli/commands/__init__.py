@@ -1,1 +1,1 @@
-"""One module per command; a command imports heavy libraries only when it runs."""
+"""One module per command; heavy libraries are imported only when a command runs."""

@@ -1,4 +1,4 @@
-"""``mmerc adapt``: a model refitted to one's own labels."""
+"""``mmerc adapt``: refit a model to the user's labels."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def adapt(
 
 
 def _print_head(outcome: HeadOutcome, out: Path, *, as_json: bool) -> None:
-    """Print what a head for own labels is worth."""
+    """Print the gain of a head for the user's labels."""
     if as_json:
         values = asdict(outcome)
         del values["held_out"], values["head"]
@@ -112,7 +112,7 @@ def _print_head(outcome: HeadOutcome, out: Path, *, as_json: bool) -> None:
 
 
 def _print_missing(more_labels: int | None) -> None:
-    """Print how many more labels would prove the gain."""
+    """Print how many more labels a significant gain would need."""
     if more_labels is None:
         print("no gain so far, so no number of labels can be estimated")
     elif more_labels:
@@ -120,7 +120,7 @@ def _print_missing(more_labels: int | None) -> None:
 
 
 def _print_adaptation(adaptation: Adaptation) -> None:
-    """Print what was gained, and how many labels are missing."""
+    """Print the gain, and the number of missing labels."""
     (before, after), (f1_before, f1_after) = adaptation.accuracy, adaptation.weighted_f1
     print(f"{adaptation.labels} labels in {adaptation.conversations} conversations")
     print(f"best by cross-validation: {adaptation.map.kind}")

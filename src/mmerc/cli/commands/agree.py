@@ -1,4 +1,4 @@
-"""``mmerc agree``: how far people agree among themselves and with a model."""
+"""``mmerc agree``: agreement of raters with each other and with a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``mmerc analyze``: from a recording to its timeline of emotions, or a study of many."""
+"""``mmerc analyze``: analyse a recording, or a study of many."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _analyze_one(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Analyse one recording, and write its files."""
+    """Analyse one recording and write its files."""
     from mmerc.processes import without_garbage_collection
 
     with without_garbage_collection():
@@ -214,7 +214,7 @@ def _analyze_one(
 
 
 def _tell(analysis: Analysis, paths: list[Path]) -> None:
-    """What came out, on the terminal."""
+    """Print a summary of the analysis."""
     from collections import Counter
 
     counted = Counter(item.label for item in analysis.predictions).most_common()

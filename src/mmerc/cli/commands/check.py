@@ -1,4 +1,4 @@
-"""``mmerc check``: how files would be read, without analysing them."""
+"""``mmerc check``: show how files would be read, without analysing them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check(
 
 
 def _format_report(report: FileReport) -> Iterator[str]:
-    """The lines that describe a file."""
+    """Yield the lines that describe a file."""
     yield f"{report.path}: {report.kind}"
     if report.problem is not None:
         yield f"  cannot be read: {report.problem}"
@@ -54,7 +54,7 @@ def _format_report(report: FileReport) -> Iterator[str]:
 
 
 def _format_value(value: Any) -> str:
-    """A fact for people: few digits, and the first eight of many names."""
+    """Format a fact: few digits, and at most eight names."""
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
     if isinstance(value, dict | list):

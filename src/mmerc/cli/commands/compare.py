@@ -1,4 +1,4 @@
-"""``mmerc compare``: the scores of runs and their differences, with significance tests."""
+"""``mmerc compare``: compare the scores of runs, with significance tests."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def compare(
 
 
 def _print_versus(versus: list[Versus]) -> None:
-    """Print one row per run: its difference from the reference and the result of each test."""
+    """Print a row per run: its difference from the reference, and each test's result."""
     columns = [
         "run",
         "difference",

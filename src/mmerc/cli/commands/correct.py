@@ -1,4 +1,4 @@
-"""``mmerc correct``: what people corrected in the files of an analysis."""
+"""``mmerc correct``: correct an analysis, on a page or in files."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def correct(
 def _serve_page(
     analysis: Path, files: list[Path] | None, *, page: bool, blind: bool, port: int
 ) -> None:
-    """Serve the page of an analysis; UsageError if it is not clear whether to."""
+    """Serve the page of an analysis; UsageError for conflicting options."""
     from mmerc.errors import UsageError
 
     if files or not page:
@@ -101,7 +101,7 @@ def _serve_page(
 def _predict_again(
     analysis: Path, files: list[Path] | None, *, page: bool, model: str | None
 ) -> None:
-    """Predict the lines again that people changed on the page, and write the results."""
+    """Predict lines edited on the page again, and write the results."""
     from mmerc.errors import UsageError
     from mmerc.inference.correction.edited_results import FOLDER, write_edited_results
     from mmerc.inference.correction.predict_again import predict_again
@@ -127,5 +127,5 @@ def _predict_again(
 
 
 def _cell(value: str | float | None) -> str:
-    """A value in a table."""
+    """Format a value for a table."""
     return "" if value is None else str(value)

@@ -94,7 +94,7 @@ def encode_text(
 def _encode_folds(
     corpus: Path, run: str, out: Path, *, folds: int, jobs: int, overwrite: bool
 ) -> PreparedCorpus:
-    """Encode out of fold; the trainings are beside ``out`` until it is written."""
+    """Encode out of fold; trainings are stored next to ``out`` until it is written."""
     from mmerc.training.out_of_fold import encode_text_out_of_fold
 
     if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):

@@ -1,4 +1,4 @@
-"""``mmerc evaluate``: scores of a run or of any other model on a corpus."""
+"""``mmerc evaluate``: evaluate a run or a model on a corpus."""
 
 from __future__ import annotations
 

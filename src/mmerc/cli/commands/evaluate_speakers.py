@@ -1,4 +1,4 @@
-"""``mmerc evaluate-speakers``: how well speakers are found in recordings with known turns."""
+"""``mmerc evaluate-speakers``: measure diarization on recordings with known turns."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def evaluate_speakers(
 
 
 def _row(error: DiarizationError) -> list[str]:
-    """One line of the table."""
+    """Build a row of the table."""
     counts = "" if error.speakers is None else f"{error.speakers} of {error.reference_speakers}"
     seconds = (error.missed, error.false_alarm, error.confused, error.speech)
     return [error.recording, percent(error.rate), *(f"{value:.2f}" for value in seconds), counts]

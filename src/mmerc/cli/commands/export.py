@@ -1,4 +1,4 @@
-"""``mmerc export``: a trained model for other runtimes."""
+"""``mmerc export``: export a trained model to ONNX."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def export(
     """
     import os
 
-    # Before torch is loaded: what its exporter remarks on, the comparison settles.
+    # Set before torch is loaded. Its exporter's warnings are covered by the comparison.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from mmerc.inference.onnx import export_model
     from mmerc.inference.results import check_free

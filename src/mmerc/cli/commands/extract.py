@@ -1,4 +1,4 @@
-"""``mmerc extract``: audio and face vectors of a corpus or a recording."""
+"""``mmerc extract``: extract audio and face vectors of a corpus or a recording."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def extract(
 
 
 def _print_extractions(extractions: list[Extraction]) -> None:
-    """A table with one row per extractor."""
+    """Print a table with one row per extractor."""
     rows = []
     for item in (extraction.to_json() for extraction in extractions):
         reasons = "; ".join(f"{count} {reason}" for reason, count in item["absent"].items())

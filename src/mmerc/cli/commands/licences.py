@@ -1,4 +1,4 @@
-"""``mmerc licences``: the components in use and what their licences allow."""
+"""``mmerc licences``: list the components and their licences."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def licences(
 
 
 def _as_row(component: Component) -> list[str]:
-    """The row of a component in the table."""
+    """Build the table row of a component."""
     version = component.version or _NOT_INSTALLED
     return [
         component.name,
@@ -54,7 +54,7 @@ def _as_row(component: Component) -> list[str]:
 
 
 def as_json(component: Component) -> dict[str, str | None]:
-    """A component as JSON; ``version`` is null if its package is not installed."""
+    """Convert a component to JSON; ``version`` is null if its package is not installed."""
     return {
         "part": component.name,
         "version": component.version,

@@ -1,4 +1,4 @@
-"""``mmerc list``: the models, extractors, corpora, targets and recipes that are installed."""
+"""``mmerc list``: list the installed models, extractors, corpora, targets and recipes."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ def list_installed(
 
 
 def _find_models() -> Mapping[str, tuple[str, str]]:
-    """Name -> summary and package of every model."""
+    """Return every model: name -> summary and package."""
     from mmerc.models.registry import list_models
 
     return list_models()
 
 
 def _find_extractors() -> Mapping[str, tuple[str, str]]:
-    """Name -> summary and package of every extractor."""
+    """Return every extractor: name -> summary and package."""
     from mmerc.features.registry import list_extractors
 
     return list_extractors()
 
 
 def _find_corpora() -> Mapping[str, tuple[str, str]]:
-    """Name -> summary and package of every corpus reader."""
+    """Return every corpus reader: name -> summary and package."""
     from mmerc.corpora.registry import list_corpora
 
     return list_corpora()
 
 
 def _find_targets() -> Mapping[str, tuple[str, str]]:
-    """Name -> title and package of every target."""
+    """Return every target: name -> title and package."""
     from mmerc.experiments.reproduction.catalogue import list_targets
 
     return list_targets()
 
 
 def _find_recipes() -> Mapping[str, tuple[str, str]]:
-    """Name -> first sentence of the description, and package, of every recipe."""
+    """Return every recipe: name -> first sentence of the description, and package."""
     from mmerc.training.recipe_files import list_recipes
 
     return {

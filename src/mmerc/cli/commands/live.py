@@ -1,4 +1,4 @@
-"""``mmerc live``: the emotions of a conversation while it goes on."""
+"""``mmerc live``: show the emotions of an ongoing conversation."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def live(
 
 
 def _open_source(source: str | None, *, real_time: bool, rate: float) -> Iterator[Moment]:
-    """The sound (and pictures) of a file, of stdin or of the microphone."""
+    """Open sound (and pictures) from a file, stdin or the microphone."""
     import numpy as np
 
     from mmerc.inference.streaming.file_player import Moment, play_file
@@ -142,7 +142,7 @@ def _open_source(source: str | None, *, real_time: bool, rate: float) -> Iterato
 
 
 def _follow(session: LiveSession, moments: Iterator[Moment], *, form: str) -> bool:
-    """Print what a session says of moments; True if Ctrl-C ended it."""
+    """Process moments and print events; return True if Ctrl-C ended it."""
     with _interruption() as interruption:
         try:
             for moment in moments:
@@ -157,7 +157,7 @@ def _follow(session: LiveSession, moments: Iterator[Moment], *, form: str) -> bo
 
 
 class _Interruption:
-    """Ctrl-C ends a wait for sound at once, and an analysis only when it is complete."""
+    """Ctrl-C handling: stop waiting for sound at once, but finish a running analysis."""
 
     def __init__(self) -> None:
         self.pending = self.busy = False
@@ -178,7 +178,7 @@ class _Interruption:
 
 @contextmanager
 def _interruption() -> Iterator[_Interruption]:
-    """Handle Ctrl-C meanwhile, in the main thread of a process."""
+    """Handle Ctrl-C in this block, in the main thread of a process."""
     interruption = _Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption

@@ -1,4 +1,4 @@
-"""``mmerc predict``: the emotions of a manifest or a transcript."""
+"""``mmerc predict``: predict the emotions of a manifest or a transcript."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def predict(
 def _read_input(
     source: Path,
 ) -> tuple[tuple[Conversation, ...], dict[Modality, FeatureTable]]:
-    """Conversations of a manifest or transcript, and the vectors that a manifest carries."""
+    """Read the conversations of a manifest or transcript, and a manifest's vectors."""
     from mmerc.corpora.manifest import read_unlabelled_manifest
     from mmerc.corpora.transcript import read_transcript
     from mmerc.data.preparation import published_tables

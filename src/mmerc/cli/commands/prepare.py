@@ -1,4 +1,4 @@
-"""``mmerc prepare``: turn a raw corpus into a prepared one."""
+"""``mmerc prepare``: prepare a raw corpus for training."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class _PrepareGroup(CommandGroup):
-    """The corpora of mmerc, and those of plug-ins, which are imported only when used."""
+    """The corpora of mmerc and of plug-ins; plug-ins are imported only when used."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Names of all corpora."""
+        """List the names of all corpora."""
         from mmerc.corpora.registry import reader_names
 
         return list(dict.fromkeys([*super().list_commands(ctx), *reader_names()]))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command that prepares a corpus, or None."""
+        """Return the command that prepares a corpus, or None."""
         from mmerc.corpora.registry import reader_names
 
         command = super().get_command(ctx, cmd_name)
@@ -186,7 +186,7 @@ def feature_pickle(
 
 
 def _plugin_command(name: str) -> Any:
-    """The command of a plug-in's corpus, whose options are those of its reader."""
+    """Build the command of a plug-in's corpus, with the options of its reader."""
     from mmerc.corpora.registry import corpus_reader, reader_options
 
     reader = corpus_reader(name)
@@ -204,7 +204,7 @@ def _plugin_command(name: str) -> Any:
 
 
 def _plugin_signature(source: str, options: list[Parameter]) -> Signature:
-    """What the command of a plug-in's corpus takes."""
+    """Build the signature of a plug-in corpus's command."""
     fixed: list[tuple[str, Any, Any]] = [
         ("source", Annotated[Path, typer.Argument(help=source)], Parameter.empty),
         ("out", _Out, Parameter.empty),
@@ -229,7 +229,7 @@ def prepare(
     as_json: bool,
     options: dict[str, Any] | None = None,
 ) -> None:
-    """Prepare the corpus and print its counts beside the published ones."""
+    """Prepare the corpus and print its counts next to the published ones."""
     from mmerc.data.preparation import counts_table, prepare_corpus
 
     prepared = prepare_corpus(reader, source, out, overwrite=overwrite, **(options or {}))
@@ -256,7 +256,7 @@ def prepare(
 
 
 def _print_vectors(prepared: PreparedCorpus) -> None:
-    """One line per modality that has vectors."""
+    """Print a line per modality with vectors."""
     for modality, table in prepared.features.items():
         present = sum(row.vector is not None for row in table.rows.values())
         seen = sum(row.saw_label for row in table.rows.values())

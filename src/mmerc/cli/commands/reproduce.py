@@ -1,4 +1,4 @@
-"""``mmerc reproduce``: a table or figure of a paper, from corpus to report."""
+"""``mmerc reproduce``: reproduce a table or figure of a paper."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _cell(column: str, value: object) -> str:
 
 
 def _print_list(targets: Path | None, *, as_json: bool) -> None:
-    """Print every target with what it needs."""
+    """Print every target with its requirements."""
     from mmerc.experiments.reproduction.requirements import list_requirements
 
     requirements = list_requirements(targets)

@@ -1,4 +1,4 @@
-"""``mmerc robustness``: how much models lose when their input is degraded."""
+"""``mmerc robustness``: measure the effect of degraded input."""
 
 from __future__ import annotations
 

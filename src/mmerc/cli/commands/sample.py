@@ -1,4 +1,4 @@
-"""``mmerc sample``: utterances of a study for people to label."""
+"""``mmerc sample``: draw utterances of a study for labelling."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def sample(
 
 
 def _print_sample(drawn: LabelSample) -> None:
-    """Print where the sample is, and what its labels will tell."""
+    """Print the sample's files and the expected precision."""
     print(f"{drawn.utterances} of {drawn.total} utterances to label in {drawn.files[0]}", end="")
     print(f" or {len(drawn.files) - 1} ELAN files" if len(drawn.files) > 1 else "")
     print(f"labels: {', '.join(drawn.labels)}")

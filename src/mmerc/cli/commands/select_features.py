@@ -1,4 +1,4 @@
-"""``mmerc select-features``: the features of a long vector that best separate the labels."""
+"""``mmerc select-features``: select the features that best separate the labels."""
 
 from __future__ import annotations
 

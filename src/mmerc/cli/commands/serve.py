@@ -1,4 +1,4 @@
-"""``mmerc serve``: the web page and the HTTP API."""
+"""``mmerc serve``: serve the web page and the HTTP API."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def serve(
     """
     import os
 
-    # Before torch is imported. Its threads wait for each other at every product; waiting busily,
-    # while other work delays one of them, made predictions ten times slower (benchmarks/).
+    # Set before torch is imported. Its threads synchronise at every matrix product; busy waiting
+    # for a delayed thread made predictions ten times slower (benchmarks/).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
     from mmerc.caching import cache_folder
@@ -137,7 +137,7 @@ def serve(
 
 
 def _example_film() -> Path | None:
-    """The example film if mmerc runs from its source; packages do not contain it."""
+    """Return the example film if mmerc runs from source; packages do not contain it."""
     import mmerc
 
     film = Path(mmerc.__file__).parents[2] / "examples" / "photograph.mp4"

@@ -1,4 +1,4 @@
-"""``mmerc shares``: how common emotions are, corrected for misclassification."""
+"""``mmerc shares``: estimate shares of emotions, corrected for misclassification."""
 
 from __future__ import annotations
 

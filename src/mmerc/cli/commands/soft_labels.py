@@ -1,4 +1,4 @@
-"""``mmerc soft-labels``: let a small model learn from the predictions of large ones."""
+"""``mmerc soft-labels``: store predictions as soft labels, for distillation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``mmerc study measures``: inertia, contagion and transitions against chance."""
+"""``mmerc study measures``: measure inertia, contagion and transitions against chance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mmerc.studies.measure_row import Measure
 
 EXAMPLES = ("mmerc study measures STUDY", "mmerc study measures STUDY --by condition")
-_TRANSITIONS = 10  # printed; all are in measures.csv
+_TRANSITIONS = 10  # number printed; measures.csv has all
 
 
 def measures(
@@ -51,7 +51,7 @@ def measures(
 
 
 def _print_rows(rows: Sequence[Measure]) -> None:
-    """Print the measures of the study, its most unusual transitions, and the comparisons."""
+    """Print the study's measures, most unusual transitions, and comparisons."""
     shown = [row for row in rows if not row.condition and row.measure != "transition"]
     transitions = [row for row in rows if row.measure == "transition" and row.p_value is not None]
     transitions.sort(key=lambda row: -abs(row.z or 0.0))
@@ -68,7 +68,7 @@ def _print_rows(rows: Sequence[Measure]) -> None:
 
 
 def _cells(row: Measure) -> list[str]:
-    """A row of the table."""
+    """Build a row of the table."""
     name = " ".join(part for part in (row.measure, row.emotion) if part)
     low, high = row.effect_low, row.effect_high
     if row.effect is None:

@@ -1,4 +1,4 @@
-"""``mmerc study report``: a study on one page."""
+"""``mmerc study report``: write the report of a study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``mmerc train-faces``: train the network behind the face vectors on FER2013."""
+"""``mmerc train-faces``: train the network for face vectors on FER2013."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def train_faces(
 
 
 def _face_settings(changes: list[str]) -> FaceNetworkConfig:
-    """The training's settings with the changes that were asked for."""
+    """Return the training settings with the requested changes."""
     from pydantic import ValidationError
 
     from mmerc.training.face_network.config import FaceNetworkConfig

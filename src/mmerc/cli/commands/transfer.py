@@ -1,4 +1,4 @@
-"""``mmerc transfer``: a model on corpora that it was not trained on."""
+"""``mmerc transfer``: score a model on other corpora."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def transfer(
     from mmerc.experiments.transfer.transfer_report import transfer_json
 
     if card:
-        find_card(model)  # refused before anything is measured
+        find_card(model)  # fails before measuring
 
     report = silent if quiet else remark
     outcome = run_transfer(model, corpora, label_file=labels, split=split, out=out, report=report)

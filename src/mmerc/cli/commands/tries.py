@@ -1,4 +1,4 @@
-"""``mmerc tries``: how many trainings were compared before a choice."""
+"""``mmerc tries``: count the trainings scored on validation."""
 
 from __future__ import annotations
 

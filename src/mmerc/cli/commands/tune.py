@@ -1,4 +1,4 @@
-"""``mmerc tune``: search the space that a recipe declares."""
+"""``mmerc tune``: hyperparameter search over a recipe's search space."""
 
 from __future__ import annotations
 

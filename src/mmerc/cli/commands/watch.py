@@ -1,4 +1,4 @@
-"""``mmerc watch``: analyse what appears in a folder."""
+"""``mmerc watch``: analyse new recordings in a folder."""
 
 from __future__ import annotations
 

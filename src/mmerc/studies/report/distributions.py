@@ -19,7 +19,7 @@ from mmerc.studies.sequences import Floats
 
 MAX_GROUPS = 12
 _POINTS = 61
-_BANDWIDTH = 0.05  # [decided] of the recording: standard deviation of the kernel
+_BANDWIDTH = 0.05  # [decided] sigma of the kernel, relative to the recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """Shares of the emotions among the utterances of a group, in order of the labels."""
+    """Shares of the emotions among a group's utterances, in label order."""
 
     name: str
     recordings: int
@@ -44,7 +44,7 @@ class Distribution:
 def distribution_over_recordings(
     data: StudyData, name: str, chosen: NDArray[np.bool_]
 ) -> Distribution:
-    """Shares among the chosen utterances, with bootstrap intervals over recordings."""
+    """Compute shares among chosen utterances, with bootstrap intervals over recordings."""
     sequences = data.sequences
     counts = np.zeros((sequences.recordings, len(sequences.labels)))
     np.add.at(counts, (sequences.recording[chosen], sequences.emotion[chosen]), 1.0)
@@ -61,7 +61,7 @@ def distribution_over_recordings(
 
 
 def distributions_by(data: StudyData, factor: str) -> list[Distribution]:
-    """Shares by the values of a study column; none below two values or above twelve."""
+    """Compute shares by the values of a study column; none unless two to twelve values."""
     values = data.factors.get(factor)
     if values is None:
         return []
@@ -72,9 +72,9 @@ def distributions_by(data: StudyData, factor: str) -> list[Distribution]:
 
 
 def distributions_of_people(data: StudyData) -> tuple[str, list[Distribution]]:
-    """Shares of every participant or, if none is named, every speaker of a recording.
+    """Compute shares of every participant or, if none is named, every speaker of a recording.
 
-    Most utterances first, with Wilson's intervals (1927), which take utterances as independent.
+    Sorted by number of utterances, with Wilson's intervals (1927), which assume independence.
     """
     people = data.factors.get("participant")
     kind = "participant"
@@ -101,18 +101,18 @@ def distributions_of_people(data: StudyData) -> tuple[str, list[Distribution]]:
 
 
 def wilson(count: int, total: int) -> Share:
-    """A share with Wilson's interval (1927)."""
+    """Return a share with Wilson's interval (1927)."""
     return Share(count / total, *wilson_interval(count / total, total))
 
 
 def shares_over_time(data: StudyData, chosen: NDArray[np.bool_]) -> Floats:
-    """Shares of the emotions at even steps through the recordings.
+    """Compute shares of the emotions at equal steps through the recordings.
 
-    Every utterance counts by its distance in time (Gaussian kernel). Shape: [61, K].
+    Utterances are weighted by distance in time (Gaussian kernel). Shape: [61, K].
     """
     steps = np.linspace(0.0, 1.0, _POINTS)
     width = len(data.sequences.labels)
-    # Utterances are first counted in fine bins, so that a large study costs no more.
+    # Utterances are first counted in fine bins, so that the cost does not grow with the study.
     bins = 240
     place = np.minimum((data.time[chosen] * bins).astype(np.intp), bins - 1)
     counts = np.zeros((bins, width))
@@ -124,7 +124,7 @@ def shares_over_time(data: StudyData, chosen: NDArray[np.bool_]) -> Floats:
 
 
 def rivers(data: StudyData, factor: str, names: Sequence[str]) -> list[tuple[str, Floats]]:
-    """Shares over time of the whole study (named ""), then of every value of a column."""
+    """Compute shares over time: the whole study (named ""), then each value of a column."""
     return [
         ("", shares_over_time(data, np.ones(len(data.time), bool))),
         *((name, shares_over_time(data, data.factors[factor] == name)) for name in names),

@@ -1,4 +1,4 @@
-"""What to doubt in a study: what is absent, uncertain, short or unlike the training data."""
+"""Doubts about a study: absent, uncertain, short, or unlike the training data."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mmerc.studies.report.study_data import StudyData
 LOW_CONFIDENCE = 0.5
 SHORT = 10  # utterances
 _NAMES = {"text": "words", "audio": "sound", "video": "a face"}
-# How remarks on a recording begin (mmerc.inference.pipeline.checks).
+# Prefixes of remarks on a recording (mmerc.inference.pipeline.checks).
 _FAR = "The sound differs from the model's training data"
 _FOREIGN = "Many words are unknown to the model"
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Something to doubt: how often, of how many, and what it means."""
+    """A doubt: its count, the total, and its meaning."""
 
     what: str
     count: int
@@ -32,7 +32,7 @@ class Doubt:
 
 
 def list_doubts(data: StudyData) -> list[Doubt]:
-    """Everything to doubt, also what does not occur, so that the reader knows it was looked for."""
+    """List all doubts, including those with count 0, to show that they were checked."""
     total, recordings = len(data.confidence), len(data.recording_names)
     doubts = []
     for modality, present in data.present.items():

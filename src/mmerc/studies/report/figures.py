@@ -13,7 +13,7 @@ _RIVER = (600, 150)
 
 
 def stacked_bar(shares: Sequence[float]) -> Markup:
-    """Shares side by side, 100 units wide."""
+    """Draw shares as a stacked bar, 100 units wide."""
     parts, begin = [], 0.0
     for position, share in enumerate(shares):
         if share > 0:
@@ -23,7 +23,7 @@ def stacked_bar(shares: Sequence[float]) -> Markup:
 
 
 def river(shares: Floats) -> Markup:
-    """Stacked shares over time, the first label below. Shape: [T, K]."""
+    """Draw stacked shares over time, first label at the bottom. Shape: [T, K]."""
     width, height = _RIVER
     edges = np.concatenate([np.zeros((len(shares), 1)), np.cumsum(shares, axis=1)], axis=1)
     across = [f"{width * step / (len(shares) - 1):g}" for step in range(len(shares))]
@@ -46,7 +46,7 @@ def whisker(
     band: tuple[float, float] | None = None,
     label: int | None = None,
 ) -> Markup:
-    """A dot with its interval on a scale from 0 to ``limit``; ``band`` is the range by chance."""
+    """Draw a dot with interval on a scale from 0 to ``limit``; ``band``: range by chance."""
     parts = ['<line class="track" x1="2" x2="98" y1="5" y2="5"/>']
     if band is not None:
         begin, end = (_place(edge, limit) for edge in band)
@@ -59,14 +59,14 @@ def whisker(
         parts.append(f'<line class="interval" {ends} y1="5" y2="5"/>')
     colour = "" if label is None else f" s{label}"
     at = f"{_place(value, limit):g}"
-    # A line without length and with round ends stays a circle, however wide the figure is drawn.
+    # A zero-length line with round ends stays a circle when the figure is stretched.
     dot = f'x1="{at}" x2="{at}" y1="5" y2="5"'
     parts.append(f'<line class="dot rim" {dot}/><line class="dot{colour}" {dot}/>')
     return _figure(100, 10, "whisker", "".join(parts))
 
 
 def _place(value: float, limit: float) -> float:
-    """A value on a scale of 100 units, with room for the dot."""
+    """Map a value to a scale of 100 units, with room for the dot."""
     return round(2 + 96 * min(max(value / limit, 0.0), 1.0), 2)
 
 
@@ -75,6 +75,6 @@ def _rect(position: int, begin: float, width: float) -> str:
 
 
 def _figure(width: int, height: int, kind: str, content: str) -> Markup:
-    """A figure that is stretched to its place; the numbers stand beside it as text."""
+    """Build a figure that is stretched to fit; its numbers are given as text next to it."""
     frame = f'class="{kind}" viewBox="0 0 {width} {height}" preserveAspectRatio="none"'
     return Markup(f'<svg {frame} aria-hidden="true">{content}</svg>')  # noqa: S704 numbers alone

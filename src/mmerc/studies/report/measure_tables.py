@@ -1,4 +1,4 @@
-"""Measures as the report shows them: against chance, by condition, and as a heat map."""
+"""Tables of measures for the report: against chance, by condition, and as a heat map."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mmerc.studies.measure_row import Measure
 from mmerc.studies.report.figures import whisker
 
 _ALPHA = 0.05
-_STEPS = (0.01, 0.03, 0.08)  # effects from which a cell of the heat map is coloured more strongly
+_STEPS = (0.01, 0.03, 0.08)  # thresholds of effects for stronger colours in the heat map
 
 
 def measure_rows(measures: Sequence[Measure]) -> tuple[int, list[dict[str, Any]]]:
-    """Inertia and contagion against chance: the end of the scale in per cent, and the rows."""
+    """Return the scale's maximum in per cent, and rows of inertia and contagion against chance."""
     rows = [
         row
         for row in measures
@@ -35,7 +35,7 @@ def measure_rows(measures: Sequence[Measure]) -> tuple[int, list[dict[str, Any]]
 
 
 def compared_rows(measures: Sequence[Measure]) -> list[dict[str, Any]]:
-    """Comparisons of conditions, one table for every two."""
+    """Return one table of comparisons for each pair of conditions."""
     compared = [row for row in measures if row.condition]
     pairs = dict.fromkeys((row.condition, row.reference) for row in compared)
     return [
@@ -54,7 +54,7 @@ def compared_rows(measures: Sequence[Measure]) -> list[dict[str, Any]]:
 
 
 def heat_cells(labels: Sequence[str], measures: Sequence[Measure]) -> list[list[dict[str, Any]]]:
-    """Transitions as rows of cells: per cent, colour by effect, and whether beyond chance."""
+    """Return transitions as rows of cells: per cent, colour by effect, and significance."""
     by_pair = {
         (row.emotion, row.next_emotion): row for row in measures if row.measure == "transition"
     }
@@ -62,7 +62,7 @@ def heat_cells(labels: Sequence[str], measures: Sequence[Measure]) -> list[list[
 
 
 def _show_transition(row: Measure | None) -> dict[str, Any]:
-    """One transition."""
+    """Return the cell of one transition."""
     if row is None or row.value is None:
         return {"text": "-", "kind": "", "title": "does not occur", "sure": False}
     effect = row.effect or 0.0
@@ -80,7 +80,7 @@ def _show_transition(row: Measure | None) -> dict[str, Any]:
 
 
 def _numbers(row: Measure) -> dict[str, Any]:
-    """The numbers of a row as text: per cent, or bits for entropy."""
+    """Format the numbers of a row: per cent, or bits for entropy."""
     bits = row.measure == "entropy"
     interval = "-"
     if row.effect_low is not None and row.effect_high is not None:
@@ -98,12 +98,12 @@ def _numbers(row: Measure) -> dict[str, Any]:
 
 
 def _is_sure(row: Measure) -> bool:
-    """Whether a difference is beyond chance after the correction for many tests."""
+    """Whether a difference is significant after correction for multiple tests."""
     return row.p_holm is not None and row.p_holm < _ALPHA
 
 
 def _format(value: float | None, *, bits: bool, sign: str = "") -> str:
-    """A number as text; no minus before a nought."""
+    """Format a number; avoids -0."""
     if value is None:
         return "-"
     number = round(value if bits else 100 * value, 2 if bits else 1) + 0.0

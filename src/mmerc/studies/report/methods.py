@@ -1,4 +1,4 @@
-"""The methods paragraph of a study, and what it cites."""
+"""The methods paragraph of a study, with references."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _WINKLER = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Methods:
-    """A paragraph for a paper, its references, and facts of the models' cards."""
+    """A paragraph for a paper, its references, and facts from the model cards."""
 
     paragraph: str
     references: tuple[str, ...]
@@ -58,7 +58,7 @@ class Methods:
 
 
 def describe_methods(data: StudyData, measures: Sequence[Measure]) -> Methods:
-    """Describe how a study was analysed."""
+    """Describe the methods of a study."""
     rows = list(data.recordings.values())
     models = tuple(sorted({str(row["model"]) for row in rows if row.get("model")}))
     cards = tuple((name, _read_card(name)) for name in models)
@@ -89,7 +89,7 @@ def describe_methods(data: StudyData, measures: Sequence[Measure]) -> Methods:
 def _describe_predictions(
     data: StudyData, models: Sequence[str], versions: Sequence[str]
 ) -> list[str]:
-    """Sentences on what was analysed with what."""
+    """Describe the data and the models."""
     labels = data.sequences.labels
     named = f" with the model{'s' * (len(models) > 1)} {', '.join(models)}" if models else ""
     sentences = [
@@ -116,13 +116,13 @@ def _describe_predictions(
 
 
 def _present_shares(data: StudyData) -> list[tuple[str, float]]:
-    """Share of utterances with each modality."""
+    """Return the share of utterances with each modality."""
     names = {"text": "words", "audio": "sound", "video": "faces"}
     return [(names[m], float(values.mean())) for m, values in data.present.items() if len(values)]
 
 
 def _describe_measures(measures: Sequence[Measure]) -> list[str]:
-    """Sentences on the measures and their null models."""
+    """Describe the measures and their null models."""
     tested = [row for row in measures if row.p_value is not None]
     if not tested:
         return []
@@ -141,7 +141,7 @@ def _describe_measures(measures: Sequence[Measure]) -> list[str]:
 
 
 def _read_card(model: str) -> tuple[str, ...]:
-    """The facts that a model's card lists first, and what it was not tested on; none without."""
+    """Return the first facts of a model's card and its untested uses; none without a card."""
     folder = find_embedded_model(model) or Path(model)
     path = folder / "README.md"
     try:

@@ -42,8 +42,8 @@ _MAX_PEOPLE = 40
 def write_report(study: str | Path) -> Path:
     """Write the report of a study into its folder, and return its path.
 
-    The measures are those of ``measures.csv``. If that file is missing or older than the
-    utterances, the study is measured first, and compared by condition if it has conditions.
+    Uses the measures in ``measures.csv``. If that file is missing or older than the utterances, the
+    study is measured first, with comparisons if it has conditions.
     InputError if the study's tables are missing or damaged.
     """
     folder = Path(study)
@@ -65,9 +65,10 @@ def _find_measures(folder: Path, data: StudyData) -> list[Measure]:
 
 
 def render_report(data: StudyData, measures: Sequence[Measure], *, title: str) -> str:
-    """HTML of the report: words of the recordings are not in it.
+    """Render the report as HTML, without any words of the recordings.
 
-    Names are shown as text, never as markup; the page's policy allows its own style and script.
+    Names are shown as text, never as markup; the content security policy only allows the page's own
+    style and script.
     """
     labels = data.sequences.labels
     style = read_base() + _read("report.css") + _label_style(labels)
@@ -105,7 +106,7 @@ def render_report(data: StudyData, measures: Sequence[Measure], *, title: str) -
 
 
 def _list_facts(data: StudyData) -> list[tuple[str, str]]:
-    """The study in numbers."""
+    """List the study's key numbers."""
     people = data.factors.get("participant")
     named = people is not None and bool(people.any())
     facts = [
@@ -125,7 +126,7 @@ def _list_facts(data: StudyData) -> list[tuple[str, str]]:
 
 
 def _show_factor(name: str, data: StudyData) -> dict[str, Any]:
-    """Distributions by the values of a study column."""
+    """Return distributions by the values of a study column."""
     groups = distributions_by(data, name)
     limit = _limit(groups)
     return {
@@ -144,7 +145,7 @@ def _show_factor(name: str, data: StudyData) -> dict[str, Any]:
 
 
 def _show_people(data: StudyData) -> dict[str, Any]:
-    """Distributions of those with the most utterances."""
+    """Return distributions of the people with the most utterances."""
     kind, people = distributions_of_people(data)
     shown = [
         {
@@ -159,7 +160,7 @@ def _show_people(data: StudyData) -> dict[str, Any]:
 
 
 def _show_rivers(data: StudyData, conditions: Sequence[str]) -> list[dict[str, Any]]:
-    """Shares over time, overall and by condition."""
+    """Return shares over time, overall and by condition."""
     labels = data.sequences.labels
     shown = []
     for name, shares in rivers(data, "condition", conditions[:MAX_GROUPS]):
@@ -173,7 +174,7 @@ def _show_rivers(data: StudyData, conditions: Sequence[str]) -> list[dict[str, A
 
 
 def _show_recordings(data: StudyData) -> list[dict[str, Any]]:
-    """One row per recording, in order of the tables."""
+    """Return one row per recording, in table order."""
     sequences = data.sequences
     counts = data.counts
     voices = np.bincount(sequences.recording_of_voice, minlength=sequences.recordings)
@@ -197,7 +198,7 @@ def _show_recordings(data: StudyData) -> list[dict[str, Any]]:
 
 
 def _share_cells(shares: Sequence[Share], limit: float) -> list[dict[str, Any]]:
-    """Shares as figures and text."""
+    """Return shares as figures and text."""
     return [
         {
             "figure": whisker(share.value, share.low, share.high, limit=limit, label=number),
@@ -208,7 +209,7 @@ def _share_cells(shares: Sequence[Share], limit: float) -> list[dict[str, Any]]:
 
 
 def _share_text(share: Share) -> str:
-    """A share in per cent with its interval."""
+    """Format a share in per cent with its interval."""
     text = f"{100 * share.value:.0f} %"
     if share.low is None or share.high is None:
         return text
@@ -216,14 +217,14 @@ def _share_text(share: Share) -> str:
 
 
 def _limit(groups: Sequence[Distribution]) -> float:
-    """The end of a scale that all shares fit on, in steps of a tenth."""
+    """Return the maximum of a scale for all shares, in steps of a tenth."""
     shares = [share for group in groups for share in group.shares]
     highest = max((share.high or share.value for share in shares), default=1.0)
     return min(1.0, np.ceil(10 * highest) / 10) or 0.1
 
 
 def _label_style(labels: Sequence[str]) -> str:
-    """Classes with the colour of each label, as fill (``c0``) and as stroke (``s0``)."""
+    """Define classes with each label's colour, as fill (``c0``) and stroke (``s0``)."""
     return "".join(
         f".c{n} {{ fill: {colour}; }}\n.whisker .s{n} {{ stroke: {colour}; }}\n"
         for n, colour in enumerate(_label_colours(labels))
@@ -231,7 +232,7 @@ def _label_style(labels: Sequence[str]) -> str:
 
 
 def _label_colours(labels: Sequence[str]) -> list[str]:
-    """The colours of the label set that has these labels, or others that differ."""
+    """Return the colours of the label set with these labels, or other distinct ones."""
     for known in LABEL_SETS.values():
         if set(labels) <= set(known.names):
             return [known.colours[known.index(name)] for name in labels]
@@ -239,7 +240,7 @@ def _label_colours(labels: Sequence[str]) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """A name on one line, without half characters."""
+    """Return a name on one line, without lone surrogates."""
     return encodable(one_line(text))
 
 

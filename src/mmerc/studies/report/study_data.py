@@ -1,4 +1,4 @@
-"""What the report shows of a study: everything but the words."""
+"""The data of a study for the report: everything except the words."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _Truths = NDArray[np.bool_]
 class StudyData:
     """A study's utterances, in order of ``sequences``, and its recordings.
 
-    ``confidence`` is the probability of the predicted emotion, ``time`` the place in the recording
-    (0 to 1) [N]. ``present`` and ``left_out`` say it per modality [N], as far as the study does.
-    ``factors`` are the study's columns by name: the value of every utterance, "" if missing [N].
-    ``recordings`` are rows of the table of recordings by name.
+    ``confidence`` is the probability of the predicted emotion, ``time`` the relative position in
+    the recording (0 to 1) [N]. ``present`` and ``left_out`` are per modality [N], if known.
+    ``factors``: the study's columns by name, with the value of every utterance, "" if missing [N].
+    ``recordings``: rows of the table of recordings by name.
     """
 
     sequences: Sequences
@@ -50,11 +50,11 @@ class StudyData:
 
     @property
     def counts(self) -> Floats:
-        """Utterances of every recording by emotion. Shape: [R, K]."""
+        """Count every recording's utterances by emotion. Shape: [R, K]."""
         return self.count_by(self.sequences.recording, self.sequences.recordings)
 
     def count_by(self, group: Ints, groups: int) -> Floats:
-        """Utterances of every group by emotion. Shape: group [N] -> [groups, K]."""
+        """Count every group's utterances by emotion. Shape: group [N] -> [groups, K]."""
         size = (groups, len(self.sequences.labels))
         counts = np.zeros(size)
         np.add.at(counts, (group, self.sequences.emotion), 1.0)
@@ -89,14 +89,14 @@ def read_study_data(study: str | Path) -> StudyData:
 
 
 def _recording_names(table: pa.Table, sequences: Sequences) -> tuple[str, ...]:
-    """Names of the recordings by number."""
+    """Return the names of the recordings by number."""
     values = table["recording"].to_pylist()
     _, first = np.unique(sequences.recording, return_index=True)
     return tuple(str(values[row]) for row in first)
 
 
 def _read_recordings(study: Path) -> dict[str, dict[str, Any]]:
-    """Rows of the table of recordings by name; none if there is no such table."""
+    """Read the table of recordings by name; empty if there is none."""
     path = study / "recordings.parquet"
     if not path.is_file():
         return {}
@@ -107,7 +107,7 @@ def _read_recordings(study: Path) -> dict[str, dict[str, Any]]:
 
 
 def _count_failed(study: Path) -> int:
-    """Recordings that could not be analysed."""
+    """Count the failed recordings."""
     path = study / "failed.csv"
     if not path.is_file():
         return 0
@@ -115,12 +115,12 @@ def _count_failed(study: Path) -> int:
 
 
 def _numbers(column: pa.ChunkedArray) -> Floats:
-    """A column as numbers, NaN if missing."""
+    """Return a column as numbers, NaN if missing."""
     return np.asarray(column.cast(pa.float64()).fill_null(np.nan).to_numpy(), np.float64)
 
 
 def _truths(table: pa.Table, kind: str) -> dict[Modality, _Truths]:
-    """Columns ``KIND.MODALITY``; a missing value is false."""
+    """Read the columns ``KIND.MODALITY``; a missing value is false."""
     return {
         m: np.asarray(pc.fill_null(table[f"{kind}.{m}"], False).to_numpy(), bool)
         for m in MODALITIES
@@ -129,7 +129,7 @@ def _truths(table: pa.Table, kind: str) -> dict[Modality, _Truths]:
 
 
 def _texts(table: pa.Table, name: str) -> NDArray[np.str_]:
-    """A column as text, "" where missing."""
+    """Return a column as text, "" if missing."""
     values: Sequence[Any] = table[name].to_pylist()
     return np.array(["" if value is None else str(value) for value in values], np.str_)
 
@@ -137,10 +137,10 @@ def _texts(table: pa.Table, name: str) -> NDArray[np.str_]:
 def _relative_time(
     table: pa.Table, sequences: Sequences, recordings: Sequence[Mapping[str, Any]]
 ) -> Floats:
-    """Middle of every utterance, as a share of its recording.
+    """Compute the middle of every utterance, relative to its recording.
 
-    Without times, the place among the turns of the conversation. Without a duration, a recording
-    ends with its last utterance.
+    Without times, the position among the conversation's turns is used. Without a duration, a
+    recording ends with its last utterance.
     """
     conversation = sequences.conversation
     turns = np.bincount(conversation, minlength=1)[conversation]
