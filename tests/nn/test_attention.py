@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from mmerc.nn.attention import _LONGEST_SHORT, attention
+from mmerc.nn.attention import _LONGEST_SHORT, _masked_scores, attention
 
 
 def inputs(length):
@@ -48,3 +48,14 @@ def test_dropout_is_applied_where_it_is_asked_for():
     plain, _ = attention(module, query, key, value, None)
     dropped, _ = attention(module, query, key, value, None, dropout=0.5)
     assert not torch.allclose(plain, dropped)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_hidden_positions_are_those_of_a_filled_matrix_to_the_bit(dtype):
+    torch.manual_seed(0)
+    query, key = (torch.randn(2, 3, 20, 8).to(dtype) for _ in range(2))
+    block = torch.randint(0, 4, (2, 1, 20, 1)).sort(2).values
+    for mask in (block == block.mT, torch.arange(20).expand(2, 1, 1, 20) < 15):
+        filled = (query @ key.mT).masked_fill(~mask, torch.finfo(dtype).min)
+        actual = _masked_scores(query, key, mask)
+        assert torch.equal(actual.softmax(-1), filled.softmax(-1))

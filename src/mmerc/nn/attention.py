@@ -37,11 +37,26 @@ def attention(
         return output.transpose(1, 2).contiguous(), None
     with torch.autocast("cpu", enabled=False):
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        scores = (query * scale) @ key.mT
-        if attention_mask is not None:
-            scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
+        scores = _masked_scores(query * scale, key, attention_mask)
         weights = nn.functional.dropout(scores.softmax(-1), dropout, training=module.training)
         return (weights @ value).transpose(1, 2).contiguous(), None
+
+
+def _masked_scores(query: Tensor, key: Tensor, mask: Tensor | None) -> Tensor:
+    """Compute all products of queries and keys; the smallest number is added where ``mask`` is off.
+
+    The product adds it on the way, forwards and backwards without a pass of its own over [L, L].
+
+    Shape: query [B, H, Q, D], key [B, H, L, D], mask [B, 1, Q or 1, L] bool -> [B, H, Q, L].
+    """
+    if mask is None:
+        return query @ key.mT
+    smallest = torch.finfo(query.dtype).min
+    hidden = torch.zeros(mask.shape, dtype=query.dtype, device=mask.device)
+    hidden = hidden.masked_fill_(~mask, smallest)
+    shape = (*query.shape[:3], key.shape[2])
+    hidden = hidden.expand(shape).flatten(0, 1)
+    return torch.baddbmm(hidden, query.flatten(0, 1), key.flatten(0, 1).mT).view(shape)
 
 
 def register_attention() -> str:
