@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from mmerc.conversation import Modality
 from mmerc.models.multiemo.config import MultiEmoConfig
+from mmerc.nn.attention import attention
 from mmerc.nn.dropout import FastDropout
 from mmerc.nn.mlp import mlp
 
@@ -228,10 +229,8 @@ class CrossAttention(nn.Module):
     ) -> Tensor:
         """Attend; meaningless without readable positions. Shape: queries [P, W] -> [P, W]."""
         query = self.split(positions.spread(self.query(queries)))
-        mixed = functional.scaled_dot_product_attention(
-            query, source.key, source.value, attn_mask=source.readable
-        )
-        attended: Tensor = self.output(positions.take(mixed.transpose(1, 2).flatten(2)))
+        mixed = attention(self, query, source.key, source.value, source.readable)[0]
+        attended: Tensor = self.output(positions.take(mixed.flatten(2)))
         return attended
 
     def shares(
