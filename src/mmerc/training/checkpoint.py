@@ -48,7 +48,9 @@ def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
     """Convert ``value`` to JSON; add its tensors to ``tensors``, numbered consecutively."""
     if isinstance(value, Tensor):
         name = str(len(tensors))
-        tensors[name] = value.detach().cpu().contiguous().clone()
+        tensor = value.detach().cpu().contiguous()
+        shares = any(_memory(tensor) == _memory(other) for other in tensors.values())
+        tensors[name] = tensor.clone() if shares else tensor  # safetensors refuses shared memory
         return {"tensor": name}
     if isinstance(value, Mapping):
         return {"map": [[_flatten(k, tensors), _flatten(v, tensors)] for k, v in value.items()]}
@@ -60,6 +62,11 @@ def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"resume state cannot hold a {type(value).__name__}")
+
+
+def _memory(tensor: Tensor) -> int:
+    """Return the address of the memory that a tensor is in."""
+    return tensor.untyped_storage().data_ptr()
 
 
 def _unflatten(value: Any, tensors: Mapping[str, Tensor]) -> Any:
