@@ -19,7 +19,6 @@ from mmerc.media.stream_frames import origin
 from mmerc.media.timed_cues import Cue
 
 _TEXT_CODECS = frozenset({"ass", "mov_text", "srt", "ssa", "subrip", "text", "webvtt"})
-_HEADS = ((0, b"\x1a\x45\xdf\xa3"), (4, b"ftyp"))  # Matroska and WebM, MP4 and MOV
 _FIELDS = 8  # number of fields of a dialogue line before its words
 
 
@@ -30,16 +29,6 @@ class EmbeddedSubtitles:
     cues: tuple[Cue, ...]
     language: str | None
     remarks: tuple[str, ...]
-
-
-def is_film(path: Path) -> bool:
-    """Whether a file is a container that may have embedded subtitles, by its first bytes."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(8)
-    except OSError:
-        return False
-    return any(head[place:].startswith(sign) for place, sign in _HEADS)
 
 
 def embedded_subtitle_remarks(path: Path) -> tuple[str, ...]:

@@ -17,7 +17,6 @@ from mmerc.errors import InputError
 from mmerc.media.ass_dialogue import read_ass_cues
 from mmerc.media.cue_text import WORD_TIME, only_sounds, split_voices
 from mmerc.media.cue_turns import CHANGE, CuePart, beginnings, split_turns
-from mmerc.media.embedded_subtitles import is_film, read_embedded_subtitles
 from mmerc.media.line_remarks import LineRemarks
 from mmerc.media.rolling_captions import CueLines, roll_is_visible, unroll
 from mmerc.media.speaker_labels import SpeakerNames, find_label, name_in_brackets
@@ -38,6 +37,7 @@ UNNAMED = "nothing names the speaker"
 DOUBTFUL = "read as a speaker's name, though it occurs once"
 REJECTED = "kept as words, though it may be a speaker's name"
 _BRACKETS = "kept as words, though it may be a speaker's name or a described sound"
+_HEADS = ((0, b"\x1a\x45\xdf\xa3"), (4, b"ftyp"))  # Matroska and WebM, MP4 and MOV
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def read_subtitles(path: str | Path) -> Subtitles:
     of more than 10,000 characters, or that is neither UTF-8 nor UTF-16 with a byte-order mark.
     """
     path = Path(path)
-    if is_film(path):
+    if _is_film(path):
         return _read_film(path)
     text = read_small_text(path)
     for kind in _likely_formats(path, text):
@@ -95,8 +95,20 @@ def read_subtitles(path: str | Path) -> Subtitles:
     raise InputError(path, problem, "check that it is a subtitle file, or convert it")
 
 
+def _is_film(path: Path) -> bool:
+    """Whether a file is a container that may have embedded subtitles, by its first bytes."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(8)
+    except OSError:
+        return False
+    return any(head[place:].startswith(sign) for place, sign in _HEADS)
+
+
 def _read_film(path: Path) -> Subtitles:
     """Read the embedded subtitles of a film, which FFmpeg provides as ASS lines."""
+    from mmerc.media.embedded_subtitles import read_embedded_subtitles  # imports the decoders
+
     embedded, remarks = read_embedded_subtitles(path), LineRemarks(path.name)
     _check_count(path, len(embedded.cues))
     utterances = _build_utterances(path, embedded.cues, ass=True, remarks=remarks)

@@ -59,7 +59,6 @@ def predict(
 
     with without_garbage_collection():
         from mmerc.corpora.error_location import inside
-        from mmerc.data.corpus_media import conversation_sounds
         from mmerc.errors import UsageError
         from mmerc.files import write_text
         from mmerc.inference.formats import PREDICTION_FORMATS
@@ -82,6 +81,8 @@ def predict(
     with inside(source):
         sounds = None
         if loaded.speech_encoder is not None:
+            from mmerc.data.corpus_media import conversation_sounds
+
             sounds = conversation_sounds(conversations, media or source.parent)
         text = PREDICTION_FORMATS[form](
             predict_conversations(loaded, conversations, tables, sounds, sets=request)

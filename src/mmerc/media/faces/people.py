@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from mmerc.media.average_linkage import group_by_average
+
 # Pictures of one person differ by up to 0.6 in dlib's own evaluation; group means by less.
 _SAME_PERSON = 0.5
 _DIFFERENT = 10.0
@@ -43,13 +45,8 @@ def _group(distances: NDArray[np.float64]) -> NDArray[np.intp]:
     """Group by average linkage up to the threshold."""
     if len(distances) < 2:
         return np.zeros(len(distances), np.intp)
-    from sklearn.cluster import AgglomerativeClustering  # slow to import
-
-    grouping = AgglomerativeClustering(
-        None, distance_threshold=_SAME_PERSON, metric="precomputed", linkage="average"
-    )
-    people: NDArray[np.intp] = grouping.fit_predict(distances)
-    return people
+    pairs = distances[np.triu_indices(len(distances), 1)]
+    return group_by_average(pairs, threshold=_SAME_PERSON)
 
 
 def _measure_distances(

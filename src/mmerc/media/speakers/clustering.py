@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmerc.errors import UsageError
+from mmerc.media.average_linkage import group_by_average
 
 # [decided] Cosine distances and seconds of speech, chosen on 46 simulated conversations of one to
 # eight people (docs/results.md).
@@ -76,18 +77,14 @@ def _group(
     """Group by average linkage up to the threshold, within the allowed count."""
     if len(distances) == 1:
         return np.zeros(1, dtype=np.intp)
-    from sklearn.cluster import AgglomerativeClustering  # slow to import
-
-    options = {"metric": "precomputed", "linkage": "average"}
-    grouping = AgglomerativeClustering(None, distance_threshold=_SAME_VOICE, **options)
-    labels: NDArray[np.intp] = grouping.fit_predict(distances)
+    pairs = distances[np.triu_indices(len(distances), 1)]
+    labels = group_by_average(pairs, threshold=_SAME_VOICE)
     labels = _merge_short(labels, distances, seconds)
     estimate = int(labels.max()) + 1
     allowed = min(count.clip(estimate), len(distances))
     if allowed == estimate:
         return labels
-    fixed: NDArray[np.intp] = AgglomerativeClustering(allowed, **options).fit_predict(distances)
-    return fixed
+    return group_by_average(pairs, groups=allowed)
 
 
 def _merge_short(

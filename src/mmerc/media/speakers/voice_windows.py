@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmerc.media.average_linkage import group_by_average
 from mmerc.media.resampling import SAMPLE_RATE
 from mmerc.media.speakers.filterbank import STEP_SAMPLES
 from mmerc.media.speakers.segmentation import CHUNK_FRAMES, FRAME_SECONDS
@@ -98,11 +99,9 @@ def split_voices(vectors: NDArray[np.float32]) -> NDArray[np.intp] | None:
 
 def _pair_up(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
     """Form two groups by average linkage of cosine distances."""
-    from sklearn.cluster import AgglomerativeClustering  # slow to import
+    from scipy.spatial.distance import pdist  # slow to import
 
-    grouping = AgglomerativeClustering(2, metric="cosine", linkage="average")
-    labels: NDArray[np.intp] = grouping.fit_predict(vectors)
-    return labels
+    return group_by_average(pdist(vectors, "cosine"), groups=2)
 
 
 def _average_groups(vectors: NDArray[np.float32], labels: NDArray[np.intp]) -> NDArray[np.float32]:

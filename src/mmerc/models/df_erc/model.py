@@ -124,7 +124,8 @@ class DfErc(ConversationModel[DfErcConfig]):
         """
         everywhere = packing.unpack_all(present)
         # An exported graph must also work for longer conversations than the traced ones.
-        if not torch.onnx.is_in_onnx_export() and not consistency.has_enough(everywhere).any():
+        tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        if not tracing and not consistency.has_enough(everywhere).any():
             return present
         disentangled = self.disentanglement(vectors, present, packing).vectors
         logits = packing.unpack_all(self.fusion.classify(disentangled))
