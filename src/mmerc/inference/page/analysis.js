@@ -1,12 +1,12 @@
-/* The analysis that the page shows, as render.py writes it. */
+/* The analysis shown on the page; written by render.py. */
 
 /** @typedef {{name: string, colour: string, ink: string}} Label */
 
 /**
- * Speaker and label are positions in the analysis's lists; times in seconds. `layer` is the row in
- * its speaker's lane, null without times. `overlap` is the share of its length during which others
- * talk, `doubtful` the places of words that the transcriber was not sure of, `set` the prediction
- * set, null without one.
+ * Speaker and label are indices of the analysis's lists; times in seconds. `layer`: row in the
+ * speaker's lane, null without times. `overlap`: share of its duration during which others talk.
+ * `doubtful`: text spans of words that the transcriber was unsure of. `set`: the prediction set,
+ * null if there is none.
  * @typedef {object} Utterance
  * @property {number} speaker
  * @property {string} text
@@ -40,14 +40,14 @@
  */
 
 /**
- * Whether an utterance has a place in the timeline.
+ * Whether an utterance is in the timeline.
  * @param {Utterance} utterance
  * @returns {utterance is TimedUtterance}
  */
 export const isTimed = (utterance) => utterance.layer !== null;
 
 /**
- * Seconds that an utterance lasts; 0 without times.
+ * Duration of an utterance in seconds; 0 without times.
  * @param {Utterance} utterance
  */
 export const secondsOf = (utterance) =>

@@ -1,4 +1,4 @@
-/* The selected utterance: its words, the probability of every emotion, and what decided. */
+/* The selected utterance: words, probability of every emotion, and effects. */
 
 import { createWords, listDoubts } from "./doubts.js";
 import { createElement, createSpeakerDot, paint } from "./elements.js";
@@ -94,7 +94,7 @@ function createEffect(name, effect) {
 }
 
 /**
- * A name, a bar as long as the share (0 to 1), and the number itself.
+ * A name, a bar for the share (0 to 1), and the number.
  * @param {string} name
  * @param {number} share
  * @param {string} number

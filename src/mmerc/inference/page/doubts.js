@@ -1,11 +1,11 @@
-/* What is doubtful about an utterance: its voice, its words, its face. */
+/* Doubts about an utterance: voice, words, face. */
 
 import { createElement } from "./elements.js";
 import { percent } from "./format.js";
 
 /** @import { Utterance } from "./analysis.js" */
 
-const LEAST_OVERLAP = 0.1; // of its length
+const LEAST_OVERLAP = 0.1; // share of its duration
 const NO_FACE = "no face";
 
 /** @param {Utterance} utterance */
@@ -34,7 +34,7 @@ export function listDoubts(utterance) {
 }
 
 /**
- * The words of an utterance, doubtful ones underlined.
+ * The words of an utterance, with doubtful ones underlined.
  * @param {Pick<Utterance, "text" | "doubtful">} utterance
  * @returns {(Node | string)[]}
  */

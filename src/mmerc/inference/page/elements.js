@@ -1,4 +1,4 @@
-/* Building pages. Text is always set as text, never as markup. */
+/* Helpers for building pages. Text is always set as text, never as markup. */
 
 /**
  * The element with an id.
@@ -23,7 +23,7 @@ export function typedById(id, type) {
 }
 
 /**
- * A new element with attributes (null ones are left out) and children.
+ * Create an element with attributes (null ones are skipped) and children.
  * @template {keyof HTMLElementTagNameMap} N
  * @param {N} name
  * @param {Record<string, string | number | null> | null} attributes
@@ -40,7 +40,7 @@ export function createElement(name, attributes, ...children) {
 }
 
 /**
- * Give an element the colour of a label, and a text colour that can be read on it.
+ * Give an element the colour of a label and a readable text colour.
  * @template {HTMLElement} T
  * @param {T} element
  * @param {{colour: string, ink: string}} label
@@ -55,7 +55,7 @@ export function paint(element, label) {
 const SPEAKER_COLOURS = 8;
 
 /**
- * A dot in the colour of a speaker; from the ninth speaker on, colours repeat.
+ * Create a dot in a speaker's colour; colours repeat from the ninth speaker on.
  * @param {number} speaker
  */
 export function createSpeakerDot(speaker) {

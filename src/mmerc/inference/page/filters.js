@@ -1,4 +1,4 @@
-/* Which utterances are visible: by emotion, by speaker, by words. */
+/* Filter utterances by emotion, speaker and words. */
 
 import { byId, createElement, paint, typedById } from "./elements.js";
 
@@ -76,7 +76,7 @@ export class Filters {
 }
 
 /**
- * Without accents and capitals, as people type when they search.
+ * Remove accents and capitals, for searching.
  * @param {string} text
  */
 const normalise = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();

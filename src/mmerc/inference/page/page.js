@@ -1,4 +1,4 @@
-/* The page: player, timeline, table and details all show the selected utterance. */
+/* The page: player, timeline, table and details show the selected utterance. */
 
 import { isTimed, shortestPrefixes } from "./analysis.js";
 import { createDetails } from "./details.js";
@@ -63,7 +63,7 @@ function playOrPause() {
 }
 
 /**
- * Arrow keys, Home and End: the next visible utterance, in the view that has the focus.
+ * Arrow keys, Home and End select a visible utterance in the focused view.
  * @param {KeyboardEvent} event
  * @param {Timeline | UtteranceTable} view
  * @param {(index: number) => boolean} contains
@@ -91,7 +91,7 @@ function handleKey(event, view, contains) {
 }
 
 /**
- * The utterance whose bar or row was clicked.
+ * Find the utterance whose bar or row was clicked.
  * @param {Event} event
  */
 function clickedIndex(event) {

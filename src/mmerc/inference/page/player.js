@@ -1,4 +1,4 @@
-/* Plays the recording: a single utterance or all of it, followed by the page. */
+/* Plays a single utterance or the whole recording; the page follows. */
 
 import { byId, typedById } from "./elements.js";
 import { TimeIndex } from "./time_index.js";
@@ -9,15 +9,15 @@ export class Player {
   /** @type {number | null} The utterance being spoken. */
   #current = null;
 
-  /** @type {number | null} Where to stop, in seconds. */
+  /** @type {number | null} Stop time in seconds. */
   #stopAt = null;
 
-  /** The next "seeked" event is our own: the selection stays, wherever playback ends up. */
+  /** Whether the next "seeked" event is our own, which must not change the selection. */
   #seeking = false;
 
   /**
-   * `onTime` is called with the playing time in seconds, `onUtterance` with the utterance that
-   * starts to be spoken.
+   * `onTime` is called with the playback time in seconds, `onUtterance` with each utterance when
+   * it starts.
    * @param {Analysis} analysis
    * @param {{onTime: (seconds: number) => void, onUtterance: (index: number) => void}} events
    */
@@ -40,7 +40,7 @@ export class Player {
     });
     media.addEventListener("play", () => requestAnimationFrame(() => this.#animate()));
     media.addEventListener("timeupdate", () => {
-      if (!media.paused) this.#follow(); // a paused one may have passed the utterance's end
+      if (!media.paused) this.#follow(); // when paused, it may be past the utterance's end
     });
     media.addEventListener("seeked", () => {
       if (this.#seeking) this.#current = this.index.at(media.currentTime);
@@ -57,7 +57,7 @@ export class Player {
   /** @param {number} index */
   select(index) {
     const { start } = this.analysis.utterances[index];
-    // Some subtitles continue after the end of the recording.
+    // Some subtitles continue after the recording's end.
     this.button.disabled = start === null || start >= this.media.duration;
   }
 
@@ -78,10 +78,10 @@ export class Player {
     const { start, end } = this.analysis.utterances[index];
     if (start !== null) this.seek(start);
     this.#stopAt = end;
-    this.media.play().catch(() => {}); // the error event says why
+    this.media.play().catch(() => {}); // reported by the error event
   }
 
-  /** Report the time, and the utterance that starts to be spoken. */
+  /** Report the time, and the utterance that starts. */
   #follow() {
     const { currentTime } = this.media;
     this.onTime(currentTime);

@@ -1,4 +1,4 @@
-/* How each speaker's time is divided among the emotions. */
+/* The shares of emotions in each speaker's time. */
 
 import { secondsOf } from "./analysis.js";
 import { createElement, createSpeakerDot, paint } from "./elements.js";
@@ -38,7 +38,7 @@ export function createSummary(analysis, codes) {
 }
 
 /**
- * Seconds of speech, and each label's share of them (of the utterances if no times are known).
+ * Seconds of speech, and each label's share of them (of utterances if times are unknown).
  * @param {Analysis} analysis
  * @param {Utterance[]} utterances
  */

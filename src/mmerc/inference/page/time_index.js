@@ -1,10 +1,10 @@
-/* Finds the utterance that is spoken at a time. */
+/* Finds the utterance at a time. */
 
 import { isTimed, secondsOf } from "./analysis.js";
 
 /** @import { TimedUtterance, Utterance } from "./analysis.js" */
 
-const ROUNDING = 0.01; // seconds by which players round times
+const ROUNDING = 0.01; // seconds; rounding of times in players
 
 export class TimeIndex {
   /** @param {Utterance[]} utterances */
@@ -18,7 +18,7 @@ export class TimeIndex {
   }
 
   /**
-   * Of the utterances spoken at a time, the one that started last; null if nobody speaks.
+   * The utterance at a time that started last; null during silence.
    * @param {number} seconds
    */
   at(seconds) {
@@ -32,7 +32,7 @@ export class TimeIndex {
   }
 
   /**
-   * How many utterances have started by a time, by binary search.
+   * Number of utterances started by a time, by binary search.
    * @param {number} time
    */
   #started(time) {

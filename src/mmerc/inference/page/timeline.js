@@ -1,4 +1,4 @@
-/* A lane per speaker, a bar per utterance. Positions are percentages, so zooming only widens. */
+/* A lane per speaker, a bar per utterance. Positions are in percent, so zooming sets a width. */
 
 import { isTimed } from "./analysis.js";
 import { isOverlapped } from "./doubts.js";
@@ -9,7 +9,7 @@ import { clock, percent } from "./format.js";
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200]; // seconds
 const LONGEST_STEP = 14400;
-const MIN_TICK_WIDTH = 72; // pixels, as all widths below
+const MIN_TICK_WIDTH = 72; // pixels, like all widths below
 const LETTER_WIDTH = 7;
 const BAR_PADDING = 4;
 const MAX_WIDTH = 100000;
@@ -41,7 +41,7 @@ export class Timeline {
     this.draw();
   }
 
-  /** Draw all utterances, again if the analysis has changed. */
+  /** Draw all utterances; call again if the analysis has changed. */
   draw() {
     this.bars = this.analysis.utterances.map((item, index) => this.#createBar(item, index));
     this.lanes.replaceChildren(this.axis, ...this.#createLanes(), this.playhead);
@@ -93,7 +93,7 @@ export class Timeline {
     });
   }
 
-  /** Ticks and names for the width available. */
+  /** Choose ticks and names for the available width. */
   #fit() {
     const width = this.lanes.clientWidth;
     const { duration, labels, utterances } = this.analysis;
@@ -118,7 +118,7 @@ export class Timeline {
   }
 
   /**
-   * Zoom in or out, and return the new zoom.
+   * Zoom in or out; return the new zoom.
    * @param {number} factor
    */
   zoomBy(factor) {
@@ -133,7 +133,7 @@ export class Timeline {
   }
 
   /**
-   * Move the playhead, and keep it in view.
+   * Move the playhead and keep it in view.
    * @param {number} seconds
    */
   movePlayhead(seconds) {
@@ -164,7 +164,7 @@ export class Timeline {
   }
 
   /**
-   * Only one bar can be reached with Tab; the arrow keys lead from there to the others.
+   * Only one bar is reachable with Tab; arrow keys move to the others.
    * @param {HTMLButtonElement | null | undefined} bar
    */
   #moveTabStop(bar) {

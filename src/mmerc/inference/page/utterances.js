@@ -1,4 +1,4 @@
-/* All utterances as a table; this is also what is printed. */
+/* All utterances as a table, which is also printed. */
 
 import { createWords, listDoubts } from "./doubts.js";
 import { byId, createElement, createSpeakerDot, paint } from "./elements.js";
@@ -21,7 +21,7 @@ export class UtteranceTable {
     this.draw();
   }
 
-  /** Draw all utterances, again if the analysis has changed. */
+  /** Draw all utterances; call again if the analysis has changed. */
   draw() {
     this.rows = this.analysis.utterances.map((item, index) => this.#createRow(item, index));
     this.body.replaceChildren(...this.rows.map(({ row }) => row));
@@ -95,7 +95,7 @@ export class UtteranceTable {
   }
 
   /**
-   * Scroll the list, and nothing else, until the row is in view.
+   * Scroll only the list until the row is in view.
    * @param {HTMLElement} row
    */
   #reveal(row) {

@@ -1,11 +1,11 @@
-/* The boundaries of a line: two handles on a piece of the timeline, by pointer or by keyboard. */
+/* Edit the boundaries of a line: two handles on a part of the timeline, by pointer or keyboard. */
 
 import { byId, createElement } from "../../inference/page/elements.js";
 import { clock } from "../../inference/page/format.js";
 
 /** @import { Line } from "./corrections.js" */
 
-const MARGIN = 1.5; // seconds around the line, as all below
+const MARGIN = 1.5; // seconds around the line; in seconds like all below
 const STEP = 0.05;
 const LARGE_STEP = 0.5;
 const SHORTEST = 0.05;

@@ -1,4 +1,4 @@
-/* Somebody else was faster: nothing is lost, the rater decides. */
+/* Conflicting edits: the rater decides which one to keep. */
 
 import { byId } from "../../inference/page/elements.js";
 
@@ -8,14 +8,14 @@ export class ConflictCard {
   /** @type {Edit | null} */
   #edit = null;
 
-  /** @param {(edit: Edit | null) => void} onDecision called with the edit to send again, or null */
+  /** @param {(edit: Edit | null) => void} onDecision called with the edit to resend, or null */
   constructor(onDecision) {
     byId("conflict-mine").addEventListener("click", () => this.#decide(onDecision, true));
     byId("conflict-theirs").addEventListener("click", () => this.#decide(onDecision, false));
   }
 
   /**
-   * Show an edit that was not made, and what somebody else did.
+   * Show a rejected edit, and the other person's edit.
    * @param {Edit} edit
    * @param {string} detail
    */

@@ -1,4 +1,4 @@
-/* Correcting an analysis: list, editor and player show the selected line; keys do everything. */
+/* The correction page: list, editor and player show the selected line; all actions have keys. */
 
 import { byId, createElement, typedById } from "../../inference/page/elements.js";
 import { CorrectionDesk } from "./correction_desk.js";
@@ -24,7 +24,7 @@ const LISTS = [
   ["corrections.csv", "Who corrected what"],
   ["labels.csv", "Labels, for mmerc agree"],
 ];
-/** @type {[string, string][]} What a blind rater may see. */
+/** @type {[string, string][]} Lists visible to a blind rater. */
 const OWN_LISTS = [
   ["corrections.csv", "What you did"],
   ["labels.csv", "Your labels, for mmerc agree"],
@@ -41,7 +41,7 @@ const blind = typedById("blind", HTMLInputElement);
 const filter = typedById("which-lines", HTMLSelectElement);
 const desk = new CorrectionDesk();
 
-/** Load the lines, hidden or not. */
+/** Load the lines, including hidden ones. */
 async function load() {
   desk.client.blind = blind.checked;
   try {
@@ -49,7 +49,7 @@ async function load() {
     listFiles();
     applyFilter();
     desk.selectSome();
-    if (document.activeElement === document.body) desk.focusSelected(); // the keys work at once
+    if (document.activeElement === document.body) desk.focusSelected(); // so that keys work at once
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     byId("saved").textContent = "";

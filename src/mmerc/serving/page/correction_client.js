@@ -1,10 +1,10 @@
-/* Sends corrections one after the other, and keeps the lines as the service has them. */
+/* Sends corrections one after the other, and keeps a copy of the service's lines. */
 
 import { request, RequestError } from "./requests.js";
 
 /** @import { Answer, Correction, Edit, Line } from "./corrections.js" */
 
-const RETRY = 2000; // milliseconds, as below
+const RETRY = 2000; // milliseconds, like below
 const POLL = 3000;
 
 /** @typedef {{edit: Edit, key: string, id: string | null, patch: Partial<Line>}} Pending */
@@ -21,7 +21,7 @@ const POLL = 3000;
 const createKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4))).join("-");
 
 export class CorrectionClient {
-  /** @type {Map<string, Line>} Lines as the service confirmed them. */
+  /** @type {Map<string, Line>} Lines confirmed by the service. */
   #confirmed = new Map();
 
   /** @type {Pending[]} */
@@ -35,7 +35,7 @@ export class CorrectionClient {
     this.rater = "";
     this.blind = false;
     this.revision = 0;
-    /** @type {Map<string, Line>} Lines with what is on its way. */
+    /** @type {Map<string, Line>} Lines including pending edits. */
     this.lines = new Map();
     /** @type {string[]} */
     this.order = [];
@@ -44,13 +44,13 @@ export class CorrectionClient {
     setInterval(() => this.#poll(), POLL);
   }
 
-  /** Whether something is not on disk yet. */
+  /** Whether there are edits that are not yet on disk. */
   get isSaving() {
     return this.#queue.length > 0;
   }
 
   /**
-   * Load all lines, as this rater may see them.
+   * Load all lines, as visible to this rater.
    * @returns {Promise<Answer>}
    */
   async load() {
@@ -64,7 +64,7 @@ export class CorrectionClient {
   }
 
   /**
-   * Send a correction; `patch` is what the page shows of the line until the service answers.
+   * Send a correction; `patch` is shown on the page until the service answers.
    * @param {Edit} edit
    * @param {Partial<Line>} [patch]
    */
@@ -115,12 +115,12 @@ export class CorrectionClient {
     }
   }
 
-  /** Take over what the service has now. */
+  /** Update from the service. */
   async refresh() {
     await this.#poll(true);
   }
 
-  /** Ask what others did, unless something of ours is on its way. */
+  /** Fetch other raters' edits, unless own edits are pending. */
   async #poll(always = false) {
     if (this.rater === "" || (!always && (this.#sending || document.hidden))) return;
     try {
@@ -160,7 +160,7 @@ export class CorrectionClient {
   }
 
   /**
-   * Show a line with what is on its way.
+   * Show a line with its pending edits.
    * @param {string} id
    */
   #patch(id) {

@@ -1,4 +1,4 @@
-/* The selected line, shown in list, editor and player, and what a rater does with it. */
+/* The selected line in list, editor and player, and the rater's actions on it. */
 
 import { byId, typedById } from "../../inference/page/elements.js";
 import { count } from "../../inference/page/format.js";
@@ -13,13 +13,13 @@ import { PredictionOffer } from "./prediction_offer.js";
 
 /** @import { Answer, Edit } from "./corrections.js" */
 
-const NEIGHBOURS = 6; // lines on either side that the boundaries show
+const NEIGHBOURS = 6; // neighbouring lines shown with the boundaries, on each side
 
 export class CorrectionDesk {
   /** @type {string | null} */
   #selected = null;
 
-  /** @type {string[]} The order before the latest change. */
+  /** @type {string[]} The previous order. */
   #oldOrder = [];
 
   constructor() {
@@ -44,7 +44,7 @@ export class CorrectionDesk {
       this.focusSelected();
     });
     this.offer = new PredictionOffer(this.client, (problem) => this.complain(problem));
-    /** Whether the lines are a sample, which is labelled and not corrected. */
+    /** Whether the lines are a sample, to be labelled rather than corrected. */
     this.labelsOnly = false;
     this.advance = typedById("advance", HTMLInputElement);
   }
@@ -65,7 +65,7 @@ export class CorrectionDesk {
   }
 
   /**
-   * Show an analysis that was loaded, and stay where the rater was.
+   * Show a loaded analysis, keeping the rater's position.
    * @param {Answer} answer
    */
   open(answer) {
@@ -89,7 +89,7 @@ export class CorrectionDesk {
     this.offer.show();
   }
 
-  /** Select the line that was selected before, or the first one. */
+  /** Select the previously selected line, or the first one. */
   selectSome() {
     const id = this.line === undefined ? this.client.order[0] : this.#selected;
     if (id !== undefined) this.select(id);
@@ -100,7 +100,7 @@ export class CorrectionDesk {
   }
 
   /**
-   * Show what changed.
+   * Show changes.
    * @param {Set<string>} changed
    * @param {boolean} reordered
    */
@@ -153,7 +153,7 @@ export class CorrectionDesk {
   }
 
   /**
-   * Select a line, and put focus and playback on it.
+   * Select a line and move focus and playback to it.
    * @param {string} id
    */
   goTo(id) {

@@ -1,11 +1,11 @@
-/* The keys of the correction page, and their list. */
+/* Keyboard shortcuts of the correction page, and their list. */
 
 import { byId, createElement } from "../../inference/page/elements.js";
 
 /** @import { CorrectionDesk } from "./correction_desk.js" */
 
 const NUDGE = 0.05; // seconds
-/** @type {[string, string][]} Those that work in a sample, too. */
+/** @type {[string, string][]} Shortcuts that also work in a sample. */
 const LABELLING_KEYS = [
   ["1 to 9", "choose the emotion"],
   ["↑ ↓", "previous, next line"],
@@ -36,14 +36,14 @@ const COMMANDS = {
   "]": (desk) => desk.setBoundary("end", desk.player.time),
 };
 
-const LABELLING = new Set(["ArrowDown", "ArrowUp", " "]); // keys that work in a sample
+const LABELLING = new Set(["ArrowDown", "ArrowUp", " "]); // keys that also work in a sample
 
 /** @param {EventTarget | null} target */
 const isTyping = (target) =>
   target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement;
 
 /**
- * Keys work in the list and on the editor's buttons, not where text is typed.
+ * Shortcuts work in the list and on the editor's buttons, but not in text fields.
  * @param {CorrectionDesk} desk
  * @param {KeyboardEvent} event
  */

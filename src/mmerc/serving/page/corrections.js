@@ -1,12 +1,12 @@
-/* The corrections of an analysis, as the service answers them. */
+/* The corrections of an analysis, as returned by the service. */
 
 /** @typedef {{rater: string, time: number}} Author */
 /** @typedef {{name: string, colour: string, ink: string}} LabelColour */
 
 /**
- * A line as it is now; `label` is a person's, `predicted` and `probabilities` are hidden (null)
- * from a blind rater who has not chosen yet. `pending`: a change of it is on its way. Of a sample:
- * `conversation`, whose recording is played, and what was said `before`.
+ * The current state of a line. `label` is a person's; `predicted` and `probabilities` are hidden
+ * (null) from a blind rater who has not chosen yet. `pending`: an edit is being sent. For samples
+ * only: `conversation`, the one to play, and `before`, the preceding utterances.
  * @typedef {object} Line
  * @property {string} id
  * @property {string} speaker
@@ -55,19 +55,19 @@
 /** @typedef {{kind: string} & Record<string, unknown>} Edit */
 
 /**
- * The label to show: a person's, or else the model's.
+ * The label to show: a person's, else the model's.
  * @param {Line} line
  */
 export const shownLabel = (line) => line.label ?? line.predicted;
 
 /**
- * Whether people changed a line.
+ * Whether a line was edited.
  * @param {Line} line
  */
 export const isCorrected = (line) => Object.keys(line.authors).length > 0;
 
 /**
- * The rater's latest correction that is not undone, and the latest undone one that may return.
+ * The rater's latest correction that can be undone, and the latest one that can be redone.
  * @param {Correction[]} corrections
  * @param {string} rater
  */

@@ -1,4 +1,4 @@
-/* One job at a time: a form, its progress, its results. The job's id is the address's fragment. */
+/* One job at a time: form, progress, results. The job's id is the fragment of the URL. */
 
 import { byId, typedById } from "../../inference/page/elements.js";
 import { percent } from "../../inference/page/format.js";
@@ -10,7 +10,7 @@ import { jobAddress, minutes, size } from "./service.js";
 
 /** @import { About, Job } from "./service.js" */
 
-const INTERVAL = 1000; // milliseconds between two questions about a job
+const INTERVAL = 1000; // milliseconds between two polls of a job
 /** @type {About} */
 const about = await request("v1/about");
 const setLevel = typedById("sets", HTMLSelectElement);
@@ -32,8 +32,7 @@ function complain(text) {
 }
 
 /**
- * Do what the user asked for, and return whether it worked. A failure is shown; a missing key is
- * asked for.
+ * Perform a user action; return whether it succeeded. Shows failures, and asks for a missing key.
  * @param {() => Promise<void>} task
  */
 async function attempt(task) {
@@ -61,7 +60,7 @@ function upload() {
     return;
   }
   const form = new FormData();
-  if (setLevel.value) form.append("sets", setLevel.value); // first: refused before the upload
+  if (setLevel.value) form.append("sets", setLevel.value); // first, to be checked before the upload
   form.append("recording", recording);
   if (subtitles) form.append("subtitles", subtitles);
   show("job");
@@ -87,7 +86,7 @@ function analyseExample() {
   attempt(async () => open(await request(`v1/jobs/example${query}`, { method: "POST" })));
 }
 
-/** Begin a live session, once the user has allowed the devices. */
+/** Start a live session after the user has allowed the devices. */
 async function beginLive() {
   complain("");
   try {
@@ -115,7 +114,7 @@ function open(job) {
   location.hash = job.id;
 }
 
-/** Follow the job in the address, or offer the form. */
+/** Follow the job in the URL, or show the form. */
 function route() {
   const id = location.hash.slice(1);
   watched = id;
@@ -130,7 +129,7 @@ function route() {
 }
 
 /**
- * Follow a job to its end. A service that is away may come back, and continue.
+ * Follow a job to its end. An unavailable service may come back and continue.
  * @param {string} id
  */
 async function follow(id) {
@@ -177,7 +176,7 @@ function login() {
 }
 
 /**
- * Take dropped files; their endings tell subtitles from recordings.
+ * Accept dropped files; subtitles and recordings are distinguished by suffix.
  * @param {DragEvent} event
  */
 function drop(event) {

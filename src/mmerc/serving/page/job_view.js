@@ -18,7 +18,7 @@ const STAGES = {
 const progress = typedById("progress", HTMLProgressElement);
 
 /**
- * Show a status and how much is done, from 0 to 1 (null: unknown).
+ * Show a status and the progress from 0 to 1 (null: unknown).
  * @param {string} text
  * @param {number | null} share
  */
@@ -29,7 +29,7 @@ export function showStatus(text, share) {
 }
 
 /**
- * Show a job that begins.
+ * Show a new job.
  * @param {string} name
  */
 export function showJob(name) {
@@ -41,7 +41,7 @@ export function showJob(name) {
 }
 
 /**
- * Show the state of a job, and return whether it is over.
+ * Show the state of a job; return whether it has ended.
  * @param {Job} job
  * @param {About} about
  */
@@ -71,7 +71,7 @@ export function updateJob(job, about) {
 }
 
 /**
- * A link for every format but the page.
+ * Create a link for every format except the page.
  * @param {About} about
  * @param {(format: string) => string} address
  */

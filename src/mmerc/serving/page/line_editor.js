@@ -1,4 +1,4 @@
-/* The selected line: its emotion, boundaries, speaker, and who corrected it. */
+/* The editor of the selected line: emotion, boundaries, speaker, and history. */
 
 import { byId, createElement, paint, typedById } from "../../inference/page/elements.js";
 import { percent } from "../../inference/page/format.js";
@@ -16,7 +16,7 @@ export class LineEditor {
   }
 
   /**
-   * A button per label, with the key that chooses it.
+   * Create a button per label, with its key.
    * @param {LabelColour[]} labels
    * @param {(label: string) => void} onLabel
    */
@@ -58,7 +58,7 @@ export class LineEditor {
   }
 
   /**
-   * Show where a line of a sample is from, what was said before it, and the line itself.
+   * Show the conversation, context and text of a line of a sample.
    * @param {Line} line
    */
   #showContext({ conversation, before, speaker, text }) {

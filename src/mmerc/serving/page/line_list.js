@@ -1,4 +1,4 @@
-/* All lines, in groups; the words of one of them are edited in place. Groups out of view are not laid out. */
+/* All lines in groups, with in-place editing of words. Groups out of view are not laid out. */
 
 import { byId, createElement, createSpeakerDot, paint } from "../../inference/page/elements.js";
 import { createWords } from "../../inference/page/doubts.js";
@@ -8,9 +8,9 @@ import { isCorrected, shownLabel } from "./corrections.js";
 /** @import { CorrectionClient } from "./correction_client.js" */
 /** @import { LabelColour, Line } from "./corrections.js" */
 
-const LEAST_SHARE = 0.1; // of a line's length, from which overlap is doubtful
-const GROUP = 25; // lines that are laid out together once one of them is in view
-const ROW_HEIGHT = 2.75; // rem, of most rows
+const LEAST_SHARE = 0.1; // share of a line's duration from which overlap is doubtful
+const GROUP = 25; // lines per group; a group is laid out when one of them is in view
+const ROW_HEIGHT = 2.75; // rem; usual height
 
 /** @param {Line} line */
 export const isDoubtful = (line) =>
@@ -25,7 +25,7 @@ export class LineList {
   /** @type {string | null} */
   #selected = null;
 
-  /** @type {Map<string, number>} Speakers keep their colours. */
+  /** @type {Map<string, number>} Colour numbers of speakers. */
   #speakers = new Map();
 
   /** @type {{id: string, area: HTMLTextAreaElement} | null} */
@@ -49,7 +49,7 @@ export class LineList {
   }
 
   /**
-   * Draw the lines that changed; all of them in their order if that did.
+   * Draw changed lines, or all lines if the order changed.
    * @param {Set<string>} changed
    * @param {boolean} reordered
    */
@@ -69,7 +69,7 @@ export class LineList {
     if (reordered) this.#arrange();
   }
 
-  /** Put rows where they belong, touching only those that are elsewhere. */
+  /** Move rows to their positions, touching only misplaced ones. */
   #arrange() {
     /** @type {HTMLElement | null} */
     let before = null;
@@ -92,7 +92,7 @@ export class LineList {
   }
 
   /**
-   * Put a row after another one: in the same group, but into a new one behind a full last group.
+   * Put a row after another one in the same group, or in a new group if the last one is full.
    * @param {HTMLElement} row
    * @param {HTMLElement | null} before
    */
@@ -108,7 +108,7 @@ export class LineList {
     }
   }
 
-  /** Hide groups without a visible row; estimate the height of those that are not laid out. */
+  /** Hide groups without visible rows; estimate the height of groups that are not laid out. */
   #sizeGroups() {
     for (const group of this.root.children) {
       if (!(group instanceof HTMLElement)) continue;
@@ -237,8 +237,8 @@ export class LineList {
   }
 
   /**
-   * Edit the words of a line in place: Enter keeps them, Escape does not, Ctrl+Enter splits the
-   * line at the caret.
+   * Edit the words of a line in place: Enter saves, Escape cancels, Ctrl+Enter splits the line at
+   * the caret.
    * @param {string} id
    */
   edit(id) {
@@ -257,7 +257,7 @@ export class LineList {
     area.focus();
     area.setSelectionRange(area.value.length, area.value.length);
     for (const button of [keep, split]) {
-      // Without this the click would end the editing before it arrives.
+      // Otherwise the click would end the editing before it is handled.
       button.addEventListener("pointerdown", (event) => event.preventDefault());
     }
     keep.addEventListener("click", () => this.#close(true, true));
@@ -278,7 +278,7 @@ export class LineList {
   }
 
   /**
-   * End the editing; with `keep` the new words are sent.
+   * End the editing; `keep`: send the new words.
    * @param {boolean} keep
    * @param {boolean} [refocus]
    */

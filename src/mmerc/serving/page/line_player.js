@@ -1,4 +1,4 @@
-/* Plays the selected line, and shows where on its boundaries. */
+/* Plays the selected line and shows the playback position on its boundaries. */
 
 import { byId, typedById } from "../../inference/page/elements.js";
 
@@ -30,13 +30,13 @@ export class LinePlayer {
     });
   }
 
-  /** The playing time in seconds. */
+  /** The playback time in seconds. */
   get time() {
     return this.media.currentTime;
   }
 
   /**
-   * Say whether the recording is there; it is loaded with the first line.
+   * Show whether the recording exists; it is loaded with the first line.
    * @param {string} name
    * @param {boolean} exists
    */

@@ -1,9 +1,9 @@
-/* What a live session has reported so far, as the analysis that the timeline and the table show. */
+/* The reported utterances of a live session, as an analysis for timeline and table. */
 
 /** @import { Analysis, Label, Utterance } from "../../inference/page/analysis.js" */
 
-const LEAST_DURATION = 30; // seconds that the timeline shows at least
-const GROWTH = 1.25; // a timeline that is full grows by this, so that bars seldom move
+const LEAST_DURATION = 30; // seconds; minimum length of the timeline
+const GROWTH = 1.25; // growth factor of a full timeline, so that bars rarely move
 const LAYER = 0; // a live speaker's utterances do not overlap
 
 /** @implements {Analysis} */
@@ -35,7 +35,7 @@ export class LiveAnalysis {
   }
 
   /**
-   * Add or replace an utterance, and return its position.
+   * Add or replace an utterance; return its position.
    * @param {any} reported
    */
   put(reported) {
@@ -59,7 +59,7 @@ export class LiveAnalysis {
   }
 
   /**
-   * Let the timeline grow if it is full, and return whether it did.
+   * Extend the timeline if it is full; return whether it was extended.
    * @param {number} seconds
    */
   hear(seconds) {

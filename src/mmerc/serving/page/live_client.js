@@ -1,12 +1,12 @@
-/* The WebSocket of a live session: it survives a lost connection without a gap. */
+/* The WebSocket of a live session; resumes a lost connection without a gap. */
 
 const PROTOCOL = 1;
 const FIRST_DELAY = 500; // milliseconds before the first attempt to reconnect
 const LONGEST_DELAY = 8000;
-const MAX_BUFFERED = 100_000; // bytes that may wait before pictures are left out
+const MAX_BUFFERED = 100_000; // bytes in the buffer from which pictures are skipped
 
 /**
- * A message of the service, as `/v1/live/asyncapi.json` describes it.
+ * A message of the service, as described in `/v1/live/asyncapi.json`.
  * @typedef {{type: string, sequence: number, [name: string]: any}} LiveMessage
  */
 
@@ -14,7 +14,7 @@ export class LiveClient {
   /** @type {WebSocket | null} */
   #socket = null;
 
-  /** @type {{start: number, data: ArrayBuffer}[]} Sound that the service may not have. */
+  /** @type {{start: number, data: ArrayBuffer}[]} Sound not yet confirmed by the service. */
   #unconfirmed = [];
 
   /** @type {string | null} */
@@ -82,7 +82,7 @@ export class LiveClient {
   }
 
   /**
-   * Forget sound that the service has; what is left begins at byte `received`.
+   * Drop sound confirmed by the service; the rest starts at byte `received`.
    * @param {number} received
    */
   #confirm(received) {
@@ -119,7 +119,7 @@ export class LiveClient {
     if (this.#ready) this.#socket?.send(data);
   }
 
-  /** Whether a picture would be sent soon. */
+  /** Whether the buffer has room for a picture. */
   get hasRoom() {
     return this.#ready && (this.#socket?.bufferedAmount ?? 0) < MAX_BUFFERED;
   }
@@ -134,7 +134,7 @@ export class LiveClient {
     this.#socket?.send(jpeg);
   }
 
-  /** No more sound; the service reports the rest, and ends the session. */
+  /** End the sound; the service reports the rest and ends the session. */
   end() {
     this.#ending = true;
     if (this.#ready) this.#sendJson({ type: "end" });

@@ -1,19 +1,19 @@
-/* Microphone and camera: asked for, recorded, shown as on, and released. */
+/* Microphone and camera: request, record, show as on, and release. */
 
 import { byId, createElement, typedById } from "../../inference/page/elements.js";
 
 const RECORDING_TYPE = "audio/webm;codecs=opus";
-const SLICE = 200; // milliseconds of sound in a message
+const SLICE = 200; // milliseconds of sound per message
 const PICTURE_INTERVAL = 200; // milliseconds
 const PICTURE_WIDTH = 640; // pixels
 const QUALITY = 0.8;
-const LOUD = 0.3; // root mean square that fills the meter
+const LOUD = 0.3; // root mean square for a full meter
 
-/** Why a device cannot be used, as a sentence. */
+/** A device is unusable; the message is a sentence. */
 export class DeviceError extends Error {}
 
 /**
- * Ask for the microphone and, if wanted, the camera.
+ * Request the microphone and optionally the camera.
  * @param {boolean} camera
  */
 export async function askForDevices(camera) {
@@ -38,7 +38,7 @@ export class Devices {
   #stopped = false;
 
   /**
-   * `onSound` gets the sound in pieces, `onPicture` JPEG pictures and their times in seconds.
+   * `onSound` receives pieces of sound, `onPicture` JPEG pictures with times in seconds.
    * @param {MediaStream} stream
    * @param {{onSound: (data: ArrayBuffer) => void, wantsPicture: () => boolean,
    *   onPicture: (time: number, jpeg: ArrayBuffer) => void, onLost: () => void}} events
@@ -109,12 +109,12 @@ export class Devices {
     take();
   }
 
-  /** Seconds since the recording began. */
+  /** Seconds since the start of the recording. */
   get seconds() {
     return (performance.now() - this.began) / 1000;
   }
 
-  /** Stop recording, release the devices, and wait for the last piece of sound. */
+  /** Stop recording, release the devices and wait for the last piece of sound. */
   async stop() {
     if (this.#stopped) return;
     this.#stopped = true;

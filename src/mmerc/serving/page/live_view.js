@@ -1,4 +1,4 @@
-/* The view of a live session: devices, what is being said, a growing timeline, and results. */
+/* The view of a live session: devices, current words, growing timeline, and results. */
 
 import { shortestPrefixes } from "../../inference/page/analysis.js";
 import { createDetails } from "../../inference/page/details.js";
@@ -16,7 +16,7 @@ import { liveAddress, minutes } from "./service.js";
 /** @import { About } from "./service.js" */
 
 const TICK = 500; // milliseconds between two moves of the playhead
-const BEHIND = 5; // seconds of sound that may wait without a remark
+const BEHIND = 5; // seconds of queued sound from which a remark is shown
 
 export class LiveView {
   /** @type {LiveAnalysis | null} */
@@ -29,13 +29,13 @@ export class LiveView {
   #table = null;
 
   #selected = -1;
-  #follows = true; // the newest utterance is selected
+  #follows = true; // whether to select the newest utterance
   #session = "";
   #grace = 0;
   #over = false;
 
   /**
-   * `onKept` is called with the id of the job that keeps the session.
+   * `onKept` is called with the id of the job that stores the session.
    * @param {About} about
    * @param {MediaStream} stream
    * @param {{keep: boolean, onKept: (job: string) => void}} settings
@@ -70,7 +70,7 @@ export class LiveView {
     byId("live-title").focus();
   }
 
-  /** Whether the session has not ended; leaving the page would lose it. */
+  /** Whether the session is running, so that leaving the page would lose it. */
   get isRunning() {
     return !this.#over;
   }
@@ -144,7 +144,7 @@ export class LiveView {
   }
 
   /**
-   * Draw the timeline, and the table's row at a position that changed.
+   * Draw the timeline, and the table row at a changed position.
    * @param {number | null} position
    */
   #draw(position) {
@@ -164,7 +164,7 @@ export class LiveView {
     this.select(this.#follows || this.#selected < 0 ? last : this.#selected);
   }
 
-  /** Draw the bars again, and keep the selection and the focus. */
+  /** Redraw the bars, keeping selection and focus. */
   #drawTimeline() {
     const focused = byId("lanes").contains(document.activeElement);
     this.#timeline?.draw();
@@ -174,7 +174,7 @@ export class LiveView {
   }
 
   /**
-   * Arrow keys, Home and End lead to other utterances.
+   * Arrow keys, Home and End select other utterances.
    * @param {KeyboardEvent} event
    */
   handleKey(event) {
@@ -200,7 +200,7 @@ export class LiveView {
   }
 
   /**
-   * Show an utterance's probabilities and what counted.
+   * Show an utterance's probabilities and effects.
    * @param {number} position
    */
   select(position) {

@@ -1,4 +1,4 @@
-/* Lines whose words, speaker or times were changed: the service predicts them again on demand. */
+/* Offer to predict edited lines again. */
 
 import { byId, typedById } from "../../inference/page/elements.js";
 import { count } from "../../inference/page/format.js";
@@ -7,7 +7,7 @@ import { request, RequestError } from "./requests.js";
 /** @import { CorrectionClient } from "./correction_client.js" */
 /** @import { Job } from "./service.js" */
 
-const JOB_INTERVAL = 1000; // milliseconds between two questions about the job
+const JOB_INTERVAL = 1000; // milliseconds between two polls of the job
 const COMMAND = "mmerc correct --predict-again";
 
 export class PredictionOffer {
@@ -20,13 +20,13 @@ export class PredictionOffer {
   constructor(client, onProblem) {
     this.client = client;
     this.onProblem = onProblem;
-    /** Whether there is a service that predicts; `mmerc correct --page` has none. */
+    /** Whether a service can predict; not with `mmerc correct --page`. */
     this.hasService = false;
     this.button = typedById("predict-again", HTMLButtonElement);
     this.button.addEventListener("click", () => this.#predict());
   }
 
-  /** Offer to predict the lines that need it. */
+  /** Offer to predict stale lines. */
   show() {
     const lines = [...this.client.lines.values()];
     const stale = lines.filter((line) => line.stale && !line.excluded).length;
@@ -38,7 +38,7 @@ export class PredictionOffer {
       stale > 0 && !this.hasService ? `${COMMAND} predicts ${count(stale, "line")} again` : "";
   }
 
-  /** Start a job of the service, and wait until it is over. */
+  /** Start a job of the service and wait for its end. */
   async #predict() {
     this.#running = true;
     this.show();
@@ -65,7 +65,7 @@ export class PredictionOffer {
 }
 
 /**
- * The job as it is now; as it was before while the service is away.
+ * Fetch the job; return the previous state while the service is unavailable.
  * @param {Job} job
  * @returns {Promise<Job>}
  */

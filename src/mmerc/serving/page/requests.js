@@ -1,4 +1,4 @@
-/* Requests to the service: every answer is JSON, every failure a sentence. */
+/* Requests to the service: answers are JSON, failures are sentences. */
 
 const UNREACHABLE = "The service does not answer; check whether it is running.";
 
@@ -13,14 +13,14 @@ export class RequestError extends Error {
     this.status = status;
   }
 
-  /** Whether the same request may well succeed a little later. */
+  /** Whether the same request may succeed later. */
   get isTemporary() {
     return this.status === 0 || this.status >= 500;
   }
 }
 
 /**
- * The JSON that the service answers, or a RequestError with what it says.
+ * Return the service's JSON answer; throw a RequestError with its message otherwise.
  * @param {string} address
  * @param {RequestInit} [options]
  */
@@ -38,7 +38,7 @@ export async function request(address, options) {
 }
 
 /**
- * Send a form; unlike fetch, this reports progress.
+ * Send a form, with progress (unlike fetch).
  * @template T
  * @param {string} address
  * @param {FormData} form

@@ -1,4 +1,4 @@
-/* What the service answers, and its sizes and times as text. */
+/* Types of the service's answers, and sizes and times as text. */
 
 import { count } from "../../inference/page/format.js";
 
@@ -32,20 +32,20 @@ import { count } from "../../inference/page/format.js";
  */
 
 /**
- * The address of a job, relative to the page: the service may be behind a prefix.
+ * The URL of a job, relative to the page, as the service may have a prefix.
  * @param {string} id
  */
 export const jobAddress = (id) => `v1/jobs/${encodeURIComponent(id)}`;
 
 /**
- * The address of a result, relative to the page.
+ * The URL of a result, relative to the page.
  * @param {Job} job
  * @param {string} format
  */
 export const resultAddress = (job, format) => `${jobAddress(job.id)}/files/${format}`;
 
 /**
- * The address of a result of a live session, relative to the page.
+ * The URL of a live session's result, relative to the page.
  * @param {string} session
  * @param {string} format
  */

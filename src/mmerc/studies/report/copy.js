@@ -1,4 +1,4 @@
-/* Buttons that copy the text of a part of the page. */
+/* Buttons that copy a part of the page as text. */
 
 /** @param {HTMLElement} part */
 function select(part) {
