@@ -1,11 +1,10 @@
-"""What `mmerc adapt` gains with 20, 50, 100 and 200 labels.
+"""Gain of `mmerc adapt` with 20, 50, 100 and 200 labels.
 
-Arguments: a model, a manifest with labels; or predictions of a labelled corpus (Parquet, such as
-those of `prediction_sets.py measure --out`, or of `mmerc evaluate`), and optionally LABEL=SHARE:
-only this share of the utterances with the label is kept, at random, as if it were rarer.
-Conversations are drawn until there are so many labels; the model is adapted to them (or stays
-unchanged, if that is not shown to be better) and scored on all other conversations. Means over
-several draws.
+Arguments: a model and a manifest with labels; or predictions of a labelled corpus (Parquet, from
+`prediction_sets.py measure --out` or `mmerc evaluate`), and optionally LABEL=SHARE: keep only this
+random share of the utterances with the label. Conversations are drawn until there are enough
+labels; the model is adapted to them (or unchanged, if not significantly better) and scored on all
+other conversations. Results are means over several draws.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ SIZES, DRAWS = (20, 50, 100, 200), 12
 
 
 def make_rarer(data: Predictions, change: str) -> Predictions:
-    """Leave out utterances with a label, such as four of five with "neutral=0.2"."""
+    """Drop utterances with a label, for example four of five with "neutral=0.2"."""
     label, _, share = change.partition("=")
     chosen = data.gold == data.labels.names.index(label)
     kept = ~chosen | (np.random.default_rng(1).random(len(chosen)) < float(share))

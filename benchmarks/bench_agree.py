@@ -1,7 +1,7 @@
-"""Agreement of five raters on 10,000 utterances, with a bootstrap of 2,000 resamples.
+"""Time of `mmerc agree` for five raters, 10,000 utterances and 2,000 bootstrap resamples.
 
-Once in 1,000 conversations, once in one, where utterances are drawn. Processor seconds, since other
-work of the machine does not count in them.
+Measured with 1,000 conversations, and with one (where utterances are resampled), in processor
+seconds, which do not include other work on the machine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RATERS, UTTERANCES, SPEAKERS = 5, 10_000, 6
 
 
 def write_raters(folder: Path, conversations: int) -> list[Path]:
-    """Tables of raters who agree on about two of three utterances."""
+    """Write tables of raters who agree on about two of three utterances."""
     numbers = np.random.default_rng(0)
     truth = numbers.integers(7, size=UTTERANCES)
     paths = []

@@ -1,13 +1,13 @@
-"""`mmerc analyze` on long recordings: time as a share of their length, and memory.
+"""Time (relative to duration) and memory of `mmerc analyze` on long recordings.
 
     python benchmarks/bench_analyze.py --minutes 10       # subtitles and transcription
     python benchmarks/bench_analyze.py --minutes 60 --whole-path --sound
 
-The recording is examples/photograph.mp4 (640 x 480, 25 pictures a second, two speakers, a face in
-every picture) played over and over, its subtitles with it. Each analysis runs in a process of its
-own, so that the memory is its own: the most that all of its processes take together (shared pages
-counted once), and the largest of them. ``--sound`` leaves out the film, ``--whole-path`` measures
-transcription alone, at every length. Text alone: the words of the same conversation.
+The recording is examples/photograph.mp4 (640 x 480, 25 pictures per second, two speakers, a face in
+every picture), repeated together with its subtitles. Each analysis runs in a separate process.
+Memory is the maximum over time of all its processes together (shared pages counted once), and of
+the largest one. ``--sound`` omits the film; ``--whole-path`` measures only transcription, at every
+duration. Text alone: the words of the same conversation.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "photograph.mp4"
 
 
 def repeated(times: int, folder: Path) -> tuple[Path, Path, float]:
-    """The example ``times`` times in a row, its subtitles, and how long it lasts in seconds."""
+    """Repeat the example ``times`` times; return film, subtitles and duration in seconds."""
     film, subtitles = folder / f"talk-{times}.mkv", folder / f"talk-{times}.srt"
     with av.open(str(EXAMPLE)) as source, av.open(str(film), "w") as target:
-        length = Fraction(source.duration, av.time_base) + Fraction(1, 2)  # packets must ascend
+        length = Fraction(source.duration, av.time_base) + Fraction(1, 2)  # must ascend
         streams = {s.index: target.add_stream_from_template(s) for s in source.streams}
         for time_now in range(times):
             source.seek(0)
@@ -59,7 +59,7 @@ def moved(cue: pysubs2.SSAEvent, seconds: float) -> pysubs2.SSAEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What an analysis takes: seconds by the clock and of the processors, and megabytes."""
+    """The cost of an analysis: wall clock and processor seconds, and megabytes."""
 
     seconds: float
     processors: float
@@ -68,7 +68,7 @@ class Cost:
 
 
 def analysed(*arguments: object) -> Cost:
-    """The cost of one `mmerc analyze`."""
+    """Measure the cost of one `mmerc analyze`."""
     command = [
         sys.executable,
         "-m",
@@ -99,7 +99,7 @@ def child(command: list[str]) -> None:
 
 
 def measure_tree(root: int) -> float:
-    """Megabytes of a process and all it started; shared pages count once."""
+    """Return the megabytes of a process and its descendants; shared pages count once."""
     total, waiting = 0, [root]
     while waiting:
         number = waiting.pop()
@@ -114,7 +114,7 @@ def measure_tree(root: int) -> float:
 
 
 def films(minutes: list[int], folder: Path, *, whole_path: bool, sound: bool) -> Iterator[str]:
-    """One sentence per analysis of the film, or of its sound."""
+    """Yield one sentence per analysis of the film, or of its sound."""
     for count in minutes:
         film, subtitles, length = repeated(round(count * 60 / 48), folder)
         if sound:
@@ -133,7 +133,7 @@ def films(minutes: list[int], folder: Path, *, whole_path: bool, sound: bool) ->
 
 
 def take_sound(film: Path) -> Path:
-    """The sound of a film, as a file of its own."""
+    """Extract the sound of a film to a file."""
     path = film.with_suffix(".mka")
     with av.open(str(film)) as source, av.open(str(path), "w") as target:
         stream = target.add_stream_from_template(source.streams.audio[0])
@@ -145,7 +145,7 @@ def take_sound(film: Path) -> Path:
 
 
 def text(folder: Path, copies: int) -> str:
-    """Utterances a second of a transcript, without what the program takes to start."""
+    """Measure utterances per second of a transcript, without start-up time."""
     lines = [f"{cue.plaintext}\n" for cue in pysubs2.load(str(EXAMPLE.with_suffix(".srt")))]
     talk, short = folder / "talk.txt", folder / "short.txt"
     talk.write_text("".join([*lines, "\n"] * copies))

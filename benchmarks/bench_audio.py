@@ -1,4 +1,4 @@
-"""openSMILE's two sets on 3 s utterances, in one and in two worker processes."""
+"""Speed of openSMILE's two sets on 3 s utterances, with one and two worker processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ extractors: dict[str, OpenSmile] = {}
 
 
 def tone(number: int) -> np.ndarray:
-    """A tone whose loudness noise moves."""
+    """Generate a tone with noisy loudness."""
     moment = np.arange(SECONDS * RATE) / RATE
     noise = np.random.default_rng(number).normal(size=len(moment))
     swelling = np.convolve(noise, np.ones(400) / 20, mode="same")
@@ -25,7 +25,7 @@ def tone(number: int) -> np.ndarray:
 
 
 def work(name: str, samples: np.ndarray) -> float:
-    """Processor seconds of one utterance in this process."""
+    """Return the processor seconds of one utterance in this process."""
     if name not in extractors:
         extractors[name] = OpenSmile(name)
     started = time.process_time()

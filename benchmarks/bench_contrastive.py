@@ -1,4 +1,4 @@
-"""The contrastive loss of 1,024 utterances in three modalities, against a loop over its items."""
+"""Time of the contrastive loss of 1,024 utterances in three modalities, compared with loops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UTTERANCES, WIDTH, TEMPERATURE = 1024, 300, 0.3
 
 
 def loop_items(vectors: torch.Tensor, positives: torch.Tensor, items: int) -> torch.Tensor:
-    """The first ``items`` terms of DF-ERC's Eq. 5, as printed."""
+    """Compute the first ``items`` terms of DF-ERC's Eq. 5, as printed."""
     units = vectors / vectors.norm(dim=1, keepdim=True)
     losses = []
     for i in range(items):
@@ -27,7 +27,7 @@ def loop_items(vectors: torch.Tensor, positives: torch.Tensor, items: int) -> to
 
 
 def loop_rows(vectors: torch.Tensor, positives: torch.Tensor, items: int) -> torch.Tensor:
-    """The same with a row of similarities at a time, as research code does it."""
+    """Compute the same with one row of similarities at a time, as in research code."""
     units = vectors / vectors.norm(dim=1, keepdim=True)
     losses = []
     for i in range(items):
@@ -38,12 +38,12 @@ def loop_rows(vectors: torch.Tensor, positives: torch.Tensor, items: int) -> tor
 
 
 def ours(vectors: torch.Tensor, positives: torch.Tensor, _: int) -> torch.Tensor:
-    """All at once."""
+    """Compute all terms at once."""
     return contrastive_loss(vectors, positives, temperature=TEMPERATURE)
 
 
 def seconds(function: Callable[..., torch.Tensor], items: int) -> float:
-    """Median time of forward and backward, in proportion to all items."""
+    """Return the median time of forward and backward, extrapolated to all items."""
     torch.manual_seed(0)
     vectors = torch.randn(3 * UTTERANCES, WIDTH, requires_grad=True)
     utterance = torch.arange(3 * UTTERANCES) // 3

@@ -1,4 +1,4 @@
-"""The correction page with 5,000 lines in headless Chromium: keys, scrolling, screen and disk."""
+"""Latency of the correction page with 5,000 lines in headless Chromium: keys, scrolling, saving."""
 
 import shutil
 import statistics
@@ -10,7 +10,7 @@ from kill_corrections import invent_analysis, start
 from mmerc.inference.results import write_results
 
 LINES, TRIES = 5000, 20
-# Milliseconds from a key until the frame with its effect is painted, and until it is saved.
+# Milliseconds from a key press until its effect is painted, and until it is saved.
 KEY = """
 async (key) => {
   const target = document.activeElement;

@@ -1,4 +1,4 @@
-"""Vectors of faces, and training steps of the network behind them, on random faces."""
+"""Speed of face vectors, and of training steps of the face network, on random faces."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FACES, BAR = 640, 300
 
 
 def rate(function: Callable[[], object], faces: int, times: int) -> str:
-    """Faces a second of wall time and a second of processor time."""
+    """Format faces per second of wall time and of processor time."""
     function()
     wall, used = time.perf_counter(), time.process_time()
     for _ in range(times):
@@ -36,7 +36,7 @@ def rate(function: Callable[[], object], faces: int, times: int) -> str:
 
 
 def inference(device: str, version: str) -> str:
-    weights = VERSIONS["denseface"].weights  # those of other versions take as long
+    weights = VERSIONS["denseface"].weights  # other versions take as long
     extractor = DenseFace(SpeakerFaces(), weights=weights, version=version, device=device)
     crops = np.random.default_rng(0).integers(0, 256, (FACES, 48, 48), dtype=np.uint8)
     precision = extractor.spec.settings["precision"]
@@ -62,7 +62,7 @@ def training(device: str, steps: int) -> str:
 
 
 def augmentation(device: str, steps: int) -> str:
-    """Every degradation on every image, and equalisation."""
+    """Measure all degradations on every image, and equalisation."""
     degraded = Augmentation(
         yaw=35, gamma=0.4, side_light=0.15, small=1, blurred=1, noise=0.03, compressed=1
     )

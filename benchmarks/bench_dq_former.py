@@ -1,15 +1,14 @@
-"""DQ-Former's speed and memory: padding, a step of the mini pair, the large pair.
+"""Speed and memory of DQ-Former: padding, a step of the mini pair, the large pair.
 
     python benchmarks/bench_dq_former.py padding CORPUS MEDIA
-    python benchmarks/bench_dq_former.py step      # mini pair against its encoders, 4 s clips
-    python benchmarks/bench_dq_former.py memory    # of the mini pair: its largest resident size
-    python benchmarks/bench_dq_former.py parts     # where a step of the mini pair goes
+    python benchmarks/bench_dq_former.py step      # mini pair compared with its encoders, 4 s clips
+    python benchmarks/bench_dq_former.py memory    # maximum resident size of the mini pair
+    python benchmarks/bench_dq_former.py parts     # time of each part of a step of the mini pair
     python benchmarks/bench_dq_former.py large STEPS  # random BERT-large and WavLM-large; 0 steps:
-                                                      # no optimiser, its moments are only counted
+    # no optimiser, only the size of its moments
 
-The bars: padding under 15 % of the work, the step at most 1.3 times the encoders' own forward and
-backward pass, 3 GB, 24 GB. Seconds are the processor's, on one thread, so that other programs do
-not count.
+Bars: padding under 15 % of the work; a step at most 1.3 times the encoders' forward and backward
+pass; 3 GB; 24 GB. Times are processor seconds on one thread, which do not include other programs.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ ROUNDS = 5
 
 
 def padding(corpus: Path, media: Path) -> None:
-    """Share of padding in the encoders' work over one epoch of dq-former-composed."""
+    """Measure the share of padding in the encoders' work, over an epoch of dq-former-composed."""
     heard = add_corpus_sounds(PreparedCorpus.load(corpus), media)
     recipe = load_recipe("dq-former-composed")
     model = create_model(recipe.model, labels=heard.labels, widths={})
@@ -70,7 +69,7 @@ def padding(corpus: Path, media: Path) -> None:
 
 
 def batch_of(*, utterances: int, seconds: float, tokens: int) -> ConversationBatch:
-    """Random words and noise, without padding."""
+    """Create a batch of random words and noise, without padding."""
     shape = (utterances, 1)
     everywhere, samples = torch.ones(shape, dtype=torch.bool), round(seconds * SAMPLE_RATE)
     return ConversationBatch(
@@ -98,7 +97,7 @@ def forward_backward(model: AnyModel, batch: ConversationBatch) -> None:
 
 
 def encoders_alone(model: AnyModel, batch: ConversationBatch) -> None:
-    """Both encoders, whose last states alone are asked for."""
+    """Run both encoders, requesting only the last states."""
     if not (batch.tokens and batch.waveforms and model.text_encoder and model.speech_encoder):
         raise TypeError("the pair reads tokens and waveforms")
     tokens, sound = batch.tokens, batch.waveforms
@@ -109,7 +108,7 @@ def encoders_alone(model: AnyModel, batch: ConversationBatch) -> None:
 
 
 def seconds(function: Callable[[], None]) -> float:
-    """The best of some rounds, in seconds of the processor."""
+    """Return the best of several rounds, in processor seconds."""
     function()
     outcome = []
     for _ in range(ROUNDS):
@@ -120,7 +119,7 @@ def seconds(function: Callable[[], None]) -> float:
 
 
 def gigabytes() -> float:
-    """The largest resident size so far."""
+    """Return the maximum resident size so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
@@ -143,7 +142,7 @@ def step() -> None:
 
 
 def parts() -> None:
-    """Forward and backward of each part of a step of ordinary size, and what comes after."""
+    """Measure forward and backward of each part of a typical step, and the rest."""
     model, recipe = mini()
     batch = batch_of(utterances=8, seconds=3.68, tokens=72)
     if not (batch.tokens and batch.waveforms and model.text_encoder and model.speech_encoder):
@@ -165,14 +164,14 @@ def parts() -> None:
 
 
 def back(forward: Callable[[], Tensor]) -> None:
-    """Forward and backward."""
+    """Run forward and backward."""
     with torch.autocast("cpu", torch.bfloat16):
         states = forward()
     states.float().mean().backward()
 
 
 def void(_result: object) -> None:
-    """Nothing."""
+    """Do nothing."""
 
 
 def memory() -> None:
@@ -187,7 +186,7 @@ def memory() -> None:
 
 
 def large_pair() -> tuple[AnyModel, Recipe]:
-    """dq-former-meld-large with random weights of BERT-large's and WavLM-large's sizes."""
+    """Create dq-former-meld-large with random weights (BERT-large and WavLM-large sizes)."""
     with tempfile.TemporaryDirectory() as folder:
         text, speech = Path(folder) / "bert", Path(folder) / "wavlm"
         big = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
@@ -206,7 +205,7 @@ def large_pair() -> tuple[AnyModel, Recipe]:
 
 
 def large(steps: int = 2) -> None:
-    """Whole steps with checkpointing, batch 1, ten seconds and 512 tokens."""
+    """Run whole steps with checkpointing, batch 1, ten seconds and 512 tokens."""
     model, recipe = large_pair()
     count = sum(parameter.numel() for parameter in model.parameters())
     print(f"large pair, {count / 1e6:.0f} million parameters")
@@ -219,7 +218,7 @@ def large(steps: int = 2) -> None:
             optimizer.zero_grad()
         spent = time.process_time() - started
         print(f"step {number + 1}: {spent:.1f} s, at most {gigabytes():.1f} GB so far")
-    if not steps:  # two moments of AdamW's, 32 bits each
+    if not steps:  # AdamW's two moments, 32 bits each
         print(f"and {8 * count / 2**30:.1f} GB for the optimiser, which did not run")
 
 

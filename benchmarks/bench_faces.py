@@ -1,4 +1,4 @@
-"""Faces in the 20 frames of an utterance: followed, searched together, and one frame at a time."""
+"""Time of face detection in 20 frames: followed, batched, and one frame at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Frames = list[NDArray[np.uint8]]
 
 
 def film() -> Frames:
-    """A real photograph that comes nearer and moves aside."""
+    """Create frames of a real photograph that is enlarged and shifted."""
     photograph = torch.from_numpy(astronaut().copy()).permute(2, 0, 1)[None].float()
     frames = []
     for i, scale in zip(range(FRAMES), cycle(SCALES), strict=False):
@@ -35,7 +35,7 @@ def film() -> Frames:
 
 
 def seconds(function: Callable[[], list[list[Face]]]) -> float:
-    """Time of one run, in which a face must be found in every frame."""
+    """Return the time of one run; a face must be found in every frame."""
     started = time.perf_counter()
     outcome = function()
     elapsed = time.perf_counter() - started
@@ -51,7 +51,7 @@ def main() -> None:
         lambda: detector.detect(frames),
         lambda: [detector.detect([frame])[0] for frame in frames],
     )
-    # In turns, so that whatever else runs on the machine meets all alike.
+    # Alternating, so that other work on the machine affects all equally.
     rounds = np.array([[seconds(way) for way in ways] for _ in range(ROUNDS + 1)])[1:]
     followed, together, alone = rounds.T
     print(f"faces from {SMALLEST} pixels on in {FRAMES} frames of {WIDTH} x {HEIGHT}")

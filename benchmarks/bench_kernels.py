@@ -1,4 +1,4 @@
-"""Kernels that are ours, the context LSTM, and what new shapes cost in memory."""
+"""Speed of our kernels and the context LSTM, and memory growth due to new shapes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHAPES = 300
 
 
 def milliseconds(function: Callable[[], torch.Tensor]) -> float:
-    """Median time of forward and backward."""
+    """Return the median time of forward and backward."""
     times = []
     for _ in range(RUNS):
         started = time.perf_counter()
@@ -34,7 +34,7 @@ def milliseconds(function: Callable[[], torch.Tensor]) -> float:
 
 
 def compare_context() -> None:
-    """The context LSTM of DF-ERC against torch's over packed conversations."""
+    """Compare DF-ERC's context LSTM with torch's LSTM on packed conversations."""
     lengths = torch.tensor([3, 5, 7, 8, 10, 12, 14, 17])
     mask = torch.arange(17) < lengths[:, None]
     vectors = torch.randn(8, 17, 300, requires_grad=True)
@@ -53,13 +53,13 @@ def compare_context() -> None:
 
 
 def memory() -> float:
-    """Megabytes of this process."""
+    """Return the megabytes of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 @torch.inference_mode()
 def growth(*, bfloat16: bool) -> float:
-    """Megabytes that stay after a linear layer has seen ``SHAPES`` numbers of rows."""
+    """Return the megabytes kept after a linear layer was used with ``SHAPES`` batch sizes."""
     layer, vectors = nn.Linear(384, 1536), torch.randn(SHAPES + 1, 384)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
         layer(vectors)

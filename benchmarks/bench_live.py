@@ -1,4 +1,4 @@
-"""How soon emotions come after speech ends, what a stream costs, and whether memory is flat.
+"""Latency, cost and memory of live sessions.
 
     python benchmarks/bench_live.py latency      # in real time; 1 minute
     python benchmarks/bench_live.py streams      # two at once; 1 minute
@@ -7,17 +7,16 @@
     python benchmarks/bench_live.py memory --hours 6 --sparse
     python benchmarks/bench_live.py memory --hours 1 --sparse --real-time
 
-``latency`` plays the example film with pictures. ``delay`` is from the end of speech, as voice
-activity hears it, to the last utterance of it; ``after_last_word`` from the end of the last word,
-as Whisper places it. Utterances that are reported while speech goes on, or together with that last
-one, are counted apart (``within_speech``, from their last word). ``--virtual`` counts the time
-without the clock, so that other work on the machine does not matter: every piece of sound takes the
-processor time that it takes, on one core, and the next one waits for it. ``parts``
-runs one thread after the other. ``memory`` plays the film's sound again and again as fast as
-possible, with 20 s of silence every ten minutes, and compares the resident memory with that after
-ten minutes. ``--sparse`` plays 3 to 12 s from anywhere in it, and silence to half a minute: words
-are cut, so that hardly any two turns are alike. ``--pictures`` plays the film's pictures too. At
-the end it says what finishing and exporting the session take.
+``latency`` plays the example film with pictures. ``delay`` is from the end of speech (by voice
+activity detection) to its last utterance; ``after_last_word`` from the end of the last word (by
+Whisper). Utterances reported during speech, or together with the last one, are counted separately
+(``within_speech``, from their last word). ``--virtual`` uses processor time instead of the clock,
+so that other work on the machine does not matter: each piece of sound takes its processor time on
+one core, and the next one waits for it. ``parts`` runs threads one after the other. ``memory``
+repeats the film's sound as fast as possible, with 20 s of silence every ten minutes, and compares
+the resident memory with that after ten minutes. ``--sparse`` plays 3 to 12 s from random positions,
+and silence up to half a minute; words are cut, so turns rarely repeat. ``--pictures`` also plays
+the film's pictures. At the end, the cost of finishing and exporting the session is printed.
 """
 
 from __future__ import annotations
@@ -59,14 +58,14 @@ def feed(session: LiveSession, moment: Moment) -> list[LiveEvent]:
 
 @dataclass
 class Clock:
-    """When a piece of sound has been analysed: by the clock, or by the processor alone."""
+    """Time at which a piece of sound has been analysed, by the clock or by processor time."""
 
     virtual: bool
     now: float = 0.0
     began: float = field(default_factory=time.monotonic)
 
     def run(self, end: float, work: Callable[[], list[LiveEvent]]) -> list[LiveEvent]:
-        """Work on a piece of sound that ends at ``end``, once it has been spoken."""
+        """Process a piece of sound that ends at ``end``, not before that time."""
         if not self.virtual:
             time.sleep(max(0.0, self.began + end - time.monotonic()))
             events = work()
@@ -79,7 +78,7 @@ class Clock:
 
 
 def play(components: LiveComponents, path: Path, *, virtual: bool) -> dict[str, object]:
-    """Follow a recording in real time; delays of its utterances, and how far it falls behind."""
+    """Play a recording in real time; return the delays of utterances and the backlog."""
     session, moments = LiveSession(components), list(play_file(path, pictures_per_second=PICTURES))
     clock, behind = Clock(virtual), 0.0
     delays: dict[str, list[float]] = {"delay": [], "after_last_word": [], "within_speech": []}
@@ -104,7 +103,7 @@ def play(components: LiveComponents, path: Path, *, virtual: bool) -> dict[str, 
 
 
 def describe(seconds: list[float]) -> str:
-    """Median, 95th percentile and number."""
+    """Format median, 95th percentile and number."""
     if not seconds:
         return "none"
     median, most = np.quantile(seconds, (0.5, 0.95))
@@ -135,7 +134,7 @@ def streams(components: LiveComponents, given: argparse.Namespace) -> None:
 
 
 class OneAfterTheOther:
-    """In place of the threads that compare voices while words are recognised."""
+    """Replaces the threads that compare voices during transcription."""
 
     def submit(self, function: Callable[..., Any], *arguments: object) -> Future[Any]:
         future: Future[Any] = Future()
@@ -144,7 +143,7 @@ class OneAfterTheOther:
 
 
 def parts(components: LiveComponents, given: argparse.Namespace) -> None:
-    """Processor seconds of the parts, as the median of their calls and per second of sound."""
+    """Measure processor seconds of each part: median per call, and per second of sound."""
     components.__dict__["helpers"] = OneAfterTheOther()
     session = LiveSession(components)
     whisper: Any = components.transcriber.whisper
@@ -173,7 +172,7 @@ def parts(components: LiveComponents, given: argparse.Namespace) -> None:
 
 
 def measure(owner: Any, attribute: str, spent: list[float]) -> None:
-    """Note the processor time of every call of a function."""
+    """Record the processor time of every call of a function."""
     function = getattr(owner, attribute)
 
     def measured(*arguments: Any, **options: Any) -> Any:
@@ -192,7 +191,7 @@ def resident_mb() -> float:
 
 
 def conversation(path: Path, *, sparse: bool, pictures: bool) -> Iterator[Moment]:
-    """A conversation without end, in pieces of 0.1 s; times are within the film."""
+    """Yield an endless conversation in pieces of 0.1 s; times are within the film."""
     moments = [
         moment if pictures else replace(moment, pictures=())
         for moment in play_file(path, pictures_per_second=PICTURES)
@@ -243,7 +242,7 @@ def memory(components: LiveComponents, given: argparse.Namespace) -> None:
 
 
 def describe_size(sizes: list[float]) -> dict[str, object]:
-    """The resident memory, and how it compares with that after ten minutes."""
+    """Return the resident memory, absolute and relative to that after ten minutes."""
     grown = 100 * (sizes[-1] / sizes[0] - 1)
     return {"resident_mb": round(sizes[-1], 1), "since_10_minutes": f"{grown:+.1f} %"}
 

@@ -1,4 +1,4 @@
-"""An epoch of MultiEMO over MELD's conversations with made-up vectors, and its contrastive loss."""
+"""Time of a MultiEMO epoch on MELD's conversations with random vectors, and of its loss."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SETTINGS = {"temperature": 1.4, "focus": 2.0, "sample_weight": 1.2}
 
 
 def conversations(meld: Path | None) -> tuple[list[Conversation], list[Conversation]]:
-    """To train on (MELD's train and dev less 5 %) and to test on."""
+    """Return conversations for training (MELD's train and dev minus 5 %) and test."""
     if meld is None:
         made_up = list(made_up_corpus().splits["train"])
         seen = made_up + made_up[:114]
@@ -45,7 +45,7 @@ def conversations(meld: Path | None) -> tuple[list[Conversation], list[Conversat
 
 
 def with_vectors(items: list[Conversation]) -> list[Example]:
-    """Random vectors for everything."""
+    """Create examples with random vectors."""
     generator = torch.Generator().manual_seed(0)
     examples = []
     for index, item in enumerate(items):
@@ -69,7 +69,7 @@ def with_vectors(items: list[Conversation]) -> list[Example]:
 def timed(
     step: Callable[[ConversationBatch], None], batches: Iterable[ConversationBatch]
 ) -> tuple[float, float, int]:
-    """Seconds by the clock, of the processor, and utterances; the first batch warms up."""
+    """Return wall clock seconds, processor seconds and utterances; the first batch is warm-up."""
     wall, processor, utterances = 0.0, 0.0, 0
     for number, batch in enumerate(batches):
         started = time.perf_counter(), time.process_time()
@@ -82,7 +82,7 @@ def timed(
 
 
 def report(name: str, outcome: tuple[float, float, int], total: int, bar: str) -> None:
-    """Seconds for all utterances, in proportion to those that were timed."""
+    """Print the seconds for all utterances, extrapolated from the timed ones."""
     wall, processor, utterances = outcome
     scale = total / max(utterances, 1)
     print(
@@ -92,7 +92,7 @@ def report(name: str, outcome: tuple[float, float, int], total: int, bar: str) -
 
 
 def epoch(model: MultiEmo, examples: list[Example], batches: int | None) -> None:
-    """Forward, backward and step over the training conversations."""
+    """Time forward, backward and step over the training conversations."""
     recipe = load_recipe("multiemo-meld-released")
     optimizer = create_optimizer(model, recipe.training)
 
@@ -109,7 +109,7 @@ def epoch(model: MultiEmo, examples: list[Example], batches: int | None) -> None
 
 
 def predictions(model: MultiEmo, examples: list[Example], batches: int | None) -> None:
-    """The test utterances: their scores, and with them whom each attends to."""
+    """Time the test utterances: scores, and scores with attention."""
     model.eval()
 
     def scores(batch: ConversationBatch) -> None:
@@ -127,7 +127,7 @@ def predictions(model: MultiEmo, examples: list[Example], batches: int | None) -
 
 
 def contrast(items: int, looped: int) -> None:
-    """The loss of Eq. 19 against a loop over its items, of which ``looped`` are computed."""
+    """Compare the loss of Eq. 19 with a loop over its items, of which ``looped`` are run."""
     torch.manual_seed(0)
     vectors, labels = torch.randn(items, 256, requires_grad=True), torch.randint(7, (items,))
 
@@ -147,7 +147,7 @@ def contrast(items: int, looped: int) -> None:
 
 
 def loop(vectors: torch.Tensor, labels: torch.Tensor, items: int) -> torch.Tensor:
-    """Eq. 19's first terms as printed."""
+    """Compute the first terms of Eq. 19 as printed."""
     units = vectors / vectors.norm(dim=1, keepdim=True)
     losses = []
     for j in range(items):
@@ -164,7 +164,7 @@ def loop(vectors: torch.Tensor, labels: torch.Tensor, items: int) -> torch.Tenso
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("meld", type=Path, nargs="?", help="folder of MELD's CSV files")
-    parser.add_argument("--batches", type=int, help="how many to time; the first warms up")
+    parser.add_argument("--batches", type=int, help="number to time; the first is warm-up")
     arguments = parser.parse_args()
     keep_memory()  # as in training
     seen, unseen = (with_vectors(part) for part in conversations(arguments.meld))

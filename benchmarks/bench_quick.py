@@ -1,10 +1,9 @@
-"""What a first user waits for, and steps of training, as ratios to work of a fixed kind.
+"""Time of first-use commands and training steps, as ratios to reference work.
 
-Each figure is processor time (with all processes that a command starts) over that of a reference
-beside it: importing torch for commands, plain matrix products for steps. Ratios of the fastest
-rounds are compared with those stored in quick.json, and what got slower by over 15 % is named
-(exit code 1). `--store` stores new ones; `--against SRC` measures another checkout's `src` too,
-in turn with this one.
+Each ratio is processor time (of a command and all its processes) divided by that of a reference:
+importing torch for commands, matrix products for steps. Ratios of the fastest rounds are compared
+with those in quick.json; anything more than 15 % slower is listed (exit code 1). `--store` stores
+new ratios; `--against SRC` also measures another checkout's `src`, alternating with this one.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER, of linux/prctl.h
 
 
 def processor_seconds(command: Sequence[str], source: Path) -> float:
-    """Processor time of a command and of every process that it starts, however these end."""
+    """Return the processor time of a command and all its processes, however they end."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"} | os.environ
     environment["PYTHONPATH"] = str(source)
@@ -49,7 +48,7 @@ def processor_seconds(command: Sequence[str], source: Path) -> float:
 
 
 def cut_film(path: Path) -> None:
-    """Copy the first 8 seconds of the example film, without coding anything again."""
+    """Copy the first 8 seconds of the example film without re-encoding."""
     import av
 
     with av.open(str(FILM)) as source, av.open(str(path), "w") as target:
@@ -61,7 +60,7 @@ def cut_film(path: Path) -> None:
 
 
 def commands(folder: Path) -> Mapping[str, list[str]]:
-    """The commands to time, with their inputs in a folder."""
+    """Return the commands to time, with their inputs in a folder."""
     talk, film, subtitles = (folder / name for name in ("talk.txt", "film.mp4", "film.srt"))
     talk.write_text(TALK)
     cut_film(film)
@@ -76,7 +75,7 @@ def commands(folder: Path) -> Mapping[str, list[str]]:
 
 
 def time_commands(rounds: int, sources: Sequence[Path]) -> list[dict[str, float]]:
-    """Ratios to importing torch, for each source, of the fastest of some rounds."""
+    """Return the ratios to importing torch, for each source, from the fastest rounds."""
     times: dict[tuple[int, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as name:
         work = commands(Path(name))
@@ -95,7 +94,7 @@ def time_commands(rounds: int, sources: Sequence[Path]) -> list[dict[str, float]
 
 
 def fastest(function: Callable[[], object], rounds: int) -> float:
-    """Processor time of the fastest call."""
+    """Return the processor time of the fastest call."""
     times = []
     for _ in range(rounds):
         started = time.process_time()
@@ -105,7 +104,7 @@ def fastest(function: Callable[[], object], rounds: int) -> float:
 
 
 def time_steps(rounds: int) -> dict[str, float]:
-    """Ratios to ten products of 512 x 512 matrices."""
+    """Return the ratios to ten products of 512 x 512 matrices."""
     import torch
 
     from mmerc.features.denseface.extractor import DenseFace
@@ -129,7 +128,7 @@ def time_steps(rounds: int) -> dict[str, float]:
 
 
 def compare(measured: Mapping[str, float]) -> int:
-    """Print every ratio beside the stored one; return the exit code."""
+    """Print every ratio next to the stored one; return the exit code."""
     stored = json.loads(STORED.read_text()) if STORED.is_file() else {}
     code = 0
     for what, ratio in measured.items():

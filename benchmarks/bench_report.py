@@ -1,7 +1,7 @@
-"""The reports of DF-ERC's Tables 2 and 3 from 75 stored runs of the composed corpus's size.
+"""Time of the reports of DF-ERC's Tables 2 and 3, from 75 stored runs of realistic size.
 
-15 variants of five seeds, 2,610 test utterances in 280 conversations, seven labels; predictions are
-drawn at random, since only their number matters here.
+15 variants with five seeds, 2,610 test utterances in 280 conversations, seven labels; predictions
+are random, since only their number matters.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SEEDS, UTTERANCES, CONVERSATIONS, EPOCHS = 5, 2610, 280, 8
 
 
 def random_corpus(numbers: np.random.Generator) -> PreparedCorpus:
-    """Test conversations of MELD's number; one conversation for each other split."""
+    """Create as many test conversations as MELD's; one conversation for the other splits."""
     test = [[] for _ in range(CONVERSATIONS)]
     for place in range(UTTERANCES):
         label = MELD_7.names[numbers.integers(len(MELD_7))]
@@ -54,7 +54,7 @@ def random_corpus(numbers: np.random.Generator) -> PreparedCorpus:
 
 
 def random_predictions(corpus: PreparedCorpus, numbers: np.random.Generator) -> Predictions:
-    """Right in six of ten."""
+    """Create predictions with 60 % accuracy."""
     pairs = [(c.id, u) for c in corpus.splits["test"] for u in c.utterances]
     gold = np.array([MELD_7.index(u.label) for _, u in pairs])
     scores = numbers.normal(size=(len(pairs), len(MELD_7)))
@@ -73,7 +73,7 @@ def random_predictions(corpus: PreparedCorpus, numbers: np.random.Generator) -> 
 
 
 def store_runs(workspace: Workspace) -> int:
-    """Write the runs as training leaves them, but for their models."""
+    """Write the runs like training, but without models."""
     numbers = np.random.default_rng(1)
     plans = [make_plan(name, workspace.corpus, PlanOptions()) for name in TARGETS]
     runs = {item.run.directory: item.run for item in workspace.planned_runs(plans)}

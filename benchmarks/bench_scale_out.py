@@ -1,11 +1,11 @@
-"""Jobs a minute of a service with one worker and with more (`mmerc worker`).
+"""Throughput of a service with one and with several workers (`mmerc worker`), in jobs per minute.
 
 A server that runs no jobs itself shares SQLite in a new folder, or the PostgreSQL database
 --database, with the workers. The example film with its subtitles is uploaded --jobs times at once;
-timed from the first upload until all are done. The workers are warm (each has run a job before).
+time is from the first upload until all are done. Workers are warm (each has run a job before).
 
-A job uses every core that its worker may use, so more workers on the same cores gain nothing. With
---cores each worker gets so many of its own, as if it had a machine to itself.
+A job uses all cores of its worker, so more workers on the same cores gain nothing. With --cores,
+each worker gets this many separate cores, as if it had its own machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bench_service import Server, ended, upload
 
 @contextmanager
 def working(folder: Path, options: list[str], *, cores: list[str]) -> Iterator[None]:
-    """Workers on these lists of cores, which are stopped at the end."""
+    """Start workers on these lists of cores; stop them at the end."""
     command = [sys.executable, "-m", "mmerc", "worker", "--jobs-folder", str(folder), *options]
     with open(folder.with_suffix(".workers.log"), "w") as log:
         workers = [
@@ -42,7 +42,7 @@ def working(folder: Path, options: list[str], *, cores: list[str]) -> Iterator[N
 
 
 def run_jobs(url: str, count: int) -> float:
-    """Seconds from the first of ``count`` uploads until all jobs are done."""
+    """Return the seconds from the first of ``count`` uploads until all jobs are done."""
     started = time.perf_counter()
     outcomes = {ended(address) for address in [upload(url) for _ in range(count)]}
     if outcomes != {"done"}:
@@ -51,7 +51,7 @@ def run_jobs(url: str, count: int) -> float:
 
 
 def share_cores(count: int, each: int | None) -> list[str]:
-    """The cores of every worker, for taskset."""
+    """Return the cores of every worker, for taskset."""
     every = sorted(os.sched_getaffinity(0))
     if each is None:
         return [",".join(map(str, every))] * count
@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--jobs", type=int, default=6)
-    parser.add_argument("--cores", type=int, help="of each worker (default: all of them)")
+    parser.add_argument("--cores", type=int, help="cores per worker (default: all)")
     parser.add_argument("--database", help="postgresql://...")
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"

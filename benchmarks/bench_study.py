@@ -1,7 +1,7 @@
-"""Studies: processor time against single calls, memory over recordings, transcripts alone.
+"""Processor time of studies compared with single calls, memory, and transcripts.
 
-Films are the first seconds of examples/phone-call.mp4 with their subtitles, copied; transcripts are
-examples/conversation.txt, repeated. All processes of a command count, also those that outlive it.
+Films are copies of the first seconds of examples/phone-call.mp4 with subtitles; transcripts are
+examples/conversation.txt, repeated. All processes of a command count, even if they outlive it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import av
 import pysubs2
 
 _EXAMPLES = Path(__file__).parent.parent / "examples"
-_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: what a child leaves behind becomes a child of ours
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: orphaned grandchildren become our children
 
 
 def measure(*arguments: object) -> tuple[float, float, float]:
-    """Run the program; seconds, processor seconds, and MB of its largest process."""
+    """Run the program; return seconds, processor seconds, and MB of its largest process."""
     pid = os.fork()
-    if pid == 0:  # a process of its own, whose children are those of one command
+    if pid == 0:  # a separate process, so that its children belong to one command
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
         start = time.perf_counter()
         command = [sys.executable, "-m", "mmerc", *map(str, arguments)]
@@ -50,7 +50,7 @@ def measure(*arguments: object) -> tuple[float, float, float]:
 
 
 def write_films(folder: Path, count: int, seconds: float) -> Path:
-    """Copies of the beginning of the example film, with its subtitles."""
+    """Write copies of the start of the example film, with subtitles."""
     folder.mkdir()
     cues = pysubs2.load(str(_EXAMPLES / "phone-call.srt"))
     cues.events = [cue for cue in cues if cue.end <= 1000 * seconds]
@@ -65,7 +65,7 @@ def write_films(folder: Path, count: int, seconds: float) -> Path:
 
 
 def cut_film(source: Path, target: Path, seconds: float) -> None:
-    """Write the first seconds of a film, without coding anything again."""
+    """Write the first seconds of a film without re-encoding."""
     with av.open(str(source)) as whole, av.open(str(target), "w") as part:
         copies = {s.index: part.add_stream_from_template(s) for s in whole.streams}
         for packet in whole.demux():
@@ -75,7 +75,7 @@ def cut_film(source: Path, target: Path, seconds: float) -> None:
 
 
 def write_transcripts(folder: Path, count: int, utterances: int) -> Path:
-    """Transcripts of so many utterances each, in conversations of ten."""
+    """Write transcripts with ``utterances`` utterances each, in conversations of ten."""
     folder.mkdir()
     text = (_EXAMPLES / "conversation.txt").read_text()
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
@@ -90,8 +90,8 @@ def main() -> None:
     """Print one line per measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--films", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=8.0, help="length of a film")
-    parser.add_argument("--singles", type=int, default=1, help="single calls that are measured")
+    parser.add_argument("--seconds", type=float, default=8.0, help="duration of a film")
+    parser.add_argument("--singles", type=int, default=1, help="number of single calls to measure")
     parser.add_argument("--transcripts", type=int, default=100, help="how many")
     parser.add_argument("--utterances", type=int, default=100, help="of a transcript")
     parser.add_argument("--workers", type=int, default=1)

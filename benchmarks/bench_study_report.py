@@ -1,6 +1,6 @@
-"""Measures of a study of 10,000 utterances, and the report of a study of 1,000 recordings.
+"""Time of a study's measures (10,000 utterances) and of a report (1,000 recordings).
 
-The studies are drawn at random, since only their size matters here.
+The studies are random, since only their size matters.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_SECONDS, MAX_MEGABYTES = 20, 5
 
 
 def write_random_study(folder: Path, *, recordings: int, utterances: int) -> Path:
-    """Write the tables of recordings of two people, each in two of them, in two conditions."""
+    """Write tables of recordings with two people each, who occur twice, in two conditions."""
     numbers = np.random.default_rng(0)
     total = recordings * utterances
     recording = np.repeat(np.arange(recordings), utterances)

@@ -1,7 +1,7 @@
-"""Throughput of a study on a local Ray cluster of two nodes, with one and with two workers.
+"""Throughput of a study on a local two-node Ray cluster, with one and two workers.
 
-Films are the first seconds of examples/phone-call.mp4 with their subtitles, copied. The rate is
-that between the first and the last finished film: starting is reported apart.
+Films are copies of the first seconds of examples/phone-call.mp4 with subtitles. The rate is
+measured between the first and the last finished film; start-up time is reported separately.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bench_study import write_films
 
 
 def measure_rate(films: Path, out: Path, *, workers: int) -> float:
-    """Analyse a folder with so many workers; films per minute once all of them have started."""
+    """Analyse a folder; return the films per minute after all workers have started."""
     command = [sys.executable, "-m", "mmerc", "analyze", films, "--out", out, "--quiet"]
     command += ["--engine", "ray", "--workers", workers]
     start, started = time.perf_counter(), time.time()
@@ -38,10 +38,10 @@ def measure_rate(films: Path, out: Path, *, workers: int) -> float:
 
 
 def main() -> None:
-    """Print one line per number of workers, and the ratio."""
+    """Print a line per number of workers, and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--films", type=int, default=16)
-    parser.add_argument("--seconds", type=float, default=8.0, help="length of a film")
+    parser.add_argument("--seconds", type=float, default=8.0, help="duration of a film")
     options = parser.parse_args()
     os.environ.setdefault("RAY_worker_niceness", "0")
     head = {"num_cpus": 1, "include_dashboard": False}

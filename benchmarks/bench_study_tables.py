@@ -1,6 +1,6 @@
-"""Memory and processor time of a study's tables over the number of its recordings.
+"""Memory and processor time of a study's tables, by number of recordings.
 
-The recordings' results are random; each has 50 utterances. One process per number of recordings:
+Results are random, with 50 utterances per recording. Run one process per number of recordings:
 `python benchmarks/bench_study_tables.py 100`, then 1000.
 """
 
@@ -30,7 +30,7 @@ _NOTHING = {"text": None, "audio": None, "video": None}
 
 
 def write_results(folder: StudyFolder, name: str, utterances: int) -> None:
-    """Write the results of a recording that the tables read."""
+    """Write the results of a recording, as needed for the tables."""
     path = folder.recording(name)
     path.mkdir(parents=True)
     (path / RECORD).write_text(json.dumps(_RECORD | {"file": f"{name}.txt"}))
@@ -39,7 +39,7 @@ def write_results(folder: StudyFolder, name: str, utterances: int) -> None:
 
 
 def predict(number: int) -> dict[str, Any]:
-    """The prediction of an utterance, with random probabilities."""
+    """Create the prediction of an utterance, with random probabilities."""
     values = [random.random() for _ in MELD_7.names]
     probabilities = {k: v / sum(values) for k, v in zip(MELD_7.names, values, strict=True)}
     return {
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def memory() -> float:
-    """The most memory that this process had, in MB."""
+    """Return the maximum memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -1,4 +1,4 @@
-"""Face vectors of a film, end to end: decoding, faces, tracks, alignment, DenseNet; its memory."""
+"""Speed and memory of face vectors of a film, end to end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPEED_BAR, MEMORY_BAR = 3, 1.5  # times real time, GB
 
 
 def write_film(path: Path, seconds: int) -> None:
-    """A photograph that moves over grey, 640 x 480, with a little noise in every frame."""
+    """Write a film of a photograph moving over grey, 640 x 480, with slight noise."""
     pictures, noise = film(), np.random.default_rng(0)
     with av.open(path, "w") as container:
         stream = container.add_stream("h264", rate=RATE, options={"preset": "ultrafast"})
@@ -42,7 +42,7 @@ def write_film(path: Path, seconds: int) -> None:
 
 
 def measure(path: Path, weights: Path, seconds: int) -> tuple[float, float]:
-    """Times real time, and the most memory of this process in GB."""
+    """Return speed (times real time) and maximum memory of this process in GB."""
     extractor = DenseFace(SpeakerFaces(), weights=weights)
     started = time.perf_counter()
     for start in range(0, seconds, UTTERANCE):
@@ -63,7 +63,7 @@ def main() -> None:
         for seconds in LENGTHS:
             path = Path(folder) / f"{seconds}.mp4"
             write_film(path, seconds)
-            with context.Pool(1) as pool:  # a process of its own, so that its memory is its own
+            with context.Pool(1) as pool:  # a separate process, to measure its memory
                 speed, memory = pool.apply(measure, (path, weights, seconds))
             print(
                 f"{seconds} s of film, an utterance every {UTTERANCE} s: {speed:.1f} times real "

@@ -1,8 +1,8 @@
-"""Probabilities that tiny.en gives to right and wrong words of the example films.
+"""Probabilities of right and wrong words by tiny.en, on the example films.
 
     python benchmarks/doubtful_words.py
 
-Words are aligned with those of the subtitles; a word without a partner is wrong.
+Words are aligned with the subtitles; a word without a partner is wrong.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
 def normalise(text: str) -> str:
-    """A word without case and punctuation."""
+    """Remove case and punctuation from a word."""
     return re.sub(r"[^a-z0-9']", "", text.lower())
 
 
 def main() -> None:
-    """Print how many right and wrong words are below each threshold."""
+    """Print the number of right and wrong words below each threshold."""
     transcriber = Transcriber()
     right: list[float] = []
     wrong: list[float] = []

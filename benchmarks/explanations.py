@@ -1,7 +1,7 @@
-"""Do the weights that a model shows say what leaving a modality or the context out really does?
+"""Do a model's reported weights agree with the effect of leaving out a modality or the context?
 
-Spearman's rank correlation over the test utterances, within each modality, and how often the
-modality with the largest weight is the one whose loss changes the prediction's probability most.
+Prints Spearman's rank correlation over the test utterances, within each modality, and how often the
+modality with the largest weight has the largest effect on the prediction's probability.
 """
 
 from __future__ import annotations

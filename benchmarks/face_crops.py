@@ -1,9 +1,9 @@
-"""Where eyes and mouths are in FER2013's pictures and in the crops of films, and how these look.
+"""Compare FER2013's pictures with face crops of films: positions of eyes and mouth, grey levels.
 
     python benchmarks/face_crops.py fer2013.parquet film.mp4 ... --faces 300
 
-The same detector looks at both, at the same size: crops are first scaled up as FER2013's pictures
-are. Positions are shares of the side, medians and (deviations).
+The same detector is used on both, at the same size: crops are scaled up like FER2013's pictures.
+Positions are shares of the side: medians and (deviations).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def enlarged(faces: Faces) -> list[NDArray[np.uint8]]:
 
 
 def landmarks(faces: Faces, detector: FaceDetector) -> NDArray[np.float64]:
-    """Landmarks of the best face of each picture that has one; -> [M, 5, 2] shares of the side."""
+    """Detect landmarks of the best face of each picture. Shape: -> [M, 5, 2] shares of the side."""
     frames = enlarged(faces)
     best = [detected[0].landmarks for detected in detector.detect(frames) if detected]
     return (np.array(best, dtype=np.float64).reshape(-1, 5, 2) + 0.5) / frames[0].shape[0]

@@ -1,10 +1,10 @@
-"""What the face network loses under shifts of its input, on faces of FER2013's PublicTest.
+"""Loss of accuracy of the face network under shifts, on FER2013's PublicTest.
 
     python benchmarks/face_shifts.py fer2013.parquet --weights weights.safetensors --faces 1000
 
-Each face is read once, as in an extraction. The changes are drawn from a fixed seed, so that
-networks are compared on the same pixels. Choose on PublicTest only; ``--usage PrivateTest`` is for
-the one look at the end.
+Each face is read once, as in extraction. Changes are drawn with a fixed seed, so that networks are
+compared on the same pixels. Choose on PublicTest only; ``--usage PrivateTest`` is for the final
+test.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ Shift = Callable[[Tensor], Tensor]
 
 
 def even(images: Tensor, value: float) -> Tensor:
-    """The same number for every image; -> [B]."""
+    """Return the same number for every image. Shape: -> [B]."""
     return torch.full((len(images),), value)
 
 
 def either_way(images: Tensor, value: float) -> Tensor:
-    """A number or its negative for every image, drawn by half; -> [B]."""
+    """Return a number or its negative for every image, at random. Shape: -> [B]."""
     generator = torch.Generator().manual_seed(0)
     return value * (1 - 2 * torch.randint(2, (len(images),), generator=generator).float())
 
@@ -71,7 +71,7 @@ def light(
 
 
 def crop(*, scale: float = 1.0, shift: float = 0.0, roll: float = 0.0) -> Shift:
-    """The face ``scale`` times as large, moved by a share of the side, rolled by degrees."""
+    """Scale, shift (share of the side) and roll (degrees) the face."""
 
     def change(images: Tensor) -> Tensor:
         angle = either_way(images, math.radians(roll))
@@ -89,7 +89,7 @@ def yaw(degrees: float) -> Shift:
 
 
 def drawn(settings: Mapping[str, object]) -> Shift:
-    """Changes drawn as in training, with a generator that begins anew."""
+    """Draw changes as in training, with a fresh generator."""
     augmentation = STILL.model_copy(update=dict(settings))
     return lambda images: augment(images, augmentation, generator=torch.Generator().manual_seed(0))
 
@@ -122,7 +122,7 @@ SHIFTS: dict[str, Shift] = {
 def right_answers(
     network: DenseNet, faces: LabelledFaces, shift: Shift, *, equalised: bool
 ) -> Tensor:
-    """Which faces are named rightly; -> [N] bool."""
+    """Return which faces are classified correctly. Shape: -> [N] bool."""
     images = shift(faces.images.float()).round().clamp(0, 255)
     images = equalise(images) if equalised else images
     parts = normalise(images).contiguous(memory_format=torch.channels_last).split(BATCH)
@@ -131,7 +131,7 @@ def right_answers(
 
 
 def some_of(faces: LabelledFaces, count: int | None) -> LabelledFaces:
-    """``count`` faces drawn from a fixed seed; None: all."""
+    """Draw ``count`` faces with a fixed seed; None: all."""
     rows = torch.randperm(len(faces), generator=torch.Generator().manual_seed(0))[:count]
     return LabelledFaces(images=faces.images[rows], labels=faces.labels[rows])
 

@@ -1,13 +1,13 @@
-"""Is a speaker's face known again after a cut, and is it noticed when it is not on screen?
+"""Is a speaker's face re-identified after a cut, and is its absence detected?
 
     python benchmarks/faces_across_cuts.py FOLDER    # films (.mpg) of one talking face each
 
-Every three people make a conversation of 14 utterances: two of them are shown alone and side by
-side, in shots of other size, light, side and sharpness each; three utterances show only the other
-one of the two (who talks just then, of something else), and the third person is heard three times
-but never seen. Mouths are compared with sounds by maps that were fitted without the two people
-(``whose_face_speaks.py``); nothing else was fitted. Prints how often the right face is chosen, or
-none if the speaker is not on screen, with and without what is known of other utterances.
+Each three people form a conversation of 14 utterances. Two are shown alone and side by side, in
+shots of different size, light, side and sharpness. Three utterances show only the other one of the
+two (who is talking about something else), and the third person is heard three times but never seen.
+Mouths are compared with sounds by maps fitted without the two people (``whose_face_speaks.py``);
+nothing else is fitted. Prints how often the right face is chosen, or none if the speaker is not on
+screen, with and without information from other utterances.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from whose_face_speaks import read_parts, score_all
 
 _FRAMES, _TRACKS = 8, 4
 _SHOTS = 5
-# Utterances: who speaks (C is never seen), and who is seen.
+# Utterances: speaker (C is never seen), and visible people.
 _SCRIPT = ("A:A", "A:A", "B:B", "B:B", "A:AB", "A:AB", "B:AB", "B:AB",
            "A:B", "B:A", "A:B", "C:A", "C:B", "C:AB")  # fmt: skip
 
 
 def change_shot(frame: Frame, shot: int) -> Frame:
-    """The frame as it is, mirrored, smaller and darker, blurred and bright, or closer and flat."""
+    """Return the frame: unchanged, mirrored, small and dark, blurred and bright, or close."""
     if shot == 1:
         return np.ascontiguousarray(frame[:, ::-1])
     if shot == 2:
@@ -52,7 +52,7 @@ def change_shot(frame: Frame, shot: int) -> Frame:
 
 
 def identify_shots(path: Path, detector: FaceDetector) -> list[NDArray[np.float32] | None]:
-    """The identity vector of the face in every shot, as far as the face is found."""
+    """Return the identity vector of the face in every shot, if found."""
     length = (probe(path).duration or 0.0) - 0.1
     frames = [f.pixels for f in read_frames(path, frame_times(0.0, length, _FRAMES), height=480)]
     vectors: list[NDArray[np.float32] | None] = []
@@ -69,7 +69,7 @@ def identify_shots(path: Path, detector: FaceDetector) -> list[NDArray[np.float3
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("films", type=Path, nargs="*", help="further films, for the maps only")
+    parser.add_argument("films", type=Path, nargs="*", help="more films, for the maps only")
     arguments = parser.parse_args()
     detector = FaceDetector(smallest=50)
     paths = sorted(arguments.folder.glob("*.mpg"))

@@ -1,11 +1,11 @@
-"""Are the faces that are followed through an utterance those of a search of every whole frame?
+"""Does following faces through an utterance give the same faces as searching every frame?
 
     python benchmarks/followed_faces.py FILM...
 
-Every film is looked at in stretches of 4 s (and of 1 s and 12 s) with 20 frames each, as in an
-analysis. Prints how many faces the search of whole frames finds, how many of them following finds
-too (boxes that overlap by half), how far boxes and landmarks are apart, how many faces only one of
-them finds, and what following takes of the time.
+Films are split into parts of 4 s (and of 1 s and 12 s) with 20 frames each, as in an analysis.
+Prints the number of faces found by searching whole frames, how many of them following also finds
+(boxes that overlap by half), the distances of boxes and landmarks, the number of faces found by
+only one method, and the relative time of following.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SEEN, _LENGTHS = 20, (1.0, 4.0, 12.0)
 
 @dataclass(kw_only=True)
 class Comparison:
-    """Faces of whole frames against followed ones."""
+    """Comparison of faces from whole frames with followed ones."""
 
     whole: int = 0
     extra: int = 0
@@ -67,13 +67,13 @@ class Comparison:
 
 
 def share_of(face: Face, other: Face) -> float:
-    """How much two boxes overlap, as a share of both together."""
+    """Return the intersection over union of two boxes."""
     first, second = (torch.from_numpy(item.box)[None] for item in (face, other))
     return float(overlaps(first, second))
 
 
 def stretches(film: Path, length: float) -> Iterator[list[Frame]]:
-    """The frames of successive stretches of a film."""
+    """Yield the frames of successive parts of a film."""
     duration = (probe(film).duration or 0.0) - 0.1
     edges = np.linspace(0, duration, max(1, round(duration / length)) + 1)
     for start, end in pairwise(edges.tolist()):
@@ -82,7 +82,7 @@ def stretches(film: Path, length: float) -> Iterator[list[Frame]]:
 
 
 def compare(film: Path, length: float, detector: FaceDetector) -> Comparison:
-    """Compare both ways in one film."""
+    """Compare both methods on one film."""
     comparison = Comparison()
     for frames in stretches(film, length):
         detector.detect(frames)  # kernels are compiled

@@ -1,9 +1,8 @@
-"""Does a model lose by a modality that misleads, against never having had it?
+"""Is a model with a misleading modality worse than one without that modality?
 
-Prints the weighted F1 of every set of modalities under every shift of one of them, as on a model's
-card (``mmerc package --media``), and the gap to the best undisturbed set without the shifted one:
-it should not be below -1. `--renew-card` measures a packaged model's folder as it is and writes
-its card again.
+Prints the weighted F1 of every set of modalities under every shift of one modality, as on a model
+card (``mmerc package --media``), and the gap to the best undisturbed set without that modality,
+which should not be below -1. `--renew-card` measures a packaged model and rewrites its card.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Kill the server of the correction page at random moments: is every accepted correction there?
+"""Kill the server of the correction page at random moments: are all accepted corrections stored?
 
 python benchmarks/kill_corrections.py [KILLS]
 """
@@ -30,7 +30,7 @@ LONGEST = 1.5  # seconds of corrections before a kill
 
 
 def invent_analysis(count):
-    """An analysis of so many short lines of four people."""
+    """Create an analysis of ``count`` short lines by four people."""
     generator = random.Random(0)
     lines = [
         UtterancePrediction(
@@ -57,12 +57,12 @@ def invent_analysis(count):
 
 
 def start(folder):
-    """A server of the analysis in a process of its own, and the address of its corrections."""
+    """Start a server in a separate process; return it and the URL of its corrections."""
     receiver, sender = FORKS.Pipe(duplex=False)
     process = FORKS.Process(
         target=serve_analysis, args=(folder,), kwargs={"port": 0, "announce": sender.send}
     )
-    process.start()  # a fork has everything imported already
+    process.start()  # a fork, which has everything imported already
     address = f"http://127.0.0.1:{receiver.recv()}/"
     return process, requests.get(address).url.removesuffix("/correct") + "/corrections"
 

@@ -1,8 +1,8 @@
-"""Kill the browser or the server of the correction page: is every accepted correction there?
+"""Kill the browser or the server of the correction page: are all accepted corrections stored?
 
-A rater labels lines by keyboard in Chromium, as fast as the page takes them. At random moments
-either the browser or the server is killed by SIGKILL. A correction counts as accepted once the
-page has received the server's answer.
+A simulated rater labels lines by keyboard in Chromium, as fast as possible. At random moments the
+browser or the server is killed with SIGKILL. A correction counts as accepted when the page has
+received the server's answer.
 
 python benchmarks/kill_corrections_browser.py [KILLS]
 """
@@ -27,7 +27,7 @@ KILLS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 
 
 def find_browser(profile):
-    """The process of the browser itself, not of one of its pages."""
+    """Find the main process of the browser."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (folder / "cmdline").read_text().split("\0")

@@ -2,13 +2,13 @@
 
     python benchmarks/kill_live.py 20     # kills; some 6 minutes
 
-A client plays the example film's sound in real time, asks for it to be kept, and does what
-docs/live-service.md says: it resumes after a lost connection, and where the server has forgotten
-the session, it starts another one with the sound after the last utterance that it got. In turn, the
-server is killed (SIGKILL) and started again, and a worker of a job that runs beside it is killed.
-Checked are: what a killed server had confirmed as received is, byte by byte, in the recording of
-that session's job afterwards; jobs are done although their workers were killed; and the client has
-the words that an undisturbed client got. Exits with 1 where anything is lost.
+A client plays the example film's sound in real time with ``keep``, and follows
+docs/live-service.md: it resumes after a lost connection and, if the server has lost the session,
+starts another one with the sound after the last received utterance. Alternately, the server is
+killed (SIGKILL) and restarted, and a worker of a parallel job is killed. Checks: the bytes
+confirmed by a killed server are in the recording of the session's job; jobs finish although their
+workers were killed; and the client has the same words as an undisturbed client. Exits with 1 if
+anything is lost.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from mmerc.processes import list_descendants
 
 FILM = Path(__file__).parents[1] / "examples/phone-call.mp4"
 RATE, PIECE = 32_000, 3200  # bytes per second of sound, and of a message
-SAME_WORDS = 0.9  # a cut may change how words at it are recognised
+SAME_WORDS = 0.9  # words at a cut may be recognised differently
 
 
 @dataclass
 class Client:
-    """Plays the sound once. ``base``: the byte at which the present session begins."""
+    """Plays the sound once. ``base``: the first byte of the current session."""
 
     server: Server
     sound: bytes
@@ -59,7 +59,7 @@ class Client:
     said: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Until all of it has been analysed."""
+        """Play until everything has been analysed."""
         while True:
             with suppress(WebSocketException, OSError, TimeoutError):
                 address = self.server.url.replace("http", "ws") + "/v1/live"
@@ -71,7 +71,7 @@ class Client:
             time.sleep(0.2)
 
     def begin(self, socket: ClientConnection) -> None:
-        """Resume the session, or start another one after the last utterance."""
+        """Resume the session, or start a new one after the last utterance."""
         if self.session is not None:
             say(socket, "resume", version=1, session=self.session, after=self.seen)
             answer = self.receive(socket)
@@ -128,7 +128,7 @@ def say(socket: ClientConnection, kind: str, **values: object) -> None:
 
 
 def kill_server(server: Server, client: Client) -> str | None:
-    """Kill the server, and start it again; what was lost of the sound that it had confirmed."""
+    """Kill and restart the server; return what was lost of the confirmed sound."""
     server.kill()
     played = client.sound[client.base :][: client.confirmed]
     stored = {
@@ -150,12 +150,12 @@ def kill_server(server: Server, client: Client) -> str | None:
 
 
 def kill_worker(server: Server, _: Client) -> str | None:
-    """Kill the worker of a job; whether the job is lost."""
+    """Kill the worker of a job; return a problem if the job is lost."""
     job = upload(server.url)
     while requests.get(job, timeout=60).json()["state"] != "running":
         time.sleep(0.1)
     workers: list[int] = []
-    while not workers:  # grandchildren: a child of the server forks them
+    while not workers:  # grandchildren, forked by a child of the server
         time.sleep(0.1)
         children = {
             n for n in list_descendants(server.process.pid) if parent(n) != server.process.pid
@@ -175,7 +175,7 @@ def parent(number: int) -> int:
 
 
 def disturb(server: Server, client: Client, kills: int, drawn: random.Random) -> list[str]:
-    """Kill so often while a client plays; what was lost."""
+    """Kill ``kills`` times while a client plays; return what was lost."""
     lost = []
     for number in range(kills):
         heard = len(client.said)

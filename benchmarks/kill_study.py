@@ -1,9 +1,9 @@
-"""Kill a study at random moments: no finished recording may be lost, and no table may differ.
+"""Kill a study at random moments: no finished recording may be lost, tables must be the same.
 
-A study of short films and transcripts is started and killed by SIGKILL again and again, at random
-moments, every other time with all of its processes at once. After each kill, what was finished must
-still be there, unchanged, and tables must be whole. At last it may finish; its tables must equal,
-byte for byte, those of a study that nobody disturbed.
+A study of short films and transcripts is repeatedly started and killed with SIGKILL at random
+moments, every second time with all its processes. After each kill, finished results must be
+unchanged and tables complete. In the end it may finish; its tables must be identical, byte for
+byte, to those of an undisturbed study.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def start(folder: Path, out: Path, workers: int) -> subprocess.Popen[bytes]:
 
 
 def read_state(out: Path) -> _State:
-    """The finished recordings: when each was stored, and what its predictions are."""
+    """Return the finished recordings with time of storage and predictions."""
     state = {}
     for path in out.glob("recordings/[!.]*/recording.json"):
         json.loads(path.read_text())
@@ -45,7 +45,7 @@ def read_state(out: Path) -> _State:
 
 
 def check_tables(out: Path) -> None:
-    """Fail if a table that is there is not whole."""
+    """Fail if an existing table is incomplete."""
     for path in out.glob("*.parquet"):
         pq.read_table(path)
     for path in out.glob("*.csv"):
@@ -54,13 +54,13 @@ def check_tables(out: Path) -> None:
 
 
 def read_tables(out: Path) -> dict[str, bytes]:
-    """The bytes of all tables; the report contains the folder's name."""
+    """Read the bytes of all tables (except the report, which contains the folder's name)."""
     files = [path for path in out.iterdir() if path.is_file() and path.name != "report.html"]
     return {path.name: path.read_bytes() for path in files}
 
 
 def kill(process: subprocess.Popen[bytes], *, everything: bool) -> bool:
-    """Kill the command, or all of its processes; whether it was still running."""
+    """Kill the command, or all its processes; return whether it was still running."""
     running = process.poll() is None
     with contextlib.suppress(ProcessLookupError):
         if everything:
@@ -72,20 +72,20 @@ def kill(process: subprocess.Popen[bytes], *, everything: bool) -> bool:
 
 
 def wait_for(process: subprocess.Popen[bytes], out: Path, count: int) -> None:
-    """Wait until so many recordings are finished, or the study is."""
+    """Wait until ``count`` recordings are finished, or the study has ended."""
     while process.poll() is None and len(list(out.glob("recordings/[!.]*/recording.json"))) < count:
         time.sleep(0.01)
 
 
 def main() -> None:
-    """Print one line per kill, and the result; exit code 1 if anything was lost."""
+    """Print a line per kill, and the result; exit code 1 if anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kills", type=int, nargs="?", default=20)
     parser.add_argument("--films", type=int, default=12)
     parser.add_argument("--transcripts", type=int, default=36, help="of 100 utterances each")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--most", type=int, default=4, help="recordings finished until a kill")
-    parser.add_argument("--longest", type=float, default=2.0, help="seconds from there to a kill")
+    parser.add_argument("--most", type=int, default=4, help="finished recordings before a kill")
+    parser.add_argument("--longest", type=float, default=2.0, help="more seconds before a kill")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     moments = random.Random(options.seed)
@@ -97,7 +97,7 @@ def main() -> None:
         before: _State = {}
         while kills < options.kills:
             process = start(folder, out, options.workers)
-            # Every fifth kill is before anything is finished; the others, after a few recordings.
+            # Every fifth kill is before anything is finished; the others after a few recordings.
             all_finished = len(before) == options.films + options.transcripts
             early = all_finished or kills % 5 == 4
             more = 0 if early else moments.randint(1, options.most)
@@ -105,7 +105,7 @@ def main() -> None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=moments.uniform(0, options.longest if more else 20))
             kills += kill(process, everything=bool(kills % 2))
-            time.sleep(0.5)  # a worker that is left over ends by itself
+            time.sleep(0.5)  # a remaining worker ends by itself
             after = read_state(out)
             lost += len(before.keys() - after.keys())
             redone += sum(after[key] != value for key, value in before.items() if key in after)

@@ -1,10 +1,10 @@
-"""Does levelling by speaker help voices of people the model never heard, in another language?
+"""Does levelling by speaker help with voices of unseen people in another language?
 
-Reads a folder of the URDU corpus (Angry, Happy, Neutral, Sad; files SM1_F1_A01.flac, the first
-part is the speaker), extracts its vectors, and lets a model name the emotion from the voice
-alone, as it is, levelled as one recording, and levelled by speaker with several weights of the
-recording (``speaker_prior`` in ``mmerc.nn.levelling``). Prints the unweighted recall of the
-four emotions, the most probable of the four being named.
+Reads a folder of the URDU corpus (Angry, Happy, Neutral, Sad; files such as SM1_F1_A01.flac, where
+the first part is the speaker), extracts its vectors, and predicts the emotion from the voice:
+unchanged, levelled as one recording, and levelled by speaker with several values of
+``speaker_prior`` (``mmerc.nn.levelling``). Prints the unweighted recall for the most probable of
+the four emotions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LABELS = {"Angry": "anger", "Happy": "joy", "Neutral": "neutral", "Sad": "sadnes
 def read_table(
     folder: Path, name: str, cache: Path
 ) -> tuple[FeatureTable, dict[str, str], list[str]]:
-    """Vectors by file name, the speaker of each, and the emotion of each."""
+    """Return vectors by file name, with their speakers and emotions."""
     files = sorted(folder.rglob("*.flac"))
     extractor = NamedExtractor(name)()
     if cache.exists():
@@ -58,8 +58,7 @@ def recall(
     speakers: dict[str, str],
     gold: list[str],
 ) -> float:
-    """Unweighted recall in percent; the clips are levelled as one recording, in which no utterance
-    is the context of another."""
+    """Return the unweighted recall in percent; clips are levelled as one recording."""
     names: NDArray[np.str_] = np.array(sorted(set(gold)))
     utterances = tuple(Utterance(id=u, speaker=speakers[u], text="") for _, u in table.rows)
     conversation = Conversation(id="urdu", utterances=utterances)

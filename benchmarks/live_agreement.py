@@ -1,20 +1,20 @@
-"""Does a live session say what `analyze --live` says of the recording?
+"""Does a live session give the same results as `analyze --live`?
 
     python benchmarks/live_agreement.py examples/*.mp4 DATA/speech DATA/speech/ami
 
-Recordings, or folders of them, are fed in pieces of 0.1 s (films with five pictures a second), and
-analysed as a whole by the same model. Every utterance of the analysis is compared with the live
-utterance that it shares most time with. The boundaries are the same if both begin and end within
-0.1 s. Per recording and over all, the share of equal labels among all utterances and among those
-of the same boundaries; and every difference with what else differs:
+Recordings, or folders of them, are fed in pieces of 0.1 s (films with five pictures per second),
+and analysed as a whole with the same model. Each utterance of the analysis is compared with the
+live utterance of largest overlap. Boundaries are the same if starts and ends differ by at most 0.1
+s. Prints the share of equal labels among all utterances and among those with the same boundaries,
+per recording and in total, and the cause of every difference:
 
-    boundaries  the words are divided otherwise
-    words       the same times, other words (a word that both hear at a boundary)
-    speaker     the same times and words, another person
-    past        the same in itself; an earlier utterance differs in one of these ways
-    model       nothing before it differs either: pictures or numbers
+    boundaries  different segmentation of the words
+    words       same times, different words (a word at a boundary)
+    speaker     same times and words, different speaker
+    past        the utterance is the same, but an earlier one differs
+    model       earlier utterances are the same too: pictures or numerics
 
-Speakers are compared by whom they were taken for most of the time. ``--out`` keeps it all as JSON.
+Live speakers are mapped to the speaker of largest overlap. ``--out`` writes everything as JSON.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SOUNDS = {".mp4", ".mpg", ".mkv", ".webm", ".flac", ".wav", ".mp3", ".opus", ".o
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """An utterance of the analysis, and the live one that shares most time with it."""
+    """An utterance of the analysis, and the live one with the largest overlap."""
 
     offline: UtterancePrediction
     live: LiveUtterance | None
@@ -54,7 +54,7 @@ class Pair:
 
 
 def follow(components: LiveComponents, path: Path) -> tuple[LiveSession, int]:
-    """A session that has heard a whole recording, and how many corrections it made."""
+    """Play a recording; return the session and the number of its corrections."""
     session, corrections = LiveSession(components), 0
     for moment in play_file(path, pictures_per_second=session.settings.pictures_per_second):
         for seconds, picture in moment.pictures:
@@ -69,7 +69,7 @@ def count_corrections(events: Sequence[object]) -> int:
 
 
 def analyse(components: LiveComponents, path: Path) -> Sequence[UtterancePrediction]:
-    """What `analyze --live` says of a recording."""
+    """Return the predictions of `analyze --live` for a recording."""
     model = components.model
     pipeline = Pipeline(
         model=model.model,
@@ -83,7 +83,7 @@ def analyse(components: LiveComponents, path: Path) -> Sequence[UtterancePredict
 
 
 def shared(offline: UtterancePrediction, live: LiveUtterance) -> float:
-    """Seconds that two utterances share."""
+    """Return the overlap of two utterances in seconds."""
     return min(offline.end or 0.0, live.end) - max(offline.start or 0.0, live.start)
 
 
@@ -101,7 +101,7 @@ def compare(offline: Sequence[UtterancePrediction], live: Sequence[LiveUtterance
 def match_speakers(
     offline: Sequence[UtterancePrediction], live: Sequence[LiveUtterance]
 ) -> Mapping[str, str]:
-    """Whom each live speaker was taken for most of the time."""
+    """Map each live speaker to the speaker of largest overlap."""
     seconds: dict[str, Counter[str]] = {}
     for item in live:
         for other in offline:
@@ -113,7 +113,7 @@ def match_speakers(
 def difference(
     offline: UtterancePrediction, live: LiveUtterance | None, people: Mapping[str, str]
 ) -> str:
-    """What differs apart from the emotion."""
+    """Return the difference apart from the emotion."""
     if live is None:
         return "boundaries"
     apart = abs((offline.start or 0.0) - live.start), abs((offline.end or 0.0) - live.end)
@@ -125,7 +125,7 @@ def difference(
 
 
 def explain(pairs: Sequence[Pair]) -> Iterator[dict[str, object]]:
-    """Every pair of unequal labels, with its cause."""
+    """Yield every pair with different labels, with the cause."""
     changed = False
     for pair in pairs:
         if not pair.equal:
@@ -161,7 +161,7 @@ def share(hits: Iterator[bool]) -> str:
 
 
 def find_recordings(paths: Sequence[Path]) -> list[Path]:
-    """The recordings, and those directly in folders."""
+    """Return the recordings, including those directly in folders."""
     inside = [sorted(path.iterdir()) if path.is_dir() else [path] for path in paths]
     return [path for group in inside for path in group if path.suffix in SOUNDS]
 

@@ -1,8 +1,8 @@
-"""What CMU-MOSI's published vectors have seen: a logistic regression on folds and on test.
+"""Have CMU-MOSI's published vectors seen the labels? Logistic regression on folds and on test.
 
-A vector of a network that was trained on an utterance's label gives that label away: held-out
-training videos come out near perfect, test does not. The last columns mix into each held-out
-vector a share of another one, to find the share that makes the two alike.
+Vectors from a network trained on an utterance's label reveal that label: accuracy is nearly perfect
+on held-out training videos, but not on test. The last columns mix a share of another vector into
+each held-out vector, to find the share that gives equal accuracy.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def classifier():
 
 
 def fold_accuracy(vectors, labels, videos, share: float) -> float:
-    """Accuracy on held-out videos whose vectors are mixed with others of the same fold."""
+    """Return the accuracy on held-out videos, with vectors mixed within the fold."""
     chance = np.random.default_rng(0)
     scores = []
     for train, held_out in GroupKFold(5).split(vectors, labels, videos):

@@ -1,8 +1,9 @@
-"""What `mmerc adapt --own-labels` gains with 20, 50, 100 and 200 labels of another set.
+"""Gain of `mmerc adapt --own-labels` with 20, 50, 100 and 200 labels of another label set.
 
-Arguments: predictions of MELD's test split (Parquet, of `mmerc evaluate`), and MELD's
-`test_sent_emo.csv`, whose three sentiments are the own labels. Conversations are drawn until there
-are so many labels; the head is scored on all other conversations. Means over several draws.
+Arguments: predictions of MELD's test split (Parquet, from `mmerc evaluate`), and MELD's
+`test_sent_emo.csv`, whose three sentiments are the new labels. Conversations are drawn until there
+are enough labels; the head is scored on all other conversations. Results are means over several
+draws.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ SIZES, DRAWS = (20, 50, 100, 200), 12
 
 
 def read_sentiments(path: str, data: Predictions) -> np.ndarray:
-    """The sentiment of every predicted utterance, as a position in alphabetical order."""
+    """Return the sentiment of every predicted utterance, as an index in alphabetical order."""
     with open(path, encoding="utf-8", newline="") as file:
         rows = {
             (f"test_dia{row['Dialogue_ID']}", f"utt{row['Utterance_ID']}"): row["Sentiment"]

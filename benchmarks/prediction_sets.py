@@ -1,10 +1,9 @@
-"""Do prediction sets contain the label as often as they say?
+"""Do prediction sets reach their nominal coverage?
 
-`refit MODEL CORPUS` fits the temperatures and prediction sets of a packaged model's folder again,
-on the validation split, and renews its card. `measure MODEL CORPUS` prints, for the test split, how
-often the sets contain the label, over all utterances and for each label, how many labels they have
-and how many are unsure; with `--media`, also for sound over a telephone and in noise, as the
-corpus's raw media are then changed.
+`refit MODEL CORPUS` refits temperatures and prediction sets of a packaged model on the validation
+split, and renews its card. `measure MODEL CORPUS` prints, for the test split, coverage (overall and
+per label), mean size, and share of unsure sets; with `--media` (the corpus's raw media), also for
+sound over a telephone and in noise.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def main() -> None:
     parser.add_argument("task", choices=["refit", "measure"])
     parser.add_argument("model")
     parser.add_argument("corpus", type=Path)
-    parser.add_argument("--media", type=Path, help="raw corpus, for changed sound")
+    parser.add_argument("--media", type=Path, help="raw corpus, for shifted sound")
     parser.add_argument("--out", type=Path, help="folder for the predictions (Parquet)")
     parser.add_argument("--levels", type=float, nargs="+", default=[0.8, 0.9])
     arguments = parser.parse_args()
@@ -69,7 +68,7 @@ def main() -> None:
 
 
 def corpora(part: PreparedCorpus, media: Path | None) -> Iterator[tuple[str, PreparedCorpus]]:
-    """The corpus as it is, and with changed sound."""
+    """Yield the original corpus, and versions with shifted sound."""
     yield "as it is", part
     for name in SHIFTS if media is not None else ():
         table = extract_shifted_sound(part, media, SOUND_SHIFTS[name])
@@ -77,7 +76,7 @@ def corpora(part: PreparedCorpus, media: Path | None) -> Iterator[tuple[str, Pre
 
 
 def subsets(model: AnyModel, shift: str) -> list[tuple[str, ...]]:
-    """All modalities, and each alone; of changed sound those with sound."""
+    """Return all modalities, and each alone; for shifted sound, only sets with audio."""
     names = tuple(model.inputs.output_widths)
     chosen = [names] if len(names) == 1 else [names, *((name,) for name in names)]
     return [subset for subset in chosen if shift == "as it is" or "audio" in subset]
@@ -86,7 +85,7 @@ def subsets(model: AnyModel, shift: str) -> list[tuple[str, ...]]:
 def measure(
     model: AnyModel, predictions: Predictions, subset: tuple[str, ...], request: SetRequest
 ) -> str:
-    """The cells of a row."""
+    """Return the cells of a row."""
     stored = check_set_request(model, request, model.name).find(subset)
     thresholds = find_thresholds(stored, request)
     result = measure_coverage(predictions, stored.method, thresholds)
@@ -107,7 +106,7 @@ def measure(
 
 
 def interval(covered: np.ndarray, conversations: tuple[str, ...]) -> tuple[float, float]:
-    """95 % bootstrap interval of a share over conversations, in percent."""
+    """Return the 95 % bootstrap interval of a share over conversations, in percent."""
     numbers = np.unique(conversations, return_inverse=True)[1]
     hits, sizes = np.bincount(numbers, weights=covered), np.bincount(numbers)
     draws = np.random.default_rng(0).integers(len(sizes), size=(2000, len(sizes)))

@@ -1,9 +1,9 @@
-"""Does bringing each recording's sound to the training data's level help where the sound is other?
+"""Does levelling help with recordings whose sound differs from the training data?
 
-The sound of a split of the composed corpus is changed as another microphone would (quieter, over
-the telephone, in noise, in an echo), every ten conversations are taken for one recording, and the
-emotions are predicted from sound alone and from everything, with the vectors as they are and with
-levelled ones, by weight of the training data (``recording_prior`` in ``mmerc.nn.levelling``).
+The sound of a split of the composed corpus is shifted (quieter, over a telephone, in noise, with
+echo), and each ten conversations form a recording. Emotions are predicted from sound alone and from
+all modalities, with original and levelled vectors, for several values of ``recording_prior``
+(``mmerc.nn.levelling``).
 """
 
 from __future__ import annotations

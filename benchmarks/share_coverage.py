@@ -1,8 +1,8 @@
 """Do the intervals of corrected shares cover the true shares?
 
-Run on a file of predictions with gold labels (`mmerc evaluate ... --out`): a random sample of 50 or
-200 gold labels, 1,000 times; the shares of the rest are estimated and compared with the gold shares
-of all utterances. Arguments: PREDICTIONS.parquet, and how many samples.
+Uses a file of predictions with gold labels (`mmerc evaluate ... --out`): 1,000 random samples of 50
+or 200 gold labels; the estimated shares are compared with the gold shares of all utterances.
+Arguments: PREDICTIONS.parquet, and the number of samples.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""How well corrected shares cover true shares, by the prior, in simulated studies.
+"""Coverage of corrected shares in simulated studies, for several priors.
 
-Predictions with gold labels (`mmerc evaluate --split valid --out`) give the model's probabilities;
-labels are drawn from them as they are, or distorted by a random factor per label; other studies are
-drawn from random confusion matrices, whose probabilities are of other shares than the labels.
-Argument: PREDICTIONS.parquet. Prints the coverage of 95 % intervals for labels of four ranges of
-true shares, and how far it is from 95 % on average.
+Model probabilities come from predictions with gold labels (`mmerc evaluate --split valid --out`);
+labels are drawn from them, unchanged or distorted by a random factor per label. Other studies are
+drawn from random confusion matrices, with probabilities that do not match the label shares.
+Argument: PREDICTIONS.parquet. Prints the coverage of 95 % intervals for four ranges of true shares,
+and its mean deviation from 95 %.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mmerc.evaluation.predictions import Predictions
 from mmerc.labels import UNKNOWN_LABEL
 
 UTTERANCES, STUDIES, DRAWS, FEWEST = 2610, 40, 400, 80
-SAMPLES = {50: 6, 200: 2}  # samples of each study, by labels
+SAMPLES = {50: 6, 200: 2}  # number of labels -> samples per study
 PRIORS = ((1.0, 0.1), (4.0, 0.0))
 RANGES = ((0.0, 0.01), (0.01, 0.03), (0.03, 0.1), (0.1, 1.01))
 
@@ -45,7 +45,7 @@ def draw_labels(
 def distorted_studies(
     known: NDArray[np.float64], deviation: float, numbers: np.random.Generator
 ) -> Iterator[Study]:
-    """Labels from the model's probabilities, with shares and sharpness that it does not expect."""
+    """Draw labels from the model's probabilities, with distorted shares and sharpness."""
     for _ in range(STUDIES):
         probabilities = known[numbers.choice(len(known), UTTERANCES)]
         sharpness = numbers.uniform(0.6, 1.2) if deviation else 1.0
@@ -56,7 +56,7 @@ def distorted_studies(
 
 
 def random_studies(numbers: np.random.Generator) -> Iterator[Study]:
-    """Confusion matrices and shares at random, for three to eight labels."""
+    """Draw random confusion matrices and shares, for three to eight labels."""
     for _ in range(STUDIES):
         count = int(numbers.integers(3, 9))
         shares, right = numbers.dirichlet(np.ones(count)), numbers.uniform(0.4, 0.9)
@@ -73,7 +73,7 @@ def random_studies(numbers: np.random.Generator) -> Iterator[Study]:
 def measure(
     study: Study, size: int, known: bool, numbers: np.random.Generator
 ) -> NDArray[np.float64]:
-    """True shares, and whether the intervals of one sample contain them. Shape: -> [K, 2]."""
+    """Return true shares, and whether a sample's intervals contain them. Shape: -> [K, 2]."""
     count = study.probabilities.shape[1]
     true = np.bincount(study.gold, minlength=count) / UTTERANCES
     labelled = np.full(UTTERANCES, UNKNOWN_LABEL)

@@ -1,13 +1,13 @@
-"""Who speaks when in simulated conversations of one to eight people, under noise and telephone.
+"""Diarization of simulated conversations of one to eight people, with noise and telephone.
 
     python benchmarks/simulated_conversations.py DATA --half choose    # or: check
 
-DATA has the folders ``ravdess`` and ``urdu``: clips of single people. People of the two halves
-differ; the rules of ``mmerc.media.speakers`` were chosen on the first. A conversation has turns of
-one to four clips, pauses of -0.5 to 1 s in between, short remarks into others' turns, unequal
-shares, and one room, microphone and noise. Prints the diarization error rate (collar 0.25 s,
-overlap included) and how often the number of speakers is right, each with its 95 % interval
-(bootstrap over conversations).
+DATA has the folders ``ravdess`` and ``urdu`` with clips of single people. The two halves have
+different people; the rules of ``mmerc.media.speakers`` were chosen on the first half. A
+conversation has turns of one to four clips, pauses of -0.5 to 1 s, short remarks during others'
+turns, unequal shares, and one room, microphone and noise. Prints the diarization error rate (collar
+0.25 s, overlap included) and the accuracy of the number of speakers, with 95 % intervals (bootstrap
+over conversations).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _Samples = NDArray[np.float32]
 _COUNTS = (1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 6, 6, 7, 8)
 _CHANNELS = ("clean", "room", "noise", "telephone")
 _CLIPS_OF_A_TURN = (1, 1, 1, 2, 2, 3, 4)
-_REMARK = 0.15  # share of turns into which somebody else says a word
+_REMARK = 0.15  # share of turns with a short remark by somebody else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class SimulatedConversation:
 
 
 def read_people(data: Path, half: Half) -> dict[str, list[list[Path]]]:
-    """Clips of every person, by corpus; every second person belongs to each half."""
+    """Return the clips of every person, by corpus; people alternate between the halves."""
     people: dict[str, dict[str, list[Path]]] = {"ravdess": {}, "urdu": {}}
     for path in sorted((data / "ravdess").glob("*.flac")):
         people["ravdess"].setdefault(path.stem.split("-")[-1], []).append(path)
@@ -63,7 +63,7 @@ def read_people(data: Path, half: Half) -> dict[str, list[list[Path]]]:
 def simulate(
     people: Mapping[str, Sequence[Sequence[Path]]], number: int, *, seed: int
 ) -> SimulatedConversation:
-    """Build the conversation ``number``; the same numbers and seed give the same one."""
+    """Build conversation number ``number``; reproducible for the same numbers and seed."""
     draw = np.random.default_rng([seed, number])
     count = _COUNTS[number % len(_COUNTS)]
     corpus = ("ravdess", "urdu", "both")[number % 3]
@@ -94,7 +94,7 @@ def simulate(
 
 
 def _order(count: int, draw: np.random.Generator) -> list[int]:
-    """Whose turn is whose: everybody once, then by unequal shares; nobody twice on end."""
+    """Draw the speakers of turns: everybody once, then by unequal shares; never twice in a row."""
     shares = draw.dirichlet(np.full(count, 1.5))
     order = draw.permutation(count).tolist()
     for _ in range(4 + 2 * count):
@@ -104,7 +104,7 @@ def _order(count: int, draw: np.random.Generator) -> list[int]:
 
 
 class _Voice:
-    """A person's clips in random order, without silence at the ends, heard from one place."""
+    """A person's clips in random order, trimmed, from one position in the room."""
 
     def __init__(self, clips: Sequence[Path], draw: np.random.Generator, *, channel: str) -> None:
         self.clips = [clips[i] for i in draw.permutation(len(clips))]
@@ -113,7 +113,7 @@ class _Voice:
         self.draw, self.next = draw, 0
 
     def speak(self, count: int) -> list[_Samples]:
-        """The next clips; from the first again when all are used."""
+        """Return the next clips; start again when all are used."""
         clips = []
         for _ in range(count):
             samples = _trim(read_sound(self.clips[self.next % len(self.clips)]))
@@ -124,7 +124,7 @@ class _Voice:
         return clips
 
     def remark(self) -> _Samples:
-        """0.4 to 0.9 s of the next clip."""
+        """Return 0.4 to 0.9 s of the next clip."""
         (clip,) = self.speak(1)
         length = round(float(self.draw.uniform(0.4, 0.9)) * SAMPLE_RATE)
         start = int(self.draw.integers(0, max(1, len(clip) - length)))
@@ -132,7 +132,7 @@ class _Voice:
 
 
 def _trim(samples: _Samples) -> _Samples:
-    """Leave out what is 35 dB below the loudest 20 ms at both ends."""
+    """Trim both ends that are 35 dB below the loudest 20 ms."""
     frames = samples[: len(samples) // 320 * 320].reshape(-1, 320)
     energy = np.square(frames).mean(1)
     loud = np.flatnonzero(energy > energy.max() * 10**-3.5)
@@ -140,7 +140,7 @@ def _trim(samples: _Samples) -> _Samples:
 
 
 def _draw_echo(draw: np.random.Generator) -> NDArray[np.float64]:
-    """A room of 0.2 to 0.5 s: the direct sound, then noise that decays by 60 dB."""
+    """Draw a room response of 0.2 to 0.5 s: direct sound, then noise that decays by 60 dB."""
     seconds = float(draw.uniform(0.2, 0.5))
     times = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     tail = draw.normal(size=len(times)) * 10 ** (-3 * times / seconds)
@@ -150,7 +150,7 @@ def _draw_echo(draw: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _record(samples: _Samples, channel: str, draw: np.random.Generator) -> _Samples:
-    """What the microphone records: noise at 25 dB, or 10 to 20 dB, or the telephone's band."""
+    """Simulate the recording: noise at 25 dB, or 10 to 20 dB, or the telephone band."""
     ratio = float(draw.uniform(10, 20)) if channel == "noise" else 25.0
     noise = np.cumsum(draw.normal(size=len(samples)))  # brown noise ...
     noise = sosfilt(butter(2, 60, "highpass", fs=SAMPLE_RATE, output="sos"), noise)
@@ -164,7 +164,7 @@ def _record(samples: _Samples, channel: str, draw: np.random.Generator) -> _Samp
 
 
 def interval(values: Sequence[Sequence[float]]) -> tuple[float, float, float]:
-    """Ratio of sums in percent (numerators, denominators) and its 95 % interval."""
+    """Return the ratio of sums in percent (numerators, denominators) with its 95 % interval."""
     table = np.array(values)
     draws = np.random.default_rng(0).integers(len(table), size=(2000, len(table)))
     ratios = 100 * table[draws].sum(1)[:, 0] / table[draws].sum(1)[:, 1]

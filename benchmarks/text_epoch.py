@@ -1,4 +1,4 @@
-"""Fine-tuning MiniLM inside DF-ERC against the bare encoder on the same tokens without padding."""
+"""Time of fine-tuning MiniLM in DF-ERC, compared with the encoder alone without padding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmerc.training.memory import keep_memory
 from mmerc.training.optimization import clip_gradients, create_optimizer
 from mmerc.training.recipe_files import load_recipe
 
-CONVERSATIONS = 8  # per batch, some 80 utterances, as the recipe's
+CONVERSATIONS = 8  # per batch: about 80 utterances, as in the recipe
 
 
 def arguments_of() -> argparse.Namespace:
@@ -67,7 +67,7 @@ def main() -> None:
         bare.step()
         bare.zero_grad()
 
-    # The same number of tokens in full rows: as many rows as conversations, no padding, no mask.
+    # The same number of tokens in full rows: one row per conversation, no padding, no mask.
     rows = []
     for batch in batches:
         real = int(batch.windows.attention_mask.sum())
@@ -75,7 +75,7 @@ def main() -> None:
         flat = batch.windows.token_ids[batch.windows.attention_mask][: real // size * size]
         rows.append(flat.view(size, -1))
     times = {"train": [], "bare": []}
-    for batch, ids in zip(batches, rows, strict=True):  # in turn, so that both meet the same noise
+    for batch, ids in zip(batches, rows, strict=True):  # alternating, to share disturbances
         for name, step, given in (("train", train_step, batch), ("bare", bare_step, ids)):
             started = time.perf_counter()
             step(given)

@@ -1,4 +1,4 @@
-"""Memory of fine-tuning MiniLM over a whole training: its largest in each tenth of the time."""
+"""Memory of fine-tuning MiniLM over a training: the maximum in each tenth of the time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def resident_megabytes(process: int) -> int:
-    """Memory of a process now; 0 after its end."""
+    """Return the current memory of a process; 0 after its end."""
     try:
         pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     except (OSError, IndexError):

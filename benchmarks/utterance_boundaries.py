@@ -1,12 +1,12 @@
-"""Where utterances of recognised speech begin and end, against a reference.
+"""Compare the boundaries of utterances from transcription with a reference.
 
     python benchmarks/utterance_boundaries.py --reference RTTM SOUND... [--examples] [--as-live]
 
-Utterances are found as in an analysis without subtitles; with ``--as-live`` they begin and end with
-their words. A boundary of the reference (a turn of an RTTM file; with ``--examples`` a cue of the
-example films' subtitles) is hit if an utterance begins (ends) within 0.3 s of it. Prints the share
-of hits, the share of the utterances' own boundaries that are near one of the reference, the median
-distance, and the median length of an utterance.
+Utterances are found as in an analysis without subtitles; with ``--as-live`` they start and end with
+their words. A reference boundary (a turn of an RTTM file; with ``--examples`` a cue of the example
+films' subtitles) is hit if an utterance starts (ends) within 0.3 s of it. Prints the share of hits,
+the share of utterance boundaries near a reference boundary, the median distance, and the median
+duration of utterances.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Spans = Sequence[tuple[float, float]]
 
 
 def find_utterances(path: Path, *, as_live: bool) -> Spans:
-    """Start and end of every utterance in a recording."""
+    """Return start and end of every utterance in a recording."""
     find = FromSpeech(as_live=as_live)
     with TemporaryDirectory() as folder, WorkFolder.open(Path(folder), of={}) as work:
         try:
@@ -44,7 +44,7 @@ def find_utterances(path: Path, *, as_live: bool) -> Spans:
 
 
 def measure(spans: Spans, reference: Spans) -> list[float]:
-    """The distance of every boundary of the reference to the nearest one of its kind."""
+    """Return the distance of every reference boundary to the nearest one of its kind."""
     distances = []
     for side in (0, 1):
         edges = np.array([span[side] for span in spans] or [np.inf])
@@ -54,7 +54,7 @@ def measure(spans: Spans, reference: Spans) -> list[float]:
 
 @dataclass(slots=True, kw_only=True)
 class Group:
-    """Distances of the reference's boundaries, of the utterances' own, and their lengths."""
+    """Distances of reference and utterance boundaries, and utterance durations."""
 
     title: str
     distances: list[float] = field(default_factory=list)

@@ -1,13 +1,12 @@
-"""Which voice vectors carry over to other voices, words, microphones and a foreign language?
+"""Which voice vectors transfer to other voices, words, microphones and a foreign language?
 
-A linear probe (logistic regression) learns seven emotions from RAVDESS (24 actors, two statements).
-It is asked about actors it never heard, as they are and over a telephone, in noise, in an echo and
-15 dB quieter; about the statement it never heard; and about URDU's talk shows (38 speakers; of its
-answers only URDU's four labels count). Unweighted recall in percent, with a 95 % bootstrap interval
-over speakers. Vectors are levelled by recording (all that is tested counts as one) and by speaker,
-as in mmerc.
+A linear probe (logistic regression) is trained on seven emotions of RAVDESS (24 actors, two
+statements). It is tested on unseen actors (original, over a telephone, in noise, with echo, 15 dB
+quieter), on the unseen statement, and on URDU's talk shows (38 speakers, four labels). Prints
+unweighted recall in percent with a 95 % bootstrap interval over speakers. Vectors are levelled by
+recording (each test set counts as one) and by speaker, as in mmerc.
 
-In URDU nearly every speaker has one emotion only, so levelling by speaker removes it there.
+In URDU nearly every speaker has only one emotion, so levelling by speaker removes it.
 
     python benchmarks/voice_transfer.py RAVDESS URDU --cache FOLDER --rows whisper is10
 """
@@ -99,7 +98,7 @@ def _weighted(states: torch.Tensor, weights: torch.Tensor) -> Vectors:
 
 
 class Clips:
-    """Vectors of all clips of a corpus, extracted once and kept as NumPy files."""
+    """Vectors of all clips of a corpus, extracted once and stored as NumPy files."""
 
     def __init__(self, folder: Path, cache: Path) -> None:
         self.name, self.cache = folder.name, cache
@@ -139,7 +138,7 @@ def _extractor(kind: str) -> Callable[[Vectors], Vectors]:
 def level(
     vectors: Vectors, training: tuple[Vectors, Vectors], speakers: NDArray[np.str_] | None
 ) -> Vectors:
-    """Level a recording by itself, and by speaker if there are any, as mmerc does."""
+    """Level a recording, and by speaker if known, as in mmerc."""
     scores = (vectors - training[0]) / training[1]
     whole = _shrunk(scores, 0 * training[0], 0 * training[0] + 1, prior=PRIOR)
     if speakers is None:
@@ -163,7 +162,7 @@ def _shrunk(
 
 
 class Probe:
-    """A classifier of levelled training vectors, and the statistics that they were levelled by."""
+    """A classifier of levelled training vectors, with the statistics for levelling."""
 
     def __init__(self, vectors: Vectors, labels: NDArray, speakers: NDArray, strength: float):
         self.training = vectors.mean(0), vectors.std(0) + 1e-5
@@ -171,14 +170,14 @@ class Probe:
         self.model.fit(level(vectors, self.training, speakers), labels)
 
     def predict(self, vectors: Vectors, speakers: NDArray | None, names: NDArray) -> NDArray:
-        """The most probable of ``names``."""
+        """Return the most probable of ``names``."""
         columns = [list(self.model.classes_).index(name) for name in names]
         chances = self.model.predict_proba(level(vectors, self.training, speakers))
         return names[chances[:, columns].argmax(1)]
 
 
 def recall(gold: NDArray, predicted: NDArray, speakers: NDArray) -> str:
-    """Unweighted recall with its interval over speakers."""
+    """Format the unweighted recall with its interval over speakers."""
 
     def value(rows: NDArray) -> float:
         named, right = gold[rows], predicted[rows] == gold[rows]
@@ -192,7 +191,7 @@ def recall(gold: NDArray, predicted: NDArray, speakers: NDArray) -> str:
 
 
 def measure(row: str, ravdess: Clips, urdu: Clips, shifts: list[str], c: float) -> Iterator[str]:
-    """One cell of the table after the other."""
+    """Yield the cells of the table."""
     fields = [file.stem.split("-") for file in ravdess.files]
     labels = np.array([RAVDESS[field[2]] for field in fields])
     statements, actors = (np.array([field[i] for field in fields]) for i in (4, 6))

@@ -1,14 +1,14 @@
-"""Of two talking faces side by side, is the one found whose sound it is, or that it is neither's?
+"""Of two talking faces side by side, is the speaker found, or detected as neither of them?
 
     python benchmarks/whose_face_speaks.py FOLDER [FILM...]
 
-Reads a folder of films (.mpg) of one talking face each, and further films of one face, to which
-the map of ``mmerc.media.faces.lip_sync`` is fitted too. Every mouth is compared with every sound by
-a map that was fitted without these two people. Prints how often the speaker's face is chosen, how
-often by the size of the faces alone, how well ``measure_sync`` tells speaking from listening (AUC),
-and for several thresholds how often the own face is chosen and above it, and how often both faces
-are below it with the sound of a third person; also for the threshold that keeps nine of ten of all
-other people's own faces. ``--fit FILE`` writes the map fitted to all films.
+Reads a folder of films (.mpg) of one talking face each, and optionally more films of one face, which
+are also used for fitting the map of ``mmerc.media.faces.lip_sync``. Every mouth is compared with
+every sound, with a map fitted without these two people. Prints how often the speaker's face is
+chosen, and how often by face size alone; how well ``measure_sync`` separates speaking from listening
+(AUC); and for several thresholds, how often the speaker's face is chosen and above it, and how often
+both faces are below it with a third person's sound; also for the threshold that keeps 90 % of the
+other people's own faces. ``--fit FILE`` writes the map fitted on all films.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""How many labels change when the words are those of a transcriber instead of the true ones?
+"""How many labels change with recognised instead of true words?
 
     python benchmarks/words_matter.py RAVDESS [--clips 120] [--whisper tiny.en]
 
-RAVDESS's clips say one of two sentences. Every clip is an utterance of a recording of its actor,
-once with the sentence and once with what Whisper hears; voices are read in both, and mmerc-mini
-predicts the emotion. The example films are predicted with the words of their subtitles and with
-recognised ones at the same times. Prints how many words are wrong, how many labels change, and how
-many changes would have been found by looking at utterances with a doubtful word.
+RAVDESS's clips contain one of two sentences. Every clip is an utterance of a recording of its
+actor, once with the true sentence and once with Whisper's transcript; both use the voice, and
+mmerc-mini predicts the emotion. The example films are predicted with their subtitles and with
+recognised words at the same times. Prints the number of wrong words and changed labels, and how
+many of the changes are in utterances with a doubtful word.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _EMOTIONS = ("01", "03", "04", "05", "06", "07", "08")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """An utterance with its true words, and what was recognised."""
+    """An utterance with its true and recognised words."""
 
     true: Utterance
     recognised: Utterance
@@ -57,7 +57,7 @@ def hear(transcriber: Transcriber, path: Path, span: Span, utterance: Utterance)
 
 
 def count_errors(heard: Sequence[Heard]) -> tuple[int, int]:
-    """True words that have no counterpart, and all true words."""
+    """Return the number of true words without a counterpart, and of all true words."""
     wrong = total = 0
     for item in heard:
         true, recognised = _split(item.true.text), _split(item.recognised.text)
@@ -68,12 +68,12 @@ def count_errors(heard: Sequence[Heard]) -> tuple[int, int]:
 
 
 def _split(text: str) -> list[str]:
-    """Words without case and punctuation."""
+    """Split into words without case and punctuation."""
     return re.sub(r"[^a-z0-9' ]", "", text.lower()).split()
 
 
 def extract(tasks: Sequence[Task], extractor: NamedExtractor) -> FeatureTable:
-    """Vectors of one modality."""
+    """Extract the vectors of one modality."""
     built = extractor()
     rows = []
     for task in tasks:
@@ -88,7 +88,7 @@ def extract(tasks: Sequence[Task], extractor: NamedExtractor) -> FeatureTable:
 def report(
     title: str, pipeline: Pipeline, heard: Sequence[Heard], name: str, tasks: Sequence[Task]
 ) -> None:
-    """Predict with both kinds of words, and print what changes."""
+    """Predict with both kinds of words and print the changes."""
     tables = {modality: extract(tasks, e) for modality, e in pipeline.extractors.items()}
     pick: tuple[Callable[[Heard], Utterance], ...] = (lambda h: h.true, lambda h: h.recognised)
     labels = [
@@ -107,7 +107,7 @@ def report(
 
 
 def read_clips(folder: Path, transcriber: Transcriber, count: int) -> list[tuple[Path, Heard]]:
-    """Every n-th clip, in the order of actors."""
+    """Transcribe every n-th clip, in order of actors."""
     paths = [p for p in sorted(folder.glob("*.flac")) if p.stem.split("-")[2] in _EMOTIONS]
     paths.sort(key=lambda path: path.stem.split("-")[-1])
     chosen = paths[:: max(1, len(paths) // count)][:count]
