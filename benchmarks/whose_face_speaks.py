@@ -2,13 +2,13 @@
 
     python benchmarks/whose_face_speaks.py FOLDER [FILM...]
 
-Reads a folder of films (.mpg) of one talking face each, and optionally more films of one face, which
-are also used for fitting the map of ``mmerc.media.faces.lip_sync``. Every mouth is compared with
-every sound, with a map fitted without these two people. Prints how often the speaker's face is
-chosen, and how often by face size alone; how well ``measure_sync`` separates speaking from listening
-(AUC); and for several thresholds, how often the speaker's face is chosen and above it, and how often
-both faces are below it with a third person's sound; also for the threshold that keeps 90 % of the
-other people's own faces. ``--fit FILE`` writes the map fitted on all films.
+Reads a folder of films (.mpg) of one talking face each, and optionally more films of one face,
+which are also used for fitting the map of ``mmerc.media.faces.lip_sync``. Every mouth is compared
+with every sound, with a map fitted without these two people. Prints how often the speaker's face is
+chosen, and how often by face size alone; how well ``measure_sync`` separates speaking from
+listening (AUC); and for several thresholds, how often the speaker's face is chosen and above it,
+and how often both faces are below it with a third person's sound; also for the threshold that keeps
+90 % of the other people's own faces. ``--fit FILE`` writes the map fitted on all films.
 """
 
 from __future__ import annotations
