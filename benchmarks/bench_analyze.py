@@ -5,8 +5,9 @@
 
 The recording is examples/photograph.mp4 (640 x 480, 25 pictures per second, two speakers, a face in
 every picture), repeated together with its subtitles. Each analysis runs in a separate process.
-Memory is the maximum over time of all its processes together (shared pages counted once), and of
-the largest one. ``--sound`` omits the film; ``--whole-path`` measures only transcription, at every
+Memory is the maximum of all its processes together (the sum of their proportional set sizes, where
+shared pages count once), sampled twice a second, and of the largest one (its resident set, with
+shared pages). ``--sound`` omits the film; ``--whole-path`` measures only transcription, at every
 duration. Text alone: the words of the same conversation.
 """
 
@@ -19,12 +20,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import pysubs2
+
+from mmerc.processes import list_descendants
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "photograph.mp4"
 
@@ -100,16 +104,11 @@ def child(command: list[str]) -> None:
 
 def measure_tree(root: int) -> float:
     """Return the megabytes of a process and its descendants; shared pages count once."""
-    total, waiting = 0, [root]
-    while waiting:
-        number = waiting.pop()
-        folder = Path("/proc") / str(number)
-        try:
-            waiting += map(int, (folder / "task" / str(number) / "children").read_text().split())
-            rollup = (folder / "smaps_rollup").read_text()
-        except OSError:  # it has ended
-            continue
-        total += int(rollup.partition("Pss:")[2].split()[0])
+    total = 0
+    for number in (root, *list_descendants(root)):
+        with suppress(OSError):  # it has ended
+            rollup = Path(f"/proc/{number}/smaps_rollup").read_text()
+            total += int(rollup.partition("Pss:")[2].split()[0])
     return total / 1024
 
 

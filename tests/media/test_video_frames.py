@@ -1,5 +1,6 @@
 """The frame on screen at a time, upright, for every container and whatever way it is reached."""
 
+import gc
 import itertools
 from fractions import Fraction
 
@@ -133,3 +134,15 @@ def test_frame_times_are_centres_of_equal_parts(start, length, count):
     assert times[0] - start == pytest.approx(length / count / 2, abs=1e-6)
     np.testing.assert_allclose(np.diff(times), length / count, atol=1e-6)
     assert start < times[0] <= times[-1] < start + length
+
+
+def test_frames_that_were_read_leave_no_garbage(media):
+    """Decoded frames are large: they must go with their last reference."""
+    list(read_frames(media("mkv"), [0.1, 0.4]))
+    gc.collect()
+    gc.disable()
+    try:
+        list(read_frames(media("mkv"), [0.1, 0.4]))
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

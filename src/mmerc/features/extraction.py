@@ -7,15 +7,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from typing import Protocol
 
 from mmerc.executors.executor import Executor
 from mmerc.features.base import Absent, Extractor
 from mmerc.features.journal import open_journal
 from mmerc.features.store import FeatureRow, FeatureStore, Key, Vector
+from mmerc.free_memory import return_free_memory
 from mmerc.media.segment import Segment
 
 _CRASHED = "the file crashed the decoder or the extractor"
+_RELEASE_EVERY = 2  # utterances: frames and batches of many sizes leave gaps in the memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,12 +109,15 @@ def _reasons(stored: Mapping[Key, FeatureRow], tasks: Iterable[Task]) -> list[st
 
 def _prepare_extractor(make: MakeExtractor) -> Callable[[Task], FeatureRow]:
     """Build the extractor of a process; return the function that extracts a task's vector."""
-    return partial(_extract_task, make())
+    extractor, numbers = make(), count(1)
 
+    def extract(task: Task) -> FeatureRow:
+        row = build_row(task, extractor.extract(task.segment))
+        if next(numbers) % _RELEASE_EVERY == 0:
+            return_free_memory()
+        return row
 
-def _extract_task(extractor: Extractor, task: Task) -> FeatureRow:
-    """Extract the vector of a task, or the reason for its absence."""
-    return build_row(task, extractor.extract(task.segment))
+    return extract
 
 
 def build_row(task: Task, outcome: Vector | Absent) -> FeatureRow:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
@@ -62,7 +63,9 @@ class Display:
 def display_of(frame: VideoFrame) -> Display:
     """Read a frame's display matrix (x' = a x + c y, y' = b x + d y), rounded to quarter turns."""
     try:
-        matrix = np.frombuffer(frame.side_data["DISPLAYMATRIX"], np.int32)  # type: ignore[typeddict-item]
+        # Not frame.side_data: it refers to its frame, which then stays until garbage is collected.
+        side_data = SideDataContainer(frame)  # type: ignore[call-arg]
+        matrix = np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), np.int32)
     except KeyError:
         return Display()
     except ValueError:  # PyAV 18 fails for unknown kinds such as EXIF

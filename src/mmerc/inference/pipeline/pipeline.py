@@ -16,7 +16,8 @@ from mmerc.features.recordings import conversation_id
 from mmerc.features.registry import ExtractorBuilder
 from mmerc.features.store import FeatureTable
 from mmerc.files import file_fingerprint
-from mmerc.inference.analysis import Analysis
+from mmerc.free_memory import return_free_memory
+from mmerc.inference.analysis import Analysis, mark_labels
 from mmerc.inference.levelling import choose_levelling, measure_distance
 from mmerc.inference.live import Live
 from mmerc.inference.pipeline.checks import analysis_remarks
@@ -202,6 +203,7 @@ class Pipeline:
         }
         with WorkFolder.open(folder, of=description) as work:
             segmentation = find(recording, info, work=work, report=report)
+            return_free_memory()  # of the transcriber: workers that extract features start next
             utterances = rename_speakers(segmentation.utterances, names or {})
             tables, absent = self.extract(recording, utterances, work, report)
         unread = explain_unreadable(self.model, utterances, segmentation.language)
@@ -230,7 +232,7 @@ class Pipeline:
             absent=absent,
             remarks=(*segmentation.remarks, *still, *remarks),
             shortfalls=list_shortfalls(absent, segmentation.remarks, utterances=len(utterances)),
-            marks=segmentation.marks,
+            marks=mark_labels(predictions, absent, segmentation.marks),
             set_level=self._set_level,
         )
 

@@ -59,6 +59,7 @@ def extract_features(
             with _one_thread():
                 extract_all(tasks, lambda: built, store, executor=Executor(), report=forward)
         else:
+            del built  # every worker builds its own
             extract_all(tasks, extractor, store, executor=Executor(jobs=workers), report=forward)
         return store.read()
     except OSError as error:
