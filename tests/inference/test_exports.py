@@ -370,3 +370,20 @@ def test_rows_say_what_is_doubtful():
         ("0.25", "so yes"),
         ("", ""),
     ]
+
+
+def test_every_format_marks_a_label_that_was_predicted_without_words(tmp_path):
+    marks = {"Ada-5": Marks(label="no words")}
+    created = analysis(said(1, 2), said(5, 6, text=""), marks=marks)
+    rows = [json.loads(line) for line in analysis_as_json_lines(created).splitlines()]
+    assert [row["doubtful_label"] for row in rows] == [None, "no words"]
+    table = list(csv.DictReader(analysis_as_csv(created).splitlines()))
+    assert [row["doubtful_label"] for row in table] == ["", "no words"]
+    heads = [cue.text.partition("\n")[0] for cue in pysubs2.SSAFile.from_string(as_webvtt(created))]
+    assert ["doubtful" in head for head in heads] == [False, True]
+    grid = read_grid(as_textgrid(created), tmp_path)
+    entries = grid.getTier("doubt@Ada").entries
+    assert [tuple(entry) for entry in entries if entry[2]] == [(5, 6, "no words")]
+    eaf = read_eaf(as_eaf(created), tmp_path)
+    assert [value[2] for value in eaf.get_ref_annotation_data_for_tier("doubt@Ada")] == ["no words"]
+    assert "doubt" not in as_textgrid(SHORT) + as_eaf(SHORT) + as_webvtt(SHORT)

@@ -286,6 +286,7 @@ def test_doubts_are_marked(visit, tmp_path):
     text = PREDICTIONS[0].text
     start = text.index("kept")
     marks = {"0": Marks(overlap=0.412, doubtful=((start, start + 4),)), "1": Marks(overlap=0.05)}
+    marks["3"] = Marks(label="no words")
     sets = [("joy", "surprise"), ("neutral", "fear", "joy", "anger")]
     asked = [
         replace(item, emotions=one, unsure=len(one) > 3)
@@ -295,8 +296,8 @@ def test_doubts_are_marked(visit, tmp_path):
     page = visit(replace(ANALYSIS, marks=marks, predictions=predictions, set_level=0.9))
     rows = page.locator("#rows tr")
     assert page.locator("#details .set").text_content() == "joy or surprise (90 %)"
-    doubts = [rows.nth(n).locator(".doubt").all_text_contents() for n in (0, 1, 4)]
-    assert doubts == [["overlap 41%", "doubtful words"], [], ["no face"]]
+    doubts = [rows.nth(n).locator(".doubt").all_text_contents() for n in (0, 1, 3, 4)]
+    assert doubts == [["overlap 41%", "doubtful words"], [], ["doubtful emotion"], ["no face"]]
     assert rows.nth(0).locator(".doubtful").all_text_contents() == ["kept"]
     assert page.locator("blockquote").text_content() == text
     assert page.locator("#details .doubts li").all_text_contents() == [
@@ -304,6 +305,7 @@ def test_doubts_are_marked(visit, tmp_path):
         "The transcriber was not sure of the underlined words.",
     ]
     assert page.locator(".bar.overlapped").count() == 1
+    assert "(doubtful)" in page.locator(".bar.doubted").get_attribute("title")
     page.screenshot(path=tmp_path / "doubts.png", full_page=True)
     rows.nth(4).locator(".said").click()
     assert page.locator("#details .doubts").text_content() == "No face of the speaker on screen."

@@ -127,3 +127,21 @@ def test_the_places_of_doubtful_words():
     assert sentence.text == "an ant and an !"
     assert sentence.doubtful == ((0, 2), (11, 13))
     assert [sentence.text[a:b] for a, b in sentence.doubtful] == ["an", "an"]
+
+
+def owners(words, *turns):
+    """Whose sentence each word is in."""
+    who = [Turn(speaker=name, start=start, end=end) for name, start, end in turns]
+    return [s.speaker for s in split_sentences(words, who) for _ in s.words]
+
+
+def test_two_turns_share_the_words_of_their_common_time():
+    words = words_of("one two three four five six seven eight nine ten", each=0.5)
+    assert owners(words, ("A", 0, 3.5), ("B", 1.5, 5)) == ["A"] * 5 + ["B"] * 5
+    assert owners(words, ("B", 1.5, 5), ("A", 0, 3.5)) == ["A"] * 5 + ["B"] * 5
+
+
+def test_a_turn_within_another_one_gets_none_of_its_words():
+    words = words_of("one two three four five six seven eight nine ten", each=0.5)
+    assert owners(words, ("A", 0, 5), ("B", 1.5, 3)) == ["A"] * 10
+    assert owners(words, ("A", 0, 5), ("B", 0, 5)) == ["A"] * 10

@@ -57,7 +57,6 @@ def test_rttm(read):
         (LINE.format(start="nan", duration=1, name="A"), "'nan' is not a time"),
         (LINE.format(start=0, duration="1e999", name="A"), "'1e999' is not a time"),
         (LINE.format(start=0, duration=0, name="A"), "a turn without a length"),
-        (LINE.format(start=0, duration=1, name="A").replace("talk", "walk"), "two recordings"),
         ("SPEAKER talk 0 1 <NA> <NA> A <NA> <NA>", "the columns are not those of RTTM|not a time"),
         ("SPEAKER talk 0.1 4.1 <NA> <NA> A <NA> <NA>", "the columns are not those of RTTM"),
         ("SPEAKER talk 1 1 2 un known A B <NA> <NA>x", "the columns are not those of RTTM|fields"),
@@ -187,3 +186,36 @@ def test_turns_as_utterances():
         ("2", "B", "", 2, 3),
     ]
     assert utterances_of_turns([]) == ()
+
+
+@pytest.fixture
+def two_recordings(tmp_path):
+    """An RTTM file with turns of two recordings."""
+    lines = [LINE.format(start=n, duration=1, name=name) for n, name in enumerate("AB")]
+    path = tmp_path / "turns.rttm"
+    path.write_text(lines[0] + lines[1].replace("talk", "walk.wav"))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("media", "speaker"), [("films/talk.mp4", "A"), ("walk.wav", "B"), (Path("a/talk"), "A")]
+)
+def test_of_several_recordings_the_one_called_like_the_media(two_recordings, media, speaker):
+    assert [item.speaker for item in read_rttm(two_recordings, media=media).turns] == [speaker]
+
+
+@pytest.mark.parametrize(
+    ("media", "message"),
+    [
+        (None, r"turns of 2 recordings \(talk, walk\.wav\); keep the turns of one"),
+        ("x.mp4", r"\(talk, walk\.wav\), none of them called x; call one of them x, or keep"),
+    ],
+)
+def test_several_recordings_of_which_none_fits(two_recordings, media, message):
+    with pytest.raises(InputError, match=message):
+        read_rttm(two_recordings, media=media)
+
+
+def test_the_only_recording_may_be_called_as_it_likes(tmp_path):
+    (tmp_path / "turns.rttm").write_text(LINE.format(start=0, duration=1, name="A"))
+    assert len(read_rttm(tmp_path / "turns.rttm", media="other.mp4").turns) == 1

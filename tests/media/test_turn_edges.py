@@ -91,3 +91,4 @@ def test_turns_and_long_parts_without_words_are_found():
     assert find_unheard(said, who) == turns(("A", 2, 3.2), ("B", 2, 2.5))
     assert find_unheard([], turns(("A", 1, 2))) == turns(("A", 1, 2))
     assert find_unheard([sentence("A", (0, 9))], turns(("A", 1, 2))) == ()
+    assert find_unheard(said, who, parts=False) == turns(("B", 2, 2.5))

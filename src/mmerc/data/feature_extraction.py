@@ -207,7 +207,7 @@ def _read_utterances(
         raise UsageError(f"{recording} is neither a prepared corpus nor a recording.")
     if subtitles is None and turns is None:
         raise UsageError("A recording needs --subtitles or --turns: where its utterances are.")
-    speakers = SpeakerTurns(turns=()) if turns is None else read_rttm(turns)
+    speakers = SpeakerTurns(turns=()) if turns is None else read_rttm(turns, media=recording)
     cues = Subtitles(utterances=()) if subtitles is None else read_subtitles(subtitles)
     for line in (*cues.remarks, *speakers.remarks):
         remark(line)

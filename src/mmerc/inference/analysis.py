@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from mmerc.conversation import Modality
 from mmerc.labels import LabelSet
@@ -16,10 +16,12 @@ class Marks:
 
     ``overlap``: the share of its duration (0 to 1) during which another speaker talks; None if
     unknown. ``doubtful``: text spans (start, end) of words that the transcriber was unsure of.
+    ``label``: why its label is doubtful; None if it is not.
     """
 
     overlap: float | None = None
     doubtful: tuple[tuple[int, int], ...] = ()
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +47,22 @@ class Analysis:
     shortfalls: tuple[str, ...] = ()
     marks: Mapping[str, Marks] = field(default_factory=dict)
     set_level: float | None = None
+
+
+def mark_labels(
+    predictions: Sequence[UtterancePrediction],
+    absent: Mapping[str, Mapping[Modality, str]],
+    marks: Mapping[str, Marks],
+) -> dict[str, Marks]:
+    """The marks, with doubt about the labels that were predicted without words, by a model that
+    takes words.
+
+    [decided] Such a model decides mostly by words. Without them it is right far less often
+    (docs/results.md), so the most probable label is a weak guess, however probable it is.
+    """
+    marked = dict(marks)
+    for item in predictions:
+        reason = absent.get(item.id, {}).get("text") if "text" in item.effects else None
+        if reason is not None:
+            marked[item.id] = replace(marked.get(item.id, Marks()), label=reason)
+    return marked

@@ -83,16 +83,22 @@ class FileReport:
         }
 
 
-def check_file(path: str | Path) -> FileReport:
+def check_file(path: str | Path, *, media: str | Path | None = None) -> FileReport:
     """Read a recording, subtitles, RTTM, words, transcript, manifest or corpus, and describe it.
 
-    The kind is detected by suffix, else by content. Only the ends of a recording, and the parts
-    needed to check its channels, are decoded. Never raises for a bad file; see ``problem``.
+    The kind is detected by suffix, else by content. ``media`` is the recording that turns or words
+    of several recordings are for. Only the ends of a recording, and the parts needed to check its
+    channels, are decoded. Never raises for a bad file; see ``problem``.
     """
     path = Path(path)
     kind = _find_kind(path)
     try:
-        facts, remarks = _CHECKS[kind](path)
+        if kind == "speaker turns":
+            facts, remarks = _check_turns(path, media=media)
+        elif kind == "words with times":
+            facts, remarks = _check_words(path, media=media)
+        else:
+            facts, remarks = _CHECKS[kind](path)
     except MmercError as error:
         return FileReport(path=str(path), kind=kind, problem=str(error))
     return FileReport(path=str(path), kind=kind, facts=facts, remarks=remarks)
@@ -100,7 +106,10 @@ def check_file(path: str | Path) -> FileReport:
 
 def check_files(paths: Iterable[str | Path]) -> list[FileReport]:
     """Check each file; with a single recording, also find utterances after its end."""
-    reports = [check_file(path) for path in paths]
+    named = [Path(path) for path in paths]
+    recordings = [path for path in named if _find_kind(path) == "recording"]
+    media = recordings[0] if len(recordings) == 1 else None
+    reports = [check_file(path, media=media) for path in named]
     lengths = [r.facts["seconds"] for r in reports if r.kind == "recording" and r.facts]
     if len(lengths) != 1 or lengths[0] is None:
         return reports
@@ -174,9 +183,9 @@ def _check_subtitles(path: Path) -> tuple[_Facts, tuple[str, ...]]:
     return _describe_utterances(subtitles.utterances), subtitles.remarks
 
 
-def _check_turns(path: Path) -> tuple[_Facts, tuple[str, ...]]:
+def _check_turns(path: Path, *, media: str | Path | None) -> tuple[_Facts, tuple[str, ...]]:
     """Describe the turns of an RTTM file."""
-    speaker_turns = read_rttm(path)
+    speaker_turns = read_rttm(path, media=media)
     seconds: dict[str, float] = {}
     for turn in speaker_turns.turns:
         seconds[turn.speaker] = seconds.get(turn.speaker, 0.0) + turn.end - turn.start
@@ -189,9 +198,9 @@ def _check_turns(path: Path) -> tuple[_Facts, tuple[str, ...]]:
     return facts, speaker_turns.remarks
 
 
-def _check_words(path: Path) -> tuple[_Facts, tuple[str, ...]]:
+def _check_words(path: Path, *, media: str | Path | None) -> tuple[_Facts, tuple[str, ...]]:
     """Describe words from another transcriber, and the utterances they give without turns."""
-    timed = read_words(path)
+    timed = read_words(path, media=media)
     utterances, _ = number_sentences(split_sentences(timed.words))
     facts = _describe_utterances(utterances)
     return facts | {"language": timed.language}, timed.remarks
@@ -249,8 +258,6 @@ def _describe_utterances(utterances: Iterable[Utterance]) -> _Facts:
 _CHECKS: Mapping[str, Callable[[Path], tuple[_Facts, tuple[str, ...]]]] = {
     "recording": _check_recording,
     "subtitles": _check_subtitles,
-    "speaker turns": _check_turns,
-    "words with times": _check_words,
     "transcript": _check_transcript,
     "manifest": _check_manifest,
     "prepared corpus": _check_corpus,

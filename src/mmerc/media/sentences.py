@@ -24,6 +24,7 @@ _JOINING_PAUSE = 0.5  # seconds; maximum pause between joined sentences
 _LONGEST = 10.0  # seconds
 _ENOUGH_WORDS = 20  # this many words without a sentence end: there is no punctuation
 _NEAREST_TURN = 0.5  # seconds; maximum distance between a word and its turn
+_ROUNDING = 1e-6  # seconds
 _INTERRUPTION = 0.3  # seconds; shorter changes of speaker inside a sentence are ignored
 _SENTENCE_ENDS, _CLAUSE_ENDS = tuple(".?!…。？！"), tuple(",;:–—、，；：")
 _CLOSING = "\"'”’»)]"
@@ -121,14 +122,31 @@ def _find_speakers(words: Sequence[Word], turns: Sequence[Turn]) -> list[str | N
     """Find each word's speaker by largest overlap, else by the nearest turn; None if far."""
     if not turns:
         return [word.speaker for word in words]
-    starts = np.array([turn.start for turn in turns])
-    ends = np.array([turn.end for turn in turns])
+    ordered = sorted(turns, key=lambda turn: turn.start)
+    starts = np.array([turn.start for turn in ordered])
+    ends = np.array([turn.end for turn in ordered])
     speakers: list[str | None] = []
     for word in words:
         overlaps = np.minimum(ends, word.end) - np.maximum(starts, word.start)  # negative: a gap
-        best = int(overlaps.argmax())
-        speakers.append(turns[best].speaker if overlaps[best] >= -_NEAREST_TURN else None)
+        most = overlaps.max()
+        best = [ordered[number] for number in np.flatnonzero(overlaps >= most - _ROUNDING)]
+        middle = (word.start + word.end) / 2
+        speakers.append(_find_turn(best, middle).speaker if most >= -_NEAREST_TURN else None)
     return speakers
+
+
+def _find_turn(turns: Sequence[Turn], time: float) -> Turn:
+    """Choose one of several turns, ordered by start, that hold a word at ``time`` alike.
+
+    [decided] Where a turn gives way to the next, the words of the time that they share are the
+    former's up to its middle, then the latter's. A turn within another one gets none of its words:
+    of two voices at once, a transcriber mostly hears the one that goes on.
+    """
+    chosen = turns[0]
+    for turn in turns[1:]:
+        if turn.end > chosen.end and time > (turn.start + chosen.end) / 2:
+            chosen = turn
+    return chosen
 
 
 def _believable(speakers: Sequence[str | None], words: Sequence[Word]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError
 from mmerc.media.line_remarks import LineRemarks
+from mmerc.media.recording_choice import choose_recording
 from mmerc.media.rttm_fields import FIX, NOT_AVAILABLE, RttmFields, read_fields
 from mmerc.media.text_files import read_small_text
 
@@ -40,42 +41,51 @@ class SpeakerTurns:
     remarks: tuple[str, ...] = ()
 
 
-def read_rttm(path: str | Path, *, recording: str | None = None) -> SpeakerTurns:
+def read_rttm(
+    path: str | Path, *, recording: str | None = None, media: str | Path | None = None
+) -> SpeakerTurns:
     """Read the ``SPEAKER`` lines of an RTTM file, sorted by start (NIST RT-09 evaluation plan).
 
     Other kinds of lines in the plan, comments (``;;``) and empty lines are ignored. Names of
     recordings and speakers may contain spaces (``mmerc.media.rttm_fields``). Speaker ``<NA>`` is
     called "unknown", with a remark.
 
-    ``recording`` selects the turns of one recording by its name in the file.
+    ``recording`` selects the turns of one recording by its name in the file. Otherwise, of several
+    recordings in the file, the one called like the file ``media`` is read.
 
-    InputError, with the line, for an unknown kind, invalid or ambiguous columns, an invalid time, a
-    duration that is not above zero, and turns of a second recording; also for a file without turns.
+    InputError, with the line, for an unknown kind, invalid or ambiguous columns, an invalid time
+    and a duration that is not above zero; also for a file without turns or of several recordings.
     """
     path = Path(path)
     remarks = LineRemarks(path.name)
+    lines = list(_read_lines(path))
+    if recording is None:
+        names = (fields.recording for _, _, fields in lines)
+        recording = choose_recording(path, names, media, what="turns")
     turns = []
-    recordings: set[str] = set()
-    for number, line in enumerate(read_small_text(path).split("\n"), start=1):
-        where = f"{path}, line {number}"
-        fields = read_fields(where, line)
-        if fields is None or recording not in {None, fields.recording}:
+    for number, where, fields in lines:
+        if fields.recording != recording:
             continue
         turns.append(_read_turn(where, fields))
-        recordings.add(fields.recording)
         if fields.speaker == NOT_AVAILABLE:
             remarks.add(number, "no speaker is named")
         if fields.doubtful:
             remarks.add(number, _CONFIDENCE, quote=fields.speaker)
-        if len(recordings) > 1:
-            problem = f"turns of two recordings ({', '.join(sorted(recordings))})"
-            raise InputError(where, problem, "keep the turns of one recording in a file")
     if not turns:
         of = "" if recording is None else f" of {recording!r}"
         raise InputError(path, f"it contains no speaker turn{of}", FIX)
     ordered = sorted(turns, key=lambda turn: turn.start)
     doubts = [f"{path.name}: {_END_TIMES}."] if _durations_look_like_ends(ordered) else []
     return SpeakerTurns(turns=tuple(ordered), remarks=(*remarks.sentences(), *doubts))
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, str, RttmFields]]:
+    """Number, place and columns of every ``SPEAKER`` line."""
+    for number, line in enumerate(read_small_text(path).split("\n"), start=1):
+        where = f"{path}, line {number}"
+        fields = read_fields(where, line)
+        if fields is not None:
+            yield number, where, fields
 
 
 def _durations_look_like_ends(turns: Sequence[Turn]) -> bool:

@@ -121,14 +121,21 @@ def _move(sentence: Sentence, start: float, end: float) -> Sentence:
     return replace(sentence, words=tuple(words))
 
 
-def find_unheard(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tuple[Turn, ...]:
-    """Find speech without words: turns of half a second or more, parts of a second or more."""
-    said = {name: merge_intervals(parts) for name, parts in _group_by_speaker(sentences).items()}
+def find_unheard(
+    sentences: Sequence[Sentence], turns: Sequence[Turn], *, parts: bool = True
+) -> tuple[Turn, ...]:
+    """Find speech without words: turns of half a second or more.
+
+    With ``parts``, also parts of turns, of a second or more.
+    """
+    said = {name: merge_intervals(own) for name, own in _group_by_speaker(sentences).items()}
     unheard = []
     for turn in turns:
         own = said.get(turn.speaker, [])
         for start, end in _gaps((turn.start, turn.end), own):
             whole = (start, end) == (turn.start, turn.end)
+            if not (whole or parts):
+                continue
             if end - start >= (_UNHEARD_TURN if whole else _UNHEARD_PART):
                 unheard.append(replace(turn, start=start, end=end))
     return tuple(unheard)

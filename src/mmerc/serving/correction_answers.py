@@ -43,7 +43,8 @@ class LineAnswer(BaseModel):
     ``label`` is chosen by a person, null if there is none. ``predicted`` and ``probabilities`` are
     the model's, null for a blind rater who has not chosen yet. ``stale``: words, speaker or times
     have changed since the prediction. ``doubtful``: text spans of doubtful words, in UTF-16 units.
-    For samples only: ``conversation``, the one to play, and ``before``, the preceding utterances.
+    ``doubt``: why the model's label is doubtful. For samples only: ``conversation``, the one to
+    play, and ``before``, the preceding utterances.
     """
 
     id: str
@@ -58,6 +59,7 @@ class LineAnswer(BaseModel):
     stale: bool
     overlap: float | None
     doubtful: list[list[int]]
+    doubt: str | None
     authors: dict[str, AuthorAnswer]
     conversation: str | None = None
     before: list[str] = []
@@ -168,6 +170,7 @@ def _describe_line(
         stale=line.is_stale,
         overlap=line.marks.overlap,
         doubtful=[utf16_place(line.text, place) for place in line.marks.doubtful],
+        doubt=None if hidden else line.marks.label,
         authors={
             name: AuthorAnswer(rater=author.rater, time=author.time)
             for name, author in line.authors.items()

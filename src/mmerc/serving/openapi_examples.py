@@ -133,6 +133,7 @@ _CORRECTIONS: JsonDict = {
             "stale": False,
             "overlap": 0.0,
             "doubtful": [[15, 20]],
+            "doubt": None,
             "authors": {"label": _AUTHOR},
         }
     ],

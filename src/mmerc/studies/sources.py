@@ -52,7 +52,8 @@ class _FromTranscript:
         if info.has_sound:
             remarks += check_against_speech(recording, utterances, work, report, what="words")
         if self.turns is not None:
-            utterances = assign_speakers(utterances, read_rttm(self.turns).turns)
+            turns = read_rttm(self.turns, media=recording).turns
+            utterances = assign_speakers(utterances, turns)
         return Segmentation(
             utterances=utterances, remarks=remarks, language=language_code(self.language)
         )

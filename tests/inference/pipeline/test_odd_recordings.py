@@ -8,6 +8,7 @@ import pytest
 import soundfile
 from scipy.signal import butter, sosfilt
 
+from mmerc.features.speaker_faces import NOT_ON_SCREEN
 from mmerc.inference.page.render import render_page
 from mmerc.inference.pipeline import Pipeline
 from mmerc.inference.pipeline.still_picture import still_remarks
@@ -88,6 +89,25 @@ def test_the_same_person_twice_side_by_side(analyse, tmp_path, voice, portrait):
     assert said.effects["video"] is not None
     assert said.speaker == "Ada"
     assert STILL in analysis.remarks
+
+
+def talking(picture, samples, *, rate=10):
+    """The picture with a dark mouth that opens as far as the sound is loud."""
+    loudest = np.abs(samples).max()
+    for piece in np.array_split(samples, len(samples) * rate // SAMPLE_RATE):
+        moved = picture.copy()
+        opening = round(15 * float(np.abs(piece).max() / loudest))
+        moved[165 - opening // 2 : 166 + opening // 2, 205:240] = (90, 20, 20)
+        yield moved
+
+
+def test_the_same_talking_person_twice_side_by_side(analyse, tmp_path, voice, portrait):
+    pictures = [np.concatenate([item, item], axis=1) for item in talking(portrait, voice)]
+    analysis = analyse(write_film(tmp_path / "x.mp4", pictures, voice))
+    (said,) = analysis.predictions
+    reasons = analysis.absent.get("1", {})
+    assert said.effects["video"] is not None or reasons == {"video": NOT_ON_SCREEN}
+    assert STILL not in analysis.remarks
 
 
 def test_a_drawn_film(analyse, tmp_path, voice):

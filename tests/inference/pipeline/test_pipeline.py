@@ -14,6 +14,7 @@ import soundfile
 from mmerc.conversation import Conversation, Utterance
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureSpec
+from mmerc.inference.analysis import Marks
 from mmerc.inference.pipeline import Pipeline
 from mmerc.inference.pipeline.segmentation import Segmentation
 from mmerc.media.segment import MediaError
@@ -112,6 +113,19 @@ def test_sound_is_transcribed_and_parted_by_turns(pipeline, films, tmp_path):
     assert "hands" in second.text
     assert (first.speaker, second.speaker) == ("Lewis", "Nora")
     assert 0 <= first.start < first.end <= second.start < second.end < 8.1
+
+
+def test_a_turn_during_another_one_stays_without_words(pipeline, films, tmp_path):
+    rttm = tmp_path / "x.rttm"
+    rttm.write_text(
+        "SPEAKER x 1 0 8 <NA> <NA> Lewis <NA> <NA>\nSPEAKER x 1 1 2 <NA> <NA> Nora <NA> <NA>\n"
+    )
+    actual = pipeline("all")(films / "sound.m4a", turns=rttm)
+    (hers,) = [item for item in actual.predictions if item.speaker == "Nora"]
+    assert (hers.text, hers.start, hers.end) == ("", 1, 3)
+    assert actual.marks[hers.id] == Marks(overlap=1.0, label="no words")
+    assert [actual.marks[p.id].label for p in actual.predictions if p.text] == [None, None]
+    assert "no word was recognised" in " ".join(actual.remarks)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_turns_without_words_are_utterances_with_a_remark():
     ]
     assert wordless_remarks(built) == (
         "In 1 of 2 utterances no word was recognised: their emotions are predicted without "
-        "words, and are less reliable.",
+        "words, and marked as doubtful.",
     )
     assert wordless_remarks(built[:1]) == ()
 

@@ -58,6 +58,13 @@ def test_turns_replace_the_speakers_of_the_words(films, find, ctm, rttm):
     assert actual.remarks == ("Speakers are those of scene.rttm, not those of scene.ctm.",)
 
 
+def test_turns_without_words_are_told(films, find, ctm, rttm):
+    rttm.write_text(rttm.read_text() + "SPEAKER s 1 5 0.6 <NA> <NA> child <NA> <NA>\n")
+    actual = find(FromWords(words=ctm(*SPEAKERS), turns=rttm), films / "scene.mp4")
+    assert [u.speaker for u in actual.utterances] == ["him", "her"]
+    assert actual.remarks[1].startswith("1 of 3 turns (child) have no words")
+
+
 def test_words_without_speakers_take_the_neighbours(films, find, ctm):
     actual = find(FromWords(words=ctm("Lewis", "<NA>", "Nora")), films / "scene.mp4")
     assert [u.speaker for u in actual.utterances] == ["Lewis", "Nora"]

@@ -219,7 +219,7 @@ def word(**changes):
         (shapes.ctm() + "talk 1 * * yes\n", r"line 7: '\*' is not a time in seconds"),
         (shapes.ctm() + "talk 1 -1 2 yes\n", r"line 7: '-1' is not a time"),
         (shapes.ctm() + "talk 1 9 1 yes 95\n", r"line 7: '95' is not a confidence from 0 to 1"),
-        (shapes.ctm() + "other 1 9 1 yes\n", r"line 7: words of two recordings \(talk, other\)"),
+        (shapes.ctm() + "other 1 9 1 yes\n", r"words of 2 recordings \(talk, other\)"),
         ("talk 1 4 0.5 [cough]\n", r"no spoken words in it"),
     ],
 )
@@ -272,3 +272,11 @@ def test_any_value_anywhere_is_read_or_refused(tmp_path_factory, data):
     assert words
     assert all(0 <= word.start <= word.end <= 360_000 for word in words)
     split_sentences(words)
+
+
+def test_of_several_recordings_the_one_called_like_the_media(tmp_path):
+    (tmp_path / "talk.words").write_text("talk 1 1 0.5 yes\nother 1 9 0.5 no\ntalk 1 2 0.5 well\n")
+    words = read_words(tmp_path / "talk.words", media="films/talk.mp4").words
+    assert [word.text for word in words] == ["yes", "well"]
+    with pytest.raises(InputError, match=r"\(talk, other\), none of them called x"):
+        read_words(tmp_path / "talk.words", media="x.mp4")

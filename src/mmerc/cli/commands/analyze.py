@@ -219,7 +219,8 @@ def _tell(analysis: Analysis, paths: list[Path]) -> None:
 
     counted = Counter(item.label for item in analysis.predictions).most_common()
     emotions = ", ".join(f"{label} {count}" for label, count in counted)
-    print(f"{len(analysis.predictions)} utterances: {emotions}")
+    number = len(analysis.predictions)
+    print(f"{number} utterance{'' if number == 1 else 's'}: {emotions}")
     for line in analysis.remarks:
         print(f"note: {line}")
     for path in paths:

@@ -127,13 +127,17 @@ def _apply(analysis: Analysis, changes: dict[tuple[int, str], Change]) -> Analys
 
 
 def _correct_marks(analysis: Analysis, changes: Iterable[Change]) -> dict[str, Marks]:
-    """Drop outdated marks: doubts about replaced words, overlaps of changed times."""
+    """Drop outdated marks: doubts about replaced words and labels, overlaps of changed times."""
     marks = dict(analysis.marks)
     for change in changes:
         before = marks.get(change.id)
-        if before is not None and change.field == "text":
+        if before is None:
+            continue
+        if change.field == "text":
             marks[change.id] = replace(before, doubtful=())
-        elif before is not None and change.field != "label":
+        elif change.field == "label":
+            marks[change.id] = replace(before, label=None)
+        else:
             marks[change.id] = replace(before, overlap=None)
     return marks
 

@@ -99,7 +99,10 @@ class EditedLines:
             case LabelEdit():
                 self._check_label(edit)
                 ratings = {**line.ratings, author.rater: edit.label}
-                self._set(line.edit(author, "label", label=edit.label, ratings=ratings))
+                marks = replace(line.marks, label=None)
+                self._set(
+                    line.edit(author, "label", label=edit.label, ratings=ratings, marks=marks)
+                )
             case TextEdit():
                 marks = replace(line.marks, doubtful=())
                 self._set(line.edit(author, "text", text=edit.text, marks=marks))
@@ -213,8 +216,10 @@ class EditedLines:
         """Store new predictions; ignore lines that no longer exist."""
         keys = edit.predictions.keys() & self.lines.keys()
         for key in keys:
-            prediction = build_prediction(edit.predictions[key])
-            self._set(replace(self.lines[key], prediction=prediction))
+            prediction, line = build_prediction(edit.predictions[key]), self.lines[key]
+            reads_words = prediction.effects.get("text") is not None
+            marks = replace(line.marks, label=None) if reads_words else line.marks
+            self._set(replace(line, prediction=prediction, marks=marks))
         return frozenset(keys)
 
 

@@ -23,7 +23,12 @@ def read_marks(row: Mapping[str, Any], shown: Mapping[str, Any]) -> Marks:
     else:
         words = row.get("doubtful_words") or []
         places = list(_locate(words.split() if isinstance(words, str) else words, text))
-    return Marks(overlap=None if overlap in {None, ""} else float(overlap), doubtful=tuple(places))
+    label = shown.get("doubt", row.get("doubtful_label"))
+    return Marks(
+        overlap=None if overlap in {None, ""} else float(overlap),
+        doubtful=tuple(places),
+        label=None if label in {None, ""} else str(label),
+    )
 
 
 def _from_utf16(text: str, place: Iterable[int]) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from mmerc.inference.exports.tiers import TimedUtterance, describe, one_line, ti
 def as_webvtt(analysis: Analysis) -> str:
     """Write one cue per utterance: speaker, emotion with probability, and the words below.
 
-    The prediction set, if any, follows the probability.
+    The prediction set, if any, follows the probability; doubt about the label comes last.
 
     A note at the top gives the number of omitted utterances without times. Source: WebVTT (W3C
     Candidate Recommendation, 4 April 2019), section 4.
@@ -26,7 +26,8 @@ def _format_cue(item: TimedUtterance) -> str:
     prediction = item.prediction
     speaker = _escape(prediction.speaker)
     emotions = "" if item.emotions is None else f" | {_escape(item.emotions)}"
-    emotion = f"[{_escape(prediction.label)} {item.probability:.0%}{emotions}]"
+    doubt = "" if item.doubt is None else " | doubtful"
+    emotion = f"[{_escape(prediction.label)} {item.probability:.0%}{emotions}{doubt}]"
     # The voice tag is for style sheets and screen readers; players do not display it.
     head = f"<v {speaker}>{speaker}: {emotion}" if speaker else emotion
     lines = [f"{_clock(item.start)} --> {_clock(item.end)}", head, _escape(prediction.text)]

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from mmerc.inference.analysis import Analysis
-from mmerc.inference.exports.tiers import Tier, build_tiers, describe, printable
+from mmerc.inference.exports.tiers import (
+    Tier,
+    TimedUtterance,
+    build_tiers,
+    describe,
+    has_doubts,
+    printable,
+)
 from mmerc.labels import LabelSet
 
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
@@ -19,12 +26,13 @@ _LANGUAGE = {
     "LANG_LABEL": "undetermined (und)",
 }
 _ASSOCIATION = "Symbolic_Association"
+_TEXT_KINDS = ("set", "doubt")
 
 
 def as_eaf(analysis: Analysis) -> str:
     """Write ``words@NAME`` per speaker, with ``emotion@NAME`` and ``probability@NAME`` below it.
 
-    Prediction sets, if any, are in ``set@NAME``.
+    Prediction sets, if any, are in ``set@NAME``, reasons for doubtful labels in ``doubt@NAME``.
 
     If utterances of a speaker overlap, the later one is in ``NAME (2)``: ELAN allows no overlap in
     a tier. The property ``about`` gives the number of omitted utterances without times. EAF has no
@@ -33,9 +41,12 @@ def as_eaf(analysis: Analysis) -> str:
     """
     tiers = build_tiers(analysis)
     elements = [item for tier in tiers for item in _build_tier_elements(tier, analysis.labels)]
+    first = 3 * len(analysis.predictions) + 1  # annotations of words and emotions precede
     if analysis.set_level is not None:
-        first = 3 * len(analysis.predictions) + 1  # after the annotations of words and emotions
-        elements += [_build_set_tier(tier, first) for tier in tiers]
+        elements += [_build_text_tier("set", tier, first, _read_set) for tier in tiers]
+        first += len(analysis.predictions)
+    if has_doubts(tiers):
+        elements += [_build_text_tier("doubt", tier, first, _read_doubt) for tier in tiers]
     return _format_document(analysis, tiers, elements, {"about": describe(analysis)})
 
 
@@ -66,8 +77,8 @@ def _format_document(
     root.append(_build_header(analysis, properties))
     root.append(_build_time_order(tiers))
     root.extend(elements)
-    sets = any(item.get("LINGUISTIC_TYPE_REF") == "set" for item in elements)
-    root.extend(_build_types(sets=sets))
+    kinds = {item.get("LINGUISTIC_TYPE_REF") for item in elements}
+    root.extend(_build_types([kind for kind in _TEXT_KINDS if kind in kinds]))
     root.append(_build_vocabulary(analysis.labels))
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
@@ -117,14 +128,28 @@ def _build_tier_elements(tier: Tier, labels: LabelSet) -> tuple[Element, ...]:
     return words, emotion, probability
 
 
-def _build_set_tier(tier: Tier, first: int) -> Element:
-    """Build the tier of prediction sets; annotations are numbered from ``first``."""
-    sets = _build_tier_element("set", tier, PARENT_REF=f"words@{tier.name}")
+def _build_text_tier(
+    kind: str, tier: Tier, first: int, read: Callable[[TimedUtterance], str | None]
+) -> Element:
+    """Build a tier of texts such as prediction sets; None gives no annotation.
+
+    Annotations are numbered from ``first``.
+    """
+    texts = _build_tier_element(kind, tier, PARENT_REF=f"words@{tier.name}")
     for item in tier.utterances:
-        parent = {"ANNOTATION_REF": f"a{3 * item.position + 1}"}
-        number = first + item.position
-        sets.append(_build_annotation("REF", number, item.emotions or "", **parent))
-    return sets
+        text = read(item)
+        if text is not None:
+            parent = {"ANNOTATION_REF": f"a{3 * item.position + 1}"}
+            texts.append(_build_annotation("REF", first + item.position, text, **parent))
+    return texts
+
+
+def _read_set(item: TimedUtterance) -> str:
+    return item.emotions or ""
+
+
+def _read_doubt(item: TimedUtterance) -> str | None:
+    return item.doubt
 
 
 def _build_blank_tiers(tier: Tier, ids: Collection[str]) -> tuple[Element, Element]:
@@ -162,15 +187,18 @@ def _build_annotation(kind: str, number: int, value: str, **references: str) -> 
     return annotation
 
 
-def _build_types(*, sets: bool) -> Iterator[Element]:
-    """Build the linguistic types: words are time-aligned, other tiers refer to words."""
+def _build_types(texts: Sequence[str]) -> Iterator[Element]:
+    """Build the linguistic types: words are time-aligned, other tiers refer to words.
+
+    ``texts``: the kinds of optional tiers in this file.
+    """
     yield Element("LINGUISTIC_TYPE", LINGUISTIC_TYPE_ID="words", TIME_ALIGNABLE="true")
     dependent = {"CONSTRAINTS": _ASSOCIATION, "TIME_ALIGNABLE": "false"}
     listed = {"CONTROLLED_VOCABULARY_REF": "emotions"}
     yield Element("LINGUISTIC_TYPE", {"LINGUISTIC_TYPE_ID": "emotion"} | dependent | listed)
     yield Element("LINGUISTIC_TYPE", {"LINGUISTIC_TYPE_ID": "probability"} | dependent)
-    if sets:
-        yield Element("LINGUISTIC_TYPE", {"LINGUISTIC_TYPE_ID": "set"} | dependent)
+    for kind in texts:
+        yield Element("LINGUISTIC_TYPE", {"LINGUISTIC_TYPE_ID": kind} | dependent)
     yield Element("LANGUAGE", _LANGUAGE)
     description = "1-1 association with a parent annotation"
     yield Element("CONSTRAINT", STEREOTYPE=_ASSOCIATION, DESCRIPTION=description)

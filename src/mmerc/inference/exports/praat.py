@@ -10,6 +10,7 @@ from mmerc.inference.exports.tiers import (
     build_tiers,
     describe,
     duration_ms,
+    has_doubts,
     one_line,
 )
 
@@ -20,10 +21,11 @@ _CONTENTS: dict[str, Callable[[TimedUtterance], str]] = {
     "probability": lambda item: f"{item.probability:.2f}",
 }
 _SETS: dict[str, Callable[[TimedUtterance], str]] = {"set": lambda item: item.emotions or ""}
+_DOUBTS: dict[str, Callable[[TimedUtterance], str]] = {"doubt": lambda item: item.doubt or ""}
 
 
 def as_textgrid(analysis: Analysis) -> str:
-    """Write interval tiers per speaker: words, emotion, probability and, if any, prediction sets.
+    """Write interval tiers per speaker: words, emotion, probability, any sets and any doubts.
 
     They are named ``words@NAME``, ``emotion@NAME``, ``probability@NAME`` and ``set@NAME``. If
     utterances of a speaker overlap, the later one is in ``NAME (2)``: intervals of a tier must not
@@ -32,8 +34,10 @@ def as_textgrid(analysis: Analysis) -> str:
     """
     end = duration_ms(analysis)
     grid = [("about", [(0, end, describe(analysis))])]
+    tiers = build_tiers(analysis)
     contents = _CONTENTS if analysis.set_level is None else _CONTENTS | _SETS
-    for tier in build_tiers(analysis):
+    contents = contents | _DOUBTS if has_doubts(tiers) else contents
+    for tier in tiers:
         for kind, read_text in contents.items():
             spoken = [(item.start, item.end, read_text(item)) for item in tier.utterances]
             grid.append((f"{kind}@{tier.name}", list(_fill_gaps(spoken, end))))

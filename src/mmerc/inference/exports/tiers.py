@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mmerc.inference.analysis import Analysis
+from mmerc.inference.analysis import Analysis, Marks
 from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 NAMELESS = "unknown"
@@ -18,13 +18,15 @@ _UNPRINTABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 class TimedUtterance:
     """An utterance with ``start`` and ``end`` in milliseconds.
 
-    ``position`` is its index among the predictions of the analysis.
+    ``position`` is its index among the predictions of the analysis, ``doubt`` why its label is
+    doubtful (None if it is not).
     """
 
     position: int
     start: int
     end: int
     prediction: UtterancePrediction
+    doubt: str | None = None
 
     @property
     def probability(self) -> float:
@@ -59,8 +61,11 @@ def timed_utterances(analysis: Analysis) -> list[TimedUtterance]:
         if item.start is not None and item.end is not None:
             start, end = round(item.start * 1000), round(item.end * 1000)
             if end > start:
+                doubt = analysis.marks.get(item.id, Marks()).label
                 utterances.append(
-                    TimedUtterance(position=position, start=start, end=end, prediction=item)
+                    TimedUtterance(
+                        position=position, start=start, end=end, prediction=item, doubt=doubt
+                    )
                 )
     return sorted(utterances, key=lambda item: (item.start, item.end))
 
@@ -108,6 +113,11 @@ def _make_unique(names: Iterable[str]) -> Iterator[str]:
             name += "'"  # noqa: PLW2901 - until it is new
         used.add(name)
         yield name
+
+
+def has_doubts(tiers: Iterable[Tier]) -> bool:
+    """Whether the label of any utterance is doubtful."""
+    return any(item.doubt is not None for tier in tiers for item in tier.utterances)
 
 
 def duration_ms(analysis: Analysis) -> int:

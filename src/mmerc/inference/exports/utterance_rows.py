@@ -34,11 +34,12 @@ def analysis_as_csv(analysis: Analysis) -> str:
 
 
 def _marked_rows(analysis: Analysis) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    """Yield each utterance's row with its overlap, and its doubtful words."""
+    """Yield each utterance's row with its overlap and label doubt, and its doubtful words."""
     for item in analysis.predictions:
         marks = analysis.marks.get(item.id, Marks())
         words = [item.text[start:end] for start, end in marks.doubtful]
-        yield _prediction_row(item) | {"overlap": marks.overlap}, words
+        row = _prediction_row(item) | {"overlap": marks.overlap, "doubtful_label": marks.label}
+        yield row, words
 
 
 def as_json_lines(predictions: Sequence[UtterancePrediction]) -> str:

@@ -5,8 +5,8 @@
 /**
  * Speaker and label are indices of the analysis's lists; times in seconds. `layer`: row in the
  * speaker's lane, null without times. `overlap`: share of its duration during which others talk.
- * `doubtful`: text spans of words that the transcriber was unsure of. `set`: the prediction set,
- * null if there is none.
+ * `doubtful`: text spans of words that the transcriber was unsure of. `doubt`: why the label is
+ * doubtful, null if it is not. `set`: the prediction set, null if there is none.
  * @typedef {object} Utterance
  * @property {number} speaker
  * @property {string} text
@@ -20,6 +20,7 @@
  * @property {number | null} layer
  * @property {number | null} overlap
  * @property {[number, number][]} doubtful
+ * @property {string | null} doubt
  * @property {number[] | null} set
  * @property {boolean} unsure
  */

@@ -69,6 +69,7 @@ def _utterance_data(
         "unsure": bool(item.unsure),
         "overlap": marks.overlap,
         "doubtful": [utf16_place(item.text, place) for place in marks.doubtful],
+        "doubt": marks.label,
     }
 
 

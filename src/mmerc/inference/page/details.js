@@ -15,14 +15,13 @@ const SCALE =
  * @param {Utterance} utterance
  */
 export function createDetails(analysis, utterance) {
-  const { speaker, text } = utterance;
+  const { speaker } = utterance;
   const dot = createSpeakerDot(speaker);
-  const words = text ? createWords(utterance) : ["(no words)"];
   const doubts = listDoubts(utterance).map(({ sentence }) => createElement("li", null, sentence));
   return [
     createElement("p", { class: "quiet" }, describeTime(utterance)),
     createElement("p", { class: "name", dir: "auto" }, dot, analysis.speakers[speaker]),
-    createElement("blockquote", { dir: "auto" }, ...words),
+    createElement("blockquote", { dir: "auto" }, ...createWords(utterance)),
     ...(doubts.length ? [createElement("ul", { class: "doubts" }, ...doubts)] : []),
     createElement("h3", null, "Emotion"),
     createEmotions(analysis, utterance),

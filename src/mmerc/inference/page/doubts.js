@@ -1,4 +1,4 @@
-/* Doubts about an utterance: voice, words, face. */
+/* Doubts about an utterance: label, voice, words, face. */
 
 import { createElement } from "./elements.js";
 import { percent } from "./format.js";
@@ -9,7 +9,18 @@ const LEAST_OVERLAP = 0.1; // share of its duration
 const NO_FACE = "no face";
 
 /** @param {Utterance} utterance */
-export const isOverlapped = ({ overlap }) => overlap !== null && overlap >= LEAST_OVERLAP;
+const isOverlapped = ({ overlap }) => overlap !== null && overlap >= LEAST_OVERLAP;
+
+/**
+ * The classes that mark an utterance's bar on the timeline.
+ * @param {Utterance} utterance
+ */
+export function listBarMarks(utterance) {
+  const marks = [];
+  if (isOverlapped(utterance)) marks.push("overlapped");
+  if (utterance.doubt !== null) marks.push("doubted");
+  return marks;
+}
 
 /**
  * Short names of the doubts about an utterance, each with a sentence.
@@ -18,6 +29,10 @@ export const isOverlapped = ({ overlap }) => overlap !== null && overlap >= LEAS
  */
 export function listDoubts(utterance) {
   const doubts = [];
+  if (utterance.doubt !== null) {
+    const sentence = `Predicted without words (${utterance.doubt}): the emotion is doubtful.`;
+    doubts.push({ name: "doubtful emotion", sentence });
+  }
   if (utterance.overlap !== null && isOverlapped(utterance)) {
     const share = percent(utterance.overlap);
     const sentence = `Another speaker talks during ${share} of it.`;
@@ -34,11 +49,12 @@ export function listDoubts(utterance) {
 }
 
 /**
- * The words of an utterance, with doubtful ones underlined.
+ * The words of an utterance, with doubtful ones underlined; "(no words)" if there are none.
  * @param {Pick<Utterance, "text" | "doubtful">} utterance
  * @returns {(Node | string)[]}
  */
 export function createWords({ text, doubtful }) {
+  if (!text) return ["(no words)"];
   const parts = [];
   let end = 0;
   for (const [from, to] of doubtful) {

@@ -14,6 +14,8 @@ export function createSummary(analysis, codes) {
   return analysis.speakers.map((name, speaker) => {
     const own = analysis.utterances.filter((utterance) => utterance.speaker === speaker);
     const { seconds, shares } = measureShares(analysis, own);
+    const doubted = own.filter(({ doubt }) => doubt !== null).length;
+    const doubts = doubted ? `, ${count(doubted, "doubtful emotion")}` : "";
     const time = seconds ? `${clock(seconds)} of speech` : "times unknown, so shares by number";
     const present = shares.filter(({ share }) => share > 0);
     const pieces = present.map(({ position, share }) => {
@@ -30,7 +32,7 @@ export function createSummary(analysis, codes) {
       "article",
       null,
       createElement("h3", { dir: "auto" }, createSpeakerDot(speaker), name),
-      createElement("p", { class: "quiet" }, `${count(own.length, "utterance")}, ${time}`),
+      createElement("p", { class: "quiet" }, `${count(own.length, "utterance")}, ${time}${doubts}`),
       createElement("div", { class: "stack", "aria-hidden": "true" }, ...pieces),
       createElement("ul", { class: "shares" }, ...texts),
     );

@@ -1,7 +1,7 @@
 /* A lane per speaker, a bar per utterance. Positions are in percent, so zooming sets a width. */
 
 import { isTimed } from "./analysis.js";
-import { isOverlapped } from "./doubts.js";
+import { listBarMarks } from "./doubts.js";
 import { byId, createElement, createSpeakerDot, paint } from "./elements.js";
 import { clock, percent } from "./format.js";
 
@@ -58,9 +58,10 @@ export class Timeline {
     const { duration, labels, speakers } = this.analysis;
     const { start, end, label, layer } = utterance;
     const emotion = `${labels[label].name} ${percent(utterance.probabilities[label])}`;
-    const title = `${speakers[utterance.speaker]}, ${emotion}`;
+    const doubt = utterance.doubt === null ? "" : " (doubtful)";
+    const title = `${speakers[utterance.speaker]}, ${emotion}${doubt}`;
     const bar = createElement("button", {
-      class: isOverlapped(utterance) ? "bar overlapped" : "bar",
+      class: ["bar", ...listBarMarks(utterance)].join(" "),
       type: "button",
       tabindex: "-1",
       "data-index": index,

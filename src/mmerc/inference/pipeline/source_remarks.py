@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mmerc.conversation import Utterance
 from mmerc.media.languages import ENGLISH, language_name
-from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
+from mmerc.media.speaker_turns import UNKNOWN_SPEAKER, Turn
 from mmerc.media.transcription import INSTALL_MULTILINGUAL, Transcript
 
 _MUCH = 1 / 3  # share of an utterance's duration
@@ -28,7 +28,18 @@ def wordless_remarks(utterances: Sequence[Utterance]) -> tuple[str, ...]:
         return ()
     return (
         f"In {count} of {len(utterances)} utterances no word was recognised: their emotions are "
-        "predicted without words, and are less reliable.",
+        "predicted without words, and marked as doubtful.",
+    )
+
+
+def silent_turn_remarks(silent: Sequence[Turn], turns: Sequence[Turn]) -> tuple[str, ...]:
+    """A remark on turns of the user's file to which no word belongs."""
+    if not silent:
+        return ()
+    names = ", ".join(dict.fromkeys(turn.speaker for turn in silent))
+    return (
+        f"{len(silent)} of {len(turns)} turns ({names}) have no words, and no utterance stands for "
+        "them. Words that two turns share belong to the longer one.",
     )
 
 

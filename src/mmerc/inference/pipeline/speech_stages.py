@@ -83,7 +83,7 @@ def find_speakers(
     """
     report(Step("speakers", 0, 0))
     if turns is not None:
-        speaker_turns = read_rttm(turns)
+        speaker_turns = read_rttm(turns, media=recording)
         return speaker_turns.turns, speaker_turns.remarks
     heard = work.turns()
     if heard is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,9 @@ class FromSubtitles:
         remarks = [*subtitles.remarks, *late]
         if info.has_sound:
             remarks += check_against_speech(recording, utterances, work, report, what="subtitles")
-        turns = SpeakerTurns(turns=()) if self.turns is None else read_rttm(self.turns)
+        turns = SpeakerTurns(turns=())
+        if self.turns is not None:
+            turns = read_rttm(self.turns, media=recording)
         if turns.turns:
             utterances = assign_speakers(utterances, turns.turns)
             remarks = [line for line in remarks if UNNAMED not in line]  # the turns name them
@@ -129,13 +130,14 @@ class FromSpeech:
             problem = "no speech detected"
             raise MediaError(recording, problem, "give its subtitles if somebody speaks in it")
         turns, remarks = find_speakers(recording, self.turns, self.voices, work=work, report=report)
-        voices = choose_spoken(turns, spans)
-        if self.as_live or self.turns is not None:  # turns from a file may include pauses
-            voices = ()
-        spoken = widen_spans(spans, voices) if voices else spans
+        voices = () if self.as_live else choose_spoken(turns, spans)
+        exact = self.turns is None  # turns from a file may include pauses
+        spoken = widen_spans(spans, voices) if voices and exact else spans
         transcripts = self.words(recording, spoken, work, report)
         edges = () if self.as_live else turns
-        utterances, doubtful = _build_utterances(transcripts, turns, edges=edges, voices=voices)
+        utterances, doubtful = _build_utterances(
+            transcripts, turns, edges=edges, voices=voices, exact=exact
+        )
         overlaps = measure_overlaps(utterances, turns)
         languages = recognise_language(transcripts)
         remarks = (
@@ -171,7 +173,7 @@ class FromSpeech:
         remaining = [span for span in spans if span not in transcripts]
         report(Step("words", len(transcripts), len(spans)))
         if remaining:
-            transcriber = _load_transcriber(self.whisper, self.language)
+            transcriber = Transcriber(self.whisper, language=self.language)
             with work.keeping_transcripts() as keep:
                 for transcript in transcriber.transcribe(recording, remaining):
                     keep(transcript)
@@ -180,27 +182,22 @@ class FromSpeech:
         return [transcripts[span] for span in spans]
 
 
-@lru_cache(maxsize=1)
-def _load_transcriber(whisper: str, language: str | None) -> Transcriber:
-    """Load a transcriber, cached for consecutive recordings."""
-    return Transcriber(whisper, language=language)
-
-
 def _build_utterances(
     transcripts: Sequence[Transcript],
     turns: Sequence[Turn],
     *,
     edges: Sequence[Turn] = (),
     voices: Sequence[Turn] = (),
+    exact: bool = True,
 ) -> tuple[tuple[Utterance, ...], Mapping[str, tuple[tuple[int, int], ...]]]:
     """Build utterances from sentences, and from speech without recognised words.
 
-    ``edges`` set the sentences' start and end; speech is where ``voices`` and a transcript have it.
-    Also returns the text spans of doubtful words by utterance.
+    ``edges`` set the sentences' start and end; speech is where ``voices`` (throughout them if
+    ``exact``) and a transcript have it. Also returns the text spans of doubtful words by utterance.
     """
     words = [word for transcript in transcripts for word in transcript.words]
     sentences = align_sentences(split_sentences(words, turns), edges)
-    unheard = find_unheard(sentences, voices)
+    unheard = find_unheard(sentences, voices, parts=exact)
     silent = [item.span for item in transcripts if not item.words]
     wordless = [_without_words(turn.speaker, turn) for turn in unheard] + [
         _without_words(UNKNOWN_SPEAKER, span)

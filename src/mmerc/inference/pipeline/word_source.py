@@ -10,7 +10,7 @@ from mmerc.inference.pipeline.overlaps import measure_overlaps
 from mmerc.inference.pipeline.progress import Hook
 from mmerc.inference.pipeline.segmentation import Segmentation
 from mmerc.inference.pipeline.sentence_utterances import mark_utterances, number_sentences
-from mmerc.inference.pipeline.source_remarks import overlap_remarks
+from mmerc.inference.pipeline.source_remarks import overlap_remarks, silent_turn_remarks
 from mmerc.inference.pipeline.speech_stages import (
     VoiceSearch,
     check_against_speech,
@@ -23,6 +23,7 @@ from mmerc.media.decode import MediaInfo
 from mmerc.media.languages import language_code
 from mmerc.media.sentences import split_sentences
 from mmerc.media.speaker_turns import Turn
+from mmerc.media.turn_edges import find_unheard
 from mmerc.media.word_files.reader import TimedWords, read_words
 
 
@@ -49,12 +50,15 @@ class FromWords:
     def __call__(
         self, recording: Path, info: MediaInfo, *, work: WorkFolder, report: Hook
     ) -> Segmentation:
-        timed = read_words(self.words)
+        timed = read_words(self.words, media=recording)
         turns, remarks = self.speakers(timed, recording, info, work, report)
-        utterances, doubtful = number_sentences(split_sentences(timed.words, turns))
+        sentences = split_sentences(timed.words, turns)
+        silent = () if self.turns is None else find_unheard(sentences, turns, parts=False)
+        utterances, doubtful = number_sentences(sentences)
         overlaps = measure_overlaps(utterances, turns)
         late = check_times(self.words, utterances, recording, info, what="sentences")
-        remarks = (*timed.remarks, *late, *remarks, *overlap_remarks(overlaps))
+        remarks = (*timed.remarks, *late, *remarks, *silent_turn_remarks(silent, turns))
+        remarks = (*remarks, *overlap_remarks(overlaps))
         if info.has_sound:
             unmatched = check_against_speech(recording, utterances, work, report, what="words")
             remarks = (*remarks, *unmatched)

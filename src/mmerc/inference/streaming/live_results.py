@@ -8,7 +8,7 @@ from threading import Lock
 
 from mmerc.conversation import Modality, Utterance
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
-from mmerc.inference.analysis import Analysis, Marks
+from mmerc.inference.analysis import Analysis, Marks, mark_labels
 from mmerc.inference.levelling import measure_distance
 from mmerc.inference.live import Live
 from mmerc.inference.pipeline.checks import analysis_remarks
@@ -91,7 +91,8 @@ class LiveResults:
         overlap = measure_overlaps([utterance], turns).get(utterance.id)
         self._predictions[index] = prediction
         self._absent[utterance.id] = reasons
-        self._marks[utterance.id] = Marks(overlap=overlap, doubtful=spoken.doubtful)
+        marks = {utterance.id: Marks(overlap=overlap, doubtful=spoken.doubtful)}
+        self._marks |= mark_labels([prediction], self._absent, marks)
         return self._describe(prediction)
 
     def withdraw(self, count: int) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from mmerc.errors import InputError
 from mmerc.media.line_remarks import LineRemarks
+from mmerc.media.recording_choice import choose_recording
 from mmerc.media.sentences import Word
 
 _FEWEST_FIELDS, _MOST_FIELDS = 5, 8
@@ -27,42 +29,50 @@ def is_ctm(text: str) -> bool:
     return _SIGN.match(first) is not None
 
 
-def read_ctm(path: str, text: str, remarks: LineRemarks) -> list[Word]:
+def read_ctm(
+    path: str, text: str, remarks: LineRemarks, *, media: str | Path | None = None
+) -> list[Word]:
     """Read the words of a CTM file; ``path`` is used in errors.
 
-    The first of alternatives (``<ALT_BEGIN>``) is read. With several channels and no speakers, each
-    channel is a speaker: "channel A".
+    Of several recordings, the one with the name of the file ``media`` is read. The first of
+    alternatives (``<ALT_BEGIN>``) is read. With several channels and no speakers, each channel is a
+    speaker: "channel A".
 
-    InputError, with the line, for wrong columns, invalid times or confidences, and words of a
-    second recording.
+    InputError, with the line, for wrong columns and invalid times or confidences; also for words of
+    several recordings.
     """
-    lines = list(_read_lines(path, text, remarks))
+    rows = list(_split_lines(path, text))
+    recording = choose_recording(path, (fields[0] for _, fields in rows), media, what="words")
+    own = ((number, fields) for number, fields in rows if fields[0] == recording)
+    lines = list(_read_lines(path, own, remarks))
     channels = {channel for channel, _ in lines}
     if len(channels) < 2 or any(word.speaker is not None for _, word in lines):
         return [word for _, word in lines]
     return [replace(word, speaker=f"channel {channel}") for channel, word in lines]
 
 
-def _read_lines(path: str, text: str, remarks: LineRemarks) -> Iterator[tuple[str, Word]]:
-    """Yield channel and word of every line with a spoken word."""
-    recording: str | None = None
-    alternative = False  # whether in the second or a later alternative
+def _split_lines(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield number and columns of every line that is not a comment."""
     for number, line in enumerate(text.split("\n"), start=1):
         fields = line.split()
         if not fields or fields[0].startswith(";;"):
             continue
-        where = f"{path}, line {number}"
         if not _FEWEST_FIELDS <= len(fields) <= _MOST_FIELDS:
             problem = f"{len(fields)} fields where {_FEWEST_FIELDS} to {_MOST_FIELDS} are expected"
-            raise InputError(where, problem, _FIX)
-        recording = recording or fields[0]
-        if fields[0] != recording:
-            problem = f"words of two recordings ({recording}, {fields[0]})"
-            raise InputError(where, problem, "keep the words of one recording in a file")
+            raise InputError(f"{path}, line {number}", problem, _FIX)
+        yield number, fields
+
+
+def _read_lines(
+    path: str, lines: Iterable[tuple[int, list[str]]], remarks: LineRemarks
+) -> Iterator[tuple[str, Word]]:
+    """Channel and word of every line that has a spoken one."""
+    alternative = False  # a further one of those that are given for the same words
+    for number, fields in lines:
         if fields[4].upper() in _ALTERNATIVES:
             alternative = _ALTERNATIVES[fields[4].upper()]
             continue
-        word = _read_word(where, fields)
+        word = _read_word(f"{path}, line {number}", fields)
         if alternative:
             remarks.add(number, "another alternative, left out", quote=fields[4])
         elif word is None:

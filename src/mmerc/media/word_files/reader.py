@@ -39,11 +39,12 @@ class TimedWords:
     remarks: tuple[str, ...] = ()
 
 
-def read_words(path: str | Path) -> TimedWords:
+def read_words(path: str | Path, *, media: str | Path | None = None) -> TimedWords:
     """Read timed words; the format is detected from the content (docs/formats.md).
 
-    Words without times are placed between their neighbours. If a segment has no word times, its
-    time is divided in proportion to word length. Both give a remark.
+    Of several recordings in a CTM file, the one with the name of the file ``media`` is read. Words
+    without times are placed between their neighbours. If a segment has no word times, its time is
+    divided in proportion to word length. Both give a remark.
 
     InputError, with the position, for an unknown format, invalid times or probabilities, words that
     end before they start or after 100 hours, no words, more than 500,000 words, or a file of more
@@ -56,7 +57,7 @@ def read_words(path: str | Path) -> TimedWords:
         timed = _read_json(path, text)
     elif is_ctm(text):
         remarks = LineRemarks(path.name)
-        words = tuple(read_ctm(str(path), text, remarks))
+        words = tuple(read_ctm(str(path), text, remarks, media=media))
         timed = TimedWords(words=words, remarks=remarks.sentences())
     else:
         problem = "neither CTM nor the JSON of WhisperX, whisper.cpp, openai-whisper or "

@@ -20,6 +20,7 @@
  * @property {boolean} stale
  * @property {number | null} overlap
  * @property {[number, number][]} doubtful
+ * @property {string | null} doubt
  * @property {Record<string, Author>} authors
  * @property {boolean} [pending]
  * @property {string | null} conversation

@@ -14,7 +14,10 @@ const ROW_HEIGHT = 2.75; // rem; usual height
 
 /** @param {Line} line */
 export const isDoubtful = (line) =>
-  line.doubtful.length > 0 || (line.overlap !== null && line.overlap >= LEAST_SHARE) || line.stale;
+  line.doubtful.length > 0 ||
+  line.doubt !== null ||
+  (line.overlap !== null && line.overlap >= LEAST_SHARE) ||
+  line.stale;
 
 /** @typedef {{onText: (id: string, text: string) => void, onSplit: (id: string, text: string, caret: number) => void}} WordEvents */
 
@@ -150,12 +153,11 @@ export class LineList {
       createSpeakerDot(this.#colourOf(line.speaker)),
       line.speaker,
     );
-    const words = line.text ? createWords(line) : ["(no words)"];
     row.replaceChildren(
       time,
       who,
       this.#createEmotion(line, label),
-      createElement("p", { class: "said", dir: "auto" }, ...words),
+      createElement("p", { class: "said", dir: "auto" }, ...createWords(line)),
       ...this.#createMarks(line),
     );
     row.classList.toggle("excluded", line.excluded);
@@ -187,6 +189,7 @@ export class LineList {
       marks.push(`overlap ${percent(line.overlap)}`);
     }
     if (line.doubtful.length > 0) marks.push("doubtful words");
+    if (line.doubt !== null) marks.push("predicted without words");
     if (line.stale) marks.push("prediction is of earlier words, speaker or times");
     if (isCorrected(line) && !line.excluded && line.conversation === null) {
       marks.push(`corrected: ${Object.keys(line.authors).join(", ")}`);
