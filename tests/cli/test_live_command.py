@@ -120,12 +120,23 @@ def test_silence_on_stdin(mmerc, stdin, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("start", [b"RIFF\x24\0\0\0WAVEfmt ", b"\0\0\0\x20ftypisom", b"OggS"])
+def test_a_recording_on_stdin_is_not_taken_for_raw_sound(mmerc, stdin, start):
+    stdin(start + SILENCE)
+    outcome = mmerc("live", "-", "--quiet")
+    assert outcome.code == 1
+    assert outcome.sentence.startswith(
+        "mmerc: stdin: a recording, not raw sound; give the file, or pipe"
+    )
+
+
 def test_the_microphone(mmerc, sounddevice):
     """Ctrl-C is how listening ends: no failure."""
     sounddevice(*[np.zeros(1600, np.int16).tobytes()] * 3)
     outcome = mmerc("live", "--microphone", "--format", "jsonl")
     assert outcome.code == 0, outcome.err
     assert [json.loads(line)["type"] for line in outcome.out.splitlines()] == ["stats"]
+    assert "No speech was heard." in outcome.err
 
 
 def test_no_microphone(mmerc, sounddevice, monkeypatch):

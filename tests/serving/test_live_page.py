@@ -121,12 +121,32 @@ def test_a_lost_connection_is_survived_and_a_kept_session_is_a_job(visit, server
     assert page.complaints == []
 
 
-def test_a_microphone_that_is_refused_is_said(visit):
+def test_a_session_in_which_nobody_speaks_offers_no_results(visit):
     page = visit(390)
-    page.evaluate(
-        "() => { navigator.mediaDevices.getUserMedia ="
-        " async () => { throw new DOMException('', 'NotAllowedError'); } }"
-    )
     page.get_by_role("button", name="Live").click()
-    page.get_by_role("alert").filter(has_text="allow it in the browser").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("nobody was heard").wait_for()
+    assert page.get_by_role("link", name="Open the timeline").is_hidden()
+    assert faults(page) == []
+    page.get_by_role("button", name="Back").click()
+    page.get_by_role("button", name="Live").wait_for()
+    assert page.complaints == []
+
+
+def test_devices_that_cannot_be_used_are_said(visit):
+    page = visit(390)
+    for error, alone, both in [
+        ("NotAllowedError", "allow it in the browser", "allow both in the browser"),
+        ("NotFoundError", "microphone cannot be used; connect one", "go on without the camera"),
+        ("NotReadableError", "close the program", "close the program"),
+    ]:
+        page.evaluate(
+            "(name) => { navigator.mediaDevices.getUserMedia ="
+            " async () => { throw new DOMException('', name); } }",
+            error,
+        )
+        for camera, words in ((False, alone), (True, both)):
+            page.get_by_label("with the camera").set_checked(camera)
+            page.get_by_role("button", name="Live").click()
+            page.get_by_role("alert").filter(has_text=words).wait_for()
     page.get_by_role("button", name="Live").wait_for()

@@ -22,7 +22,7 @@ from mmerc.cli.analysis_options import (
     WhisperOption,
 )
 from mmerc.cli.output import QuietOption, printable, remark, silent
-from mmerc.errors import MmercError, StoppedError, UsageError
+from mmerc.errors import InputError, MmercError, StoppedError, UsageError
 
 if TYPE_CHECKING:
     from mmerc.inference.streaming.events import LiveEvent, LiveUtterance
@@ -35,6 +35,7 @@ EXAMPLES = (
     "arecord -q -f S16_LE -r 16000 -t raw | mmerc live - --format jsonl",
 )
 _PIECE = 3200  # bytes of stdin: 0.1 s
+_FILES = (b"RIFF", b"RIFX", b"RF64", b"OggS", b"fLaC", b"ID3", b"FORM", b"\x1a\x45\xdf\xa3")
 
 
 def live(
@@ -113,6 +114,8 @@ def live(
         link_recording(recording, out)
         for path in paths:
             say(printable(path))
+    elif not session.utterances():
+        say("No speech was heard.")
     if stopped and not microphone:
         raise StoppedError("interrupted.")
 
@@ -130,15 +133,28 @@ def _open_source(source: str | None, *, real_time: bool, rate: float) -> Iterato
             yield Moment(time=0.0, sound=samples)
     elif source == "-":
         rest, stdin = b"", cast(BufferedReader, sys.stdin.buffer)
-        while data := stdin.read1(_PIECE):
+        data = stdin.read1(_PIECE)
+        if _looks_like_a_file(data):
+            raise InputError(
+                "stdin",
+                "a recording, not raw sound",
+                "give the file, or pipe `ffmpeg -i FILE -f s16le -ac 1 -ar 16000 -`",
+            )
+        while data:
             samples, rest = read_samples(data, rest)
             yield Moment(time=0.0, sound=np.asarray(samples))
+            data = stdin.read1(_PIECE)
     else:
         began = time.monotonic()
         for moment in play_file(source, pictures_per_second=rate):
             if real_time:
                 time.sleep(max(0.0, began + moment.time - time.monotonic()))
             yield moment
+
+
+def _looks_like_a_file(start: bytes) -> bool:
+    """Whether sound begins like a file of a common format; its header would be heard as noise."""
+    return start.startswith(_FILES) or start[4:8] == b"ftyp"
 
 
 def _follow(session: LiveSession, moments: Iterator[Moment], *, form: str) -> bool:

@@ -28,8 +28,12 @@ export async function askForDevices(camera) {
   try {
     return await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 }, video });
   } catch (error) {
-    const missing = error instanceof DOMException && error.name === "NotFoundError";
-    const fix = missing ? "connect it, or go on without the camera" : "allow it in the browser";
+    const fixes = /** @type {Record<string, string>} */ ({
+      NotFoundError: camera ? "connect both, or go on without the camera" : "connect one",
+      NotReadableError: "close the program that uses it",
+    });
+    const name = error instanceof DOMException ? error.name : "";
+    const fix = fixes[name] ?? `allow ${camera ? "both" : "it"} in the browser`;
     throw new DeviceError(`The ${what} cannot be used; ${fix}.`);
   }
 }

@@ -249,9 +249,11 @@ export class LiveView {
       stopped: "The service was stopped.",
       failed: "The session has failed.",
     });
-    this.#finish(reasons[message["reason"]] ?? "The session has ended.");
+    const heard = message["utterances"] > 0;
+    const usual = heard ? "The session has ended." : "The session has ended; nobody was heard.";
+    this.#finish(reasons[message["reason"]] ?? usual);
     if (message["job"]) this.onKept(message["job"]);
-    else if (Object.keys(message["files"]).length > 0) this.#offerResults();
+    else if (heard && Object.keys(message["files"]).length > 0) this.#offerResults();
   }
 
   #offerResults() {
