@@ -54,15 +54,23 @@ def mark_labels(
     absent: Mapping[str, Mapping[Modality, str]],
     marks: Mapping[str, Marks],
 ) -> dict[str, Marks]:
-    """The marks, with doubt about the labels that were predicted without words, by a model that
-    takes words.
+    """Mark labels as doubtful that a model which takes words predicted without reliable ones.
 
-    [decided] Such a model decides mostly by words. Without them it is right far less often
-    (docs/results.md), so the most probable label is a weak guess, however probable it is.
+    [decided] Such a model decides mostly by words. Without them, or if half of them or more are
+    probably wrong, it is right far less often (docs/analyze.md), however probable the label is.
     """
     marked = dict(marks)
     for item in predictions:
-        reason = absent.get(item.id, {}).get("text") if "text" in item.effects else None
-        if reason is not None:
-            marked[item.id] = replace(marked.get(item.id, Marks()), label=reason)
+        own = marked.get(item.id, Marks())
+        reason = absent.get(item.id, {}).get("text")
+        if reason is None and _are_mostly_doubtful(item.text, own.doubtful):
+            reason = "doubtful words"
+        if reason is not None and "text" in item.effects:
+            marked[item.id] = replace(own, label=reason)
     return marked
+
+
+def _are_mostly_doubtful(text: str, doubtful: Sequence[tuple[int, int]]) -> bool:
+    """Return whether doubtful words make up half of a text or more, by characters but spaces."""
+    characters = sum(len("".join(text[start:end].split())) for start, end in doubtful)
+    return characters > 0 and 2 * characters >= len("".join(text.split()))

@@ -30,7 +30,7 @@ export function listBarMarks(utterance) {
 export function listDoubts(utterance) {
   const doubts = [];
   if (utterance.doubt !== null) {
-    const sentence = `Predicted without words (${utterance.doubt}): the emotion is doubtful.`;
+    const sentence = `The emotion is doubtful: it was predicted without reliable words (${utterance.doubt}).`;
     doubts.push({ name: "doubtful emotion", sentence });
   }
   if (utterance.overlap !== null && isOverlapped(utterance)) {

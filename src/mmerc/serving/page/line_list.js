@@ -189,7 +189,7 @@ export class LineList {
       marks.push(`overlap ${percent(line.overlap)}`);
     }
     if (line.doubtful.length > 0) marks.push("doubtful words");
-    if (line.doubt !== null) marks.push("predicted without words");
+    if (line.doubt !== null) marks.push(`doubtful prediction: ${line.doubt}`);
     if (line.stale) marks.push("prediction is of earlier words, speaker or times");
     if (isCorrected(line) && !line.excluded && line.conversation === null) {
       marks.push(`corrected: ${Object.keys(line.authors).join(", ")}`);
