@@ -1,4 +1,4 @@
-"""Settings of every test, and what programs, pages and full disks need."""
+"""Settings of every test, and fixtures for programs, pages and full disks."""
 
 import os
 

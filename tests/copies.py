@@ -1,4 +1,4 @@
-"""Copies of folders in which large models are the same files."""
+"""Copies of folders that share their large model files."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A look-alike of FER2013: a few drawn faces, two emotions."""
+"""An imitation of FER2013: a few drawn faces, two emotions."""
 
 import zlib
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""The program in processes of its own that start at once (see ``forking``)."""
+"""The program in separate processes that start fast (see ``forking``)."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Short recordings cut from the example films, and a small random model that analyses them."""
+"""Short clips of the example films, and a small random model that analyses them."""
 
 import resource
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Small weights inside wheels that are built here."""
+"""Wheels with small weights, built here."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""The cache: where it is, and what happens where it cannot be written."""
+"""The cache: its location, and a cache that cannot be written."""
 
 import os
 import subprocess

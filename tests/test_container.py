@@ -1,4 +1,4 @@
-"""The Dockerfile, as far as it can be checked without Docker: it has not been built."""
+"""The Dockerfile, checked without Docker: it has not been built."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The documents are true: commands and options exist, examples give the output that they show.
+"""The documents are correct: commands and options exist, examples give the output shown.
 
 A block marked ``console`` is run: each line that begins with ``$ `` in a folder that has
 ``examples``, and what it prints is compared with the lines below it, of which ``...`` stands for

@@ -1,4 +1,4 @@
-"""The example plug-in, installed into an environment of its own, does everything that mmerc does.
+"""The example plug-in, installed into its own environment, works everywhere in mmerc.
 
 The environment sees this one's packages; the plug-in alone is new in it, and no code of mmerc
 differs.

@@ -1,4 +1,4 @@
-"""Telemetry of dependencies is off wherever mmerc is imported."""
+"""Telemetry of dependencies is off whenever mmerc is imported."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Worker processes: how they start, what reaches them, and how they end."""
+"""Worker processes: how they start, what they inherit, and how they end."""
 
 import os
 import signal

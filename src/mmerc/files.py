@@ -33,7 +33,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(_allow(0o666))  # needed because safetensors creates a private file
+        temporary.chmod(_apply_umask(0o666))  # needed because safetensors creates a private file
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
         raise write_error(path, error) from error
@@ -55,7 +55,7 @@ def atomic_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     except OSError as error:
         raise write_error(path, error) from error
     try:
-        temporary.chmod(_allow(0o777))
+        temporary.chmod(_apply_umask(0o777))
         yield temporary
         retired = temporary.with_name(f"{temporary.name}.old")
         if path.exists():
@@ -114,7 +114,7 @@ def _fit_name(stem: str, ending: str = "", *, limit: int = _MAX_NAME) -> str:
     return stem + ending
 
 
-def _allow(mode: int) -> int:
+def _apply_umask(mode: int) -> int:
     """Apply the user's umask to ``mode``."""
     umask = os.umask(0o077)  # can only be read by setting it; strict in between
     os.umask(umask)

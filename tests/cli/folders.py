@@ -1,4 +1,4 @@
-"""What stands in a folder."""
+"""Contents of a folder."""
 
 from mmerc.inference.formats import ANALYSIS_FORMATS
 

@@ -1,4 +1,4 @@
-"""``mmerc analyze``: its files, and what it says of recordings that are not as they should be."""
+"""``mmerc analyze``: its files, and its remarks on faulty recordings."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""``mmerc analyze`` beside files of the user's, which it never replaces unasked."""
+"""``mmerc analyze`` next to the user's files, which it never replaces without being asked."""
 
 import pysubs2
 import pytest

@@ -1,4 +1,4 @@
-"""``mmerc analyze`` killed by the real signal, again and again, and two of them at a time."""
+"""``mmerc analyze`` killed repeatedly by real signals, and two of them running at once."""
 
 import json
 import re

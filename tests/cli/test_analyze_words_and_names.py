@@ -1,4 +1,4 @@
-"""``mmerc analyze --name``: speakers under their names in every output."""
+"""``mmerc analyze --name``: speakers' names in every output."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Text vectors of a plain encoder, read as its options say."""
+"""Text vectors of a plain encoder, with every option."""
 
 from mmerc.data.corpus import PreparedCorpus
 

@@ -1,4 +1,4 @@
-"""How the program ends when it is interrupted, its output is closed or the locale is plain."""
+"""How the program exits: when interrupted, when its output is closed, and in a plain locale."""
 
 import os
 import random

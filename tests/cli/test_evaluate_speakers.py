@@ -1,4 +1,4 @@
-"""``mmerc evaluate-speakers`` on turns that are given, and on turns that it finds."""
+"""``mmerc evaluate-speakers`` on given turns and on turns that it detects."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the program says of itself: summaries, headings, option names, and what it need not load."""
+"""Help of the program: summaries, headings, option names, and no unnecessary imports."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""``mmerc licences`` and the list behind it, against the packages that are installed."""
+"""``mmerc licences`` and its list, compared with the installed packages."""
 
 import importlib.metadata
 import json

@@ -1,4 +1,4 @@
-"""``mmerc list``: what is installed, and from where."""
+"""``mmerc list``: what is installed, and which package provides it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""``mmerc analyze URL --out URL``: a study whose recordings and results are elsewhere."""
+"""``mmerc analyze URL --out URL``: a study with remote recordings and results."""
 
 import logging
 import shutil

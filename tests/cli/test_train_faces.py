@@ -1,4 +1,4 @@
-"""``mmerc train-faces`` on a small look-alike of FER2013."""
+"""``mmerc train-faces`` on a small imitation of FER2013."""
 
 import json
 

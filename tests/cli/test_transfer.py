@@ -1,4 +1,4 @@
-"""``mmerc transfer`` on small corpora of the model's own labels and of others."""
+"""``mmerc transfer`` on small corpora with the model's own labels and with others."""
 
 import csv
 import json

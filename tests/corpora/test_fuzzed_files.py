@@ -1,4 +1,4 @@
-"""CSV files and manifests, whole and damaged: refused in one line, or every word comes through."""
+"""CSV files and manifests, intact and damaged: rejected in one line, or read without loss."""
 
 import copy
 import csv

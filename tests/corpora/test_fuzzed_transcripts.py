@@ -1,4 +1,4 @@
-"""Transcripts of every form, whole and damaged: no words are lost or invented, no traceback."""
+"""Transcripts of every form, intact and damaged: no words lost or invented, no traceback."""
 
 import re
 import tempfile

@@ -1,4 +1,4 @@
-"""IEMOCAP from a tree of the released layout, with sentences of our own."""
+"""IEMOCAP from a folder with the released layout and invented sentences."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The clips of MELD, as its archive holds them."""
+"""The clips of MELD, laid out as in its archive."""
 
 import pytest
 

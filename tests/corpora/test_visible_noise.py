@@ -1,4 +1,4 @@
-"""The composed corpus with disturbances that are drawn and recorded per utterance."""
+"""The composed corpus, with random disturbances recorded per utterance."""
 
 import numpy as np
 import pytest

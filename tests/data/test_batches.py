@@ -1,4 +1,4 @@
-"""Sampling, collating, and what may stand in a conversation."""
+"""Sampling, collating, and validation of conversations."""
 
 from dataclasses import fields
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Annotated times beside clips: those of the dialogue are recognised, misfits are told."""
+"""Annotated times next to clips: dialogue times are recognised, mismatches are reported."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Which examples share a batch: padding, randomness, equal weights, and up-sampling."""
+"""Which examples share a batch: padding, randomness, equal weights, and oversampling."""
 
 from itertools import chain, combinations
 

@@ -1,4 +1,4 @@
-"""A sandbox per page: synthetic inputs, and what earlier pages made from them."""
+"""A sandbox per page: synthetic inputs, and the outputs of earlier pages."""
 
 import contextlib
 import shlex

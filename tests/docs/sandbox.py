@@ -1,4 +1,4 @@
-"""Small synthetic stand-ins, under their very names, for what the examples read."""
+"""Small synthetic stand-ins, under the same names, for the files that the examples read."""
 
 import json
 import pickle

@@ -1,4 +1,4 @@
-"""Runs shell examples in bash; ``mmerc`` in them is the program, called in this process."""
+"""Runs shell examples in bash; ``mmerc`` in them is called in this process."""
 
 import contextlib
 import io

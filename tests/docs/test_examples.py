@@ -1,4 +1,4 @@
-"""Every Python and shell example is executed, or says above it why not."""
+"""Every Python and shell example is executed, or a note above it says why not."""
 
 import re
 import shutil

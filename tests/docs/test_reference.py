@@ -1,4 +1,4 @@
-"""The page of the Python interface lists the public names, and no others as such."""
+"""The page of the Python API lists exactly the public names."""
 
 import importlib
 import inspect

@@ -1,4 +1,4 @@
-"""The wheel, built from the checkout and installed away from it."""
+"""The wheel, built from the checkout and installed elsewhere."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Every command on small inputs, and the environment that a program is given."""
+"""Every command on small inputs, and the environment it runs in."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""No command, run from the wheel, opens a connection, asks a name server or writes to the home."""
+"""No command of the wheel opens a connection, resolves a name or writes to the home folder."""
 
 import re
 import shutil

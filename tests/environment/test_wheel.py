@@ -1,4 +1,4 @@
-"""The wheel contains what the checkout does; test_network runs every command from it."""
+"""The wheel contains the same files as the checkout; test_network runs every command from it."""
 
 import os
 import subprocess

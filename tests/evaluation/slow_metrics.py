@@ -1,4 +1,4 @@
-"""Metrics computed the slow, obvious way."""
+"""Slow, obvious implementations of metrics."""
 
 import numpy as np
 

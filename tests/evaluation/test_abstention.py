@@ -1,4 +1,4 @@
-"""Selective prediction against the obvious form."""
+"""Selective prediction, compared with the obvious implementation."""
 
 import numpy as np
 import pytest

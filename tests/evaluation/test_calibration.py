@@ -1,4 +1,4 @@
-"""Temperature scaling against what it is defined by."""
+"""Temperature scaling, compared with its definition."""
 
 import numpy as np
 import pytest

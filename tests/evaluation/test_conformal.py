@@ -1,4 +1,4 @@
-"""Prediction sets against slow forms, and their coverage on simulated data."""
+"""Prediction sets, compared with slow implementations, and their coverage on simulated data."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The diarization error rate, second by second."""
+"""The diarization error rate, compared with a count second by second."""
 
 import pytest
 

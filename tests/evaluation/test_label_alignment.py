@@ -1,4 +1,4 @@
-"""Labels of a model and a corpus by common names, and predictions whose prior is the corpus's."""
+"""Labels of a model and a corpus mapped to common names; predictions with the corpus's prior."""
 
 import numpy as np
 import pytest

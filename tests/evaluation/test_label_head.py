@@ -1,4 +1,4 @@
-"""A head for other labels: what it learns, and when it is not believed."""
+"""A head for other labels: what it learns, and when it is rejected."""
 
 import numpy as np
 import pytest

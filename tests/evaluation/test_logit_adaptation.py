@@ -1,4 +1,4 @@
-"""A refit of the last step: what it can repair, and when it is not believed."""
+"""Refitting the last step: what it can correct, and when it is rejected."""
 
 import numpy as np
 import pytest

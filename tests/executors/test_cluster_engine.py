@@ -1,4 +1,4 @@
-"""Work on a local Ray cluster, extraction among it, and what one failure does to the rest."""
+"""Work, including extraction, on a local Ray cluster, and the effect of one failure."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""``mmerc reproduce`` of two trainings at a time, stopped and killed by the real signals."""
+"""``mmerc reproduce`` with two trainings at a time, stopped and killed by real signals."""
 
 import json
 import os

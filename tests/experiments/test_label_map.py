@@ -1,4 +1,4 @@
-"""Common names of labels: those known here, and a user's own."""
+"""Common names of labels: built-in ones, and a user's own."""
 
 import pytest
 

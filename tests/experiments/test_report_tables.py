@@ -1,4 +1,4 @@
-"""What a report says of the paper's signs."""
+"""What a report says about the paper's signs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A disk that is full in the middle of a reproduction: a small one, mounted for the test."""
+"""A disk that fills up during a reproduction: a small one, mounted for the test."""
 
 import shutil
 

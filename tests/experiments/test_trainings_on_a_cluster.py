@@ -1,4 +1,4 @@
-"""Trainings on a local Ray cluster, and what becomes of the others when one fails."""
+"""Trainings on a local Ray cluster, and the effect of one failure on the others."""
 
 import pytest
 from very_small import SMALL

@@ -1,4 +1,4 @@
-"""DenseFace: the paper's network, faces from pictures, one vector an utterance."""
+"""DenseFace: the paper's network, faces from pictures, one vector per utterance."""
 
 import json
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Extraction of many utterances: order, absence, resumption, and files that kill a worker."""
+"""Extraction of many utterances: order, absence, resuming, and files that kill a worker."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Grey levels of film crops as those of FER2013: an even histogram."""
+"""Grey levels of film crops equalised to those of FER2013: a uniform histogram."""
 
 import numpy as np
 import pytest

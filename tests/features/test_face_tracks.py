@@ -1,4 +1,4 @@
-"""Vectors of everybody on screen, by one face network or by several joined ones."""
+"""Vectors of everybody on screen, from one face network or several concatenated ones."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Versions of the face network: each has its own weights, and models keep the one they know."""
+"""Versions of the face network: each has its own weights, and models keep their version."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Frames for faces and for mouths are the same whether they are decoded together or apart."""
+"""Frames for faces and mouths are the same whether decoded together or separately."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Faces out of films and pictures of which a part does not arrive."""
+"""Faces from films and pictures with missing frames."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""openSMILE on real files: its numbers as they are, and absence in place of nonsense."""
+"""openSMILE on real files: its numbers unchanged, and absence instead of meaningless values."""
 
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError

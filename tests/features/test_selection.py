@@ -1,4 +1,4 @@
-"""Feature selection: it finds what tells labels apart, on training utterances alone."""
+"""Feature selection finds the features that separate labels, from training utterances alone."""
 
 import json
 from dataclasses import replace

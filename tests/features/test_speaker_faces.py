@@ -1,4 +1,4 @@
-"""The speaker's face out of a real film with real faces, out of pictures, and out of nothing."""
+"""The speaker's face from a real film with real faces, from pictures, and from nothing."""
 
 import io
 from fractions import Fraction

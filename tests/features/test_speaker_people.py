@@ -1,4 +1,4 @@
-"""Speakers of a recording are joined to people on screen."""
+"""Speakers of a recording are matched with people on screen."""
 
 import tracemalloc
 

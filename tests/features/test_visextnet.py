@@ -1,4 +1,4 @@
-"""VisExtNet: checkpoints under both names of their tensors, and what it makes of faces."""
+"""VisExtNet: checkpoints with both naming schemes, and its vectors of faces."""
 
 import pickle
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Voice vectors of the packaged Whisper tiny, against states computed here; combinations."""
+"""Voice vectors of the packaged Whisper tiny, compared with states computed here; combinations."""
 
 import numpy as np
 import pytest

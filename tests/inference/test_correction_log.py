@@ -1,4 +1,4 @@
-"""Corrections as events: what each does, undoing, conflicts, and the results with them."""
+"""Corrections as events: effects, undo, conflicts, and the corrected results."""
 
 import sqlite3
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Files for other tools, read back by other people's readers."""
+"""Files for other tools, read back by independent readers."""
 
 import csv
 import io

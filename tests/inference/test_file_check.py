@@ -1,4 +1,4 @@
-"""How files would be read, by the readers that the analysis has."""
+"""``check_file`` uses the same readers as the analysis."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Recordings on the level of the training data, for any model."""
+"""Recordings levelled to the training data, for any model."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Live predictions know nothing of what comes."""
+"""Live predictions do not depend on later utterances."""
 
 from dataclasses import replace
 

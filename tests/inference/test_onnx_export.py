@@ -1,4 +1,4 @@
-"""Fusion models as ONNX: the file says what the model says, whatever is absent or padded."""
+"""Fusion models as ONNX: same outputs as the model, with any absence and padding."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""``check_file`` of words with times: found by suffix or content, described as utterances."""
+"""``check_file`` of timed words: found by suffix or content, described as utterances."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""One set of networks for all live tests, and one conversation that they follow."""
+"""Networks shared by all live tests, and one conversation."""
 
 import wave
 from dataclasses import dataclass

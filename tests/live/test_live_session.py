@@ -1,4 +1,4 @@
-"""A conversation that is followed live comes out as the recording of it does."""
+"""A live session gives the same result as the analysis of its recording."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Voices that come one after the other become speakers."""
+"""Voices are grouped into speakers as they arrive."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What is said later corrects what was reported, and nothing else."""
+"""Later speech corrects earlier events, and nothing else does."""
 
 from types import SimpleNamespace
 

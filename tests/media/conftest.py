@@ -1,4 +1,4 @@
-"""Media files that several tests look into, written once."""
+"""Media files shared by several tests, written once."""
 
 import pytest
 from media_files import Film, Sound, murmur, write_media

@@ -1,4 +1,4 @@
-"""ASS files with damaged columns, sections and lines: everything is read or named."""
+"""ASS files with damaged columns, sections and lines: everything is read or reported."""
 
 import pytest
 

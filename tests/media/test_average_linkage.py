@@ -1,4 +1,4 @@
-"""Average linkage gives scikit-learn's groups, under scikit-learn's numbers."""
+"""Average linkage gives the same groups and numbers as scikit-learn."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Damaged, cut-off, encrypted and wrong files: a whole part is read, else the reason is told."""
+"""Damaged, truncated, encrypted and wrong files: intact parts are read, or the reason is given."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Noise against its definition, and frames that do not arrive."""
+"""Noise, compared with its definition, and lost frames."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Subtitles inside films: which are read, and what is said where none can be."""
+"""Subtitles embedded in films: which are read, and the messages if none can be."""
 
 import struct
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""A file from a stranger opens nothing else and takes no more memory than it should."""
+"""An untrusted file opens no other file and takes bounded memory."""
 
 import socket
 import struct

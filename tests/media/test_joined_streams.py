@@ -1,4 +1,4 @@
-"""Recordings joined end to end, and chained streams, are one recording."""
+"""Concatenated recordings and chained streams are one recording."""
 
 from pathlib import Path
 

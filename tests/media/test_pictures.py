@@ -1,4 +1,4 @@
-"""Pictures from bytes: JPEG and PNG, upright; damaged and monstrous ones refused."""
+"""Pictures from bytes: JPEG and PNG, upright; damaged and huge ones are rejected."""
 
 import contextlib
 import struct

@@ -1,4 +1,4 @@
-"""What a file holds, told without decoding it."""
+"""The contents of a file, found without decoding it."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Words become utterances: nothing is lost or doubled, and they end where people would say so."""
+"""Words become utterances: nothing is lost or doubled, and they end at natural places."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Sound comes at 16 kHz, in its place, whatever the container, codec, rate and channels."""
+"""Sound is decoded to 16 kHz in sync, for any container, codec, rate and channels."""
 
 import numpy as np
 import pytest

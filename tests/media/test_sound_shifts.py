@@ -1,4 +1,4 @@
-"""What shifted sound keeps and loses, by its spectrum and its response to a click."""
+"""What shifting sound keeps and loses: its spectrum and impulse response."""
 
 import numpy as np
 import pytest

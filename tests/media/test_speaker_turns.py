@@ -1,4 +1,4 @@
-"""Turns of RTTM files, and whose utterances they are."""
+"""Turns of RTTM files, and the utterances they are assigned to."""
 
 from pathlib import Path
 

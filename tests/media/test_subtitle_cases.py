@@ -1,4 +1,4 @@
-"""Subtitles in the shapes that other programs write, each with the right utterances and remarks."""
+"""Subtitles as other programs write them: the right utterances and remarks."""
 
 from pathlib import Path
 

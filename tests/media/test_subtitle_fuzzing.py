@@ -1,4 +1,4 @@
-"""Subtitles and speaker turns, valid and then damaged: no traceback, no word lost in silence."""
+"""Subtitles and speaker turns, valid and damaged: no traceback, no word silently lost."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Subtitle files as people have them, and as somebody hostile might make them."""
+"""Subtitle files as they occur in practice, and hostile ones."""
 
 import pytest
 from hypothesis import given, settings

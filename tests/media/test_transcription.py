@@ -1,4 +1,4 @@
-"""Words of synthetic speech, and what is told where there are none or no model."""
+"""Words of synthetic speech, and the messages if there are none or no model."""
 
 import sys
 from pathlib import Path

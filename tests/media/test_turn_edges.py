@@ -1,4 +1,4 @@
-"""Sentences begin and end with the turns of their speakers, and no turn is lost."""
+"""Sentences begin and end at speaker turns, and no turn is lost."""
 
 import pytest
 

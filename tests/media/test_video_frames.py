@@ -1,4 +1,4 @@
-"""The frame on screen at a time, upright, for every container and whatever way it is reached."""
+"""The frame on screen at a given time, upright, for any container and access order."""
 
 import gc
 import itertools

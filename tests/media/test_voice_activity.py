@@ -1,4 +1,4 @@
-"""Speech is found where it is, cut into utterances, and in sound of any length."""
+"""Speech is detected, cut into utterances, and in sound of any length."""
 
 import math
 import sys

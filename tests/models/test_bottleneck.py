@@ -1,4 +1,4 @@
-"""MBT with the readout of the bottleneck against a loop over utterances without padding."""
+"""MBT with the bottleneck readout, compared with a loop over unpadded utterances."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What every model of the registry keeps to, whatever it is made of."""
+"""Properties of every registered model."""
 
 from dataclasses import fields, replace
 

@@ -1,4 +1,4 @@
-"""Modalities that contradict the others throughout: a slow form, and what becomes of them."""
+"""Modalities that always contradict the others: a slow implementation, and their weights."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Every model on a Hub that is a folder here: what ``push_to_hub`` sends, ``load_model`` reads."""
+"""Every model on a local stand-in for the Hub: ``push_to_hub`` and ``load_model``."""
 
 import shutil
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""MultiAttn (Eqs. 2-12) against loops, one conversation at a time."""
+"""MultiAttn (Eqs. 2-12), compared with loops, one conversation at a time."""
 
 import pytest
 import torch

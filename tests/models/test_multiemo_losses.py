@@ -1,4 +1,4 @@
-"""MultiEMO's two losses over batches against loops, and what batches may lack."""
+"""MultiEMO's two losses over batches, compared with loops; batches with missing classes."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Voices and faces by themselves: what they learn, and where they decide."""
+"""Single-modality classifiers of voices and faces: what they learn, and when they decide."""
 
 from dataclasses import replace
 

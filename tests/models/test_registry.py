@@ -1,4 +1,4 @@
-"""Models by name: those of mmerc and those that installed packages add."""
+"""Models by name: those of mmerc and those of installed packages."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Models in folders: what is damaged, foreign or missing is told in one sentence."""
+"""Models in folders: damaged, foreign or missing files are reported in one sentence."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What every model that reads tokens and waveforms keeps to."""
+"""Properties of every model that reads tokens and waveforms."""
 
 from dataclasses import replace
 

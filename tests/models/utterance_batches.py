@@ -1,4 +1,4 @@
-"""Random utterances with tokens and waveforms, for models that train encoders on them."""
+"""Random utterances with tokens and waveforms, for models that train their encoders."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Cross-entropy and its terms against rare classes."""
+"""Cross-entropy and its terms for rare classes."""
 
 import math
 

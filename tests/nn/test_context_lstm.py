@@ -1,4 +1,4 @@
-"""The context LSTM against the LSTM's equations, one conversation at a time (Eq. 21)."""
+"""The context LSTM, compared with the LSTM's equations, one conversation at a time (Eq. 21)."""
 
 import pytest
 import torch

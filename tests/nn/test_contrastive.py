@@ -1,4 +1,4 @@
-"""The contrastive loss against Eqs. 3 and 5 of DF-ERC, written out as loops."""
+"""The contrastive loss, compared with loops over Eqs. 3 and 5 of DF-ERC."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""DialogueRNN in one loop against its equations, written out for one conversation at a time."""
+"""DialogueRNN in one loop, compared with its equations, one conversation at a time."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Every supported family of encoders: utterances in a row are kept apart, and padding says nothing.
+"""Every supported encoder family: packed utterances stay separate, padding has no effect.
 
 Small models with random weights, in the settings that make a difference: windows of local attention
 smaller than a row, padding ids other than 0, biases between positions, convolutions.

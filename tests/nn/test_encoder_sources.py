@@ -1,4 +1,4 @@
-"""Where encoders come from, and which are refused."""
+"""Where encoders are loaded from, and which are rejected."""
 
 import time
 from dataclasses import replace

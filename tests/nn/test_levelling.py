@@ -1,4 +1,4 @@
-"""Vectors levelled by recording and speaker, against a slow form written number by number."""
+"""Vectors levelled by recording and speaker, compared with a slow implementation."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Rows of real utterances, and layers without a gradient towards constants, against slow twins."""
+"""Packed rows, and layers without a gradient for constants, compared with slow implementations."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Encoders, adapters and tokenizer in plain torch give what transformers and peft give."""
+"""Encoders, adapters and tokenizer in plain torch equal those of transformers and peft."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The text encoder against Eq. 1: mean of each utterance's token states."""
+"""The text encoder, compared with Eq. 1: the mean of each utterance's token states."""
 
 from itertools import chain
 

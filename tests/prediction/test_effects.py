@@ -1,4 +1,4 @@
-"""What leaving a modality or the context out does, against doing just that by hand."""
+"""Effects of leaving out a modality or the context, compared with leaving it out by hand."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Temperatures and prediction sets by set of modalities, from the model to the rows."""
+"""Temperatures and prediction sets per modality set, from the model to the rows."""
 
 import json
 import math

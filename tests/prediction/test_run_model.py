@@ -1,4 +1,4 @@
-"""Predictions come back in the order of the questions."""
+"""Predictions are returned in the order of the input."""
 
 import pytest
 import torch

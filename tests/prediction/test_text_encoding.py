@@ -1,4 +1,4 @@
-"""Text vectors of an encoder, and whether it saw the labels of what it encodes."""
+"""Text vectors of an encoder, and whether it was trained on the labels of its input."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A real server, and a small model of words alone that it serves."""
+"""A real server, and the small text-only model that it serves."""
 
 from dataclasses import replace
 

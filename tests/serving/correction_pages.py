@@ -1,4 +1,4 @@
-"""A server of corrections in a thread of the test's own process."""
+"""A correction server in a thread of the test process."""
 
 import socket
 import sys

@@ -1,4 +1,4 @@
-"""The service in a thread of the tests' own process."""
+"""The service in a thread of the test process."""
 
 import socket as sockets
 import threading

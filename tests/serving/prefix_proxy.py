@@ -1,4 +1,4 @@
-"""A reverse proxy that serves another server under a path prefix, as a process of its own.
+"""A reverse proxy in its own process that serves another server under a path prefix.
 
 Called with: PORT UPSTREAM_PORT PREFIX strip|keep. It removes the prefix, or leaves it, and forwards
 the Host header unchanged.

@@ -1,4 +1,4 @@
-"""``mmerc serve`` in a process of its own, asked over real sockets."""
+"""``mmerc serve`` in its own process, reached over real sockets."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Which requests come from our own page."""
+"""Which requests come from the service's own page."""
 
 import pytest
 from starlette.datastructures import Headers

@@ -1,4 +1,4 @@
-"""What a client is told, over real sockets."""
+"""Responses to a client, over real sockets."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""Corrections over HTTP: of an analysis in a folder, and of a job."""
+"""Corrections over HTTP, of an analysis in a folder and of a job."""
 
 import signal
 import uuid

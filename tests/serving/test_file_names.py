@@ -1,4 +1,4 @@
-"""Names that come from outside."""
+"""Untrusted file names."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A disk without room: a small one of the server's own, filled up."""
+"""A full disk: a small one for the server alone, filled up."""
 
 import subprocess
 import threading

@@ -1,4 +1,4 @@
-"""The jobs' state, on disk."""
+"""The state of jobs on disk."""
 
 import sqlite3
 import time

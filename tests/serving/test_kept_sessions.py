@@ -1,4 +1,4 @@
-"""Sound of live sessions that is kept as a job: nothing is lost, whatever breaks."""
+"""Live sessions whose sound is kept as a job: nothing is lost in any failure."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Labelling a drawn sample on the page: blind, several recordings, labels that say how drawn."""
+"""Labelling a sample on the page: blind, several recordings, labels with their sampling design."""
 
 import csv
 import io

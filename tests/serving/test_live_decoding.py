@@ -1,4 +1,4 @@
-"""Sound and pictures of live sessions, decoded within bounds."""
+"""Sound and pictures of live sessions, decoded within limits."""
 
 import io
 import random

@@ -1,4 +1,4 @@
-"""Attacks on live sessions: one clear error each, others undisturbed, nothing leaks."""
+"""Attacks on live sessions: one clear error each, other sessions undisturbed, no leaks."""
 
 import json
 import random

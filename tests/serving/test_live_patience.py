@@ -1,4 +1,4 @@
-"""Live sessions that are too long, too many, too slow or abandoned."""
+"""Live sessions that are too long, too many, too slow or abandoned: the limits."""
 
 import threading
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Live sessions over real sockets: sound in, emotions out, nothing lost and nothing kept."""
+"""Live sessions over real sockets: sound in, emotions out, nothing lost and nothing stored."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Predictions by several threads at once are those of one."""
+"""Concurrent predictions equal sequential ones."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Health that does not lie: what hangs, is gone or is missing is named, and comes back."""
+"""Health checks name what hangs, stopped or is missing, and recover."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Recordings that are too much, however small they are."""
+"""Recordings over the limits, even in small files."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""Jobs that several processes share: claimed once, and run again by another if abandoned."""
+"""Jobs shared by several processes: claimed once, and run again if abandoned."""
 
 import os
 import shutil

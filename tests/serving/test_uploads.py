@@ -1,4 +1,4 @@
-"""Recordings that come in, and what comes of them."""
+"""Uploaded recordings and their results."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""Words are read in few shapes, whatever is sent, and say the same as when read at once."""
+"""Text is encoded in few shapes, with the same result as all at once."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Simulated studies: two speakers in turn, with a chance to go on, or to take over, an emotion."""
+"""Simulated studies: two speakers in turn, with inertia or contagion of an emotion."""
 
 import numpy as np
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""Differences between conditions: what is permuted, planted differences, and none."""
+"""Differences between conditions: what is permuted, planted differences, and no difference."""
 
 import itertools
 

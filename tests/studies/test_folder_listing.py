@@ -1,4 +1,4 @@
-"""Which files of a folder belong to a study, and which of them belong together."""
+"""Which files of a folder belong to a study, and which belong together."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Measures against their null models: slow obvious forms, planted effects, and none."""
+"""Measures and their null models: slow implementations, planted effects, and no effect."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Files with names that YAML, tables or file systems make difficult."""
+"""File names that are difficult in YAML, tables or file systems."""
 
 from mmerc.cli.study_run import _describe_former
 from mmerc.studies.new_study import write_study_file

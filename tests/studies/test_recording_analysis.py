@@ -1,4 +1,4 @@
-"""Recordings that change or disappear while a study runs."""
+"""Recordings that change or disappear during a study."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""Files at a URL: what is said where they cannot be copied, and what stays on this machine."""
+"""Files at a URL: messages if they cannot be copied, and what stays on this machine."""
 
 import errno
 import os

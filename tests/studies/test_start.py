@@ -1,4 +1,4 @@
-"""What the command of a study loads by itself, beside its workers."""
+"""Imports of the study command, apart from its workers."""
 
 import subprocess
 import sys

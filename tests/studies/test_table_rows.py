@@ -1,4 +1,4 @@
-"""Numbers of the tables, against values computed by hand."""
+"""Numbers of the tables, compared with values computed by hand."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind, in a form to compare."""
+"""The files of a run, in a comparable form."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""A model adapted to labels: a folder that loads as any other."""
+"""A model adapted to labels: a folder that loads like any other."""
 
 import json
 

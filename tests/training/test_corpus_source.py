@@ -1,4 +1,4 @@
-"""Corpora as they travel to workers: by folder or in memory, whole or one fold."""
+"""Corpora passed to workers: by folder or in memory, whole or one fold."""
 
 import shutil
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Vectors that mislead: what is changed, what is not, and how often."""
+"""Misleading vectors: what is changed, what is not, and how often."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The batches of an epoch, as each system is trained on them."""
+"""The batches of an epoch, for each kind of system."""
 
 from itertools import combinations, pairwise
 

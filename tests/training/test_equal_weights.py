@@ -1,4 +1,4 @@
-"""Every labelled utterance counts the same, whatever conversation and batch it is in."""
+"""Every labelled utterance has equal weight, in any conversation and batch."""
 
 import copy
 from types import SimpleNamespace

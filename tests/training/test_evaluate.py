@@ -1,4 +1,4 @@
-"""``mmerc.evaluate`` on everything that holds a model, and what it remarks on."""
+"""``mmerc.evaluate`` on everything that contains a model, and its remarks."""
 
 import json
 import shutil

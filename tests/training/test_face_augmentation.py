@@ -1,4 +1,4 @@
-"""How faces are changed in training, each by its own amount."""
+"""Augmentation of faces in training, with independent amounts."""
 
 import pytest
 import torch

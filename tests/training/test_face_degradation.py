@@ -1,4 +1,4 @@
-"""Degradations of faces against slower or independent ways to do the same."""
+"""Degradations of faces, compared with slower or independent implementations."""
 
 import io
 

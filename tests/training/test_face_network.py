@@ -1,4 +1,4 @@
-"""Training of the face network: what it reads, what it scores, and breaking it off."""
+"""Training of the face network: inputs, scores, and interruption."""
 
 import csv
 import json

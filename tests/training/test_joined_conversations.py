@@ -1,4 +1,4 @@
-"""Conversations joined into recordings: nothing is lost, nothing changes place with its label."""
+"""Conversations joined into recordings: nothing is lost, and labels stay in place."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""LoRA on labels of one's own: only adapters change, and the folder predicts as they do."""
+"""LoRA on the user's labels: only adapters change, and the folder predicts the same."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What is freed in training goes back to the system."""
+"""Memory freed in training is returned to the system."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Scores under shifts of one modality, against plain predictions and hand-made vectors."""
+"""Scores under shifts of one modality, compared with plain predictions and manual vectors."""
 
 import copy
 import wave

@@ -1,4 +1,4 @@
-"""MultiEMO's recipes hold the paper's numbers, and the released code's where they differ."""
+"""MultiEMO's recipes have the paper's numbers, and the released code's where these differ."""
 
 import pytest
 

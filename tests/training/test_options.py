@@ -1,4 +1,4 @@
-"""Weight averaging, R-Drop, modality dropout together, and terms against rare classes."""
+"""Weight averaging, R-Drop, modality dropout, and loss terms for rare classes."""
 
 import json
 import math

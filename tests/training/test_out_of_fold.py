@@ -1,4 +1,4 @@
-"""Text vectors of encoders that have not seen the labels of what they encode."""
+"""Text vectors of encoders that were not trained on the labels of their input."""
 
 import random
 import signal

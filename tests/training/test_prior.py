@@ -1,4 +1,4 @@
-"""Correction of the class frequencies that training saw."""
+"""Correction of the class frequencies of the training data."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Seeds trained at the same time have the bits of seeds trained one after another."""
+"""Seeds trained in parallel equal seeds trained in sequence, bit by bit."""
 
 from run_files import history, weights
 

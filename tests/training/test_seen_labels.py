@@ -1,4 +1,4 @@
-"""What training does about vectors that come from a network trained on their labels."""
+"""Training on vectors from a network that was trained on their labels."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Soft labels: from corpora and from other models, and what training makes of them."""
+"""Soft labels from corpora and other models, and training on them."""
 
 from dataclasses import replace
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Warm-up, averaging and epochs that fit the corpus, and what a training says of itself."""
+"""Warm-up, averaging and epochs adjusted to the corpus, and remarks on a training."""
 
 import json
 from dataclasses import replace

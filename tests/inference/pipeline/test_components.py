@@ -1,4 +1,4 @@
-"""Which model and which extractors, with and without what forbids commercial use."""
+"""Choice of model and extractors, with and without non-commercial ones."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Recordings that nobody had in mind: a sensible result, or a plain remark."""
+"""Unusual recordings: a sensible result, or a clear remark."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How much of each utterance other speakers talk over, against values worked out by hand."""
+"""Share of each utterance with overlapping speech, compared with values computed by hand."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The whole pipeline on short films, stage by stage and with stages exchanged."""
+"""The whole pipeline on short films, stage by stage and with replaced stages."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What could not be done, as distinct from what a recording does not have."""
+"""What could not be computed, as opposed to what a recording lacks."""
 
 from mmerc.features.speaker_faces import NO_FACE
 from mmerc.inference.pipeline.shortfalls import CONTRADICTS, list_shortfalls

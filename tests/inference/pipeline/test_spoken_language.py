@@ -1,4 +1,4 @@
-"""The language of a recording, and what a model does that cannot read it."""
+"""The language of a recording, and a model that does not support it."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Where utterances come from, and what is told where they are doubtful."""
+"""Where utterances come from, and remarks if they are doubtful."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Utterances from words of other programs, with the speakers of words, turns or voices."""
+"""Utterances from other programs' words, with speakers from words, turns or voices."""
 
 import pytest
 

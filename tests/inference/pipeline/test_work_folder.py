@@ -1,4 +1,4 @@
-"""The folder of an analysis: whose it is, what is kept in it, and what it never touches."""
+"""The folder of an analysis: its owner, what is kept in it, and what it never touches."""
 
 import json
 

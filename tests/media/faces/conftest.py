@@ -1,4 +1,4 @@
-"""Real pictures of faces, and what the package mtcnn itself (on TensorFlow) finds in them."""
+"""Real pictures of faces, and what the package mtcnn (on TensorFlow) finds in them."""
 
 import json
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""Upright faces of one size."""
+"""Upright faces of a fixed size."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Overlaps and the choice of the best boxes, against loops over pairs."""
+"""Overlaps and non-maximum suppression, compared with loops over pairs."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmerc.media.faces import boxes as module
-from mmerc.media.faces.boxes import best_boxes, moved, overlaps, squared
+from mmerc.media.faces.boxes import make_square, move_boxes, overlaps, suppress_overlaps
 
 COORDINATE = st.integers(0, 30)
 BOX = st.tuples(COORDINATE, COORDINATE, st.integers(1, 20), st.integers(1, 20)).map(
@@ -39,7 +39,7 @@ def test_overlaps(actual, measure):
     limit=st.sampled_from([0.3, 0.5, 0.71]),
     seed=st.integers(0, 99),
 )
-def test_best_boxes(actual, measure, limit, seed):
+def test_suppress_overlaps(actual, measure, limit, seed):
     """Kept is what overlaps no better box of its group too much; groups stay together."""
     given_boxes, groups = [box for box, _ in actual], [group for _, group in actual]
     scores = torch.rand(len(actual), generator=torch.Generator().manual_seed(seed))
@@ -53,7 +53,7 @@ def test_best_boxes(actual, measure, limit, seed):
             for j in range(len(actual))
         )
     ]
-    kept = best_boxes(
+    kept = suppress_overlaps(
         torch.tensor(given_boxes), scores, torch.tensor(groups), overlap=limit, measure=measure
     )
     assert kept.tolist() == expected
@@ -61,8 +61,8 @@ def test_best_boxes(actual, measure, limit, seed):
 
 def test_no_boxes():
     none = torch.zeros(0, dtype=torch.long)
-    assert best_boxes(torch.zeros(0, 4), torch.zeros(0), none, overlap=0.5).shape == (0,)
-    assert squared(torch.zeros(0, 4)).shape == (0, 4)
+    assert suppress_overlaps(torch.zeros(0, 4), torch.zeros(0), none, overlap=0.5).shape == (0,)
+    assert make_square(torch.zeros(0, 4)).shape == (0, 4)
 
 
 def test_parts_of_pairs_make_no_difference(monkeypatch):
@@ -70,9 +70,9 @@ def test_parts_of_pairs_make_no_difference(monkeypatch):
     start = torch.rand(300, 2) * 50
     boxes, scores = torch.cat([start, start + 5 + torch.rand(300, 2) * 20], 1), torch.rand(300)
     groups = torch.randint(0, 9, (300,))
-    whole = best_boxes(boxes, scores, groups, overlap=0.3)
+    whole = suppress_overlaps(boxes, scores, groups, overlap=0.3)
     monkeypatch.setattr(module, "_PAIRS_AT_ONCE", 1)
-    assert best_boxes(boxes, scores, groups, overlap=0.3).tolist() == whole.tolist()
+    assert suppress_overlaps(boxes, scores, groups, overlap=0.3).tolist() == whole.tolist()
 
 
 def test_of_too_many_boxes_the_best_stay(monkeypatch):
@@ -80,7 +80,7 @@ def test_of_too_many_boxes_the_best_stay(monkeypatch):
     start = torch.arange(20.0)[:, None] * 10
     boxes = torch.cat([start, start, start + 5, start + 5], dim=1)
     groups = torch.arange(20) % 2
-    kept = best_boxes(boxes, torch.arange(20.0), groups, overlap=0.5)
+    kept = suppress_overlaps(boxes, torch.arange(20.0), groups, overlap=0.5)
     assert kept.tolist() == [18, 16, 14, 12, 10, 19, 17, 15, 13, 11]
 
 
@@ -88,10 +88,10 @@ def test_of_too_many_boxes_the_best_stay(monkeypatch):
     ("box", "square"), [([0, 0, 4, 2], [0, -1, 4, 3]), ([2, 0, 3, 9], [-2, 0, 7, 9])]
 )
 def test_squares_keep_the_centre(box, square):
-    actual = squared(torch.tensor([box], dtype=torch.float32))
+    actual = make_square(torch.tensor([box], dtype=torch.float32))
     assert actual.tolist() == [[float(side) for side in square]]
 
 
-def test_moved_by_shares_of_the_sides():
-    actual = moved(torch.tensor([[10.0, 20, 19, 39]]), torch.tensor([[0.1, 0.1, -0.2, 0.5]]))
+def test_move_boxes_by_shares_of_the_sides():
+    actual = move_boxes(torch.tensor([[10.0, 20, 19, 39]]), torch.tensor([[0.1, 0.1, -0.2, 0.5]]))
     torch.testing.assert_close(actual, torch.tensor([[11.0, 22, 17, 49]]))

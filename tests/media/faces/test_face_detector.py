@@ -1,4 +1,4 @@
-"""The detector against the published one on real pictures, and on pictures that are no good."""
+"""The detector, compared with the published one on real pictures; unusable pictures."""
 
 import numpy as np
 import pytest

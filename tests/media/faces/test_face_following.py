@@ -1,4 +1,4 @@
-"""Faces that are followed through a film: those of a search of every whole frame."""
+"""Face tracks through a film, compared with detection in every frame."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Whose face it is: vectors of one person, and their groups."""
+"""Face identity: vectors of one person, and their groups."""
 
 import numpy as np
 import pytest

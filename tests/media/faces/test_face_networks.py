@@ -1,4 +1,4 @@
-"""The three networks against what the published ones answered on TensorFlow."""
+"""The three networks, compared with outputs of the published ones on TensorFlow."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Smaller pictures and crops, against loops over pixels."""
+"""Image pyramids and crops, compared with loops over pixels."""
 
 import math
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Whose mouth goes with the voice: faces that are drawn, with mouths that open as told."""
+"""Whose mouth matches the voice: drawn faces whose mouths open at given times."""
 
 import numpy as np
 import pytest

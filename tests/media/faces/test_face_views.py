@@ -1,4 +1,4 @@
-"""How frontal a face is, by its landmarks."""
+"""Frontality of a face, from its landmarks."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The published weights: known by hash, read without running anything."""
+"""The published weights: checked by hash, read without executing code."""
 
 import hashlib
 import os

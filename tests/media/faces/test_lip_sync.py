@@ -1,4 +1,4 @@
-"""Whether a mouth makes a sound: the two agree in time better than shifted."""
+"""Lip sync: a mouth agrees with its own sound better than with shifted sound."""
 
 import numpy as np
 import pytest

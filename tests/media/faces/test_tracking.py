@@ -1,4 +1,4 @@
-"""Faces joined over frames."""
+"""Faces tracked over frames."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Turns of a conversation of two synthetic voices, and the count of speakers."""
+"""Turns of a conversation of two synthetic voices, and the number of speakers."""
 
 from pathlib import Path
 

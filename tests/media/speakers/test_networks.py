@@ -1,4 +1,4 @@
-"""The two speaker networks against slow forms, and their weights."""
+"""The two speaker networks, compared with slow implementations, and their weights."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The adapter to pyannote.audio, against a small module in its place.
+"""The adapter to pyannote.audio, with a small module in its place.
 
 The real package is not installed here: that its classes still have these names and results is not
 tested.

@@ -1,4 +1,4 @@
-"""Words with times in every shape, and what cannot be read."""
+"""Timed words in every format, and unreadable ones."""
 
 import json
 

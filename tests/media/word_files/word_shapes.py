@@ -1,4 +1,4 @@
-"""The words of one talk in the shapes that programs write, cut to what is read."""
+"""The words of one talk in the formats of several programs, reduced to the fields read."""
 
 import json
 

@@ -210,10 +210,10 @@ def _analyze_one(
             }
         )
         return
-    _tell(analysis, paths)
+    _print_summary(analysis, paths)
 
 
-def _tell(analysis: Analysis, paths: list[Path]) -> None:
+def _print_summary(analysis: Analysis, paths: list[Path]) -> None:
     """Print a summary of the analysis."""
     from collections import Counter
 

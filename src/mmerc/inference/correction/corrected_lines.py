@@ -149,7 +149,9 @@ def _join_tiers(speaker: str, tiers: Mapping[str, AnnotationTier]) -> Iterator[_
     """Join words and the emotion with the largest overlap, then add emotions without words."""
     words = tiers[_WORDS_TIER].intervals if _WORDS_TIER in tiers else ()
     emotions = tiers[LABEL_TIER].intervals if LABEL_TIER in tiers else ()
-    pairs = pair_by_time([_rated(item) for item in words], [_rated(item) for item in emotions])
+    pairs = pair_by_time(
+        [_to_rated_line(item) for item in words], [_to_rated_line(item) for item in emotions]
+    )
     for place, item in enumerate(words):
         label = emotions[pairs[place]].text if place in pairs else ""
         yield _TierLine(
@@ -162,7 +164,7 @@ def _join_tiers(speaker: str, tiers: Mapping[str, AnnotationTier]) -> Iterator[_
             yield _TierLine(speaker=speaker, interval=item, text=text, label=item.text)
 
 
-def _rated(item: Interval, speaker: str = "") -> RatedLine:
+def _to_rated_line(item: Interval, speaker: str = "") -> RatedLine:
     """Convert an interval for ``pair_by_time``."""
     return RatedLine(
         conversation="", id=None, speaker=speaker, start=item.start, end=item.end, label=None
@@ -182,7 +184,10 @@ def _match(
     for with_speaker in (True, False):
         free = [i for i in range(len(lines)) if i not in pairs]
         places = [i for i in timed if i not in pairs.values()]
-        own = [_rated(lines[i].interval, lines[i].speaker if with_speaker else "") for i in free]
+        own = [
+            _to_rated_line(lines[i].interval, lines[i].speaker if with_speaker else "")
+            for i in free
+        ]
         others = [spans[i] for i in places]
         pairs |= {free[a]: places[b] for a, b in pair_by_time(own, others).items()}
     return pairs

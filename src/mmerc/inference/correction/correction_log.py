@@ -164,16 +164,16 @@ class CorrectionLog:
                 if self.is_active(c)
                 and not (c.author.rater != target.author.rater and _is_apart(target.edit, c))
             ]
-            self._raise_for(after, target.lines)
+            self._raise_on_conflict(after, target.lines)
         elif revision is not None and revision < self.revision:
             later = [c for c in self.corrections[revision:] if not _is_apart(edit, c)]
             changed = {edit.id, getattr(edit, "other", edit.id)}
             if getattr(edit, "everywhere", False) and edit.id in self.lines.lines:
                 speaker = self.lines.lines[edit.id].speaker
                 changed |= {k for k, line in self.lines.lines.items() if line.speaker == speaker}
-            self._raise_for(later, frozenset(changed))
+            self._raise_on_conflict(later, frozenset(changed))
 
-    def _raise_for(self, corrections: Sequence[Correction], lines: frozenset[str]) -> None:
+    def _raise_on_conflict(self, corrections: Sequence[Correction], lines: frozenset[str]) -> None:
         """ConflictError if a correction, other than a prediction, changed one of the lines."""
         conflicts = [
             c for c in corrections if c.lines & lines and not isinstance(c.edit, PredictEdit)

@@ -28,7 +28,7 @@ def overlaps(boxes: Tensor, others: Tensor, measure: _Measure = "union") -> Tens
     return common / (sizes + other_sizes - common)
 
 
-def best_boxes(
+def suppress_overlaps(
     boxes: Tensor, scores: Tensor, groups: Tensor, *, overlap: float, measure: _Measure = "union"
 ) -> Tensor:
     """Select boxes that overlap no better box of their group by more than ``overlap``.
@@ -51,7 +51,7 @@ def best_boxes(
     return order[~torch.cat(beaten)[group, place]]
 
 
-def moved(boxes: Tensor, offsets: Tensor) -> Tensor:
+def move_boxes(boxes: Tensor, offsets: Tensor) -> Tensor:
     """Move boxes by the offsets of R-Net or O-Net.
 
     Shape: boxes [M, 4], offsets [M, 4] as shares of the box (last pixel included) -> [M, 4].
@@ -60,7 +60,7 @@ def moved(boxes: Tensor, offsets: Tensor) -> Tensor:
     return boxes + offsets * sizes.tile(2)
 
 
-def squared(boxes: Tensor) -> Tensor:
+def make_square(boxes: Tensor) -> Tensor:
     """Extend boxes to squares with the same centre and the longer side.
 
     Shape: [M, 4] -> [M, 4].

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmerc.media.faces.boxes import best_boxes, moved, squared
+from mmerc.media.faces.boxes import make_square, move_boxes, suppress_overlaps
 from mmerc.media.faces.networks import CELL, STRIDE, OutputNetwork, RefinementNetwork
 from mmerc.media.faces.sampling import crops, pyramid, scales
 from mmerc.media.faces.weights import load_networks
@@ -60,7 +60,7 @@ class Candidates:
 
     def best(self, overlap: float) -> Candidates:
         """Apply non-maximum suppression within each frame."""
-        return self[best_boxes(self.box, self.score, self.frame, overlap=overlap)]
+        return self[suppress_overlaps(self.box, self.score, self.frame, overlap=overlap)]
 
 
 class FaceDetector:
@@ -158,22 +158,22 @@ class FaceDetector:
 
     def refine(self, frames: Tensor, candidates: Candidates) -> Candidates:
         """Filter and refine proposals with R-Net."""
-        squares = squared(candidates.box)
+        squares = make_square(candidates.box)
         scores, offsets = _judge(self.networks.refinement, frames, candidates.frame, squares)
-        refined = Candidates(candidates.frame, moved(squares, offsets), scores)
+        refined = Candidates(candidates.frame, move_boxes(squares, offsets), scores)
         return refined[scores > self.thresholds[1]].best(0.7)
 
     def decide(self, frames: Tensor, candidates: Candidates) -> tuple[Candidates, Tensor]:
         """Filter with O-Net; return faces clipped to their frames, and landmarks [M, 5, 2]."""
-        squares = squared(candidates.box)
+        squares = make_square(candidates.box)
         scores, offsets, shares = _judge(self.networks.output, frames, candidates.frame, squares)
-        boxes = moved(squares, offsets)
+        boxes = move_boxes(squares, offsets)
         height, width = frames.shape[1:3]
         inside = boxes.clamp(min=0).minimum(boxes.new_tensor([width, height] * 2) - 1)
         visible = (inside[:, 2:] > inside[:, :2]).all(1)
         faces = (visible & (scores > self.thresholds[2])).nonzero().flatten()
         columns = (boxes[faces], scores[faces], candidates.frame[faces])
-        faces = faces[best_boxes(*columns, overlap=0.7, measure="smaller")]
+        faces = faces[suppress_overlaps(*columns, overlap=0.7, measure="smaller")]
         start, end = squares[faces, None, :2] - 1, squares[faces, None, 2:]
         landmarks = torch.lerp(start, end, shares[faces])
         return Candidates(candidates.frame[faces], inside[faces], scores[faces]), landmarks
