@@ -10,7 +10,7 @@ import numpy as np
 
 from mmerc.features.opensmile import SETS, OpenSmile
 
-UTTERANCES, SECONDS, RATE, BAR = 200, 3, 16_000, 140
+UTTERANCES, SECONDS, RATE, BAR = 200, 3, 16_000, 150
 
 extractors: dict[str, OpenSmile] = {}
 
