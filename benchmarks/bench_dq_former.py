@@ -42,7 +42,7 @@ from mmerc.training.recipe import Recipe
 from mmerc.training.recipe_files import load_recipe
 
 TEXT_COST, SOUND_COST = 6, 5  # layers of each mini encoder (its convolutions count as one)
-ROUNDS = 5
+ROUNDS = 8
 
 
 def padding(corpus: Path, media: Path) -> None:
@@ -107,15 +107,15 @@ def encoders_alone(model: AnyModel, batch: ConversationBatch) -> None:
     back(lambda: speech(sound.samples[:, 0], sound.lengths[:, 0])[0][-1])
 
 
-def seconds(function: Callable[[], None]) -> float:
-    """Return the best of several rounds, in processor seconds."""
-    function()
-    outcome = []
-    for _ in range(ROUNDS):
-        started = time.process_time()
-        function()
-        outcome.append(time.process_time() - started)
-    return min(outcome)
+def seconds(*functions: Callable[[], None]) -> list[float]:
+    """Return the best of several rounds of each, in turn, in processor seconds."""
+    outcome: list[list[float]] = [[] for _ in functions]
+    for _ in range(1 + ROUNDS):  # the first round warms up
+        for function, times in zip(functions, outcome, strict=True):
+            started = time.process_time()
+            function()
+            times.append(time.process_time() - started)
+    return [min(times[1:]) for times in outcome]
 
 
 def gigabytes() -> float:
@@ -131,10 +131,12 @@ def mini() -> tuple[AnyModel, Recipe]:
 def step() -> None:
     model, recipe = mini()
     batch = batch_of(utterances=8, seconds=4, tokens=96)
-    alone = seconds(lambda: encoders_alone(model, batch))
-    whole = seconds(lambda: forward_backward(model, batch))
     optimizer = create_optimizer(model, recipe.training)
-    update = seconds(optimizer.step)
+    alone, whole, update = seconds(
+        lambda: encoders_alone(model, batch),
+        lambda: forward_backward(model, batch),
+        lambda: void(optimizer.step()),
+    )
     print(f"both encoders, forward and backward: {alone:.3f} s")
     print(f"DQ-Former, forward and backward: {whole:.3f} s ({whole / alone:.2f} times)")
     print(f"optimiser: {update:.3f} s")
@@ -160,7 +162,7 @@ def parts() -> None:
         "optimiser": lambda: void(optimizer.step()),
     }
     for name, piece in pieces.items():
-        print(f"{name}: {1000 * seconds(piece):.0f} ms")
+        print(f"{name}: {1000 * seconds(piece)[0]:.0f} ms")
 
 
 def back(forward: Callable[[], Tensor]) -> None:
