@@ -44,11 +44,11 @@ def draw(records: Records) -> Plot:
     """Seconds and gigabytes over the number of utterances."""
     with house_style():
         figure, axes = new_figure(7.0, 2.8, 1, 2)
-        utterances = [record["utterances"] for record in records]
+        utterances = [record["utterances"] / 1000 for record in records]
         for axis, name in zip(axes, ("processor seconds", "memory in GB"), strict=True):
             axis.plot(utterances, [record[name] for record in records], **line_style(0))
             axis.set_title(name)
-            axis.set_xlabel("utterances")
+            axis.set_xlabel("thousand utterances")
             axis.set_ylim(bottom=0)
     caption = "An epoch of DF-ERC on stored vectors, for 1, 2, 4 and 8 times MELD."
     return Plot(
