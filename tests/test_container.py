@@ -1,4 +1,4 @@
-"""The Dockerfile, checked without Docker: it has not been built."""
+"""The Dockerfile, checked without building it (docs/deploy.md)."""
 
 import json
 import re
