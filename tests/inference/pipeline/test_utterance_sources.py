@@ -11,7 +11,11 @@ import soundfile
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError
 from mmerc.inference.pipeline.progress import ignore_progress
-from mmerc.inference.pipeline.source_remarks import uncertainty_remarks, wordless_remarks
+from mmerc.inference.pipeline.source_remarks import (
+    missing_speaker_remarks,
+    uncertainty_remarks,
+    wordless_remarks,
+)
 from mmerc.inference.pipeline.subtitle_match import matches_speech
 from mmerc.inference.pipeline.utterance_sources import FromSpeech, FromSubtitles, _build_utterances
 from mmerc.inference.pipeline.work_folder import WorkFolder
@@ -19,6 +23,7 @@ from mmerc.media.decode import probe
 from mmerc.media.segment import MediaError
 from mmerc.media.sentences import Word
 from mmerc.media.speaker_turns import Turn
+from mmerc.media.speakers.clustering import SpeakerCount
 from mmerc.media.subtitles import read_subtitles
 from mmerc.media.transcription import Transcript
 from mmerc.media.voice_activity import Span, find_speech
@@ -95,6 +100,14 @@ def test_turns_without_words_are_utterances_with_a_remark():
         "words, and marked as doubtful.",
     )
     assert wordless_remarks(built[:1]) == ()
+
+
+def test_fewer_speakers_than_stated_are_remarked():
+    heard = turns(("A", 0, 1), ("B", 1, 2), ("A", 2, 3))
+    assert missing_speaker_remarks(heard, SpeakerCount(3, 4)) == (
+        "2 of the 3 speakers asked for could be told apart by voice.",
+    )
+    assert missing_speaker_remarks(heard, SpeakerCount(2, 2)) == ()
 
 
 # Subtitles of this recording or of another one

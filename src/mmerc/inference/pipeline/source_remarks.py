@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from mmerc.conversation import Utterance
 from mmerc.media.languages import ENGLISH, language_name
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER, Turn
+from mmerc.media.speakers.clustering import SpeakerCount
 from mmerc.media.transcription import INSTALL_MULTILINGUAL, Transcript
 
 _MUCH = 1 / 3  # share of an utterance's duration
@@ -30,6 +31,14 @@ def wordless_remarks(utterances: Sequence[Utterance]) -> tuple[str, ...]:
         f"In {count} of {len(utterances)} utterances no word was recognised: their emotions are "
         "predicted without words, and marked as doubtful.",
     )
+
+
+def missing_speaker_remarks(turns: Sequence[Turn], count: SpeakerCount) -> tuple[str, ...]:
+    """Return a remark if fewer speakers were found by their voices than the user stated."""
+    number = len({turn.speaker for turn in turns})
+    if number >= count.fewest:
+        return ()
+    return (f"{number} of the {count.fewest} speakers asked for could be told apart by voice.",)
 
 
 def silent_turn_remarks(silent: Sequence[Turn], turns: Sequence[Turn]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from mmerc.conversation import Utterance
 from mmerc.errors import InputError, MmercError
 from mmerc.files import file_fingerprint
 from mmerc.inference.pipeline.progress import Hook, Step
+from mmerc.inference.pipeline.source_remarks import missing_speaker_remarks
 from mmerc.inference.pipeline.subtitle_match import matches_speech
 from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo
@@ -90,7 +91,7 @@ def find_speakers(
         heard = diarize(recording, count=voices.count, diarizer=voices.diarizer)
         work.keep_turns(heard)
     if heard:
-        return heard, ()
+        return heard, missing_speaker_remarks(heard, voices.count)
     spans = find_spans(recording, work, report)
     alone = tuple(Turn(speaker="SPEAKER_01", start=s.start, end=s.end) for s in spans)
     return alone, ("No voices could be told apart: all speech is assigned to one speaker.",)
