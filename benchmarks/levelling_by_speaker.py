@@ -1,26 +1,38 @@
-"""Does levelling by speaker help with voices of unseen people in another language?
+"""How strongly should voices be levelled? Voice alone, people whom the model never heard.
 
-Reads a folder of the URDU corpus (Angry, Happy, Neutral, Sad; files such as SM1_F1_A01.flac, where
-the first part is the speaker), extracts its vectors, and predicts the emotion from the voice:
-unchanged, levelled as one recording, and levelled by speaker with several values of
-``speaker_prior`` (``mmerc.nn.levelling``). Prints the unweighted recall for the most probable of
-the four emotions.
+    python benchmarks/levelling_by_speaker.py URDU                                # another language
+    python benchmarks/levelling_by_speaker.py URDU --corpus corpora/composed      # and RAVDESS
+
+Prints the unweighted recall of the emotions that a voice itself shows, by strength of levelling
+(``recording_prior`` and ``speaker_prior`` in ``mmerc.nn.levelling``, in utterances; without:
+vectors as they are). No utterance is the context of another. The recordings differ in how varied
+the emotions of a recording are:
+
+- ``urdu``: the folder's clips (Angry, Happy, Neutral, Sad; SM1_F1_A01.flac, the first part is the
+  speaker), all in one recording, or a recording for each speaker. Nearly every speaker shows one
+  emotion only.
+- ``ravdess``: the clips of the corpus's validation split, a recording for each actor, who shows
+  every emotion equally often, or one for each actor and emotion.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from mmerc.conversation import Conversation, Utterance
 from mmerc.data.batches import batch_loader
+from mmerc.data.corpus import PreparedCorpus
 from mmerc.features.registry import NamedExtractor
-from mmerc.features.store import FeatureRow, FeatureTable
-from mmerc.media.segment import Clip, Segment
+from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
+from mmerc.media.segment import Clip as SoundClip
+from mmerc.media.segment import Segment
 from mmerc.models.base import AnyModel
 from mmerc.models.model_folder import locate_model
 from mmerc.models.registry import load_model
@@ -30,63 +42,130 @@ from mmerc.prediction.effects import probabilities, split_conversations
 from mmerc.prediction.run_model import build_model_examples
 
 LABELS = {"Angry": "anger", "Happy": "joy", "Neutral": "neutral", "Sad": "sadness"}
+PRIORS = ((20, 10), (20, 40), (50, 25), (50, 50), (100, 50), (100, 100), (200, 100), (100, 1000))
 
 
-def read_table(
-    folder: Path, name: str, cache: Path
-) -> tuple[FeatureTable, dict[str, str], list[str]]:
-    """Return vectors by file name, with their speakers and emotions."""
+@dataclass(frozen=True, slots=True)
+class VoiceClip:
+    """One clip: who speaks, the emotion that the voice shows, and its vector."""
+
+    name: str
+    speaker: str
+    label: str
+    vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """Clips grouped into recordings."""
+
+    name: str
+    spec: FeatureSpec
+    groups: dict[str, list[VoiceClip]]
+
+    @property
+    def conversations(self) -> list[Conversation]:
+        return [
+            Conversation(
+                id=group,
+                utterances=tuple(Utterance(id=c.name, speaker=c.speaker, text="") for c in clips),
+            )
+            for group, clips in self.groups.items()
+        ]
+
+    @property
+    def table(self) -> FeatureTable:
+        rows = (
+            FeatureRow(conversation=group, utterance=clip.name, vector=clip.vector)
+            for group, clips in self.groups.items()
+            for clip in clips
+        )
+        return FeatureTable.of(self.spec, rows)
+
+
+def group_clips(
+    name: str, spec: FeatureSpec, clips: Iterable[VoiceClip], *parts: str
+) -> Recordings:
+    """Group clips that agree in ``parts``, attributes of a clip."""
+    groups = defaultdict(list)
+    for clip in clips:
+        groups["-".join(["r", *(getattr(clip, part) for part in parts)])].append(clip)
+    return Recordings(name, spec, dict(groups))
+
+
+def read_urdu(folder: Path, extractor_name: str, cache: Path) -> Iterator[Recordings]:
+    """Extract the clips' vectors, or read them from ``cache``."""
     files = sorted(folder.rglob("*.flac"))
-    extractor = NamedExtractor(name)()
-    if cache.exists():
-        vectors = list(np.load(cache))
-    else:
-        vectors = [extractor.extract(Segment(sound=Clip(path))) for path in files]
+    extractor = NamedExtractor(extractor_name)()
+    if not cache.exists():
+        vectors = [extractor.extract(Segment(sound=SoundClip(path))) for path in files]
         np.save(cache, np.stack(vectors))
-    rows = [
-        FeatureRow(conversation="urdu", utterance=path.stem, vector=vector)
-        for path, vector in zip(files, vectors, strict=True)
+    clips = [
+        VoiceClip(path.stem, path.stem.split("_")[0], LABELS[path.parent.name], vector)
+        for path, vector in zip(files, np.load(cache), strict=True)
     ]
-    speakers = {path.stem: path.stem.split("_")[0] for path in files}
-    return FeatureTable.of(extractor.spec, rows), speakers, [LABELS[p.parent.name] for p in files]
+    yield group_clips("urdu, one recording", extractor.spec, clips)
+    yield group_clips("urdu, one per speaker", extractor.spec, clips, "speaker")
 
 
-def recall(
-    model: AnyModel,
-    levelling: LevellingConfig | None,
-    table: FeatureTable,
-    speakers: dict[str, str],
-    gold: list[str],
-) -> float:
-    """Return the unweighted recall in percent; clips are levelled as one recording."""
-    names: NDArray[np.str_] = np.array(sorted(set(gold)))
-    utterances = tuple(Utterance(id=u, speaker=speakers[u], text="") for _, u in table.rows)
-    conversation = Conversation(id="urdu", utterances=utterances)
-    examples = build_model_examples(model, [conversation], {"audio": table})
-    (batch,) = batch_loader(examples, tokenizer=model.tokenizer, size=1, shuffle=False)
-    with torch.inference_mode():
-        unlevelled, batch = model.with_levelling(levelling).settle_inputs(batch)
-        chances = probabilities(unlevelled, split_conversations(batch))[:, 0]
-    columns = [model.labels.names.index(name) for name in names]
-    named = names[chances[:, columns].argmax(-1).numpy()]
-    hits = [np.mean(named[np.array(gold) == name] == name) for name in names]
-    return 100 * float(np.mean(hits))
+def read_ravdess(folder: Path) -> Iterator[Recordings]:
+    """Read the voices of the composed corpus's validation split, each clip once."""
+    corpus = PreparedCorpus.load(folder)
+    table = corpus.features["audio"]
+    clips = {}
+    for conversation in corpus.splits["valid"]:
+        for utterance in conversation.utterances:
+            vector = table.vector(conversation.id, utterance.id)
+            label = utterance.modality_labels.get("audio")
+            if vector is not None and label is not None and utterance.media is not None:
+                name = Path(utterance.media.partition("#")[0]).stem
+                clips[name] = VoiceClip(name, name.rpartition("-")[2], label, vector)
+    yield group_clips("ravdess, one per actor", table.spec, clips.values(), "speaker")
+    name = "ravdess, one per actor and emotion"
+    yield group_clips(name, table.spec, clips.values(), "speaker", "label")
+
+
+def recall(model: AnyModel, recordings: Recordings, levelling: LevellingConfig | None) -> float:
+    """Unweighted recall in percent, among the labels that occur."""
+    clips = [clip for group in recordings.groups.values() for clip in group]
+    labels = sorted({clip.label for clip in clips})
+    columns = [model.labels.names.index(label) for label in labels]
+    conversations = recordings.conversations
+    examples = build_model_examples(model, conversations, {"audio": recordings.table})
+    hits = defaultdict(list)
+    for batch in batch_loader(examples, tokenizer=model.tokenizer, size=1, shuffle=False):
+        with torch.inference_mode():
+            settled, levelled = model.with_levelling(levelling).settle_inputs(batch)
+            chances = probabilities(settled, split_conversations(levelled))[:, 0, columns]
+        group = recordings.groups[conversations[int(batch.indices[0])].id]
+        for clip, column in zip(group, chances.argmax(-1).tolist(), strict=True):
+            hits[clip.label].append(labels[column] == clip.label)
+    return 100 * float(np.mean([np.mean(right) for right in hits.values()]))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("urdu", type=Path, help="folder of the URDU corpus")
+    parser.add_argument("--corpus", type=Path, help="composed corpus with the model's vectors")
     parser.add_argument("--model", default="mmerc-mini")
     parser.add_argument("--cache", type=Path, default=Path("urdu.npy"))
     options = parser.parse_args()
     model = load_model(options.model)
     name = str(TrainedOn.read(locate_model(options.model)).extractors["audio"])
-    table, speakers, gold = read_table(options.folder, name, options.cache)
-    ways = {"as they are": None, "one recording": LevellingConfig(by="recording")}
-    for prior in (40, 20, 10, 5, 2):
-        ways[f"by speaker, prior {prior}"] = LevellingConfig(speaker_prior=prior)
-    for name, levelling in ways.items():
-        print(f"{name:22} {recall(model, levelling, table, speakers, gold):.1f}", flush=True)
+    designs = list(read_urdu(options.urdu, name, options.cache))
+    if options.corpus is not None:
+        designs += read_ravdess(options.corpus)
+    print("recording prior, speaker prior:", "; ".join(item.name for item in designs))
+    ways: dict[str, LevellingConfig | None] = {"without": None}
+    for recording, speaker in PRIORS:
+        ways[f"{recording}, {speaker}"] = LevellingConfig(
+            recording_prior=recording, speaker_prior=speaker
+        )
+    for way, levelling in ways.items():
+        scores = [f"{recall(model, item, levelling):.1f}" for item in designs]
+        print(f"{way:10} {'  '.join(scores)}", flush=True)
 
 
 if __name__ == "__main__":

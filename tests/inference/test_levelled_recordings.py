@@ -57,6 +57,7 @@ def test_a_levelled_table_keeps_what_is_absent_and_is_on_the_scale_of_the_traini
         torch.ones(1, 5, dtype=torch.bool),
         torch.tensor([[0, 1, 0, 1, 0]]),
         LevellingConfig(),
+        "audio",
     )[0]
     moved = torch.from_numpy(np.stack([levelled.vector("film", str(n)) for n in own]))
     torch.testing.assert_close(model.inputs.standardise(moved, "audio"), scores)

@@ -49,7 +49,7 @@ def batch(scores, speakers):
 
 
 def level(scores, speakers, **settings):
-    return level_vectors(*batch(scores, speakers), LevellingConfig(**settings))[0].numpy()
+    return level_vectors(*batch(scores, speakers), LevellingConfig(**settings), "audio")[0].numpy()
 
 
 def drawn(count, *, seed=0, loc=1.5, scale=2.0):
@@ -78,6 +78,7 @@ def test_conversations_of_a_batch_and_their_padding_do_not_touch_each_other():
         torch.cat([present, torch.arange(9)[None] < 5]),
         torch.cat([speakers, speakers]),
         LevellingConfig(),
+        "audio",
     )
     np.testing.assert_allclose(both[0], level(one, [0] * 9), atol=1e-5)
     np.testing.assert_allclose(both[1, :5], level(other, [0] * 5), atol=1e-5)
@@ -127,3 +128,12 @@ def test_reduced_precision_does_not_reach_the_statistics():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         reduced = level(scores, speakers)
     np.testing.assert_array_equal(reduced, level(scores, speakers))
+
+
+def test_a_modality_may_have_its_own_priors():
+    scores, speakers = drawn(12), [number % 2 for number in range(12)]
+    own = {"recording_prior": 50.0, "speaker_prior": 5.0}
+    config = LevellingConfig(modalities={"audio": own})
+    for modality, settings in (("audio", own), ("video", {})):
+        actual = level_vectors(*batch(scores, speakers), config, modality)[0].numpy()
+        np.testing.assert_array_equal(actual, level(scores, speakers, **settings))

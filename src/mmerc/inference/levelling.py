@@ -64,6 +64,7 @@ def level_table(
         torch.ones(1, len(rows), dtype=torch.bool),
         numbers.unsqueeze(0),
         levelling,
+        modality,
     )
     moved = model.inputs.restore_scale(levelled[0], modality).numpy()
     changed = [replace(row, vector=vector) for row, vector in zip(rows, moved, strict=True)]

@@ -94,7 +94,7 @@ class ModalityInputs(nn.Module):
         if self.levelling is None or modality not in _LEVELLED:
             return scores
         present = batch.present[modality] & batch.mask
-        return level_vectors(scores, present, batch.speakers, self.levelling)
+        return level_vectors(scores, present, batch.speakers, self.levelling, modality)
 
     def standardise(self, features: Tensor, modality: Modality) -> Tensor:
         mean, deviation = self.statistics(modality)

@@ -14,32 +14,51 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 
-class LevellingConfig(BaseModel):
+class LevellingPriors(BaseModel):
+    """How many utterances shrinkage counts as: those of the training data, and of the recording."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recording_prior: float = Field(default=20.0, gt=0, description="in utterances")
+    speaker_prior: float = Field(default=10.0, gt=0, description="in utterances")
+
+
+class LevellingConfig(LevellingPriors):
     """Settings for levelling audio and video vectors.
 
     [decided] Statistics are shrunk: a recording's towards the training data, which counts as
     ``recording_prior`` utterances; a speaker's towards the recording, which counts as
-    ``speaker_prior``. A few utterances do not show what is typical of a microphone or a person.
+    ``speaker_prior``. A few utterances do not show what is typical of a microphone or a person, and
+    a person who shows one emotion throughout must not be levelled to neutral.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     by: Literal["recording", "speaker"] = "speaker"
-    recording_prior: float = Field(default=20.0, gt=0, description="in utterances")
-    speaker_prior: float = Field(default=10.0, gt=0, description="in utterances")
+    modalities: dict[Literal["audio", "video"], LevellingPriors] = Field(
+        default_factory=dict, description="priors of single modalities, in place of the two above"
+    )
     clip: float = Field(default=5.0, gt=0, description="in standard deviations")
     causal: bool = Field(default=False, description="uses no later utterances")
 
+    def priors_of(self, modality: str) -> LevellingPriors:
+        """Return the priors of a modality."""
+        own = (priors for name, priors in self.modalities.items() if name == modality)
+        return next(own, self)
+
 
 def level_vectors(
-    scores: Tensor, present: Tensor, speakers: Tensor, config: LevellingConfig
+    scores: Tensor,
+    present: Tensor,
+    speakers: Tensor,
+    config: LevellingConfig,
+    modality: str,
 ) -> Tensor:
-    """Standardise vectors by the statistics of their recording, then of their speaker.
+    """Standardise a modality's vectors by statistics of their recording, then of their speaker.
 
     ``scores`` are standard scores relative to the training data; so is the result.
 
     Shape: scores [B, N, D], present [B, N] bool, speakers [B, N] int -> [B, N, D], 0 where absent.
     """
+    priors = config.priors_of(modality)
     with torch.autocast(scores.device.type, enabled=False):
         values = scores.float().masked_fill(~present.unsqueeze(-1), 0.0)
         members = present.unsqueeze(1)  # [B, 1, N]: all utterances of the recording
@@ -48,10 +67,10 @@ def level_vectors(
             order = torch.arange(length, device=values.device)
             members = members & (order[None, :] <= order[:, None])
         zero, one = values.new_zeros(()), values.new_ones(())
-        mean, deviation = _shrink(values, members, zero, one, prior=config.recording_prior)
+        mean, deviation = _shrink(values, members, zero, one, prior=priors.recording_prior)
         if config.by == "speaker":
             members = members & (speakers.unsqueeze(2) == speakers.unsqueeze(1))
-            mean, deviation = _shrink(values, members, mean, deviation, prior=config.speaker_prior)
+            mean, deviation = _shrink(values, members, mean, deviation, prior=priors.speaker_prior)
         levelled = ((values - mean) / deviation).clamp(-config.clip, config.clip)
         return levelled.masked_fill(~present.unsqueeze(-1), 0.0)
 

@@ -18,8 +18,8 @@ from mmerc.training.card_tables import (
 )
 
 _NOTE = (
-    "Percent, with 95 % bootstrap intervals over conversations, of corpora whose labels the model "
-    "was not trained on. Chance is the unweighted recall of guessing."
+    "Percent, with 95 % bootstrap intervals over conversations. Chance is the unweighted recall of "
+    "guessing."
 )
 _COLUMNS = ("corpus", "utterances", "labels", "modalities", "unweighted recall", "chance",
             "weighted F1")  # fmt: skip
