@@ -127,10 +127,24 @@ def test_windows_have_the_pixels_of_the_pyramid(left, top):
 
 
 def test_cells_of_other_sizes_are_left_out():
-    window = Window.around(300, 200, face=100)
+    window = Window.around(300, 200, face=100, smallest=60)
     assert 200 <= window.side <= 250
     assert [window.fits(cell) for cell in (30, 60, 100, 160, 300)] == [
         False, True, True, True, False,
     ]  # fmt: skip
     assert window.expects(100)
     assert not window.expects(60)
+
+
+@pytest.mark.parametrize("smallest", [12, 20, 60, 137])
+def test_a_window_around_any_face_has_room_for_cells(make_detector, smallest):
+    """Faces may be smaller than asked for: boxes end at the frame's edge."""
+    detector = make_detector(smallest)
+    for side in range(smallest, smallest + 30):
+        frames = torch.zeros(1, side, 2 * side, 3, dtype=torch.uint8)
+        cells = [12 * side / height for height, _ in detector.levels(frames)[1]]
+        for face in (2, smallest / 2, smallest, side):
+            window = Window.around(side / 2, side / 2, face=face, smallest=smallest)
+            assert any(window.fits(cell) for cell in cells)
+    window = Window.around(side / 2, side / 2, face=2, smallest=smallest)
+    assert len(detector.propose_in(frames, {window: [0]}).box) == 0, "black has no face"

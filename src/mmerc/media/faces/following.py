@@ -49,7 +49,7 @@ def _follow(detector: FaceDetector, frames: Sequence[Frame]) -> list[list[Face]]
     windows: dict[int, list[Window]] = {}
     fewest: dict[int, int] = {}
     for before, after in pairwise(whole):
-        near = _choose_windows([*faces[before], *faces[after]])
+        near = _choose_windows([*faces[before], *faces[after]], smallest=detector.smallest)
         cost = sum(window.cost(detector.smallest) for window in near)
         if near and cost < _MOST_COST * frames[0].shape[0] * frames[0].shape[1]:
             between = range(before + 1, after)
@@ -69,7 +69,7 @@ def _detect(
     return dict(zip(chosen, detector.detect([frames[i] for i in chosen]), strict=True))
 
 
-def _choose_windows(faces: Iterable[Face]) -> list[Window]:
+def _choose_windows(faces: Iterable[Face], *, smallest: float) -> list[Window]:
     """Choose windows around faces; none for a face inside another one's window."""
     windows: list[Window] = []
     for face in faces:
@@ -78,7 +78,7 @@ def _choose_windows(faces: Iterable[Face]) -> list[Window]:
         needed = _NEEDED * size
         corner = {"left": x - needed / 2, "top": y - needed / 2}
         if not any(w.shows(**corner, side=needed) and w.expects(size) for w in windows):
-            windows.append(Window.around(x, y, face=size))
+            windows.append(Window.around(x, y, face=size, smallest=smallest))
     return windows
 
 

@@ -16,6 +16,7 @@ _SIDES = 2.0  # minimum side of a window, relative to the face
 _SIZES = 1.25  # ratio of successive window sizes; windows of one size are a batch
 _FACE = 0.4  # smallest expected face, relative to the window's side
 _SMALLEST, _LARGEST = 0.2, 0.85  # range of P-Net's cells, relative to the window's side
+_ROOM = 1.3  # minimum side relative to the smallest face: its cells, rounded up, fit the window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +28,13 @@ class Window:
     side: int
 
     @classmethod
-    def around(cls, x: float, y: float, *, face: float) -> Self:
-        """Create a window around a face at (x, y) with sides of ``face`` pixels."""
-        side = math.ceil(_SIZES ** math.ceil(math.log(_SIDES * face, _SIZES)))
+    def around(cls, x: float, y: float, *, face: float, smallest: float) -> Self:
+        """Create a window around a face at (x, y) with sides of ``face`` pixels.
+
+        It has room for P-Net's cells for faces of ``smallest`` pixels, which find smaller ones too.
+        """
+        needed = max(_SIDES * face, _ROOM * smallest)
+        side = math.ceil(_SIZES ** math.ceil(math.log(needed, _SIZES)))
         return cls(left=round(x - side / 2), top=round(y - side / 2), side=side)
 
     def shows(self, *, left: float, top: float, side: float) -> bool:
