@@ -25,7 +25,7 @@ class SafetensorsCheckpointIO(CheckpointIO):
         tensors: dict[str, Tensor] = {}
         structure = json.dumps(_flatten(checkpoint, tensors))
         with atomic_file(Path(path)) as temporary:
-            save_file(tensors, temporary, metadata={"structure": structure})
+            save_file(_unshare(tensors), temporary, metadata={"structure": structure})
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = None
@@ -48,9 +48,7 @@ def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
     """Convert ``value`` to JSON; add its tensors to ``tensors``, numbered consecutively."""
     if isinstance(value, Tensor):
         name = str(len(tensors))
-        tensor = value.detach().cpu().contiguous()
-        shares = any(_memory(tensor) == _memory(other) for other in tensors.values())
-        tensors[name] = tensor.clone() if shares else tensor  # safetensors refuses shared memory
+        tensors[name] = value.detach().cpu().contiguous()
         return {"tensor": name}
     if isinstance(value, Mapping):
         return {"map": [[_flatten(k, tensors), _flatten(v, tensors)] for k, v in value.items()]}
@@ -64,9 +62,15 @@ def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
     raise TypeError(f"resume state cannot hold a {type(value).__name__}")
 
 
-def _memory(tensor: Tensor) -> int:
-    """Return the address of the memory that a tensor is in."""
-    return tensor.untyped_storage().data_ptr()
+def _unshare(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors that share the memory of an earlier one, which safetensors refuses."""
+    used: set[int] = set()
+    own = {}
+    for name, tensor in tensors.items():
+        memory = tensor.untyped_storage().data_ptr()
+        own[name] = tensor.clone() if memory in used else tensor
+        used.add(memory)
+    return own
 
 
 def _unflatten(value: Any, tensors: Mapping[str, Tensor]) -> Any:
