@@ -1,7 +1,7 @@
 """Corrections as events: effects, undo, conflicts, and the corrected results."""
 
 import sqlite3
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from talk import ANALYSIS, PREDICTIONS
@@ -15,7 +15,7 @@ from mmerc.inference.correction.edited_results import (
     list_corrections,
     write_edited_results,
 )
-from mmerc.inference.correction.edits import EDITS
+from mmerc.inference.correction.edits import EDITS, PredictEdit
 from mmerc.inference.correction.predict_again import predict_again
 from mmerc.inference.correction.stored_analysis import load_analysis
 from mmerc.inference.pipeline.pipeline import Pipeline
@@ -75,6 +75,29 @@ def test_split_and_merge_are_inverse_but_for_spaces(log):
     assert "3.1" not in log.lines.lines and not line(log).is_stale
     edit(log, "split", id="3", character=7, time=11.5)
     assert line(log, "3.3").start == 11.5
+
+
+@pytest.mark.parametrize(
+    ("text", "doubtful", "effect", "expected"),
+    [
+        (SOUP, ((0, 20),), 0.1, "doubtful words"),
+        (SOUP, ((0, 2),), 0.1, None),
+        (SOUP, (), None, "another language"),
+        ("", (), None, "no words"),
+    ],
+)
+@pytest.mark.parametrize("labelled", [False, True])
+def test_a_label_predicted_again_is_as_doubtful_as_its_words(
+    tmp_path, text, doubtful, effect, expected, labelled
+):
+    marks = {"3": Marks(doubtful=doubtful, label="another language")}
+    log = CorrectionLog(tmp_path / "c.sqlite", replace(ANALYSIS, marks=marks))
+    if labelled:
+        edit(log, "label", id="3", label="anger")
+    former = PREDICTIONS_BY_ID["3"]
+    again = replace(former, text=text, effects={**former.effects, "text": effect})
+    log.append(PredictEdit(kind="predict", predictions={"3": asdict(again)}), rater="small")
+    assert line(log).marks == Marks(doubtful=doubtful, label=None if labelled else expected)
 
 
 @pytest.mark.parametrize(

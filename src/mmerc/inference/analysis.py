@@ -9,6 +9,8 @@ from mmerc.conversation import Modality
 from mmerc.labels import LabelSet
 from mmerc.prediction.utterance_prediction import UtterancePrediction
 
+NO_WORDS = "no words"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
@@ -62,12 +64,25 @@ def mark_labels(
     marked = dict(marks)
     for item in predictions:
         own = marked.get(item.id, Marks())
-        reason = absent.get(item.id, {}).get("text")
-        if reason is None and _are_mostly_doubtful(item.text, own.doubtful):
-            reason = "doubtful words"
-        if reason is not None and "text" in item.effects:
-            marked[item.id] = replace(own, label=reason)
+        unread = absent.get(item.id, {}).get("text")
+        doubt = doubt_label(item, own.doubtful, unread=unread)
+        if doubt is not None:
+            marked[item.id] = replace(own, label=doubt)
     return marked
+
+
+def doubt_label(
+    item: UtterancePrediction, doubtful: Sequence[tuple[int, int]], *, unread: str | None
+) -> str | None:
+    """Return why a label is doubtful; None if it is not.
+
+    ``doubtful``: text spans of doubtful words. ``unread``: why the words were not used.
+    """
+    if "text" not in item.effects:
+        return None
+    if unread is None and _are_mostly_doubtful(item.text, doubtful):
+        return "doubtful words"
+    return unread
 
 
 def _are_mostly_doubtful(text: str, doubtful: Sequence[tuple[int, int]]) -> bool:

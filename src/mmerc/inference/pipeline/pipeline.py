@@ -17,7 +17,7 @@ from mmerc.features.registry import ExtractorBuilder
 from mmerc.features.store import FeatureTable
 from mmerc.files import file_fingerprint
 from mmerc.free_memory import return_free_memory
-from mmerc.inference.analysis import Analysis, mark_labels
+from mmerc.inference.analysis import NO_WORDS, Analysis, mark_labels
 from mmerc.inference.levelling import choose_levelling, measure_distance
 from mmerc.inference.live import Live
 from mmerc.inference.pipeline.checks import analysis_remarks
@@ -29,7 +29,7 @@ from mmerc.inference.pipeline.recording_features import (
     extract_speakers_faces,
 )
 from mmerc.inference.pipeline.segmentation import UtteranceSource
-from mmerc.inference.pipeline.shortfalls import CONTRADICTS, NO_WORDS, list_shortfalls
+from mmerc.inference.pipeline.shortfalls import CONTRADICTS, list_shortfalls
 from mmerc.inference.pipeline.speaker_names import rename_in_conversations, rename_speakers
 from mmerc.inference.pipeline.speech_stages import VoiceSearch
 from mmerc.inference.pipeline.spoken_language import (

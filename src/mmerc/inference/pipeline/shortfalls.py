@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from mmerc.conversation import Modality
 from mmerc.features.sound_samples import NO_SOUND_FILE, SILENCE, TOO_SHORT
 from mmerc.features.speaker_faces import NO_FACE, NO_FILM, NOT_ON_SCREEN
+from mmerc.inference.analysis import NO_WORDS
 from mmerc.inference.pipeline.speech_stages import UNCHECKED
 from mmerc.media.container import Reason
 
-NO_WORDS = "no words"
 CONTRADICTS = "left out: it contradicts the other modalities throughout the recording"
 _PROPERTIES = {  # properties of a recording rather than failures
     NO_WORDS,

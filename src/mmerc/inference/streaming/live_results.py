@@ -8,7 +8,7 @@ from threading import Lock
 
 from mmerc.conversation import Modality, Utterance
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
-from mmerc.inference.analysis import Analysis, Marks, mark_labels
+from mmerc.inference.analysis import NO_WORDS, Analysis, Marks, mark_labels
 from mmerc.inference.levelling import measure_distance
 from mmerc.inference.live import Live
 from mmerc.inference.pipeline.checks import analysis_remarks
@@ -83,7 +83,7 @@ class LiveResults:
         if reasons.keys() >= self._components.model.inputs.output_widths.keys() - {"text"}:
             unread = None  # there is no other modality
         if unread is not None or not spoken.text.strip():
-            reasons["text"] = unread or "no words"
+            reasons["text"] = unread or NO_WORDS
         read = utterance if unread is None else replace(utterance, text="")
         with self._lock:
             prediction = replace(self._live.hear(read, vectors), text=spoken.text)
