@@ -125,8 +125,14 @@ def test_the_scores_go_on_the_models_card(
     section = card.partition("## On other corpora")
     rest = section[2].partition("## What it was not tested on")
     assert section[0] + rest[1] + rest[2] == before
+    assert "Percent on their test split" in card
+    assert "- other: corpus 'other' has no video vectors" in card
     renew_card(folder, PreparedCorpus.load(trimodal_corpus))
     assert (folder / "README.md").read_text() == card
+    own = ("--corpus", trimodal_corpus, "--split", "train", "--out", tmp_path / "out", "--card")
+    done("transfer", folder, *own)
+    seen = (folder / "README.md").read_text()
+    assert "- trimodal: the model was trained on" in seen and "train split" in seen
     refused = mmerc("transfer", trimodal_run, "--corpus", other_corpus, "--card")
     assert refused.code == 1
     assert "no model folder with a card" in refused.sentence

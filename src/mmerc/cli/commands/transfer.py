@@ -54,7 +54,7 @@ def transfer(
         for line in result.remarks:
             remark(f"remark: {name}: {line}")
     if card:
-        write_card_scores(model, outcome.results)
+        write_card_scores(model, outcome.results, split=split)
     if as_json:
         print_json(transfer_json(outcome.results, model=outcome.model, split=split))
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from mmerc.conversation import Split
 from mmerc.errors import InputError
 from mmerc.evaluation.metrics import Metric
 from mmerc.experiments.transfer.transfer_scores import TransferResult, TransferScore
@@ -18,8 +19,8 @@ from mmerc.training.card_tables import (
 )
 
 _NOTE = (
-    "Percent, with 95 % bootstrap intervals over conversations. Chance is the unweighted recall of "
-    "guessing."
+    "Percent on their {split} split, with 95 % bootstrap intervals over conversations. Chance is "
+    "the unweighted recall of guessing."
 )
 _COLUMNS = ("corpus", "utterances", "labels", "modalities", "unweighted recall", "chance",
             "weighted F1")  # fmt: skip
@@ -34,11 +35,15 @@ def find_card(model: str | Path) -> Path:
     return card
 
 
-def write_card_scores(model: str | Path, results: Mapping[str, TransferResult]) -> None:
-    """Write the scores to a model card, replacing earlier ones."""
+def write_card_scores(
+    model: str | Path, results: Mapping[str, TransferResult], *, split: Split
+) -> None:
+    """Write the scores to a model card with the remarks on them, replacing earlier ones."""
     card = find_card(model)
-    lines = (row for name, result in results.items() for row in _rows(name, result))
-    section = "\n".join([f"{OTHER_CORPORA_HEADING}\n", f"{_NOTE}\n", table(_COLUMNS), *lines])
+    rows = [row for name, result in results.items() for row in _rows(name, result)]
+    remarks = [f"- {name}: {text}." for name, result in results.items() for text in result.remarks]
+    parts = [f"{OTHER_CORPORA_HEADING}\n", f"{_NOTE.format(split=split)}\n", table(_COLUMNS), *rows]
+    section = "\n".join([*parts, *(["", *remarks] if remarks else [])])
     write_text(card, set_section(read_text(card), section))
 
 
