@@ -100,6 +100,14 @@ def test_a_batch_without_labels_teaches_its_soft_labels(make_model, make_example
         assert float(loss.detach()) > 0
 
 
+def test_a_batch_without_any_logs_zero(make_model, make_examples):
+    loader = loader_of(make_examples(SIZES), batches=1)
+    module = training_module(make_model("df-erc"), loader, soft_label_weight=1.0)
+    (batch,) = loader
+    module.training_step(batch, 0).backward()
+    assert module.logged["train_soft_labels"] == 0, "each process averages the same names"
+
+
 def test_without_weight_they_change_nothing(make_model, make_examples):
     examples = make_examples(SIZES, seed=1)
     losses = []
@@ -162,6 +170,10 @@ def test_what_raters_said_of_unlabelled_utterances_is_kept(teachers, small_corpu
     corpus = replace(small_corpus, splits={**small_corpus.splits, "train": (changed, *others)})
     softened = add_soft_labels(corpus, teachers[:1]).corpus
     assert softened.splits["train"][0].utterances[0].soft_labels == several
+    count = sum(map(len, softened.splits["train"]))
+    assert softened.remarks[-1].endswith(
+        f"model-1; 1 of {count} utterances have no label, and keep their own."
+    )
 
 
 def test_the_corpus_keeps_them(teachers, small_corpus, tmp_path):

@@ -88,7 +88,7 @@ class TrainingModule(lightning.LightningModule):
             terms["train_consistency"] = difference
         terms["train_loss"] = loss
         weighted = loss * self.batch_weight(batch)
-        if self.settings.soft_label_weight > 0 and batch.soft_labels is not None:
+        if self.settings.soft_label_weight > 0:
             soft = self.soft_loss(output.logits, batch.soft_labels)
             weighted = weighted + self.settings.soft_label_weight * soft
             terms["train_soft_labels"] = soft
@@ -107,11 +107,14 @@ class TrainingModule(lightning.LightningModule):
             return 1.0
         return (batch.labels >= 0).sum() / self.mean_labelled
 
-    def soft_loss(self, logits: Tensor, soft_labels: Tensor) -> Tensor:
+    def soft_loss(self, logits: Tensor, soft_labels: Tensor | None) -> Tensor:
         """Return the cross-entropy with soft labels, on the scale of the weighted loss.
 
         So an utterance has the same weight in every batch, with or without labelled ones beside it.
+        It is 0 for a batch without soft labels, so that all processes log it.
         """
+        if soft_labels is None:
+            return logits.new_zeros(())
         total = soft_label_loss(logits, soft_labels)
         return total if self.model.config.reduction == "sum" else total / self.mean_labelled
 

@@ -54,16 +54,16 @@ def add_soft_labels(
         _replace_soft_labels(conversation, probabilities, tuple(prepared.labels))
         for conversation in prepared.splits["train"]
     )
-    names = ", ".join(Path(model).name for model in models)
-    remark = f"The soft labels of the training split are probabilities predicted by {names}."
-    seen = [TrainedOn.read(folder).seen(prepared.label_source) for folder in folders]
+    seen = frozenset[str]().union(
+        *(TrainedOn.read(folder).seen(prepared.label_source) for folder in folders)
+    )
     return SoftLabelled(
         corpus=replace(
             prepared,
             splits={**prepared.splits, "train": training},
-            remarks=(*prepared.remarks, remark),
+            remarks=(*prepared.remarks, _remark(models, prepared)),
         ),
-        saw_label=sum(item.id in frozenset().union(*seen) for item in training),
+        saw_label=sum(item.id in seen for item in training),
     )
 
 
@@ -90,10 +90,25 @@ def _replace_soft_labels(
     """Return the conversation with soft labels for its utterances."""
 
     def soften(utterance: Utterance) -> Utterance:
-        if utterance.label is None and utterance.soft_labels:
+        if _has_only_soft_labels(utterance):
             return utterance
         row = probabilities[conversation.id, utterance.id]
         soft_labels = dict(zip(labels, (row / row.sum()).tolist(), strict=True))
         return replace(utterance, soft_labels=soft_labels)
 
     return replace(conversation, utterances=tuple(map(soften, conversation.utterances)))
+
+
+def _has_only_soft_labels(utterance: Utterance) -> bool:
+    return utterance.label is None and bool(utterance.soft_labels)
+
+
+def _remark(models: Sequence[str | Path], corpus: PreparedCorpus) -> str:
+    """Say where the soft labels of the training split come from."""
+    names = ", ".join(Path(model).name for model in models)
+    remark = f"The soft labels of the training split are probabilities predicted by {names}"
+    utterances = [u for item in corpus.splits["train"] for u in item.utterances]
+    kept = sum(map(_has_only_soft_labels, utterances))
+    if not kept:
+        return f"{remark}."
+    return f"{remark}; {kept} of {len(utterances)} utterances have no label, and keep their own."
