@@ -1,7 +1,7 @@
 """Corrections as events: effects, undo, conflicts, and the corrected results."""
 
 import sqlite3
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 from talk import ANALYSIS, PREDICTIONS
@@ -15,7 +15,7 @@ from mmerc.inference.correction.edited_results import (
     list_corrections,
     write_edited_results,
 )
-from mmerc.inference.correction.edits import EDITS, PredictEdit
+from mmerc.inference.correction.edits import EDITS
 from mmerc.inference.correction.predict_again import predict_again
 from mmerc.inference.correction.stored_analysis import load_analysis
 from mmerc.inference.pipeline.pipeline import Pipeline
@@ -78,26 +78,27 @@ def test_split_and_merge_are_inverse_but_for_spaces(log):
 
 
 @pytest.mark.parametrize(
-    ("text", "doubtful", "effect", "expected"),
+    ("doubtful", "change", "expected"),
     [
-        (SOUP, ((0, 20),), 0.1, "doubtful words"),
-        (SOUP, ((0, 2),), 0.1, None),
-        (SOUP, (), None, "another language"),
-        ("", (), None, "no words"),
+        (((0, 20),), {"kind": "times", "start": 10.5, "end": 12.5}, "doubtful words"),
+        (((0, 2),), {"kind": "times", "start": 10.5, "end": 12.5}, None),
+        (((0, 20),), {"kind": "text", "text": "yes they went"}, None),
+        ((), {"kind": "text", "text": ""}, "no words"),
     ],
 )
 @pytest.mark.parametrize("labelled", [False, True])
 def test_a_label_predicted_again_is_as_doubtful_as_its_words(
-    tmp_path, text, doubtful, effect, expected, labelled
+    tmp_path, make_model, doubtful, change, expected, labelled
 ):
-    marks = {"3": Marks(doubtful=doubtful, label="another language")}
+    model = make_model("text-only", tokens=True, labels=ANALYSIS.labels, widths={})
+    pipeline = Pipeline(model=model, name="small", extractors={})
+    marks = {"3": Marks(doubtful=doubtful, label="doubtful words")}
     log = CorrectionLog(tmp_path / "c.sqlite", replace(ANALYSIS, marks=marks))
     if labelled:
         edit(log, "label", id="3", label="anger")
-    former = PREDICTIONS_BY_ID["3"]
-    again = replace(former, text=text, effects={**former.effects, "text": effect})
-    log.append(PredictEdit(kind="predict", predictions={"3": asdict(again)}), rater="small")
-    assert line(log).marks == Marks(doubtful=doubtful, label=None if labelled else expected)
+    edit(log, **change, id="3")
+    assert predict_again(log, pipeline) == 1
+    assert line(log).marks.label == (None if labelled else expected)
 
 
 @pytest.mark.parametrize(

@@ -390,15 +390,11 @@ def test_every_format_marks_a_label_that_was_predicted_without_words(tmp_path):
 
 
 def test_labels_without_reliable_words_are_doubtful_if_the_model_takes_words():
-    silent, unsure, plain = (
-        said(1, 2, text=""),
-        said(3, 4, text="we are"),
-        said(5, 6, text="we are"),
-    )
-    deaf = replace(said(7, 8, text=""), effects={"audio": None})
+    spoken = said(1, 2, text=""), said(3, 4, text="we are"), said(5, 6, text="we are")
     marks = {"Ada-3": Marks(doubtful=((3, 6),)), "Ada-5": Marks(doubtful=((0, 2),), overlap=0.5)}
-    absent = {item.id: {"text": "no words"} for item in (silent, deaf)}
-    marked = mark_labels((silent, unsure, plain, deaf), absent, marks)
+    absent = {"Ada-1": {"text": "no words"}}
+    assert mark_labels(spoken, absent, marks, reads_words=False) == marks
+    marked = mark_labels(spoken, absent, marks, reads_words=True)
     assert {key: value.label for key, value in marked.items()} == {
         "Ada-1": "no words", "Ada-3": "doubtful words", "Ada-5": None,
     }  # fmt: skip

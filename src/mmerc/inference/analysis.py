@@ -55,34 +55,23 @@ def mark_labels(
     predictions: Sequence[UtterancePrediction],
     absent: Mapping[str, Mapping[Modality, str]],
     marks: Mapping[str, Marks],
+    *,
+    reads_words: bool,
 ) -> dict[str, Marks]:
-    """Mark labels as doubtful that a model which takes words predicted without reliable ones.
+    """Mark labels as doubtful that a model which reads words predicted without reliable ones.
 
     [decided] Such a model decides mostly by words. Without them, or if half of them or more are
     probably wrong, it is right far less often (docs/analyze.md), however probable the label is.
     """
     marked = dict(marks)
-    for item in predictions:
+    for item in predictions if reads_words else ():
         own = marked.get(item.id, Marks())
-        unread = absent.get(item.id, {}).get("text")
-        doubt = doubt_label(item, own.doubtful, unread=unread)
-        if doubt is not None:
-            marked[item.id] = replace(own, label=doubt)
+        reason = absent.get(item.id, {}).get("text")
+        if reason is None and _are_mostly_doubtful(item.text, own.doubtful):
+            reason = "doubtful words"
+        if reason is not None:
+            marked[item.id] = replace(own, label=reason)
     return marked
-
-
-def doubt_label(
-    item: UtterancePrediction, doubtful: Sequence[tuple[int, int]], *, unread: str | None
-) -> str | None:
-    """Return why a label is doubtful; None if it is not.
-
-    ``doubtful``: text spans of doubtful words. ``unread``: why the words were not used.
-    """
-    if "text" not in item.effects:
-        return None
-    if unread is None and _are_mostly_doubtful(item.text, doubtful):
-        return "doubtful words"
-    return unread
 
 
 def _are_mostly_doubtful(text: str, doubtful: Sequence[tuple[int, int]]) -> bool:

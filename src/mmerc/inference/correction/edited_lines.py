@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mmerc.errors import InputError
-from mmerc.inference.analysis import NO_WORDS, Analysis, Marks, doubt_label
+from mmerc.inference.analysis import Analysis, Marks
 from mmerc.inference.correction.edits import (
     ExcludeEdit,
     LabelEdit,
@@ -217,19 +217,11 @@ class EditedLines:
         keys = edit.predictions.keys() & self.lines.keys()
         for key in keys:
             prediction, line = build_prediction(edit.predictions[key]), self.lines[key]
-            marks = replace(line.marks, label=_doubt_label(line, prediction))
+            marks = line.marks
+            if edit.doubts is not None and line.label is None:  # else it is a person's
+                marks = replace(marks, label=edit.doubts.get(key))
             self._set(replace(line, prediction=prediction, marks=marks))
         return frozenset(keys)
-
-
-def _doubt_label(line: EditedLine, prediction: UtterancePrediction) -> str | None:
-    """Return why the label of a line that was predicted again is doubtful; None if it is not."""
-    if line.label is not None:  # a person's
-        return None
-    unread = None
-    if prediction.effects.get("text") is None:
-        unread = line.marks.label if prediction.text.strip() else NO_WORDS
-    return doubt_label(prediction, line.marks.doubtful, unread=unread)
 
 
 def _split_time(line: EditedLine, edit: SplitEdit) -> float | None:

@@ -107,10 +107,14 @@ class RedoEdit(_Edit):
 
 
 class PredictEdit(_Edit):
-    """New predictions of edited lines; created by the server only."""
+    """New predictions of edited lines; created by the server only.
+
+    ``doubts``: why labels are doubtful, by line; None in logs of earlier versions.
+    """
 
     kind: Literal["predict"]
     predictions: dict[str, dict[str, Any]]
+    doubts: dict[str, str] | None = None
 
 
 LineEdit = LabelEdit | TextEdit | SpeakerEdit | TimesEdit | SplitEdit | MergeEdit | ExcludeEdit

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mmerc.conversation import Conversation, Utterance
+from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.errors import InputError
 from mmerc.files import fingerprint
+from mmerc.inference.analysis import NO_WORDS, Marks, mark_labels
 from mmerc.inference.correction.correction_log import CorrectionLog
 from mmerc.inference.correction.edited_lines import EditedLine
 from mmerc.inference.correction.edits import PredictEdit
@@ -66,12 +68,22 @@ def predict_again(
         source = _FromLines(utterances=tuple(map(_build_utterance, lines)))
         analysis = replace(pipeline, find=source)(recording, report=report)
     conversations = {line.id: line.prediction.conversation for line in lines}
+    fresh = [item for item in analysis.predictions if item.id in stale]
     predictions = {
-        item.id: asdict(replace(item, conversation=conversations[item.id]))
-        for item in analysis.predictions
-        if item.id in stale
+        item.id: asdict(replace(item, conversation=conversations[item.id])) for item in fresh
     }
-    log.append(PredictEdit(kind="predict", predictions=predictions), rater=pipeline.name)
+    absent: dict[str, Mapping[Modality, str]] = {
+        item.id: {"text": NO_WORDS} for item in fresh if not item.text.strip()
+    }
+    marked = mark_labels(
+        fresh,
+        absent | dict(analysis.absent),
+        {line.id: Marks(doubtful=line.marks.doubtful) for line in lines},
+        reads_words=pipeline.reads_words,
+    )
+    doubts = {item.id: reason for item in fresh if (reason := marked[item.id].label) is not None}
+    edit = PredictEdit(kind="predict", predictions=predictions, doubts=doubts)
+    log.append(edit, rater=pipeline.name)
     return len(predictions)
 
 

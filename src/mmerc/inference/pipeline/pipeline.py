@@ -232,9 +232,16 @@ class Pipeline:
             absent=absent,
             remarks=(*segmentation.remarks, *still, *remarks),
             shortfalls=list_shortfalls(absent, segmentation.remarks, utterances=len(utterances)),
-            marks=mark_labels(predictions, absent, segmentation.marks),
+            marks=mark_labels(
+                predictions, absent, segmentation.marks, reads_words=self.reads_words
+            ),
             set_level=self._set_level,
         )
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether the model uses text."""
+        return "text" in self.model.inputs.output_widths
 
     @property
     def _set_level(self) -> float | None:

@@ -82,7 +82,8 @@ class LiveResults:
         unread = explain_unreadable(self._components.model, [utterance], language)
         if reasons.keys() >= self._components.model.inputs.output_widths.keys() - {"text"}:
             unread = None  # there is no other modality
-        if unread is not None or not spoken.text.strip():
+        reads_words = "text" in self._components.model.inputs.output_widths
+        if reads_words and (unread is not None or not spoken.text.strip()):
             reasons["text"] = unread or NO_WORDS
         read = utterance if unread is None else replace(utterance, text="")
         with self._lock:
@@ -92,7 +93,7 @@ class LiveResults:
         self._predictions[index] = prediction
         self._absent[utterance.id] = reasons
         marks = {utterance.id: Marks(overlap=overlap, doubtful=spoken.doubtful)}
-        self._marks |= mark_labels([prediction], self._absent, marks)
+        self._marks |= mark_labels([prediction], self._absent, marks, reads_words=reads_words)
         return self._describe(prediction)
 
     def withdraw(self, count: int) -> None:

@@ -86,7 +86,7 @@ export class LiveAnalysis {
       layer: LAYER,
       overlap: null,
       doubtful: [],
-      doubt: ("text" in reported.effects && reported.absent.text) || null,
+      doubt: reported.absent.text || null,
       set: null,
       unsure: false,
     };
