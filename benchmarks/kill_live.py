@@ -130,7 +130,8 @@ def say(socket: ClientConnection, kind: str, **values: object) -> None:
 def kill_server(server: Server, client: Client) -> str | None:
     """Kill and restart the server; return what was lost of the confirmed sound."""
     server.kill()
-    played = client.sound[client.base :][: client.confirmed]
+    # Before the restart: the client then starts another session, with another name.
+    played, name = client.sound[client.base :][: client.confirmed], f"{client.name}.wav"
     stored = {
         path.parent: path.read_bytes()[44:] for path in server.folder.glob("jobs/*/recording")
     }
@@ -141,7 +142,7 @@ def kill_server(server: Server, client: Client) -> str | None:
         answer = requests.get(job, timeout=60)
         if not answer.ok:
             return "the sound of a killed session is no job"
-        if answer.json()["name"] == f"{client.name}.wav":
+        if answer.json()["name"] == name:
             kept = recording
             requests.delete(job, timeout=60)
     if not kept.startswith(played):

@@ -31,8 +31,9 @@ def soft_labels(
 ) -> None:
     """Store models' probabilities as soft labels.
 
-    Every training utterance gets the mean of the models' probabilities. To train on them, use
-    --set training.soft_label_weight=1. Validation and test do not change.
+    Every training utterance gets the mean of the models' probabilities; one without a label keeps
+    the soft labels that it has. To train on them, use --set training.soft_label_weight=1.
+    Validation and test do not change.
     """
     from mmerc.training.soft_labels import add_soft_labels
 

@@ -48,7 +48,7 @@ def silent_turn_remarks(silent: Sequence[Turn], turns: Sequence[Turn]) -> tuple[
     names = ", ".join(dict.fromkeys(turn.speaker for turn in silent))
     return (
         f"{len(silent)} of {len(turns)} turns ({names}) have no words, and no utterance stands for "
-        "them. Words that two turns share belong to the longer one.",
+        "them. Words during a turn inside another belong to the longer one.",
     )
 
 
