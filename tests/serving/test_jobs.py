@@ -133,7 +133,7 @@ def test_a_job_whose_order_is_damaged_fails_and_holds_up_nobody(jobs, tmp_path):
     job = accepted(jobs)
     JobOrder(corrects="another").write(jobs.folder(job))
     (path,) = jobs.folder(job).iterdir()
-    path.write_text(path.read_text()[:-1])
+    path.write_text(path.read_text().rstrip()[:-1])
     runner = Runner(jobs, Settings(folder=tmp_path), Metrics(jobs))
     runner.run_job(jobs.claim(), Lane())
     ended = jobs.get(job)
