@@ -17,7 +17,7 @@ from praatio import textgrid
 from pympi import Eaf, TextGrid
 
 from mmerc.errors import InputError
-from mmerc.inference.analysis import Analysis, Marks, mark_labels
+from mmerc.inference.analysis import Analysis, Marks
 from mmerc.inference.exports.captions import as_webvtt
 from mmerc.inference.exports.elan import as_eaf
 from mmerc.inference.exports.praat import as_textgrid
@@ -387,15 +387,3 @@ def test_every_format_marks_a_label_that_was_predicted_without_words(tmp_path):
     eaf = read_eaf(as_eaf(created), tmp_path)
     assert [value[2] for value in eaf.get_ref_annotation_data_for_tier("doubt@Ada")] == ["no words"]
     assert "doubt" not in as_textgrid(SHORT) + as_eaf(SHORT) + as_webvtt(SHORT)
-
-
-def test_labels_without_reliable_words_are_doubtful_if_the_model_takes_words():
-    spoken = said(1, 2, text=""), said(3, 4, text="we are"), said(5, 6, text="we are")
-    marks = {"Ada-3": Marks(doubtful=((3, 6),)), "Ada-5": Marks(doubtful=((0, 2),), overlap=0.5)}
-    absent = {"Ada-1": {"text": "no words"}}
-    assert mark_labels(spoken, absent, marks, reads_words=False) == marks
-    marked = mark_labels(spoken, absent, marks, reads_words=True)
-    assert {key: value.label for key, value in marked.items()} == {
-        "Ada-1": "no words", "Ada-3": "doubtful words", "Ada-5": None,
-    }  # fmt: skip
-    assert marked["Ada-5"] == marks["Ada-5"]

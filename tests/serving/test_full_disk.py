@@ -73,15 +73,20 @@ def test_an_upload_that_fills_the_disk_leaves_its_room(server, film):
     assert server.ask("DELETE", f"/v1/jobs/{used.json()['id']}").status_code == 204
 
 
+def keep_and_fill(socket, sound, disk):
+    """Send sound to keep, and fill the disk once all of it has arrived."""
+    socket.start(**PCM, keep=True)
+    socket.send_sound(sound)
+    while socket.hear("stats")["received"] < len(sound):
+        pass
+    return fill(disk / "filler")
+
+
 def test_a_live_session_on_a_full_disk_goes_on_and_what_is_kept_says_where_it_ends(server, sound):
     """Then it fails, and its sound is analysed as a job."""
     disk = Path(f"/proc/{server.process.pid}/root{server.folder}")
     with live(server.port) as socket:
-        socket.start(**PCM, keep=True)
-        socket.send_sound(sound)
-        while socket.hear("stats")["received"] < len(sound):
-            pass
-        filler = fill(disk / "filler")
+        filler = keep_and_fill(socket, sound, disk)
         socket.send_sound(sound)
         error = socket.hear("error", code="disk", fatal=False)
         assert "disk is full; try again later. Only the first 5.0 s" in error["message"]
@@ -105,11 +110,7 @@ def test_results_for_which_there_is_no_room_are_said_to_come_later(server, sound
     """The disk is full when a live session that is to be kept ends."""
     disk = Path(f"/proc/{server.process.pid}/root{server.folder}")
     with live(server.port) as socket:
-        socket.start(**PCM, keep=True)
-        socket.send_sound(sound)
-        while socket.hear("stats")["received"] < len(sound):
-            pass
-        filler = fill(disk / "filler")
+        filler = keep_and_fill(socket, sound, disk)
         socket.say("end")
         *_, error, end = socket.rest()
     filler.unlink()

@@ -74,7 +74,7 @@ def read_manifest(
     if order == "start":
         records = [_sort_by_start(record) for record in records]
     with inside(file):
-        names = [label for record in records for label in _list_labels(record)]
+        names = [label for r in records for item in r.utterances for label in _list_labels(item)]
         labels = infer_label_set(names) if labels is None else labels
     conversations = build_conversations(file, records, labels)
     splits: dict[Split, list[Conversation]] = {}
@@ -101,10 +101,9 @@ def read_unlabelled_manifest(file: str | Path) -> UnlabelledManifest:
     )
 
 
-def _list_labels(record: ConversationRecord) -> Iterator[str | None]:
-    """Yield all labels of all utterances, including modality labels."""
-    for utterance in record.utterances:
-        yield from (utterance.label, *utterance.modality_labels.values(), *utterance.soft_labels)
+def _list_labels(record: UtteranceRecord) -> tuple[str | None, ...]:
+    """List all labels of an utterance, including modality labels and soft labels."""
+    return (record.label, *record.modality_labels.values(), *record.soft_labels)
 
 
 def _read_label_file(file: str | Path) -> LabelSet:
@@ -217,7 +216,7 @@ def _build_utterance(record: UtteranceRecord, labels: LabelSet | None) -> Uttera
     """Build the utterance of one record."""
     if labels is not None:
         with inside(f"utterance {record.id!r}"):
-            for label in (record.label, *record.modality_labels.values(), *record.soft_labels):
+            for label in _list_labels(record):
                 labels.index(label)
     return Utterance(
         id=record.id,

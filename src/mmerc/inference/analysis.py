@@ -78,3 +78,12 @@ def _are_mostly_doubtful(text: str, doubtful: Sequence[tuple[int, int]]) -> bool
     """Return whether doubtful words make up half of a text or more, by characters but spaces."""
     characters = sum(len("".join(text[start:end].split())) for start, end in doubtful)
     return characters > 0 and 2 * characters >= len("".join(text.split()))
+
+
+def add_shortfall(analysis: Analysis, sentence: str) -> Analysis:
+    """Return the analysis with a further shortfall, which is a remark too."""
+    return replace(
+        analysis,
+        remarks=(*analysis.remarks, sentence),
+        shortfalls=(*analysis.shortfalls, sentence),
+    )

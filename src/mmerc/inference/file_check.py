@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from mmerc.media.subtitles import read_subtitles
 from mmerc.media.word_files.reader import read_words
 
 _Facts = dict[str, Any]
+_Check = tuple[_Facts, tuple[str, ...]]  # and remarks
 _HEAD_BYTES = 4096
 _SUFFIXES = {
     ".srt": "subtitles",
@@ -93,12 +95,7 @@ def check_file(path: str | Path, *, media: str | Path | None = None) -> FileRepo
     path = Path(path)
     kind = _find_kind(path)
     try:
-        if kind == "speaker turns":
-            facts, remarks = _check_turns(path, media=media)
-        elif kind == "words with times":
-            facts, remarks = _check_words(path, media=media)
-        else:
-            facts, remarks = _CHECKS[kind](path)
+        facts, remarks = _list_checks(media)[kind](path)
     except MmercError as error:
         return FileReport(path=str(path), kind=kind, problem=str(error))
     return FileReport(path=str(path), kind=kind, facts=facts, remarks=remarks)
@@ -144,7 +141,7 @@ def _find_kind(path: Path) -> str:
     return next((kind for sign, kind in _SIGNS if sign.match(head)), "transcript")
 
 
-def _check_recording(path: Path) -> tuple[_Facts, tuple[str, ...]]:
+def _check_recording(path: Path) -> _Check:
     """Check streams, duration and the end of the sound."""
     info = probe(path)
     facts: _Facts = {"seconds": info.duration, "channels": info.channels if info.has_sound else 0}
@@ -177,13 +174,13 @@ def _recording_remarks(path: Path, info: MediaInfo) -> Iterable[str]:
         yield f"The end of the sound cannot be read: {error.reason}."
 
 
-def _check_subtitles(path: Path) -> tuple[_Facts, tuple[str, ...]]:
+def _check_subtitles(path: Path) -> _Check:
     """Describe the utterances of a subtitle file."""
     subtitles = read_subtitles(path)
     return _describe_utterances(subtitles.utterances), subtitles.remarks
 
 
-def _check_turns(path: Path, *, media: str | Path | None) -> tuple[_Facts, tuple[str, ...]]:
+def _check_turns(path: Path, *, media: str | Path | None) -> _Check:
     """Describe the turns of an RTTM file."""
     speaker_turns = read_rttm(path, media=media)
     seconds: dict[str, float] = {}
@@ -198,7 +195,7 @@ def _check_turns(path: Path, *, media: str | Path | None) -> tuple[_Facts, tuple
     return facts, speaker_turns.remarks
 
 
-def _check_words(path: Path, *, media: str | Path | None) -> tuple[_Facts, tuple[str, ...]]:
+def _check_words(path: Path, *, media: str | Path | None) -> _Check:
     """Describe words from another transcriber, and the utterances they give without turns."""
     timed = read_words(path, media=media)
     utterances, _ = number_sentences(split_sentences(timed.words))
@@ -206,20 +203,20 @@ def _check_words(path: Path, *, media: str | Path | None) -> tuple[_Facts, tuple
     return facts | {"language": timed.language}, timed.remarks
 
 
-def _check_transcript(path: Path) -> tuple[_Facts, tuple[str, ...]]:
+def _check_transcript(path: Path) -> _Check:
     """Describe the conversations of a transcript."""
     transcript = read_transcript(path)
     return _describe_conversations(transcript), transcript.remarks
 
 
-def _check_manifest(path: Path) -> tuple[_Facts, tuple[str, ...]]:
+def _check_manifest(path: Path) -> _Check:
     """Describe the conversations of a manifest, labelled or not."""
     manifest = read_unlabelled_manifest(path)
     facts = _describe_conversations(manifest.conversations)
     return facts | {"features": sorted(manifest.features)}, manifest.remarks
 
 
-def _check_corpus(path: Path) -> tuple[_Facts, tuple[str, ...]]:
+def _check_corpus(path: Path) -> _Check:
     """Describe the splits, labels and vectors of a prepared corpus."""
     corpus = PreparedCorpus.load(path)
     conversations = [item for split in corpus.splits.values() for item in split]
@@ -255,10 +252,14 @@ def _describe_utterances(utterances: Iterable[Utterance]) -> _Facts:
     }
 
 
-_CHECKS: Mapping[str, Callable[[Path], tuple[_Facts, tuple[str, ...]]]] = {
-    "recording": _check_recording,
-    "subtitles": _check_subtitles,
-    "transcript": _check_transcript,
-    "manifest": _check_manifest,
-    "prepared corpus": _check_corpus,
-}
+def _list_checks(media: str | Path | None) -> Mapping[str, Callable[[Path], _Check]]:
+    """Return the check of each kind of file; ``media`` chooses among several recordings."""
+    return {
+        "recording": _check_recording,
+        "subtitles": _check_subtitles,
+        "speaker turns": partial(_check_turns, media=media),
+        "words with times": partial(_check_words, media=media),
+        "transcript": _check_transcript,
+        "manifest": _check_manifest,
+        "prepared corpus": _check_corpus,
+    }

@@ -123,6 +123,7 @@ def _analyse(task: AnalysisTask, report: Callable[[Step], None]) -> None:
     recording = task.folder / "recording"
     check_recording(recording, longest=task.longest_recording)
     # Imports torch only now, after most files that are not recordings were refused.
+    from mmerc.inference.analysis import add_shortfall
     from mmerc.inference.results import write_results
 
     analysis = _load_pipeline(task)(
@@ -132,10 +133,7 @@ def _analyse(task: AnalysisTask, report: Callable[[Step], None]) -> None:
         report=report,
     )
     if task.cut is not None:
-        remarks, shortfalls = (
-            (*sentences, task.cut) for sentences in (analysis.remarks, analysis.shortfalls)
-        )
-        analysis = replace(analysis, remarks=remarks, shortfalls=shortfalls)
+        analysis = add_shortfall(analysis, task.cut)
     with atomic_directory(task.folder / "results") as staging:
         write_results(_rename_recording(analysis, task.name), staging, stem="result")
         end = {"shortfalls": analysis.shortfalls, "duration": analysis.duration}

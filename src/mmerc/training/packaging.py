@@ -158,20 +158,20 @@ def _measure_packaged(
     shifts = measure_shifts(model, corpus, media, report=report)
     scores: dict[tuple[Modality, ...], Scores] = {}
     sets: dict[tuple[Modality, ...], SetCoverage] = {}
+    every, *fewer = modality_subsets(tuple(model.inputs.output_widths))
     with remember_text(model):
-        for subset in modality_subsets(tuple(model.inputs.output_widths)):
+        whole = restrict_modalities(corpus, every)
+        tested = predict_corpus(model, whole, "test")
+        abstention = measure_abstention(predict_corpus(model, whole, "valid"), tested)
+        for subset in (every, *fewer):
             part = restrict_modalities(corpus, subset)
-            predictions = predict_corpus(model, part, "test")
+            predictions = tested if subset == every else predict_corpus(model, part, "test")
             scores[subset] = score(predictions)
             stored = None if model.set_scores is None else model.set_scores.find(subset)
             predictions = select_complete(model, part, predictions.with_gold(), subset)
             if stored is not None and len(predictions):
                 thresholds = find_thresholds(stored, SetRequest(level=LEVEL))
                 sets[subset] = measure_coverage(predictions, stored.method, thresholds)
-        whole = restrict_modalities(corpus, tuple(model.inputs.output_widths))
-        abstention = measure_abstention(
-            predict_corpus(model, whole, "valid"), predict_corpus(model, whole, "test")
-        )
         calibrated = model.temperature, model.temperatures
         model.temperature, model.temperatures = 1.0, {}
         before = score(predict_corpus(model, corpus, "test"))

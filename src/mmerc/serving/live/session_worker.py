@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mmerc.errors import MmercError
-from mmerc.inference.analysis import Analysis
+from mmerc.inference.analysis import Analysis, add_shortfall
 from mmerc.inference.streaming.events import LiveEvent
 from mmerc.inference.streaming.live_components import LiveComponents
 from mmerc.inference.streaming.live_settings import LiveSettings
@@ -129,8 +129,7 @@ class SessionWorker:
             return outputs, analysis, None
         self.kept = None
         if self.cut is not None:
-            remarks = (*analysis.remarks, self.cut)
-            analysis = replace(analysis, remarks=remarks, shortfalls=(self.cut,))
+            analysis = add_shortfall(analysis, self.cut)
         try:
             kept.save(analysis)
         except Exception as error:
