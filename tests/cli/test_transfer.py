@@ -101,6 +101,11 @@ def test_wrong_calls_get_one_sentence(
     assert not (tmp_path / "out").exists()
 
 
+def _rows(card, corpus):
+    """The lines of a card's table with scores on a corpus."""
+    return [line for line in card.splitlines() if line.startswith(f"| {corpus} |")]
+
+
 def test_the_scores_go_on_the_models_card(
     done, mmerc, trimodal_run, trimodal_corpus, other_corpus, label_map, tmp_path
 ):
@@ -114,25 +119,50 @@ def test_the_scores_go_on_the_models_card(
     done(*call, "--corpus", other_corpus)
     card = (folder / "README.md").read_text()
     assert card.count("## On other corpora") == 1
-    assert "| trimodal |" in first
-    assert "| trimodal |" not in card
-    (row,) = (
-        line for line in card.splitlines() if line.startswith("| other |") and "| text |" in line
-    )
+    assert sorted(card.splitlines()) == sorted(first.splitlines())
+    assert len(_rows(card, "trimodal")) == len(SUBSETS)
+    (row,) = (line for line in _rows(card, "other") if "| text |" in line)
     scores = json.loads((tmp_path / "out/transfer.json").read_text())["corpora"]["other"]
     recall = next(s for s in scores["scores"] if s["modalities"] == "text")["unweighted_recall"]
     assert f"| {recall:.1f} (" in row
     section = card.partition("## On other corpora")
     rest = section[2].partition("## What it was not tested on")
     assert section[0] + rest[1] + rest[2] == before
-    assert "Percent on their test split" in card
-    assert "- other: corpus 'other' has no video vectors" in card
+    assert "- other, test split: corpus 'other' has no video vectors" in card
     renew_card(folder, PreparedCorpus.load(trimodal_corpus))
     assert (folder / "README.md").read_text() == card
     own = ("--corpus", trimodal_corpus, "--split", "train", "--out", tmp_path / "out", "--card")
     done("transfer", folder, *own)
     seen = (folder / "README.md").read_text()
-    assert "- trimodal: the model was trained on" in seen and "train split" in seen
+    assert "- trimodal, train split: the model was trained on" in seen
+    assert len(_rows(seen, "trimodal")) == 2 * len(SUBSETS)
+    assert _rows(seen, "other") == _rows(card, "other")
     refused = mmerc("transfer", trimodal_run, "--corpus", other_corpus, "--card")
     assert refused.code == 1
     assert "no model folder with a card" in refused.sentence
+
+
+def test_a_later_call_replaces_only_its_own_corpus(
+    done, mmerc, trimodal_run, trimodal_corpus, other_corpus, label_map, tmp_path
+):
+    folder = tmp_path / "packaged"
+    done("package", trimodal_run, "--corpus", trimodal_corpus, "--out", folder)
+    card = folder / "README.md"
+    call = ("transfer", folder, "--out", tmp_path / "out", "--card")
+    done(*call, "--corpus", other_corpus, "--labels", label_map)
+    remark = "URDU was used to choose a setting.\n"
+    card.write_text(card.read_text().replace("of guessing.\n", f"of guessing. {remark}"))
+    first = card.read_text()
+    done(*call, "--corpus", trimodal_corpus)
+    both = card.read_text()
+    assert _rows(both, "other") == _rows(first, "other") != []
+    assert len(_rows(both, "trimodal")) == len(SUBSETS)
+    assert remark in both and "- other, test split: " in both
+    stale = both.replace("| trimodal | test | ", "| trimodal | test | 9")
+    assert stale != both
+    card.write_text(stale)
+    done(*call, "--corpus", trimodal_corpus)
+    assert card.read_text() == both
+    card.write_text(both.replace("| corpus | split |", "| corpus | part |"))
+    refused = mmerc(*call, "--corpus", trimodal_corpus)
+    assert refused.code == 1 and "other columns" in refused.sentence

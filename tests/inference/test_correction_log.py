@@ -77,6 +77,42 @@ def test_split_and_merge_are_inverse_but_for_spaces(log):
     assert line(log, "3.3").start == 11.5
 
 
+def test_doubts_about_words_survive_a_split_and_a_merge(log):
+    edit(log, "split", id="3", character=7)
+    assert line(log).marks == Marks(doubtful=((0, 2),)) and line(log, "3.1").marks == Marks()
+    edit(log, "merge", id="3", other="3.1")
+    assert line(log).marks == Marks(doubtful=((0, 2),))
+    edit(log, "split", id="3", character=1)
+    edit(log, "merge", id="3", other="3.3")
+    assert line(log).text == f"O h{SOUP[2:]}"
+    assert line(log).marks.doubtful == ((0, 1), (2, 3))
+    before = line(log, "2").text
+    edit(log, "merge", id="2", other="3")
+    start = len(before) + 1
+    assert line(log, "2").marks.doubtful == ((start, start + 1), (start + 2, start + 3))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("no words", "no words", "no words"),
+        ("no words", None, "no words"),
+        (None, "no words", None),
+    ],
+)
+def test_a_merged_line_keeps_the_doubts_about_its_label(tmp_path, first, second, expected):
+    marks = {"3": Marks(label=first), "4": Marks(label=second)}
+    log = CorrectionLog(tmp_path / "c.sqlite", replace(ANALYSIS, marks=marks))
+    edit(log, "merge", id="3", other="4")
+    assert line(log).prediction.label == PREDICTIONS_BY_ID["3"].label
+    assert line(log).marks.label == expected
+    assert build_edited_analysis(log).marks.get("3", Marks()).label == expected
+    edit(log, "undo", number=1)
+    edit(log, "label", id="3", label="anger")
+    edit(log, "merge", id="3", other="4")
+    assert line(log).marks.label is None
+
+
 @pytest.mark.parametrize(
     ("doubtful", "change", "expected"),
     [

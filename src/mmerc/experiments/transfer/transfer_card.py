@@ -12,6 +12,7 @@ from mmerc.experiments.transfer.transfer_scores import TransferResult, TransferS
 from mmerc.files import read_text, write_text
 from mmerc.training.card_tables import (
     OTHER_CORPORA_HEADING,
+    find_section,
     join_names,
     line,
     set_section,
@@ -19,40 +20,73 @@ from mmerc.training.card_tables import (
 )
 
 _NOTE = (
-    "Percent on their {split} split, with 95 % bootstrap intervals over conversations. Chance is "
-    "the unweighted recall of guessing."
+    "Percent, with 95 % bootstrap intervals over conversations. Chance is the unweighted recall of "
+    "guessing."
 )
-_COLUMNS = ("corpus", "utterances", "labels", "modalities", "unweighted recall", "chance",
-            "weighted F1")  # fmt: skip
+_COLUMNS = ("corpus", "split", "utterances", "labels", "modalities", "unweighted recall",
+            "chance", "weighted F1")  # fmt: skip
 
 
 def find_card(model: str | Path) -> Path:
-    """Return the card of a model folder; InputError if there is none."""
+    """Return the card of a model folder; InputError if scores cannot be added to it."""
     card = Path(model) / "README.md"
     if not card.is_file():
         fix = "name a packaged model's folder (`mmerc package`)"
         raise InputError(model, "no model folder with a card (README.md)", fix)
+    section = find_section(read_text(card), OTHER_CORPORA_HEADING)
+    if section and table(_COLUMNS) not in section:
+        problem = f"its section {OTHER_CORPORA_HEADING!r} has a table with other columns"
+        raise InputError(card, problem, "delete the section and measure its corpora again")
     return card
 
 
 def write_card_scores(
     model: str | Path, results: Mapping[str, TransferResult], *, split: Split
 ) -> None:
-    """Write the scores to a model card with the remarks on them, replacing earlier ones."""
+    """Write the scores to a model card with the remarks on them.
+
+    They replace earlier ones of the same corpus and split; others stay.
+    """
     card = find_card(model)
-    rows = [row for name, result in results.items() for row in _rows(name, result)]
-    remarks = [f"- {name}: {text}." for name, result in results.items() for text in result.remarks]
-    parts = [f"{OTHER_CORPORA_HEADING}\n", f"{_NOTE.format(split=split)}\n", table(_COLUMNS), *rows]
-    section = "\n".join([*parts, *(["", *remarks] if remarks else [])])
-    write_text(card, set_section(read_text(card), section))
+    content = read_text(card)
+    own = tuple(
+        start for name in results for start in (_row_start(name, split), _remark_start(name, split))
+    )
+    section = find_section(content, OTHER_CORPORA_HEADING)
+    former = section.replace(table(_COLUMNS), "").splitlines()[1:]
+    kept = [line for line in former if line and not line.startswith(own)]
+    rows = [row for name, result in results.items() for row in _rows(name, split, result)]
+    remarks = [
+        f"{_remark_start(name, split)}{text}."
+        for name, result in results.items()
+        for text in result.remarks
+    ]
+    paragraphs = [
+        OTHER_CORPORA_HEADING,
+        "\n\n".join(line for line in kept if not line.startswith(("| ", "- "))) or _NOTE,
+        "\n".join([table(_COLUMNS), *(line for line in kept if line.startswith("| ")), *rows]),
+        "\n".join([*(line for line in kept if line.startswith("- ")), *remarks]),
+    ]
+    write_text(card, set_section(content, "\n\n".join(filter(None, paragraphs))))
 
 
-def _rows(name: str, result: TransferResult) -> Iterator[str]:
+def _row_start(corpus: str, split: Split) -> str:
+    """Return how the rows of a corpus begin."""
+    return f"| {corpus} | {split} | "
+
+
+def _remark_start(corpus: str, split: Split) -> str:
+    """Return how the remarks on a corpus begin."""
+    return f"- {corpus}, {split} split: "
+
+
+def _rows(name: str, split: Split, result: TransferResult) -> Iterator[str]:
     """Yield a line for each set of modalities."""
     for score in result.scores:
         yield line(
             [
                 name,
+                split,
                 f"{score.utterances:,}",
                 f"{len(result.alignment.common)}",
                 join_names(score.modalities),

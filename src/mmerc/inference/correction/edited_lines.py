@@ -21,6 +21,7 @@ from mmerc.inference.correction.edits import (
 from mmerc.inference.correction.stored_analysis import build_prediction
 from mmerc.prediction.utterance_prediction import UtterancePrediction
 
+_Places = tuple[tuple[int, int], ...]
 _TOLERANCE = 0.5  # seconds that a line may extend past the recording's end
 
 
@@ -182,30 +183,40 @@ class EditedLines:
         key = f"{line.id}.{number}"
         while key in self.lines:
             key += "'"
-        marks = replace(line.marks, doubtful=(), overlap=None)
+        marks = replace(line.marks, overlap=None)
+        places = marks.doubtful
         end, start = (line.end, line.start) if middle is None else (middle, middle)
-        self._set(line.edit(author, "text", "end", "split", text=first, end=end, marks=marks))
         self._set(
             line.edit(
-                author, "text", "start", "split", id=key, text=second, start=start, marks=marks
+                author, "text", "end", "split",
+                text=first, end=end, marks=replace(marks, doubtful=_shift(places, 0, first)),
             )
-        )
+        )  # fmt: skip
+        offset = len(second) - len(line.text)
+        self._set(
+            line.edit(
+                author, "text", "start", "split", id=key,
+                text=second, start=start,
+                marks=replace(marks, doubtful=_shift(places, offset, second)),
+            )
+        )  # fmt: skip
         self.order.insert(self.order.index(line.id) + 1, key)
         return frozenset({line.id, key})
 
     def _merge(self, line: EditedLine, edit: MergeEdit, author: Author) -> frozenset[str]:
-        """Replace two lines by one."""
+        """Replace two lines by one, which keeps the label of the first and the doubts about it."""
         other, place = self._line(edit.other), self.order.index(edit.id)
         if self.order[place + 1 : place + 2] != [edit.other]:
             problem = f"line {edit.other!r} is not the one that follows it"
             raise InputError(f"line {edit.id!r}", problem, "merge it with the next line")
         starts = [item.start for item in (line, other) if item.start is not None]
         ends = [item.end for item in (line, other) if item.end is not None]
+        text, places = _join_words(line, other)
         merged = line.edit(
             author, "text", "end", "merge",
-            text=" ".join(filter(None, (line.text.strip(), other.text.strip()))),
-            start=min(starts, default=None), end=max(ends, default=None),
-            marks=Marks(), excluded=line.excluded and other.excluded,
+            text=text, start=min(starts, default=None), end=max(ends, default=None),
+            marks=Marks(doubtful=places, label=line.marks.label),
+            excluded=line.excluded and other.excluded,
         )  # fmt: skip
         self._set(merged)
         del self.lines[other.id]
@@ -222,6 +233,24 @@ class EditedLines:
                 marks = replace(marks, label=edit.doubts.get(key))
             self._set(replace(line, prediction=prediction, marks=marks))
         return frozenset(keys)
+
+
+def _join_words(*lines: EditedLine) -> tuple[str, _Places]:
+    """Return the words of several lines as one text, and where the doubtful ones are in it."""
+    text, places = "", list[tuple[int, int]]()
+    for line in lines:
+        words = line.text.strip()
+        text += " " if text and words else ""
+        before = len(line.text) - len(line.text.lstrip())
+        text, offset = text + words, len(text) - before
+        places += _shift(line.marks.doubtful, offset, text)
+    return text, tuple(places)
+
+
+def _shift(places: _Places, offset: int, text: str) -> _Places:
+    """Move places by an offset; what falls outside the text is cut off."""
+    moved = ((max(start + offset, 0), min(end + offset, len(text))) for start, end in places)
+    return tuple((start, end) for start, end in moved if start < end)
 
 
 def _split_time(line: EditedLine, edit: SplitEdit) -> float | None:
