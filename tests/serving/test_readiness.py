@@ -7,12 +7,16 @@ import threading
 import time
 from functools import partial
 
+import numpy as np
 import pytest
 import requests
 from live_sockets import PCM
 from server_process import PATIENCE, serving, until
 
+from mmerc.conversation import Conversation, Utterance
+from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.models.registry import load_model
+from mmerc.serving import busy
 from mmerc.serving.canaries import predict_canary
 from mmerc.serving.live import live_sessions
 from mmerc.serving.predictor import Predictor
@@ -51,6 +55,12 @@ def ready(server):
 def complaint(server, words):
     """Wait until /ready fails for a reason with these words."""
     until(lambda: not ready(server) and words in server.ask("GET", "/ready").json()["detail"])
+
+
+def live_part(host):
+    time.sleep(0.3)
+    answer = requests.get(f"http://127.0.0.1:{host.port}/ready", timeout=PATIENCE)
+    return answer.json()["parts"]["live"]
 
 
 def metric(server, line):
@@ -135,30 +145,100 @@ def test_a_model_that_hangs_is_reported_and_probes_do_not_pile_up(faceless):
     asyncio.run(probe())
 
 
+def test_a_model_that_is_busy_does_not_hang(faceless, monkeypatch):
+    monkeypatch.setattr(busy, "_QUEUED", 0.05)
+    model = load_model(faceless)
+    lines = tuple(
+        Utterance(id=str(n), speaker="Ada", text="We are here.", start=n, end=n + 1)
+        for n in range(400)
+    )
+    talk = Conversation(id="talk", utterances=lines)
+    spec = FeatureSpec(modality="video", extractor="published", dim=5)
+    rows = [
+        FeatureRow(conversation="talk", utterance=line.id, vector=np.ones(5, dtype=np.float32))
+        for line in lines
+    ]
+    table = FeatureTable.of(spec, rows)
+
+    async def probe():
+        predictor = Predictor(model, "model", threads=1)
+        running = asyncio.create_task(predictor.run())
+        waiting = [asyncio.create_task(predictor([talk], {"video": table})) for _ in range(12)]
+        await asyncio.sleep(0)
+        assert await predict_canary(predictor) is None
+        assert not waiting[-1].done()  # the canary had no turn
+        await asyncio.gather(*waiting)
+        monkeypatch.setattr(busy, "_QUEUED", 1.0)
+        going_on = threading.Event()
+        model.register_forward_pre_hook(lambda *arguments: going_on.wait(PATIENCE) and None)
+        hanging = asyncio.create_task(predict_canary(predictor))
+        check = SingleCheck(
+            subject="The model",
+            check=partial(predict_canary, predictor),
+            deadline=2.0,
+            patience=2.0,
+        )
+        part = await check()
+        going_on.set()
+        assert "The model has not answered for" in part.reason
+        await hanging
+        running.cancel()
+
+    asyncio.run(probe())
+
+
+@pytest.mark.parametrize("computing", [True, False])
+def test_sessions_that_compute_are_busy_and_sessions_that_wait_hang(host, monkeypatch, computing):
+    readiness = host.app.app.state.service.readiness
+    check = readiness.checks["live"]
+    monkeypatch.setattr(check, "deadline", PATIENCE)
+    monkeypatch.setattr(check, "patience", PATIENCE)
+    monkeypatch.setattr(check, "retry", 0.0)
+    until(lambda: live_part(host)["ok"])
+    ending, numbers = threading.Event(), np.ones((400, 400))
+
+    def work():
+        while computing and not ending.is_set():
+            numbers @ numbers
+        ending.wait()
+
+    threads = [host.live.pool.submit(work) for _ in range(host.live.limits.sessions)]
+    try:
+        monkeypatch.setattr(busy, "_QUEUED", 1.0)
+        monkeypatch.setattr(check, "patience", 2.0)
+        monkeypatch.setattr(check, "deadline", 2.0)
+        monkeypatch.setattr(check, "task", None)
+        monkeypatch.setattr(readiness, "answer", None)
+        part = live_part(host)
+        assert (part["ok"], part["reason"] is None) == (computing, computing)
+        assert computing or "Live analysis has not answered for" in part["reason"]
+    finally:
+        ending.set()
+    for thread in threads:
+        thread.result(PATIENCE)
+    monkeypatch.setattr(check, "deadline", PATIENCE)
+    until(lambda: live_part(host)["ok"])
+
+
 def test_live_networks_that_hang_are_reported_and_sessions_that_never_end(host, sound, monkeypatch):
     check = host.app.app.state.service.readiness.checks["live"]
     for name, seconds in (("keep", 0.0), ("retry", 0.0), ("patience", 0.3), ("deadline", 0.3)):
         monkeypatch.setattr(check, name, seconds)
 
-    def live_part():
-        time.sleep(0.3)
-        answer = requests.get(f"http://127.0.0.1:{host.port}/ready", timeout=PATIENCE)
-        return answer.json()["parts"]["live"]
-
     monkeypatch.setattr(check, "deadline", PATIENCE)
-    until(lambda: live_part()["ok"])
+    until(lambda: live_part(host)["ok"])
     monkeypatch.setattr(check, "deadline", 0.3)
     with host.connect() as socket:
         socket.start(**PCM)
         with host.live.components.lock:
-            until(lambda: "has not answered for" in (live_part()["reason"] or ""))
+            until(lambda: "has not answered for" in (live_part(host)["reason"] or ""))
             socket.send_sound(sound + bytes(len(sound)))
             until(lambda: any(item.computing for item in host.live.sessions.values()))
             monkeypatch.setattr(live_sessions, "_STUCK", 0.1)
             monkeypatch.setattr(check, "task", None)
-            until(lambda: "without an end" in (live_part()["reason"] or ""))
+            until(lambda: "without an end" in (live_part(host)["reason"] or ""))
         monkeypatch.setattr(check, "deadline", PATIENCE)
-        until(lambda: live_part()["ok"])
+        until(lambda: live_part(host)["ok"])
         socket.say("end")
         assert socket.hear("ended")["utterances"] > 0
 

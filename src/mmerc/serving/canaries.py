@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import resource
@@ -17,6 +18,7 @@ from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.errors import MmercError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.processes import adopt_environment, leave_with_parent
+from mmerc.serving.busy import computes_meanwhile
 from mmerc.serving.jobs import Jobs
 from mmerc.serving.predictor import Predictor
 from mmerc.serving.storage_errors import DISK_FULL, is_full
@@ -29,15 +31,23 @@ _NO_ANSWER = "A worker process ended without an answer."
 
 
 async def predict_canary(predictor: Predictor) -> str | None:
-    """Predict one utterance, through the queue of all requests."""
+    """Predict one utterance, through the queue of all requests.
+
+    No problem if the threads are computing other requests and it is not its turn yet.
+    """
     utterance = Utterance(id="canary", speaker="canary", text="The canary is singing.")
     conversation = Conversation(id="canary", utterances=(utterance,))
     model = predictor.model
     tables = {} if model.text_encoder is not None else _zeros(model.inputs.widths)
+    answer = asyncio.create_task(predictor([conversation], tables))
     try:
-        await predictor([conversation], tables)
+        if await computes_meanwhile(answer) and predictor.is_busy:
+            return None
+        await answer
     except HTTPException as error:
         return str(error.detail)
+    finally:
+        answer.cancel()
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -50,13 +51,19 @@ class Predictor:
     times as long on two busy cores (benchmarks/bench_service.py).
 
     Text is encoded in bfloat16 on CPUs where it is fast: probabilities then differ by a few
-    thousandths from those of ``mmerc predict``.
+    thousandths from those of ``mmerc predict``. ``batches``: when the current ones began.
     """
 
     model: AnyModel
     name: str
     queue: asyncio.Queue[PendingRequest] = field(default_factory=lambda: asyncio.Queue(_MAX_QUEUE))
     threads: int = field(default_factory=torch.get_num_threads)
+    batches: list[float] = field(default_factory=list)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether batches are being computed, none of them longer than a request may wait."""
+        return bool(self.batches) and time.monotonic() - min(self.batches) < _MAX_WAIT
 
     async def __call__(
         self,
@@ -123,7 +130,12 @@ class Predictor:
             while len(requests) < share and _has_room(requests):
                 requests.append(self.queue.get_nowait())
             pending = [request for request in requests if not request.answer.done()]
-            answers = await loop.run_in_executor(pool, self.answers, pending)
+            began = time.monotonic()
+            self.batches.append(began)
+            try:
+                answers = await loop.run_in_executor(pool, self.answers, pending)
+            finally:
+                self.batches.remove(began)
             for request, answer in zip(pending, answers, strict=True):
                 _resolve(request.answer, answer)
 

@@ -15,6 +15,7 @@ import torch
 from mmerc.errors import MmercError, UsageError
 from mmerc.inference.streaming.live_components import LiveComponents
 from mmerc.inference.streaming.rehearsal import rehearse
+from mmerc.serving.busy import computes_meanwhile
 from mmerc.serving.jobs import Jobs
 from mmerc.serving.live.client_messages import Start
 from mmerc.serving.live.hosted_session import HostedSession
@@ -96,14 +97,21 @@ class LiveSessions:
         task.add_done_callback(self.tasks.discard)
 
     async def rehearse(self) -> str | None:
-        """Try the networks in a thread of the sessions; a problem, or None."""
+        """Try the networks in a thread of the sessions; a problem, or None.
+
+        No problem if all threads are computing for sessions: these try the networks too.
+        """
         stuck = max((item.computing for item in self.sessions.values()), default=0.0)
         if stuck > _STUCK:
             return f"A live session has computed for {stuck:.0f} s without an end."
         components = self.components or await self._load_meanwhile()
         if isinstance(components, str):
             return components
-        await asyncio.get_running_loop().run_in_executor(self.pool, rehearse, components)
+        work = self.pool.submit(rehearse, components)
+        answer = asyncio.wrap_future(work)
+        if await computes_meanwhile(answer) and work.cancel():  # it has not begun
+            return None
+        await answer
         return None
 
     async def _load_meanwhile(self) -> LiveComponents | str:
