@@ -123,6 +123,19 @@ def test_words_of_another_recogniser(components, call):
     assert [(item.speaker, item.text, item.start) for item in last] == [("Ana", "Yes.", 4.5)]
 
 
+def test_utterances_that_start_together_stay_in_order(components, call):
+    """The tenth does not come before the second."""
+    session = LiveSession(components, LiveSettings(transcribe=False))
+    session.feed_sound(call[0][:48000])
+    session.feed_words(
+        [Word(text="Yes.", start=1.0, end=1.4, speaker=f"Guest {n}") for n in range(1, 13)]
+    )
+    session.finish()
+    assert [item.index for item in session.utterances()] == list(range(1, 13))
+    rows = session.analysis("call").predictions
+    assert [row.id for row in rows] == [str(number) for number in range(1, 13)]
+
+
 @pytest.mark.parametrize(
     ("samples", "problem"),
     [

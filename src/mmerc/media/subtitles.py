@@ -17,6 +17,7 @@ from mmerc.errors import InputError
 from mmerc.media.ass_dialogue import read_ass_cues
 from mmerc.media.cue_text import WORD_TIME, only_sounds, split_voices
 from mmerc.media.cue_turns import CHANGE, CuePart, beginnings, split_turns
+from mmerc.media.file_signatures import recognise_format
 from mmerc.media.line_remarks import LineRemarks
 from mmerc.media.rolling_captions import CueLines, roll_is_visible, unroll
 from mmerc.media.speaker_labels import SpeakerNames, find_label, name_in_brackets
@@ -37,7 +38,8 @@ UNNAMED = "nothing names the speaker"
 DOUBTFUL = "read as a speaker's name, though it occurs once"
 REJECTED = "kept as words, though it may be a speaker's name"
 _BRACKETS = "kept as words, though it may be a speaker's name or a described sound"
-_HEADS = ((0, b"\x1a\x45\xdf\xa3"), (4, b"ftyp"))  # Matroska and WebM, MP4 and MOV
+_WITH_SUBTITLES = {"matroska", "mov"}  # Matroska and WebM, MP4 and MOV
+_HEAD = 8  # bytes by which these are recognised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +101,10 @@ def _is_film(path: Path) -> bool:
     """Whether a file is a container that may have embedded subtitles, by its first bytes."""
     try:
         with open(path, "rb") as file:
-            head = file.read(8)
+            head = file.read(_HEAD)
     except OSError:
         return False
-    return any(head[place:].startswith(sign) for place, sign in _HEADS)
+    return recognise_format(head) in _WITH_SUBTITLES
 
 
 def _read_film(path: Path) -> Subtitles:

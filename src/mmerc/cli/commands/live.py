@@ -35,7 +35,6 @@ EXAMPLES = (
     "arecord -q -f S16_LE -r 16000 -t raw | mmerc live - --format jsonl",
 )
 _PIECE = 3200  # bytes of stdin: 0.1 s
-_FILES = (b"RIFF", b"RIFX", b"RF64", b"OggS", b"fLaC", b"ID3", b"FORM", b"\x1a\x45\xdf\xa3")
 
 
 def live(
@@ -127,6 +126,7 @@ def _open_source(source: str | None, *, real_time: bool, rate: float) -> Iterato
     from mmerc.inference.streaming.file_player import Moment, play_file
     from mmerc.inference.streaming.live_stream import read_samples
     from mmerc.inference.streaming.microphone import record_microphone
+    from mmerc.media.file_signatures import recognise_format
 
     if source is None:
         for samples in record_microphone():
@@ -134,7 +134,7 @@ def _open_source(source: str | None, *, real_time: bool, rate: float) -> Iterato
     elif source == "-":
         rest, stdin = b"", cast(BufferedReader, sys.stdin.buffer)
         data = stdin.read1(_PIECE)
-        if _looks_like_a_file(data):
+        if recognise_format(data) is not None:  # its header would be heard as noise
             raise InputError(
                 "stdin",
                 "a recording, not raw sound",
@@ -150,11 +150,6 @@ def _open_source(source: str | None, *, real_time: bool, rate: float) -> Iterato
             if real_time:
                 time.sleep(max(0.0, began + moment.time - time.monotonic()))
             yield moment
-
-
-def _looks_like_a_file(start: bytes) -> bool:
-    """Whether sound begins like a file of a common format; its header would be heard as noise."""
-    return start.startswith(_FILES) or start[4:8] == b"ftyp"
 
 
 def _follow(session: LiveSession, moments: Iterator[Moment], *, form: str) -> bool:

@@ -146,7 +146,10 @@ class LiveResults:
         )
 
     def _ordered(self) -> list[UtterancePrediction]:
-        return sorted(self._predictions.values(), key=lambda item: (item.start or 0.0, item.id))
+        ordered = sorted(
+            self._predictions.items(), key=lambda pair: (pair[1].start or 0.0, pair[0])
+        )
+        return [prediction for _, prediction in ordered]
 
     def _distance(self) -> float:
         """Return the distance of the latest voices from the training data."""

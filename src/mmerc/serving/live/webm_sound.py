@@ -13,10 +13,10 @@ from av.audio.resampler import AudioResampler
 from av.container import InputContainer
 from numpy.typing import NDArray
 
+from mmerc.media.file_signatures import EBML
 from mmerc.serving.live.refusal import RefusedError
 
 SAMPLE_RATE = 16_000  # Hz
-_MAGIC = b"\x1a\x45\xdf\xa3"  # EBML, RFC 8794, section 8.1
 _SILENT_BYTES = 500_000  # allowed bytes without sound; half a minute at usual rates
 _FIX = "send what MediaRecorder records as audio/webm;codecs=opus, from its first byte"
 _LEAST_RATE = 150  # bytes per second of sound; digital silence takes 180 in packets of 120 ms
@@ -80,8 +80,8 @@ class WebmSound:
 
     def decode(self, data: bytes) -> NDArray[np.float32]:
         """Return complete samples at 16 kHz; RefusedError for anything but Opus in WebM."""
-        self.head = (self.head + data)[: len(_MAGIC)]
-        if not _MAGIC.startswith(self.head):
+        self.head = (self.head + data)[: len(EBML)]
+        if not EBML.startswith(self.head):
             self._refuse("not WebM")
         self.size += len(data)
         self.pipe.append(data)
