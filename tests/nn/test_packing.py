@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from mmerc.nn.packing import Packing
-from mmerc.nn.partly_constant import PartlyConstantLinear
 
 LENGTHS = (3, 1, 5)
 
@@ -43,21 +42,3 @@ def test_bfloat16_meets_few_numbers_of_rows(lengths, rows):
     assert (packed[sum(lengths) :] == -100).all()
     assert torch.equal(packing.unpack(packed)[mask], values[mask])
     assert int(packing.pack(mask).sum()) == sum(lengths)
-
-
-def test_nothing_is_learnt_from_constants_and_everything_else_is_the_same():
-    torch.manual_seed(0)
-    layer = PartlyConstantLinear(7, 3, constant=4)
-    stored, learnt = torch.randn(2, 5, 4), torch.randn(2, 5, 3)
-    results = []
-    for run in (layer, lambda x: torch.nn.functional.linear(x, layer.weight, layer.bias)):
-        layer.zero_grad()
-        beside = learnt.clone().requires_grad_()
-        output = run(torch.cat([stored, beside], -1))
-        output.square().sum().backward()
-        results.append((output, beside.grad, layer.weight.grad, layer.bias.grad))
-    for actual, expected in zip(*results, strict=True):
-        torch.testing.assert_close(actual, expected)
-    inputs = torch.randn(5, 7, requires_grad=True)
-    layer(inputs).sum().backward()
-    assert (inputs.grad[:, :4] == 0).all() and (inputs.grad[:, 4:] != 0).all()

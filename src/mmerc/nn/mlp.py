@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from mmerc.nn.dropout import FastDropout
-from mmerc.nn.partly_constant import PartlyConstantLinear
+from mmerc.nn.wide_linear import WideLinear
 
 
 def mlp(
@@ -28,6 +28,6 @@ def mlp(
 
 def linear(width_in: int, width_out: int, *, constant: int) -> nn.Linear:
     """Build a linear layer, without a gradient towards its first ``constant`` inputs."""
-    if constant == 0:
+    if constant == 0 and width_in <= 2 * width_out:
         return nn.Linear(width_in, width_out)
-    return PartlyConstantLinear(width_in, width_out, constant=constant)
+    return WideLinear(width_in, width_out, constant=constant)

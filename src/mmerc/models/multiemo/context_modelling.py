@@ -11,6 +11,7 @@ from mmerc.conversation import Modality
 from mmerc.models.multiemo.config import MultiEmoConfig
 from mmerc.nn.cross_attention import TransformerLayer
 from mmerc.nn.dialogue_rnn import DialogueRnn
+from mmerc.nn.mlp import linear
 
 
 class ContextModelling(nn.Module):
@@ -108,5 +109,7 @@ def _build_projection(modality: Modality, width: int, config: MultiEmoConfig) ->
     """Map a modality to the common width. Shape: [..., width] -> [..., config.width]."""
     if modality == "audio" and width > config.audio_width:
         middle = config.audio_width
-        return nn.Sequential(nn.Linear(width, middle), nn.Linear(middle, config.width))
-    return nn.Linear(width, config.width)
+        return nn.Sequential(
+            linear(width, middle, constant=0), nn.Linear(middle, config.width)
+        )
+    return linear(width, config.width, constant=0)

@@ -1,0 +1,73 @@
+"""A linear layer for wide inputs, some of which may be constants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+_GROUP = 512
+
+
+class WideLinear(nn.Linear):
+    """``nn.Linear`` with a faster gradient for many inputs and few outputs.
+
+    - The first ``constant`` inputs are stored vectors, which nothing learns from. Their gradient
+      is zero: autograd would compute it only because the inputs beside them need one.
+    - The gradient of the weights is computed in groups of inputs (``weight_gradient``).
+
+    Shape: [..., width_in] -> [..., width_out].
+    """
+
+    def __init__(self, width_in: int, width_out: int, *, constant: int = 0) -> None:
+        super().__init__(width_in, width_out)
+        self.constant = constant
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        if not torch.is_grad_enabled() or torch.is_autocast_enabled(input.device.type):
+            return super().forward(input)
+        output: Tensor = _WideLinear.apply(  # type: ignore[no-untyped-call]
+            input, self.weight, self.bias, self.constant
+        )
+        return output
+
+
+def weight_gradient(into: Tensor, rows: Tensor) -> Tensor:
+    """Compute a linear layer's gradient towards its weights, in groups of inputs.
+
+    MKL uses two threads badly for a product of few rows whose result is much wider than high:
+    it takes twice as long as its parts (docs/speed.md).
+
+    Shape: into [B, width_out], rows [B, width_in] -> [width_out, width_in].
+    """
+    outputs, inputs = into.shape[1], rows.shape[1]
+    gradient = into.new_empty(outputs, inputs)
+    width = max(_GROUP, outputs + outputs // 2)
+    for start in range(0, inputs, width):
+        group = slice(start, start + width)
+        torch.mm(into.mT, rows[:, group], out=gradient[:, group])
+    return gradient
+
+
+class _WideLinear(torch.autograd.Function):
+    """Connects ``WideLinear`` to autograd."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, constant: int) -> Tensor:
+        ctx.save_for_backward(inputs, weight)
+        ctx.constant = constant
+        return functional.linear(inputs, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, into: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, weight = ctx.saved_tensors
+        into_inputs = None
+        if ctx.needs_input_grad[0]:
+            into_learnt = into @ weight[:, ctx.constant :]
+            into_inputs = functional.pad(into_learnt, (ctx.constant, 0))
+        rows, gradients = inputs.flatten(0, -2), into.flatten(0, -2)
+        return into_inputs, weight_gradient(gradients, rows), gradients.sum(0), None
