@@ -45,8 +45,10 @@ def measured(model, small_corpus):
 
 def test_undisturbed_scores_are_those_of_plain_predictions(model, small_corpus, measured):
     for subset, weighted_f1 in measured[0].undisturbed.items():
-        plain = predict_corpus(model, restrict_modalities(small_corpus, subset), "valid")
-        assert weighted_f1 == pytest.approx(score(plain).weighted_f1)
+        plain = score(predict_corpus(model, restrict_modalities(small_corpus, subset), "valid"))
+        assert weighted_f1 == pytest.approx(plain.weighted_f1)
+        error = measured[0].calibration_error[subset]
+        assert error == pytest.approx(plain.calibration_error, abs=1e-3)
 
 
 def test_scores_are_those_of_a_corrected_prior(model, small_corpus, measured):
@@ -65,12 +67,15 @@ def test_sets_without_the_shifted_modality_stay_as_they_are(measured):
         assert kept.items() <= shift.weighted_f1.items()
         assert shift.without == max(kept.values())
         assert shift.gap == shift.weighted_f1[ALL] - shift.without
+        errors = {s: shift.calibration_error[s] for s in kept}
+        assert errors == {s: table.calibration_error[s] for s in kept}
+    assert any(shift.calibration_error != table.calibration_error for shift in table.shifts)
     assert any(shift.weighted_f1 != table.undisturbed for shift in table.shifts)
 
 
 def test_the_section_of_the_card_has_a_line_per_shift(measured):
     rows = [line for line in shift_section(measured[0]) if line.startswith("|")]
-    head, columns = rows[0].splitlines()[0], 2 + len(measured[0].undisturbed)
+    head, columns = rows[0].splitlines()[0], 3 + len(measured[0].undisturbed)
     assert head.count("|") == columns + 1 and "text + sound + faces" in head
     assert len(rows) == 2 + len(measured[0].shifts)
     assert all(row.splitlines()[0].count("|") == columns + 1 for row in rows)

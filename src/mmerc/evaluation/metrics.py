@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,16 +143,23 @@ FROM_CONFUSION: Mapping[Metric, Callable[[_Confusions], NDArray[np.float64]]] = 
 
 
 def calibration_error(predictions: Predictions) -> float:
+    """Expected calibration error in percent (``expected_calibration_error``)."""
+    scored = labelled(predictions)
+    return expected_calibration_error(scored.gold, scored.probabilities)
+
+
+def expected_calibration_error(gold: NDArray[np.int64], probabilities: NDArray[np.floating[Any]]) -> float:
     """Expected calibration error in percent (Guo et al. 2017, Eq. 3).
 
     15 bins of equal width for the top probability, open below and closed above.
+
+    Shape: gold [U], probabilities [U, K].
     """
-    scored = labelled(predictions)
-    confidence = scored.probabilities.max(axis=1).astype(np.float64)
-    gaps = (scored.predicted == scored.gold) - confidence
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    gaps = (probabilities.argmax(axis=1) == gold) - confidence
     edges = np.linspace(0, 1, _CALIBRATION_BINS + 1)[1:-1]
     bins = np.digitize(confidence, edges, right=True)
-    return float(100.0 * np.abs(np.bincount(bins, weights=gaps)).sum() / len(scored))
+    return float(100.0 * np.abs(np.bincount(bins, weights=gaps)).sum() / len(gold))
 
 
 def negative_log_likelihood(predictions: Predictions) -> float:

@@ -33,14 +33,16 @@ def shift_section(measured: ShiftTable) -> list[str]:
     """Return the part of a card that shows the cost of a misleading modality."""
     subsets = list(measured.undisturbed)
     undisturbed = [f"{measured.undisturbed[subset]:.1f}" for subset in subsets]
+    calibration = measured.calibration_error[max(subsets, key=len)]
     return [
         "## When one modality misleads\n",
         "Weighted F1 on the validation split. Every "
         f"{RECORDING_CONVERSATIONS} conversations are joined into one recording, and one modality "
         "is shifted throughout. The gap compares all modalities, one of them shifted, with the "
-        "best undisturbed set that lacks it: below 0 the modality does harm.\n",
-        table(["shift", *map(join_names, subsets), "gap"]),
-        line(["none", *undisturbed, ""]),
+        "best undisturbed set that lacks it: below 0 the modality does harm. The calibration "
+        "error is that of all modalities.\n",
+        table(["shift", *map(join_names, subsets), "gap", "calibration error"]),
+        line(["none", *undisturbed, "", f"{calibration:.1f}"]),
         *(_shift_line(scores) for scores in measured.shifts),
         "",
     ]
@@ -88,4 +90,5 @@ def set_section(card: str, section: str) -> str:
 def _shift_line(scores: ShiftScores) -> str:
     """Return the row of one shift; sets without the shifted modality are undisturbed."""
     cells = [f"{score:.1f}" for score in scores.weighted_f1.values()]
-    return line([scores.name, *cells, f"{scores.gap:+.1f}"])
+    error = scores.calibration_error[max(scores.calibration_error, key=len)]
+    return line([scores.name, *cells, f"{scores.gap:+.1f}", f"{error:.1f}"])

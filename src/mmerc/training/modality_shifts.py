@@ -20,7 +20,7 @@ from mmerc.data.batches import batch_loader
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.modality_subsets import modality_subsets
 from mmerc.data.shifted_sound import extract_shifted_sound
-from mmerc.evaluation.metrics import weighted_f1_from_confusion
+from mmerc.evaluation.metrics import expected_calibration_error, weighted_f1_from_confusion
 from mmerc.media.sound_shifts import SOUND_SHIFTS
 from mmerc.models.base import AnyModel
 from mmerc.prediction.effects import probabilities, with_encoded_text
@@ -36,14 +36,15 @@ _Batches = Sequence[ConversationBatch]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftScores:
-    """Weighted F1 in percent of every set of modalities with ``modality`` shifted.
+    """Scores of every set of modalities with ``modality`` shifted, in percent.
 
-    ``without``: the score of the best undisturbed set without the modality.
+    ``without``: the weighted F1 of the best undisturbed set without the modality.
     """
 
     name: str
     modality: Modality
     weighted_f1: Mapping[_Subset, float]
+    calibration_error: Mapping[_Subset, float]
     without: float
 
     @property
@@ -57,6 +58,7 @@ class ShiftTable:
     """A model's undisturbed scores, and its scores under every applicable shift."""
 
     undisturbed: Mapping[_Subset, float]
+    calibration_error: Mapping[_Subset, float]
     shifts: tuple[ShiftScores, ...]
 
 
@@ -79,13 +81,18 @@ def measure_shifts(
         return None
     part = replace(corpus, splits={split: corpus.splits[split]})
     recordings = _build_recordings(model, part, size)
-    undisturbed = _score_subsets(model, recordings)
+    undisturbed, calibration = _score_subsets(model, recordings)
     table: list[ShiftScores] = []
 
     def add(modality: Modality, name: str, batches: _Batches) -> None:
         without = max(score for s, score in undisturbed.items() if modality not in s)
-        scores = _score_subsets(model, batches)
-        table.append(ShiftScores(name=name, modality=modality, weighted_f1=scores, without=without))
+        scores, errors = _score_subsets(model, batches)
+        table.append(
+            ShiftScores(
+                name=name, modality=modality, weighted_f1=scores, calibration_error=errors,
+                without=without,
+            )
+        )  # fmt: skip
         report(f"{name}: {table[-1].gap:+.1f}")
 
     if media is not None and "audio" in model.inputs.widths:
@@ -96,7 +103,7 @@ def measure_shifts(
     for (modality, name), change in list_vector_shifts(model.labels).items():
         if modality in names and any(bool(b.present[modality].any()) for b in recordings):
             add(modality, name, shift_vectors(recordings, modality, change))
-    return ShiftTable(undisturbed=undisturbed, shifts=tuple(table))
+    return ShiftTable(undisturbed=undisturbed, calibration_error=calibration, shifts=tuple(table))
 
 
 def _build_recordings(model: AnyModel, part: PreparedCorpus, size: int) -> list[ConversationBatch]:
@@ -113,16 +120,26 @@ def _build_recordings(model: AnyModel, part: PreparedCorpus, size: int) -> list[
     return recordings
 
 
-def _score_subsets(model: AnyModel, batches: _Batches) -> dict[_Subset, float]:
-    """Return the weighted F1 in percent of every set of modalities."""
-    names = tuple(model.inputs.output_widths)
-    return {subset: _score_subset(model, batches, subset) for subset in modality_subsets(names)}
+def _score_subsets(
+    model: AnyModel, batches: _Batches
+) -> tuple[dict[_Subset, float], dict[_Subset, float]]:
+    """Return weighted F1 and calibration error in percent, of every set of modalities."""
+    subsets = modality_subsets(tuple(model.inputs.output_widths))
+    scores = {subset: _score_subset(model, batches, subset) for subset in subsets}
+    weighted_f1 = {subset: score for subset, (score, _) in scores.items()}
+    return weighted_f1, {subset: error for subset, (_, error) in scores.items()}
 
 
 @torch.inference_mode()
-def _score_subset(model: AnyModel, batches: _Batches, subset: _Subset) -> float:
-    confusion = torch.zeros(len(model.labels), len(model.labels), dtype=torch.long)
+def _score_subset(model: AnyModel, batches: _Batches, subset: _Subset) -> tuple[float, float]:
+    """Return weighted F1 and calibration error in percent."""
+    gold, predicted = [], []
     for batch in batches:
         present = {m: at & (m in subset) for m, at in batch.present.items()}
-        confusion += count_pairs(batch.labels, probabilities(model, batch.with_present(present)))
-    return float(weighted_f1_from_confusion(confusion.numpy()))
+        labelled = batch.labels >= 0
+        gold.append(batch.labels[labelled])
+        predicted.append(probabilities(model, batch.with_present(present))[labelled])
+    labels, scores = torch.cat(gold), torch.cat(predicted)
+    confusion = count_pairs(labels, scores).numpy()
+    error = expected_calibration_error(labels.numpy(), scores.numpy())
+    return float(weighted_f1_from_confusion(confusion)), error

@@ -109,7 +109,5 @@ def _build_projection(modality: Modality, width: int, config: MultiEmoConfig) ->
     """Map a modality to the common width. Shape: [..., width] -> [..., config.width]."""
     if modality == "audio" and width > config.audio_width:
         middle = config.audio_width
-        return nn.Sequential(
-            linear(width, middle, constant=0), nn.Linear(middle, config.width)
-        )
+        return nn.Sequential(linear(width, middle, constant=0), nn.Linear(middle, config.width))
     return linear(width, config.width, constant=0)
