@@ -148,7 +148,9 @@ def calibration_error(predictions: Predictions) -> float:
     return expected_calibration_error(scored.gold, scored.probabilities)
 
 
-def expected_calibration_error(gold: NDArray[np.int64], probabilities: NDArray[np.floating[Any]]) -> float:
+def expected_calibration_error(
+    gold: NDArray[np.int64], probabilities: NDArray[np.floating[Any]]
+) -> float:
     """Expected calibration error in percent (Guo et al. 2017, Eq. 3).
 
     15 bins of equal width for the top probability, open below and closed above.
