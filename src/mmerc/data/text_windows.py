@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 import torch
 
 from mmerc.data.batch import TextWindows
+from mmerc.data.first_fit import place_first_fit
 from mmerc.nn.padding import ROW_STEP, round_up
 
 _AROUND = 4  # [CLS] and three [SEP] around an utterance and its context
@@ -151,17 +152,15 @@ def _rows_of_utterances(
         for number, tokens in enumerate(conversation)
         if tokens
     ]
-    utterances.sort(key=lambda item: -len(item[1]))
-    limit = min(tokenizer.max_length, max([_SHARED_ROW, *(len(ids) for _, ids in utterances[:1])]))
+    lengths = [len(ids) for _, ids in utterances]
+    limit = min(tokenizer.max_length, max([_SHARED_ROW, *lengths]))
     rows: list[_TokenRow] = []
-    for target, ids in utterances:
-        room = (row for row in rows if len(row[0]) + len(ids) <= limit)
-        row = next(room, None)
-        if row is None:
-            row = ([], [])
-            rows.append(row)
-        row[0].extend(ids)
-        row[1].extend([target] * len(ids))
+    for packed in place_first_fit(lengths, size_of_row=lambda length: limit):
+        row: _TokenRow = ([], [])
+        for target, ids in (utterances[item] for item in packed.items):
+            row[0].extend(ids)
+            row[1].extend([target] * len(ids))
+        rows.append(row)
     return rows
 
 

@@ -123,7 +123,7 @@ class Bert(nn.Module):
         Shape: input_ids, position_ids [W, L], attention_mask [W, L] or [W, 1, L, L] bool
         -> [W, L, width].
         """
-        mask = _token_mask(attention_mask)
+        mask = token_mask(attention_mask)
         hidden = self.embeddings(input_ids, position_ids)
         states = [hidden]
         for layer in self.encoder.layer:  # type: ignore[union-attr]
@@ -155,7 +155,7 @@ class UpperBert(nn.Module):
         output_hidden_states: bool = False,
     ) -> BertStates:
         """Read rows of tokens, like ``Bert``."""
-        mask, given = _token_mask(attention_mask), (input_ids, attention_mask, position_ids)
+        mask, given = token_mask(attention_mask), (input_ids, attention_mask, position_ids)
         key = tuple(b"" if item is None else item.numpy().tobytes() for item in given)
         states = self.known.get(key) if self.training else None
         if states is None:
@@ -178,7 +178,7 @@ class UpperBert(nn.Module):
         return states
 
 
-def _token_mask(mask: Tensor | None) -> Tensor | None:
+def token_mask(mask: Tensor | None) -> Tensor | None:
     """Let every token attend to the real ones; None if all are. Shape: [W, L] -> [W, 1, L, L]."""
     if mask is None or mask.ndim == 4:
         return mask

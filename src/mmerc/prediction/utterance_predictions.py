@@ -23,6 +23,7 @@ from mmerc.prediction.set_request import SetRequest
 from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 _Names = tuple[str, ...]
+_FEWEST_CONVERSATIONS, _BATCH_UTTERANCES = 16, 1024  # a batch has the overhead of its many layers
 
 
 def predict(
@@ -53,7 +54,14 @@ def predict(
     unlabelled = [conversation.without_labels() for conversation in conversations]
     examples = build_model_examples(model, unlabelled, vectors or {}, sounds)
     _check_any_input(model, examples)
-    output = run_model(model, examples, effects=True, window_encoder=window_encoder)
+    longest = max(map(len, examples), default=1)
+    output = run_model(
+        model,
+        examples,
+        size=max(_BATCH_UTTERANCES // longest, _FEWEST_CONVERSATIONS),
+        effects=True,
+        window_encoder=window_encoder,
+    )
     utterances = [(item.id, utterance) for item in conversations for utterance in item.utterances]
     predictions = [
         _build_prediction(output, row, conversation, utterance, model.labels.names)

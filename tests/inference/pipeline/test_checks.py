@@ -47,6 +47,13 @@ def test_another_language(model, language):
     assert is_foreign(model, said(*FOREIGN[language].split(". ")))
 
 
+@pytest.mark.parametrize("language", ["German", "French", "Spanish", "Dutch", "Finnish"])
+def test_another_language_in_many_words(model, language):
+    """More than an encoder's row has tokens."""
+    assert is_foreign(model, said(*[FOREIGN[language]] * 40))
+    assert not is_foreign(model, said(*[ENGLISH] * 40))
+
+
 @pytest.mark.parametrize("text", [ENGLISH, "", "?!", "Ja. Nein.", "Ναι"])
 def test_english_and_too_little_to_tell(model, text):
     assert not is_foreign(model, said(text))

@@ -86,7 +86,7 @@ def is_foreign(model: AnyModel, utterances: Sequence[Utterance]) -> bool:
     1.37 to 2.35. Letters are needed because an unknown word counts as one token, and some scripts
     have no spaces.
     """
-    if model.tokenizer is None:
+    if model.text_encoder is None:
         return False
     letters = [sign for item in utterances for sign in item.text if sign.isalpha()]
     foreign = sum(not letter.isascii() for letter in letters)
@@ -95,8 +95,11 @@ def is_foreign(model: AnyModel, utterances: Sequence[Utterance]) -> bool:
     words = [word for utterance in utterances for word in _WORD.findall(utterance.text)]
     if len(words) < _MIN_WORDS:
         return False
-    pieces = model.tokenizer.encode([" ".join(words)], limit=10**6)
-    return len(pieces[0]) > _MAX_PIECES * len(words)
+    counts = Counter(words)
+    tokenizer = model.text_encoder.tokenizer
+    pieces = map(len, tokenizer.encode(list(counts), limit=tokenizer.longest))
+    total = sum(count * tokens for count, tokens in zip(counts.values(), pieces, strict=True))
+    return total > _MAX_PIECES * len(words)
 
 
 def count_words(utterances: Sequence[Utterance]) -> int:

@@ -53,6 +53,7 @@ from mmerc.prediction.prediction_sets import check_set_request
 from mmerc.prediction.set_request import SetRequest
 from mmerc.prediction.utterance_prediction import UtterancePrediction
 from mmerc.prediction.utterance_predictions import predict
+from mmerc.prediction.window_encoding import encode_in_few_shapes
 from mmerc.processes import available_cores
 from mmerc.version import __version__
 
@@ -309,7 +310,7 @@ class Pipeline:
     def predict(
         self, conversations: Sequence[Conversation], tables: _Tables
     ) -> list[UtterancePrediction]:
-        """Predict emotions, in bfloat16 on CPUs where it is fast (live: only the words).
+        """Predict emotions; encoders read words and sound in bfloat16 on CPUs where it is fast.
 
         Probabilities then differ by a few thousandths between machines
         (benchmarks/bench_analyze.py).
@@ -317,8 +318,15 @@ class Pipeline:
         if self.live:
             return [p for item in conversations for p in self.predict_live(item, tables)]
         model = self.model.with_levelling(choose_levelling(self.model))
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast_bfloat16("cpu")):
-            return predict(model, conversations, tables, sets=self.sets)
+        fast = model.speech_encoder is not None and fast_bfloat16("cpu")
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
+            return predict(
+                model,
+                conversations,
+                tables,
+                window_encoder=encode_in_few_shapes,
+                sets=self.sets,
+            )
 
     def predict_live(
         self, conversation: Conversation, tables: _Tables
