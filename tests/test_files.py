@@ -1,6 +1,7 @@
 import errno
 import multiprocessing
 import os
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from mmerc.files import (
     fingerprint,
     read_json,
     read_text,
+    remove_abandoned,
     write_json,
     write_text,
 )
@@ -148,6 +150,45 @@ def test_a_lock_is_waited_for(elsewhere, tmp_path):
         assert not said.poll(0.2)
     assert said.poll(60)
     assert said.recv()
+
+
+def write_until(gate, path):
+    with atomic_file(path) as temporary:
+        temporary.write_text("half")
+        gate.send(str(temporary))
+        gate.recv()
+
+
+def test_a_temporary_file_is_removed_only_once_its_process_is_gone(tmp_path):
+    gate, other = multiprocessing.Pipe()
+    writer = multiprocessing.get_context("fork").Process(
+        target=write_until, args=(other, tmp_path / "report.html")
+    )
+    writer.start()
+    temporary = Path(gate.recv())
+    remove_abandoned(temporary)
+    assert temporary.read_text() == "half"
+    writer.kill()
+    writer.join()
+    assert temporary.read_text() == "half"
+    remove_abandoned(temporary)
+    assert list(tmp_path.iterdir()) == []
+    remove_abandoned(temporary)
+
+
+def test_a_temporary_file_that_was_taken_for_abandoned_is_created_again(tmp_path, monkeypatch):
+    lock, taken = files._take_lock, []
+
+    def remove_first(handle, **settings):
+        if not taken:
+            (path,) = tmp_path.iterdir()
+            path.unlink()
+            taken.append(path)
+        return lock(handle, **settings)
+
+    monkeypatch.setattr(files, "_take_lock", remove_first)
+    write_text(tmp_path / "a.txt", "whole")
+    assert taken and [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
 
 
 def test_a_lock_that_was_thrown_away_is_nobodys(tmp_path, monkeypatch):

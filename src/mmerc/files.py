@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import EACCES, ENAMETOOLONG, EPERM, EROFS
 from pathlib import Path
 
@@ -26,11 +26,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder that replaces ``path`` if the block succeeds."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_temporary_prefix(path), dir=path.parent)
+        handle, temporary = _create_temporary(path)
     except OSError as error:
         raise write_error(path, error) from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
         temporary.chmod(_apply_umask(0o666))  # needed because safetensors creates a private file
@@ -39,6 +37,27 @@ def atomic_file(path: Path) -> Iterator[Path]:
         raise write_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _create_temporary(path: Path) -> tuple[int, Path]:
+    """Create and lock a temporary file beside ``path``; return its handle and its path.
+
+    The lock tells ``remove_abandoned`` that it is being written.
+    """
+    while True:
+        handle, name = tempfile.mkstemp(prefix=_temporary_prefix(path), dir=path.parent)
+        _take_lock(handle, wait=True, shared=False)
+        if os.fstat(handle).st_nlink > 0:
+            return handle, Path(name)
+        os.close(handle)  # it was taken for abandoned before it was locked
+
+
+def remove_abandoned(temporary: Path) -> None:
+    """Remove a temporary file of ``atomic_file``, unless a process is still writing it."""
+    with suppress(OSError), open(temporary, "rb") as file:
+        if _take_lock(file.fileno(), wait=False, shared=False):
+            temporary.unlink()
 
 
 @contextmanager

@@ -149,7 +149,7 @@ def test_a_praat_file_that_begins_before_zero(tmp_path):
         ("a.csv", "id,label\n1,\n2,\n", "an empty annotation"),
         ("a.csv", "", "an empty annotation"),
         ("a.csv", "id,mood\n1,joy\n", "no column 'label'"),
-        ("a.csv", "id,label\n1\n", "not as many cells"),
+        ("a.csv", "id,label\n1\n", "line 2: it has more or fewer cells"),
         ("a.csv", "speaker,label\nAnn,joy\n", "neither an id nor times"),
         ("a.csv", "start,end,label\n1,x,joy\n", "'x' is not a time in seconds"),
         ("a.jsonl", '{"id": "1", "label": "joy"}\n[1]\n', "line 2: not an object"),

@@ -110,7 +110,13 @@ def test_the_scores_go_on_the_models_card(
     done, mmerc, trimodal_run, trimodal_corpus, other_corpus, label_map, tmp_path
 ):
     folder = tmp_path / "packaged"
-    done("package", trimodal_run, "--corpus", trimodal_corpus, "--out", folder)
+    packaging = ("package", trimodal_run, "--corpus", trimodal_corpus, "--out", folder)
+    progress = done(*packaging).err.splitlines()
+    assert progress[0] == "calibrating on the validation split"
+    assert "scoring undisturbed recordings of the valid split" in progress
+    assert any(line.startswith("shift: a frozen face, gap") for line in progress)
+    assert progress[-1] == "scoring the test split: faces"
+    assert done(*packaging, "--quiet").err == ""
     before = (folder / "README.md").read_text()
     assert "## When it may abstain" in before
     call = ("transfer", folder, "--labels", label_map, "--out", tmp_path / "out", "--card")

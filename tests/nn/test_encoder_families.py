@@ -4,8 +4,11 @@ Small models with random weights, in the settings that make a difference: window
 smaller than a row, padding ids other than 0, biases between positions, convolutions.
 """
 
+import json
 import shutil
 import string
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -17,10 +20,12 @@ from mmerc.data.text_windows import build_windows
 from mmerc.errors import InputError
 from mmerc.models.registry import load_model
 from mmerc.nn import text_encoder
+from mmerc.nn.bert_tokenizer import BertTokenizer
 from mmerc.nn.encoder_check import check_encoder
 from mmerc.nn.encoder_families import _FAMILIES
 from mmerc.nn.streams import encode_tokens
 from mmerc.nn.text_encoder import TextEncoder, TextEncoderConfig
+from mmerc.nn.tokenizer import TextTokenizer
 
 SCOPES = ["conversation", "utterance", "surrounding"]
 SAID = [
@@ -296,6 +301,34 @@ def test_the_check_leaves_training_mode_and_random_numbers_alone(folders):
     check_encoder(encoder, folders("albert"))
     assert torch.equal(torch.rand(3), expected)
     assert encoder.training
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_shared_tokenizer_does_not_change_with_its_first_requests(folders, tmp_path, side):
+    """Threads that set limits of the same tokenizer would collide ("Already borrowed")."""
+    shutil.copytree(folders("roberta"), tmp_path / "roberta")
+    settings = tmp_path / "roberta" / "tokenizer_config.json"
+    values = json.loads(settings.read_text())
+    other = {"truncation_side": side, "tokenizer_class": "PreTrainedTokenizerFast"}
+    settings.write_text(json.dumps(values | other))
+    tokenizer = TextTokenizer(tmp_path / "roberta", max_length=66)
+    shared = tokenizer.tokenizer.backend_tokenizer
+    assert not isinstance(tokenizer.tokenizer, BertTokenizer)
+    before = shared.to_str(), shared.encode_special_tokens
+    texts = [" ".join(WORDS[:11])] * 500
+    together = threading.Barrier(8)
+
+    def encode(limit):
+        together.wait()
+        return tokenizer.encode(texts, limit=limit)
+
+    with ThreadPoolExecutor(8) as pool:
+        encoded = list(pool.map(encode, range(1, 9)))
+    assert (shared.to_str(), shared.encode_special_tokens) == before
+    assert shared.truncation is None and shared.padding is None and before[1]
+    every = tokenizer.encode(texts[:1], limit=66)[0]
+    for limit, ids in enumerate(encoded, start=1):
+        assert ids == [every[:limit] if side == "right" else every[-limit:]] * 500
 
 
 def test_a_tokenizer_without_the_tokens_around_a_text_is_refused(folders, tmp_path):

@@ -4,6 +4,7 @@ import json
 import shutil
 import wave
 
+import numpy as np
 import pytest
 
 PATIENCE = 240_000  # milliseconds; a machine may be busy
@@ -11,7 +12,10 @@ PATIENCE = 240_000  # milliseconds; a machine may be busy
 
 @pytest.fixture(scope="module")
 def browser(sound, tmp_path_factory):
-    """Chromium whose microphone hears the example film, and whose camera sees no face."""
+    """Chromium whose microphone hears the example film, then the same backwards.
+
+    Its camera sees no face.
+    """
     interface = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
@@ -19,7 +23,8 @@ def browser(sound, tmp_path_factory):
     film = tmp_path_factory.mktemp("microphone") / "film.wav"
     with wave.open(str(film), "wb") as target:
         target.setparams((1, 2, 16000, 0, "NONE", ""))
-        target.writeframes(sound + bytes(64000))
+        backwards = np.frombuffer(sound, "<i2")[::-1].tobytes()
+        target.writeframes(sound + bytes(64000) + backwards + bytes(64000))
     devices = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     devices += [f"--use-file-for-fake-audio-capture={film}%noloop", "--no-sandbox"]
     with interface.sync_playwright() as playwright:
@@ -92,6 +97,37 @@ def test_speak_see_the_emotion_and_download_it(visit, server):
     page.locator("#rows tr").first.wait_for()
     assert set((server.folder / "jobs").iterdir()) <= jobs_before
     assert [text for text in page.complaints if "404" not in text] == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_doubts_are_shown_as_the_files_have_them(visit, width):
+    """Speech that is played backwards has words that nobody can be sure of."""
+    page = visit(width)
+    page.get_by_role("button", name="Live").click()
+    page.locator("#rows .doubt", has_text="doubtful emotion").first.wait_for()
+    page.locator("#rows .doubtful").first.wait_for()
+    assert page.locator("#lanes .bar.doubted").count() >= 1
+    page.locator("#rows tr", has_text="doubtful emotion").first.locator("button").click()
+    assert page.locator("#details .doubts", has_text="The emotion is doubtful").is_visible()
+    assert faults(page) == [] and fits(page, width)
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("link", name="JSON Lines").wait_for()
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="JSON Lines").click()
+    rows = [json.loads(line) for line in downloading.value.path().read_text().splitlines()]
+    shown = [
+        (
+            row.locator(".doubtful").all_inner_texts(),
+            row.get_by_text("doubtful emotion", exact=True).count() == 1,
+            row.get_by_text("doubtful words", exact=True).count() == 1,
+        )
+        for row in page.locator("#rows tr").all()
+    ]
+    assert shown == [
+        (row["doubtful_words"], row["doubtful_label"] is not None, row["doubtful_words"] != [])
+        for row in rows
+    ]
+    assert page.complaints == []
 
 
 def test_a_lost_connection_is_survived_and_a_kept_session_is_a_job(visit, server):

@@ -22,6 +22,8 @@ from short_films import cues, cut, save_model
 ROOT, NOBODY = 0, 65534
 TALK = "Ann: You came!\nBob: I said I would.\n"
 
+RANDOM = {"model_fingerprint": "random", "code_fingerprint": "one"}
+
 
 @contextmanager
 def not_as_root():
@@ -41,7 +43,7 @@ def analyzer(tmp_path):
     """A function that analyses in this process, with a small random model."""
     model = save_model(tmp_path / "model", widths={})
     settings = StudySettings(model=str(model))
-    prepare = PrepareAnalyzer(study=tmp_path / "out", settings=settings, model_fingerprint="random")
+    prepare = PrepareAnalyzer(study=tmp_path / "out", settings=settings, **RANDOM)
     return prepare()
 
 
@@ -78,9 +80,16 @@ def test_a_recording_that_changes_during_its_analysis_is_not_stored(
 def test_excluded_parts_leave_a_study_live(recording, tmp_path):
     model = save_model(tmp_path / "model", widths={})
     settings = StudySettings(model=str(model), live=True)
-    analyzer = PrepareAnalyzer(study=tmp_path, settings=settings, model_fingerprint="random")()
+    analyzer = PrepareAnalyzer(study=tmp_path, settings=settings, **RANDOM)()
     source = choose_source(analyzer.pipeline.find, replace(recording, exclude=((0.0, 1.0),))).source
     assert source.settings()["as_live"]
+
+
+def test_results_of_other_code_are_not_up_to_date(analyzer, recording):
+    assert analyzer(recording).state == "analysed"
+    assert analyzer(recording).state == "unchanged"
+    analyzer.task = replace(analyzer.task, code_fingerprint="another")
+    assert analyzer(recording).state == "analysed"
 
 
 def test_a_recording_that_disappeared(analyzer, recording):
@@ -128,7 +137,7 @@ def test_a_film_with_a_face(tmp_path):
     cues("photograph", folder / "scene.srt", count=1)
     save_model(model, widths={"video": 342}, extractors={"video": "denseface"})
     settings = StudySettings(model=str(model))
-    prepare = PrepareAnalyzer(study=tmp_path / "out", settings=settings, model_fingerprint="random")
+    prepare = PrepareAnalyzer(study=tmp_path / "out", settings=settings, **RANDOM)
     outcome = prepare()(plan_folder(folder).recordings[0])
     assert (outcome.state, outcome.reason) == ("analysed", "")
     record = StudyFolder(tmp_path / "out").record("scene")

@@ -15,3 +15,14 @@ def test_what_a_killed_command_began_is_removed(tmp_path):
         names = {path.name for path in tmp_path.iterdir()}
         assert names == {LOCK, "recordings", ".notes.txt", "utterances.csv", "report.html"}
         assert not list((tmp_path / "recordings").iterdir())
+
+
+def test_what_another_command_is_writing_stays(tmp_path):
+    """A report is written without the study's lock."""
+    folder = StudyFolder(tmp_path)
+    with folder.lock(), atomic_file(tmp_path / "report.html") as report:
+        report.write_text("half")
+        folder._remove_leftovers()
+        assert report.read_text() == "half"
+        report.write_text("whole")
+    assert (tmp_path / "report.html").read_text() == "whole"

@@ -150,11 +150,40 @@ def test_every_file_that_trains_is_in_the_fingerprint_of_the_code(monkeypatch, t
         (package / name).write_text(content + "\nCHANGED = True\n")
         assert code_fingerprint.__wrapped__() != before, name
         (package / name).write_text(content)
+    recipe = package / "training" / "recipe.py"
+    described = recipe.read_text().replace("share of training conversations", "portion of them")
+    assert described != recipe.read_text()
+    recipe.write_text(described)
     prose = (package / "nn" / "dropout.py").read_text().replace('"""', '"""Now ', 1)
     (package / "nn" / "dropout.py").write_text(prose + "\n# a comment\n\n")
     (package / "cli" / "output.py").write_text("")
     os.utime(package / "nn" / "dropout.py", (1, 1))
     assert code_fingerprint.__wrapped__() == before
+
+
+def test_only_descriptions_of_settings_are_not_in_the_fingerprint_of_the_code():
+    source = """
+class Settings(BaseModel):
+    rate: float = Field(default=0.1, gt=0, description="how fast")
+    share: Annotated[float, Field(ge=0, description=f"of {what}")] = 0.5
+    other: str = describe(name="x", description="a value, not a text for people")
+"""
+    syntax = cache_module._syntax_of
+    for old, new in [
+        ('description="how fast"', 'description=("how " "slowly")'),
+        (', description="how fast"', ""),
+        ('description=f"of {what}"', 'description="of all"'),
+    ]:
+        assert syntax(source.replace(old, new)) == syntax(source) != syntax(""), old
+    for old, new in [
+        ("default=0.1", "default=0.2"),
+        ("gt=0", "gt=1"),
+        ("ge=0", "gt=0"),
+        ("= 0.5", "= 0.6"),
+        ("a value,", "another value,"),
+        ("rate", "speed"),
+    ]:
+        assert syntax(source.replace(old, new)) != syntax(source), old
 
 
 def test_defaults_written_out_are_the_same_recipe(tiny_recipe, small_corpus):

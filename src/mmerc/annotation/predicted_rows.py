@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from mmerc.annotation.rated_lines import RatedLine, build_line, find_column, read_rows
+from mmerc.annotation.rated_lines import RatedLine, build_line, find_column, read_label_rows
 from mmerc.annotation.rater_files import find_files
 from mmerc.csv_text import flatten_row
 from mmerc.errors import InputError, UsageError
@@ -80,7 +80,7 @@ def read_predicted_rows(path: Path) -> PredictedRows:
 def _read_file(path: Path) -> list[dict[str, Any]]:
     """Rows of one file."""
     if path.suffix != ".parquet":
-        return [row for _, row in read_rows(path)]
+        return [row for _, row in read_label_rows(path)]
     try:
         return [dict(row) for row in pq.read_table(path).to_pylist()]
     except FileNotFoundError as error:

@@ -15,6 +15,8 @@ from typing import Any
 from mmerc.annotation.elan_reader import read_eaf
 from mmerc.annotation.textgrid_reader import read_textgrid
 from mmerc.annotation.tier_files import AnnotationTier, TierFile
+from mmerc.corpora.csv_rows import read_rows, refusing_bad_csv
+from mmerc.corpora.error_location import inside
 from mmerc.errors import InputError
 from mmerc.media.text_files import read_small_text
 
@@ -111,7 +113,7 @@ def _interval_lines(tier: AnnotationTier, conversation: str, file: TierFile) -> 
 
 def _table_lines(path: Path, raters: Sequence[str]) -> dict[str, list[RatedLine]]:
     """Read a table: columns of ``raters``, or ``label`` (by ``rater``), or ``label.NAME``."""
-    rows = read_rows(path)
+    rows = read_label_rows(path)
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
     sources = _label_columns(columns, raters)
     if not sources:
@@ -138,7 +140,7 @@ def _label_columns(columns: Sequence[str], raters: Sequence[str]) -> dict[str, s
     return {name[6:]: name for name in columns if name.startswith(("label.", "label_"))}
 
 
-def read_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
+def read_label_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
     """Read rows of a CSV or JSON Lines file with positions; conversations become utterances.
 
     InputError with the line if it is damaged.
@@ -162,28 +164,19 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     lines = io.StringIO(text, newline="")
     before = len(lines.readlines(1)) if marked else 0
     reader = csv.DictReader(lines, delimiter=separator, strict=True)
-    try:
-        names = [_column_name(name) for name in reader.fieldnames or ()]
+    with inside(path):
+        with refusing_bad_csv(reader, before=before):
+            names = [_column_name(name) for name in reader.fieldnames or ()]
         for name in names:
             if name and names.count(name) > 1:
-                raise InputError(path, f"two columns are named {name!r}", "rename one of them")
-        for row in reader:
-            number = before + reader.line_num
-            if None in row or None in row.values():
-                problem = "not as many cells as the first line"
-                raise InputError(f"{path}, line {number}", problem, "fix the line")
+                problem = f"two columns are named {name!r}"
+                raise InputError("the header", problem, "rename one of them")
+        for number, row in read_rows(reader, before=before):
             cells = {_column_name(name): cell for name, cell in row.items()}
             if separator != ",":
                 cells |= {name: cells[name].replace(",", ".") for name in _NUMBERS if name in cells}
             if any(map(str.strip, row.values())):
                 yield f"line {number}", cells
-    except csv.Error as error:
-        problem = str(error)
-        if problem == "unexpected end of data" or "expected after" in problem:
-            problem = "an unclosed quotation mark"
-        raise InputError(
-            f"{path}, line {before + reader.line_num}", problem, "fix the line"
-        ) from error
 
 
 def _column_name(name: str) -> str:

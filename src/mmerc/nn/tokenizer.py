@@ -32,6 +32,7 @@ class TextTokenizer:
         self.first_id = self._special_id("cls", folder)
         self.last_id = self._special_id("sep", folder)
         self.pad_id = self._special_id("pad", folder)
+        self.encode(["a"], limit=1)  # applies the settings before several threads use it
 
     def _special_id(self, kind: str, folder: Path) -> int:
         token_id = getattr(self.tokenizer, f"{kind}_token_id")
@@ -51,11 +52,11 @@ class TextTokenizer:
             list(texts),
             add_special_tokens=False,
             split_special_tokens=True,  # treats "[SEP]" in a text as ordinary text
-            truncation=True,
-            max_length=limit,
+            verbose=False,  # texts are cut here: truncation would change the shared tokenizer
         )
-        ids: list[list[int]] = encoded["input_ids"]
-        return ids
+        if self.tokenizer.truncation_side == "left":
+            return [ids[-limit:] for ids in encoded["input_ids"]]
+        return [ids[:limit] for ids in encoded["input_ids"]]
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files."""

@@ -20,13 +20,15 @@ NEEDED_BY_WORKERS = ("mmerc.studies.recording_analysis",)
 class PrepareAnalyzer:
     """A picklable factory, called once per worker, of the function that analyses a recording.
 
-    ``model_fingerprint`` identifies the model's weights. ``again``: also analyse finished
+    ``model_fingerprint`` identifies the model's weights, ``code_fingerprint`` the code of this
+    machine, also if other machines analyse. ``again``: also analyse finished
     recordings. ``study`` is the folder of the results, unless they are ``remote``.
     """
 
     study: Path
     settings: StudySettings
     model_fingerprint: str
+    code_fingerprint: str
     again: bool = False
     remote: RemoteResults | None = None
 

@@ -92,6 +92,7 @@ class RecordingAnalyzer:
         return fingerprint(
             {
                 "mmerc": __version__,
+                "code": self.task.code_fingerprint,
                 "files": fingerprint_inputs(recording, study=self.folder.path),
                 "name": recording.file.name,
                 "exclude": [list(part) for part in recording.exclude],

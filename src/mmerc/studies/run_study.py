@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mmerc.analysis_code import fingerprint_code
 from mmerc.executors.executor import Engine, Executor, count_workers
 from mmerc.files import file_fingerprint, fingerprint
 from mmerc.models.embedded_models import choose_model
@@ -76,6 +77,7 @@ def run_study(
             study=folder.path,
             settings=plan.settings,
             model_fingerprint=_fingerprint_models(plan.settings) if plan.recordings else "",
+            code_fingerprint=fingerprint_code(),
             again=again,
             remote=remote,
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmerc.errors import InputError
-from mmerc.files import file_lock, read_json
+from mmerc.files import file_lock, read_json, remove_abandoned
 
 LOCK = ".mmerc-study"
 RECORD = "recording.json"
@@ -68,12 +68,12 @@ class StudyFolder:
             yield
 
     def _remove_leftovers(self) -> None:
-        """Remove partial files of a killed command."""
+        """Remove partial files of killed commands, but none that a report is being written to."""
         for path in self.recordings.glob(".*"):
             shutil.rmtree(path, ignore_errors=True)
         for path in self.path.glob(".*.*"):
             if path.name.startswith(_TEMPORARY_PREFIXES) and path.is_file():
-                path.unlink(missing_ok=True)
+                remove_abandoned(path)
 
 
 def is_study(folder: Path) -> bool:

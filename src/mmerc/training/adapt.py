@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mmerc.annotation.labelled_sample import LabelledSample, match_sample
 from mmerc.annotation.predicted_rows import PredictedRows, read_predicted_rows
-from mmerc.annotation.rated_lines import read_one_rater, read_rows
+from mmerc.annotation.rated_lines import read_label_rows, read_one_rater
 from mmerc.corpora.manifest import read_unlabelled_manifest
 from mmerc.data.corpus_media import conversation_sounds
 from mmerc.data.preparation import published_tables
@@ -137,7 +137,7 @@ def locate_original(
 
 def read_labelled(model: AnyModel, path: Path) -> LabelledProbabilities:
     """Read probabilities and labels of the labelled utterances in one file."""
-    rows = read_rows(path)
+    rows = read_label_rows(path)
     columns = {name for _, row in rows for name in row}
     if any(name == "probabilities" or name.startswith("probabilities.") for name in columns):
         if "predicted_label" not in columns:

@@ -125,7 +125,7 @@ def seed_key(recipe: Recipe, corpus: PreparedCorpus, seed: int, hardware: Hardwa
 
 @cache
 def code_fingerprint() -> str:
-    """Hash the training code, without comments, docstrings and layout."""
+    """Hash the training code, without comments, docstrings, descriptions of fields and layout."""
     package = Path(str(files("mmerc")))
     sources = [file for name in _CODE for file in _source_files(package / name)]
     return fingerprint(
@@ -134,11 +134,13 @@ def code_fingerprint() -> str:
 
 
 def _syntax_of(source: str) -> str:
-    """Dump the syntax tree of Python code without docstrings."""
+    """Dump the syntax tree of Python code without docstrings and descriptions of fields."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if _has_docstring(node):
             node.body = node.body[1:]
+        elif _is_field(node):
+            node.keywords = [item for item in node.keywords if item.arg != "description"]
     return ast.dump(tree)
 
 
@@ -148,6 +150,13 @@ def _has_docstring(
     """Whether a module, class or function begins with a docstring."""
     documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     return isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None
+
+
+def _is_field(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Whether a node defines a setting of a recipe (pydantic's ``Field``)."""
+    return (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Field"
+    )
 
 
 def _source_files(path: Path) -> list[Path]:

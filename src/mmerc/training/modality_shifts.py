@@ -80,6 +80,7 @@ def measure_shifts(
     if len(names) < 2 or model.unit != "conversation" or model.speech_encoder is not None:
         return None
     part = replace(corpus, splits={split: corpus.splits[split]})
+    report(f"scoring undisturbed recordings of the {split} split")
     recordings = _build_recordings(model, part, size)
     undisturbed, calibration = _score_subsets(model, recordings)
     table: list[ShiftScores] = []
@@ -93,10 +94,11 @@ def measure_shifts(
                 without=without,
             )
         )  # fmt: skip
-        report(f"{name}: {table[-1].gap:+.1f}")
+        report(f"shift: {name}, gap {table[-1].gap:+.1f}")
 
     if media is not None and "audio" in model.inputs.widths:
         for name, change_sound in SOUND_SHIFTS.items():
+            report(f"extracting the sound again: {name}")
             audio = extract_shifted_sound(part, media, change_sound)
             shifted = replace(part, features={**part.features, "audio": audio})
             add("audio", name, _build_recordings(model, shifted, size))

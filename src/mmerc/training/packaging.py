@@ -81,7 +81,7 @@ def package_run(
     media: Path | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Packaged:
-    """Write the best seed on validation to ``out`` as a compact model.
+    """Write the best seed on validation to ``out`` as a compact model; ``report`` its progress.
 
     Temperatures and scores for prediction sets are fitted on the validation split, for each set of
     modalities. The scores on its card are measured on the test split; those under shifts, on the
@@ -91,6 +91,7 @@ def package_run(
     recipe = load_recipe(str(run / "recipe.yaml"))
     folder = find_model_folder(run)
     model = load_model(folder)
+    report("calibrating on the validation split")
     calibrate_model(model, corpus)
     trained_on = TrainedOn.read(folder)
     extractors = {m: corpus.features[m].spec.extractor for m in model.inputs.widths}
@@ -164,6 +165,7 @@ def _measure_packaged(
         tested = predict_corpus(model, whole, "test")
         abstention = measure_abstention(predict_corpus(model, whole, "valid"), tested)
         for subset in (every, *fewer):
+            report(f"scoring the test split: {join_names(subset)}")
             part = restrict_modalities(corpus, subset)
             predictions = tested if subset == every else predict_corpus(model, part, "test")
             scores[subset] = score(predictions)

@@ -254,6 +254,28 @@ def test_nothing_to_go_by(pipeline, films, tmp_path):
         predictions(tmp_path / "quiet.wav", work=tmp_path / "work")
 
 
+def test_text_without_words_has_a_doubtful_label(pipeline):
+    """A transcript's utterance without words is predicted from the others alone."""
+    talk = [
+        Conversation(
+            id=name,
+            utterances=tuple(
+                Utterance(id=f"{start}{n}", speaker="Ada", text=text)
+                for n, text in enumerate(["We are here.", " ", "Are we?"])
+            ),
+        )
+        for name, start in (("one", "a"), ("two", "b"))
+    ]
+    actual = pipeline().read(talk, name="talk.txt")
+    assert actual.absent == {"a1": {"text": "no words"}, "b1": {"text": "no words"}}
+    marked = {name: marks.label for name, marks in actual.marks.items()}
+    assert marked == {"a1": "no words", "b1": "no words"}
+    other = Conversation(
+        id="three", utterances=(Utterance(id="a1", speaker="Ben", text="No, there."),)
+    )
+    assert pipeline().read([*talk, other], name="talk.txt").marks.keys() == {"b1"}
+
+
 def test_a_name_that_no_text_has(pipeline, films, tmp_path):
     path = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
     shutil.copy(films / "scene.mp4", path)

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from mmerc.cli.output import JsonOption, percent, print_json, print_table
+from mmerc.cli.output import (
+    JsonOption,
+    QuietOption,
+    percent,
+    print_json,
+    print_table,
+    remark,
+    silent,
+)
 
 EXAMPLES = ("mmerc package runs/mini --corpus corpora/composed --out models/mini",)
 
@@ -20,6 +28,7 @@ def package(
         Path | None,
         typer.Option(help="Folder of the raw corpus: also measure changed sound (minutes)."),
     ] = None,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Package a run as a small model.
@@ -31,7 +40,8 @@ def package(
     from mmerc.training.card_tables import MODALITY_NAMES, join_names
     from mmerc.training.packaging import package_run
 
-    packaged = package_run(run, PreparedCorpus.load(corpus), out, media=media)
+    report = silent if quiet else remark
+    packaged = package_run(run, PreparedCorpus.load(corpus), out, media=media, report=report)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     rows = [
         {"modalities": [MODALITY_NAMES[m] for m in subset]} | scores.to_json()

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from mmerc.annotation.elan_reader import read_eaf
 from mmerc.annotation.matching import pair_by_time
-from mmerc.annotation.rated_lines import ENDINGS, LABEL_TIER, RatedLine, read_rows, read_seconds
+from mmerc.annotation.rated_lines import (
+    ENDINGS,
+    LABEL_TIER,
+    RatedLine,
+    read_label_rows,
+    read_seconds,
+)
 from mmerc.annotation.textgrid_reader import read_textgrid
 from mmerc.annotation.tier_files import AnnotationTier, Interval, TierFile
 from mmerc.errors import InputError
@@ -54,7 +60,7 @@ def read_corrected_lines(path: Path, analysis: Analysis) -> list[CorrectedLine]:
 def _table_lines(path: Path, analysis: Analysis) -> Iterator[CorrectedLine]:
     """Read the rows of a table, matched by conversation and id."""
     places = {(item.conversation, item.id): i for i, item in enumerate(analysis.predictions)}
-    rows = read_rows(path)
+    rows = read_label_rows(path)
     if not any((_cell(row, "conversation"), _cell(row, "id")) in places for _, row in rows):
         problem = f"no line is of an utterance of {analysis.recording}"
         raise InputError(path, problem, "check that it is a corrected file of this analysis")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mmerc.conversation import Conversation, Modality, Utterance
+from mmerc.conversation import Conversation, Utterance
 from mmerc.errors import InputError
 from mmerc.files import fingerprint
-from mmerc.inference.analysis import NO_WORDS, Marks, mark_labels
+from mmerc.inference.analysis import Marks, mark_labels
 from mmerc.inference.correction.correction_log import CorrectionLog
 from mmerc.inference.correction.edited_lines import EditedLine
 from mmerc.inference.correction.edits import PredictEdit
@@ -72,12 +71,9 @@ def predict_again(
     predictions = {
         item.id: asdict(replace(item, conversation=conversations[item.id])) for item in fresh
     }
-    absent: dict[str, Mapping[Modality, str]] = {
-        item.id: {"text": NO_WORDS} for item in fresh if not item.text.strip()
-    }
     marked = mark_labels(
         fresh,
-        absent | dict(analysis.absent),
+        analysis.absent,
         {line.id: Marks(doubtful=line.marks.doubtful) for line in lines},
         reads_words=pipeline.reads_words,
     )

@@ -10,6 +10,7 @@ from typing import Self
 
 import torch
 
+from mmerc.analysis_code import fingerprint_code
 from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.errors import UsageError
 from mmerc.features.recordings import conversation_id
@@ -198,6 +199,7 @@ class Pipeline:
         """Run all stages."""
         description = {
             "mmerc": __version__,
+            "code": fingerprint_code(),
             "recording": file_fingerprint(recording),
             "found": type(find).__name__,
             **find.settings(),
@@ -273,14 +275,16 @@ class Pipeline:
         conversations = rename_in_conversations(conversations, names or {})
         utterances = [item for conversation in conversations for item in conversation.utterances]
         predictions = self.predict(conversations, {})
+        absent = _find_wordless(utterances) if self.reads_words else {}
         return Analysis(
             recording=name,
             duration=None,
             model=self.name,
             labels=self.model.labels,
             predictions=tuple(predictions),
-            absent={},
-            remarks=analysis_remarks(self.model, utterances, {}, distance=0.0, sets=self.sets),
+            absent=absent,
+            remarks=analysis_remarks(self.model, utterances, absent, distance=0.0, sets=self.sets),
+            marks=mark_labels(predictions, absent, {}, reads_words=self.reads_words),
             set_level=self._set_level,
         )
 
@@ -372,3 +376,9 @@ def _collect_absences(
         if reasons:
             absent[utterance.id] = reasons
     return absent
+
+
+def _find_wordless(utterances: Sequence[Utterance]) -> dict[str, dict[Modality, str]]:
+    """Return why text is absent, by id; an id that another conversation uses too is left out."""
+    spoken = {item.id for item in utterances if item.text.strip()}
+    return {item.id: {"text": NO_WORDS} for item in utterances if item.id not in spoken}

@@ -50,7 +50,10 @@ class LiveUtterance:
     ``index`` counts from 1 and is the utterance's id in the exported analysis. ``probabilities``
     maps every label to its probability. ``effects`` and ``context_effect``: decrease of the
     probability of ``emotion`` when a modality or the context is left out (-1 to 1; None if absent).
-    ``modalities`` were used; ``absent`` says why the others were not.
+    ``modalities`` were used; ``absent`` says why the others were not. Doubts are those of the
+    export: ``overlap``, the share of its duration (0 to 1) during which another speaker talks;
+    ``doubtful_places``, spans (start, end) of ``text`` of which the transcriber was unsure, in
+    characters; ``doubtful_label``, why ``emotion`` is doubtful. None: unknown, not doubtful.
     """
 
     index: int
@@ -64,6 +67,9 @@ class LiveUtterance:
     context_effect: float | None
     modalities: tuple[Modality, ...]
     absent: Mapping[Modality, str] = field(default_factory=dict)
+    overlap: float | None = None
+    doubtful_places: tuple[tuple[int, int], ...] = ()
+    doubtful_label: str | None = None
     type: Literal["utterance"] = "utterance"
 
 

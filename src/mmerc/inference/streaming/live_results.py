@@ -164,7 +164,7 @@ class LiveResults:
         return measure_distance(self._components.model, "audio", FeatureTable.of(spec, rows))
 
     def _describe(self, prediction: UtterancePrediction) -> LiveUtterance:
-        absent = self._absent[prediction.id]
+        absent, marks = self._absent[prediction.id], self._marks[prediction.id]
         modalities = self._components.model.inputs.output_widths
         return LiveUtterance(
             index=int(prediction.id),
@@ -178,4 +178,7 @@ class LiveResults:
             context_effect=prediction.context_effect,
             modalities=tuple(m for m in modalities if m not in absent),
             absent=absent,
+            overlap=marks.overlap,
+            doubtful_places=marks.doubtful,
+            doubtful_label=marks.label,
         )

@@ -28,6 +28,9 @@ _UTTERANCE: dict[str, Any] = {
     "context_effect": 0.01,
     "modalities": ["text", "audio"],
     "absent": {"video": "the session has no video"},
+    "overlap": 0.0,
+    "doubtful_places": [[20, 28]],
+    "doubtful_label": None,
 }
 CLIENT_EXAMPLES: _Examples = {
     "start": [

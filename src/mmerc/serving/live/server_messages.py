@@ -99,6 +99,9 @@ class PredictedUtterance(BaseModel):
 
     ``effects`` and ``context_effect``: decrease of the probability of ``emotion`` without a
     modality or the context. ``modalities`` were used; ``absent``: why the others were not.
+    ``overlap``: share of its duration (0 to 1) during which another speaker talks.
+    ``doubtful_places``: spans (start, end) of ``text``, in characters, of which the transcriber was
+    unsure. ``doubtful_label``: why ``emotion`` is doubtful.
     """
 
     index: int
@@ -112,6 +115,9 @@ class PredictedUtterance(BaseModel):
     context_effect: float | None
     modalities: tuple[Modality, ...]
     absent: Mapping[Modality, str]
+    overlap: float | None
+    doubtful_places: tuple[tuple[int, int], ...]
+    doubtful_label: str | None
 
 
 class UtteranceMessage(ServerMessage, PredictedUtterance):

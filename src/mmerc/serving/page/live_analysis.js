@@ -6,6 +6,18 @@ const LEAST_DURATION = 30; // seconds; minimum length of the timeline
 const GROWTH = 1.25; // growth factor of a full timeline, so that bars rarely move
 const LAYER = 0; // a live speaker's utterances do not overlap
 
+/**
+ * Return a function that converts a span of a text from characters to UTF-16 units.
+ * @param {string} text
+ * @returns {(place: [number, number]) => [number, number]}
+ */
+function createUnitPlaces(text) {
+  const characters = [...text];
+  /** @param {number} end */
+  const countUnits = (end) => characters.slice(0, end).join("").length;
+  return ([start, end]) => [countUnits(start), countUnits(end)];
+}
+
 /** @implements {Analysis} */
 export class LiveAnalysis {
   /** @type {Utterance[]} */
@@ -84,9 +96,9 @@ export class LiveAnalysis {
       absent: reported.absent,
       context: reported.context_effect,
       layer: LAYER,
-      overlap: null,
-      doubtful: [],
-      doubt: reported.absent.text || null,
+      overlap: reported.overlap,
+      doubtful: reported.doubtful_places.map(createUnitPlaces(reported.text)),
+      doubt: reported.doubtful_label,
       set: null,
       unsure: false,
     };
