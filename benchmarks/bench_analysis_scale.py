@@ -2,11 +2,12 @@
 
     python benchmarks/bench_analysis_scale.py --figure docs/images
 
-The sound of examples/photograph.mp4 is repeated, and its words with their times are given as CTM,
-so that speech and speakers are found in the sound, and voices and words are read. For the number
-of speakers, 30 minutes have subtitles that name them in turn. Processor time and memory are those
-of all processes together, including their start (`bench_analyze.py`). `--figure FOLDER` draws
-them there as analysis-scale.png, .svg and .csv.
+The sound of examples/photograph.mp4 is repeated. With its subtitles, which name the speakers,
+voices and words are read, and speech is compared with the cues. With its words and their times
+instead (CTM), speakers are also found by their voices. For the number of speakers, the subtitles
+of 30 minutes name them in turn. Processor time and memory are those of all processes together,
+including their start (`bench_analyze.py`). `--figure FOLDER` draws them there as
+analysis-scale.png, .svg and .csv.
 """
 
 from __future__ import annotations
@@ -20,20 +21,24 @@ import pysubs2
 from bench_analyze import analysed, repeated, take_sound
 from mmerc.experiments.plots.style import Plot, Records, house_style, line_style, new_figure
 
+SUBTITLES, WORDS, SPEAKERS = "with subtitles", "with words, speakers found", "speakers"
 _COPY_SECONDS = 48  # about the duration of the example
 _MINUTES_OF_SPEAKERS = 30
 
 
-def measure(minutes: int, speakers: int | None, folder: Path) -> dict[str, float | str]:
-    """Analyse sound of so many minutes; ``speakers``: named by subtitles (None: by their sound)."""
+def measure(series: str, size: int, folder: Path) -> dict[str, float | str]:
+    """Analyse sound; ``size`` is its minutes, or the number of speakers."""
+    minutes = _MINUTES_OF_SPEAKERS if series == SPEAKERS else size
     film, subtitles, length = repeated(round(minutes * 60 / _COPY_SECONDS), folder)
-    sound = take_sound(film)
-    given = write_words(subtitles) if speakers is None else name_speakers(subtitles, speakers)
-    option = "--words" if speakers is None else "--subtitles"
-    cost = analysed(sound, option, given, "--out", folder / "out")
+    option, given = "--subtitles", subtitles
+    if series == WORDS:
+        option, given = "--words", write_words(subtitles)
+    elif series == SPEAKERS:
+        given = name_speakers(subtitles, size)
+    cost = analysed(take_sound(film), option, given, "--out", folder / "out")
     return {
-        "series": "minutes" if speakers is None else "speakers",
-        "size": round(length / 60, 1) if speakers is None else speakers,
+        "series": series,
+        "size": size if series == SPEAKERS else round(length / 60, 1),
         "processor seconds": round(cost.processors, 1),
         "memory in GB": round(cost.together / 1024, 2),
     }
@@ -64,16 +69,18 @@ def name_speakers(subtitles: Path, speakers: int) -> Path:
 def draw(records: Records) -> Plot:
     """Seconds and gigabytes over the minutes, and over the number of speakers."""
     with house_style():
-        figure, axes = new_figure(7.0, 5.2, 2, 2)
-        for row, series in zip(axes, ("minutes", "speakers"), strict=True):
-            part = [record for record in records if record["series"] == series]
-            for axis, name in zip(row, ("processor seconds", "memory in GB"), strict=True):
-                sizes, values = ([record[key] for record in part] for key in ("size", name))
-                axis.plot(sizes, values, **line_style(0))
-                axis.set_title(name)
-                axis.set_xlabel(f"{series} of sound" if series == "minutes" else series)
-                axis.set_ylim(bottom=0)
-    caption = "An analysis of sound with known words, by duration; 30 minutes, by named speakers."
+        figure, axes = new_figure(7.0, 5.0, 2, 2)
+        for row, names in ((axes[:2], (SUBTITLES, WORDS)), (axes[2:], (SPEAKERS,))):
+            for axis, key in zip(row, ("processor seconds", "memory in GB"), strict=True):
+                for number, series in enumerate(names):
+                    part = [record for record in records if record["series"] == series]
+                    sizes, values = ([record[k] for record in part] for k in ("size", key))
+                    axis.plot(sizes, values, label=series, **line_style(number))
+                axis.set_title(key)
+                axis.set_xlabel("speakers" if names == (SPEAKERS,) else "minutes of sound")
+                axis.set_ylim(0, 1.15 * max(r[key] for r in records if r["series"] in names))
+        axes[0].legend()
+    caption = "An analysis of sound, by its duration; of 30 minutes, by the number of speakers."
     return Plot(
         name="analysis-scale", title="Scale", caption=caption, figure=figure, records=records
     )
@@ -81,16 +88,20 @@ def draw(records: Records) -> Plot:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=int, nargs="*", default=[10, 30, 60, 120])
+    parser.add_argument("--subtitles", type=int, nargs="*", default=[10, 30, 60, 120])
+    parser.add_argument("--words", type=int, nargs="*", default=[10, 30, 60, 120])
     parser.add_argument("--speakers", type=int, nargs="*", default=[1, 10, 50, 200])
     parser.add_argument("--figure", type=Path, help="folder to draw the figure in")
     arguments = parser.parse_args()
-    sizes = [(minutes, None) for minutes in arguments.minutes]
-    sizes += [(_MINUTES_OF_SPEAKERS, count) for count in arguments.speakers]
+    sizes = {
+        SUBTITLES: arguments.subtitles,
+        WORDS: arguments.words,
+        SPEAKERS: arguments.speakers,
+    }
     records = []
-    for minutes, speakers in sizes:
+    for series, size in ((name, size) for name in sizes for size in sizes[name]):
         with tempfile.TemporaryDirectory() as folder:
-            records.append(measure(minutes, speakers, Path(folder)))
+            records.append(measure(series, size, Path(folder)))
         print(records[-1], flush=True)
     if arguments.figure is not None:
         draw(records).save(arguments.figure)

@@ -189,7 +189,7 @@ def _collect_voices(chunks: Sequence[VoiceChunk], windows: VoiceWindows) -> Iter
                 yield _Voice(chunk=number, vector=_average(vectors), active=active)
                 continue
             distances = np.abs(
-                np.arange(len(active))[:, None] - windows.locate(chunk.start)[chosen]
+                np.arange(len(active))[:, None] - windows.locate(chunk.start, chosen)
             )
             nearest = labels[distances.argmin(1)]
             for label in (0, 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,18 +59,20 @@ class VoiceWindows:
 
         Shape: ``alone`` [589] of the chunk from second ``start`` on -> numbers of windows.
         """
-        frames = self.locate(start)
+        end = start + (CHUNK_FRAMES + 1) * FRAME_SECONDS
+        near = np.arange(bisect_left(self._middles, start), bisect_right(self._middles, end))
+        frames = self.locate(start, near)
         half = WINDOW_FRAMES // 2
         inside = np.flatnonzero((frames >= half) & (frames < CHUNK_FRAMES - half))
         sums = np.concatenate([[0], np.cumsum(alone)])
         shares = (sums[frames[inside] + half] - sums[frames[inside] - half]) / (2 * half)
-        chosen: NDArray[np.intp] = inside[shares >= _ALONE_SHARE]
+        chosen: NDArray[np.intp] = near[inside[shares >= _ALONE_SHARE]]
         return chosen
 
-    def locate(self, start: float) -> NDArray[np.intp]:
-        """Return the frames of the windows' centres, counted from second ``start``."""
-        frames = (np.array(self._middles) - start) / FRAME_SECONDS
-        return np.rint(frames).astype(np.intp)
+    def locate(self, start: float, numbers: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return the frames of the numbered windows' centres, counted from second ``start``."""
+        middles = np.array([self._middles[number] for number in numbers])
+        return np.rint((middles - start) / FRAME_SECONDS).astype(np.intp)
 
     def vectors(self, numbers: Sequence[int] | NDArray[np.intp]) -> NDArray[np.float32]:
         """Shape: -> [n, 192]."""
