@@ -79,7 +79,7 @@ def draw(records: Records) -> Plot:
                 axis.set_title(key)
                 axis.set_xlabel("speakers" if names == (SPEAKERS,) else "minutes of sound")
                 axis.set_ylim(0, 1.15 * max(r[key] for r in records if r["series"] in names))
-        axes[0].legend()
+        axes[1].legend(loc="lower right")
     caption = "An analysis of sound, by its duration; of 30 minutes, by the number of speakers."
     return Plot(
         name="analysis-scale", title="Scale", caption=caption, figure=figure, records=records
