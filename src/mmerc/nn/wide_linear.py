@@ -38,8 +38,8 @@ class WideLinear(nn.Linear):
 def weight_gradient(into: Tensor, rows: Tensor) -> Tensor:
     """Compute a linear layer's gradient towards its weights, in groups of inputs.
 
-    MKL uses two threads badly for a product of few rows whose result is much wider than high:
-    it takes twice as long as its parts (docs/speed.md).
+    While other programs use the cores, MKL gains nothing from a second thread for a product of few
+    rows whose result is much wider than high; in groups it does (docs/speed.md).
 
     Shape: into [B, width_out], rows [B, width_in] -> [width_out, width_in].
     """
