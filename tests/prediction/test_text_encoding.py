@@ -11,6 +11,7 @@ from mmerc.corpora.iemocap import _CORPUS_NAMES
 from mmerc.data.batches import _Collate
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.files import file_fingerprint
+from mmerc.models.embedded_models import find_embedded_model
 from mmerc.models.training_data import TrainedOn
 from mmerc.prediction.run_model import build_model_examples
 from mmerc.prediction.text_encoding import encode_text, load_encoder
@@ -127,6 +128,12 @@ def test_run_folder_means_its_best_seed(folder, tmp_path):
     _, trained_on, weights = load_encoder(str(tmp_path))
     assert trained_on.conversations == SEEN
     assert weights == file_fingerprint(folder / "model.safetensors")
+
+
+def test_a_model_that_comes_with_mmerc_is_found_by_name(small_corpus):
+    table = encode_text(small_corpus, "mmerc-mini-text").features["text"]
+    weights = find_embedded_model("mmerc-mini-text") / "model.safetensors"
+    assert table.spec.settings["weights"] == file_fingerprint(weights)
 
 
 def test_model_without_text_encoder_is_refused(make_model, tmp_path):

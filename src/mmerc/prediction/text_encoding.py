@@ -18,6 +18,7 @@ from mmerc.errors import InputError, UsageError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.files import file_fingerprint, read_json
 from mmerc.labels import LabelSet
+from mmerc.models.embedded_models import find_embedded_model
 from mmerc.models.inputs import encode_batch_text
 from mmerc.models.model_folder import find_model_folder
 from mmerc.models.registry import load_model
@@ -42,8 +43,8 @@ def encode_text(
     """Return the corpus with an encoder's text vectors, one per utterance, replacing any others.
 
     ``corpus`` is a prepared corpus or its folder. ``encoder`` is a run or model folder with a
-    trained text encoder, or a plain encoder: a folder, "minilm-l6", or a Hub name. Each vector
-    records whether the encoder saw the utterance's label in training; empty texts have no vector.
+    trained text encoder, a model that comes with mmerc ("mmerc-mini-text"), or a plain encoder: a
+    folder, "minilm-l6", or a Hub name. Each vector records whether the encoder saw the utterance's label in training; empty texts have no vector.
 
     ``scope``, ``speaker_prefix`` (see ``TextEncoderConfig``) and ``max_length`` (longest input in
     tokens) are for plain encoders; UsageError if given with a run. InputError or MmercError if the
@@ -64,6 +65,8 @@ def load_encoder(
     ``settings`` (of TextEncoderConfig) are for plain encoders; UsageError with a run.
     """
     folder = find_model_folder(Path(source))
+    if not folder.is_dir():
+        folder = find_embedded_model(str(source)) or folder
     if (folder / "training_data.json").is_file():
         encoder = load_model(folder).text_encoder
         if encoder is None:

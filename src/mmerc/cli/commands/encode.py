@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "mmerc encode-text --corpus corpora/meld --model minilm-l6 --out corpora/text",
     "mmerc encode-text --corpus corpora/meld --model runs/mini --out corpora/text",
+    "mmerc encode-text --corpus corpora/composed --model mmerc-mini-text \\",
+    "  --out corpora/composed-text",
     "mmerc encode-text --corpus corpora/meld --model roberta-base \\",
     "  --scope surrounding --speaker-prefix --out corpora/meld-roberta",
     "mmerc encode-text --corpus corpora/meld --model runs/mini --folds 5 \\",
@@ -27,7 +29,7 @@ _Scope = Literal["conversation", "utterance", "surrounding"]
 
 def encode_text(
     corpus: Annotated[Path, typer.Option(help="Prepared corpus.")],
-    model: Annotated[str, typer.Option(help="Run, model folder, or the name of a text encoder.")],
+    model: Annotated[str, typer.Option(help="Run, model, or the name of a text encoder.")],
     out: Annotated[Path, typer.Option(help="Folder for the corpus with the text vectors.")],
     scope: Annotated[
         _Scope | None,
