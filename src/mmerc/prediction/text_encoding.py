@@ -44,7 +44,8 @@ def encode_text(
 
     ``corpus`` is a prepared corpus or its folder. ``encoder`` is a run or model folder with a
     trained text encoder, a model that comes with mmerc ("mmerc-mini-text"), or a plain encoder: a
-    folder, "minilm-l6", or a Hub name. Each vector records whether the encoder saw the utterance's label in training; empty texts have no vector.
+    folder, "minilm-l6", or a Hub name. Each vector records whether the encoder saw the utterance's
+    label in training; empty texts have no vector.
 
     ``scope``, ``speaker_prefix`` (see ``TextEncoderConfig``) and ``max_length`` (longest input in
     tokens) are for plain encoders; UsageError if given with a run. InputError or MmercError if the
