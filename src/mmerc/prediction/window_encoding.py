@@ -62,9 +62,11 @@ def _map_in_threads(
         yield from map(function, parts)
         return
     before = torch.get_num_threads()
-    with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
-        yield from pool.map(function, parts)
-    torch.set_num_threads(before)  # of threads that start later
+    try:
+        with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
+            yield from pool.map(function, parts)
+    finally:
+        torch.set_num_threads(before)  # of threads that start later
 
 
 def _split_windows(
