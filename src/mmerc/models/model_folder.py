@@ -17,10 +17,16 @@ def locate_model(source: str | Path) -> Path:
 
     MmercError if there is none, InputError for a run without a finished seed.
     """
+    return find_local_model(source) or download_model(str(source))
+
+
+def find_local_model(source: str | Path) -> Path | None:
+    """Find a local folder, or a model that comes with mmerc.
+
+    InputError for a run without a finished seed.
+    """
     folder = find_model_folder(Path(source))
-    if folder.is_dir():
-        return folder
-    return find_embedded_model(str(source)) or download_model(str(source))
+    return folder if folder.is_dir() else find_embedded_model(str(source))
 
 
 def find_model_folder(source: Path) -> Path:

@@ -7,7 +7,8 @@ Training, and everything that ``read_bert_settings`` rejects, use transformers i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -81,7 +82,33 @@ class BertStates(NamedTuple):
     hidden_states: tuple[Tensor, ...] | None
 
 
-class Bert(nn.Module):
+class BertReader(nn.Module, ABC):
+    """What reads rows of tokens like a BERT."""
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        *,
+        output_hidden_states: bool = False,
+    ) -> BertStates:
+        """Read rows of tokens.
+
+        Shape: input_ids, position_ids [W, L], attention_mask [W, L] or [W, 1, L, L] bool
+        -> [W, L, width].
+        """
+        states = tuple(self.read_states(input_ids, token_mask(attention_mask), position_ids))
+        return BertStates(states[-1], states if output_hidden_states else None)
+
+    @abstractmethod
+    def read_states(
+        self, ids: Tensor, mask: Tensor | None, positions: Tensor | None
+    ) -> Iterator[Tensor]:
+        """Yield the embeddings, then the states of each layer, [W, L, width] each."""
+
+
+class Bert(BertReader):
     """The post-norm encoder of Devlin et al. (NAACL 2019), with learnt positions."""
 
     def __init__(self, settings: BertSettings) -> None:
@@ -110,26 +137,14 @@ class Bert(nn.Module):
         model.load_state_dict(state, assign=True)
         return model
 
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        *,
-        output_hidden_states: bool = False,
-    ) -> BertStates:
-        """Read rows of tokens.
-
-        Shape: input_ids, position_ids [W, L], attention_mask [W, L] or [W, 1, L, L] bool
-        -> [W, L, width].
-        """
-        mask = token_mask(attention_mask)
-        hidden = self.embeddings(input_ids, position_ids)
-        states = [hidden]
+    def read_states(
+        self, ids: Tensor, mask: Tensor | None, positions: Tensor | None
+    ) -> Iterator[Tensor]:
+        hidden = self.embeddings(ids, positions)
+        yield hidden
         for layer in self.encoder.layer:  # type: ignore[union-attr]
             hidden = layer(hidden, mask)
-            states.append(hidden)
-        return BertStates(hidden, tuple(states) if output_hidden_states else None)
+            yield hidden
 
 
 class UpperBert(nn.Module):

@@ -6,14 +6,14 @@ up or normalised in float32. Query, key and value share one product.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmerc.nn.bert import Bert, BertStates, token_mask
+from mmerc.nn.bert import Bert, BertReader
 
 _SHORT = 64  # tokens; up to here, plain products are faster than fused attention
 
@@ -36,7 +36,7 @@ class _Layer(NamedTuple):
     output_norm: nn.LayerNorm
 
 
-class Bfloat16Bert(nn.Module):
+class Bfloat16Bert(BertReader):
     """Reads tokens like the ``Bert`` it was built from, whose later changes it does not follow."""
 
     def __init__(self, bert: Bert) -> None:
@@ -46,22 +46,16 @@ class Bfloat16Bert(nn.Module):
         self.heads = bert.config.num_attention_heads
         self.layers = [_convert_layer(layer) for layer in bert.encoder.layer]  # type: ignore[union-attr]
 
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        *,
-        output_hidden_states: bool = False,
-    ) -> BertStates:
-        """Read rows of tokens, like ``Bert``; the states are float32."""
-        hidden = self.embeddings(input_ids, position_ids)
-        hiding = _additive(token_mask(attention_mask), input_ids)
-        states = [hidden]
+    def read_states(
+        self, ids: Tensor, mask: Tensor | None, positions: Tensor | None
+    ) -> Iterator[Tensor]:
+        """Like ``Bert``; the states are float32."""
+        hidden = self.embeddings(ids, positions)
+        hiding = _additive(mask, ids)
+        yield hidden
         for layer in self.layers:
             hidden = self.read_layer(layer, hidden, hiding)
-            states.append(hidden)
-        return BertStates(hidden, tuple(states) if output_hidden_states else None)
+            yield hidden
 
     def read_layer(self, layer: _Layer, hidden: Tensor, hiding: Tensor) -> Tensor:
         """Shape: [W, L, width], hiding [W or 1, 1, L, L] -> [W, L, width]."""

@@ -18,9 +18,8 @@ from mmerc.errors import InputError, UsageError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable, Vector
 from mmerc.files import file_fingerprint, read_json
 from mmerc.labels import LabelSet
-from mmerc.models.embedded_models import find_embedded_model
 from mmerc.models.inputs import encode_batch_text
-from mmerc.models.model_folder import find_model_folder
+from mmerc.models.model_folder import find_local_model
 from mmerc.models.registry import load_model
 from mmerc.models.saved_model import describes_model
 from mmerc.models.training_data import TrainedOn
@@ -65,9 +64,7 @@ def load_encoder(
 
     ``settings`` (of TextEncoderConfig) are for plain encoders; UsageError with a run.
     """
-    folder = find_model_folder(Path(source))
-    if not folder.is_dir():
-        folder = find_embedded_model(str(source)) or folder
+    folder = find_local_model(source) or Path(source)
     if (folder / "training_data.json").is_file():
         encoder = load_model(folder).text_encoder
         if encoder is None:
