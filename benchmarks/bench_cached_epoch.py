@@ -49,22 +49,18 @@ def made_up_corpus(times: int = 1) -> PreparedCorpus:
         "train": tuple(conversations[:count]),
         "valid": tuple(conversations[count:]),
     }
-    vectors = np.random.default_rng(0)
-    features = {
-        modality: FeatureTable.of(
+    random_vectors = np.random.default_rng(0)
+    keys = [(item.id, utterance.id) for item in conversations for utterance in item.utterances]
+    features = {}
+    for modality, width in WIDTHS.items():
+        matrix = random_vectors.standard_normal((len(keys), width), dtype=np.float32)
+        features[modality] = FeatureTable.of(
             FeatureSpec(modality=modality, extractor="made-up", dim=width),
             (
-                FeatureRow(
-                    conversation=item.id,
-                    utterance=utterance.id,
-                    vector=vectors.standard_normal(width, dtype=np.float32),
-                )
-                for item in conversations
-                for utterance in item.utterances
+                FeatureRow(conversation=conversation, utterance=utterance, vector=vector)
+                for (conversation, utterance), vector in zip(keys, matrix, strict=True)
             ),
         )
-        for modality, width in WIDTHS.items()
-    }
     return PreparedCorpus(name="made-up", labels=MELD_7, splits=splits, features=features)
 
 

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mmerc.errors import InputError
-from mmerc.features.store import FeatureRow, FeatureSpec, FeatureStore, FeatureTable
+from mmerc.features.store import FeatureRow, FeatureSpec, FeatureStore, FeatureTable, stack_vectors
 
 SPEC = FeatureSpec(modality="audio", extractor="loudness", dim=2, settings={"rate": 16000})
 
@@ -100,3 +100,39 @@ def test_a_full_disk_leaves_the_earlier_parts_alone(tmp_path, monkeypatch):
     names = sorted(path.name for path in store.directory.iterdir())
     assert names == ["part-00000.parquet", "store.json"]
     assert list(store.read().rows) == [("c", "1")]
+
+
+def slow_stack(vectors, width):
+    return np.array([np.zeros(width) if vector is None else vector for vector in vectors])
+
+
+@pytest.mark.parametrize(
+    ("order", "shared"),
+    [((0, 1, 2), True), ((1, 2), True), ((2,), True), ((1, 0), False), ((0, 2), False)],
+)
+def test_successive_vectors_of_a_store_are_not_copied(tmp_path, order, shared):
+    store = FeatureStore.create(tmp_path, SPEC)
+    store.append([row(str(number), np.full(2, number)) for number in range(3)])
+    table = store.read()
+    vectors = [table.vector("c", str(number)) for number in order]
+    stacked = stack_vectors(vectors, 2)
+    assert np.array_equal(stacked, slow_stack(vectors, 2))
+    assert np.shares_memory(stacked, vectors[0]) == shared
+
+
+def test_absent_vectors_and_those_of_different_matrices_are_copied(tmp_path):
+    store = FeatureStore.create(tmp_path, SPEC)
+    store.append([row("0", np.ones(2)), row("1", None)])
+    store.append([row("2", np.full(2, 2))])
+    table = store.read()
+    for ids in ("01", "02", "1"):
+        vectors = [table.vector("c", number) for number in ids]
+        assert np.array_equal(stack_vectors(vectors, 2), slow_stack(vectors, 2))
+    assert stack_vectors([], 2).shape == (0, 2)
+
+
+def test_vectors_that_cannot_be_written_to_are_copied():
+    matrix = np.arange(6, dtype=np.float32).reshape(2, 3)
+    matrix.flags.writeable = False
+    stacked = stack_vectors(list(matrix), 3)
+    assert stacked.flags.writeable and np.array_equal(stacked, matrix)

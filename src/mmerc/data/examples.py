@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from mmerc.conversation import MODALITIES, Conversation, Modality
 from mmerc.data.history import UtteranceTokenizer
 from mmerc.data.text_windows import Tokenizer
 from mmerc.errors import InputError
-from mmerc.features.store import FeatureTable
+from mmerc.features.store import FeatureTable, stack_vectors
 from mmerc.labels import LabelSet
 from mmerc.media.segment import Clip
 
@@ -177,10 +176,9 @@ def _stack_vectors(
 
     Shape: -> [N, width], [N] bool.
     """
-    matrix = np.zeros((len(conversation), width), dtype=np.float32)
-    present = np.zeros(len(conversation), dtype=bool)
-    for row, utterance in enumerate(conversation.utterances):
-        vector = None if table is None else table.vector(conversation.id, utterance.id)
-        if vector is not None:
-            matrix[row], present[row] = vector, True
-    return torch.from_numpy(matrix), torch.from_numpy(present)
+    vectors = [
+        None if table is None else table.vector(conversation.id, utterance.id)
+        for utterance in conversation.utterances
+    ]
+    present = torch.tensor([vector is not None for vector in vectors])
+    return torch.from_numpy(stack_vectors(vectors, width)), present

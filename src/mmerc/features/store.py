@@ -88,6 +88,38 @@ class FeatureTable:
         return digest.hexdigest()
 
 
+def stack_vectors(vectors: Sequence[Vector | None], width: int) -> Vector:
+    """Return vectors as a matrix, zeros for None.
+
+    Nothing is copied if they are successive rows of one matrix, as read from a store, so do not
+    write to the result. Shape: N times [width] -> [N, width].
+    """
+    rows = _successive_rows(vectors)
+    if rows is not None:
+        return rows
+    matrix = np.zeros((len(vectors), width), dtype=np.float32)
+    for row, vector in enumerate(vectors):
+        if vector is not None:
+            matrix[row] = vector
+    return matrix
+
+
+def _successive_rows(vectors: Sequence[Vector | None]) -> Vector | None:
+    """Return the rows of the matrix that the vectors are views of; None if there are none."""
+    found = [vector for vector in vectors if vector is not None]
+    matrix = found[0].base if found else None
+    if len(found) < len(vectors) or matrix is None or matrix.shape[1:] != found[0].shape:
+        return None
+    offset = found[0].ctypes.data - matrix.ctypes.data
+    first = offset // matrix.strides[0]
+    rows = matrix[first : first + len(found)]
+    same = len(rows) == len(found) and all(
+        vector.base is matrix and vector.ctypes.data == row.ctypes.data
+        for vector, row in zip(found, rows, strict=True)
+    )
+    return rows if same and rows.flags.writeable else None
+
+
 def check_vector(row: FeatureRow, spec: FeatureSpec) -> None:
     """Refuse a vector with a wrong width or a non-finite value."""
     if row.vector is None:
@@ -173,7 +205,8 @@ def _read_part(path: Path, dim: int) -> Iterator[FeatureRow]:
 def from_arrow(table: pa.Table, dim: int) -> list[FeatureRow]:
     """Convert an Arrow table to rows; KeyError or ValueError for an unexpected schema."""
     vectors = table.column("vector").combine_chunks()
-    matrix = np.asarray(vectors.values, dtype=np.float32).reshape(-1, dim)
+    matrix = np.empty((len(vectors), dim), np.float32)  # a view, here of Arrow's, is no base
+    matrix[:] = np.asarray(vectors.values, dtype=np.float32).reshape(-1, dim)
     present = np.asarray(vectors.is_valid())
     names = ("conversation", "utterance", "absent_because", "saw_label")
     columns = [table.column(name).to_pylist() for name in names]
