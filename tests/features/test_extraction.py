@@ -118,6 +118,21 @@ def test_a_file_that_kills_its_worker_is_absent_and_the_others_are_there(tasks, 
     assert sum(row.vector is not None for row in rows.values()) == 9
 
 
+def test_a_crash_costs_only_its_own_utterance_of_a_run(tmp_path, store):
+    """Utterances of one film are extracted in runs; those of a crashed run are tried again."""
+    film = Clip(tmp_path / "film")
+    parts = [task(tmp_path, number, b"x" * (number + 1)) for number in range(40)]
+    parts[3] = task(tmp_path, 3, b"crash")
+    tasks = [replace(item, segment=replace(item.segment, film=film)) for item in parts]
+    progress, reports = run(tasks, MakeFileSize(tmp_path / "log"), store, 2)
+    rows = store.read().rows
+    assert progress.absent == {_CRASHED: 1}
+    assert reports == list(range(1, 41))
+    assert rows["c", "3"].absent_because == _CRASHED
+    others = (key for key in rows if key != ("c", "3"))
+    assert all(np.array_equal(rows[key].vector, [int(key[1]) + 1] * 3) for key in others)
+
+
 KILLED = """
 import sys
 from pathlib import Path

@@ -7,7 +7,7 @@ import pytest
 
 from mmerc.features import film_frames
 from mmerc.features.film_frames import read_halves, read_with_looks
-from mmerc.media.decode import frame_times, probe
+from mmerc.media.decode import FilmReader, frame_times, probe
 from mmerc.media.segment import Clip, MediaError
 
 EXAMPLE = Clip(Path(__file__).parents[2] / "examples" / "photograph.mp4")
@@ -21,10 +21,10 @@ def test_decoding_once_or_twice_is_the_same(monkeypatch, held, half, beyond):
     end = probe(EXAMPLE.path).duration
     times = frame_times(end - 1.2, end + beyond, 5)
     looks = frame_times(end - 1.2, end + beyond, 30)
-    frames, mouths = read_with_looks(EXAMPLE, times, looks, half=half)
+    frames, mouths = read_with_looks(FilmReader(), EXAMPLE, times, looks, half=half)
     mouths = list(mouths)
-    expected = list(read_halves(EXAMPLE, times, half=half))
-    expected_mouths = list(read_halves(EXAMPLE, looks, half=half))
+    expected = list(read_halves(FilmReader(), EXAMPLE, times, half=half))
+    expected_mouths = list(read_halves(FilmReader(), EXAMPLE, looks, half=half))
     assert len(expected) >= 3
     assert len(expected_mouths) >= 20
     assert np.array_equal(np.stack(frames), np.stack(expected))
@@ -33,4 +33,4 @@ def test_decoding_once_or_twice_is_the_same(monkeypatch, held, half, beyond):
 
 def test_an_utterance_after_the_film_has_no_frames():
     with pytest.raises(MediaError, match="past the end of the film"):
-        read_with_looks(EXAMPLE, [900.0], [900.0, 900.04], half=None)
+        read_with_looks(FilmReader(), EXAMPLE, [900.0], [900.0, 900.04], half=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
@@ -13,6 +13,7 @@ from typing import Protocol
 from mmerc.executors.executor import Executor
 from mmerc.features.base import Absent, Extractor
 from mmerc.features.journal import open_journal
+from mmerc.features.runs import split_runs
 from mmerc.features.store import FeatureRow, FeatureStore, Key, Vector
 from mmerc.free_memory import return_free_memory
 from mmerc.media.segment import Segment
@@ -88,11 +89,7 @@ def extract_all(
         for task in remaining:
             sharing.setdefault(task.segment, []).append(task)
         first = {group[0].key: group for group in sharing.values()}
-        once = [group[0] for group in first.values()]
-        rows = (
-            executor.stream(partial(_prepare_extractor, make), once, lost=_crashed) if once else ()
-        )
-        for row in rows:
+        for row in _extract_rows([group[0] for group in first.values()], make, executor):
             for task in first[row.conversation, row.utterance]:
                 shared = replace(row, conversation=task.conversation, utterance=task.utterance)
                 journal.add(shared)
@@ -101,14 +98,32 @@ def extract_all(
     return progress
 
 
+def _extract_rows(
+    tasks: Sequence[Task], make: MakeExtractor, executor: Executor
+) -> Iterator[FeatureRow]:
+    """Extract the tasks' rows in runs (``split_runs``); those of a crashed run one by one."""
+    runs = [[task] for task in tasks]
+    if executor.jobs > 1:
+        clips = [task.segment.film for task in tasks]
+        films = [None if clip is None else clip.path for clip in clips]
+        runs = [[tasks[n] for n in run] for run in split_runs(films, processes=executor.jobs)]
+    missing = {task.key: task for task in tasks}
+    while runs:
+        for rows in executor.stream(partial(_prepare_extractor, make), runs, lost=_crashed):
+            for row in rows:
+                del missing[row.conversation, row.utterance]
+                yield row
+        runs = [[task] for task in missing.values()]
+
+
 def _reasons(stored: Mapping[Key, FeatureRow], tasks: Iterable[Task]) -> list[str]:
     """Return why vectors of earlier runs are absent."""
     rows = (stored[task.key] for task in tasks if task.key in stored)
     return [row.absent_because or "" for row in rows if row.vector is None]
 
 
-def _prepare_extractor(make: MakeExtractor) -> Callable[[Task], FeatureRow]:
-    """Build the extractor of a process; return the function that extracts a task's vector."""
+def _prepare_extractor(make: MakeExtractor) -> Callable[[Sequence[Task]], list[FeatureRow]]:
+    """Build the extractor of a process; return the function that extracts the vectors of a run."""
     extractor, numbers = make(), count(1)
 
     def extract(task: Task) -> FeatureRow:
@@ -117,7 +132,7 @@ def _prepare_extractor(make: MakeExtractor) -> Callable[[Task], FeatureRow]:
             return_free_memory()
         return row
 
-    return extract
+    return lambda run: list(map(extract, run))
 
 
 def build_row(task: Task, outcome: Vector | Absent) -> FeatureRow:
@@ -131,11 +146,16 @@ def build_row(task: Task, outcome: Vector | Absent) -> FeatureRow:
     )
 
 
-def _crashed(task: Task) -> FeatureRow:
-    """Build the row of a task whose media crashed its process."""
-    return FeatureRow(
-        conversation=task.conversation,
-        utterance=task.utterance,
-        vector=None,
-        absent_because=_CRASHED,
-    )
+def _crashed(run: Sequence[Task]) -> list[FeatureRow]:
+    """Build the row of a task whose media crashed its process; none for several tasks."""
+    if len(run) > 1:
+        return []
+    (task,) = run
+    return [
+        FeatureRow(
+            conversation=task.conversation,
+            utterance=task.utterance,
+            vector=None,
+            absent_because=_CRASHED,
+        )
+    ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Literal
 
-from mmerc.media.decode import Frame, Reason, read_frames
+from mmerc.media.decode import FilmReader, Frame, Reason
 from mmerc.media.pictures import Pixels
 from mmerc.media.segment import Clip, MediaError
 
@@ -15,7 +16,9 @@ Half = Literal["left", "right"]
 _MOST_HELD = 64 * 2**20  # bytes of decoded frames: 5.6 s of 640 x 480, 25 frames a second
 
 
-def read_halves(film: Clip, times: Sequence[float], *, half: Half | None) -> Iterator[Pixels]:
+def read_halves(
+    reader: FilmReader, film: Clip, times: Sequence[float], *, half: Half | None
+) -> Iterator[Pixels]:
     """The frames, or the half in which the speaker sits, up to the end of the film.
 
     A file's sound may be longer than its film: MediaError only if the film ends before the
@@ -23,7 +26,7 @@ def read_halves(film: Clip, times: Sequence[float], *, half: Half | None) -> Ite
     """
     count = 0
     try:
-        for frame in read_frames(film.path, times, height=FRAME_HEIGHT):
+        for frame in reader.read(film.path, times, height=FRAME_HEIGHT):
             yield _cut(frame, half)
             count += 1
     except MediaError as error:
@@ -32,7 +35,12 @@ def read_halves(film: Clip, times: Sequence[float], *, half: Half | None) -> Ite
 
 
 def read_with_looks(
-    film: Clip, times: Sequence[float], looks: Sequence[float], *, half: Half | None
+    reader: FilmReader,
+    film: Clip,
+    times: Sequence[float],
+    looks: Sequence[float],
+    *,
+    half: Half | None,
 ) -> tuple[list[Pixels], Iterator[Pixels]]:
     """Frames at ``times``, and those at ``looks``: ``read_halves`` of both, decoded once.
 
@@ -43,7 +51,7 @@ def read_with_looks(
     held: list[Frame] = []
     memory, ended = 0, False
     try:
-        for frame in read_frames(film.path, sorted(wanted | looked), height=FRAME_HEIGHT):
+        for frame in reader.read(film.path, sorted(wanted | looked), height=FRAME_HEIGHT):
             if frame.time in wanted:
                 frames.append(_cut(frame, half))
             if frame.time in looked and memory < _MOST_HELD:
@@ -51,19 +59,22 @@ def read_with_looks(
                 memory += frame.memory
     except MediaError as error:
         if error.reason != Reason.PAST_FILM or not frames:  # one of both may be readable
-            return list(read_halves(film, times, half=half)), read_halves(film, looks, half=half)
+            separately = partial(read_halves, reader, film, half=half)
+            return list(separately(times)), separately(looks)
         ended = True
     first = (_cut(frame, half) for frame in held)
     rest = looks[len(held) :]
     if not rest or (ended and memory < _MOST_HELD):
         return frames, first
-    return frames, chain(first, _read_rest(film, rest, half=half))
+    return frames, chain(first, _read_rest(reader, film, rest, half=half))
 
 
-def _read_rest(film: Clip, times: Sequence[float], *, half: Half | None) -> Iterator[Pixels]:
+def _read_rest(
+    reader: FilmReader, film: Clip, times: Sequence[float], *, half: Half | None
+) -> Iterator[Pixels]:
     """``read_halves`` of a film that may have ended before."""
     try:
-        yield from read_halves(film, times, half=half)
+        yield from read_halves(reader, film, times, half=half)
     except MediaError as error:
         if error.reason != Reason.PAST_FILM:
             raise

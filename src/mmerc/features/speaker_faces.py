@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from mmerc.features.base import Absent
 from mmerc.features.film_frames import read_halves, read_with_looks
 from mmerc.media.decode import (
+    FilmReader,
     decode_picture,
     frame_times,
     probe,
@@ -53,6 +54,10 @@ class SpeakerFaces:
     @cached_property
     def detector(self) -> FaceDetector:
         return FaceDetector(smallest=self.smallest)
+
+    @cached_property
+    def reader(self) -> FilmReader:
+        return FilmReader()
 
     def views(self, segment: Segment) -> FaceViews | Absent:
         """Return the crops and their frontality; pictures count as frontal."""
@@ -119,11 +124,13 @@ class SpeakerFaces:
 
     def _read(
         self, segment: Segment, film: Clip, times: Sequence[float], *, judge_all: bool
-    ) -> tuple[list[Frame], Iterator[Frame] | None]:
-        """Read the frames to detect faces in, and those of mouths if they are sure to be needed."""
+    ) -> tuple[list[Frame], Iterator[Frame]]:
+        """Read the frames to detect faces in and those of mouths; once, if both are needed."""
+        looks = _find_looks(film)
         if self.choice == "speaking" and judge_all and segment.sound is not None:
-            return read_with_looks(film, times, _find_looks(film), half=segment.half)
-        return list(read_halves(film, times, half=segment.half)), None
+            return read_with_looks(self.reader, film, times, looks, half=segment.half)
+        read = partial(read_halves, self.reader, film, half=segment.half)
+        return list(read(times)), read(looks)
 
     def crop(self, film: FilmTracks, tracks: Sequence[Track]) -> FaceViews:
         """Crop the faces of some tracks."""
@@ -173,11 +180,11 @@ def _compare_mouths(
     tracks: Sequence[Track],
     *,
     seen: Sequence[float],
-    frames: Iterable[Frame] | None,
+    frames: Iterable[Frame],
 ) -> list[float | None]:
     """Measure the agreement of each track's mouth with the sound; None if unknown.
 
-    ``frames``: those at ``_find_looks``, None to read them.
+    ``frames``: those at ``_find_looks``.
     """
     unknown: list[float | None] = [None] * len(tracks)
     if segment.sound is None:
@@ -191,7 +198,5 @@ def _compare_mouths(
     prediction = predict_mouth(samples, [time - start for time in times])
     if prediction is None:
         return unknown
-    if frames is None:
-        frames = read_halves(film, times, half=segment.half)
     looks = describe_mouths(tracks, seen=seen, frames=frames, times=times)
     return [measure_sync(look, prediction) for look in looks]

@@ -18,6 +18,7 @@ from mmerc.media.container import (
     open_media,
     sound_stream,
 )
+from mmerc.media.film_reader import FilmReader, read_frames
 from mmerc.media.pictures import decode_picture, display_of, resize, to_grey
 from mmerc.media.resampling import SAMPLE_RATE
 from mmerc.media.sound import read_clip, read_sound
@@ -29,10 +30,11 @@ from mmerc.media.stream_frames import (
     origin,
     timed_links,
 )
-from mmerc.media.video_frames import Frame, frame_times, read_frames, square_size
+from mmerc.media.video_frames import Frame, frame_times, square_size
 
 __all__ = [
     "SAMPLE_RATE",
+    "FilmReader",
     "Frame",
     "MediaInfo",
     "Reason",

@@ -1,11 +1,9 @@
-"""Read upright frames of a film at given times."""
+"""Decoded frames of a film, upright and in square pixels."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +11,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from mmerc.media.container import LARGEST_SIDE, Reason, film_stream
+from mmerc.media.container import LARGEST_SIDE, Reason
 from mmerc.media.pictures import Pixels, display_of
-from mmerc.media.stream_frames import TimedFrame, opened_at
-
-_FORWARD = 5.0  # seconds; up to this distance, decoding is cheaper than seeking
-_ROUNDING = 1e-6  # seconds; tolerance between times and time stamps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,61 +41,6 @@ class Frame:
 def frame_times(start: float, end: float, count: int) -> list[float]:
     """Return the centres of ``count`` equal parts between ``start`` and ``end`` (seconds)."""
     return [start + (end - start) * (i + 0.5) / count for i in range(count)]
-
-
-def read_frames(
-    path: Path, times: Sequence[float], *, height: int | None = None
-) -> Iterator[Frame]:
-    """Read the frame shown at each of ``times`` (ascending, seconds).
-
-    It is the last frame that starts at or before the time, else the first frame. Frames are turned
-    upright, have square pixels, and are scaled down to ``height`` if higher. Only a few frames are
-    in memory at a time.
-
-    MediaError for a time past the end or in a damaged part; ValueError if times are not ascending
-    or not finite.
-    """
-    if not all(map(math.isfinite, times)) or any(a > b for a, b in pairwise(times)):
-        raise ValueError("times of frames must be finite and ascend")
-    for group in _groups(times):
-        with opened_at(path, film_stream, time=group[0]) as (stream, timed_frames):
-            convert = Converter(height=height)
-            for time, frame in zip(group, _on_screen(path, timed_frames, group), strict=True):
-                size = square_size(frame, stream, path)
-                yield Frame(time=time, size=size, decoded=frame, convert=convert)
-
-
-def _groups(times: Sequence[float]) -> Iterator[list[float]]:
-    """Split ascending times at distances that are worth a seek."""
-    group: list[float] = []
-    for time in times:
-        if group and time - group[-1] > _FORWARD:
-            yield group
-            group = []
-        group.append(time)
-    if group:
-        yield group
-
-
-def _on_screen(
-    path: Path, timed_frames: Iterator[TimedFrame], times: list[float]
-) -> Iterator[VideoFrame]:
-    """Yield the frame shown at each time; MediaError past the end or for a missing frame."""
-    current: VideoFrame | None = None
-    began = ended = lost = -math.inf
-    ahead = next(timed_frames, None)
-    for time in times:
-        while ahead is not None and (current is None or ahead.time <= time + _ROUNDING):
-            if isinstance(ahead.frame, VideoFrame):
-                current, began, ended = ahead.frame, ahead.time, ahead.end
-            else:
-                lost = max(lost, ahead.time)
-            ahead = next(timed_frames, None)
-        if current is None or began < lost <= time + _ROUNDING:
-            raise Reason.NOT_MEDIA.at(path)
-        if ahead is None and time >= ended:
-            raise Reason.PAST_FILM.at(path)
-        yield current
 
 
 class Converter:

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmerc.media.decode import MediaInfo
+from mmerc.media.decode import MediaInfo, frame_times, read_frames
 from mmerc.media.segment import MediaError
-from mmerc.media.video_frames import frame_times, read_frames
 
 _LOOKS, _HEIGHT = 5, 120  # frames, pixels
 _CHANGE = 2.0  # grey levels of 256; compression changes a still picture less
